@@ -1,0 +1,181 @@
+"""AsyncDTMF: the same one-line methods as client.py, awaited."""
+
+from __future__ import annotations
+
+import os
+
+from . import calls
+from .settings import Configured, Settings
+
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from typing import Any, Literal, Self
+
+    from .calls import Answer, Call
+    from .transport import AsyncTransport
+    from .types import (
+        Account,
+        Address,
+        Clock,
+        Deposit,
+        FullMessage,
+        Group,
+        Number,
+        SentMessage,
+        Transaction,
+        Usage,
+    )
+
+
+class AsyncDTMF(Configured):
+    """The DTMF API for asyncio: the arguments, methods and results of DTMF. Tasks may share a client."""
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        max_retries: int = 2,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        super().__init__(Settings(token, base_url, timeout, max_retries), transport)
+
+    async def account(self) -> Account:
+        """The account: its balance in satoshis."""
+        return await self._perform(calls.account())
+
+    async def addresses(self) -> list[Address]:
+        """Every Bitcoin deposit address given to the account, oldest first."""
+        return await self._perform(calls.addresses())
+
+    async def new_address(self) -> Address:
+        """A Bitcoin deposit address never given before."""
+        return await self._perform(calls.new_address())
+
+    async def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
+        """All groups of phone numbers of one type, 'mobile' or 'local', with their prices."""
+        return await self._perform(calls.groups(group_type))
+
+    async def numbers(self) -> list[Number]:
+        """All phone numbers rented now, each with its messages."""
+        return await self._perform(calls.numbers())
+
+    async def number(self, e164: str) -> Number:
+        """One phone number rented now, with its messages. Raises NotFoundError if it is not."""
+        return await self._perform(calls.number(e164))
+
+    async def start_rental(self, group_id: str) -> Number:
+        """The number newly rented from the group with this id, which groups() tells."""
+        return await self._perform(calls.start_rental(group_id))
+
+    async def end_rental(self, e164: str) -> bool:
+        """True, once the rental of the number has ended."""
+        return await self._perform(calls.end_rental(e164))
+
+    async def set_sms_action(
+        self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None
+    ) -> bool:
+        """True, once each SMS to the number is stored (None, None) and forwarded to a phone number
+        ('forward', '+44…') or posted to a URL ('webhook', 'https://…')."""
+        return await self._perform(calls.set_sms_action(e164, action, destination))
+
+    async def send_message(self, e164: str, to: str, content: str) -> FullMessage:
+        """The message, on its way from a rented number to another phone."""
+        return await self._perform(calls.send_message(e164, to, content))
+
+    def messages(self, e164: str | None = None, *, after: int = 0) -> AsyncIterator[FullMessage]:
+        """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
+        return self._pages(lambda cursor: calls.messages(e164, cursor), calls.messages(e164, after), after)
+
+    def transactions(self, after: int = 0) -> AsyncIterator[Transaction]:
+        """Why each satoshi moved, oldest first, from the one after the id `after`."""
+        return self._pages(calls.transactions, calls.transactions(after), after)
+
+    async def deposits(self) -> list[Deposit]:
+        """The payments to the account's addresses, those waiting for confirmations too."""
+        return await self._perform(calls.deposits())
+
+    async def usage(self) -> Usage:
+        """What the rentals cost per minute now, and when the balance ends."""
+        return await self._perform(calls.usage())
+
+    @property
+    def sandbox(self) -> AsyncSandbox:
+        """What only a sandbox can do: let an SMS or a payment arrive, let time pass."""
+        return AsyncSandbox(self)
+
+    async def close(self) -> None:
+        """Lets the connections of this event loop go. A later call opens new ones."""
+        engine = self._engines.pop(_here(), self._transport)
+        if hasattr(engine, "close"):
+            await engine.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_reason: object) -> None:
+        await self.close()
+
+    async def _perform(self, call: Call[Answer]) -> Answer:
+        from .exchange import perform_async  # noqa: PLC0415  # the network code is loaded when it is first needed
+
+        return await perform_async(call, self._settings, self._engine())
+
+    def _engine(self) -> Any:
+        """What sends: the caller's transport, else the engine of this event loop, which its connections
+        can't leave."""
+        if self._transport is not None:
+            return self._transport
+        here = _here()
+        engine = self._engines.get(here)
+        if engine is None:
+            from .engine import AsyncEngine  # noqa: PLC0415  # as above
+
+            for other in [place for place in self._engines if place[1].is_closed()]:
+                self._engines.pop(other, None)
+            engine = self._engines.setdefault(here, AsyncEngine(self._settings.base_url))
+        return engine
+
+    async def _pages(
+        self, page_after: Callable[[int], Call[list[Answer]]], first: Call[list[Answer]], after: int
+    ) -> AsyncIterator[Answer]:
+        call, cursor = first, after
+        while True:
+            page = await self._perform(call)
+            for item in page:
+                yield item
+            following = calls.next_after(page, cursor)
+            if following is None:
+                return
+            call, cursor = page_after(following), following
+
+
+def _here() -> tuple[int, Any]:
+    from asyncio import get_running_loop  # noqa: PLC0415  # 30 ms that a blocking client does not need
+
+    return os.getpid(), get_running_loop()
+
+
+class AsyncSandbox:
+    """What only a sandbox can do. Elsewhere each call raises NotFoundError."""
+
+    def __init__(self, client: AsyncDTMF) -> None:
+        self._perform = client._perform
+
+    async def receive(self, e164: str, sender: str, content: str) -> FullMessage:
+        """The SMS that a rented number has just received, stored for good."""
+        return await self._perform(calls.sandbox_receive(e164, sender, content))
+
+    async def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
+        """A simulated payment of that many satoshis, credited unless `confirmations` says how deep it is."""
+        return await self._perform(calls.sandbox_deposit(address, amount, confirmations))
+
+    async def advance(self, seconds: float) -> Clock:
+        """The sandbox's new time, once everything due by then is done."""
+        return await self._perform(calls.sandbox_advance(seconds))
+
+    async def sent(self) -> list[SentMessage]:
+        """What left for other phones."""
+        return await self._perform(calls.sandbox_sent())

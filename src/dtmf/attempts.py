@@ -1,0 +1,170 @@
+"""The attempts of one call: what to send, whether to try again, how long to wait.
+
+Pure: time and chance are arguments.
+
+1. All attempts of a call share one deadline and one idempotency key, so a retry never rents twice.
+2. Tried again: failures of the connection that are not permanent, and answers 408, 429 and 5xx.
+3. The pause is a random part of a doubling span ("full jitter"), and never shorter than Retry-After.
+4. A pause that would end after the deadline is not begun: the last failure is raised at once."""
+
+from __future__ import annotations
+
+import json
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .e164 import quote
+from .errors import (
+    ConnectionFailedError,
+    DTMFError,
+    ServerError,
+    TimedOutError,
+    connection_failed,
+    from_problem,
+)
+from .transport import Request
+
+if TYPE_CHECKING:
+    from .calls import Operation
+    from .settings import Settings
+    from .transport import Reply
+
+_FIRST_SPAN_S = 0.5
+_LONGEST_SPAN_S = 8.0
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class Attempts:
+    """One call on its way, from its first request to its answer or its error."""
+
+    __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_settings")
+
+    def __init__(self, operation: Operation, settings: Settings, *, key: str, now_s: float) -> None:
+        self._operation = operation
+        self._settings = settings
+        self._deadline_s = now_s + settings.timeout_s
+        self._made = 0
+        self._headers = {
+            "Authorization": f"Bearer {settings.token}",
+            "Accept": "application/json",
+            "User-Agent": f"dtmf-python/{__version__}",
+        }
+        self._body = b""
+        if operation.is_keyed:
+            self._headers["Idempotency-Key"] = key
+        if operation.wants_result:
+            self._headers["Prefer"] = "return=representation"
+        if operation.body is not None:
+            self._headers["Content-Type"] = "application/json"
+            self._body = _encode(operation.body).encode()
+
+    def request(self, *, now_s: float) -> Request:
+        """The next request, with the time it may take. Raises TimedOutError when none is left."""
+        left_s = self._deadline_s - now_s
+        if left_s <= 0:
+            raise self._timed_out()
+        self._made += 1
+        return Request(
+            method=self._operation.method,
+            base_url=self._settings.base_url,
+            path=f"/api/v1{self._operation.path}",
+            headers=self._headers,
+            body=self._body,
+            timeout_s=left_s,
+        )
+
+    def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, chance: float) -> float:
+        """Seconds to wait before the next attempt after a reply that is not a success.
+        Raises the error it means when another is pointless or there is no time for one."""
+        retry_after_s = _retry_after_s(reply, wall_s)
+        error = self._refusal(reply, retry_after_s=retry_after_s)
+        if reply.status not in {408, 429} and reply.status < 500:
+            raise error
+        return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
+
+    def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float) -> float:
+        """Seconds to wait before the next attempt after no reply came.
+        Raises the error it means when another is pointless or there is no time for one."""
+        error = self._translated(failure)
+        if not isinstance(error, ConnectionFailedError | TimedOutError):
+            raise error
+        if isinstance(error, ConnectionFailedError) and error.permanent:
+            raise error
+        return self._pause_s(error, 0.0, now_s=now_s, chance=chance)
+
+    def answer(self, reply: Reply) -> Any:
+        """The JSON value of a successful reply, None when it has no body.
+        Raises ServerError when it is not JSON."""
+        try:
+            return json.loads(reply.body) if reply.body else None
+        except (ValueError, RecursionError) as cause:
+            raise self.unreadable(reply, "not JSON") from cause
+
+    def unreadable(self, reply: Reply, reason: str) -> ServerError:
+        """The error of a success whose body is not what was promised."""
+        return ServerError(
+            f"{self._settings.base_url} answered with something else than promised ({reason});"
+            " is this address the service's?",
+            status=reply.status,
+            request_id=reply.headers.get("x-request-id"),
+        )
+
+    def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
+        if self._made > self._settings.max_retries:
+            raise error
+        span_s = min(_LONGEST_SPAN_S, _FIRST_SPAN_S * 2.0 ** min(self._made - 1, 10))
+        pause_s = max(least_s, span_s * chance)
+        if now_s + pause_s >= self._deadline_s:
+            raise error
+        return pause_s
+
+    def _refusal(self, reply: Reply, *, retry_after_s: float | None) -> DTMFError:
+        if 300 <= reply.status < 400:
+            return DTMFError(
+                f"{self._settings.base_url} redirects to {quote(reply.headers.get('location'))}; redirects"
+                " are not followed, because the token would go along: correct base_url= or DTMF_URL",
+                status=reply.status,
+            )
+        return from_problem(
+            _problem(reply.body),
+            status=reply.status,
+            request_id=reply.headers.get("x-request-id"),
+            retry_after_s=retry_after_s,
+            token=self._settings.token,
+        )
+
+    def _translated(self, failure: Exception) -> DTMFError:
+        if isinstance(failure, TimeoutError):
+            error: DTMFError = self._timed_out()
+        elif isinstance(failure, DTMFError):
+            return failure
+        else:
+            error = connection_failed(self._settings.base_url, failure)
+        error.__cause__ = failure
+        return error
+
+    def _timed_out(self) -> TimedOutError:
+        return TimedOutError(
+            f"no answer from {self._settings.base_url} within {self._settings.timeout_s:g} s"
+            " (timeout= sets how long a call may take)"
+        )
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    try:
+        problem = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _retry_after_s(reply: Reply, wall_s: float) -> float | None:
+    """Seconds the server asks to wait, as a number or until a date (RFC 9110 §10.2.3)."""
+    text = reply.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:12])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - wall_s)
+    except (ValueError, OverflowError):
+        return None

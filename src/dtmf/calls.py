@@ -1,0 +1,198 @@
+"""Each endpoint as data: its checks, method, path and body, and how its answer is read. Pure.
+
+One definition serves both clients. A POST or DELETE carries an idempotency key; GET and PATCH mean the same
+however often they arrive. So every operation here may be tried again after a failure."""
+
+from __future__ import annotations
+
+from . import checks
+from .e164 import parse, quote
+from .errors import ServerError
+
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias, TypeVar
+
+    from .types import (
+        Account,
+        Address,
+        Clock,
+        Deposit,
+        FullMessage,
+        Group,
+        Number,
+        SentMessage,
+        Transaction,
+        Usage,
+    )
+
+    Answer = TypeVar("Answer")
+    Call: TypeAlias = tuple["Operation", Callable[[Any], Answer]]
+
+PAGE_LENGTH = 100
+
+
+class Operation:
+    """What is asked of the service, before address, token and key are added."""
+
+    # By hand: importing `dataclasses` would cost more than the rest of `import dtmf`.
+    __slots__ = ("body", "method", "path", "wants_result")
+
+    def __init__(
+        self, method: str, path: str, body: dict[str, object] | None = None, *, wants_result: bool = False
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.body = body
+        self.wants_result = wants_result
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether it is sent with an idempotency key: it would otherwise have its effect twice."""
+        return self.method in {"POST", "DELETE"}
+
+
+def account() -> Call[Account]:
+    """GET /account"""
+    return Operation("GET", "/account"), _an_object
+
+
+def addresses() -> Call[list[Address]]:
+    """GET /addresses"""
+    return Operation("GET", "/addresses"), _a_list
+
+
+def new_address() -> Call[Address]:
+    """POST /addresses"""
+    return Operation("POST", "/addresses"), _an_object
+
+
+def groups(group_type: object) -> Call[list[Group]]:
+    """GET /groups"""
+    return Operation("GET", f"/groups?type={checks.group_type(group_type)}"), _a_list
+
+
+def numbers() -> Call[list[Number]]:
+    """GET /numbers"""
+    return Operation("GET", "/numbers"), _a_list
+
+
+def number(e164: object) -> Call[Number]:
+    """GET /number"""
+    return Operation("GET", _number_path(e164)), _an_object
+
+
+def start_rental(group_id: object) -> Call[Number]:
+    """POST /numbers"""
+    return Operation("POST", "/numbers", {"group_id": checks.group_id(group_id)}), _an_object
+
+
+def end_rental(e164: object) -> Call[bool]:
+    """DELETE /number"""
+    return Operation("DELETE", _number_path(e164)), _true
+
+
+def set_sms_action(e164: object, action: object, destination: object) -> Call[bool]:
+    """PATCH /number"""
+    path = _number_path(e164)
+    return Operation("PATCH", path, {"sms_forwarded_to": checks.sms_destination(action, destination)}), _true
+
+
+def send_message(e164: object, to: object, content: object) -> Call[FullMessage]:
+    """POST /message"""
+    body: dict[str, object] = {"from": parse(e164), "to": parse(to), "content": checks.content(content)}
+    return Operation("POST", "/message", body, wants_result=True), _an_object
+
+
+def messages(e164: object, after: object) -> Call[list[FullMessage]]:
+    """GET /messages, one page"""
+    chosen = "" if e164 is None else f"e164={_escaped(e164)}&"
+    return Operation("GET", f"/messages?{chosen}{_page(after)}"), _a_list
+
+
+def transactions(after: object) -> Call[list[Transaction]]:
+    """GET /transactions, one page"""
+    return Operation("GET", f"/transactions?{_page(after)}"), _a_list
+
+
+def deposits() -> Call[list[Deposit]]:
+    """GET /deposits"""
+    return Operation("GET", "/deposits"), _a_list
+
+
+def usage() -> Call[Usage]:
+    """GET /usage"""
+    return Operation("GET", "/usage"), _an_object
+
+
+def sandbox_receive(e164: object, sender: object, content: object) -> Call[FullMessage]:
+    """POST /sandbox/message; phones do send empty texts"""
+    body: dict[str, object] = {
+        "to": parse(e164),
+        "from": checks.sender(sender),
+        "content": checks.content(content, least=0),
+    }
+    return Operation("POST", "/sandbox/message", body), _an_object
+
+
+def sandbox_deposit(address: object, amount: object, confirmations: object) -> Call[Deposit]:
+    """POST /sandbox/deposit"""
+    body: dict[str, object] = {
+        "address": checks.address(address),
+        "amount": checks.whole("amount", amount, least=1),
+    }
+    if confirmations is not None:
+        body["confirmations"] = checks.whole("confirmations", confirmations, least=0)
+    return Operation("POST", "/sandbox/deposit", body), _an_object
+
+
+def sandbox_advance(seconds: object) -> Call[Clock]:
+    """POST /sandbox/clock"""
+    return Operation("POST", "/sandbox/clock", {"advance_s": checks.seconds(seconds)}), _an_object
+
+
+def sandbox_sent() -> Call[list[SentMessage]]:
+    """GET /sandbox/sent"""
+    return Operation("GET", "/sandbox/sent"), _a_list
+
+
+def next_after(page: list[Any], after: int) -> int | None:
+    """The cursor of the page that follows, None when this was the last.
+    Raises ServerError when the ids do not ascend: reading on would never end."""
+    if len(page) < PAGE_LENGTH:
+        return None
+    last = page[-1].get("id") if isinstance(page[-1], dict) else None
+    if not isinstance(last, int) or last <= after:
+        raise ServerError(f"the service's pages do not ascend: id {quote(last)} in the page after {after}")
+    return last
+
+
+def _number_path(e164: object) -> str:
+    return f"/number?e164={_escaped(e164)}"
+
+
+def _escaped(e164: object) -> str:
+    return f"%2B{parse(e164)[1:]}"
+
+
+def _page(after: object) -> str:
+    return f"after={checks.whole('after', after, least=0)}&limit={PAGE_LENGTH}"
+
+
+def _an_object(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return answer
+    raise ValueError("not a JSON object")
+
+
+def _a_list(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return answer
+    raise ValueError("not a JSON array")
+
+
+def _true(answer: Any) -> bool:
+    if answer is None or isinstance(answer, dict):
+        return True
+    raise ValueError("neither empty nor a JSON object")

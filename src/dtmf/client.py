@@ -1,0 +1,180 @@
+"""DTMF, the blocking client. Its methods are one line each: calls.py has what they ask."""
+
+from __future__ import annotations
+
+import os
+
+from . import calls
+from .settings import Configured, Settings
+
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Literal, Self
+
+    from .calls import Answer, Call
+    from .transport import Transport
+    from .types import (
+        Account,
+        Address,
+        Clock,
+        Deposit,
+        FullMessage,
+        Group,
+        Number,
+        SentMessage,
+        Transaction,
+        Usage,
+    )
+
+
+class DTMF(Configured):
+    """The DTMF API: one method for each of its functions, results as plain dicts.
+
+    token: an API token of your account; without one, the environment variable DTMF_TOKEN.
+    base_url: where the service is; without one, DTMF_URL, else the sandbox at http://127.0.0.1:8000.
+    timeout: seconds a call may take in all, retries included.
+    max_retries: how often a call is sent again after a failed connection or an answer 408, 429 or 5xx.
+    transport: what carries the requests, see dtmf.transport.Transport.
+
+    Raises ValueError for a malformed argument before anything is sent, else a DTMFError.
+    Threads may share a client."""
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        max_retries: int = 2,
+        transport: Transport | None = None,
+    ) -> None:
+        super().__init__(Settings(token, base_url, timeout, max_retries), transport)
+
+    def account(self) -> Account:
+        """The account: its balance in satoshis."""
+        return self._perform(calls.account())
+
+    def addresses(self) -> list[Address]:
+        """Every Bitcoin deposit address given to the account, oldest first."""
+        return self._perform(calls.addresses())
+
+    def new_address(self) -> Address:
+        """A Bitcoin deposit address never given before."""
+        return self._perform(calls.new_address())
+
+    def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
+        """All groups of phone numbers of one type, 'mobile' or 'local', with their prices."""
+        return self._perform(calls.groups(group_type))
+
+    def numbers(self) -> list[Number]:
+        """All phone numbers rented now, each with its messages."""
+        return self._perform(calls.numbers())
+
+    def number(self, e164: str) -> Number:
+        """One phone number rented now, with its messages. Raises NotFoundError if it is not."""
+        return self._perform(calls.number(e164))
+
+    def start_rental(self, group_id: str) -> Number:
+        """The number newly rented from the group with this id, which groups() tells."""
+        return self._perform(calls.start_rental(group_id))
+
+    def end_rental(self, e164: str) -> bool:
+        """True, once the rental of the number has ended."""
+        return self._perform(calls.end_rental(e164))
+
+    def set_sms_action(
+        self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None
+    ) -> bool:
+        """True, once each SMS to the number is stored (None, None) and forwarded to a phone number
+        ('forward', '+44…') or posted to a URL ('webhook', 'https://…')."""
+        return self._perform(calls.set_sms_action(e164, action, destination))
+
+    def send_message(self, e164: str, to: str, content: str) -> FullMessage:
+        """The message, on its way from a rented number to another phone."""
+        return self._perform(calls.send_message(e164, to, content))
+
+    def messages(self, e164: str | None = None, *, after: int = 0) -> Iterator[FullMessage]:
+        """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
+        return self._pages(lambda cursor: calls.messages(e164, cursor), calls.messages(e164, after), after)
+
+    def transactions(self, after: int = 0) -> Iterator[Transaction]:
+        """Why each satoshi moved, oldest first, from the one after the id `after`."""
+        return self._pages(calls.transactions, calls.transactions(after), after)
+
+    def deposits(self) -> list[Deposit]:
+        """The payments to the account's addresses, those waiting for confirmations too."""
+        return self._perform(calls.deposits())
+
+    def usage(self) -> Usage:
+        """What the rentals cost per minute now, and when the balance ends."""
+        return self._perform(calls.usage())
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What only a sandbox can do: let an SMS or a payment arrive, let time pass."""
+        return Sandbox(self)
+
+    def close(self) -> None:
+        """Lets the connections go. A later call opens new ones."""
+        engine = self._engines.pop(os.getpid(), self._transport)
+        if hasattr(engine, "close"):
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        self.close()
+
+    def _perform(self, call: Call[Answer]) -> Answer:
+        from .exchange import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
+
+        return perform(call, self._settings, self._engine())
+
+    def _engine(self) -> Any:
+        """What sends: the caller's transport, else the engine of this process: a fork must not write on its
+        parent's connections. Threads agree on one, as setdefault() is atomic and an unused engine is free."""
+        if self._transport is not None:
+            return self._transport
+        engine = self._engines.get(os.getpid())
+        if engine is None:
+            from .engine import Engine  # noqa: PLC0415  # as above
+
+            engine = self._engines.setdefault(os.getpid(), Engine(self._settings.base_url))
+        return engine
+
+    def _pages(
+        self, page_after: Callable[[int], Call[list[Answer]]], first: Call[list[Answer]], after: int
+    ) -> Iterator[Answer]:
+        call, cursor = first, after
+        while True:
+            page = self._perform(call)
+            yield from page
+            following = calls.next_after(page, cursor)
+            if following is None:
+                return
+            call, cursor = page_after(following), following
+
+
+class Sandbox:
+    """What only a sandbox can do. Elsewhere each call raises NotFoundError."""
+
+    def __init__(self, client: DTMF) -> None:
+        self._perform = client._perform
+
+    def receive(self, e164: str, sender: str, content: str) -> FullMessage:
+        """The SMS that a rented number has just received, stored for good."""
+        return self._perform(calls.sandbox_receive(e164, sender, content))
+
+    def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
+        """A simulated payment of that many satoshis, credited unless `confirmations` says how deep it is."""
+        return self._perform(calls.sandbox_deposit(address, amount, confirmations))
+
+    def advance(self, seconds: float) -> Clock:
+        """The sandbox's new time, once everything due by then is done."""
+        return self._perform(calls.sandbox_advance(seconds))
+
+    def sent(self) -> list[SentMessage]:
+        """What left for other phones."""
+        return self._perform(calls.sandbox_sent())

@@ -1,0 +1,85 @@
+"""What a client is made with: checked once, shown without the token, pickled without connections."""
+
+from __future__ import annotations
+
+import os
+
+from . import checks
+from .e164 import quote
+
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from typing import Any
+
+SANDBOX_URL = "http://127.0.0.1:8000"
+
+
+class Settings:
+    """Token, address, deadline and number of retries of one client."""
+
+    __slots__ = ("base_url", "max_retries", "timeout_s", "token")
+
+    def __init__(self, token: object, base_url: object, timeout_s: object, max_retries: object) -> None:
+        self.token = _token(os.environ.get("DTMF_TOKEN") if token is None else token)
+        self.base_url = _base_url(base_url)
+        self.timeout_s = _timeout_s(timeout_s)
+        self.max_retries = _max_retries(max_retries)
+
+    def __repr__(self) -> str:
+        return f"base_url={self.base_url!r}, timeout={self.timeout_s:g}, max_retries={self.max_retries}"
+
+
+class Configured:
+    """The part both clients share: settings, and the engines that grow from them where they are used."""
+
+    def __init__(self, settings: Settings, transport: object) -> None:
+        self._settings = settings
+        self._transport: Any = transport
+        self._engines: dict[Any, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self._settings, self._transport)
+
+
+def _restored(kind: type[Configured], settings: Settings, transport: object) -> Configured:
+    client = kind.__new__(kind)
+    Configured.__init__(client, settings, transport)
+    return client
+
+
+def _token(value: object) -> str:
+    if value is None or value == "":
+        raise ValueError("no token: pass one, DTMF('your token'), or set the environment variable DTMF_TOKEN")
+    # The value itself is not quoted: it may be a real token with a line end after it.
+    if not isinstance(value, str):
+        raise ValueError(f"the token must be a str, not {type(value).__name__}")
+    if not all("!" <= c <= "~" for c in value):
+        raise ValueError(
+            "the token contains a blank, a control or a non-ASCII character, which no HTTP header can carry"
+        )
+    return value
+
+
+def _base_url(value: object) -> str:
+    name = "base_url"
+    if value is None:
+        name, value = "the environment variable DTMF_URL", os.environ.get("DTMF_URL") or SANDBOX_URL
+    url = checks.http_url(name, value)
+    if "?" in url or "#" in url or not url.isascii():
+        raise ValueError(f"{name} must be ASCII (a name in its xn-- form) without ? and #, not {quote(url)}")
+    return url.rstrip("/")
+
+
+def _timeout_s(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**31:
+        return float(value)
+    raise ValueError(f"timeout must be a number of seconds greater than 0, not {quote(value)}")
+
+
+def _max_retries(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"max_retries must be a whole number of at least 0, not {quote(value)}")

@@ -1,0 +1,111 @@
+"""The shapes of the service's JSON. Results are plain dicts; these say which keys they have.
+
+Amounts and costs are whole satoshis; times are ISO 8601 in UTC with microseconds."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class Account(TypedDict):
+    """What account() returns."""
+
+    balance: int
+
+
+class Address(TypedDict):
+    """A Bitcoin deposit address."""
+
+    address: str
+
+
+class Group(TypedDict):
+    """A group of phone numbers; a cost is None where the group does not support what it is for."""
+
+    id: str
+    type: Literal["mobile", "local"]
+    name: str
+    country_code: str
+    sms_support: bool
+    voice_support: bool
+    setup_cost: int
+    rental_cost_per_minute: int
+    cost_per_inbound_message: int | None
+    cost_per_inbound_call_minute: int | None
+
+
+# 'from' is a keyword, so the shapes that have it can't be written as classes.
+Message = TypedDict(
+    "Message",
+    {"from": str, "to": str, "content": str, "timestamp": str, "success": bool | None, "cost": int},
+)
+Message.__doc__ = "A message inside a number; success is None while a sent one is on its way."
+
+FullMessage = TypedDict(
+    "FullMessage",
+    {
+        "id": int,
+        "e164": str,
+        "inbound": bool,
+        "status": str,
+        "from": str,
+        "to": str,
+        "content": str,
+        "timestamp": str,
+        "success": bool | None,
+        "cost": int,
+    },
+)
+FullMessage.__doc__ = "A message with its id, the rented number it belongs to, its direction and its status."
+
+SentMessage = TypedDict("SentMessage", {"from": str, "to": str, "content": str})
+SentMessage.__doc__ = "What the simulated carrier took for another phone."
+
+
+class Number(TypedDict):
+    """A phone number this account rents now; messages are oldest first."""
+
+    e164: str
+    group_id: str
+    sms: bool
+    cost_per_minute: int
+    cost_per_inbound_message: int
+    assignment_start: str
+    sms_forwarded_to: str | None
+    messages: list[Message]
+
+
+class Transaction(TypedDict):
+    """Why satoshis moved; balance is what was left afterwards."""
+
+    id: int
+    timestamp: str
+    kind: str
+    amount: int
+    balance: int
+    reference: str
+
+
+class Deposit(TypedDict):
+    """A payment seen on the chain, credited or still waiting for confirmations."""
+
+    txid: str
+    vout: int
+    address: str
+    amount: int
+    confirmations: int
+    status: str
+
+
+class Usage(TypedDict):
+    """What runs now costs per minute, and when the balance ends; None when it never does."""
+
+    balance: int
+    cost_per_minute: int
+    runs_out_at: str | None
+
+
+class Clock(TypedDict):
+    """The sandbox's time after sandbox.advance()."""
+
+    now: str

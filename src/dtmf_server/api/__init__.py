@@ -1,0 +1,1 @@
+"""The wire: HTTP and JSON outside, operations inside. Names are published; translation happens only here."""

@@ -1,0 +1,66 @@
+"""`/account`, `/accounts`, `/usage`, `/transactions`: what an account has, and why."""
+
+import secrets
+from typing import Annotated
+
+from litestar import Request, Response, get, post
+from litestar.params import Parameter
+
+from dtmf_server.api import calls, wire
+from dtmf_server.core import token
+from dtmf_server.core.errors import SignupClosed
+from dtmf_server.operations import account
+from dtmf_server.operations.idempotent import Answer
+from dtmf_server.storage.db import Tx
+
+ID_MAX = 2**63 - 1
+After = Annotated[int, Parameter(ge=0, le=ID_MAX, description="only what has a higher id")]
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="at most so many")]
+
+
+@get("/account", tags=["account"], summary="The balance")
+async def get_account(request: Request) -> Response[wire.Account]:
+    """Satoshis the account can spend now, every minute started until now paid."""
+    balance = await calls.read(
+        request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
+    )
+    return Response(wire.encode(wire.Account(balance)), media_type="application/json")  # type: ignore[arg-type]  # encoded
+
+
+@get("/usage", tags=["account"], summary="The running cost")
+async def get_usage(request: Request) -> wire.Usage:
+    """Balance, satoshis per minute over all rentals, and when the money runs out."""
+    usage = await calls.read(
+        request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us)
+    )
+    runs_out_at = None if usage.runs_out_at_us is None else wire.iso(usage.runs_out_at_us)
+    return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at)
+
+
+@get("/transactions", tags=["account"], summary="Why each satoshi moved")
+async def get_transactions(request: Request, after: After = 0, limit: Limit = 100) -> list[wire.Transaction]:
+    """Booked transfers with ids above `after`, oldest first. Minutes not booked yet are in the balance, not here."""
+
+    def page(tx: Tx, caller: calls.Caller) -> list[wire.Transaction]:
+        rows = account.transactions(tx, caller.account_id, after=after, limit=limit)
+        return [wire.transaction(row, caller.account_id) for row in rows]
+
+    return await calls.read(request, page)
+
+
+@post("/accounts", tags=["account"], summary="Sign up", security=[], responses=calls.answers(201, wire.NewAccountAnswer))
+async def post_accounts(request: Request) -> Response[bytes]:
+    """Opens an account where the operator allows it; its first token is shown this once."""
+    settings = calls.runtime_of(request).settings
+    if not settings.sandbox and settings.signup != "open":
+        raise SignupClosed
+    new_token = token.mint(secrets.token_bytes(32))
+
+    def sign_up(tx: Tx, now_us: int) -> Answer:
+        account.open_account(tx, token_sha256=token.sha256(new_token), now_us=now_us)
+        return calls.answer(201, wire.NewAccountAnswer(new_token), secret=True)
+
+    return await calls.write_anonymous(request, sign_up, body=await request.body())
+
+
+ROUTES = [get_account, get_usage, get_transactions, post_accounts]

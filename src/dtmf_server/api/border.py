@@ -1,0 +1,96 @@
+"""The outermost layer of the wire: request ids, rate limits, one log line per request. Plain ASGI."""
+
+import hashlib
+import logging
+import secrets
+import time
+from typing import Any
+
+import msgspec
+
+from dtmf_server.api.limits import RateLimit
+from dtmf_server.core.errors import RateLimited
+from dtmf_server.log import request_id
+from dtmf_server.runtime import Settings
+
+log = logging.getLogger("dtmf.access")
+
+
+class Border:
+    """Wraps the application; its answers all carry `X-Request-Id`."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self._app = app
+        self._proxies = settings.trusted_proxies
+        self._limit = (
+            RateLimit(per_second=settings.requests_per_second, burst=settings.request_burst)
+            if settings.requests_per_second
+            else None
+        )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serves one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id_ = "req_" + secrets.token_hex(8)
+        reset = request_id.set(id_)
+        started_s, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", id_.encode())]
+            await send(message)
+
+        try:
+            wait_s = self._wait_s(scope)
+            if wait_s:
+                await _refuse(send_with_id, id_, wait_s)
+            else:
+                await self._app(scope, receive, send_with_id)
+        finally:
+            if log.isEnabledFor(logging.INFO):
+                took_ms = (time.perf_counter() - started_s) * 1000
+                log.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, took_ms)
+            request_id.reset(reset)
+
+    def _wait_s(self, scope: Any) -> int:
+        """How long this caller has to wait, by token and by address; health checks never do."""
+        if self._limit is None or scope["path"] in ("/healthz", "/readyz"):
+            return 0
+        headers = dict(scope["headers"])
+        keys = [b"address " + self._address(scope, headers).encode()]
+        if token := headers.get(b"authorization"):
+            keys.append(b"token " + hashlib.sha256(token).digest())
+        return max(self._limit.retry_after_s(key) for key in keys)
+
+    def _address(self, scope: Any, headers: dict[bytes, bytes]) -> str:
+        """The caller's address: the last one in X-Forwarded-For that is not a proxy of the operator's."""
+        peer: str = (scope.get("client") or ("unknown",))[0]
+        if peer not in self._proxies:
+            return peer
+        hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+        return next((hop.strip() for hop in reversed(hops) if hop.strip() not in self._proxies), peer)
+
+
+async def _refuse(send: Any, id_: str, wait_s: int) -> None:
+    body = msgspec.json.encode(
+        {
+            "type": "about:blank",
+            "title": RateLimited.title,
+            "status": RateLimited.status,
+            "detail": RateLimited.__doc__,
+            "code": RateLimited.code,
+            "request_id": id_,
+            "retry_after": wait_s,
+        }
+    )
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", str(wait_s).encode()),
+    ]
+    await send({"type": "http.response.start", "status": RateLimited.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,119 @@
+"""One request, one transaction: who asks is looked up, and the Idempotency-Key honoured, where the work is done."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from litestar import Request, Response
+from litestar.openapi import ResponseSpec
+
+from dtmf_server.api import wire
+from dtmf_server.core import money, token
+from dtmf_server.core.errors import InvalidRequest, Unauthenticated
+from dtmf_server.operations.idempotent import Answer, once
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import tokens
+from dtmf_server.storage.db import Tx
+
+T = TypeVar("T")
+
+KEY_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and when."""
+
+    account_id: int
+    now_us: int
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The process's runtime."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def bearer(request: Request) -> bytes:
+    """The SHA-256 of the request's token. A token that can't be one never reaches the database."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    value = value.strip()
+    if scheme.lower() != "bearer" or not token.is_well_formed(value):
+        raise Unauthenticated
+    return token.sha256(value)
+
+
+def caller_of(tx: Tx, runtime: Runtime, sha256: bytes) -> Caller:
+    """Whose token this is. Raises Unauthenticated."""
+    account_id = tokens.account_of(tx, sha256)
+    if account_id is None:
+        raise Unauthenticated("this token was revoked or never given out")
+    return Caller(account_id, runtime.clock.now_us(tx))
+
+
+async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
+    """What fn reads for the caller."""
+    runtime, sha256 = runtime_of(request), bearer(request)
+    return await runtime.db.read(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
+
+
+async def write(request: Request, fn: Callable[[Tx, Caller], Answer], *, body: bytes = b"") -> Response[Any]:
+    """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
+    runtime, sha256 = runtime_of(request), bearer(request)
+    carry_out = _with_key(request, runtime, body)
+
+    def run(tx: Tx) -> Answer:
+        caller = caller_of(tx, runtime, sha256)
+        return carry_out(tx, caller.account_id, lambda tx: fn(tx, caller))
+
+    return respond(await runtime.db.write(run))
+
+
+async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, body: bytes) -> Response[Any]:
+    """The same for a caller without an account; fn gets the time."""
+    runtime = runtime_of(request)
+    carry_out = _with_key(request, runtime, body)
+    answer = await runtime.db.write(
+        lambda tx: carry_out(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx)))
+    )
+    return respond(answer)
+
+
+def _with_key(
+    request: Request, runtime: Runtime, body: bytes
+) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:
+    """Runs a function as the request's Idempotency-Key asks; without one it just runs it."""
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method == "PATCH":
+        return lambda tx, _account_id, fn: fn(tx)
+    if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
+        raise InvalidRequest("Idempotency-Key", f"1 to {KEY_MAX} printable ASCII characters, please")
+    prefer = request.headers.get("prefer", "")
+    asked = f"{request.method} {request.url.path}?{request.url.query} {prefer}\n".encode() + body
+    fingerprint = hashlib.sha256(asked).digest()
+    return lambda tx, account_id, fn: once(
+        tx,
+        account_id=account_id,
+        key=key,
+        fingerprint=fingerprint,
+        wall_us=runtime.clock.wall_us(),
+        carry_out=fn,
+    )
+
+
+def answer(status: int, value: object = None, *, secret: bool = False) -> Answer:
+    """A successful answer with a JSON body, or without one."""
+    return Answer(status, None if value is None else wire.encode(value), secret)
+
+
+def respond(answer: Answer) -> Response[Any]:
+    """The answer as HTTP."""
+    if answer.body is None:
+        return Response(None, status_code=answer.status)
+    return Response(answer.body, status_code=answer.status, media_type="application/json")
+
+
+def answers(status: int, shape: type | None = None) -> dict[int, ResponseSpec]:
+    """What the OpenAPI document says a request is answered with."""
+    return {status: ResponseSpec(data_container=shape, generate_examples=False)}

@@ -1,0 +1,41 @@
+"""`/addresses` and `/deposits`: how coins reach the account."""
+
+from litestar import Request, Response, get, post
+
+from dtmf_server.api import calls, wire
+from dtmf_server.core.errors import DepositsUnavailable
+from dtmf_server.operations import deposit
+from dtmf_server.operations.idempotent import Answer
+from dtmf_server.storage import deposits
+from dtmf_server.storage.db import Tx
+
+
+@get("/addresses", tags=["deposits"], summary="Deposit addresses")
+async def get_addresses(request: Request) -> list[wire.Address]:
+    """Every address ever given to the account, oldest first; coins sent to any of them are credited."""
+    rows = await calls.read(request, lambda tx, caller: deposits.addresses_of(tx, caller.account_id))
+    return [wire.Address(row["address"]) for row in rows]
+
+
+@post("/addresses", tags=["deposits"], summary="A new address", responses=calls.answers(201, wire.Address))
+async def post_addresses(request: Request) -> Response[bytes]:
+    """An address never given to anyone before."""
+    derive = calls.runtime_of(request).derive
+    if derive is None:
+        raise DepositsUnavailable
+
+    def give(tx: Tx, caller: calls.Caller) -> Answer:
+        address = deposit.new_address(tx, caller.account_id, derive=derive, now_us=caller.now_us)
+        return calls.answer(201, wire.Address(address))
+
+    return await calls.write(request, give, body=await request.body())
+
+
+@get("/deposits", tags=["deposits"], summary="Deposits")
+async def get_deposits(request: Request) -> list[wire.Deposit]:
+    """What was paid to the account's addresses, oldest first, pending outputs too."""
+    rows = await calls.read(request, lambda tx, caller: deposit.deposits_of(tx, caller.account_id))
+    return [wire.deposit(row, confirmations) for row, confirmations in rows]
+
+
+ROUTES = [get_addresses, post_addresses, get_deposits]

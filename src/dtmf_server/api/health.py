@@ -1,0 +1,32 @@
+"""`/healthz` and `/readyz`: for whoever watches over the process."""
+
+from litestar import Request, Response, get
+
+from dtmf_server.api import calls, wire
+from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.storage import service
+from dtmf_server.storage.db import Tx
+
+
+@get("/healthz", tags=["health"], summary="Alive", security=[])
+async def get_healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@get("/readyz", tags=["health"], summary="Ready", security=[])
+async def get_readyz(request: Request) -> Response[dict[str, str]]:
+    """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason."""
+    runtime = calls.runtime_of(request)
+
+    def look(tx: Tx) -> dict[str, str]:
+        return {"mode": service.mode(tx) or "not initialised", "schema": service.schema_revision(tx)}
+
+    try:
+        checks = await runtime.db.read(look)
+    except StorageUnavailable as error:
+        return Response(wire.encode({"status": "unready", "database": error.detail}), status_code=503, media_type="application/json")  # type: ignore[arg-type]  # encoded
+    return Response({"status": "ready", "database": "ok", **checks})
+
+
+ROUTES = [get_healthz, get_readyz]

@@ -1,0 +1,29 @@
+"""Rate limits, per token and per address: a token bucket each, kept in this process, by the monotonic clock."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from math import ceil
+
+KEYS_MAX = 100_000  # bounds the memory a flood of addresses can take; the longest unused is forgotten first
+
+
+class RateLimit:
+    """Lets `burst` requests of a key through at once and `per_second` in the long run."""
+
+    def __init__(
+        self, *, per_second: float, burst: int, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_second, self._burst, self._monotonic_s = per_second, burst, monotonic_s
+        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # tokens left, when
+
+    def retry_after_s(self, key: bytes) -> int:
+        """0 if the request may pass, else the seconds to wait."""
+        now_s = self._monotonic_s()
+        left, at_s = self._buckets.pop(key, (float(self._burst), now_s))
+        left = min(self._burst, left + (now_s - at_s) * self._per_second)
+        wait_s = 0 if left >= 1 else ceil((1 - left) / self._per_second)
+        self._buckets[key] = (left if wait_s else left - 1, now_s)
+        if len(self._buckets) > KEYS_MAX:
+            self._buckets.popitem(last=False)
+        return wait_s

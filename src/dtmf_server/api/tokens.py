@@ -1,0 +1,65 @@
+"""`/tokens`: who may act for the account."""
+
+import secrets
+from typing import Annotated
+
+from litestar import Request, Response, delete, get, post
+from litestar.params import Parameter
+
+from dtmf_server.api import body, calls, wire
+from dtmf_server.api.account import ID_MAX
+from dtmf_server.core import token
+from dtmf_server.operations import tokens
+from dtmf_server.operations.idempotent import Answer
+from dtmf_server.storage.db import Tx
+
+
+@get("/tokens", tags=["tokens"], summary="Working tokens")
+async def get_tokens(request: Request) -> list[wire.Token]:
+    """The account's tokens that still work, by label; never the tokens themselves."""
+    rows = await calls.read(request, lambda tx, caller: tokens.of_account(tx, caller.account_id))
+    return [wire.Token(row["id"], row["label"], wire.iso(row["created_at_us"])) for row in rows]
+
+
+@post(
+    "/tokens",
+    tags=["tokens"],
+    summary="A further token",
+    operation_class=body.documents(wire.NewToken),
+    responses=calls.answers(201, wire.NewTokenAnswer),
+)
+async def post_tokens(request: Request) -> Response[bytes]:
+    """Makes a token for this account, shown this once."""
+    raw = await request.body()
+    label = body.text("label", body.decode(raw or b"{}", wire.NewToken).label)
+    new_token = token.mint(secrets.token_bytes(32))
+
+    def add(tx: Tx, caller: calls.Caller) -> Answer:
+        id_ = tokens.add(
+            tx, caller.account_id, token_sha256=token.sha256(new_token), label=label, now_us=caller.now_us
+        )
+        return calls.answer(201, wire.NewTokenAnswer(id_, label, new_token), secret=True)
+
+    return await calls.write(request, add, body=raw)
+
+
+@delete(
+    "/tokens",
+    tags=["tokens"],
+    summary="Revoke a token",
+    status_code=204,
+    responses=calls.answers(204),
+)
+async def delete_tokens(
+    request: Request, token_id: Annotated[int, Parameter(query="id", ge=1, le=ID_MAX)]
+) -> Response[None]:
+    """Revokes the token with this id, at once. The last one can't be revoked."""
+
+    def revoke(tx: Tx, caller: calls.Caller) -> Answer:
+        tokens.revoke(tx, caller.account_id, token_id, now_us=caller.now_us)
+        return calls.answer(204)
+
+    return await calls.write(request, revoke)
+
+
+ROUTES = [get_tokens, post_tokens, delete_tokens]

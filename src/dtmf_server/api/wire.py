@@ -1,0 +1,288 @@
+"""The shapes of the wire. Field order is the documented order; times are ISO 8601 UTC without offset."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from dtmf_server.core.money import SATS_MAX
+
+Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
+Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=["2018-01-01T01:01:01.000000"])]
+E164 = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{1,14}$", description="E.164", examples=["+1234567890"])]
+
+encode = msgspec.json.Encoder().encode
+
+
+def iso(at_us: int) -> str:
+    """The wire's form of a time: microseconds since 1970 UTC as ISO 8601 without offset."""
+    seconds, microseconds = divmod(at_us, 1_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds, tzinfo=None)
+    return moment.isoformat(timespec="microseconds")
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+class Account(Struct):
+    """What the account can spend."""
+
+    balance: Sats
+
+
+class Address(Struct):
+    """A Bitcoin deposit address."""
+
+    address: str
+
+
+class Group(Struct):
+    """Numbers of one kind and country, and what they cost; null where unsupported."""
+
+    id: str
+    type: Literal["mobile", "local"]
+    name: str
+    country_code: str
+    sms_support: bool
+    voice_support: bool
+    setup_cost: Sats
+    rental_cost_per_minute: Sats
+    cost_per_inbound_message: Sats | None
+    cost_per_inbound_call_minute: Sats | None
+
+
+class Message(Struct):
+    """A message of a rented number, sent or received."""
+
+    from_: str = field(name="from")
+    to: str
+    content: str | None
+    timestamp: Time
+    success: bool | None
+    cost: Sats
+
+
+class FullMessage(Message):
+    """A message with its id, number, direction and status."""
+
+    id: int
+    e164: E164
+    inbound: bool
+    status: Literal["received", "queued", "sent", "delivered", "failed"]
+
+
+class Number(Struct):
+    """A number rented now, with its messages, oldest first."""
+
+    e164: E164
+    group_id: str
+    sms: bool
+    cost_per_minute: Sats
+    cost_per_inbound_message: Sats | None
+    assignment_start: Time
+    sms_forwarded_to: str | None
+    messages: list[Message]
+
+
+class Transaction(Struct):
+    """Why satoshis moved, and the balance after."""
+
+    id: int
+    timestamp: Time
+    kind: str
+    amount: Annotated[int, Meta(description="satoshis; negative: charged")]
+    balance: Sats
+    reference: str
+
+
+class Deposit(Struct):
+    """An output that pays one of the account's addresses."""
+
+    txid: str
+    vout: int
+    address: str
+    amount: Sats
+    confirmations: int
+    status: Literal["pending", "credited", "reversed", "gone"]
+
+
+class Usage(Struct):
+    """Balance, running cost, and when the money runs out; null: never."""
+
+    balance: Sats
+    cost_per_minute: Sats
+    runs_out_at: Time | None
+
+
+class Token(Struct):
+    """A token of the account, never the token itself."""
+
+    id: int
+    label: str
+    created_at: Time
+
+
+class NewTokenAnswer(Struct):
+    """A new token, shown this once."""
+
+    id: int
+    label: str
+    token: str
+
+
+class NewAccountAnswer(Struct):
+    """The token of a new account, shown this once."""
+
+    token: str
+
+
+class SentMessage(Struct):
+    """A message that left for another phone."""
+
+    from_: str = field(name="from")
+    to: str
+    content: str | None
+
+
+class SandboxClock(Struct):
+    """The sandbox's time."""
+
+    now: Time
+
+
+class Problem(Struct):
+    """An error, as RFC 9457 has it; further members say more (`field`, `balance`, `required`)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+# --- requests ---------------------------------------------------------------------------------------------------
+
+TEXT_MAX = 1600
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+
+
+class NewRental(Struct, forbid_unknown_fields=True):
+    """Which group to rent a number from."""
+
+    group_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["us-mobile"])]
+
+
+class NewAction(Struct, forbid_unknown_fields=True):
+    """Where the number's SMS go: null stores only, a number forwards, a URL is posted to."""
+
+    sms_forwarded_to: Annotated[str, Meta(max_length=2048)] | None
+
+
+class NewMessage(Struct, forbid_unknown_fields=True):
+    """An SMS to send from a rented number."""
+
+    from_: str = field(name="from")
+    to: str
+    content: Text
+
+
+class NewToken(Struct, forbid_unknown_fields=True):
+    """What the token is for."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=100)] = "unnamed"
+
+
+class SandboxMessage(Struct, forbid_unknown_fields=True):
+    """An SMS as it arrives from another phone; `from` may be a name or short code."""
+
+    to: str
+    from_: Annotated[str, Meta(min_length=1, max_length=32)] = field(name="from")
+    content: Annotated[str, Meta(max_length=TEXT_MAX)]
+
+
+class SandboxDeposit(Struct, forbid_unknown_fields=True):
+    """Coins from nowhere. Without `confirmations` the answer comes once they are credited."""
+
+    address: Annotated[str, Meta(max_length=128)]
+    amount: Annotated[int, Meta(gt=0, le=SATS_MAX)]
+    confirmations: Annotated[int, Meta(ge=0, le=144)] | None = None
+
+
+class SandboxAdvance(Struct, forbid_unknown_fields=True):
+    """How far to put the sandbox's clock forward."""
+
+    advance_s: Annotated[float, Meta(ge=0, le=366 * 86400)]
+
+
+# --- from rows --------------------------------------------------------------------------------------------------
+
+
+def success(status: str) -> bool | None:
+    """Whether a message made it: null while on its way."""
+    return {"queued": None, "failed": False}.get(status, True)
+
+
+def message(row: Any) -> Message:
+    """A message in a number."""
+    return Message(
+        row["sender"], row["recipient"], row["content"], iso(row["at_us"]), success(row["status"]), row["cost"]
+    )
+
+
+def full_message(row: Any) -> FullMessage:
+    """A full message."""
+    return FullMessage(
+        row["sender"],
+        row["recipient"],
+        row["content"],
+        iso(row["at_us"]),
+        success(row["status"]),
+        row["cost"],
+        row["id"],
+        row["e164"],
+        bool(row["inbound"]),
+        row["status"],
+    )
+
+
+def number(row: Any, messages: list[Message]) -> Number:
+    """A rented number."""
+    return Number(
+        row["e164"],
+        row["group_id"],
+        bool(row["sms"]),
+        row["cost_per_minute"],
+        row["cost_per_inbound_message"],
+        iso(row["started_at_us"]),
+        row["destination"],
+        messages,
+    )
+
+
+def transaction(row: Any, account_id: int) -> Transaction:
+    """A line of the account's statement."""
+    sats = row["amount"] if row["credit"] == account_id else -row["amount"]
+    return Transaction(row["id"], iso(row["at_us"]), row["kind"], sats, row["balance"], row["reference"])
+
+
+def deposit(row: Any, confirmations: int) -> Deposit:
+    """A deposit."""
+    return Deposit(row["txid"], row["vout"], row["address"], row["amount"], confirmations, row["status"])
+
+
+def group(row: Any) -> Group:
+    """A group of the catalog."""
+    return Group(
+        row["id"],
+        row["type"],
+        row["name"],
+        row["country_code"],
+        bool(row["sms_support"]),
+        bool(row["voice_support"]),
+        row["setup_cost"],
+        row["rental_cost_per_minute"],
+        row["cost_per_inbound_message"],
+        row["cost_per_inbound_call_minute"],
+    )

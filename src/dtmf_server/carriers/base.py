@@ -1,0 +1,47 @@
+"""What a carrier is to the service: it takes SMS, brings SMS, and reports what became of those it took."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierMessage:
+    """An SMS on a carrier's side. `sender` may be a name or short code where it arrives."""
+
+    sender: str
+    to: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an SMS that the carrier took; `ref` is the carrier's own reference."""
+
+    ref: str
+    delivered: bool
+    reason: str = ""
+
+
+class CarrierRefused(Exception):
+    """The carrier did not take the SMS; `permanent`: it never will."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        self.reason, self.permanent = reason, permanent
+        super().__init__(reason)
+
+
+Receive = Callable[[Sequence[CarrierMessage]], Awaitable[None]]
+Report = Callable[[Receipt], Awaitable[None]]
+
+
+class Carrier(Protocol):
+    """A link to a carrier."""
+
+    name: str
+
+    async def run(self, receive: Receive, report: Report) -> None:
+        """Keeps the link up until cancelled. What arrives is acknowledged only after `receive` returned."""
+
+    async def submit(self, message_id: int, message: CarrierMessage) -> str:
+        """Hands an SMS over and returns the carrier's reference. Raises CarrierRefused."""

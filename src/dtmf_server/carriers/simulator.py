@@ -1,0 +1,60 @@
+"""The sandbox's carrier. It takes every SMS, delivers it to the other phone at once, and says so.
+
+Numbers that behave badly on purpose, for trying out what happens then:
+    +15005550001  refused for good: the message fails and its cost is refunded
+    +15005550002  taken, then reported as not delivered
+    +15005550003  busy for the first two attempts, then taken
+An SMS to a number of the service's own arrives there like any other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Receipt, Receive, Report
+
+REFUSED_FOR_GOOD = "+15005550001"
+NOT_DELIVERED = "+15005550002"
+BUSY_TWICE = "+15005550003"
+
+_QUEUE_MAX = 10_000
+
+
+class SimulatedCarrier:
+    """A carrier without a network. `is_ours` tells the service's own numbers from phones elsewhere."""
+
+    def __init__(self, *, is_ours: Callable[[str], Awaitable[bool]], name: str = "simulator") -> None:
+        self.name = name
+        self._is_ours = is_ours
+        self._receipts: asyncio.Queue[Receipt] = asyncio.Queue(_QUEUE_MAX)
+        self._attempts: dict[int, int] = {}  # of messages to the busy number that were not taken yet
+        self._receive: Receive | None = None
+
+    async def run(self, receive: Receive, report: Report) -> None:
+        """Reports what became of the SMS that were taken."""
+        self._receive = receive
+        try:
+            while True:
+                await report(await self._receipts.get())
+        finally:
+            self._receive = None
+
+    async def submit(self, message_id: int, message: CarrierMessage) -> str:
+        """Takes the SMS, or behaves as its destination asks."""
+        if self._receive is None:
+            raise CarrierRefused("the carrier's link is down", permanent=False)
+        if message.to == REFUSED_FOR_GOOD:
+            raise CarrierRefused("the carrier does not know this number", permanent=True)
+        if message.to == BUSY_TWICE and self._busy(message_id):
+            raise CarrierRefused("the carrier is busy", permanent=False)
+        if await self._is_ours(message.to):
+            await self._receive([message])
+        delivered = message.to != NOT_DELIVERED
+        reason = "" if delivered else "the phone can't be reached"
+        await self._receipts.put(Receipt(str(message_id), delivered, reason))
+        return str(message_id)
+
+    def _busy(self, message_id: int) -> bool:
+        attempts = self._attempts.pop(message_id, 0) + 1
+        if attempts <= 2:
+            self._attempts[message_id] = attempts
+        return attempts <= 2

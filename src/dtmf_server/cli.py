@@ -1,0 +1,151 @@
+"""`dtmf-server`: runs the service and looks after its database."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import dtmf_server
+from dtmf_server import config, log
+from dtmf_server.config import Config, ConfigError
+from dtmf_server.core.errors import CannotStart, Refusal
+from dtmf_server.storage.open import open_database, sqlite_path
+
+DEFAULT_PORT = 8000
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; its exit status: 0 done, 1 something differs or failed, 2 can't be done as asked."""
+    options = _parser().parse_args(arguments)
+    log.setup(options.log_level, json=not sys.stderr.isatty())
+    try:
+        configuration = config.load(options.config, os.environ)
+        result: int = options.command(options, configuration)
+    except (ConfigError, CannotStart) as error:
+        _say(f"dtmf-server: {error}")
+        return 2
+    except Refusal as refusal:
+        _say(f"dtmf-server: {refusal.detail}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dtmf-server",
+        description="Rents phone numbers by the minute and hands the renter every SMS. Without a configuration it is"
+        " a complete sandbox: fictional numbers, simulated coins, a clock you can put forward.",
+    )
+    parser.add_argument("--version", action="version", version=f"dtmf-server {dtmf_server.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", _run, "serve the API and run every worker, in one process")
+    run.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    run.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free one)")
+    run.add_argument("--sandbox", action="store_true", help="allow a sandbox on an address others can reach")
+
+    _command(commands, "migrate", _migrate, "bring the database to the newest tables")
+    _command(commands, "verify", _verify, "recompute every balance from the ledger; exit 1 if anything differs")
+    return parser
+
+
+def _command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: none, a sandbox)")
+    command.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="folder of the database (default ./data)")
+    command.add_argument("--database", metavar="URL", help="sqlite:///path or postgresql://… instead of a file in --data")
+    command.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    command.set_defaults(command=run)
+    return command
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
+
+
+def _url(options: argparse.Namespace, configuration: Config) -> str:
+    """The database: --database, else the configuration's, else a SQLite file in --data."""
+    url = options.database or configuration.database.url
+    if url is None:
+        url = f"sqlite:///{options.data / 'dtmf.db'}"
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise ConfigError(f"--database {url.partition('://')[0]}://…: give sqlite:///path or postgresql://…")
+    return str(url)
+
+
+def _existing(options: argparse.Namespace, configuration: Config) -> str:
+    """The same for commands that look after a database: it must be there."""
+    url = _url(options, configuration)
+    if url.startswith("sqlite:///") and not sqlite_path(url).exists():
+        raise ConfigError(f"there is no database at {sqlite_path(url)}: name its folder with --data DIR")
+    return url
+
+
+def _migrate(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
+
+    url = _existing(options, configuration)
+    before = migrate.current(url)
+    migrate.upgrade(url)
+    _say(f"the database was at {before or 'nothing'} and is at {migrate.current(url)}")
+    return 0
+
+
+def _verify(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
+
+    db = open_database(_existing(options, configuration))
+    try:
+        summary, differences = db.read_now(lambda tx: (verify.summary(tx), verify.differences(tx)))
+    finally:
+        db.close()
+    for difference in differences:
+        _say(difference)
+    _say(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
+    return 1 if differences else 0
+
+
+def _run(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import main as process  # noqa: PLC0415 - `--help` does not wait for the whole service
+
+    host = options.host or configuration.server.host
+    if configuration.mode == "sandbox" and host not in _LOOPBACK and not options.sandbox:
+        raise CannotStart(
+            f"a sandbox on {host} would give anyone who reaches it numbers and coins: add --sandbox if that is"
+            ' meant, or set mode = "production" in a configuration'
+        )
+    url = _url(options, configuration)
+    if url.startswith("sqlite:///"):
+        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+    asked = options.port if options.port is not None else configuration.server.port
+    with process.only_process(url):
+        runtime = process.open_runtime(configuration, url)
+        with contextlib.closing(runtime.db):
+            listener = process.bind(host, asked, may_move=configuration.mode == "sandbox")
+            port = listener.getsockname()[1]
+            shown = f"[{host}]" if ":" in host else host
+            if port != asked and asked:
+                _say(f"port {asked} is busy: using {port}")
+            _say(f"DTMF {configuration.mode} on http://{shown}:{port}")
+            _say(f"  API docs   http://{shown}:{port}/docs")
+            if configuration.mode == "sandbox":
+                token_file = options.data / "token"
+                token_file.parent.mkdir(parents=True, exist_ok=True)
+                token = process.sandbox_token(runtime.db, runtime.clock, token_file)
+                _say(f"  export DTMF_URL=http://{shown}:{port}")
+                _say(f"  export DTMF_TOKEN={token}")
+            process.serve(runtime, listener)
+    _say("stopped; everything acknowledged is stored")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,132 @@
+"""What the service refuses, each with its HTTP status and stable code; the docstring is the message."""
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """The request can't be carried out."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "refused"
+    title: ClassVar[str] = "Refused"
+
+    def __init__(self, detail: str | None = None, **members: object) -> None:
+        self.detail = detail or (self.__doc__ or "").strip()
+        self.members = members
+        super().__init__(self.detail)
+
+
+class InvalidRequest(Refusal):
+    """The request is malformed."""
+
+    status, code, title = 422, "invalid_request", "Invalid request"
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}", field=field)
+
+
+class Unauthenticated(Refusal):
+    """Send a valid token as 'Authorization: Bearer dtmf_…'."""
+
+    status, code, title = 401, "unauthenticated", "Unauthenticated"
+
+
+class InsufficientFunds(Refusal):
+    """The balance does not cover this."""
+
+    status, code, title = 402, "insufficient_funds", "Insufficient funds"
+
+    def __init__(self, *, balance: int, required: int) -> None:
+        super().__init__(
+            f"this takes {required} satoshis and the balance is {balance}: deposit {required - balance} more",
+            balance=balance,
+            required=required,
+        )
+
+
+class SignupClosed(Refusal):
+    """This service does not open accounts by itself: ask its operator for a token."""
+
+    status, code, title = 403, "signup_closed", "Sign-up is closed"
+
+
+class NotFound(Refusal):
+    """There is nothing here."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class NumberNotRented(NotFound):
+    """This account does not rent that number now."""
+
+    code, title = "number_not_rented", "Number not rented"
+
+
+class GroupNotFound(NotFound):
+    """There is no such group: GET /api/v1/groups lists them."""
+
+    code, title = "group_not_found", "Group not found"
+
+
+class NoNumbersAvailable(Refusal):
+    """Every number of this group is rented or resting: try another group, or later."""
+
+    status, code, title = 409, "no_numbers_available", "No numbers available"
+
+
+class TooManyUnusedAddresses(Refusal):
+    """A hundred addresses of this account wait for their first deposit: use one of them."""
+
+    status, code, title = 409, "too_many_unused_addresses", "Too many unused addresses"
+
+
+class AlreadyIssued(Refusal):
+    """A token or secret is shown once, and this Idempotency-Key has shown it: ask with a new key."""
+
+    status, code, title = 409, "already_issued", "Already issued"
+
+
+class LastToken(Refusal):
+    """This is the account's last token: without it nobody could reach the account. Make another first."""
+
+    status, code, title = 409, "last_token", "Last token"
+
+
+class IdempotencyMismatch(Refusal):
+    """This Idempotency-Key came before with another request: mint a new key for each call."""
+
+    status, code, title = 422, "idempotency_mismatch", "Idempotency key reused"
+
+
+class DestinationNotServed(Refusal):
+    """No carrier here sends to that destination."""
+
+    status, code, title = 422, "destination_not_served", "Destination not served"
+
+
+class DailyLimitReached(Refusal):
+    """The account has sent all it may within 24 hours."""
+
+    status, code, title = 429, "daily_limit_reached", "Daily sending limit reached"
+
+
+class RateLimited(Refusal):
+    """Too many requests: wait as Retry-After says."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class DepositsUnavailable(Refusal):
+    """This service takes no deposits: its operator has set up no Bitcoin descriptor."""
+
+    status, code, title = 503, "deposits_unavailable", "Deposits unavailable"
+
+
+class StorageUnavailable(Refusal):
+    """The database can't take this now; nothing was stored. Try again."""
+
+    status, code, title = 503, "storage_unavailable", "Storage unavailable"
+
+
+class CannotStart(Exception):
+    """The service can't start as it was asked to; the message says why and what to do."""

@@ -1,0 +1,46 @@
+"""API tokens: `dtmf_`, 30 random base62 characters (178 bits), 6 of checksum.
+
+The checksum is a CRC-32: it stops typing mistakes and blind guesses before the database is asked. It is no secret.
+"""
+
+import hashlib
+import string
+import zlib
+
+PREFIX = "dtmf_"
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+BODY_LENGTH = 30
+CHECKSUM_LENGTH = 6
+
+
+def mint(random_bytes: bytes) -> str:
+    """A token from at least 32 random bytes."""
+    assert len(random_bytes) >= 32, "a token needs 32 random bytes"
+    body = _base62(int.from_bytes(random_bytes, "big"), BODY_LENGTH)
+    return PREFIX + body + _checksum(body)
+
+
+def is_well_formed(token: str) -> bool:
+    """Whether this can be a token: its length, its letters and its checksum are right."""
+    if len(token) != len(PREFIX) + BODY_LENGTH + CHECKSUM_LENGTH or not token.startswith(PREFIX):
+        return False
+    body = token[len(PREFIX) : -CHECKSUM_LENGTH]
+    return all(letter in ALPHABET for letter in body) and _checksum(body) == token[-CHECKSUM_LENGTH:]
+
+
+def sha256(token: str) -> bytes:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    """The last `length` base62 digits of a number."""
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,140 @@
+"""Names to vetted addresses: one lookup, and one bad address refuses them all.
+
+Rules:
+1. A lookup is a blocking call that nobody can cancel, so it runs in a daemon thread of its own: it can hold
+   up neither the pool that reads the database nor the end of the process. At most `lookups` run at a time.
+2. Whoever asks waits `limit_s` at most, a free thread included. Those who ask for a name that is being looked
+   up wait for that lookup: a dead name holds one thread, however many webhooks it has.
+3. Names are looked up as absolute ones (with the final dot): no local search domain answers for them.
+4. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules say if that is fit.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from dtmf_server.deliveries.destination import address_allowed
+
+LIMIT_S = 3.0
+LOOKUPS = 64
+DIALLED_ADDRESSES = 4  # all are vetted, no more than these tried: aiohttp takes n·(n+1)/2 tries for n
+
+Lookup = Callable[[str], Sequence[str]]
+
+
+class NotVetted(OSError):
+    """The destination has an address that webhooks may not be sent to."""
+
+
+class LookupFailed(OSError):
+    """The name has no address, or its name servers did not say in time."""
+
+
+def look_up(name: str) -> Sequence[str]:
+    """Every address of `name`, as the system resolves it. Blocks; raises LookupFailed."""
+    try:
+        found = socket.getaddrinfo(f"{name}.".encode("ascii"), None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise LookupFailed(f"the name servers of {name} do not answer") from error
+        raise LookupFailed(f"{name} does not resolve to any address") from error
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+class VettingResolver(AbstractResolver):
+    """What aiohttp asks for addresses before it dials. Belongs to the event loop it is first used in."""
+
+    def __init__(
+        self,
+        *,
+        sandbox: bool,
+        own_addresses: Collection[str] = (),
+        lookup: Lookup = look_up,
+        limit_s: float = LIMIT_S,
+        lookups: int = LOOKUPS,
+    ) -> None:
+        self._sandbox = sandbox
+        self._own_addresses = frozenset(own_addresses)
+        self._lookup = lookup
+        self._limit_s = limit_s
+        self._free = asyncio.Semaphore(lookups)
+        self._running: dict[str, asyncio.Future[Sequence[str] | Exception]] = {}
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Vetted addresses of `host`. Raises NotVetted or LookupFailed, both OSError."""
+        addresses = ["127.0.0.1", "::1"] if host == "localhost" else await self._addresses(host)
+        for address in addresses:
+            self.vet(address, host=host)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses[:DIALLED_ADDRESSES]
+        ]
+
+    async def close(self) -> None:
+        """Nothing to release: a lookup still running ends by itself, unheard."""
+
+    def vet(self, address: str, *, host: str | None = None) -> None:
+        """Raises NotVetted, naming the address, if webhooks may not be sent there."""
+        found = address if host is None or host == address else f"{host} resolves to {address}, which"
+        if address in self._own_addresses:
+            raise NotVetted(f"{found} is an address of this service itself")
+        if not address_allowed(address, sandbox=self._sandbox):
+            raise NotVetted(f"{found} is not a public address")
+
+    async def _addresses(self, name: str) -> Sequence[str]:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                if name not in self._running:
+                    await self._free.acquire()
+                    if name in self._running:  # another one started it while we waited for a thread
+                        self._free.release()
+                    else:
+                        self._running[name] = self._start(name)
+                found = await asyncio.shield(self._running[name])
+        except TimeoutError:
+            raise LookupFailed(f"looking up {name} took longer than {self._limit_s:g} s") from None
+        if isinstance(found, Exception):
+            raise found
+        if not found:
+            raise LookupFailed(f"{name} does not resolve to any address")
+        return found
+
+    def _start(self, name: str) -> asyncio.Future[Sequence[str] | Exception]:
+        """Starts a thread that looks `name` up, and gives the future of its answer or exception."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[str] | Exception] = loop.create_future()
+
+        def finish(found: Sequence[str] | Exception) -> None:
+            self._free.release()
+            del self._running[name]
+            if not answer.done():
+                answer.set_result(found)
+
+        def run() -> None:
+            found: Sequence[str] | Exception
+            try:
+                found = self._lookup(name)
+            except Exception as error:  # whatever it is, it belongs to those who wait
+                found = error
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                loop.call_soon_threadsafe(finish, found)
+
+        try:
+            threading.Thread(target=run, name=f"look up {name}", daemon=True).start()
+        except RuntimeError as error:  # the system has no thread left
+            self._free.release()
+            raise LookupFailed(f"{name} could not be looked up: {error}") from error
+        return answer

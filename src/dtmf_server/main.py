@@ -1,0 +1,251 @@
+"""One process of the service: opens the database, starts HTTP and workers, stops them in order."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from dtmf_server import catalog
+from dtmf_server.api.app import create_app
+from dtmf_server.bitcoin.chain import Chain
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.bitcoin.simulator import SimulatedChain
+from dtmf_server.carriers.simulator import SimulatedCarrier
+from dtmf_server.clock import Clock
+from dtmf_server.config import Config
+from dtmf_server.core import token
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.deliveries.post import Poster
+from dtmf_server.operations import account, sandbox
+from dtmf_server.operations import tokens as token_operations
+from dtmf_server.runtime import Runtime, Settings
+from dtmf_server.storage import migrate, numbers, service, tokens
+from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.open import open_database, sqlite_path
+from dtmf_server.workers.carriers import run_carrier
+from dtmf_server.workers.chain import run_chain
+from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
+from dtmf_server.workers.outbox import run_outbox
+from dtmf_server.workers.supervise import Worker, supervise
+
+CHAIN_CATCH_UP_S = 600.0  # how long the meter waits for the chain after a start
+PORTS_TRIED = 20
+
+
+def settings_of(config: Config) -> Settings:
+    """The configuration in the units the operations take."""
+    is_sandbox = config.mode == "sandbox"
+    return Settings(
+        sandbox=is_sandbox,
+        signup=config.signup.mode,
+        rest_us=round(config.rest.hours * HOUR_US),
+        kept_us=round(config.retention.message_days * DAY_US),
+        daily_limit=None if is_sandbox else config.limits.sends_per_day,
+        confirmations=config.bitcoin.confirmations,
+        requests_per_second=None if is_sandbox else config.limits.requests_per_second,
+        request_burst=config.limits.request_burst,
+        trusted_proxies=frozenset(config.server.trusted_proxies),
+    )
+
+
+@contextmanager
+def only_process(url: str) -> Iterator[None]:
+    """Holds the SQLite file for this process alone; the lock is freed by any death. PostgreSQL needs none."""
+    if not url.startswith("sqlite:///"):
+        yield
+        return
+    path = sqlite_path(url)
+    with path.with_name(path.name + ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            raise CannotStart(
+                f"{path} is in use by {holder}: stop that one, or choose another folder with --data DIR"
+            ) from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}")
+        lock.flush()
+        yield
+
+
+def prepare(url: str, mode: str, clock: Clock) -> Database:
+    """The open database, its tables the newest, its mode fixed. Raises CannotStart in the other mode."""
+    migrate.upgrade(url)
+    db = open_database(url)
+    found = db.write_now(partial(_initialise, mode=mode, clock=clock))
+    if found != mode:
+        db.close()
+        raise CannotStart(
+            f"this database belongs to a {found} service and can't be opened as {mode}: "
+            f"choose another with --data or --database, or run it in its own mode"
+        )
+    return db
+
+
+def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
+    found = service.mode(tx)
+    if found is not None:
+        return found
+    service.initialise(tx, mode=mode, now_us=clock.wall_us())
+    if mode == "sandbox":
+        catalog.stock_sandbox(tx)
+        sandbox.mine(tx, 1)
+    return mode
+
+
+def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
+    """The first account's token, from DIR/token; made again there if the file is gone."""
+    if path.exists():
+        known = path.read_text(encoding="ascii", errors="replace").strip()
+        if token.is_well_formed(known) and db.read_now(lambda tx: tokens.account_of(tx, token.sha256(known))):
+            return known
+    new_token = token.mint(secrets.token_bytes(32))
+    db.write_now(partial(_give_token, sha256=token.sha256(new_token), clock=clock))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(new_token + "\n")
+    return new_token
+
+
+def _give_token(tx: Tx, *, sha256: bytes, clock: Clock) -> None:
+    now_us = clock.now_us(tx)
+    first = tokens.first_account(tx)
+    if first is None:
+        account.open_account(tx, token_sha256=sha256, now_us=now_us)
+    else:
+        token_operations.add(tx, first, token_sha256=sha256, label="sandbox", now_us=now_us)
+
+
+def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
+    """A listening socket on this port, or on the next free one if it may move. Raises CannotStart."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    last = min(65536, port + (PORTS_TRIED if may_move and port else 1))
+    for candidate in range(port, last):
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+            listener.listen(1024)
+        except OSError as error:
+            listener.close()
+            if candidate == last - 1:
+                raise CannotStart(
+                    f"can't listen on {host}:{port} ({error.strerror or error}): choose another with --port"
+                ) from error
+        else:
+            return listener
+    raise AssertionError("the loop returns or raises")
+
+
+def simulated_chain(runtime: Runtime) -> Chain:
+    """The sandbox's chain, read from the database."""
+    db = runtime.db
+    return SimulatedChain(
+        read_tip=lambda: db.read(sandbox.chain_tip),
+        read_block=lambda height: db.read(lambda tx: sandbox.chain_block(tx, height)),
+        read_mempool=lambda: db.read(sandbox.chain_mempool),
+    )
+
+
+@asynccontextmanager
+async def running_workers(runtime: Runtime) -> AsyncIterator[None]:
+    """Runs every worker of the service until the block ends."""
+
+    async def is_ours(e164: str) -> bool:
+        return await runtime.db.read(lambda tx: numbers.exists(tx, e164))
+
+    carrier = SimulatedCarrier(is_ours=is_ours)
+    guard = ClockGuard(runtime.clock.wall_us)
+    async with Poster(sandbox=runtime.settings.sandbox) as poster:
+        workers: dict[str, Worker] = {
+            "outbox": partial(run_outbox, runtime, poster, carrier),
+            "chain": partial(run_chain, runtime, simulated_chain(runtime), look_again_s=5.0),
+            "meter": partial(run_meter, runtime, guard),
+            "chores": partial(run_chores, runtime),
+            f"carrier {carrier.name}": partial(run_carrier, runtime, carrier),
+        }
+        supervisor = asyncio.create_task(supervise(workers))
+        try:
+            yield
+        finally:
+            supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await supervisor
+
+
+class Server(uvicorn.Server):
+    """uvicorn on a socket of ours; signals are the caller's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals alone."""
+        yield
+
+
+def http_server(runtime: Runtime) -> Server:
+    """The HTTP server, not started."""
+    return Server(
+        uvicorn.Config(
+            create_app(runtime),
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+
+
+def serve(runtime: Runtime, listener: socket.socket) -> None:
+    """Serves until SIGINT or SIGTERM: no new requests then, those under way finish, and the workers stop."""
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        runner.run(_serve(runtime, listener))
+
+
+async def _serve(runtime: Runtime, listener: socket.socket) -> None:
+    server = http_server(runtime)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    async with running_workers(runtime):
+        await server.serve(sockets=[listener])
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtime:
+    """The runtime over this database."""
+    clock = clock or Clock(sandbox=config.mode == "sandbox")
+    db = prepare(url, config.mode, clock)
+    descriptor, network = config.bitcoin.descriptor, config.bitcoin.network
+    if config.mode == "sandbox" and descriptor is None:
+        descriptor, network = SANDBOX_DESCRIPTOR, "regtest"
+    derive = deriver(descriptor, network) if descriptor else None
+    return Runtime(db, clock, settings_of(config), derive)

@@ -1,0 +1,232 @@
+"""The one way satoshis move: open the books of some accounts, post transfers, close.
+
+Opening locks the accounts and pays their started minutes up to now; closing writes everything set-wise, once per
+account, with the new `depletes_at`. Nothing else changes a balance.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from dtmf_server.core import billing, money
+from dtmf_server.core.billing import Running
+from dtmf_server.core.errors import InsufficientFunds
+from dtmf_server.core.money import Kind
+from dtmf_server.core.rental import DAY_US, HOUR_US, EndReason
+from dtmf_server.storage import accounts, entries, events, numbers, rentals
+from dtmf_server.storage.accounts import Account
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.entries import Transfer
+from dtmf_server.storage.events import Event
+
+
+class Books:
+    """The open books of some accounts. Balances here are settled to `now_us(account)` and include what was posted."""
+
+    def __init__(self, tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int) -> None:
+        self._tx = tx
+        self._rest_us = rest_us
+        self._transfers: list[Transfer] = []
+        self._events: list[Event] = []
+        self._booked: dict[int, Running] = {}
+        self._ended: list[tuple[int, Running, int, EndReason]] = []
+        self.accounts = accounts.lock(tx, account_ids)
+        self._e164s: dict[int, str] | None = None
+        for account in self.accounts.values():
+            self._settle(account, now_us)
+
+    def now_us(self, account_id: int) -> int:
+        """The account's now, which never runs backwards."""
+        return self.accounts[account_id].settled_at_us
+
+    def balance(self, account_id: int) -> int:
+        """What the account can spend."""
+        return self.accounts[account_id].balance
+
+    def is_live(self, account_id: int, rental_id: int) -> bool:
+        """Whether the rental is still on, after settling."""
+        return any(rental.rental_id == rental_id for rental in self.accounts[account_id].running)
+
+    def require(self, account_id: int, amount: int) -> None:
+        """Raises InsufficientFunds unless the account can spend that much."""
+        if self.balance(account_id) < amount:
+            raise InsufficientFunds(balance=self.balance(account_id), required=amount)
+
+    def charge(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
+        """Takes satoshis from the account, for the service."""
+        self.require(account_id, amount)
+        self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)
+
+    def refund(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
+        """Gives satoshis that were charged back to the account."""
+        self._post(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
+
+    def deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
+        """Credits coins that arrived; what the account owes is paid from them at once."""
+        account = self.accounts[account_id]
+        self._post(account, amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
+        if paid := min(account.debt, amount):
+            account.debt -= paid
+            self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, ref, reference)
+
+    def reverse_deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
+        """Takes back coins that left the chain; what the balance does not cover becomes the account's debt."""
+        account = self.accounts[account_id]
+        covered = min(account.balance, amount)
+        self._post(account, -covered, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
+        if owed := amount - covered:
+            account.debt += owed
+            self._transfers.append(
+                Transfer(
+                    at_us=account.settled_at_us,
+                    kind=Kind.DEBT,
+                    ref=ref,
+                    debit=money.RECEIVABLE,
+                    credit=money.BITCOIN,
+                    amount=owed,
+                    account_id=account_id,
+                    balance=account.balance,
+                    reference=reference,
+                )
+            )
+
+    def start(self, account_id: int, rental: Running, *, setup_cost: int, e164: str) -> None:
+        """Pays a new rental's set-up and first minute; its minutes count from now on."""
+        account = self.accounts[account_id]
+        self.require(account_id, setup_cost + rental.cost_per_minute)
+        self._numbers()[rental.rental_id] = e164
+        self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
+        self._book_minutes(account, replace(rental, booked_minutes=0), rental, account.settled_at_us)
+        account.running += (rental,)
+
+    def end(self, account_id: int, rental_id: int, reason: EndReason) -> None:
+        """Ends a live rental now; its started minute is paid already."""
+        account = self.accounts[account_id]
+        rental = next(rental for rental in account.running if rental.rental_id == rental_id)
+        account.running = tuple(other for other in account.running if other is not rental)
+        self._ended.append((account_id, rental, account.settled_at_us, reason))
+
+    def note(self, event: Event) -> None:
+        """Writes an event with this transaction."""
+        self._events.append(event)
+
+    def close(self) -> None:
+        """Writes transfers, minutes, ended rentals, events and accounts."""
+        for account in self.accounts.values():
+            account.depletes_at_us = billing.depletes_at(account.balance, account.running)
+            account.low_balance_warnings = _warnings_still_true(account)
+        entries.append(self._tx, self._transfers)
+        rentals.store_booked(self._tx, self._booked.values())
+        self._write_ends()
+        events.append(self._tx, self._events)
+        accounts.store(self._tx, self.accounts.values())
+        self._tx.notify("meter")
+
+    def _settle(self, account: Account, now_us: int) -> None:
+        """Pays the started minutes and ends what can't be paid, each booked at its own instant."""
+        now_us = max(now_us, account.settled_at_us)
+        before = {rental.rental_id: rental for rental in account.running}
+        settled = billing.settle(account.balance, account.running, now_us)
+        for rental, at_us in settled.ended:
+            self._book_minutes(account, before[rental.rental_id], rental, at_us)
+            self._ended.append((account.id, rental, at_us, EndReason.DEPLETED))
+        for rental in settled.running:
+            self._book_minutes(account, before[rental.rental_id], rental, now_us)
+        assert account.balance == settled.balance, "the minutes booked are not the minutes settled"
+        account.running = settled.running
+        account.settled_at_us = now_us
+
+    def _book_minutes(self, account: Account, before: Running, after: Running, at_us: int) -> None:
+        start, end = before.booked_minutes, after.booked_minutes
+        if start == end:
+            return
+        self._booked[after.rental_id] = after
+        self._post(
+            account,
+            -(end - start) * after.cost_per_minute,
+            money.REVENUE,
+            Kind.RENTAL_MINUTES,
+            f"{after.rental_id}:{start}",
+            self._numbers()[after.rental_id],
+            at_us=at_us,
+            minutes=(after.rental_id, start, end),
+        )
+
+    def _post(
+        self,
+        account: Account,
+        sats: int,
+        counterpart: int,
+        kind: Kind,
+        ref: str,
+        reference: str,
+        *,
+        at_us: int | None = None,
+        minutes: tuple[int, int, int] | None = None,
+    ) -> None:
+        """Moves satoshis between the account (positive: to it) and a system account; nothing for nothing."""
+        if sats == 0:
+            return
+        account.balance += sats
+        assert account.balance >= 0, "a customer's balance can't go below 0"
+        debit, credit = (counterpart, account.id) if sats > 0 else (account.id, counterpart)
+        self._transfers.append(
+            Transfer(
+                at_us=account.settled_at_us if at_us is None else at_us,
+                kind=kind,
+                ref=ref,
+                debit=debit,
+                credit=credit,
+                amount=abs(sats),
+                account_id=account.id,
+                balance=account.balance,
+                reference=reference,
+                minutes=minutes,
+            )
+        )
+
+    def _numbers(self) -> dict[int, str]:
+        """The number of each live rental, read only if a booking needs it."""
+        if self._e164s is None:
+            ids = [rental.rental_id for account in self.accounts.values() for rental in account.running]
+            self._e164s = rentals.numbers_of(self._tx, ids)
+        return self._e164s
+
+    def _write_ends(self) -> None:
+        for reason in EndReason:
+            ended = [
+                (account_id, rental, at_us) for account_id, rental, at_us, why in self._ended if why is reason
+            ]
+            if not ended:
+                continue
+            e164s = rentals.numbers_of(self._tx, [rental.rental_id for _, rental, _ in ended])
+            rentals.end(self._tx, [(rental.rental_id, at_us) for _, rental, at_us in ended], reason)
+            numbers.put_to_rest(
+                self._tx, [(e164s[rental.rental_id], at_us + self._rest_us) for _, rental, at_us in ended]
+            )
+            self._events += [
+                Event(
+                    account_id,
+                    at_us,
+                    "rental.ended",
+                    data={"e164": e164s[rental.rental_id], "reason": reason.value},
+                )
+                for account_id, rental, at_us in ended
+            ]
+
+
+def _warnings_still_true(account: Account) -> int:
+    """How many low-balance warnings given so far still describe the account: more money takes them back."""
+    if account.depletes_at_us is None:
+        return 0
+    runway_us = account.depletes_at_us - account.settled_at_us
+    reached = 2 if runway_us <= HOUR_US else 1 if runway_us <= DAY_US else 0
+    return min(account.low_balance_warnings, reached)
+
+
+@contextmanager
+def open_books(tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int) -> Iterator[Books]:
+    """Open books that are closed when the block ends well; an error writes nothing."""
+    books = Books(tx, account_ids, now_us=now_us, rest_us=rest_us)
+    yield books
+    books.close()

@@ -1,0 +1,39 @@
+"""Retries are safe: a request with an Idempotency-Key is carried out once, and its answer given again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dtmf_server.core.errors import AlreadyIssued, IdempotencyMismatch
+from dtmf_server.storage import idempotency
+from dtmf_server.storage.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer as it goes out. `secret`: it shows a token, and must never be stored."""
+
+    status: int
+    body: bytes | None = None
+    secret: bool = False
+
+
+def once(
+    tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int, carry_out: Callable[[Tx], Answer]
+) -> Answer:
+    """The answer to this key's request, carried out at most once.
+
+    The key is stored in the transaction of the effect: a second request waits for the first. A refusal rolls the
+    key back with everything else, so only successes are remembered. Raises IdempotencyMismatch, AlreadyIssued.
+    """
+    earlier = idempotency.begin(tx, account_id=account_id, key=key, fingerprint=fingerprint, wall_us=wall_us)
+    if earlier is None:
+        answer = carry_out(tx)
+        idempotency.finish(
+            tx, account_id=account_id, key=key, status=answer.status, body=answer.body, secret=answer.secret
+        )
+        return answer
+    if bytes(earlier["fingerprint"]) != fingerprint:
+        raise IdempotencyMismatch
+    if earlier["secret"]:
+        raise AlreadyIssued
+    return Answer(earlier["status"], None if earlier["body"] is None else bytes(earlier["body"]))

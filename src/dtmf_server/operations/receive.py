@@ -1,0 +1,79 @@
+"""Receiving SMS: one transaction for the whole batch. Message, charge, delivery row; only then is it acknowledged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dtmf_server.core.money import Kind
+from dtmf_server.core.sms import segments as count_segments
+from dtmf_server.operations.books import Books, open_books
+from dtmf_server.storage import messages, outbox, rentals, schema, service
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.events import Event
+from dtmf_server.storage.outbox import NewDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """An SMS from a carrier. `sender` may be a name or short code and is kept verbatim."""
+
+    to: str
+    sender: str
+    content: str
+
+
+def receive_many(tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: int) -> list[int | None]:
+    """The id each SMS is stored under, None for those whose number nobody rents (counted, text discarded).
+
+    Each costs `min(price, what is left)` and is never withheld for lack of funds.
+    """
+    rented = rentals.live_by_numbers(tx, sorted({sms.to for sms in inbound}))
+    account_ids = {rental["account_id"] for rental in rented.values()}
+    with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us) as books:
+        rented = {
+            e164: rental
+            for e164, rental in rented.items()
+            if books.is_live(rental["account_id"], rental["id"])
+        }
+        accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
+        ids = tx.draw_ids(schema.messages, len(accepted))
+        _store(tx, books, list(zip(ids, accepted, strict=True)))
+        outbox.add(
+            tx,
+            [
+                NewDelivery(rental["account_id"], rental["id"], id_, rental["action"], rental["destination"])
+                for id_, (_, rental) in zip(ids, accepted, strict=True)
+                if rental["action"] is not None
+            ],
+            now_us=now_us,
+        )
+    if stray := len(inbound) - len(accepted):
+        service.count_stray_messages(tx, stray)
+    remaining = iter(ids)
+    return [next(remaining) if sms.to in rented else None for sms in inbound]
+
+
+def _store(tx: Tx, books: Books, accepted: list[tuple[int, tuple[Inbound, Row]]]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for id_, (inbound, rental) in accepted:
+        account_id = rental["account_id"]
+        now_us = books.now_us(account_id)
+        cost = min(rental["cost_per_inbound_message"] or 0, books.balance(account_id))
+        books.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, ref=str(id_), reference=str(id_))
+        segments = count_segments(inbound.content).count
+        rows.append(
+            (
+                id_,
+                account_id,
+                rental["id"],
+                True,
+                inbound.sender,
+                inbound.to,
+                inbound.content,
+                now_us,
+                "received",
+                cost,
+                segments,
+            )
+        )
+        books.note(Event(account_id, now_us, "message", id_))
+    messages.add(tx, rows)

@@ -1,0 +1,94 @@
+"""Rentals: starting one, ending it, setting what its SMS do, and looking at those that are live."""
+
+from dtmf_server.core.billing import Running
+from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable, NumberNotRented
+from dtmf_server.core.rental import Action, ActionKind, EndReason
+from dtmf_server.operations import account
+from dtmf_server.operations.books import open_books
+from dtmf_server.storage import events, numbers, outbox, rentals
+from dtmf_server.storage.db import Row, Tx
+
+
+def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) -> Row:
+    """The new live rental of a free number of the group.
+
+    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due at once), NoNumbersAvailable.
+    """
+    group = numbers.group(tx, group_id)
+    if group is None:
+        raise GroupNotFound(f"there is no group {group_id!r}: GET /api/v1/groups lists them")
+    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+        books.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
+        now_us = books.now_us(account_id)
+        e164 = numbers.take(tx, group_id, account_id=account_id, now_us=now_us)
+        if e164 is None:
+            raise NoNumbersAvailable
+        rental_id = rentals.add(tx, account_id=account_id, e164=e164, group=group, now_us=now_us)
+        rental = Running(rental_id, now_us, group["rental_cost_per_minute"], booked_minutes=1)
+        books.start(account_id, rental, setup_cost=group["setup_cost"], e164=e164)
+    return live_rental(tx, account_id, e164, now_us=now_us)
+
+
+def end(tx: Tx, account_id: int, e164: str, *, now_us: int, rest_us: int) -> None:
+    """Ends the account's rental of this number. Raises NumberNotRented."""
+    rental = _live(tx, account_id, e164)
+    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+        if not books.is_live(account_id, rental["id"]):
+            raise NumberNotRented
+        books.end(account_id, rental["id"], EndReason.RENTER)
+
+
+def set_action(
+    tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, rest_us: int
+) -> Row:
+    """Sets what an SMS to this number does besides being stored; the rental as it is then.
+
+    Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
+    """
+    rental = _live(tx, account_id, e164)
+    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+        if not books.is_live(account_id, rental["id"]):
+            raise NumberNotRented
+        now_us = books.now_us(account_id)
+        rentals.set_action(tx, rental["id"], action)
+        for kind in ActionKind:
+            if action is not None and action.kind is kind:
+                outbox.redirect(
+                    tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us
+                )
+                continue
+            parked = outbox.park_waiting(
+                tx, rental["id"], kind=kind, now_us=now_us, reason="the number's action was changed"
+            )
+            for delivery in parked:
+                books.note(parked_event(delivery, now_us=now_us, reason="the number's action was changed"))
+    return live_rental(tx, account_id, e164, now_us=now_us)
+
+
+def parked_event(delivery: Row, *, now_us: int, reason: str) -> events.Event:
+    """The event of a delivery that is no longer attempted by itself."""
+    data = {"delivery_id": delivery["id"], "reason": reason}
+    return events.Event(delivery["account_id"], now_us, "delivery.parked", delivery["message_id"], data)
+
+
+def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
+    """The account's live rentals, oldest first; without those whose money has run out unnoticed."""
+    now = account.settled(tx, account_id, now_us=now_us)
+    live_ids = {rental.rental_id for rental in now.running}
+    return [rental for rental in rentals.live(tx, account_id) if rental["id"] in live_ids]
+
+
+def live_rental(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
+    """The account's live rental of this number. Raises NumberNotRented."""
+    rental = _live(tx, account_id, e164)
+    now = account.settled(tx, account_id, now_us=now_us)
+    if all(running.rental_id != rental["id"] for running in now.running):
+        raise NumberNotRented
+    return rental
+
+
+def _live(tx: Tx, account_id: int, e164: str) -> Row:
+    rental = rentals.live_of_account(tx, account_id, e164)
+    if rental is None:
+        raise NumberNotRented(f"this account does not rent {e164} now")
+    return rental

@@ -1,0 +1,68 @@
+"""What only a sandbox has: coins from nowhere, a clock that can be put forward, and a look at other phones."""
+
+import hashlib
+
+from dtmf_server.core.chain import Block, Output
+from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.storage import deposits, messages, service, simulated_chain
+from dtmf_server.storage.db import Row, Tx
+
+BLOCK_INTERVAL_US = 600_000_000
+BLOCKS_PER_ADVANCE_MAX = 6  # enough to bury any deposit that waits
+
+
+def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
+    """The id of a transaction that pays one of the account's addresses; it waits in the mempool."""
+    owner = deposits.address(tx, address)
+    if owner is None or owner["account_id"] != account_id:
+        raise InvalidRequest("address", f"{address!r} is not a deposit address of this account")
+    txid = _digest("transaction", address, amount, simulated_chain.count_outputs(tx))
+    simulated_chain.add_output(tx, txid=txid, script_pubkey=bytes(owner["script_pubkey"]), amount=amount)
+    return txid
+
+
+def mine(tx: Tx, count: int) -> None:
+    """Mines blocks; the first takes in everything that waits."""
+    tip = simulated_chain.tip(tx)
+    height, hash_ = (tip["height"], tip["hash"]) if tip else (0, "")
+    for _ in range(count):
+        height, hash_ = height + 1, _digest("block", hash_, height)
+        simulated_chain.add_block(tx, height=height, hash_=hash_)
+
+
+def advance_clock(tx: Tx, by_us: int) -> None:
+    """Puts the clock forward; a block is mined for each ten minutes, up to a few."""
+    service.advance_clock(tx, by_us)
+    mine(tx, min(by_us // BLOCK_INTERVAL_US, BLOCKS_PER_ADVANCE_MAX))
+
+
+def chain_tip(tx: Tx) -> tuple[int, str] | None:
+    """Height and hash of the simulated chain's newest block."""
+    tip = simulated_chain.tip(tx)
+    return (tip["height"], tip["hash"]) if tip else None
+
+
+def chain_block(tx: Tx, height: int) -> Block | None:
+    """A block of the simulated chain."""
+    hash_ = simulated_chain.block_hash(tx, height)
+    if hash_ is None:
+        return None
+    return Block(height, hash_, [_output(row) for row in simulated_chain.outputs(tx, height)])
+
+
+def chain_mempool(tx: Tx) -> list[Output]:
+    """What waits to be mined."""
+    return [_output(row) for row in simulated_chain.outputs(tx, None)]
+
+
+def sent(tx: Tx, account_id: int) -> list[Row]:
+    """What left this account's numbers for other phones, oldest first."""
+    return messages.left_for_others(tx, account_id)
+
+
+def _output(row: Row) -> Output:
+    return Output(row["txid"], 0, bytes(row["script_pubkey"]), row["amount"])
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()

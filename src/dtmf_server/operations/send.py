@@ -1,0 +1,126 @@
+"""Sending SMS: priced by destination and segment, charged before it is queued, refunded if refused for good."""
+
+from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, NumberNotRented
+from dtmf_server.core.money import Kind
+from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.sms import segments as count_segments
+from dtmf_server.operations.books import Books, open_books
+from dtmf_server.operations.rent import live_rental
+from dtmf_server.storage import messages, numbers, outbox, schema
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.events import Event
+from dtmf_server.storage.outbox import NewDelivery
+
+
+def send(
+    tx: Tx,
+    account_id: int,
+    *,
+    sender: str,
+    to: str,
+    content: str,
+    now_us: int,
+    rest_us: int,
+    daily_limit: int | None,
+) -> Row:
+    """The queued message. Raises NumberNotRented, DestinationNotServed, DailyLimitReached, InsufficientFunds."""
+    rental = live_rental(tx, account_id, sender, now_us=now_us)
+    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+        if not books.is_live(account_id, rental["id"]):
+            raise NumberNotRented
+        message_id = queue(tx, books, rental, to=to, content=content, daily_limit=daily_limit)
+        delivery = NewDelivery(account_id, rental["id"], message_id, "send", to)
+        outbox.add(tx, [delivery], now_us=books.now_us(account_id))
+    message = messages.full(tx, message_id)
+    assert message is not None
+    return message
+
+
+def queue(tx: Tx, books: Books, rental: Row, *, to: str, content: str, daily_limit: int | None) -> int:
+    """The id of a new sent message of this rental, charged and stored."""
+    account_id = rental["account_id"]
+    now_us = books.now_us(account_id)
+    cost_per_segment = numbers.cost_per_segment(tx, to)
+    if cost_per_segment is None:
+        raise DestinationNotServed(f"no carrier here sends to {to}")
+    if daily_limit is not None:
+        sent = messages.sent_since(tx, account_id, since_us=now_us - DAY_US, limit=daily_limit)
+        if sent >= daily_limit:
+            raise DailyLimitReached(f"this account may send {daily_limit} messages within 24 hours, and has")
+    segments = count_segments(content).count
+    cost = segments * cost_per_segment
+    books.require(account_id, cost)
+    (message_id,) = tx.draw_ids(schema.messages, 1)
+    books.charge(account_id, cost, kind=Kind.MESSAGE_SENT, ref=str(message_id), reference=str(message_id))
+    messages.add(
+        tx,
+        [
+            (
+                message_id,
+                account_id,
+                rental["id"],
+                False,
+                rental["e164"],
+                to,
+                content,
+                now_us,
+                "queued",
+                cost,
+                segments,
+            )
+        ],
+    )
+    return message_id
+
+
+def accepted(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
+    """The carrier has taken the message."""
+    _move_on(tx, message_id, from_status=("queued",), to_status="sent", now_us=now_us, rest_us=rest_us)
+
+
+def delivered(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
+    """The phone has the message."""
+    _move_on(
+        tx, message_id, from_status=("queued", "sent"), to_status="delivered", now_us=now_us, rest_us=rest_us
+    )
+
+
+def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+    """The message is refused for good: its cost goes back, once."""
+    _move_on(
+        tx,
+        message_id,
+        from_status=("queued", "sent"),
+        to_status="failed",
+        reason=reason,
+        now_us=now_us,
+        rest_us=rest_us,
+    )
+
+
+def _move_on(
+    tx: Tx,
+    message_id: int,
+    *,
+    from_status: tuple[str, ...],
+    to_status: str,
+    now_us: int,
+    rest_us: int,
+    reason: str | None = None,
+) -> None:
+    """Moves a message on if it is where the step starts; a second report of the same changes nothing."""
+    message = messages.full(tx, message_id)
+    assert message is not None
+    account_id = message["account_id"]
+    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+        message = messages.full(tx, message_id)  # again, now that the account is ours
+        assert message is not None
+        if message["status"] not in from_status:
+            return
+        messages.set_status(tx, message_id, status=to_status, reason=reason)
+        if to_status == "failed" and message["cost"]:
+            ref = str(message_id)
+            books.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
+            messages.refund(tx, message_id)
+        data = {"status": to_status} | ({"reason": reason} if reason else {})
+        books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))

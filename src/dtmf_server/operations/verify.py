@@ -1,0 +1,101 @@
+"""Verification: recomputes every balance from the books and says what differs. Reads only."""
+
+from dtmf_server.core import billing
+from dtmf_server.core.money import Kind
+from dtmf_server.storage import audit, entries
+from dtmf_server.storage.db import Tx
+
+
+def differences(tx: Tx) -> list[str]:
+    """One sentence for everything in the database that the books contradict; empty when all agree."""
+    return [
+        *_balances(tx),
+        *_running_balances(tx),
+        *_debts(tx),
+        *_minutes(tx),
+        *_messages(tx),
+        *_deposits(tx),
+        *_depletion(tx),
+    ]
+
+
+def _balances(tx: Tx) -> list[str]:
+    stored = {row["id"]: row["balance"] for row in audit.customer_balances(tx)}
+    found, total = [], 0
+    for account_id, kind, sats in entries.balances_from_books(tx):
+        total += sats
+        if kind == "customer" and stored[account_id] != sats:
+            found.append(
+                f"account {account_id}: the books give {sats} satoshis, its balance says {stored[account_id]}"
+            )
+    if total != 0:
+        found.append(f"the books sum to {total} satoshis instead of 0")
+    return found
+
+
+def _running_balances(tx: Tx) -> list[str]:
+    return [
+        f"transfer {row['id']} of account {row['account_id']}: the balance after it should be"
+        f" {row['expected']}, it says {row['balance']}"
+        for row in audit.wrong_running_balances(tx)
+    ]
+
+
+def _debts(tx: Tx) -> list[str]:
+    rows = audit.debts(tx, incurred=Kind.DEBT, paid=Kind.DEBT_PAID)
+    return [
+        f"account {row['id']}: the books give a debt of {row['booked']} satoshis, it says {row['debt']}"
+        for row in rows
+        if row["booked"] != row["debt"]
+    ]
+
+
+def _minutes(tx: Tx) -> list[str]:
+    """Each rental's minutes: paid at its price, in one chain, as many as it says and its life allows."""
+    found = []
+    for row in audit.rental_minutes(tx):
+        name = f"rental {row['id']}"
+        booked = row["booked"] if row["cost_per_minute"] else row["booked_minutes"]
+        if booked != row["booked_minutes"]:
+            found.append(f"{name}: {row['booked']} minutes are in the books, it says {row['booked_minutes']}")
+        if row["paid"] != booked * row["cost_per_minute"]:
+            found.append(f"{name}: {row['booked']} minutes were paid with {row['paid']} satoshis")
+        if row["ended_at_us"] is not None:
+            started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])
+            depleted = row["end_reason"] == "depleted"  # the minute that began at its end was not paid
+            if row["booked_minutes"] != started - depleted:
+                found.append(f"{name}: lasted {started} started minutes, {row['booked_minutes']} are booked")
+    return found
+
+
+def _messages(tx: Tx) -> list[str]:
+    return [
+        f"message {row['id']}: costs {row['cost']} satoshis, {row['booked']} are booked for it"
+        for row in audit.wrong_message_costs(tx)
+    ]
+
+
+def _deposits(tx: Tx) -> list[str]:
+    return [
+        f"deposit {row['txid']}:{row['vout']}: is {row['status']}, {row['booked']} of {row['amount']}"
+        " satoshis are booked for it"
+        for row in audit.wrong_deposits(tx)
+    ]
+
+
+def _depletion(tx: Tx) -> list[str]:
+    """The stored instant at which each account runs out of money."""
+    found = []
+    for account in audit.accounts_with_rentals(tx):
+        expected = billing.depletes_at(account.balance, account.running)
+        if expected != account.depletes_at_us:
+            found.append(
+                f"account {account.id}: runs out at {expected}, it says {account.depletes_at_us} (microseconds)"
+            )
+    return found
+
+
+def summary(tx: Tx) -> str:
+    """What there was to verify."""
+    counts = audit.counts(tx)
+    return f"{counts['customers']} accounts, {counts['transfers']} transfers, {counts['rentals']} rentals"

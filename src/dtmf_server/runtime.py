@@ -1,0 +1,32 @@
+"""What api, web and workers share: the open database, the clock, and the operator's settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dtmf_server.clock import Clock
+from dtmf_server.storage.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The operator's settings, in the units the operations take."""
+
+    sandbox: bool
+    signup: str = "open"  # open, invite, closed
+    rest_us: int = 24 * 3_600_000_000
+    kept_us: int = 30 * 24 * 3_600_000_000
+    daily_limit: int | None = None  # messages an account may send within 24 hours
+    confirmations: int = 2
+    requests_per_second: float | None = None  # per token and per address; None: unlimited
+    request_burst: int = 100
+    trusted_proxies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One process's view of the service."""
+
+    db: Database
+    clock: Clock
+    settings: Settings
+    derive: Callable[[int], tuple[str, bytes]] | None  # address and scriptPubKey of a descriptor's index

@@ -1,0 +1,123 @@
+"""Accounts with their live rentals: what the meter needs to know, read and written set-wise."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dtmf_server.core.billing import Running
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+
+@dataclass(slots=True)
+class Account:
+    """An account as booked: everything after `settled_at_us` is still to be computed."""
+
+    id: int
+    balance: int
+    debt: int
+    settled_at_us: int
+    depletes_at_us: int | None
+    low_balance_warnings: int
+    running: tuple[Running, ...]
+
+
+_COLUMNS = "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings"
+
+
+def add(tx: Tx, *, now_us: int) -> int:
+    """The id of a new customer's account."""
+    row = tx.one(
+        "INSERT INTO accounts (kind, created_at_us, settled_at_us, balance, debt)"
+        " VALUES ('customer', :now_us, :now_us, 0, 0) RETURNING id",
+        now_us=now_us,
+    )
+    assert row is not None
+    return int(row["id"])
+
+
+def lock(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
+    """These accounts, nobody else's until the transaction ends; locked in the order of their ids."""
+    ids = sorted(set(account_ids))
+    rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id @LOCK", ids=ids)
+    return _with_running(tx, rows)
+
+
+def load(tx: Tx, account_id: int) -> Account:
+    """One account, for reading."""
+    rows = tx.all(
+        "SELECT a.id, a.balance, a.debt, a.settled_at_us, a.depletes_at_us, a.low_balance_warnings,"
+        " r.id AS rental_id, r.started_at_us, r.cost_per_minute, r.booked_minutes"
+        " FROM accounts a LEFT JOIN rentals r ON r.account_id = a.id AND r.ended_at_us IS NULL"
+        " WHERE a.id = :account_id ORDER BY r.started_at_us, r.id",
+        account_id=account_id,
+    )
+    return _account(rows[0], tuple(_running(row) for row in rows if row["rental_id"] is not None))
+
+
+def _with_running(tx: Tx, accounts: list[Row]) -> dict[int, Account]:
+    """The accounts with their live rentals, oldest first."""
+    rows = tx.all(
+        "SELECT account_id, id AS rental_id, started_at_us, cost_per_minute, booked_minutes FROM rentals"
+        " WHERE account_id IN @ids AND ended_at_us IS NULL ORDER BY started_at_us, id",
+        ids=[account["id"] for account in accounts],
+    )
+    running: dict[int, list[Running]] = {}
+    for row in rows:
+        running.setdefault(row["account_id"], []).append(_running(row))
+    return {a["id"]: _account(a, tuple(running.get(a["id"], ()))) for a in accounts}
+
+
+def _running(row: Row) -> Running:
+    return Running(row["rental_id"], row["started_at_us"], row["cost_per_minute"], row["booked_minutes"])
+
+
+def _account(row: Row, running: tuple[Running, ...]) -> Account:
+    return Account(
+        row["id"],
+        row["balance"],
+        row["debt"],
+        row["settled_at_us"],
+        row["depletes_at_us"],
+        row["low_balance_warnings"],
+        running,
+    )
+
+
+def store(tx: Tx, accounts: Iterable[Account]) -> None:
+    """Writes what changed of these accounts, which the transaction has locked."""
+    columns = ("id", "balance", "debt", "settled_at_us", "depletes_at_us", "low_balance_warnings")
+    rows = [
+        (a.id, a.balance, a.debt, a.settled_at_us, a.depletes_at_us, a.low_balance_warnings) for a in accounts
+    ]
+    tx.update(schema.accounts, columns, rows)
+
+
+def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: int) -> list[int]:
+    """Accounts whose money has run out by now, then those not settled since `settled_before_us`."""
+    rows = tx.all(
+        "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND depletes_at_us <= :now_us"
+        " ORDER BY depletes_at_us LIMIT :limit",
+        now_us=now_us,
+        limit=limit,
+    )
+    rows += tx.all(
+        "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND settled_at_us <= :settled_before_us"
+        " ORDER BY settled_at_us LIMIT :limit",
+        settled_before_us=settled_before_us,
+        limit=limit - len(rows),
+    )
+    return sorted({row["id"] for row in rows})
+
+
+def next_depletion_us(tx: Tx) -> int | None:
+    """When the next account runs out of money."""
+    row = tx.one("SELECT min(depletes_at_us) AS at_us FROM accounts WHERE depletes_at_us IS NOT NULL")
+    assert row is not None
+    at_us: int | None = row["at_us"]
+    return at_us
+
+
+def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
+    """These accounts, for reading."""
+    rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id", ids=ids)
+    return list(_with_running(tx, rows).values())

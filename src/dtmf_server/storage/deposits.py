@@ -1,0 +1,152 @@
+"""Deposit addresses, the outputs that paid them, and how far the chain was followed."""
+
+from collections.abc import Iterable
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+
+def addresses_of(tx: Tx, account_id: int) -> list[Row]:
+    """Every address ever given to the account, oldest first."""
+    return tx.all("SELECT address FROM addresses WHERE account_id = :account_id ORDER BY id", account_id=account_id)
+
+
+def unused_addresses(tx: Tx, account_id: int) -> int:
+    """How many of the account's addresses have never received anything."""
+    row = tx.one(
+        "SELECT count(*) AS n FROM addresses WHERE account_id = :account_id AND NOT used", account_id=account_id
+    )
+    assert row is not None
+    return int(row["n"])
+
+
+def next_descriptor_index(tx: Tx) -> int:
+    """An index that no address has; drawn ids make it nobody else's."""
+    return tx.draw_ids(schema.addresses, 1)[0]
+
+
+def add_address(
+    tx: Tx, *, account_id: int, descriptor_index: int, address: str, script_pubkey: bytes, now_us: int
+) -> None:
+    """Gives an address to an account, for ever."""
+    tx.insert(
+        schema.addresses,
+        ("id", "account_id", "descriptor_index", "address", "script_pubkey", "created_at_us", "used"),
+        [(descriptor_index, account_id, descriptor_index, address, script_pubkey, now_us, False)],
+    )
+
+
+def address(tx: Tx, address: str) -> Row | None:
+    """One of our addresses."""
+    return tx.one("SELECT id, account_id, script_pubkey FROM addresses WHERE address = :address", address=address)
+
+
+def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
+    """Whose addresses these are; scripts that are nobody's are left out."""
+    found = {}
+    for script_pubkey in script_pubkeys:
+        row = tx.one(
+            "SELECT id, account_id, address FROM addresses WHERE script_pubkey = :script_pubkey",
+            script_pubkey=script_pubkey,
+        )
+        if row is not None:
+            found[script_pubkey] = row
+    return found
+
+
+def mark_used(tx: Tx, address_id: int) -> None:
+    """The address has received something."""
+    tx.run("UPDATE addresses SET used = :used WHERE id = :address_id", address_id=address_id, used=True)
+
+
+def deposits_of(tx: Tx, account_id: int) -> list[Row]:
+    """The account's deposits, oldest first, those still pending too."""
+    return tx.all(
+        "SELECT d.txid, d.vout, a.address, d.amount, d.height, d.status FROM deposits d"
+        " JOIN addresses a ON a.id = d.address_id WHERE d.account_id = :account_id ORDER BY d.id",
+        account_id=account_id,
+    )
+
+
+def by_outpoint(tx: Tx, txid: str, vout: int) -> Row | None:
+    """One deposit."""
+    return tx.one("SELECT * FROM deposits WHERE txid = :txid AND vout = :vout", txid=txid, vout=vout)
+
+
+def add(
+    tx: Tx,
+    *,
+    txid: str,
+    vout: int,
+    owner: Row,
+    amount: int,
+    height: int | None,
+    now_us: int,
+) -> None:
+    """Notes an output that pays one of our addresses."""
+    tx.run(
+        "INSERT INTO deposits (txid, vout, account_id, address_id, amount, seen_at_us, height, status, alternations)"
+        " VALUES (:txid, :vout, :account_id, :address_id, :amount, :now_us, :height, 'pending', 0)",
+        txid=txid,
+        vout=vout,
+        account_id=owner["account_id"],
+        address_id=owner["id"],
+        amount=amount,
+        now_us=now_us,
+        height=height,
+    )
+
+
+def set_height(tx: Tx, deposit_id: int, height: int | None) -> None:
+    """Notes the block of the best chain that has the output, None for none."""
+    tx.run("UPDATE deposits SET height = :height WHERE id = :id", id=deposit_id, height=height)
+
+
+def set_status(tx: Tx, deposit_id: int, *, status: str, alternations: int) -> None:
+    """Moves a deposit on; `alternations` counts its credits and reversals."""
+    tx.run(
+        "UPDATE deposits SET status = :status, alternations = :alternations WHERE id = :id",
+        id=deposit_id,
+        status=status,
+        alternations=alternations,
+    )
+
+
+def open_deposits(tx: Tx) -> list[Row]:
+    """Deposits that are not credited: pending, gone or reversed ones may still be."""
+    return tx.all("SELECT * FROM deposits WHERE status <> 'credited' ORDER BY id")
+
+
+def unmined_credits(tx: Tx) -> list[Row]:
+    """Credited deposits whose block is no longer in the best chain."""
+    return tx.all("SELECT * FROM deposits WHERE height IS NULL AND status = 'credited' ORDER BY id")
+
+
+def unmine_above(tx: Tx, height: int) -> None:
+    """The blocks above that height are gone from the best chain."""
+    tx.run("UPDATE deposits SET height = NULL WHERE height > :height", height=height)
+
+
+# --- the chain as far as it was followed -------------------------------------------------------------------------
+
+
+def tip(tx: Tx) -> Row | None:
+    """The last block followed."""
+    return tx.one("SELECT height, hash FROM chain_blocks ORDER BY height DESC LIMIT 1")
+
+
+def block_hash(tx: Tx, height: int) -> str | None:
+    """The block followed at that height, if it is still remembered."""
+    row = tx.one("SELECT hash FROM chain_blocks WHERE height = :height", height=height)
+    return str(row["hash"]) if row else None
+
+
+def forget_blocks_above(tx: Tx, height: int) -> None:
+    """Rolls the cursor back."""
+    tx.run("DELETE FROM chain_blocks WHERE height > :height", height=height)
+
+
+def add_block(tx: Tx, *, height: int, hash_: str, keep: int) -> None:
+    """Moves the cursor to this block and remembers the last `keep`."""
+    tx.run("INSERT INTO chain_blocks (height, hash) VALUES (:height, :hash)", height=height, hash=hash_)
+    tx.run("DELETE FROM chain_blocks WHERE height <= :height", height=height - keep)

@@ -1,0 +1,204 @@
+"""Everything in which SQLite and PostgreSQL differ. Nothing outside this file asks which engine it runs on.
+
+Statements are plain SQL with `:name` parameters. Four marks stand for what the engines spell differently:
+    IN @name     the parameter is a list
+    @LOCK        locks the selected rows until the transaction ends
+    @SKIP        the same, passing over rows that someone else holds
+    @MATERIAL    keeps a WITH query from being folded into the rest
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from typing import Any, Protocol
+
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table, Text
+
+Rows = Sequence[tuple[Any, ...]]
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_LIST = re.compile(r"\bIN @([a-z_][a-z0-9_]*)")
+
+
+class Dialect(Protocol):
+    """What a transaction needs from its engine."""
+
+    name: str
+
+    def render(self, statement: str) -> str:
+        """The statement in the engine's own spelling."""
+
+    def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The parameters as the driver takes them."""
+
+    def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
+        """Inserts all rows."""
+
+    def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
+        """Sets each row's columns but the first, which is the key."""
+
+    def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
+        """Ids nobody else gets, ascending."""
+
+
+class SQLite:
+    """The dialect of SQLite 3.35 or later."""
+
+    name = "sqlite"
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
+    def render(self, statement: str) -> str:
+        """Lists become json_each; one writer needs no row locks."""
+        statement = _LIST.sub(r"IN (SELECT value FROM json_each(:\1))", statement)
+        return statement.replace("@LOCK", "").replace("@SKIP", "").replace("@MATERIAL", "MATERIALIZED")
+
+    def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Lists travel as JSON."""
+        for name, value in parameters.items():
+            if isinstance(value, list):
+                parameters[name] = json.dumps(value)
+        return parameters
+
+    def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
+        """One prepared statement, stepped once per row."""
+        cursor.executemany(_sqlite_insert(table.name, columns), rows)
+
+    def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
+        """One prepared statement, stepped once per row."""
+        cursor.executemany(
+            _sqlite_update(table.name, columns), [(*values, key) for key, *values in rows]
+        )
+
+    def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
+        """The ids after the highest: the one writer is alone, and rolls back what it does not keep."""
+        if table.dialect_options["sqlite"]["autoincrement"]:
+            cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,))
+        else:
+            cursor.execute(f"SELECT max(id) FROM {table.name}")  # noqa: S608 - a name of the schema
+        row = cursor.fetchone()
+        first = (row[0] if row and row[0] else 0) + 1
+        return range(first, first + count)
+
+
+@cache
+def _sqlite_insert(table: str, columns: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of the schema
+
+
+@cache
+def _sqlite_update(table: str, columns: tuple[str, ...]) -> str:
+    key, *values = columns
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    return f"UPDATE {table} SET {assignments} WHERE {key} = ?"  # noqa: S608 - names of the schema
+
+
+class PostgreSQL:
+    """The dialect of PostgreSQL 14 or later, through psycopg 3."""
+
+    name = "postgresql"
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
+    def render(self, statement: str) -> str:
+        """Lists become arrays, locks FOR UPDATE."""
+        statement = _LIST.sub(r"= ANY(:\1)", statement.replace("%", "%%"))
+        statement = statement.replace("@LOCK", "FOR UPDATE").replace("@SKIP", "FOR UPDATE SKIP LOCKED")
+        return _PARAMETER.sub(r"%(\1)s", statement.replace("@MATERIAL", "MATERIALIZED"))
+
+    def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """psycopg takes Python's values as they are."""
+        return parameters
+
+    def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
+        """One statement for all rows: each column an array."""
+        cursor.execute(_postgresql_insert(table, columns), _transposed(rows))
+
+    def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
+        """One statement for all rows: each column an array."""
+        cursor.execute(_postgresql_update(table, columns), _transposed(rows))
+
+    def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
+        """The sequence's next values. Ids of one account ascend in commit order: its row is locked first."""
+        cursor.execute(
+            "SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)", (f"{table.name}_id_seq", count)
+        )
+        return [row["id"] for row in cursor.fetchall()]
+
+
+def _transposed(rows: Rows) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _arrays(table: Table, columns: Iterable[str]) -> str:
+    return ", ".join(f"%s::{_POSTGRESQL_TYPES[type(table.c[column].type)]}[]" for column in columns)
+
+
+_POSTGRESQL_TYPES = {
+    BigInteger: "bigint",
+    Integer: "integer",
+    SmallInteger: "smallint",
+    Text: "text",
+    Boolean: "boolean",
+    LargeBinary: "bytea",
+}
+
+
+@cache
+def _postgresql_insert(table: Table, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({_arrays(table, columns)})"  # noqa: S608
+
+
+@cache
+def _postgresql_update(table: Table, columns: tuple[str, ...]) -> str:
+    key, *values = columns
+    assignments = ", ".join(f"{column} = new.{column}" for column in values)
+    new = f"unnest({_arrays(table, columns)}) AS new ({', '.join(columns)})"
+    return f"UPDATE {table.name} SET {assignments} FROM {new} WHERE {table.name}.{key} = new.{key}"  # noqa: S608
+
+
+def sqlite_connection(path: str, *, read_only: bool = False, synchronous: str = "FULL") -> sqlite3.Connection:
+    """A connection whose transactions are ours alone to begin and end."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection.row_factory = sqlite3.Row
+    for pragma in (
+        "busy_timeout = 10000",
+        "journal_mode = WAL",
+        f"synchronous = {synchronous}",  # NORMAL lost acknowledged commits at power cuts
+        "foreign_keys = ON",
+        "recursive_triggers = ON",  # else INSERT OR REPLACE slips past the append-only triggers
+        "secure_delete = ON",
+        "temp_store = MEMORY",
+        f"query_only = {'ON' if read_only else 'OFF'}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    if read_only:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+# --- what migrations need -------------------------------------------------------------------------------------
+
+_APPEND_ONLY = ("transfers", "minute_bookings")
+
+
+def append_only_triggers(dialect_name: str) -> list[str]:
+    """The statements that make the books append-only."""
+    if dialect_name == "sqlite":
+        return [
+            f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            for table in _APPEND_ONLY
+            for verb in ("UPDATE", "DELETE")
+        ]
+    refuse = (
+        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+    )
+    return [refuse] + [
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        for table in _APPEND_ONLY
+    ]

@@ -1,0 +1,75 @@
+"""The books: transfers and the minutes they paid. Appended, never changed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """`amount` satoshis from `debit` to `credit`; `UNIQUE(kind, ref)`: the same fact is never booked twice."""
+
+    at_us: int
+    kind: str
+    ref: str
+    debit: int
+    credit: int
+    amount: int
+    account_id: int  # the customer it concerns
+    balance: int  # that customer's, after it
+    reference: str  # the reason, for the customer
+    minutes: tuple[int, int, int] | None = None  # rental, from, to: the minutes it pays
+
+
+def append(tx: Tx, transfers: list[Transfer]) -> None:
+    """Books the transfers, in this order, and the minutes they pay."""
+    ids = tx.draw_ids(schema.transfers, len(transfers))
+    tx.insert(
+        schema.transfers,
+        ("id", "at_us", "kind", "ref", "debit", "credit", "amount", "account_id", "balance", "reference"),
+        [
+            (id_, t.at_us, t.kind, t.ref, t.debit, t.credit, t.amount, t.account_id, t.balance, t.reference)
+            for id_, t in zip(ids, transfers, strict=True)
+        ],
+    )
+    tx.insert(
+        schema.minute_bookings,
+        ("rental_id", "from_minute", "to_minute", "after_minute", "transfer_id"),
+        [
+            (rental, start, end, start or None, id_)
+            for id_, rental, start, end in (
+                (id_, *t.minutes) for id_, t in zip(ids, transfers, strict=True) if t.minutes
+            )
+        ],
+    )
+
+
+def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
+    """An account's transfers with ids above `after`, oldest first."""
+    return tx.all(
+        "SELECT id, at_us, kind, debit, credit, amount, balance, reference FROM transfers"
+        " WHERE account_id = :account_id AND id > :after AND (debit = :account_id OR credit = :account_id)"
+        " ORDER BY id LIMIT :limit",
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def exists(tx: Tx, *, kind: str, ref: str) -> bool:
+    """Whether this fact is in the books."""
+    return tx.one("SELECT 1 FROM transfers WHERE kind = :kind AND ref = :ref", kind=kind, ref=ref) is not None
+
+
+def balances_from_books(tx: Tx) -> Iterator[tuple[int, str, int]]:
+    """Every account by the books alone: id, kind, credits minus debits."""
+    rows: Iterable[Row] = tx.all(
+        "SELECT a.id, a.kind, coalesce(s.sats, 0) AS sats FROM accounts a LEFT JOIN ("
+        " SELECT account, sum(sats) AS sats FROM ("
+        "  SELECT credit AS account, amount AS sats FROM transfers"
+        "  UNION ALL SELECT debit, -amount FROM transfers) moves GROUP BY account) s ON s.account = a.id"
+        " ORDER BY a.id"
+    )
+    return ((row["id"], row["kind"], int(row["sats"])) for row in rows)

@@ -1,0 +1,50 @@
+"""Events: what happened to an account, in commit order, each written in the transaction that causes it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Texts are never copied here: `message_id` leads to them."""
+
+    account_id: int
+    at_us: int
+    kind: str
+    message_id: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def append(tx: Tx, events: list[Event]) -> None:
+    """Appends events; their accounts' rows are locked by now, so ids ascend in commit order per account."""
+    ids = tx.draw_ids(schema.events, len(events))
+    tx.insert(
+        schema.events,
+        ("id", "account_id", "at_us", "kind", "message_id", "data"),
+        [
+            (id_, e.account_id, e.at_us, e.kind, e.message_id, json.dumps(e.data) if e.data else "{}")
+            for id_, e in zip(ids, events, strict=True)
+        ],
+    )
+    for account_id in {event.account_id for event in events}:
+        tx.notify(topic(account_id))
+
+
+def topic(account_id: int) -> str:
+    """What wakes those who wait for something to happen to the account."""
+    return f"events/{account_id}"
+
+
+def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
+    """An account's events with ids above `after`, oldest first."""
+    return tx.all(
+        "SELECT id, at_us, kind, message_id, data FROM events WHERE account_id = :account_id AND id > :after"
+        " ORDER BY id LIMIT :limit",
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )

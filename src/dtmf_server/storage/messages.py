@@ -1,0 +1,145 @@
+"""Messages: every SMS received or sent. They belong to a rental, not to a number."""
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+_FULL = (
+    "m.id, m.rental_id, m.inbound, m.sender, m.recipient, m.content, m.at_us, m.status, m.cost,"
+    " CASE WHEN m.inbound THEN m.recipient ELSE m.sender END AS e164"
+)
+_NEW = (
+    "id",
+    "account_id",
+    "rental_id",
+    "inbound",
+    "sender",
+    "recipient",
+    "content",
+    "at_us",
+    "status",
+    "cost",
+    "segments",
+)
+
+
+def add(tx: Tx, rows: list[tuple[object, ...]]) -> None:
+    """Stores messages: the columns of `_NEW`, in that order."""
+    tx.insert(schema.messages, _NEW, rows)
+
+
+def mark_forward(tx: Tx, message_id: int, *, forward_of: int) -> None:
+    """Notes which received message a sent one carries on."""
+    tx.run("UPDATE messages SET forward_of = :forward_of WHERE id = :id", id=message_id, forward_of=forward_of)
+
+
+def of_rental(tx: Tx, rental_id: int, *, after: int, through: int, limit: int) -> list[Row]:
+    """A rental's messages with ids above `after` and not above `through`, oldest first."""
+    return tx.all(
+        "SELECT id, sender, recipient, content, at_us, status, cost FROM messages"
+        " WHERE rental_id = :rental_id AND id > :after AND id <= :through ORDER BY id LIMIT :limit",
+        rental_id=rental_id,
+        after=after,
+        through=through,
+        limit=limit,
+    )
+
+
+def last_id_of_rental(tx: Tx, rental_id: int) -> int:
+    """The rental's newest message, 0 without one."""
+    row = tx.one(
+        "SELECT id FROM messages WHERE rental_id = :rental_id ORDER BY id DESC LIMIT 1", rental_id=rental_id
+    )
+    return int(row["id"]) if row else 0
+
+
+def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
+    """An account's messages over all its rentals, oldest first."""
+    return tx.all(
+        f"SELECT {_FULL} FROM messages m WHERE m.account_id = :account_id AND m.id > :after"
+        " ORDER BY m.id LIMIT :limit",
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def of_rentals(tx: Tx, rental_ids: list[int], *, after: int, limit: int) -> list[Row]:
+    """The messages of these rentals, oldest first."""
+    return tx.all(
+        f"SELECT {_FULL} FROM messages m WHERE m.rental_id IN @rental_ids AND m.id > :after"
+        " ORDER BY m.id LIMIT :limit",
+        rental_ids=rental_ids,
+        after=after,
+        limit=limit,
+    )
+
+
+def full(tx: Tx, message_id: int) -> Row | None:
+    """One message."""
+    return tx.one(f"SELECT {_FULL}, m.account_id FROM messages m WHERE m.id = :id", id=message_id)
+
+
+def sent_since(tx: Tx, account_id: int, *, since_us: int, limit: int) -> int:
+    """How many messages the account has sent since then, counted up to `limit`."""
+    row = tx.one(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE account_id = :account_id AND NOT inbound"
+        " AND at_us > :since_us LIMIT :limit) recent",
+        account_id=account_id,
+        since_us=since_us,
+        limit=limit,
+    )
+    assert row is not None
+    return int(row["n"])
+
+
+def left_for_others(tx: Tx, account_id: int) -> list[Row]:
+    """What the carrier took from this account, oldest first."""
+    return tx.all(
+        "SELECT sender, recipient, content FROM messages WHERE account_id = :account_id AND NOT inbound"
+        " AND status IN ('sent', 'delivered') ORDER BY id",
+        account_id=account_id,
+    )
+
+
+def set_status(tx: Tx, message_id: int, *, status: str, reason: str | None = None) -> None:
+    """Moves a sent message on."""
+    tx.run(
+        "UPDATE messages SET status = :status, reason = :reason WHERE id = :id",
+        id=message_id,
+        status=status,
+        reason=reason,
+    )
+
+
+def refund(tx: Tx, message_id: int) -> None:
+    """What was refunded costs nothing."""
+    tx.run("UPDATE messages SET cost = 0 WHERE id = :id", id=message_id)
+
+
+def is_forward(tx: Tx, *, sender: str, recipient: str, content: str, since_us: int) -> bool:
+    """Whether one of our own numbers sent this text to this number as a forward."""
+    row = tx.one(
+        "SELECT 1 FROM messages m JOIN rentals r ON r.id = m.rental_id WHERE r.e164 = :sender"
+        " AND NOT m.inbound AND m.forward_of IS NOT NULL AND m.recipient = :recipient"
+        " AND m.content = :content AND m.at_us > :since_us LIMIT 1",
+        sender=sender,
+        recipient=recipient,
+        content=content,
+        since_us=since_us,
+    )
+    return row is not None
+
+
+def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
+    """Erases what was said in these rentals; that it was said, and what it cost, stays."""
+    tx.run("UPDATE messages SET content = NULL WHERE rental_id IN @ids", ids=rental_ids)
+
+
+def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
+    """These messages."""
+    return {row["id"]: row for row in tx.all(f"SELECT {_FULL} FROM messages m WHERE m.id IN @ids", ids=ids)}
+
+
+def forward_of(tx: Tx, message_id: int) -> Row | None:
+    """The sent message that carries this received one on."""
+    return tx.one(f"SELECT {_FULL} FROM messages m WHERE m.forward_of = :message_id", message_id=message_id)

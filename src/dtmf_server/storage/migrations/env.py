@@ -1,0 +1,15 @@
+"""Run by Alembic: brings the connection that `migrate.py` hands over to the wanted revision."""
+
+from alembic import context
+
+from dtmf_server.storage.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    transactional_ddl=True,
+    transaction_per_migration=False,
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+context.run_migrations()

@@ -1,0 +1,16 @@
+"""The first tables: accounts, ledger, stock, rentals, messages, deliveries, deposits. Frozen SQL, one file per engine."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Runs the statements of this engine's file; they are separated by a semicolon and an empty line."""
+    connection = op.get_bind()
+    sql = Path(__file__).with_suffix(f".{connection.dialect.name}.sql").read_text(encoding="utf-8")
+    for statement in sql.split(";\n\n"):
+        connection.exec_driver_sql(statement.strip().removesuffix(";").replace("%", "%%"))

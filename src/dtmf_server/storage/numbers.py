@@ -1,0 +1,100 @@
+"""The catalog and the stock: groups, their numbers, and which of them are free."""
+
+from collections.abc import Iterable
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+GROUP_COLUMNS = (
+    "id",
+    "type",
+    "name",
+    "country_code",
+    "sms_support",
+    "voice_support",
+    "setup_cost",
+    "rental_cost_per_minute",
+    "cost_per_inbound_message",
+    "cost_per_inbound_call_minute",
+)
+
+
+def groups_of_type(tx: Tx, group_type: str) -> list[Row]:
+    """The groups of one type, in the catalog's order."""
+    columns = ", ".join(GROUP_COLUMNS)
+    return tx.all(
+        f"SELECT {columns} FROM groups WHERE type = :group_type ORDER BY position, id", group_type=group_type
+    )
+
+
+def group(tx: Tx, group_id: str) -> Row | None:
+    """One group."""
+    return tx.one("SELECT * FROM groups WHERE id = :group_id", group_id=group_id)
+
+
+def add_groups(tx: Tx, rows: list[tuple[object, ...]]) -> None:
+    """Adds groups: position, then GROUP_COLUMNS."""
+    tx.insert(schema.groups, ("position", *GROUP_COLUMNS), rows)
+
+
+def add_numbers(tx: Tx, group_id: str, e164s: Iterable[str]) -> None:
+    """Puts numbers on the shelf of a group."""
+    rows = [(e164, group_id, False, 0) for e164 in e164s]
+    tx.insert(schema.numbers, ("e164", "group_id", "rented", "rests_until_us"), rows)
+
+
+def take(tx: Tx, group_id: str, *, account_id: int, now_us: int) -> str | None:
+    """A free number of the group, now this account's: one it had and that still rests, else the longest rested."""
+    row = tx.one(
+        "SELECT e164 FROM numbers WHERE NOT rented AND last_account_id = :account_id AND group_id = :group_id"
+        " AND rests_until_us > :now_us ORDER BY rests_until_us DESC, e164 LIMIT 1 @SKIP",
+        group_id=group_id,
+        account_id=account_id,
+        now_us=now_us,
+    ) or tx.one(
+        "SELECT e164 FROM numbers WHERE NOT rented AND group_id = :group_id AND rests_until_us <= :now_us"
+        " ORDER BY rests_until_us, e164 LIMIT 1 @SKIP",
+        group_id=group_id,
+        now_us=now_us,
+    )
+    if row is None:
+        return None
+    tx.run(
+        "UPDATE numbers SET rented = :rented, last_account_id = :account_id WHERE e164 = :e164",
+        rented=True,
+        account_id=account_id,
+        e164=row["e164"],
+    )
+    return str(row["e164"])
+
+
+def put_to_rest(tx: Tx, rests: Iterable[tuple[str, int]]) -> None:
+    """Ends the numbers' rentals: each rests until its time."""
+    rows = [(e164, False, until_us) for e164, until_us in rests]
+    tx.update(schema.numbers, ("e164", "rented", "rests_until_us"), rows)
+
+
+def exists(tx: Tx, e164: str) -> bool:
+    """Whether the number is of our stock."""
+    return tx.one("SELECT 1 FROM numbers WHERE e164 = :e164", e164=e164) is not None
+
+
+def cost_per_segment(tx: Tx, e164: str) -> int | None:
+    """What a segment to this number costs: the price of its longest priced prefix, None if nobody goes there."""
+    digits = e164[1:]
+    row = tx.one(
+        "SELECT cost_per_segment FROM destinations WHERE prefix IN @prefixes"
+        " ORDER BY length(prefix) DESC LIMIT 1",
+        prefixes=[digits[:length] for length in range(len(digits) + 1)],
+    )
+    return int(row["cost_per_segment"]) if row else None
+
+
+def set_destination(tx: Tx, prefix: str, cost_per_segment: int) -> None:
+    """Prices a destination prefix."""
+    tx.run(
+        "INSERT INTO destinations (prefix, cost_per_segment) VALUES (:prefix, :cost_per_segment)"
+        " ON CONFLICT (prefix) DO UPDATE SET cost_per_segment = excluded.cost_per_segment",
+        prefix=prefix,
+        cost_per_segment=cost_per_segment,
+    )

@@ -1,0 +1,19 @@
+"""Opening the database that a URL names."""
+
+from pathlib import Path
+
+from dtmf_server.storage.db import Database, SQLiteDatabase
+
+
+def open_database(url: str) -> Database:
+    """The database of `sqlite:///path` or `postgresql://…`; its tables must be there (`migrate.upgrade`)."""
+    if url.startswith("sqlite:///"):
+        return SQLiteDatabase(sqlite_path(url))
+    from dtmf_server.storage.postgresql import PostgreSQLDatabase  # noqa: PLC0415 - psycopg only where it is used
+
+    return PostgreSQLDatabase(url)
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///` URL."""
+    return Path(url.removeprefix("sqlite:///"))

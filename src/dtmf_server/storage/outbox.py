@@ -1,0 +1,203 @@
+"""Deliveries: what still has to reach a webhook or a carrier, and what became of it.
+
+A *line* is what waits of one rental and one kind. Only its head is due; who stands behind is due once the head
+is done, or 60 s after it came, so that a code never waits long behind a message that can't be delivered.
+A lease (`leased_until_us`, wall time) keeps a line to one worker; a dead worker's lease simply ends.
+"""
+
+from dataclasses import dataclass
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
+
+Line = tuple[int, str]  # rental, kind
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery to queue."""
+
+    account_id: int
+    rental_id: int
+    message_id: int
+    kind: str
+    destination: str
+
+
+def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
+    """Queues deliveries, in this order; those that stand behind another wait for it."""
+    busy = _busy_lines(tx, sorted({delivery.rental_id for delivery in new}))
+    rows = []
+    for d in new:
+        line = (d.rental_id, d.kind)
+        due_at_us = now_us + PATIENCE_US if line in busy else now_us
+        busy.add(line)
+        rows.append(
+            (d.account_id, d.rental_id, d.message_id, d.kind, d.destination, "waiting", now_us, due_at_us)
+        )
+    columns = (
+        "account_id",
+        "rental_id",
+        "message_id",
+        "kind",
+        "destination",
+        "state",
+        "created_at_us",
+        "due_at_us",
+    )
+    tx.insert(schema.deliveries, columns, rows)
+    if rows:
+        tx.notify("deliveries")
+
+
+def _busy_lines(tx: Tx, rental_ids: list[int]) -> set[Line]:
+    if not rental_ids:
+        return set()
+    rows = tx.all(
+        "SELECT DISTINCT rental_id, kind FROM deliveries WHERE state = 'waiting' AND rental_id IN @rental_ids",
+        rental_ids=rental_ids,
+    )
+    return {(row["rental_id"], row["kind"]) for row in rows}
+
+
+def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int) -> list[Row]:
+    """Leases due deliveries, oldest first and one per line; each comes with its attempt counted."""
+    due = tx.all(
+        "SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us <= :now_us"
+        " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
+        "  AND o.state = 'waiting' AND o.id <> d.id"
+        "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us)))"
+        " ORDER BY d.due_at_us, d.id LIMIT :limit @SKIP",
+        now_us=now_us,
+        wall_us=wall_us,
+        limit=limit,
+    )
+    if not due:
+        return []
+    return tx.all(
+        "UPDATE deliveries SET leased_until_us = :until_us, attempts = attempts + 1,"
+        " first_attempt_us = coalesce(first_attempt_us, :now_us) WHERE id IN @ids"
+        " RETURNING id, account_id, rental_id, message_id, kind, destination, attempts, first_attempt_us",
+        ids=[row["id"] for row in due],
+        until_us=wall_us + lease_us,
+        now_us=now_us,
+    )
+
+
+def retry(
+    tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, status: int | None, reason: str
+) -> bool:
+    """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
+    return bool(
+        tx.run(
+            "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
+            " reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
+            id=delivery_id,
+            attempts=attempts,
+            due_at_us=due_at_us,
+            status=status,
+            reason=reason,
+        )
+    )
+
+
+def finish(
+    tx: Tx, delivery_id: int, *, attempts: int, state: str, now_us: int, status: int | None, reason: str | None
+) -> Row | None:
+    """Ends a leased delivery as 'delivered' or 'parked'; its line moves up. None if the lease is not ours."""
+    done = tx.one(
+        "UPDATE deliveries SET state = :state, finished_at_us = :now_us, leased_until_us = NULL,"
+        " last_status = :status, reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting'"
+        " RETURNING id, account_id, rental_id, message_id, kind, destination",
+        id=delivery_id,
+        attempts=attempts,
+        state=state,
+        now_us=now_us,
+        status=status,
+        reason=reason,
+    )
+    if done is not None:
+        _make_head_due(tx, done["rental_id"], done["kind"], now_us=now_us)
+    return done
+
+
+def _make_head_due(tx: Tx, rental_id: int, kind: str, *, now_us: int) -> None:
+    """Who stood behind need not wait any longer."""
+    changed = tx.run(
+        "UPDATE deliveries SET due_at_us = :now_us WHERE due_at_us > :now_us AND attempts = 0 AND id ="
+        " (SELECT min(id) FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting')",
+        rental_id=rental_id,
+        kind=kind,
+        now_us=now_us,
+    )
+    if changed:
+        tx.notify("deliveries")
+
+
+def make_destination_due(tx: Tx, destination: str, *, now_us: int) -> None:
+    """A destination answers again: everything that waits for it is due at once, the oldest first."""
+    changed = tx.run(
+        "UPDATE deliveries SET due_at_us = :now_us WHERE state = 'waiting' AND destination = :destination"
+        " AND due_at_us > :now_us AND leased_until_us IS NULL AND attempts > 0",
+        destination=destination,
+        now_us=now_us,
+    )
+    if changed:
+        tx.notify("deliveries")
+
+
+def line_is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
+    """Whether somebody stands behind the head of this line."""
+    rows = tx.all(
+        "SELECT 1 FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting' LIMIT 2",
+        rental_id=rental_id,
+        kind=kind,
+    )
+    return len(rows) > 1
+
+
+def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:
+    """Waiting deliveries follow a changed destination, and try it soon."""
+    tx.run(
+        "UPDATE deliveries SET destination = :destination WHERE rental_id = :rental_id AND kind = :kind"
+        " AND state = 'waiting'",
+        rental_id=rental_id,
+        kind=kind,
+        destination=destination,
+    )
+    make_destination_due(tx, destination, now_us=now_us)
+
+
+def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str) -> list[Row]:
+    """Parks what waits in a line: nothing is lost, and each can be replayed."""
+    return tx.all(
+        "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL,"
+        " reason = :reason WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting'"
+        " RETURNING id, account_id, message_id, kind",
+        rental_id=rental_id,
+        kind=kind,
+        now_us=now_us,
+        reason=reason,
+    )
+
+
+def next_due_us(tx: Tx) -> int | None:
+    """When the next delivery that nobody holds is due."""
+    row = tx.one(
+        "SELECT due_at_us FROM deliveries WHERE state = 'waiting' AND leased_until_us IS NULL"
+        " ORDER BY due_at_us LIMIT 1"
+    )
+    return int(row["due_at_us"]) if row else None
+
+
+def is_due(tx: Tx, *, now_us: int) -> bool:
+    """Whether anything that is due has not been attempted."""
+    row = tx.one(
+        "SELECT 1 FROM deliveries WHERE state = 'waiting' AND (due_at_us <= :now_us OR leased_until_us IS NOT NULL)"
+        " LIMIT 1",
+        now_us=now_us,
+    )
+    return row is not None

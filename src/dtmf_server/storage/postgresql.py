@@ -1,0 +1,125 @@
+"""PostgreSQL behind the same `read` and `write` as SQLite: pooled connections, a thread per transaction."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.storage.db import Fn, Tx, Wakeups
+from dtmf_server.storage.dialect import Dialect, PostgreSQL
+
+T = TypeVar("T")
+
+CONNECTIONS = 12
+RETRIES = 8  # of a transaction that lost to another (40001, 40P01)
+CONNECT_TIMEOUT_S = 5.0
+CHANNEL = "dtmf"
+
+
+class PostgreSQLDatabase:
+    """A PostgreSQL database; any number of processes may have it open."""
+
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+        self.dialect: Dialect = PostgreSQL()
+        self.wakeups = Wakeups()
+        self.url = url
+        self._pool: ConnectionPool[psycopg.Connection[dict[str, Any]]] = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=connections,
+            timeout=CONNECT_TIMEOUT_S,
+            kwargs={"row_factory": dict_row, "connect_timeout": int(CONNECT_TIMEOUT_S)},
+            open=False,
+        )
+        self._pool.open()
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="postgresql")
+        self._listener = _Listener(url, self.wakeups)
+
+    async def write(self, fn: Fn[T]) -> T:
+        """Runs fn in a transaction of its own, again if it lost to another."""
+        return await self._in_thread(self.write_now, fn)
+
+    async def read(self, fn: Fn[T]) -> T:
+        """Runs fn on one consistent state."""
+        return await self._in_thread(self.read_now, fn)
+
+    def write_now(self, fn: Fn[T]) -> T:
+        """`write`, blocking."""
+        for attempt in range(RETRIES):
+            try:
+                return self._run(fn, "BEGIN")
+            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+                if attempt == RETRIES - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def read_now(self, fn: Fn[T]) -> T:
+        """`read`, blocking."""
+        return self._run(fn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def close(self) -> None:
+        """Waits for what is under way, then closes every connection."""
+        self._threads.shutdown()
+        self._listener.close()
+        self._pool.close()
+
+    async def _in_thread(self, call: Callable[[Fn[T]], T], fn: Fn[T]) -> T:
+        # Shielded: a caller that is cancelled leaves, the transaction ends as it would have.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, call, fn))
+
+    def _run(self, fn: Fn[T], begin: str) -> T:
+        try:
+            with self._pool.connection() as connection:
+                connection.autocommit = True
+                cursor = connection.cursor()
+                cursor.execute(begin)  # type: ignore[arg-type]  # one of two literals
+                try:
+                    tx = Tx(self.dialect, cursor)
+                    result = fn(tx)
+                    for topic in sorted(tx.topics):
+                        cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+                    cursor.execute("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(psycopg.Error):
+                        cursor.execute("ROLLBACK")
+                    raise
+                return result
+        except (PoolTimeout, psycopg.errors.DiskFull, psycopg.errors.AdminShutdown) as error:
+            raise StorageUnavailable(f"the database can't take this now ({error})") from error
+        except psycopg.OperationalError as error:
+            if error.sqlstate in ("40001", "40P01"):
+                raise
+            raise StorageUnavailable(f"the database can't be reached ({error})") from error
+
+
+class _Listener:
+    """Turns NOTIFY into wake-ups. While its connection is down everyone is woken by time alone."""
+
+    def __init__(self, url: str, wakeups: Wakeups) -> None:
+        self._url, self._wakeups = url, wakeups
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="postgresql-listener", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops within a second."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with psycopg.connect(self._url, autocommit=True, connect_timeout=5) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    while not self._stopping.is_set():
+                        for notification in connection.notifies(timeout=0.5):
+                            self._wakeups.notify({notification.payload})
+            except psycopg.Error:
+                self._stopping.wait(1.0)

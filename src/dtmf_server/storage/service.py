@@ -1,0 +1,37 @@
+"""The one row about the service itself: its mode, the sandbox's clock, what it counts."""
+
+from dtmf_server.storage.db import Tx
+
+
+def mode(tx: Tx) -> str | None:
+    """'sandbox' or 'production', None before the database was initialised."""
+    row = tx.one("SELECT mode FROM service")
+    return row["mode"] if row else None
+
+
+def initialise(tx: Tx, *, mode: str, now_us: int) -> None:
+    """Fixes the mode for the life of this database."""
+    tx.run("INSERT INTO service (id, mode, created_at_us) VALUES (1, :mode, :now_us)", mode=mode, now_us=now_us)
+
+
+def clock_offset_us(tx: Tx) -> int:
+    """How far the sandbox's clock is ahead of the wall's."""
+    row = tx.one("SELECT clock_offset_us FROM service")
+    return row["clock_offset_us"] if row else 0
+
+
+def advance_clock(tx: Tx, by_us: int) -> None:
+    """Puts the sandbox's clock forward."""
+    tx.run("UPDATE service SET clock_offset_us = clock_offset_us + :by_us", by_us=by_us)
+    tx.notify("clock")
+
+
+def count_stray_messages(tx: Tx, count: int) -> None:
+    """Counts SMS that came for a number nobody rents; their text is not kept."""
+    tx.run("UPDATE service SET stray_messages = stray_messages + :count", count=count)
+
+
+def schema_revision(tx: Tx) -> str:
+    """The newest migration applied."""
+    row = tx.one("SELECT version_num FROM alembic_version")
+    return str(row["version_num"]) if row else "none"

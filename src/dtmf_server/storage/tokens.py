@@ -1,0 +1,53 @@
+"""API tokens. Only the SHA-256 of a token is ever stored."""
+
+from dtmf_server.storage.db import Row, Tx
+
+
+def add(tx: Tx, *, account_id: int, sha256: bytes, label: str, now_us: int) -> int:
+    """The id of a new token."""
+    row = tx.one(
+        "INSERT INTO tokens (account_id, sha256, label, created_at_us)"
+        " VALUES (:account_id, :sha256, :label, :now_us) RETURNING id",
+        account_id=account_id,
+        sha256=sha256,
+        label=label,
+        now_us=now_us,
+    )
+    assert row is not None
+    return int(row["id"])
+
+
+def account_of(tx: Tx, sha256: bytes) -> int | None:
+    """The account that a token opens, None if it was revoked or never given out."""
+    row = tx.one(
+        "SELECT account_id FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256
+    )
+    return int(row["account_id"]) if row else None
+
+
+def of_account(tx: Tx, account_id: int) -> list[Row]:
+    """An account's tokens that still work, oldest first."""
+    return tx.all(
+        "SELECT id, label, created_at_us FROM tokens WHERE account_id = :account_id AND revoked_at_us IS NULL"
+        " ORDER BY id",
+        account_id=account_id,
+    )
+
+
+def revoke(tx: Tx, *, account_id: int, token_id: int, now_us: int) -> bool:
+    """Revokes a token of this account; False if it has no such token."""
+    return bool(
+        tx.run(
+            "UPDATE tokens SET revoked_at_us = :now_us WHERE id = :token_id AND account_id = :account_id"
+            " AND revoked_at_us IS NULL",
+            account_id=account_id,
+            token_id=token_id,
+            now_us=now_us,
+        )
+    )
+
+
+def first_account(tx: Tx) -> int | None:
+    """The account that was given a token first."""
+    row = tx.one("SELECT account_id FROM tokens ORDER BY id LIMIT 1")
+    return int(row["account_id"]) if row else None

@@ -1,0 +1,63 @@
+"""The meter and the daily chores: rentals out of money end, minutes are booked, old texts are erased."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from dtmf_server.operations import meter, retention
+from dtmf_server.runtime import Runtime
+from dtmf_server.workers.wait import wait_for
+
+log = logging.getLogger("dtmf.meter")
+
+LOOK_AGAIN_S = 60.0
+CHORES_EVERY_S = 600.0
+CLOCKS_APART_US = 3_600_000_000
+
+
+class ClockGuard:
+    """Notices when the wall's clock jumps: it is held against the monotonic one."""
+
+    def __init__(self, wall_us: Callable[[], int], monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._wall_us, self._monotonic_ns = wall_us, monotonic_ns
+        self._apart_us = self._difference_us()
+
+    def has_jumped(self) -> bool:
+        """Whether the clocks are more than an hour further apart, or nearer, than at the start."""
+        return abs(self._difference_us() - self._apart_us) > CLOCKS_APART_US
+
+    def _difference_us(self) -> int:
+        return self._wall_us() - self._monotonic_ns() // 1000
+
+
+async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
+    """Settles accounts when they are due; sleeps until the next one is. Pauses while the clock can't be trusted."""
+    db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    woken = db.wakeups.listen("meter")
+    try:
+        while True:
+            woken.clear()
+            if guard.has_jumped():
+                log.error("the clock has jumped by more than an hour: the meter pauses until it is right again")
+                await asyncio.sleep(LOOK_AGAIN_S)
+                continue
+            while await db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
+                pass
+            due_us, now_us = await db.read(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
+            until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
+            await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
+    finally:
+        db.wakeups.unlisten("meter", woken)
+
+
+async def run_chores(runtime: Runtime) -> None:
+    """Erases texts that were kept long enough and forgets old idempotency keys."""
+    db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    while True:
+        while await db.write(
+            lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
+        ):
+            pass
+        await db.write(lambda tx: retention.forget_idempotency_keys(tx, wall_us=clock.wall_us()))
+        await asyncio.sleep(CHORES_EVERY_S)

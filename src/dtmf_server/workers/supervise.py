@@ -1,0 +1,33 @@
+"""Keeps workers running: one that fails is logged and started again, later each time, and the others go on."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+log = logging.getLogger("dtmf.workers")
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+STEADY_S = 60.0  # a worker that ran this long starts over with the first pause
+
+Worker = Callable[[], Awaitable[None]]
+
+
+async def supervise(workers: Mapping[str, Worker]) -> None:
+    """Runs every worker until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for name, worker in workers.items():
+            group.create_task(_keep_running(name, worker), name=name)
+
+
+async def _keep_running(name: str, worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+    pause_s = FIRST_PAUSE_S
+    while True:
+        started_s = loop.time()
+        try:
+            await worker()
+            log.error("worker %s returned", name)
+        except Exception:
+            log.exception("worker %s failed", name)
+        pause_s = FIRST_PAUSE_S if loop.time() - started_s > STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
+        await asyncio.sleep(pause_s)

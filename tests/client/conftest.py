@@ -1,0 +1,109 @@
+"""The same tests for both clients: `connect` makes a DTMF, or an AsyncDTMF that is awaited on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from client.stub import Stub
+from dtmf import DTMF, AsyncDTMF, exchange
+
+TOKEN = "dtmf_canaryTOKENcanaryTOKENcanary01"
+
+
+class Awaited:
+    """An async object whose coroutines and async iterators are run to their end when called."""
+
+    def __init__(self, inner: Any, runner: asyncio.Runner) -> None:
+        self.inner = inner
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.inner, name)
+        if not callable(value):
+            return Awaited(value, self._runner)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            result = value(*arguments, **named)
+            if inspect.isawaitable(result):
+                return self._runner.run(_await(result))
+            return self._pulled(result) if hasattr(result, "__anext__") else result
+
+        return call
+
+    def _pulled(self, items: Any) -> Iterator[Any]:
+        while True:
+            try:
+                yield self._runner.run(_await(anext(items)))
+            except StopAsyncIteration:
+                return
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["DTMF", "AsyncDTMF"])
+def connect(request: pytest.FixtureRequest, stub: Stub) -> Iterator[Callable[..., Any]]:
+    """Makes a client of the stub; what it is called with goes to the constructor."""
+    opened: list[Any] = []
+
+    def make(token: str = TOKEN, **named: Any) -> Any:
+        named.setdefault("base_url", stub.url)
+        client: Any = (
+            DTMF(token, **named) if request.param == "DTMF" else Awaited(AsyncDTMF(token, **named), runner)
+        )
+        opened.append(client)
+        return client
+
+    make.kind = request.param  # type: ignore[attr-defined]  # for the few tests that plug in a transport
+    with asyncio.Runner() as runner:
+        yield make
+        for client in opened:
+            client.close()
+
+
+@pytest.fixture
+def dtmf(connect: Callable[..., Any]) -> Any:
+    return connect()
+
+
+class FakeTime:
+    """Stands still except while the client pauses, which takes no real time."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+        self.chance = 1.0
+        self.pauses_s: list[float] = []
+
+    def sleep(self, pause_s: float) -> None:
+        self.pauses_s.append(pause_s)
+        self.now_s += pause_s
+
+    async def sleep_async(self, pause_s: float) -> None:
+        self.sleep(pause_s)
+
+
+@pytest.fixture
+def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    clock = FakeTime()
+    monkeypatch.setattr(exchange, "monotonic", lambda: clock.now_s)
+    monkeypatch.setattr(exchange, "time", lambda: 1_600_000_000.0)
+    monkeypatch.setattr(exchange, "sleep", clock.sleep)
+    monkeypatch.setattr(exchange, "_sleep_async", clock.sleep_async)
+    monkeypatch.setattr(exchange, "_chance", lambda: clock.chance)
+    return clock

@@ -1,0 +1,109 @@
+"""What a client is made with: refused where it can't work, never shown where it is secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from client.conftest import TOKEN
+from client.malformed import NOT_A_URL
+from client.stub import Stub
+from dtmf import DTMF, AsyncDTMF
+
+BOTH = pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DTMF_TOKEN", raising=False)
+    monkeypatch.delenv("DTMF_URL", raising=False)
+
+
+@BOTH
+def test_no_token_is_refused_with_the_two_ways_to_give_one(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for environment in (None, ""):
+        if environment is not None:
+            monkeypatch.setenv("DTMF_TOKEN", environment)
+        for arguments in ((), (None,), ("",)):
+            with pytest.raises(ValueError, match=r"DTMF\('your token'\).*DTMF_TOKEN"):
+                kind(*arguments)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "suffix", ["\n", " ", "\r\nX: y", "\0", "\t", "\x7f", "é", "🙂", "\ud800", "\u00a0", "\x85"], ids=ascii
+)
+def test_a_token_no_header_can_carry_is_refused_without_showing_it(kind: Any, suffix: str) -> None:
+    for token in (TOKEN + suffix, suffix + TOKEN):
+        with pytest.raises(ValueError, match="token contains") as caught:
+            kind(token)
+        assert TOKEN not in str(caught.value)
+
+
+@BOTH
+@pytest.mark.parametrize("token", [b"secret", 5, True, ["secret"], object()], ids=ascii)
+def test_a_token_of_another_type_is_refused_without_showing_it(kind: Any, token: Any) -> None:
+    with pytest.raises(ValueError, match="must be a str") as caught:
+        kind(token)
+    assert "secret" not in str(caught.value)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "url", [*NOT_A_URL, "http://example.org/?q", "http://example.org/#f", "http://bücher.example/"], ids=ascii
+)
+def test_a_wrong_base_url_is_refused_and_quoted(kind: Any, url: Any) -> None:
+    with pytest.raises(ValueError, match=r"^base_url must") as caught:
+        kind("t", base_url=url)
+    assert repr(url)[:60] in str(caught.value)
+
+
+@BOTH
+def test_a_wrong_address_in_the_environment_is_refused_by_its_name(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DTMF_URL", "localhost:8000")
+    with pytest.raises(ValueError, match=r"DTMF_URL must .*'localhost:8000'"):
+        kind("t")
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "timeout", [0, -1, 0.0, None, "5", True, float("nan"), float("inf"), 2**31, [5]], ids=ascii
+)
+def test_a_timeout_that_is_no_span_of_time_is_refused(kind: Any, timeout: Any) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        kind("t", timeout=timeout)
+
+
+@BOTH
+@pytest.mark.parametrize("max_retries", [-1, 1.0, None, "1", True, float("inf"), [1]], ids=ascii)
+def test_a_number_of_retries_that_is_none_is_refused(kind: Any, max_retries: Any) -> None:
+    with pytest.raises(ValueError, match="max_retries"):
+        kind("t", max_retries=max_retries)
+
+
+def test_token_and_address_come_from_the_environment(
+    connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DTMF_TOKEN", "from-the-environment")
+    monkeypatch.setenv("DTMF_URL", f"{stub.url}/")
+    stub.answers({"balance": 1})
+    connect(None, base_url=None).account()
+    assert stub.received[0].headers["authorization"] == "Bearer from-the-environment"
+
+
+def test_arguments_beat_the_environment(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DTMF_TOKEN", "from-the-environment")
+    monkeypatch.setenv("DTMF_URL", "http://nowhere.invalid")
+    stub.answers({"balance": 1})
+    connect().account()
+    assert stub.received[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+@BOTH
+def test_the_default_is_the_sandbox_on_this_machine(kind: Any) -> None:
+    assert repr(kind("t")) == f"{kind.__name__}(base_url='http://127.0.0.1:8000', timeout=30, max_retries=2)"
