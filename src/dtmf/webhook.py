@@ -38,9 +38,7 @@ def sign(secret: str, *, id: str, timestamp: int, body: bytes) -> str:  # noqa: 
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def verify(
-    body: bytes | str, headers: Mapping[str, str], secret: str, *, now: float | None = None
-) -> dict[str, Any]:
+def verify(body: bytes | str, headers: Mapping[str, str], secret: str, *, now: float | None = None) -> dict[str, Any]:
     """The message of a webhook, once its signature and its age are checked.
 
     `body` is the request's body as it came, `now` the seconds since 1970 (default: this machine's clock).
@@ -54,9 +52,7 @@ def verify(
     if age_s < -TOLERANCE_S:
         raise WebhookVerificationError("the webhook-timestamp is more than 5 minutes in the future")
     content = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    digest = hmac.digest(
-        key, b"%b.%b.%b" % (identifier.encode(), timestamp.encode(), content), hashlib.sha256
-    )
+    digest = hmac.digest(key, b"%b.%b.%b" % (identifier.encode(), timestamp.encode(), content), hashlib.sha256)
     if not _matches(b"v1," + base64.b64encode(digest), signatures):
         raise WebhookVerificationError("no webhook-signature matches: wrong secret, or the body was changed")
     return _message(content)

@@ -54,11 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str) -> argparse.ArgumentParser:
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str
+) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     command.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: none, a sandbox)")
-    command.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="folder of the database (default ./data)")
-    command.add_argument("--database", metavar="URL", help="sqlite:///path or postgresql://… instead of a file in --data")
+    command.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        metavar="DIR",
+        help="folder of the database (default ./data)",
+    )
+    command.add_argument(
+        "--database", metavar="URL", help="sqlite:///path or postgresql://… instead of a file in --data"
+    )
     command.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     command.set_defaults(command=run)
     return command

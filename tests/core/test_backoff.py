@@ -75,9 +75,7 @@ def test_the_first_attempt_is_due_now():
     ],
 )
 def test_retry_after_is_honoured_within_bounds(attempts, retry_after_s, delay_us):
-    due = next_due_us(
-        attempts, first_attempt_us=FIRST, now_us=FIRST, uniform=0.0, retry_after_s=retry_after_s
-    )
+    due = next_due_us(attempts, first_attempt_us=FIRST, now_us=FIRST, uniform=0.0, retry_after_s=retry_after_s)
     assert due == FIRST + delay_us
 
 

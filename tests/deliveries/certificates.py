@@ -49,9 +49,7 @@ def issue(folder: Path, by: Authority, *, names: list[str], days: int = 30, key:
     """A file with key and certificate for `names` (as DER general names), valid until `days` from now."""
     alt_names = extension(ALT_NAME, der(0x30, "".join(names)))
     path = folder / f"{by.name}-{'-'.join(names)[:40]}-{days}.pem"
-    path.write_text(
-        private_key(key) + certificate("receiver", key, by.name, by.key, extra=alt_names, days=days)
-    )
+    path.write_text(private_key(key) + certificate("receiver", key, by.name, by.key, extra=alt_names, days=days))
     return path
 
 

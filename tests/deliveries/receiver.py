@@ -35,9 +35,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(
-    answer: bytes | Behaviour, *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Receiver]:
+async def receiving(answer: bytes | Behaviour, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     """A receiver that answers each request with these bytes, or by calling `answer`, and stays connected."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -47,7 +45,7 @@ async def receiving(
         tasks.add(task)
         receiver.connections += 1
         try:
-            # A receiver that is being taken down ends quietly too: asyncio's streams would log a cancelled task.
+            # One that is being taken down ends quietly too: the streams would log a cancelled task.
             with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
                 await converse(reader, writer)
         finally:

@@ -101,9 +101,7 @@ def test_parsing_the_result_again_changes_nothing(url):
         ),
         (
             "http://127.0.0.1:8000",
-            Destination(
-                *("http://127.0.0.1:8000/", "http", "127.0.0.1", 8000, "/"), IPv4Address("127.0.0.1")
-            ),
+            Destination(*("http://127.0.0.1:8000/", "http", "127.0.0.1", 8000, "/"), IPv4Address("127.0.0.1")),
         ),
         ("http://localhost", Destination("http://localhost/", "http", "localhost", 80, "/", None)),
     ],
@@ -174,9 +172,7 @@ def test_nothing_the_standard_library_knows_as_special_v6_is_allowed(number):
         assert not address_allowed(address, sandbox=False)
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "8.8.8.8 ", "8.8.8.8\n", "example.org", "8.8.8.8/32", "[::1]", "٨.8.8.8"]
-)
+@pytest.mark.parametrize("text", ["", " ", "8.8.8.8 ", "8.8.8.8\n", "example.org", "8.8.8.8/32", "[::1]", "٨.8.8.8"])
 @pytest.mark.parametrize("sandbox", [False, True])
 def test_what_is_no_address_is_not_allowed(text, sandbox):
     assert not address_allowed(text, sandbox=sandbox)

@@ -101,9 +101,7 @@ async def test_endless_interim_answers_end_at_the_deadline():
 
 
 async def test_a_dripping_reply_ends_at_the_deadline_and_its_status_counts():
-    outcome = await post_once(
-        dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"d"), bounds=SHORT
-    )
+    outcome = await post_once(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"d"), bounds=SHORT)
     assert outcome.status == 200
     assert outcome.reason == "the receiver answered 200, but its reply did not end within 0.3 s"
     assert set(outcome.reply) == {"d"}
@@ -230,9 +228,7 @@ async def test_retry_after_may_be_a_date():
 
 
 async def test_cookies_are_not_kept():
-    answer = (
-        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: \x01=;;=\r\nContent-Length: 0\r\n\r\n"
-    )
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: \x01=;;=\r\nContent-Length: 0\r\n\r\n"
     async with receiving(answer) as receiver, Poster(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(2):
             await poster.post(local(receiver.port), BODY, HEADERS)

@@ -156,9 +156,7 @@ async def test_an_address_of_our_own_is_refused():
     assert canary.connections == 0
 
 
-async def test_a_name_that_flips_between_lookups_is_dialled_only_where_it_was_vetted(
-    tmp_path, known, trusting
-):
+async def test_a_name_that_flips_between_lookups_is_dialled_only_where_it_was_vetted(tmp_path, known, trusting):
     names = Names(*[["127.0.0.1"], ["169.254.169.254"]] * 20)
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
@@ -192,9 +190,7 @@ async def test_localhost_is_loopback_and_never_looked_up():
     assert (outcome.status, names.asked) == (200, [])
 
 
-@pytest.mark.parametrize(
-    "url", [*SANDBOX_ONLY, *NOT_EVEN_IN_SANDBOX, "https://10.0.0.1/", "https://[fe80::1]/"]
-)
+@pytest.mark.parametrize("url", [*SANDBOX_ONLY, *NOT_EVEN_IN_SANDBOX, "https://10.0.0.1/", "https://[fe80::1]/"])
 async def test_what_no_parser_has_vetted_is_vetted_before_it_is_dialled(url):
     names = Names(["127.0.0.1"])
     async with Poster(sandbox=False, ssl_context=BARE, lookup=names) as poster:

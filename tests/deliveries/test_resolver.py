@@ -110,9 +110,7 @@ async def test_an_exception_of_the_lookup_reaches_all_who_wait():
         raise LookupFailed(f"the name servers of {name} do not answer")
 
     resolver = VettingResolver(sandbox=False, lookup=fails)
-    outcomes = await asyncio.gather(
-        *(resolver.resolve("example.org") for _ in range(3)), return_exceptions=True
-    )
+    outcomes = await asyncio.gather(*(resolver.resolve("example.org") for _ in range(3)), return_exceptions=True)
     assert [str(outcome) for outcome in outcomes] == ["the name servers of example.org do not answer"] * 3
 
 
@@ -139,9 +137,7 @@ def test_a_lookup_that_outlives_its_loop_disturbs_nobody():
         (socket.EAI_FAIL, "example.org does not resolve to any address"),
     ],
 )
-def test_the_systems_resolver_is_asked_for_an_absolute_name_and_its_faults_are_named(
-    monkeypatch, fault, said
-):
+def test_the_systems_resolver_is_asked_for_an_absolute_name_and_its_faults_are_named(monkeypatch, fault, said):
     asked = []
 
     def getaddrinfo(host, port, **options):

@@ -3,10 +3,11 @@
 import secrets
 from typing import Annotated
 
-from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar import Response, get, post
+from litestar.params import QueryParameter
 
 from dtmf_server.api import calls, wire
+from dtmf_server.api.calls import Request
 from dtmf_server.core import token
 from dtmf_server.core.errors import SignupClosed
 from dtmf_server.operations import account
@@ -14,25 +15,21 @@ from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Tx
 
 ID_MAX = 2**63 - 1
-After = Annotated[int, Parameter(ge=0, le=ID_MAX, description="only what has a higher id")]
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="at most so many")]
+After = Annotated[int, QueryParameter(ge=0, le=ID_MAX, description="only what has a higher id")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="at most so many")]
 
 
 @get("/account", tags=["account"], summary="The balance")
 async def get_account(request: Request) -> Response[wire.Account]:
     """Satoshis the account can spend now, every minute started until now paid."""
-    balance = await calls.read(
-        request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
-    )
+    balance = await calls.read(request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us))
     return Response(wire.encode(wire.Account(balance)), media_type="application/json")  # type: ignore[arg-type]  # encoded
 
 
 @get("/usage", tags=["account"], summary="The running cost")
 async def get_usage(request: Request) -> wire.Usage:
     """Balance, satoshis per minute over all rentals, and when the money runs out."""
-    usage = await calls.read(
-        request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us)
-    )
+    usage = await calls.read(request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us))
     runs_out_at = None if usage.runs_out_at_us is None else wire.iso(usage.runs_out_at_us)
     return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at)
 
@@ -48,7 +45,13 @@ async def get_transactions(request: Request, after: After = 0, limit: Limit = 10
     return await calls.read(request, page)
 
 
-@post("/accounts", tags=["account"], summary="Sign up", security=[], responses=calls.answers(201, wire.NewAccountAnswer))
+@post(
+    "/accounts",
+    tags=["account"],
+    summary="Sign up",
+    security=[],
+    responses=calls.answers(201, wire.NewAccountAnswer),
+)
 async def post_accounts(request: Request) -> Response[bytes]:
     """Opens an account where the operator allows it; its first token is shown this once."""
     settings = calls.runtime_of(request).settings

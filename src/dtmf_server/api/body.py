@@ -1,8 +1,8 @@
-"""Request bodies: JSON whatever the Content-Type says (plain `curl -d` sends none of use), errors naming the field."""
+"""Request bodies: JSON, whatever the Content-Type says (plain `curl -d` calls it a form); errors name the field."""
 
 import re
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
@@ -13,13 +13,20 @@ from dtmf_server.core.errors import InvalidRequest
 T = TypeVar("T")
 
 BODY_MAX_BYTES = 64 * 1024
+_SCHEMA_NAMES = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "anyOf": "any_of",
+    "additionalProperties": "additional_properties",
+    "exclusiveMinimum": "exclusive_minimum",
+}
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 def decode(body: bytes, type_: type[T]) -> T:
     """The body as `type_`. Raises InvalidRequest naming the field."""
     try:
-        return _decoder(type_).decode(body)
+        return cast(T, _decoder(type_).decode(body))
     except msgspec.ValidationError as error:
         text = str(error)
         at = _PATH.search(text)
@@ -34,7 +41,7 @@ def decode(body: bytes, type_: type[T]) -> T:
 
 
 @cache
-def _decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
+def _decoder(type_: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
@@ -68,12 +75,18 @@ def documents(type_: type[Any]) -> type[Operation]:
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """A msgspec schema as keyword arguments of Litestar's Schema."""
     definition = schema["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    names = {"minLength": "min_length", "maxLength": "max_length", "anyOf": "any_of", "additionalProperties": "additional_properties", "exclusiveMinimum": "exclusive_minimum"}
+    names = {
+        "minLength": "min_length",
+        "maxLength": "max_length",
+        "anyOf": "any_of",
+        "additionalProperties": "additional_properties",
+        "exclusiveMinimum": "exclusive_minimum",
+    }
 
     def convert(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        fields = {names.get(key, key): item for key, item in value.items() if key != "title"}
+        fields = {_SCHEMA_NAMES.get(key, key): item for key, item in value.items() if key != "title"}
         if "properties" in fields:
             fields["properties"] = {key: Schema(**convert(item)) for key, item in fields["properties"].items()}
         if "any_of" in fields:

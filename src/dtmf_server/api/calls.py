@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from litestar import Request, Response
+import litestar
+from litestar import Response
+from litestar.datastructures import State
 from litestar.openapi import ResponseSpec
 
 from dtmf_server.api import wire
@@ -17,6 +19,7 @@ from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Tx
 
 T = TypeVar("T")
+Request = litestar.Request[Any, Any, State]
 
 KEY_MAX = 255
 
@@ -74,15 +77,11 @@ async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, 
     """The same for a caller without an account; fn gets the time."""
     runtime = runtime_of(request)
     carry_out = _with_key(request, runtime, body)
-    answer = await runtime.db.write(
-        lambda tx: carry_out(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx)))
-    )
+    answer = await runtime.db.write(lambda tx: carry_out(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx))))
     return respond(answer)
 
 
-def _with_key(
-    request: Request, runtime: Runtime, body: bytes
-) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:
+def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:
     """Runs a function as the request's Idempotency-Key asks; without one it just runs it."""
     key = request.headers.get("idempotency-key")
     if key is None or request.method == "PATCH":

@@ -1,8 +1,9 @@
 """`/addresses` and `/deposits`: how coins reach the account."""
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 
 from dtmf_server.api import calls, wire
+from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.operations import deposit
 from dtmf_server.operations.idempotent import Answer

@@ -1,8 +1,9 @@
 """`/healthz` and `/readyz`: for whoever watches over the process."""
 
-from litestar import Request, Response, get
+from litestar import Response, get
 
-from dtmf_server.api import calls, wire
+from dtmf_server.api import calls
+from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.storage import service
 from dtmf_server.storage.db import Tx
@@ -25,7 +26,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
     try:
         checks = await runtime.db.read(look)
     except StorageUnavailable as error:
-        return Response(wire.encode({"status": "unready", "database": error.detail}), status_code=503, media_type="application/json")  # type: ignore[arg-type]  # encoded
+        return Response({"status": "unready", "database": error.detail}, status_code=503)
     return Response({"status": "ready", "database": "ok", **checks})
 
 

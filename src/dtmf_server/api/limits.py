@@ -11,9 +11,7 @@ KEYS_MAX = 100_000  # bounds the memory a flood of addresses can take; the longe
 class RateLimit:
     """Lets `burst` requests of a key through at once and `per_second` in the long run."""
 
-    def __init__(
-        self, *, per_second: float, burst: int, monotonic_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, per_second: float, burst: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._per_second, self._burst, self._monotonic_s = per_second, burst, monotonic_s
         self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # tokens left, when
 

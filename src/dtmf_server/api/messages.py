@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
-from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar import Response, get, post
+from litestar.params import QueryParameter
 
 from dtmf_server.api import body, calls, wire
 from dtmf_server.api.account import After, Limit
+from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import NumberNotRented
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotent import Answer
@@ -55,12 +56,10 @@ async def post_message(request: Request) -> Response[None]:
 @get("/messages", tags=["messages"], summary="Messages of all rentals, or of one number")
 async def get_messages(
     request: Request,
-    e164: Annotated[str | None, Parameter(query="e164", description="only of this number")] = None,
+    e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
     after: After = 0,
     limit: Limit = 100,
-    wait: Annotated[
-        float, Parameter(ge=0, le=WAIT_MAX_S, description="seconds to wait if there is nothing yet")
-    ] = 0,
+    wait: Annotated[float, QueryParameter(ge=0, le=WAIT_MAX_S, description="seconds to wait if there is nothing yet")] = 0,
 ) -> list[wire.FullMessage]:
     """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
     if e164 is not None:
@@ -83,7 +82,11 @@ async def get_messages(
 
 
 async def _wait(
-    request: Request, account_id: int, page: Callable[[Tx, calls.Caller], tuple[int, list[wire.FullMessage]]], *, wait_s: float
+    request: Request,
+    account_id: int,
+    page: Callable[[Tx, calls.Caller], tuple[int, list[wire.FullMessage]]],
+    *,
+    wait_s: float,
 ) -> list[wire.FullMessage]:
     """The page as soon as it has something, or the empty one when the time is over."""
     wakeups = calls.runtime_of(request).db.wakeups

@@ -1,13 +1,14 @@
 """`/groups`, `/numbers`, `/number`: the catalog and the rentals."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from litestar import Request, Response, delete, get, patch, post
-from litestar.params import Parameter
+from litestar import Response, delete, get, patch, post
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from dtmf_server.api import body, calls, wire
+from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.rental import Action, ActionKind, action_for
 from dtmf_server.deliveries import destination
@@ -17,12 +18,12 @@ from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 
 PAGE = 500  # messages read in one transaction
-E164 = Annotated[str, Parameter(query="e164", description="E.164, with + as %2B", examples=[])]
+E164 = Annotated[str, QueryParameter(name="e164", description="E.164, with + as %2B", examples=[])]
 
 
 @get("/groups", tags=["numbers"], summary="The catalog")
 async def get_groups(
-    request: Request, group_type: Annotated[Literal["mobile", "local"], Parameter(query="type")]
+    request: Request, group_type: Annotated[Literal["mobile", "local"], QueryParameter(name="type")]
 ) -> list[wire.Group]:
     """Groups of one type, and what they cost."""
     rows = await calls.read(request, lambda tx, _caller: numbers.groups_of_type(tx, group_type))
@@ -147,7 +148,7 @@ def _head(tx: Tx, rental: Row) -> _Head:
     return number, rental["id"], rows[-1]["id"] if rows else 0, complete
 
 
-async def _respond(db: Database, heads: list[_Head], *, as_list: bool) -> Response:
+async def _respond(db: Database, heads: list[_Head], *, as_list: bool) -> Response[Any]:
     if all(complete for *_, complete in heads):
         found = [number for number, *_ in heads]
         return Response(wire.encode(found if as_list else found[0]), media_type="application/json")
@@ -157,10 +158,11 @@ async def _respond(db: Database, heads: list[_Head], *, as_list: bool) -> Respon
 async def _chunks(db: Database, heads: list[_Head], *, as_list: bool) -> AsyncIterator[bytes]:
     """The same JSON in pieces; no transaction stays open while the socket is written to."""
     yield b"[" if as_list else b""
-    for position, (number, rental_id, after, complete) in enumerate(heads):
+    for position, (number, rental_id, last_id, complete) in enumerate(heads):
         yield (b"," if position else b"") + wire.encode(number).removesuffix(b"]}")
-        while not complete:
-            page, after, complete = await db.read(_page(rental_id, after))
+        after, done = last_id, complete
+        while not done:
+            page, after, done = await db.read(_page(rental_id, after))
             yield page
         yield b"]}"
     yield b"]" if as_list else b""

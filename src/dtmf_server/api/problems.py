@@ -4,11 +4,14 @@ import logging
 from collections.abc import Mapping
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import Refusal
 from dtmf_server.log import request_id
+
+_QUERY_NAMES = {"group_type": "type", "token_id": "id"}  # of handlers' parameters, where Python's name differs
 
 log = logging.getLogger("dtmf.api")
 
@@ -68,6 +71,7 @@ def invalid_parameter(_: Request, error: ValidationException) -> Response[bytes]
     """A query parameter that does not fit: 422, naming it."""
     found = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
     name, message = found.get("key", "request"), found.get("message", error.detail)
+    name = _QUERY_NAMES.get(name, name)
     return problem(
         422,
         code="invalid_request",

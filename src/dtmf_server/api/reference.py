@@ -3,7 +3,9 @@
 import html
 from typing import Any
 
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Response, get
+
+from dtmf_server.api.calls import Request
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -55,8 +57,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
         if status.startswith("2")
     ]
     table = "".join(
-        f"<tr><td><code>{html.escape(name)}</code><td>{kind}<td>{html.escape(about)}"
-        for name, kind, about in rows
+        f"<tr><td><code>{html.escape(name)}</code><td>{kind}<td>{html.escape(about)}" for name, kind, about in rows
     )
     return (
         f"<h3>{method.upper()} {html.escape(path)}</h3><p>{html.escape(operation.get('description', ''))}</p>"

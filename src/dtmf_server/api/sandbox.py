@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 
 from dtmf_server.api import body, calls, wire
+from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import NotFound, NumberNotRented, StorageUnavailable
 from dtmf_server.operations import deposit, meter, retention, sandbox
 from dtmf_server.operations.idempotent import Answer
@@ -69,7 +70,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     def pay(tx: Tx, caller: calls.Caller) -> Answer:
         txid = sandbox.broadcast(tx, caller.account_id, address=new.address, amount=new.amount)
         sandbox.mine(tx, blocks)
-        status = "credited" if blocks >= runtime.settings.confirmations else "pending"
+        status: wire.DepositStatus = "credited" if blocks >= runtime.settings.confirmations else "pending"
         return calls.answer(201, wire.Deposit(txid, 0, new.address, new.amount, blocks, status))
 
     answer = await calls.write(request, pay, body=raw)
@@ -113,9 +114,7 @@ async def _run_what_is_due(runtime: Runtime) -> None:
     settings, clock = runtime.settings, runtime.clock
     while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
         pass
-    while await runtime.db.write(
-        lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
-    ):
+    while await runtime.db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
         pass
     await _until(runtime, "deposits", _chain_followed)
     await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))

@@ -3,11 +3,12 @@
 import secrets
 from typing import Annotated
 
-from litestar import Request, Response, delete, get, post
-from litestar.params import Parameter
+from litestar import Response, delete, get, post
+from litestar.params import QueryParameter
 
 from dtmf_server.api import body, calls, wire
 from dtmf_server.api.account import ID_MAX
+from dtmf_server.api.calls import Request
 from dtmf_server.core import token
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotent import Answer
@@ -35,9 +36,7 @@ async def post_tokens(request: Request) -> Response[bytes]:
     new_token = token.mint(secrets.token_bytes(32))
 
     def add(tx: Tx, caller: calls.Caller) -> Answer:
-        id_ = tokens.add(
-            tx, caller.account_id, token_sha256=token.sha256(new_token), label=label, now_us=caller.now_us
-        )
+        id_ = tokens.add(tx, caller.account_id, token_sha256=token.sha256(new_token), label=label, now_us=caller.now_us)
         return calls.answer(201, wire.NewTokenAnswer(id_, label, new_token), secret=True)
 
     return await calls.write(request, add, body=raw)
@@ -51,7 +50,7 @@ async def post_tokens(request: Request) -> Response[bytes]:
     responses=calls.answers(204),
 )
 async def delete_tokens(
-    request: Request, token_id: Annotated[int, Parameter(query="id", ge=1, le=ID_MAX)]
+    request: Request, token_id: Annotated[int, QueryParameter(name="id", ge=1, le=ID_MAX)]
 ) -> Response[None]:
     """Revokes the token with this id, at once. The last one can't be revoked."""
 

@@ -12,6 +12,8 @@ Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
 Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=["2018-01-01T01:01:01.000000"])]
 E164 = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{1,14}$", description="E.164", examples=["+1234567890"])]
 
+DepositStatus = Literal["pending", "credited", "reversed", "gone"]
+
 encode = msgspec.json.Encoder().encode
 
 
@@ -104,7 +106,7 @@ class Deposit(Struct):
     address: str
     amount: Sats
     confirmations: int
-    status: Literal["pending", "credited", "reversed", "gone"]
+    status: DepositStatus
 
 
 class Usage(Struct):
@@ -227,7 +229,12 @@ def success(status: str) -> bool | None:
 def message(row: Any) -> Message:
     """A message in a number."""
     return Message(
-        row["sender"], row["recipient"], row["content"], iso(row["at_us"]), success(row["status"]), row["cost"]
+        row["sender"],
+        row["recipient"],
+        row["content"],
+        iso(row["at_us"]),
+        success(row["status"]),
+        row["cost"],
     )
 
 

@@ -101,9 +101,7 @@ def _book_before(balance: int, live: list[Running], instant_us: int) -> tuple[in
     return balance, booked
 
 
-def _pay_instant(
-    balance: int, live: list[Running], instant_us: int
-) -> tuple[int, list[Running], list[Running]]:
+def _pay_instant(balance: int, live: list[Running], instant_us: int) -> tuple[int, list[Running], list[Running]]:
     """Pays the minutes that start exactly at `instant_us`, oldest rental first: balance, live, ended."""
     going_on, ended = [], []
     for rental in live:

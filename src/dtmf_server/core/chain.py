@@ -37,9 +37,7 @@ def confirmations(height: int | None, tip_height: int) -> int:
     return 0 if height is None else tip_height - height + 1
 
 
-def status_of_deposit(
-    status: str, *, height: int | None, in_mempool: bool, tip_height: int, required: int
-) -> str:
+def status_of_deposit(status: str, *, height: int | None, in_mempool: bool, tip_height: int, required: int) -> str:
     """What a deposit's status becomes: 'pending', 'credited', 'reversed' or 'gone'.
 
     Credited at `required` confirmations. Once credited it stays so while any block of the best chain has it;

@@ -116,9 +116,7 @@ class Poster:
         self._pools: list[_Pool] = []  # the last one is in use, those before it are running dry
 
     async def __aenter__(self) -> Self:
-        self._resolver = VettingResolver(
-            sandbox=self._sandbox, own_addresses=self._own_addresses, lookup=self._lookup
-        )
+        self._resolver = VettingResolver(sandbox=self._sandbox, own_addresses=self._own_addresses, lookup=self._lookup)
         return self
 
     async def __aexit__(

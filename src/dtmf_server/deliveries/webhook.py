@@ -9,20 +9,23 @@ from dtmf_server.deliveries.post import Outcome, Poster
 
 
 class Sms(Protocol):
-    """What a webhook says of an SMS."""
+    """What a webhook says of an SMS, and where."""
 
-    message_id: int
-    e164: str
-    sender: str
-    text: str
-    destination: str
+    @property
+    def message_id(self) -> int: ...
+    @property
+    def e164(self) -> str: ...
+    @property
+    def sender(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def destination(self) -> str: ...
 
 
 def body(sms: Sms) -> bytes:
     """The documented JSON body, exactly: id, e164, sender, content."""
-    return msgspec.json.encode(
-        {"id": sms.message_id, "e164": sms.e164, "sender": sms.sender, "content": sms.text}
-    )
+    return msgspec.json.encode({"id": sms.message_id, "e164": sms.e164, "sender": sms.sender, "content": sms.text})
 
 
 async def post(poster: Poster, sms: Sms, *, sandbox: bool) -> Outcome:

@@ -194,9 +194,7 @@ class Books:
 
     def _write_ends(self) -> None:
         for reason in EndReason:
-            ended = [
-                (account_id, rental, at_us) for account_id, rental, at_us, why in self._ended if why is reason
-            ]
+            ended = [(account_id, rental, at_us) for account_id, rental, at_us, why in self._ended if why is reason]
             if not ended:
                 continue
             e164s = rentals.numbers_of(self._tx, [rental.rental_id for _, rental, _ in ended])

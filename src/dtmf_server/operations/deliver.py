@@ -154,16 +154,12 @@ def _unless_done(message: Row) -> Outgoing | None:
 def _refuse_loop(tx: Tx, work: Work, *, since_us: int) -> str | None:
     if work.destination == work.e164:
         return "a number does not forward to itself"
-    if messages.is_forward(
-        tx, sender=work.sender, recipient=work.e164, content=work.text, since_us=since_us
-    ):
+    if messages.is_forward(tx, sender=work.sender, recipient=work.e164, content=work.text, since_us=since_us):
         return "a forwarded SMS is not forwarded again"
     return None
 
 
-def _begin_forward(
-    tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None
-) -> Outgoing | None:
+def _begin_forward(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
     rental = rentals.by_id(tx, work.rental_id)
     if rental["ended_at_us"] is not None:
         park(tx, work, reason="the rental ended before the SMS was forwarded", status=None, now_us=now_us)
@@ -171,9 +167,7 @@ def _begin_forward(
     text = f"From {work.sender}: {work.text}"
     try:
         with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
-            message_id = send.queue(
-                tx, books, rental, to=work.destination, content=text, daily_limit=daily_limit
-            )
+            message_id = send.queue(tx, books, rental, to=work.destination, content=text, daily_limit=daily_limit)
             messages.mark_forward(tx, message_id, forward_of=work.message_id)
     except Refusal as refusal:
         park(tx, work, reason=refusal.detail, status=None, now_us=now_us)

@@ -52,9 +52,7 @@ def follow(tx: Tx, step: ChainStep, *, required: int, now_us: int, rest_us: int)
     tip = deposits.tip(tx)
     if tip is not None:
         in_mempool = {(output.txid, output.vout) for output in step.mempool}
-        _move_on(
-            tx, tip["height"], in_mempool=in_mempool, required=required, now_us=now_us, rest_us=rest_us
-        )
+        _move_on(tx, tip["height"], in_mempool=in_mempool, required=required, now_us=now_us, rest_us=rest_us)
     tx.notify("deposits")
 
 

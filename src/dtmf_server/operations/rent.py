@@ -38,9 +38,7 @@ def end(tx: Tx, account_id: int, e164: str, *, now_us: int, rest_us: int) -> Non
         books.end(account_id, rental["id"], EndReason.RENTER)
 
 
-def set_action(
-    tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, rest_us: int
-) -> Row:
+def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, rest_us: int) -> Row:
     """Sets what an SMS to this number does besides being stored; the rental as it is then.
 
     Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
@@ -53,9 +51,7 @@ def set_action(
         rentals.set_action(tx, rental["id"], action)
         for kind in ActionKind:
             if action is not None and action.kind is kind:
-                outbox.redirect(
-                    tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us
-                )
+                outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
                 continue
             parked = outbox.park_waiting(
                 tx, rental["id"], kind=kind, now_us=now_us, reason="the number's action was changed"

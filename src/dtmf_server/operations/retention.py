@@ -10,9 +10,7 @@ ERASE_MAX = 200  # rentals in one transaction
 
 def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
     """How many rentals' texts were erased; call again until 0."""
-    rental_ids = rentals.take_to_erase(
-        tx, ended_before_us=now_us - kept_us, now_us=now_us, limit=ERASE_MAX
-    )
+    rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - kept_us, now_us=now_us, limit=ERASE_MAX)
     if rental_ids:
         messages.erase_texts(tx, rental_ids)
     return len(rental_ids)

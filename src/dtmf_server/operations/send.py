@@ -80,9 +80,7 @@ def accepted(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
 
 def delivered(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
     """The phone has the message."""
-    _move_on(
-        tx, message_id, from_status=("queued", "sent"), to_status="delivered", now_us=now_us, rest_us=rest_us
-    )
+    _move_on(tx, message_id, from_status=("queued", "sent"), to_status="delivered", now_us=now_us, rest_us=rest_us)
 
 
 def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:

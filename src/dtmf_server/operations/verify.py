@@ -25,9 +25,7 @@ def _balances(tx: Tx) -> list[str]:
     for account_id, kind, sats in entries.balances_from_books(tx):
         total += sats
         if kind == "customer" and stored[account_id] != sats:
-            found.append(
-                f"account {account_id}: the books give {sats} satoshis, its balance says {stored[account_id]}"
-            )
+            found.append(f"account {account_id}: the books give {sats} satoshis, its balance says {stored[account_id]}")
     if total != 0:
         found.append(f"the books sum to {total} satoshis instead of 0")
     return found

@@ -86,9 +86,7 @@ def _account(row: Row, running: tuple[Running, ...]) -> Account:
 def store(tx: Tx, accounts: Iterable[Account]) -> None:
     """Writes what changed of these accounts, which the transaction has locked."""
     columns = ("id", "balance", "debt", "settled_at_us", "depletes_at_us", "low_balance_warnings")
-    rows = [
-        (a.id, a.balance, a.debt, a.settled_at_us, a.depletes_at_us, a.low_balance_warnings) for a in accounts
-    ]
+    rows = [(a.id, a.balance, a.debt, a.settled_at_us, a.depletes_at_us, a.low_balance_warnings) for a in accounts]
     tx.update(schema.accounts, columns, rows)
 
 

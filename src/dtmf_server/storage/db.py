@@ -261,7 +261,7 @@ class SQLiteDatabase:
                 for job in batch:
                     topics |= self._run_in_savepoint(cursor, job)
                 cursor.execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - the writer outlives every error and hands it on
+        except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
             for job in batch:
@@ -278,7 +278,7 @@ class SQLiteDatabase:
         try:
             with _translated():
                 job.result = job.fn(tx)
-        except BaseException as error:  # noqa: BLE001 - the writer outlives every error and hands it on
+        except BaseException as error:
             if not self._connection.in_transaction:
                 raise StorageUnavailable from error
             cursor.execute("ROLLBACK TO job")
@@ -289,7 +289,7 @@ class SQLiteDatabase:
         return tx.topics
 
 
-class _translated:  # noqa: N801 - reads as what it does: `with _translated():`
+class _translated:
     """Turns the driver's complaint about the disk or a lock into `StorageUnavailable`."""
 
     def __enter__(self) -> None:
@@ -297,7 +297,14 @@ class _translated:  # noqa: N801 - reads as what it does: `with _translated():`
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorname", "").startswith(
-            ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_NOMEM")
+            (
+                "SQLITE_FULL",
+                "SQLITE_IOERR",
+                "SQLITE_BUSY",
+                "SQLITE_READONLY",
+                "SQLITE_CANTOPEN",
+                "SQLITE_NOMEM",
+            )
         ):
             raise StorageUnavailable(f"the database can't take this now ({error}); nothing was stored") from error
 

@@ -14,7 +14,8 @@ def addresses_of(tx: Tx, account_id: int) -> list[Row]:
 def unused_addresses(tx: Tx, account_id: int) -> int:
     """How many of the account's addresses have never received anything."""
     row = tx.one(
-        "SELECT count(*) AS n FROM addresses WHERE account_id = :account_id AND NOT used", account_id=account_id
+        "SELECT count(*) AS n FROM addresses WHERE account_id = :account_id AND NOT used",
+        account_id=account_id,
     )
     assert row is not None
     return int(row["n"])

@@ -67,16 +67,14 @@ class SQLite:
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One prepared statement, stepped once per row."""
-        cursor.executemany(
-            _sqlite_update(table.name, columns), [(*values, key) for key, *values in rows]
-        )
+        cursor.executemany(_sqlite_update(table.name, columns), [(*values, key) for key, *values in rows])
 
     def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """The ids after the highest: the one writer is alone, and rolls back what it does not keep."""
         if table.dialect_options["sqlite"]["autoincrement"]:
             cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,))
         else:
-            cursor.execute(f"SELECT max(id) FROM {table.name}")  # noqa: S608 - a name of the schema
+            cursor.execute(f"SELECT max(id) FROM {table.name}")
         row = cursor.fetchone()
         first = (row[0] if row and row[0] else 0) + 1
         return range(first, first + count)
@@ -85,14 +83,14 @@ class SQLite:
 @cache
 def _sqlite_insert(table: str, columns: tuple[str, ...]) -> str:
     marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of the schema
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
 @cache
 def _sqlite_update(table: str, columns: tuple[str, ...]) -> str:
     key, *values = columns
     assignments = ", ".join(f"{column} = ?" for column in values)
-    return f"UPDATE {table} SET {assignments} WHERE {key} = ?"  # noqa: S608 - names of the schema
+    return f"UPDATE {table} SET {assignments} WHERE {key} = ?"
 
 
 class PostgreSQL:
@@ -148,7 +146,7 @@ _POSTGRESQL_TYPES = {
 @cache
 def _postgresql_insert(table: Table, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({_arrays(table, columns)})"  # noqa: S608
+    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({_arrays(table, columns)})"
 
 
 @cache
@@ -156,7 +154,7 @@ def _postgresql_update(table: Table, columns: tuple[str, ...]) -> str:
     key, *values = columns
     assignments = ", ".join(f"{column} = new.{column}" for column in values)
     new = f"unnest({_arrays(table, columns)}) AS new ({', '.join(columns)})"
-    return f"UPDATE {table.name} SET {assignments} FROM {new} WHERE {table.name}.{key} = new.{key}"  # noqa: S608
+    return f"UPDATE {table.name} SET {assignments} FROM {new} WHERE {table.name}.{key} = new.{key}"
 
 
 def sqlite_connection(path: str, *, read_only: bool = False, synchronous: str = "FULL") -> sqlite3.Connection:

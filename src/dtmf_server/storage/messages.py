@@ -46,17 +46,14 @@ def of_rental(tx: Tx, rental_id: int, *, after: int, through: int, limit: int) -
 
 def last_id_of_rental(tx: Tx, rental_id: int) -> int:
     """The rental's newest message, 0 without one."""
-    row = tx.one(
-        "SELECT id FROM messages WHERE rental_id = :rental_id ORDER BY id DESC LIMIT 1", rental_id=rental_id
-    )
+    row = tx.one("SELECT id FROM messages WHERE rental_id = :rental_id ORDER BY id DESC LIMIT 1", rental_id=rental_id)
     return int(row["id"]) if row else 0
 
 
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     """An account's messages over all its rentals, oldest first."""
     return tx.all(
-        f"SELECT {_FULL} FROM messages m WHERE m.account_id = :account_id AND m.id > :after"
-        " ORDER BY m.id LIMIT :limit",
+        f"SELECT {_FULL} FROM messages m WHERE m.account_id = :account_id AND m.id > :after ORDER BY m.id LIMIT :limit",
         account_id=account_id,
         after=after,
         limit=limit,
@@ -66,8 +63,7 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
 def of_rentals(tx: Tx, rental_ids: list[int], *, after: int, limit: int) -> list[Row]:
     """The messages of these rentals, oldest first."""
     return tx.all(
-        f"SELECT {_FULL} FROM messages m WHERE m.rental_id IN @rental_ids AND m.id > :after"
-        " ORDER BY m.id LIMIT :limit",
+        f"SELECT {_FULL} FROM messages m WHERE m.rental_id IN @rental_ids AND m.id > :after ORDER BY m.id LIMIT :limit",
         rental_ids=rental_ids,
         after=after,
         limit=limit,

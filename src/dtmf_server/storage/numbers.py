@@ -22,9 +22,7 @@ GROUP_COLUMNS = (
 def groups_of_type(tx: Tx, group_type: str) -> list[Row]:
     """The groups of one type, in the catalog's order."""
     columns = ", ".join(GROUP_COLUMNS)
-    return tx.all(
-        f"SELECT {columns} FROM groups WHERE type = :group_type ORDER BY position, id", group_type=group_type
-    )
+    return tx.all(f"SELECT {columns} FROM groups WHERE type = :group_type ORDER BY position, id", group_type=group_type)
 
 
 def group(tx: Tx, group_id: str) -> Row | None:
@@ -83,8 +81,7 @@ def cost_per_segment(tx: Tx, e164: str) -> int | None:
     """What a segment to this number costs: the price of its longest priced prefix, None if nobody goes there."""
     digits = e164[1:]
     row = tx.one(
-        "SELECT cost_per_segment FROM destinations WHERE prefix IN @prefixes"
-        " ORDER BY length(prefix) DESC LIMIT 1",
+        "SELECT cost_per_segment FROM destinations WHERE prefix IN @prefixes ORDER BY length(prefix) DESC LIMIT 1",
         prefixes=[digits[:length] for length in range(len(digits) + 1)],
     )
     return int(row["cost_per_segment"]) if row else None

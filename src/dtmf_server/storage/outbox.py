@@ -34,9 +34,7 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
         line = (d.rental_id, d.kind)
         due_at_us = now_us + PATIENCE_US if line in busy else now_us
         busy.add(line)
-        rows.append(
-            (d.account_id, d.rental_id, d.message_id, d.kind, d.destination, "waiting", now_us, due_at_us)
-        )
+        rows.append((d.account_id, d.rental_id, d.message_id, d.kind, d.destination, "waiting", now_us, due_at_us))
     columns = (
         "account_id",
         "rental_id",
@@ -87,9 +85,7 @@ def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int) -> li
     )
 
 
-def retry(
-    tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, status: int | None, reason: str
-) -> bool:
+def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, status: int | None, reason: str) -> bool:
     """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
     return bool(
         tx.run(
@@ -105,7 +101,14 @@ def retry(
 
 
 def finish(
-    tx: Tx, delivery_id: int, *, attempts: int, state: str, now_us: int, status: int | None, reason: str | None
+    tx: Tx,
+    delivery_id: int,
+    *,
+    attempts: int,
+    state: str,
+    now_us: int,
+    status: int | None,
+    reason: str | None,
 ) -> Row | None:
     """Ends a leased delivery as 'delivered' or 'parked'; its line moves up. None if the lease is not ours."""
     done = tx.one(

@@ -79,7 +79,7 @@ class PostgreSQLDatabase:
             with self._pool.connection() as connection:
                 connection.autocommit = True
                 cursor = connection.cursor()
-                cursor.execute(begin)  # type: ignore[arg-type]  # one of two literals
+                cursor.execute(begin)
                 try:
                     tx = Tx(self.dialect, cursor)
                     result = fn(tx)

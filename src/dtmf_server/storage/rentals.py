@@ -31,8 +31,7 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
 def live(tx: Tx, account_id: int) -> list[Row]:
     """An account's live rentals, oldest first."""
     return tx.all(
-        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
-        " ORDER BY started_at_us, id",
+        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
 
@@ -117,8 +116,7 @@ def clear_action(tx: Tx, rental_id: int, *, destination: str) -> bool:
     """Switches the action off if it still goes there."""
     return bool(
         tx.run(
-            "UPDATE rentals SET action = NULL, destination = NULL WHERE id = :rental_id"
-            " AND destination = :destination",
+            "UPDATE rentals SET action = NULL, destination = NULL WHERE id = :rental_id AND destination = :destination",
             rental_id=rental_id,
             destination=destination,
         )

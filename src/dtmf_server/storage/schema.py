@@ -180,9 +180,7 @@ minute_bookings = Table(
     CheckConstraint("(from_minute = 0) = (after_minute IS NULL)", name="first"),
     CheckConstraint("after_minute = from_minute", name="chain"),
     UniqueConstraint("rental_id", "to_minute"),
-    ForeignKeyConstraint(
-        ["rental_id", "after_minute"], ["minute_bookings.rental_id", "minute_bookings.to_minute"]
-    ),
+    ForeignKeyConstraint(["rental_id", "after_minute"], ["minute_bookings.rental_id", "minute_bookings.to_minute"]),
 )
 
 messages = Table(
@@ -331,9 +329,7 @@ destinations = Table(
     "destinations",
     metadata,
     Column("prefix", Text, primary_key=True),  # digits after the +; the empty one matches everything
-    Column(
-        "cost_per_segment", BigInteger, CheckConstraint("cost_per_segment >= 0", name="cost"), nullable=False
-    ),
+    Column("cost_per_segment", BigInteger, CheckConstraint("cost_per_segment >= 0", name="cost"), nullable=False),
 )
 
 idempotency = Table(

@@ -19,9 +19,7 @@ def add(tx: Tx, *, account_id: int, sha256: bytes, label: str, now_us: int) -> i
 
 def account_of(tx: Tx, sha256: bytes) -> int | None:
     """The account that a token opens, None if it was revoked or never given out."""
-    row = tx.one(
-        "SELECT account_id FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256
-    )
+    row = tx.one("SELECT account_id FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256)
     return int(row["account_id"]) if row else None
 
 

@@ -17,16 +17,12 @@ async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
 
     async def receive(messages: Sequence[CarrierMessage]) -> None:
         inbound = [Inbound(message.to, message.sender, message.text) for message in messages]
-        await db.write(
-            lambda tx: receive_many(tx, inbound, now_us=clock.now_us(tx), rest_us=settings.rest_us)
-        )
+        await db.write(lambda tx: receive_many(tx, inbound, now_us=clock.now_us(tx), rest_us=settings.rest_us))
 
     async def report(receipt: Receipt) -> None:
         message_id = int(receipt.ref)
         if receipt.delivered:
-            await db.write(
-                lambda tx: send.delivered(tx, message_id, now_us=clock.now_us(tx), rest_us=settings.rest_us)
-            )
+            await db.write(lambda tx: send.delivered(tx, message_id, now_us=clock.now_us(tx), rest_us=settings.rest_us))
         else:
             await db.write(
                 lambda tx: send.failed(

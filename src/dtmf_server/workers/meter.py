@@ -55,9 +55,7 @@ async def run_chores(runtime: Runtime) -> None:
     """Erases texts that were kept long enough and forgets old idempotency keys."""
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
     while True:
-        while await db.write(
-            lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
-        ):
+        while await db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
             pass
         await db.write(lambda tx: retention.forget_idempotency_keys(tx, wall_us=clock.wall_us()))
         await asyncio.sleep(CHORES_EVERY_S)

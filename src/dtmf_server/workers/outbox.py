@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
 
 from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff
@@ -65,16 +64,13 @@ async def run_outbox(runtime: Runtime, poster: Poster, carrier: Carrier) -> None
 
 
 async def _until_due_s(runtime: Runtime) -> float:
-    due_us, now_us = await runtime.db.read(
-        lambda tx: (outbox.next_due_us(tx), runtime.clock.now_us(tx))
-    )
+    due_us, now_us = await runtime.db.read(lambda tx: (outbox.next_due_us(tx), runtime.clock.now_us(tx)))
     if due_us is None:
         return LOOK_AGAIN_S
     return min(max(0.001, (due_us - now_us) / 1_000_000), LOOK_AGAIN_S)
 
 
 async def _attempt(runtime: Runtime, poster: Poster, carrier: Carrier, work: Work) -> None:
-    attempt: Callable[[], Awaitable[None]]
     if work.kind == "webhook":
         await _post(runtime, poster, work)
     else:
@@ -87,13 +83,15 @@ async def _post(runtime: Runtime, poster: Poster, work: Work) -> None:
     outcome = await webhook.post(poster, work, sandbox=settings.sandbox)
     verdict = backoff.verdict(outcome.status, attempts=work.attempts)
     if verdict is backoff.Verdict.DELIVERED:
-        await db.write(
-            lambda tx: deliver.delivered(tx, work, now_us=clock.now_us(tx), status=outcome.status)
-        )
+        await db.write(lambda tx: deliver.delivered(tx, work, now_us=clock.now_us(tx), status=outcome.status))
     elif verdict is backoff.Verdict.GONE:
         await db.write(
             lambda tx: deliver.switch_off(
-                tx, work, reason="the receiver answered 410 Gone", now_us=clock.now_us(tx), rest_us=settings.rest_us
+                tx,
+                work,
+                reason="the receiver answered 410 Gone",
+                now_us=clock.now_us(tx),
+                rest_us=settings.rest_us,
             )
         )
     else:
@@ -119,24 +117,23 @@ async def _submit(runtime: Runtime, carrier: Carrier, work: Work) -> None:
     try:
         await carrier.submit(outgoing.message_id, message)
     except CarrierRefused as refused:
+        reason = refused.reason
         if refused.permanent:
             await db.write(
                 lambda tx: deliver.refused_for_good(
                     tx,
                     work,
                     outgoing.message_id,
-                    reason=refused.reason,
+                    reason=reason,
                     now_us=clock.now_us(tx),
                     rest_us=settings.rest_us,
                 )
             )
         else:
-            await _failed(runtime, work, backoff.Verdict.RETRY, refused.reason, None, None)
+            await _failed(runtime, work, backoff.Verdict.RETRY, reason, None, None)
         return
     await db.write(
-        lambda tx: deliver.handed_over(
-            tx, work, outgoing.message_id, now_us=clock.now_us(tx), rest_us=settings.rest_us
-        )
+        lambda tx: deliver.handed_over(tx, work, outgoing.message_id, now_us=clock.now_us(tx), rest_us=settings.rest_us)
     )
 
 

@@ -1,0 +1,29 @@
+"""The operator's configuration: `load` reads and checks it."""
+
+from dtmf_server.config.settings import (
+    Bitcoin,
+    Carrier,
+    Config,
+    Database,
+    Limits,
+    Rest,
+    Retention,
+    Server,
+    Signup,
+    load,
+)
+from dtmf_server.config.source import ConfigError
+
+__all__ = [
+    "Bitcoin",
+    "Carrier",
+    "Config",
+    "ConfigError",
+    "Database",
+    "Limits",
+    "Rest",
+    "Retention",
+    "Server",
+    "Signup",
+    "load",
+]

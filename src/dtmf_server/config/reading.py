@@ -1,0 +1,159 @@
+"""Reads settings out of a TOML file and the environment, and says exactly where a wrong one stands.
+
+Environment variables are named by one rule: DTMF_ and the setting's path in capitals, joined by two underscores
+(DTMF_MODE, DTMF_SERVER__PORT); tables of a list count from 0 (DTMF_CARRIER__0__PASSWORD); lists are separated by
+commas; with _FILE at its end a variable names the file that holds the value. One that names no setting is an error,
+but for those of the client and the tests.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+from dtmf_server.config.section import Section, description, extra, fields, is_section, known, leaves, type_at
+from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted, parsed, read_text
+
+PREFIX = "DTMF_"
+NOT_SETTINGS = re.compile(r"DTMF_(TOKEN|URL|TEST_.*)\Z", re.DOTALL)  # the client's, and those of the tests
+
+S = TypeVar("S", bound=Section)
+
+
+def read(root: type[S], path: Path | None, environ: Mapping[str, str]) -> tuple[S, Source]:
+    """The settings of a file (None: an empty one), those of the environment over them, and where each came from.
+    Raises ConfigError."""
+    name = "" if path is None else str(path)
+    text = "" if path is None else read_text(path, "configuration")
+    table = parsed(text, name)
+    variables = {}
+    for keys, variable, value in sorted(_from_environment(root, environ), key=lambda found: found[0]):
+        _put(table, keys, value, variable)
+        variables[keys] = variable
+    source = Source(name, text, variables)
+    for unknown in _unknown(root, table, ()):
+        raise ConfigError(f"{source.where(unknown)}: {_nearest(root, unknown)}")
+    settings = _converted(root, table, source)
+    for keys, value in leaves(settings, ()):
+        if not _works(value, type_at(root, keys)):
+            raise ConfigError(f"{source.where(keys)}: {_wrong(root, keys, value)}")
+    return settings, source
+
+
+def _from_environment(root: type[Section], environ: Mapping[str, str]) -> Iterator[tuple[KeyPath, str, Any]]:
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or NOT_SETTINGS.match(variable):
+            continue
+        name = variable.removesuffix("_FILE")
+        path = _path_of(name)
+        kind = type_at(root, path)
+        if kind is None or get_origin(kind) is not Annotated:
+            known = difflib.get_close_matches(variable, [_variable_of(p) for p in known(root, ())], 1, 0)
+            raise ConfigError(f"environment variable {variable!r} is no setting; the nearest is {known[0]}")
+        if name != variable:
+            if name in environ:
+                raise ConfigError(f"{name} and {variable} are both set: keep one of them")
+            text = read_text(Path(text), variable).removesuffix("\n").removesuffix("\r")  # noqa: PLW2901  # the value is in the file
+        yield path, variable, _from_text(kind, text)
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    """The value that a variable's text stands for, or the text itself, which the check of types will refuse."""
+    kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        return text
+
+
+def _put(table: Any, path: KeyPath, value: Any, variable: str) -> None:
+    """Sets a key, making the tables on the way. Where the file has something else than a table, leaves it be: the
+    check of types tells of it."""
+    for key, following in pairwise(path):
+        if isinstance(table, list) and isinstance(key, int):
+            if key > len(table):
+                raise ConfigError(f"{variable}: there are {len(table)} of these, counted from 0")
+            table.extend([{}] if key == len(table) else [])
+            table = table[key]
+        elif isinstance(table, dict):
+            table = table.setdefault(key, [] if isinstance(following, int) else {})
+    if isinstance(table, dict):
+        table[path[-1]] = value
+
+
+def _unknown(section: type[Section], table: Any, path: KeyPath) -> Iterator[KeyPath]:
+    for key, value in table.items() if isinstance(table, dict) else ():
+        kind = fields(section).get(key)
+        if kind is None:
+            yield (*path, key)
+        elif is_section(kind):
+            yield from _unknown(kind, value, (*path, key))
+        elif get_origin(kind) is tuple and isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _unknown(get_args(kind)[0], item, (*path, key, index))
+
+
+def _nearest(root: type[Section], path: KeyPath) -> str:
+    """Names the setting that an unknown key is closest to: in its own table, else anywhere."""
+    known = [[key for key in found if isinstance(key, str)] for found in known(root, ())]
+    keys = [str(key) for key in path if isinstance(key, str)]
+    own = {found[len(keys) - 1]: found[: len(keys)] for found in known if found[: len(keys) - 1] == keys[:-1]}
+    anywhere = {found[-1]: found for found in known}
+    for among, cutoff in ((own, 0.6), (anywhere, 0.8), (own, 0.0)):
+        if close := difflib.get_close_matches(keys[-1], list(among), 1, cutoff):
+            return f"{dotted(path)} is no setting; the nearest is {'.'.join(among[close[0]])}"
+    raise AssertionError("a cutoff of 0 matches")
+
+
+def _converted(root: type[S], table: dict[str, Any], source: Source) -> S:
+    try:
+        return msgspec.convert(table, root)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).rpartition(" - at `$")
+    path = tuple(int(i) if i else key for key, i in re.findall(r"\.(\w+)|\[([0-9]+)\]", place))
+    if missing := re.search(r"missing required field `(\w+)`", message):
+        needed = f"{dotted(path)} needs {missing[1]}, {description(type_at(root, (*path, missing[1])))}"
+        raise ConfigError(f"{source.where(path)}: {needed}")
+    while type_at(root, path) is None:
+        path = path[:-1]  # an item of a list of strings: the list is what is described
+    value: Any = table
+    for key in path:
+        value = value[key]
+    raise ConfigError(f"{source.where(path)}: {_wrong(root, path, value)}")
+
+
+def _works(value: Any, kind: Any) -> bool:
+    texts = [text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str)]
+    works = extra(kind).get("works") or bool
+    return all(text.isprintable() and text and works(text) for text in texts)
+
+
+def _wrong(root: type[Section], path: KeyPath, value: Any) -> str:
+    kind = type_at(root, path)
+    must = f"{dotted(path)} must be {description(kind)}"
+    return must if extra(kind).get("secret") else f"{must}, not {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    """A wrong value on one line, cut short; of tables only that they are tables: they may hold secrets."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_shown(item) for item in value[:5])}{', …' if len(value) > 5 else ''}]"
+    shown = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else f"{value}"
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+
+
+def _path_of(variable: str) -> KeyPath:
+    parts = variable.removeprefix(PREFIX).split("__")
+    return tuple(int(part) if re.fullmatch("[0-9]{1,4}", part) else part.lower() for part in parts)
+
+
+def _variable_of(path: KeyPath) -> str:
+    return PREFIX + "__".join(str(key).upper() for key in path)

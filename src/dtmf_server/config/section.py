@@ -1,0 +1,88 @@
+"""Tables of settings, and what the type of a setting says about it."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from msgspec import Meta, Struct
+
+from dtmf_server.config.source import KeyPath
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file. Its repr keeps secrets to itself."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        values = [(name, getattr(self, name), kind) for name, kind in fields(type(self)).items()]
+        return [(name, _Hidden() if v is not None and extra(kind).get("secret") else v) for name, v, kind in values]
+
+
+class _Hidden:
+    def __repr__(self) -> str:
+        return "…"
+
+
+def setting(description: str, works: Callable[[str], object] | None = None, *, secret: bool = False) -> Meta:
+    """What a setting must be: in words, and as a check of each string in it where its type does not say all."""
+    return Meta(description=description, extra={"works": works, "secret": secret})
+
+
+def leaves(section: Section, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Every setting below a section, with its path and value."""
+    for name, kind in fields(type(section)).items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from leaves(value, (*path, name))
+        elif get_origin(kind) is tuple:
+            for index, item in enumerate(value):
+                yield from leaves(item, (*path, name, index))
+        else:
+            yield (*path, name), value
+
+
+def known(section: type[Section], path: KeyPath) -> Iterator[KeyPath]:
+    """The paths of the settings that a kind of section has, those of its lists as the first item's."""
+    for name, kind in fields(section).items():
+        if is_section(kind):
+            yield from known(kind, (*path, name))
+        elif get_origin(kind) is tuple:
+            yield from known(get_args(kind)[0], (*path, name, 0))
+        else:
+            yield (*path, name)
+
+
+def type_at(root: type[Section], path: KeyPath) -> Any:
+    """A Section, a tuple of Sections, the Annotated type of a setting, or None where there is nothing."""
+    kind: Any = root
+    for key in path:
+        if isinstance(key, int):
+            kind = get_args(kind)[0] if get_origin(kind) is tuple else None
+        else:
+            kind = fields(kind).get(key) if is_section(kind) else None
+    return kind
+
+
+@cache
+def fields(section: type[Section]) -> dict[str, Any]:
+    """The keys of a section and the types of their values."""
+    return get_type_hints(section, include_extras=True)
+
+
+def is_section(kind: Any) -> bool:
+    """Whether this type is a table's."""
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def extra(kind: Any) -> dict[str, Any]:
+    """What `setting` said of this type: `works` and `secret`."""
+    return (kind.__metadata__[0].extra or {}) if get_origin(kind) is Annotated else {}
+
+
+def description(kind: Any) -> str:
+    """What a value of this type must be, in words."""
+    if get_origin(kind) is Annotated:
+        return str(kind.__metadata__[0].description)
+    return "a table" if is_section(kind) else "a list of tables"

@@ -1,0 +1,186 @@
+"""The operator's settings, what each may be, and how they must agree with each other.
+
+A TOML file, environment variables over it (DTMF_SERVER__PORT beats `port` of `[server]`; reading.py has the rule),
+the sandbox's defaults under it.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Meta
+
+from dtmf_server.config.reading import read
+from dtmf_server.config.section import Section, setting
+from dtmf_server.config.source import ConfigError, KeyPath, dotted
+
+
+def _url(value: str) -> SplitResult | None:
+    """The parts of a URL whose port, if any, is one."""
+    try:
+        parts = urlsplit(value)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _is_database_url(value: str) -> bool:
+    if value.startswith("sqlite:///"):
+        return value.removeprefix("sqlite:///") not in ("", "/", ":memory:") and not set("?#") & set(value)
+    parts = _url(value)
+    return parts is not None and parts.scheme == "postgresql" and len(parts.path) > 1
+
+
+def _is_public_url(value: str) -> bool:
+    parts = _url(value)
+    return _is_rpc_url(value) and parts is not None and "@" not in parts.netloc
+
+
+def _is_rpc_url(value: str) -> bool:
+    parts = _url(value)
+    if parts is None or not value.isascii() or any(mark in value for mark in " ?#\\"):
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_public_descriptor(value: str) -> bool:
+    return re.match(r"[a-z]+\(", value) is not None and "prv" not in value
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
+Host = Annotated[str, setting("a host name or IP address", re.compile(r"[0-9A-Za-z.:_%-]+\Z").match)]
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+Count = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")]
+
+
+class Server(Section, frozen=True):
+    """Where the HTTP server listens and how it is reached."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8000
+    public_url: Annotated[
+        str | None, setting("an http:// or https:// address without user, query or fragment", _is_public_url)
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...], setting("a list of IP addresses and networks like 10.0.0.0/8", _is_network)
+    ] = ()
+
+
+class Database(Section, frozen=True):
+    """Where the books are; without a URL, a SQLite file in the data directory."""
+
+    url: Annotated[
+        str | None,
+        setting("sqlite:///path or postgresql://user@host/database", _is_database_url, secret=True),
+    ] = None
+
+
+class Bitcoin(Section, frozen=True):
+    """The chain deposits are watched on; without a descriptor, the simulated one."""
+
+    network: Annotated[
+        Literal["main", "test", "testnet4", "signet", "regtest"],
+        Meta(description="'main', 'test', 'testnet4', 'signet' or 'regtest'"),
+    ] = "regtest"
+    descriptor: Annotated[
+        str | None,
+        setting("a descriptor like wpkh(…)#… without private keys", _is_public_descriptor, secret=True),
+    ] = None
+    rpc: Annotated[str | None, setting("http://user:password@host:port", _is_rpc_url, secret=True)] = None
+    # At most the depth to which the scanner can roll back.
+    confirmations: Annotated[int, Meta(ge=1, le=144, description="a whole number from 1 to 144")] = 2
+
+
+class Carrier(Section, frozen=True):
+    """An SMSC that this service binds to."""
+
+    name: Annotated[
+        str,
+        setting("1 to 40 of a-z, 0-9, - and _", re.compile(r"[a-z0-9_-]{1,40}\Z").match),
+    ]
+    kind: Annotated[Literal["smpp"], Meta(description="'smpp'")]
+    host: Host
+    system_id: Annotated[str, setting("the ASCII name that the carrier gave", str.isascii)]
+    password: Annotated[str, setting("the ASCII password that the carrier gave", str.isascii, secret=True)]
+    port: Port = 2775
+    bind: Annotated[
+        Literal["transceiver", "receiver", "transmitter"],
+        Meta(description="'transceiver', 'receiver' or 'transmitter'"),
+    ] = "transceiver"
+    window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
+
+
+class Signup(Section, frozen=True):
+    """Who may open an account by themselves."""
+
+    mode: Annotated[Literal["open", "invite", "closed"], Meta(description="'open', 'invite' or 'closed'")] = "open"
+
+
+class Retention(Section, frozen=True):
+    """How long texts are kept after their rental has ended."""
+
+    message_days: Annotated[int, Meta(ge=0, le=36_500, description="whole days from 0 to 36500")] = 30
+
+
+class Rest(Section, frozen=True):
+    """How long a number rests before others can rent it."""
+
+    hours: Annotated[int, Meta(ge=0, le=876_000, description="whole hours from 0 to 876000")] = 24
+
+
+class Limits(Section, frozen=True):
+    """What one token, one address and one account may do at most; the sandbox has no limits on requests."""
+
+    requests_per_second: Annotated[float, Meta(gt=0, le=1_000_000, description="a number above 0, at most 1000000")] = (
+        20.0
+    )
+    request_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")] = 100
+    sends_per_day: Count = 1000
+
+
+class Config(Section, frozen=True):
+    """Every setting."""
+
+    mode: Annotated[Literal["sandbox", "production"], Meta(description="'sandbox' or 'production'")] = "sandbox"
+    server: Server = Server()
+    database: Database = Database()
+    bitcoin: Bitcoin = Bitcoin()
+    carrier: tuple[Carrier, ...] = ()
+    signup: Signup = Signup()
+    retention: Retention = Retention()
+    rest: Rest = Rest()
+    limits: Limits = Limits()
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of a file (None: the sandbox's) and the environment; raises ConfigError."""
+    config, source = read(Config, path, environ)
+    for keys, complaint in _disagreements(config):
+        raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
+    return config
+
+
+def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Settings that are right alone and can't work together."""
+    bitcoin = config.bitcoin
+    if config.mode == "sandbox" and bitcoin.network == "main":
+        yield ("bitcoin", "network"), "is 'main': a sandbox never takes real coins; set mode = \"production\""
+    if bitcoin.descriptor is not None and bitcoin.rpc is None:
+        yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node that sees its deposits"
+    if bitcoin.rpc is not None and bitcoin.descriptor is None:
+        yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses come"
+    names: set[str] = set()
+    for index, carrier in enumerate(config.carrier):
+        if carrier.name in names:
+            yield ("carrier", index, "name"), f"is {carrier.name!r}, the name of an earlier carrier"
+        names.add(carrier.name)

@@ -1,0 +1,68 @@
+"""Fixtures: every test of storage, operations and API runs on each engine."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import FakeWall, initialise, runtime_over, serving
+
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import migrate
+from dtmf_server.storage.db import Database
+from dtmf_server.storage.open import open_database
+
+ENGINES = ["sqlite"]
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database with the newest tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "dtmf.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path) -> str:
+    """The URL of an empty database with the newest tables, once per engine."""
+    assert request.param == "sqlite"
+    path = tmp_path / "dtmf.db"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """An open database with a test's catalog (harness.CATALOG)."""
+    database = open_database(database_url)
+    initialise(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def wall() -> FakeWall:
+    """The wall clock, standing still."""
+    return FakeWall()
+
+
+@pytest.fixture
+def runtime(db: Database, wall: FakeWall) -> Runtime:
+    """A sandbox over the database, with the test's clock."""
+    return runtime_over(db, wall=wall)
+
+
+@pytest.fixture
+def url(runtime: Runtime) -> Iterator[str]:
+    """The whole service, serving at this URL with its workers."""
+    with serving(runtime) as address:
+        yield address
+
+
+@pytest.fixture
+def serve(db: Database, wall: FakeWall) -> Iterator[Callable[..., str]]:
+    """Serves the database with other settings: `serve(signup='closed', …)` gives a URL."""
+    import contextlib  # noqa: PLC0415 - only here
+
+    with contextlib.ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(serving(runtime_over(db, wall=wall, **settings)))

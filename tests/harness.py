@@ -1,0 +1,153 @@
+"""The real service on a free port of loopback, in a thread of the test's process, with the clock in the test's hands."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from dtmf_server import main
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.clock import Clock, wall_us
+from dtmf_server.core import token
+from dtmf_server.operations import account
+from dtmf_server.operations import sandbox as sandbox_operations
+from dtmf_server.runtime import Runtime, Settings
+from dtmf_server.storage import numbers, service
+from dtmf_server.storage.db import Database, Tx
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+START_US = 1_514_768_461_000_000  # 2018-01-01T01:01:01
+
+
+class FakeWall:
+    """A wall clock that stands still until the test moves it."""
+
+    def __init__(self, at_us: int = START_US) -> None:
+        self.at_us = at_us
+
+    def __call__(self) -> int:
+        return self.at_us
+
+    def advance(self, *, us: int = 0, seconds: float = 0) -> None:
+        self.at_us += us + round(seconds * 1_000_000)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group for a test's catalog."""
+
+    id: str = "us-mobile"
+    type: str = "mobile"
+    name: str = "United States"
+    country_code: str = "us"
+    sms_support: bool = True
+    voice_support: bool = False
+    setup_cost: int = 0
+    rental_cost_per_minute: int = 13
+    cost_per_inbound_message: int | None = 705
+    cost_per_inbound_call_minute: int | None = None
+
+
+def stock(tx: Tx, catalog: dict[Group, list[str]], cost_per_segment: int = 1000) -> None:
+    """Puts groups and their numbers on the shelf."""
+    rows = [
+        (position, *(getattr(group, column) for column in numbers.GROUP_COLUMNS))
+        for position, group in enumerate(catalog)
+    ]
+    numbers.add_groups(tx, rows)
+    for group, e164s in catalog.items():
+        numbers.add_numbers(tx, group.id, e164s)
+    numbers.set_destination(tx, "", cost_per_segment)
+
+
+US_NUMBERS = [f"+120255501{number:02d}" for number in range(100)]
+CATALOG = {
+    Group(): US_NUMBERS,
+    Group("tiny", "mobile", "One number", "xx", setup_cost=50, rental_cost_per_minute=7): ["+12025550200"],
+    Group("free", "local", "Free of charge", "xx", rental_cost_per_minute=0, cost_per_inbound_message=0): [
+        "+12125550100",
+        "+12125550101",
+    ],
+}
+
+
+def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, mode: str = "sandbox") -> None:
+    """Makes an empty, migrated database a service's, with a test's catalog."""
+
+    def fill(tx: Tx) -> None:
+        service.initialise(tx, mode=mode, now_us=START_US)
+        stock(tx, CATALOG if catalog is None else catalog)
+        sandbox_operations.mine(tx, 1)
+
+    db.write_now(fill)
+
+
+def new_token(seed: int = 0) -> str:
+    """A token that is the same for the same seed."""
+    return token.mint(seed.to_bytes(8, "big") * 4)
+
+
+def open_account(db: Database, *, seed: int = 0, now_us: int = START_US) -> int:
+    """A new account whose token is `new_token(seed)`."""
+    sha256 = token.sha256(new_token(seed))
+    return db.write_now(lambda tx: account.open_account(tx, token_sha256=sha256, now_us=now_us))
+
+
+def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings: Any) -> Runtime:
+    """A sandbox's runtime over an open database."""
+    clock = Clock(sandbox=True, wall=wall)
+    return Runtime(db, clock, replace(Settings(sandbox=True), **settings), deriver(SANDBOX_DESCRIPTOR, "regtest"))
+
+
+@contextlib.contextmanager
+def serving(runtime: Runtime, *, workers: bool = True) -> Iterator[str]:
+    """Serves the runtime until the block ends; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    server = main.http_server(runtime)
+    failures: list[BaseException] = []
+
+    async def serve() -> None:
+        async with main.running_workers(runtime) if workers else contextlib.nullcontext():
+            await server.serve(sockets=[listener])
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 - shown by the test's thread
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="service")
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            threading.Event().wait(0.002)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
+    assert not thread.is_alive(), "the service did not stop"
+    if failures:
+        raise failures[0]
+
+
+give_coins_kinds = iter(range(10**9))
+
+
+def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = START_US) -> None:
+    """Books a deposit, as the chain would."""
+    from dtmf_server.operations.books import open_books  # noqa: PLC0415 - only here
+
+    ref = f"test:{next(give_coins_kinds)}"
+
+    def deposit(tx: Tx) -> None:
+        with open_books(tx, [account_id], now_us=now_us, rest_us=DAY_US) as books:
+            books.deposit(account_id, amount, ref=ref, reference=ref)
+
+    db.write_now(partial(deposit))
