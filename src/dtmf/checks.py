@@ -42,12 +42,7 @@ def _label(name: str, value: object, *, most: int) -> str:
 
 def content(value: object, *, least: int = 1) -> str:
     """The text of an SMS, at most 1,600 characters, without NUL and lone surrogates."""
-    if (
-        isinstance(value, str)
-        and least <= len(value) <= _CONTENT_LENGTH
-        and "\0" not in value
-        and _is_unicode(value)
-    ):
+    if isinstance(value, str) and least <= len(value) <= _CONTENT_LENGTH and "\0" not in value and _is_unicode(value):
         return value
     raise ValueError(
         f"content must be {least} to {_CONTENT_LENGTH:,} characters of text without NUL, not {quote(value)}"
@@ -106,12 +101,7 @@ def _is_http_url(text: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    if (
-        parts.scheme not in {"http", "https"}
-        or "@" in parts.netloc
-        or parts.netloc.endswith(":")
-        or port == 0
-    ):
+    if parts.scheme not in {"http", "https"} or "@" in parts.netloc or parts.netloc.endswith(":") or port == 0:
         return False
     if "[" in parts.netloc:  # an IPv6 address, which urlsplit() has checked, and a port, nothing around them
         before, after = parts.netloc.split("[")[0], parts.netloc.split("]")[-1]

@@ -83,9 +83,7 @@ class DTMF(Configured):
         """True, once the rental of the number has ended."""
         return self._perform(calls.end_rental(e164))
 
-    def set_sms_action(
-        self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None
-    ) -> bool:
+    def set_sms_action(self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None) -> bool:
         """True, once each SMS to the number is stored (None, None) and forwarded to a phone number
         ('forward', '+44…') or posted to a URL ('webhook', 'https://…')."""
         return self._perform(calls.set_sms_action(e164, action, destination))

@@ -114,9 +114,7 @@ class _Address:
             headers.append((b"Content-Length", str(len(request.body)).encode()))
         target = self._path + request.path.encode()
         url = httpcore2.URL(scheme=self._scheme, host=self._host, port=self._port, target=target)
-        return httpcore2.Request(
-            request.method, url, headers=headers, content=request.body, extensions=extensions
-        )
+        return httpcore2.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
 
 
 class _DeadlineBackend(httpcore2.SyncBackend):
@@ -177,9 +175,7 @@ def _pool_options(base_url: str) -> dict[str, Any]:
 
 def _check_size(body: bytearray) -> None:
     if len(body) > _MOST_BODY_BYTES:
-        raise ServerError(
-            f"the service's answer is longer than {_MOST_BODY_BYTES:,} bytes; the rest was not read"
-        )
+        raise ServerError(f"the service's answer is longer than {_MOST_BODY_BYTES:,} bytes; the rest was not read")
 
 
 def _reply(response: httpcore2.Response, body: bytearray) -> Reply:

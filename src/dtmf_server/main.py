@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +20,7 @@ from dtmf_server.api.app import create_app
 from dtmf_server.bitcoin.chain import Chain
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.bitcoin.simulator import SimulatedChain
+from dtmf_server.carriers.base import NoCarrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.clock import Clock
 from dtmf_server.config import Config
@@ -38,7 +40,6 @@ from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
 from dtmf_server.workers.outbox import run_outbox
 from dtmf_server.workers.supervise import Worker, supervise
 
-CHAIN_CATCH_UP_S = 600.0  # how long the meter waits for the chain after a start
 PORTS_TRIED = 20
 
 
@@ -54,7 +55,7 @@ def settings_of(config: Config) -> Settings:
         confirmations=config.bitcoin.confirmations,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,
-        trusted_proxies=frozenset(config.server.trusted_proxies),
+        trusted_proxies=tuple(map(ip_network, config.server.trusted_proxies)),
     )
 
 
@@ -167,16 +168,17 @@ async def running_workers(runtime: Runtime) -> AsyncIterator[None]:
     async def is_ours(e164: str) -> bool:
         return await runtime.db.read(lambda tx: numbers.exists(tx, e164))
 
-    carrier = SimulatedCarrier(is_ours=is_ours)
+    carrier = SimulatedCarrier(is_ours=is_ours) if runtime.settings.sandbox else NoCarrier()
     guard = ClockGuard(runtime.clock.wall_us)
     async with Poster(sandbox=runtime.settings.sandbox) as poster:
         workers: dict[str, Worker] = {
             "outbox": partial(run_outbox, runtime, poster, carrier),
-            "chain": partial(run_chain, runtime, simulated_chain(runtime), look_again_s=5.0),
             "meter": partial(run_meter, runtime, guard),
             "chores": partial(run_chores, runtime),
             f"carrier {carrier.name}": partial(run_carrier, runtime, carrier),
         }
+        if runtime.settings.sandbox:
+            workers["chain"] = partial(run_chain, runtime, simulated_chain(runtime), look_again_s=5.0)
         supervisor = asyncio.create_task(supervise(workers))
         try:
             yield
@@ -241,11 +243,12 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtime:
-    """The runtime over this database."""
+    """The runtime over this database. Raises CannotStart for what the configuration asks and this version lacks."""
+    if config.carrier:
+        raise CannotStart(f"carrier.kind = {config.carrier[0].kind!r}: this version has no link to real carriers yet")
+    if config.bitcoin.descriptor is not None:
+        raise CannotStart("bitcoin.descriptor: this version does not follow a real chain yet, so it takes no coins")
     clock = clock or Clock(sandbox=config.mode == "sandbox")
     db = prepare(url, config.mode, clock)
-    descriptor, network = config.bitcoin.descriptor, config.bitcoin.network
-    if config.mode == "sandbox" and descriptor is None:
-        descriptor, network = SANDBOX_DESCRIPTOR, "regtest"
-    derive = deriver(descriptor, network) if descriptor else None
+    derive = deriver(SANDBOX_DESCRIPTOR, "regtest") if config.mode == "sandbox" else None
     return Runtime(db, clock, settings_of(config), derive)

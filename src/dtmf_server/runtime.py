@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from dtmf_server.clock import Clock
 from dtmf_server.storage.db import Database
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Settings:
     confirmations: int = 2
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
-    trusted_proxies: frozenset[str] = frozenset()
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

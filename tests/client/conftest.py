@@ -64,9 +64,7 @@ def connect(request: pytest.FixtureRequest, stub: Stub) -> Iterator[Callable[...
 
     def make(token: str = TOKEN, **named: Any) -> Any:
         named.setdefault("base_url", stub.url)
-        client: Any = (
-            DTMF(token, **named) if request.param == "DTMF" else Awaited(AsyncDTMF(token, **named), runner)
-        )
+        client: Any = DTMF(token, **named) if request.param == "DTMF" else Awaited(AsyncDTMF(token, **named), runner)
         opened.append(client)
         return client
 

@@ -97,9 +97,7 @@ def test_a_deposit_of_nothing_is_refused(dtmf: Any, stub: Stub) -> None:
     refused(stub, 0, dtmf.sandbox.deposit, "bcrt1q", 0)
 
 
-@pytest.mark.parametrize(
-    "value", [-1, -0.5, True, "1", None, 2**63, [1], float("nan"), float("inf")], ids=ascii
-)
+@pytest.mark.parametrize("value", [-1, -0.5, True, "1", None, 2**63, [1], float("nan"), float("inf")], ids=ascii)
 def test_advance_refuses_what_is_no_span_of_time(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.advance, value)
 

@@ -25,9 +25,7 @@ def test_parse_refuses_what_is_not_e164_and_quotes_it(value: object) -> None:
     assert not is_e164(value)
 
 
-@given(
-    st.text(alphabet="+0123456789 \n٣-", max_size=20) | st.from_regex(r"\+[1-9][0-9]{1,14}", fullmatch=True)
-)
+@given(st.text(alphabet="+0123456789 \n٣-", max_size=20) | st.from_regex(r"\+[1-9][0-9]{1,14}", fullmatch=True))
 def test_is_e164_agrees_with_the_pattern_of_the_contract(text: str) -> None:
     assert is_e164(text) is (re.fullmatch(r"\+[1-9][0-9]{1,14}", text) is not None)
 

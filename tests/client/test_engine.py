@@ -20,9 +20,7 @@ from dtmf.errors import connection_failed
 from dtmf.proxies import proxy_for
 from dtmf.transport import Reply, Request
 
-CERTIFICATE = Path(__file__).with_name(
-    "loopback.pem"
-)  # self-signed for 127.0.0.1, key included, good until 2125
+CERTIFICATE = Path(__file__).with_name("loopback.pem")  # self-signed for 127.0.0.1, key included, good until 2125
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -42,9 +40,7 @@ def tls_stub() -> Iterator[Stub]:
     server.close()
 
 
-def test_https_works_with_a_trusted_certificate(
-    connect: Any, tls_stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_https_works_with_a_trusted_certificate(connect: Any, tls_stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     tls_stub.answers({"balance": 1})
     client = connect(base_url=tls_stub.url)
@@ -52,9 +48,7 @@ def test_https_works_with_a_trusted_certificate(
     assert tls_stub.connections == 1
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_at_once(
-    connect: Any, tls_stub: Stub, fake_time: FakeTime
-) -> None:
+def test_a_certificate_nobody_vouches_for_is_refused_at_once(connect: Any, tls_stub: Stub, fake_time: FakeTime) -> None:
     with pytest.raises(ConnectionFailedError, match="certificate") as caught:
         connect(base_url=tls_stub.url).account()
     assert caught.value.permanent
@@ -68,9 +62,7 @@ def test_https_to_a_server_without_tls_is_a_failed_connection(connect: Any, stub
     assert stub.received == []
 
 
-def test_a_proxy_of_the_environment_carries_the_call(
-    connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_of_the_environment_carries_the_call(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", stub.url.replace("//", "//me:p%40ss@"))
     stub.answers({"balance": 1})
     assert connect(base_url="http://numbers.invalid:81").account() == {"balance": 1}
@@ -80,9 +72,7 @@ def test_a_proxy_of_the_environment_carries_the_call(
     assert request.headers["host"] == "numbers.invalid:81"
 
 
-def test_this_machine_is_reached_without_the_proxy(
-    connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_this_machine_is_reached_without_the_proxy(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.invalid:1080")
     stub.answers({"balance": 1})
@@ -187,9 +177,7 @@ def test_a_transport_of_the_callers_own_carries_the_calls(connect: Any, stub: St
     assert transport.closed == 1
 
 
-def test_its_network_failures_are_tried_again_and_named(
-    connect: Any, recorded: Any, fake_time: FakeTime
-) -> None:
+def test_its_network_failures_are_tried_again_and_named(connect: Any, recorded: Any, fake_time: FakeTime) -> None:
     failures = [ConnectionResetError("cut"), OSError("no route"), TimeoutError("late")]
     client = connect(transport=recorded(*failures))
     with pytest.raises(TimedOutError) as caught:
@@ -233,7 +221,7 @@ async def test_an_async_transport_that_never_answers_is_cut_off_at_the_deadline(
             raise AssertionError
 
     with pytest.raises(TimedOutError):
-        await AsyncDTMF(TOKEN, timeout=0.05, transport=Silent()).account()
+        await asyncio.wait_for(AsyncDTMF(TOKEN, timeout=0.05, transport=Silent()).account(), 10)
 
 
 def test_the_engine_is_itself_a_transport(stub: Stub) -> None:

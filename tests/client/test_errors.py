@@ -159,9 +159,7 @@ def test_redirects_are_not_followed(connect: Any, stub: Stub, status: int) -> No
     ],
     ids=lambda data: ascii(data[:30]),
 )
-def test_a_broken_reply_is_a_failed_connection_that_names_the_address(
-    once: Any, stub: Stub, data: bytes
-) -> None:
+def test_a_broken_reply_is_a_failed_connection_that_names_the_address(once: Any, stub: Stub, data: bytes) -> None:
     stub.then(raw(data))
     with pytest.raises(ConnectionFailedError) as caught:
         once.account()

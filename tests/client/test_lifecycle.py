@@ -100,6 +100,28 @@ def test_an_async_client_outlives_an_event_loop(stub: Stub) -> None:
     assert [asyncio.run(use()) for _ in range(3)] == [{"balance": 1}] * 3
 
 
+def test_event_loops_do_not_share_connections(stub: Stub) -> None:
+    stub.then(BALANCE)
+    dtmf = AsyncDTMF(TOKEN, base_url=stub.url)
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        for loop in (one, other, one, other):
+            assert loop.run(dtmf.account()) == {"balance": 1}
+        one.run(dtmf.close())
+        other.run(dtmf.close())
+    assert [request.connection for request in stub.received] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
+def test_a_transport_of_the_callers_own_pickles_along(kind: Any) -> None:
+    twin = pickle.loads(pickle.dumps(kind(TOKEN, transport=Marked("here"))))
+    assert twin._engine().mark == "here"
+
+
+class Marked:
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_a_client_pickles_without_its_connections(stub: Stub, protocol: int) -> None:
     stub.then(BALANCE)
@@ -163,7 +185,5 @@ def test_importing_loads_neither_the_network_code_nor_anything_else_that_is_slow
         "urllib",
     }
     script = f"{statement}; import sys; print(*sorted({heavy!r} & sys.modules.keys()))"
-    run = subprocess.run(
-        [sys.executable, "-S", "-c", script], check=True, timeout=30, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-S", "-c", script], check=True, timeout=30, capture_output=True, text=True)
     assert run.stdout.strip() == ""

@@ -41,9 +41,7 @@ def test_items_come_from_as_many_pages_as_there_are(
 
 
 @pytest.mark.parametrize("name", ["messages", "transactions"])
-def test_reading_starts_after_the_given_id_and_ends_at_an_empty_page(
-    dtmf: Any, stub: Stub, name: str
-) -> None:
+def test_reading_starts_after_the_given_id_and_ends_at_an_empty_page(dtmf: Any, stub: Stub, name: str) -> None:
     stub.answers(page(8, 100))
     stub.answers([])
     assert len(list(getattr(dtmf, name)(after=7))) == 100
@@ -65,7 +63,7 @@ def test_a_page_is_read_only_when_it_is_needed(dtmf: Any, stub: Stub) -> None:
 def test_pages_that_do_not_ascend_are_an_error_and_no_endless_loop(dtmf: Any, stub: Stub, last: Any) -> None:
     stub.answers([*page(1, 99), last])
     with pytest.raises(ServerError, match="do not ascend"):
-        list(dtmf.messages(after=5))
+        list(islice(dtmf.messages(after=5), 500))
     assert len(stub.received) == 1
 
 

@@ -70,9 +70,7 @@ def test_a_refusal_is_final(connect: Any, stub: Stub, fake_time: FakeTime, statu
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 5])
-def test_max_retries_bounds_the_attempts(
-    connect: Any, stub: Stub, fake_time: FakeTime, max_retries: int
-) -> None:
+def test_max_retries_bounds_the_attempts(connect: Any, stub: Stub, fake_time: FakeTime, max_retries: int) -> None:
     stub.then(problem(503, "overloaded", request_id="last"))
     with pytest.raises(ServerError) as caught:
         connect(max_retries=max_retries).account()

@@ -21,9 +21,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @BOTH
-def test_no_token_is_refused_with_the_two_ways_to_give_one(
-    kind: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_token_is_refused_with_the_two_ways_to_give_one(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for environment in (None, ""):
         if environment is not None:
             monkeypatch.setenv("DTMF_TOKEN", environment)
@@ -62,18 +60,14 @@ def test_a_wrong_base_url_is_refused_and_quoted(kind: Any, url: Any) -> None:
 
 
 @BOTH
-def test_a_wrong_address_in_the_environment_is_refused_by_its_name(
-    kind: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_address_in_the_environment_is_refused_by_its_name(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DTMF_URL", "localhost:8000")
     with pytest.raises(ValueError, match=r"DTMF_URL must .*'localhost:8000'"):
         kind("t")
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "timeout", [0, -1, 0.0, None, "5", True, float("nan"), float("inf"), 2**31, [5]], ids=ascii
-)
+@pytest.mark.parametrize("timeout", [0, -1, 0.0, None, "5", True, float("nan"), float("inf"), 2**31, [5]], ids=ascii)
 def test_a_timeout_that_is_no_span_of_time_is_refused(kind: Any, timeout: Any) -> None:
     with pytest.raises(ValueError, match="timeout"):
         kind("t", timeout=timeout)
@@ -86,9 +80,7 @@ def test_a_number_of_retries_that_is_none_is_refused(kind: Any, max_retries: Any
         kind("t", max_retries=max_retries)
 
 
-def test_token_and_address_come_from_the_environment(
-    connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_token_and_address_come_from_the_environment(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DTMF_TOKEN", "from-the-environment")
     monkeypatch.setenv("DTMF_URL", f"{stub.url}/")
     stub.answers({"balance": 1})

@@ -1,6 +1,7 @@
 """Request bodies: JSON, whatever the Content-Type says (plain `curl -d` calls it a form); errors name the field."""
 
 import re
+from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -26,7 +27,7 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 def decode(body: bytes, type_: type[T]) -> T:
     """The body as `type_`. Raises InvalidRequest naming the field."""
     try:
-        return cast(T, _decoder(type_).decode(body))
+        return cast(T, _decoder(cast(Hashable, type_)).decode(body))
     except msgspec.ValidationError as error:
         text = str(error)
         at = _PATH.search(text)
@@ -41,7 +42,7 @@ def decode(body: bytes, type_: type[T]) -> T:
 
 
 @cache
-def _decoder(type_: type[Any]) -> msgspec.json.Decoder[Any]:
+def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
@@ -75,13 +76,6 @@ def documents(type_: type[Any]) -> type[Operation]:
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """A msgspec schema as keyword arguments of Litestar's Schema."""
     definition = schema["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    names = {
-        "minLength": "min_length",
-        "maxLength": "max_length",
-        "anyOf": "any_of",
-        "additionalProperties": "additional_properties",
-        "exclusiveMinimum": "exclusive_minimum",
-    }
 
     def convert(value: Any) -> Any:
         if not isinstance(value, dict):

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import secrets
 import time
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -69,10 +70,17 @@ class Border:
     def _address(self, scope: Any, headers: dict[bytes, bytes]) -> str:
         """The caller's address: the last one in X-Forwarded-For that is not a proxy of the operator's."""
         peer: str = (scope.get("client") or ("unknown",))[0]
-        if peer not in self._proxies:
+        if not self._is_proxy(peer):
             return peer
         hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        return next((hop.strip() for hop in reversed(hops) if hop.strip() not in self._proxies), peer)
+        return next((hop.strip() for hop in reversed(hops) if not self._is_proxy(hop.strip())), peer)
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
 
 
 async def _refuse(send: Any, id_: str, wait_s: int) -> None:

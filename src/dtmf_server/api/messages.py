@@ -59,7 +59,9 @@ async def get_messages(
     e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
     after: After = 0,
     limit: Limit = 100,
-    wait: Annotated[float, QueryParameter(ge=0, le=WAIT_MAX_S, description="seconds to wait if there is nothing yet")] = 0,
+    wait: Annotated[
+        float, QueryParameter(ge=0, le=WAIT_MAX_S, description="seconds to wait if there is nothing yet")
+    ] = 0,
 ) -> list[wire.FullMessage]:
     """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
     if e164 is not None:

@@ -1,5 +1,6 @@
 """What a carrier is to the service: it takes SMS, brings SMS, and reports what became of those it took."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,3 +46,17 @@ class Carrier(Protocol):
 
     async def submit(self, message_id: int, message: CarrierMessage) -> str:
         """Hands an SMS over and returns the carrier's reference. Raises CarrierRefused."""
+
+
+class NoCarrier:
+    """Where no carrier is configured: nothing arrives, and what should leave waits for one."""
+
+    name = "none"
+
+    async def run(self, receive: Receive, report: Report) -> None:
+        """Nothing ever comes."""
+        await asyncio.Event().wait()
+
+    async def submit(self, message_id: int, message: CarrierMessage) -> str:
+        """Takes nothing, for now."""
+        raise CarrierRefused("no carrier is configured", permanent=False)

@@ -51,14 +51,18 @@ def _from_environment(root: type[Section], environ: Mapping[str, str]) -> Iterat
         name = variable.removesuffix("_FILE")
         path = _path_of(name)
         kind = type_at(root, path)
-        if kind is None or get_origin(kind) is not Annotated:
-            known = difflib.get_close_matches(variable, [_variable_of(p) for p in known(root, ())], 1, 0)
-            raise ConfigError(f"environment variable {variable!r} is no setting; the nearest is {known[0]}")
-        if name != variable:
-            if name in environ:
-                raise ConfigError(f"{name} and {variable} are both set: keep one of them")
-            text = read_text(Path(text), variable).removesuffix("\n").removesuffix("\r")  # noqa: PLW2901  # the value is in the file
-        yield path, variable, _from_text(kind, text)
+        if get_origin(kind) is not Annotated or _variable_of(path) != name:
+            settings = [_variable_of(path) for path in known(root, ())]
+            nearest = difflib.get_close_matches(variable.upper(), settings, 1, 0)[0]
+            raise ConfigError(f"the environment variable {variable!r} is no setting; the nearest is {nearest}")
+        if name != variable and name in environ:
+            raise ConfigError(f"{name} and {variable} are both set: keep one of them")
+        yield path, variable, _from_text(kind, text if name == variable else _secret(variable, Path(text)))
+
+
+def _secret(variable: str, path: Path) -> str:
+    """What a file holds, without the line end that editors put after it."""
+    return read_text(path, variable).removesuffix("\n").removesuffix("\r")
 
 
 def _from_text(kind: Any, text: str) -> Any:
@@ -101,10 +105,11 @@ def _unknown(section: type[Section], table: Any, path: KeyPath) -> Iterator[KeyP
 
 def _nearest(root: type[Section], path: KeyPath) -> str:
     """Names the setting that an unknown key is closest to: in its own table, else anywhere."""
-    known = [[key for key in found if isinstance(key, str)] for found in known(root, ())]
-    keys = [str(key) for key in path if isinstance(key, str)]
-    own = {found[len(keys) - 1]: found[: len(keys)] for found in known if found[: len(keys) - 1] == keys[:-1]}
-    anywhere = {found[-1]: found for found in known}
+    settings = [[key for key in found if isinstance(key, str)] for found in known(root, ())]
+    keys = [key for key in path if isinstance(key, str)]
+    depth = len(keys)
+    own = {found[depth - 1]: found[:depth] for found in settings if found[: depth - 1] == keys[:-1]}
+    anywhere = {found[-1]: found for found in reversed(settings)}
     for among, cutoff in ((own, 0.6), (anywhere, 0.8), (own, 0.0)):
         if close := difflib.get_close_matches(keys[-1], list(among), 1, cutoff):
             return f"{dotted(path)} is no setting; the nearest is {'.'.join(among[close[0]])}"

@@ -1,35 +1,20 @@
 """Transactions. `db.write(fn)` and `db.read(fn)` run `fn(tx)`, a plain function with no other effect, safe to
-run again; what it returns is handed over once it is durable.
+run again; what it returns is handed over once it is durable. An fn that raises is rolled back, alone.
 
-Rules:
-1. SQLite has one writer thread. It takes whatever waits in its queue, runs each fn in a SAVEPOINT of one
-   transaction, commits once, then answers them all: a group commit for every operation.
-2. An fn that raises is rolled back alone; the others in the batch are not touched.
-3. SQLite drops the whole transaction on some errors (disk full). Then the whole batch fails, and nothing more
-   of it runs: a later statement would commit alone.
-4. PostgreSQL runs each fn in a transaction of its own and repeats it after a deadlock.
-5. `tx.notify(topic)` wakes the listeners of a topic after the commit. A wake-up may be lost or false: the tables tell.
+`tx.notify(topic)` wakes the listeners of a topic after the commit. A wake-up may be lost or false: the tables tell.
 """
 
 import asyncio
-import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Table
 
-from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage.dialect import Dialect, Rows, SQLite, sqlite_connection
+from dtmf_server.storage.dialect import Dialect, Rows
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
-
-GROUP_COMMIT_MAX = 256  # functions in one transaction: bounds how long the first of them waits
-READERS = 4
 
 
 class Tx:
@@ -133,195 +118,3 @@ class Wakeups:
         for loop, event in pairs:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
-
-
-class _Job:
-    """A function in the writer's queue, and where its result goes."""
-
-    __slots__ = ("error", "fn", "future", "loop", "result")
-
-    def __init__(self, fn: Fn[Any], future: Any, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.fn, self.future, self.loop = fn, future, loop
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def resolve(self) -> None:
-        """Hands the result over; the caller may have gone meanwhile."""
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-
-class SQLiteDatabase:
-    """A SQLite file with one writer thread and a few reader threads."""
-
-    def __init__(self, path: Path | str, *, synchronous: str = "FULL") -> None:
-        self.dialect: Dialect = SQLite()
-        self.wakeups = Wakeups()
-        self._path = str(path)
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closed = False
-        self._lock = threading.Lock()
-        self._local = threading.local()
-        self._read_connections: list[sqlite3.Connection] = []
-        with _translated():
-            self._connection = sqlite_connection(self._path, synchronous=synchronous)
-        self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
-        self._writer.start()
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-
-    async def write(self, fn: Fn[T]) -> T:
-        """Runs fn in the next group commit."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Job(fn, future, loop))
-        # Shielded by being a plain future: a caller that is cancelled leaves, the work is done all the same.
-        return await future
-
-    async def read(self, fn: Fn[T]) -> T:
-        """Runs fn in a reader thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, fn)
-
-    def write_now(self, fn: Fn[T]) -> T:
-        """Runs fn in the next group commit and blocks until then."""
-        future: Future[T] = Future()
-        self._submit(_Job(fn, future, None))
-        return future.result()
-
-    def read_now(self, fn: Fn[T]) -> T:
-        """Runs fn in this thread, on a read transaction of its own."""
-        with _translated():
-            connection = self._reading()
-            cursor = connection.cursor()
-            cursor.execute("BEGIN")
-            try:
-                return fn(Tx(self.dialect, cursor))
-            finally:
-                if connection.in_transaction:
-                    cursor.execute("ROLLBACK")
-
-    def close(self) -> None:
-        """Commits what is queued, then closes every connection."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        self._writer.join()
-        self._readers.shutdown()
-        for connection in self._read_connections:
-            connection.close()
-        self._connection.close()
-
-    def _reading(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = sqlite_connection(self._path, read_only=True)
-            with self._lock:
-                self._read_connections.append(connection)
-        return connection
-
-    def _submit(self, job: _Job) -> None:
-        with self._lock:
-            if self._closed:
-                raise StorageUnavailable("the service is stopping; nothing was stored")
-            self._queue.put(job)
-
-    def _write_loop(self) -> None:
-        while True:
-            jobs = self._next_batch()
-            stop = jobs[-1] is None
-            batch = [job for job in jobs if job is not None]
-            if batch:
-                topics = self._commit(batch)
-                self.wakeups.notify(topics)
-                _resolve_all(batch)
-            if stop:
-                return
-
-    def _next_batch(self) -> list[_Job | None]:
-        jobs = [self._queue.get()]
-        while jobs[-1] is not None and len(jobs) < GROUP_COMMIT_MAX:
-            try:
-                jobs.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
-        return jobs
-
-    def _commit(self, batch: list[_Job]) -> set[str]:
-        """Runs the batch in one transaction; afterwards each job has its result or error."""
-        cursor = self._connection.cursor()
-        topics: set[str] = set()
-        try:
-            with _translated():
-                cursor.execute("BEGIN IMMEDIATE")
-                for job in batch:
-                    topics |= self._run_in_savepoint(cursor, job)
-                cursor.execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.rollback()
-            for job in batch:
-                job.result, job.error = None, error
-            return set()
-        finally:
-            cursor.close()
-        return topics
-
-    def _run_in_savepoint(self, cursor: sqlite3.Cursor, job: _Job) -> set[str]:
-        """Runs one job; its own error stays its own, unless SQLite has dropped the transaction."""
-        tx = Tx(self.dialect, cursor)
-        cursor.execute("SAVEPOINT job")
-        try:
-            with _translated():
-                job.result = job.fn(tx)
-        except BaseException as error:
-            if not self._connection.in_transaction:
-                raise StorageUnavailable from error
-            cursor.execute("ROLLBACK TO job")
-            cursor.execute("RELEASE job")
-            job.error = error
-            return set()
-        cursor.execute("RELEASE job")
-        return tx.topics
-
-
-class _translated:
-    """Turns the driver's complaint about the disk or a lock into `StorageUnavailable`."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorname", "").startswith(
-            (
-                "SQLITE_FULL",
-                "SQLITE_IOERR",
-                "SQLITE_BUSY",
-                "SQLITE_READONLY",
-                "SQLITE_CANTOPEN",
-                "SQLITE_NOMEM",
-            )
-        ):
-            raise StorageUnavailable(f"the database can't take this now ({error}); nothing was stored") from error
-
-
-def _resolve_all(batch: list[_Job]) -> None:
-    """Answers the batch: one wake-up per event loop, however many wait there."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-    for job in batch:
-        if job.loop is None:
-            job.resolve()
-        else:
-            by_loop.setdefault(job.loop, []).append(job)
-    for loop, jobs in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve_each, jobs)
-
-
-def _resolve_each(jobs: list[_Job]) -> None:
-    for job in jobs:
-        job.resolve()

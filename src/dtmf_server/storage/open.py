@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from dtmf_server.storage.db import Database, SQLiteDatabase
+from dtmf_server.storage.db import Database
+from dtmf_server.storage.sqlite import SQLiteDatabase
 
 
 def open_database(url: str) -> Database:

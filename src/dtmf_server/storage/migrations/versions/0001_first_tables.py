@@ -1,4 +1,4 @@
-"""The first tables: accounts, ledger, stock, rentals, messages, deliveries, deposits. Frozen SQL, one file per engine."""
+"""The first tables: accounts, ledger, stock, rentals, messages, deliveries, deposits. Frozen SQL, a file per engine."""
 
 from pathlib import Path
 

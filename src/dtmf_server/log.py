@@ -1,0 +1,134 @@
+"""The log: a line per event on stderr, JSON or for people, with nothing in it that only a renter may know.
+
+Loggers are the standard library's: `logging.getLogger("dtmf.meter").info("settled", extra={"accounts": 3})`. The rule
+is not to log tokens, texts or whole phone numbers; what slips past it, in a message, its arguments, an extra field or a
+traceback, is masked here.
+"""
+
+import json as json_module
+import logging
+import re
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+OURS = ("dtmf", "dtmf_server", "uvicorn")  # what `level` is for; other libraries speak from WARNING on
+
+# Extra fields whose content no mask recognises.
+_WITHHELD = frozenset({"authorization", "body", "content", "password", "rpc", "secret", "text", "token"})
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+_TOKEN = re.compile(r"dtmf_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z+/=_-]{8,}")  # shortened ones too
+_PASSWORD = re.compile(r"(?<=://)[^/?#\s]*@")
+_NUMBER = re.compile(r"(\+|%2[Bb])([1-9][0-9]{3,})")
+
+
+def setup(level: str | int = "INFO", json: bool | None = None) -> None:
+    """Sends the log to stderr, as JSON lines or (None: if stderr is a terminal) as lines for people.
+    Calling it again replaces what it did before. Raises ValueError for an unknown level."""
+    level = level.upper() if isinstance(level, str) else level
+    as_json = not sys.stderr.isatty() if json is None else json
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
+    handler.set_name("dtmf")
+    root = logging.getLogger()
+    for logger in map(logging.getLogger, OURS):
+        logger.setLevel(level)
+    # SQL with its parameters, headers with their tokens: not even at level DEBUG.
+    root.setLevel(max(logging.getLogger(OURS[0]).level, logging.WARNING))
+    for earlier in [each for each in root.handlers if each.get_name() == "dtmf"]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+
+
+def mask(text: str) -> str:
+    """The text without tokens, passwords in URLs, and the middle of phone numbers: `+447700900123` is `+447…23`."""
+    text = _TOKEN.sub(lambda found: found[0].split("_")[0] + "_…", text)
+    text = _PASSWORD.sub("…@", text)
+    return _NUMBER.sub(_masked_number, text)
+
+
+def _masked_number(found: re.Match[str]) -> str:
+    plus, digits = found.groups()
+    # The ends of a short number would be nearly all of it.
+    return f"{plus}{digits[:3]}…{digits[-2:]}" if len(digits) > 7 else f"{plus}{digits[0]}…"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        fields = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _message(record),
+            "request_id": request_id.get(),
+        }
+        for name, value in _extra(record).items():
+            fields.setdefault(name, value)
+        if trace := _trace(record):
+            fields["exception"] = trace
+        return json_module.dumps(fields)
+
+
+class LineFormatter(logging.Formatter):
+    """One line for people, and a traceback below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as lines; nothing a record holds can start a line or move a terminal's cursor."""
+        fields = {"request_id": request_id.get()} if request_id.get() else {}
+        pairs = [f"{name}={value}" for name, value in {**fields, **_extra(record)}.items()]
+        line = _printable(" ".join([_time(record), record.levelname.lower(), record.name, _message(record), *pairs]))
+        trace = [f"  {_printable(each)}" for each in _trace(record).splitlines()]
+        return "\n".join([line, *trace])
+
+
+def _time(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return mask(record.getMessage())
+    except Exception:  # a log line that is wrong must neither stop its caller nor print its arguments unmasked
+        return f"{mask(str(record.msg))} (the arguments of this message do not fit it)"
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {name: "…" if name.lower() in _WITHHELD else _masked(value) for name, value in given.items()}
+
+
+def _masked(value: object) -> Any:
+    """A value that JSON can carry, its texts masked."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {mask(str(key)): "…" if str(key).lower() in _WITHHELD else _masked(v) for key, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item) for item in value]
+    return mask(str(value))
+
+
+def _trace(record: logging.LogRecord) -> str:
+    """The traceback and the stack of a record, masked."""
+    parts = []
+    if record.exc_info and record.exc_info[0] is not None:
+        parts.append("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+    elif record.exc_text:
+        parts.append(record.exc_text)
+    if record.stack_info:
+        parts.append(record.stack_info)
+    return mask("\n".join(parts))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

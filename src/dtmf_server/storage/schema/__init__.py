@@ -1,0 +1,33 @@
+"""The tables. Wrong states are made impossible here first, and checked in code second.
+
+Times are `…_us`: microseconds since 1970 UTC. Amounts are satoshis. Every constraint has a name, so that a
+migration can find it on both engines. Append-only tables get triggers (`dialect.py`), made by the migrations.
+"""
+
+from dtmf_server.storage.schema.base import metadata
+from dtmf_server.storage.schema.bitcoin import addresses, chain_blocks, deposits, simulated_blocks, simulated_outputs
+from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
+from dtmf_server.storage.schema.messages import deliveries, events, messages
+from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
+
+__all__ = [
+    "accounts",
+    "addresses",
+    "chain_blocks",
+    "deliveries",
+    "deposits",
+    "destinations",
+    "events",
+    "groups",
+    "idempotency",
+    "messages",
+    "metadata",
+    "minute_bookings",
+    "numbers",
+    "rentals",
+    "service",
+    "simulated_blocks",
+    "simulated_outputs",
+    "tokens",
+    "transfers",
+]

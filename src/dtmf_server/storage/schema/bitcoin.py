@@ -1,0 +1,82 @@
+"""Addresses, deposits, and the chain as far as it was followed; the sandbox's own chain."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from dtmf_server.storage.schema.base import Id, metadata, partial_index
+
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("descriptor_index", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("script_pubkey", LargeBinary, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("used", Boolean, nullable=False),
+    UniqueConstraint("descriptor_index"),
+    UniqueConstraint("address"),
+    UniqueConstraint("script_pubkey"),
+    Index("ix_addresses_account_id_id", "account_id", "id"),
+)
+
+deposits = Table(
+    "deposits",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("txid", Text, nullable=False),
+    Column("vout", Integer, nullable=False),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("address_id", Id, ForeignKey("addresses.id"), nullable=False),
+    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
+    Column("seen_at_us", BigInteger, nullable=False),
+    Column("height", BigInteger),  # of the best chain's block that has it, null in the mempool or gone
+    Column(
+        "status",
+        Text,
+        CheckConstraint("status IN ('pending', 'credited', 'reversed', 'gone')", name="status"),
+        nullable=False,
+    ),
+    Column("alternations", Integer, nullable=False),  # how often it was credited or reversed so far
+    CheckConstraint("(status = 'credited') = ((alternations & 1) = 1)", name="alternate"),
+    UniqueConstraint("txid", "vout"),
+    Index("ix_deposits_account_id_id", "account_id", "id"),
+    partial_index("ix_deposits_open", "status", where="status <> 'credited'"),
+    Index("ix_deposits_height", "height"),
+)
+
+chain_blocks = Table(
+    "chain_blocks",
+    metadata,
+    Column("height", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+)
+
+simulated_blocks = Table(
+    "simulated_blocks",
+    metadata,
+    Column("height", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+)
+
+simulated_outputs = Table(
+    "simulated_outputs",
+    metadata,
+    Column("txid", Text, primary_key=True),
+    Column("script_pubkey", LargeBinary, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("height", BigInteger),  # null in the mempool
+    Index("ix_simulated_outputs_height", "height"),
+)

@@ -1,0 +1,106 @@
+"""Accounts, their tokens, and the books."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from dtmf_server.storage.schema.base import Id, metadata, partial_index
+
+service = Table(
+    "service",
+    metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("mode", Text, CheckConstraint("mode IN ('sandbox', 'production')", name="mode"), nullable=False),
+    Column("clock_offset_us", BigInteger, nullable=False, server_default="0"),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("stray_messages", BigInteger, nullable=False, server_default="0"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, CheckConstraint("kind IN ('customer', 'system')", name="kind"), nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("settled_at_us", BigInteger, nullable=False),
+    Column("balance", BigInteger, CheckConstraint("balance >= 0", name="balance"), nullable=False),
+    Column("debt", BigInteger, CheckConstraint("debt >= 0", name="debt"), nullable=False),
+    Column("depletes_at_us", BigInteger),
+    # How many of the low-balance warnings of this runway were given: 0, 1 (24 h), 2 (1 h).
+    Column("low_balance_warnings", SmallInteger, nullable=False, server_default="0"),
+    CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
+    partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
+    partial_index("ix_accounts_settled", "settled_at_us", where="depletes_at_us IS NOT NULL"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("revoked_at_us", BigInteger),
+    UniqueConstraint("sha256"),
+    Index("ix_tokens_account_id", "account_id"),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("debit", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("credit", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
+    # The customer the transfer concerns, the balance it left, and what to show as its reason.
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("balance", BigInteger, CheckConstraint("balance >= 0", name="balance"), nullable=False),
+    Column("reference", Text, nullable=False),
+    CheckConstraint("debit <> credit", name="two_accounts"),
+    UniqueConstraint("kind", "ref"),
+    Index("ix_transfers_account_id_id", "account_id", "id"),
+)
+
+minute_bookings = Table(
+    "minute_bookings",
+    metadata,
+    Column("rental_id", Id, ForeignKey("rentals.id"), primary_key=True),
+    Column("from_minute", BigInteger, primary_key=True),
+    Column("to_minute", BigInteger, nullable=False),
+    Column("after_minute", BigInteger),
+    Column("transfer_id", Id, ForeignKey("transfers.id"), nullable=False),
+    CheckConstraint("to_minute > from_minute", name="forward"),
+    CheckConstraint("(from_minute = 0) = (after_minute IS NULL)", name="first"),
+    CheckConstraint("after_minute = from_minute", name="chain"),
+    UniqueConstraint("rental_id", "to_minute"),
+    ForeignKeyConstraint(["rental_id", "after_minute"], ["minute_bookings.rental_id", "minute_bookings.to_minute"]),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("created_wall_us", BigInteger, nullable=False),
+    Column("status", Integer),  # null only inside the transaction that carries the request out
+    Column("body", LargeBinary),
+    Column("secret", Boolean, nullable=False),  # the answer showed a token: it was not kept
+    Index("ix_idempotency_created_wall_us", "created_wall_us"),
+)

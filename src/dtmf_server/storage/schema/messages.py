@@ -1,0 +1,91 @@
+"""Messages, where they still have to go, and what happened to an account."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from dtmf_server.storage.schema.base import Id, metadata, partial_index
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("rental_id", Id, ForeignKey("rentals.id"), nullable=False),
+    Column("inbound", Boolean, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("content", Text),  # null once erased
+    Column("at_us", BigInteger, nullable=False),
+    Column(
+        "status",
+        Text,
+        CheckConstraint("status IN ('received', 'queued', 'sent', 'delivered', 'failed')", name="status"),
+        nullable=False,
+    ),
+    Column("cost", BigInteger, CheckConstraint("cost >= 0", name="cost"), nullable=False),
+    Column("segments", SmallInteger, nullable=False),
+    Column("forward_of", Id, ForeignKey("messages.id")),
+    Column("reason", Text),  # in words, once failed
+    CheckConstraint("inbound = (status = 'received')", name="direction"),
+    Index("ix_messages_account_id_id", "account_id", "id"),
+    Index("ix_messages_rental_id_id", "rental_id", "id"),
+    partial_index("ix_messages_sent", "account_id", "at_us", where="NOT inbound"),
+    partial_index("uq_messages_forward_of", "forward_of", where="forward_of IS NOT NULL", unique=True),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("rental_id", Id, ForeignKey("rentals.id"), nullable=False),
+    Column("message_id", Id, ForeignKey("messages.id"), nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('webhook', 'forward', 'send')", name="kind"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state IN ('waiting', 'delivered', 'parked')", name="state"),
+        nullable=False,
+    ),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("first_attempt_us", BigInteger),
+    Column("due_at_us", BigInteger, nullable=False),
+    Column("leased_until_us", BigInteger),  # wall time: a lease is real, whatever the sandbox's clock says
+    Column("finished_at_us", BigInteger),
+    Column("last_status", Integer),
+    Column("reason", Text),
+    CheckConstraint("(state = 'waiting') = (finished_at_us IS NULL)", name="finished"),
+    CheckConstraint("state = 'waiting' OR leased_until_us IS NULL", name="lease"),
+    UniqueConstraint("message_id", "kind"),
+    partial_index("ix_deliveries_due", "due_at_us", "id", where="state = 'waiting'"),
+    partial_index("ix_deliveries_line", "rental_id", "kind", "id", where="state = 'waiting'"),
+    partial_index("ix_deliveries_destination", "destination", "id", where="state = 'waiting'"),
+    Index("ix_deliveries_account_id_id", "account_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("message_id", Id, ForeignKey("messages.id")),
+    Column("data", Text, nullable=False, server_default="{}"),  # JSON; never a message's text
+    Index("ix_events_account_id_id", "account_id", "id"),
+    sqlite_autoincrement=True,
+)

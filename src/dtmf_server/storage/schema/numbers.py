@@ -1,0 +1,78 @@
+"""The catalog, the stock, and who rents what."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
+
+from dtmf_server.storage.schema.base import Id, metadata, partial_index
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("type", Text, CheckConstraint("type IN ('mobile', 'local')", name="type"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("country_code", Text, nullable=False),
+    Column("sms_support", Boolean, nullable=False),
+    Column("voice_support", Boolean, nullable=False),
+    Column("setup_cost", BigInteger, CheckConstraint("setup_cost >= 0", name="setup_cost"), nullable=False),
+    Column(
+        "rental_cost_per_minute",
+        BigInteger,
+        CheckConstraint("rental_cost_per_minute >= 0", name="rental_cost"),
+        nullable=False,
+    ),
+    Column("cost_per_inbound_message", BigInteger),
+    Column("cost_per_inbound_call_minute", BigInteger),
+    CheckConstraint("sms_support = (cost_per_inbound_message IS NOT NULL)", name="sms_price"),
+    CheckConstraint("voice_support = (cost_per_inbound_call_minute IS NOT NULL)", name="call_price"),
+    CheckConstraint("cost_per_inbound_message >= 0", name="sms_cost"),
+    CheckConstraint("cost_per_inbound_call_minute >= 0", name="call_cost"),
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("e164", Text, primary_key=True),
+    Column("group_id", Text, ForeignKey("groups.id"), nullable=False),
+    Column("rented", Boolean, nullable=False),
+    Column("rests_until_us", BigInteger, nullable=False),
+    Column("last_account_id", Id, ForeignKey("accounts.id")),
+    partial_index("ix_numbers_free", "group_id", "rests_until_us", "e164", where="NOT rented"),
+    partial_index("ix_numbers_returning", "last_account_id", "group_id", where="NOT rented"),
+)
+
+rentals = Table(
+    "rentals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("e164", Text, ForeignKey("numbers.e164"), nullable=False),
+    Column("group_id", Text, ForeignKey("groups.id"), nullable=False),
+    Column("sms", Boolean, nullable=False),
+    Column("setup_cost", BigInteger, nullable=False),
+    Column("cost_per_minute", BigInteger, nullable=False),
+    Column("cost_per_inbound_message", BigInteger),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("booked_minutes", BigInteger, nullable=False),
+    Column("ended_at_us", BigInteger),
+    Column("end_reason", Text),
+    Column("erased_at_us", BigInteger),
+    Column("action", Text, CheckConstraint("action IN ('forward', 'webhook')", name="action")),
+    Column("destination", Text),
+    CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
+    CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
+    CheckConstraint("ended_at_us >= started_at_us", name="order"),
+    CheckConstraint("erased_at_us IS NULL OR ended_at_us IS NOT NULL", name="erased"),
+    CheckConstraint("booked_minutes >= 1", name="first_minute"),
+    partial_index("uq_rentals_live_e164", "e164", where="ended_at_us IS NULL", unique=True),
+    partial_index("ix_rentals_live_account", "account_id", where="ended_at_us IS NULL"),
+    partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
+    Index("ix_rentals_account_id_e164", "account_id", "e164"),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("prefix", Text, primary_key=True),  # digits after the +; the empty one matches everything
+    Column("cost_per_segment", BigInteger, CheckConstraint("cost_per_segment >= 0", name="cost"), nullable=False),
+)
