@@ -11,6 +11,7 @@ import dtmf_server
 from dtmf_server import config, log
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
+from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
 DEFAULT_PORT = 8000
@@ -45,12 +46,22 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = _command(commands, "run", _run, "serve the API and run every worker, in one process")
-    run.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    run.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free one)")
-    run.add_argument("--sandbox", action="store_true", help="allow a sandbox on an address others can reach")
+    api = _command(commands, "api", _run, "serve the API alone; needs PostgreSQL and a worker somewhere")
+    for command in (run, api):
+        command.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+        command.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free one)")
+        command.add_argument("--sandbox", action="store_true", help="allow a sandbox on an address others can reach")
+    run.set_defaults(api=True, workers=True)
+    api.set_defaults(api=True, workers=False)
+    worker = _command(commands, "worker", _run, "run the workers alone; needs PostgreSQL, any number may run")
+    worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True)
 
     _command(commands, "migrate", _migrate, "bring the database to the newest tables")
     _command(commands, "verify", _verify, "recompute every balance from the ledger; exit 1 if anything differs")
+    backup = _command(commands, "backup", _backup, "write everything to one file, beside a running service")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    restore = _command(commands, "restore", _restore, "fill an empty database from a backup, and verify it")
+    restore.add_argument("file", type=Path, metavar="FILE")
     return parser
 
 
@@ -99,6 +110,17 @@ def _existing(options: argparse.Namespace, configuration: Config) -> str:
     return url
 
 
+def _current(options: argparse.Namespace, configuration: Config) -> str:
+    """The same for commands that read it: its tables must be the newest."""
+    from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
+
+    url = _existing(options, configuration)
+    revision, head = migrate.current(url), migrate.head()
+    if revision != head:
+        raise CannotStart(f"the database is at {revision or 'nothing'}, this program at {head}: dtmf-server migrate")
+    return url
+
+
 def _migrate(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
@@ -112,15 +134,53 @@ def _migrate(options: argparse.Namespace, configuration: Config) -> int:
 def _verify(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
 
-    db = open_database(_existing(options, configuration))
-    try:
+    with contextlib.closing(open_database(_current(options, configuration))) as db:
         summary, differences = db.read_now(lambda tx: (verify.summary(tx), verify.differences(tx)))
-    finally:
-        db.close()
     for difference in differences:
         _say(difference)
     _say(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
     return 1 if differences else 0
+
+
+def _backup(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(_current(options, configuration))) as db:
+        rows = db.read_now(lambda tx: archive.write(tx, options.file, revision=migrate.head()))
+    _say(f"{rows} rows in {options.file}")
+    return 0
+
+
+def _restore(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import main as process  # noqa: PLC0415 - only where it is used
+    from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
+
+    def restore(tx: Tx) -> tuple[int, str]:
+        rows = archive.read(tx, options.file)
+        if differences := verify.differences(tx):
+            raise archive.NotABackup("nothing was restored, its books are wrong:\n" + "\n".join(differences))
+        return rows, verify.summary(tx)
+
+    if not options.file.exists():
+        raise ConfigError(f"there is no backup at {options.file}")
+    url = _url(options, configuration)
+    _make_folder(url)
+    try:
+        with process.only_process(url):
+            migrate.upgrade(url, archive.revision_of(options.file))
+            with contextlib.closing(open_database(url)) as db:
+                rows, summary = db.write_now(restore)
+            migrate.upgrade(url)
+    except archive.NotABackup as error:
+        raise CannotStart(str(error)) from error
+    _say(f"{rows} rows restored; {summary}: the books are right")
+    return 0
+
+
+def _make_folder(url: str) -> None:
+    if url.startswith("sqlite:///"):
+        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:
@@ -133,28 +193,36 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
             ' meant, or set mode = "production" in a configuration'
         )
     url = _url(options, configuration)
-    if url.startswith("sqlite:///"):
-        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
-    asked = options.port if options.port is not None else configuration.server.port
+    if url.startswith("sqlite:///") and not (options.api and options.workers):
+        raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
+    _make_folder(url)
     with process.only_process(url):
         runtime = process.open_runtime(configuration, url)
         with contextlib.closing(runtime.db):
-            listener = process.bind(host, asked, may_move=configuration.mode == "sandbox")
-            port = listener.getsockname()[1]
-            shown = f"[{host}]" if ":" in host else host
-            if port != asked and asked:
-                _say(f"port {asked} is busy: using {port}")
-            _say(f"DTMF {configuration.mode} on http://{shown}:{port}")
-            _say(f"  API docs   http://{shown}:{port}/docs")
-            if configuration.mode == "sandbox":
-                token_file = options.data / "token"
-                token_file.parent.mkdir(parents=True, exist_ok=True)
-                token = process.sandbox_token(runtime.db, runtime.clock, token_file)
-                _say(f"  export DTMF_URL=http://{shown}:{port}")
-                _say(f"  export DTMF_TOKEN={token}")
-            process.serve(runtime, listener)
+            listener = None
+            if options.api:
+                asked = options.port if options.port is not None else configuration.server.port
+                listener = process.bind(host, asked, may_move=configuration.mode == "sandbox")
+                _announce(options, configuration.mode, host, asked, listener.getsockname()[1])
+                if configuration.mode == "sandbox":
+                    options.data.mkdir(parents=True, exist_ok=True)
+                    token = process.sandbox_token(runtime.db, runtime.clock, options.data / "token")
+                    _say(f"  export DTMF_TOKEN={token}")
+            else:
+                _say(f"DTMF {configuration.mode} worker")
+            process.serve(runtime, listener, workers=options.workers)
     _say("stopped; everything acknowledged is stored")
     return 0
+
+
+def _announce(options: argparse.Namespace, mode: str, host: str, asked: int, port: int) -> None:
+    """The first lines people see: where the service answers."""
+    shown = f"[{host}]" if ":" in host else host
+    if asked not in (0, port):
+        _say(f"port {asked} is busy: using {port}")
+    _say(f"DTMF {mode} on http://{shown}:{port}")
+    _say(f"  API docs   http://{shown}:{port}/docs")
+    _say(f"  export DTMF_URL=http://{shown}:{port}")
 
 
 def _say(line: str) -> None:

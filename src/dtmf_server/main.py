@@ -17,6 +17,7 @@ import uvicorn
 
 from dtmf_server import catalog
 from dtmf_server.api.app import create_app
+from dtmf_server.api.protocol import Protocol
 from dtmf_server.bitcoin.chain import Chain
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.bitcoin.simulator import SimulatedChain
@@ -38,9 +39,11 @@ from dtmf_server.workers.carriers import run_carrier
 from dtmf_server.workers.chain import run_chain
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
 from dtmf_server.workers.outbox import run_outbox
-from dtmf_server.workers.supervise import Worker, supervise
+from dtmf_server.workers.supervise import Worker, alone, supervise
+from dtmf_server.workers.wait import wait_for
 
 PORTS_TRIED = 20
+CHAIN_CATCH_UP_S = 600.0  # the meter ends nothing before deposits of the last hours are seen, or this is over
 
 
 def settings_of(config: Config) -> Settings:
@@ -164,28 +167,41 @@ def simulated_chain(runtime: Runtime) -> Chain:
 @asynccontextmanager
 async def running_workers(runtime: Runtime) -> AsyncIterator[None]:
     """Runs every worker of the service until the block ends."""
-
-    async def is_ours(e164: str) -> bool:
-        return await runtime.db.read(lambda tx: numbers.exists(tx, e164))
-
-    carrier = SimulatedCarrier(is_ours=is_ours) if runtime.settings.sandbox else NoCarrier()
-    guard = ClockGuard(runtime.clock.wall_us)
     async with Poster(sandbox=runtime.settings.sandbox) as poster:
-        workers: dict[str, Worker] = {
-            "outbox": partial(run_outbox, runtime, poster, carrier),
-            "meter": partial(run_meter, runtime, guard),
-            "chores": partial(run_chores, runtime),
-            f"carrier {carrier.name}": partial(run_carrier, runtime, carrier),
-        }
-        if runtime.settings.sandbox:
-            workers["chain"] = partial(run_chain, runtime, simulated_chain(runtime), look_again_s=5.0)
-        supervisor = asyncio.create_task(supervise(workers))
+        supervisor = asyncio.create_task(supervise(_workers(runtime, poster)))
         try:
             yield
         finally:
             supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervisor
+
+
+def _workers(runtime: Runtime, poster: Poster) -> dict[str, Worker]:
+    """Deliveries run in every process; a carrier's link, the chain and the meter in one at a time."""
+    db = runtime.db
+
+    async def is_ours(e164: str) -> bool:
+        return await db.read(lambda tx: numbers.exists(tx, e164))
+
+    async def chain_and_meter() -> None:
+        caught_up = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            if runtime.settings.sandbox:
+                chain = simulated_chain(runtime)
+                group.create_task(run_chain(runtime, chain, look_again_s=5.0, caught_up=caught_up))
+            else:
+                caught_up.set()
+            await wait_for(caught_up, timeout_s=CHAIN_CATCH_UP_S)
+            group.create_task(run_meter(runtime, ClockGuard(runtime.clock.wall_us)))
+
+    carrier = SimulatedCarrier(is_ours=is_ours) if runtime.settings.sandbox else NoCarrier()
+    return {
+        "outbox": partial(run_outbox, runtime, poster, carrier),
+        f"carrier {carrier.name}": partial(run_carrier, runtime, carrier),
+        "chain and meter": alone(db, "chain and meter", chain_and_meter),
+        "chores": alone(db, "chores", partial(run_chores, runtime)),
+    }
 
 
 class Server(uvicorn.Server):
@@ -203,7 +219,7 @@ def http_server(runtime: Runtime) -> Server:
         uvicorn.Config(
             create_app(runtime),
             loop="none",
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -218,19 +234,28 @@ def http_server(runtime: Runtime) -> Server:
     )
 
 
-def serve(runtime: Runtime, listener: socket.socket) -> None:
+def serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool) -> None:
     """Serves until SIGINT or SIGTERM: no new requests then, those under way finish, and the workers stop."""
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve(runtime, listener))
+        runner.run(_serve(runtime, listener, workers=workers))
 
 
-async def _serve(runtime: Runtime, listener: socket.socket) -> None:
-    server = http_server(runtime)
-    loop = asyncio.get_running_loop()
+async def _serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool) -> None:
+    server = http_server(runtime) if listener else None
+    stop = asyncio.Event()
+
+    def stopping() -> None:
+        stop.set()
+        if server is not None:
+            server.should_exit = True
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
-    async with running_workers(runtime):
-        await server.serve(sockets=[listener])
+        asyncio.get_running_loop().add_signal_handler(number, stopping)
+    async with running_workers(runtime) if workers else contextlib.nullcontext():
+        if server is not None and listener is not None:
+            await server.serve(sockets=[listener])
+        else:
+            await stop.wait()
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

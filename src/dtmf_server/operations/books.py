@@ -44,8 +44,10 @@ class Books:
         return self.accounts[account_id].balance
 
     def is_live(self, account_id: int, rental_id: int) -> bool:
-        """Whether the rental is still on, after settling."""
-        return any(rental.rental_id == rental_id for rental in self.accounts[account_id].running)
+        """Whether the rental is still on, after settling; False too for an account whose books are not open."""
+        return account_id in self.accounts and any(
+            rental.rental_id == rental_id for rental in self.accounts[account_id].running
+        )
 
     def require(self, account_id: int, amount: int) -> None:
         """Raises InsufficientFunds unless the account can spend that much."""

@@ -7,6 +7,7 @@ run again; what it returns is handed over once it is durable. An fn that raises 
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Table
@@ -59,6 +60,10 @@ class Tx:
         """Ids for new rows, ascending. Lock the account first where their order matters."""
         return self._dialect.draw_ids(self._cursor, table, count) if count else ()
 
+    def continue_ids(self, tables: Sequence[Table]) -> None:
+        """Makes drawn ids go on after the highest id of each table."""
+        self._dialect.continue_ids(self._cursor, [table for table in tables if "id" in table.c])
+
     def notify(self, topic: str) -> None:
         """Wakes whoever listens to the topic, after the commit."""
         self.topics.add(topic)
@@ -84,6 +89,9 @@ class Database(Protocol):
 
     def read_now(self, fn: Fn[T]) -> T:
         """`read` for callers without an event loop."""
+
+    def exclusively(self, name: str) -> AbstractAsyncContextManager[asyncio.Event]:
+        """Holds a name that only one process of the service has at a time; the event is set when it is lost."""
 
     def close(self) -> None:
         """Finishes what was begun, then closes."""

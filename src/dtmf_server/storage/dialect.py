@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table, Text
 
+from dtmf_server.core.money import FIRST_CUSTOMER
+
 Rows = Sequence[tuple[Any, ...]]
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
@@ -41,6 +43,9 @@ class Dialect(Protocol):
 
     def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """Ids nobody else gets, ascending."""
+
+    def continue_ids(self, cursor: Any, tables: Sequence[Table]) -> None:
+        """Makes drawn ids go on after the highest of each table, whose rows came with their ids."""
 
 
 class SQLite:
@@ -78,6 +83,9 @@ class SQLite:
         row = cursor.fetchone()
         first = (row[0] if row and row[0] else 0) + 1
         return range(first, first + count)
+
+    def continue_ids(self, cursor: Any, tables: Sequence[Table]) -> None:
+        """SQLite goes on by itself."""
 
 
 @cache
@@ -123,6 +131,16 @@ class PostgreSQL:
             "SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)", (f"{table.name}_id_seq", count)
         )
         return [row["id"] for row in cursor.fetchall()]
+
+    def continue_ids(self, cursor: Any, tables: Sequence[Table]) -> None:
+        """Sequences know nothing of rows that came with an id."""
+        for table in tables:
+            cursor.execute("SELECT pg_get_serial_sequence(%s, 'id') AS sequence", (table.name,))
+            if sequence := cursor.fetchone()["sequence"]:
+                cursor.execute(
+                    f"SELECT setval(%s::regclass, greatest((SELECT coalesce(max(id), 0) FROM {table.name}), %s))",
+                    (sequence, FIRST_CUSTOMER - 1 if table.name == "accounts" else 1),
+                )
 
 
 def _transposed(rows: Rows) -> list[list[Any]]:

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -21,6 +22,9 @@ CONNECTIONS = 12
 RETRIES = 8  # of a transaction that lost to another (40001, 40P01)
 CONNECT_TIMEOUT_S = 5.0
 CHANNEL = "dtmf"
+LOCK_AGAIN_S = 2.0  # how often a process asks for a name that another holds
+# The server frees a silent holder's locks within 3 + 2 * 2 s; a killed one's at once.
+_SEEN_DEAD_SOON = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2"
 
 
 class PostgreSQLDatabase:
@@ -64,6 +68,22 @@ class PostgreSQLDatabase:
         """`read`, blocking."""
         return self._run(fn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
+    @asynccontextmanager
+    async def exclusively(self, name: str) -> AsyncIterator[asyncio.Event]:
+        """Holds an advisory lock on a connection of its own; the server frees it when that connection dies."""
+        connection = await psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, connect_timeout=5, options=_SEEN_DEAD_SOON
+        )
+        async with connection:
+            while not await _try_lock(connection, name):
+                await asyncio.sleep(LOCK_AGAIN_S)  # noqa: ASYNC110 - the lock is in another process: nothing to wait on
+            lost = asyncio.Event()
+            watch = asyncio.create_task(_watch(connection, lost))
+            try:
+                yield lost
+            finally:
+                watch.cancel()
+
     def close(self) -> None:
         """Waits for what is under way, then closes every connection."""
         self._threads.shutdown()
@@ -97,6 +117,23 @@ class PostgreSQLDatabase:
             if error.sqlstate in ("40001", "40P01"):
                 raise
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
+
+
+async def _try_lock(connection: psycopg.AsyncConnection[Any], name: str) -> bool:
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"dtmf {name}",))
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def _watch(connection: psycopg.AsyncConnection[Any], lost: asyncio.Event) -> None:
+    """Sets the event once the connection, and the lock with it, is gone."""
+    try:
+        while True:
+            await asyncio.sleep(LOCK_AGAIN_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connection.execute("SELECT 1")
+    except (psycopg.Error, TimeoutError):
+        lost.set()
 
 
 class _Listener:

@@ -36,6 +36,12 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     )
 
 
+def accounts_of_numbers(tx: Tx, e164s: list[str]) -> set[int]:
+    """Who rents these numbers now."""
+    rows = tx.all("SELECT account_id FROM rentals WHERE e164 IN @e164s AND ended_at_us IS NULL", e164s=e164s)
+    return {row["account_id"] for row in rows}
+
+
 def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
     """The live rental of each of these numbers that has one."""
     rows = tx.all(

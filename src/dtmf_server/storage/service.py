@@ -23,7 +23,8 @@ def clock_offset_us(tx: Tx) -> int:
 def advance_clock(tx: Tx, by_us: int) -> None:
     """Puts the sandbox's clock forward."""
     tx.run("UPDATE service SET clock_offset_us = clock_offset_us + :by_us", by_us=by_us)
-    tx.notify("clock")
+    tx.notify("deliveries")  # what waits for its time looks again
+    tx.notify("meter")
 
 
 def count_stray_messages(tx: Tx, count: int) -> None:

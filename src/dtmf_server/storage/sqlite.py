@@ -13,7 +13,9 @@ import asyncio
 import queue
 import sqlite3
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,6 +96,11 @@ class SQLiteDatabase:
             finally:
                 if connection.in_transaction:
                     cursor.execute("ROLLBACK")
+
+    @asynccontextmanager
+    async def exclusively(self, name: str) -> AsyncIterator[asyncio.Event]:
+        """One process has the file: every name is its own."""
+        yield asyncio.Event()
 
     def close(self) -> None:
         """Commits what is queued, then closes every connection."""

@@ -1,5 +1,6 @@
 """Follows the chain: each step is applied in one transaction, so it can be stopped and started anywhere."""
 
+import asyncio
 import logging
 
 from dtmf_server.bitcoin.chain import Chain, ReorgTooDeep, next_step
@@ -27,8 +28,8 @@ class _FollowedInDatabase:
         return await self._db.read(lambda tx: deposits.block_hash(tx, height))
 
 
-async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float) -> None:
-    """Follows the chain until cancelled."""
+async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float, caught_up: asyncio.Event) -> None:
+    """Follows the chain until cancelled; sets `caught_up` when it has reached the tip for the first time."""
     followed = _FollowedInDatabase(runtime)
     woken = runtime.db.wakeups.listen("chain")
     try:
@@ -36,6 +37,7 @@ async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float) -> N
             woken.clear()
             try:
                 await _catch_up(runtime, chain, followed)
+                caught_up.set()
             except ReorgTooDeep as error:
                 log.error("crediting has stopped: %s", error)
             await wait_for(woken, timeout_s=look_again_s)

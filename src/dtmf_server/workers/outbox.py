@@ -26,7 +26,6 @@ async def run_outbox(runtime: Runtime, poster: Poster, carrier: Carrier) -> None
     """Delivers until cancelled; what is under way then keeps its lease and is tried again after it."""
     db, clock = runtime.db, runtime.clock
     woken = db.wakeups.listen("deliveries")
-    clock_moved = db.wakeups.listen("clock")
     in_flight: set[asyncio.Task[None]] = set()
 
     def finished(task: asyncio.Task[None]) -> None:
@@ -38,7 +37,6 @@ async def run_outbox(runtime: Runtime, poster: Poster, carrier: Carrier) -> None
     try:
         while True:
             woken.clear()
-            clock_moved.clear()
             room = IN_FLIGHT_MAX - len(in_flight)
             claimed: list[Work] = []
             if room:
@@ -60,7 +58,6 @@ async def run_outbox(runtime: Runtime, poster: Poster, carrier: Carrier) -> None
             task.cancel()
         await asyncio.gather(*in_flight, return_exceptions=True)
         db.wakeups.unlisten("deliveries", woken)
-        db.wakeups.unlisten("clock", clock_moved)
 
 
 async def _until_due_s(runtime: Runtime) -> float:

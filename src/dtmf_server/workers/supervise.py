@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from dtmf_server.storage.db import Database
+
 log = logging.getLogger("dtmf.workers")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -17,6 +19,30 @@ async def supervise(workers: Mapping[str, Worker]) -> None:
     async with asyncio.TaskGroup() as group:
         for name, worker in workers.items():
             group.create_task(_keep_running(name, worker), name=name)
+
+
+def alone(db: Database, name: str, worker: Worker) -> Worker:
+    """The worker, run by one process at a time: another takes over when that one dies or loses its hold."""
+
+    async def run() -> None:
+        async with db.exclusively(name) as lost:
+            log.info("this process runs the %s", name)
+            work, loss = asyncio.ensure_future(worker()), asyncio.ensure_future(lost.wait())
+            try:
+                await asyncio.wait({work, loss}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                loss.cancel()
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+            if work.cancelled():
+                raise LostHold(name)
+            work.result()
+
+    return run
+
+
+class LostHold(Exception):
+    """The hold on a worker's name was lost; it is asked for again."""
 
 
 async def _keep_running(name: str, worker: Worker) -> None:

@@ -1,0 +1,137 @@
+"""Backups: every table as it is in one consistent read, in one portable file for both engines.
+
+The file is gzip; its first line says what it is, then each table's name and columns are followed by its rows, one
+JSON array a line, and the last line counts them: a file that was cut short is never restored. A restore is one
+transaction into an empty database: killed at any point, nothing has happened.
+"""
+
+import gzip
+import os
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from sqlalchemy import Boolean, LargeBinary, Table
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Tx
+
+FORMAT = "dtmf backup 1"
+PAGE = 2000
+
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
+
+
+class NotABackup(Exception):
+    """The file is no whole backup of this service."""
+
+
+def write(tx: Tx, path: Path, *, revision: str) -> int:
+    """How many rows were written. The file appears under its name only when it is whole and on the disk."""
+    unfinished = path.with_name(path.name + ".part")
+    rows = 0
+    with unfinished.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as file:
+        _line(file, {"format": FORMAT, "revision": revision})
+        for table in schema.metadata.sorted_tables:
+            columns = [str(column.name) for column in table.columns]
+            _line(file, {"table": str(table.name), "columns": columns})
+            for row in _rows(tx, table):
+                _line(file, [row[column] for column in columns])
+                rows += 1
+        _line(file, {"rows": rows})
+        file.close()
+        raw.flush()
+        os.fsync(raw.fileno())
+    unfinished.replace(path)
+    return rows
+
+
+def revision_of(path: Path) -> str:
+    """The tables' revision that the backup was made of. Raises NotABackup."""
+    with _opened(path) as file:
+        return str(_header(file, path)["revision"])
+
+
+def read(tx: Tx, path: Path) -> int:
+    """How many rows were restored into a database that has nothing but its empty tables. Raises NotABackup."""
+    if tx.one("SELECT 1 FROM service") is not None:
+        raise NotABackup("this database is in use: a backup is restored into an empty one only")
+    tx.run("DELETE FROM accounts")  # the ledger's own accounts, which the backup has too
+    tables = {table.name: table for table in schema.metadata.sorted_tables}
+    table, columns, batch, rows = None, (), list[tuple[Any, ...]](), 0
+    with _opened(path) as file:
+        _header(file, path)
+        for line in _lines(file, path):
+            if isinstance(line, list):
+                batch.append(tuple(line))
+                rows += 1
+                if len(batch) < PAGE:
+                    continue
+            if table is not None:
+                tx.insert(table, columns, _as_columns_want(table, columns, batch))
+                batch = []
+            if isinstance(line, dict) and "rows" in line:
+                if line["rows"] != rows:
+                    raise NotABackup(f"{path} has {rows} rows, and says {line['rows']}")
+                tx.continue_ids(list(tables.values()))
+                return rows
+            if isinstance(line, dict):
+                table, columns = tables[line["table"]], tuple(line["columns"])
+    raise NotABackup(f"{path} was cut short: it has no last line")
+
+
+def _rows(tx: Tx, table: Table) -> Iterator[Any]:
+    """A table's rows in the order of its key, a page at a time."""
+    keys = [str(column.name) for column in table.primary_key.columns]
+    order = ", ".join(keys)
+    after: dict[str, Any] = {}
+    while True:
+        marks = ", ".join(f":{key}" for key in keys)
+        where = f" WHERE ({order}) > ({marks})" if after else ""
+        rows = tx.all(f"SELECT * FROM {table.name}{where} ORDER BY {order} LIMIT {PAGE}", **after)
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        after = {key: rows[-1][key] for key in keys}
+
+
+def _as_columns_want(table: Table, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows with what JSON and SQLite have no kind for: bytes travel as base64, SQLite's booleans as 0 and 1."""
+    wants = [_WANTS.get(type(table.c[column].type)) for column in columns]
+    if not any(wants):
+        return rows
+    return [
+        tuple(value if want is None or value is None else want(value) for want, value in zip(wants, row, strict=True))
+        for row in rows
+    ]
+
+
+_WANTS: dict[type, Callable[[Any], Any]] = {LargeBinary: b64decode, Boolean: bool}
+
+
+def _line(file: IO[bytes] | gzip.GzipFile, value: Any) -> None:
+    file.write(_encode(value) + b"\n")
+
+
+def _opened(path: Path) -> gzip.GzipFile:
+    return gzip.open(path, "rb")
+
+
+def _header(file: gzip.GzipFile, path: Path) -> dict[str, Any]:
+    try:
+        header = _decode(file.readline())
+    except (OSError, EOFError, msgspec.DecodeError) as error:
+        raise NotABackup(f"{path} is not a backup of this service") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise NotABackup(f"{path} is not a backup of this service, or of a newer one")
+    return header
+
+
+def _lines(file: gzip.GzipFile, path: Path) -> Iterator[Any]:
+    try:
+        for line in file:
+            yield _decode(line)
+    except (OSError, EOFError, msgspec.DecodeError) as error:
+        raise NotABackup(f"{path} is damaged or was cut short ({error})") from error
