@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 from harness import FakeWall, initialise, runtime_over, serving
+from postgres import drop_database, fresh_database, postgres_url
 
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 
-ENGINES = ["sqlite"]
+__all__ = ["postgres_url"]  # a fixture of postgres.py
+
+ENGINES = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +25,26 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> str:
+    """The URL of an empty PostgreSQL database with the newest tables, to be copied."""
+    url = fresh_database(postgres_url)
+    migrate.upgrade(url)
+    return url
+
+
 @pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database with the newest tables, once per engine."""
-    assert request.param == "sqlite"
-    path = tmp_path / "dtmf.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
-    return f"sqlite:///{path}"
+    if request.param == "sqlite":
+        path = tmp_path / "dtmf.db"
+        path.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgres_url")
+    url = fresh_database(server, template=request.getfixturevalue("migrated_postgres"))
+    yield url
+    drop_database(server, url)
 
 
 @pytest.fixture

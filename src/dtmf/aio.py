@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 class AsyncDTMF(Configured):
-    """The DTMF API for asyncio: the arguments, methods and results of DTMF. Tasks may share a client."""
+    """The DTMF API for asyncio: the arguments, methods and results of DTMF. Tasks may share a client.
+
+    Await close(), or use `async with`, before the event loop ends."""
 
     def __init__(
         self,

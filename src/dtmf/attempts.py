@@ -3,7 +3,8 @@
 Pure: time and chance are arguments.
 
 1. All attempts of a call share one deadline and one idempotency key, so a retry never rents twice.
-2. Tried again: failures of the connection that are not permanent, and answers 408, 429 and 5xx.
+2. Tried again: failures of the connection that are not permanent, and answers 408, 429 and 5xx, except those whose
+   code says that seconds won't help.
 3. The pause is a random part of a doubling span ("full jitter"), and never shorter than Retry-After.
 4. A pause that would end after the deadline is not begun: the last failure is raised at once."""
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _FIRST_SPAN_S = 0.5
 _LONGEST_SPAN_S = 8.0
+_LASTING = {"daily_limit_reached", "deposits_unavailable"}
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -79,7 +81,7 @@ class Attempts:
         Raises the error it means when another is pointless or there is no time for one."""
         retry_after_s = _retry_after_s(reply, wall_s)
         error = self._refusal(reply, retry_after_s=retry_after_s)
-        if reply.status not in {408, 429} and reply.status < 500:
+        if (reply.status not in {408, 429} and reply.status < 500) or error.code in _LASTING:
             raise error
         return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
 

@@ -38,7 +38,7 @@ class DTMF(Configured):
     transport: what carries the requests, see dtmf.transport.Transport.
 
     Raises ValueError for a malformed argument before anything is sent, else a DTMFError.
-    Threads may share a client."""
+    Threads may share a client. close() or a `with` block lets its connections go early."""
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import finalize
 
 import httpcore2
 
@@ -36,11 +37,12 @@ _PERMANENT = (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, Impor
 
 
 class Engine:
-    """Sends requests and blocks until the reply is there. close() lets its connections go."""
+    """Sends requests and blocks until the reply is there. Its connections go with close(), or when it goes itself."""
 
     def __init__(self, base_url: str) -> None:
         self._address = _Address(base_url)
         self._pool = httpcore2.ConnectionPool(**_pool_options(base_url), network_backend=_DeadlineBackend())
+        finalize(self, _close_unless_forked, self._pool, os.getpid())
 
     def send(self, request: Request) -> Reply:
         """The reply, read whole.
@@ -63,6 +65,12 @@ class Engine:
     def close(self) -> None:
         """Closes every connection."""
         self._pool.close()
+
+
+def _close_unless_forked(pool: httpcore2.ConnectionPool, process_id: int) -> None:
+    # A fork may have been made while another thread held the pool's lock, which then never opens.
+    if os.getpid() == process_id:
+        pool.close()
 
 
 class AsyncEngine:

@@ -76,17 +76,15 @@ class TimedOutError(DTMFError):
 
 
 _BY_CODE: dict[str, type[DTMFError]] = {
-    "unauthorized": AuthenticationError,
-    "authentication_required": AuthenticationError,
-    "invalid_token": AuthenticationError,
-    "forbidden": PermissionDeniedError,
-    "permission_denied": PermissionDeniedError,
-    "not_found": NotFoundError,
-    "insufficient_funds": InsufficientFundsError,
-    "no_numbers_available": NoNumbersAvailableError,
     "invalid_request": InvalidRequestError,
+    "unauthenticated": AuthenticationError,
+    "insufficient_funds": InsufficientFundsError,
+    "not_found": NotFoundError,
+    "number_not_rented": NotFoundError,
+    "group_not_found": NotFoundError,
+    "no_numbers_available": NoNumbersAvailableError,
     "rate_limited": RateLimitedError,
-    "internal_error": ServerError,
+    "daily_limit_reached": RateLimitedError,
 }
 _BY_STATUS: dict[int, type[DTMFError]] = {
     400: InvalidRequestError,

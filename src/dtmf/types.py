@@ -44,16 +44,16 @@ Message.__doc__ = "A message inside a number; success is None while a sent one i
 FullMessage = TypedDict(
     "FullMessage",
     {
-        "id": int,
-        "e164": str,
-        "inbound": bool,
-        "status": str,
         "from": str,
         "to": str,
         "content": str,
         "timestamp": str,
         "success": bool | None,
         "cost": int,
+        "id": int,
+        "e164": str,
+        "inbound": bool,
+        "status": str,
     },
 )
 FullMessage.__doc__ = "A message with its id, the rented number it belongs to, its direction and its status."

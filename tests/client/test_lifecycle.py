@@ -61,6 +61,19 @@ def test_nothing_is_left_open(stub: Stub) -> None:
     assert [str(warning.message) for warning in caught] == []
 
 
+def test_a_script_need_not_close_anything(stub: Stub) -> None:
+    stub.then(BALANCE)
+    script = f"""
+from dtmf import DTMF
+dtmf = DTMF({TOKEN!r}, base_url={stub.url!r})
+dtmf.account()
+DTMF({TOKEN!r}, base_url={stub.url!r}).account()
+"""
+    run = subprocess.run([sys.executable, "-X", "dev", "-c", script], check=True, timeout=30, capture_output=True)
+    assert run.stderr == b""
+    assert len(stub.received) == 2
+
+
 def test_threads_share_a_client(stub: Stub) -> None:
     stub.then(BALANCE)
     with DTMF(TOKEN, base_url=stub.url) as dtmf, ThreadPoolExecutor(16) as pool:

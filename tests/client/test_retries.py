@@ -69,6 +69,17 @@ def test_a_refusal_is_final(connect: Any, stub: Stub, fake_time: FakeTime, statu
     assert fake_time.pauses_s == []
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, "daily_limit_reached"), (503, "deposits_unavailable")])
+def test_a_refusal_that_seconds_do_not_change_is_final(
+    *, connect: Any, stub: Stub, fake_time: FakeTime, status: int, code: str
+) -> None:
+    stub.then(problem(status, code))
+    with pytest.raises(DTMFError):
+        connect().new_address()
+    assert len(stub.received) == 1
+    assert fake_time.pauses_s == []
+
+
 @pytest.mark.parametrize("max_retries", [0, 1, 5])
 def test_max_retries_bounds_the_attempts(connect: Any, stub: Stub, fake_time: FakeTime, max_retries: int) -> None:
     stub.then(problem(503, "overloaded", request_id="last"))
