@@ -81,7 +81,7 @@ def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, m
     """Makes an empty, migrated database a service's, with a test's catalog."""
 
     def fill(tx: Tx) -> None:
-        service.initialise(tx, mode=mode, now_us=START_US)
+        service.initialise(tx, mode=mode, webhook_key=bytes(32), now_us=START_US)
         stock(tx, CATALOG if catalog is None else catalog)
         sandbox_operations.mine(tx, 1)
 

@@ -10,6 +10,7 @@ from .settings import Configured, Settings
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
     from typing import Any, Literal, Self
 
     from .calls import Answer, Call
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Account,
         Address,
         Clock,
+        Delivery,
         Deposit,
         FullMessage,
         Group,
@@ -102,6 +104,37 @@ class AsyncDTMF(Configured):
     async def usage(self) -> Usage:
         """What the rentals cost per minute now, and when the balance ends."""
         return await self._perform(calls.usage())
+
+    def deliveries(
+        self,
+        state: Literal["waiting", "delivered", "parked"] | None = None,
+        *,
+        e164: str | None = None,
+        after: int = 0,
+    ) -> AsyncIterator[Delivery]:
+        """What became of each SMS on its way to a webhook or a phone, oldest first, with every attempt."""
+        first = calls.deliveries(state, e164, after)
+        return self._pages(lambda cursor: calls.deliveries(state, e164, cursor), first, after)
+
+    async def retry_delivery(self, delivery_id: int) -> Delivery:
+        """The delivery, queued again whatever became of it."""
+        return await self._perform(calls.retry_delivery(delivery_id))
+
+    async def retry_deliveries(self, since: datetime) -> int:
+        """How many parked webhooks that came since then were queued again."""
+        return await self._perform(calls.retry_deliveries(since))
+
+    async def test_webhook(self, e164: str) -> Delivery:
+        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() tells what came of it."""
+        return await self._perform(calls.test_webhook(e164))
+
+    async def webhook_secret(self) -> str:
+        """The secret that signs the account's webhooks: dtmf.webhook.verify(body, headers, secret)."""
+        return await self._perform(calls.webhook_secret())
+
+    async def rotate_webhook_secret(self) -> str:
+        """A new secret. For 24 hours webhooks carry a signature of the old one too."""
+        return await self._perform(calls.rotate_webhook_secret())
 
     @property
     def sandbox(self) -> AsyncSandbox:

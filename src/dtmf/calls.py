@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Account,
         Address,
         Clock,
+        Delivery,
         Deposit,
         FullMessage,
         Group,
@@ -126,6 +127,38 @@ def usage() -> Call[Usage]:
     return Operation("GET", "/usage"), _an_object
 
 
+def deliveries(state: object, e164: object, after: object) -> Call[list[Delivery]]:
+    """GET /deliveries, one page"""
+    chosen = "" if state is None else f"state={checks.delivery_state(state)}&"
+    chosen += "" if e164 is None else f"e164={_escaped(e164)}&"
+    return Operation("GET", f"/deliveries?{chosen}{_page(after)}"), _a_list
+
+
+def retry_delivery(delivery_id: object) -> Call[Delivery]:
+    """POST /deliveries/{id}/retry"""
+    return Operation("POST", f"/deliveries/{checks.whole('delivery_id', delivery_id, least=1)}/retry"), _an_object
+
+
+def retry_deliveries(since: object) -> Call[int]:
+    """POST /deliveries/retry"""
+    return Operation("POST", "/deliveries/retry", {"since": checks.moment("since", since)}), _replayed
+
+
+def test_webhook(e164: object) -> Call[Delivery]:
+    """POST /deliveries/test"""
+    return Operation("POST", "/deliveries/test", {"e164": parse(e164)}), _an_object
+
+
+def webhook_secret() -> Call[str]:
+    """GET /webhook_secret"""
+    return Operation("GET", "/webhook_secret"), _secret
+
+
+def rotate_webhook_secret() -> Call[str]:
+    """POST /webhook_secret"""
+    return Operation("POST", "/webhook_secret"), _secret
+
+
 def sandbox_receive(e164: object, sender: object, content: object) -> Call[FullMessage]:
     """POST /sandbox/message; phones do send empty texts"""
     body: dict[str, object] = {
@@ -190,6 +223,14 @@ def _a_list(answer: Any) -> Any:
     if isinstance(answer, list):
         return answer
     raise ValueError("not a JSON array")
+
+
+def _secret(answer: Any) -> str:
+    return str(_an_object(answer)["secret"])
+
+
+def _replayed(answer: Any) -> int:
+    return int(_an_object(answer)["replayed"])
 
 
 def _true(answer: Any) -> bool:

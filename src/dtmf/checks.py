@@ -9,6 +9,7 @@ _ADDRESS_LENGTH = 128
 _CONTENT_LENGTH = 1_600
 _URL_LENGTH = 2_048
 _GROUP_TYPES = ("mobile", "local")
+_DELIVERY_STATES = ("waiting", "delivered", "parked")
 _NOT_IN_A_HOST = frozenset("%<>^|\"'`{}[]()*,;!$&+=~")
 
 
@@ -61,6 +62,22 @@ def seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     raise ValueError(f"seconds must be a number of at least 0, not {quote(value)}")
+
+
+def delivery_state(value: object) -> str:
+    """'waiting', 'delivered' or 'parked'."""
+    if isinstance(value, str) and value in _DELIVERY_STATES:
+        return value
+    raise ValueError(f"state must be 'waiting', 'delivered', 'parked' or None, not {quote(value)}")
+
+
+def moment(name: str, value: object) -> str:
+    """A datetime as ISO 8601; one without an offset is UTC, as everywhere in this API."""
+    from datetime import datetime  # noqa: PLC0415  # `import dtmf` does not need it
+
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise ValueError(f"{name} must be a datetime, not {quote(value)}")
 
 
 def sms_destination(action: object, destination: object) -> str | None:

@@ -46,7 +46,7 @@ FullMessage = TypedDict(
     {
         "from": str,
         "to": str,
-        "content": str,
+        "content": str | None,
         "timestamp": str,
         "success": bool | None,
         "cost": int,
@@ -56,7 +56,9 @@ FullMessage = TypedDict(
         "status": str,
     },
 )
-FullMessage.__doc__ = "A message with its id, the rented number it belongs to, its direction and its status."
+FullMessage.__doc__ = (
+    "A message with its id, the rented number it belongs to, its direction and its status; content is None once erased."
+)
 
 SentMessage = TypedDict("SentMessage", {"from": str, "to": str, "content": str})
 SentMessage.__doc__ = "What the simulated carrier took for another phone."
@@ -84,6 +86,32 @@ class Transaction(TypedDict):
     amount: int
     balance: int
     reference: str
+
+
+class Attempt(TypedDict):
+    """One attempt at a delivery; status is the receiver's HTTP status, None without an answer."""
+
+    at: str
+    duration_ms: float
+    status: int | None
+    reason: str
+    reply: str | None
+
+
+class Delivery(TypedDict):
+    """An SMS on its way to a webhook or a phone: state is 'waiting', 'delivered' or 'parked'."""
+
+    id: int
+    e164: str
+    kind: str
+    destination: str
+    state: str
+    message_id: int | None
+    created_at: str
+    next_attempt_at: str | None
+    finished_at: str | None
+    reason: str | None
+    attempts: list[Attempt]
 
 
 class Deposit(TypedDict):

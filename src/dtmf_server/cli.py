@@ -3,8 +3,9 @@
 import argparse
 import contextlib
 import os
+import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dtmf_server
@@ -26,10 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configuration = config.load(options.config, os.environ)
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
-        _say(f"dtmf-server: {error}")
+        print(f"dtmf-server: {error}", file=sys.stderr)
         return 2
     except Refusal as refusal:
-        _say(f"dtmf-server: {refusal.detail}")
+        print(f"dtmf-server: {refusal.detail}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -86,10 +87,9 @@ def _command(
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, a number from 0 to 65535")
+    return int(text)
 
 
 def _url(options: argparse.Namespace, configuration: Config) -> str:
@@ -97,7 +97,7 @@ def _url(options: argparse.Namespace, configuration: Config) -> str:
     url = options.database or configuration.database.url
     if url is None:
         url = f"sqlite:///{options.data / 'dtmf.db'}"
-    if not url.startswith(("sqlite:///", "postgresql://")):
+    if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///":
         raise ConfigError(f"--database {url.partition('://')[0]}://…: give sqlite:///path or postgresql://…")
     return str(url)
 
@@ -115,7 +115,8 @@ def _current(options: argparse.Namespace, configuration: Config) -> str:
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
     url = _existing(options, configuration)
-    revision, head = migrate.current(url), migrate.head()
+    with _opening(url):
+        revision, head = migrate.current(url), migrate.head()
     if revision != head:
         raise CannotStart(f"the database is at {revision or 'nothing'}, this program at {head}: dtmf-server migrate")
     return url
@@ -125,9 +126,11 @@ def _migrate(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
     url = _existing(options, configuration)
-    before = migrate.current(url)
-    migrate.upgrade(url)
-    _say(f"the database was at {before or 'nothing'} and is at {migrate.current(url)}")
+    with _opening(url):
+        before = migrate.current(url)
+        migrate.upgrade(url)
+        after = migrate.current(url)
+    _say(f"the database was at {before or 'nothing'} and is at {after}")
     return 0
 
 
@@ -168,7 +171,8 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
     _make_folder(url)
     try:
         with process.only_process(url):
-            migrate.upgrade(url, archive.revision_of(options.file))
+            with _opening(url):
+                migrate.upgrade(url, archive.revision_of(options.file))
             with contextlib.closing(open_database(url)) as db:
                 rows, summary = db.write_now(restore)
             migrate.upgrade(url)
@@ -180,7 +184,21 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
 
 def _make_folder(url: str) -> None:
     if url.startswith("sqlite:///"):
-        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+        with _opening(url):
+            sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _opening(url: str) -> Iterator[None]:
+    """Says in one line what keeps a database from being opened: its folder, its server, what it holds."""
+    from alembic.util import CommandError  # noqa: PLC0415 - `--help` does not wait for it
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
+
+    try:
+        yield
+    except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as error:
+        cause = getattr(error, "orig", None) or error  # without the statement that SQLAlchemy quotes
+        raise CannotStart(f"can't open {log.mask(url)}: {' '.join(str(cause).split())}") from error
 
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:
@@ -197,7 +215,8 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
     _make_folder(url)
     with process.only_process(url):
-        runtime = process.open_runtime(configuration, url)
+        with _opening(url):
+            runtime = process.open_runtime(configuration, url)
         with contextlib.closing(runtime.db):
             listener = None
             if options.api:
@@ -210,6 +229,8 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
                     _say(f"  export DTMF_TOKEN={token}")
             else:
                 _say(f"DTMF {configuration.mode} worker")
+            process.listen_for_metrics(runtime, configuration)
+            process.allow_many_sockets()
             process.serve(runtime, listener, workers=options.workers)
     _say("stopped; everything acknowledged is stored")
     return 0

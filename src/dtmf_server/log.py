@@ -104,7 +104,8 @@ def _message(record: logging.LogRecord) -> str:
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
     given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-    return {name: "…" if name.lower() in _WITHHELD else _masked(value) for name, value in given.items()}
+    masked: dict[str, Any] = _masked(given)
+    return masked
 
 
 def _masked(value: object) -> Any:

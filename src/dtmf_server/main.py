@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
-from dtmf_server import catalog
+from dtmf_server import catalog, metrics
 from dtmf_server.api.app import create_app
 from dtmf_server.api.protocol import Protocol
 from dtmf_server.bitcoin.chain import Chain
@@ -38,11 +39,12 @@ from dtmf_server.storage.open import open_database, sqlite_path
 from dtmf_server.workers.carriers import run_carrier
 from dtmf_server.workers.chain import run_chain
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
-from dtmf_server.workers.outbox import run_outbox
+from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.supervise import Worker, alone, supervise
 from dtmf_server.workers.wait import wait_for
 
 PORTS_TRIED = 20
+OPEN_FILES = 16_384
 CHAIN_CATCH_UP_S = 600.0  # the meter ends nothing before deposits of the last hours are seen, or this is over
 
 
@@ -102,7 +104,7 @@ def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
     found = service.mode(tx)
     if found is not None:
         return found
-    service.initialise(tx, mode=mode, now_us=clock.wall_us())
+    service.initialise(tx, mode=mode, webhook_key=secrets.token_bytes(32), now_us=clock.wall_us())
     if mode == "sandbox":
         catalog.stock_sandbox(tx)
         sandbox.mine(tx, 1)
@@ -197,7 +199,7 @@ def _workers(runtime: Runtime, poster: Poster) -> dict[str, Worker]:
 
     carrier = SimulatedCarrier(is_ours=is_ours) if runtime.settings.sandbox else NoCarrier()
     return {
-        "outbox": partial(run_outbox, runtime, poster, carrier),
+        "outbox": Outbox(runtime, poster, carrier).run,
         f"carrier {carrier.name}": partial(run_carrier, runtime, carrier),
         "chain and meter": alone(db, "chain and meter", chain_and_meter),
         "chores": alone(db, "chores", partial(run_chores, runtime)),
@@ -232,6 +234,24 @@ def http_server(runtime: Runtime) -> Server:
             h11_max_incomplete_event_size=64 * 1024,
         )
     )
+
+
+def listen_for_metrics(runtime: Runtime, config: Config) -> None:
+    """Serves `/metrics` where the configuration wants it. Raises CannotStart."""
+    if config.metrics.port is None:
+        return
+    try:
+        metrics.listen(runtime, host=config.metrics.host, port=config.metrics.port)
+    except OSError as error:
+        raise CannotStart(f"metrics.port: can't listen on {config.metrics.port} ({error.strerror})") from error
+
+
+def allow_many_sockets() -> None:
+    """Raises the limit on open files as far as it may: a delivery under way is a socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool) -> None:

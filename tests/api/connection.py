@@ -1,5 +1,6 @@
 """HTTP by hand: any bytes as path, headers and body, and the reply taken apart."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Mapping
@@ -95,10 +96,8 @@ class Connection:
         if self._socket is None:
             self._socket = socket.create_connection(self._address, timeout=TIMEOUT_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            self._socket.sendall(asked.to_bytes())
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the service may answer and hang up before it has read a body it refuses
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(asked.to_bytes())  # the service may hang up before it has read what it refuses
         reply = self._reply(asked.method)
         if reply.headers.get("connection") == "close":
             self.close()

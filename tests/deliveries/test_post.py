@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
-from dtmf_server.deliveries.destination import Destination, parse
+from dtmf_server.core.destination import Destination, parse
 from dtmf_server.deliveries.post import Bounds, Outcome, Poster
 
 BODY = b'{"id": 1234, "e164": "+1234567890", "sender": "+1234", "content": "SMS text"}'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtmf_server.config import Carrier, Config, ConfigError, load
+from dtmf_server.config import Config, ConfigError, load
 from dtmf_server.config.section import description, known, type_at
 from dtmf_server.config.source import SIZE_MAX, line_of
 
@@ -168,49 +168,28 @@ def test_a_broken_file_is_refused_with_line_key_and_reason(refusal, text, compla
 
 
 GOOD_URLS = {
-    "database": ["sqlite:///data/dtmf.db", "sqlite:////srv/dtmf.db", "postgresql://dtmf:pw@[::1]:5432/dtmf"],
-    "server": ["http://127.0.0.1:8000", "https://numbers.example.org/dtmf", "http://abc.onion"],
+    "database": "sqlite:///data/dtmf.db sqlite:////srv/dtmf.db postgresql://dtmf:pw@[::1]:5432/dtmf",
+    "server": "http://127.0.0.1:8000 https://numbers.example.org/dtmf http://abc.onion",
 }
 BAD_URLS = {
-    "database": [
-        "",
-        "sqlite://",
-        "sqlite:///",
-        "sqlite:///:memory:",
-        "sqlite:///a?mode=ro",
-        "postgres://h/d",
-        "mysql://h/d",
-    ]
-    + [
-        "postgresql://",
-        "postgresql://h",
-        "postgresql://h/",
-        "postgresql://h:x/d",
-        "postgresql://h:0/d",
-        "postgresql://[/d",
-    ]
-    + ["postgresql+psycopg://h/d", "/data/dtmf.db"],
-    "server": [
-        "",
-        "numbers.example.org",
-        "ftp://h",
-        "https://",
-        "https://u@h",
-        "https://h/?q",
-        "https://h/#f",
-        "https://h:0",
-    ]
-    + ["https://h:99999", "https://h:x", "https://[::1", "https://h h", "https://é.example"],
+    "database": "sqlite:// sqlite:/// sqlite:///:memory: sqlite:///a?mode=ro postgres://h/d mysql://h/d postgresql://"
+    " postgresql://h postgresql://h/ postgresql://h:x/d postgresql://h:0/d postgresql://[/d postgresql+psycopg://h/d"
+    " /data/dtmf.db",
+    "server": "numbers.example.org ftp://h https:// https://u@h https://h/?q https://h/#f https://h:0 https://h:99999"
+    " https://h:x https://[::1 https://h\\h https://é.example",
 }
 KEYS = {"database": "database.url", "server": "server.public_url"}
 
 
-@pytest.mark.parametrize(("section", "url"), [(section, url) for section in KEYS for url in GOOD_URLS[section]])
+@pytest.mark.parametrize(("section", "url"), [(section, url) for section in KEYS for url in GOOD_URLS[section].split()])
 def test_urls_that_can_work_are_taken(loaded, section, url):
-    assert url in repr(loaded(f"{KEYS[section]} = '{url}'").server) or section == "database"
+    config = loaded(f"{KEYS[section]} = '{url}'")
+    assert url in (config.database.url, config.server.public_url)
 
 
-@pytest.mark.parametrize(("section", "url"), [(section, url) for section in KEYS for url in BAD_URLS[section]])
+@pytest.mark.parametrize(
+    ("section", "url"), [(section, url) for section in KEYS for url in ["", *BAD_URLS[section].split()]]
+)
 def test_urls_that_cannot_work_are_refused(refusal, section, url):
     assert f"dtmf.toml:1: {KEYS[section]} must be" in refusal(f"{KEYS[section]} = '{url}'")
 
@@ -302,14 +281,12 @@ def test_a_configuration_cannot_be_changed():
 
 def test_every_setting_says_what_it_must_be():
     paths = list(known(Config, ()))
-    assert len(paths) > 20
     for path in paths:
         kind = type_at(Config, path)
         assert get_origin(kind) is not None, path
         assert len(description(kind)) > 4, path
         assert get_args(kind), path
     assert ("carrier", 0, "password") in paths
-    assert Carrier.__doc__
 
 
 @given(st.data())

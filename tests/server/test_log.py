@@ -21,19 +21,19 @@ NUMBER = "+447700900123"
 def start(monkeypatch):
     """Sets up logging alone in the process, to a stream of its own; afterwards all is as before."""
     stream = io.StringIO()
+    levels = {name: logging.getLogger(name).level for name in (None, *OURS)}
 
     def begin(*arguments, is_terminal=False, **named):
         monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setattr(logging.getLogger(), "handlers", [])
-        for name in (None, *OURS):
-            monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
         setup(*arguments, **named)
         return stream
 
     yield begin
     logging.captureWarnings(False)
-    logging.getLogger().manager._clear_cache()  # of levels, which the assignments above went past
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(params=["json", "people"])

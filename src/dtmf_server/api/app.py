@@ -4,14 +4,29 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import dtmf_server
-from dtmf_server.api import account, deposits, health, messages, numbers, problems, reference, sandbox, tokens
-from dtmf_server.api.body import BODY_MAX_BYTES
+from dtmf_server.api import (
+    account,
+    body,
+    deliveries,
+    deposits,
+    health,
+    messages,
+    numbers,
+    problems,
+    query,
+    reference,
+    sandbox,
+    tokens,
+)
 from dtmf_server.api.border import Border
+from dtmf_server.api.calls import Request
+from dtmf_server.api.document import document
 from dtmf_server.runtime import Runtime
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
@@ -19,21 +34,48 @@ forwarded or posted to a webhook. Every POST and DELETE honours `Idempotency-Key
 `application/problem+json`, told apart by `code`."""
 
 
+class _Document(JsonRenderPlugin):
+    """Serves the completed document."""
+
+    def render(self, request: Any, openapi_schema: Any) -> bytes:
+        """The document as JSON."""
+        return super().render(request, document(request.app))
+
+
+async def _check(request: Request) -> None:
+    """What every request of the API keeps to, whichever it is."""
+    query.check(request)
+    if request.method in ("POST", "PATCH") and body.type_of(request.route_handler) is None:
+        body.nothing(await request.body())
+
+
+def _only_the_document(request: Request) -> None:
+    """Litestar answers every other path below /schema with a page of its own."""
+    if request.path_params:
+        raise NotFoundException
+
+
 def create_app(runtime: Runtime) -> Any:
     """The ASGI application over this runtime."""
-    resources = [account, tokens, deposits, numbers, messages, sandbox]
-    api = Router("/api/v1", route_handlers=[route for resource in resources for route in resource.ROUTES])
+    resources = [account, tokens, deposits, numbers, messages, deliveries, sandbox]
+    api = Router(
+        "/api/v1",
+        route_handlers=[route for resource in resources for route in resource.ROUTES],
+        before_request=_check,
+    )
     app = Litestar(
         route_handlers=[api, *health.ROUTES, *reference.ROUTES],
         state=State({"runtime": runtime}),
         exception_handlers=problems.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
-        request_max_body_size=BODY_MAX_BYTES,
+        request_max_body_size=body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(
             title="DTMF",
             version=dtmf_server.__version__,
             description=_DESCRIPTION,
-            path="/schema",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            openapi_router=Router(
+                "/schema", route_handlers=[], include_in_schema=False, before_request=_only_the_document
+            ),
+            render_plugins=[_Document(path="/openapi.json")],
             use_handler_docstrings=True,
             components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"token": []}],

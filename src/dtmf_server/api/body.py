@@ -1,44 +1,52 @@
 """Request bodies: JSON, whatever the Content-Type says (plain `curl -d` calls it a form); errors name the field."""
 
+import json
 import re
+import unicodedata
 from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
 
 import msgspec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Operation
 
+from dtmf.e164 import is_e164
 from dtmf.e164 import parse as parse_e164
+from dtmf_server.api.wording import plain
 from dtmf_server.core.errors import InvalidRequest
 
 T = TypeVar("T")
 
 BODY_MAX_BYTES = 64 * 1024
-_SCHEMA_NAMES = {
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "anyOf": "any_of",
-    "additionalProperties": "additional_properties",
-    "exclusiveMinimum": "exclusive_minimum",
-}
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decode(body: bytes, type_: type[T]) -> T:
     """The body as `type_`. Raises InvalidRequest naming the field."""
     try:
-        return cast(T, _decoder(cast(Hashable, type_)).decode(body))
+        decoded = cast(T, _decoder(cast(Hashable, type_)).decode(body))
+        _refuse_duplicates(body)
     except msgspec.ValidationError as error:
-        text = str(error)
-        at = _PATH.search(text)
-        message = _PATH.sub("", text)
-        missing = re.search(r"field `([^`]+)`", message)
-        field = (at and at.group(1)) or (missing and missing.group(1)) or "body"
-        raise InvalidRequest(field, message) from error
+        raise _invalid_field(str(error), type_) from error
     except RecursionError as error:
-        raise InvalidRequest("body", "nested too deep") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest("body", f"not the JSON object that is wanted here ({error})") from error
+        raise InvalidRequest("body", "is nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("body", f"is not UTF-8: {error.reason} near byte {error.start}") from error
+    except msgspec.DecodeError as error:
+        raise InvalidRequest("body", _not_json(body, str(error), type_)) from error
+    return decoded
+
+
+def nothing(body: bytes) -> None:
+    """Refuses a body where none is wanted; an empty object is none."""
+    if body.strip():
+        decode(body, _Nothing)
+
+
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
 
 
 @cache
@@ -46,46 +54,73 @@ def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
+def _invalid_field(text: str, type_: type[Any]) -> InvalidRequest:
+    """A value that does not fit, by the name of its field."""
+    at, message = _PATH.search(text), _PATH.sub("", text)
+    named = re.search(r"field `([^`]+)`", message)
+    field = (at and at.group(1)) or (named and named.group(1)) or "body"
+    said = plain(message)
+    if named or field == "body":
+        said += f"; this request takes {_fields(type_)}"
+    return InvalidRequest(field, said)
+
+
+def _not_json(body: bytes, message: str, type_: type[Any]) -> str:
+    if not body.strip():
+        return f"is empty: send a JSON object with {_fields(type_)}"
+    if _LONE_SURROGATE.search(body):
+        return "has half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    return plain(message)
+
+
+def _fields(type_: type[Any]) -> str:
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(type_)) or "no fields"
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    """A field given twice is read differently by different readers. The body is known to be a small, flat object."""
+
+    def pairs(found: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in found]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidRequest(name, "is given more than once: which one counts?")
+
+    json.loads(body, object_pairs_hook=pairs, parse_int=str, parse_float=str)
+
+
 def e164(field: str, value: str) -> str:
     """The number, or InvalidRequest naming the field."""
     try:
         return parse_e164(value)
     except ValueError as error:
-        raise InvalidRequest(field, str(error)) from error
+        hint = "; in a URL the + is written %2B" if is_e164(value.replace(" ", "+", 1)) else ""
+        raise InvalidRequest(field, f"{error}{hint}") from error
 
 
 def text(field: str, value: str) -> str:
     """The text, or InvalidRequest if a database or a phone can't hold it."""
     if "\0" in value:
-        raise InvalidRequest(field, "a NUL character can't be stored; leave it out")
+        raise InvalidRequest(field, "has a NUL character, which can't be stored: leave it out")
+    return value
+
+
+def line(field: str, value: str) -> str:
+    """The text, or InvalidRequest if it can't be shown in one line."""
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
+        raise InvalidRequest(field, "has a control character or a line break: leave it out")
     return value
 
 
 def documents(type_: type[Any]) -> type[Operation]:
-    """The OpenAPI operation of a handler whose JSON body is `type_`."""
-    schema = _inlined(msgspec.json.schema(type_))
+    """The OpenAPI operation of a handler whose JSON body is `type_` (document.py reads it)."""
 
     class JsonBody(Operation):
-        def __post_init__(self) -> None:
-            media = OpenAPIMediaType(schema=Schema(**schema))
-            self.request_body = RequestBody(content={"application/json": media}, required=True)
+        body_type = type_
 
     return JsonBody
 
 
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """A msgspec schema as keyword arguments of Litestar's Schema."""
-    definition = schema["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-
-    def convert(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        fields = {_SCHEMA_NAMES.get(key, key): item for key, item in value.items() if key != "title"}
-        if "properties" in fields:
-            fields["properties"] = {key: Schema(**convert(item)) for key, item in fields["properties"].items()}
-        if "any_of" in fields:
-            fields["any_of"] = [Schema(**convert(item)) for item in fields["any_of"]]
-        return fields
-
-    converted: dict[str, Any] = convert(definition)
-    return converted
+def type_of(handler: HTTPRouteHandler) -> type[Any] | None:
+    """What `documents` said of this handler; None if it takes no body."""
+    return getattr(handler.operation_class, "body_type", None)

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import secrets
 import time
 from ipaddress import ip_address
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dtmf_server.api.limits import RateLimit
+from dtmf_server.api.problems import new_request_id
 from dtmf_server.core.errors import RateLimited
 from dtmf_server.log import request_id
 from dtmf_server.runtime import Settings
@@ -34,7 +34,7 @@ class Border:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        id_ = "req_" + secrets.token_hex(8)
+        id_ = new_request_id()
         reset = request_id.set(id_)
         started_s, status = time.perf_counter(), 0
 

@@ -42,8 +42,10 @@ def bearer(request: Request) -> bytes:
     """The SHA-256 of the request's token. A token that can't be one never reaches the database."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     value = value.strip()
-    if scheme.lower() != "bearer" or not token.is_well_formed(value):
+    if scheme.lower() != "bearer":
         raise Unauthenticated
+    if not token.is_well_formed(value):
+        raise Unauthenticated("this is no token of ours: was it copied whole? It is 'dtmf_' and 36 letters and digits")
     return token.sha256(value)
 
 
@@ -87,7 +89,7 @@ def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, 
     if key is None or request.method == "PATCH":
         return lambda tx, _account_id, fn: fn(tx)
     if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
-        raise InvalidRequest("Idempotency-Key", f"1 to {KEY_MAX} printable ASCII characters, please")
+        raise InvalidRequest("Idempotency-Key", f"must have 1 to {KEY_MAX} printable ASCII characters")
     prefer = request.headers.get("prefer", "")
     asked = f"{request.method} {request.url.path}?{request.url.query} {prefer}\n".encode() + body
     fingerprint = hashlib.sha256(asked).digest()

@@ -105,7 +105,7 @@ async def _wait(
     except TimeoutError:
         return []
     finally:
-        wakeups.unlisten(topic, woken)
+        wakeups.unlisten(woken)
 
 
 ROUTES = [post_message, get_messages]

@@ -9,9 +9,9 @@ from litestar.response import Stream
 
 from dtmf_server.api import body, calls, wire
 from dtmf_server.api.calls import Request
+from dtmf_server.core import destination
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.rental import Action, ActionKind, action_for
-from dtmf_server.deliveries import destination
 from dtmf_server.operations import rent
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage import messages, numbers

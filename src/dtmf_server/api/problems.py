@@ -1,17 +1,18 @@
 """Errors as `application/problem+json`: refusals, HTTP errors, and bugs, which are logged and say nothing."""
 
 import logging
+import secrets
 from collections.abc import Mapping
 
 import msgspec
 from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from dtmf_server.api import query
+from dtmf_server.api.body import BODY_MAX_BYTES
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import Refusal
 from dtmf_server.log import request_id
-
-_QUERY_NAMES = {"group_type": "type", "token_id": "id"}  # of handlers' parameters, where Python's name differs
 
 log = logging.getLogger("dtmf.api")
 
@@ -21,6 +22,11 @@ _TITLES = {
     405: ("method_not_allowed", "Method not allowed"),
     413: ("body_too_large", "Body too large"),
 }
+
+
+def new_request_id() -> str:
+    """An id that the answer and the log have in common."""
+    return "req_" + secrets.token_hex(8)
 
 
 def problem(
@@ -67,18 +73,9 @@ def refused(_: Request, error: Refusal) -> Response[bytes]:
     )
 
 
-def invalid_parameter(_: Request, error: ValidationException) -> Response[bytes]:
+def invalid_parameter(request: Request, error: ValidationException) -> Response[bytes]:
     """A query parameter that does not fit: 422, naming it."""
-    found = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
-    name, message = found.get("key", "request"), found.get("message", error.detail)
-    name = _QUERY_NAMES.get(name, name)
-    return problem(
-        422,
-        code="invalid_request",
-        title="Invalid request",
-        detail=f"{name}: {message}",
-        members={"field": name},
-    )
+    return refused(request, query.refusal(request, error))
 
 
 def http_error(request: Request, error: HTTPException) -> Response[bytes]:
@@ -89,6 +86,11 @@ def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     detail = error.detail
     if error.status_code == 404:
         detail = f"there is no {request.url.path}: GET /schema/openapi.json lists what there is"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("allow", "")
+        detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+    elif error.status_code == 413:
+        detail = f"the body has more than the {BODY_MAX_BYTES:,} bytes that are read"
     return problem(error.status_code, code=code, title=title, detail=detail, headers=error.headers)
 
 

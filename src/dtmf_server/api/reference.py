@@ -6,6 +6,7 @@ from typing import Any
 from litestar import MediaType, Response, get
 
 from dtmf_server.api.calls import Request
+from dtmf_server.api.document import document as openapi_document
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -21,9 +22,10 @@ code { font: .92em ui-monospace, monospace } a { color: inherit }
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False)
 async def get_docs(request: Request) -> Response[str]:
     """Every request with its parameters and answers, as a page."""
-    document = request.app.openapi_schema.to_schema()
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
-    return Response(_page(document), media_type="text/html", headers={"Content-Security-Policy": policy})
+    return Response(
+        _page(openapi_document(request.app)), media_type="text/html", headers={"Content-Security-Policy": policy}
+    )
 
 
 def _page(document: dict[str, Any]) -> str:
@@ -48,6 +50,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
         for parameter in operation.get("parameters", [])
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    body = _resolved(body, document)
     required = body.get("required", [])
     for name, schema in body.get("properties", {}).items():
         rows.append((name, _kind(schema, document), "" if name in required else "optional"))
@@ -74,8 +77,9 @@ def _answer(answer: dict[str, Any], document: dict[str, Any]) -> str:
 def _kind(schema: dict[str, Any], document: dict[str, Any]) -> str:
     """A schema in a few words."""
     if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[1]
-        fields = document["components"]["schemas"][name].get("properties", {})
+        fields = _resolved(schema, document).get("properties")
+        if fields is None:
+            return _kind(_resolved(schema, document), document)
         return f"<code>{{{', '.join(html.escape(field) for field in fields)}}}</code>"
     if schema.get("type") == "array":
         return "a list of " + _kind(schema["items"], document)
@@ -86,6 +90,14 @@ def _kind(schema: dict[str, Any], document: dict[str, Any]) -> str:
         return " or ".join(_kind(option, document) for option in options)
     kind = schema.get("type", "anything")
     return html.escape(" or ".join(kind) if isinstance(kind, list) else str(kind))
+
+
+def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference stands for."""
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return found
 
 
 ROUTES = [get_docs]

@@ -7,7 +7,8 @@ from litestar import Response, get, post
 
 from dtmf_server.api import body, calls, wire
 from dtmf_server.api.calls import Request
-from dtmf_server.core.errors import NotFound, NumberNotRented, StorageUnavailable
+from dtmf_server.core.billing import NEVER_US
+from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, StorageUnavailable
 from dtmf_server.operations import deposit, meter, retention, sandbox
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.receive import Inbound, receive_many
@@ -40,7 +41,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     raw = await request.body()
     new = body.decode(raw, wire.SandboxMessage)
     to = body.e164("to", new.to)
-    inbound = Inbound(to, body.text("from", new.from_), body.text("content", new.content))
+    inbound = Inbound(to, body.line("from", new.from_), body.text("content", new.content))
 
     def arrive(tx: Tx, caller: calls.Caller) -> Answer:
         live_rental(tx, caller.account_id, to, now_us=caller.now_us)
@@ -65,10 +66,11 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     runtime = _runtime(request)
     raw = await request.body()
     new = body.decode(raw, wire.SandboxDeposit)
+    address = body.line("address", new.address)
     blocks = runtime.settings.confirmations if new.confirmations is None else new.confirmations
 
     def pay(tx: Tx, caller: calls.Caller) -> Answer:
-        txid = sandbox.broadcast(tx, caller.account_id, address=new.address, amount=new.amount)
+        txid = sandbox.broadcast(tx, caller.account_id, address=address, amount=new.amount)
         sandbox.mine(tx, blocks)
         status: wire.DepositStatus = "credited" if blocks >= runtime.settings.confirmations else "pending"
         return calls.answer(201, wire.Deposit(txid, 0, new.address, new.amount, blocks, status))
@@ -93,6 +95,8 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
     by_us = round(body.decode(raw, wire.SandboxAdvance).advance_s * 1_000_000)
 
     def advance(tx: Tx, caller: calls.Caller) -> Answer:
+        if caller.now_us + by_us >= NEVER_US:
+            raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
         sandbox.advance_clock(tx, by_us)
         return calls.answer(200, wire.SandboxClock(wire.iso(runtime.clock.now_us(tx))))
 
@@ -144,7 +148,7 @@ async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> No
             f"done, but the {topic} have not caught up within {CATCH_UP_TIMEOUT_S:.0f} s: is a worker running?"
         ) from error
     finally:
-        runtime.db.wakeups.unlisten(topic, woken)
+        runtime.db.wakeups.unlisten(woken)
 
 
 ROUTES = [post_sandbox_message, post_sandbox_deposit, post_sandbox_clock, get_sandbox_sent]

@@ -32,7 +32,7 @@ async def get_tokens(request: Request) -> list[wire.Token]:
 async def post_tokens(request: Request) -> Response[bytes]:
     """Makes a token for this account, shown this once."""
     raw = await request.body()
-    label = body.text("label", body.decode(raw or b"{}", wire.NewToken).label)
+    label = body.line("label", body.decode(raw or b"{}", wire.NewToken).label)
     new_token = token.mint(secrets.token_bytes(32))
 
     def add(tx: Tx, caller: calls.Caller) -> Answer:

@@ -139,6 +139,44 @@ class NewAccountAnswer(Struct):
     token: str
 
 
+class Attempt(Struct):
+    """One attempt at a delivery. `status` is the receiver's HTTP status, null without an answer."""
+
+    at: Time
+    duration_ms: float
+    status: int | None
+    reason: str
+    reply: Annotated[str | None, Meta(description="the first 1,024 bytes of the answer; null once erased")]
+
+
+class Delivery(Struct):
+    """An SMS on its way to a webhook, a phone it is forwarded to, or the phone it was sent to."""
+
+    id: int
+    e164: E164
+    kind: Literal["webhook", "forward", "send", "test"]
+    destination: str
+    state: Literal["waiting", "delivered", "parked"]
+    message_id: int | None
+    created_at: Time
+    next_attempt_at: Time | None
+    finished_at: Time | None
+    reason: str | None
+    attempts: list[Attempt]
+
+
+class WebhookSecret(Struct):
+    """What signs the account's webhooks (Standard Webhooks)."""
+
+    secret: Annotated[str, Meta(examples=["whsec_…"])]
+
+
+class Replayed(Struct):
+    """How many deliveries were queued again."""
+
+    replayed: int
+
+
 class SentMessage(Struct):
     """A message that left for another phone."""
 
@@ -196,11 +234,23 @@ class NewToken(Struct, forbid_unknown_fields=True):
     label: Annotated[str, Meta(min_length=1, max_length=100)] = "unnamed"
 
 
+class ReplaySince(Struct, forbid_unknown_fields=True):
+    """From when on parked webhooks are delivered again: ISO 8601 UTC."""
+
+    since: datetime
+
+
+class TestDelivery(Struct, forbid_unknown_fields=True):
+    """Which number's webhook to try."""
+
+    e164: str
+
+
 class SandboxMessage(Struct, forbid_unknown_fields=True):
     """An SMS as it arrives from another phone; `from` may be a name or short code."""
 
     to: str
-    from_: Annotated[str, Meta(min_length=1, max_length=32)] = field(name="from")
+    from_: Annotated[str, Meta(min_length=1, max_length=64)] = field(name="from")
     content: Annotated[str, Meta(max_length=TEXT_MAX)]
 
 

@@ -148,6 +148,13 @@ class Limits(Section, frozen=True):
     sends_per_day: Count = 1000
 
 
+class Metrics(Section, frozen=True):
+    """Where Prometheus finds `/metrics`; without a port, nowhere."""
+
+    host: Host = "127.0.0.1"
+    port: Port | None = None
+
+
 class Config(Section, frozen=True):
     """Every setting."""
 
@@ -160,6 +167,7 @@ class Config(Section, frozen=True):
     retention: Retention = Retention()
     rest: Rest = Rest()
     limits: Limits = Limits()
+    metrics: Metrics = Metrics()
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:

@@ -31,7 +31,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from dtmf_server.deliveries.destination import Destination, parse
+from dtmf_server.core.destination import Destination, parse
 from dtmf_server.deliveries.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, look_up
 
 READ_BYTES, KEPT_BYTES = 64 * 1024, 1024

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from dtmf_server.deliveries.destination import address_allowed
+from dtmf_server.core.destination import address_allowed
 
 LIMIT_S = 3.0
 LOOKUPS = 64

@@ -1,16 +1,20 @@
 """The webhook: what is posted, and where."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from dtmf_server.deliveries import destination
+from dtmf.webhook import sign
+from dtmf_server.core import destination
 from dtmf_server.deliveries.post import Outcome, Poster
 
 
 class Sms(Protocol):
     """What a webhook says of an SMS, and where."""
 
+    @property
+    def id(self) -> int: ...
     @property
     def message_id(self) -> int: ...
     @property
@@ -28,10 +32,21 @@ def body(sms: Sms) -> bytes:
     return msgspec.json.encode({"id": sms.message_id, "e164": sms.e164, "sender": sms.sender, "content": sms.text})
 
 
-async def post(poster: Poster, sms: Sms, *, sandbox: bool) -> Outcome:
-    """One POST of the SMS to its webhook. The URL is vetted again: what was allowed may not be any more."""
+async def post(poster: Poster, sms: Sms, *, secrets: Sequence[str], timestamp_s: int, sandbox: bool) -> Outcome:
+    """One POST of the SMS to its webhook, signed with each secret (Standard Webhooks).
+
+    The URL is vetted again: what was allowed when it was set may not be any more.
+    """
     try:
         parsed = destination.parse(sms.destination, sandbox=sandbox)
     except ValueError as error:
         return Outcome(status=None, reason=str(error))
-    return await poster.post(parsed, body(sms), {})
+    content = body(sms)
+    id_ = f"dlv_{sms.id}"  # the same for every attempt: what a receiver tells repeats by
+    signatures = [sign(secret, id=id_, timestamp=timestamp_s, body=content) for secret in secrets]
+    headers = {
+        "webhook-id": id_,
+        "webhook-timestamp": str(timestamp_s),
+        "webhook-signature": " ".join(signatures),
+    }
+    return await poster.post(parsed, content, headers)

@@ -1,7 +1,7 @@
 """Retention: texts are erased when they have been kept long enough after their rental; the ledger stays."""
 
 from dtmf_server.core.rental import DAY_US
-from dtmf_server.storage import idempotency, messages, rentals
+from dtmf_server.storage import delivery_log, idempotency, messages, rentals
 from dtmf_server.storage.db import Tx
 
 IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
@@ -13,6 +13,7 @@ def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
     rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - kept_us, now_us=now_us, limit=ERASE_MAX)
     if rental_ids:
         messages.erase_texts(tx, rental_ids)
+        delivery_log.erase_replies(tx, rental_ids)
     return len(rental_ids)
 
 

@@ -119,3 +119,25 @@ def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
     """These accounts, for reading."""
     rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id", ids=ids)
     return list(_with_running(tx, rows).values())
+
+
+def webhook_version(tx: Tx, account_id: int) -> tuple[int, int | None]:
+    """The version of the account's webhook secret, and when it was rotated."""
+    row = tx.one("SELECT webhook_version, webhook_rotated_wall_us FROM accounts WHERE id = :id", id=account_id)
+    assert row is not None
+    return row["webhook_version"], row["webhook_rotated_wall_us"]
+
+
+def rotate_webhook_secret(tx: Tx, account_id: int, *, wall_us: int) -> None:
+    """The next version signs from now on."""
+    tx.run(
+        "UPDATE accounts SET webhook_version = webhook_version + 1, webhook_rotated_wall_us = :wall_us WHERE id = :id",
+        id=account_id,
+        wall_us=wall_us,
+    )
+
+
+def webhook_versions(tx: Tx, account_ids: list[int]) -> dict[int, Row]:
+    """The same of several accounts."""
+    rows = tx.all("SELECT id, webhook_version, webhook_rotated_wall_us FROM accounts WHERE id IN @ids", ids=account_ids)
+    return {row["id"]: row for row in rows}

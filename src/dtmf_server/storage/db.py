@@ -104,20 +104,21 @@ class Wakeups:
         self._listeners: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
         self._lock = threading.Lock()
 
-    def listen(self, topic: str) -> asyncio.Event:
-        """An event that is set whenever the topic is notified; clear it before looking at the tables."""
+    def listen(self, *topics: str) -> asyncio.Event:
+        """An event that is set whenever one of the topics is notified; clear it before looking at the tables."""
         event = asyncio.Event()
         with self._lock:
-            self._listeners.setdefault(topic, set()).add((asyncio.get_running_loop(), event))
+            for topic in topics:
+                self._listeners.setdefault(topic, set()).add((asyncio.get_running_loop(), event))
         return event
 
-    def unlisten(self, topic: str, event: asyncio.Event) -> None:
+    def unlisten(self, event: asyncio.Event) -> None:
         """Forgets the event."""
         with self._lock:
-            listeners = self._listeners.get(topic, set())
-            listeners -= {pair for pair in listeners if pair[1] is event}
-            if not listeners:
-                self._listeners.pop(topic, None)
+            for topic, listeners in list(self._listeners.items()):
+                listeners -= {pair for pair in listeners if pair[1] is event}
+                if not listeners:
+                    del self._listeners[topic]
 
     def notify(self, topics: set[str]) -> None:
         """Sets the events of these topics, from any thread."""

@@ -7,7 +7,7 @@ A lease (`leased_until_us`, wall time) keeps a line to one worker; a dead worker
 
 from dataclasses import dataclass
 
-from dtmf_server.storage import schema
+from dtmf_server.storage import delivery_log, schema
 from dtmf_server.storage.db import Row, Tx
 
 PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
@@ -21,7 +21,7 @@ class NewDelivery:
 
     account_id: int
     rental_id: int
-    message_id: int
+    message_id: int | None
     kind: str
     destination: str
 
@@ -60,11 +60,12 @@ def _busy_lines(tx: Tx, rental_ids: list[int]) -> set[Line]:
     return {(row["rental_id"], row["kind"]) for row in rows}
 
 
-def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int) -> list[Row]:
+def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]) -> list[Row]:
     """Leases due deliveries, oldest first and one per line; each comes with its attempt counted."""
     due = tx.all(
         "SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us <= :now_us"
         " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
+        " AND NOT d.destination IN @except_destinations"
         " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
         "  AND o.state = 'waiting' AND o.id <> d.id"
         "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us)))"
@@ -72,32 +73,46 @@ def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int) -> li
         now_us=now_us,
         wall_us=wall_us,
         limit=limit,
+        except_destinations=except_destinations,
     )
     if not due:
         return []
     return tx.all(
         "UPDATE deliveries SET leased_until_us = :until_us, attempts = attempts + 1,"
         " first_attempt_us = coalesce(first_attempt_us, :now_us) WHERE id IN @ids"
-        " RETURNING id, account_id, rental_id, message_id, kind, destination, attempts, first_attempt_us",
+        " RETURNING id, account_id, rental_id, message_id, kind, destination, attempts, attempts_before,"
+        " first_attempt_us",
         ids=[row["id"] for row in due],
         until_us=wall_us + lease_us,
         now_us=now_us,
     )
 
 
-def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, status: int | None, reason: str) -> bool:
-    """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
-    return bool(
-        tx.run(
-            "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
-            " reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
-            id=delivery_id,
-            attempts=attempts,
-            due_at_us=due_at_us,
-            status=status,
-            reason=reason,
-        )
+def give_back(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int) -> None:
+    """Returns a leased delivery that was not attempted after all."""
+    tx.run(
+        "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us"
+        " WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
+        id=delivery_id,
+        attempts=attempts,
+        due_at_us=due_at_us,
     )
+
+
+def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: delivery_log.Attempt) -> bool:
+    """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
+    ours = tx.run(
+        "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
+        " reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
+        id=delivery_id,
+        attempts=attempts,
+        due_at_us=due_at_us,
+        status=attempt.status,
+        reason=attempt.reason,
+    )
+    if ours:
+        delivery_log.append(tx, delivery_id, attempts=attempts, attempt=attempt)
+    return bool(ours)
 
 
 def finish(
@@ -107,7 +122,7 @@ def finish(
     attempts: int,
     state: str,
     now_us: int,
-    status: int | None,
+    attempt: delivery_log.Attempt | None,
     reason: str | None,
 ) -> Row | None:
     """Ends a leased delivery as 'delivered' or 'parked'; its line moves up. None if the lease is not ours."""
@@ -119,10 +134,12 @@ def finish(
         attempts=attempts,
         state=state,
         now_us=now_us,
-        status=status,
+        status=attempt.status if attempt else None,
         reason=reason,
     )
     if done is not None:
+        if attempt is not None:
+            delivery_log.append(tx, delivery_id, attempts=attempts, attempt=attempt)
         _make_head_due(tx, done["rental_id"], done["kind"], now_us=now_us)
     return done
 
@@ -141,10 +158,10 @@ def _make_head_due(tx: Tx, rental_id: int, kind: str, *, now_us: int) -> None:
 
 
 def make_destination_due(tx: Tx, destination: str, *, now_us: int) -> None:
-    """A destination answers again: everything that waits for it is due at once, the oldest first."""
+    """A destination answers again: everything that failed there is due at once, the oldest first."""
     changed = tx.run(
-        "UPDATE deliveries SET due_at_us = :now_us WHERE state = 'waiting' AND destination = :destination"
-        " AND due_at_us > :now_us AND leased_until_us IS NULL AND attempts > 0",
+        "UPDATE deliveries SET due_at_us = :now_us WHERE state = 'waiting' AND attempts > 0"
+        " AND destination = :destination AND due_at_us > :now_us AND leased_until_us IS NULL",
         destination=destination,
         now_us=now_us,
     )
@@ -196,6 +213,15 @@ def next_due_us(tx: Tx) -> int | None:
     return int(row["due_at_us"]) if row else None
 
 
+def has_due(tx: Tx, *, now_us: int) -> bool:
+    """Whether anything is due that nobody holds: a read, to spare a write."""
+    row = tx.one(
+        "SELECT 1 FROM deliveries WHERE state = 'waiting' AND due_at_us <= :now_us LIMIT 1",
+        now_us=now_us,
+    )
+    return row is not None
+
+
 def is_due(tx: Tx, *, now_us: int) -> bool:
     """Whether anything that is due has not been attempted."""
     row = tx.one(
@@ -204,3 +230,30 @@ def is_due(tx: Tx, *, now_us: int) -> bool:
         now_us=now_us,
     )
     return row is not None
+
+
+def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
+    """Queues a delivery again, whatever became of it; its programme of attempts begins anew."""
+    tx.run(
+        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, leased_until_us = NULL, due_at_us = :now_us,"
+        " first_attempt_us = NULL, attempts_before = attempts WHERE id = :id",
+        id=delivery_id,
+        now_us=now_us,
+    )
+    tx.notify("deliveries")
+
+
+def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
+    """How many parked webhooks of the account, created since then, were queued again."""
+    count = tx.run(
+        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
+        " attempts_before = attempts WHERE account_id = :account_id AND state = 'parked' AND kind = 'webhook'"
+        " AND created_at_us >= :since_us"
+        " AND rental_id NOT IN (SELECT id FROM rentals WHERE account_id = :account_id AND erased_at_us IS NOT NULL)",
+        account_id=account_id,
+        since_us=since_us,
+        now_us=now_us,
+    )
+    if count:
+        tx.notify("deliveries")
+    return count

@@ -75,8 +75,8 @@ class PostgreSQLDatabase:
             self.url, autocommit=True, connect_timeout=5, options=_SEEN_DEAD_SOON
         )
         async with connection:
-            while not await _try_lock(connection, name):
-                await asyncio.sleep(LOCK_AGAIN_S)  # noqa: ASYNC110 - the lock is in another process: nothing to wait on
+            while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it: no event tells
+                await asyncio.sleep(LOCK_AGAIN_S)
             lost = asyncio.Event()
             watch = asyncio.create_task(_watch(connection, lost))
             try:

@@ -9,9 +9,21 @@ def mode(tx: Tx) -> str | None:
     return row["mode"] if row else None
 
 
-def initialise(tx: Tx, *, mode: str, now_us: int) -> None:
-    """Fixes the mode for the life of this database."""
-    tx.run("INSERT INTO service (id, mode, created_at_us) VALUES (1, :mode, :now_us)", mode=mode, now_us=now_us)
+def initialise(tx: Tx, *, mode: str, webhook_key: bytes, now_us: int) -> None:
+    """Fixes the mode, and the key of all webhook secrets, for the life of this database."""
+    tx.run(
+        "INSERT INTO service (id, mode, webhook_key, created_at_us) VALUES (1, :mode, :webhook_key, :now_us)",
+        mode=mode,
+        webhook_key=webhook_key,
+        now_us=now_us,
+    )
+
+
+def webhook_key(tx: Tx) -> bytes:
+    """What every account's webhook secret is derived from."""
+    row = tx.one("SELECT webhook_key FROM service")
+    assert row is not None, "the database is not initialised"
+    return bytes(row["webhook_key"])
 
 
 def clock_offset_us(tx: Tx) -> int:

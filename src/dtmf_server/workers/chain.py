@@ -42,7 +42,7 @@ async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float, caug
                 log.error("crediting has stopped: %s", error)
             await wait_for(woken, timeout_s=look_again_s)
     finally:
-        runtime.db.wakeups.unlisten("chain", woken)
+        runtime.db.wakeups.unlisten(woken)
 
 
 async def _catch_up(runtime: Runtime, chain: Chain, followed: _FollowedInDatabase) -> None:

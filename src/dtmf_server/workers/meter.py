@@ -48,7 +48,7 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
             until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
             await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
     finally:
-        db.wakeups.unlisten("meter", woken)
+        db.wakeups.unlisten(woken)
 
 
 async def run_chores(runtime: Runtime) -> None:

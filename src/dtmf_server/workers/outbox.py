@@ -3,155 +3,195 @@
 import asyncio
 import logging
 import random
+import time
 
+from dtmf_server import metrics
 from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
-from dtmf_server.core import backoff
+from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Poster
-from dtmf_server.operations import deliver
-from dtmf_server.operations.deliver import Outgoing, Work
+from dtmf_server.operations import deliver, forward
+from dtmf_server.operations.deliver import Work
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import outbox
+from dtmf_server.storage import outbox, service
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.delivery_log import Attempt
+from dtmf_server.workers.pace import Pace
 from dtmf_server.workers.wait import wait_for
 
 log = logging.getLogger("dtmf.outbox")
 
-IN_FLIGHT_MAX = 256
+IN_FLIGHT_MAX = 1500
+CLAIM_MAX = 256
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LOOK_AGAIN_S = 5.0
-FORWARD_SEEN_US = 24 * 3_600_000_000  # how long a forwarded text is recognised when it comes back
+FULL_AGAIN_S = 0.5  # how soon to look again when all that is due goes to destinations that are full
+DEFER_US = 1_000_000
 
 
-async def run_outbox(runtime: Runtime, poster: Poster, carrier: Carrier) -> None:
-    """Delivers until cancelled; what is under way then keeps its lease and is tried again after it."""
-    db, clock = runtime.db, runtime.clock
-    woken = db.wakeups.listen("deliveries")
-    in_flight: set[asyncio.Task[None]] = set()
+class Outbox:
+    """One process's deliveries."""
 
-    def finished(task: asyncio.Task[None]) -> None:
-        in_flight.discard(task)
-        woken.set()
+    def __init__(self, runtime: Runtime, poster: Poster, carrier: Carrier) -> None:
+        self._runtime, self._poster, self._carrier = runtime, poster, carrier
+        self._pace = Pace()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._key = b""
+
+    async def run(self) -> None:
+        """Delivers until cancelled; what is under way then keeps its lease and is tried again after it."""
+        db = self._runtime.db
+        self._key = await db.read(service.webhook_key)
+        self._woken = db.wakeups.listen("deliveries", "clock")
+        try:
+            while True:
+                self._woken.clear()
+                if len(self._in_flight) >= IN_FLIGHT_MAX:
+                    await self._woken.wait()
+                    continue
+                claimed = await self._claim()
+                for work in claimed:
+                    self._start(work)
+                if not claimed:
+                    await wait_for(self._woken, timeout_s=await self._until_due_s())
+        finally:
+            for task in self._in_flight:
+                task.cancel()
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            db.wakeups.unlisten(self._woken)
+
+    async def _claim(self) -> list[Work]:
+        clock, full = self._runtime.clock, self._pace.full()
+        room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
+        if not await self._runtime.db.read(lambda tx: outbox.has_due(tx, now_us=clock.now_us(tx))):
+            return []
+        return await self._runtime.db.write(
+            lambda tx: deliver.claim(
+                tx,
+                now_us=clock.now_us(tx),
+                wall_us=clock.wall_us(),
+                lease_us=LEASE_US,
+                limit=room,
+                except_destinations=full,
+            )
+        )
+
+    def _start(self, work: Work) -> None:
+        if work.kind in ("webhook", "test") and not self._pace.begin(work.destination):
+            task = asyncio.create_task(self._give_back(work))
+        else:
+            task = asyncio.create_task(self._attempt(work))
+        self._in_flight.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._woken.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("an attempt failed in our own code; its lease runs out", exc_info=error)
 
-    try:
-        while True:
-            woken.clear()
-            room = IN_FLIGHT_MAX - len(in_flight)
-            claimed: list[Work] = []
-            if room:
-                claimed = await db.write(
-                    lambda tx, room=room: deliver.claim(  # type: ignore[misc]  # a lambda's default has no type
-                        tx, now_us=clock.now_us(tx), wall_us=clock.wall_us(), lease_us=LEASE_US, limit=room
-                    )
-                )
-            for work in claimed:
-                task = asyncio.create_task(_attempt(runtime, poster, carrier, work))
-                in_flight.add(task)
-                task.add_done_callback(finished)
-            if not claimed:
-                await wait_for(woken, timeout_s=await _until_due_s(runtime))
-            elif room == len(claimed):
-                await woken.wait()
-    finally:
-        for task in in_flight:
-            task.cancel()
-        await asyncio.gather(*in_flight, return_exceptions=True)
-        db.wakeups.unlisten("deliveries", woken)
+    async def _until_due_s(self) -> float:
+        clock = self._runtime.clock
+        due_us, now_us = await self._runtime.db.read(lambda tx: (outbox.next_due_us(tx), clock.now_us(tx)))
+        if due_us is None:
+            return LOOK_AGAIN_S
+        return min((due_us - now_us) / 1_000_000, LOOK_AGAIN_S) if due_us > now_us else FULL_AGAIN_S
 
+    async def _give_back(self, work: Work) -> None:
+        """The destination is full: the delivery waits a moment and was not attempted."""
+        clock = self._runtime.clock
+        await self._runtime.db.write(
+            lambda tx: outbox.give_back(tx, work.id, attempts=work.attempts, due_at_us=clock.now_us(tx) + DEFER_US)
+        )
 
-async def _until_due_s(runtime: Runtime) -> float:
-    due_us, now_us = await runtime.db.read(lambda tx: (outbox.next_due_us(tx), runtime.clock.now_us(tx)))
-    if due_us is None:
-        return LOOK_AGAIN_S
-    return min(max(0.001, (due_us - now_us) / 1_000_000), LOOK_AGAIN_S)
+    async def _attempt(self, work: Work) -> None:
+        if work.kind in ("webhook", "test"):
+            await self._post(work)
+        else:
+            await self._submit(work)
 
+    async def _post(self, work: Work) -> None:
+        """One POST to the renter's webhook, and what it means."""
+        wall_us = self._runtime.clock.wall_us()
+        versions = webhook_secret.signing_versions(
+            work.webhook_version, rotated_wall_us=work.webhook_rotated_wall_us, wall_us=wall_us
+        )
+        secrets = [webhook_secret.derive(self._key, account_id=work.account_id, version=v) for v in versions]
+        answered = False
+        try:
+            outcome = await webhook.post(
+                self._poster,
+                work,
+                secrets=secrets,
+                timestamp_s=wall_us // 1_000_000,
+                sandbox=self._runtime.settings.sandbox,
+            )
+            answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
+        finally:
+            self._pace.end(work.destination, answered=answered)
+        verdict = backoff.verdict(outcome.status, attempts=work.attempts - work.attempts_before)
+        metrics.ATTEMPTS.labels(kind=work.kind, result=verdict.value).inc()
+        settings = self._runtime.settings
 
-async def _attempt(runtime: Runtime, poster: Poster, carrier: Carrier, work: Work) -> None:
-    if work.kind == "webhook":
-        await _post(runtime, poster, work)
-    else:
-        await _submit(runtime, carrier, work)
+        def write(tx: Tx) -> None:
+            now_us = self._runtime.clock.now_us(tx)
+            attempt = Attempt(now_us, outcome.duration_us, outcome.status, outcome.reason, outcome.reply or None)
+            if verdict is backoff.Verdict.DELIVERED:
+                deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+            elif verdict is backoff.Verdict.GONE and work.kind == "webhook":
+                deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+            else:
+                self._retry_or_park(tx, work, verdict, attempt, retry_after_s=outcome.retry_after_s)
 
+        await self._runtime.db.write(write)
 
-async def _post(runtime: Runtime, poster: Poster, work: Work) -> None:
-    """One POST to the renter's webhook, and what it means."""
-    db, clock, settings = runtime.db, runtime.clock, runtime.settings
-    outcome = await webhook.post(poster, work, sandbox=settings.sandbox)
-    verdict = backoff.verdict(outcome.status, attempts=work.attempts)
-    if verdict is backoff.Verdict.DELIVERED:
-        await db.write(lambda tx: deliver.delivered(tx, work, now_us=clock.now_us(tx), status=outcome.status))
-    elif verdict is backoff.Verdict.GONE:
-        await db.write(
-            lambda tx: deliver.switch_off(
+    async def _submit(self, work: Work) -> None:
+        """One SMS to the carrier, and what it means."""
+        runtime, settings = self._runtime, self._runtime.settings
+        outgoing = await runtime.db.write(
+            lambda tx: forward.outgoing(
                 tx,
                 work,
-                reason="the receiver answered 410 Gone",
-                now_us=clock.now_us(tx),
+                now_us=runtime.clock.now_us(tx),
                 rest_us=settings.rest_us,
+                daily_limit=settings.daily_limit,
             )
         )
-    else:
-        await _failed(runtime, work, verdict, outcome.reason, outcome.status, outcome.retry_after_s)
+        if outgoing is None:
+            return
+        message_id = outgoing.message_id
+        started_ns = time.perf_counter_ns()
+        refused: CarrierRefused | None = None
+        try:
+            await self._carrier.submit(message_id, CarrierMessage(outgoing.sender, outgoing.to, outgoing.text))
+        except CarrierRefused as error:
+            refused = error
+        duration_us = (time.perf_counter_ns() - started_ns) // 1000
+        result = "delivered" if refused is None else "parked" if refused.permanent else "retry"
+        metrics.ATTEMPTS.labels(kind=work.kind, result=result).inc()
 
+        def write(tx: Tx) -> None:
+            now_us = runtime.clock.now_us(tx)
+            reason = refused.reason if refused else "the carrier took it"
+            attempt = Attempt(now_us, duration_us, None, reason, None)
+            if refused is None:
+                forward.handed_over(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+            elif refused.permanent:
+                forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+            else:
+                self._retry_or_park(tx, work, backoff.Verdict.RETRY, attempt, retry_after_s=None)
 
-async def _submit(runtime: Runtime, carrier: Carrier, work: Work) -> None:
-    """One SMS to the carrier, and what it means."""
-    db, clock, settings = runtime.db, runtime.clock, runtime.settings
-    outgoing: Outgoing | None = await db.write(
-        lambda tx: deliver.outgoing(
-            tx,
-            work,
-            now_us=clock.now_us(tx),
-            rest_us=settings.rest_us,
-            daily_limit=settings.daily_limit,
-            forward_seen_us=FORWARD_SEEN_US,
-        )
-    )
-    if outgoing is None:
-        return
-    message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text)
-    try:
-        await carrier.submit(outgoing.message_id, message)
-    except CarrierRefused as refused:
-        reason = refused.reason
-        if refused.permanent:
-            await db.write(
-                lambda tx: deliver.refused_for_good(
-                    tx,
-                    work,
-                    outgoing.message_id,
-                    reason=reason,
-                    now_us=clock.now_us(tx),
-                    rest_us=settings.rest_us,
-                )
-            )
-        else:
-            await _failed(runtime, work, backoff.Verdict.RETRY, reason, None, None)
-        return
-    await db.write(
-        lambda tx: deliver.handed_over(tx, work, outgoing.message_id, now_us=clock.now_us(tx), rest_us=settings.rest_us)
-    )
+        await runtime.db.write(write)
 
-
-async def _failed(
-    runtime: Runtime,
-    work: Work,
-    verdict: backoff.Verdict,
-    reason: str,
-    status: int | None,
-    retry_after_s: int | None,
-) -> None:
-    uniform = random.random()  # noqa: S311 - jitter is no secret
-    await runtime.db.write(
-        lambda tx: deliver.not_delivered(
+    def _retry_or_park(
+        self, tx: Tx, work: Work, verdict: backoff.Verdict, attempt: Attempt, *, retry_after_s: int | None
+    ) -> None:
+        deliver.not_delivered(
             tx,
             work,
             verdict=verdict,
-            reason=reason,
-            status=status,
+            attempt=attempt,
             retry_after_s=retry_after_s,
-            uniform=uniform,
-            now_us=runtime.clock.now_us(tx),
+            uniform=random.random(),  # noqa: S311 - jitter is no secret
+            now_us=attempt.at_us,
         )
-    )

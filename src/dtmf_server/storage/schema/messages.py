@@ -50,8 +50,10 @@ deliveries = Table(
     Column("id", Id, primary_key=True),
     Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
     Column("rental_id", Id, ForeignKey("rentals.id"), nullable=False),
-    Column("message_id", Id, ForeignKey("messages.id"), nullable=False),
-    Column("kind", Text, CheckConstraint("kind IN ('webhook', 'forward', 'send')", name="kind"), nullable=False),
+    Column("message_id", Id, ForeignKey("messages.id")),  # null for a test, which delivers no message
+    Column(
+        "kind", Text, CheckConstraint("kind IN ('webhook', 'forward', 'send', 'test')", name="kind"), nullable=False
+    ),
     Column("destination", Text, nullable=False),
     Column(
         "state",
@@ -61,6 +63,8 @@ deliveries = Table(
     ),
     Column("created_at_us", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    # Where the programme of attempts began: a replay begins it anew.
+    Column("attempts_before", Integer, nullable=False, server_default="0"),
     Column("first_attempt_us", BigInteger),
     Column("due_at_us", BigInteger, nullable=False),
     Column("leased_until_us", BigInteger),  # wall time: a lease is real, whatever the sandbox's clock says
@@ -69,12 +73,27 @@ deliveries = Table(
     Column("reason", Text),
     CheckConstraint("(state = 'waiting') = (finished_at_us IS NULL)", name="finished"),
     CheckConstraint("state = 'waiting' OR leased_until_us IS NULL", name="lease"),
+    CheckConstraint("(kind = 'test') = (message_id IS NULL)", name="test"),
     UniqueConstraint("message_id", "kind"),
     partial_index("ix_deliveries_due", "due_at_us", "id", where="state = 'waiting'"),
     partial_index("ix_deliveries_line", "rental_id", "kind", "id", where="state = 'waiting'"),
-    partial_index("ix_deliveries_destination", "destination", "id", where="state = 'waiting'"),
+    partial_index("ix_deliveries_retrying", "destination", "due_at_us", where="state = 'waiting' AND attempts > 0"),
     Index("ix_deliveries_account_id_id", "account_id", "id"),
+    partial_index("ix_deliveries_parked", "account_id", "id", where="state = 'parked'"),
     sqlite_autoincrement=True,
+)
+
+# The delivery log: one row for each attempt. `reply` is the receiver's, and erased with the rental's texts.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("reason", Text, nullable=False),
+    Column("reply", Text),
 )
 
 events = Table(

@@ -7,6 +7,8 @@ CREATE TABLE accounts (
     debt BIGINT NOT NULL CONSTRAINT ck_accounts_debt CHECK (debt >= 0),
     depletes_at_us BIGINT,
     low_balance_warnings SMALLINT DEFAULT '0' NOT NULL,
+    webhook_version INTEGER DEFAULT '1' NOT NULL,
+    webhook_rotated_wall_us BIGINT,
     CONSTRAINT pk_accounts PRIMARY KEY (id),
     CONSTRAINT ck_accounts_system_balance CHECK (kind = 'customer' OR balance = 0)
 );
@@ -52,6 +54,7 @@ CREATE TABLE service (
     clock_offset_us BIGINT DEFAULT '0' NOT NULL,
     created_at_us BIGINT NOT NULL,
     stray_messages BIGINT DEFAULT '0' NOT NULL,
+    webhook_key BYTEA NOT NULL,
     CONSTRAINT pk_service PRIMARY KEY (id)
 );
 
@@ -260,12 +263,13 @@ CREATE TABLE deliveries (
     id BIGSERIAL NOT NULL,
     account_id BIGINT NOT NULL,
     rental_id BIGINT NOT NULL,
-    message_id BIGINT NOT NULL,
-    kind TEXT NOT NULL CONSTRAINT ck_deliveries_kind CHECK (kind IN ('webhook', 'forward', 'send')),
+    message_id BIGINT,
+    kind TEXT NOT NULL CONSTRAINT ck_deliveries_kind CHECK (kind IN ('webhook', 'forward', 'send', 'test')),
     destination TEXT NOT NULL,
     state TEXT NOT NULL CONSTRAINT ck_deliveries_state CHECK (state IN ('waiting', 'delivered', 'parked')),
     created_at_us BIGINT NOT NULL,
     attempts INTEGER DEFAULT '0' NOT NULL,
+    attempts_before INTEGER DEFAULT '0' NOT NULL,
     first_attempt_us BIGINT,
     due_at_us BIGINT NOT NULL,
     leased_until_us BIGINT,
@@ -275,6 +279,7 @@ CREATE TABLE deliveries (
     CONSTRAINT pk_deliveries PRIMARY KEY (id),
     CONSTRAINT ck_deliveries_finished CHECK ((state = 'waiting') = (finished_at_us IS NULL)),
     CONSTRAINT ck_deliveries_lease CHECK (state = 'waiting' OR leased_until_us IS NULL),
+    CONSTRAINT ck_deliveries_test CHECK ((kind = 'test') = (message_id IS NULL)),
     CONSTRAINT uq_deliveries_message_id_kind UNIQUE (message_id, kind),
     CONSTRAINT fk_deliveries_account_id FOREIGN KEY(account_id) REFERENCES accounts (id),
     CONSTRAINT fk_deliveries_rental_id FOREIGN KEY(rental_id) REFERENCES rentals (id),
@@ -283,11 +288,13 @@ CREATE TABLE deliveries (
 
 CREATE INDEX ix_deliveries_account_id_id ON deliveries (account_id, id);
 
-CREATE INDEX ix_deliveries_destination ON deliveries (destination, id) WHERE state = 'waiting';
-
 CREATE INDEX ix_deliveries_due ON deliveries (due_at_us, id) WHERE state = 'waiting';
 
 CREATE INDEX ix_deliveries_line ON deliveries (rental_id, kind, id) WHERE state = 'waiting';
+
+CREATE INDEX ix_deliveries_parked ON deliveries (account_id, id) WHERE state = 'parked';
+
+CREATE INDEX ix_deliveries_retrying ON deliveries (destination, due_at_us) WHERE state = 'waiting' AND attempts > 0;
 
 CREATE TABLE events (
     id BIGSERIAL NOT NULL,
@@ -302,6 +309,18 @@ CREATE TABLE events (
 );
 
 CREATE INDEX ix_events_account_id_id ON events (account_id, id);
+
+CREATE TABLE attempts (
+    delivery_id BIGINT NOT NULL,
+    attempt INTEGER NOT NULL,
+    at_us BIGINT NOT NULL,
+    duration_us BIGINT NOT NULL,
+    status INTEGER,
+    reason TEXT NOT NULL,
+    reply TEXT,
+    CONSTRAINT pk_attempts PRIMARY KEY (delivery_id, attempt),
+    CONSTRAINT fk_attempts_delivery_id FOREIGN KEY(delivery_id) REFERENCES deliveries (id)
+);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
 

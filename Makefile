@@ -1,0 +1,95 @@
+# `make` shows what there is. Everything lives in .venv; nothing is installed outside this folder.
+# Written for GNU make 3.81 and later, which is what macOS has.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# `make PYTHON=/path/to/python3.12 …` takes that one; otherwise the newest of these that works.
+PYTHON ?=
+PYTHONS := python3.13 python3.12 python3.11 python3
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet
+# What is installed is what the hashes say; then the project itself, in place, without fetching anything more.
+HASHED := $(PIP_INSTALL) --require-hashes -r
+PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+
+# A stamp says that a requirement file is installed; a warm `make run` only compares dates.
+RUN := $(VENV)/installed-run
+DEV := $(VENV)/installed-dev
+
+# An interpreter that was removed since (a system upgrade) makes the whole environment anew.
+ifneq ($(shell test -x $(BIN)/python && echo works),works)
+$(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test lint prove bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run     start the sandbox, play the whole story once, and stay up (ARGS='…' goes to examples/story.py)"
+	@echo "make demo    the story alone, then stop"
+	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
+	@echo "make lint    ruff and mypy"
+	@echo "make prove   the promises of docs/, put to the proof"
+	@echo "make bench   how fast it is on this machine"
+	@echo "make setup   .venv with everything for development"
+	@echo "make clean   remove .venv, caches and builds; never data/"
+
+run: $(RUN)
+	@$(BIN)/python examples/story.py --stay $(ARGS)
+
+demo: $(RUN)
+	@$(BIN)/python examples/story.py $(ARGS)
+
+setup: $(DEV)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+prove: $(DEV)
+	@$(BIN)/python -m benchmarks.prove $(ARGS)
+
+bench: $(DEV)
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): requirements/run.txt pyproject.toml $(VENV)/pyvenv.cfg
+	@echo "installing what the service needs into $(VENV) (requirements/run.txt) …"
+	@$(HASHED) requirements/run.txt
+	@$(PROJECT)
+	@touch $@
+
+# What development needs includes what running needs, so this stamps both.
+$(DEV): requirements/dev.txt requirements/run.txt pyproject.toml $(VENV)/pyvenv.cfg
+	@echo "installing what development needs into $(VENV) (requirements/dev.txt) …"
+	@$(HASHED) requirements/dev.txt
+	@$(PROJECT)
+	@touch $(RUN) $@
+
+$(VENV)/pyvenv.cfg:
+	@found=; for python in $(if $(PYTHON),"$(PYTHON)",$(PYTHONS)); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "DTMF needs Python 3.11 or newer; tried: $(if $(PYTHON),$(PYTHON),$(PYTHONS))." >&2; \
+	  echo "Install one, or say where it is: make PYTHON=/path/to/python3.12 …" >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$found" --version) …"; \
+	if ! said=$$("$$found" -m venv --clear $(VENV) 2>&1); then \
+	  rm -rf $(VENV); \
+	  echo "$$found can't make a virtual environment:" >&2; echo "$$said" >&2; \
+	  echo "On Debian and Ubuntu: apt install python3-venv (or python3.12-venv and the like), then make again." >&2; \
+	  exit 1; \
+	fi

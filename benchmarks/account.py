@@ -1,0 +1,46 @@
+"""`GET /account` over HTTP, against a bare endpoint.
+
+Ours: `dtmf-server run` on SQLite: token, clock, settlement of a live rental, all read from the database at every request.
+The other: Starlette and msgspec, no token, no database, the same body, on uvicorn with the same settings. Each is a process
+of its own; the same 16 keep-alive connections ask one, then the other."""
+
+import contextlib
+import http.client
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks import databases, environments, fill, processes
+from benchmarks.load import get, requests_per_second
+from benchmarks.processes import Process
+from benchmarks.rounds import Finding, at_least, ratio, rounds
+
+
+def run(*, quick: bool) -> Iterator[Finding]:
+    """One line."""
+    count, times = (1000, 3) if quick else (3000, 8)
+    with databases.sqlite() as files, contextlib.ExitStack() as stack:
+        url = files.empty()
+        fill.populate(url, fill.Population(time.time_ns() // 1000, accounts=1))
+        ours = stack.enter_context(processes.service(url))
+        body = _body(ours, fill.token_of(0))
+        bare = stack.enter_context(
+            processes.peer(environments.python_of("starlette"), "bare.py", "--body", body.decode())
+        )
+        assert _body(bare, "") == body, "both answer the same bytes"
+        asking = get("/api/v1/account", fill.token_of(0))
+        contenders = {
+            "ours": partial(requests_per_second, ours.port, [asking], count=count),
+            "bare": partial(requests_per_second, bare.port, [asking], count=count),
+        }
+        rounds(contenders, 1)
+        measured = rounds(contenders, times)
+    yield ratio(measured, "ours", "bare", name="GET /account", bound=at_least(0.35), raw="{} requests/s")
+
+
+def _body(process: Process, token: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", process.port)
+    connection.request("GET", "/api/v1/account", headers={"Authorization": f"Bearer {token}"})
+    body = connection.getresponse().read()
+    connection.close()
+    return body

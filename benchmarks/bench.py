@@ -1,0 +1,48 @@
+"""`python -m benchmarks.bench [NAME …] [--quick]`: measures, prints a table, keeps it in docs/benchmarks.md."""
+
+import argparse
+import importlib
+import sys
+import time
+import traceback
+
+from benchmarks import report
+from benchmarks.rounds import Finding
+
+NAMES = ("receive", "rentals", "account", "number", "client", "engines")
+
+
+def main() -> int:
+    """0 unless a benchmark could not run; a figure that falls short is a figure."""
+    options = _options()
+    found: dict[str, list[Finding]] = {}
+    failed = []
+    started_s = time.monotonic()
+    report.print_head()
+    for name in options.names or NAMES:
+        found[name] = []
+        try:
+            for finding in importlib.import_module(f"benchmarks.{name}").run(quick=options.quick):
+                found[name].append(finding)
+                report.show(finding)
+        except Exception:  # noqa: BLE001 - shown, and the next one runs
+            failed.append(name)
+            traceback.print_exc()
+    took_s = time.monotonic() - started_s
+    print(f"{took_s:.0f} s")
+    if failed:
+        print(f"could not run: {', '.join(failed)}", file=sys.stderr)
+    elif not options.quick and not options.names:
+        report.keep(found, took_s=took_s)
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds; nothing is kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

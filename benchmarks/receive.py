@@ -1,0 +1,114 @@
+"""Receiving SMS, against the bare driver writing the same rows.
+
+Ours: `receive_many` in batches, one `db.write` each: its own durable commit. Every SMS is for an account of its own, in no
+order; it is charged and the account's `depletes_at` recomputed. The other: the very rows that ours wrote (messages,
+transfers, events, deliveries, minutes, changed accounts), prepared beforehand, by `executemany` (SQLite) or `unnest`
+(PostgreSQL), in one transaction of all of them, on the same tables with the same indexes, constraints, triggers and
+durability. Both start from a fresh copy of the same database."""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from time import perf_counter
+
+from benchmarks import databases, fill
+from benchmarks.databases import Engine
+from benchmarks.raw_rows import Written, insert_plainly, written_since
+from benchmarks.rounds import Bound, Finding, Line, at_least, ratio, rounds
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.open import open_database
+
+START_US = 1_700_000_000_000_000
+DAY_US = 86_400_000_000
+MESSAGES = 100_000
+TEXT = "Your verification code is {:06d}. It is valid for 10 minutes."
+
+BOUNDS = {("SQLite", 100): 0.20, ("SQLite", 1000): 0.30, ("PostgreSQL", 100): 0.20, ("PostgreSQL", 1000): 0.20}
+
+
+def run(*, quick: bool) -> Iterator[Finding]:
+    """Both engines; on SQLite also what a webhook and minutes to be booked add."""
+    count, times = (10_000, 2) if quick else (MESSAGES, 3)
+    with databases.sqlite() as files:
+        yield from _measure(files, count, times, sizes=(100, 1000))
+        yield from _measure(files, count, times, sizes=(1000,), later_us=30 * 60_000_000, note=", 30 minutes to book")
+        yield from _measure(files, count, times, sizes=(1000,), webhook="https://example.org/", note=", webhook set")
+        yield files.about()
+    with databases.postgresql() as server:
+        yield from _measure(server, count, times, sizes=(100, 1000))
+        yield server.about()
+
+
+def _measure(
+    engine: Engine,
+    count: int,
+    times: int,
+    *,
+    sizes: tuple[int, ...],
+    later_us: int = 10_000_000,
+    webhook: str | None = None,
+    note: str = "",
+) -> Iterator[Line]:
+    template = engine.empty()
+    fill.populate(template, fill.Population(START_US, count, webhook=webhook))
+    inbound = [Inbound(fill.e164(n), "+14155550123", TEXT.format(n)) for n in range(count)]
+    random.Random(1).shuffle(inbound)
+    receive = partial(_receive, engine, template, inbound, START_US + later_us)
+    rows = _rows_written(engine, template, partial(_receive_all, inbound, START_US + later_us, max(sizes)))
+    contenders: dict[str, Callable[[], float]] = {f"batch {size}": partial(receive, size) for size in sizes}
+    contenders["plain"] = partial(_insert, engine, template, rows, count)
+    measured = rounds(contenders, times)
+    for size in sizes:
+        bound = BOUNDS.get((engine.name, size)) if not note else None
+        name = f"receive {size:,} at once, {engine.name}{note}"
+        yield ratio(
+            measured, f"batch {size}", "plain", name=name, bound=_or_none(bound), raw="{} SMS/s"
+        )
+    engine.drop(template)
+
+
+def _or_none(bound: float | None) -> Bound | None:
+    return None if bound is None else at_least(bound)
+
+
+def _receive(engine: Engine, template: str, inbound: list[Inbound], now_us: int, size: int) -> float:
+    """SMS a second of ours."""
+    with _copy(engine, template) as url, contextlib.closing(open_database(url)) as db:
+        started_s = perf_counter()
+        _receive_all(inbound, now_us, size, db)
+        return len(inbound) / (perf_counter() - started_s)
+
+
+def _receive_all(inbound: list[Inbound], now_us: int, size: int, db: Database) -> None:
+    for first in range(0, len(inbound), size):
+        batch = inbound[first : first + size]
+        ids = db.write_now(partial(_receive_batch, batch, now_us))
+        assert None not in ids, "every number is rented"
+
+
+def _receive_batch(batch: list[Inbound], now_us: int, tx: Tx) -> list[int | None]:
+    return receive_many(tx, batch, now_us=now_us, rest_us=DAY_US)
+
+
+def _insert(engine: Engine, template: str, rows: Written, count: int) -> float:
+    """SMS a second of the bare driver."""
+    with _copy(engine, template) as url:
+        return count / insert_plainly(url, rows)
+
+
+def _rows_written(engine: Engine, template: str, work: Callable[[Database], None]) -> Written:
+    with _copy(engine, template) as url:
+        with contextlib.closing(open_database(url)) as db:
+            work(db)
+        return written_since(template, url)
+
+
+@contextlib.contextmanager
+def _copy(engine: Engine, template: str) -> Iterator[str]:
+    url = engine.copy(template)
+    try:
+        yield url
+    finally:
+        engine.drop(url)

@@ -1,0 +1,160 @@
+"""`/deliveries` and `/webhook_secret`: what became of each SMS on its way out, and what signs webhooks."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from litestar import Response, get, post
+from litestar.params import FromPath, QueryParameter
+
+from dtmf_server.api import body, calls, wire
+from dtmf_server.api.account import ID_MAX, After, Limit
+from dtmf_server.api.calls import Request
+from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.operations import replay
+from dtmf_server.operations.idempotent import Answer
+from dtmf_server.storage.db import Row, Tx
+
+
+@get("/deliveries", tags=["deliveries"], summary="The delivery log")
+async def get_deliveries(
+    request: Request,
+    of_state: Annotated[
+        Literal["waiting", "delivered", "parked"] | None, QueryParameter(name="state", description="only of this state")
+    ] = None,
+    e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
+    since: Annotated[
+        datetime | None, QueryParameter(name="since", description="only what came since then, ISO 8601 UTC")
+    ] = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> list[wire.Delivery]:
+    """Deliveries with ids above `after`, oldest first, each with its attempts."""
+    if e164 is not None:
+        body.e164("e164", e164)
+    since_us = 0 if since is None else _us("since", since)
+
+    def page(tx: Tx, caller: calls.Caller) -> list[wire.Delivery]:
+        found = replay.deliveries(
+            tx, caller.account_id, state=of_state, e164=e164, since_us=since_us, after=after, limit=limit
+        )
+        return [_delivery(row, attempts) for row, attempts in found]
+
+    return await calls.read(request, page)
+
+
+@post(
+    "/deliveries/{delivery_id:int}/retry",
+    tags=["deliveries"],
+    summary="Deliver again",
+    status_code=200,
+    responses=calls.answers(200, wire.Delivery),
+)
+async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> Response[bytes]:
+    """Queues a delivery again, whatever became of it; the receiver may get it out of order, or twice."""
+    if delivery_id > ID_MAX:
+        raise InvalidRequest("id", "there is no such delivery")
+
+    def again(tx: Tx, caller: calls.Caller) -> Answer:
+        return calls.answer(200, _delivery(replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us), []))
+
+    return await calls.write(request, again, body=await request.body())
+
+
+@post(
+    "/deliveries/retry",
+    tags=["deliveries"],
+    summary="Deliver all failed again",
+    operation_class=body.documents(wire.ReplaySince),
+    status_code=200,
+    responses=calls.answers(200, wire.Replayed),
+)
+async def post_deliveries_retry(request: Request) -> Response[bytes]:
+    """Queues every parked webhook that came since then."""
+    raw = await request.body()
+    since_us = _us("since", body.decode(raw, wire.ReplaySince).since)
+
+    def again(tx: Tx, caller: calls.Caller) -> Answer:
+        count = replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us)
+        return calls.answer(200, wire.Replayed(count))
+
+    return await calls.write(request, again, body=raw)
+
+
+@post(
+    "/deliveries/test",
+    tags=["deliveries"],
+    summary="Try a webhook",
+    operation_class=body.documents(wire.TestDelivery),
+    responses=calls.answers(201, wire.Delivery),
+)
+async def post_deliveries_test(request: Request) -> Response[bytes]:
+    """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
+    raw = await request.body()
+    e164 = body.e164("e164", body.decode(raw, wire.TestDelivery).e164)
+
+    def test(tx: Tx, caller: calls.Caller) -> Answer:
+        return calls.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))
+
+    return await calls.write(request, test, body=raw)
+
+
+@get("/webhook_secret", tags=["deliveries"], summary="The webhook secret")
+async def get_webhook_secret(request: Request) -> wire.WebhookSecret:
+    """What signs this account's webhooks."""
+    return wire.WebhookSecret(await calls.read(request, lambda tx, caller: replay.secret(tx, caller.account_id)))
+
+
+@post(
+    "/webhook_secret",
+    tags=["deliveries"],
+    summary="A new webhook secret",
+    responses=calls.answers(201, wire.WebhookSecret),
+)
+async def post_webhook_secret(request: Request) -> Response[bytes]:
+    """Makes a new secret; for 24 hours webhooks carry a signature of the old one too."""
+    wall_us = calls.runtime_of(request).clock.wall_us()
+
+    def rotate(tx: Tx, caller: calls.Caller) -> Answer:
+        secret = replay.rotate_secret(tx, caller.account_id, wall_us=wall_us)
+        return calls.answer(201, wire.WebhookSecret(secret), secret=True)
+
+    return await calls.write(request, rotate, body=await request.body())
+
+
+def _us(field: str, moment: datetime) -> int:
+    """A time of the wire as microseconds since 1970; without an offset it is UTC."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    microseconds = round(moment.timestamp() * 1_000_000)
+    if microseconds < 0:
+        raise InvalidRequest(field, "a time from 1970 on, please")
+    return microseconds
+
+
+def _delivery(row: Row, attempts: list[Any]) -> wire.Delivery:
+    waiting = row["state"] == "waiting"
+    return wire.Delivery(
+        row["id"],
+        row["e164"],
+        row["kind"],
+        row["destination"],
+        row["state"],
+        row["message_id"],
+        wire.iso(row["created_at_us"]),
+        wire.iso(row["due_at_us"]) if waiting else None,
+        None if waiting else wire.iso(row["finished_at_us"]),
+        row["reason"],
+        [
+            wire.Attempt(wire.iso(a["at_us"]), a["duration_us"] / 1000, a["status"], a["reason"], a["reply"])
+            for a in attempts
+        ],
+    )
+
+
+ROUTES = [
+    get_deliveries,
+    post_delivery_retry,
+    post_deliveries_retry,
+    post_deliveries_test,
+    get_webhook_secret,
+    post_webhook_secret,
+]

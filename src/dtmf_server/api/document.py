@@ -1,0 +1,102 @@
+"""The OpenAPI document: Litestar's, with what Litestar can't know: bodies, headers, problems, who needs no token."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+
+from dtmf_server.api import wire
+from dtmf_server.api.account import ID_MAX
+from dtmf_server.api.body import type_of
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_PROBLEMS = {
+    status: {"$ref": "#/components/responses/Problem"}
+    for status in ("4XX", "5XX")  # which ones, `code` tells
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "a request with the same key is carried out once; its answer is remembered for 48 hours",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`return=representation` to be answered with the message",
+    "schema": {"type": "string", "examples": ["return=representation"]},
+}
+
+
+@lru_cache(maxsize=1)
+def document(app: Litestar) -> Json:
+    """The document, complete, as JSON. Made once."""
+    found: Json = app.openapi_schema.to_schema()
+    handlers = list(_handlers(app))
+    bodies = [type_ for _, _, handler in handlers if (type_ := type_of(handler))]
+    _, schemas = msgspec.json.schema_components([wire.Problem, *bodies], ref_template=_REF)
+    found["components"]["schemas"] |= schemas
+    content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
+    found["components"]["responses"] = {"Problem": {"description": "What was wrong, by `code`", "content": content}}
+    for path, method, handler in handlers:
+        _complete(found["paths"][path][method], method, handler)
+    _mend_schemas(found)
+    return found
+
+
+def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    """Every documented operation: path, method in small letters, and who carries it out."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            if handler.resolve_include_in_schema():
+                yield from ((route.path_format, method.lower(), handler) for method in handler.http_methods)
+
+
+def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
+    """Puts into an operation what Litestar left out, and takes out the answer we never give."""
+    if body_type := type_of(handler):
+        schema = {"$ref": _REF.format(name=body_type.__name__)}
+        required = any(field.required for field in msgspec.structs.fields(body_type))
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}, "required": required}
+    operation["operationId"] = handler.handler_name
+    if handler.security is not None:
+        operation["security"] = list(handler.security)
+    headers = [_KEY] if method in ("post", "delete") else []
+    if "201" in operation["responses"] and "204" in operation["responses"]:
+        headers.append(_PREFER)
+    if headers:
+        operation.setdefault("parameters", []).extend(headers)
+    operation["responses"].pop("400", None)
+    for status, response in operation["responses"].items():
+        response["description"] = HTTPStatus(int(status)).phrase
+    operation["responses"] |= _PROBLEMS
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == "e164":
+            parameter["schema"] = {"$ref": _REF.format(name="E164")}
+        # What is not in a query is left out; there is no way to write null there.
+        kinds = [kind for kind in parameter["schema"].pop("oneOf", []) if kind != {"type": "null"}]
+        parameter["schema"] |= kinds[0] if len(kinds) == 1 else {}
+
+
+def _mend_schemas(found: Json) -> None:
+    """Bounds of whole numbers are whole numbers, and exact."""
+    found["components"]["schemas"]["E164"] = {
+        "type": "string",
+        "pattern": r"^\+[1-9][0-9]{1,14}$",
+        "examples": ["+1234567890"],
+    }
+    waiting: list[Any] = [found]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if value.get("type") == "integer":
+                value |= {key: min(int(value[key]), ID_MAX) for key in ("minimum", "maximum") if key in value}
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value

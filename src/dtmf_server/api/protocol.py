@@ -1,0 +1,73 @@
+"""What arrives on a connection before it is a request: bounded, and refused in the same form as everything else."""
+
+import asyncio
+import socket
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from dtmf_server.api.problems import new_request_id, problem
+
+HEAD_MAX_BYTES = 64 * 1024  # request line and headers; the parser itself would take any number
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, with a bound on the head of a request and problems for what is not HTTP."""
+
+    _head_bytes = 0
+    _in_head = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Sends each piece of an answer at once: asyncio leaves that to the socket, which waits 40 ms for the next."""
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on, unless the head has grown too large."""
+        began_earlier = self._in_head
+        super().data_received(data)
+        if not (began_earlier and self._in_head) or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_MAX_BYTES:
+            self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole; one too large is refused even if it came in one piece."""
+        self._in_head = False
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAX_BYTES:
+            self._refuse_head()
+            raise ValueError("the head is too large")  # stops the parser
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what the parser can't read."""
+        detail = "this is not a request of HTTP/1.1: look at its method, its URL (ASCII, percent-encoded) and headers"
+        self._refuse(400, code="bad_request", title="Bad request", detail=detail)
+
+    def _refuse_head(self) -> None:
+        detail = f"request line and headers have more than the {HEAD_MAX_BYTES:,} bytes that are read"
+        self._refuse(431, code="head_too_large", title="Headers too large", detail=detail)
+
+    def _refuse(self, status: int, *, code: str, title: str, detail: str) -> None:
+        """Answers and hangs up: where the next request begins is not known."""
+        if self.transport.is_closing():
+            return
+        id_ = new_request_id()
+        response = problem(status, code=code, title=title, detail=detail, members={"request_id": id_})
+        body = response.content
+        head = [
+            STATUS_LINE[status].rstrip(),
+            b"content-type: application/problem+json",
+            b"content-length: %d" % len(body),
+            b"x-request-id: " + id_.encode(),
+            b"connection: close",
+        ]
+        self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + body)
+        self.transport.close()

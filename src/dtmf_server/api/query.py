@@ -1,0 +1,85 @@
+"""Query strings: each parameter known, none given twice, none missing that has to be there."""
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import Literal, get_args, get_origin
+
+from litestar.exceptions import ValidationException
+from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
+
+from dtmf_server.api.calls import Request
+from dtmf_server.api.wording import in_query
+from dtmf_server.core.errors import InvalidRequest
+
+# msgspec would take 1e3 for a whole number, and 2018 for a time in 1970.
+_FORMS = {
+    int: (re.compile(r"-?[0-9]+"), "must be a whole number, in the digits 0 to 9"),
+    datetime: (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].+"), "must be a time like 2018-01-01T01:01:01"),
+}
+
+
+def check(request: Request) -> None:
+    """Refuses what a reader of query strings would pass over or pick from. Runs before every request of the API."""
+    if request.method == "OPTIONS":
+        return
+    names = _names(request.route_handler)
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in names.values():
+            takes = ", ".join(names.values()) or "none"
+            raise InvalidRequest(name, f"is not a parameter of this request; it takes {takes}")
+        if given.count(name) > 1:
+            raise InvalidRequest(name, "is given more than once: which one counts?")
+    for name, (form, words) in _forms(request.route_handler).items():
+        if name in given and not form.fullmatch(request.query_params[name]):
+            raise InvalidRequest(name, words)
+    for name in _required(request.route_handler):
+        if name not in given:
+            raise InvalidRequest(name, f"is missing: add ?{name}=… to the URL")
+
+
+def refusal(request: Request, error: ValidationException) -> InvalidRequest:
+    """Litestar's complaint about a parameter, by the name it has on the wire and in plain words."""
+    found = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    key, message = found.get("key", "request"), in_query(found.get("message", error.detail))
+    if "can't be" in message and (allowed := _choices(request.route_handler, key)):
+        message += f"; it is {' or '.join(allowed)}"
+    return InvalidRequest(_names(request.route_handler).get(key, key), message)
+
+
+@lru_cache(maxsize=256)  # as many as there are handlers
+def _names(handler: BaseRouteHandler) -> dict[str, str]:
+    """The handler's query parameters: by Python's name, the wire's."""
+    return {
+        name: field.kwarg_definition.name or name
+        for name, field in handler.parsed_fn_signature.parameters.items()
+        if isinstance(field.kwarg_definition, QueryParameter)
+    }
+
+
+@lru_cache(maxsize=256)
+def _required(handler: BaseRouteHandler) -> list[str]:
+    fields = handler.parsed_fn_signature.parameters
+    return [wire_name for name, wire_name in _names(handler).items() if not fields[name].has_default]
+
+
+@lru_cache(maxsize=256)
+def _forms(handler: BaseRouteHandler) -> dict[str, tuple[re.Pattern[str], str]]:
+    """By the wire's name, the form of each parameter that has one."""
+    fields = handler.parsed_fn_signature.parameters
+    kinds = {name: (fields[name].annotation, *get_args(fields[name].annotation)) for name in _names(handler)}
+    return {
+        wire_name: form
+        for name, wire_name in _names(handler).items()
+        for kind, form in _FORMS.items()
+        if kind in kinds[name]
+    }
+
+
+def _choices(handler: BaseRouteHandler, name: str) -> list[str]:
+    """What a parameter may be, if it is one of a few words."""
+    field = handler.parsed_fn_signature.parameters.get(name)
+    kinds = () if field is None else (field.annotation, *get_args(field.annotation))  # it may be one of them, or None
+    return [str(value) for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]

@@ -1,0 +1,19 @@
+"""Webhook secrets: one per account and version, derived from the service's key, so that none has to be stored."""
+
+import base64
+import hashlib
+import hmac
+
+OVERLAP_US = 24 * 3_600_000_000  # after a rotation the secret before signs too for so long, by the wall's clock
+
+
+def derive(key: bytes, *, account_id: int, version: int) -> str:
+    """The account's `whsec_…` secret of that version (Standard Webhooks: 24 to 64 bytes, base64)."""
+    digest = hmac.digest(key, f"webhook {account_id} {version}".encode(), hashlib.sha256)
+    return "whsec_" + base64.b64encode(digest).decode("ascii")
+
+
+def signing_versions(version: int, *, rotated_wall_us: int | None, wall_us: int) -> list[int]:
+    """The versions that sign now, newest first: two for a day after a rotation."""
+    overlaps = rotated_wall_us is not None and wall_us - rotated_wall_us < OVERLAP_US
+    return [version, version - 1] if overlaps else [version]

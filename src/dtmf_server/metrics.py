@@ -1,0 +1,48 @@
+"""Metrics for Prometheus, on a listener of their own: nobody but the operator should see them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import delivery_log
+from dtmf_server.storage.db import Tx
+
+REGISTRY = CollectorRegistry()
+ATTEMPTS = Counter(
+    "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=REGISTRY
+)
+
+
+class _Queue(Collector):
+    """What waits, read from the database when it is asked for."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[Any]:
+        """The queue as it is now."""
+
+        def look(tx: Tx) -> Any:
+            return delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
+
+        standing = self._runtime.db.read_now(look)
+        waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
+        waiting.add_metric([], standing["waiting"])
+        yield waiting
+        parked = GaugeMetricFamily("dtmf_deliveries_parked", "Deliveries given up until they are replayed")
+        parked.add_metric([], standing["parked"])
+        yield parked
+        oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
+        oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
+        yield oldest
+
+
+def listen(runtime: Runtime, *, host: str, port: int) -> Any:
+    """Serves `/metrics` in a thread of its own; the server it started."""
+    REGISTRY.register(_Queue(runtime))
+    server, _ = start_http_server(port, addr=host, registry=REGISTRY)
+    return server

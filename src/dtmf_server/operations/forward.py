@@ -1,0 +1,88 @@
+"""SMS on their way to a carrier: those a renter sends, and forwards, which become sent messages here."""
+
+from dataclasses import dataclass
+
+from dtmf_server.core.errors import Refusal
+from dtmf_server.operations import deliver, send
+from dtmf_server.operations.books import open_books
+from dtmf_server.operations.deliver import Work
+from dtmf_server.storage import messages, rentals
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_log import Attempt
+
+SEEN_US = 24 * 3_600_000_000  # how long a forwarded text is recognised when it comes back
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An SMS for a carrier, already charged and stored."""
+
+    message_id: int
+    sender: str
+    to: str
+    text: str
+
+
+def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
+    """What to hand to the carrier for this delivery; None if there is nothing (more) to send.
+
+    A forward becomes a sent message of the rented number here, charged once, however often it is attempted.
+    """
+    sent = messages.full(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
+    if sent is not None:
+        return _unless_done(tx, work, sent, now_us=now_us)
+    if refused := _refuse_loop(tx, work, since_us=now_us - SEEN_US):
+        deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us)
+        return None
+    return _begin_forward(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
+
+
+def handed_over(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
+    """The carrier has taken the SMS: accepted, and the delivery done."""
+    send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+    deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+
+
+def refused_for_good(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
+    """The carrier will never take the SMS: failed, refunded, parked."""
+    send.failed(tx, message_id, reason=attempt.reason, now_us=now_us, rest_us=rest_us)
+    deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
+
+
+def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int) -> Outgoing | None:
+    """The message again, if the attempt before did not get to the end; a failed one was refunded and stays so."""
+    if sent["status"] == "queued":
+        return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"] or "")
+    if sent["status"] == "failed":
+        deliver.park(tx, work, reason="the message failed and was refunded", attempt=None, now_us=now_us)
+    else:
+        attempt = Attempt(now_us, 0, None, "the carrier had taken it already", None)
+        deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+    return None
+
+
+def _refuse_loop(tx: Tx, work: Work, *, since_us: int) -> str | None:
+    if work.destination == work.e164:
+        return "a number does not forward to itself"
+    if messages.is_forward(tx, sender=work.sender, recipient=work.e164, content=work.text, since_us=since_us):
+        return "a forwarded SMS is not forwarded again"
+    return None
+
+
+def _begin_forward(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
+    rental = rentals.by_id(tx, work.rental_id)
+    text = f"From {work.sender}: {work.text}"
+    try:
+        with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
+            if not books.is_live(work.account_id, work.rental_id):
+                raise ForwardTooLate
+            message_id = send.queue(tx, books, rental, to=work.destination, content=text, daily_limit=daily_limit)
+            messages.mark_forward(tx, message_id, forward_of=work.message_id)
+    except Refusal as refusal:
+        deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us)
+        return None
+    return Outgoing(message_id, rental["e164"], work.destination, text)
+
+
+class ForwardTooLate(Refusal):
+    """The rental ended before the SMS was forwarded."""

@@ -1,0 +1,74 @@
+"""Deliveries as the renter sees them: the log, replays, a test, and the secret that signs webhooks."""
+
+from dtmf_server.core import webhook_secret
+from dtmf_server.core.errors import NotFound, Refusal
+from dtmf_server.operations.rent import live_rental
+from dtmf_server.storage import accounts, delivery_log, outbox, service
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.outbox import NewDelivery
+
+
+class NoWebhook(Refusal):
+    """This number has no webhook to test: set one first."""
+
+    status, code, title = 409, "no_webhook", "No webhook"
+
+
+class TextErased(Refusal):
+    """The text of this SMS was erased, so there is nothing left to deliver."""
+
+    status, code, title = 409, "text_erased", "Text erased"
+
+
+def deliveries(
+    tx: Tx, account_id: int, *, state: str | None, e164: str | None, since_us: int, after: int, limit: int
+) -> list[tuple[Row, list[Row]]]:
+    """The account's deliveries after that id, oldest first, each with its attempts."""
+    rows = delivery_log.of_account(tx, account_id, state=state, e164=e164, since_us=since_us, after=after, limit=limit)
+    attempts = delivery_log.attempts_of(tx, [row["id"] for row in rows])
+    return [(row, attempts.get(row["id"], [])) for row in rows]
+
+
+def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> Row:
+    """The delivery, queued again. Raises NotFound, TextErased."""
+    accounts.lock(tx, [account_id])
+    row = delivery_log.one_of_account(tx, account_id, delivery_id)
+    if row is None:
+        raise NotFound(f"this account has no delivery {delivery_id}")
+    if row["erased"]:
+        raise TextErased
+    outbox.replay(tx, delivery_id, now_us=now_us)
+    replayed = delivery_log.one_of_account(tx, account_id, delivery_id)
+    assert replayed is not None
+    return replayed
+
+
+def parked_since(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
+    """How many parked webhooks that came since then were queued again."""
+    accounts.lock(tx, [account_id])
+    return outbox.replay_parked(tx, account_id, since_us=since_us, now_us=now_us)
+
+
+def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
+    """A delivery of a sample to the number's webhook. Raises NumberNotRented, NoWebhook."""
+    accounts.lock(tx, [account_id])
+    rental = live_rental(tx, account_id, e164, now_us=now_us)
+    if rental["action"] != "webhook":
+        raise NoWebhook
+    new = NewDelivery(account_id, rental["id"], None, "test", rental["destination"])
+    outbox.add(tx, [new], now_us=now_us)
+    row = delivery_log.newest_of_account(tx, account_id)
+    assert row is not None
+    return row
+
+
+def secret(tx: Tx, account_id: int) -> str:
+    """The secret that signs the account's webhooks."""
+    version, _ = accounts.webhook_version(tx, account_id)
+    return webhook_secret.derive(service.webhook_key(tx), account_id=account_id, version=version)
+
+
+def rotate_secret(tx: Tx, account_id: int, *, wall_us: int) -> str:
+    """A new secret; the one before signs too for a day."""
+    accounts.rotate_webhook_secret(tx, account_id, wall_us=wall_us)
+    return secret(tx, account_id)

@@ -1,0 +1,111 @@
+"""The delivery log: what was delivered, what waits, what is parked, and every attempt at it."""
+
+from dataclasses import dataclass
+
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one attempt, for the log. `reply` is the beginning of what the receiver answered."""
+
+    at_us: int
+    duration_us: int
+    status: int | None
+    reason: str
+    reply: str | None
+
+
+def append(tx: Tx, delivery_id: int, *, attempts: int, attempt: Attempt) -> None:
+    """Adds an attempt to the delivery's log."""
+    tx.insert(
+        schema.attempts,
+        ("delivery_id", "attempt", "at_us", "duration_us", "status", "reason", "reply"),
+        [
+            (
+                delivery_id,
+                attempts,
+                attempt.at_us,
+                attempt.duration_us,
+                attempt.status,
+                attempt.reason,
+                attempt.reply,
+            )
+        ],
+    )
+
+
+_LISTED = (
+    "d.id, d.kind, d.state, d.destination, d.message_id, d.created_at_us, d.attempts, d.due_at_us, d.finished_at_us,"
+    " d.last_status, d.reason, r.e164, r.erased_at_us IS NOT NULL AS erased"
+)
+
+
+def of_account(
+    tx: Tx, account_id: int, *, state: str | None, e164: str | None, since_us: int, after: int, limit: int
+) -> list[Row]:
+    """An account's deliveries with ids above `after`, oldest first; of a state, a number, or a time on."""
+    return tx.all(
+        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        " WHERE d.account_id = :account_id AND d.id > :after AND d.created_at_us >= :since_us"
+        " AND (:state = '' OR d.state = :state) AND (:e164 = '' OR r.e164 = :e164) ORDER BY d.id LIMIT :limit",
+        account_id=account_id,
+        after=after,
+        since_us=since_us,
+        state=state or "",
+        e164=e164 or "",
+        limit=limit,
+    )
+
+
+def one_of_account(tx: Tx, account_id: int, delivery_id: int) -> Row | None:
+    """One of the account's deliveries."""
+    return tx.one(
+        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        " WHERE d.account_id = :account_id AND d.id = :id",
+        account_id=account_id,
+        id=delivery_id,
+    )
+
+
+def newest_of_account(tx: Tx, account_id: int) -> Row | None:
+    """The account's newest delivery."""
+    return tx.one(
+        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        " WHERE d.account_id = :account_id ORDER BY d.id DESC LIMIT 1",
+        account_id=account_id,
+    )
+
+
+def attempts_of(tx: Tx, delivery_ids: list[int]) -> dict[int, list[Row]]:
+    """Each delivery's log, oldest attempt first."""
+    log: dict[int, list[Row]] = {}
+    for row in tx.all(
+        "SELECT delivery_id, attempt, at_us, duration_us, status, reason, reply FROM attempts"
+        " WHERE delivery_id IN @delivery_ids ORDER BY delivery_id, attempt",
+        delivery_ids=delivery_ids,
+    ):
+        log.setdefault(row["delivery_id"], []).append(row)
+    return log
+
+
+def erase_replies(tx: Tx, rental_ids: list[int]) -> None:
+    """Erases what receivers answered: it may quote the texts."""
+    tx.run(
+        "UPDATE attempts SET reply = NULL WHERE delivery_id IN"
+        " (SELECT id FROM deliveries WHERE rental_id IN @rental_ids) AND reply IS NOT NULL",
+        rental_ids=rental_ids,
+    )
+
+
+def standing(tx: Tx, *, now_us: int) -> Row:
+    """How many deliveries wait and are parked, and how old the oldest that waits is."""
+    row = tx.one(
+        "SELECT (SELECT count(*) FROM deliveries WHERE state = 'waiting') AS waiting,"
+        " (SELECT count(*) FROM deliveries WHERE state = 'parked') AS parked,"
+        " (SELECT :now_us - min(created_at_us) FROM deliveries WHERE state = 'waiting') AS oldest_age_us",
+        now_us=now_us,
+    )
+    assert row is not None
+    return row

@@ -1,0 +1,181 @@
+"""Every operation of the API with a request that works: what the tests of all operations start from."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.core import token
+from dtmf_server.core.rental import action_for
+from dtmf_server.operations import deposit, rent, tokens
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.schema import metadata
+from harness import START_US, give_coins, new_token, open_account
+
+from .connection import Asked, ask_for
+
+REST_US = 24 * 3_600_000_000
+OTHER_PHONE = "+447700900123"
+
+# What an operation answers to anybody.
+PUBLIC = {"POST /api/v1/accounts", "GET /healthz", "GET /readyz"}
+
+
+@dataclass(frozen=True)
+class Renter:
+    """An account with coins, a rented number, a message, an address and two tokens."""
+
+    account_id: int
+    token: str
+    second_token_id: int
+    e164: str
+    address: str
+    text: str
+    label: str
+    hook: str
+    delivery_id: int
+
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody else may read."""
+        return [self.e164, self.address, self.text, self.label, self.token, self.hook]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that works, and the status it is answered with."""
+
+    status: int
+    body: dict[str, Any] | None = None
+    query: dict[str, Any] = field(default_factory=dict)
+    path: dict[str, Any] = field(default_factory=dict)
+
+    def asked(self, name: str, token: str | None, **headers: str) -> Asked:
+        """The request, by the name of its operation."""
+        method, path = name.split(" ")
+        return ask_for(method, path.format(**self.path), self.body, token=token, query=self.query, headers=headers)
+
+
+def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
+    """A new renter."""
+    account_id = open_account(db, seed=seed)
+    give_coins(db, account_id, coins)
+    text, label, hook = f"a text for {seed} only", f"the label of {seed}", f"http://127.0.0.1:1024/{seed}"
+
+    def settle_in(tx: Tx) -> tuple[int, str, str, int]:
+        sha256 = token.sha256(new_token(seed + 1_000_000))
+        second = tokens.add(tx, account_id, token_sha256=sha256, label=label, now_us=START_US)
+        derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
+        address = deposit.new_address(tx, account_id, derive=derive, now_us=START_US)
+        rental = rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US)
+        e164 = rental["e164"]
+        (message_id,) = receive_many(tx, [Inbound(e164, OTHER_PHONE, text)], now_us=START_US, rest_us=REST_US)
+        rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US, rest_us=REST_US)
+        delivery_id = _park(tx, account_id, rental["id"], message_id, destination=hook)
+        return second, address, e164, delivery_id
+
+    second, address, e164, delivery_id = db.write_now(settle_in)
+    return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id)
+
+
+def _park(tx: Tx, account_id: int, rental_id: int, message_id: int | None, *, destination: str) -> int:
+    """A webhook's delivery that was given up, as the outbox leaves it."""
+    row = tx.one(
+        "INSERT INTO deliveries (account_id, rental_id, message_id, kind, destination, state, created_at_us,"
+        " attempts, due_at_us, finished_at_us, reason) VALUES (:account_id, :rental_id, :message_id, 'webhook',"
+        " :destination, 'parked', :now_us, 1, :now_us, :now_us, 'given up') RETURNING id",
+        account_id=account_id,
+        rental_id=rental_id,
+        message_id=message_id,
+        destination=destination,
+        now_us=START_US,
+    )
+    assert row is not None
+    return int(row["id"])
+
+
+def calls(renter: Renter) -> dict[str, Call]:
+    """A request of this renter for every operation. A new operation belongs here: the tests ask for it."""
+    number = {"e164": renter.e164}
+    return {
+        "GET /healthz": Call(200),
+        "GET /readyz": Call(200),
+        "GET /api/v1/account": Call(200),
+        "GET /api/v1/usage": Call(200),
+        "GET /api/v1/transactions": Call(200, query={"after": 0, "limit": 100}),
+        "POST /api/v1/accounts": Call(201),
+        "GET /api/v1/tokens": Call(200),
+        "POST /api/v1/tokens": Call(201, {"label": "laptop"}),
+        "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
+        "GET /api/v1/addresses": Call(200),
+        "POST /api/v1/addresses": Call(201),
+        "GET /api/v1/deposits": Call(200),
+        "GET /api/v1/groups": Call(200, query={"type": "mobile"}),
+        "GET /api/v1/numbers": Call(200),
+        "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
+        "GET /api/v1/number": Call(200, query=number),
+        "PATCH /api/v1/number": Call(200, {"sms_forwarded_to": renter.hook}, number),
+        "DELETE /api/v1/number": Call(204, query=number),
+        "POST /api/v1/message": Call(204, {"from": renter.e164, "to": OTHER_PHONE, "content": "hello"}),
+        "GET /api/v1/messages": Call(200, query={"after": 0, "limit": 100, "wait": 0, **number}),
+        "GET /api/v1/deliveries": Call(
+            200, query={"state": "parked", "since": "2018-01-01T01:01:01", "after": 0, "limit": 100, **number}
+        ),
+        "POST /api/v1/deliveries/{delivery_id}/retry": Call(200, path={"delivery_id": renter.delivery_id}),
+        "POST /api/v1/deliveries/retry": Call(200, {"since": "2018-01-01T01:01:01"}),
+        "POST /api/v1/deliveries/test": Call(201, {"e164": renter.e164}),
+        "GET /api/v1/webhook_secret": Call(200),
+        "POST /api/v1/webhook_secret": Call(201),
+        "POST /api/v1/sandbox/message": Call(201, {"to": renter.e164, "from": OTHER_PHONE, "content": "hello"}),
+        "POST /api/v1/sandbox/deposit": Call(201, {"address": renter.address, "amount": 1000, "confirmations": 0}),
+        "POST /api/v1/sandbox/clock": Call(200, {"advance_s": 0}),
+        "GET /api/v1/sandbox/sent": Call(200),
+    }
+
+
+def names_of(document: dict[str, Any]) -> set[str]:
+    """The operations of an OpenAPI document: 'GET /api/v1/account'."""
+    return {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
+
+
+def operation_of(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the document says about an operation."""
+    method, path = name.split(" ")
+    found: dict[str, Any] = document["paths"][path][method.lower()]
+    return found
+
+
+def body_schema_of(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The schema of the operation's body; empty if it takes none."""
+    body = operation_of(document, name).get("requestBody")
+    if body is None:
+        return {}
+    reference = body["content"]["application/json"]["schema"]["$ref"]
+    found: dict[str, Any] = document["components"]["schemas"][reference.rsplit("/", 1)[1]]
+    return found
+
+
+def dump(db: Database, account_id: int | None = None) -> dict[str, list[Any]]:
+    """Every row of every table, or every row that belongs to an account."""
+    return {table.name: db.read_now(partial(_rows, name=table.name, account_id=account_id)) for table in _tables()}
+
+
+def _tables() -> list[Any]:
+    """All but the chain worker's own: it follows the chain at its own time."""
+    return [table for table in metadata.sorted_tables if table.name != "chain_blocks"]
+
+
+def _rows(tx: Tx, *, name: str, account_id: int | None) -> list[Any]:
+    columns = metadata.tables[name].c.keys()
+    rows = [tuple(_plain(row[column]) for column in columns) for row in tx.all(f"SELECT * FROM {name}")]
+    if account_id is not None:
+        owner = "id" if name == "accounts" else "account_id"
+        if owner not in columns:
+            return []
+        rows = [row for row in rows if row[columns.index(owner)] == account_id]
+    return sorted(rows, key=repr)
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value

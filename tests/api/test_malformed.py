@@ -1,0 +1,69 @@
+"""Bad input gets a clear error: a problem that names the field and says the mend, and nothing is stored."""
+
+import os
+import re
+from typing import Any
+
+from dtmf_server.storage.db import Database
+
+from .connection import Asked, Connection, Reply
+from .malformed import BODY, QUERY, requests
+from .operations import Renter, body_schema_of, calls, dump, names_of, operation_of
+
+SEED = int(os.environ.get("DTMF_TEST_SEED", "15"))
+COUNT = int(os.environ.get("DTMF_TEST_MALFORMED", "2000"))
+PROBLEM = {"type": str, "title": str, "status": int, "detail": str, "code": str, "request_id": str}
+# What only a programmer of this service would understand.
+JARGON = re.compile(
+    r"`|Expected|Object contains|msgspec|[Ll]itestar|Traceback|Exception|\bstr\b|\bint\b|codec|NoneType"
+)
+
+
+def complaint(asked: Asked, reply: Reply) -> str | None:
+    """What is wrong with the answer to a malformed request, None if nothing is."""
+    if not 400 <= reply.status < 500 or reply.headers.get("content-type") != "application/problem+json":
+        return f"answered {reply.status}, {reply.headers.get('content-type')}"
+    problem = reply.json
+    if any(type(problem.get(key)) is not kind or problem[key] == "" for key, kind in PROBLEM.items()):
+        return "lacks a member of a problem"
+    if problem["status"] != reply.status or problem["request_id"] != reply.headers.get("x-request-id"):
+        return "contradicts its own status line or headers"
+    if asked.field is not None and problem.get("field") != asked.field:
+        return f"names {problem.get('field')} and not {asked.field}"
+    if JARGON.search(problem["detail"]):
+        return "speaks the programmer's language"
+    return None
+
+
+def test_every_malformed_request_is_refused_clearly_and_stores_nothing(
+    db: Database, renter: Renter, connection: Connection, document: dict[str, Any]
+) -> None:
+    before = dump(db)
+    faults = []
+    asked_for = 0
+    for asked in requests(document, renter, seed=SEED, count=COUNT):
+        reply = connection.send(asked)
+        asked_for += 1
+        if wrong := complaint(asked, reply):
+            faults.append(f"{asked}\n    {wrong}: {reply.status} {reply.body[:400]!r}")
+    print(f"{asked_for} malformed requests with seed {SEED}: {len(faults)} answered badly")
+    assert not faults, f"seed {SEED}: {len(faults)} of {asked_for}\n" + "\n".join(faults[:20])
+    assert asked_for == COUNT
+    assert dump(db) == before
+
+
+def test_every_field_and_parameter_of_the_document_has_malformed_values(
+    renter: Renter, document: dict[str, Any]
+) -> None:
+    assert names_of(document) == set(calls(renter))
+    for name in names_of(document):
+        parameters = operation_of(document, name).get("parameters", [])
+        assert {each["name"] for each in parameters if each["in"] == "query"} <= set(QUERY)
+        assert set(body_schema_of(document, name).get("properties", {})) <= set(BODY)
+
+
+def test_the_requests_these_were_made_from_work(renter: Renter, connection: Connection) -> None:
+    last = ("DELETE /api/v1/number", "DELETE /api/v1/tokens")
+    for name, call in sorted(calls(renter).items(), key=lambda pair: pair[0] in last):
+        reply = connection.send(call.asked(name, renter.token))
+        assert reply.status == call.status, (name, reply)

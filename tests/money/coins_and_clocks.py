@@ -1,0 +1,198 @@
+"""The state machine's service, its coins and its clocks; after every step each account is held against the oracle
+(plain_service.py, plain_chain.py). machine.py has what renters and carriers do."""
+
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from dtmf_server.core.errors import InsufficientFunds, Refusal
+from dtmf_server.operations import account, deposit, meter
+from dtmf_server.operations.books import open_books
+from dtmf_server.storage import numbers
+from dtmf_server.storage.db import Tx
+from harness import START_US, Group
+from harness import initialise as initialise_service
+from money import same_money
+from money.fresh import fresh_database
+from money.plain_chain import PlainChain
+from money.plain_minutes import MINUTE_US
+from money.plain_service import DAY_US, PlainAccount, PlainGroup, PlainService
+
+HOUR_US = 60 * MINUTE_US
+REST_US = 90 * MINUTE_US
+DAILY_LIMIT = 12
+CONFIRMATIONS = 2
+ACCOUNTS = 3
+
+CATALOG = {
+    Group("cheap", rental_cost_per_minute=1, cost_per_inbound_message=3): ["+12025550100", "+12025550101"],
+    Group("setup", setup_cost=50, rental_cost_per_minute=7, cost_per_inbound_message=0): ["+12025550110"],
+    Group("dear", rental_cost_per_minute=269, cost_per_inbound_message=601): ["+12025550120", "+12025550121"],
+    Group("usual", rental_cost_per_minute=13, cost_per_inbound_message=705): ["+12025550130", "+12025550131"],
+    Group("free", setup_cost=5, rental_cost_per_minute=0, cost_per_inbound_message=1): ["+12025550140"],
+}
+GROUPS = [group.id for group in CATALOG]
+E164S = sorted(e164 for stocked in CATALOG.values() for e164 in stocked)
+NOT_OURS = "+12025550199"
+DESTINATIONS = {"1": 20, "44": 30, "4477": 50, "49": 0}
+PHONES = ["+13005550000", "+442071838750", "+447700900123", "+4930123456", "+33123456789"]  # the last: nobody sends
+WEBHOOK = "https://example.org/hook"
+
+who = st.integers(0, ACCOUNTS - 1)
+spans_us = (
+    st.integers(0, 3 * MINUTE_US)
+    | st.integers(0, 3 * 60).map(lambda minutes: minutes * MINUTE_US)
+    | st.sampled_from([HOUR_US, DAY_US, DAY_US + 1, 30 * DAY_US, 366 * DAY_US])
+)
+amounts = st.integers(1, 500) | st.integers(1, 20_000) | st.sampled_from([1, 7, 13, 269, 705])
+
+
+class CoinsAndClocks(RuleBasedStateMachine):
+    """One run: a fresh service with three accounts, whose coins come and go while clocks do as they please."""
+
+    template_url: ClassVar[str]
+    steps_done: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_us = START_US
+        self.wall_us = 0
+        self.leave = ExitStack()
+        self.db = self.leave.enter_context(fresh_database(self.template_url))
+        self.chain = PlainChain()
+        self.plain = PlainService(
+            groups={
+                g.id: PlainGroup(g.setup_cost, g.rental_cost_per_minute, g.cost_per_inbound_message or 0)
+                for g in CATALOG
+            },
+            numbers={e164: group.id for group, stocked in CATALOG.items() for e164 in stocked},
+            destinations=DESTINATIONS,
+            rest_us=REST_US,
+            daily_limit=DAILY_LIMIT,
+        )
+        initialise_service(self.db, CATALOG)
+        self.db.write_now(self._open)
+        self.ids = list(self.plain.accounts)
+        self.scripts = [bytes([index]) for index in range(ACCOUNTS)]
+        self.owners = dict(zip(self.scripts, self.ids, strict=True))
+
+    def _open(self, tx: Tx) -> None:
+        tx.run("DELETE FROM destinations")
+        for prefix, cost in DESTINATIONS.items():
+            numbers.set_destination(tx, prefix, cost)
+        self.plain.accounts.clear()  # the function may be run again
+        for index in range(ACCOUNTS):
+            id_ = account.open_account(tx, token_sha256=bytes([index]) * 32, now_us=START_US)
+            self.plain.accounts[id_] = PlainAccount(id_, START_US)
+            deposit.new_address(
+                tx, id_, derive=lambda _, index=index: (f"address {index}", bytes([index])), now_us=START_US
+            )
+
+    def teardown(self) -> None:
+        self.leave.close()
+
+    # --- money ------------------------------------------------------------------------------------------------
+
+    @initialize(first=st.lists(amounts, min_size=ACCOUNTS, max_size=ACCOUNTS))
+    def coins_for_everyone(self, first: list[int]) -> None:
+        self.chain.broadcast(self.scripts, first)
+        self.chain.mine(CONFIRMATIONS)
+        self.follow(blocks=20)
+
+    @rule(who=who, amount=amounts)
+    def coins_arrive(self, who: int, amount: int) -> None:
+        self.chain.broadcast([self.scripts[who]], [amount])
+        self.chain.mine(CONFIRMATIONS)
+        self.follow(blocks=20)
+
+    @rule(outputs=st.lists(st.tuples(st.integers(0, ACCOUNTS), st.integers(0, 1) | amounts), min_size=1, max_size=4))
+    def broadcast(self, outputs: list[tuple[int, int]]) -> None:
+        scripts = [*self.scripts, b"somebody else's"]
+        self.chain.broadcast([scripts[who] for who, _ in outputs], [amount for _, amount in outputs])
+
+    @rule(count=st.integers(1, 3))
+    def mine(self, count: int) -> None:
+        self.chain.mine(count)
+
+    @rule(depth=st.integers(1, 6), keep=st.sampled_from(["waiting", "mined", "spent elsewhere"]))
+    def reorganise(self, depth: int, keep: str) -> None:
+        self.chain.reorganise(depth, keep=keep)
+
+    @rule(blocks=st.integers(0, 3) | st.just(20))
+    def follow(self, blocks: int) -> None:
+        step = self.chain.step(blocks)
+        self._write(lambda tx: deposit.follow(tx, step, required=CONFIRMATIONS, now_us=self.now_us, rest_us=REST_US))
+        for account_id, sats in self.chain.follow(step, self.owners, required=CONFIRMATIONS):
+            self.plain.move_coins(account_id, sats, self.now_us)
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    @rule(span_us=spans_us)
+    def time_passes(self, span_us: int) -> None:
+        self.now_us += span_us
+
+    @rule(span_us=spans_us)
+    def the_clock_goes_back(self, span_us: int) -> None:
+        self.now_us = max(START_US, self.now_us - span_us)
+
+    @rule(who=who, nth=st.integers(0, 3), minutes=st.integers(0, 5), off_us=st.integers(-1, 1))
+    def until_a_minute_begins(self, who: int, nth: int, minutes: int, off_us: int) -> None:
+        live = self.plain.accounts[self.ids[who]].live
+        if live:
+            self.now_us = live[nth % len(live)].next_tick_us() + minutes * MINUTE_US + off_us
+
+    @rule(who=who, off_us=st.integers(-1, 1))
+    def until_the_money_runs_out(self, who: int, off_us: int) -> None:
+        at_us = self.plain.run_out_us(self.ids[who], self.now_us)
+        if at_us is not None:
+            self.now_us = at_us + off_us
+
+    @rule()
+    def the_meter_sweeps(self) -> None:
+        due = self.plain.due(self.now_us)
+        assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == len(due)
+        for account_id in due:
+            self.plain.settle(account_id, self.now_us)
+        assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == 0
+        next_us = [at for id_ in self.ids if (at := self.plain.run_out_us(id_, 0)) is not None]
+        assert self.db.read_now(meter.next_due_us) == min(next_us, default=None)
+
+    @rule(several=st.sets(who))
+    def books_are_opened_for_nothing(self, several: set[int]) -> None:
+        ids = [self.ids[index] for index in several]
+
+        def look(tx: Tx) -> None:
+            with open_books(tx, ids, now_us=self.now_us, rest_us=REST_US):
+                pass
+
+        self._write(look)
+        for id_ in ids:
+            self.plain.settle(id_, self.now_us)
+
+    @rule(who=who, span_us=spans_us)
+    def the_balance_is_read_at_another_time(self, who: int, span_us: int) -> None:
+        at_us = self.now_us + span_us
+        read = self.db.read_now(lambda tx: account.balance(tx, self.ids[who], now_us=at_us))
+        assert read == self.plain.at(self.ids[who], at_us).balance
+
+    # --- after every step -------------------------------------------------------------------------------------
+
+    @invariant()
+    def everything_agrees(self) -> None:
+        type(self).steps_done += 1
+        self.db.read_now(lambda tx: same_money.check(tx, self.plain, self.chain, now_us=self.now_us))
+
+    def _write(self, fn: Any) -> Any:
+        return self.db.write_now(fn)
+
+    def _answer(self, fn: Any) -> Any:
+        """What a request is answered: its result, or the code of its refusal."""
+        try:
+            return self.db.write_now(fn)
+        except InsufficientFunds as refusal:
+            assert 0 <= refusal.members["balance"] < refusal.members["required"]  # type: ignore[operator]  # ints
+            return refusal.code
+        except Refusal as refusal:
+            return refusal.code

@@ -1,0 +1,9 @@
+"""Makes sure that the tests of the money test the source they are meant to: a mutant's, when a mutant is tested."""
+
+import os
+from pathlib import Path
+
+import dtmf_server
+
+EXPECTED = os.environ.get("DTMF_MONEY_SOURCE")
+assert EXPECTED is None or Path(dtmf_server.__file__).is_relative_to(EXPECTED), "another dtmf_server was imported"

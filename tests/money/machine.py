@@ -1,0 +1,158 @@
+"""A machine that does whatever renters, carriers, miners and clocks may do, in any order, on a real database."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from dtmf_server.core.rental import action_for
+from dtmf_server.operations import forward, receive, rent, send
+from dtmf_server.operations.deliver import Work
+from money import carrier_work
+from money.coins_and_clocks import (
+    DAILY_LIMIT,
+    E164S,
+    GROUPS,
+    HOUR_US,
+    NOT_OURS,
+    PHONES,
+    REST_US,
+    WEBHOOK,
+    CoinsAndClocks,
+    who,
+)
+from money.plain_minutes import PlainRental
+from money.plain_service import PlainMessage
+
+lengths = st.sampled_from([0, 1, 140, 160, 161, 306, 307])
+
+
+class Money(CoinsAndClocks):
+    """Rentals and messages on top of the coins and clocks."""
+
+    # --- rentals ----------------------------------------------------------------------------------------------
+
+    @rule(who=who, group=st.sampled_from(GROUPS))
+    def rent(self, who: int, group: str) -> None:
+        id_, expected = self.ids[who], self.plain.rent(self.ids[who], group, self.now_us)
+        row = self._answer(lambda tx: rent.start(tx, id_, group, now_us=self.now_us, rest_us=REST_US))
+        if isinstance(row, str):
+            assert row == expected
+        else:
+            assert row["e164"] == expected
+            self.plain.started(id_, expected, row["id"], self.now_us)
+
+    @rule(who=who, e164=st.sampled_from(E164S), own=st.booleans())
+    def end(self, who: int, e164: str, own: bool) -> None:
+        id_, e164 = self.ids[who], self._number(who, e164, own=own)
+        expected = self.plain.end(id_, e164, self.now_us)
+        answer = self._answer(lambda tx: rent.end(tx, id_, e164, now_us=self.now_us, rest_us=REST_US))
+        assert (answer or "ok") == expected
+
+    @rule(who=who, e164=st.sampled_from(E164S), to=st.none() | st.sampled_from([*PHONES, WEBHOOK]))
+    def set_action(self, who: int, e164: str, to: str | None) -> None:
+        id_, e164, action = self.ids[who], self._number(who, e164, own=True), action_for(to)
+        live = self.plain.at(id_, self.now_us).rental(e164)
+        answer = self._answer(lambda tx: rent.set_action(tx, id_, e164, action, now_us=self.now_us, rest_us=REST_US))
+        if live is None:
+            assert answer == "number_not_rented"
+            return
+        assert not isinstance(answer, str)
+        rental = self.plain.settle(id_, self.now_us).rental(e164)
+        assert rental is not None
+        rental.action = None if action is None else (action.kind.value, action.destination)
+
+    # --- messages ---------------------------------------------------------------------------------------------
+
+    @rule(batch=st.lists(st.tuples(st.sampled_from([*E164S, NOT_OURS]), lengths), min_size=1, max_size=6))
+    def sms_arrive(self, batch: list[tuple[str, int]]) -> None:
+        inbound = [receive.Inbound(e164, "+1234", "x" * length) for e164, length in batch]
+        ids = self._write(lambda tx: receive.receive_many(tx, inbound, now_us=self.now_us, rest_us=REST_US))
+        expected = self.plain.receive([e164 for e164, _ in batch], self.now_us)
+        assert [id_ is None for id_ in ids] == [each is None for each in expected]
+        for id_, booked in zip(ids, expected, strict=True):
+            if booked is not None:
+                self.plain.messages[id_] = PlainMessage(id_, booked[0], booked[1], "received")
+
+    @rule(who=who, e164=st.sampled_from(E164S), own=st.booleans(), to=st.sampled_from(PHONES), length=lengths)
+    def send(self, who: int, e164: str, own: bool, to: str, length: int) -> None:
+        id_, sender, content = self.ids[who], self._number(who, e164, own=own), "y" * length
+        expected, cost = self.plain.send(id_, sender, to, content, self.now_us)
+        answer = self._answer(
+            lambda tx: send.send(
+                tx,
+                id_,
+                sender=sender,
+                to=to,
+                content=content,
+                now_us=self.now_us,
+                rest_us=REST_US,
+                daily_limit=DAILY_LIMIT,
+            )
+        )
+        if isinstance(answer, str):
+            assert answer == expected
+        else:
+            assert (expected, cost) == ("ok", answer["cost"])
+            self.plain.messages[answer["id"]] = PlainMessage(answer["id"], id_, cost, "queued")
+
+    @rule(outcomes=st.lists(st.sampled_from(carrier_work.OUTCOMES), min_size=1, max_size=4))
+    def the_carrier_works(self, outcomes: list[str]) -> None:
+        self.wall_us += HOUR_US  # whatever was leased by a worker that crashed is free again
+        for work, outcome in zip(self._write(self._claim(len(outcomes))), outcomes, strict=False):
+            if work.kind == "webhook":
+                self._write(lambda tx, work=work: carrier_work.posted(tx, work, now_us=self.now_us))
+            else:
+                self._work(work, outcome)
+
+    def _claim(self, limit: int) -> Any:
+        return lambda tx: carrier_work.claim(tx, now_us=self.now_us, wall_us=self.wall_us, limit=limit)
+
+    def _work(self, work: Work, outcome: str) -> None:
+        """What the outbox does with one SMS, step by step; the oracle says whether it may be sent at all."""
+        terms = {"now_us": self.now_us, "rest_us": REST_US}
+        outgoing = self._write(lambda tx: forward.outgoing(tx, work, daily_limit=DAILY_LIMIT, **terms))
+        message_id = work.message_id if work.kind == "send" else self._forwarded(work, outgoing)
+        if message_id is None or self.plain.messages[message_id].status != "queued":
+            assert outgoing is None, "sent what is not to be sent"
+            return
+        assert outgoing is not None and outgoing.message_id == message_id
+        self._write(lambda tx: carrier_work.conclude(tx, work, message_id, outcome, **terms))
+        if outcome in ("sent", "failed"):
+            self.plain.move_on(message_id, outcome, self.now_us)
+
+    def _forwarded(self, work: Work, outgoing: Any) -> int | None:
+        """The sent message of a forward, charged when it is first attempted; None if it could not be."""
+        sent = next((m.id for m in self.plain.messages.values() if m.forward_of == work.message_id), None)
+        if sent is not None:
+            return sent
+        text = f"From {work.sender}: {work.text}"
+        live = self.plain.at(work.account_id, self.now_us).live
+        if all(rental.id != work.rental_id for rental in live):
+            return None
+        answer, cost = self.plain.send(work.account_id, work.e164, work.destination, text, self.now_us)
+        if answer != "ok":
+            return None
+        assert outgoing is not None, "a forward that could be paid was not sent"
+        self.plain.messages[outgoing.message_id] = PlainMessage(
+            outgoing.message_id, work.account_id, cost, "queued", forward_of=work.message_id
+        )
+        return int(outgoing.message_id)
+
+    @rule(nth=st.integers(0, 30), status=st.sampled_from(["sent", "delivered", "failed"]))
+    def the_carrier_reports(self, nth: int, status: str) -> None:
+        sent = sorted(m.id for m in self.plain.messages.values() if m.status != "received")
+        if not sent:
+            return
+        id_, now_us = sent[nth % len(sent)], self.now_us
+        if status == "failed":
+            self._write(lambda tx: send.failed(tx, id_, reason="no", now_us=now_us, rest_us=REST_US))
+        else:
+            report = send.accepted if status == "sent" else send.delivered
+            self._write(lambda tx: report(tx, id_, now_us=now_us, rest_us=REST_US))
+        self.plain.move_on(id_, status, now_us)
+
+    def _number(self, who: int, e164: str, *, own: bool) -> str:
+        """A number of this account's if it has any and `own`; else the one given."""
+        live: list[PlainRental] = self.plain.accounts[self.ids[who]].live
+        return live[E164S.index(e164) % len(live)].e164 if own and live else e164

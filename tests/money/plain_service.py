@@ -1,0 +1,238 @@
+"""The whole service's money again, in integers, dicts and loops: the oracle of the state machine.
+
+Each method says what the service has to answer ("ok" or the refusal's code) and does it here too. Time passes for
+an account only when the service has written something for it; `at` looks without writing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from money.plain_minutes import PlainRental, pay_minutes, run_out_us
+
+MINUTE_US = 60_000_000
+DAY_US = 24 * 60 * MINUTE_US
+
+
+@dataclass(frozen=True, slots=True)
+class PlainGroup:
+    """A group's prices."""
+
+    setup_cost: int
+    cost: int
+    sms_cost: int
+
+
+@dataclass(slots=True)
+class PlainNumber:
+    """A number on the shelf, or not."""
+
+    group_id: str
+    rented: bool = False
+    rests_until_us: int = 0
+    last_account_id: int | None = None
+
+
+@dataclass(slots=True)
+class PlainAccount:
+    """A customer."""
+
+    id: int
+    settled_us: int
+    balance: int = 0
+    debt: int = 0
+    live: list[PlainRental] = field(default_factory=list)
+    ended: list[PlainRental] = field(default_factory=list)
+    sent_us: list[int] = field(default_factory=list)
+
+    def copy(self) -> "PlainAccount":
+        """The same again, to be changed without changing this one."""
+        live, ended = [r.copy() for r in self.live], [r.copy() for r in self.ended]
+        return replace(self, live=live, ended=ended, sent_us=list(self.sent_us))
+
+    def pass_time(self, now_us: int) -> list[PlainRental]:
+        """Pays what has begun by now, or by the account's own now if that is later; who ended."""
+        self.settled_us = max(self.settled_us, now_us)
+        # A free minute moves nothing: counting them all for a year would only take long.
+        self.balance = pay_minutes(self.balance, [r for r in self.live if r.cost], self.settled_us)
+        ended = [rental for rental in self.live if rental.ended_us is not None]
+        self.live = [rental for rental in self.live if rental.ended_us is None]
+        self.ended += ended
+        return ended
+
+    def rental(self, e164: str) -> PlainRental | None:
+        """The live rental of this number."""
+        return next((rental for rental in self.live if rental.e164 == e164), None)
+
+
+@dataclass(slots=True)
+class PlainMessage:
+    """What was booked for a message, and how far it got."""
+
+    id: int
+    account_id: int
+    cost: int
+    status: str
+    forward_of: int | None = None
+
+
+def segments(text: str) -> int:
+    """Segments of a text in plain letters."""
+    return 1 if len(text) <= 160 else -(-len(text) // 153)
+
+
+class PlainService:
+    """Every account, number and message."""
+
+    def __init__(
+        self,
+        *,
+        groups: Mapping[str, PlainGroup],
+        numbers: Mapping[str, str],
+        destinations: Mapping[str, int],
+        rest_us: int,
+        daily_limit: int,
+    ) -> None:
+        self.groups, self.destinations = groups, destinations
+        self.rest_us, self.daily_limit = rest_us, daily_limit
+        self.numbers = {e164: PlainNumber(group_id) for e164, group_id in sorted(numbers.items())}
+        self.accounts: dict[int, PlainAccount] = {}
+        self.messages: dict[int, PlainMessage] = {}
+        self.strays = 0
+
+    def at(self, account_id: int, now_us: int) -> PlainAccount:
+        """The account as it would be at this time, were it written."""
+        account = self.accounts[account_id].copy()
+        account.pass_time(now_us)
+        return account
+
+    def settle(self, account_id: int, now_us: int) -> PlainAccount:
+        """Time passes for the account, written."""
+        account = self.accounts[account_id]
+        for rental in account.pass_time(now_us):
+            self._rest(self.numbers, rental)
+        return account
+
+    def _rest(self, numbers: dict[str, PlainNumber], rental: PlainRental) -> None:
+        assert rental.ended_us is not None
+        number = numbers[rental.e164]
+        number.rented, number.rests_until_us = False, rental.ended_us + self.rest_us
+
+    def _free_number(self, numbers: dict[str, PlainNumber], account_id: int, group_id: str, now_us: int) -> str | None:
+        """Which number of the group the account gets: one of its own that rests, else the longest rested."""
+        free = [(e164, n) for e164, n in numbers.items() if n.group_id == group_id and not n.rented]
+        own = [(e164, n) for e164, n in free if n.last_account_id == account_id and n.rests_until_us > now_us]
+        if own:
+            return min(own, key=lambda pair: (-pair[1].rests_until_us, pair[0]))[0]
+        rested = [(e164, n) for e164, n in free if n.rests_until_us <= now_us]
+        return min(rested, key=lambda pair: (pair[1].rests_until_us, pair[0]))[0] if rested else None
+
+    def rent(self, account_id: int, group_id: str, now_us: int) -> str:
+        """What renting is answered, or the number that it gives; `started` does it."""
+        group, account = self.groups[group_id], self.at(account_id, now_us)
+        if account.balance < group.setup_cost + group.cost:
+            return "insufficient_funds"
+        numbers = {e164: replace(number) for e164, number in self.numbers.items()}
+        for rental in account.ended[len(self.accounts[account_id].ended) :]:
+            self._rest(numbers, rental)  # out of money and not noticed before: the account may have it again
+        return self._free_number(numbers, account_id, group_id, account.settled_us) or "no_numbers_available"
+
+    def started(self, account_id: int, e164: str, rental_id: int, now_us: int) -> None:
+        """The account has rented this number."""
+        account, number = self.settle(account_id, now_us), self.numbers[e164]
+        group = self.groups[number.group_id]
+        account.balance -= group.setup_cost + group.cost
+        account.live.append(
+            PlainRental(rental_id, account.settled_us, group.cost, 1, e164=e164, sms_cost=group.sms_cost)
+        )
+        number.rented, number.last_account_id = True, account_id
+
+    def end(self, account_id: int, e164: str, now_us: int) -> str:
+        """The renter ends a rental."""
+        if self.at(account_id, now_us).rental(e164) is None:
+            return "number_not_rented"
+        account = self.settle(account_id, now_us)
+        rental = account.rental(e164)
+        assert rental is not None
+        rental.ended_us, rental.reason = account.settled_us, "renter"
+        account.live.remove(rental)
+        account.ended.append(rental)
+        self._rest(self.numbers, rental)
+        return "ok"
+
+    def receive(self, to: list[str], now_us: int) -> list[tuple[int, int] | None]:
+        """SMS for these numbers arrive together: (account, cost) of each, None for a stray."""
+        for account in self.accounts.values():
+            if any(rental.e164 in to for rental in account.live):
+                self.settle(account.id, now_us)
+        return [self._receive_one(e164) for e164 in to]
+
+    def _receive_one(self, e164: str) -> tuple[int, int] | None:
+        for account in self.accounts.values():
+            rental = account.rental(e164)
+            if rental is not None:
+                cost = min(rental.sms_cost, account.balance)
+                account.balance -= cost
+                return account.id, cost
+        self.strays += 1
+        return None
+
+    def price(self, to: str) -> int | None:
+        """What a segment to this number costs: the price of the longest prefix that fits."""
+        fitting = [prefix for prefix in self.destinations if to[1:].startswith(prefix)]
+        return self.destinations[max(fitting, key=len)] if fitting else None
+
+    def send(self, account_id: int, e164: str, to: str, content: str, now_us: int) -> tuple[str, int]:
+        """What sending from a number is answered, and its cost."""
+        account = self.at(account_id, now_us)
+        if account.rental(e164) is None:
+            return "number_not_rented", 0
+        price = self.price(to)
+        if price is None:
+            return "destination_not_served", 0
+        if sum(1 for at_us in account.sent_us if at_us > account.settled_us - DAY_US) >= self.daily_limit:
+            return "daily_limit_reached", 0
+        cost = price * segments(content)
+        if cost > account.balance:
+            return "insufficient_funds", 0
+        account = self.settle(account_id, now_us)
+        account.balance -= cost
+        account.sent_us.append(account.settled_us)
+        return "ok", cost
+
+    def move_on(self, message_id: int, status: str, now_us: int) -> None:
+        """A carrier says what became of a message; only the first 'failed' gives its cost back."""
+        message = self.messages[message_id]
+        account = self.settle(message.account_id, now_us)
+        may_follow = {"sent": ["queued"], "delivered": ["queued", "sent"], "failed": ["queued", "sent"]}
+        if message.status not in may_follow[status]:
+            return
+        message.status = status
+        if status == "failed":
+            account.balance += message.cost
+            message.cost = 0
+
+    def move_coins(self, account_id: int, sats: int, now_us: int) -> None:
+        """A deposit is credited, what is owed paid from it; or reversed, what is missing owed."""
+        account = self.settle(account_id, now_us)
+        if sats > 0:
+            paid = min(account.debt, sats)
+            account.debt -= paid
+            account.balance += sats - paid
+        else:
+            covered = min(account.balance, -sats)
+            account.balance -= covered
+            account.debt += -sats - covered
+
+    def due(self, now_us: int) -> list[int]:
+        """Whom the meter has to settle: out of money by now, or not settled for a day."""
+        return [
+            account.id
+            for account in self.accounts.values()
+            if any(rental.cost for rental in account.live)
+            and (len(self.at(account.id, now_us).live) < len(account.live) or account.settled_us <= now_us - DAY_US)
+        ]
+
+    def run_out_us(self, account_id: int, now_us: int) -> int | None:
+        """When the account's money runs out."""
+        account = self.at(account_id, now_us)
+        return run_out_us(account.balance, account.live)

@@ -1,0 +1,68 @@
+"""Faults for the money code, each of which some test has to notice: data for mutants.py."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A text in a file below src/dtmf_server, what to put in its place, and what that breaks."""
+
+    file: str
+    original: str
+    replacement: str
+    breaks: str
+
+
+FAULTS = [
+    # --- the meter's arithmetic
+    Fault("core/billing.py", "started_at_us) // MINUTE_US + 1", "started_at_us) // MINUTE_US", "the first minute is not counted"),
+    Fault("core/billing.py", "key=lambda r: (r.started_at_us, r.rental_id)", "key=lambda r: (-r.started_at_us, r.rental_id)", "at equal instants the youngest rental is paid first"),
+    Fault("core/billing.py", "and instant <= now_us:", "and instant < now_us:", "money that runs out this very instant still rents"),
+    Fault("core/billing.py", "_book_before(balance, live, now_us + 1)", "_book_before(balance, live, now_us)", "a minute that begins right now is not paid"),
+    Fault("core/billing.py", "elif rental.cost_per_minute <= balance:", "elif rental.cost_per_minute < balance:", "the last satoshi pays nothing"),
+    Fault("core/billing.py", "if rest < 0:", "if rest <= 0:", "the money runs out one minute early when it fits exactly"),
+    Fault("core/billing.py", "rental.next_minute_us + rounds * MINUTE_US", "rental.next_minute_us + (rounds + 1) * MINUTE_US", "the money runs out a minute late"),
+    Fault("core/billing.py", "return rental.next_minute_us, rental.started_at_us, rental.rental_id", "return rental.started_at_us, rental.next_minute_us, rental.rental_id", "minutes are thought to be due in the order of their rentals' starts"),
+    # --- the books
+    Fault("operations/books.py", "        now_us = max(now_us, account.settled_at_us)\n", "", "an account's now runs backwards"),
+    Fault("operations/books.py", "if paid := min(account.debt, amount):", "if paid := min(account.debt, amount) // 2:", "a deposit pays half of what is owed"),
+    Fault("operations/books.py", "            account.debt -= paid\n", "", "a debt is paid from every deposit again"),
+    Fault("operations/books.py", "covered = min(account.balance, amount)", "covered = account.balance", "a reversal takes all there is"),
+    Fault("operations/books.py", "account.debt += owed", "account.debt = owed", "a second reversal forgets the debt of the first"),
+    Fault("operations/books.py", "self._post(account, -setup_cost, money.REVENUE", "self._post(account, 0, money.REVENUE", "the set-up is free"),
+    Fault("operations/books.py", "self._ended.append((account_id, rental, account.settled_at_us, reason))", "self._ended.append((account_id, rental, rental.next_minute_us, reason))", "a rental ends at the end of its minute, not when it was ended"),
+    Fault("operations/books.py", "self._ended.append((account.id, rental, at_us, EndReason.DEPLETED))", "self._ended.append((account.id, rental, now_us, EndReason.DEPLETED))", "a rental out of money ends when somebody looks"),
+    Fault("operations/books.py", "if sats > 0 else (account.id, counterpart)", "if sats > 1 else (account.id, counterpart)", "a single satoshi given is booked as taken"),
+    Fault("operations/books.py", "account.depletes_at_us = billing.depletes_at(account.balance, account.running)", "account.depletes_at_us = account.depletes_at_us or billing.depletes_at(account.balance, account.running)", "the run-out is not computed again"),
+    Fault("operations/books.py", "at_us + self._rest_us)", "at_us)", "a number does not rest"),
+    Fault("operations/books.py", "        self._post(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)", "        self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)", "a refund is charged"),
+    Fault("operations/books.py", "        self._booked[after.rental_id] = after\n", "", "minutes that were paid are forgotten and paid again"),
+    # --- rentals
+    Fault("operations/rent.py", "        if not books.is_live(account_id, rental[\"id\"]):\n            raise NumberNotRented\n        books.end(", "        books.end(", "a rental that is over ends again"),
+    Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
+    Fault("operations/rent.py", "        now_us = books.now_us(account_id)\n        books.write_ends()", "        books.write_ends()", "a rental starts before what its account has paid already"),
+    Fault("operations/rent.py", "        books.write_ends()", "        books.note", "a number left a moment ago is not given back"),
+    # --- messages
+    Fault("operations/receive.py", "min(rental[\"cost_per_inbound_message\"] or 0, books.balance(account_id))", "(rental[\"cost_per_inbound_message\"] or 0)", "an SMS is withheld for lack of funds"),
+    Fault("operations/receive.py", " if books.is_live(rental[\"account_id\"], rental[\"id\"])}", "}", "an SMS is stored and charged after the money ran out"),
+    Fault("operations/receive.py", "if stray := len(inbound) - len(accepted):", "if stray := 0 * len(accepted):", "strays are not counted"),
+    Fault("operations/send.py", "cost = segments * cost_per_segment", "cost = cost_per_segment", "a long message costs one segment"),
+    Fault("operations/send.py", "        if message[\"status\"] not in from_status:\n            return\n", "", "a message that was delivered is refunded"),
+    Fault("operations/send.py", "            messages.refund(tx, message_id)\n", "", "a refunded message still costs"),
+    Fault("operations/send.py", "if sent >= daily_limit:", "if sent > daily_limit:", "one more than the daily limit is sent"),
+    Fault("operations/forward.py", "if not books.is_live(work.account_id, work.rental_id):", "if work.rental_id == 0:", "a forward leaves from a number whose money ran out"),
+    # --- deposits
+    Fault("operations/deposit.py", "deposits.unmined_credits(tx) + deposits.open_deposits(tx)", "deposits.open_deposits(tx)", "a deposit that left the chain is not reversed"),
+    Fault("core/chain.py", ">= required:", "> required:", "a deposit is credited a block late"),
+    Fault("operations/deposit.py", "owner is None or output.amount == 0", "owner is None", "an output without satoshis stops the chain"),
+    # --- the meter and the tables
+    Fault("operations/meter.py", "settled_before_us=now_us - DAY_US", "settled_before_us=now_us - 2 * DAY_US", "minutes are not booked every day"),
+    Fault("storage/accounts.py", "depletes_at_us <= :now_us\"", "depletes_at_us < :now_us\"", "the meter misses money that runs out right now"),
+    Fault("storage/accounts.py", "(a.id, a.balance, a.debt, ", "(a.id, a.balance, 0, ", "debts are not stored"),
+    Fault("storage/accounts.py", "WHERE account_id IN @ids AND ended_at_us IS NULL", "WHERE account_id IN @ids", "rentals that ended are billed on"),
+    Fault("storage/entries.py", "t.debit, t.credit, t.amount, t.account_id, t.balance,", "t.credit, t.debit, t.amount, t.account_id, t.balance,", "every transfer goes the other way"),
+    Fault("storage/entries.py", "start or None, id_", "None, id_", "bookings of minutes are no chain"),
+    Fault("storage/numbers.py", "\" AND rests_until_us > :now_us ORDER BY rests_until_us DESC", "\" AND rests_until_us > 0 ORDER BY rests_until_us", "the wrong one of the own numbers comes back"),
+    Fault("storage/numbers.py", "ORDER BY length(prefix) DESC", "ORDER BY length(prefix)", "the shortest prefix sets the price"),
+    Fault("operations/account.py", "return settled(tx, account_id, now_us=now_us).balance", "return accounts.load(tx, account_id).balance", "a balance is shown without the minutes since"),
+]
