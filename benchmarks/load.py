@@ -4,8 +4,12 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from time import perf_counter
+from typing import cast
 
 import uvloop
+
+
+TIMEOUT_S = 120.0
 
 
 class _Asker(asyncio.Protocol):
@@ -19,8 +23,7 @@ class _Asker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asks for the first time."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is not one by name
         self._ask()
 
     def data_received(self, data: bytes) -> None:
@@ -78,7 +81,8 @@ async def _load(port: int, requests: Sequence[bytes], count: int, connections: i
     opened = [
         await loop.create_connection(lambda one=one: _Asker(asked, left, one), "127.0.0.1", port) for one in done
     ]
-    await asyncio.gather(*done)
+    async with asyncio.timeout(TIMEOUT_S):
+        await asyncio.gather(*done)
     took_s = perf_counter() - started_s
     for transport, _ in opened:
         transport.abort()

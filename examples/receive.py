@@ -1,6 +1,6 @@
 """Rents a number, receives an SMS, ends the rental: the documented client against the sandbox that `make run` starts.
 
-    DTMF_TOKEN=dtmf_… python examples/receive.py
+DTMF_TOKEN=dtmf_… python examples/receive.py
 """
 
 from dtmf import DTMF

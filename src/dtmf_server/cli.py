@@ -189,8 +189,8 @@ def _make_folder(url: str) -> None:
 
 
 @contextlib.contextmanager
-def _opening(url: str) -> Iterator[None]:
-    """Says in one line what keeps a database from being opened: its folder, its server, what it holds."""
+def _opening(name: str) -> Iterator[None]:
+    """Says in one line what keeps a database or file from being opened: its folder, its server, what it holds."""
     from alembic.util import CommandError  # noqa: PLC0415 - `--help` does not wait for it
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
 
@@ -198,7 +198,7 @@ def _opening(url: str) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as error:
         cause = getattr(error, "orig", None) or error  # without the statement that SQLAlchemy quotes
-        raise CannotStart(f"can't open {log.mask(url)}: {' '.join(str(cause).split())}") from error
+        raise CannotStart(f"can't open {log.mask(name)}: {' '.join(str(cause).split())}") from error
 
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:
@@ -214,36 +214,33 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
     _make_folder(url)
-    with process.only_process(url):
+    with contextlib.ExitStack() as held:
         with _opening(url):
+            held.enter_context(process.only_process(url))
             runtime = process.open_runtime(configuration, url)
-        with contextlib.closing(runtime.db):
-            listener = None
-            if options.api:
-                asked = options.port if options.port is not None else configuration.server.port
-                listener = process.bind(host, asked, may_move=configuration.mode == "sandbox")
-                _announce(options, configuration.mode, host, asked, listener.getsockname()[1])
-                if configuration.mode == "sandbox":
+        held.enter_context(contextlib.closing(runtime.db))
+        listener, lines = None, [f"DTMF {configuration.mode} worker"]
+        if options.api:
+            asked = options.port if options.port is not None else configuration.server.port
+            listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
+            lines = _where(configuration.mode, host, asked, listener.getsockname()[1])
+            if configuration.mode == "sandbox":
+                with _opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(parents=True, exist_ok=True)
                     token = process.sandbox_token(runtime.db, runtime.clock, options.data / "token")
-                    _say(f"  export DTMF_TOKEN={token}")
-            else:
-                _say(f"DTMF {configuration.mode} worker")
-            process.listen_for_metrics(runtime, configuration)
-            process.allow_many_sockets()
-            process.serve(runtime, listener, workers=options.workers)
+                lines.append(f"  export DTMF_TOKEN={token}")
+        process.listen_for_metrics(runtime, configuration)
+        process.allow_many_sockets()
+        process.serve(runtime, listener, workers=options.workers, ready=lambda: _say("\n".join(lines)))
     _say("stopped; everything acknowledged is stored")
     return 0
 
 
-def _announce(options: argparse.Namespace, mode: str, host: str, asked: int, port: int) -> None:
+def _where(mode: str, host: str, asked: int, port: int) -> list[str]:
     """The first lines people see: where the service answers."""
-    shown = f"[{host}]" if ":" in host else host
-    if asked not in (0, port):
-        _say(f"port {asked} is busy: using {port}")
-    _say(f"DTMF {mode} on http://{shown}:{port}")
-    _say(f"  API docs   http://{shown}:{port}/docs")
-    _say(f"  export DTMF_URL=http://{shown}:{port}")
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    moved = [] if asked in (0, port) else [f"port {asked} is busy: using {port}"]
+    return [*moved, f"DTMF {mode} on {url}", f"  API docs   {url}/docs", f"  export DTMF_URL={url}"]
 
 
 def _say(line: str) -> None:

@@ -8,7 +8,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from ipaddress import ip_network
@@ -254,23 +254,30 @@ def allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool) -> None:
-    """Serves until SIGINT or SIGTERM: no new requests then, those under way finish, and the workers stop."""
+def serve(
+    runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serves until SIGINT or SIGTERM: no new requests then, those under way finish, and the workers stop.
+    Calls `ready` once a signal would be obeyed: whoever reads of it may stop the service at once."""
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve(runtime, listener, workers=workers))
+        runner.run(_serve(runtime, listener, workers=workers, ready=ready))
 
 
-async def _serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool) -> None:
+async def _serve(
+    runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]
+) -> None:
     server = http_server(runtime) if listener else None
     stop = asyncio.Event()
 
     def stopping() -> None:
         stop.set()
+        runtime.db.wakeups.stop()
         if server is not None:
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping)
+    ready()
     async with running_workers(runtime) if workers else contextlib.nullcontext():
         if server is not None and listener is not None:
             await server.serve(sockets=[listener])

@@ -107,7 +107,6 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/accounts": Call(201),
         "GET /api/v1/tokens": Call(200),
         "POST /api/v1/tokens": Call(201, {"label": "laptop"}),
-        "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
         "GET /api/v1/addresses": Call(200),
         "POST /api/v1/addresses": Call(201),
         "GET /api/v1/deposits": Call(200),
@@ -116,7 +115,6 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
         "GET /api/v1/number": Call(200, query=number),
         "PATCH /api/v1/number": Call(200, {"sms_forwarded_to": renter.hook}, number),
-        "DELETE /api/v1/number": Call(204, query=number),
         "POST /api/v1/message": Call(204, {"from": renter.e164, "to": OTHER_PHONE, "content": "hello"}),
         "GET /api/v1/messages": Call(200, query={"after": 0, "limit": 100, "wait": 0, **number}),
         "GET /api/v1/deliveries": Call(
@@ -131,6 +129,9 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/sandbox/deposit": Call(201, {"address": renter.address, "amount": 1000, "confirmations": 0}),
         "POST /api/v1/sandbox/clock": Call(200, {"advance_s": 0}),
         "GET /api/v1/sandbox/sent": Call(200),
+        # Last, for what comes after finds neither.
+        "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
+        "DELETE /api/v1/number": Call(204, query=number),
     }
 
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import forward, receive, rent, send
 from dtmf_server.operations.deliver import Work
 from money import carrier_work
 from money.coins_and_clocks import (
+    ACCOUNTS,
     DAILY_LIMIT,
     E164S,
     GROUPS,
@@ -24,11 +25,26 @@ from money.coins_and_clocks import (
 from money.plain_minutes import PlainRental
 from money.plain_service import PlainMessage
 
+ACTIONS = [None, WEBHOOK, *PHONES]  # a number forwards
+# Mostly a number of the account's own; now and then any number at all.
+numbers_tried = st.integers(0, 9)
 lengths = st.sampled_from([0, 1, 140, 160, 161, 306, 307])
+
+texts = st.tuples(st.sampled_from(PHONES), lengths)
 
 
 class Money(CoinsAndClocks):
     """Rentals and messages on top of the coins and clocks."""
+
+    @initialize(
+        coins=st.lists(st.integers(200, 3000) | st.integers(500, 30_000), min_size=ACCOUNTS, max_size=ACCOUNTS),
+        wishes=st.lists(st.tuples(who, st.sampled_from(GROUPS), st.sampled_from(ACTIONS)), min_size=2, max_size=6),
+    )
+    def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]]) -> None:
+        self.coins_for_everyone(coins)
+        for index, group, to in wishes:
+            self.rent(index, group)
+            self.set_action(index, 0, to)
 
     # --- rentals ----------------------------------------------------------------------------------------------
 
@@ -42,16 +58,16 @@ class Money(CoinsAndClocks):
             assert row["e164"] == expected
             self.plain.started(id_, expected, row["id"], self.now_us)
 
-    @rule(who=who, e164=st.sampled_from(E164S), own=st.booleans())
-    def end(self, who: int, e164: str, own: bool) -> None:
-        id_, e164 = self.ids[who], self._number(who, e164, own=own)
+    @rule(who=who, nth=numbers_tried)
+    def end(self, who: int, nth: int) -> None:
+        id_, e164 = self.ids[who], self._number(who, nth)
         expected = self.plain.end(id_, e164, self.now_us)
         answer = self._answer(lambda tx: rent.end(tx, id_, e164, now_us=self.now_us, rest_us=REST_US))
         assert (answer or "ok") == expected
 
-    @rule(who=who, e164=st.sampled_from(E164S), to=st.none() | st.sampled_from([*PHONES, WEBHOOK]))
-    def set_action(self, who: int, e164: str, to: str | None) -> None:
-        id_, e164, action = self.ids[who], self._number(who, e164, own=True), action_for(to)
+    @rule(who=who, nth=numbers_tried, to=st.sampled_from(ACTIONS))
+    def set_action(self, who: int, nth: int, to: str | None) -> None:
+        id_, e164, action = self.ids[who], self._number(who, nth), action_for(to)
         live = self.plain.at(id_, self.now_us).rental(e164)
         answer = self._answer(lambda tx: rent.set_action(tx, id_, e164, action, now_us=self.now_us, rest_us=REST_US))
         if live is None:
@@ -64,8 +80,16 @@ class Money(CoinsAndClocks):
 
     # --- messages ---------------------------------------------------------------------------------------------
 
-    @rule(batch=st.lists(st.tuples(st.sampled_from([*E164S, NOT_OURS]), lengths), min_size=1, max_size=6))
-    def sms_arrive(self, batch: list[tuple[str, int]]) -> None:
+    @rule(batch=st.lists(st.tuples(who, numbers_tried, lengths), min_size=1, max_size=6))
+    def sms_arrive(self, batch: list[tuple[int, int, int]]) -> None:
+        to = [self._number(who, nth) for who, nth, _ in batch]
+        self._arrive(list(zip(to, (length for _, _, length in batch), strict=True)))
+
+    @rule(who=who, lengths=st.lists(lengths, min_size=1, max_size=8))
+    def sms_pour_in_for_one_number(self, who: int, lengths: list[int]) -> None:
+        self._arrive([(self._number(who, 0), length) for length in lengths])
+
+    def _arrive(self, batch: list[tuple[str, int]]) -> None:
         inbound = [receive.Inbound(e164, "+1234", "x" * length) for e164, length in batch]
         ids = self._write(lambda tx: receive.receive_many(tx, inbound, now_us=self.now_us, rest_us=REST_US))
         expected = self.plain.receive([e164 for e164, _ in batch], self.now_us)
@@ -74,9 +98,14 @@ class Money(CoinsAndClocks):
             if booked is not None:
                 self.plain.messages[id_] = PlainMessage(id_, booked[0], booked[1], "received")
 
-    @rule(who=who, e164=st.sampled_from(E164S), own=st.booleans(), to=st.sampled_from(PHONES), length=lengths)
-    def send(self, who: int, e164: str, own: bool, to: str, length: int) -> None:
-        id_, sender, content = self.ids[who], self._number(who, e164, own=own), "y" * length
+    @rule(
+        who=who, nth=numbers_tried, texts=st.lists(st.tuples(st.sampled_from(PHONES), lengths), min_size=1, max_size=4)
+    )
+    def send(self, who: int, nth: int, texts: list[tuple[str, int]]) -> None:
+        for to, length in texts:
+            self._send(self.ids[who], self._number(who, nth), to, "y" * length)
+
+    def _send(self, id_: int, sender: str, to: str, content: str) -> None:
         expected, cost = self.plain.send(id_, sender, to, content, self.now_us)
         answer = self._answer(
             lambda tx: send.send(
@@ -152,7 +181,7 @@ class Money(CoinsAndClocks):
             self._write(lambda tx: report(tx, id_, now_us=now_us, rest_us=REST_US))
         self.plain.move_on(id_, status, now_us)
 
-    def _number(self, who: int, e164: str, *, own: bool) -> str:
-        """A number of this account's if it has any and `own`; else the one given."""
+    def _number(self, who: int, nth: int) -> str:
+        """One of the numbers this account had last it was written; with a high `nth` any number, ours or not."""
         live: list[PlainRental] = self.plain.accounts[self.ids[who]].live
-        return live[E164S.index(e164) % len(live)].e164 if own and live else e164
+        return live[nth % len(live)].e164 if live and nth < 8 else [*E164S, NOT_OURS][(nth + who) % (len(E164S) + 1)]

@@ -98,6 +98,7 @@ class PlainService:
         self.accounts: dict[int, PlainAccount] = {}
         self.messages: dict[int, PlainMessage] = {}
         self.strays = 0
+        self._run_outs: dict[object, int | None] = {}
 
     def at(self, account_id: int, now_us: int) -> PlainAccount:
         """The account as it would be at this time, were it written."""
@@ -233,6 +234,13 @@ class PlainService:
         ]
 
     def run_out_us(self, account_id: int, now_us: int) -> int | None:
-        """When the account's money runs out."""
+        """When the account's money runs out next; counted again only when something was written since."""
+        written = self.accounts[account_id]
+        state = (account_id, written.balance, tuple((r.id, r.paid_minutes) for r in written.live))
+        if state not in self._run_outs:
+            self._run_outs[state] = run_out_us(written.balance, written.live)
+        at_us = self._run_outs[state]
+        if at_us is None or at_us > now_us:
+            return at_us
         account = self.at(account_id, now_us)
         return run_out_us(account.balance, account.live)

@@ -7,18 +7,31 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from money.fresh import close_all
 from money.machine import Money
-from money.sizes import PROFILE, SEED, STEPS_PER_RUN, steps_on
+from money.sizes import PROFILE, RUNS_PER_SEED, SEED, STEPS_PER_RUN, steps_on
 
 
 def test_every_satoshi_is_where_counting_says_it_is(database_url: str) -> None:
     engine = database_url.partition(":")[0]
-    machine = seed(SEED)(type("Money", (Money,), {"template_url": database_url, "steps_done": 0}))
-    runs = max(1, steps_on(engine) // STEPS_PER_RUN)
+    machine, wanted, tried = _machine(database_url), steps_on(engine), SEED
     try:
-        run_state_machine_as_test(
-            machine, settings=settings(PROFILE, max_examples=runs, stateful_step_count=STEPS_PER_RUN)
-        )
+        while machine.steps_done < wanted:
+            runs = min(RUNS_PER_SEED, 1 + (wanted - machine.steps_done) // STEPS_PER_RUN)
+            size = settings(PROFILE, max_examples=runs, stateful_step_count=STEPS_PER_RUN)
+            run_state_machine_as_test(seed(tried)(machine), settings=size)
+            tried += 1
+    except BaseException:
+        print(f"to see it again: DTMF_MONEY_SEED={tried}, engine {engine}", file=sys.stderr)
+        raise
     finally:
         close_all()
-        print(f"seed {SEED}: {machine.steps_done} steps on {engine}", file=sys.stderr)
-    assert machine.steps_done >= runs * STEPS_PER_RUN, "the machine hardly ran"
+    print(f"{machine.steps_done} steps on {engine}, seeds {SEED} to {tried - 1}: every satoshi accounted for")
+
+
+def _machine(database_url: str) -> type[Money]:
+    """The machine on this engine, with a count of its own."""
+
+    class OnThisEngine(Money):
+        template_url = database_url
+        steps_done = 0
+
+    return OnThisEngine

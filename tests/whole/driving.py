@@ -16,6 +16,7 @@ from whole.running import Answer, request
 THREADS = 4
 GROUP, SETUP, PER_MINUTE, PER_SMS, PER_SENT = "gb-mobile", 4200, 11, 540, 1000
 FUNDS = 50_000_000
+RENTALS_AT_ONCE, UNPAID_MAX = 4, 20
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,28 @@ class Load:
     kinds: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     waiting: deque[Operation] = field(default_factory=deque)
+    unpaid: list[str] = field(default_factory=list)  # addresses without a deposit: the service gives only so many
     unacknowledged: int = 0  # how often an operation was sent without an answer
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, count: int) -> None:
-        """Puts so many new operations in line."""
+        """Puts so many new operations in line, with no more rentals than a long run has numbers for."""
+        rentals = RENTALS_AT_ONCE
         for _ in range(count):
-            key = f"op-{len(self.kinds)}"
             kind = self.random.choices(("receive", "send", "rent", "deposit", "address"), (10, 4, 2, 1, 1))[0]
-            self._put(kind, key)
+            if (kind == "rent" and not rentals) or (kind == "address" and len(self.unpaid) >= UNPAID_MAX):
+                kind = "deposit"
+            rentals -= kind == "rent"
+            self._put(kind, f"op-{len(self.kinds)}")
 
     def _put(self, kind: str, key: str) -> None:
         sms = {"from": self.e164, "to": "+447911000000", "content": key}
+        address = self.unpaid.pop() if kind == "deposit" and self.unpaid else self.address
         operation = {
             "receive": ("POST", "/sandbox/message", {"to": self.e164, "from": "Bank", "content": key}),
             "send": ("POST", "/message", sms),
             "rent": ("POST", "/numbers", {"group_id": GROUP}),
-            "deposit": ("POST", "/sandbox/deposit", {"address": self.address, "amount": 1000 + len(self.kinds)}),
+            "deposit": ("POST", "/sandbox/deposit", {"address": address, "amount": 1000 + len(self.kinds)}),
             "address": ("POST", "/addresses", None),
         }[kind]
         self.kinds[key] = kind
@@ -96,7 +102,9 @@ class Load:
         return answer.status < 500
 
     def _after(self, operation: Operation, answer: Any) -> None:
-        """Every other rental is ended again, once it is known."""
+        """Every other rental is ended again, once it is known; a new address waits for its deposit."""
+        if self.kinds[operation.key] == "address":
+            self.unpaid.append(answer["address"])
         if self.kinds[operation.key] == "rent" and self.random.random() < 0.5:
             key = f"end-{operation.key}"
             self.kinds[key] = "end"

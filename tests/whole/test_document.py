@@ -8,15 +8,27 @@ from pprint import pformat
 from typing import Any
 
 import pytest
-from harness import DAY_US, START_US, FakeWall, Group, give_coins, initialise, new_token, open_account, runtime_over, serving
-from whole import examples
-from whole.clients import BOTH, awaited, client_of
-from whole.receiver import Posted, Receiver, receiving
 
 from dtmf import AuthenticationError
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
+from harness import (
+    DAY_US,
+    START_US,
+    FakeWall,
+    Group,
+    give_coins,
+    initialise,
+    new_token,
+    open_account,
+    runtime_over,
+    serving,
+)
+from whole import examples
+from whole.clients import BOTH, awaited, client_of
+from whole.looking import ON_SQLITE
+from whole.receiver import Posted, Receiver, receiving
 
 CERTIFICATE = Path(__file__).parents[1] / "client" / "loopback.pem"  # for 127.0.0.1, signed by itself
 CATALOG = {
@@ -98,6 +110,7 @@ def test_every_example_of_the_document_gives_what_it_prints(
         assert examples.differences(examples.value(example.printed), result) == [], example.source
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("kind", BOTH)
 def test_results_look_as_printed_in_the_document(
     kind: Any, db: Database, wall: FakeWall, url: str, monkeypatch: pytest.MonkeyPatch
@@ -148,6 +161,7 @@ def test_the_comparison_sees_a_wrong_result(printed: str, result: Any) -> None:
     assert examples.differences(examples.value(printed), result)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_account_is_a_plain_dict_of_its_balance_alone(kind: Any, db: Database, url: str) -> None:
     give_coins(db, open_account(db), 12345)
@@ -159,6 +173,7 @@ def test_the_account_is_a_plain_dict_of_its_balance_alone(kind: Any, db: Databas
     assert list(account) == ["balance"]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_documents_placeholder_is_refused_by_the_service_alone(kind: Any, url: str) -> None:
     with client_of(kind, "your token", url) as dtmf, pytest.raises(AuthenticationError) as refused:
@@ -166,6 +181,7 @@ def test_the_documents_placeholder_is_refused_by_the_service_alone(kind: Any, ur
     assert "your token" not in str(refused.value)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("kind", BOTH)
 def test_a_documented_action_is_what_the_number_shows(kind: Any, db: Database, url: str) -> None:
     give_coins(db, open_account(db), 50_000)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from whole.driving import FUNDS, GROUP, PER_MINUTE, PER_SENT, PER_SMS, SETUP, Load, Stored, Tally, tally
 from whole.running import Service, command, request, rows
 
 KILLS = int(os.environ.get("DTMF_TEST_KILLS", "20"))
 SEED = int(os.environ.get("DTMF_TEST_SEED", "2018"))
-OPERATIONS_PER_KILL = 60
+OPERATIONS_PER_KILL = 250  # more than it can do before it dies
 
 
 def new_load(service: Service, chance: random.Random) -> Load:
@@ -85,7 +86,7 @@ def stored_in(database: Path, load: Load) -> Stored:
 def ledger_sum(database: Path) -> int:
     """What customers have by their balances, and the system's accounts by the transfers: together nothing."""
     with closing(sqlite3.connect(database)) as connection:
-        (customers,) = connection.execute("SELECT sum(balance) - sum(debt) FROM accounts WHERE kind = 'customer'").fetchone()
+        (customers,) = connection.execute("SELECT sum(balance) FROM accounts").fetchone()
         (system,) = connection.execute(
             "SELECT coalesce(sum(CASE WHEN t.credit = a.id THEN t.amount ELSE -t.amount END), 0)"
             " FROM accounts a JOIN transfers t ON a.id IN (t.debit, t.credit) WHERE a.kind = 'system'"
@@ -110,7 +111,7 @@ def test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nobody_twic
     assert load.refused == []
     assert not load.waiting
     assert len(load.acked) == len(load.kinds)
-    assert load.unacknowledged > KILLS // 4, "the kills came when nothing was under way: they prove nothing"
+    assert load.unacknowledged > KILLS, "the kills came when nothing was under way: they prove nothing"
     assert all(kinds[kind] for kind in ("receive", "send", "rent", "end", "deposit", "address"))
     assert found == Tally(0, 0, 0, 0)
     assert ledger_sum(database) == 0
@@ -135,7 +136,7 @@ PAID = ("message_received", "1", PER_SMS)
         (RECEIVED, [("message_received", "1", PER_SMS + 1)], {PAID}, Tally(0, 0, 0, 2)),
     ],
 )
-def test_the_tally_sees_a_loss_a_double_and_a_wrong_charge(effects: Any, charges: Any, due: Any, expected: Tally) -> None:
+def test_the_tally_sees_losses_doubles_and_wrong_charges(effects: Any, charges: Any, due: Any, expected: Tally) -> None:
     load = Load("", random.Random(0), "+12", "")
     load.kinds["op-0"] = "receive"
     load.acked["op-0"] = {"id": 1}

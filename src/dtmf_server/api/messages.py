@@ -99,7 +99,7 @@ async def _wait(
             while True:
                 woken.clear()
                 _, found = await calls.read(request, page)
-                if found:
+                if found or wakeups.stopping:
                     return found
                 await woken.wait()
     except TimeoutError:

@@ -32,6 +32,14 @@ class CarrierRefused(Exception):
         super().__init__(reason)
 
 
+class NotStored(Exception):
+    """Some SMS of a batch could not be stored and must not be acknowledged; the others are durable."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self.places = places  # in the batch, from 0
+        super().__init__(f"{len(places)} SMS of a batch could not be stored")
+
+
 Receive = Callable[[Sequence[CarrierMessage]], Awaitable[None]]
 Report = Callable[[Receipt], Awaitable[None]]
 
@@ -42,7 +50,9 @@ class Carrier(Protocol):
     name: str
 
     async def run(self, receive: Receive, report: Report) -> None:
-        """Keeps the link up until cancelled. What arrives is acknowledged only after `receive` returned."""
+        """Keeps the link up until cancelled. What arrives is acknowledged only after `receive` returned;
+        of a batch for which it raised NotStored, all but those that it names. Any other error: none of it is stored.
+        """
 
     async def submit(self, message_id: int, message: CarrierMessage) -> str:
         """Hands an SMS over and returns the carrier's reference. Raises CarrierRefused."""

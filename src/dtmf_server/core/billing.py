@@ -60,9 +60,11 @@ def depletes_at(balance: int, running: Sequence[Running]) -> int | None:
     Needs every rental's next minute within one minute of the others' (as `settle` leaves them): then each
     minute costs the same sum R, so `balance // R` whole rounds pass and the rest decides within the next one.
     """
-    paying = sorted((r for r in running if r.cost_per_minute), key=_order)
+    paying = [rental for rental in running if rental.cost_per_minute]
     if not paying:
         return None
+    if len(paying) > 1:
+        paying.sort(key=_order)
     rounds, rest = divmod(balance, sum(r.cost_per_minute for r in paying))
     for rental in paying:
         rest -= rental.cost_per_minute

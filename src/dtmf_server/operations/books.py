@@ -127,6 +127,9 @@ class Books:
     def _settle(self, account: Account, now_us: int) -> None:
         """Pays the started minutes and ends what can't be paid, each booked at its own instant."""
         now_us = max(now_us, account.settled_at_us)
+        if all(rental.next_minute_us > now_us for rental in account.running):
+            account.settled_at_us = now_us  # no minute has started since: the usual case of a busy account
+            return
         before = {rental.rental_id: rental for rental in account.running}
         settled = billing.settle(account.balance, account.running, now_us)
         for rental, at_us in settled.ended:

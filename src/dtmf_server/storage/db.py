@@ -101,6 +101,7 @@ class Wakeups:
     """Listeners to topics, each an `asyncio.Event` of its own loop."""
 
     def __init__(self) -> None:
+        self.stopping = False  # whoever waits for more answers with what there is
         self._listeners: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
         self._lock = threading.Lock()
 
@@ -119,6 +120,13 @@ class Wakeups:
                 listeners -= {pair for pair in listeners if pair[1] is event}
                 if not listeners:
                     del self._listeners[topic]
+
+    def stop(self) -> None:
+        """Wakes every listener, as the process is about to stop."""
+        self.stopping = True
+        with self._lock:
+            topics = set(self._listeners)
+        self.notify(topics)
 
     def notify(self, topics: set[str]) -> None:
         """Sets the events of these topics, from any thread."""

@@ -1,0 +1,123 @@
+"""Tenants are apart: with another's token, a revoked one or none, nothing of a renter can be read or changed."""
+
+import json
+from typing import Any
+from urllib.parse import unquote_plus
+
+import pytest
+
+from dtmf_server.core import token
+from dtmf_server.operations import tokens
+from dtmf_server.storage.db import Database
+from harness import START_US, new_token
+
+from .connection import Asked, Connection
+from .operations import PUBLIC, Call, Renter, calls, dump, names_of
+
+# What a stranger gets for a request that means something of somebody else.
+NOT_FOUND = {
+    "DELETE /api/v1/tokens",
+    "GET /api/v1/number",
+    "PATCH /api/v1/number",
+    "DELETE /api/v1/number",
+    "POST /api/v1/message",
+    "GET /api/v1/messages",
+    "POST /api/v1/deliveries/{delivery_id}/retry",
+    "POST /api/v1/deliveries/test",
+    "POST /api/v1/sandbox/message",
+}
+REFUSED = NOT_FOUND | {"POST /api/v1/sandbox/deposit"}
+
+
+def sent(asked: Asked) -> str:
+    """All that the caller told the service."""
+    return unquote_plus(asked.target.decode()) + asked.body.decode()
+
+
+def leaks(renter: Renter, asked: Asked, answer: bytes) -> list[str]:
+    """What of this renter is in an answer to somebody who did not say it himself."""
+    text = json.dumps(json.loads(answer), ensure_ascii=False) if answer else ""
+    return [secret for secret in renter.secrets if secret in text and secret not in sent(asked)]
+
+
+def test_every_operation_of_the_document_has_a_case(renter: Renter, document: dict[str, Any]) -> None:
+    assert names_of(document) == set(calls(renter)), "a new operation needs a case in operations.py, and a look here"
+    assert names_of(document) >= REFUSED | PUBLIC
+
+
+def test_another_accounts_token_reads_and_changes_nothing(
+    db: Database, renter: Renter, other: Renter, connection: Connection
+) -> None:
+    before = dump(db, renter.account_id)
+    for name, call in calls(renter).items():
+        asked = call.asked(name, other.token)
+        reply = connection.send(asked)
+        expected = 404 if name in NOT_FOUND else 422 if name in REFUSED else call.status
+        assert reply.status == expected, (name, reply)
+        assert not leaks(renter, asked, reply.body), (name, reply)
+        assert dump(db, renter.account_id) == before, name
+
+
+def test_the_same_requests_by_the_renter_do_read_and_change(
+    db: Database, renter: Renter, connection: Connection
+) -> None:
+    # Without this the test above could pass on requests that mean nothing to anybody.
+    for name in sorted(REFUSED, key=lambda name: name.startswith("DELETE")):
+        call = calls(renter)[name]
+        assert connection.send(call.asked(name, renter.token)).status == call.status, name
+
+
+def test_without_a_token_nothing_is_read_or_changed(db: Database, renter: Renter, connection: Connection) -> None:
+    _refused_everywhere(db, renter, connection, None)
+
+
+def test_a_revoked_token_reads_and_changes_nothing(db: Database, renter: Renter, connection: Connection) -> None:
+    revoked = new_token(77)
+    sha256 = token.sha256(revoked)
+    id_ = db.write_now(lambda tx: tokens.add(tx, renter.account_id, token_sha256=sha256, label="x", now_us=START_US))
+    assert connection.ask("GET", "/api/v1/account", token=revoked).status == 200
+    assert connection.ask("DELETE", "/api/v1/tokens", token=renter.token, query={"id": id_}).status == 204
+    _refused_everywhere(db, renter, connection, revoked)
+
+
+def _refused_everywhere(db: Database, renter: Renter, connection: Connection, bearer: str | None) -> None:
+    before = dump(db)
+    for name, call in calls(renter).items():
+        if name in PUBLIC:
+            continue
+        asked = call.asked(name, bearer, **{"Idempotency-Key": "a key"})
+        reply = connection.send(asked)
+        assert (reply.status, reply.code) == (401, "unauthenticated"), (name, reply)
+        assert reply.headers["www-authenticate"] == "Bearer"
+        assert not leaks(renter, asked, reply.body), name
+    assert dump(db) == before
+
+
+def test_an_answer_does_not_tell_a_strangers_number_from_none(
+    renter: Renter, other: Renter, connection: Connection
+) -> None:
+    for name in sorted(NOT_FOUND):
+        answers = []
+        for call in (calls(renter)[name], _of_nobody(calls(renter)[name])):
+            reply = connection.send(call.asked(name, other.token))
+            answers.append((reply.status, reply.code, _without_digits(reply.json["detail"])))
+        assert answers[0] == answers[1], name
+
+
+def _of_nobody(call: Call) -> Call:
+    """The same request about something that nobody has."""
+    nobodys = {"e164": "+12025550199", "from": "+12025550199", "to": "+12025550199", "id": 987654321}
+    body = None if call.body is None else {key: nobodys.get(key, value) for key, value in call.body.items()}
+    query = {key: nobodys.get(key, value) for key, value in call.query.items()}
+    return Call(call.status, body, query, dict.fromkeys(call.path, 987654321))
+
+
+def _without_digits(text: str) -> str:
+    return "".join(letter for letter in text if not letter.isdigit())
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/schema/openapi.json"])
+def test_what_is_public_shows_nothing_of_a_renter(path: str, renter: Renter, connection: Connection) -> None:
+    reply = connection.ask("GET", path)
+    assert reply.status == 200
+    assert not [secret for secret in renter.secrets if secret.encode() in reply.body]

@@ -1,0 +1,204 @@
+"""SMS that arrive together: charged one by one, stored in one transaction, and none lost because another can't be."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from dtmf_server.carriers.base import CarrierMessage, NotStored, Receive, Report
+from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.rental import action_for
+from dtmf_server.operations import account, rent, verify
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage.db import Database, Row, Tx
+from dtmf_server.workers.carriers import run_carrier, store_batch
+from harness import DAY_US, START_US, give_coins, open_account
+
+BROKEN = "a lone surrogate, which no database stores: \ud800"
+NOT_RENTED = "+12025550199"
+SMS_COST, MINUTE_COST = 705, 13
+
+
+def rented(db: Database, coins: int, *, seed: int = 0, to: str | None = None) -> tuple[int, str]:
+    """An account with so many coins after renting a number of us-mobile, whose SMS go there."""
+    account_id = open_account(db, seed=seed)
+    give_coins(db, account_id, coins + MINUTE_COST)
+
+    def start(tx: Tx) -> str:
+        e164 = str(rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US)["e164"])
+        rent.set_action(tx, account_id, e164, action_for(to), now_us=START_US, rest_us=DAY_US)
+        return e164
+
+    return account_id, db.write_now(start)
+
+
+def receive(db: Database, *inbound: Inbound, now_us: int = START_US) -> list[int | None]:
+    return db.write_now(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
+
+
+def rows(db: Database, statement: str) -> list[Row]:
+    found = db.read_now(lambda tx: tx.all(statement))
+    assert db.read_now(verify.differences) == []
+    return found
+
+
+def balance(db: Database, account_id: int, *, now_us: int = START_US) -> int:
+    return db.read_now(lambda tx: account.balance(tx, account_id, now_us=now_us))
+
+
+def sms(to: str, content: str = "hello") -> Inbound:
+    return Inbound(to, "+1234", content)
+
+
+def test_each_sms_of_a_batch_costs_its_price(db: Database) -> None:
+    account_id, e164 = rented(db, 5000)
+    receive(db, sms(e164), sms(e164), sms(e164))
+    assert balance(db, account_id) == 5000 - 3 * SMS_COST
+    assert [row["cost"] for row in rows(db, "SELECT cost FROM messages ORDER BY id")] == [SMS_COST] * 3
+
+
+def test_the_last_sms_of_a_batch_costs_what_is_left_and_those_after_it_nothing(db: Database) -> None:
+    account_id, e164 = rented(db, 2 * SMS_COST + 1)
+    ids = receive(db, *[sms(e164)] * 5)
+    assert None not in ids and len(set(ids)) == 5
+    assert [row["cost"] for row in rows(db, "SELECT cost FROM messages ORDER BY id")] == [SMS_COST, SMS_COST, 1, 0, 0]
+    assert balance(db, account_id) == 0
+
+
+def test_a_batch_charges_each_account_for_its_own_sms(db: Database) -> None:
+    (first, first_number), (second, second_number) = rented(db, 2000), rented(db, 100, seed=1)
+    receive(db, sms(first_number), sms(second_number), sms(first_number), sms(second_number))
+    assert (balance(db, first), balance(db, second)) == (2000 - 2 * SMS_COST, 0)
+
+
+def test_the_minutes_before_a_batch_are_paid_before_its_sms(db: Database) -> None:
+    account_id, e164 = rented(db, 2 * MINUTE_COST + 5)
+    receive(db, sms(e164), sms(e164), now_us=START_US + 150_000_000)
+    assert [row["cost"] for row in rows(db, "SELECT cost FROM messages ORDER BY id")] == [5, 0]
+    assert balance(db, account_id, now_us=START_US + 150_000_000) == 0
+
+
+def test_strays_are_counted_not_kept_and_answered_in_their_place(db: Database) -> None:
+    _, e164 = rented(db, 5000)
+    ids = receive(db, sms(NOT_RENTED, "secret"), sms(e164), sms("+12025550777", "secret"), sms(NOT_RENTED, "secret"))
+    assert [id_ is None for id_ in ids] == [True, False, True, True]
+    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 3
+    assert [row["content"] for row in rows(db, "SELECT content FROM messages")] == ["hello"]
+
+
+def test_an_sms_after_the_money_ran_out_is_a_stray_though_nobody_had_noticed(db: Database) -> None:
+    account_id, e164 = rented(db, 0)
+    assert receive(db, sms(e164), now_us=START_US + 60_000_000) == [None]
+    assert rows(db, "SELECT ended_at_us, end_reason FROM rentals")[0]["ended_at_us"] == START_US + 60_000_000
+    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 1
+    assert balance(db, account_id, now_us=START_US + 60_000_000) == 0
+
+
+def test_a_batch_of_strays_alone_touches_no_account(db: Database) -> None:
+    assert receive(db, sms(NOT_RENTED), sms(NOT_RENTED)) == [None, None]
+    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 2
+    assert rows(db, "SELECT id FROM transfers") == []
+
+
+def test_forwards_and_webhooks_of_a_batch_are_queued_once_each_and_plain_ones_not(db: Database) -> None:
+    _, plain = rented(db, 5000)
+    _, forwarded = rented(db, 5000, seed=1, to="+442071838750")
+    _, posted = rented(db, 0, seed=2, to="https://example.org/hook")
+    receive(db, sms(posted), sms(plain), sms(forwarded), sms(posted), sms(NOT_RENTED))
+    queued = rows(
+        db,
+        "SELECT r.e164, d.kind, d.destination, d.state FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        " ORDER BY d.id",
+    )
+    assert [(row["e164"], row["kind"], row["destination"], row["state"]) for row in queued] == [
+        (posted, "webhook", "https://example.org/hook", "waiting"),
+        (forwarded, "forward", "+442071838750", "waiting"),
+        (posted, "webhook", "https://example.org/hook", "waiting"),
+    ]
+
+
+class HandsOver:
+    """A carrier that brings one batch and keeps what `receive` said."""
+
+    name = "hands over"
+
+    def __init__(self, batch: list[CarrierMessage]) -> None:
+        self.batch, self.said = batch, asyncio.get_running_loop().create_future()
+
+    async def run(self, receive: Receive, report: Report) -> None:
+        try:
+            self.said.set_result(await receive(self.batch))
+        except Exception as error:
+            self.said.set_exception(error)
+
+    async def submit(self, message_id: int, message: CarrierMessage) -> str:
+        raise AssertionError("nothing is sent here")
+
+
+async def hand_over(runtime: Runtime, *messages: CarrierMessage) -> None:
+    carrier = HandsOver(list(messages))
+    await run_carrier(runtime, carrier)
+    await carrier.said
+
+
+async def test_an_sms_that_breaks_its_batch_is_refused_alone(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = runtime.db
+    account_id, e164 = rented(db, 5000)
+    with pytest.raises(NotStored) as refused:
+        await hand_over(
+            runtime,
+            CarrierMessage("+1234", e164, "before"),
+            CarrierMessage("+1234", e164, BROKEN),
+            CarrierMessage("+1234", NOT_RENTED, "stray"),
+            CarrierMessage("+1234", e164, "after"),
+        )
+    assert refused.value.places == [1], "the carrier has to know which one it may not acknowledge"
+    assert [row["content"] for row in rows(db, "SELECT content FROM messages ORDER BY id")] == ["before", "after"]
+    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 1, "counted once, though tried twice"
+    assert balance(db, account_id) == 5000 - 2 * SMS_COST, "charged once, though tried twice"
+    assert "can't be stored" in caplog.text
+    assert "surrogate" not in caplog.text.replace("UnicodeEncodeError", "") and e164 not in caplog.text
+
+
+async def test_a_broken_sms_that_comes_alone_is_refused(runtime: Runtime) -> None:
+    _, e164 = rented(runtime.db, 5000)
+    with pytest.raises(NotStored) as refused:
+        await hand_over(runtime, CarrierMessage("+1234", e164, BROKEN))
+    assert refused.value.places == [0] and rows(runtime.db, "SELECT id FROM messages") == []
+
+
+async def test_a_batch_that_is_stored_is_stored_at_once(runtime: Runtime) -> None:
+    _, e164 = rented(runtime.db, 5000)
+    await hand_over(runtime, *[CarrierMessage("Bank", e164, f"code {n}") for n in range(5)])
+    stored = rows(runtime.db, "SELECT content FROM messages ORDER BY id")
+    assert [row["content"] for row in stored] == [f"code {n}" for n in range(5)]
+
+
+async def test_a_database_that_takes_nothing_refuses_the_batch_and_is_asked_once() -> None:
+    asked = []
+
+    async def full_disk(inbound: Sequence[Inbound]) -> None:
+        asked.append(len(inbound))
+        raise StorageUnavailable
+
+    with pytest.raises(StorageUnavailable):
+        await store_batch([sms(NOT_RENTED), sms(NOT_RENTED)], full_disk)
+    assert asked == [2]
+
+
+async def test_a_database_that_fails_while_a_batch_is_rerun_names_all_that_is_not_stored() -> None:
+    stored: list[str] = []
+
+    async def fails_after_the_first(inbound: Sequence[Inbound]) -> None:
+        if len(inbound) > 1:
+            raise ValueError(BROKEN)
+        if stored:
+            raise StorageUnavailable
+        stored.append(inbound[0].content)
+
+    with pytest.raises(NotStored) as refused:
+        await store_batch([sms(NOT_RENTED, "a"), sms(NOT_RENTED, "b"), sms(NOT_RENTED, "c")], fails_after_the_first)
+    assert stored == ["a"] and refused.value.places == [1, 2]

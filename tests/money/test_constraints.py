@@ -1,0 +1,165 @@
+"""The tables refuse what must not be, whatever the code in front of them does."""
+
+import re
+import sqlite3
+
+import psycopg
+import pytest
+from sqlalchemy import CheckConstraint, Table, UniqueConstraint
+
+from dtmf_server.core.chain import Block, ChainStep, Output
+from dtmf_server.operations import deposit, meter, receive, rent, send, verify
+from dtmf_server.operations.books import open_books
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Database, Tx
+from harness import DAY_US, MINUTE_US, START_US, open_account
+from money.wrong_states import CHANGES_OF_THE_BOOKS, CHANGES_ON, WRONG_STATES
+
+GUARDED = (
+    schema.accounts,
+    schema.transfers,
+    schema.minute_bookings,
+    schema.rentals,
+    schema.messages,
+    schema.deposits,
+    schema.groups,
+    schema.destinations,
+)
+Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseException)
+
+
+@pytest.fixture
+def names(db: Database) -> dict[str, object]:
+    """A service in which something has happened, and what its statements may name."""
+    account_id = open_account(db)
+    at = {"now_us": START_US, "rest_us": DAY_US}
+
+    def happen(tx: Tx) -> dict[str, object]:
+        deposit.new_address(tx, account_id, derive=lambda _: ("address", b"script"), now_us=START_US)
+        block = Block(1, "block", [Output("txid", 0, b"script", 100_000)])
+        deposit.follow(tx, ChainStep(0, [block], []), required=1, **at)
+        rental = rent.start(tx, account_id, "us-mobile", **at)
+        later = {"now_us": START_US + 3 * MINUTE_US, "rest_us": DAY_US}
+        with open_books(tx, [account_id], **later) as books:
+            books.deposit(account_id, 10, ref="credited", reference="")
+        (message_id,) = receive.receive_many(tx, [receive.Inbound(rental["e164"], "+1", "hello")], **later)
+        sent = send.send(
+            tx, account_id, sender=rental["e164"], to="+447700900000", content="hi", daily_limit=None, **later
+        )
+        known = tx.one("SELECT id FROM deposits")
+        assert known is not None
+        return {
+            "account": account_id,
+            "rental": rental["id"],
+            "e164": rental["e164"],
+            "message": message_id,
+            "sent": sent["id"],
+            "deposit": known["id"],
+        }
+
+    found = db.write_now(happen)
+    bookings = db.read_now(lambda tx: tx.all("SELECT from_minute, to_minute FROM minute_bookings ORDER BY from_minute"))
+    assert [(row["from_minute"], row["to_minute"]) for row in bookings] == [(0, 1), (1, 4)]
+    return found
+
+
+def complaint(db: Database, statement: str, names: dict[str, object]) -> str:
+    """What the database says to a statement that it refuses."""
+    used = {name: names[name] for name in re.findall(r":([a-z0-9]+)", statement)}
+    with pytest.raises(Refused) as refused:
+        db.write_now(lambda tx: tx.run(statement, **used))
+    return str(refused.value)
+
+
+def named_by(constraint: str, engine: str) -> str:
+    """How the engine names a constraint that refuses: SQLite tells columns, or not even those."""
+    if engine == "postgresql" or constraint.startswith("ck_"):
+        return constraint
+    if constraint.startswith("fk_"):
+        return "FOREIGN KEY constraint failed"
+    return f"UNIQUE constraint failed: {COLUMNS[constraint]}"
+
+
+def _columns(table: Table) -> dict[str, str]:
+    unique = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
+    indexes = [index for index in table.indexes if index.unique]
+    return {
+        str(each.name): ", ".join(f"{table.name}.{column.name}" for column in each.columns)
+        for each in [*unique, *indexes, table.primary_key]
+    }
+
+
+COLUMNS = {name: columns for table in GUARDED for name, columns in _columns(table).items()}
+
+
+def test_every_wrong_state_is_refused_by_the_constraint_that_guards_against_it(
+    db: Database, names: dict[str, object]
+) -> None:
+    for constraint, wrong, statement in WRONG_STATES:
+        said = complaint(db, statement, names)
+        assert named_by(constraint, db.dialect.name) in said, f"{wrong}: refused, but by another: {said}"
+    assert db.read_now(verify.differences) == []
+
+
+def test_every_constraint_that_guards_money_has_a_wrong_state_that_it_refuses() -> None:
+    guards = {
+        str(constraint.name)
+        for table in GUARDED
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint | UniqueConstraint)
+    } | {str(index.name) for table in GUARDED for index in table.indexes if index.unique}
+    assert guards - {constraint for constraint, _, _ in WRONG_STATES} == set()
+
+
+def test_the_books_can_only_be_appended_to(db: Database, names: dict[str, object]) -> None:
+    everything = "SELECT count(*) AS n, sum(amount) AS sats, max(ref) AS ref FROM transfers"
+    before = dict(db.read_now(lambda tx: tx.one(everything)))
+    for table, statement in CHANGES_OF_THE_BOOKS + CHANGES_ON[db.dialect.name]:
+        assert complaint(db, statement, names).endswith("is append-only") or "is append-only" in complaint(
+            db, statement, names
+        ), f"{table}: {statement}"
+    assert dict(db.read_now(lambda tx: tx.one(everything))) == before
+    assert db.read_now(verify.differences) == []
+
+
+def test_a_right_transfer_and_a_right_booking_are_accepted(db: Database, names: dict[str, object]) -> None:
+    """Without this the refusals above might all be for a reason of their own."""
+
+    def continue_the_chain(tx: Tx) -> int:
+        tx.run(
+            "INSERT INTO transfers (at_us, kind, ref, debit, credit, amount, account_id, balance, reference)"
+            " VALUES (0, 'rental_minutes', 'more', :account, 2, 13, :account, 0, '')",
+            account=names["account"],
+        )
+        return tx.run(
+            "INSERT INTO minute_bookings (rental_id, from_minute, to_minute, after_minute, transfer_id)"
+            " VALUES (:rental, 4, 5, 4, (SELECT max(id) FROM transfers))",
+            rental=names["rental"],
+        )
+
+    assert db.write_now(continue_the_chain) == 1
+
+
+def test_the_same_deposit_is_never_credited_twice(db: Database, names: dict[str, object]) -> None:
+    """Were its row set back by hand, the books would still refuse."""
+    db.write_now(
+        lambda tx: tx.run(
+            "UPDATE deposits SET status = 'pending', alternations = 0 WHERE id = :id", id=names["deposit"]
+        )
+    )
+    with pytest.raises(Refused):
+        db.write_now(lambda tx: deposit.follow(tx, ChainStep(1, [], []), required=1, now_us=START_US, rest_us=DAY_US))
+
+
+def test_a_refused_write_leaves_the_account_as_it_was(db: Database, names: dict[str, object]) -> None:
+    """A bug that would take a balance below 0 undoes the whole operation, its minutes and events too."""
+    before = db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")])
+
+    def overspend(tx: Tx) -> None:
+        meter.sweep(tx, now_us=START_US + 2 * DAY_US, rest_us=DAY_US)
+        tx.run("UPDATE accounts SET balance = balance - 1000000 WHERE id = :account", account=names["account"])
+
+    with pytest.raises(Refused, match="ck_accounts_balance"):
+        db.write_now(overspend)
+    assert db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")]) == before
+    assert db.read_now(verify.differences) == []
