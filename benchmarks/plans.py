@@ -49,22 +49,27 @@ class Settled:
 
 
 def settle_noting(url: str, *, now_us: int) -> Settled:
-    """Sweeps until nobody is due, each sweep a transaction as the meter makes it."""
+    """Sweeps until nobody is due, each sweep a transaction as the meter makes it. The plans are those of a first sweep,
+    which is undone: the triggers that note rows would show in them."""
     found = Settled()
     with _cursor(url) as cursor:
+        _sweep(cursor, _Explaining(cursor, found.plans), now_us, "ROLLBACK")
         _watch(cursor)
         cursor.execute(f"CREATE TEMP TABLE due AS SELECT id FROM accounts WHERE depletes_at_us <= {now_us}")
         found.due = _count(cursor, "due")
-        tx = Tx(SQLite() if url.startswith("sqlite") else PostgreSQL(), _Explaining(cursor, found.plans))
-        swept = True
-        while swept:
-            cursor.execute("BEGIN")
-            swept = bool(settled := meter.sweep(tx, now_us=now_us, rest_us=DAY_US))
-            cursor.execute("COMMIT")
+        while settled := _sweep(cursor, cursor, now_us, "COMMIT"):
             found.settled += settled
         found.rows_written = _count(cursor, "written")
         found.rows_of_others = _count(cursor, "written WHERE account_id NOT IN (SELECT id FROM due)")
     return found
+
+
+def _sweep(cursor: Any, through: Any, now_us: int, end: str) -> int:
+    tx = Tx(SQLite() if isinstance(cursor, sqlite3.Cursor) else PostgreSQL(), through)
+    cursor.execute("BEGIN")
+    settled = meter.sweep(tx, now_us=now_us, rest_us=DAY_US)
+    cursor.execute(end)
+    return settled
 
 
 class _Explaining:
@@ -92,7 +97,8 @@ class _Explaining:
             return
         how = "EXPLAIN QUERY PLAN " if self._is_sqlite else "EXPLAIN (COSTS OFF) "
         self._cursor.execute(how + statement, parameters)
-        self._plans[statement] = [tuple(dict(row).values())[-1] for row in self._cursor.fetchall()]
+        steps = [tuple(dict(row).values())[-1] for row in self._cursor.fetchall()]
+        self._plans[statement] = [re.sub(r"\{[^}]*\}", "{…}", step) for step in steps]
 
 
 @contextlib.contextmanager

@@ -25,7 +25,10 @@ def stop_with_the_story():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=stop_with_the_story, daemon=True).start()
-from dtmf_server.cli import main
+try:
+    from dtmf_server.cli import main
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}: `make run` and `make demo` install what is needed, and use it")
 sys.exit(main())
 """
 STYLES = {"bold": "1", "dim": "2", "green": "32", "red": "31", "cyan": "36"}

@@ -32,6 +32,7 @@ except KeyboardInterrupt:  # while modules load
 
 PHONE = "+13105550123"  # somebody's phone elsewhere; 555-01xx numbers belong to nobody
 PATIENCE_S = 20.0
+LEASE_S = 60  # of a delivery under way (workers/outbox.py)
 
 
 class Story:
@@ -45,8 +46,19 @@ class Story:
         for line in ("from dtmf import DTMF", "dtmf = DTMF()"):
             self.type(line)
         self._dtmf = DTMF()
+        self._wait_for_leftovers(DTMF(timeout=2 * LEASE_S))
         self._last_id = max((entry["id"] for entry in self._dtmf.transactions()), default=0)
         self.balance = self._dtmf.account()["balance"]
+
+    def _wait_for_leftovers(self, patient: Any) -> None:
+        """Waits for deliveries that a killed run had under way: their lease has to run out first."""
+        words = f"Waiting for what an earlier run left under way, at most {LEASE_S} s …"
+        soon = threading.Timer(1, self._voice.say, (words, "dim"))
+        soon.daemon = True
+        soon.start()
+        with patient:
+            patient.sandbox.advance(0)
+        soon.cancel()
 
     def tell(self, text: str) -> None:
         """Says what comes next."""
@@ -87,7 +99,7 @@ class Story:
 
     def hear(self, text: str) -> None:
         """Prints something that came from outside."""
-        self._voice.say(self._voice.styled("    ← ", "dim") + text)
+        self._voice.say(self._voice.styled("  ← ", "dim") + text)
 
 
 def expect(condition: object, otherwise: str) -> None:
@@ -150,7 +162,7 @@ def receive_by_webhook(story: Story, e164: str) -> None:
             raise Unexpected(f"nothing was posted to {url} within {PATIENCE_S:.0f} s") from None
         finally:
             receiver.shutdown()
-    story.hear(f"POST {path}  {body}")
+    story.hear(f"POST {path}\n    {body}")
     sent = {"id": message["id"], "e164": e164, "sender": "+1234", "content": "Your code is 905127"}
     expect(body == sent, f"that should have been {sent}")
 

@@ -33,7 +33,7 @@ from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations import account, sandbox
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
-from dtmf_server.storage import migrate, numbers, service, tokens
+from dtmf_server.storage import migrate, numbers, outbox, service, tokens
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 from dtmf_server.workers.carriers import run_carrier
@@ -77,9 +77,7 @@ def only_process(url: str) -> Iterator[None]:
         except OSError as error:
             lock.seek(0)
             holder = lock.read().strip() or "another process"
-            raise CannotStart(
-                f"{path} is in use by {holder}: stop that one, or choose another folder with --data DIR"
-            ) from error
+            raise CannotStart(f"{path} is in use by {holder}: stop it, or choose another with --data DIR") from error
         lock.truncate(0)
         lock.write(f"process {os.getpid()}")
         lock.flush()
@@ -254,18 +252,13 @@ def allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(
-    runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None] = lambda: None
-) -> None:
-    """Serves until SIGINT or SIGTERM: no new requests then, those under way finish, and the workers stop.
-    Calls `ready` once a signal would be obeyed: whoever reads of it may stop the service at once."""
+def serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]) -> None:
+    """Serves until SIGINT or SIGTERM, then finishes what is under way. `ready` is called once a signal is obeyed."""
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         runner.run(_serve(runtime, listener, workers=workers, ready=ready))
 
 
-async def _serve(
-    runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]
-) -> None:
+async def _serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]) -> None:
     server = http_server(runtime) if listener else None
     stop = asyncio.Event()
 
@@ -287,11 +280,11 @@ async def _serve(
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where there is one."""
-    try:
+    with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
 
 
 def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtime:
@@ -302,5 +295,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
         raise CannotStart("bitcoin.descriptor: this version does not follow a real chain yet, so it takes no coins")
     clock = clock or Clock(sandbox=config.mode == "sandbox")
     db = prepare(url, config.mode, clock)
+    if url.startswith("sqlite:///"):
+        db.write_now(outbox.release_all)  # of the process that had this file before; it is no more
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest") if config.mode == "sandbox" else None
     return Runtime(db, clock, settings_of(config), derive)

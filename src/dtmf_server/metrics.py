@@ -1,6 +1,7 @@
 """Metrics for Prometheus, on a listener of their own: nobody but the operator should see them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, start_http_server
@@ -11,9 +12,8 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Tx
 
-REGISTRY = CollectorRegistry()
 ATTEMPTS = Counter(
-    "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=REGISTRY
+    "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=None
 )
 
 
@@ -22,6 +22,8 @@ class _Queue(Collector):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        # Each scrape comes in a thread of its own, and a database keeps what it opens for a thread.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     def collect(self) -> Iterator[Any]:
         """The queue as it is now."""
@@ -29,7 +31,7 @@ class _Queue(Collector):
         def look(tx: Tx) -> Any:
             return delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
 
-        standing = self._runtime.db.read_now(look)
+        standing = self._reader.submit(self._runtime.db.read_now, look).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
         waiting.add_metric([], standing["waiting"])
         yield waiting
@@ -43,6 +45,8 @@ class _Queue(Collector):
 
 def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     """Serves `/metrics` in a thread of its own; the server it started."""
-    REGISTRY.register(_Queue(runtime))
-    server, _ = start_http_server(port, addr=host, registry=REGISTRY)
+    registry = CollectorRegistry()
+    registry.register(ATTEMPTS)
+    registry.register(_Queue(runtime))
+    server, _ = start_http_server(port, addr=host, registry=registry)
     return server

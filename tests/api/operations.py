@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from typing import Any
+
+import pytest
 
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.core import token
 from dtmf_server.core.rental import action_for
-from dtmf_server.operations import deposit, rent, tokens
+from dtmf_server.operations import deposit, rent, replay, tokens
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage import deposits, messages, schema
+from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.schema import metadata
 from harness import START_US, give_coins, new_token, open_account
 
@@ -18,6 +22,8 @@ from .connection import Asked, ask_for
 REST_US = 24 * 3_600_000_000
 OTHER_PHONE = "+447700900123"
 
+# For what no engine can answer otherwise than another.
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # What an operation answers to anybody.
 PUBLIC = {"POST /api/v1/accounts", "GET /healthz", "GET /readyz"}
 
@@ -35,11 +41,12 @@ class Renter:
     label: str
     hook: str
     delivery_id: int
+    kept: tuple[str, ...]  # what else is in the database: a sent text, a deposit's txid, the webhook secret
 
     @property
     def secrets(self) -> list[str]:
         """What nobody else may read."""
-        return [self.e164, self.address, self.text, self.label, self.token, self.hook]
+        return [self.e164, self.address, self.text, self.label, self.token, self.hook, *self.kept]
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,9 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
     give_coins(db, account_id, coins)
     text, label, hook = f"a text for {seed} only", f"the label of {seed}", f"http://127.0.0.1:1024/{seed}"
 
-    def settle_in(tx: Tx) -> tuple[int, str, str, int]:
-        sha256 = token.sha256(new_token(seed + 1_000_000))
-        second = tokens.add(tx, account_id, token_sha256=sha256, label=label, now_us=START_US)
+    def settle_in(tx: Tx) -> Renter:
+        unused = token.sha256(new_token(seed + 1_000_000))
+        second = tokens.add(tx, account_id, token_sha256=unused, label=label, now_us=START_US)
         derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
         address = deposit.new_address(tx, account_id, derive=derive, now_us=START_US)
         rental = rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US)
@@ -73,10 +80,31 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         (message_id,) = receive_many(tx, [Inbound(e164, OTHER_PHONE, text)], now_us=START_US, rest_us=REST_US)
         rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US, rest_us=REST_US)
         delivery_id = _park(tx, account_id, rental["id"], message_id, destination=hook)
-        return second, address, e164, delivery_id
+        kept = (_send(tx, account_id, rental), _pay(tx, address), replay.secret(tx, account_id))
+        return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id, kept)
 
-    second, address, e164, delivery_id = db.write_now(settle_in)
-    return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id)
+    return db.write_now(settle_in)
+
+
+def _send(tx: Tx, account_id: int, rental: Row) -> str:
+    """The text of a message that has left."""
+    (message_id,) = tx.draw_ids(schema.messages, 1)
+    text = f"sent by {account_id} only"
+    row = (message_id, account_id, rental["id"], False, rental["e164"], OTHER_PHONE, text, START_US, "sent", 0, 1)
+    messages.add(tx, [row])
+    return text
+
+
+def _pay(tx: Tx, address: str) -> str:
+    """The id of a transaction that was credited long ago."""
+    owner = deposits.address(tx, address)
+    assert owner is not None
+    txid = sha256(address.encode()).hexdigest()
+    deposits.add(tx, txid=txid, vout=0, owner=owner, amount=1, height=0, now_us=START_US)
+    row = deposits.by_outpoint(tx, txid, 0)
+    assert row is not None
+    deposits.set_status(tx, row["id"], status="credited", alternations=1)
+    return txid
 
 
 def _park(tx: Tx, account_id: int, rental_id: int, message_id: int | None, *, destination: str) -> int:

@@ -12,6 +12,7 @@ from dtmf_server.storage.db import Database
 from harness import new_token, open_account
 
 from .connection import Connection, Reply
+from .operations import ONE_ENGINE
 
 BURST = 5
 PROXIES = (ip_network("127.0.0.1"), ip_network("203.0.113.0/24"))
@@ -45,6 +46,7 @@ def refused(reply: Reply) -> bool:
     return True
 
 
+@ONE_ENGINE
 def test_an_address_that_asks_too_much_waits_whatever_token_it_shows(db: Database, serve: Callable[..., str]) -> None:
     open_account(db)
     with limited(serve) as connection:
@@ -60,6 +62,7 @@ def test_an_address_that_asks_too_much_waits_whatever_token_it_shows(db: Databas
                 assert connection.ask("GET", path).status == 200
 
 
+@ONE_ENGINE
 def test_behind_a_trusted_proxy_tokens_and_addresses_are_counted_each_by_itself(
     db: Database, serve: Callable[..., str]
 ) -> None:
@@ -75,6 +78,7 @@ def test_behind_a_trusted_proxy_tokens_and_addresses_are_counted_each_by_itself(
         assert connection.ask("GET", "/api/v1/account", headers=fresh).status == 401
 
 
+@ONE_ENGINE
 def test_the_address_behind_a_trusted_proxy_is_the_last_one_that_is_no_proxy(serve: Callable[..., str]) -> None:
     with limited(serve, trusted_proxies=PROXIES) as connection:
         use_up(connection, headers={"X-Forwarded-For": "198.51.100.1"})
@@ -104,6 +108,7 @@ def test_a_flood_of_addresses_takes_bounded_memory(monkeypatch: pytest.MonkeyPat
     assert limit.retry_after_s(b"999") == 1  # the newest are remembered
 
 
+@ONE_ENGINE
 def test_there_are_no_limits_in_a_sandbox_as_it_comes(connection: Connection) -> None:
     for _ in range(300):
         assert connection.ask("GET", "/api/v1/account").status == 401

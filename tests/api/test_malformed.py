@@ -6,9 +6,10 @@ from typing import Any
 
 from dtmf_server.storage.db import Database
 
+from .bad_values import BODY, QUERY
 from .connection import Asked, Connection, Reply
-from .malformed import BODY, QUERY, requests
-from .operations import Renter, body_schema_of, calls, dump, names_of, operation_of
+from .malformed import requests
+from .operations import ONE_ENGINE, Renter, body_schema_of, calls, dump, names_of, operation_of
 
 SEED = int(os.environ.get("DTMF_TEST_SEED", "15"))
 COUNT = int(os.environ.get("DTMF_TEST_MALFORMED", "2000"))
@@ -52,6 +53,7 @@ def test_every_malformed_request_is_refused_clearly_and_stores_nothing(
     assert dump(db) == before
 
 
+@ONE_ENGINE
 def test_every_field_and_parameter_of_the_document_has_malformed_values(
     renter: Renter, document: dict[str, Any]
 ) -> None:

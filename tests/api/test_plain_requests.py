@@ -8,6 +8,7 @@ from dtmf_server.storage.db import Database
 from harness import give_coins, new_token, open_account
 
 from .connection import Connection, Reply
+from .operations import ONE_ENGINE
 
 GROUP = [
     *("id", "type", "name", "country_code", "sms_support", "voice_support", "setup_cost", "rental_cost_per_minute"),
@@ -103,6 +104,7 @@ def _message(connection: Connection, e164: str, path: str) -> None:
     assert number["messages"][1]["success"] is True
 
 
+@ONE_ENGINE
 def test_a_sent_message_is_shown_only_to_whom_prefers_it(db: Database, connection: Connection) -> None:
     account_id = open_account(db)
     give_coins(db, account_id, 100_000)

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from dtmf_server.storage.db import Database
 from harness import START_US, FakeWall, give_coins, new_token, open_account
 
 from .connection import Connection, Reply
-from .operations import OTHER_PHONE, REST_US, Renter, calls, dump
+from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter, calls, dump
 
 
 def told(reply: Reply) -> tuple[int, str]:
@@ -90,6 +88,7 @@ def test_a_number_whose_money_ran_out_is_gone_before_anyone_has_swept(
     assert connection.ask("GET", "/api/v1/account", token=new_token()).json == {"balance": 0}
 
 
+@ONE_ENGINE
 def test_a_number_does_not_forward_to_itself(renter: Renter, connection: Connection) -> None:
     query = {"e164": renter.e164}
     reply = connection.ask(
@@ -99,14 +98,15 @@ def test_a_number_does_not_forward_to_itself(renter: Renter, connection: Connect
     assert reply.json["field"] == "sms_forwarded_to"
 
 
-@pytest.mark.parametrize("signup", ["closed", "invite"])
-def test_sign_up_is_closed_unless_the_operator_opened_it(signup: str, db: Database, serve: Callable[..., str]) -> None:
-    with Connection(serve(sandbox=False, signup=signup)) as connection:
-        before = dump(db)
-        reply = connection.ask("POST", "/api/v1/accounts")
+@ONE_ENGINE
+def test_sign_up_is_closed_unless_the_operator_opened_it(db: Database, serve: Callable[..., str]) -> None:
+    before = dump(db)
+    for signup in ("closed", "invite"):
+        with Connection(serve(sandbox=False, signup=signup)) as connection:
+            reply = connection.ask("POST", "/api/v1/accounts")
         assert told(reply) == (403, "signup_closed")
         assert "operator" in reply.json["detail"]
-        assert dump(db) == before
+    assert dump(db) == before
 
 
 def test_outside_the_sandbox_its_routes_do_not_exist_and_webhooks_are_https(
@@ -126,6 +126,7 @@ def test_outside_the_sandbox_its_routes_do_not_exist_and_webhooks_are_https(
             assert (*told(reply), reply.json["field"]) == (422, "invalid_request", "sms_forwarded_to")
 
 
+@ONE_ENGINE
 def test_the_sandboxs_clock_ends_with_the_year_9999(db: Database, connection: Connection) -> None:
     open_account(db)
     year_us = 366 * 86_400 * 1_000_000

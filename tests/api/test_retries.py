@@ -2,9 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from dtmf_server.storage.db import Database
+from dtmf_server.storage.db import Database, Tx
 from harness import give_coins, new_token, open_account
 
 from .connection import Asked, Connection, Reply
@@ -43,8 +44,14 @@ def sizes(db: Database) -> dict[str, int]:
         "ended": "SELECT count(*) AS n FROM rentals WHERE ended_at_us IS NOT NULL",
         "revoked": "SELECT count(*) AS n FROM tokens WHERE revoked_at_us IS NOT NULL",
     }.items():
-        found[name] = db.read_now(lambda tx, statement=statement: tx.one(statement))["n"]  # type: ignore[misc]
+        found[name] = db.read_now(partial(_count, statement=statement))
     return found
+
+
+def _count(tx: Tx, *, statement: str) -> int:
+    row = tx.one(statement)
+    assert row is not None
+    return int(row["n"])
 
 
 def difference(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:

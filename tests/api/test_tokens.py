@@ -16,7 +16,7 @@ from dtmf_server.storage.db import Database
 from harness import new_token, open_account, serving
 
 from .connection import Connection
-from .operations import Renter, calls, dump
+from .operations import ONE_ENGINE, Renter, calls, dump
 
 SEED = 18
 GUESSES = 100_000
@@ -51,6 +51,7 @@ def test_no_random_token_and_no_typo_has_the_right_checksum() -> None:
         assert not [typo for typo in typos(real) if token.is_well_formed(typo)]
 
 
+@ONE_ENGINE
 def test_a_token_that_can_be_none_is_refused_before_the_database_is_read(
     db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_revoked_token_stops_at_once_even_on_an_open_connection(renter: Renter
     assert connection.ask("GET", "/api/v1/account", token=second["token"]).status == 200
 
 
+@ONE_ENGINE
 def test_the_last_token_can_not_be_revoked(db: Database, connection: Connection) -> None:
     open_account(db, seed=5)
     (only,) = connection.ask("GET", "/api/v1/tokens", token=new_token(5)).json

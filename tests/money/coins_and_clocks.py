@@ -22,7 +22,7 @@ from money.plain_service import DAY_US, PlainAccount, PlainGroup, PlainService
 
 HOUR_US = 60 * MINUTE_US
 REST_US = 90 * MINUTE_US
-DAILY_LIMIT = 6
+DAILY_LIMIT = 3
 CONFIRMATIONS = 2
 ACCOUNTS = 3
 
@@ -146,14 +146,17 @@ class CoinsAndClocks(RuleBasedStateMachine):
         if live:
             self.now_us = live[nth % len(live)].next_tick_us() + minutes * MINUTE_US + off_us
 
-    @rule(who=who, off_us=st.integers(-1, 1))
-    def until_the_money_runs_out(self, who: int, off_us: int) -> None:
+    @rule(who=who, off_us=st.integers(-1, 1), swept=st.booleans())
+    def until_the_money_runs_out(self, who: int, off_us: int, swept: bool) -> None:
         at_us = self.plain.run_out_us(self.ids[who], self.now_us)
         if at_us is not None:
             self.now_us = at_us + off_us
+        if swept:
+            self.the_meter_sweeps(0)
 
-    @rule()
-    def the_meter_sweeps(self) -> None:
+    @rule(after_us=st.sampled_from([0, 0, MINUTE_US, DAY_US - 1, DAY_US, DAY_US]))
+    def the_meter_sweeps(self, after_us: int) -> None:
+        self.now_us += after_us
         due = self.plain.due(self.now_us)
         assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == len(due)
         for account_id in due:

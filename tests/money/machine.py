@@ -20,6 +20,7 @@ from money.coins_and_clocks import (
     REST_US,
     WEBHOOK,
     CoinsAndClocks,
+    moments_us,
     who,
 )
 from money.plain_minutes import PlainRental
@@ -30,6 +31,7 @@ ACTIONS = [None, WEBHOOK, *PHONES]  # a number forwards
 numbers_tried = st.integers(0, 9)
 lengths = st.sampled_from([0, 1, 140, 160, 161, 306, 307])
 
+fortunes = st.integers(200, 3000) | st.integers(500, 30_000) | st.integers(30_000, 60_000)
 texts = st.tuples(st.sampled_from(PHONES), lengths)
 
 
@@ -37,7 +39,7 @@ class Money(CoinsAndClocks):
     """Rentals and messages on top of the coins and clocks."""
 
     @initialize(
-        coins=st.lists(st.integers(200, 3000) | st.integers(500, 30_000), min_size=ACCOUNTS, max_size=ACCOUNTS),
+        coins=st.lists(fortunes, min_size=ACCOUNTS, max_size=ACCOUNTS),
         wishes=st.lists(st.tuples(who, st.sampled_from(GROUPS), st.sampled_from(ACTIONS)), min_size=2, max_size=6),
     )
     def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]]) -> None:
@@ -60,10 +62,22 @@ class Money(CoinsAndClocks):
 
     @rule(who=who, nth=numbers_tried)
     def end(self, who: int, nth: int) -> None:
-        id_, e164 = self.ids[who], self._number(who, nth)
+        self._end(self.ids[who], self._number(who, nth))
+
+    def _end(self, id_: int, e164: str) -> None:
         expected = self.plain.end(id_, e164, self.now_us)
         answer = self._answer(lambda tx: rent.end(tx, id_, e164, now_us=self.now_us, rest_us=REST_US))
         assert (answer or "ok") == expected
+
+    @rule(who=who, group=st.sampled_from(GROUPS), apart_us=moments_us, again=st.integers(1, 2))
+    def give_back_and_rent_again(self, who: int, group: str, apart_us: int, again: int) -> None:
+        own = [rental.e164 for rental in self.plain.accounts[self.ids[who]].live]
+        for e164 in own:
+            if self.plain.numbers[e164].group_id == group:
+                self._end(self.ids[who], e164)
+                self.now_us += apart_us
+        for _ in range(again):
+            self.rent(who, group)
 
     @rule(who=who, nth=numbers_tried, to=st.sampled_from(ACTIONS))
     def set_action(self, who: int, nth: int, to: str | None) -> None:

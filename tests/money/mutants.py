@@ -105,10 +105,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Breaks the money code in one place at a time.")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="try every fault")
-    which.add_argument("--only", metavar="TEXT", help="try those whose file or description has this text")
+    which.add_argument("--only", nargs="+", metavar="TEXT", help="try those whose file or description has such a text")
     parser.add_argument("--steps", type=int, default=4000, help="steps of the state machine (default 4000)")
     arguments = parser.parse_args()
-    faults = [fault for fault in FAULTS if arguments.all or arguments.only in f"{fault.file}: {fault.breaks}"]
+    only = arguments.only or [""]
+    faults = [fault for fault in FAULTS if any(text in f"{fault.file}: {fault.breaks}" for text in only)]
     alive = try_all(faults, steps=arguments.steps)
     print(f"mutants caught: {len(faults) - len(alive)}/{len(faults)}")
     return 1 if alive or not faults else 0

@@ -110,17 +110,17 @@ class PlainService:
         """Time passes for the account, written."""
         account = self.accounts[account_id]
         for rental in account.pass_time(now_us):
-            self._rest(self.numbers, rental)
+            self._rest(rental)
         return account
 
-    def _rest(self, numbers: dict[str, PlainNumber], rental: PlainRental) -> None:
+    def _rest(self, rental: PlainRental) -> None:
         assert rental.ended_us is not None
-        number = numbers[rental.e164]
+        number = self.numbers[rental.e164]
         number.rented, number.rests_until_us = False, rental.ended_us + self.rest_us
 
-    def _free_number(self, numbers: dict[str, PlainNumber], account_id: int, group_id: str, now_us: int) -> str | None:
+    def _free_number(self, account_id: int, group_id: str, now_us: int) -> str | None:
         """Which number of the group the account gets: one of its own that rests, else the longest rested."""
-        free = [(e164, n) for e164, n in numbers.items() if n.group_id == group_id and not n.rented]
+        free = [(e164, n) for e164, n in self.numbers.items() if n.group_id == group_id and not n.rented]
         own = [(e164, n) for e164, n in free if n.last_account_id == account_id and n.rests_until_us > now_us]
         if own:
             return min(own, key=lambda pair: (-pair[1].rests_until_us, pair[0]))[0]
@@ -132,10 +132,7 @@ class PlainService:
         group, account = self.groups[group_id], self.at(account_id, now_us)
         if account.balance < group.setup_cost + group.cost:
             return "insufficient_funds"
-        numbers = {e164: replace(number) for e164, number in self.numbers.items()}
-        for rental in account.ended[len(self.accounts[account_id].ended) :]:
-            self._rest(numbers, rental)  # out of money and not noticed before: the account may have it again
-        return self._free_number(numbers, account_id, group_id, account.settled_us) or "no_numbers_available"
+        return self._free_number(account_id, group_id, account.settled_us) or "no_numbers_available"
 
     def started(self, account_id: int, e164: str, rental_id: int, now_us: int) -> None:
         """The account has rented this number."""
@@ -157,7 +154,7 @@ class PlainService:
         rental.ended_us, rental.reason = account.settled_us, "renter"
         account.live.remove(rental)
         account.ended.append(rental)
-        self._rest(self.numbers, rental)
+        self._rest(rental)
         return "ok"
 
     def receive(self, to: list[str], now_us: int) -> list[tuple[int, int] | None]:

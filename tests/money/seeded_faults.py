@@ -129,6 +129,12 @@ FAULTS = [
         "",
         "minutes that were paid are forgotten and paid again",
     ),
+    Fault(
+        "operations/books.py",
+        "if all(rental.next_minute_us > now_us",
+        "if all(rental.next_minute_us >= now_us",
+        "an account whose minute begins right now is thought to be settled",
+    ),
     # --- rentals
     Fault(
         "operations/rent.py",
@@ -139,15 +145,9 @@ FAULTS = [
     Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
     Fault(
         "operations/rent.py",
-        "        now_us = books.now_us(account_id)\n        books.write_ends()",
-        "        books.write_ends()",
+        "        now_us = books.now_us(account_id)\n        e164 =",
+        "        e164 =",
         "a rental starts before what its account has paid already",
-    ),
-    Fault(
-        "operations/rent.py",
-        "        books.write_ends()",
-        "        books.note",
-        "a number left a moment ago is not given back",
     ),
     # --- messages
     Fault(

@@ -1,6 +1,6 @@
 """How much the random tests of the money try: little by itself, as much as the environment asks for.
 
-DTMF_MONEY_STEPS     steps of the state machine on SQLite (default 4,000; `make prove` takes a million)
+DTMF_MONEY_STEPS     steps of the state machine on SQLite (default 2,500; `make prove` takes a million)
 DTMF_MONEY_STEPS_POSTGRESQL  the same on PostgreSQL, whose steps take longer (default: a twentieth)
 DTMF_MONEY_EXAMPLES  examples per property of the meter (default 200)
 DTMF_MONEY_SEED      the seed of both (default 0: the same run every time); a failure prints it
@@ -11,7 +11,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
-STEPS = int(os.environ.get("DTMF_MONEY_STEPS", "4000"))
+STEPS = int(os.environ.get("DTMF_MONEY_STEPS", "2500"))
 STEPS_POSTGRESQL = int(os.environ.get("DTMF_MONEY_STEPS_POSTGRESQL", STEPS // 20))
 EXAMPLES = int(os.environ.get("DTMF_MONEY_EXAMPLES", "200"))
 SEED = int(os.environ.get("DTMF_MONEY_SEED", "0"))

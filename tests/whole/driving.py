@@ -51,7 +51,7 @@ class Load:
         for _ in range(count):
             kind = self.random.choices(("receive", "send", "rent", "deposit", "address"), (10, 4, 2, 1, 1))[0]
             if (kind == "rent" and not rentals) or (kind == "address" and len(self.unpaid) >= UNPAID_MAX):
-                kind = "deposit"
+                kind = "receive"
             rentals -= kind == "rent"
             self._put(kind, f"op-{len(self.kinds)}")
 

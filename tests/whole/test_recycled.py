@@ -43,6 +43,7 @@ def live_through(dtmf: DTMF, webhook_url: str) -> list[str]:
     assert dtmf.start_rental("tiny")["e164"] == NUMBER
     dtmf.set_sms_action(NUMBER, "webhook", webhook_url)
     dtmf.sandbox.receive(NUMBER, SENDER, RECEIVED)
+    dtmf.sandbox.advance(0)  # posted: another action would park it
     dtmf.send_message(NUMBER, ELSEWHERE, SENT)
     dtmf.set_sms_action(NUMBER, "forward", ELSEWHERE)
     dtmf.sandbox.receive(NUMBER, SENDER, FORWARDED)

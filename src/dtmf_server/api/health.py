@@ -15,7 +15,7 @@ async def get_healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/readyz", tags=["health"], summary="Ready", security=[])
+@get("/readyz", tags=["health"], summary="Ready", security=[], responses=calls.answers(503, dict[str, str]))
 async def get_readyz(request: Request) -> Response[dict[str, str]]:
     """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason."""
     runtime = calls.runtime_of(request)

@@ -132,13 +132,15 @@ def _chain_followed(tx: Tx) -> bool:
 
 async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> None:
     """Waits until `done` says so: the workers may be other processes."""
-    woken = runtime.db.wakeups.listen(topic)
+    woken = runtime.db.wakeups.listen(topic, "attempted")
     try:
         async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
             while True:
                 woken.clear()
                 if await runtime.db.read(done):
                     return
+                if runtime.db.wakeups.stopping:
+                    raise StorageUnavailable(f"done, but the service is stopping before the {topic} have caught up")
                 try:
                     await asyncio.wait_for(woken.wait(), LOOK_AGAIN_S)
                 except TimeoutError:

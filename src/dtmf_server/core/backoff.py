@@ -7,7 +7,8 @@ Rules:
    everything at once, and no attempt comes before its time.
 3. A Retry-After moves the next attempt later, never sooner, and by at most 10 h: a receiver can ask for rest,
    but neither for a flood nor to be forgotten.
-4. An attempt that would fall later than 72 h after the first is not made: the delivery is parked.
+4. Where others wait behind a delivery, the next attempt comes after 30 min at the latest.
+5. An attempt that would fall later than 72 h after the first is not made: the delivery is parked.
 
 Every function here is pure; times are microseconds since 1970 UTC.
 """
@@ -18,6 +19,7 @@ DELAYS_S = (5, 60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600)  # the last o
 LIFE_S = 72 * 3600
 JITTER = 0.1
 LONGEST_RETRY_AFTER_S = 10 * 3600
+HEAD_RETRY_MAX_S = 30 * 60
 REFUSALS_BEFORE_PARKING = 5
 # 4xx answers that say "not now" rather than "never": timeout, too early, too many requests.
 _PASSING_4XX = frozenset({408, 425, 429})
@@ -50,11 +52,17 @@ def verdict(status: int | None, *, attempts: int) -> Verdict:
 
 
 def next_due_us(
-    attempts: int, *, first_attempt_us: int, now_us: int, uniform: float, retry_after_s: int | None = None
+    attempts: int,
+    *,
+    first_attempt_us: int,
+    now_us: int,
+    uniform: float,
+    retry_after_s: int | None = None,
+    others_wait: bool = False,
 ) -> int | None:
     """When the next attempt is due after `attempts` failed ones, None once it is time to park.
 
-    `uniform` is a random number in [0, 1); `retry_after_s` what a 429 or 503 asked for.
+    `uniform` is a random number in [0, 1); `retry_after_s` what a 429 or 503 asked for; `others_wait` behind it.
     """
     assert attempts >= 0 and 0 <= uniform < 1, "attempts are counted, and jitter is drawn from [0, 1)"
     if attempts == 0:
@@ -64,4 +72,6 @@ def next_due_us(
         delay_s = max(delay_s, min(retry_after_s, LONGEST_RETRY_AFTER_S))
     delay_us = delay_s * 1_000_000
     due_us = now_us + delay_us + int(delay_us * JITTER * uniform)
+    if others_wait:
+        due_us = min(due_us, now_us + HEAD_RETRY_MAX_S * 1_000_000)
     return due_us if due_us - first_attempt_us <= LIFE_S * 1_000_000 else None

@@ -64,8 +64,10 @@ class Bounds:
 
     deadline_s: float = 15.0
     pool_life_s: float = 15.0
-    connections: int = 1000
-    connections_per_host: int = 32
+    # Not fewer than the outbox has under way, in all and for one host: who waits here for a connection does so
+    # within the deadline of an attempt that its receiver never hears of.
+    connections: int = 1500
+    connections_per_host: int = 64
 
 
 @dataclass(frozen=True, slots=True)

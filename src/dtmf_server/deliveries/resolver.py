@@ -4,7 +4,8 @@ Rules:
 1. A lookup is a blocking call that nobody can cancel, so it runs in a daemon thread of its own: it can hold
    up neither the pool that reads the database nor the end of the process. At most `lookups` run at a time.
 2. Whoever asks waits `limit_s` at most, a free thread included. Those who ask for a name that is being looked
-   up wait for that lookup: a dead name holds one thread, however many webhooks it has.
+   up wait for that lookup: a dead name holds one thread, however many webhooks it has. Names that were found
+   the last time have threads of their own: many dead names can't hold them up.
 3. Names are looked up as absolute ones (with the final dot): no local search domain answers for them.
 4. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules say if that is fit.
 """
@@ -12,6 +13,7 @@ Rules:
 import asyncio
 import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
@@ -20,7 +22,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from dtmf_server.core.destination import address_allowed
 
 LIMIT_S = 3.0
-LOOKUPS = 64
+LOOKUPS, LOOKUPS_OF_KNOWN = 48, 16
+KNOWN_NAMES = 10_000
 DIALLED_ADDRESSES = 4  # all are vetted, no more than these tried: aiohttp takes n·(n+1)/2 tries for n
 
 Lookup = Callable[[str], Sequence[str]]
@@ -56,12 +59,15 @@ class VettingResolver(AbstractResolver):
         lookup: Lookup = look_up,
         limit_s: float = LIMIT_S,
         lookups: int = LOOKUPS,
+        lookups_of_known: int = LOOKUPS_OF_KNOWN,
     ) -> None:
         self._sandbox = sandbox
         self._own_addresses = frozenset(own_addresses)
         self._lookup = lookup
         self._limit_s = limit_s
         self._free = asyncio.Semaphore(lookups)
+        self._free_for_known = asyncio.Semaphore(lookups_of_known)
+        self._known: OrderedDict[str, None] = OrderedDict()  # the one found last stands last
         self._running: dict[str, asyncio.Future[Sequence[str] | Exception]] = {}
 
     async def resolve(
@@ -95,30 +101,36 @@ class VettingResolver(AbstractResolver):
             raise NotVetted(f"{found} is not a public address")
 
     async def _addresses(self, name: str) -> Sequence[str]:
+        free = self._free_for_known if name in self._known else self._free
         try:
             async with asyncio.timeout(self._limit_s):
                 if name not in self._running:
-                    await self._free.acquire()
+                    await free.acquire()
                     if name in self._running:  # another one started it while we waited for a thread
-                        self._free.release()
+                        free.release()
                     else:
-                        self._running[name] = self._start(name)
+                        self._running[name] = self._start(name, free)
                 found = await asyncio.shield(self._running[name])
         except TimeoutError:
+            self._known.pop(name, None)
             raise LookupFailed(f"looking up {name} took longer than {self._limit_s:g} s") from None
+        self._known.pop(name, None)
         if isinstance(found, Exception):
             raise found
         if not found:
             raise LookupFailed(f"{name} does not resolve to any address")
+        self._known[name] = None
+        if len(self._known) > KNOWN_NAMES:
+            self._known.popitem(last=False)
         return found
 
-    def _start(self, name: str) -> asyncio.Future[Sequence[str] | Exception]:
+    def _start(self, name: str, free: asyncio.Semaphore) -> asyncio.Future[Sequence[str] | Exception]:
         """Starts a thread that looks `name` up, and gives the future of its answer or exception."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[str] | Exception] = loop.create_future()
 
         def finish(found: Sequence[str] | Exception) -> None:
-            self._free.release()
+            free.release()
             del self._running[name]
             if not answer.done():
                 answer.set_result(found)
@@ -135,6 +147,6 @@ class VettingResolver(AbstractResolver):
         try:
             threading.Thread(target=run, name=f"look up {name}", daemon=True).start()
         except RuntimeError as error:  # the system has no thread left
-            self._free.release()
+            free.release()
             raise LookupFailed(f"{name} could not be looked up: {error}") from error
         return answer

@@ -9,7 +9,6 @@ from dtmf_server.storage import accounts, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
-HEAD_RETRY_MAX_US = 30 * 60_000_000  # the head of a line that others wait in is tried at least this often
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
 
 
@@ -26,6 +25,8 @@ class Work:
     attempts: int
     attempts_before: int
     first_attempt_us: int
+    leased_until_us: int  # wall time
+    received_us: int  # when the SMS came
     e164: str
     sender: str
     text: str
@@ -50,10 +51,16 @@ def claim(
     texts = messages.by_ids(tx, [row["message_id"] for row in claimed if row["message_id"] is not None])
     tested = rentals.numbers_of(tx, [row["rental_id"] for row in claimed if row["message_id"] is None])
     versions = accounts.webhook_versions(tx, sorted({row["account_id"] for row in claimed}))
-    return [
+    erased = [row for row in claimed if row["message_id"] in texts and texts[row["message_id"]]["content"] is None]
+    works = [
         _work(row, texts.get(row["message_id"]), tested, versions[row["account_id"]])
         for row in sorted(claimed, key=lambda row: row["id"])
     ]
+    erased_ids = {row["id"] for row in erased}
+    for work in works:
+        if work.id in erased_ids:
+            park(tx, work, reason="its text was erased before it could be delivered", attempt=None, now_us=now_us)
+    return [work for work in works if work.id not in erased_ids]
 
 
 def _work(row: Row, message: Row | None, tested: dict[int, str], signed: Row) -> Work:
@@ -67,6 +74,8 @@ def _work(row: Row, message: Row | None, tested: dict[int, str], signed: Row) ->
         attempts=row["attempts"],
         attempts_before=row["attempts_before"],
         first_attempt_us=row["first_attempt_us"],
+        leased_until_us=row["leased_until_us"],
+        received_us=message["at_us"] if message else row["first_attempt_us"],
         e164=message["e164"] if message else tested[row["rental_id"]],
         sender=message["sender"] if message else TEST_SENDER,
         text=(message["content"] or "") if message else TEST_TEXT,
@@ -77,6 +86,7 @@ def _work(row: Row, message: Row | None, tested: dict[int, str], signed: Row) ->
 
 def delivered(tx: Tx, work: Work, *, attempt: Attempt, now_us: int) -> None:
     """It arrived: the line moves up, and everything that failed at this destination is due."""
+    accounts.hold(tx, work.account_id)  # else one that joins the line at this moment would not be seen
     done = outbox.finish(
         tx, work.id, attempts=work.attempts, state="delivered", now_us=now_us, attempt=attempt, reason=None
     )
@@ -93,8 +103,15 @@ def not_delivered(
     retry_after_s: int | None,
     uniform: float,
     now_us: int,
+    answered_meanwhile: bool = False,
 ) -> None:
-    """It did not arrive: tried again by the programme, or parked with an event when the programme is over."""
+    """It did not arrive: tried again by the programme, or parked with an event when the programme is over.
+
+    `answered_meanwhile`: the destination took another delivery while this one was under way.
+    """
+    accounts.hold(tx, work.account_id)
+    if _has_moved(tx, work, attempt=attempt, now_us=now_us):
+        return
     due_us = None
     if verdict is backoff.Verdict.RETRY and work.kind != "test":
         due_us = backoff.next_due_us(
@@ -103,18 +120,19 @@ def not_delivered(
             now_us=now_us,
             uniform=uniform,
             retry_after_s=retry_after_s,
+            others_wait=outbox.line_is_longer(tx, work.rental_id, work.kind),
         )
     if due_us is None:
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
         return
-    if outbox.line_is_longer(tx, work.rental_id, work.kind):
-        due_us = min(due_us, now_us + HEAD_RETRY_MAX_US)
+    if answered_meanwhile:
+        due_us = min(due_us, now_us + outbox.BREATH_US)
     outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=due_us, attempt=attempt)
 
 
 def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int) -> None:
     """Stops trying: visible, replayable, and said in an event."""
-    accounts.lock(tx, [work.account_id])
+    accounts.hold(tx, work.account_id)
     done = outbox.finish(
         tx, work.id, attempts=work.attempts, state="parked", now_us=now_us, attempt=attempt, reason=reason
     )
@@ -125,6 +143,8 @@ def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: in
 def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
     """The receiver said 410: the number's webhook is switched off, with an event, and what waits is parked."""
     with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
+        if _has_moved(tx, work, attempt=attempt, now_us=now_us):
+            return
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
@@ -133,3 +153,11 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
         waiting = outbox.park_waiting(tx, work.rental_id, kind="webhook", now_us=now_us, reason=attempt.reason)
         for row in waiting:
             books.note(parked_event(row, now_us=now_us, reason=attempt.reason))
+
+
+def _has_moved(tx: Tx, work: Work, *, attempt: Attempt, now_us: int) -> bool:
+    """Whether the renter set another URL while the old one was tried; if so the new one is due at once."""
+    if outbox.destination(tx, work.id) == work.destination:
+        return False
+    outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=now_us, attempt=attempt)
+    return True

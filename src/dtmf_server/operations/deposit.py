@@ -18,7 +18,7 @@ Derive = Callable[[int], tuple[str, bytes]]
 
 def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
     """An address never given to anyone before. Raises TooManyUnusedAddresses."""
-    accounts.lock(tx, [account_id])
+    accounts.hold(tx, account_id)
     if deposits.unused_addresses(tx, account_id) >= UNUSED_ADDRESSES_MAX:
         raise TooManyUnusedAddresses
     index = deposits.next_descriptor_index(tx)

@@ -10,7 +10,7 @@ from dtmf_server.storage import messages, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
-SEEN_US = 24 * 3_600_000_000  # how long a forwarded text is recognised when it comes back
+SEEN_US = 24 * 3_600_000_000  # how long after it left a forwarded text is recognised when it comes in
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int 
     sent = messages.full(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
     if sent is not None:
         return _unless_done(tx, work, sent, now_us=now_us)
-    if refused := _refuse_loop(tx, work, since_us=now_us - SEEN_US):
+    if refused := _refuse_loop(tx, work):
         deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us)
         return None
     return _begin_forward(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
@@ -61,7 +61,8 @@ def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int) -> Outgoing | No
     return None
 
 
-def _refuse_loop(tx: Tx, work: Work, *, since_us: int) -> str | None:
+def _refuse_loop(tx: Tx, work: Work) -> str | None:
+    since_us = work.received_us - SEEN_US  # counted from its arrival: it may be replayed much later
     if work.destination == work.e164:
         return "a number does not forward to itself"
     if messages.is_forward(tx, sender=work.sender, recipient=work.e164, content=work.text, since_us=since_us):

@@ -3,14 +3,17 @@
 A *line* is what waits of one rental and one kind. Only its head is due; who stands behind is due once the head
 is done, or 60 s after it came, so that a code never waits long behind a message that can't be delivered.
 A lease (`leased_until_us`, wall time) keeps a line to one worker; a dead worker's lease simply ends.
+Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
 """
 
 from dataclasses import dataclass
 
+from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.storage import delivery_log, schema
 from dtmf_server.storage.db import Row, Tx
 
 PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
+BREATH_US = 60_000_000  # how long a failed delivery is left alone, though its destination answers others
 
 Line = tuple[int, str]  # rental, kind
 
@@ -27,37 +30,35 @@ class NewDelivery:
 
 
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
-    """Queues deliveries, in this order; those that stand behind another wait for it."""
-    busy = _busy_lines(tx, sorted({delivery.rental_id for delivery in new}))
+    """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
+    busy = _busy_lines(tx, new)
     rows = []
     for d in new:
         line = (d.rental_id, d.kind)
         due_at_us = now_us + PATIENCE_US if line in busy else now_us
         busy.add(line)
         rows.append((d.account_id, d.rental_id, d.message_id, d.kind, d.destination, "waiting", now_us, due_at_us))
-    columns = (
-        "account_id",
-        "rental_id",
-        "message_id",
-        "kind",
-        "destination",
-        "state",
-        "created_at_us",
-        "due_at_us",
+    tx.insert(
+        schema.deliveries,
+        ("account_id", "rental_id", "message_id", "kind", "destination", "state", "created_at_us", "due_at_us"),
+        rows,
     )
-    tx.insert(schema.deliveries, columns, rows)
     if rows:
         tx.notify("deliveries")
 
 
-def _busy_lines(tx: Tx, rental_ids: list[int]) -> set[Line]:
-    if not rental_ids:
-        return set()
-    rows = tx.all(
-        "SELECT DISTINCT rental_id, kind FROM deliveries WHERE state = 'waiting' AND rental_id IN @rental_ids",
-        rental_ids=rental_ids,
-    )
-    return {(row["rental_id"], row["kind"]) for row in rows}
+def _busy_lines(tx: Tx, new: list[NewDelivery]) -> set[Line]:
+    """Those of the new deliveries' lines that somebody stands in; found at their heads, however long they are."""
+    busy = set()
+    for kind in sorted({delivery.kind for delivery in new}):
+        rows = tx.all(
+            "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
+            " WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')",
+            rental_ids=sorted({delivery.rental_id for delivery in new if delivery.kind == kind}),
+            kind=kind,
+        )
+        busy |= {(row["id"], kind) for row in rows}
+    return busy
 
 
 def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]) -> list[Row]:
@@ -81,22 +82,30 @@ def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, excep
         "UPDATE deliveries SET leased_until_us = :until_us, attempts = attempts + 1,"
         " first_attempt_us = coalesce(first_attempt_us, :now_us) WHERE id IN @ids"
         " RETURNING id, account_id, rental_id, message_id, kind, destination, attempts, attempts_before,"
-        " first_attempt_us",
+        " first_attempt_us, leased_until_us",
         ids=[row["id"] for row in due],
         until_us=wall_us + lease_us,
         now_us=now_us,
     )
 
 
-def give_back(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int) -> None:
-    """Returns a leased delivery that was not attempted after all."""
-    tx.run(
-        "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us"
-        " WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
-        id=delivery_id,
-        attempts=attempts,
-        due_at_us=due_at_us,
-    )
+def release_all(tx: Tx) -> None:
+    """Ends every lease: for a process that knows it is the only one."""
+    tx.run("UPDATE deliveries SET leased_until_us = NULL WHERE state = 'waiting' AND leased_until_us IS NOT NULL")
+
+
+def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
+    """Returns leased deliveries (id, attempts) that were not attempted after all."""
+    for delivery_id, attempts in claimed:
+        tx.run(
+            "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
+            " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END"
+            " WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
+            id=delivery_id,
+            attempts=attempts,
+            due_at_us=due_at_us,
+        )
+    tx.notify("deliveries")
 
 
 def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: delivery_log.Attempt) -> bool:
@@ -158,15 +167,30 @@ def _make_head_due(tx: Tx, rental_id: int, kind: str, *, now_us: int) -> None:
 
 
 def make_destination_due(tx: Tx, destination: str, *, now_us: int) -> None:
-    """A destination answers again: everything that failed there is due at once, the oldest first."""
+    """A destination answers again: everything that failed there is due at once, the oldest first.
+
+    What failed within the last minute is due in a minute: a delivery that a receiver can't take would
+    otherwise be tried again with every other that it takes.
+    """
+    failed = "UPDATE deliveries SET due_at_us = :due_at_us WHERE state = 'waiting' AND attempts > 0"
+    failed += " AND destination = :destination AND due_at_us > :due_at_us AND leased_until_us IS NULL"
     changed = tx.run(
-        "UPDATE deliveries SET due_at_us = :now_us WHERE state = 'waiting' AND attempts > 0"
-        " AND destination = :destination AND due_at_us > :now_us AND leased_until_us IS NULL",
+        f"{failed} AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id"
+        " AND a.attempt = deliveries.attempts AND a.at_us > :breath_us)",
         destination=destination,
-        now_us=now_us,
+        due_at_us=now_us,
+        breath_us=now_us - BREATH_US,
     )
+    changed += tx.run(failed, destination=destination, due_at_us=now_us + BREATH_US)
     if changed:
         tx.notify("deliveries")
+
+
+def destination(tx: Tx, delivery_id: int) -> str:
+    """Where a delivery goes now."""
+    row = tx.one("SELECT destination FROM deliveries WHERE id = :id", id=delivery_id)
+    assert row is not None
+    return str(row["destination"])
 
 
 def line_is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
@@ -180,7 +204,7 @@ def line_is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
 
 
 def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:
-    """Waiting deliveries follow a changed destination, and try it soon."""
+    """Waiting deliveries follow a changed destination; those that have failed try it at once."""
     tx.run(
         "UPDATE deliveries SET destination = :destination WHERE rental_id = :rental_id AND kind = :kind"
         " AND state = 'waiting'",
@@ -188,7 +212,14 @@ def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int
         kind=kind,
         destination=destination,
     )
-    make_destination_due(tx, destination, now_us=now_us)
+    tx.run(
+        "UPDATE deliveries SET due_at_us = :now_us WHERE rental_id = :rental_id AND kind = :kind"
+        " AND state = 'waiting' AND attempts > 0 AND due_at_us > :now_us AND leased_until_us IS NULL",
+        rental_id=rental_id,
+        kind=kind,
+        now_us=now_us,
+    )
+    tx.notify("deliveries")
 
 
 def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str) -> list[Row]:

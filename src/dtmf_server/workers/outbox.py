@@ -4,19 +4,21 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from dtmf_server import metrics
 from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.deliveries import webhook
-from dtmf_server.deliveries.post import Poster
+from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.operations import deliver, forward
 from dtmf_server.operations.deliver import Work
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
-from dtmf_server.workers.pace import Pace
+from dtmf_server.workers.pace import Pace, Turn
 from dtmf_server.workers.wait import wait_for
 
 log = logging.getLogger("dtmf.outbox")
@@ -24,9 +26,11 @@ log = logging.getLogger("dtmf.outbox")
 IN_FLIGHT_MAX = 1500
 CLAIM_MAX = 256
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
+LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 LOOK_AGAIN_S = 5.0
 FULL_AGAIN_S = 0.5  # how soon to look again when all that is due goes to destinations that are full
 DEFER_US = 1_000_000
+SLOW_US = 1_000_000  # an attempt that took this long and had no answer was waited for in vain
 
 
 class Outbox:
@@ -34,12 +38,14 @@ class Outbox:
 
     def __init__(self, runtime: Runtime, poster: Poster, carrier: Carrier) -> None:
         self._runtime, self._poster, self._carrier = runtime, poster, carrier
-        self._pace = Pace()
+        self._pace: Pace[Work] = Pace()
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
+        self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
         self._key = b""
 
     async def run(self) -> None:
-        """Delivers until cancelled; what is under way then keeps its lease and is tried again after it."""
+        """Delivers until cancelled; what is under way then keeps its lease, which ends by itself."""
         db = self._runtime.db
         self._key = await db.read(service.webhook_key)
         self._woken = db.wakeups.listen("deliveries", "clock")
@@ -55,10 +61,13 @@ class Outbox:
                 if not claimed:
                     await wait_for(self._woken, timeout_s=await self._until_due_s())
         finally:
+            db.wakeups.unlisten(self._woken)
+            held = self._pace.release()
             for task in self._in_flight:
                 task.cancel()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
-            db.wakeups.unlisten(self._woken)
+            if held:
+                await self._give_back(held, after_us=0)
 
     async def _claim(self) -> list[Work]:
         clock, full = self._runtime.clock, self._pace.full()
@@ -77,16 +86,32 @@ class Outbox:
         )
 
     def _start(self, work: Work) -> None:
-        if work.kind in ("webhook", "test") and not self._pace.begin(work.destination):
-            task = asyncio.create_task(self._give_back(work))
-        else:
-            task = asyncio.create_task(self._attempt(work))
+        if work.kind not in ("webhook", "test"):
+            self._run(self._submit(work))
+            return
+        turn = self._pace.begin(work.destination, work)
+        if turn is Turn.NOW:
+            self._run(self._post(work))
+        elif turn is Turn.LATER:
+            self._run(self._give_back([work], after_us=DEFER_US))
+
+    def _end(self, work: Work, *, answered: bool | None, in_vain: bool = False) -> None:
+        """Tells the pace that a post is over, and lets those follow whose turn it is."""
+        begun, later = self._pace.end(work.destination, answered=answered, in_vain=in_vain)
+        for held in begun:
+            self._run(self._post(held))
+        if later:
+            self._run(self._give_back(later, after_us=DEFER_US))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._woken.set()
+        self._runtime.db.wakeups.notify({"attempted"})
         if not task.cancelled() and (error := task.exception()):
             log.error("an attempt failed in our own code; its lease runs out", exc_info=error)
 
@@ -97,27 +122,35 @@ class Outbox:
             return LOOK_AGAIN_S
         return min((due_us - now_us) / 1_000_000, LOOK_AGAIN_S) if due_us > now_us else FULL_AGAIN_S
 
-    async def _give_back(self, work: Work) -> None:
-        """The destination is full: the delivery waits a moment and was not attempted."""
-        clock = self._runtime.clock
-        await self._runtime.db.write(
-            lambda tx: outbox.give_back(tx, work.id, attempts=work.attempts, due_at_us=clock.now_us(tx) + DEFER_US)
-        )
-
-    async def _attempt(self, work: Work) -> None:
-        if work.kind in ("webhook", "test"):
-            await self._post(work)
-        else:
-            await self._submit(work)
+    async def _give_back(self, unattempted: list[Work], *, after_us: int) -> None:
+        """Returns leased deliveries that were not attempted; they are due a moment later."""
+        clock, ids = self._runtime.clock, [(work.id, work.attempts) for work in unattempted]
+        await self._runtime.db.write(lambda tx: outbox.give_back(tx, ids, due_at_us=clock.now_us(tx) + after_us))
 
     async def _post(self, work: Work) -> None:
         """One POST to the renter's webhook, and what it means."""
+        if work.leased_until_us - self._runtime.clock.wall_us() < LEASE_LEFT_US:
+            self._end(work, answered=None)
+            await self._give_back([work], after_us=0)
+            return
+        under_way = self._posting.setdefault(work.destination, set())
+        under_way.add(work.id)
+        try:
+            await self._note(work, await self._exchange(work))
+        finally:
+            under_way.discard(work.id)
+            self._answered_meanwhile.discard(work.id)
+            if not under_way:
+                self._posting.pop(work.destination, None)
+
+    async def _exchange(self, work: Work) -> Outcome:
+        """What the receiver made of the POST, signed with the secrets of this moment."""
         wall_us = self._runtime.clock.wall_us()
         versions = webhook_secret.signing_versions(
             work.webhook_version, rotated_wall_us=work.webhook_rotated_wall_us, wall_us=wall_us
         )
         secrets = [webhook_secret.derive(self._key, account_id=work.account_id, version=v) for v in versions]
-        answered = False
+        answered, in_vain = False, False
         try:
             outcome = await webhook.post(
                 self._poster,
@@ -127,10 +160,17 @@ class Outbox:
                 sandbox=self._runtime.settings.sandbox,
             )
             answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
+            in_vain = outcome.status is None and outcome.duration_us >= SLOW_US
         finally:
-            self._pace.end(work.destination, answered=answered)
+            self._end(work, answered=answered, in_vain=in_vain)
+        return outcome
+
+    async def _note(self, work: Work, outcome: Outcome) -> None:
+        """Writes down what came of an attempt."""
         verdict = backoff.verdict(outcome.status, attempts=work.attempts - work.attempts_before)
         metrics.ATTEMPTS.labels(kind=work.kind, result=verdict.value).inc()
+        if verdict is backoff.Verdict.DELIVERED:
+            self._answered_meanwhile |= self._posting[work.destination]
         settings = self._runtime.settings
 
         def write(tx: Tx) -> None:
@@ -194,4 +234,5 @@ class Outbox:
             retry_after_s=retry_after_s,
             uniform=random.random(),  # noqa: S311 - jitter is no secret
             now_us=attempt.at_us,
+            answered_meanwhile=work.id in self._answered_meanwhile,
         )

@@ -1,51 +1,107 @@
 """How many deliveries a destination gets at once: more while it answers, fewer while it does not.
 
-A host starts with a few. Each answer lets one more through, each failure halves what it gets, down to one at a
-time: a dead host costs one attempt, a quick one is never held up. What is known of a host is forgotten when
-nothing is under way there and nothing is wrong.
+Rules:
+1. A host starts with a few. Each answer lets one more through, each failure halves what it gets, down to one.
+2. What comes while a host has all it gets is held, and follows in the order it came as others end: a quick host
+   is never held up.
+3. A host that let an attempt wait in vain holds nothing and gets one attempt at a time: that is what a dead one
+   costs. What it can't take now comes again later.
+4. Everything is bounded: what is held for one host, what is held in all, and how many hosts are remembered.
 """
 
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 START, MOST = 2, 64
+HELD_BY_HOST, HELD = 256, 2048
+HOSTS = 10_000
+
+Delivery = TypeVar("Delivery")
+
+
+class Turn(Enum):
+    """When a delivery may be attempted."""
+
+    NOW = "now"
+    HELD = "held"  # `end` gives it back when its turn has come
+    LATER = "later"  # bring it again
 
 
 @dataclass(slots=True)
-class _Host:
+class _Host(Generic[Delivery]):
     limit: int = START
     under_way: int = 0
-    destinations: set[str] = field(default_factory=set)  # URLs asked for while the host was full
+    dead: bool = False
+    held: deque[Delivery] = field(default_factory=deque)
+    destinations: set[str] = field(default_factory=set)  # URLs that were told to come later
 
 
-class Pace:
+class Pace(Generic[Delivery]):
     """Counts what is under way, by host and port."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: OrderedDict[str, _Host[Delivery]] = OrderedDict()  # the one asked for last stands last
+        self._held = 0
 
-    def begin(self, destination: str) -> bool:
-        """Whether one more may go there now; if so it counts as under way until `end`."""
-        host = self._hosts.setdefault(_key(destination), _Host())
-        if host.under_way >= host.limit:
+    def begin(self, destination: str, delivery: Delivery) -> Turn:
+        """Whether the delivery may go there now; if so it counts as under way until `end`."""
+        host = self._host(destination)
+        if host.under_way < host.limit and not host.held:
+            host.under_way += 1
+            return Turn.NOW
+        if host.dead or len(host.held) >= HELD_BY_HOST or self._held >= HELD:
             host.destinations.add(destination)
-            return False
-        host.under_way += 1
-        return True
+            return Turn.LATER
+        host.held.append(delivery)
+        self._held += 1
+        return Turn.HELD
 
-    def end(self, destination: str, *, answered: bool) -> None:
-        """One is done; `answered`: the host is in order, whatever it said of this delivery."""
-        key = _key(destination)
-        host = self._hosts[key]
+    def end(
+        self, destination: str, *, answered: bool | None, in_vain: bool = False
+    ) -> tuple[list[Delivery], list[Delivery]]:
+        """One is done: those held that are under way from now on, and those that have to come again later.
+
+        `answered`: the host is in order, whatever it said of this delivery; None: nothing was learned.
+        `in_vain`: it did not even say no, but let us wait.
+        """
+        host = self._hosts[_key(destination)]
         host.under_way -= 1
-        host.limit = min(MOST, host.limit + 1) if answered else max(1, host.limit // 2)
-        host.destinations.clear()
-        if not host.under_way and host.limit >= START:
-            del self._hosts[key]
+        if answered is not None:
+            host.limit = min(MOST, host.limit + 1) if answered else max(1, host.limit // 2)
+            host.dead = in_vain and not answered
+        if host.dead:
+            return [], self._take(host, len(host.held))
+        begun = self._take(host, host.limit - host.under_way)
+        host.under_way += len(begun)
+        if len(host.held) <= HELD_BY_HOST // 2:  # not sooner: each look at the tables should bring many
+            host.destinations.clear()
+        return begun, []
 
     def full(self) -> list[str]:
         """The destinations that can't take more now."""
-        return [url for host in self._hosts.values() if host.under_way >= host.limit for url in host.destinations]
+        return [url for host in self._hosts.values() for url in host.destinations if host.under_way]
+
+    def release(self) -> list[Delivery]:
+        """Everything held, which is held no longer."""
+        return [delivery for host in self._hosts.values() for delivery in self._take(host, len(host.held))]
+
+    def _take(self, host: _Host[Delivery], count: int) -> list[Delivery]:
+        taken = [host.held.popleft() for _ in range(min(count, len(host.held)))]
+        self._held -= len(taken)
+        return taken
+
+    def _host(self, destination: str) -> _Host[Delivery]:
+        key = _key(destination)
+        host = self._hosts.setdefault(key, _Host())
+        self._hosts.move_to_end(key)
+        if len(self._hosts) > HOSTS:
+            idle = next((name for name, old in self._hosts.items() if not old.under_way and name != key), None)
+            if idle is not None:
+                del self._hosts[idle]
+        return host
 
 
 def _key(destination: str) -> str:

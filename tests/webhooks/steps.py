@@ -1,0 +1,111 @@
+"""What tests of deliveries do: rent, receive, let things settle; and what they look at."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dtmf import DTMF
+from dtmf_server.carriers.base import NoCarrier
+from dtmf_server.core.rental import Action, ActionKind
+from dtmf_server.deliveries.post import Poster
+from dtmf_server.operations import rent as rent_operations
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import outbox
+from dtmf_server.storage.db import Database, Tx
+from dtmf_server.workers.outbox import Outbox
+from harness import DAY_US, Group
+from webhooks import sizes
+
+FREE = Group("free", "local", "Free of charge", "xx", rental_cost_per_minute=0, cost_per_inbound_message=0)
+CATALOG = {FREE: [f"+1212555{n:04d}" for n in range(sizes.SHELF)]}
+ELSEWHERE = "+447911000000"
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+# For tests in whose outcome the engine has no part: once is enough.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def rent(dtmf: DTMF, action: Any = None, destination: str | None = None) -> str:
+    """A number that costs nothing."""
+    e164 = dtmf.start_rental("free")["e164"]
+    if action is not None:
+        dtmf.set_sms_action(e164, action, destination)
+    return e164
+
+
+def settle(dtmf: DTMF) -> None:
+    """Returns once nothing is due and nothing is under way."""
+    dtmf.sandbox.advance(0)
+
+
+def deliveries(db: Database) -> list[Any]:
+    """Every delivery's row, oldest first."""
+    return db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM deliveries ORDER BY id")])
+
+
+def attempts(db: Database) -> list[Any]:
+    """Every attempt's row, by delivery and number."""
+    statement = "SELECT * FROM attempts ORDER BY delivery_id, attempt"
+    return db.read_now(lambda tx: [dict(row) for row in tx.all(statement)])
+
+
+def states(db: Database) -> list[str]:
+    """The state of every delivery, oldest first."""
+    return [row["state"] for row in deliveries(db)]
+
+
+def events(db: Database, kind: str) -> list[Any]:
+    """Every event of a kind, oldest first."""
+    statement = "SELECT * FROM events WHERE kind = :kind ORDER BY id"
+    return db.read_now(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])
+
+
+# --- the outbox's worker alone, in the test's own event loop ------------------------------------------------------
+
+
+def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
+    """A number whose SMS go to the URL, which nobody has checked."""
+
+    def start(tx: Tx) -> str:
+        now_us = runtime.clock.now_us(tx)
+        e164 = str(rent_operations.start(tx, account_id, "free", now_us=now_us, rest_us=DAY_US)["e164"])
+        if url is not None:
+            action = Action(ActionKind.WEBHOOK, url)
+            rent_operations.set_action(tx, account_id, e164, action, now_us=now_us, rest_us=DAY_US)
+        return e164
+
+    return runtime.db.write_now(start)
+
+
+async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
+    """Lets SMS arrive, each (number, text), in one transaction."""
+    sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
+    await runtime.db.write(lambda tx: receive_many(tx, sms, now_us=runtime.clock.now_us(tx), rest_us=DAY_US))
+
+
+@asynccontextmanager
+async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[None]:
+    """Runs the outbox's worker until the block ends."""
+    async with poster:
+        worker = asyncio.create_task(Outbox(runtime, poster, NoCarrier()).run())
+        try:
+            yield
+        finally:
+            worker.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await worker
+
+
+async def settled(runtime: Runtime, *, within_s: float = 30.0) -> None:
+    """Returns once nothing is due and nothing is under way."""
+    woken = runtime.db.wakeups.listen("attempted")
+    async with asyncio.timeout(within_s):
+        while True:
+            woken.clear()
+            if not await runtime.db.read(lambda tx: outbox.is_due(tx, now_us=runtime.clock.now_us(tx))):
+                break
+            await woken.wait()
+    runtime.db.wakeups.unlisten(woken)

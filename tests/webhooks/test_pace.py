@@ -1,0 +1,137 @@
+"""How many deliveries a host gets at once: more while it answers, one at a time while it is dead, never too many."""
+
+from dtmf_server.workers.pace import HELD, HELD_BY_HOST, HOSTS, MOST, START, Pace, Turn
+
+URL = "https://a.example.org/hook"
+
+
+def bring(pace: Pace[int], count: int, url: str = URL) -> list[Turn]:
+    return [pace.begin(url, number) for number in range(count)]
+
+
+def fail(pace: Pace[int], url: str = URL, *, in_vain: bool = True) -> tuple[list[int], list[int]]:
+    return pace.end(url, answered=False, in_vain=in_vain)
+
+
+def test_a_new_host_gets_a_few_and_the_others_are_held():
+    assert bring(Pace(), START + 3) == [Turn.NOW] * START + [Turn.HELD] * 3
+
+
+def test_each_answer_lets_one_more_through_in_the_order_they_came():
+    pace: Pace[int] = Pace()
+    bring(pace, START + 6)
+    assert pace.end(URL, answered=True) == ([START, START + 1], [])
+    assert pace.end(URL, answered=True) == ([START + 2, START + 3], [])
+
+
+def test_what_comes_later_does_not_overtake_what_is_held():
+    pace: Pace[int] = Pace()
+    bring(pace, START + 1)
+    pace.end(URL, answered=None)
+    assert pace.begin(URL, 99) is Turn.NOW
+    assert pace.begin(URL, 100) is Turn.HELD
+
+
+def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it():
+    assert Turn.LATER not in bring(Pace(), START + HELD_BY_HOST)
+    assert bring(Pace(), START + HELD_BY_HOST + 1)[-1] is Turn.LATER
+
+
+def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more():
+    pace: Pace[int] = Pace()
+    for _ in range(3 * MOST):
+        pace.begin(URL, 0)
+        pace.end(URL, answered=True)
+    assert bring(pace, MOST + 1) == [Turn.NOW] * MOST + [Turn.HELD]
+
+
+def test_what_was_learned_of_a_host_is_kept_while_it_rests():
+    pace: Pace[int] = Pace()
+    bring(pace, START)
+    for _ in range(START):
+        pace.end(URL, answered=True)
+    assert bring(pace, 2 * START) == [Turn.NOW] * 2 * START
+
+
+def test_each_failure_halves_what_a_host_gets_down_to_one():
+    pace: Pace[int] = Pace()
+    for _ in range(62):
+        pace.begin(URL, 0)
+        pace.end(URL, answered=True)
+    for allowed in (32, 16, 8, 4, 2, 1, 1):
+        pace.begin(URL, 0)
+        fail(pace, in_vain=False)
+        turns = bring(pace, allowed + 1)
+        assert turns == [Turn.NOW] * allowed + [Turn.HELD]
+        pace.release()
+        for _ in range(allowed):
+            pace.end(URL, answered=None)
+
+
+def test_a_host_that_lets_us_wait_in_vain_gives_back_what_was_held_and_holds_nothing():
+    pace: Pace[int] = Pace()
+    bring(pace, START + 2)
+    assert fail(pace) == ([], [START, START + 1])
+    assert fail(pace) == ([], [])
+    assert bring(pace, 3) == [Turn.NOW, Turn.LATER, Turn.LATER]
+    assert pace.full() == [URL]
+    assert fail(pace) == ([], [])
+    assert pace.full() == []
+
+
+def test_a_host_that_says_no_at_once_goes_through_what_is_held_one_by_one():
+    pace: Pace[int] = Pace()
+    bring(pace, START + 3)
+    assert fail(pace, in_vain=False) == ([], [])
+    assert [fail(pace, in_vain=False) for _ in range(3)] == [([START + n], []) for n in range(3)]
+
+
+def test_a_dead_host_that_answers_again_is_held_for_again():
+    pace: Pace[int] = Pace()
+    pace.begin(URL, 0)
+    fail(pace)
+    pace.begin(URL, 0)
+    pace.end(URL, answered=True)
+    assert bring(pace, 3) == [Turn.NOW, Turn.NOW, Turn.HELD]
+
+
+def test_hosts_are_told_apart_by_name_and_port_and_not_by_path():
+    pace: Pace[int] = Pace()
+    assert bring(pace, START) == [Turn.NOW] * START
+    assert pace.begin(f"{URL}?x=1", 0) is Turn.HELD
+    assert pace.begin("https://a.example.org:8443/hook", 0) is Turn.NOW
+    assert pace.begin("https://b.example.org/hook", 0) is Turn.NOW
+
+
+def test_every_url_of_a_full_host_is_said_to_be_full_until_half_of_what_is_held_has_gone():
+    pace: Pace[int] = Pace()
+    bring(pace, START + HELD_BY_HOST)
+    assert pace.full() == []
+    assert [pace.begin(f"{URL}/{n}", 0) for n in range(2)] == [Turn.LATER] * 2
+    assert sorted(pace.full()) == [f"{URL}/0", f"{URL}/1"]
+    ended = 0
+    while pace.full():
+        pace.end(URL, answered=True)
+        ended += 1
+    assert HELD_BY_HOST // 4 <= ended <= HELD_BY_HOST // 2 + 1
+
+
+def test_what_is_held_is_bounded_over_all_hosts():
+    pace: Pace[int] = Pace()
+    hosts = HELD // HELD_BY_HOST
+    for n in range(hosts):
+        assert Turn.LATER not in bring(pace, START + HELD_BY_HOST, f"https://h{n}.example.org/")
+    assert bring(pace, START + 1, "https://one-more.example.org/") == [Turn.NOW] * START + [Turn.LATER]
+    assert len(pace.release()) == HELD
+    assert bring(pace, 1, "https://one-more.example.org/") == [Turn.HELD]
+
+
+def test_hosts_are_forgotten_when_there_are_too_many_but_never_one_that_is_busy():
+    pace: Pace[int] = Pace()
+    bring(pace, START)  # busy for good
+    for n in range(HOSTS + 10):
+        url = f"https://h{n}.example.org/"
+        pace.begin(url, 0)
+        fail(pace, url)
+    assert len(pace._hosts) <= HOSTS
+    assert pace.begin(URL, 0) is Turn.HELD
