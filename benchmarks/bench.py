@@ -25,7 +25,7 @@ def main() -> int:
             for finding in importlib.import_module(f"benchmarks.{name}").run(quick=options.quick):
                 found[name].append(finding)
                 report.show(finding)
-        except Exception:  # noqa: BLE001 - shown, and the next one runs
+        except Exception:
             failed.append(name)
             traceback.print_exc()
     took_s = time.monotonic() - started_s

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from statistics import median
 from time import perf_counter
 
 from benchmarks import environments, processes

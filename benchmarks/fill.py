@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.databases import path_of
-from dtmf_server import main
+from dtmf_server import startup
 from dtmf_server.clock import Clock
 from dtmf_server.core import money, token
 from dtmf_server.storage import numbers
@@ -57,7 +57,7 @@ def token_of(n: int) -> str:
 
 def initialise(url: str, start_us: int) -> None:
     """Makes a migrated database a sandbox's, with one more group."""
-    db = main.prepare(url, "sandbox", Clock(sandbox=True, wall=lambda: start_us))
+    db = startup.prepare(url, "sandbox", Clock(sandbox=True, wall=lambda: start_us))
     group = (99, "bench", "mobile", "Bench", "xx", True, False, 0, COST_PER_MINUTE, COST_PER_MESSAGE, None)
     db.write_now(lambda tx: numbers.add_groups(tx, [group]))
     db.close()

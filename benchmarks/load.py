@@ -8,7 +8,6 @@ from typing import cast
 
 import uvloop
 
-
 TIMEOUT_S = 120.0
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import FakeWall, initialise, runtime_over, serving
-from postgres import drop_database, fresh_database, postgres_url
 
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
+from harness import FakeWall, initialise, runtime_over, serving
+from postgres import drop_database, fresh_database, postgres_url
 
 __all__ = ["postgres_url"]  # a fixture of postgres.py
 
@@ -78,7 +78,7 @@ def url(runtime: Runtime) -> Iterator[str]:
 @pytest.fixture
 def serve(db: Database, wall: FakeWall) -> Iterator[Callable[..., str]]:
     """Serves the database with other settings: `serve(signup='closed', …)` gives a URL."""
-    import contextlib  # noqa: PLC0415 - only here
+    import contextlib
 
     with contextlib.ExitStack() as stack:
         yield lambda **settings: stack.enter_context(serving(runtime_over(db, wall=wall, **settings)))

@@ -119,7 +119,7 @@ def serving(runtime: Runtime, *, workers: bool = True) -> Iterator[str]:
     def run() -> None:
         try:
             asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 - shown by the test's thread
+        except BaseException as error:
             failures.append(error)
 
     thread = threading.Thread(target=run, name="service")
@@ -142,7 +142,7 @@ give_coins_kinds = iter(range(10**9))
 
 def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = START_US) -> None:
     """Books a deposit, as the chain would."""
-    from dtmf_server.operations.books import open_books  # noqa: PLC0415 - only here
+    from dtmf_server.operations.books import open_books
 
     ref = f"test:{next(give_coins_kinds)}"
 

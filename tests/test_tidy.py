@@ -46,8 +46,9 @@ MAY_IMPORT = {
     "api": OPERATIONS | PROCESS,
     "web": OPERATIONS | PROCESS,
     "workers": OPERATIONS | PROCESS | EDGES,
-    "main": OUTER,
-    "cli": OUTER | {"main"},
+    "startup": OPERATIONS | PROCESS | EDGES | {"catalog"},
+    "main": OUTER | {"startup"},
+    "cli": OUTER | {"main", "startup"},
     "__main__": {"cli"},
 }
 # The middle is told the time, ids and randomness, and touches only the database.

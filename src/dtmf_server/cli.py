@@ -155,7 +155,7 @@ def _backup(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _restore(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import main as process  # noqa: PLC0415 - only where it is used
+    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
 
@@ -170,7 +170,7 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
     url = _url(options, configuration)
     _make_folder(url)
     try:
-        with process.only_process(url):
+        with startup.only_process(url):
             with _opening(url):
                 migrate.upgrade(url, archive.revision_of(options.file))
             with contextlib.closing(open_database(url)) as db:
@@ -203,6 +203,7 @@ def _opening(name: str) -> Iterator[None]:
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server import main as process  # noqa: PLC0415 - `--help` does not wait for the whole service
+    from dtmf_server import startup  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
     if configuration.mode == "sandbox" and host not in _LOOPBACK and not options.sandbox:
@@ -216,8 +217,8 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     _make_folder(url)
     with contextlib.ExitStack() as held:
         with _opening(url):
-            held.enter_context(process.only_process(url))
-            runtime = process.open_runtime(configuration, url)
+            held.enter_context(startup.only_process(url))
+            runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
         listener, lines = None, [f"DTMF {configuration.mode} worker"]
         if options.api:
@@ -227,7 +228,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
             if configuration.mode == "sandbox":
                 with _opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(parents=True, exist_ok=True)
-                    token = process.sandbox_token(runtime.db, runtime.clock, options.data / "token")
+                    token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
                 lines.append(f"  export DTMF_TOKEN={token}")
         process.listen_for_metrics(runtime, configuration)
         process.allow_many_sockets()

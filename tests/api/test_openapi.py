@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
@@ -15,7 +17,7 @@ from schemathesis.specs.openapi import checks
 from .connection import Connection
 from .operations import ONE_ENGINE, PUBLIC, Renter, calls, names_of, operation_of
 
-EXAMPLES = int(os.environ.get("DTMF_TEST_EXAMPLES", "8"))  # of good requests for each operation, and of bad ones
+EXAMPLES = int(os.environ.get("DTMF_TEST_EXAMPLES", "5"))  # of good requests for each operation, and of bad ones
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -45,7 +47,7 @@ def session() -> Iterator[requests.Session]:
 
 
 def generated(document: dict[str, Any]) -> dict[str, Any]:
-    """What schemathesis has read, by the name of the operation. Tokens are ours to send: test_tenants leaves them out."""
+    """What schemathesis has read, by the name of the operation; tokens are left to test_tenants."""
     results: list[Any] = list(schemathesis.openapi.from_dict({**document, "security": []}).get_all_operations())
     found = [result.ok() for result in results]
     by_name = {operation.label: operation for operation in found}
@@ -66,7 +68,8 @@ def cases(operation: Any, mode: GenerationMode) -> list[Any]:
         def collect(case: Any) -> None:
             found.append(case)
 
-        collect()
+        with suppress(Unsatisfiable):  # where there is nothing that could be wrong
+            collect()
         made[key] = found
     return made[key]
 
@@ -92,14 +95,16 @@ def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(
     url: str, renter: Renter, document: dict[str, Any], session: requests.Session
 ) -> None:
     bearer = {"Authorization": f"Bearer {renter.token}"}
+    sent = 0
     for operation in generated(document).values():
-        if operation.label in ("GET /healthz", "GET /readyz"):
-            continue  # which have nothing to vary
         for mode, expected in MODES:
             for case in cases(operation, mode):
                 if case.query and "wait" in case.query:
                     case.query["wait"] = 0
                 case.validate_response(case.call(base_url=url, session=session, headers=bearer), checks=expected)
+                sent += 1
+    print(f"{sent} requests made from the document")
+    assert sent > EXAMPLES * len(names_of(document)), "schemathesis has made too few to mean anything"
 
 
 @ONE_ENGINE

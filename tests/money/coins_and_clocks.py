@@ -165,6 +165,11 @@ class CoinsAndClocks(RuleBasedStateMachine):
         next_us = [at for id_ in self.ids if (at := self.plain.run_out_us(id_, 0)) is not None]
         assert self.db.read_now(meter.next_due_us) == min(next_us, default=None)
 
+    @rule(who=who, off_us=st.sampled_from([-1, 0, 0, 1]))
+    def a_day_passes_for_somebody_with_coins(self, who: int, off_us: int) -> None:
+        self.coins_arrive(who, 25_000)
+        self.the_meter_sweeps(DAY_US + off_us)
+
     @rule(several=st.sets(who))
     def books_are_opened_for_nothing(self, several: set[int]) -> None:
         ids = [self.ids[index] for index in several]

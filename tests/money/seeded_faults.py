@@ -17,12 +17,6 @@ FAULTS = [
     # --- the meter's arithmetic
     Fault(
         "core/billing.py",
-        "started_at_us) // MINUTE_US + 1",
-        "started_at_us) // MINUTE_US",
-        "the first minute is not counted",
-    ),
-    Fault(
-        "core/billing.py",
         "key=lambda r: (r.started_at_us, r.rental_id)",
         "key=lambda r: (-r.started_at_us, r.rental_id)",
         "at equal instants the youngest rental is paid first",
@@ -50,12 +44,6 @@ FAULTS = [
     ),
     Fault(
         "core/billing.py",
-        "rental.next_minute_us + rounds * MINUTE_US",
-        "rental.next_minute_us + (rounds + 1) * MINUTE_US",
-        "the money runs out a minute late",
-    ),
-    Fault(
-        "core/billing.py",
         "return rental.next_minute_us, rental.started_at_us, rental.rental_id",
         "return rental.started_at_us, rental.next_minute_us, rental.rental_id",
         "minutes are thought to be due in the order of their rentals' starts",
@@ -67,30 +55,12 @@ FAULTS = [
         "",
         "an account's now runs backwards",
     ),
-    Fault(
-        "operations/books.py",
-        "if paid := min(account.debt, amount):",
-        "if paid := min(account.debt, amount) // 2:",
-        "a deposit pays half of what is owed",
-    ),
     Fault("operations/books.py", "            account.debt -= paid\n", "", "a debt is paid from every deposit again"),
-    Fault(
-        "operations/books.py",
-        "covered = min(account.balance, amount)",
-        "covered = account.balance",
-        "a reversal takes all there is",
-    ),
     Fault(
         "operations/books.py",
         "account.debt += owed",
         "account.debt = owed",
         "a second reversal forgets the debt of the first",
-    ),
-    Fault(
-        "operations/books.py",
-        "self._post(account, -setup_cost, money.REVENUE",
-        "self._post(account, 0, money.REVENUE",
-        "the set-up is free",
     ),
     Fault(
         "operations/books.py",
@@ -106,22 +76,9 @@ FAULTS = [
     ),
     Fault(
         "operations/books.py",
-        "if sats > 0 else (account.id, counterpart)",
-        "if sats > 1 else (account.id, counterpart)",
-        "a single satoshi given is booked as taken",
-    ),
-    Fault(
-        "operations/books.py",
         "account.depletes_at_us = billing.depletes_at(account.balance, account.running)",
         "account.depletes_at_us = account.depletes_at_us or billing.depletes_at(account.balance, account.running)",
         "the run-out is not computed again",
-    ),
-    Fault("operations/books.py", "at_us + self._rest_us)", "at_us)", "a number does not rest"),
-    Fault(
-        "operations/books.py",
-        "        self._post(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)",
-        "        self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)",
-        "a refund is charged",
     ),
     Fault(
         "operations/books.py",
@@ -163,12 +120,6 @@ FAULTS = [
         "an SMS is stored and charged after the money ran out",
     ),
     Fault(
-        "operations/receive.py",
-        "if stray := len(inbound) - len(accepted):",
-        "if stray := 0 * len(accepted):",
-        "strays are not counted",
-    ),
-    Fault(
         "operations/send.py",
         "cost = segments * cost_per_segment",
         "cost = cost_per_segment",
@@ -180,7 +131,6 @@ FAULTS = [
         "",
         "a message that was delivered is refunded",
     ),
-    Fault("operations/send.py", "            messages.refund(tx, message_id)\n", "", "a refunded message still costs"),
     Fault(
         "operations/send.py",
         "if sent >= daily_limit:",
@@ -199,13 +149,6 @@ FAULTS = [
         "deposits.unmined_credits(tx) + deposits.open_deposits(tx)",
         "deposits.open_deposits(tx)",
         "a deposit that left the chain is not reversed",
-    ),
-    Fault("core/chain.py", ">= required:", "> required:", "a deposit is credited a block late"),
-    Fault(
-        "operations/deposit.py",
-        "owner is None or output.amount == 0",
-        "owner is None",
-        "an output without satoshis stops the chain",
     ),
     # --- the meter and the tables
     Fault(
@@ -233,23 +176,17 @@ FAULTS = [
         "t.credit, t.debit, t.amount, t.account_id, t.balance,",
         "every transfer goes the other way",
     ),
-    Fault("storage/entries.py", "start or None, id_", "None, id_", "bookings of minutes are no chain"),
-    Fault(
-        "storage/numbers.py",
-        '" AND rests_until_us > :now_us ORDER BY rests_until_us DESC',
-        '" AND rests_until_us > 0 ORDER BY rests_until_us',
-        "the wrong one of the own numbers comes back",
-    ),
-    Fault(
-        "storage/numbers.py",
-        "ORDER BY length(prefix) DESC",
-        "ORDER BY length(prefix)",
-        "the shortest prefix sets the price",
-    ),
     Fault(
         "operations/account.py",
         "return settled(tx, account_id, now_us=now_us).balance",
         "return accounts.load(tx, account_id).balance",
         "a balance is shown without the minutes since",
     ),
+]
+
+# Those that every run of the tests tries: caught soon, and each by another part of the tests.
+HANDFUL = [
+    "the last satoshi pays nothing",
+    "an SMS is withheld for lack of funds",
+    "minutes that were paid are forgotten and paid again",
 ]

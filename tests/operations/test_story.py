@@ -1,9 +1,8 @@
 """The whole story through the real client."""
 
-from harness import new_token, open_account
-
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
+from harness import new_token, open_account
 
 
 def test_a_number_is_rented_receives_sends_and_ends(db: Database, url: str) -> None:

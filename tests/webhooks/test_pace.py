@@ -27,9 +27,9 @@ def test_each_answer_lets_one_more_through_in_the_order_they_came():
 def test_what_comes_later_does_not_overtake_what_is_held():
     pace: Pace[int] = Pace()
     bring(pace, START + 1)
-    pace.end(URL, answered=None)
-    assert pace.begin(URL, 99) is Turn.NOW
-    assert pace.begin(URL, 100) is Turn.HELD
+    assert pace.end(URL, answered=None) == ([START], [])
+    assert pace.begin(URL, 99) is Turn.HELD
+    assert pace.end(URL, answered=None) == ([99], [])
 
 
 def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it():

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 
-from dtmf_server.api import body, calls, wire
+from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import ID_MAX, After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest
@@ -64,14 +64,14 @@ async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> R
     "/deliveries/retry",
     tags=["deliveries"],
     summary="Deliver all failed again",
-    operation_class=body.documents(wire.ReplaySince),
+    operation_class=body.documents(asked.ReplaySince),
     status_code=200,
     responses=calls.answers(200, wire.Replayed),
 )
 async def post_deliveries_retry(request: Request) -> Response[bytes]:
     """Queues every parked webhook that came since then."""
     raw = await request.body()
-    since_us = _us("since", body.decode(raw, wire.ReplaySince).since)
+    since_us = _us("since", body.decode(raw, asked.ReplaySince).since)
 
     def again(tx: Tx, caller: calls.Caller) -> Answer:
         count = replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us)
@@ -84,13 +84,13 @@ async def post_deliveries_retry(request: Request) -> Response[bytes]:
     "/deliveries/test",
     tags=["deliveries"],
     summary="Try a webhook",
-    operation_class=body.documents(wire.TestDelivery),
+    operation_class=body.documents(asked.TestDelivery),
     responses=calls.answers(201, wire.Delivery),
 )
 async def post_deliveries_test(request: Request) -> Response[bytes]:
     """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
     raw = await request.body()
-    e164 = body.e164("e164", body.decode(raw, wire.TestDelivery).e164)
+    e164 = body.e164("e164", body.decode(raw, asked.TestDelivery).e164)
 
     def test(tx: Tx, caller: calls.Caller) -> Answer:
         return calls.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))

@@ -7,7 +7,7 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import body, calls, wire
+from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import NumberNotRented
@@ -23,7 +23,7 @@ WAIT_MAX_S = 60
     "/message",
     tags=["messages"],
     summary="Send an SMS",
-    operation_class=body.documents(wire.NewMessage),
+    operation_class=body.documents(asked.NewMessage),
     responses=calls.answers(204) | calls.answers(201, wire.FullMessage),
     status_code=204,
 )
@@ -31,7 +31,7 @@ async def post_message(request: Request) -> Response[None]:
     """Queues an SMS from a rented number: 204 once it is durable, or 201 and the message with
     `Prefer: return=representation`."""
     raw = await request.body()
-    new = body.decode(raw, wire.NewMessage)
+    new = body.decode(raw, asked.NewMessage)
     sender, to = body.e164("from", new.from_), body.e164("to", new.to)
     content = body.text("content", new.content)
     settings = calls.runtime_of(request).settings

@@ -7,7 +7,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from dtmf_server.api import body, calls, wire
+from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core import destination
 from dtmf_server.core.errors import InvalidRequest
@@ -57,13 +57,13 @@ async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
     "/numbers",
     tags=["numbers"],
     summary="Rent a number",
-    operation_class=body.documents(wire.NewRental),
+    operation_class=body.documents(asked.NewRental),
     responses=calls.answers(201, wire.Number),
 )
 async def post_numbers(request: Request) -> Response[bytes]:
     """Rents a free number of the group: set-up and the first minute are paid at once."""
     raw = await request.body()
-    group_id = body.text("group_id", body.decode(raw, wire.NewRental).group_id)
+    group_id = body.text("group_id", body.decode(raw, asked.NewRental).group_id)
     settings = calls.runtime_of(request).settings
 
     def start(tx: Tx, caller: calls.Caller) -> Answer:
@@ -90,7 +90,7 @@ async def delete_number(request: Request, e164: E164) -> Response[None]:
     "/number",
     tags=["numbers"],
     summary="Set the SMS action",
-    operation_class=body.documents(wire.NewAction),
+    operation_class=body.documents(asked.NewAction),
     responses=calls.answers(200, wire.Number),
 )
 async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
@@ -99,7 +99,7 @@ async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
     runtime = calls.runtime_of(request)
     action = _action(
         e164,
-        body.decode(await request.body(), wire.NewAction).sms_forwarded_to,
+        body.decode(await request.body(), asked.NewAction).sms_forwarded_to,
         sandbox=runtime.settings.sandbox,
     )
 

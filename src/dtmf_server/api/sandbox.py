@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from litestar import Response, get, post
 
-from dtmf_server.api import body, calls, wire
+from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, StorageUnavailable
@@ -32,14 +32,14 @@ def _runtime(request: Request) -> Runtime:
     "/sandbox/message",
     tags=["sandbox"],
     summary="An SMS arrives",
-    operation_class=body.documents(wire.SandboxMessage),
+    operation_class=body.documents(asked.SandboxMessage),
     responses=calls.answers(201, wire.FullMessage),
 )
 async def post_sandbox_message(request: Request) -> Response[bytes]:
     """An SMS arrives from another phone at a number of this account; answered once it is durable."""
     settings = _runtime(request).settings
     raw = await request.body()
-    new = body.decode(raw, wire.SandboxMessage)
+    new = body.decode(raw, asked.SandboxMessage)
     to = body.e164("to", new.to)
     inbound = Inbound(to, body.line("from", new.from_), body.text("content", new.content))
 
@@ -57,7 +57,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     "/sandbox/deposit",
     tags=["sandbox"],
     summary="Coins arrive",
-    operation_class=body.documents(wire.SandboxDeposit),
+    operation_class=body.documents(asked.SandboxDeposit),
     responses=calls.answers(201, wire.Deposit),
 )
 async def post_sandbox_deposit(request: Request) -> Response[bytes]:
@@ -65,7 +65,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     deposit is credited; with them once it is seen with so many."""
     runtime = _runtime(request)
     raw = await request.body()
-    new = body.decode(raw, wire.SandboxDeposit)
+    new = body.decode(raw, asked.SandboxDeposit)
     address = body.line("address", new.address)
     blocks = runtime.settings.confirmations if new.confirmations is None else new.confirmations
 
@@ -84,7 +84,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     "/sandbox/clock",
     tags=["sandbox"],
     summary="Time passes",
-    operation_class=body.documents(wire.SandboxAdvance),
+    operation_class=body.documents(asked.SandboxAdvance),
     status_code=200,
     responses=calls.answers(200, wire.SandboxClock),
 )
@@ -92,7 +92,7 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
     runtime = _runtime(request)
     raw = await request.body()
-    by_us = round(body.decode(raw, wire.SandboxAdvance).advance_s * 1_000_000)
+    by_us = round(body.decode(raw, asked.SandboxAdvance).advance_s * 1_000_000)
 
     def advance(tx: Tx, caller: calls.Caller) -> Answer:
         if caller.now_us + by_us >= NEVER_US:

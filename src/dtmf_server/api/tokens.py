@@ -6,7 +6,7 @@ from typing import Annotated
 from litestar import Response, delete, get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import body, calls, wire
+from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import ID_MAX
 from dtmf_server.api.calls import Request
 from dtmf_server.core import token
@@ -26,13 +26,13 @@ async def get_tokens(request: Request) -> list[wire.Token]:
     "/tokens",
     tags=["tokens"],
     summary="A further token",
-    operation_class=body.documents(wire.NewToken),
+    operation_class=body.documents(asked.NewToken),
     responses=calls.answers(201, wire.NewTokenAnswer),
 )
 async def post_tokens(request: Request) -> Response[bytes]:
     """Makes a token for this account, shown this once."""
     raw = await request.body()
-    label = body.line("label", body.decode(raw or b"{}", wire.NewToken).label)
+    label = body.line("label", body.decode(raw or b"{}", asked.NewToken).label)
     new_token = token.mint(secrets.token_bytes(32))
 
     def add(tx: Tx, caller: calls.Caller) -> Answer:

@@ -119,7 +119,7 @@ class Books:
             account.low_balance_warnings = _warnings_still_true(account)
         entries.append(self._tx, self._transfers)
         rentals.store_booked(self._tx, self._booked.values())
-        self.write_ends()
+        self._write_ends()
         events.append(self._tx, self._events)
         accounts.store(self._tx, self.accounts.values())
         self._tx.notify("meter")
@@ -197,8 +197,7 @@ class Books:
             self._e164s = rentals.numbers_of(self._tx, ids)
         return self._e164s
 
-    def write_ends(self) -> None:
-        """Writes the ended rentals, and puts their numbers to rest; `close` does it too."""
+    def _write_ends(self) -> None:
         for reason in EndReason:
             ended = [(account_id, rental, at_us) for account_id, rental, at_us, why in self._ended if why is reason]
             if not ended:
@@ -217,7 +216,6 @@ class Books:
                 )
                 for account_id, rental, at_us in ended
             ]
-        self._ended.clear()
 
 
 def _warnings_still_true(account: Account) -> int:

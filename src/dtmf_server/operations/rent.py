@@ -20,7 +20,6 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) 
     with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
         books.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = books.now_us(account_id)
-        books.write_ends()  # a number that this account's money has just left rests, and is given back to it
         e164 = numbers.take(tx, group_id, account_id=account_id, now_us=now_us)
         if e164 is None:
             raise NoNumbersAvailable

@@ -32,6 +32,7 @@ class NewDelivery:
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
     """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
     busy = _busy_lines(tx, new)
+    _hurry_heads(tx, busy, now_us=now_us)
     rows = []
     for d in new:
         line = (d.rental_id, d.kind)
@@ -59,6 +60,19 @@ def _busy_lines(tx: Tx, new: list[NewDelivery]) -> set[Line]:
         )
         busy |= {(row["id"], kind) for row in rows}
     return busy
+
+
+def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
+    """Who had a line to itself until now may have been put off for longer than the head of a line ever is."""
+    for kind in sorted({kind for _, kind in lines}):
+        tx.run(
+            "UPDATE deliveries SET due_at_us = :due_at_us WHERE due_at_us > :due_at_us AND attempts > 0 AND id IN"
+            " (SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind"
+            " AND d.state = 'waiting') FROM rentals r WHERE r.id IN @rental_ids)",
+            rental_ids=sorted(rental_id for rental_id, of_kind in lines if of_kind == kind),
+            kind=kind,
+            due_at_us=now_us + HEAD_RETRY_MAX_S * 1_000_000,
+        )
 
 
 def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]) -> list[Row]:

@@ -73,6 +73,7 @@ class Pace(Generic[Delivery]):
             host.limit = min(MOST, host.limit + 1) if answered else max(1, host.limit // 2)
             host.dead = in_vain and not answered
         if host.dead:
+            host.destinations.clear()
             return [], self._take(host, len(host.held))
         begun = self._take(host, host.limit - host.under_way)
         host.under_way += len(begun)
