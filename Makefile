@@ -48,7 +48,7 @@ demo: $(RUN)
 setup: $(DEV)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -68,3 +68,19 @@ def test_the_requests_these_were_made_from_work(renter: Renter, connection: Conn
     for name, call in calls(renter).items():
         reply = connection.send(call.asked(name, renter.token))
         assert reply.status == call.status, (name, reply)
+
+
+@ONE_ENGINE
+def test_a_head_without_end_is_refused_before_it_ends(connection: Connection) -> None:
+    reply = connection.send(Endless("GET", b"/healthz"))
+    assert (reply.status, reply.code) == (431, "head_too_large")
+    assert reply.headers["connection"] == "close"
+    assert connection.ask("GET", "/healthz").status == 200
+
+
+class Endless(Asked):
+    """A request whose one header goes on and on."""
+
+    def to_bytes(self) -> bytes:
+        """As much of it as the service has to be sent before it can be sure."""
+        return b"GET /healthz HTTP/1.1\r\nX-Endless: " + b"x" * 1_000_000

@@ -22,9 +22,9 @@ NOT_E164: list[object] = [
     "+12345abc",
     "+1234.5",
     "+٣٣٣٣٣٣",
-    "+１２３４５６",  # noqa: RUF001  # full-width digits are the point
+    "+１２３４５６",  # full-width digits are the point
     "+1²3",
-    "＋1234567890",  # noqa: RUF001  # a full-width plus sign is the point
+    "＋1234567890",  # a full-width plus sign is the point
     "+1234567890\0",
     "+1234\ud800",
     "tel:+1234567890",
@@ -59,7 +59,7 @@ NOT_A_GROUP_TYPE: list[object] = [
     "any",
     "*",
     "mobile\0",
-    "ｍobile",  # noqa: RUF001  # a full-width letter is the point
+    "ｍobile",  # a full-width letter is the point
     "\ud800",
     b"mobile",
     None,
@@ -93,7 +93,7 @@ NOT_AN_ACTION: list[object] = [
     "store",
     "email",
     "forward\0",
-    "ｗebhook",  # noqa: RUF001  # a full-width letter is the point
+    "ｗebhook",  # a full-width letter is the point
     "\udfff",
     b"forward",
     0,

@@ -16,6 +16,7 @@ from client.malformed import (
     NOT_E164,
 )
 from client.stub import Stub
+from naming import shown
 
 N = "+1234567890"
 
@@ -28,12 +29,12 @@ def refused(stub: Stub, value: object, call: Any, *arguments: object, **named: o
     assert stub.connections == 0
 
 
-@pytest.mark.parametrize("value", NOT_A_GROUP_TYPE, ids=ascii)
+@pytest.mark.parametrize("value", NOT_A_GROUP_TYPE, ids=shown)
 def test_groups_refuses_a_wrong_group_type(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.groups, value)
 
 
-@pytest.mark.parametrize("value", NOT_E164, ids=ascii)
+@pytest.mark.parametrize("value", NOT_E164, ids=shown)
 def test_calls_about_a_number_refuse_what_is_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.number, value)
     refused(stub, value, dtmf.end_rental, value)
@@ -45,35 +46,35 @@ def test_calls_about_a_number_refuse_what_is_not_e164(dtmf: Any, stub: Stub, val
         refused(stub, value, dtmf.messages, value)
 
 
-@pytest.mark.parametrize("value", NOT_AN_ACTION, ids=ascii)
+@pytest.mark.parametrize("value", NOT_AN_ACTION, ids=shown)
 def test_set_sms_action_refuses_an_unknown_action(dtmf: Any, stub: Stub, value: object) -> None:
     for destination in (None, N, "https://example.org/webhook"):
         refused(stub, value, dtmf.set_sms_action, N, value, destination)
 
 
-@pytest.mark.parametrize("value", [*NOT_E164, "https://example.org/webhook"], ids=ascii)
+@pytest.mark.parametrize("value", [*NOT_E164, "https://example.org/webhook"], ids=shown)
 def test_forward_refuses_a_destination_that_is_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.set_sms_action, N, "forward", value)
 
 
-@pytest.mark.parametrize("value", [*NOT_A_URL, None, N], ids=ascii)
+@pytest.mark.parametrize("value", [*NOT_A_URL, None, N], ids=shown)
 def test_webhook_refuses_a_destination_that_is_not_a_url(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.set_sms_action, N, "webhook", value)
 
 
 @pytest.mark.parametrize(
-    "value", ["", N, "https://example.org/", "None", "null", 0, False, [], {}, (), b"", object()], ids=ascii
+    "value", ["", N, "https://example.org/", "None", "null", 0, False, [], {}, (), b"", object()], ids=shown
 )
 def test_no_action_refuses_any_destination(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.set_sms_action, N, None, value)
 
 
-@pytest.mark.parametrize("value", NOT_A_GROUP_ID, ids=ascii)
+@pytest.mark.parametrize("value", NOT_A_GROUP_ID, ids=shown)
 def test_start_rental_refuses_what_is_no_group_id(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.start_rental, value)
 
 
-@pytest.mark.parametrize("value", NOT_A_CONTENT, ids=ascii)
+@pytest.mark.parametrize("value", NOT_A_CONTENT, ids=shown)
 def test_a_text_that_no_sms_holds_is_refused(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.send_message, N, "+12", value)
     refused(stub, value, dtmf.sandbox.receive, N, "+12", value)
@@ -83,7 +84,7 @@ def test_send_message_refuses_an_empty_text(dtmf: Any, stub: Stub) -> None:
     refused(stub, "", dtmf.send_message, N, "+12", "")
 
 
-@pytest.mark.parametrize("value", NOT_A_WHOLE_NUMBER, ids=ascii)
+@pytest.mark.parametrize("value", NOT_A_WHOLE_NUMBER, ids=shown)
 def test_whole_numbers_are_whole_and_in_range(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.messages, after=value)
     refused(stub, value, dtmf.messages, N, after=value)
@@ -97,16 +98,16 @@ def test_a_deposit_of_nothing_is_refused(dtmf: Any, stub: Stub) -> None:
     refused(stub, 0, dtmf.sandbox.deposit, "bcrt1q", 0)
 
 
-@pytest.mark.parametrize("value", [-1, -0.5, True, "1", None, 2**63, [1], float("nan"), float("inf")], ids=ascii)
+@pytest.mark.parametrize("value", [-1, -0.5, True, "1", None, 2**63, [1], float("nan"), float("inf")], ids=shown)
 def test_advance_refuses_what_is_no_span_of_time(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.advance, value)
 
 
-@pytest.mark.parametrize("value", ["", "x" * 65, "a\0", "\ud800", None, 5, b"MyBank"], ids=ascii)
+@pytest.mark.parametrize("value", ["", "x" * 65, "a\0", "\ud800", None, 5, b"MyBank"], ids=shown)
 def test_receive_refuses_a_sender_no_sms_has(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.receive, N, value, "text")
 
 
-@pytest.mark.parametrize("value", ["", "x" * 129, "a\n", "\ud800", None, 5, b"bcrt1q"], ids=ascii)
+@pytest.mark.parametrize("value", ["", "x" * 129, "a\n", "\ud800", None, 5, b"bcrt1q"], ids=shown)
 def test_deposit_refuses_what_is_no_address(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.deposit, value, 1)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from client.malformed import NOT_E164
 from dtmf.e164 import is_e164, parse
+from naming import shown
 
 
 @pytest.mark.parametrize("number", ["+12", "+447700900123", "+123456789012345", "+900000000000000"])
@@ -18,7 +19,7 @@ def test_parse_returns_the_number_unchanged(number: str) -> None:
     assert is_e164(number)
 
 
-@pytest.mark.parametrize("value", NOT_E164, ids=ascii)
+@pytest.mark.parametrize("value", NOT_E164, ids=shown)
 def test_parse_refuses_what_is_not_e164_and_quotes_it(value: object) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(value)[:60])):
         parse(value)

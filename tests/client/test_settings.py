@@ -10,6 +10,7 @@ from client.conftest import TOKEN
 from client.malformed import NOT_A_URL
 from client.stub import Stub
 from dtmf import DTMF, AsyncDTMF
+from naming import shown
 
 BOTH = pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
 
@@ -32,7 +33,7 @@ def test_no_token_is_refused_with_the_two_ways_to_give_one(kind: Any, monkeypatc
 
 @BOTH
 @pytest.mark.parametrize(
-    "suffix", ["\n", " ", "\r\nX: y", "\0", "\t", "\x7f", "é", "🙂", "\ud800", "\u00a0", "\x85"], ids=ascii
+    "suffix", ["\n", " ", "\r\nX: y", "\0", "\t", "\x7f", "é", "🙂", "\ud800", "\u00a0", "\x85"], ids=shown
 )
 def test_a_token_no_header_can_carry_is_refused_without_showing_it(kind: Any, suffix: str) -> None:
     for token in (TOKEN + suffix, suffix + TOKEN):
@@ -42,7 +43,7 @@ def test_a_token_no_header_can_carry_is_refused_without_showing_it(kind: Any, su
 
 
 @BOTH
-@pytest.mark.parametrize("token", [b"secret", 5, True, ["secret"], object()], ids=ascii)
+@pytest.mark.parametrize("token", [b"secret", 5, True, ["secret"], object()], ids=shown)
 def test_a_token_of_another_type_is_refused_without_showing_it(kind: Any, token: Any) -> None:
     with pytest.raises(ValueError, match="must be a str") as caught:
         kind(token)
@@ -51,7 +52,7 @@ def test_a_token_of_another_type_is_refused_without_showing_it(kind: Any, token:
 
 @BOTH
 @pytest.mark.parametrize(
-    "url", [*NOT_A_URL, "http://example.org/?q", "http://example.org/#f", "http://bücher.example/"], ids=ascii
+    "url", [*NOT_A_URL, "http://example.org/?q", "http://example.org/#f", "http://bücher.example/"], ids=shown
 )
 def test_a_wrong_base_url_is_refused_and_quoted(kind: Any, url: Any) -> None:
     with pytest.raises(ValueError, match=r"^base_url must") as caught:
@@ -67,14 +68,14 @@ def test_a_wrong_address_in_the_environment_is_refused_by_its_name(kind: Any, mo
 
 
 @BOTH
-@pytest.mark.parametrize("timeout", [0, -1, 0.0, None, "5", True, float("nan"), float("inf"), 2**31, [5]], ids=ascii)
+@pytest.mark.parametrize("timeout", [0, -1, 0.0, None, "5", True, float("nan"), float("inf"), 2**31, [5]], ids=shown)
 def test_a_timeout_that_is_no_span_of_time_is_refused(kind: Any, timeout: Any) -> None:
     with pytest.raises(ValueError, match="timeout"):
         kind("t", timeout=timeout)
 
 
 @BOTH
-@pytest.mark.parametrize("max_retries", [-1, 1.0, None, "1", True, float("inf"), [1]], ids=ascii)
+@pytest.mark.parametrize("max_retries", [-1, 1.0, None, "1", True, float("inf"), [1]], ids=shown)
 def test_a_number_of_retries_that_is_none_is_refused(kind: Any, max_retries: Any) -> None:
     with pytest.raises(ValueError, match="max_retries"):
         kind("t", max_retries=max_retries)

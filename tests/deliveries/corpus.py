@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001, SIM905 - look-alikes are the point, and blocks of words read better than 600 strings
+# ruff: noqa: SIM905 - look-alikes are the point, and blocks of words read better than 600 strings
 """Webhook URLs that try to get in, and ones that must stay welcome. Blocks are split at whitespace."""
 
 # Refused when a webhook is set, sandbox or not.

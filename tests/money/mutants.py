@@ -19,7 +19,9 @@ from money.seeded_faults import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent.parent
 TESTS = ("tests/money/test_billing.py", "tests/money/test_machine.py")
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-k", "not postgresql")
 TIMEOUT_S = 300
+EXAMPLES = 200  # per property of the meter
 PASSED, FAILED = 0, 1  # pytest's exit codes; any other means that the tests did not run
 
 
@@ -42,21 +44,21 @@ def mutated(fault: Fault, text: str) -> str:
     return text.replace(fault.original, fault.replacement)
 
 
-def is_caught(fault: Fault, tree: Path, *, steps: int) -> bool:
+def is_caught(fault: Fault, tree: Path, *, steps: int, examples: int) -> bool:
     """Whether the tests fail with the fault in the tree, which is as it was afterwards."""
     path = tree / "src/dtmf_server" / fault.file
     before = path.read_text(encoding="utf-8")
     try:
         _replace(path, mutated(fault, before))
-        return not passes(tree, steps=steps)
+        return not passes(tree, steps=steps, examples=examples)
     finally:
         _replace(path, before)
 
 
-def passes(tree: Path, *, steps: int) -> bool:
+def passes(tree: Path, *, steps: int, examples: int) -> bool:
     """Whether the quick tests of the money pass on this tree. Raises Unusable if they can't be run."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", "not postgresql", *TESTS]
-    environment = _environment(tree, steps)
+    command = [sys.executable, "-m", "pytest", *OPTIONS, *TESTS]
+    environment = _environment(tree) | {"DTMF_MONEY_STEPS": str(steps), "DTMF_MONEY_EXAMPLES": str(examples)}
     try:
         done = subprocess.run(
             command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
@@ -75,11 +77,11 @@ def _replace(path: Path, text: str) -> None:
         compiled.unlink()
 
 
-def _environment(tree: Path, steps: int) -> dict[str, str]:
+def _environment(tree: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTEST", "PYTHONPATH"))}
     return kept | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those installed take longer to import than the tests to run
         "DTMF_MONEY_SOURCE": str(tree / "src"),
-        "DTMF_MONEY_STEPS": str(steps),
         "DTMF_MONEY_SEED": "0",
         "DTMF_MONEY_SHRINK": "0",
     }
@@ -90,10 +92,10 @@ def try_all(faults: Sequence[Fault], *, steps: int) -> list[Fault]:
     alive = []
     with tempfile.TemporaryDirectory(prefix="dtmf-mutants-") as folder:
         tree = copy_tree(Path(folder))
-        if not passes(tree, steps=steps):
+        if not passes(tree, steps=steps, examples=EXAMPLES):
             raise Unusable("the tests fail without any fault")
         for number, fault in enumerate(faults, start=1):
-            caught = is_caught(fault, tree, steps=steps)
+            caught = is_caught(fault, tree, steps=steps, examples=EXAMPLES)
             print(f"{number:3} {'caught' if caught else 'ALIVE '} {fault.file}: {fault.breaks}", flush=True)
             if not caught:
                 alive.append(fault)

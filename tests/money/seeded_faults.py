@@ -102,8 +102,8 @@ FAULTS = [
     Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
     Fault(
         "operations/rent.py",
-        "        now_us = books.now_us(account_id)\n        e164 =",
-        "        e164 =",
+        'group["rental_cost_per_minute"])\n        now_us = books.now_us(account_id)\n',
+        'group["rental_cost_per_minute"])\n',
         "a rental starts before what its account has paid already",
     ),
     # --- messages

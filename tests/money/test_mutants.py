@@ -8,7 +8,7 @@ import pytest
 from money import mutants
 from money.seeded_faults import FAULTS, HANDFUL, Fault
 
-STEPS = 1500
+SIZE = {"steps": 1500, "examples": 30}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def test_thirty_different_faults_are_ready_for_prove() -> None:
 
 
 def test_without_a_fault_the_tests_pass(tree: Path) -> None:
-    assert mutants.passes(tree, steps=100)
+    assert mutants.passes(tree, steps=50, examples=10)
 
 
 @pytest.mark.parametrize("breaks", HANDFUL)
 def test_a_fault_is_caught(tree: Path, breaks: str) -> None:
     (fault,) = [fault for fault in FAULTS if fault.breaks == breaks]
-    assert mutants.is_caught(fault, tree, steps=STEPS), "nobody noticed"
+    assert mutants.is_caught(fault, tree, **SIZE), "nobody noticed"
 
 
 @pytest.mark.parametrize("original", ["a text that is nowhere", "import"])
@@ -48,5 +48,5 @@ def test_a_fault_without_its_place_or_with_two_is_an_error(original: str) -> Non
 def test_a_fault_that_keeps_the_tests_from_running_is_an_error_and_not_caught(tree: Path) -> None:
     fault = Fault("core/billing.py", '"""The meter', 'syntax error"""The meter', "the syntax")
     with pytest.raises(mutants.Unusable):
-        mutants.is_caught(fault, tree, steps=STEPS)
+        mutants.is_caught(fault, tree, **SIZE)
     assert (tree / "src/dtmf_server/core/billing.py").read_text(encoding="utf-8").startswith('"""The meter')

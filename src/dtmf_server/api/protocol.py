@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from dtmf_server.api.problems import new_request_id, problem
 
 HEAD_MAX_BYTES = 64 * 1024  # request line and headers; the parser itself would take any number
+LINGER_S = 2.0  # how long what still arrives after a refusal is thrown away
 
 
 class Protocol(HttpToolsProtocol):
@@ -15,6 +16,7 @@ class Protocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _in_head = False
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Sends each piece of an answer at once: asyncio leaves that to the socket, which waits 40 ms for the next."""
@@ -25,9 +27,11 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless the head has grown too large."""
+        if self._refused:
+            return
         began_earlier = self._in_head
         super().data_received(data)
-        if not (began_earlier and self._in_head) or self.transport.is_closing():
+        if not (began_earlier and self._in_head):
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_MAX_BYTES:
@@ -56,9 +60,11 @@ class Protocol(HttpToolsProtocol):
         self._refuse(431, code="head_too_large", title="Headers too large", detail=detail)
 
     def _refuse(self, status: int, *, code: str, title: str, detail: str) -> None:
-        """Answers and hangs up: where the next request begins is not known."""
-        if self.transport.is_closing():
+        """Answers and hangs up: where the next request begins is not known. Closing with bytes unread would reset
+        the connection and might take the answer with it: only our side is closed at first (RFC 9112 §9.6)."""
+        if self._refused or self.transport.is_closing():
             return
+        self._refused = True
         id_ = new_request_id()
         response = problem(status, code=code, title=title, detail=detail, members={"request_id": id_})
         body = response.content
@@ -70,4 +76,6 @@ class Protocol(HttpToolsProtocol):
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + body)
-        self.transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)

@@ -18,22 +18,23 @@ class Attempt:
 
 
 def append(tx: Tx, delivery_id: int, *, attempts: int, attempt: Attempt) -> None:
-    """Adds an attempt to the delivery's log."""
+    """Adds an attempt to the delivery's log; without the reply if the texts were erased meanwhile."""
+    reply = None if attempt.reply is None or _is_erased(tx, delivery_id) else attempt.reply
     tx.insert(
         schema.attempts,
         ("delivery_id", "attempt", "at_us", "duration_us", "status", "reason", "reply"),
-        [
-            (
-                delivery_id,
-                attempts,
-                attempt.at_us,
-                attempt.duration_us,
-                attempt.status,
-                attempt.reason,
-                attempt.reply,
-            )
-        ],
+        [(delivery_id, attempts, attempt.at_us, attempt.duration_us, attempt.status, attempt.reason, reply)],
     )
+
+
+def _is_erased(tx: Tx, delivery_id: int) -> bool:
+    """Whether the delivery's texts were erased; if they may be, not before this transaction is over."""
+    row = tx.one(
+        "SELECT erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL"
+        " AND id = (SELECT rental_id FROM deliveries WHERE id = :delivery_id) @LOCK",
+        delivery_id=delivery_id,
+    )
+    return row is not None and row["erased_at_us"] is not None
 
 
 _LISTED = (

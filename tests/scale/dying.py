@@ -1,0 +1,139 @@
+"""`dtmf-server` commands that are killed with -9 at a step of their own, or after a while.
+
+    with Dying() as dying:
+        steps = dying.command("backup", "--data", folder, file).steps      # runs to its end, and counts
+        dying.command("backup", "--data", folder, file, at=steps // 2)     # dies before that step
+
+A step is a statement given to the database, a commit, or a call that writes, syncs or renames a file. The commands
+run in children of one process that has imported everything, each a fork that shares nothing with the next.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STEPS = {"execute", "executemany", "commit", "write", "fsync", "replace", "close", "mkdir", "open", "flock"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit status (-9: killed), how many steps it made, what it said."""
+
+    code: int
+    steps: int
+    said: str
+
+
+class Dying:
+    """The process whose children run the commands. A context manager."""
+
+    def __enter__(self) -> "Dying":
+        source, tests = Path(__file__).parents[2] / "src", Path(__file__).parents[1]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "scale.dying"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=kept | {"PYTHONPATH": os.pathsep.join([str(tests), str(source)])},
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=30)
+
+    def command(self, *arguments: object, at: int | None = None, after_s: float | None = None) -> Ended:
+        """Runs it to its end, to before its step `at`, or for so long."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        asked = {"arguments": list(map(str, arguments)), "at": at, "after_s": after_s}
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return Ended(**json.loads(self._process.stdout.readline()))
+
+
+# --- in the other process -----------------------------------------------------------------------------------------
+
+
+def _serve() -> None:
+    import psycopg_pool  # noqa: F401 - imported before the forks, as all that follows
+
+    from dtmf_server import cli, startup  # noqa: F401
+    from dtmf_server.operations import verify  # noqa: F401
+    from dtmf_server.storage import archive, migrate, postgresql  # noqa: F401
+
+    migrate.head()  # what Alembic imports late
+    for line in sys.stdin:
+        asked = json.loads(line)
+        print(json.dumps(_ended(cli.main, **asked)), flush=True)
+
+
+def _ended(main: Any, *, arguments: list[str], at: int | None, after_s: float | None) -> dict[str, Any]:
+    """Forks a child for the command, and tells how it ended."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        _run(main, arguments, at=at)
+    os.close(writing)
+    if after_s is not None:
+        _kill_after(child, after_s)
+    with os.fdopen(reading, "r", errors="replace") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    said, _, steps = said.rpartition("\nsteps ")
+    return {"code": os.waitstatus_to_exitcode(status), "steps": int(steps) if steps.isdigit() else 0, "said": said}
+
+
+def _kill_after(child: int, after_s: float) -> None:
+    import signal
+    import threading
+
+    def kill() -> None:
+        os.kill(child, signal.SIGKILL)  # not reaped yet: its number is still its own
+
+    killer = threading.Timer(after_s, kill)
+    killer.start()
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    killer.cancel()
+    killer.join()
+
+
+def _run(main: Any, arguments: list[str], *, at: int | None) -> None:
+    """In the child: the command, its steps counted, dead before step `at`."""
+    import itertools
+    import signal
+    import threading
+
+    count = itertools.count(1)
+    made = 0
+
+    def look(frame: Any, event: str, called: Any) -> None:
+        nonlocal made
+        name = called.__name__ if event == "c_call" else frame.f_code.co_name if event == "call" else ""
+        if name in STEPS:
+            made = next(count)
+            if made == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.setprofile(look)
+    sys.setprofile(look)
+    code = 70
+    try:
+        code = main(arguments)
+    finally:
+        sys.setprofile(None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.write(1, f"\nsteps {made}".encode())
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()

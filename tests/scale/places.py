@@ -1,0 +1,120 @@
+"""Where databases are made: empty ones, and copies of one that has a history. And what stands in a database."""
+
+import shutil
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+
+from dtmf_server.storage import migrate, schema
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.open import open_database, sqlite_path
+from postgres import drop_database, fresh_database
+
+Contents = dict[str, list[tuple[Any, ...]]]
+
+
+class Place(Protocol):
+    """An engine's databases."""
+
+    engine: str
+
+    def empty(self) -> str:
+        """The URL of a database without tables."""
+
+    def lived(self) -> str:
+        """The URL of a copy of the one with a history."""
+
+
+class SQLitePlace:
+    """Files in a folder."""
+
+    engine = "sqlite"
+
+    def __init__(self, folder: Path, lived: Path) -> None:
+        self._folder, self._lived = folder, lived
+        self._numbers = count(1)
+
+    def empty(self) -> str:
+        """An empty file: `migrate` wants one to be there."""
+        path = self._folder / f"{next(self._numbers)}" / "dtmf.db"
+        path.parent.mkdir()
+        path.touch()
+        return f"sqlite:///{path}"
+
+    def lived(self) -> str:
+        """A copy of the file."""
+        url = self.empty()
+        shutil.copyfile(self._lived, sqlite_path(url))
+        return url
+
+
+class PostgreSQLPlace:
+    """Databases of a server."""
+
+    engine = "postgresql"
+
+    def __init__(self, server: str, lived: str) -> None:
+        self._server, self._lived = server, lived
+        self._made: list[str] = []
+
+    def empty(self) -> str:
+        """A new database."""
+        self._made.append(fresh_database(self._server))
+        return self._made[-1]
+
+    def lived(self) -> str:
+        """A copy of the database."""
+        self._made.append(fresh_database(self._server, template=self._lived))
+        return self._made[-1]
+
+    def drop_all(self) -> None:
+        """Drops what was made."""
+        for url in self._made:
+            drop_database(self._server, url)
+
+
+def wait_until_left(url: str) -> None:
+    """Returns once a killed process's transactions are over: the server notices its death by itself."""
+    if not url.startswith("postgresql://"):
+        return
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(2000):
+            row = connection.execute(others + " AND backend_type = 'client backend'").fetchone()
+            if row == (0,):
+                return
+            connection.execute("SELECT pg_sleep(0.01)")
+    raise AssertionError("somebody is still connected")
+
+
+def contents(url: str) -> Contents | None:
+    """Every row of every table, in one spelling for both engines; None for a database without tables."""
+    if migrate.current(url) is None:
+        return None
+
+    def read(tx: Tx) -> Contents:
+        return {
+            table.name: sorted((tuple(map(_plain, row.values())) for row in _rows(tx, table.name)), key=repr)
+            for table in schema.metadata.sorted_tables
+        }
+
+    with closing(open_database(url)) as db:
+        return db.read_now(read)
+
+
+def _rows(tx: Tx, table: str) -> list[dict[str, Any]]:
+    columns = [column.name for column in schema.metadata.tables[table].columns]
+    return [{column: row[column] for column in columns} for row in tx.all(f"SELECT * FROM {table}")]
+
+
+def _plain(value: Any) -> Any:
+    """SQLite has 0 and 1 for what PostgreSQL knows as false and true."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def is_unused(found: Contents | None) -> bool:
+    """Whether nothing was restored: no tables, or none but the newest ones without a service in them."""
+    return found is None or (not any(rows for name, rows in found.items() if name != "accounts"))

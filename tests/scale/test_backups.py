@@ -1,0 +1,159 @@
+"""A backup is the whole service or it is refused; it is portable between the engines and made beside a running one."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dtmf_server import cli
+from dtmf_server.storage import archive
+from dtmf_server.storage.open import sqlite_path
+from scale import sizes
+from scale.places import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
+from whole.driving import Load
+from whole.running import Service, command
+from whole.test_kill import new_load
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `dtmf-server` in this process: exit status, and all it said."""
+
+    def run_here(*arguments: object) -> tuple[int, str]:
+        code = cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run_here
+
+
+@pytest.fixture
+def backup(lived_sqlite: Path, tmp_path: Path, run: Run) -> bytes:
+    """A whole backup."""
+    file = tmp_path / "whole.backup"
+    assert run("backup", "--database", f"sqlite:///{lived_sqlite}", file)[0] == 0
+    return file.read_bytes()
+
+
+def damaged_by_a_cut(whole: bytes) -> Iterator[tuple[str, bytes]]:
+    for length in sizes.chosen(len(whole), sizes.CUTS, salt="cut"):
+        yield f"cut after {length} of {len(whole)} bytes", whole[:length]
+
+
+def damaged_by_a_flip(whole: bytes) -> Iterator[tuple[str, bytes]]:
+    for place in sizes.chosen(8 * len(whole), sizes.CUTS, salt="flip"):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        yield f"bit {place} flipped", bytes(flipped)
+
+
+def damaged_otherwise(whole: bytes) -> Iterator[tuple[str, bytes]]:
+    yield "empty", b""
+    yield "twice", whole + whole
+    yield "with something behind it", whole + b"\n"
+    yield "its second half first", whole[len(whole) // 2 :] + whole[: len(whole) // 2]
+    yield "zeros in the middle", whole[:300] + bytes(200) + whole[500:]
+    yield "another file", b"SQLite format 3\x00" + bytes(1000)
+
+
+@pytest.mark.parametrize("damages", [damaged_by_a_cut, damaged_by_a_flip, damaged_otherwise])
+def test_a_damaged_backup_is_refused_and_nothing_is_restored(
+    backup: bytes, tmp_path: Path, run: Run, damages: Callable[[bytes], Iterator[tuple[str, bytes]]]
+) -> None:
+    file, target, tried = tmp_path / "damaged.backup", tmp_path / "target" / "dtmf.db", 0
+    for damage, content in damages(backup):
+        file.write_bytes(content)
+        code, said = run("restore", "--database", f"sqlite:///{target}", file)
+        assert code == 2, f"{damage}: restored, {said}"
+        assert said.startswith("dtmf-server: ") and "damaged.backup" in said and said.count("\n") == 1, (damage, said)
+        assert not target.exists() or is_unused(contents(f"sqlite:///{target}")), damage
+        tried += 1
+    print(f"{tried} backups {damages.__name__.replace('_', ' ')}: each refused, nothing restored")
+    file.write_bytes(backup)  # the one that is whole is taken: it was the damage that was refused
+    assert run("restore", "--database", f"sqlite:///{target}", file)[0] == 0
+
+
+def test_damage_that_a_checksum_can_not_see_is_refused_by_the_rows(backup: bytes, tmp_path: Path, run: Run) -> None:
+    import gzip
+
+    lines = gzip.decompress(backup).split(b"\n")
+    wrong = {
+        "a row too few": lines[:5] + lines[6:],
+        "a row too many": [*lines[:5], lines[5], *lines[5:]],
+        "no last line": lines[:-2],
+        "a table nobody knows": [line.replace(b'"table":"accounts"', b'"table":"acounts"') for line in lines],
+        "a satoshi more": [line.replace(b",5000,", b",5001,") for line in lines],
+        "a text for a number": [line.replace(b",5000,", b',"many",') for line in lines],
+        "another format": [line.replace(b"dtmf backup 1", b"dtmf backup 2") for line in lines],
+        "another revision": [line.replace(b'"revision":"', b'"revision":"9') for line in lines],
+        "no JSON": [*lines[:5], b"{", *lines[5:]],
+    }
+    file, target = tmp_path / "wrong.backup", tmp_path / "target" / "dtmf.db"
+    for damage, kept in wrong.items():
+        assert kept != lines, damage
+        file.write_bytes(archive.packed(b"\n".join(kept)))
+        code, said = run("restore", "--database", f"sqlite:///{target}", file)
+        assert code == 2, (damage, said)
+        assert said.startswith("dtmf-server: ") and "Traceback" not in said, (damage, said)
+        assert not target.exists() or is_unused(contents(f"sqlite:///{target}")), damage
+
+
+def test_a_round_trip_through_the_other_engine_gives_the_same(
+    lived_sqlite: Path, lived_postgres: str, postgres_url: str, tmp_path: Path, run: Run
+) -> None:
+    files, servers = SQLitePlace(tmp_path, lived_sqlite), PostgreSQLPlace(postgres_url, lived_postgres)
+    for source, other in ((files, servers), (servers, files)):
+        way: list[str] = [source.lived()]
+        for number, target in enumerate((other, source)):
+            way.append(target.empty())
+            file = tmp_path / f"{source.engine}-{number}.backup"
+            assert run("backup", "--database", way[-2], file)[0] == 0
+            code, said = run("restore", "--database", way[-1], file)
+            assert (code, "the books are right" in said) == (0, True), said
+        first, second, third = map(contents, way)
+        assert first is not None and first["transfers"] and first == second == third
+    servers.drop_all()
+
+
+def test_a_backup_is_restored_into_an_empty_database_only(place: Place, tmp_path: Path, run: Run) -> None:
+    used, file = place.lived(), tmp_path / "backup"
+    assert run("backup", "--database", used, file)[0] == 0
+    before = contents(used)
+    code, said = run("restore", "--database", used, file)
+    assert code == 2 and "in use" in said
+    assert contents(used) == before
+
+
+def test_backups_beside_a_loaded_service_are_each_consistent(tmp_path: Path) -> None:
+    with Service(tmp_path / "data") as service:
+        load = new_load(service.wait_ready(), Random(sizes.SEED))
+        load.add(400)
+        threads = load.run(service.url, until_done=True)
+        acked: list[set[str]] = []
+        for number in range(3):
+            acked.append(messages_acked(load))
+            said = command("backup", "--data", tmp_path / "data", tmp_path / f"{number}.backup")
+            assert said.code == 0, said
+        for thread in threads:
+            thread.join()
+        assert service.stop() == 0
+    assert load.refused == []
+    assert len(acked[0]) < len(acked[-1]), "nothing was under way"
+    for number, before in enumerate(acked):
+        said = command("restore", "--data", tmp_path / f"{number}", tmp_path / f"{number}.backup")
+        assert said.code == 0 and "the books are right" in said.out, said
+        found = contents(f"sqlite:///{tmp_path / str(number) / 'dtmf.db'}")
+        assert found is not None
+        texts = {value for row in found["messages"] for value in row if isinstance(value, str)}
+        assert before <= texts, "what was acknowledged before the backup began is in it"
+
+
+def messages_acked(load: Load) -> set[str]:
+    """The texts of the messages acknowledged so far."""
+    return {key for key in list(load.acked) if load.kinds[key] in ("receive", "send")}

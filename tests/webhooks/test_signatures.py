@@ -1,0 +1,191 @@
+"""Webhooks are signed by Standard Webhooks: another's library verifies what really arrived, and nothing else.
+
+The npm library of the same name can verify the same file: `python -m webhooks.bodies FILE` writes what arrived.
+"""
+
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+import standardwebhooks.webhooks
+from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError as Forged
+
+from dtmf import DTMF
+from dtmf.webhook import WebhookVerificationError, verify
+from dtmf_server.core.webhook_secret import OVERLAP_US
+from dtmf_server.storage.db import Database
+from harness import START_US, FakeWall, give_coins, new_token, open_account
+from webhooks import sizes
+from webhooks.receiver import Posted, Receiver
+from webhooks.steps import ON_SQLITE, rent, settle
+
+TEXTS = [
+    "SMS text",
+    "",
+    'quotes " \\ / and \n breaks \t\r',
+    "\u20ac \u00fc \u4f60\u597d \U0001f642",
+    "</script>\u2028\u2029",
+    "x" * 1600,
+    "\x01\x1f\x7f",
+]
+START_S = START_US // 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def their_clock(wall: FakeWall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other library looks at the machine's clock; here it sees the test's."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> "Clock":
+            return cls.fromtimestamp(wall() / 1_000_000, UTC)
+
+    monkeypatch.setattr(standardwebhooks.webhooks, "datetime", Clock)
+
+
+def verified(posted: Posted, secret: str, *, now_s: float) -> bool:
+    """Whether a webhook verifies with this secret; both libraries have to agree."""
+    try:
+        theirs = Webhook(secret).verify(posted.body, posted.headers)
+    except Forged:
+        theirs = None
+    try:
+        ours = verify(posted.body, posted.headers, secret, now=now_s)
+    except WebhookVerificationError:
+        ours = None
+    assert ours == theirs
+    return ours is not None
+
+
+def post_one(dtmf: DTMF, receiver: Receiver, number: str, text: str = "signed") -> Posted:
+    """The webhook of a new SMS, as it arrived."""
+    dtmf.sandbox.receive(number, "+1234", text)
+    settle(dtmf)
+    return receiver.posted[-1]
+
+
+def test_another_library_verifies_every_body_that_arrives(dtmf: DTMF, receiver: Receiver) -> None:
+    number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    arrived = [post_one(dtmf, receiver, number, text) for text in TEXTS]
+    dtmf.test_webhook(number)
+    settle(dtmf)
+    assert all(verified(posted, secret, now_s=START_S) for posted in [*arrived, receiver.posted[-1]])
+    assert [posted.json["content"] for posted in arrived] == TEXTS
+    assert len({posted.headers["webhook-id"] for posted in receiver.posted}) == len(TEXTS) + 1
+
+
+@ON_SQLITE
+def test_the_id_stays_and_the_timestamp_is_fresh_with_every_attempt(
+    dtmf: DTMF, wall: FakeWall, receiver: Receiver
+) -> None:
+    number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    receiver.answer = lambda _: 500
+    post_one(dtmf, receiver, number)
+    wall.advance(seconds=1000)
+    settle(dtmf)
+    first, second = receiver.posted
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert [int(posted.headers["webhook-timestamp"]) for posted in (first, second)] == [START_S, START_S + 1000]
+    assert verified(second, secret, now_s=START_S + 1000)
+    assert not verified(first, secret, now_s=START_S + 1000)
+
+
+@ON_SQLITE
+def test_the_timestamp_is_the_walls_however_far_the_sandbox_is_ahead(dtmf: DTMF, receiver: Receiver) -> None:
+    number = rent(dtmf, "webhook", receiver.url)
+    dtmf.sandbox.advance(200 * 86_400)
+    assert verified(post_one(dtmf, receiver, number), dtmf.webhook_secret(), now_s=START_S)
+
+
+def test_a_rotated_secret_overlaps_with_the_one_before_for_a_day_of_the_wall(
+    dtmf: DTMF, wall: FakeWall, receiver: Receiver
+) -> None:
+    number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    new = dtmf.rotate_webhook_secret()
+    assert new != old == old.strip()
+    assert dtmf.webhook_secret() == new
+    for at_us, overlaps in ((0, True), (OVERLAP_US - 1, True), (OVERLAP_US, False), (30 * OVERLAP_US, False)):
+        wall.at_us = START_US + at_us
+        posted = post_one(dtmf, receiver, number)
+        now_s = wall() / 1_000_000
+        assert len(posted.headers["webhook-signature"].split(" ")) == 1 + overlaps
+        assert verified(posted, new, now_s=now_s)
+        assert verified(posted, old, now_s=now_s) is overlaps
+
+
+@ON_SQLITE
+def test_simulated_time_does_not_end_the_overlap_and_a_second_rotation_drops_the_oldest(
+    dtmf: DTMF, receiver: Receiver
+) -> None:
+    number, first = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    second = dtmf.rotate_webhook_secret()
+    dtmf.sandbox.advance(30 * 86_400)
+    assert verified(post_one(dtmf, receiver, number), first, now_s=START_S)
+    third = dtmf.rotate_webhook_secret()
+    posted = post_one(dtmf, receiver, number)
+    assert [verified(posted, secret, now_s=START_S) for secret in (third, second, first)] == [True, True, False]
+
+
+@ON_SQLITE
+def test_an_attempt_after_a_rotation_is_signed_with_the_secrets_of_that_moment(
+    dtmf: DTMF, receiver: Receiver
+) -> None:
+    number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    receiver.answer = lambda _: 500
+    before = post_one(dtmf, receiver, number)
+    new = dtmf.rotate_webhook_secret()
+    dtmf.sandbox.advance(6)
+    assert [verified(posted, new, now_s=START_S) for posted in (before, receiver.posted[-1])] == [False, True]
+    assert verified(receiver.posted[-1], old, now_s=START_S)
+
+
+def test_each_account_has_a_secret_of_its_own_which_signs_only_its_webhooks(
+    dtmf: DTMF, db: Database, url: str, receiver: Receiver
+) -> None:
+    give_coins(db, open_account(db, seed=1), 100_000)
+    with DTMF(new_token(1), base_url=url) as other:
+        other.rotate_webhook_secret()
+        mine = post_one(dtmf, receiver, rent(dtmf, "webhook", receiver.url))
+        theirs = post_one(other, receiver, rent(other, "webhook", receiver.url))
+        secrets = dtmf.webhook_secret(), other.webhook_secret()
+        assert [[verified(p, s, now_s=START_S) for s in secrets] for p in (mine, theirs)] == [
+            [True, False],
+            [False, True],
+        ]
+
+
+@ON_SQLITE
+def test_no_webhook_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receiver) -> None:
+    random = Random(sizes.SEED)
+    number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    secrets = dtmf.rotate_webhook_secret(), old
+    posted = post_one(dtmf, receiver, number)
+    parts = {name: posted.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    accepted = 0
+    for n in range(sizes.FLIPS):
+        name = random.choice(["body", *parts])
+        if name == "body":
+            changed, headers = flip(random, posted.body), parts
+        else:
+            new_header = flip(random, parts[name].encode()).decode("latin-1")
+            changed, headers = posted.body, parts | {name: new_header}
+        is_other_signature = name == "webhook-signature"  # the second one, which nobody touched, still counts
+        for secret in secrets:
+            forged = Posted("/", headers, changed)
+            valid = verified(forged, secret, now_s=START_S)
+            accepted += valid and not (is_other_signature and still_signed(headers, parts))
+        assert not accepted, f"flip {n} of DTMF_WEBHOOKS_SEED={sizes.SEED}: {name} {headers} {changed!r}"
+
+
+def flip(random: Random, text: bytes) -> bytes:
+    """The text with one bit changed."""
+    at, changed = random.randrange(len(text)), bytearray(text)
+    changed[at] ^= 1 << random.randrange(8)
+    return bytes(changed)
+
+
+def still_signed(headers: dict[str, str], original: dict[str, str]) -> bool:
+    """Whether one of the two signatures is still there as it was."""
+    signatures = original["webhook-signature"].split(" ")
+    return any(signature in headers["webhook-signature"].split(" ") for signature in signatures)
