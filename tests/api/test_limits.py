@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dtmf_server.api.border import _subscriber
 from dtmf_server.api.limits import RateLimit
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account
@@ -112,3 +113,10 @@ def test_a_flood_of_addresses_takes_bounded_memory(monkeypatch: pytest.MonkeyPat
 def test_there_are_no_limits_in_a_sandbox_as_it_comes(connection: Connection) -> None:
     for _ in range(300):
         assert connection.ask("GET", "/api/v1/account").status == 401
+
+
+def test_a_subscriber_of_ipv6_is_one_caller_whatever_address_it_takes() -> None:
+    assert _subscriber("2001:db8:1:2::1") == _subscriber("2001:db8:1:2:ffff::9")
+    assert _subscriber("2001:db8:1:2::1") != _subscriber("2001:db8:1:3::1")
+    assert _subscriber("192.0.2.1") == "192.0.2.1"
+    assert _subscriber("unknown") == "unknown"

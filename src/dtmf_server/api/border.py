@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import msgspec
@@ -62,7 +62,7 @@ class Border:
         if self._limit is None or scope["path"] in ("/healthz", "/readyz"):
             return 0
         headers = dict(scope["headers"])
-        keys = [b"address " + self._address(scope, headers).encode()]
+        keys = [b"address " + _subscriber(self._address(scope, headers)).encode()]
         if token := headers.get(b"authorization"):
             keys.append(b"token " + hashlib.sha256(token).digest())
         return max(self._limit.retry_after_s(key) for key in keys)
@@ -81,6 +81,15 @@ class Border:
         except ValueError:
             return False
         return any(parsed in network for network in self._proxies)
+
+
+def _subscriber(address: str) -> str:
+    """Whom an address stands for: in IPv6 a subscriber has a whole /64 to choose from."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
 
 
 async def _refuse(send: Any, id_: str, wait_s: int) -> None:
