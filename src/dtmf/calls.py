@@ -226,11 +226,17 @@ def _a_list(answer: Any) -> Any:
 
 
 def _secret(answer: Any) -> str:
-    return str(_an_object(answer)["secret"])
+    secret = _an_object(answer).get("secret")
+    if isinstance(secret, str):
+        return secret
+    raise ValueError("without a secret")
 
 
 def _replayed(answer: Any) -> int:
-    return int(_an_object(answer)["replayed"])
+    count = _an_object(answer).get("replayed")
+    if isinstance(count, int):
+        return count
+    raise ValueError("without a count")
 
 
 def _true(answer: Any) -> bool:

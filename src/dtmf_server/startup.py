@@ -89,14 +89,13 @@ def prepare(url: str, mode: str, clock: Clock) -> Database:
 
 
 def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
-    found = service.mode(tx)
-    if found is not None:
-        return found
-    service.initialise(tx, mode=mode, webhook_key=secrets.token_bytes(32), now_us=clock.wall_us())
-    if mode == "sandbox":
+    is_new = service.initialise(tx, mode=mode, webhook_key=secrets.token_bytes(32), now_us=clock.wall_us())
+    if is_new and mode == "sandbox":
         catalog.stock_sandbox(tx)
         sandbox.mine(tx, 1)
-    return mode
+    found = service.mode(tx)
+    assert found is not None, "somebody has initialised it"
+    return found
 
 
 def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
@@ -115,6 +114,7 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
 
 
 def _give_token(tx: Tx, *, sha256: bytes, clock: Clock) -> None:
+    service.lock(tx)  # API processes that start at once shall find one first account
     now_us = clock.now_us(tx)
     first = tokens.first_account(tx)
     if first is None:

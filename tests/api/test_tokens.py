@@ -66,8 +66,8 @@ def test_a_token_that_can_be_none_is_refused_before_the_database_is_read(
 
         return wrapper
 
-    monkeypatch.setattr(db, "read", counted(db.read))
-    monkeypatch.setattr(db, "write", counted(db.write))
+    for name in ("read", "glance", "write"):
+        monkeypatch.setattr(db, name, counted(getattr(db, name)))
     wrong = [*guesses(OVER_HTTP), *random.Random(SEED).sample(list(typos(new_token())), OVER_HTTP)]
     with serving(runtime, workers=False) as url, Connection(url) as connection:
         for position, guess in enumerate(wrong):

@@ -8,6 +8,7 @@ from hypothesis.stateful import initialize, rule
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import forward, receive, rent, send
 from dtmf_server.operations.deliver import Work
+from harness import START_US
 from money import carrier_work
 from money.coins_and_clocks import (
     ACCOUNTS,
@@ -23,7 +24,7 @@ from money.coins_and_clocks import (
     moments_us,
     who,
 )
-from money.plain_minutes import PlainRental
+from money.plain_minutes import MINUTE_US, PlainRental
 from money.plain_service import PlainMessage
 
 ACTIONS = [None, WEBHOOK, *PHONES]  # a number forwards
@@ -32,6 +33,7 @@ numbers_tried = st.integers(0, 9)
 lengths = st.sampled_from([0, 1, 140, 160, 161, 306, 307])
 
 fortunes = st.integers(200, 3000) | st.integers(500, 30_000) | st.integers(30_000, 60_000)
+reported = st.sampled_from(["sent", "delivered", "failed"])
 texts = st.tuples(st.sampled_from(PHONES), lengths)
 
 
@@ -50,7 +52,11 @@ class Money(CoinsAndClocks):
 
     # --- rentals ----------------------------------------------------------------------------------------------
 
-    @rule(who=who, group=st.sampled_from(GROUPS))
+    @rule(who=who, group=st.sampled_from(GROUPS), back_us=st.sampled_from([0, 0, 1, 2 * MINUTE_US]))
+    def rent_a_little_back_in_time(self, who: int, group: str, back_us: int) -> None:
+        self.now_us = max(START_US, self.now_us - back_us)
+        self.rent(who, group)
+
     def rent(self, who: int, group: str) -> None:
         id_, expected = self.ids[who], self.plain.rent(self.ids[who], group, self.now_us)
         row = self._answer(lambda tx: rent.start(tx, id_, group, now_us=self.now_us, rest_us=REST_US))
@@ -101,6 +107,7 @@ class Money(CoinsAndClocks):
 
     @rule(who=who, lengths=st.lists(lengths, min_size=1, max_size=8))
     def sms_pour_in_for_one_number(self, who: int, lengths: list[int]) -> None:
+        self._rents_something(who, len(lengths))
         self._arrive([(self._number(who, 0), length) for length in lengths])
 
     def _arrive(self, batch: list[tuple[str, int]]) -> None:
@@ -116,6 +123,7 @@ class Money(CoinsAndClocks):
         who=who, nth=numbers_tried, texts=st.lists(st.tuples(st.sampled_from(PHONES), lengths), min_size=1, max_size=4)
     )
     def send(self, who: int, nth: int, texts: list[tuple[str, int]]) -> None:
+        self._rents_something(who, nth)
         for to, length in texts:
             self._send(self.ids[who], self._number(who, nth), to, "y" * length)
 
@@ -182,18 +190,25 @@ class Money(CoinsAndClocks):
         )
         return int(outgoing.message_id)
 
-    @rule(nth=st.integers(0, 30), status=st.sampled_from(["sent", "delivered", "failed"]))
-    def the_carrier_reports(self, nth: int, status: str) -> None:
-        sent = sorted(m.id for m in self.plain.messages.values() if m.status != "received")
-        if not sent:
-            return
-        id_, now_us = sent[nth % len(sent)], self.now_us
+    @rule(nth=st.integers(0, 9), statuses=st.lists(reported, min_size=1, max_size=3))
+    def the_carrier_reports(self, nth: int, statuses: list[str]) -> None:
+        newest_first = sorted((m.id for m in self.plain.messages.values() if m.status != "received"), reverse=True)
+        for status in statuses if newest_first else []:
+            self._report(newest_first[nth % len(newest_first)], status)
+
+    def _report(self, id_: int, status: str) -> None:
+        terms = {"now_us": self.now_us, "rest_us": REST_US}
         if status == "failed":
-            self._write(lambda tx: send.failed(tx, id_, reason="no", now_us=now_us, rest_us=REST_US))
+            self._write(lambda tx: send.failed(tx, id_, reason="no", **terms))
         else:
-            report = send.accepted if status == "sent" else send.delivered
-            self._write(lambda tx: report(tx, id_, now_us=now_us, rest_us=REST_US))
-        self.plain.move_on(id_, status, now_us)
+            self._write(lambda tx: (send.accepted if status == "sent" else send.delivered)(tx, id_, **terms))
+        self.plain.move_on(id_, status, self.now_us)
+
+    def _rents_something(self, who: int, nth: int) -> None:
+        """Mostly sees to it that the account has coins and a number: else most of what is tried would be refused."""
+        if nth < 8 and not self.plain.at(self.ids[who], self.now_us).live:
+            self.coins_arrive(who, 6000)
+            self.rent(who, GROUPS[nth % len(GROUPS)])
 
     def _number(self, who: int, nth: int) -> str:
         """One of the numbers this account had last it was written; with a high `nth` any number, ours or not."""

@@ -108,7 +108,7 @@ def main() -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="try every fault")
     which.add_argument("--only", nargs="+", metavar="TEXT", help="try those whose file or description has such a text")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of the state machine (default 4000)")
+    parser.add_argument("--steps", type=int, default=6000, help="steps of the state machine (default 6000)")
     arguments = parser.parse_args()
     only = arguments.only or [""]
     faults = [fault for fault in FAULTS if any(text in f"{fault.file}: {fault.breaks}" for text in only)]

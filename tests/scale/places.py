@@ -1,6 +1,8 @@
 """Where databases are made: empty ones, and copies of one that has a history. And what stands in a database."""
 
 import shutil
+import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -9,8 +11,7 @@ from typing import Any, Protocol
 import psycopg
 
 from dtmf_server.storage import migrate, schema
-from dtmf_server.storage.db import Tx
-from dtmf_server.storage.open import open_database, sqlite_path
+from dtmf_server.storage.open import sqlite_path
 from postgres import drop_database, fresh_database
 
 Contents = dict[str, list[tuple[Any, ...]]]
@@ -92,22 +93,28 @@ def wait_until_left(url: str) -> None:
 
 def contents(url: str) -> Contents | None:
     """Every row of every table, in one spelling for both engines; None for a database without tables."""
-    if migrate.current(url) is None:
+    if url.startswith("postgresql://"):
+        with psycopg.connect(url) as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            return _contents(connection.execute, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    with closing(sqlite3.connect(sqlite_path(url))) as file:
+        file.execute("BEGIN")
+        return _contents(file.execute, "SELECT name FROM sqlite_master WHERE type = 'table'")
+
+
+def _contents(execute: Callable[..., Any], names: str) -> Contents | None:
+    there = {name for (name,) in execute(names).fetchall()}
+    tables = schema.metadata.sorted_tables
+    if not there:
         return None
-
-    def read(tx: Tx) -> Contents:
-        return {
-            table.name: sorted((tuple(map(_plain, row.values())) for row in _rows(tx, table.name)), key=repr)
-            for table in schema.metadata.sorted_tables
-        }
-
-    with closing(open_database(url)) as db:
-        return db.read_now(read)
-
-
-def _rows(tx: Tx, table: str) -> list[dict[str, Any]]:
-    columns = [column.name for column in schema.metadata.tables[table].columns]
-    return [{column: row[column] for column in columns} for row in tx.all(f"SELECT * FROM {table}")]
+    assert there >= {table.name for table in tables}, "some tables are there, some are not"
+    assert execute("SELECT version_num FROM alembic_version").fetchall() == [(migrate.head(),)]
+    found = {}
+    for table in tables:
+        columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        rows = execute(f"SELECT {columns} FROM {table.name}").fetchall()
+        found[table.name] = sorted((tuple(map(_plain, row)) for row in rows), key=repr)
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """How much these tests try: little by themselves, as much as `make prove` asks for.
 
-DTMF_SCALE_STEPS   steps of a command at which it is killed, spread over all it has (default 8; 0: at every step)
-DTMF_SCALE_KILLS   kills of a command at random moments (default 3)
+DTMF_SCALE_STEPS   steps of a command at which it is killed, spread over all it has (default 6; 0: at every step)
+DTMF_SCALE_KILLS   kills of a command at random moments (default 2)
 DTMF_SCALE_CUTS    places at which a backup is cut, and bits flipped in it (default 150; 0: each of both)
 DTMF_SCALE_SEED    which ones (default 22)
 """
@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from random import Random
 
-STEPS = int(os.environ.get("DTMF_SCALE_STEPS", "8"))
-KILLS = int(os.environ.get("DTMF_SCALE_KILLS", "3"))
+STEPS = int(os.environ.get("DTMF_SCALE_STEPS", "6"))
+KILLS = int(os.environ.get("DTMF_SCALE_KILLS", "2"))
 CUTS = int(os.environ.get("DTMF_SCALE_CUTS", "150"))
 SEED = int(os.environ.get("DTMF_SCALE_SEED", "22"))
 

@@ -1,5 +1,7 @@
 """How many deliveries a host gets at once: more while it answers, one at a time while it is dead, never too many."""
 
+import pytest
+
 from dtmf_server.workers.pace import HELD, HELD_BY_HOST, HOSTS, MOST, START, Pace, Turn
 
 URL = "https://a.example.org/hook"
@@ -98,9 +100,15 @@ def test_a_dead_host_that_answers_again_is_held_for_again():
 def test_hosts_are_told_apart_by_name_and_port_and_not_by_path():
     pace: Pace[int] = Pace()
     assert bring(pace, START) == [Turn.NOW] * START
-    assert pace.begin(f"{URL}?x=1", 0) is Turn.HELD
+    for same in (f"{URL}?x=1", "https://a.example.org", "https://A.Example.org?x", "https://a.example.org/b/../c"):
+        assert pace.begin(same, 0) is Turn.HELD
     assert pace.begin("https://a.example.org:8443/hook", 0) is Turn.NOW
     assert pace.begin("https://b.example.org/hook", 0) is Turn.NOW
+
+
+@pytest.mark.parametrize("destination", ["", "https://[", "://", "//", "https://[::1", "\0", "a" * 5000, "https://?"])
+def test_what_is_no_url_has_a_pace_too(destination: str):
+    assert Pace().begin(destination, 0) is Turn.NOW
 
 
 def test_every_url_of_a_full_host_is_said_to_be_full_until_half_of_what_is_held_has_gone():

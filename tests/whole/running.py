@@ -51,15 +51,19 @@ def command(*arguments: str | Path, **env: str) -> Said:
 
 
 class Service:
-    """`dtmf-server run` on a folder. A context manager: whatever happens, the process ends with the block."""
+    """`dtmf-server run` on a folder, or another command. A context manager: whatever happens, the process ends with
+    the block."""
 
-    def __init__(self, data: Path, *arguments: str | Path, port: int = 0) -> None:
-        self._arguments = ["run", "--data", str(data), "--port", str(port), *map(str, arguments)]
+    def __init__(
+        self, data: Path, *arguments: str | Path, port: int = 0, command: str = "run", program: list[str] = COMMAND
+    ) -> None:
+        where = [] if command == "worker" else ["--port", str(port)]
+        self._arguments = [command, "--data", str(data), *where, *map(str, arguments)]
         self.out: list[str] = []
         self.err: list[str] = []
         self._ready = threading.Event()
         self.process = subprocess.Popen(
-            [*COMMAND, *self._arguments],
+            [*program, *self._arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -81,7 +85,7 @@ class Service:
     def _read(self, stream: Any, lines: list[str]) -> None:
         for line in stream:
             lines.append(line.rstrip("\n"))
-            if "DTMF_TOKEN=" in line or "production on" in line:
+            if "DTMF_TOKEN=" in line or "production on" in line or lines[-1].endswith(" worker"):
                 self._ready.set()
         self._ready.set()
         stream.close()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.params import QueryParameter
+from litestar.response.base import ASGIResponse
 
 from dtmf_server.api import calls, wire
 from dtmf_server.api.calls import Request
@@ -19,17 +20,19 @@ After = Annotated[int, QueryParameter(ge=0, le=ID_MAX, description="only what ha
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="at most so many")]
 
 
-@get("/account", tags=["account"], summary="The balance")
-async def get_account(request: Request) -> Response[wire.Account]:
+@get("/account", tags=["account"], summary="The balance", responses=calls.answers(200, wire.Account))
+async def get_account(request: Request) -> ASGIResponse:
     """Satoshis the account can spend now, every minute started until now paid."""
-    balance = await calls.read(request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us))
-    return Response(wire.encode(wire.Account(balance)), media_type="application/json")  # type: ignore[arg-type]  # encoded
+    balance = await calls.glance(
+        request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
+    )
+    return ASGIResponse(body=wire.encode(wire.Account(balance)), media_type="application/json")
 
 
 @get("/usage", tags=["account"], summary="The running cost")
 async def get_usage(request: Request) -> wire.Usage:
     """Balance, satoshis per minute over all rentals, and when the money runs out."""
-    usage = await calls.read(request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us))
+    usage = await calls.glance(request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us))
     runs_out_at = None if usage.runs_out_at_us is None else wire.iso(usage.runs_out_at_us)
     return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at)
 

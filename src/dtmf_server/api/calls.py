@@ -63,6 +63,12 @@ async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     return await runtime.db.read(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
+async def glance(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
+    """The same for a few rows found by an index."""
+    runtime, sha256 = runtime_of(request), bearer(request)
+    return await runtime.db.glance(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
+
+
 async def write(request: Request, fn: Callable[[Tx, Caller], Answer], *, body: bytes = b"") -> Response[Any]:
     """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
     runtime, sha256 = runtime_of(request), bearer(request)

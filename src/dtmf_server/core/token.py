@@ -4,6 +4,7 @@ The checksum is a CRC-32: it stops typing mistakes and blind guesses before the 
 """
 
 import hashlib
+import re
 import string
 import zlib
 
@@ -11,6 +12,10 @@ PREFIX = "dtmf_"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 BODY_LENGTH = 30
 CHECKSUM_LENGTH = 6
+
+_form = re.compile(
+    rf"{PREFIX}(?P<body>[0-9A-Za-z]{{{BODY_LENGTH}}})(?P<checksum>[0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
+).fullmatch
 
 
 def mint(random_bytes: bytes) -> str:
@@ -22,10 +27,8 @@ def mint(random_bytes: bytes) -> str:
 
 def is_well_formed(token: str) -> bool:
     """Whether this can be a token: its length, its letters and its checksum are right."""
-    if len(token) != len(PREFIX) + BODY_LENGTH + CHECKSUM_LENGTH or not token.startswith(PREFIX):
-        return False
-    body = token[len(PREFIX) : -CHECKSUM_LENGTH]
-    return all(letter in ALPHABET for letter in body) and _checksum(body) == token[-CHECKSUM_LENGTH:]
+    form = _form(token)
+    return form is not None and _checksum(form["body"]) == form["checksum"]
 
 
 def sha256(token: str) -> bytes:

@@ -1,12 +1,14 @@
 """Backups: every table as it is in one consistent read, in one portable file for both engines.
 
 The file is gzip; its first line says what it is, then each table's name and columns are followed by its rows, one
-JSON array a line, and the last line counts them: a file that was cut short is never restored. A restore is one
-transaction into an empty database: killed at any point, nothing has happened.
+JSON array a line, and the last line counts them: a file that was cut short is never restored. gzip's checksum stands
+at its end, so a file is read through once before anything of it is believed. A restore is one transaction into an
+empty database: killed at any point, nothing has happened.
 """
 
 import gzip
 import os
+import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ from dtmf_server.storage.db import Tx
 
 FORMAT = "dtmf backup 1"
 PAGE = 2000
+# What `write` begins every file with. No checksum covers it, so nothing else is taken.
+_GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
@@ -32,7 +36,7 @@ def write(tx: Tx, path: Path, *, revision: str) -> int:
     """How many rows were written. The file appears under its name only when it is whole and on the disk."""
     unfinished = path.with_name(path.name + ".part")
     rows = 0
-    with unfinished.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as file:
+    with unfinished.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
         _line(file, {"format": FORMAT, "revision": revision})
         for table in schema.metadata.sorted_tables:
             columns = [str(column.name) for column in table.columns]
@@ -45,13 +49,23 @@ def write(tx: Tx, path: Path, *, revision: str) -> int:
         raw.flush()
         os.fsync(raw.fileno())
     unfinished.replace(path)
+    _sync_folder(path.parent)
     return rows
 
 
 def revision_of(path: Path) -> str:
-    """The tables' revision that the backup was made of. Raises NotABackup."""
+    """The tables' revision that the backup was made of. Raises NotABackup if any byte of the file was changed."""
+    with path.open("rb") as raw:
+        if raw.read(len(_GZIP_HEAD)) != _GZIP_HEAD:
+            raise NotABackup(f"{path} is not a backup of this service")
     with _opened(path) as file:
-        return str(_header(file, path)["revision"])
+        revision = str(_header(file, path)["revision"])
+        try:
+            while file.read(1 << 20):
+                pass
+        except _DAMAGE as error:
+            raise NotABackup(f"{path} is damaged or was cut short ({error})") from error
+    return revision
 
 
 def read(tx: Tx, path: Path) -> int:
@@ -63,7 +77,8 @@ def read(tx: Tx, path: Path) -> int:
     table, columns, batch, rows = None, (), list[tuple[Any, ...]](), 0
     with _opened(path) as file:
         _header(file, path)
-        for line in _lines(file, path):
+        lines = _lines(file, path)
+        for line in lines:
             if isinstance(line, list):
                 batch.append(tuple(line))
                 rows += 1
@@ -75,9 +90,13 @@ def read(tx: Tx, path: Path) -> int:
             if isinstance(line, dict) and "rows" in line:
                 if line["rows"] != rows:
                     raise NotABackup(f"{path} has {rows} rows, and says {line['rows']}")
+                if next(lines, None) is not None:
+                    raise NotABackup(f"{path} goes on after its last line")
                 tx.continue_ids(list(tables.values()))
                 return rows
             if isinstance(line, dict):
+                if line.get("table") not in tables:
+                    raise NotABackup(f"{path} has a table {line.get('table')!r}, which this service has not")
                 table, columns = tables[line["table"]], tuple(line["columns"])
     raise NotABackup(f"{path} was cut short: it has no last line")
 
@@ -108,7 +127,17 @@ def _as_columns_want(table: Table, columns: tuple[str, ...], rows: list[tuple[An
     ]
 
 
+_DAMAGE = (OSError, EOFError, zlib.error, msgspec.DecodeError)
 _WANTS: dict[type, Callable[[Any], Any]] = {LargeBinary: b64decode, Boolean: bool}
+
+
+def _sync_folder(folder: Path) -> None:
+    """Puts the names of its files on the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _line(file: IO[bytes] | gzip.GzipFile, value: Any) -> None:
@@ -122,7 +151,7 @@ def _opened(path: Path) -> gzip.GzipFile:
 def _header(file: gzip.GzipFile, path: Path) -> dict[str, Any]:
     try:
         header = _decode(file.readline())
-    except (OSError, EOFError, msgspec.DecodeError) as error:
+    except _DAMAGE as error:
         raise NotABackup(f"{path} is not a backup of this service") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise NotABackup(f"{path} is not a backup of this service, or of a newer one")
@@ -133,5 +162,5 @@ def _lines(file: gzip.GzipFile, path: Path) -> Iterator[Any]:
     try:
         for line in file:
             yield _decode(line)
-    except (OSError, EOFError, msgspec.DecodeError) as error:
+    except _DAMAGE as error:
         raise NotABackup(f"{path} is damaged or was cut short ({error})") from error

@@ -84,6 +84,9 @@ class Database(Protocol):
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn on one consistent state."""
 
+    async def glance(self, fn: Fn[T]) -> T:
+        """`read` for a few rows found by an index: SQLite has them before a thread could be asked."""
+
     def write_now(self, fn: Fn[T]) -> T:
         """`write` for callers without an event loop."""
 

@@ -54,6 +54,10 @@ class PostgreSQLDatabase:
         """Runs fn on one consistent state."""
         return await self._in_thread(self.read_now, fn)
 
+    async def glance(self, fn: Fn[T]) -> T:
+        """`read`: the answer comes over a socket, however little it is."""
+        return await self.read(fn)
+
     def write_now(self, fn: Fn[T]) -> T:
         """`write`, blocking."""
         for attempt in range(RETRIES):

@@ -9,14 +9,24 @@ def mode(tx: Tx) -> str | None:
     return row["mode"] if row else None
 
 
-def initialise(tx: Tx, *, mode: str, webhook_key: bytes, now_us: int) -> None:
-    """Fixes the mode, and the key of all webhook secrets, for the life of this database."""
-    tx.run(
-        "INSERT INTO service (id, mode, webhook_key, created_at_us) VALUES (1, :mode, :webhook_key, :now_us)",
+def initialise(tx: Tx, *, mode: str, webhook_key: bytes, now_us: int) -> bool:
+    """Fixes the mode, and the key of all webhook secrets, for the life of this database.
+
+    False if another process did it first: of several that start at once the others wait here for the first.
+    """
+    done = tx.run(
+        "INSERT INTO service (id, mode, webhook_key, created_at_us) VALUES (1, :mode, :webhook_key, :now_us)"
+        " ON CONFLICT (id) DO NOTHING",
         mode=mode,
         webhook_key=webhook_key,
         now_us=now_us,
     )
+    return bool(done)
+
+
+def lock(tx: Tx) -> None:
+    """Holds the service's row until the transaction ends: what only one process may do at a time."""
+    tx.one("SELECT id FROM service @LOCK")
 
 
 def webhook_key(tx: Tx) -> bytes:

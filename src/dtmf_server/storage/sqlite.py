@@ -79,6 +79,10 @@ class SQLiteDatabase:
         """Runs fn in a reader thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, fn)
 
+    async def glance(self, fn: Fn[T]) -> T:
+        """Runs fn here and now, in some 20 µs; handing it to a thread and back takes five times as long."""
+        return self.read_now(fn)
+
     def write_now(self, fn: Fn[T]) -> T:
         """Runs fn in the next group commit and blocks until then."""
         future: Future[T] = Future()

@@ -72,7 +72,7 @@ class Outbox:
     async def _claim(self) -> list[Work]:
         clock, full = self._runtime.clock, self._pace.full()
         room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
-        if not await self._runtime.db.read(lambda tx: outbox.has_due(tx, now_us=clock.now_us(tx))):
+        if not await self._runtime.db.glance(lambda tx: outbox.has_due(tx, now_us=clock.now_us(tx))):
             return []
         return await self._runtime.db.write(
             lambda tx: deliver.claim(
@@ -117,7 +117,7 @@ class Outbox:
 
     async def _until_due_s(self) -> float:
         clock = self._runtime.clock
-        due_us, now_us = await self._runtime.db.read(lambda tx: (outbox.next_due_us(tx), clock.now_us(tx)))
+        due_us, now_us = await self._runtime.db.glance(lambda tx: (outbox.next_due_us(tx), clock.now_us(tx)))
         if due_us is None:
             return LOOK_AGAIN_S
         return min((due_us - now_us) / 1_000_000, LOOK_AGAIN_S) if due_us > now_us else FULL_AGAIN_S

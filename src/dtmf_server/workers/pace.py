@@ -9,17 +9,19 @@ Rules:
 4. Everything is bounded: what is held for one host, what is held in all, and how many hosts are remembered.
 """
 
+import re
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
 START, MOST = 2, 64
 HELD_BY_HOST, HELD = 256, 2048
 HOSTS = 10_000
 
 Delivery = TypeVar("Delivery")
+
+_end_of_authority = re.compile(r"[/?#\\]")
 
 
 class Turn(Enum):
@@ -106,4 +108,5 @@ class Pace(Generic[Delivery]):
 
 
 def _key(destination: str) -> str:
-    return urlsplit(destination).netloc or destination
+    """Host and port of a URL, whatever it looks like: nobody has vetted it yet."""
+    return _end_of_authority.split(destination.partition("://")[2], maxsplit=1)[0].lower()

@@ -1,0 +1,123 @@
+"""`migrate`, `backup` and `restore` killed with -9 at any step: nothing has happened, or all of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from scale import sizes
+from scale.dying import Dying, Ended
+from scale.places import Place, contents, is_unused, wait_until_left
+
+Kill = dict[str, float]
+KILLED = -9
+
+
+def kills(ended: Ended, *, salt: str) -> Iterator[Kill]:
+    """Steps of a command that made so many, then random moments."""
+    assert ended.code == 0, ended.said
+    for step in sizes.spread(ended.steps, sizes.STEPS):
+        yield {"at": step}
+    chance = Random(f"{sizes.SEED} {salt}")
+    for _ in range(sizes.KILLS):
+        yield {"after_s": chance.uniform(0.001, 0.2)}
+
+
+def books_are_right(dying: Dying, url: str) -> None:
+    """`verify` agrees: the ledger sums to nothing, and every balance is what it gives. What has the same contents as
+    this database has its books right too."""
+    said = dying.command("verify", "--database", url)
+    assert said.code == 0 and "the books are right" in said.said, said
+
+
+def test_migrate(place: Place, dying: Dying) -> None:
+    whole = place.empty()
+    counted = dying.command("migrate", "--database", whole)
+    complete = contents(whole)
+    killed = complete_already = 0
+    for kill in kills(counted, salt="migrate"):
+        url = place.empty()
+        killed += dying.command("migrate", "--database", url, **kill).code == KILLED
+        wait_until_left(url)
+        found = contents(url)
+        assert found in (None, complete), kill
+        complete_already += found == complete
+        assert dying.command("migrate", "--database", url).code == 0, kill
+        assert contents(url) == complete, kill
+    books_are_right(dying, url)
+    report("migrate", place, counted, killed=killed, complete_already=complete_already)
+
+
+def test_migrate_of_a_database_in_use_changes_nothing(place: Place, dying: Dying) -> None:
+    url = place.lived()
+    before = contents(url)
+    for kill in kills(dying.command("migrate", "--database", url), salt="migrate in use"):
+        dying.command("migrate", "--database", url, **kill)
+    wait_until_left(url)
+    assert contents(url) == before
+    books_are_right(dying, url)
+
+
+def test_backup(place: Place, dying: Dying, tmp_path: Path) -> None:
+    url, whole, file = place.lived(), tmp_path / "whole.backup", tmp_path / "killed.backup"
+    before = contents(url)
+    counted = dying.command("backup", "--database", url, whole)
+    killed = complete_already = 0
+    for kill in kills(counted, salt="backup"):
+        file.unlink(missing_ok=True)
+        killed += dying.command("backup", "--database", url, file, **kill).code == KILLED
+        if file.exists():
+            complete_already += 1
+            assert file.read_bytes() == whole.read_bytes(), kill
+        file.write_bytes(b"an earlier backup")
+        dying.command("backup", "--database", url, file, **kill)
+        assert file.read_bytes() in (b"an earlier backup", whole.read_bytes()), kill
+        assert dying.command("backup", "--database", url, file).code == 0, kill
+        assert file.read_bytes() == whole.read_bytes(), kill
+    wait_until_left(url)
+    assert contents(url) == before
+    books_are_right(dying, url)
+    report("backup", place, counted, killed=killed, complete_already=complete_already)
+
+
+def test_restore(place: Place, dying: Dying, tmp_path: Path) -> None:
+    source, file = place.lived(), tmp_path / "backup"
+    assert dying.command("backup", "--database", source, file).code == 0
+    expected, whole = contents(source), place.empty()
+    counted = dying.command("restore", "--database", whole, file)
+    assert contents(whole) == expected
+    killed = complete_already = 0
+    for kill in kills(counted, salt="restore"):
+        url = place.empty()
+        killed += dying.command("restore", "--database", url, file, **kill).code == KILLED
+        wait_until_left(url)
+        found = contents(url)
+        assert found == expected or is_unused(found), kill
+        complete_already += found == expected
+        again = dying.command("restore", "--database", url, file)
+        assert again.code == (2 if found == expected else 0), (kill, again)
+        assert ("in use" in again.said) == (found == expected), again
+        assert contents(url) == expected, kill
+    books_are_right(dying, url)
+    report("restore", place, counted, killed=killed, complete_already=complete_already)
+
+
+def test_a_kill_is_a_kill(place: Place, dying: Dying) -> None:
+    url = place.empty()
+    counted = dying.command("migrate", "--database", url)
+    assert dying.command("migrate", "--database", url, at=1).code == KILLED
+    assert dying.command("migrate", "--database", url, at=counted.steps + 100).code == 0
+    assert dying.command("migrate", "--database", url, after_s=0.001).code == KILLED
+    wait_until_left(url)
+
+
+def report(name: str, place: Place, counted: Ended, *, killed: int, complete_already: int) -> None:
+    """Says how much was tried; it is an error when the kills came too late to prove anything."""
+    print(f"{name} on {place.engine}: {counted.steps} steps, killed {killed} times, {complete_already} of them done")
+    assert killed > complete_already, "the kills came when all was done"
+
+
+@pytest.mark.parametrize(("total", "wanted", "steps"), [(5, 0, [1, 2, 3, 4, 5]), (9, 3, [1, 5, 9]), (2, 8, [1, 2])])
+def test_steps_are_spread_over_all_of_them(total: int, wanted: int, steps: list[int]) -> None:
+    assert list(sizes.spread(total, wanted)) == steps

@@ -1,0 +1,222 @@
+"""Bad receivers hurt only themselves: each attempt ends by its deadline, and the healthy never notice."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import threading
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from deliveries.certificates import authority, dns, issue
+from deliveries.receiver import OK_AND_CLOSE, Receiver, receiving, refused_port
+from dtmf_server.deliveries.post import Bounds, Poster
+from dtmf_server.deliveries.resolver import LookupFailed, VettingResolver
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage.db import Database
+from dtmf_server.workers.pace import START
+from webhooks import sizes
+from webhooks.steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
+
+NAME = "hooks.example.org"
+BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # these posts are plain HTTP
+SHORT, LONG = Bounds(deadline_s=0.5), Bounds(deadline_s=120)
+MEGABYTE = 1_000_000
+
+
+async def never(_: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+def sending(start: bytes, again: bytes, pause_s: float = 0.0) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    """Says `start`, and then `again` and again."""
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        while True:
+            writer.write(again)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+
+    return send
+
+
+OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
+BOMB = gzip.compress(b"\0" * 50 * MEGABYTE)
+BOMB_HEAD = b"HTTP/1.1 500 X\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
+IN_VAIN = "no answer within 0.5 s"
+# What the receiver does, and the status and reason that the log then has.
+BEHAVIOURS = [
+    (never, None, IN_VAIN),
+    (sending(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"y", 0.02), None, IN_VAIN),
+    (sending(OK_HEAD, b"d", 0.02), 200, "the receiver answered 200, but its reply did not end within 0.5 s"),
+    (sending(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.02), None, IN_VAIN),
+    (sending(OK_HEAD, b"x" * 4096), 200, "the receiver answered 200"),
+    (sending(b"HTTP/1.1 200 OK\r\n", b"X-Header: y\r\n" * 100), None, "the receiver's answer is not HTTP/1.1"),
+    (BOMB_HEAD + BOMB, 500, "the receiver answered 500"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", None, "the receiver's answer is not HTTP/1.1"),
+    (reset, None, "the receiver closed the connection without an answer"),
+]
+
+
+@contextmanager
+def silent_ports(count: int) -> Iterator[list[int]]:
+    """Ports that take a connection and never say a word: nobody accepts what the kernel does."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(count)]
+        yield [listener.getsockname()[1] for listener in listeners]
+
+
+async def wait_until(done: Callable[[], bool]) -> None:
+    """Returns once it is so; each look lets the others go on."""
+    async with asyncio.timeout(30):
+        while not done():
+            await asyncio.sleep(0.01)
+
+
+def leased(db: Database) -> int:
+    """How many deliveries are under way, or held."""
+    return sum(row["leased_until_us"] is not None for row in deliveries(db))
+
+
+async def test_each_attempt_ends_by_its_deadline_and_says_what_was_wrong(
+    account: int, db: Database, runtime: Runtime
+) -> None:
+    async with AsyncExitStack() as stack:
+        receivers = [await stack.enter_async_context(receiving(behaviour)) for behaviour, *_ in BEHAVIOURS]
+        ports = [*(receiver.port for receiver in receivers), refused_port()]
+        numbers = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in ports]
+        await stack.enter_async_context(delivering(runtime, Poster(sandbox=True, ssl_context=BARE, bounds=SHORT)))
+        await receive(runtime, *((number, "to a bad one") for number in numbers))
+        await settled(runtime)
+    log = attempts(db)
+    expected = [*((status, reason) for _, status, reason in BEHAVIOURS)]
+    expected.append((None, f"connection refused by 127.0.0.1:{ports[-1]}"))
+    assert [(row["status"], row["reason"]) for row in log] == expected
+    assert all(len(row["reply"] or "") <= 1024 for row in log)
+    assert [state == "delivered" for state in states(db)] == [status == 200 for status, _ in expected]
+
+
+@ON_SQLITE
+async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives(
+    account: int, db: Database, runtime: Runtime, tmp_path: Path
+) -> None:
+    known, unknown = authority("Known authority", key=0xCA), authority("Unknown authority", key=0xBAD)
+    certificates = {
+        f"expired.{NAME}": issue(tmp_path, known, names=[dns(f"expired.{NAME}")], days=-1),
+        f"wrong.{NAME}": issue(tmp_path, known, names=[dns("other.example.org")]),
+        f"unknown.{NAME}": issue(tmp_path, unknown, names=[dns(f"unknown.{NAME}")]),
+        f"good.{NAME}": issue(tmp_path, known, names=[dns(f"good.{NAME}")]),
+    }
+    async with AsyncExitStack() as stack:
+        numbers = []
+        for name, certificate in certificates.items():
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            receiver = await stack.enter_async_context(receiving(OK_AND_CLOSE, tls=tls))
+            numbers.append(rent_now(runtime, account, f"https://{name}:{receiver.port}/"))
+        trusting = ssl.create_default_context(cadata=known.pem)
+        poster = Poster(sandbox=True, ssl_context=trusting, lookup=lambda _: ["127.0.0.1"])
+        await stack.enter_async_context(delivering(runtime, poster))
+        await receive(runtime, *((number, "over TLS") for number in numbers))
+        await settled(runtime)
+    assert [row["reason"] for row in attempts(db)] == [
+        "the certificate has expired",
+        f"the certificate is not for wrong.{NAME}",
+        "the certificate is not signed by a known authority",
+        "the receiver answered 200",
+    ]
+    assert states(db) == ["waiting"] * 3 + ["delivered"]
+
+
+async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db: Database, runtime: Runtime) -> None:
+    with silent_ports(sizes.DEAD) as dead:
+        urls = [f"http://127.0.0.1:{port}/" for port in dead for _ in range(START)]
+        to_dead = [rent_now(runtime, account, url) for url in urls[: sizes.DEAD + 40]]
+        poster = Poster(sandbox=True, ssl_context=BARE, bounds=LONG)
+        async with receiving(OK_AND_CLOSE) as healthy, delivering(runtime, poster):
+            to_healthy = [rent_now(runtime, account, f"http://127.0.0.1:{healthy.port}/{n}") for n in range(10)]
+            await receive(runtime, *((number, "in vain") for number in to_dead))
+            await wait_until(lambda: leased(db) == len(to_dead))
+            for _ in range(5):
+                await receive(runtime, *((number, "for the healthy") for number in to_healthy))
+            await wait_until(lambda: len(healthy.requests) == 50)
+            await wait_until(lambda: states(db).count("delivered") == 50)
+            assert leased(db) == len(to_dead), "an attempt at a dead host has ended, so this proves nothing"
+    assert {row["status"] for row in attempts(db)} == {200}
+
+
+@ON_SQLITE
+async def test_a_host_that_lets_us_wait_in_vain_is_given_one_attempt_at_a_time(
+    account: int, db: Database, runtime: Runtime
+) -> None:
+    with silent_ports(1) as (port,):
+        numbers = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for _ in range(10)]
+        poster = Poster(sandbox=True, ssl_context=BARE, bounds=Bounds(deadline_s=1.1))
+        async with delivering(runtime, poster):
+            await receive(runtime, *((number, "in vain") for number in numbers))
+            await settled(runtime)
+            rows = deliveries(db)
+            assert sum(row["attempts"] for row in rows) == len(attempts(db)) == START
+            assert {row["first_attempt_us"] for row in rows if not row["attempts"]} == {None}, "72 h began unasked"
+            runtime.clock.wall_us.advance(seconds=1)  # type: ignore[attr-defined]  # the test's FakeWall
+            runtime.db.wakeups.notify({"clock"})
+            await settled(runtime)
+            assert sum(row["attempts"] for row in deliveries(db)) == START + 1
+
+
+@ON_SQLITE
+async def test_floods_and_bombs_at_the_same_time_stay_in_bounded_memory(
+    account: int, db: Database, runtime: Runtime
+) -> None:
+    flood = sending(OK_HEAD, b"x" * 16_384)
+    async with AsyncExitStack() as stack:
+        floods: list[Receiver] = [await stack.enter_async_context(receiving(flood)) for _ in range(10)]
+        bombs = [await stack.enter_async_context(receiving(BOMB_HEAD + BOMB)) for _ in range(10)]
+        urls = [f"http://127.0.0.1:{receiver.port}/" for receiver in [*floods, *bombs] for _ in range(START)]
+        numbers = [rent_now(runtime, account, url) for url in urls]
+        await stack.enter_async_context(delivering(runtime, Poster(sandbox=True, ssl_context=BARE, bounds=SHORT)))
+        tracemalloc.start()
+        try:
+            await receive(runtime, *((number, "flooded") for number in numbers))
+            await settled(runtime)
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert len(attempts(db)) == len(numbers)
+    assert peak_bytes < 20 * MEGABYTE, "receivers' buffers included"
+
+
+async def test_names_that_never_resolve_do_not_hold_up_one_that_did() -> None:
+    go = threading.Event()
+
+    def look_up(name: str) -> list[str]:
+        return ["8.8.8.8"] if name == NAME or go.wait(20) else []
+
+    resolver = VettingResolver(sandbox=False, lookup=look_up, limit_s=5.0, lookups=4, lookups_of_known=1)
+    assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
+    dead = [asyncio.create_task(resolver.resolve(f"d{n}.example.org")) for n in range(20)]
+    await asyncio.sleep(0)
+    for _ in range(3):
+        assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
+    assert not any(task.done() for task in dead)
+    go.set()
+    assert [found[0]["host"] for found in await asyncio.gather(*dead)] == ["8.8.8.8"] * 20
+
+
+async def test_a_name_that_resolved_once_and_then_fails_gives_its_place_up() -> None:
+    answers = [["8.8.8.8"], []]
+    resolver = VettingResolver(sandbox=False, lookup=lambda _: answers.pop(0), lookups_of_known=1)
+    await resolver.resolve(NAME)
+    assert NAME in resolver._known
+    with pytest.raises(LookupFailed):
+        await resolver.resolve(NAME)
+    assert NAME not in resolver._known
