@@ -11,7 +11,7 @@ from client.stub import Stub
 from dtmf import DTMFError, NotFoundError, ServerError
 
 N = "+1234567890"
-SINCE = datetime(2018, 1, 1, 1, 1, 1)
+SINCE = datetime.fromisoformat("2018-01-01T01:01:01")
 DELIVERY = {
     "id": 7,
     "e164": N,
@@ -122,9 +122,7 @@ def test_a_delivery_that_is_not_there_is_not_found(dtmf: Any, stub: Stub) -> Non
         (SINCE.replace(tzinfo=timezone(timedelta(hours=-3, minutes=-30))), "2018-01-01T01:01:01-03:30"),
     ],
 )
-def test_all_parked_since_a_time_are_replayed_and_counted(
-    dtmf: Any, stub: Stub, since: datetime, sent: str
-) -> None:
+def test_all_parked_since_a_time_are_replayed_and_counted(dtmf: Any, stub: Stub, since: datetime, sent: str) -> None:
     stub.answers({"replayed": 3})
     assert dtmf.retry_deliveries(since) == 3
     (request,) = stub.received

@@ -165,6 +165,15 @@ class CoinsAndClocks(RuleBasedStateMachine):
         next_us = [at for id_ in self.ids if (at := self.plain.run_out_us(id_, 0)) is not None]
         assert self.db.read_now(meter.next_due_us) == min(next_us, default=None)
 
+    @rule(who=who, first=amounts, second=amounts)
+    def coins_are_used_up_and_then_lost(self, who: int, first: int, second: int) -> None:
+        """The debt of one reversal meets that of the next."""
+        self.coins_arrive(who, first)
+        self.coins_arrive(who, second)
+        self.until_the_money_runs_out(who, 0, swept=True)
+        self.coins_are_spent_elsewhere(CONFIRMATIONS)  # the second ones
+        self.coins_are_spent_elsewhere(2 * CONFIRMATIONS + 1)  # the first ones
+
     @rule(who=who, off_us=st.sampled_from([-1, 0, 0, 1]))
     def a_day_passes_for_somebody_with_coins(self, who: int, off_us: int) -> None:
         self.coins_arrive(who, 25_000)

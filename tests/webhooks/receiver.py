@@ -91,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):  # the service may have been stopped meanwhile
             if reply.status:
                 self.send_response(reply.status)
-                for name, value in {"Content-Length": str(len(reply.body)), "Connection": "close", **reply.headers}.items():
+                of_every_reply = {"Content-Length": str(len(reply.body)), "Connection": "close"}
+                for name, value in {**of_every_reply, **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(reply.body)

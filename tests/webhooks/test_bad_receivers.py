@@ -78,7 +78,7 @@ def silent_ports(count: int) -> Iterator[list[int]]:
 async def wait_until(done: Callable[[], bool]) -> None:
     """Returns once it is so; each look lets the others go on."""
     async with asyncio.timeout(30):
-        while not done():
+        while not done():  # noqa: ASYNC110 - nothing tells when a row has changed
             await asyncio.sleep(0.01)
 
 

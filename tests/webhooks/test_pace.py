@@ -15,18 +15,18 @@ def fail(pace: Pace[int], url: str = URL, *, in_vain: bool = True) -> tuple[list
     return pace.end(url, answered=False, in_vain=in_vain)
 
 
-def test_a_new_host_gets_a_few_and_the_others_are_held():
+def test_a_new_host_gets_a_few_and_the_others_are_held() -> None:
     assert bring(Pace(), START + 3) == [Turn.NOW] * START + [Turn.HELD] * 3
 
 
-def test_each_answer_lets_one_more_through_in_the_order_they_came():
+def test_each_answer_lets_one_more_through_in_the_order_they_came() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + 6)
     assert pace.end(URL, answered=True) == ([START, START + 1], [])
     assert pace.end(URL, answered=True) == ([START + 2, START + 3], [])
 
 
-def test_what_comes_later_does_not_overtake_what_is_held():
+def test_what_comes_later_does_not_overtake_what_is_held() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + 1)
     assert pace.end(URL, answered=None) == ([START], [])
@@ -34,12 +34,12 @@ def test_what_comes_later_does_not_overtake_what_is_held():
     assert pace.end(URL, answered=None) == ([99], [])
 
 
-def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it():
+def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it() -> None:
     assert Turn.LATER not in bring(Pace(), START + HELD_BY_HOST)
     assert bring(Pace(), START + HELD_BY_HOST + 1)[-1] is Turn.LATER
 
 
-def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more():
+def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more() -> None:
     pace: Pace[int] = Pace()
     for _ in range(3 * MOST):
         pace.begin(URL, 0)
@@ -47,7 +47,7 @@ def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more():
     assert bring(pace, MOST + 1) == [Turn.NOW] * MOST + [Turn.HELD]
 
 
-def test_what_was_learned_of_a_host_is_kept_while_it_rests():
+def test_what_was_learned_of_a_host_is_kept_while_it_rests() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START)
     for _ in range(START):
@@ -55,7 +55,7 @@ def test_what_was_learned_of_a_host_is_kept_while_it_rests():
     assert bring(pace, 2 * START) == [Turn.NOW] * 2 * START
 
 
-def test_each_failure_halves_what_a_host_gets_down_to_one():
+def test_each_failure_halves_what_a_host_gets_down_to_one() -> None:
     pace: Pace[int] = Pace()
     for _ in range(62):
         pace.begin(URL, 0)
@@ -70,7 +70,7 @@ def test_each_failure_halves_what_a_host_gets_down_to_one():
             pace.end(URL, answered=None)
 
 
-def test_a_host_that_lets_us_wait_in_vain_gives_back_what_was_held_and_holds_nothing():
+def test_a_host_that_lets_us_wait_in_vain_gives_back_what_was_held_and_holds_nothing() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + 2)
     assert fail(pace) == ([], [START, START + 1])
@@ -81,14 +81,14 @@ def test_a_host_that_lets_us_wait_in_vain_gives_back_what_was_held_and_holds_not
     assert pace.full() == []
 
 
-def test_a_host_that_says_no_at_once_goes_through_what_is_held_one_by_one():
+def test_a_host_that_says_no_at_once_goes_through_what_is_held_one_by_one() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + 3)
     assert fail(pace, in_vain=False) == ([], [])
     assert [fail(pace, in_vain=False) for _ in range(3)] == [([START + n], []) for n in range(3)]
 
 
-def test_a_dead_host_that_answers_again_is_held_for_again():
+def test_a_dead_host_that_answers_again_is_held_for_again() -> None:
     pace: Pace[int] = Pace()
     pace.begin(URL, 0)
     fail(pace)
@@ -97,7 +97,7 @@ def test_a_dead_host_that_answers_again_is_held_for_again():
     assert bring(pace, 3) == [Turn.NOW, Turn.NOW, Turn.HELD]
 
 
-def test_hosts_are_told_apart_by_name_and_port_and_not_by_path():
+def test_hosts_are_told_apart_by_name_and_port_and_not_by_path() -> None:
     pace: Pace[int] = Pace()
     assert bring(pace, START) == [Turn.NOW] * START
     for same in (f"{URL}?x=1", "https://a.example.org", "https://A.Example.org?x", "https://a.example.org/b/../c"):
@@ -107,11 +107,12 @@ def test_hosts_are_told_apart_by_name_and_port_and_not_by_path():
 
 
 @pytest.mark.parametrize("destination", ["", "https://[", "://", "//", "https://[::1", "\0", "a" * 5000, "https://?"])
-def test_what_is_no_url_has_a_pace_too(destination: str):
-    assert Pace().begin(destination, 0) is Turn.NOW
+def test_what_is_no_url_has_a_pace_too(destination: str) -> None:
+    pace: Pace[int] = Pace()
+    assert pace.begin(destination, 0) is Turn.NOW
 
 
-def test_every_url_of_a_full_host_is_said_to_be_full_until_half_of_what_is_held_has_gone():
+def test_every_url_of_a_full_host_is_said_to_be_full_until_half_of_what_is_held_has_gone() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + HELD_BY_HOST)
     assert pace.full() == []
@@ -124,7 +125,7 @@ def test_every_url_of_a_full_host_is_said_to_be_full_until_half_of_what_is_held_
     assert HELD_BY_HOST // 4 <= ended <= HELD_BY_HOST // 2 + 1
 
 
-def test_what_is_held_is_bounded_over_all_hosts():
+def test_what_is_held_is_bounded_over_all_hosts() -> None:
     pace: Pace[int] = Pace()
     hosts = HELD // HELD_BY_HOST
     for n in range(hosts):
@@ -134,7 +135,7 @@ def test_what_is_held_is_bounded_over_all_hosts():
     assert bring(pace, 1, "https://one-more.example.org/") == [Turn.HELD]
 
 
-def test_hosts_are_forgotten_when_there_are_too_many_but_never_one_that_is_busy():
+def test_hosts_are_forgotten_when_there_are_too_many_but_never_one_that_is_busy() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START)  # busy for good
     for n in range(HOSTS + 10):

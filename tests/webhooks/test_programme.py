@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S
@@ -101,7 +102,7 @@ def test_the_head_of_a_line_is_tried_every_30_minutes_for_72_hours(
     while states(db)[0] == "waiting":
         dtmf.sandbox.advance(30 * MINUTE_S)
     at_us = [row["at_us"] for row in attempts(db) if row["delivery_id"] == deliveries(db)[0]["id"]]
-    gaps = [after - before for before, after in zip(at_us, at_us[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(at_us)]
     assert max(gaps) <= 30 * MINUTE_S * 1_000_000
     assert LIFE_S - 30 * MINUTE_S <= (at_us[-1] - first_us) / 1_000_000 <= LIFE_S
 

@@ -1,6 +1,6 @@
 """Webhooks are signed by Standard Webhooks: another's library verifies what really arrived, and nothing else.
 
-DTMF_WEBHOOKS_ARRIVED names a file that what arrived is written to, a JSON object a line, for libraries of other languages.
+DTMF_WEBHOOKS_ARRIVED names a file for what arrived, a JSON object a line: see verify_arrived.mjs.
 """
 
 import json
@@ -142,9 +142,7 @@ def test_simulated_time_does_not_end_the_overlap_and_a_second_rotation_drops_the
 
 
 @ON_SQLITE
-def test_an_attempt_after_a_rotation_is_signed_with_the_secrets_of_that_moment(
-    dtmf: DTMF, receiver: Receiver
-) -> None:
+def test_an_attempt_after_a_rotation_is_signed_with_the_secrets_of_that_moment(dtmf: DTMF, receiver: Receiver) -> None:
     number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
     receiver.answer = lambda _: 500
     before = post_one(dtmf, receiver, number)

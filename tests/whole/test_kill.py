@@ -1,23 +1,23 @@
 """Nothing acknowledged is lost and nobody is charged twice: `kill -9` at random moments, under load.
 
-DTMF_TEST_KILLS says how many kills, DTMF_TEST_SEED which moments.
+DTMF_TEST_KILLS says how many kills (default 20, and 8 on PostgreSQL), DTMF_TEST_SEED which moments.
 """
 
 import os
 import random
-import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from whole.driving import FUNDS, GROUP, PER_MINUTE, PER_SENT, PER_SMS, SETUP, Load, Stored, Tally, tally
-from whole.running import Service, command, request, rows
+from postgres import fresh_database
+from whole.driving import FUNDS, GROUP, PER_SMS, Load, Stored, Tally, tally
+from whole.running import Service, command, request
+from whole.stored import ledger_sum, stored_in
 
-KILLS = int(os.environ.get("DTMF_TEST_KILLS", "20"))
+KILLS = {engine: int(os.environ.get("DTMF_TEST_KILLS", few)) for engine, few in (("sqlite", 20), ("postgresql", 8))}
 SEED = int(os.environ.get("DTMF_TEST_SEED", "2018"))
 OPERATIONS_PER_KILL = 250  # more than it can do before it dies
 
@@ -31,9 +31,9 @@ def new_load(service: Service, chance: random.Random) -> Load:
     return Load(token, chance, e164, address)
 
 
-def kill_under_load(data: Path, load: Load, chance: random.Random) -> None:
+def kill_under_load(data: Path, url: str, load: Load, chance: random.Random) -> None:
     """One start and one kill; one start in five is killed before it has said a word."""
-    with Service(data) as service:
+    with Service(data, "--database", url) as service:
         if chance.random() < 0.2:
             time.sleep(chance.uniform(0.1, 0.9))
             service.kill()
@@ -47,75 +47,42 @@ def kill_under_load(data: Path, load: Load, chance: random.Random) -> None:
             thread.join()
 
 
-def finish(data: Path, load: Load) -> None:
+def finish(data: Path, url: str, load: Load) -> None:
     """Retries everything unacknowledged with its own key, and stops."""
-    with Service(data) as service:
+    with Service(data, "--database", url) as service:
         service.wait_ready()
         for thread in load.run(service.url, until_done=True):
             thread.join()
         assert service.stop() == 0
 
 
-def stored_in(database: Path, load: Load) -> Stored:
-    """What the file holds, but for what `new_load` did."""
-    effects: Counter[tuple[str, Any]] = Counter()
-    due: set[tuple[str, str, int]] = set()
-    for id_, inbound, content, cost in rows(database, "SELECT id, inbound, content, cost FROM messages"):
-        effects["receive" if inbound else "send", (id_, content)] += 1
-        due.add(("message_received" if inbound else "message_sent", str(id_), PER_SMS if inbound else PER_SENT))
-        assert cost == (PER_SMS if inbound else PER_SENT)
-    for id_, e164, end_reason, minutes in rows(database, "SELECT id, e164, end_reason, booked_minutes FROM rentals"):
-        due.add(("rental_setup", str(id_), SETUP))
-        if e164 != load.e164:
-            effects["rent", e164] += 1
-        if end_reason is not None:
-            effects["end", e164] += 1
-        bookings = rows(database, "SELECT from_minute, to_minute FROM minute_bookings WHERE rental_id = ?", [id_])
-        due |= {("rental_minutes", f"{id_}:{start}", (end - start) * PER_MINUTE) for start, end in bookings}
-        assert sum(end - start for start, end in bookings) == minutes
-    for txid, vout, amount in rows(database, "SELECT txid, vout, amount FROM deposits"):
-        due.add(("deposit", f"{txid}:{vout}:0", amount))
-        if amount != FUNDS:
-            effects["deposit", txid] += 1
-    for (address,) in rows(database, "SELECT address FROM addresses"):
-        if address != load.address:
-            effects["address", address] += 1
-    return Stored(effects, rows(database, "SELECT kind, ref, amount FROM transfers"), due)
-
-
-def ledger_sum(database: Path) -> int:
-    """What customers have by their balances, and the system's accounts by the transfers: together nothing."""
-    with closing(sqlite3.connect(database)) as connection:
-        (customers,) = connection.execute("SELECT sum(balance) FROM accounts").fetchone()
-        (system,) = connection.execute(
-            "SELECT coalesce(sum(CASE WHEN t.credit = a.id THEN t.amount ELSE -t.amount END), 0)"
-            " FROM accounts a JOIN transfers t ON a.id IN (t.debit, t.credit) WHERE a.kind = 'system'"
-        ).fetchone()
-    return int(customers + system)
-
-
-def test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nobody_twice(tmp_path: Path) -> None:
-    chance = random.Random(SEED)
-    database = tmp_path / "dtmf.db"
-    with Service(tmp_path) as service:
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nobody_twice(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    chance, kills = random.Random(SEED), KILLS[engine]
+    url = f"sqlite:///{tmp_path / 'dtmf.db'}"
+    if engine == "postgresql":
+        url = fresh_database(request.getfixturevalue("postgres_url"))
+    with Service(tmp_path, "--database", url) as service:
         load = new_load(service.wait_ready(), chance)
         service.kill()
-    for _ in range(KILLS - 1):
-        kill_under_load(tmp_path, load, chance)
-    finish(tmp_path, load)
+    for _ in range(kills - 1):
+        kill_under_load(tmp_path, url, load, chance)
+    finish(tmp_path, url, load)
 
-    found = tally(load, stored_in(database, load))
+    found = tally(load, stored_in(url, load))
     kinds = Counter(load.kinds[key] for key in load.acked)
-    print(f"seed {SEED}, {KILLS} kills: {len(load.acked)} acknowledged {dict(kinds)}, {load.unacknowledged} cut off;")
-    print(f"{found}, ledger sum {ledger_sum(database)}")
+    print(f"{engine}, seed {SEED}, {kills} kills: {len(load.acked)} acknowledged {dict(kinds)},")
+    print(f"{load.unacknowledged} cut off; {found}, ledger sum {ledger_sum(url)}")
     assert load.refused == []
     assert not load.waiting
     assert len(load.acked) == len(load.kinds)
-    assert load.unacknowledged > KILLS, "the kills came when nothing was under way: they prove nothing"
+    assert load.unacknowledged > kills, "the kills came when nothing was under way: they prove nothing"
     assert all(kinds[kind] for kind in ("receive", "send", "rent", "end", "deposit", "address"))
     assert found == Tally(0, 0, 0, 0)
-    assert ledger_sum(database) == 0
-    verified = command("verify", "--data", tmp_path)
+    assert ledger_sum(url) == 0
+    verified = command("verify", "--database", url)
     assert verified.code == 0, verified.out
 
 
