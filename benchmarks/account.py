@@ -18,7 +18,7 @@ from benchmarks.rounds import Finding, at_least, ratio, rounds
 
 def run(*, quick: bool) -> Iterator[Finding]:
     """One line."""
-    count, times = (1000, 3) if quick else (3000, 8)
+    count, times = (500, 6) if quick else (1500, 16)
     with databases.sqlite() as files, contextlib.ExitStack() as stack:
         url = files.empty()
         fill.populate(url, fill.Population(time.time_ns() // 1000, accounts=1))

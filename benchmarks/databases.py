@@ -63,7 +63,7 @@ class SQLiteFiles:
 
     def about(self) -> str:
         """The library's version; what durability costs here is the disk's sync."""
-        import sqlite3  # noqa: PLC0415 - only for its version
+        import sqlite3
 
         return f"SQLite {sqlite3.sqlite_version}, WAL, synchronous=FULL"
 
@@ -125,7 +125,7 @@ class PostgreSQLDatabases:
         self._made.append(f"{self._base}/{name}")
         return self._made[-1]
 
-    def _admin(self, statement: sql.Composable) -> None:
+    def _admin(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(statement)
 
@@ -146,7 +146,7 @@ def sqlite() -> Iterator[SQLiteFiles]:
 @contextlib.contextmanager
 def postgresql() -> Iterator[PostgreSQLDatabases]:
     """The server that DTMF_TEST_PG_URL names, else one of our own that syncs its commits."""
-    import postgres  # noqa: PLC0415 - tests/postgres.py
+    import postgres  # type: ignore[import-not-found]  # tests/postgres.py: found at run time
 
     url = os.environ.get("DTMF_TEST_PG_URL")
     with contextlib.nullcontext(url) if url else postgres.start_server(fsync=True) as server:

@@ -17,19 +17,23 @@ PACKAGES = {
     "plivo": ["plivo==4.63.0"],
     "stripe": ["stripe==16.1.0"],
     "telnyx": ["telnyx==4.189.0"],
+    "engines": ["httpx2==2.16.2", "pyreqwest==0.15.1", "aiohttp==3.14.5"],
 }
+
+OURS = ("dtmf", "engines")  # these get the tree's own client too
 
 
 def python_of(name: str) -> Path:
     """The interpreter of an environment, made and filled when it is first asked for."""
-    packages = PACKAGES[name]
+    packages, ours = PACKAGES[name], str(ROOT / "src") if name in OURS else ""
     folder = CACHE / f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
-    python, stamp = folder / "bin" / "python", folder / "installed"
-    if not stamp.exists() or stamp.read_text() != "\n".join(packages):
+    python, stamp, wanted = folder / "bin" / "python", folder / "installed", "\n".join([*packages, ours])
+    if not stamp.exists() or stamp.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
-        quiet = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
-        subprocess.run([python, "-m", "pip", "install", *quiet, *packages], check=True, stderr=subprocess.DEVNULL)
-        if name == "dtmf":
-            (next(folder.glob("lib/python*/site-packages")) / "tree.pth").write_text(f"{ROOT / 'src'}\n")
-        stamp.write_text("\n".join(packages))
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"can't install {' '.join(packages)}:\n{done.stderr[-2000:]}")
+        (next(folder.glob("lib/python*/site-packages")) / "tree.pth").write_text(f"{ours}\n")
+        stamp.write_text(wanted)
     return python

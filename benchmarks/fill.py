@@ -19,7 +19,9 @@ FIRST_NUMBER = 20_000_000_000
 COST_PER_MINUTE = 13
 COST_PER_MESSAGE = 705
 
-_SERIES = "WITH RECURSIVE series(n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM series WHERE n + 1 < {count}) "
+_SERIES = (
+    "WITH RECURSIVE series(n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM series WHERE n + 1 < {count}) "
+)
 
 
 @dataclass(frozen=True, slots=True)

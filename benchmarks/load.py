@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import cast
 
@@ -77,9 +78,7 @@ async def _load(port: int, requests: Sequence[bytes], count: int, connections: i
     asked, left = itertools.cycle(requests), [count]
     done = [loop.create_future() for _ in range(connections)]
     started_s = perf_counter()
-    opened = [
-        await loop.create_connection(lambda one=one: _Asker(asked, left, one), "127.0.0.1", port) for one in done
-    ]
+    opened = [await loop.create_connection(partial(_Asker, asked, left, one), "127.0.0.1", port) for one in done]
     async with asyncio.timeout(TIMEOUT_S):
         await asyncio.gather(*done)
     took_s = perf_counter() - started_s

@@ -41,7 +41,7 @@ _BY_SQLITE = (
 
 def run(*, quick: bool) -> Iterator[Finding]:
     """Time on SQLite, memory on both engines."""
-    count, times = (20_000, 3) if quick else (100_000, 5)
+    count, times = (20_000, 3) if quick else (100_000, 8)
     with databases.sqlite() as files:
         yield from _measure(files, count, times)
     with databases.postgresql() as server:

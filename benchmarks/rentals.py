@@ -29,11 +29,11 @@ GROWTH_MAX_MIB = 16  # the pages that SQLite's five connections may keep, whatev
 
 def run(*, quick: bool) -> Iterator[Finding]:
     """Both engines."""
-    accounts = 10_000 if quick else 100_000
+    accounts = 5_000 if quick else 100_000
     with databases.sqlite() as files:
-        yield from _measure(files, accounts, times=5 if quick else 9)
+        yield from _measure(files, accounts, times=5 if quick else 15)
     with databases.postgresql() as server:
-        yield from _measure(server, accounts, times=5 if quick else 9)
+        yield from _measure(server, accounts, times=5 if quick else 15)
 
 
 def _measure(engine: Engine, accounts: int, times: int) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ def rounds(contenders: Mapping[str, Callable[[], float]], count: int) -> Measure
 def ratio(measured: Measured, ours: str, other: str, *, name: str, bound: Bound | None, raw: str = "{}") -> Line:
     """Ours by the other's: the median of the rounds' ratios. `raw` shows the medians of both."""
     ratios = [a / b for a, b in zip(measured[ours], measured[other], strict=True)]
-    shown = " · ".join(f"{who} {raw.format(_rounded(median(measured[who])))}" for who in (ours, other))
+    shown = " · ".join(f"{who}: {raw.format(_rounded(median(measured[who])))}" for who in (ours, other))
     return Line(name, median(ratios), bound, shown, (min(ratios), max(ratios)))
 
 

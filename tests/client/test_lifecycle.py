@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import os
 import pickle
 import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import dtmf
 from client.conftest import TOKEN
 from client.stub import Stub, reply
 from dtmf import DTMF, AsyncDTMF
@@ -198,5 +201,7 @@ def test_importing_loads_neither_the_network_code_nor_anything_else_that_is_slow
         "urllib",
     }
     script = f"{statement}; import sys; print(*sorted({heavy!r} & sys.modules.keys()))"
-    run = subprocess.run([sys.executable, "-S", "-c", script], check=True, timeout=30, capture_output=True, text=True)
+    found_at = {"PYTHONPATH": str(Path(dtmf.__file__).parents[1])}  # without `site` nothing is installed
+    command = [sys.executable, "-S", "-c", script]
+    run = subprocess.run(command, check=True, timeout=30, capture_output=True, text=True, env=os.environ | found_at)
     assert run.stdout.strip() == ""

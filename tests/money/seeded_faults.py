@@ -178,8 +178,8 @@ FAULTS = [
     ),
     Fault(
         "operations/account.py",
-        "return settled(tx, account_id, now_us=now_us).balance",
-        "return accounts.load(tx, account_id).balance",
+        "return account.balance - billing.started_since_booked(account.running, now_us)",
+        "return account.balance",
         "a balance is shown without the minutes since",
     ),
 ]

@@ -61,9 +61,9 @@ class Dying:
 def _serve() -> None:
     import psycopg_pool  # noqa: F401 - imported before the forks, as all that follows
 
-    from dtmf_server import cli, startup  # noqa: F401
-    from dtmf_server.operations import verify  # noqa: F401
-    from dtmf_server.storage import archive, migrate, postgresql  # noqa: F401
+    from dtmf_server import cli, startup  # noqa: F401 - the same
+    from dtmf_server.operations import verify  # noqa: F401 - the same
+    from dtmf_server.storage import archive, migrate, postgresql  # noqa: F401 - the same
 
     migrate.head()  # what Alembic imports late
     for line in sys.stdin:

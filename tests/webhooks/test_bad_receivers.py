@@ -53,8 +53,9 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
 BOMB = gzip.compress(b"\0" * 50 * MEGABYTE)
 BOMB_HEAD = b"HTTP/1.1 500 X\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
 IN_VAIN = "no answer within 0.5 s"
+Behaviour = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 # What the receiver does, and the status and reason that the log then has.
-BEHAVIOURS = [
+BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
     (never, None, IN_VAIN),
     (sending(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"y", 0.02), None, IN_VAIN),
     (sending(OK_HEAD, b"d", 0.02), 200, "the receiver answered 200, but its reply did not end within 0.5 s"),
@@ -139,8 +140,7 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
 
 async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db: Database, runtime: Runtime) -> None:
     with silent_ports(sizes.DEAD) as dead:
-        urls = [f"http://127.0.0.1:{port}/" for port in dead for _ in range(START)]
-        to_dead = [rent_now(runtime, account, url) for url in urls[: sizes.DEAD + 40]]
+        to_dead = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in [*dead, *dead[:40]]]
         poster = Poster(sandbox=True, ssl_context=BARE, bounds=LONG)
         async with receiving(OK_AND_CLOSE) as healthy, delivering(runtime, poster):
             to_healthy = [rent_now(runtime, account, f"http://127.0.0.1:{healthy.port}/{n}") for n in range(10)]

@@ -8,6 +8,7 @@ import pytest
 
 from dtmf import DTMF, DTMFError, NotFoundError
 from dtmf_server.core.backoff import LIFE_S
+from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database
 from harness import HOUR_US, START_US, give_coins, new_token, open_account
 from webhooks.receiver import Receiver, Reply
@@ -150,9 +151,8 @@ def test_deliveries_are_listed_by_state_number_time_and_page(
     import httpx2
 
     first, second = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
-    for n in range(130):
-        dtmf.sandbox.receive((first, second)[n % 2], "+1234", f"{n}")
-    settle(dtmf)
+    sms = [Inbound((first, second)[n % 2], "+1234", f"{n}") for n in range(130)]
+    db.write_now(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=HOUR_US))
     dtmf.sandbox.advance(DAY_S)
     receiver.answer = lambda _: 500
     dtmf.sandbox.receive(first, "+1234", "waits")

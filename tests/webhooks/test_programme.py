@@ -125,7 +125,7 @@ def test_a_delivery_put_off_for_hours_becomes_the_head_of_a_line_when_another_co
 
 def newest_attempt_us(db: Database) -> int:
     """When the newest attempt was made."""
-    return max(row["at_us"] for row in attempts(db))
+    return max(int(row["at_us"]) for row in attempts(db))
 
 
 def test_410_switches_off_and_parks_all_that_waits_each_with_an_event(

@@ -37,7 +37,7 @@ def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> Row:
         raise NotFound(f"this account has no delivery {delivery_id}")
     if row["erased"]:
         raise TextErased
-    outbox.replay(tx, delivery_id, now_us=now_us)
+    delivery_log.replay(tx, delivery_id, now_us=now_us)
     replayed = delivery_log.one_of_account(tx, account_id, delivery_id)
     assert replayed is not None
     return replayed
@@ -46,7 +46,7 @@ def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> Row:
 def parked_since(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
     """How many parked webhooks that came since then were queued again."""
     accounts.hold(tx, account_id)
-    return outbox.replay_parked(tx, account_id, since_us=since_us, now_us=now_us)
+    return delivery_log.replay_parked(tx, account_id, since_us=since_us, now_us=now_us)
 
 
 def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:

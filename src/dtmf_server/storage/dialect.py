@@ -108,9 +108,10 @@ class PostgreSQL:
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
-        """Lists become arrays, locks FOR UPDATE."""
+        """Lists become arrays. Locks are FOR NO KEY UPDATE: keys never change, and FOR UPDATE would wait for everyone
+        who refers to the row, as two requests do that store their Idempotency-Key before they lock their account."""
         statement = _LIST.sub(r"= ANY(:\1)", statement.replace("%", "%%"))
-        statement = statement.replace("@LOCK", "FOR UPDATE").replace("@SKIP", "FOR UPDATE SKIP LOCKED")
+        statement = statement.replace("@LOCK", "FOR NO KEY UPDATE").replace("@SKIP", "FOR NO KEY UPDATE SKIP LOCKED")
         return _PARAMETER.sub(r"%(\1)s", statement.replace("@MATERIAL", "MATERIALIZED"))
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -275,30 +275,3 @@ def is_due(tx: Tx, *, now_us: int) -> bool:
         now_us=now_us,
     )
     return row is not None
-
-
-def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
-    """Queues a delivery again, whatever became of it; its programme of attempts begins anew."""
-    tx.run(
-        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, leased_until_us = NULL, due_at_us = :now_us,"
-        " first_attempt_us = NULL, attempts_before = attempts WHERE id = :id",
-        id=delivery_id,
-        now_us=now_us,
-    )
-    tx.notify("deliveries")
-
-
-def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
-    """How many parked webhooks of the account, created since then, were queued again."""
-    count = tx.run(
-        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
-        " attempts_before = attempts WHERE account_id = :account_id AND state = 'parked' AND kind = 'webhook'"
-        " AND created_at_us >= :since_us"
-        " AND rental_id NOT IN (SELECT id FROM rentals WHERE account_id = :account_id AND erased_at_us IS NOT NULL)",
-        account_id=account_id,
-        since_us=since_us,
-        now_us=now_us,
-    )
-    if count:
-        tx.notify("deliveries")
-    return count

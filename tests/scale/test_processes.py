@@ -1,0 +1,194 @@
+"""Several processes on one PostgreSQL: they share the work, each does its part once, and a death is made good."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from postgres import drop_database, fresh_database
+from scale.cluster import GENEROUS_S, SINGLETONS, Cluster, cluster, locks_held
+from scale.restarts import restartable_server
+from whole.receiver import Posted, Receiver, receiving
+from whole.running import Answer, Service, request
+
+FUNDS = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def running(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two API processes and two workers, started all at once on an empty database."""
+    url = fresh_database(postgres_url)
+    with cluster(tmp_path_factory.mktemp("cluster"), url) as started:
+        yield started
+    drop_database(postgres_url, url)
+
+
+def ask(api: Service, method: str, path: str, body: object = None) -> Answer:
+    """A request that must succeed."""
+    answer = request(api.url, api.token, method, path, body, timeout_s=GENEROUS_S)
+    assert answer.status < 300, answer
+    return answer
+
+
+def until(true: Callable[[], Any], what: str) -> float:
+    """How many seconds it took to become true."""
+    started_s = time.monotonic()
+    while not true():
+        assert time.monotonic() < started_s + GENEROUS_S, f"not {what} within {GENEROUS_S} s"
+        threading.Event().wait(0.02)
+    return time.monotonic() - started_s
+
+
+def deposit(api: Service, amount: int = FUNDS) -> None:
+    """Coins; answered once the worker that follows the chain has credited them."""
+    address = ask(api, "POST", "/addresses").json["address"]
+    ask(api, "POST", "/sandbox/deposit", {"address": address, "amount": amount})
+
+
+def rent(api: Service, receiver: Receiver, group: str = "gb-local") -> str:
+    """A number whose SMS go to the receiver."""
+    e164: str = ask(api, "POST", "/numbers", {"group_id": group}).json["e164"]
+    ask(api, "PATCH", f"/number?e164=%2B{e164[1:]}", {"sms_forwarded_to": receiver.url})
+    return e164
+
+
+def sms_for(api: Service, numbers: list[str], texts: list[str]) -> set[int]:
+    """The ids of SMS that were acknowledged."""
+    ids = set()
+    for place, text in enumerate(texts):
+        sms = {"to": numbers[place % len(numbers)], "from": "+1234", "content": text}
+        ids.add(ask(api, "POST", "/sandbox/message", sms).json["id"])
+    return ids
+
+
+def posted_ids(receiver: Receiver) -> Counter[int]:
+    """How often each message was posted."""
+    return Counter(posted.json["id"] for posted in list(receiver.posted))
+
+
+def test_processes_that_start_at_once_find_one_service(running: Cluster) -> None:
+    first, second = running.apis
+    address = ask(first, "POST", "/addresses").json
+    assert address in ask(second, "GET", "/addresses").json, "both tokens are of one account"
+    deposit(second, 1000)
+    balances = {ask(api, "GET", "/account").json["balance"] for api in running.apis}
+    assert len(balances) == 1
+    assert len(ask(first, "GET", "/groups?type=mobile").json) == 9, "the catalog was stocked once"
+
+
+def test_deliveries_are_shared_and_each_is_made_once(running: Cluster) -> None:
+    deposit(running.apis[0])
+    with receiving() as receiver:
+        numbers = [rent(running.apis[0], receiver) for _ in range(8)]
+        ids = set()
+        for turn in range(6):  # both workers look for what is due at every wake-up, and either may be first
+            ids |= sms_for(running.apis[turn % 2], numbers, [f"{turn}" for _ in numbers])
+        until(lambda: posted_ids(receiver).keys() >= ids, "all delivered")
+        until(lambda: sum(map(running.delivered_by, running.workers)) == len(ids), "all written down")
+        shares = [running.delivered_by(worker) for worker in running.workers]
+        print(f"{len(ids)} deliveries, shared {shares}")
+        assert posted_ids(receiver) == dict.fromkeys(ids, 1)
+        assert min(shares) > 0
+
+
+def test_the_clock_works_from_an_api_process(running: Cluster) -> None:
+    api, other = running.apis
+    deposit(api)
+    down = True
+
+    def answer(_: Posted) -> int:
+        return 500 if down else 200
+
+    with receiving(answer) as receiver:
+        number = rent(api, receiver)
+        (message,) = sms_for(other, [number], ["put off"])
+        receiver.wait_for(1)
+        ask(api, "POST", "/sandbox/clock", {"advance_s": 0})  # answered once the failure is written down
+        down = False
+        ask(other, "POST", "/sandbox/clock", {"advance_s": 3600})
+        assert posted_ids(receiver)[message] == 2, "what was due by then is done"
+    clocks = {ask(each, "POST", "/sandbox/clock", {"advance_s": 0}).json["now"][:13] for each in running.apis}
+    assert len(clocks) == 1, "one clock for all"
+
+
+def test_each_singleton_runs_in_one_worker(running: Cluster) -> None:
+    for name in SINGLETONS:
+        until(lambda name=name: running.holders(name), f"running the {name}")
+        assert len(running.holders(name)) == 1
+    assert locks_held(running.url) == len(SINGLETONS)
+
+
+def make_stale(url: str) -> None:
+    """Puts in what only the chores take away: an Idempotency-Key of long ago."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, secret)"
+            " SELECT max(id), 'stale', '', 0, false FROM accounts"
+        )
+
+
+def is_stale(url: str) -> bool:
+    """Whether the chores have not run since."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT 1 FROM idempotency WHERE key = 'stale'").fetchone() is not None
+
+
+def test_a_killed_worker_is_made_good_under_load(running: Cluster) -> None:
+    """Its singletons are taken over, its deliveries are made by others; nothing acknowledged is lost."""
+    api = running.apis[0]
+    deposit(api)
+    with receiving() as receiver:
+        numbers = [rent(api, receiver, "us-local") for _ in range(6)]
+        ids = sms_for(api, numbers, ["before"] * 12)
+        (holder,) = running.holders("chain and meter")
+        make_stale(running.url)
+        sending = threading.Thread(target=lambda: ids.update(sms_for(running.apis[1], numbers, ["after"] * 30)))
+        sending.start()
+        holder.kill()
+        killed_s = time.monotonic()
+        deposit(api)  # answered once a successor follows the chain
+        print(f"the chain and meter were taken over {time.monotonic() - killed_s:.1f} s after the kill")
+        until(lambda: running.holders("chores"), "running the chores")
+        until(lambda: not is_stale(running.url), "doing the chores")
+        print(f"the chores were done {time.monotonic() - killed_s:.1f} s after the kill")
+        sending.join()
+        end_leases_of_the_dead(running.url)
+        until(lambda: posted_ids(receiver).keys() >= ids, "all delivered")
+    assert len(ids) == 42
+    assert locks_held(running.url) == len(SINGLETONS)
+    (successor,) = running.holders("chain and meter")
+    assert successor is not holder
+
+
+def end_leases_of_the_dead(url: str) -> None:
+    """Lets the minute pass after which a dead worker's leases end. A living one's may end with them: then an SMS is
+    posted twice, which a renter has to expect of any death."""
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE deliveries SET leased_until_us = 0 WHERE leased_until_us IS NOT NULL")
+
+
+def test_a_restart_of_the_database_heals_without_a_restart_of_the_service(tmp_path: Path) -> None:
+    with restartable_server() as server, cluster(tmp_path, server.url) as running, receiving() as receiver:
+        deposit(running.apis[0])
+        number = rent(running.apis[0], receiver)
+        before = sms_for(running.apis[0], [number], ["before"])
+        until(lambda: posted_ids(receiver).keys() >= before, "delivered")
+        server.stop()
+        for api in running.apis:
+            answer = request(api.url, api.token, "POST", "/addresses", timeout_s=GENEROUS_S)
+            assert (answer.status, answer.json["code"]) == (503, "storage_unavailable")
+            assert request(api.url, api.token, "GET", "/account", timeout_s=GENEROUS_S).status == 503
+        server.start()
+        started_s = time.monotonic()
+        for api in running.apis:
+            until(lambda api=api: request(api.url, api.token, "GET", "/account").status == 200, "answering")
+        after = sms_for(running.apis[1], [number], ["after"])
+        until(lambda: posted_ids(receiver).keys() >= before | after, "delivering")
+        deposit(running.apis[0])
+        print(f"answering, delivering and following the chain {time.monotonic() - started_s:.1f} s after the start")
+        assert running.all_alive()
