@@ -3,17 +3,12 @@
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-
-from benchmarks.databases import path_of
 from dtmf_server.operations import meter
-from dtmf_server.storage.db import Tx
-from dtmf_server.storage.dialect import PostgreSQL, SQLite, sqlite_connection
+from dtmf_server.storage.db import Database, Tx
 
 DAY_US = 86_400_000_000
 
@@ -48,28 +43,30 @@ class Settled:
         return [step for plan in self.plans.values() for step in plan if _SCAN.search(step)]
 
 
-def settle_noting(url: str, *, now_us: int) -> Settled:
+class _Undo(Exception):
+    """Takes a transaction back."""
+
+
+def settle_noting(db: Database, *, now_us: int) -> Settled:
     """Sweeps until nobody is due, each sweep a transaction as the meter makes it. The plans are those of a first sweep,
     which is undone: the triggers that note rows would show in them."""
     found = Settled()
-    with _cursor(url) as cursor:
-        _sweep(cursor, _Explaining(cursor, found.plans), now_us, "ROLLBACK")
-        _watch(cursor)
-        cursor.execute(f"CREATE TEMP TABLE due AS SELECT id FROM accounts WHERE depletes_at_us <= {now_us}")
-        found.due = _count(cursor, "due")
-        while settled := _sweep(cursor, cursor, now_us, "COMMIT"):
-            found.settled += settled
-        found.rows_written = _count(cursor, "written")
-        found.rows_of_others = _count(cursor, "written WHERE account_id NOT IN (SELECT id FROM due)")
+    with contextlib.suppress(_Undo):
+        db.write_now(partial(_explain_sweep, db, found.plans, now_us))
+    db.write_now(_watch)
+    db.write_now(lambda tx: tx.run(f"CREATE TABLE due AS SELECT id FROM accounts WHERE depletes_at_us <= {now_us}"))
+    while settled := db.write_now(lambda tx: meter.sweep(tx, now_us=now_us, rest_us=DAY_US)):
+        found.settled += settled
+    found.due = _count(db, "due")
+    found.rows_written = _count(db, "written")
+    found.rows_of_others = _count(db, "written WHERE account_id NOT IN (SELECT id FROM due)")
     return found
 
 
-def _sweep(cursor: Any, through: Any, now_us: int, end: str) -> int:
-    tx = Tx(SQLite() if isinstance(cursor, sqlite3.Cursor) else PostgreSQL(), through)
-    cursor.execute("BEGIN")
-    settled = meter.sweep(tx, now_us=now_us, rest_us=DAY_US)
-    cursor.execute(end)
-    return settled
+def _explain_sweep(db: Database, plans: dict[str, list[str]], now_us: int, tx: Tx) -> None:
+    explaining = Tx(db.dialect, _Explaining(tx._cursor, plans))
+    meter.sweep(explaining, now_us=now_us, rest_us=DAY_US)
+    raise _Undo
 
 
 class _Explaining:
@@ -101,34 +98,23 @@ class _Explaining:
         self._plans[statement] = [re.sub(r"\{[^}]*\}", "{…}", step) for step in steps]
 
 
-@contextlib.contextmanager
-def _cursor(url: str) -> Iterator[Any]:
-    if url.startswith("sqlite"):
-        with contextlib.closing(sqlite_connection(str(path_of(url)))) as connection:
-            yield connection.cursor()
-        return
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as served:
-        yield served.cursor()
-
-
-def _watch(cursor: Any) -> None:
+def _watch(tx: Tx) -> None:
     """Notes every row that is written from now on, in the table `written`."""
-    cursor.execute("CREATE TEMP TABLE written (account_id BIGINT)")
+    tx.run("CREATE TABLE written (account_id BIGINT)")
     for table, owner in _OWNER.items():
         for event, row in (("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")):
             note = f"INSERT INTO written VALUES ({owner.format(row=row)});"
-            name = f"{table}_{event.lower()}"
-            if isinstance(cursor, sqlite3.Cursor):
-                cursor.execute(f"CREATE TEMP TRIGGER note_{name} AFTER {event} ON {table} BEGIN {note} END")
+            name = f"note_{table}_{event.lower()}"
+            trigger = f"CREATE TRIGGER {name} AFTER {event} ON {table}"
+            if isinstance(tx._cursor, sqlite3.Cursor):
+                tx.run(f"{trigger} BEGIN {note} END")
                 continue
-            cursor.execute(
-                f"CREATE FUNCTION note_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {note} RETURN NULL; END $$"
-            )
-            cursor.execute(
-                f"CREATE TRIGGER note_{name} AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION note_{name}()"
-            )
+            function = f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+            tx.run(f"{function} $$ BEGIN {note} RETURN NULL; END $$")
+            tx.run(f"{trigger} FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
-def _count(cursor: Any, rows: str) -> int:
-    cursor.execute(f"SELECT count(*) AS n FROM {rows}")
-    return int(cursor.fetchone()["n"])
+def _count(db: Database, rows: str) -> int:
+    found = db.read_now(lambda tx: tx.one(f"SELECT count(*) AS n FROM {rows}"))
+    assert found is not None
+    return int(found["n"])

@@ -50,7 +50,8 @@ def _measure(engine: Engine, accounts: int, times: int) -> Iterator[Finding]:
     with contextlib.closing(open_database(url)) as db:
         yield _balance_read(db, people, times, at)
     yield _memory(engine, url, people, at)
-    yield from _settle(url, people, at)
+    with contextlib.closing(open_database(url)) as db:
+        yield from _settle(db, people, at)
     engine.drop(url)
 
 
@@ -107,8 +108,8 @@ def _serving_mib(url: str) -> float:
         return service.memory_kib() / 1024
 
 
-def _settle(url: str, people: Population, at: str) -> Iterator[Finding]:
-    found = settle_noting(url, now_us=people.start_us + (people.soon_minutes + 1) * fill.MINUTE_US)
+def _settle(db: Database, people: Population, at: str) -> Iterator[Finding]:
+    found = settle_noting(db, now_us=people.start_us + (people.soon_minutes + 1) * fill.MINUTE_US)
     assert found.due == found.settled == DUE, f"{found.due} due, {found.settled} settled"
     name = f"settling {DUE:,} accounts, {at}"
     raw = f"{found.rows_written:,} rows written, {found.rows_of_others} of accounts that were not due"

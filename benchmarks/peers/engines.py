@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sdk import TOKEN, take_turns_async
+from sdk import TOKEN, closing, take_turns_async
 
 from dtmf import AsyncDTMF
 from dtmf.transport import Reply
@@ -55,6 +55,7 @@ def aiohttp(port):
     import aiohttp
 
     session = aiohttp.ClientSession()
+    closing.append(session.close)
 
     async def send(request):
         async with session.request(

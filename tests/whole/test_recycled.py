@@ -99,9 +99,11 @@ def with_ids(path: str) -> list[str]:
 
 def read(url: str, token: str, path: str) -> tuple[int, str]:
     """Status and text of a GET; of a stream what comes within a second."""
-    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=STREAM_READ_S)) as connection:
+    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)) as connection:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        stream = connection.sock
         reply = connection.getresponse()
+        stream.settimeout(STREAM_READ_S)
         chunks = []
         try:
             while chunk := reply.read1(65536):

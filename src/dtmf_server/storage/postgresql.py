@@ -39,6 +39,7 @@ class PostgreSQLDatabase:
             min_size=1,
             max_size=connections,
             timeout=CONNECT_TIMEOUT_S,
+            reconnect_timeout=CONNECT_TIMEOUT_S,  # then anew when somebody asks: its pauses grow, to minutes
             kwargs={"row_factory": dict_row, "connect_timeout": int(CONNECT_TIMEOUT_S)},
             open=False,
         )
@@ -75,9 +76,12 @@ class PostgreSQLDatabase:
     @asynccontextmanager
     async def exclusively(self, name: str) -> AsyncIterator[asyncio.Event]:
         """Holds an advisory lock on a connection of its own; the server frees it when that connection dies."""
-        connection = await psycopg.AsyncConnection.connect(
-            self.url, autocommit=True, connect_timeout=5, options=_SEEN_DEAD_SOON
-        )
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                self.url, autocommit=True, connect_timeout=5, options=_SEEN_DEAD_SOON
+            )
+        except psycopg.OperationalError as error:
+            raise StorageUnavailable(f"the database can't be reached ({error})") from error
         async with connection:
             while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it: no event tells
                 await asyncio.sleep(LOCK_AGAIN_S)
@@ -115,17 +119,21 @@ class PostgreSQLDatabase:
                         cursor.execute("ROLLBACK")
                     raise
                 return result
-        except (PoolTimeout, psycopg.errors.DiskFull, psycopg.errors.AdminShutdown) as error:
+        except (PoolTimeout, psycopg.errors.DiskFull) as error:
             raise StorageUnavailable(f"the database can't take this now ({error})") from error
         except psycopg.OperationalError as error:
             if error.sqlstate in ("40001", "40P01"):
                 raise
+            self._pool.check()  # the others are likely as dead: each would fail somebody
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
 
 
 async def _try_lock(connection: psycopg.AsyncConnection[Any], name: str) -> bool:
-    cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"dtmf {name}",))
-    row = await cursor.fetchone()
+    try:
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"dtmf {name}",))
+        row = await cursor.fetchone()
+    except psycopg.OperationalError as error:
+        raise StorageUnavailable(f"the database can't be reached ({error})") from error
     return bool(row and row[0])
 
 

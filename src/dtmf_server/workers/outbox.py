@@ -4,12 +4,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from dtmf_server import metrics
 from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
+from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.operations import deliver, forward
@@ -30,6 +31,7 @@ LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 LOOK_AGAIN_S = 5.0
 FULL_AGAIN_S = 0.5  # how soon to look again when all that is due goes to destinations that are full
 DEFER_US = 1_000_000
+WITHOUT_DATABASE_PAUSE_S = 0.5
 SLOW_US = 1_000_000  # an attempt that took this long and had no answer was waited for in vain
 
 
@@ -55,11 +57,15 @@ class Outbox:
                 if len(self._in_flight) >= IN_FLIGHT_MAX:
                     await self._woken.wait()
                     continue
-                claimed = await self._claim()
-                for work in claimed:
-                    self._start(work)
-                if not claimed:
-                    await wait_for(self._woken, timeout_s=await self._until_due_s())
+                try:
+                    claimed = await self._claim()
+                    for work in claimed:
+                        self._start(work)
+                    if not claimed:
+                        await wait_for(self._woken, timeout_s=await self._until_due_s())
+                except StorageUnavailable as error:  # what is under way goes on, and is written down later
+                    log.error("nothing can be claimed now: %s", error)
+                    await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
         finally:
             db.wakeups.unlisten(self._woken)
             held = self._pace.release()
@@ -183,7 +189,18 @@ class Outbox:
             else:
                 self._retry_or_park(tx, work, verdict, attempt, retry_after_s=outcome.retry_after_s)
 
-        await self._runtime.db.write(write)
+        await self._write(work, write)
+
+    async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
+        """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
+        what was delivered is not delivered twice."""
+        while True:
+            try:
+                return await self._runtime.db.write(write)
+            except StorageUnavailable:
+                if work.leased_until_us <= self._runtime.clock.wall_us():
+                    raise
+            await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
 
     async def _submit(self, work: Work) -> None:
         """One SMS to the carrier, and what it means."""
@@ -221,7 +238,7 @@ class Outbox:
             else:
                 self._retry_or_park(tx, work, backoff.Verdict.RETRY, attempt, retry_after_s=None)
 
-        await runtime.db.write(write)
+        await self._write(work, write)
 
     def _retry_or_park(
         self, tx: Tx, work: Work, verdict: backoff.Verdict, attempt: Attempt, *, retry_after_s: int | None

@@ -1,14 +1,18 @@
-"""Keeps workers running: one that fails is logged and started again, later each time, and the others go on."""
+"""Keeps workers running: one that fails is logged and started again, later each time, and the others go on.
+One that only lacks the database asks for it every second: it may be back any moment.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.storage.db import Database
 
 log = logging.getLogger("dtmf.workers")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+WITHOUT_DATABASE_PAUSE_S = 1.0
 STEADY_S = 60.0  # a worker that ran this long starts over with the first pause
 
 Worker = Callable[[], Awaitable[None]]
@@ -53,7 +57,18 @@ async def _keep_running(name: str, worker: Worker) -> None:
         try:
             await worker()
             log.error("worker %s returned", name)
-        except Exception:
+        except Exception as error:
+            if _lacks_the_database(error):
+                log.error("worker %s lacks the database, and asks for it again", name)
+                await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
+                continue
             log.exception("worker %s failed", name)
         pause_s = FIRST_PAUSE_S if loop.time() - started_s > STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
         await asyncio.sleep(pause_s)
+
+
+def _lacks_the_database(error: BaseException) -> bool:
+    """Whether nothing but the database's absence made a worker, or the tasks it consists of, fail."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_lacks_the_database, error.exceptions))
+    return isinstance(error, (StorageUnavailable, LostHold))
