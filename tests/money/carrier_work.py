@@ -13,7 +13,9 @@ OUTCOMES = ["sent", "failed", "busy", "died"]
 
 def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[Work]:
     """What is due."""
-    return deliver.claim(tx, now_us=now_us, wall_us=wall_us, lease_us=LEASE_US, limit=limit, except_destinations=[])
+    return deliver.claim(
+        tx, now_us=now_us, wall_us=wall_us, lease_us=LEASE_US, limit=limit, rest_us=0, except_destinations=[]
+    )
 
 
 def posted(tx: Tx, work: Work, *, now_us: int) -> None:
@@ -30,7 +32,14 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
         forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
     elif outcome == "busy":
         deliver.not_delivered(
-            tx, work, verdict=Verdict.RETRY, attempt=attempt, retry_after_s=None, uniform=0.0, now_us=now_us
+            tx,
+            work,
+            verdict=Verdict.RETRY,
+            attempt=attempt,
+            retry_after_s=None,
+            uniform=0.0,
+            now_us=now_us,
+            rest_us=rest_us,
         )
 
 

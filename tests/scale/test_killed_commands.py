@@ -9,15 +9,16 @@ import pytest
 from scale import sizes
 from scale.dying import Dying, Ended
 from scale.places import Place, contents, is_unused, wait_until_left
+from whole.stored import ledger_sum
 
 Kill = dict[str, float]
 KILLED = -9
 
 
-def kills(ended: Ended, *, salt: str) -> Iterator[Kill]:
+def kills(ended: Ended, place: Place, *, salt: str) -> Iterator[Kill]:
     """Steps of a command that made so many, then random moments."""
     assert ended.code == 0, ended.said
-    for step in sizes.spread(ended.steps, sizes.STEPS):
+    for step in sizes.spread(ended.steps, sizes.steps_on(place.engine)):
         yield {"at": step}
     chance = Random(f"{sizes.SEED} {salt}")
     for _ in range(sizes.KILLS):
@@ -29,6 +30,8 @@ def books_are_right(dying: Dying, url: str) -> None:
     this database has its books right too."""
     said = dying.command("verify", "--database", url)
     assert said.code == 0 and "the books are right" in said.said, said
+    print(f"sum drift {ledger_sum(url)}")
+    assert ledger_sum(url) == 0
 
 
 def test_migrate(place: Place, dying: Dying) -> None:
@@ -36,7 +39,7 @@ def test_migrate(place: Place, dying: Dying) -> None:
     counted = dying.command("migrate", "--database", whole)
     complete = contents(whole)
     killed = complete_already = 0
-    for kill in kills(counted, salt="migrate"):
+    for kill in kills(counted, place, salt="migrate"):
         url = place.empty()
         killed += dying.command("migrate", "--database", url, **kill).code == KILLED
         wait_until_left(url)
@@ -52,7 +55,7 @@ def test_migrate(place: Place, dying: Dying) -> None:
 def test_migrate_of_a_database_in_use_changes_nothing(place: Place, dying: Dying) -> None:
     url = place.lived()
     before = contents(url)
-    for kill in kills(dying.command("migrate", "--database", url), salt="migrate in use"):
+    for kill in kills(dying.command("migrate", "--database", url), place, salt="migrate in use"):
         dying.command("migrate", "--database", url, **kill)
     wait_until_left(url)
     assert contents(url) == before
@@ -64,7 +67,7 @@ def test_backup(place: Place, dying: Dying, tmp_path: Path) -> None:
     before = contents(url)
     counted = dying.command("backup", "--database", url, whole)
     killed = complete_already = 0
-    for kill in kills(counted, salt="backup"):
+    for kill in kills(counted, place, salt="backup"):
         file.unlink(missing_ok=True)
         killed += dying.command("backup", "--database", url, file, **kill).code == KILLED
         if file.exists():
@@ -88,7 +91,7 @@ def test_restore(place: Place, dying: Dying, tmp_path: Path) -> None:
     counted = dying.command("restore", "--database", whole, file)
     assert contents(whole) == expected
     killed = complete_already = 0
-    for kill in kills(counted, salt="restore"):
+    for kill in kills(counted, place, salt="restore"):
         url = place.empty()
         killed += dying.command("restore", "--database", url, file, **kill).code == KILLED
         wait_until_left(url)

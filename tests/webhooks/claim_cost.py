@@ -79,7 +79,7 @@ def seconds_per_delivery(runtime: Runtime, numbers: list[str]) -> tuple[float, f
     def claim(tx: Tx) -> tuple[list[deliver.Work], float]:
         started_s = time.perf_counter()
         claimed = deliver.claim(
-            tx, now_us=START_US, wall_us=START_US, lease_us=60_000_000, limit=LINES, except_destinations=[]
+            tx, now_us=START_US, wall_us=START_US, lease_us=60_000_000, limit=LINES, rest_us=0, except_destinations=[]
         )
         return claimed, time.perf_counter() - started_s
 

@@ -7,6 +7,7 @@ from random import Random
 from dtmf import DTMF
 from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.operations import deliver
+from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.outbox import PATIENCE_US
 from dtmf_server.workers.outbox import LEASE_US
@@ -84,17 +85,8 @@ def test_all_that_waits_anywhere_for_a_destination_is_delivered_once_it_answers_
 
 
 def test_an_attempt_that_was_under_way_when_its_destination_came_back_is_tried_again_within_a_minute(
-    dtmf: DTMF, db: Database, receiver: Receiver
+    dtmf: DTMF, db: Database, runtime: Runtime, wall: FakeWall, receiver: Receiver
 ) -> None:
-    taken = threading.Event()
-
-    def answer(posted: Posted) -> int:
-        if posted.json["content"] != "begun before":
-            taken.set()
-            return 200
-        return 500 if down and taken.wait(10) else 500 if down else 200
-
-    down = True
     slow, quick = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
     receiver.answer = lambda _: 500
     dtmf.sandbox.receive(slow, "+1234", "begun before")
@@ -104,17 +96,51 @@ def test_an_attempt_that_was_under_way_when_its_destination_came_back_is_tried_a
     for _ in range(6):  # until the host may have several at once again
         dtmf.sandbox.receive(quick, "+1234", "warming up")
         settle(dtmf)
-    dtmf.sandbox.advance(DAY_S / 2)
-    receiver.answer = answer
+    taken = threading.Event()
+    receiver.answer = lambda posted: 500 if posted.json["e164"] == slow and taken.wait(20) else 200
     before = len(receiver.posted)
-    dtmf.retry_delivery(deliveries(db)[0]["id"])
+    wall.advance(seconds=11 * 3600)
+    runtime.db.wakeups.notify({"clock"})
     receiver.wait_for(before + 1)
     dtmf.sandbox.receive(quick, "+1234", "taken meanwhile")
+    looks = iter(range(2000))
+    while states(db).count("delivered") < 7:
+        assert next(looks, None) is not None, "what came meanwhile was not taken"
+        receiver.wait_for(before + 2)
+    taken.set()
     settle(dtmf)
     assert states(db) == ["waiting", *["delivered"] * 7]
-    down = False
+    receiver.answer = lambda _: 200
     dtmf.sandbox.advance(MINUTE_S)
     assert states(db) == ["delivered"] * 8
+
+
+def test_what_became_due_together_arrives_one_by_one_in_each_numbers_order(dtmf: DTMF, db: Database) -> None:
+    under_way: Counter[str] = Counter()
+    together = threading.Event()
+
+    def answer(posted: Posted) -> int:
+        e164 = posted.json["e164"]
+        under_way[e164] += 1
+        if under_way[e164] > 1:
+            together.set()
+        together.wait(0.05)  # long enough for another of the same number to come, if it may
+        under_way[e164] -= 1
+        return 200
+
+    with receiving(500) as (failing, _), receiving(answer) as (receiver, _):
+        numbers = [rent(dtmf, "webhook", failing.url) for _ in range(2)]
+        for n in range(5):
+            for number in numbers:
+                dtmf.sandbox.receive(number, "+1234", f"{n}")
+        dtmf.sandbox.advance(DAY_S)
+        for number in numbers:
+            dtmf.set_sms_action(number, "webhook", receiver.url)
+        settle(dtmf)
+        arrived = [(posted.json["e164"], posted.json["content"]) for posted in receiver.posted]
+    assert not together.is_set()
+    for number in numbers:
+        assert [text for e164, text in arrived if e164 == number] == [f"{n}" for n in range(5)]
 
 
 def test_a_burst_to_one_host_is_delivered_without_anybody_waiting_for_the_clock(
@@ -171,7 +197,7 @@ def test_a_worker_that_died_keeps_its_lease_until_it_runs_out_by_the_wall(
         now_us = wall()
         claimed = db.write_now(
             lambda tx: deliver.claim(
-                tx, now_us=now_us, wall_us=now_us, lease_us=LEASE_US, limit=10, except_destinations=[]
+                tx, now_us=now_us, wall_us=now_us, lease_us=LEASE_US, limit=10, rest_us=0, except_destinations=[]
             )
         )
         assert [work.text for work in claimed] == ["held by the dead"]

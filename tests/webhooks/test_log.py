@@ -1,5 +1,6 @@
 """The delivery log: every attempt with what came of it, replays, test deliveries, and nobody else's business."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,9 +9,10 @@ import pytest
 
 from dtmf import DTMF, DTMFError, NotFoundError
 from dtmf_server.core.backoff import LIFE_S
+from dtmf_server.operations import retention
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database
-from harness import HOUR_US, START_US, give_coins, new_token, open_account
+from harness import HOUR_US, START_US, FakeWall, give_coins, new_token, open_account
 from webhooks.receiver import Receiver, Reply
 from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, attempts, deliveries, events, rent, settle, states
 
@@ -222,3 +224,18 @@ def test_replies_are_erased_with_the_texts_and_neither_comes_back(
         assert (refused.value.status, refused.value.code) == (409, "text_erased")
         receiver.answer = lambda _: 200
         assert dtmf.retry_deliveries(datetime(2018, 1, 1, tzinfo=UTC)) == 1
+
+
+def test_a_reply_that_comes_after_the_texts_were_erased_is_not_kept(
+    dtmf: DTMF, db: Database, wall: FakeWall, receiver: Receiver
+) -> None:
+    erased = threading.Event()
+    receiver.answer = lambda _: Reply(500, body=b"secret quoted") if erased.wait(20) else 200
+    number = rent(dtmf, "webhook", receiver.url)
+    dtmf.sandbox.receive(number, "+1234", "secret")
+    receiver.wait_for(1)
+    dtmf.end_rental(number)
+    assert db.write_now(lambda tx: retention.erase(tx, now_us=wall(), kept_us=0)) == 1
+    erased.set()
+    settle(dtmf)
+    assert [(row["status"], row["reply"]) for row in attempts(db)] == [(500, None)]

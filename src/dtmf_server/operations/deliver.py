@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from dtmf_server.core import backoff
+from dtmf_server.operations import send
 from dtmf_server.operations.books import open_books
 from dtmf_server.operations.rent import parked_event
 from dtmf_server.storage import accounts, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
+ERASED = "its text was erased before it could be delivered"
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
 
 
@@ -35,7 +37,7 @@ class Work:
 
 
 def claim(
-    tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]
+    tx: Tx, *, now_us: int, rest_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]
 ) -> list[Work]:
     """Leases up to `limit` due deliveries, one per line, each with its message."""
     claimed = outbox.claim(
@@ -59,7 +61,7 @@ def claim(
     erased_ids = {row["id"] for row in erased}
     for work in works:
         if work.id in erased_ids:
-            park(tx, work, reason="its text was erased before it could be delivered", attempt=None, now_us=now_us)
+            park(tx, work, reason=ERASED, attempt=None, now_us=now_us, rest_us=rest_us)
     return [work for work in works if work.id not in erased_ids]
 
 
@@ -103,6 +105,7 @@ def not_delivered(
     retry_after_s: int | None,
     uniform: float,
     now_us: int,
+    rest_us: int,
     answered_meanwhile: bool = False,
 ) -> None:
     """It did not arrive: tried again by the programme, or parked with an event when the programme is over.
@@ -123,21 +126,32 @@ def not_delivered(
             others_wait=outbox.line_is_longer(tx, work.rental_id, work.kind),
         )
     if due_us is None:
-        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
+        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
         return
     if answered_meanwhile:
         due_us = min(due_us, now_us + outbox.BREATH_US)
     outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=due_us, attempt=attempt)
 
 
-def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int) -> None:
-    """Stops trying: visible, replayable, and said in an event."""
+def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
+    """Stops trying: visible, replayable, and said in an event. What was charged for and not sent is refunded."""
     accounts.hold(tx, work.account_id)
     done = outbox.finish(
         tx, work.id, attempts=work.attempts, state="parked", now_us=now_us, attempt=attempt, reason=reason
     )
-    if done is not None and work.kind != "test":
-        events.append(tx, [parked_event(done, now_us=now_us, reason=reason)])
+    if done is None or work.kind == "test":
+        return
+    events.append(tx, [parked_event(done, now_us=now_us, reason=reason)])
+    if (message_id := sent_message(tx, work.kind, work.message_id)) is not None:
+        send.give_up(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)
+
+
+def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
+    """The sent message that a delivery carries, None if it carries none (yet)."""
+    if kind == "send":
+        return message_id
+    forward = messages.forward_of(tx, message_id) if kind == "forward" else None
+    return forward["id"] if forward else None
 
 
 def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
@@ -145,7 +159,7 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
     with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
         if _has_moved(tx, work, attempt=attempt, now_us=now_us):
             return
-        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
+        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
         data = {"e164": work.e164, "destination": work.destination, "reason": attempt.reason}

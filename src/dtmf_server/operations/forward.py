@@ -30,9 +30,9 @@ def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int 
     """
     sent = messages.full(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
     if sent is not None:
-        return _unless_done(tx, work, sent, now_us=now_us)
+        return _unless_done(tx, work, sent, now_us=now_us, rest_us=rest_us)
     if refused := _refuse_loop(tx, work):
-        deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us)
+        deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us, rest_us=rest_us)
         return None
     return _begin_forward(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
 
@@ -46,15 +46,17 @@ def handed_over(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us
 def refused_for_good(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
     """The carrier will never take the SMS: failed, refunded, parked."""
     send.failed(tx, message_id, reason=attempt.reason, now_us=now_us, rest_us=rest_us)
-    deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
+    deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
 
 
-def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int) -> Outgoing | None:
+def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int, rest_us: int) -> Outgoing | None:
     """The message again, if the attempt before did not get to the end; a failed one was refunded and stays so."""
     if sent["status"] == "queued":
         return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"] or "")
     if sent["status"] == "failed":
-        deliver.park(tx, work, reason="the message failed and was refunded", attempt=None, now_us=now_us)
+        deliver.park(
+            tx, work, reason="the message failed and was refunded", attempt=None, now_us=now_us, rest_us=rest_us
+        )
     else:
         attempt = Attempt(now_us, 0, None, "the carrier had taken it already", None)
         deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
@@ -80,7 +82,7 @@ def _begin_forward(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit
             message_id = send.queue(tx, books, rental, to=work.destination, content=text, daily_limit=daily_limit)
             messages.mark_forward(tx, message_id, forward_of=work.message_id)
     except Refusal as refusal:
-        deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us)
+        deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us, rest_us=rest_us)
         return None
     return Outgoing(message_id, rental["e164"], work.destination, text)
 

@@ -26,10 +26,14 @@ def receive_many(tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: in
 
     Each costs `min(price, what is left)` and is never withheld for lack of funds.
     """
-    rented = rentals.live_by_numbers(tx, sorted({sms.to for sms in inbound}))
-    account_ids = {rental["account_id"] for rental in rented.values()}
-    with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us) as books:
-        rented = {e164: rental for e164, rental in rented.items() if books.is_live(rental["account_id"], rental["id"])}
+    e164s = sorted({sms.to for sms in inbound})
+    with open_books(tx, rentals.accounts_of_numbers(tx, e164s), now_us=now_us, rest_us=rest_us) as books:
+        # Read now that the accounts are ours: nobody changes a rental's action or end any more.
+        rented = {
+            e164: rental
+            for e164, rental in rentals.live_by_numbers(tx, e164s).items()
+            if books.is_live(rental["account_id"], rental["id"])
+        }
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.draw_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))

@@ -3,10 +3,12 @@
 from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable, NumberNotRented
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.operations import account
+from dtmf_server.operations import account, refund
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import events, numbers, outbox, rentals
+from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
+
+ACTION_CHANGED = "the number's action was changed"
 
 
 def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) -> Row:
@@ -53,11 +55,11 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
             if action is not None and action.kind is kind:
                 outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
                 continue
-            parked = outbox.park_waiting(
-                tx, rental["id"], kind=kind, now_us=now_us, reason="the number's action was changed"
-            )
-            for delivery in parked:
-                books.note(parked_event(delivery, now_us=now_us, reason="the number's action was changed"))
+            for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
+                books.note(parked_event(delivery, now_us=now_us, reason=ACTION_CHANGED))
+                begun = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
+                if begun is not None and begun["status"] == "queued":
+                    refund.fail(tx, books, begun, reason=ACTION_CHANGED)
     return live_rental(tx, account_id, e164, now_us=now_us)
 
 

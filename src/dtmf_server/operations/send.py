@@ -4,6 +4,7 @@ from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, Num
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.sms import segments as count_segments
+from dtmf_server.operations import refund
 from dtmf_server.operations.books import Books, open_books
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import messages, numbers, outbox, schema
@@ -115,10 +116,21 @@ def _move_on(
         assert message is not None
         if message["status"] not in from_status:
             return
-        messages.set_status(tx, message_id, status=to_status, reason=reason)
-        if to_status == "failed" and message["cost"]:
-            ref = str(message_id)
-            books.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
-            messages.refund(tx, message_id)
-        data = {"status": to_status} | ({"reason": reason} if reason else {})
-        books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))
+        if to_status == "failed":
+            refund.fail(tx, books, message, reason=reason or "")
+            return
+        messages.set_status(tx, message_id, status=to_status)
+        books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, {"status": to_status}))
+
+
+def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+    """A message no carrier has taken is not tried any more: failed, and its cost goes back."""
+    _move_on(
+        tx,
+        message_id,
+        from_status=("queued",),
+        to_status="failed",
+        reason=reason,
+        now_us=now_us,
+        rest_us=rest_us,
+    )

@@ -138,4 +138,6 @@ def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
 
 def forward_of(tx: Tx, message_id: int) -> Row | None:
     """The sent message that carries this received one on."""
-    return tx.one(f"SELECT {_FULL} FROM messages m WHERE m.forward_of = :message_id", message_id=message_id)
+    return tx.one(
+        f"SELECT {_FULL}, m.account_id FROM messages m WHERE m.forward_of = :message_id", message_id=message_id
+    )

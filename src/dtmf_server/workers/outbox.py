@@ -84,6 +84,7 @@ class Outbox:
             lambda tx: deliver.claim(
                 tx,
                 now_us=clock.now_us(tx),
+                rest_us=self._runtime.settings.rest_us,
                 wall_us=clock.wall_us(),
                 lease_us=LEASE_US,
                 limit=room,
@@ -251,5 +252,6 @@ class Outbox:
             retry_after_s=retry_after_s,
             uniform=random.random(),  # noqa: S311 - jitter is no secret
             now_us=attempt.at_us,
+            rest_us=self._runtime.settings.rest_us,
             answered_meanwhile=work.id in self._answered_meanwhile,
         )

@@ -59,7 +59,8 @@ async def _keep_running(name: str, worker: Worker) -> None:
             log.error("worker %s returned", name)
         except Exception as error:
             if _lacks_the_database(error):
-                log.error("worker %s lacks the database, and asks for it again", name)
+                if loop.time() - started_s > WITHOUT_DATABASE_PAUSE_S:  # it has run, or waited, since this was said
+                    log.error("worker %s lacks the database, and asks for it every second", name)
                 await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
                 continue
             log.exception("worker %s failed", name)

@@ -1,0 +1,105 @@
+"""Proofs that are tests with a size: run by pytest in a process of their own, their printed figures read."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import ROOT
+from benchmarks.proofs.row import Check, Figure, Outcome
+
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
+OUTPUT_KEPT = 4000
+
+
+def is_zero(value: int) -> bool:
+    """The usual target."""
+    return value == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A figure that the output shows, as the one number of a pattern; every match counts, and there must be one."""
+
+    what: str
+    pattern: str
+    target: Check | None = is_zero
+
+    def read(self, output: str) -> Figure:
+        """Its sum over all matches."""
+        found = [int(each.replace(",", "")) for each in re.findall(self.pattern, output)]
+        if not found:
+            return Figure(self.what, "not printed", is_kept=False)
+        return Figure(self.what, sum(found), self.target is None or self.target(sum(found)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """Some tests, the environment that gives them their full and their small size, and what they print."""
+
+    of: Sequence[str]
+    full: Mapping[str, str] = field(default_factory=dict)
+    small: Mapping[str, str] = field(default_factory=dict)
+    printed: Sequence[Printed] = ()
+    failed: str = "failed tests"
+
+    def __call__(self, *, small: bool, bound_s: float) -> Outcome:
+        """Runs them. What failed is a figure too, so that a test without one still gives one."""
+        code, output = run([*PYTEST, *self.of], self.small if small else self.full, bound_s=bound_s)
+        if code is None:
+            return Outcome([], f"not at its end after {bound_s / 60:.0f} minutes", output[-OUTPUT_KEPT:])
+        counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", output)}
+        wrong = counts.get("failed", 0) + counts.get("error", 0)
+        figures = [figure.read(output) for figure in self.printed]
+        figures += [Figure("tests", counts.get("passed", 0) + wrong), Figure(self.failed, wrong, wrong == 0)]
+        trouble = "" if code in (0, 1) else f"pytest ended with {code}"
+        return Outcome(figures, trouble, output[-OUTPUT_KEPT:] if code else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that proves something by itself: 0 if it did."""
+
+    command: Sequence[str]
+    printed: Sequence[Printed]
+    full: Mapping[str, str] = field(default_factory=dict)
+    small: Mapping[str, str] = field(default_factory=dict)
+    small_command: Sequence[str] = ()
+
+    def __call__(self, *, small: bool, bound_s: float) -> Outcome:
+        """Runs it."""
+        command = self.small_command if small and self.small_command else self.command
+        code, output = run([sys.executable, *command], self.small if small else self.full, bound_s=bound_s)
+        trouble = "" if code == 0 else f"not at its end after {bound_s / 60:.0f} minutes" if code is None else ""
+        figures = [figure.read(output) for figure in self.printed]
+        figures += [] if code is None else [Figure("exit status", code, code == 0)]
+        return Outcome(figures, trouble, output[-OUTPUT_KEPT:] if code else "")
+
+
+def run(command: Sequence[str], settings: Mapping[str, str], *, bound_s: float) -> tuple[int | None, str]:
+    """A program's exit status and all its output; None if it had to be ended, with all it started."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src"), str(ROOT)]), **settings}
+    if server := os.environ.get("DTMF_TEST_PG_URL"):
+        environment["DTMF_TEST_PG_URL"] = server
+    with tempfile.TemporaryDirectory(prefix="dtmf-prove-") as folder:
+        said = Path(folder) / "output"
+        with said.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        code: int | None = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(bound_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its own session: nothing it started outlives it
+            process.wait()
+        return code, said.read_text(errors="replace")

@@ -1,0 +1,94 @@
+"""What was charged for and is never sent goes back to the renter, whichever way it is given up."""
+
+from dtmf_server.core.backoff import Verdict
+from dtmf_server.core.rental import Action, ActionKind
+from dtmf_server.operations import account, deliver, forward, receive, rent, send, verify
+from dtmf_server.operations.deliver import Work
+from dtmf_server.storage import messages
+from dtmf_server.storage.db import Database, Row
+from dtmf_server.storage.delivery_log import Attempt
+from harness import DAY_US, START_US, give_coins, open_account
+
+BUSY = Attempt(START_US, 0, None, "the carrier is busy", None)
+THREE_DAYS_US = 3 * DAY_US
+
+
+def rented(db: Database) -> tuple[int, Row]:
+    account_id = open_account(db)
+    give_coins(db, account_id, 10_000)
+    return account_id, db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
+
+
+def claim_one(db: Database) -> Work:
+    (work,) = db.write_now(
+        lambda tx: deliver.claim(
+            tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, rest_us=DAY_US, except_destinations=[]
+        )
+    )
+    return work
+
+
+def busy_for_three_days(db: Database, work: Work) -> None:
+    db.write_now(
+        lambda tx: deliver.not_delivered(
+            tx,
+            work,
+            verdict=Verdict.RETRY,
+            attempt=BUSY,
+            retry_after_s=None,
+            uniform=0.0,
+            now_us=START_US + THREE_DAYS_US,
+            rest_us=DAY_US,
+        )
+    )
+
+
+def assert_given_back(db: Database, account_id: int, message_id: int) -> None:
+    message = db.read_now(lambda tx: messages.full(tx, message_id))
+    assert message is not None
+    assert (message["status"], message["cost"]) == ("failed", 0)
+    assert db.read_now(lambda tx: account.balance(tx, account_id, now_us=START_US)) == 10_000
+    assert db.read_now(verify.differences) == []
+
+
+def test_an_sms_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> None:
+    account_id, rental = rented(db)
+    sent = db.write_now(
+        lambda tx: send.send(
+            tx,
+            account_id,
+            sender=rental["e164"],
+            to="+13105550123",
+            content="hello",
+            now_us=START_US,
+            rest_us=DAY_US,
+            daily_limit=None,
+        )
+    )
+    busy_for_three_days(db, claim_one(db))
+    assert_given_back(db, account_id, sent["id"])
+
+
+def forwarding(db: Database) -> tuple[int, Row, Work, int]:
+    """A forward that was charged and waits for its carrier."""
+    account_id, rental = rented(db)
+    action = Action(ActionKind.FORWARD, "+13105550123")
+    db.write_now(lambda tx: rent.set_action(tx, account_id, rental["e164"], action, now_us=START_US, rest_us=DAY_US))
+    inbound = [receive.Inbound(rental["e164"], "+1234", "hello")]
+    db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=START_US, rest_us=DAY_US))
+    work = claim_one(db)
+    outgoing = db.write_now(lambda tx: forward.outgoing(tx, work, now_us=START_US, rest_us=DAY_US, daily_limit=None))
+    assert outgoing is not None
+    return account_id, rental, work, outgoing.message_id
+
+
+def test_a_forward_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> None:
+    account_id, _, work, message_id = forwarding(db)
+    busy_for_three_days(db, work)
+    assert_given_back(db, account_id, message_id)
+
+
+def test_a_forward_that_waits_when_the_action_changes_is_refunded(db: Database) -> None:
+    account_id, rental, _, message_id = forwarding(db)
+    db.write_now(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
+    assert_given_back(db, account_id, message_id)
