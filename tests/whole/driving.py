@@ -43,6 +43,7 @@ class Load:
     waiting: deque[Operation] = field(default_factory=deque)
     unpaid: list[str] = field(default_factory=list)  # addresses without a deposit: the service gives only so many
     unacknowledged: int = 0  # how often an operation was sent without an answer
+    answers: Counter[int] = field(default_factory=Counter)  # how often each status came; 503 too when none came
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, count: int) -> None:
@@ -91,6 +92,7 @@ class Load:
         except (OSError, HTTPException):
             answer = Answer(503, b"")
         with self._lock:
+            self.answers[answer.status] += 1
             if answer.status < 300:
                 self.acked[operation.key] = answer.json if answer.body else None
                 self._after(operation, self.acked[operation.key])

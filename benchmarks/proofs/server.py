@@ -1,0 +1,23 @@
+"""`python server.py FULL run …`: `dtmf-server` on a SQLite file that syncs as the first word says.
+
+For the proof that FULL is needed: nobody else should have a switch for it.
+"""
+
+import sys
+
+from dtmf_server import cli, startup
+from dtmf_server.storage.db import Database
+from dtmf_server.storage.open import sqlite_path
+from dtmf_server.storage.sqlite import SQLiteDatabase
+
+SYNCHRONOUS = sys.argv.pop(1)
+
+
+def open_database(url: str) -> Database:
+    """The SQLite database of this URL."""
+    return SQLiteDatabase(sqlite_path(url), synchronous=SYNCHRONOUS)
+
+
+if __name__ == "__main__":
+    startup.open_database = open_database
+    sys.exit(cli.main())
