@@ -261,6 +261,7 @@ def test_thirty_days_after_a_rental_its_texts_are_gone_and_the_ledger_stays(db: 
     with receiving() as receiver:
         with serving(runtime_over(db, wall=wall)) as url, DTMF(new_token(), base_url=url) as dtmf:
             live_through(dtmf, receiver.url)
+            wait_until(lambda: all(m["status"] in ("received", "delivered") for m in dtmf.messages()))
             ledger, kept = list(dtmf.transactions()), list(dtmf.messages())
             dtmf.sandbox.advance(27 * DAY_S)
             assert list(dtmf.messages()) == kept
