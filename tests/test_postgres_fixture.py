@@ -109,8 +109,9 @@ def test_programs_copied_elsewhere_run_there_as_the_user_of_the_server():
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_server_is_stopped_however_its_owner_ends(end):
-    script = (
-        "import time\nfrom postgres import start_server\nwith start_server() as server:\n"
+    script = (  # a suite in a shell's background ignores SIGINT, and hands that down
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from postgres import start_server\nwith start_server() as server:\n"
         "    print(server, flush=True)\n    time.sleep(600)\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(TESTS)}
