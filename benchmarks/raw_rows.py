@@ -69,7 +69,7 @@ def _insert_sqlite(url: str, written: Written) -> float:
 def _insert_postgresql(url: str, written: Written) -> float:
     statements = []
     for rows in written:
-        arrays = ", ".join(f"%s::{type_}[]" for type_ in rows.types)
+        arrays = ", ".join(f"%b::{type_}[]" for type_ in rows.types)
         names = ", ".join(rows.columns)
         if rows.is_change:
             assignments = ", ".join(f"{column} = new.{column}" for column in rows.columns[:-1])

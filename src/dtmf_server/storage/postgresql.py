@@ -22,6 +22,7 @@ CONNECTIONS = 12
 RETRIES = 8  # of a transaction that lost to another (40001, 40P01)
 CONNECT_TIMEOUT_S = 5.0
 CHANNEL = "dtmf"
+TOPICS_AT_ONCE = 200  # in one notification, which takes 8,000 bytes at most
 LOCK_AGAIN_S = 2.0  # how often a process asks for a name that another holds
 # The server frees a silent holder's locks within 3 + 2 * 2 s; a killed one's at once.
 _SEEN_DEAD_SOON = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2"
@@ -111,8 +112,8 @@ class PostgreSQLDatabase:
                 try:
                     tx = Tx(self.dialect, cursor)
                     result = fn(tx)
-                    for topic in sorted(tx.topics):
-                        cursor.execute("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+                    if tx.topics:
+                        cursor.execute(_NOTIFY, (CHANNEL, _payloads(tx.topics)))
                     cursor.execute("COMMIT")
                 except BaseException:
                     with contextlib.suppress(psycopg.Error):
@@ -126,6 +127,15 @@ class PostgreSQLDatabase:
                 raise
             self._pool.check()  # the others are likely as dead: each would fail somebody
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
+
+
+_NOTIFY = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) payload"
+
+
+def _payloads(topics: set[str]) -> list[str]:
+    """The topics, many to a notification: each one costs every process that listens."""
+    names = sorted(topics)
+    return [" ".join(names[first : first + TOPICS_AT_ONCE]) for first in range(0, len(names), TOPICS_AT_ONCE)]
 
 
 async def _try_lock(connection: psycopg.AsyncConnection[Any], name: str) -> bool:
@@ -169,6 +179,6 @@ class _Listener:
                     connection.execute(f"LISTEN {CHANNEL}")
                     while not self._stopping.is_set():
                         for notification in connection.notifies(timeout=0.5):
-                            self._wakeups.notify({notification.payload})
+                            self._wakeups.notify(set(notification.payload.split()))
             except psycopg.Error:
                 self._stopping.wait(1.0)
