@@ -40,13 +40,18 @@ def runtime_of(request: Request) -> Runtime:
 
 def bearer(request: Request) -> bytes:
     """The SHA-256 of the request's token. A token that can't be one never reaches the database."""
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    scheme, _, value = (_header(request, b"authorization") or "").partition(" ")
     value = value.strip()
     if scheme.lower() != "bearer":
         raise Unauthenticated
     if not token.is_well_formed(value):
         raise Unauthenticated("this is no token of ours: was it copied whole? It is 'dtmf_' and 36 letters and digits")
     return token.sha256(value)
+
+
+def _header(request: Request, name: bytes) -> str | None:
+    """The first header of that name, without the copy of all that Litestar makes at each request."""
+    return next((value.decode("latin-1") for key, value in request.scope["headers"] if key == name), None)
 
 
 def caller_of(tx: Tx, runtime: Runtime, sha256: bytes) -> Caller:
@@ -91,7 +96,7 @@ async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, 
 
 def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:
     """Runs a function as the request's Idempotency-Key asks; without one it just runs it."""
-    key = request.headers.get("idempotency-key")
+    key = _header(request, b"idempotency-key")
     if key is None or request.method == "PATCH":
         return lambda tx, _account_id, fn: fn(tx)
     if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
