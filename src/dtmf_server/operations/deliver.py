@@ -1,5 +1,6 @@
 """Deliveries as the workers see them: claim what is due, say what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.core import backoff
@@ -9,6 +10,7 @@ from dtmf_server.operations.rent import parked_event
 from dtmf_server.storage import accounts, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
+from dtmf_server.storage.outbox import Ended
 
 ERASED = "its text was erased before it could be delivered"
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
@@ -88,12 +90,16 @@ def _work(row: Row, message: Row | None, tested: dict[int, str], signed: Row) ->
 
 def delivered(tx: Tx, work: Work, *, attempt: Attempt, now_us: int) -> None:
     """It arrived: the line moves up, and everything that failed at this destination is due."""
-    accounts.hold(tx, work.account_id)  # else one that joins the line at this moment would not be seen
-    done = outbox.finish(
-        tx, work.id, attempts=work.attempts, state="delivered", now_us=now_us, attempt=attempt, reason=None
-    )
-    if done is not None:
-        outbox.make_destination_due(tx, work.destination, now_us=now_us)
+    all_delivered(tx, [(work, attempt)], now_us=now_us)
+
+
+def all_delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: int) -> None:
+    """The same of many, in as many statements."""
+    accounts.hold(tx, *{work.account_id for work, _ in arrived})  # else one that joins a line now would not be seen
+    ended = [Ended(work.id, work.attempts, attempt, None) for work, attempt in arrived]
+    done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}
+    answered = sorted({work.destination for work, _ in arrived if work.id in done})
+    outbox.make_destinations_due(tx, answered, now_us=now_us)
 
 
 def not_delivered(
@@ -136,12 +142,10 @@ def not_delivered(
 def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
     """Stops trying: visible, replayable, and said in an event. What was charged for and not sent is refunded."""
     accounts.hold(tx, work.account_id)
-    done = outbox.finish(
-        tx, work.id, attempts=work.attempts, state="parked", now_us=now_us, attempt=attempt, reason=reason
-    )
-    if done is None or work.kind == "test":
+    done = outbox.finish(tx, [Ended(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
+    if not done or work.kind == "test":
         return
-    events.append(tx, [parked_event(done, now_us=now_us, reason=reason)])
+    events.append(tx, [parked_event(row, now_us=now_us, reason=reason) for row in done])
     if (message_id := sent_message(tx, work.kind, work.message_id)) is not None:
         send.give_up(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)
 

@@ -42,9 +42,9 @@ def lock(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
     return _with_running(tx, rows)
 
 
-def hold(tx: Tx, account_id: int) -> None:
-    """Locks one account until the transaction ends: what others do to it is either seen or still to come."""
-    tx.one("SELECT id FROM accounts WHERE id = :id @LOCK", id=account_id)
+def hold(tx: Tx, *account_ids: int) -> None:
+    """Locks accounts until the transaction ends: what others do to them is either seen or still to come."""
+    tx.all("SELECT id FROM accounts WHERE id IN @ids ORDER BY id @LOCK", ids=sorted(account_ids))
 
 
 def load(tx: Tx, account_id: int) -> Account:

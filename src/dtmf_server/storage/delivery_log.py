@@ -17,24 +17,36 @@ class Attempt:
     reply: str | None
 
 
-def append(tx: Tx, delivery_id: int, *, attempts: int, attempt: Attempt) -> None:
-    """Adds an attempt to the delivery's log; without the reply if the texts were erased meanwhile."""
-    reply = None if attempt.reply is None or _is_erased(tx, delivery_id) else attempt.reply
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An attempt and the delivery it was the n-th at."""
+
+    delivery_id: int
+    rental_id: int
+    n: int
+    attempt: Attempt
+
+
+def append(tx: Tx, logged: list[Logged]) -> None:
+    """Adds attempts to their deliveries' logs; without the reply where the texts were erased meanwhile."""
+    erased = _erased(tx, sorted({entry.rental_id for entry in logged if entry.attempt.reply is not None}))
     tx.insert(
         schema.attempts,
         ("delivery_id", "attempt", "at_us", "duration_us", "status", "reason", "reply"),
-        [(delivery_id, attempts, attempt.at_us, attempt.duration_us, attempt.status, attempt.reason, reply)],
+        [
+            (e.delivery_id, e.n, a.at_us, a.duration_us, a.status, a.reason, None if e.rental_id in erased else a.reply)
+            for e, a in ((entry, entry.attempt) for entry in logged)
+        ],
     )
 
 
-def _is_erased(tx: Tx, delivery_id: int) -> bool:
-    """Whether the delivery's texts were erased; if they may be, not before this transaction is over."""
-    row = tx.one(
-        "SELECT erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL"
-        " AND id = (SELECT rental_id FROM deliveries WHERE id = :delivery_id) @LOCK",
-        delivery_id=delivery_id,
+def _erased(tx: Tx, rental_ids: list[int]) -> set[int]:
+    """Those rentals whose texts were erased; those that may be are not before this transaction is over."""
+    rows = tx.all(
+        "SELECT id, erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL AND id IN @rental_ids ORDER BY id @LOCK",
+        rental_ids=rental_ids,
     )
-    return row is not None and row["erased_at_us"] is not None
+    return {row["id"] for row in rows if row["erased_at_us"] is not None}
 
 
 _LISTED = (

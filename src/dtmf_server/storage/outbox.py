@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.storage import delivery_log, schema
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_log import Attempt, Logged
 
 PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
 BREATH_US = 60_000_000  # how long a failed delivery is left alone, though its destination answers others
 
 Line = tuple[int, str]  # rental, kind
+_HEADS = (
+    "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
+    " FROM rentals r WHERE r.id IN @rental_ids"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class NewDelivery:
 
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
     """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
-    busy = _busy_lines(tx, new)
+    busy = _busy_lines(tx, {(d.rental_id, d.kind) for d in new})
     _hurry_heads(tx, busy, now_us=now_us)
     rows = []
     for d in new:
@@ -48,14 +53,20 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
         tx.notify("deliveries")
 
 
-def _busy_lines(tx: Tx, new: list[NewDelivery]) -> set[Line]:
-    """Those of the new deliveries' lines that somebody stands in; found at their heads, however long they are."""
+def _by_kind(lines: set[Line]) -> list[tuple[str, list[int]]]:
+    """Each kind with the rentals that have such a line."""
+    kinds = sorted({kind for _, kind in lines})
+    return [(kind, sorted(rental_id for rental_id, of_kind in lines if of_kind == kind)) for kind in kinds]
+
+
+def _busy_lines(tx: Tx, lines: set[Line]) -> set[Line]:
+    """Those of the lines that somebody stands in; found at their heads, however long they are."""
     busy = set()
-    for kind in sorted({delivery.kind for delivery in new}):
+    for kind, rental_ids in _by_kind(lines):
         rows = tx.all(
             "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
             " WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')",
-            rental_ids=sorted({delivery.rental_id for delivery in new if delivery.kind == kind}),
+            rental_ids=rental_ids,
             kind=kind,
         )
         busy |= {(row["id"], kind) for row in rows}
@@ -64,12 +75,11 @@ def _busy_lines(tx: Tx, new: list[NewDelivery]) -> set[Line]:
 
 def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
     """Who had a line to itself until now may have been put off for longer than the head of a line ever is."""
-    for kind in sorted({kind for _, kind in lines}):
+    for kind, rental_ids in _by_kind(lines):
         tx.run(
             "UPDATE deliveries SET due_at_us = :due_at_us WHERE due_at_us > :due_at_us AND attempts > 0 AND id IN"
-            " (SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind"
-            " AND d.state = 'waiting') FROM rentals r WHERE r.id IN @rental_ids)",
-            rental_ids=sorted(rental_id for rental_id, of_kind in lines if of_kind == kind),
+            f" ({_HEADS})",
+            rental_ids=rental_ids,
             kind=kind,
             due_at_us=now_us + HEAD_RETRY_MAX_S * 1_000_000,
         )
@@ -110,92 +120,101 @@ def release_all(tx: Tx) -> None:
 
 def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
     """Returns leased deliveries (id, attempts) that were not attempted after all."""
-    for delivery_id, attempts in claimed:
-        tx.run(
-            "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
-            " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END"
-            " WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
-            id=delivery_id,
-            attempts=attempts,
-            due_at_us=due_at_us,
-        )
+    ours = _leased(tx, dict(claimed))
+    tx.run(
+        "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
+        " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END WHERE id IN @ids",
+        ids=[row["id"] for row in ours],
+        due_at_us=due_at_us,
+    )
     tx.notify("deliveries")
 
 
-def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: delivery_log.Attempt) -> bool:
+def _leased(tx: Tx, attempts: dict[int, int]) -> list[Row]:
+    """Those of the deliveries (id: attempts) whose lease is still the one that counted these attempts."""
+    rows = tx.all(
+        "SELECT id, account_id, rental_id, message_id, kind, destination, attempts FROM deliveries"
+        " WHERE id IN @ids AND state = 'waiting' ORDER BY id @LOCK",
+        ids=sorted(attempts),
+    )
+    return [row for row in rows if row["attempts"] == attempts[row["id"]]]
+
+
+def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: Attempt) -> bool:
     """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
-    ours = tx.run(
+    ours = tx.one(
         "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
-        " reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting'",
+        " reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting' RETURNING rental_id",
         id=delivery_id,
         attempts=attempts,
         due_at_us=due_at_us,
         status=attempt.status,
         reason=attempt.reason,
     )
-    if ours:
-        delivery_log.append(tx, delivery_id, attempts=attempts, attempt=attempt)
-    return bool(ours)
+    if ours is None:
+        return False
+    delivery_log.append(tx, [Logged(delivery_id, ours["rental_id"], attempts, attempt)])
+    return True
 
 
-def finish(
-    tx: Tx,
-    delivery_id: int,
-    *,
-    attempts: int,
-    state: str,
-    now_us: int,
-    attempt: delivery_log.Attempt | None,
-    reason: str | None,
-) -> Row | None:
-    """Ends a leased delivery as 'delivered' or 'parked'; its line moves up. None if the lease is not ours."""
-    done = tx.one(
-        "UPDATE deliveries SET state = :state, finished_at_us = :now_us, leased_until_us = NULL,"
-        " last_status = :status, reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting'"
-        " RETURNING id, account_id, rental_id, message_id, kind, destination",
-        id=delivery_id,
-        attempts=attempts,
-        state=state,
-        now_us=now_us,
-        status=attempt.status if attempt else None,
-        reason=reason,
-    )
-    if done is not None:
-        if attempt is not None:
-            delivery_log.append(tx, delivery_id, attempts=attempts, attempt=attempt)
-        _make_head_due(tx, done["rental_id"], done["kind"], now_us=now_us)
-    return done
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A leased delivery that is over. `attempt` is None if it was not attempted this time."""
+
+    id: int
+    attempts: int
+    attempt: Attempt | None
+    reason: str | None
 
 
-def _make_head_due(tx: Tx, rental_id: int, kind: str, *, now_us: int) -> None:
+def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
+    """Ends leased deliveries as 'delivered' or 'parked'; their lines move up. Those whose lease was still ours."""
+    by_id = {end.id: end for end in ended}
+    ours = _leased(tx, {end.id: end.attempts for end in ended})
+    changes, logged = [], []
+    for row in ours:
+        end = by_id[row["id"]]
+        changes.append((end.id, state, now_us, None, end.attempt.status if end.attempt else None, end.reason))
+        if end.attempt is not None:
+            logged.append(Logged(end.id, row["rental_id"], end.attempts, end.attempt))
+    columns = ("id", "state", "finished_at_us", "leased_until_us", "last_status", "reason")
+    tx.update(schema.deliveries, columns, changes)
+    delivery_log.append(tx, logged)
+    _make_heads_due(tx, {(row["rental_id"], row["kind"]) for row in ours}, now_us=now_us)
+    return ours
+
+
+def _make_heads_due(tx: Tx, lines: set[Line], *, now_us: int) -> None:
     """Who stood behind need not wait any longer."""
-    changed = tx.run(
-        "UPDATE deliveries SET due_at_us = :now_us WHERE due_at_us > :now_us AND attempts = 0 AND id ="
-        " (SELECT min(id) FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting')",
-        rental_id=rental_id,
-        kind=kind,
-        now_us=now_us,
-    )
+    changed = 0
+    for kind, rental_ids in _by_kind(lines):
+        changed += tx.run(
+            "UPDATE deliveries SET due_at_us = :now_us WHERE due_at_us > :now_us AND attempts = 0 AND id IN"
+            f" ({_HEADS})",
+            rental_ids=rental_ids,
+            kind=kind,
+            now_us=now_us,
+        )
     if changed:
         tx.notify("deliveries")
 
 
-def make_destination_due(tx: Tx, destination: str, *, now_us: int) -> None:
-    """A destination answers again: everything that failed there is due at once, the oldest first.
+def make_destinations_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
+    """These destinations answer again: everything that failed there is due at once, the oldest first.
 
     What failed within the last minute is due in a minute: a delivery that a receiver can't take would
     otherwise be tried again with every other that it takes.
     """
     failed = "UPDATE deliveries SET due_at_us = :due_at_us WHERE state = 'waiting' AND attempts > 0"
-    failed += " AND destination = :destination AND due_at_us > :due_at_us AND leased_until_us IS NULL"
+    failed += " AND destination IN @destinations AND due_at_us > :due_at_us AND leased_until_us IS NULL"
     changed = tx.run(
         f"{failed} AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id"
         " AND a.attempt = deliveries.attempts AND a.at_us > :breath_us)",
-        destination=destination,
+        destinations=destinations,
         due_at_us=now_us,
         breath_us=now_us - BREATH_US,
     )
-    changed += tx.run(failed, destination=destination, due_at_us=now_us + BREATH_US)
+    changed += tx.run(failed, destinations=destinations, due_at_us=now_us + BREATH_US)
     if changed:
         tx.notify("deliveries")
 

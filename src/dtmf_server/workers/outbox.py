@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from dtmf_server import metrics
@@ -20,6 +21,7 @@ from dtmf_server.storage import outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.workers.pace import Pace, Turn
+from dtmf_server.workers.together import Together
 from dtmf_server.workers.wait import wait_for
 
 log = logging.getLogger("dtmf.outbox")
@@ -44,6 +46,7 @@ class Outbox:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
         self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
+        self._delivered = Together(self._write_delivered)
         self._key = b""
 
     async def run(self) -> None:
@@ -59,8 +62,7 @@ class Outbox:
                     continue
                 try:
                     claimed = await self._claim()
-                    for work in claimed:
-                        self._start(work)
+                    self._start(claimed)
                     if not claimed:
                         await wait_for(self._woken, timeout_s=await self._until_due_s())
                 except StorageUnavailable as error:  # what is under way goes on, and is written down later
@@ -72,6 +74,7 @@ class Outbox:
             for task in self._in_flight:
                 task.cancel()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await self._delivered.all_written()
             if held:
                 await self._give_back(held, after_us=0)
 
@@ -92,15 +95,19 @@ class Outbox:
             )
         )
 
-    def _start(self, work: Work) -> None:
-        if work.kind not in ("webhook", "test"):
-            self._run(self._submit(work))
-            return
-        turn = self._pace.begin(work.destination, work)
-        if turn is Turn.NOW:
-            self._run(self._post(work))
-        elif turn is Turn.LATER:
-            self._run(self._give_back([work], after_us=DEFER_US))
+    def _start(self, claimed: list[Work]) -> None:
+        later = []
+        for work in claimed:
+            if work.kind not in ("webhook", "test"):
+                self._run(self._submit(work))
+                continue
+            turn = self._pace.begin(work.destination, work)
+            if turn is Turn.NOW:
+                self._run(self._post(work))
+            elif turn is Turn.LATER:
+                later.append(work)
+        if later:
+            self._run(self._give_back(later, after_us=DEFER_US))
 
     def _end(self, work: Work, *, answered: bool | None, in_vain: bool = False) -> None:
         """Tells the pace that a post is over, and lets those follow whose turn it is."""
@@ -178,19 +185,32 @@ class Outbox:
         metrics.ATTEMPTS.labels(kind=work.kind, result=verdict.value).inc()
         if verdict is backoff.Verdict.DELIVERED:
             self._answered_meanwhile |= self._posting[work.destination]
-        settings = self._runtime.settings
+            with suppress(Exception):  # whatever broke the batch, each of it is written on its own
+                await self._delivered.add((work, outcome))
+                return
 
         def write(tx: Tx) -> None:
             now_us = self._runtime.clock.now_us(tx)
-            attempt = Attempt(now_us, outcome.duration_us, outcome.status, outcome.reason, outcome.reply or None)
+            attempt = _attempt(outcome, at_us=now_us)
             if verdict is backoff.Verdict.DELIVERED:
                 deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
             elif verdict is backoff.Verdict.GONE and work.kind == "webhook":
-                deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+                rest_us = self._runtime.settings.rest_us
+                deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
                 self._retry_or_park(tx, work, verdict, attempt, retry_after_s=outcome.retry_after_s)
 
         await self._write(work, write)
+
+    async def _write_delivered(self, arrived: list[tuple[Work, Outcome]]) -> None:
+        """Writes down what arrived at the same time."""
+
+        def write(tx: Tx) -> None:
+            now_us = self._runtime.clock.now_us(tx)
+            attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
+            deliver.all_delivered(tx, attempts, now_us=now_us)
+
+        await self._runtime.db.write(write)
 
     async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
         """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
@@ -255,3 +275,7 @@ class Outbox:
             rest_us=self._runtime.settings.rest_us,
             answered_meanwhile=work.id in self._answered_meanwhile,
         )
+
+
+def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:
+    return Attempt(at_us, outcome.duration_us, outcome.status, outcome.reason, outcome.reply or None)

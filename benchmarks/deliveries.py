@@ -1,0 +1,109 @@
+"""Webhooks: from the stored SMS to the receiver.
+
+Queue: 20,000 SMS to 1,000 numbers wait when `dtmf-server run` starts; the receiver is aiohttp, one process, one URL. The other:
+a bare aiohttp client with 50 requests in flight, which posts the same bodies to the same receiver. Both in deliveries a
+second from the first arrival to the last, in turns."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks import databases, fill, processes
+from benchmarks.databases import Engine
+from benchmarks.processes import PEERS, Process
+from benchmarks.rounds import Finding, Line, at_least, ratio, rounds
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.open import open_database
+
+NUMBERS = 1000
+TEXT = "Your verification code is {:06d}. It is valid for 10 minutes."
+DAY_US = 86_400_000_000
+STUCK_S = 60.0
+
+
+def run(*, quick: bool) -> Iterator[Finding]:
+    """Both engines."""
+    count, times = (4_000, 2) if quick else (20_000, 5)
+    with processes.peer(sys.executable, "sink.py") as sink:
+        with databases.sqlite() as files:
+            yield _queue(files, sink, count, times)
+        with databases.postgresql() as server:
+            yield _queue(server, sink, count, times)
+
+
+def _queue(engine: Engine, sink: Process, count: int, times: int) -> Line:
+    template = engine.empty()
+    url = f"http://127.0.0.1:{sink.port}/"
+    people = fill.Population(time.time_ns() // 1000, NUMBERS, webhook=url)
+    fill.populate(template, people)
+    with tempfile.TemporaryDirectory(prefix="dtmf-bench-") as folder:
+        bodies = Path(folder) / "bodies"
+        bodies.write_bytes(b"\n".join(_body(n) for n in range(count)))
+        contenders = {
+            "ours": partial(_deliver, engine, template, sink, count),
+            "bare": partial(_post, bodies, url, sink, count),
+        }
+        measured = rounds(contenders, times)
+    engine.drop(template)
+    name = f"queue of {count:,}, {engine.name}"
+    return ratio(measured, "ours", "bare", name=name, bound=at_least(0.4), raw="{} deliveries/s")
+
+
+def _inbound(n: int) -> Inbound:
+    return Inbound(fill.e164(n % NUMBERS), "+14155550123", TEXT.format(n))
+
+
+def _body(n: int) -> bytes:
+    sms = _inbound(n)
+    return msgspec.json.encode({"id": n + 1, "e164": sms.to, "sender": sms.sender, "content": sms.content})
+
+
+def _deliver(engine: Engine, template: str, sink: Process, count: int) -> float:
+    """Deliveries a second of a service that finds them waiting."""
+    url = engine.copy(template)
+    with contextlib.closing(open_database(url)) as db:
+        for first in range(0, count, NUMBERS):
+            batch = [_inbound(n) for n in range(first, first + NUMBERS)]
+            db.write_now(partial(_receive, batch))
+    with processes.service(url):
+        per_second = _per_second(sink, count)
+    engine.drop(url)
+    return per_second
+
+
+def _receive(batch: list[Inbound], tx: Tx) -> list[int | None]:
+    return receive_many(tx, batch, now_us=time.time_ns() // 1000, rest_us=DAY_US)
+
+
+def _post(bodies: Path, url: str, sink: Process, count: int) -> float:
+    """The same of the bare client."""
+    subprocess.run([sys.executable, str(PEERS / "posting.py"), str(bodies), url], check=True)
+    return _per_second(sink, count)
+
+
+def _per_second(sink: Process, count: int) -> float:
+    """Waits until so many came; then each must have come exactly once."""
+    deadline_s = time.monotonic() + STUCK_S
+    while (came := _ask(sink, "count")) < count:
+        if time.monotonic() > deadline_s:
+            raise RuntimeError(f"{came} of {count} came within {STUCK_S:g} s")
+        time.sleep(0.1)
+    arrived = _ask(sink)
+    assert sorted(id_ for id_, _ in arrived) == list(range(1, count + 1)), "each arrived once"
+    return (count - 1) / (arrived[-1][1] - arrived[0][1]) * 1e9
+
+
+def _ask(sink: Process, path: str = "") -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/{path}", timeout=30) as answer:
+        return json.load(answer)
