@@ -5,6 +5,7 @@ It is the oracle for `core/billing.py` and for the whole service. Every line is 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heapreplace
 
 MINUTE_US = 60_000_000
 
@@ -32,31 +33,36 @@ class PlainRental:
         return replace(self)
 
 
-def first_due(rentals: Iterable[PlainRental], now_us: int) -> PlainRental | None:
-    """The rental whose next minute is to be paid first, of those due by now; equal instants oldest first."""
-    due = [rental for rental in rentals if rental.ended_us is None and rental.next_tick_us() <= now_us]
-    return min(due, key=lambda rental: (rental.next_tick_us(), rental.started_us, rental.id), default=None)
+def in_line(rentals: Iterable[PlainRental]) -> list[tuple[int, int, int, PlainRental]]:
+    """The live rentals as a heap, by when their next minute is to be paid; equal instants oldest first."""
+    line = [(r.next_tick_us(), r.started_us, r.id, r) for r in rentals if r.ended_us is None]
+    heapify(line)
+    return line
 
 
 def pay_minutes(balance: int, rentals: list[PlainRental], now_us: int) -> int:
     """Pays every minute that has begun by now, one after the other, and ends who can't pay; what is left."""
-    while (rental := first_due(rentals, now_us)) is not None:
+    line = in_line(rentals)
+    while line and line[0][0] <= now_us:
+        at_us, started_us, id_, rental = line[0]
         if rental.cost <= balance:
             balance -= rental.cost
             rental.paid_minutes += 1
+            heapreplace(line, (at_us + MINUTE_US, started_us, id_, rental))
         else:
-            rental.ended_us = rental.next_tick_us()
+            rental.ended_us = at_us
             rental.reason = "depleted"
+            heappop(line)
     return balance
 
 
 def run_out_us(balance: int, rentals: Iterable[PlainRental]) -> int | None:
     """The instant of the first minute that can't be paid, found by paying until one can't; None: never."""
-    paying = [rental.copy() for rental in rentals if rental.cost > 0 and rental.ended_us is None]
-    while paying:
-        rental = min(paying, key=lambda rental: (rental.next_tick_us(), rental.started_us, rental.id))
+    line = in_line(rental for rental in rentals if rental.cost > 0)
+    while line:
+        at_us, started_us, id_, rental = line[0]
         if rental.cost > balance:
-            return rental.next_tick_us()
+            return at_us
         balance -= rental.cost
-        rental.paid_minutes += 1
+        heapreplace(line, (at_us + MINUTE_US, started_us, id_, rental))
     return None
