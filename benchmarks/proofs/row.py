@@ -1,6 +1,7 @@
 """A promise as a row: what it says, what proves it, and the figures that come out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,12 +56,28 @@ class Row:
 
     def run(self, *, small: bool) -> Outcome:
         """All its proofs, one after the other; a broken one does not keep the next from running."""
-        outcomes = [proof(small=small, bound_s=self.bound_minutes * 60) for proof in self.proofs]
-        return Outcome(
-            [figure for outcome in outcomes for figure in outcome.figures],
-            "; ".join(outcome.trouble for outcome in outcomes if outcome.trouble),
-            "\n".join(outcome.output for outcome in outcomes if outcome.output),
-        )
+        return _joined(proof(small=small, bound_s=self.bound_minutes * 60) for proof in self.proofs)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Proofs that are run at the same time, each a process of its own: a proof like any other."""
+
+    proofs: tuple[Proof, ...]
+
+    def __call__(self, *, small: bool, bound_s: float) -> Outcome:
+        """Runs them; their figures in their order."""
+        with ThreadPoolExecutor(len(self.proofs)) as threads:
+            return _joined(threads.map(lambda proof: proof(small=small, bound_s=bound_s), self.proofs))
+
+
+def _joined(outcomes: Iterable[Outcome]) -> Outcome:
+    every = list(outcomes)
+    return Outcome(
+        [figure for outcome in every for figure in outcome.figures],
+        "; ".join(outcome.trouble for outcome in every if outcome.trouble),
+        "\n".join(outcome.output for outcome in every if outcome.output),
+    )
 
 
 def zero(what: str, value: int) -> Figure:

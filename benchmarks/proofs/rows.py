@@ -1,8 +1,10 @@
 """Every promise that is proved so far, with its size, its figures and its bound."""
 
+from collections.abc import Sequence
+
 from benchmarks.proofs.disk import full_disk
 from benchmarks.proofs.power import power_cuts
-from benchmarks.proofs.row import Row
+from benchmarks.proofs.row import Row, Together
 from benchmarks.proofs.tested import Printed, Program, Tests
 
 KILLED = Tests(
@@ -19,15 +21,24 @@ KILLED = Tests(
         Printed("ledger sum", r"ledger sum (-?\d+)"),
     ],
 )
-MONEY = Tests(
-    ["tests/money/test_machine.py", "tests/money/test_billing.py"],
-    full={"DTMF_MONEY_STEPS": "100000", "DTMF_MONEY_STEPS_POSTGRESQL": "10000", "DTMF_MONEY_EXAMPLES": "5000"},
-    small={"DTMF_MONEY_STEPS": "1000", "DTMF_MONEY_EXAMPLES": "50"},
-    printed=[
-        Printed("steps on SQLite", r"(\d+) steps on sqlite", None),
-        Printed("steps on PostgreSQL", r"(\d+) steps on postgresql", None),
-    ],
-    failed="violations",
+
+
+def _money(engine: str, name: str, *, steps: int, more: Sequence[str] = ()) -> Tests:
+    """The state machine on one engine. A step takes five times as long on PostgreSQL: it gets fewer of them."""
+    return Tests(
+        [f"tests/money/test_machine.py::test_every_satoshi_is_where_counting_says_it_is[{engine}]", *more],
+        full={"DTMF_MONEY_STEPS": f"{steps}", "DTMF_MONEY_STEPS_POSTGRESQL": f"{steps}", "DTMF_MONEY_EXAMPLES": "5000"},
+        small={"DTMF_MONEY_STEPS": "1000", "DTMF_MONEY_STEPS_POSTGRESQL": "100", "DTMF_MONEY_EXAMPLES": "50"},
+        printed=[Printed(f"steps on {name}", rf"(\d+) steps on {engine}", None)],
+        failed=f"violations on {name}",
+    )
+
+
+MONEY = Together(
+    (
+        _money("sqlite", "SQLite", steps=900_000, more=["tests/money/test_billing.py"]),
+        _money("postgresql", "PostgreSQL", steps=100_000),
+    )
 )
 MUTANTS = Program(
     ["-m", "money.mutants", "--all"],
@@ -84,9 +95,9 @@ ROWS = [
     Row(
         4,
         "The money is right",
-        "a state machine against a per-minute oracle; seeded mutants",
+        "10⁶ steps of a state machine against a per-minute oracle; 30 seeded mutants",
         (MONEY, MUTANTS),
-        40,
+        240,
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,), 10),
     Row(6, "Clocks may jump", "−1 h, +1 y, a day down past the run-out", (Tests(["tests/money/test_clocks.py"]),), 10),
