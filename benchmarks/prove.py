@@ -1,7 +1,8 @@
 """Puts the promises of the service to the proof: `python -m benchmarks.prove`, or some: `… prove 1 7 --small`.
 
-Each row runs at full size, or small; its figures stand beside its promise. The last full result of each row is kept
-in docs/proofs.md. Exit status 1 if any figure is not at its target, or a proof could not be brought to its end.
+Each row runs at full size, or small; the table of the promises with their figures is printed at the end. The last full
+result of each row is kept in docs/proofs.md. Exit status 1 if any figure is not at its target, or a proof could not be
+brought to its end, or could not be run here: what it lacks is said, and such a row is never counted as kept.
 """
 
 import argparse
@@ -20,57 +21,69 @@ from benchmarks.proofs.row import NotRun, Outcome, Row
 from benchmarks.proofs.rows import BY_NUMBER, ROWS
 
 KEPT_IN = ROOT / "docs" / "proofs.md"
+KEPT, BROKEN, NOT_RUN = "kept", "BROKEN", "not run"
 HEAD = """# Proofs
 
-What `make prove` gave last, written by it. Every figure without a target says how much was tried; every other has to
-be 0 unless the promise says otherwise, and ✗ marks one that is not at its target. `make prove ARGS='1 7 --small'` runs
-some of them, small; only full runs are kept here.
+What `make prove` gave last at full size, row by row, written by it. Every figure has to be 0 unless it only says how
+much was tried or the promise says otherwise; ✗ marks one that is not at its target. `make prove ARGS='1 7 --small'` runs
+some rows, small: nothing of that is kept here. What a row needs of the machine (FUSE, network namespaces) it installs
+where it may, as root on Debian and Ubuntu; where it may not, it says what is missing and counts as not run.
 
 {machine}
 
-| # | promise | proved by | figures | verdict | when, how long |
-|---|---|---|---|---|---|
-"""
+{table}"""
+COLUMNS = "| # | promise | proved by | figures | verdict | when, how long |\n|---|---|---|---|---|---|\n"
 
 
 def main() -> int:
     """Runs what was asked for."""
     options = _options()
     rows = [BY_NUMBER[number] for number in options.rows] if options.rows else ROWS
-    started_s, broken, lines = time.monotonic(), [], {}
+    started_s, lines, kept = time.monotonic(), [], 0
     for row in rows:
-        began_s = time.monotonic()
         print(f"{row.number:3} {row.promise}: {'small' if options.small else row.how}", flush=True)
-        outcome, verdict = _outcome(row, small=options.small)
-        took_s = time.monotonic() - began_s
-        figures = ", ".join(map(str, outcome.figures)) or outcome.trouble
-        print(f"    {verdict} in {took_s:.0f} s: {figures}", flush=True)
-        if verdict != "kept":
-            broken.append(row.number)
-            print("".join(f"    | {line}\n" for line in [outcome.trouble, *outcome.output.splitlines()] if line))
-        when = f"{datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s"
-        lines[row.number] = f"| {row.number} | {row.promise} | {row.how} | {figures} | {verdict} | {when} |"
-        if not options.small:
-            keep(lines)
-    kept = len(rows) - len(broken)
+        line, verdict = _run(row, small=options.small)
+        lines.append(line)
+        kept += verdict == KEPT
+        if not options.small and verdict != NOT_RUN:
+            keep({row.number: line})
+    print(f"\n{COLUMNS}{''.join(lines)}")
     print(f"{kept} of {len(rows)} promises kept in {time.monotonic() - started_s:.0f} s on {machine()}")
-    return 1 if broken else 0
+    return 0 if kept == len(rows) else 1
+
+
+def _run(row: Row, *, small: bool) -> tuple[str, str]:
+    """Runs it and says what came of it; its line of the table, and the verdict."""
+    began_s = time.monotonic()
+    outcome, verdict = _outcome(row, small=small)
+    took_s = time.monotonic() - began_s
+    figures = ", ".join(map(str, outcome.figures)) or outcome.trouble
+    print(f"    {verdict} in {took_s:.0f} s: {figures}", flush=True)
+    if verdict == BROKEN:
+        print(
+            "".join(f"    | {line}\n" for line in [outcome.trouble, *outcome.output.splitlines()] if line), flush=True
+        )
+    how = f"{row.how}, small" if small else row.how
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s"
+    return f"| {row.number} | {row.promise} | {how} | {figures} | {verdict} | {when} |\n", verdict
 
 
 def _outcome(row: Row, *, small: bool) -> tuple[Outcome, str]:
     try:
         outcome = row.run(small=small)
     except NotRun as reason:
-        return Outcome(trouble=str(reason)), "not run"
-    return outcome, "kept" if outcome.is_kept else "BROKEN"
+        return Outcome(trouble=str(reason)), NOT_RUN
+    return outcome, KEPT if outcome.is_kept else BROKEN
 
 
 def keep(lines: dict[int, str], file: Path = KEPT_IN) -> None:
-    """Writes docs/proofs.md: these rows, and of the others what it had."""
+    """Writes docs/proofs.md: these rows, and of the others what it had from the same machine."""
     before = file.read_text(encoding="utf-8") if file.exists() else ""
-    known = {int(found[1]): found[0] for found in re.finditer(r"^\| (\d+) \|.*$", before, re.MULTILINE)} | lines
-    text = HEAD.format(machine=f"The machine: {machine()}.") + "".join(f"{known[number]}\n" for number in sorted(known))
-    file.write_text(text, encoding="utf-8")
+    here = f"The machine: {machine()}."
+    found = re.finditer(r"^\| (\d+) \|.*\n", before if here in before else "", re.MULTILINE)
+    known = {int(each[1]): each[0] for each in found} | lines
+    table = COLUMNS + "".join(known[number] for number in sorted(known))
+    file.write_text(HEAD.format(machine=here, table=table), encoding="utf-8")
 
 
 def machine() -> str:

@@ -52,7 +52,7 @@ class Row:
     promise: str
     how: str  # in a few words, at full size
     proofs: tuple[Proof, ...]
-    bound_minutes: float
+    bound_minutes: float = 240  # so that a proof that hangs comes to an end: what a proof does is bounded by counts
 
     def run(self, *, small: bool) -> Outcome:
         """All its proofs, one after the other; a broken one does not keep the next from running."""

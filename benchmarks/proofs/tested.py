@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import ROOT
@@ -48,6 +48,7 @@ class Tests:
     small: Mapping[str, str] = field(default_factory=dict)
     printed: Sequence[Printed] = ()
     failed: str = "failed tests"
+    on: str = ""  # the engine, where the figures are those of one alone
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
         """Runs them. What failed is a figure too, so that a test without one still gives one."""
@@ -58,6 +59,8 @@ class Tests:
         wrong = counts.get("failed", 0) + counts.get("error", 0)
         figures = [figure.read(output) for figure in self.printed]
         figures += [Figure("tests", counts.get("passed", 0) + wrong), Figure(self.failed, wrong, wrong == 0)]
+        if self.on:
+            figures[0] = replace(figures[0], what=f"on {self.on}: {figures[0].what}")
         trouble = "" if code in (0, 1) else f"pytest ended with {code}"
         return Outcome(figures, trouble, output[-OUTPUT_KEPT:] if code else "")
 
@@ -71,9 +74,11 @@ class Program:
     full: Mapping[str, str] = field(default_factory=dict)
     small: Mapping[str, str] = field(default_factory=dict)
     small_command: Sequence[str] = ()
+    needs: Callable[[], object] = lambda: None  # raises NotRun where something is missing
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
         """Runs it."""
+        self.needs()
         command = self.small_command if small and self.small_command else self.command
         code, output = run([sys.executable, *command], self.small if small else self.full, bound_s=bound_s)
         trouble = "" if code == 0 else f"not at its end after {bound_s / 60:.0f} minutes" if code is None else ""

@@ -62,7 +62,11 @@ def damaged_otherwise(whole: bytes) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("damages", [damaged_by_a_cut, damaged_by_a_flip, damaged_otherwise])
 def test_a_damaged_backup_is_refused_and_nothing_is_restored(
-    backup: bytes, tmp_path: Path, run: Run, damages: Callable[[bytes], Iterator[tuple[str, bytes]]]
+    backup: bytes,
+    tmp_path: Path,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    damages: Callable[[bytes], Iterator[tuple[str, bytes]]],
 ) -> None:
     file, target, tried = tmp_path / "damaged.backup", tmp_path / "target" / "dtmf.db", 0
     for damage, content in damages(backup):
@@ -72,7 +76,8 @@ def test_a_damaged_backup_is_refused_and_nothing_is_restored(
         assert said.startswith("dtmf-server: ") and "damaged.backup" in said and said.count("\n") == 1, (damage, said)
         assert not target.exists() or is_unused(contents(f"sqlite:///{target}")), damage
         tried += 1
-    print(f"{tried} backups {damages.__name__.replace('_', ' ')}: each refused, nothing restored")
+    with capsys.disabled():
+        print(f"{tried} backups {damages.__name__.replace('_', ' ')}: each refused, nothing restored")
     file.write_bytes(backup)  # the one that is whole is taken: it was the damage that was refused
     assert run("restore", "--database", f"sqlite:///{target}", file)[0] == 0
 
