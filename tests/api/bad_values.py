@@ -114,8 +114,11 @@ _NOT_IN_QUERY_INTEGERS = [
     "1_0",
     "1,2",
 ]
+_NOT_BOOLEANS = ["", "x", "1", "0", "True", "yes", "null", "true,false", "true\n", "\0"]
 QUERY = {
     "e164": _NOT_E164,
+    "current": _NOT_BOOLEANS,
+    "inbound": _NOT_BOOLEANS,
     "state": ["", "Parked", "gone", "parked\0", "parked,waiting"],
     "since": [*_NOT_TIMES, "-1", "1e400", "9" * 400, "nan"],
     "type": ["", "Mobile", "mobile ", "mobile\0", "landline", "mobile,local", "x" * 5000],

@@ -24,6 +24,8 @@ OTHER_PHONE = "+447700900123"
 
 # For what no engine can answer otherwise than another.
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+# A stream would go on.
+AS_LIST = {"Accept": "application/json"}
 # What an operation answers to anybody.
 PUBLIC = {"POST /api/v1/accounts", "GET /healthz", "GET /readyz"}
 
@@ -57,11 +59,14 @@ class Call:
     body: dict[str, Any] | None = None
     query: dict[str, Any] = field(default_factory=dict)
     path: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def asked(self, name: str, token: str | None, **headers: str) -> Asked:
         """The request, by the name of its operation."""
         method, path = name.split(" ")
-        return ask_for(method, path.format(**self.path), self.body, token=token, query=self.query, headers=headers)
+        return ask_for(
+            method, path.format(**self.path), self.body, token=token, query=self.query, headers=self.headers | headers
+        )
 
 
 def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
@@ -144,7 +149,10 @@ def calls(renter: Renter) -> dict[str, Call]:
         "GET /api/v1/number": Call(200, query=number),
         "PATCH /api/v1/number": Call(200, {"sms_forwarded_to": renter.hook}, number),
         "POST /api/v1/message": Call(204, {"from": renter.e164, "to": OTHER_PHONE, "content": "hello"}),
-        "GET /api/v1/messages": Call(200, query={"after": 0, "limit": 100, "wait": 0, **number}),
+        "GET /api/v1/messages": Call(
+            200, query={"after": 0, "limit": 100, "wait": 0, "current": "true", "inbound": "true", **number}
+        ),
+        "GET /api/v1/events": Call(200, query={"after": 0, "limit": 100, "wait": 0}, headers=AS_LIST),
         "GET /api/v1/deliveries": Call(
             200, query={"state": "parked", "since": "2018-01-01T01:01:01", "after": 0, "limit": 100, **number}
         ),

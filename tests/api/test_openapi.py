@@ -15,7 +15,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from .connection import Connection
-from .operations import ONE_ENGINE, PUBLIC, Renter, calls, names_of, operation_of
+from .operations import AS_LIST, ONE_ENGINE, PUBLIC, Renter, calls, names_of, operation_of
 
 EXAMPLES = int(os.environ.get("DTMF_TEST_EXAMPLES", "5"))  # of good requests for each operation, and of bad ones
 CHECKS = [
@@ -77,7 +77,7 @@ def cases(operation: Any, mode: GenerationMode) -> list[Any]:
 def test_answers_conform_to_the_document(
     url: str, renter: Renter, document: dict[str, Any], session: requests.Session
 ) -> None:
-    bearer = {"Authorization": f"Bearer {renter.token}"}
+    headers = {"Authorization": f"Bearer {renter.token}", **AS_LIST}
     good = calls(renter)
     for name, operation in generated(document).items():
         call = good[name]
@@ -86,7 +86,7 @@ def test_answers_conform_to_the_document(
             path_parameters=dict(call.path),
             **({"body": call.body, "media_type": "application/json"} if call.body else {}),
         )
-        reply = worked.call(base_url=url, session=session, headers=bearer)
+        reply = worked.call(base_url=url, session=session, headers=headers)
         worked.validate_response(reply, checks=CHECKS)
         assert reply.status_code == call.status, (name, reply.text)
 
@@ -94,14 +94,14 @@ def test_answers_conform_to_the_document(
 def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(
     url: str, renter: Renter, document: dict[str, Any], session: requests.Session
 ) -> None:
-    bearer = {"Authorization": f"Bearer {renter.token}"}
+    headers = {"Authorization": f"Bearer {renter.token}", **AS_LIST}
     sent = 0
     for operation in generated(document).values():
         for mode, expected in MODES:
             for case in cases(operation, mode):
                 if case.query and "wait" in case.query:
                     case.query["wait"] = 0
-                case.validate_response(case.call(base_url=url, session=session, headers=bearer), checks=expected)
+                case.validate_response(case.call(base_url=url, session=session, headers=headers), checks=expected)
                 sent += 1
     print(f"{sent} requests made from the document")
     assert sent > EXAMPLES * len(names_of(document)), "schemathesis has made too few to mean anything"

@@ -15,6 +15,7 @@ from dtmf_server.api import (
     body,
     deliveries,
     deposits,
+    events,
     health,
     messages,
     numbers,
@@ -60,7 +61,7 @@ def _only_the_document(request: Request) -> None:
 
 def create_app(runtime: Runtime) -> Any:
     """The ASGI application over this runtime."""
-    resources = [account, tokens, deposits, numbers, messages, deliveries, sandbox]
+    resources = [account, tokens, deposits, numbers, messages, events, deliveries, sandbox]
     api = Router(
         "/api/v1",
         route_handlers=[route for resource in resources for route in resource.ROUTES],

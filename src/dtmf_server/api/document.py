@@ -32,6 +32,13 @@ _PREFER = {
     "description": "`return=representation` to be answered with the message",
     "schema": {"type": "string", "examples": ["return=representation"]},
 }
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "the id of the last event seen, as EventSource sends it; it beats `after`",
+    "schema": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
+}
+_EVENT_STREAM = {"schema": {"type": "string", "description": "Server-Sent Events; `data` is an Event as JSON"}}
 
 
 @lru_cache(maxsize=1)
@@ -70,6 +77,9 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
     headers = [_KEY] if method in ("post", "delete") else []
     if "201" in operation["responses"] and "204" in operation["responses"]:
         headers.append(_PREFER)
+    if handler.opt.get("event_stream"):
+        headers.append(_LAST_EVENT_ID)
+        operation["responses"]["200"]["content"]["text/event-stream"] = _EVENT_STREAM
     if headers:
         operation.setdefault("parameters", []).extend(headers)
     operation["responses"].pop("400", None)

@@ -1,22 +1,19 @@
 """`/message` and `/messages`: sending, and reading what came and went."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import asked, body, calls, wire
+from dtmf_server.api import asked, body, calls, live, wire
 from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
-from dtmf_server.core.errors import NumberNotRented
+from dtmf_server.core.errors import InvalidRequest, NumberNotRented
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import events, messages, rentals
 from dtmf_server.storage.db import Tx
-
-WAIT_MAX_S = 60
 
 
 @post(
@@ -57,55 +54,47 @@ async def post_message(request: Request) -> Response[None]:
 async def get_messages(
     request: Request,
     e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
+    current: Annotated[
+        bool, QueryParameter(description="only of the rental of `e164` that runs now; 404 when none does, or no longer")
+    ] = False,
+    inbound: Annotated[
+        bool | None, QueryParameter(description="true: only received ones; false: only sent ones")
+    ] = None,
     after: After = 0,
     limit: Limit = 100,
     wait: Annotated[
-        float, QueryParameter(ge=0, le=WAIT_MAX_S, description="seconds to wait if there is nothing yet")
+        float, QueryParameter(ge=0, le=live.WAIT_MAX_S, description="seconds to wait if there is nothing yet")
     ] = 0,
 ) -> list[wire.FullMessage]:
     """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
     if e164 is not None:
         body.e164("e164", e164)
+    elif current:
+        raise InvalidRequest("current", "is about one number: add e164=… to the URL")
 
     def page(tx: Tx, caller: calls.Caller) -> tuple[int, list[wire.FullMessage]]:
-        if e164 is None:
-            rows = messages.of_account(tx, caller.account_id, after=after, limit=limit)
-        else:
-            rental_ids = rentals.ids_of_number(tx, caller.account_id, e164)
-            if not rental_ids:
-                raise NumberNotRented(f"this account has never rented {e164}")
-            rows = messages.of_rentals(tx, rental_ids, after=after, limit=limit)
+        rental_ids = None if e164 is None else _rentals(tx, caller, e164, current=current)
+        rows = messages.listed(tx, caller.account_id, rental_ids, inbound=inbound, after=after, limit=limit)
         return caller.account_id, [wire.full_message(row) for row in rows]
+
+    async def again() -> list[wire.FullMessage]:
+        _, found = await calls.glance(request, page)
+        return found
 
     account_id, found = await calls.read(request, page)
     if found or not wait:
         return found
-    return await _wait(request, account_id, page, wait_s=wait)
+    return await live.poll(calls.runtime_of(request).db.wakeups, events.topic(account_id), again, wait_s=wait)
 
 
-async def _wait(
-    request: Request,
-    account_id: int,
-    page: Callable[[Tx, calls.Caller], tuple[int, list[wire.FullMessage]]],
-    *,
-    wait_s: float,
-) -> list[wire.FullMessage]:
-    """The page as soon as it has something, or the empty one when the time is over."""
-    wakeups = calls.runtime_of(request).db.wakeups
-    topic = events.topic(account_id)
-    woken = wakeups.listen(topic)
-    try:
-        async with asyncio.timeout(wait_s):
-            while True:
-                woken.clear()
-                _, found = await calls.read(request, page)
-                if found or wakeups.stopping:
-                    return found
-                await woken.wait()
-    except TimeoutError:
-        return []
-    finally:
-        wakeups.unlisten(woken)
+def _rentals(tx: Tx, caller: calls.Caller, e164: str, *, current: bool) -> list[int]:
+    """The rental of this number that runs now, or every one the account has had. Raises NumberNotRented."""
+    if current:
+        return [live_rental(tx, caller.account_id, e164, now_us=caller.now_us)["id"]]
+    rental_ids = rentals.ids_of_number(tx, caller.account_id, e164)
+    if not rental_ids:
+        raise NumberNotRented(f"this account has never rented {e164}")
+    return rental_ids
 
 
 ROUTES = [post_message, get_messages]

@@ -13,8 +13,9 @@ from dtmf_server.api.calls import Request
 from dtmf_server.api.wording import in_query
 from dtmf_server.core.errors import InvalidRequest
 
-# msgspec would take 1e3 for a whole number, and 2018 for a time in 1970.
-_FORMS = {
+# msgspec would take 1e3 for a whole number, 2018 for a time in 1970, and 1 for true.
+_FORMS: dict[type, tuple[re.Pattern[str], str]] = {
+    bool: (re.compile("true|false"), "must be true or false"),
     int: (re.compile(r"-?[0-9]+"), "must be a whole number, in the digits 0 to 9"),
     datetime: (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].+"), "must be a time like 2018-01-01T01:01:01"),
 }

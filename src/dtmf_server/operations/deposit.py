@@ -116,10 +116,10 @@ def _move_on(
     account_ids = {deposit["account_id"] for deposit, _ in changes}
     with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us) as books:
         for deposit, status in changes:
-            _apply(tx, books, deposit, status)
+            _apply(tx, books, deposit, status, tip_height=tip_height)
 
 
-def _apply(tx: Tx, books: Books, deposit: Row, status: str) -> None:
+def _apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -> None:
     account_id, amount = deposit["account_id"], deposit["amount"]
     outpoint = f"{deposit['txid']}:{deposit['vout']}"
     alternations = deposit["alternations"]
@@ -132,5 +132,11 @@ def _apply(tx: Tx, books: Books, deposit: Row, status: str) -> None:
         books.reverse_deposit(account_id, amount, ref=ref, reference=outpoint)
     deposits.set_status(tx, deposit["id"], status=status, alternations=alternations)
     kind = {"pending": "deposit.seen"}.get(status, f"deposit.{status}")
-    data = {"txid": deposit["txid"], "vout": deposit["vout"], "amount": amount}
+    data = {
+        "txid": deposit["txid"],
+        "vout": deposit["vout"],
+        "address": deposit["address"],
+        "amount": amount,
+        "confirmations": confirmations(deposit["height"], tip_height),
+    }
     books.note(Event(account_id, books.now_us(account_id), kind, data=data))

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
+_WITH_ADDRESS = "SELECT d.*, a.address FROM deposits d JOIN addresses a ON a.id = d.address_id"
+
 
 def addresses_of(tx: Tx, account_id: int) -> list[Row]:
     """Every address ever given to the account, oldest first."""
@@ -115,12 +117,12 @@ def set_status(tx: Tx, deposit_id: int, *, status: str, alternations: int) -> No
 
 def open_deposits(tx: Tx) -> list[Row]:
     """Deposits that are not credited: pending, gone or reversed ones may still be."""
-    return tx.all("SELECT * FROM deposits WHERE status <> 'credited' ORDER BY id")
+    return tx.all(f"{_WITH_ADDRESS} WHERE d.status <> 'credited' ORDER BY d.id")
 
 
 def unmined_credits(tx: Tx) -> list[Row]:
     """Credited deposits whose block is no longer in the best chain."""
-    return tx.all("SELECT * FROM deposits WHERE height IS NULL AND status = 'credited' ORDER BY id")
+    return tx.all(f"{_WITH_ADDRESS} WHERE d.height IS NULL AND d.status = 'credited' ORDER BY d.id")
 
 
 def unmine_above(tx: Tx, height: int) -> None:

@@ -50,21 +50,15 @@ def last_id_of_rental(tx: Tx, rental_id: int) -> int:
     return int(row["id"]) if row else 0
 
 
-def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
-    """An account's messages over all its rentals, oldest first."""
+def listed(
+    tx: Tx, account_id: int, rental_ids: list[int] | None, *, inbound: bool | None, after: int, limit: int
+) -> list[Row]:
+    """An account's messages, of these rentals or of all (None), oldest first; received, sent, or both (None)."""
+    whose = "m.account_id = :account_id" if rental_ids is None else "m.rental_id IN @rental_ids"
+    which = {None: "", True: " AND m.inbound", False: " AND NOT m.inbound"}[inbound]
     return tx.all(
-        f"SELECT {_FULL} FROM messages m WHERE m.account_id = :account_id AND m.id > :after ORDER BY m.id LIMIT :limit",
-        account_id=account_id,
-        after=after,
-        limit=limit,
-    )
-
-
-def of_rentals(tx: Tx, rental_ids: list[int], *, after: int, limit: int) -> list[Row]:
-    """The messages of these rentals, oldest first."""
-    return tx.all(
-        f"SELECT {_FULL} FROM messages m WHERE m.rental_id IN @rental_ids AND m.id > :after ORDER BY m.id LIMIT :limit",
-        rental_ids=rental_ids,
+        f"SELECT {_FULL} FROM messages m WHERE {whose}{which} AND m.id > :after ORDER BY m.id LIMIT :limit",
+        **({"account_id": account_id} if rental_ids is None else {"rental_ids": rental_ids}),
         after=after,
         limit=limit,
     )

@@ -1,0 +1,87 @@
+"""`/events`: what happens to the account, as it happens, from any position on."""
+
+import re
+from functools import partial
+from typing import Annotated
+
+from litestar import get
+from litestar.params import QueryParameter
+from litestar.response.base import ASGIResponse
+
+from dtmf_server.api import calls, event, live, wire
+from dtmf_server.api.account import ID_MAX, After
+from dtmf_server.api.calls import Request
+from dtmf_server.api.event import Event
+from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.storage import events
+from dtmf_server.storage.db import Tx
+
+_POSITION = re.compile(r"[0-9]{1,19}")
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@get(
+    "/events",
+    tags=["events"],
+    summary="What happens, as it happens",
+    responses=calls.answers(200, list[Event]),
+    opt={"event_stream": True},
+)
+async def get_events(
+    request: Request,
+    after: After = 0,
+    limit: Annotated[
+        int | None, QueryParameter(ge=1, le=1000, description="at most so many; for a list 100 if not given")
+    ] = None,
+    wait: Annotated[
+        float | None,
+        QueryParameter(
+            ge=0,
+            le=live.WAIT_MAX_S,
+            description="seconds: how long a stream lives, 60 if not given; how long a list waits if there is nothing"
+            " yet, 0 if not given",
+            schema_extra={"minimum": 0},
+        ),
+    ] = None,
+) -> ASGIResponse:
+    """Events with ids above `after`, oldest first: as Server-Sent Events, those that are kept, then each as it
+    happens; with `Accept: application/json` as a list. `Last-Event-ID` beats `after`."""
+    after = _position(request, after)
+    as_list = _wants_list(request.headers.get("accept", ""))
+    size = min(limit or (100 if as_list else live.PAGE), live.PAGE if not as_list else 1000)
+
+    def first(tx: Tx, caller: calls.Caller) -> tuple[int, list[Event]]:
+        return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size)
+
+    account_id, found = await calls.read(request, first)
+    wakeups, topic = calls.runtime_of(request).db.wakeups, events.topic(account_id)
+    read_on = partial(_read_on, request)
+    if not as_list:
+        life_s = live.WAIT_MAX_S if wait is None else wait
+        return live.EventStream(wakeups, topic, read_on, first=found, after=after, limit=limit, life_s=life_s)
+    if not found and wait:
+        found = await live.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait)
+    return ASGIResponse(body=wire.encode(found), media_type="application/json", headers=NO_STORE)
+
+
+async def _read_on(request: Request, after: int, limit: int) -> list[Event]:
+    """The caller's events from there; he is asked for his token again, as it may have been revoked."""
+    return await calls.glance(request, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit))
+
+
+def _position(request: Request, after: int) -> int:
+    """Where to go on from: an EventSource that comes back says it in a header, with the URL it began with."""
+    last = request.headers.get("last-event-id", "")
+    if not last:
+        return after
+    if not _POSITION.fullmatch(last) or int(last) > ID_MAX:
+        raise InvalidRequest("Last-Event-ID", "must be the id of an event, in the digits 0 to 9")
+    return int(last)
+
+
+def _wants_list(accept: str) -> bool:
+    kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return "application/json" in kinds and "text/event-stream" not in kinds
+
+
+ROUTES = [get_events]

@@ -1,0 +1,115 @@
+"""Waiting for what comes: a long poll, and a stream of Server-Sent Events.
+
+Both look at the tables, wait to be woken, and look again. Nobody keeps a transaction open while he waits or while
+he writes to a socket, and no more than a page in memory: a slow reader holds nothing but himself.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from litestar.response.base import ASGIResponse
+
+from dtmf_server.api.event import Event, server_sent
+from dtmf_server.core.errors import Refusal
+from dtmf_server.storage.db import Wakeups
+
+T = TypeVar("T")
+
+WAIT_MAX_S = 60
+HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
+PAGE = 100  # events read in one transaction and written in one piece
+
+
+async def poll(wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T]]], *, wait_s: float) -> list[T]:
+    """The page as soon as it has something, or the empty one when the time is over or the service stops."""
+    woken = wakeups.listen(topic)
+    try:
+        async with asyncio.timeout(wait_s):
+            while True:
+                woken.clear()
+                found = await page()
+                if found or wakeups.stopping:
+                    return found
+                await woken.wait()
+    except TimeoutError:
+        return []
+    finally:
+        wakeups.unlisten(woken)
+
+
+class EventStream(ASGIResponse):
+    """Events as they happen, after those of the first page, until its life is over: EventSource comes back then."""
+
+    _should_set_content_length = False
+
+    def __init__(
+        self,
+        wakeups: Wakeups,
+        topic: str,
+        page: Callable[[int, int], Awaitable[list[Event]]],
+        *,
+        first: list[Event],
+        after: int,
+        limit: int | None,
+        life_s: float,
+    ) -> None:
+        """`page(after, limit)` reads on; `limit`: end after so many events; `life_s`: end after this time."""
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(media_type="text/event-stream", headers=headers)
+        self._wakeups, self._topic, self._page = wakeups, topic, page
+        self._first, self._after, self._left, self._life_s = first, after, limit, life_s
+
+    async def send_body(self, send: Any, receive: Any) -> None:
+        """Writes what there is, then what comes."""
+        woken = self._wakeups.listen(self._topic)
+        hung_up = asyncio.create_task(_until_hung_up(receive))
+        hung_up.add_done_callback(lambda _: woken.set())
+        try:
+            await _write(send, b"retry: 1000\n\n")
+            await self._live(send, woken, hung_up)
+        except Refusal:  # the token was revoked, the database is away: whoever comes back is told
+            return
+        finally:
+            self._wakeups.unlisten(woken)
+            hung_up.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _live(self, send: Any, woken: asyncio.Event, hung_up: "asyncio.Task[None]") -> None:
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        page, self._first = self._first, []
+        while not hung_up.done():
+            if page:
+                await self._pass_on(send, page)
+                if self._left == 0 or loop.time() >= began_at + WAIT_MAX_S:
+                    return
+            woken.clear()
+            page = await self._page(self._after, PAGE if self._left is None else min(PAGE, self._left))
+            if page:
+                continue
+            over_at = began_at + self._life_s
+            if self._wakeups.stopping or loop.time() >= over_at:
+                return
+            beat_at = loop.time() + HEARTBEAT_S
+            alarm = loop.call_at(min(beat_at, over_at), woken.set)
+            await woken.wait()
+            alarm.cancel()
+            if loop.time() >= beat_at:
+                await _write(send, b":\n\n")
+
+    async def _pass_on(self, send: Any, page: list[Event]) -> None:
+        await _write(send, b"".join(map(server_sent, page)))
+        self._after = page[-1].id
+        if self._left is not None:
+            self._left -= len(page)
+
+
+async def _write(send: Any, body: bytes) -> None:
+    """Returns once the reader has taken enough of what was written before."""
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _until_hung_up(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

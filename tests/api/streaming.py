@@ -1,0 +1,95 @@
+"""A reader of Server-Sent Events, by hand: one socket, read as far as the test wants to."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any, Self
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+from dtmf_server.storage.db import Database
+
+from .connection import TIMEOUT_S, ask_for
+
+
+class EventSource:
+    """One stream of a token's events; `fields` are what came of each block, comments under the name ''."""
+
+    def __init__(self, url: str, token: str | None, *, takes_bytes: int | None = None, **asked: Any) -> None:
+        parts = urlsplit(url)
+        self._socket = socket.socket()
+        self._socket.settimeout(TIMEOUT_S)
+        if takes_bytes is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes_bytes)
+        self._socket.connect((parts.hostname, parts.port))
+        self._socket.sendall(ask_for("GET", "/api/v1/events", token=token, **asked).to_bytes())
+        self._file = self._socket.makefile("rb")
+        self.status = int(self._file.readline().split(b" ")[1])
+        lines = iter(self._file.readline, b"\r\n")
+        self.headers = {
+            name.lower(): value.strip() for name, _, value in (line.decode().partition(":") for line in lines)
+        }
+        self._text = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def blocks(self) -> Iterator[dict[str, str]]:
+        """Each block as it comes, until the service ends the stream properly."""
+        while True:
+            while "\n\n" in self._text:
+                block, _, self._text = self._text.partition("\n\n")
+                yield dict(_field(line) for line in block.split("\n"))
+            size = int(self._file.readline(), 16)
+            self._text += self._file.read(size + 2)[:-2].decode()
+            if size == 0:
+                assert not self._text, "the stream ends with half a block"
+                return
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The events alone, what stands around their data checked."""
+        for block in self.blocks():
+            if "data" in block:
+                event: dict[str, Any] = json.loads(block["data"])
+                assert block == {"id": str(event["id"]), "event": event["kind"], "data": block["data"]}
+                yield event
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value.removeprefix(" ")
+
+
+@contextmanager
+def listening(db: Database) -> Iterator[Event]:
+    """Is set once somebody has begun to listen for what happens to an account."""
+    with _noticed(db, "listen") as event:
+        yield event
+
+
+@contextmanager
+def forgetting(db: Database) -> Iterator[Event]:
+    """Is set once somebody listens no longer."""
+    with _noticed(db, "unlisten") as event:
+        yield event
+
+
+@contextmanager
+def _noticed(db: Database, name: str) -> Iterator[Event]:
+    happened, method = Event(), getattr(db.wakeups, name)
+
+    def noticed(*arguments: Any) -> Any:
+        topics = arguments if name == "listen" else db.wakeups._topics.get(arguments[0], ())
+        found = method(*arguments)
+        if any(str(topic).startswith("events/") for topic in topics):
+            happened.set()
+        return found
+
+    with patch.object(db.wakeups, name, noticed):
+        yield happened
