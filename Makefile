@@ -26,13 +26,15 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint prove bench clean
+.PHONY: help setup run demo test test-peers test-namespaces lint prove bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     start the sandbox, play the whole story once, and stay up (ARGS='…' goes to examples/story.py)"
 	@echo "make demo    the story alone, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
+	@echo "make test-peers       against other people's software (Node.js; installs it on Debian as root)"
+	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
 	@echo "make lint    ruff and mypy"
 	@echo "make prove   the promises of docs/, put to the proof"
 	@echo "make bench   how fast it is on this machine"
@@ -49,6 +51,16 @@ setup: $(DEV)
 
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+test-peers: $(DEV)
+	@sh tests/peers/install.sh
+	$(BIN)/python -m pytest --quiet tests/peers $(ARGS)
+
+test-namespaces: $(DEV)
+	@if ! command -v ip >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iproute2 >/dev/null; \
+	fi
+	@$(BIN)/python tests/webhooks/namespace_proof.py
 
 lint: $(DEV)
 	$(BIN)/ruff check .

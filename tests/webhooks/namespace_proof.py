@@ -1,10 +1,14 @@
-"""Webhooks can't reach inside, proved in a network namespace: `python tests/webhooks/namespace_proof.py` as root.
+"""Webhooks can't reach inside, proved in a network namespace: `make test-namespaces`, as root.
 
 The namespace has no way out. On its loopback are one public IPv4 and one public IPv6 address, where an HTTPS receiver
 redirects inward in 21 ways, and private, loopback and metadata addresses, where canaries listen. Its name server gives
 another answer to every question. The real outbox then delivers to names of that server and to every URL of the
 corpus, stored as if nobody had looked at it. What the canaries hear is printed, and has to be nothing; a plain
 check-then-fetch is tried in the same place, and has to be heard, or this would prove nothing.
+
+    python tests/webhooks/namespace_proof.py      DTMF_WEBHOOKS_REBINDS: how often names flip (default 1,000)
+
+Exit status: 0 nothing was reached, 1 something was or too little was tried, 2 this machine can't have namespaces.
 """
 
 import asyncio
@@ -20,6 +24,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -73,12 +78,22 @@ def namespace() -> Iterator[None]:
             RESOLVER.parent.rmdir()
 
 
+def lacking() -> str:
+    """What this machine lacks, nothing if it has all."""
+    if os.geteuid() != 0:
+        return "root"
+    if not shutil.which("ip"):
+        return "iproute2"
+    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
+    return "" if tried.returncode == 0 else "the right to make network namespaces (CAP_SYS_ADMIN)"
+
+
 def main() -> int:
     """0 if nothing non-public was reached."""
     if sys.argv[1:] == ["inside"]:
         return asyncio.run(prove())
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        print("this proof needs root and iproute2", file=sys.stderr)
+    if missing := lacking():
+        print(f"The proof that webhooks can't reach inside needs {missing}.", file=sys.stderr)
         return 2
     with namespace():
         command = ["ip", "netns", "exec", NAMESPACE, sys.executable, str(Path(__file__).resolve()), "inside"]
@@ -205,24 +220,37 @@ async def prove() -> int:
         servers = [await asyncio.start_server(redirecting.converse, host, 443, ssl=tls) for host in PUBLIC]
         migrate.upgrade(f"sqlite:///{folder}/dtmf.db")
         names.asked = 0
-        attempts = await deliver(f"sqlite:///{folder}/dtmf.db", ssl.create_default_context(cadata=known.pem), names)
+        made = await deliver(f"sqlite:///{folder}/dtmf.db", ssl.create_default_context(cadata=known.pem), names)
         for server in servers:
             server.close()
     heard = canaries.take()
-    print(f"attempts: {attempts}, questions to the name server: {names.asked}")
+    print(f"attempts: {made.attempts}, of them {made.at_corpus} at {made.corpus} tricky URLs")
+    print(f"lookups of names that flip: {names.asked // 2}")
     print(f"redirects inward: {redirecting.replies}, of {len(REDIRECTS)} kinds")
     print(f"the same names, checked and then fetched: {naive} connections to non-public addresses")
     print(f"connections to non-public addresses: {heard}")
-    return 0 if heard == 0 < naive and redirecting.replies >= len(REDIRECTS) else 1
+    enough = (
+        made.at_corpus >= made.corpus >= 300 and names.asked >= 2 * REBINDS and redirecting.replies >= len(REDIRECTS)
+    )
+    return 0 if heard == 0 < naive and enough else 1
 
 
-async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> int:
+@dataclass(frozen=True)
+class Made:
+    """How much was tried."""
+
+    attempts: int
+    at_corpus: int
+    corpus: int
+
+
+async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> Made:
     """How many attempts the real outbox made, at the corpus and at names whose addresses flip."""
     from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
     from dtmf_server.deliveries.post import Poster
     from dtmf_server.storage.open import open_database
     from harness import FakeWall, initialise, open_account, runtime_over
-    from webhooks.steps import CATALOG, DAY_S, attempts, delivering, receive, rent_now, settled
+    from webhooks.steps import CATALOG, DAY_S, attempts, deliveries, delivering, receive, rent_now, settled
     from webhooks.test_inside import storable
 
     db, wall = open_database(url), FakeWall()
@@ -239,9 +267,10 @@ async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> int:
             wall.advance(seconds=DAY_S / 4)
             db.wakeups.notify({"clock"})
         await settled(runtime, within_s=120)
-    made = len(attempts(db))
+    destinations = {row["id"]: row["destination"] for row in deliveries(db)}
+    tried = [destinations[row["delivery_id"]] for row in attempts(db)]
     db.close()
-    return made
+    return Made(len(tried), len([each for each in tried if each in set(corpus)]), len(set(corpus)))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 """Webhooks are signed by Standard Webhooks: another's library verifies what really arrived, and nothing else.
 
-DTMF_WEBHOOKS_ARRIVED names a file for what arrived, a JSON object a line: see verify_arrived.mjs.
+tests/peers does the same with the library for Node.js.
 """
 
-import json
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -33,7 +30,6 @@ TEXTS = [
     "\x01\x1f\x7f",
 ]
 START_S = START_US // 1_000_000
-ARRIVED = os.environ.get("DTMF_WEBHOOKS_ARRIVED")
 
 
 @pytest.fixture(autouse=True)
@@ -62,14 +58,6 @@ def verified(posted: Posted, secret: str, *, now_s: float) -> bool:
     return ours is not None
 
 
-def write_down(path: Path, arrived: list[Posted], secret: str) -> None:
-    """Writes webhooks to a file, one a line: `secret`, `now` in seconds, `headers` and the text of the `body`."""
-    with path.open("a", encoding="utf-8") as file:
-        for posted in arrived:
-            record = {"secret": secret, "now": START_S, "headers": posted.headers, "body": posted.body.decode()}
-            file.write(json.dumps(record) + "\n")
-
-
 def post_one(dtmf: DTMF, receiver: Receiver, number: str, text: str = "signed") -> Posted:
     """The webhook of a new SMS, as it arrived."""
     dtmf.sandbox.receive(number, "+1234", text)
@@ -85,8 +73,6 @@ def test_another_library_verifies_every_body_that_arrives(dtmf: DTMF, receiver: 
     assert all(verified(posted, secret, now_s=START_S) for posted in [*arrived, receiver.posted[-1]])
     assert [posted.json["content"] for posted in arrived] == TEXTS
     assert len({posted.headers["webhook-id"] for posted in receiver.posted}) == len(TEXTS) + 1
-    if ARRIVED:
-        write_down(Path(ARRIVED), receiver.posted, secret)
 
 
 @ON_SQLITE

@@ -1,0 +1,88 @@
+"""npm's `standardwebhooks` verifies what really arrived at a receiver, and nothing else."""
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+from random import Random
+
+from dtmf import DTMF
+from harness import START_US, FakeWall
+from webhooks import sizes
+from webhooks.receiver import Posted, Receiver
+from webhooks.steps import ON_SQLITE, rent
+from webhooks.test_signatures import TEXTS, changed, post_one
+
+HERE = Path(__file__).parent
+START_S = START_US // 1_000_000
+TOLERANCE_S = 5 * 60
+BOUND_S = 120
+
+Case = tuple[Posted, str, int]  # what arrived, the secret to verify it with, the time to verify it at
+
+
+def verified_by_npm(cases: list[Case]) -> list[bool]:
+    """Which of them the npm package verifies."""
+    lines = [
+        json.dumps(
+            {
+                "secret": secret,
+                "now": now_s,
+                "headers": posted.headers,
+                "body": base64.b64encode(posted.body).decode(),
+            }
+        )
+        for posted, secret, now_s in cases
+    ]
+    done = subprocess.run(
+        ["node", "verify_webhooks.mjs"],
+        cwd=HERE,
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    verdicts = done.stdout.splitlines()
+    assert len(verdicts) == len(cases)
+    assert set(verdicts) <= {"valid", "refused"}
+    return [verdict == "valid" for verdict in verdicts]
+
+
+@ON_SQLITE
+def test_every_body_that_arrives_is_verified_within_five_minutes_of_its_timestamp(
+    dtmf: DTMF, receiver: Receiver
+) -> None:
+    number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    arrived = [post_one(dtmf, receiver, number, text) for text in TEXTS]
+    for off_s, is_valid in ((0, True), (TOLERANCE_S, True), (-TOLERANCE_S, True), (400, False), (-400, False)):
+        verdicts = verified_by_npm([(posted, secret, START_S + off_s) for posted in arrived])
+        assert verdicts == [is_valid] * len(TEXTS), off_s
+
+
+@ON_SQLITE
+def test_during_a_rotation_both_secrets_verify_and_after_it_the_new_one(
+    dtmf: DTMF, wall: FakeWall, receiver: Receiver
+) -> None:
+    number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    new = dtmf.rotate_webhook_secret()
+    during = post_one(dtmf, receiver, number)
+    wall.advance(seconds=86_400)
+    after, after_s = post_one(dtmf, receiver, number), START_S + 86_400
+    cases = [(during, old, START_S), (during, new, START_S), (after, old, after_s), (after, new, after_s)]
+    assert verified_by_npm(cases) == [True, True, False, True]
+
+
+@ON_SQLITE
+def test_none_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receiver) -> None:
+    random = Random(sizes.SEED)
+    print(f"DTMF_WEBHOOKS_SEED={sizes.SEED}")
+    number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
+    posted = post_one(dtmf, receiver, number, "signed")
+    parts = ["body", "webhook-id", "webhook-timestamp", "webhook-signature"]
+    forged = [changed(posted, random.choice(parts), random) for _ in range(sizes.FLIPS)]
+    verdicts = verified_by_npm([(posted, secret, START_S), *((each, secret, START_S) for each in forged)])
+    print(f"{len(forged)} forged webhooks: {sum(verdicts[1:])} accepted")
+    assert verdicts[0]
+    assert [each for each, is_valid in zip(forged, verdicts[1:], strict=True) if is_valid] == []
