@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S
+from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from webhooks.receiver import Posted, Receiver, Reply, receiving
 from webhooks.steps import (
@@ -90,10 +91,17 @@ def test_retry_after_is_honoured_within_bounds(dtmf: DTMF, db: Database, receive
 
 
 @ON_SQLITE
-def test_the_head_of_a_line_is_tried_every_30_minutes_for_72_hours(
-    dtmf: DTMF, db: Database, receiver: Receiver
+def test_the_head_of_a_line_is_tried_every_30_minutes_for_72_hours_though_it_was_asked_for_rest(
+    dtmf: DTMF, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
-    receiver.answer = always(500)
+    at_us: list[int] = []
+
+    def note(posted: Posted) -> Reply:
+        if posted.json["content"] == "head":
+            at_us.append(db.read_now(runtime.clock.now_us))
+        return Reply(503, {"Retry-After": "36000"})
+
+    receiver.answer = note
     number = rent(dtmf, "webhook", receiver.url)
     for text in ("head", "behind"):
         dtmf.sandbox.receive(number, "+1234", text)
@@ -101,7 +109,6 @@ def test_the_head_of_a_line_is_tried_every_30_minutes_for_72_hours(
     first_us = deliveries(db)[0]["created_at_us"]
     while states(db)[0] == "waiting":
         dtmf.sandbox.advance(30 * MINUTE_S)
-    at_us = [row["at_us"] for row in attempts(db) if row["delivery_id"] == deliveries(db)[0]["id"]]
     gaps = [after - before for before, after in pairwise(at_us)]
     assert max(gaps) <= 30 * MINUTE_S * 1_000_000
     assert LIFE_S - 30 * MINUTE_S <= (at_us[-1] - first_us) / 1_000_000 <= LIFE_S
@@ -111,7 +118,7 @@ def test_the_head_of_a_line_is_tried_every_30_minutes_for_72_hours(
 def test_a_delivery_put_off_for_hours_becomes_the_head_of_a_line_when_another_comes(
     dtmf: DTMF, db: Database, receiver: Receiver
 ) -> None:
-    receiver.answer = always(500)
+    receiver.answer = always(503, Retry_After="36000")
     number = rent(dtmf, "webhook", receiver.url)
     dtmf.sandbox.receive(number, "+1234", "alone")
     for delay_s in DELAYS_S:

@@ -8,7 +8,11 @@ Rules:
 3. A Retry-After moves the next attempt later, never sooner, and by at most 10 h: a receiver can ask for rest,
    but neither for a flood nor to be forgotten.
 4. Where others wait behind a delivery, the next attempt comes after 30 min at the latest.
-5. An attempt that would fall later than 72 h after the first is not made: the delivery is parked.
+5. An attempt that would fall later than 72 h after the first is made at 72 h; if that fails too, or if a Retry-After
+   asks for more, the delivery is parked.
+6. A webhook that is down is found to be back within 60 s: something is attempted there every 45 s at least, the
+   oldest delivery that waits for it, before its time. Such an attempt takes none of its programme.
+   An answer that refuses (4xx) or asks for rest (Retry-After) does not mean down.
 
 Every function here is pure; times are microseconds since 1970 UTC.
 """
@@ -20,6 +24,7 @@ LIFE_S = 72 * 3600
 JITTER = 0.1
 LONGEST_RETRY_AFTER_S = 10 * 3600
 HEAD_RETRY_MAX_S = 30 * 60
+PROBE_S = 45  # 60 s less the 15 s that an attempt may take: one may begin just before the receiver is back
 REFUSALS_BEFORE_PARKING = 5
 # 4xx answers that say "not now" rather than "never": timeout, too early, too many requests.
 _PASSING_4XX = frozenset({408, 425, 429})
@@ -51,6 +56,12 @@ def verdict(status: int | None, *, attempts: int) -> Verdict:
     return Verdict.RETRY
 
 
+def is_down(status: int | None, *, retry_after_s: int | None) -> bool:
+    """Whether the receiver is down rather than of another opinion: it may be back any moment, unasked."""
+    refused = status is not None and 400 <= status <= 499 and status not in _PASSING_4XX
+    return retry_after_s is None and not refused
+
+
 def next_due_us(
     attempts: int,
     *,
@@ -74,4 +85,7 @@ def next_due_us(
     due_us = now_us + delay_us + int(delay_us * JITTER * uniform)
     if others_wait:
         due_us = min(due_us, now_us + HEAD_RETRY_MAX_S * 1_000_000)
-    return due_us if due_us - first_attempt_us <= LIFE_S * 1_000_000 else None
+    end_us = first_attempt_us + LIFE_S * 1_000_000
+    if due_us <= end_us:
+        return due_us
+    return end_us if now_us < end_us and retry_after_s is None else None

@@ -7,7 +7,7 @@ from dtmf_server.core import backoff
 from dtmf_server.operations import send
 from dtmf_server.operations.books import open_books
 from dtmf_server.operations.rent import parked_event
-from dtmf_server.storage import accounts, events, messages, outbox, rentals
+from dtmf_server.storage import accounts, events, messages, outbox, recovery, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.storage.outbox import Ended
@@ -99,7 +99,7 @@ def all_delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: in
     ended = [Ended(work.id, work.attempts, attempt, None) for work, attempt in arrived]
     done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}
     answered = sorted({work.destination for work, _ in arrived if work.id in done})
-    outbox.make_destinations_due(tx, answered, now_us=now_us)
+    recovery.make_all_due(tx, answered, now_us=now_us)
 
 
 def not_delivered(
@@ -133,10 +133,11 @@ def not_delivered(
         )
     if due_us is None:
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
-        return
-    if answered_meanwhile:
-        due_us = min(due_us, now_us + outbox.BREATH_US)
-    outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=due_us, attempt=attempt)
+    else:
+        due_us = min(due_us, now_us + recovery.BREATH_US) if answered_meanwhile else due_us
+        outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=due_us, attempt=attempt)
+    if work.kind == "webhook" and backoff.is_down(attempt.status, retry_after_s=retry_after_s):
+        recovery.probe(tx, work.destination, by_us=now_us + backoff.PROBE_S * 1_000_000)
 
 
 def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:

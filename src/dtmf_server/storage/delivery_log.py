@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
+FIRST_KEPT, LAST_KEPT = 10, 50  # attempts of a delivery: one that nobody takes is tried thousands of times
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -28,7 +30,10 @@ class Logged:
 
 
 def append(tx: Tx, logged: list[Logged]) -> None:
-    """Adds attempts to their deliveries' logs; without the reply where the texts were erased meanwhile."""
+    """Adds attempts to their deliveries' logs; without the reply where the texts were erased meanwhile.
+
+    Of many attempts the log keeps the first and the last.
+    """
     erased = _erased(tx, sorted({entry.rental_id for entry in logged if entry.attempt.reply is not None}))
     tx.insert(
         schema.attempts,
@@ -38,6 +43,14 @@ def append(tx: Tx, logged: list[Logged]) -> None:
             for e, a in ((entry, entry.attempt) for entry in logged)
         ],
     )
+    for entry in logged:
+        if entry.n > FIRST_KEPT + LAST_KEPT:
+            tx.run(
+                "DELETE FROM attempts WHERE delivery_id = :id AND attempt > :first AND attempt <= :last",
+                id=entry.delivery_id,
+                first=FIRST_KEPT,
+                last=entry.n - LAST_KEPT,
+            )
 
 
 def _erased(tx: Tx, rental_ids: list[int]) -> set[int]:

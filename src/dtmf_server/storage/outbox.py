@@ -14,7 +14,6 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, Logged
 
 PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
-BREATH_US = 60_000_000  # how long a failed delivery is left alone, though its destination answers others
 
 Line = tuple[int, str]  # rental, kind
 _HEADS = (
@@ -195,26 +194,6 @@ def _make_heads_due(tx: Tx, lines: set[Line], *, now_us: int) -> None:
             kind=kind,
             now_us=now_us,
         )
-    if changed:
-        tx.notify("deliveries")
-
-
-def make_destinations_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
-    """These destinations answer again: everything that failed there is due at once, the oldest first.
-
-    What failed within the last minute is due in a minute: a delivery that a receiver can't take would
-    otherwise be tried again with every other that it takes.
-    """
-    failed = "UPDATE deliveries SET due_at_us = :due_at_us WHERE state = 'waiting' AND attempts > 0"
-    failed += " AND destination IN @destinations AND due_at_us > :due_at_us AND leased_until_us IS NULL"
-    changed = tx.run(
-        f"{failed} AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id"
-        " AND a.attempt = deliveries.attempts AND a.at_us > :breath_us)",
-        destinations=destinations,
-        due_at_us=now_us,
-        breath_us=now_us - BREATH_US,
-    )
-    changed += tx.run(failed, destinations=destinations, due_at_us=now_us + BREATH_US)
     if changed:
         tx.notify("deliveries")
 

@@ -63,7 +63,7 @@ deliveries = Table(
     ),
     Column("created_at_us", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    # Where the programme of attempts began: a replay begins it anew.
+    # Attempts that the programme does not count: those before a replay, and those made early to see who is back.
     Column("attempts_before", Integer, nullable=False, server_default="0"),
     Column("first_attempt_us", BigInteger),
     Column("due_at_us", BigInteger, nullable=False),
