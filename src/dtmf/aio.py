@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import calls
+from . import calls, checks, waits
 from .settings import Configured, Settings
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Clock,
         Delivery,
         Deposit,
+        Event,
         FullMessage,
         Group,
         Number,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Transaction,
         Usage,
     )
+    from .waits import Match, Wait
 
 
 class AsyncDTMF(Configured):
@@ -93,6 +95,39 @@ class AsyncDTMF(Configured):
         """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
         return self._pages(lambda cursor: calls.messages(e164, cursor), calls.messages(e164, after), after)
 
+    async def wait_for_message(
+        self,
+        e164: str,
+        *,
+        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all its polls, as in the blocking client
+        match: Match | None = None,
+        after: int | None = None,
+    ) -> FullMessage:
+        """The next message received by a rented number: after the last one that a wait of this client has returned
+        for it, at first from the rental's start, or after the id `after`. `match` says which message is meant: a
+        regular expression searched in its content, or a function of the message.
+
+        Waits through whatever happens to the service; raises TimedOutError after `timeout` seconds, NotFoundError
+        when the number is not rented, or no longer."""
+        return await self._wait(waits.for_message(e164, timeout, match, after))
+
+    async def wait_for_code(
+        self,
+        e164: str,
+        *,
+        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all its polls, as in the blocking client
+        match: Match | None = None,
+        after: int | None = None,
+    ) -> str:
+        """The code in the next message that has one, as dtmf.codes.find_code() finds it. Otherwise it is
+        wait_for_message()."""
+        return await self._wait(waits.for_code(e164, timeout, match, after))
+
+    def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """What happens to the account, as it happens, from the event after the id `after`; without end. Once the
+        first answer is there it goes on through every outage, and tells each event once."""
+        return self._follow(checks.whole("after", after, least=0))
+
     def transactions(self, after: int = 0) -> AsyncIterator[Transaction]:
         """Why each satoshi moved, oldest first, from the one after the id `after`."""
         return self._pages(calls.transactions, calls.transactions(after), after)
@@ -157,6 +192,19 @@ class AsyncDTMF(Configured):
         from .exchange import perform_async  # noqa: PLC0415  # the network code is loaded when it is first needed
 
         return await perform_async(call, self._settings, self._engine())
+
+    async def _wait(self, wait: Wait[Answer]) -> Answer:
+        from . import exchange  # noqa: PLC0415  # as above
+
+        return await exchange.wait_async(wait, self._settings, self._cursors, self._engine())
+
+    async def _follow(self, after: int) -> AsyncIterator[Event]:
+        from . import exchange  # noqa: PLC0415  # as above
+
+        events = exchange.events(after, self._settings)
+        while True:
+            for event in await exchange.poll_async(events, self._engine()):
+                yield event
 
     def _engine(self) -> Any:
         """What sends: the caller's transport, else the engine of this event loop, which its connections

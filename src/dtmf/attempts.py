@@ -66,15 +66,7 @@ class Attempts:
         left_s = self._deadline_s - now_s
         if left_s <= 0:
             raise self._timed_out()
-        self._made += 1
-        return Request(
-            method=self._operation.method,
-            base_url=self._settings.base_url,
-            path=f"/api/v1{self._operation.path}",
-            headers=self._headers,
-            body=self._body,
-            timeout_s=left_s,
-        )
+        return self._request(self._operation, timeout_s=left_s)
 
     def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, chance: float) -> float:
         """Seconds to wait before the next attempt after a reply that is not a success.
@@ -95,6 +87,10 @@ class Attempts:
             raise error
         return self._pause_s(error, 0.0, now_s=now_s, chance=chance)
 
+    def pause_after_answer_s(self, _answer: Any, *, now_s: float, chance: float) -> float | None:
+        """None: the call is over with its first answer."""
+        return None
+
     def answer(self, reply: Reply) -> Any:
         """The JSON value of a successful reply, None when it has no body.
         Raises ServerError when it is not JSON."""
@@ -112,11 +108,21 @@ class Attempts:
             request_id=reply.headers.get("x-request-id"),
         )
 
+    def _request(self, operation: Operation, *, timeout_s: float) -> Request:
+        self._made += 1
+        return Request(
+            method=operation.method,
+            base_url=self._settings.base_url,
+            path=f"/api/v1{operation.path}",
+            headers=self._headers,
+            body=self._body,
+            timeout_s=timeout_s,
+        )
+
     def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
         if self._made > self._settings.max_retries:
             raise error
-        span_s = min(_LONGEST_SPAN_S, _FIRST_SPAN_S * 2.0 ** min(self._made - 1, 10))
-        pause_s = max(least_s, span_s * chance)
+        pause_s = max(least_s, span_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
         if now_s + pause_s >= self._deadline_s:
             raise error
         return pause_s
@@ -151,6 +157,11 @@ class Attempts:
             f"no answer from {self._settings.base_url} within {self._settings.timeout_s:g} s"
             " (timeout= sets how long a call may take)"
         )
+
+
+def span_s(failures: int, *, longest_s: float) -> float:
+    """The span of which the pause after so many failures is a random part."""
+    return min(longest_s, _FIRST_SPAN_S * 2.0 ** min(failures - 1, 10))
 
 
 def _problem(body: bytes) -> dict[str, Any]:

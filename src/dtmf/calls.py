@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Clock,
         Delivery,
         Deposit,
+        Event,
         FullMessage,
         Group,
         Number,
@@ -112,6 +113,17 @@ def messages(e164: object, after: object) -> Call[list[FullMessage]]:
     return Operation("GET", f"/messages?{chosen}{_page(after)}"), _a_list
 
 
+def received(e164: str, after: int, wait_s: float) -> Call[list[FullMessage]]:
+    """GET /messages, those received in the rental that runs now; a long poll"""
+    chosen = f"e164={_escaped(e164)}&inbound=true&current=true"
+    return Operation("GET", f"/messages?{chosen}&{_page(after)}&wait={wait_s:.3f}"), _a_list
+
+
+def events(after: int, wait_s: float) -> Call[list[Event]]:
+    """GET /events as JSON; a long poll"""
+    return Operation("GET", f"/events?{_page(after)}&wait={wait_s:.3f}"), _a_list
+
+
 def transactions(after: object) -> Call[list[Transaction]]:
     """GET /transactions, one page"""
     return Operation("GET", f"/transactions?{_page(after)}"), _a_list
@@ -191,10 +203,13 @@ def sandbox_sent() -> Call[list[SentMessage]]:
 
 
 def next_after(page: list[Any], after: int) -> int | None:
-    """The cursor of the page that follows, None when this was the last.
+    """The cursor of the page that follows, None when this was the last. Raises ServerError as last_id()."""
+    return None if len(page) < PAGE_LENGTH else last_id(page, after)
+
+
+def last_id(page: list[Any], after: int) -> int:
+    """The id of a page's last item.
     Raises ServerError when the ids do not ascend: reading on would never end."""
-    if len(page) < PAGE_LENGTH:
-        return None
     last = page[-1].get("id") if isinstance(page[-1], dict) else None
     if not isinstance(last, int) or last <= after:
         raise ServerError(f"the service's pages do not ascend: id {quote(last)} in the page after {after}")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from .e164 import is_e164, quote
 
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from re import Pattern
+    from typing import Any
+
 _LABEL_LENGTH = 64
 _ADDRESS_LENGTH = 128
 _CONTENT_LENGTH = 1_600
 _URL_LENGTH = 2_048
 _GROUP_TYPES = ("mobile", "local")
 _DELIVERY_STATES = ("waiting", "delivered", "parked")
+_IS_COROUTINE = 0x80 | 0x200  # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`
 _NOT_IN_A_HOST = frozenset("%<>^|\"'`{}[]()*,;!$&+=~")
 
 
@@ -62,6 +69,38 @@ def seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     raise ValueError(f"seconds must be a number of at least 0, not {quote(value)}")
+
+
+def timeout_s(value: object) -> float:
+    """A finite number of seconds, more than 0."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**31:
+        return float(value)
+    raise ValueError(f"timeout must be a number of seconds greater than 0, not {quote(value)}")
+
+
+def pattern(value: object) -> Pattern[str] | None:
+    """A regular expression of text, compiled if it was not; None for what is none."""
+    if not isinstance(value, str | bytes) and not hasattr(value, "fullmatch"):
+        return None
+    import re  # noqa: PLC0415  # `import dtmf` does not need it
+
+    try:
+        compiled = re.compile(value)  # type: ignore[call-overload]  # what it can't take is refused below
+    except (re.error, TypeError, OverflowError, RecursionError) as cause:
+        raise ValueError(f"match is not a regular expression: {quote(value)} ({cause})") from cause
+    if isinstance(compiled.pattern, str):
+        return compiled  # type: ignore[no-any-return]  # re.compile() of an object is typed as Any
+    raise ValueError(f"match must be a regular expression of text, not of bytes: {quote(value)}")
+
+
+def predicate(value: object) -> Callable[[Any], Any]:
+    """A function that tells at once, not a coroutine function, whose answer would always count as yes."""
+    code = getattr(value, "__code__", None) or getattr(type(value).__call__, "__code__", None)
+    if callable(value) and not getattr(code, "co_flags", 0) & _IS_COROUTINE:
+        return value
+    raise ValueError(
+        f"match must be None, a regular expression or a function of a message (not `async def`), not {quote(value)}"
+    )
 
 
 def delivery_state(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import calls
+from . import calls, checks, waits
 from .settings import Configured, Settings
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Clock,
         Delivery,
         Deposit,
+        Event,
         FullMessage,
         Group,
         Number,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Transaction,
         Usage,
     )
+    from .waits import Match, Wait
 
 
 class DTMF(Configured):
@@ -98,6 +100,29 @@ class DTMF(Configured):
         """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
         return self._pages(lambda cursor: calls.messages(e164, cursor), calls.messages(e164, after), after)
 
+    def wait_for_message(
+        self, e164: str, *, timeout: float = 180, match: Match | None = None, after: int | None = None
+    ) -> FullMessage:
+        """The next message received by a rented number: after the last one that a wait of this client has returned
+        for it, at first from the rental's start, or after the id `after`. `match` says which message is meant: a
+        regular expression searched in its content, or a function of the message.
+
+        Waits through whatever happens to the service; raises TimedOutError after `timeout` seconds, NotFoundError
+        when the number is not rented, or no longer."""
+        return self._wait(waits.for_message(e164, timeout, match, after))
+
+    def wait_for_code(
+        self, e164: str, *, timeout: float = 180, match: Match | None = None, after: int | None = None
+    ) -> str:
+        """The code in the next message that has one, as dtmf.codes.find_code() finds it. Otherwise it is
+        wait_for_message()."""
+        return self._wait(waits.for_code(e164, timeout, match, after))
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """What happens to the account, as it happens, from the event after the id `after`; without end. Once the
+        first answer is there it goes on through every outage, and tells each event once."""
+        return self._follow(checks.whole("after", after, least=0))
+
     def transactions(self, after: int = 0) -> Iterator[Transaction]:
         """Why each satoshi moved, oldest first, from the one after the id `after`."""
         return self._pages(calls.transactions, calls.transactions(after), after)
@@ -162,6 +187,18 @@ class DTMF(Configured):
         from .exchange import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
 
         return perform(call, self._settings, self._engine())
+
+    def _wait(self, wait: Wait[Answer]) -> Answer:
+        from . import exchange  # noqa: PLC0415  # as above
+
+        return exchange.wait(wait, self._settings, self._cursors, self._engine())
+
+    def _follow(self, after: int) -> Iterator[Event]:
+        from . import exchange  # noqa: PLC0415  # as above
+
+        events = exchange.events(after, self._settings)
+        while True:
+            yield from exchange.poll(events, self._engine())
 
     def _engine(self) -> Any:
         """What sends: the caller's transport, else the engine of this process: a fork must not write on its

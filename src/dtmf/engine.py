@@ -170,7 +170,8 @@ def _left_s(deadline_s: float | None) -> float | None:
 
 
 def _pool_options(base_url: str) -> dict[str, Any]:
-    """What both pools are made with. Idle connections go before servers commonly drop them, after 5 s."""
+    """What both pools are made with. Idle connections go before servers commonly drop them, after 5 s.
+    A wait holds a connection for as long as it polls: there are as many as a process may commonly open files."""
     parts = urlsplit(base_url)
     proxy = None
     if any(name.lower() in _PROXY_VARIABLES for name in os.environ):
@@ -178,7 +179,7 @@ def _pool_options(base_url: str) -> dict[str, Any]:
 
         proxy = proxy_for(parts.scheme, parts.hostname or "", parts.port)
     tls = httpcore2.default_ssl_context() if parts.scheme == "https" else None
-    return {"ssl_context": tls, "proxy": proxy, "max_connections": 100, "keepalive_expiry": 4.0}
+    return {"ssl_context": tls, "proxy": proxy, "max_connections": 1_000, "keepalive_expiry": 4.0}
 
 
 def _check_size(body: bytearray) -> None:

@@ -9,6 +9,7 @@ from random import random
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
+from . import polls
 from .attempts import Attempts
 from .errors import DTMFError
 
@@ -17,14 +18,42 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .calls import Answer, Call
+    from .cursors import Cursors
     from .settings import Settings
     from .transport import AsyncTransport, Reply, Transport
+    from .types import Event
+    from .waits import Wait
 
 
 def perform(call: Call[Answer], settings: Settings, transport: Transport) -> Answer:
     """The answer to the call. Raises a DTMFError."""
     operation, read = call
-    attempts = Attempts(operation, settings, key=_new_key(), now_s=monotonic())
+    return _answer(Attempts(operation, settings, key=_new_key(), now_s=monotonic()), read, transport)
+
+
+def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: Transport) -> Answer:
+    """What ends the wait. Raises TimedOutError, or another DTMFError for what time can't mend."""
+    awaited, found_in = wanted
+    messages = polls.of_messages(awaited, settings, cursors, now_s=monotonic())
+    while True:
+        for message in poll(messages, transport):
+            found = found_in(message)
+            if found is not None:
+                cursors.move(awaited.e164, message["id"])
+                return found
+
+
+def events(after: int, settings: Settings) -> polls.Polls[Event]:
+    """A stream of events, to poll()."""
+    return polls.of_events(after, settings, now_s=monotonic())
+
+
+def poll(items: polls.Polls[Answer], transport: Transport) -> list[Answer]:
+    """What comes next, at least one item. Raises a DTMFError."""
+    return _answer(items, items.read, transport)
+
+
+def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transport) -> Answer:
     while True:
         request = attempts.request(now_s=monotonic())
         try:
@@ -32,18 +61,43 @@ def perform(call: Call[Answer], settings: Settings, transport: Transport) -> Ans
         except (DTMFError, OSError) as failure:
             pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance())
         else:
-            if reply.is_success:
-                return _read(attempts, reply, read)
-            pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
+            if not reply.is_success:
+                pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
+            else:
+                answer = _read(attempts, reply, read)
+                rest_s = attempts.pause_after_answer_s(answer, now_s=monotonic(), chance=_chance())
+                if rest_s is None:
+                    return answer
+                pause_s = rest_s
         sleep(pause_s)
 
 
 async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport) -> Answer:
     """The same, awaited."""
+    operation, read = call
+    return await _answer_async(Attempts(operation, settings, key=_new_key(), now_s=monotonic()), read, transport)
+
+
+async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: AsyncTransport) -> Answer:
+    """The same, awaited."""
+    awaited, found_in = wanted
+    messages = polls.of_messages(awaited, settings, cursors, now_s=monotonic())
+    while True:
+        for message in await poll_async(messages, transport):
+            found = found_in(message)
+            if found is not None:
+                cursors.move(awaited.e164, message["id"])
+                return found
+
+
+async def poll_async(items: polls.Polls[Answer], transport: AsyncTransport) -> list[Answer]:
+    """The same, awaited."""
+    return await _answer_async(items, items.read, transport)
+
+
+async def _answer_async(attempts: Attempts, read: Callable[[Any], Answer], transport: AsyncTransport) -> Answer:
     import asyncio  # noqa: PLC0415  # 30 ms that a blocking client does not need
 
-    operation, read = call
-    attempts = Attempts(operation, settings, key=_new_key(), now_s=monotonic())
     while True:
         request = attempts.request(now_s=monotonic())
         try:
@@ -52,9 +106,14 @@ async def perform_async(call: Call[Answer], settings: Settings, transport: Async
         except (DTMFError, OSError) as failure:
             pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance())
         else:
-            if reply.is_success:
-                return _read(attempts, reply, read)
-            pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
+            if not reply.is_success:
+                pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
+            else:
+                answer = _read(attempts, reply, read)
+                rest_s = attempts.pause_after_answer_s(answer, now_s=monotonic(), chance=_chance())
+                if rest_s is None:
+                    return answer
+                pause_s = rest_s
         await _sleep_async(pause_s)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from . import checks
+from .cursors import Cursors
 from .e164 import quote
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
@@ -22,7 +23,7 @@ class Settings:
     def __init__(self, token: object, base_url: object, timeout_s: object, max_retries: object) -> None:
         self.token = _token(os.environ.get("DTMF_TOKEN") if token is None else token)
         self.base_url = _base_url(base_url)
-        self.timeout_s = _timeout_s(timeout_s)
+        self.timeout_s = checks.timeout_s(timeout_s)
         self.max_retries = _max_retries(max_retries)
 
     def __repr__(self) -> str:
@@ -30,23 +31,28 @@ class Settings:
 
 
 class Configured:
-    """The part both clients share: settings, and the engines that grow from them where they are used."""
+    """The part both clients share: settings, how far their waits have come, and the engines that grow from the
+    settings where they are used."""
 
-    def __init__(self, settings: Settings, transport: object) -> None:
+    def __init__(self, settings: Settings, transport: object, cursors: dict[str, int] | None = None) -> None:
         self._settings = settings
         self._transport: Any = transport
+        self._cursors = Cursors(cursors)
         self._engines: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (type(self), self._settings, self._transport)
+        # The cursors travel along: a copy must not wait for a code and be given the last one again.
+        return _restored, (type(self), self._settings, self._transport, self._cursors.all())
 
 
-def _restored(kind: type[Configured], settings: Settings, transport: object) -> Configured:
+def _restored(
+    kind: type[Configured], settings: Settings, transport: object, cursors: dict[str, int] | None = None
+) -> Configured:
     client = kind.__new__(kind)
-    Configured.__init__(client, settings, transport)
+    Configured.__init__(client, settings, transport, cursors)
     return client
 
 
@@ -72,12 +78,6 @@ def _base_url(value: object) -> str:
     if "?" in url or "#" in url or not url.isascii():
         raise ValueError(f"{name} must be ASCII (a name in its xn-- form) without ? and #, not {quote(url)}")
     return url.rstrip("/")
-
-
-def _timeout_s(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**31:
-        return float(value)
-    raise ValueError(f"timeout must be a number of seconds greater than 0, not {quote(value)}")
 
 
 def _max_retries(value: object) -> int:

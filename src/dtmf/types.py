@@ -88,6 +88,33 @@ class Transaction(TypedDict):
     reference: str
 
 
+class _Event(TypedDict):
+    id: int
+    timestamp: str
+    kind: str
+    e164: str | None
+
+
+class Event(_Event, total=False):
+    """Something that happened to the account; e164 is None if it is about no number. Which keys follow the first
+    four depends on the kind: 'message', 'message.status', 'deposit.seen', 'deposit.credited', 'deposit.reversed',
+    'deposit.gone', 'balance.low', 'rental.ended', 'action.disabled', 'delivery.parked'."""
+
+    message: FullMessage
+    status: str
+    reason: str
+    txid: str
+    vout: int
+    address: str
+    amount: int
+    confirmations: int
+    hours: int
+    balance: int
+    runs_out_at: str
+    destination: str
+    delivery_id: int
+
+
 class Attempt(TypedDict):
     """One attempt at a delivery; status is the receiver's HTTP status, None without an answer."""
 

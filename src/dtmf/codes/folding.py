@@ -1,0 +1,40 @@
+"""Text as codes are looked for in it: letters, digits, blanks and hyphens of every kind as their nearest ASCII ones."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from unicodedata import category, decimal, normalize
+
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u3099\u309a\ufe0e\ufe0f\u20e3]")
+_LIKE = str.maketrans({"đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ı": "i", "ς": "σ", "：": ":"})
+
+
+def fold(text: str) -> str:
+    """The text with everything in its plainest form, cases kept, accents off."""
+    return _MARKS.sub("", "".join(map(_plain, text))).translate(_LIKE)
+
+
+@lru_cache(maxsize=4096)
+def _plain(character: str) -> str:
+    """The character as its nearest ASCII letter, digit, blank, hyphen or `$`, if it is a kind of one."""
+    if character.isascii():
+        return character
+    kind = category(character)
+    if character.isdecimal():
+        return str(decimal(character))
+    fixed = {"Zs": " ", "Zl": "\n", "Zp": "\n", "Pd": "-", "Sc": "$", "Cf": "", "Cs": " "}
+    if kind in fixed:
+        return fixed[kind]
+    if "\uac00" <= character <= "\ud7af":  # Korean syllables stay whole
+        return character
+    apart = normalize("NFKD", character)
+    return apart if apart.isalnum() or kind[0] == "L" else character
+
+
+def lowered(text: str) -> str:
+    """In lower case, with every character at its place."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = "".join(low if len(low := character.lower()) == 1 else character for character in text)
+    return lower.replace("ς", "σ")

@@ -1,0 +1,64 @@
+"""What a wait waits for: its arguments, checked, and which message ends it. Pure, and shared by both clients.
+
+A wait looks only at messages received in the rental that runs now, oldest first, and each once. The first that is
+wanted ends it."""
+
+from __future__ import annotations
+
+from . import checks
+from .e164 import parse
+
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from re import Pattern
+    from typing import Any, TypeAlias
+
+    from .calls import Answer
+    from .types import FullMessage
+
+    Match: TypeAlias = str | Pattern[str] | Callable[[FullMessage], Any]
+    Wait: TypeAlias = tuple["Awaited", Callable[[FullMessage], Answer | None]]
+
+
+class Awaited:
+    """The messages a wait looks through: of which number, after which id (None: where the last wait ended), how long,
+    and what is lacking if it was in vain."""
+
+    __slots__ = ("after", "e164", "lacking", "timeout_s")
+
+    def __init__(self, e164: object, timeout_s: object, after: object, lacking: str) -> None:
+        self.e164 = parse(e164)
+        self.timeout_s = checks.timeout_s(timeout_s)
+        self.after = None if after is None else checks.whole("after", after, least=0)
+        self.lacking = f"{lacking} came to {self.e164}"
+
+
+def for_message(e164: object, timeout_s: object, match: object, after: object) -> Wait[FullMessage]:
+    """A wait for the first message that matches."""
+    is_wanted = _wanted(match)
+    lacking = "no message" if match is None else "no message that matches"
+    return Awaited(e164, timeout_s, after, lacking), lambda message: message if is_wanted(message) else None
+
+
+def for_code(e164: object, timeout_s: object, match: object, after: object) -> Wait[str]:
+    """A wait for the code in the first message that has one and matches."""
+    is_wanted = _wanted(match)
+    lacking = "no message with a code" if match is None else "no message with a code that matches"
+
+    def code(message: FullMessage) -> str | None:
+        from .codes import find_code  # noqa: PLC0415  # a tenth of a second that only those who wait for codes need
+
+        return find_code(message["content"] or "") if is_wanted(message) else None
+
+    return Awaited(e164, timeout_s, after, lacking), code
+
+
+def _wanted(match: object) -> Callable[[FullMessage], Any]:
+    """Whether a message is wanted. Raises ValueError for what can't tell."""
+    if match is None:
+        return lambda message: True
+    pattern = checks.pattern(match)
+    if pattern is not None:
+        return lambda message: pattern.search(message["content"] or "")
+    return checks.predicate(match)

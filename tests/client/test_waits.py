@@ -1,0 +1,282 @@
+"""wait_for_message and wait_for_code: which message, from where on, through which failures, and until when."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import socket
+from typing import Any
+
+import pytest
+
+from client.conftest import FakeTime
+from client.stub import Stub, cut, problem, raw, reply
+from dtmf import (
+    AuthenticationError,
+    ConnectionFailedError,
+    DTMFError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    TimedOutError,
+)
+from dtmf.cursors import Cursors
+from dtmf.transport import Reply
+
+N = "+1234567890"
+M = "+1234567891"
+
+
+def sms(message_id: int, content: str | None = "text") -> dict[str, Any]:
+    return {"from": "+1234", "to": N, "content": content, "id": message_id, "e164": N, "inbound": True}
+
+
+def asked(stub: Stub) -> list[dict[str, str]]:
+    return [dict(pair.split("=") for pair in request.target.split("?")[1].split("&")) for request in stub.received]
+
+
+def asked_after(stub: Stub) -> list[str]:
+    return [query["after"] for query in asked(stub)]
+
+
+def test_a_wait_asks_for_what_the_running_rental_received_and_returns_the_first(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(7, "first"), sms(9, "second")])
+    assert dtmf.wait_for_message(N) == sms(7, "first")
+    assert [request.target for request in stub.received] == [
+        "/api/v1/messages?e164=%2B1234567890&inbound=true&current=true&after=0&limit=100&wait=25.000"
+    ]
+    assert stub.received[0].headers["accept"] == "application/json"
+
+
+def test_the_next_wait_goes_on_after_what_the_last_one_returned(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(7), sms(9)])
+    stub.answers([sms(9)])
+    assert [dtmf.wait_for_message(N)["id"], dtmf.wait_for_message(N)["id"]] == [7, 9]
+    assert asked_after(stub) == ["0", "7"]
+
+
+def test_each_number_and_each_client_has_a_place_of_its_own(connect: Any, stub: Stub) -> None:
+    for message_id in (7, 7, 7, 8):
+        stub.answers([sms(message_id, "code 1234")])
+    one, other = connect(), connect()
+    one.wait_for_message(N)
+    one.wait_for_message(M)
+    other.wait_for_message(N)
+    one.wait_for_code(N)  # both kinds of wait share a number's place
+    assert asked_after(stub) == ["0", "0", "0", "7"]
+
+
+def test_a_wait_may_begin_anywhere_and_never_moves_the_place_back(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(9)])
+    stub.answers([sms(4)])
+    stub.answers([sms(12)])
+    dtmf.wait_for_message(N, after=8)
+    dtmf.wait_for_message(N, after=3)
+    dtmf.wait_for_message(N)
+    assert asked_after(stub) == ["8", "3", "9"]
+
+
+def test_a_wait_in_vain_does_not_move_the_place(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
+    stub.answers([sms(5, "unwanted")])
+    stub.answers([])
+    with pytest.raises(TimedOutError):
+        dtmf.wait_for_message(N, match="wanted!", timeout=3)
+    stub.received.clear()
+    stub.answers([sms(5)])
+    assert dtmf.wait_for_message(N)["id"] == 5
+    assert set(asked_after(stub)) == {"0"}
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "Goo.le",
+        re.compile("google", re.IGNORECASE),
+        lambda message: message["content"] == "Google 2",
+        lambda message: "yes" if message["id"] == 12 else "",
+    ],
+)
+def test_match_says_which_message_is_meant(dtmf: Any, stub: Stub, match: Any) -> None:
+    stub.answers([sms(10, "Goggle 1"), sms(11, None)])
+    stub.answers([sms(12, "Google 2"), sms(13, "Google 3")])
+    assert dtmf.wait_for_message(N, match=match)["id"] == 12
+    assert asked_after(stub) == ["0", "11"]
+
+
+def test_what_the_callers_function_raises_reaches_the_caller(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(1)])
+    with pytest.raises(ZeroDivisionError):
+        dtmf.wait_for_message(N, match=lambda message: message["id"] / 0)
+    assert dtmf.wait_for_message(N)["id"] == 1
+    assert asked_after(stub) == ["0", "0"]
+    assert stub.connections == 1
+
+
+def test_wait_for_code_passes_over_what_has_no_code(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(1, "Welcome!"), sms(2, None), sms(3, "Your order 48213 has shipped")])
+    stub.answers([sms(4, "Your code is 123 456"), sms(5, "Your code is 999999")])
+    stub.answers([sms(5, "Your code is 999999")])
+    assert [dtmf.wait_for_code(N), dtmf.wait_for_code(N)] == ["123456", "999999"]
+    assert asked_after(stub) == ["0", "3", "4"]
+
+
+def test_wait_for_code_takes_the_code_of_the_message_that_matches(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(1, "Your Uber code is 1111"), sms(2, "Your Lyft code is 2222")])
+    assert dtmf.wait_for_code(N, match="Lyft") == "2222"
+
+
+@pytest.mark.parametrize("failure", [cut, raw(b"garbage"), *(problem(status) for status in (408, 429, 500, 502, 503))])
+def test_failures_cost_nothing_but_time_however_many_they_are(
+    *, connect: Any, stub: Stub, fake_time: FakeTime, failure: Any
+) -> None:
+    stub.then(*[failure] * 6)
+    stub.answers([sms(3)])
+    assert connect(max_retries=0, timeout=1).wait_for_message(N)["id"] == 3
+    assert fake_time.pauses_s == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+    assert set(asked_after(stub)) == {"0"}
+
+
+def test_a_wait_outlasts_a_service_that_is_away_and_then_says_what_was_wrong(connect: Any, fake_time: FakeTime) -> None:
+    with socket.socket() as closed:  # bound and never listening: nobody else can answer there
+        closed.bind(("127.0.0.1", 0))
+        client = connect(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(TimedOutError, match=r"no message came to \+1234567890 within 20 s; .*refused") as caught:
+            client.wait_for_message(N, timeout=20)
+    assert isinstance(caught.value.__cause__, ConnectionFailedError)
+    assert sum(fake_time.pauses_s) == 20
+
+
+def test_retry_after_is_honoured(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
+    stub.then(reply(429, Retry_After="7"))
+    stub.answers([sms(1)])
+    dtmf.wait_for_message(N, timeout=10)
+    assert fake_time.pauses_s == [7.0]
+
+
+def test_a_retry_after_beyond_the_deadline_ends_the_wait_at_once(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
+    stub.then(reply(429, Retry_After="10"))
+    with pytest.raises(TimedOutError) as caught:
+        dtmf.wait_for_message(N, timeout=10)
+    assert isinstance(caught.value.__cause__, RateLimitedError)
+    assert fake_time.pauses_s == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, AuthenticationError), (403, DTMFError), (404, NotFoundError), (422, ValueError), (302, DTMFError)],
+)
+def test_what_time_cannot_mend_is_raised_at_once(dtmf: Any, stub: Stub, status: int, kind: type[Exception]) -> None:
+    stub.then(problem(status))
+    with pytest.raises(kind):
+        dtmf.wait_for_message(N)
+    assert len(stub.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "match", "words"),
+    [
+        ("wait_for_message", None, r"^no message came to \+1234567890 within 30 s$"),
+        ("wait_for_message", "x", r"^no message that matches came to \+1234567890 within 30 s$"),
+        ("wait_for_code", None, r"^no message with a code came to \+1234567890 within 30 s$"),
+        ("wait_for_code", "x", r"^no message with a code that matches came to \+1234567890 within 30 s$"),
+    ],
+)
+def test_the_error_at_the_end_says_what_was_waited_for_and_how_long(
+    *, dtmf: Any, stub: Stub, fake_time: FakeTime, name: str, match: Any, words: str
+) -> None:
+    stub.answers([])
+    with pytest.raises(TimedOutError, match=words) as caught:
+        getattr(dtmf, name)(N, timeout=30, match=match)
+    assert caught.value.__cause__ is None
+
+
+def test_a_service_that_answers_early_with_nothing_is_asked_less_and_less(
+    dtmf: Any, stub: Stub, fake_time: FakeTime
+) -> None:
+    stub.answers([])
+    with pytest.raises(TimedOutError):
+        dtmf.wait_for_message(N, timeout=10)
+    assert fake_time.pauses_s == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+    assert len(stub.received) == 6
+
+
+def test_polls_last_25_s_and_end_before_the_deadline(connect: Any, fake_time: FakeTime) -> None:
+    transport = Patient(fake_time)
+    with pytest.raises(TimedOutError):
+        connect(timeout=30, transport=transport.for_client(connect)).wait_for_message(N, timeout=60)
+    assert transport.waits_s == [25.0, 25.0, 9.5]
+    assert transport.timeouts_s == [55.0, 35.0, 10.0]
+    assert sum(fake_time.pauses_s) == 0
+
+
+def test_a_short_wait_ends_before_its_deadline_too(connect: Any, fake_time: FakeTime) -> None:
+    transport = Patient(fake_time)
+    with pytest.raises(TimedOutError, match=r"within 0\.5 s"):
+        connect(transport=transport.for_client(connect)).wait_for_message(N, timeout=0.5)
+    assert transport.waits_s == [0.45]
+    assert transport.timeouts_s == [0.5]
+
+
+def test_a_service_that_never_answers_does_not_stretch_the_deadline(dtmf: Any, stub: Stub) -> None:
+    stub.then(stub.hang)
+    with pytest.raises(TimedOutError, match=r"no message came to \+1234567890 within 0\.3 s; the last attempt failed"):
+        dtmf.wait_for_message(N, timeout=0.3)
+
+
+@pytest.mark.parametrize("page", [[sms(5)], [{"id": "7"}], [{}], [7]])
+def test_a_page_that_does_not_ascend_is_an_error_and_no_endless_loop(dtmf: Any, stub: Stub, page: Any) -> None:
+    stub.answers(page)
+    with pytest.raises(ServerError, match="do not ascend"):
+        dtmf.wait_for_message(N, after=5)
+    assert len(stub.received) == 1
+
+
+def test_something_else_than_a_page_is_an_error(dtmf: Any, stub: Stub) -> None:
+    stub.answers({"messages": []})
+    with pytest.raises(ServerError, match="not a JSON array"):
+        dtmf.wait_for_message(N)
+
+
+def test_a_copy_of_a_client_is_not_given_the_last_code_again(connect: Any, stub: Stub) -> None:
+    stub.answers([sms(7)])
+    client = connect()
+    client.wait_for_message(N)
+    inner = getattr(client, "inner", client)
+    assert pickle.loads(pickle.dumps(inner))._cursors.after(N) == 7
+
+
+def test_the_places_of_waits_are_bounded() -> None:
+    cursors = Cursors()
+    for number in range(10_001):
+        cursors.move(f"+{number}", number + 1)
+        cursors.move("+1", 1)  # moves often, so it stays
+    assert len(cursors.all()) == 10_000
+    assert (cursors.after("+0"), cursors.after("+1"), cursors.after("+10000")) == (0, 2, 10_001)
+
+
+class Patient:
+    """A transport that waits as long as it is asked to, in fake time, and has nothing."""
+
+    def __init__(self, fake_time: FakeTime) -> None:
+        self._fake_time = fake_time
+        self.waits_s: list[float] = []
+        self.timeouts_s: list[float] = []
+
+    def for_client(self, connect: Any) -> Any:
+        return AsyncPatient(self) if connect.kind == "AsyncDTMF" else self
+
+    def send(self, request: Any) -> Reply:
+        wait_s = float(request.path.rpartition("wait=")[2])
+        self.waits_s.append(wait_s)
+        self.timeouts_s.append(request.timeout_s)
+        self._fake_time.now_s += wait_s
+        return Reply(status=200, headers={}, body=json.dumps([]).encode())
+
+
+class AsyncPatient:
+    def __init__(self, inner: Patient) -> None:
+        self._inner = inner
+
+    async def send(self, request: Any) -> Reply:
+        return self._inner.send(request)
