@@ -84,13 +84,12 @@ def _of_hyphens(chain: list[re.Match[str]], words: list[str]) -> Iterator[Candid
     if prefixed and words[0].isupper() and 4 <= len(words[1]) <= 8 and not is_code_word(words[0]):
         yield Candidate(chain[0].start(), chain[-1].end(), whole, 20)
     elif (
-        has_digit
-        and len({len(word) for word in words}) == 1
+        len({len(word) for word in words}) == 1
         and 3 <= len(words[0]) <= 6
         and len(words) <= 4
         and whole in (whole.upper(), whole.lower())
     ):
-        yield Candidate(chain[0].start(), chain[-1].end(), whole, 10, needs_word=True)
+        yield Candidate(chain[0].start(), chain[-1].end(), whole, 10, needs_word=True, needs_colon=not has_digit)
     elif len(words) == 2:
         for run in chain:
             if run[0].isdigit():

@@ -7,7 +7,9 @@ from functools import lru_cache
 from unicodedata import category, decimal, normalize
 
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u3099\u309a\ufe0e\ufe0f\u20e3]")
-_LIKE = str.maketrans({"đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ı": "i", "ς": "σ", "：": ":"})
+_LIKE = str.maketrans(
+    {"đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ı": "i", "ς": "σ", "：": ":", "−": "-"}
+)
 
 
 def fold(text: str) -> str:

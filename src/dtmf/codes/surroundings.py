@@ -79,6 +79,7 @@ class Surroundings:
         enclosed = before[-1:] in tuple("*\"'«“„‘[(【「<`") and after[:1] in tuple("*\"'»”“’])】」>`")
         return (
             (10 if starts else 0)
+            + (5 if ends else 0)
             + (20 if own_line else 0)
             + (10 if self._follows_colon(candidate) else 0)
             + (8 if enclosed else 0)

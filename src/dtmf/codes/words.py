@@ -22,13 +22,13 @@ CODE = {  # what a number near them is, if it is a code
     "hu": "~kod ~kodja ~kodod ~kodjat jelszo~ azonosito_kod~",
     "ro": "cod codul codului parola",
     "hr, sr, bs, sl": "kod koda kodom sifra lozinka geslo sifru код шифра лозинка",
-    "sq, lt, lv, et": "kodi kodas kods koodi kood kodu parool parole slaptazodis",
+    "sq, lt, lv, et": "kodi kodas kods koodi ~kood kodu parool parole slaptazodis",
     "ru": "код кода кодом ~код пароль пароля пин пинкод",
     "uk": "код коду кодом пароль",
     "bg, mk": "код кодът кодот парола ~код",
     "kk, ky, uz, tg": "коды кодыңыз кодуңуз kodi kodingiz рамз",
     "el": "κωδικος κωδικο κωδικου κωδ",
-    "tr": "~kod ~kodu ~kodunuz ~kodunu ~kodun sifre~ parola~",
+    "tr": "~kod ~kodu ~kodun~ ~kodu~ sifre~ parola~",
     "az": "kod kodu kodunuz sifre~ şifrə~",
     "ka, hy": "კოდი კოდია ~კოდი კოდ~ կոդ~ կոդը ծածկագիր~",
     "ar": "~رمز~ ~كود~ كلمة_المرور كلمة_السر ~الرقم_السري",
@@ -54,12 +54,12 @@ CODE = {  # what a number near them is, if it is a code
 }
 
 TASK = {  # what is done with a code: a weaker sign
-    "en": "enter type login log_in sign_in sign_on signin verify verification verifying confirm"
-    " confirmation authenticate authentication activate one_time 6_digit one_time_pass",
+    "en": "enter reply_with type login log_in sign_in sign_on signin verify verification verifying"
+    " confirm confirmation authenticate authentication activate one_time 6_digit one_time_pass",
     "es, pt, it, fr": "introduce ingresa ingrese introduzca verificar verificacion verificação digite"
     " insira informe confirmar inserisci verifica accesso saisissez entrez verification"
     " connexion connecter",
-    "de, nl, sv, no, da": "eingeben anmeldung anmelden bestätigung bestätigen gib voer bevestig"
+    "de, nl, sv, no, da": "eingeben anmeldung anmelden bestätigung bestätigen gib geben_sie voer bevestig"
     " bevestigen inloggen ange skriv verifiering bekräfta bekreft bekræft indtast",
     "pl, cs, sk, hu, ro, tr": "wpisz zaloguj weryfikacja zadejte zadajte overeni irja_be adja_meg introdu"
     " introduceti girin dogrulama onay",
@@ -87,14 +87,14 @@ OTHER = {  # what the next number after them is, if it is not a code
     " ~邮编~ ~割引コード~ ~クーポンコード~ ~郵便番号~ ~할인코드~ ~쿠폰코드~"
     " ~우편번호~",
     "en": "call dial phone tel telephone mobile hotline helpline ring contact fax text_to text_stop"
-    " text_help sms_to send_to reply stop unsubscribe to_stop opt_out order orders invoice ref"
-    " reference booking reservation confirmation_number confirmation_no ticket case parcel package"
-    " shipment tracking tracking_number awb receipt account acct a/c iban card ending ending_in"
-    " ending_with ends_in ends_with last_4 last_four flight train gate seat room suite apt"
-    " apartment floor zip balance amount total price payment transaction txn trx id membership"
-    " member points customer_number customer_no case_number license model version build street year"
-    " since until copyright section page number_ending meter policy appointment serial patient"
-    " claim channel bus platform extension ext",
+    " text_help sms_to send_to reply_to reply_stop stop unsubscribe to_stop opt_out order orders"
+    " invoice ref reference booking reservation confirmation_number confirmation_no ticket case"
+    " parcel package shipment tracking tracking_number awb receipt account acct a/c iban card"
+    " ending ending_in ending_with ends_in ends_with last_4 last_four flight train gate seat room"
+    " suite apt apartment floor zip balance amount total price payment transaction txn trx id"
+    " membership member points customer_number customer_no case_number license model version build"
+    " street year since until copyright section page number_ending meter policy appointment serial"
+    " patient claim channel bus platform extension ext",
     "es, pt": "llama llame telefono tel pedido factura cuenta tarjeta terminada_en acabada_en vuelo"
     " habitacion saldo importe referencia reserva expediente envio responde responda envia"
     " ligue fatura conta cartao final terminado_em voo quarto encomenda protocolo valor ano",

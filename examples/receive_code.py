@@ -1,0 +1,42 @@
+"""Rents a number, waits for the code that somebody sends to it, ends the rental.
+
+    DTMF_TOKEN=dtmf_… python examples/receive_code.py              waits until a code comes, at most 3 minutes
+    DTMF_TOKEN=dtmf_… python examples/receive_code.py --sandbox    in the sandbox: also pays, and is the phone that sends
+
+Prints the number, then the code. Whatever happens, the rental ends.
+"""
+
+import sys
+import threading
+
+from dtmf import DTMF, TimedOutError
+
+
+def be_the_phone(dtmf: DTMF, e164: str) -> None:
+    """Sends what a website would, to the number it was told: first an advertisement, then the code."""
+    dtmf.sandbox.receive(e164, "MyShop", "Welcome! Use promo code HELLO2026 for 10% off orders over $50.")
+    dtmf.sandbox.receive(e164, "MyShop", "482-913 is your MyShop code. It expires in 10 minutes.")
+
+
+def main() -> int:
+    """0 with a code, 1 without."""
+    sandbox = "--sandbox" in sys.argv[1:]
+    with DTMF() as dtmf:  # the token from DTMF_TOKEN; the address from DTMF_URL, else http://127.0.0.1:8000
+        if sandbox and dtmf.account()["balance"] < 10_000:
+            dtmf.sandbox.deposit(dtmf.new_address()["address"], 100_000)
+        e164 = dtmf.start_rental("us-mobile")["e164"]
+        try:
+            print(e164, flush=True)  # give this to whoever sends the code
+            if sandbox:
+                threading.Thread(target=be_the_phone, args=(dtmf, e164)).start()
+            print(dtmf.wait_for_code(e164, timeout=180))
+        except TimedOutError as error:
+            print(error, file=sys.stderr)
+            return 1
+        finally:
+            dtmf.end_rental(e164)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
