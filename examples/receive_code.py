@@ -25,15 +25,18 @@ def main() -> int:
         if sandbox and dtmf.account()["balance"] < 10_000:
             dtmf.sandbox.deposit(dtmf.new_address()["address"], 100_000)
         e164 = dtmf.start_rental("us-mobile")["e164"]
+        print(e164, flush=True)  # give this to whoever sends the code
+        phone = threading.Thread(target=be_the_phone, args=(dtmf, e164))
+        if sandbox:
+            phone.start()
         try:
-            print(e164, flush=True)  # give this to whoever sends the code
-            if sandbox:
-                threading.Thread(target=be_the_phone, args=(dtmf, e164)).start()
-            print(dtmf.wait_for_code(e164, timeout=180))
+            print(dtmf.wait_for_code(e164))
         except TimedOutError as error:
             print(error, file=sys.stderr)
             return 1
         finally:
+            if sandbox:
+                phone.join()
             dtmf.end_rental(e164)
     return 0
 
