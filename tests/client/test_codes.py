@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import tomllib
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def test_the_table_is_large_and_has_texts_without_a_code() -> None:
 )
 def test_the_line_for_browsers_counts_only_in_its_form(text: str, code: str | None) -> None:
     assert find_code(text) == code
+
+
+def test_the_examples_in_the_documents_are_true() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text()
+    (block,) = [block for block in document.split("```") if ">>> from dtmf.codes" in block]
+    examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "waiting.md", None, 0)
+    assert doctest.DocTestRunner().run(examples) == (0, 6)
 
 
 @pytest.mark.parametrize("digits", ["٤٨٢٩", "४८२९", "৪৮২৯", "๔๘๒๙", "４８２９", "۴۸۲۹", "௪௮௨௯", "၄၈၂၉", "𝟒𝟖𝟐𝟗", "④⑧②⑨"])
