@@ -231,3 +231,34 @@ async def test_the_meter_pauses_while_the_clocks_are_apart_and_goes_on_when_they
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+
+
+class JumpingGuard(ClockGuard):
+    """A clock guard; the moment after it was asked first, the wall's clock jumps by a year."""
+
+    def __init__(self, wall: FakeWall) -> None:
+        super().__init__(wall, lambda: 0)
+        self.wall, self.asked_again, self._asked = wall, asyncio.Event(), 0
+
+    def has_jumped(self) -> bool:
+        jumped = super().has_jumped()
+        self._asked += 1
+        if self._asked == 1:
+            self.wall.advance(us=YEAR_US)
+        if self._asked == 5:
+            self.asked_again.set()
+        return jumped
+
+
+async def test_a_clock_that_jumps_right_after_it_was_looked_at_ends_nothing(
+    runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter_worker, "LOOK_AGAIN_S", 0.001)
+    renter, guard = Renter(runtime.db), JumpingGuard(wall)
+    running = asyncio.create_task(run_meter(runtime, guard))
+    async with asyncio.timeout(10):
+        await guard.asked_again.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert renter.rentals()[0]["ended_at_us"] is None, "the meter ended a rental by a clock that can't be trusted"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from dtmf_server.operations import meter, retention
 from dtmf_server.runtime import Runtime
+from dtmf_server.storage.db import Tx
 from dtmf_server.workers.wait import wait_for
 
 log = logging.getLogger("dtmf.meter")
@@ -35,15 +36,22 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     """Settles accounts when they are due; sleeps until the next one is. Pauses while the clock can't be trusted."""
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
     woken = db.wakeups.listen("meter")
+
+    def sweep(tx: Tx) -> int | None:
+        """How many accounts were settled; None if the clock can't be trusted. Asked after the clock was read: a jump
+        between the two would end rentals by the wrong time."""
+        now_us = clock.now_us(tx)
+        return None if guard.has_jumped() else meter.sweep(tx, now_us=now_us, rest_us=settings.rest_us)
+
     try:
         while True:
             woken.clear()
-            if guard.has_jumped():
+            while swept := await db.write(sweep):
+                pass
+            if swept is None:
                 log.error("the clock has jumped by more than an hour: the meter pauses until it is right again")
                 await asyncio.sleep(LOOK_AGAIN_S)
                 continue
-            while await db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
-                pass
             due_us, now_us = await db.read(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
             until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
             await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
