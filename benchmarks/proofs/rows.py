@@ -68,6 +68,15 @@ RACES = Tests(
         Printed("live rentals of the one number", r"processes: (\d+) live rentals", lambda live: live == 1),
     ],
 )
+CLOCKS = Tests(
+    ["tests/money/test_clocks.py", "tests/whole/test_clocks.py"],
+    printed=[
+        Printed("jumps", r"(\d+) jumps of the clock", None),
+        Printed("sats charged twice", r"(\d+) sats charged twice"),
+        Printed("sats given back", r"(\d+) sats given back"),
+        Printed("sats billed past the run-out", r"(\d+) sats billed past"),
+    ],
+)
 MALFORMED = Tests(
     ["tests/api/test_malformed.py", "tests/api/test_openapi.py"],
     full={"DTMF_TEST_MALFORMED": "10000", "DTMF_TEST_EXAMPLES": "1000"},
@@ -129,7 +138,7 @@ ROWS = [
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),
-    Row(6, "Clocks may jump", "−1 h, +1 y, a day down past the run-out", (Tests(["tests/money/test_clocks.py"]),)),
+    Row(6, "Clocks may jump", "−1 h, +1 y, a day down past the run-out", (CLOCKS,)),
     Row(
         7,
         "Retries are safe",
