@@ -77,6 +77,30 @@ CLOCKS = Tests(
         Printed("sats billed past the run-out", r"(\d+) sats billed past"),
     ],
 )
+RETRIES = Tests(
+    ["tests/api/test_retries.py", "tests/api/test_cut.py"],
+    full={"DTMF_TEST_CUT_STRIDE": "1"},
+    printed=[
+        Printed("operations at once", r"(\d+) operations asked", None),
+        Printed("replies cut", r"(\d+) replies to", None),
+        Printed("effects too many or too few", r": (\d+) effects too many or too few"),
+    ],
+)
+RECYCLED = Tests(
+    ["tests/whole/test_recycled.py"],
+    printed=[
+        Printed("ways of reading", r"asked (\d+) ways", None),
+        Printed("older texts and addresses seen", r"ways: (\d+) older"),
+    ],
+)
+TENANTS = Tests(
+    ["tests/api/test_tenants.py"],
+    printed=[
+        Printed("requests", r"(\d+) operations with", None),
+        Printed("leaks", r"token: (\d+) leaks"),
+        Printed("operations untested", r"documented: (\d+) untested"),
+    ],
+)
 MALFORMED = Tests(
     ["tests/api/test_malformed.py", "tests/api/test_openapi.py"],
     full={"DTMF_TEST_MALFORMED": "10000", "DTMF_TEST_EXAMPLES": "1000"},
@@ -91,7 +115,12 @@ TOKENS = Tests(
     ["tests/api/test_tokens.py"],
     full={"DTMF_TEST_GUESSES": "1000000"},
     small={"DTMF_TEST_GUESSES": "20000"},
-    printed=[Printed("random tokens", r"(\d+) random tokens", None), Printed("well-formed", r": (\d+) well-formed")],
+    printed=[
+        Printed("random tokens", r"(\d+) random tokens", None),
+        Printed("hits", r": (\d+) well-formed"),
+        Printed("of them over HTTP", r"(\d+) wrong tokens over HTTP", None),
+        Printed("database reads", r"over HTTP: (\d+) database reads"),
+    ],
 )
 COMMANDS = Tests(
     ["tests/scale/test_killed_commands.py", "tests/scale/test_backups.py", "tests/storage/test_migrations.py"],
@@ -143,9 +172,9 @@ ROWS = [
         7,
         "Retries are safe",
         "each POST × 10 with one key; the reply cut at every byte",
-        (Tests(["tests/api/test_retries.py", "tests/api/test_cut.py"]),),
+        (RETRIES,),
     ),
-    Row(8, "A recycled number leaks nothing", "the next renter reads all", (Tests(["tests/whole/test_recycled.py"]),)),
+    Row(8, "A recycled number leaks nothing", "the next renter reads all", (RECYCLED,)),
     Row(
         10,
         "Webhooks never lose an SMS",
@@ -176,7 +205,7 @@ ROWS = [
         (INSIDE,),
     ),
     Row(15, "Bad input gets a clear error", "10,000 malformed requests; 1,000 per operation", (MALFORMED,)),
-    Row(17, "Tenants are apart", "every operation × every wrong token", (Tests(["tests/api/test_tenants.py"]),)),
+    Row(17, "Tenants are apart", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
     Row(18, "Tokens resist guessing", "1,000,000 random tokens", (TOKENS,)),
     Row(
         22,

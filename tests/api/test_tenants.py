@@ -41,6 +41,8 @@ def leaks(renter: Renter, asked: Asked, answer: bytes) -> list[str]:
 
 @ONE_ENGINE
 def test_every_operation_of_the_document_has_a_case(renter: Renter, document: dict[str, Any]) -> None:
+    untested = names_of(document) - set(calls(renter))
+    print(f"{len(names_of(document))} operations documented: {len(untested)} untested")
     assert names_of(document) == set(calls(renter)), "a new operation needs a case in operations.py, and a look here"
     assert names_of(document) >= REFUSED | PUBLIC
 
@@ -66,14 +68,16 @@ def test_lists_without_their_filters_are_the_callers_own(
 def test_another_accounts_token_reads_and_changes_nothing(
     db: Database, renter: Renter, other: Renter, connection: Connection
 ) -> None:
-    before = dump(db, renter.account_id)
+    before, leaked = dump(db, renter.account_id), []
     for name, call in calls(renter).items():
         asked = call.asked(name, other.token)
         reply = connection.send(asked)
         expected = 404 if name in NOT_FOUND else 422 if name in REFUSED else call.status
         assert reply.status == expected, (name, reply)
-        assert not leaks(renter, asked, reply.body), (name, reply)
+        leaked += leaks(renter, asked, reply.body)
+        assert not leaked, (name, reply)
         assert dump(db, renter.account_id) == before, name
+    print(f"{len(calls(renter))} operations with another's token: {len(leaked)} leaks")
 
 
 def test_the_same_requests_by_the_renter_do_read_and_change(
@@ -99,16 +103,16 @@ def test_a_revoked_token_reads_and_changes_nothing(db: Database, renter: Renter,
 
 
 def _refused_everywhere(db: Database, renter: Renter, connection: Connection, bearer: str | None) -> None:
-    before = dump(db)
-    for name, call in calls(renter).items():
-        if name in PUBLIC:
-            continue
+    before, leaked, private = dump(db), [], {n: c for n, c in calls(renter).items() if n not in PUBLIC}
+    for name, call in private.items():
         asked = call.asked(name, bearer, **{"Idempotency-Key": "a key"})
         reply = connection.send(asked)
         assert (reply.status, reply.code) == (401, "unauthenticated"), (name, reply)
         assert reply.headers["www-authenticate"] == "Bearer"
-        assert not leaks(renter, asked, reply.body), name
+        leaked += leaks(renter, asked, reply.body)
+        assert not leaked, name
     assert dump(db) == before
+    print(f"{len(private)} operations with {'a revoked' if bearer else 'no'} token: {len(leaked)} leaks")
 
 
 def test_an_answer_does_not_tell_a_strangers_number_from_none(

@@ -131,7 +131,9 @@ def test_the_next_renter_sees_nothing_older(renters: tuple[DTMF, DTMF], url: str
         assert following.numbers() == [rented]
         assert list(following.messages()) == list(following.messages(NUMBER)) == []
         assert [*following.deposits(), *following.addresses(), *following.sandbox.sent()] == []
-        assert seen(canaries, everything(url, new_token(1))) == []
+        older = seen(canaries, everything(url, new_token(1)))
+        print(f"the next renter asked {len(paths_to_read(url))} ways: {len(older)} older texts and addresses seen")
+        assert older == []
 
         following.sandbox.receive(NUMBER, "NextSender", "next-text")
         following.send_message(NUMBER, "+447911555444", "next-sent")
