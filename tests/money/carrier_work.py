@@ -23,14 +23,16 @@ def posted(tx: Tx, work: Work, *, now_us: int) -> None:
     deliver.delivered(tx, work, attempt=_attempt("", now_us, 200), now_us=now_us)
 
 
-def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, rest_us: int) -> None:
-    """Writes what came of the attempt."""
+def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, rest_us: int) -> str | None:
+    """Writes what came of the attempt; what has become of the message, None if it is on its way still."""
     attempt = _attempt(outcome, now_us, None)
     if outcome == "sent":
         forward.handed_over(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
-    elif outcome == "failed":
+        return "sent"
+    if outcome == "failed":
         forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
-    elif outcome == "busy":
+        return "failed"
+    if outcome == "busy":
         deliver.not_delivered(
             tx,
             work,
@@ -41,6 +43,12 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
             now_us=now_us,
             rest_us=rest_us,
         )
+        return "failed" if _is_parked(tx, work.id) else None  # after three days nobody tries again
+    return None
+
+
+def _is_parked(tx: Tx, delivery_id: int) -> bool:
+    return tx.one("SELECT 1 FROM deliveries WHERE id = :id AND state = 'parked'", id=delivery_id) is not None
 
 
 def _attempt(reason: str, now_us: int, status: int | None) -> Attempt:

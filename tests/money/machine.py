@@ -97,6 +97,8 @@ class Money(CoinsAndClocks):
         rental = self.plain.settle(id_, self.now_us).rental(e164)
         assert rental is not None
         rental.action = None if action is None else (action.kind.value, action.destination)
+        if rental.action is None or rental.action[0] != "forward":
+            self.plain.give_up_forwards(rental.id, self.now_us)
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -168,9 +170,9 @@ class Money(CoinsAndClocks):
             assert outgoing is None, "sent what is not to be sent"
             return
         assert outgoing is not None and outgoing.message_id == message_id
-        self._write(lambda tx: carrier_work.conclude(tx, work, message_id, outcome, **terms))
-        if outcome in ("sent", "failed"):
-            self.plain.move_on(message_id, outcome, self.now_us)
+        status = self._write(lambda tx: carrier_work.conclude(tx, work, message_id, outcome, **terms))
+        if status is not None:
+            self.plain.move_on(message_id, status, self.now_us)
 
     def _forwarded(self, work: Work, outgoing: Any) -> int | None:
         """The sent message of a forward, charged when it is first attempted; None if it could not be."""
@@ -186,7 +188,12 @@ class Money(CoinsAndClocks):
             return None
         assert outgoing is not None, "a forward that could be paid was not sent"
         self.plain.messages[outgoing.message_id] = PlainMessage(
-            outgoing.message_id, work.account_id, cost, "queued", forward_of=work.message_id
+            outgoing.message_id,
+            work.account_id,
+            cost,
+            "queued",
+            forward_of=work.message_id,
+            forwarded_by=work.rental_id,
         )
         return int(outgoing.message_id)
 

@@ -73,6 +73,7 @@ class PlainMessage:
     cost: int
     status: str
     forward_of: int | None = None
+    forwarded_by: int | None = None  # the rental
 
 
 def segments(text: str) -> int:
@@ -208,6 +209,12 @@ class PlainService:
         if status == "failed":
             account.balance += message.cost
             message.cost = 0
+
+    def give_up_forwards(self, rental_id: int, now_us: int) -> None:
+        """The rental forwards no longer: those charged that no carrier has taken are not sent, and given back."""
+        for message in self.messages.values():
+            if message.forwarded_by == rental_id and message.status == "queued":
+                self.move_on(message.id, "failed", now_us)
 
     def move_coins(self, account_id: int, sats: int, now_us: int) -> None:
         """A deposit is credited, what is owed paid from it; or reversed, what is missing owed."""

@@ -3,9 +3,11 @@
 from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.operations import account, rent, verify
 from dtmf_server.storage import accounts, rentals
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 from money.plain_chain import PlainChain
 from money.plain_service import PlainAccount, PlainService
+
+PAGE = 50
 
 
 def check(tx: Tx, plain: PlainService, chain: PlainChain, *, now_us: int) -> None:
@@ -50,10 +52,11 @@ def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> N
 
 
 def _transactions(tx: Tx, expected: PlainAccount) -> None:
-    rows, after = [], 0
-    while page := account.transactions(tx, expected.id, after=after, limit=50):
+    rows: list[Row] = []
+    while len(rows) % PAGE == 0 and (
+        page := account.transactions(tx, expected.id, after=rows[-1]["id"] if rows else 0, limit=PAGE)
+    ):
         rows += page
-        after = page[-1]["id"]
     total = 0
     for row in rows:
         total += row["amount"] if row["credit"] == expected.id else -row["amount"]

@@ -19,6 +19,7 @@ def test_every_satoshi_is_where_counting_says_it_is(database_url: str) -> None:
             size = settings(PROFILE, max_examples=runs, stateful_step_count=STEPS_PER_RUN)
             run_state_machine_as_test(seed(tried)(machine), settings=size)
             tried += 1
+            print(f"{engine}: {machine.steps_done} of {wanted} steps", file=sys.stderr, flush=True)
     except BaseException:
         print(f"to see it again: DTMF_MONEY_SEED={tried}, engine {engine}", file=sys.stderr)
         raise
