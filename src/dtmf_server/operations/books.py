@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from dtmf_server.core import billing, money
+from dtmf_server.core import billing, low_balance, money
 from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
-from dtmf_server.core.rental import DAY_US, HOUR_US, EndReason
+from dtmf_server.core.rental import EndReason
 from dtmf_server.storage import accounts, entries, events, numbers, rentals
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import Tx
@@ -116,10 +116,11 @@ class Books:
         """Writes transfers, minutes, ended rentals, events and accounts."""
         for account in self.accounts.values():
             account.depletes_at_us = billing.depletes_at(account.balance, account.running)
-            account.low_balance_warnings = _warnings_still_true(account)
+            self._warn(account, [account.depletes_at_us], since=None)
         entries.append(self._tx, self._transfers)
         rentals.store_booked(self._tx, self._booked.values())
         self._write_ends()
+        self._events.sort(key=lambda event: event.at_us)
         events.append(self._tx, self._events)
         accounts.store(self._tx, self.accounts.values())
         self._tx.notify("meter")
@@ -130,6 +131,7 @@ class Books:
         if all(rental.next_minute_us > now_us for rental in account.running):
             account.settled_at_us = now_us  # no minute has started since: the usual case of a busy account
             return
+        since = replace(account)
         before = {rental.rental_id: rental for rental in account.running}
         settled = billing.settle(account.balance, account.running, now_us)
         for rental, at_us in settled.ended:
@@ -140,6 +142,21 @@ class Books:
         assert account.balance == settled.balance, "the minutes booked are not the minutes settled"
         account.running = settled.running
         account.settled_at_us = now_us
+        ran_out = dict.fromkeys(at_us for _, at_us in settled.ended)
+        self._warn(account, [*ran_out, settled.depletes_at_us], since=since)
+
+    def _warn(self, account: Account, depletions: list[int | None], *, since: Account | None) -> None:
+        """Notes the warnings that became due since the account was like that; None: because of what was just done."""
+        warnings, account.low_balance_warnings = low_balance.due(
+            account.low_balance_warnings,
+            depletions,
+            from_us=since.settled_at_us if since else account.settled_at_us,
+            until_us=account.settled_at_us,
+        )
+        for warning in warnings:
+            then = billing.settle(since.balance, since.running, warning.at_us) if since else account
+            data = {"hours": warning.hours, "balance": then.balance, "runs_out_at_us": warning.depletes_at_us}
+            self._events.append(Event(account.id, warning.at_us, "balance.low", data=data))
 
     def _book_minutes(self, account: Account, before: Running, after: Running, at_us: int) -> None:
         start, end = before.booked_minutes, after.booked_minutes
@@ -216,15 +233,6 @@ class Books:
                 )
                 for account_id, rental, at_us in ended
             ]
-
-
-def _warnings_still_true(account: Account) -> int:
-    """How many low-balance warnings given so far still describe the account: more money takes them back."""
-    if account.depletes_at_us is None:
-        return 0
-    runway_us = account.depletes_at_us - account.settled_at_us
-    reached = 2 if runway_us <= HOUR_US else 1 if runway_us <= DAY_US else 0
-    return min(account.low_balance_warnings, reached)
 
 
 @contextmanager

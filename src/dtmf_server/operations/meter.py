@@ -1,5 +1,6 @@
-"""The meter: ends rentals whose money has run out and books started minutes at least once a day."""
+"""The meter: ends rentals whose money has run out, warns before, and books started minutes at least once a day."""
 
+from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.operations.books import open_books
 from dtmf_server.storage import accounts
@@ -9,8 +10,11 @@ SWEEP_MAX = 500  # accounts settled in one transaction
 
 
 def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
-    """How many accounts were settled: those out of money, and those not booked for a day. 0: nothing is due."""
-    due = accounts.due_for_settlement(tx, now_us=now_us, settled_before_us=now_us - DAY_US, limit=SWEEP_MAX)
+    """How many accounts were settled: those out of money, to be warned, or not booked for a day. 0: nothing is due."""
+    due = set(accounts.due_for_settlement(tx, now_us=now_us, settled_before_us=now_us - DAY_US, limit=SWEEP_MAX))
+    for given, threshold_us in enumerate(THRESHOLDS_US):
+        by_us, left = now_us + threshold_us, SWEEP_MAX - len(due)
+        due |= set(accounts.due_for_warning(tx, given=given, depletes_by_us=by_us, limit=left))
     if due:
         with open_books(tx, due, now_us=now_us, rest_us=rest_us):
             pass
@@ -18,5 +22,9 @@ def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
 
 
 def next_due_us(tx: Tx) -> int | None:
-    """When the meter has to look again: the next account runs out of money. None: nobody pays."""
-    return accounts.next_depletion_us(tx)
+    """When the meter has to look again: the next account runs out of money or is to be warned. None: nobody pays."""
+    due = [accounts.next_depletion_us(tx)]
+    for given, threshold_us in enumerate(THRESHOLDS_US):
+        at_us = accounts.next_depletion_unwarned_us(tx, given=given)
+        due.append(None if at_us is None else at_us - threshold_us)
+    return min((at_us for at_us in due if at_us is not None), default=None)

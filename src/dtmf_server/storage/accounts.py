@@ -112,9 +112,33 @@ def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: in
     return sorted({row["id"] for row in rows})
 
 
+def due_for_warning(tx: Tx, *, given: int, depletes_by_us: int, limit: int) -> list[int]:
+    """Accounts that were given so many warnings and whose money runs out by then."""
+    rows = tx.all(
+        "SELECT id FROM accounts WHERE low_balance_warnings = :given AND depletes_at_us IS NOT NULL"
+        " AND depletes_at_us <= :depletes_by_us ORDER BY depletes_at_us LIMIT :limit",
+        given=given,
+        depletes_by_us=depletes_by_us,
+        limit=limit,
+    )
+    return [row["id"] for row in rows]
+
+
 def next_depletion_us(tx: Tx) -> int | None:
     """When the next account runs out of money."""
     row = tx.one("SELECT min(depletes_at_us) AS at_us FROM accounts WHERE depletes_at_us IS NOT NULL")
+    assert row is not None
+    at_us: int | None = row["at_us"]
+    return at_us
+
+
+def next_depletion_unwarned_us(tx: Tx, *, given: int) -> int | None:
+    """When the next of the accounts that were given so many warnings runs out of money."""
+    row = tx.one(
+        "SELECT min(depletes_at_us) AS at_us FROM accounts"
+        " WHERE low_balance_warnings = :given AND depletes_at_us IS NOT NULL",
+        given=given,
+    )
     assert row is not None
     at_us: int | None = row["at_us"]
     return at_us

@@ -42,10 +42,12 @@ accounts = Table(
     Column("depletes_at_us", BigInteger),
     # How many of the low-balance warnings of this runway were given: 0, 1 (24 h), 2 (1 h).
     Column("low_balance_warnings", SmallInteger, nullable=False, server_default="0"),
+    Column("webhook_url", Text),  # where the account's own events are posted
     Column("webhook_version", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_wall_us", BigInteger),
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
+    partial_index("ix_accounts_warnings", "low_balance_warnings", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_settled", "settled_at_us", where="depletes_at_us IS NOT NULL"),
 )
 

@@ -49,10 +49,14 @@ deliveries = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
-    Column("rental_id", Id, ForeignKey("rentals.id"), nullable=False),
-    Column("message_id", Id, ForeignKey("messages.id")),  # null for a test, which delivers no message
+    Column("rental_id", Id, ForeignKey("rentals.id")),  # null for an event, which goes to the account's own webhook
+    Column("message_id", Id, ForeignKey("messages.id")),  # null for a test and an event, which deliver no message
+    Column("event_id", Id, ForeignKey("events.id")),
     Column(
-        "kind", Text, CheckConstraint("kind IN ('webhook', 'forward', 'send', 'test')", name="kind"), nullable=False
+        "kind",
+        Text,
+        CheckConstraint("kind IN ('webhook', 'forward', 'send', 'test', 'event')", name="kind"),
+        nullable=False,
     ),
     Column("destination", Text, nullable=False),
     Column(
@@ -73,9 +77,13 @@ deliveries = Table(
     Column("reason", Text),
     CheckConstraint("(state = 'waiting') = (finished_at_us IS NULL)", name="finished"),
     CheckConstraint("state = 'waiting' OR leased_until_us IS NULL", name="lease"),
-    CheckConstraint("(kind = 'test') = (message_id IS NULL)", name="test"),
+    CheckConstraint("(kind IN ('test', 'event')) = (message_id IS NULL)", name="message"),
+    CheckConstraint("(kind = 'event') = (rental_id IS NULL)", name="rental"),
+    CheckConstraint("(kind = 'event') = (event_id IS NOT NULL)", name="event"),
     UniqueConstraint("message_id", "kind"),
+    UniqueConstraint("event_id"),
     partial_index("ix_deliveries_due", "due_at_us", "id", where="state = 'waiting'"),
+    partial_index("ix_deliveries_events", "account_id", "id", where="kind = 'event' AND state = 'waiting'"),
     partial_index("ix_deliveries_line", "rental_id", "kind", "id", where="state = 'waiting'"),
     partial_index("ix_deliveries_retrying", "destination", "due_at_us", where="state = 'waiting' AND attempts > 0"),
     Index("ix_deliveries_account_id_id", "account_id", "id"),

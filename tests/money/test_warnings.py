@@ -1,0 +1,225 @@
+"""`balance.low` at 24 hours and at 1 hour of runway: once each, at the very minute, whoever looks and whenever."""
+
+import json
+from functools import partial
+from itertools import count
+
+import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+
+from dtmf_server.core import low_balance
+from dtmf_server.operations import account as account_operations
+from dtmf_server.operations import meter, rent
+from dtmf_server.operations.books import open_books
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage.db import Database, Tx
+from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, initialise, open_account
+from money import fresh
+from money.plain_warnings import PlainAccount, Told, live, started
+from money.sizes import EXAMPLES, PROFILE, SEED
+
+CATALOG = {
+    Group("one", rental_cost_per_minute=1, cost_per_inbound_message=40): [f"+120255501{n:02}" for n in range(4)],
+    Group("ten", rental_cost_per_minute=10, cost_per_inbound_message=40): [f"+120255502{n:02}" for n in range(4)],
+    Group("none", rental_cost_per_minute=0, cost_per_inbound_message=0): [f"+120255503{n:02}" for n in range(4)],
+}
+COST = {group.id: group.rental_cost_per_minute for group in CATALOG}
+REST = {"rest_us": DAY_US}
+
+# Around the thresholds, around a minute, and anything up to two days.
+spans_us = (
+    st.sampled_from([0, 1, MINUTE_US - 1, MINUTE_US, HOUR_US, DAY_US - HOUR_US, DAY_US - 1, DAY_US, 2 * DAY_US])
+    | st.integers(0, 200).map(lambda minutes: minutes * MINUTE_US)
+    | st.integers(0, 2 * DAY_US)
+)
+coins = st.sampled_from([1, 59, 60, 61, 600, 1439, 1440, 1441, 3000, 14_400]) | st.integers(1, 5000)
+steps = st.lists(
+    st.tuples(st.just("passes"), spans_us)
+    | st.tuples(st.just("sweep"), st.just(0))
+    | st.tuples(st.just("deposit"), coins)
+    | st.tuples(st.just("rent"), st.sampled_from(sorted(COST)))
+    | st.tuples(st.just("end"), st.integers(0, 3))
+    | st.tuples(st.just("receive"), st.integers(0, 3)),
+    min_size=4,
+    max_size=14,
+)
+
+
+class Service:
+    """The service and the plain account, told the same."""
+
+    def __init__(self, db: Database) -> None:
+        self.db, self.now_us, self.plain, self.refs = db, START_US, PlainAccount(), count()
+        initialise(db, CATALOG)
+        self.id = open_account(db)
+        self.numbers: dict[int, str] = {}
+
+    def passes(self, span_us: int) -> None:
+        """Nobody looks meanwhile: the service may as well be down."""
+        self.now_us += span_us
+        self.plain.until(self.now_us)
+
+    def sweep(self, _: int = 0) -> None:
+        while self.db.write_now(lambda tx: meter.sweep(tx, now_us=self.now_us, **REST)):
+            pass
+
+    def deposit(self, amount: int) -> None:
+        def book(tx: Tx) -> None:
+            with open_books(tx, [self.id], now_us=self.now_us, **REST) as books:
+                books.deposit(self.id, amount, ref=str(next(self.refs)), reference="test")
+
+        self.db.write_now(book)
+        self.plain.balance += amount
+        self.plain.changed(self.now_us)
+
+    def rent(self, group: str) -> None:
+        if self.plain.balance < COST[group] or len(live(self.plain.rentals)) == 4:
+            return
+        row = self.db.write_now(lambda tx: rent.start(tx, self.id, group, now_us=self.now_us, **REST))
+        started(self.plain, row["id"], at_us=self.now_us, cost=COST[group])
+        self.numbers[row["id"]] = row["e164"]
+
+    def end(self, nth: int) -> None:
+        if not (rentals := live(self.plain.rentals)):
+            return
+        rental = rentals[nth % len(rentals)]
+        self.db.write_now(lambda tx: rent.end(tx, self.id, self.numbers[rental.id], now_us=self.now_us, **REST))
+        rental.ended_us = self.now_us
+        self.plain.changed(self.now_us)
+
+    def receive(self, nth: int) -> None:
+        if not (rentals := live(self.plain.rentals)):
+            return
+        rental = rentals[nth % len(rentals)]
+        sms = [Inbound(self.numbers[rental.id], "+1234", "x")]
+        self.db.write_now(lambda tx: receive_many(tx, sms, now_us=self.now_us, **REST))
+        self.plain.balance -= min(self.plain.balance, 40 if rental.cost else 0)
+        self.plain.changed(self.now_us)
+
+    def told(self) -> list[Told]:
+        """The warnings that were written as events."""
+        rows = self.db.read_now(
+            lambda tx: tx.all("SELECT at_us, data FROM events WHERE kind = 'balance.low' ORDER BY id")
+        )
+        data = [(row["at_us"], json.loads(row["data"])) for row in rows]
+        return [(each["hours"], at_us, each["balance"], each["runs_out_at_us"]) for at_us, each in data]
+
+    def usage_is_exact(self) -> None:
+        """`GET /usage` is what counting minutes gives."""
+        usage = self.db.read_now(lambda tx: account_operations.usage(tx, self.id, now_us=self.now_us))
+        rentals = live(self.plain.rentals)
+        assert (usage.balance, usage.cost_per_minute) == (self.plain.balance, sum(r.cost for r in rentals))
+        assert usage.runs_out_at_us == self.plain.runs_out_us()
+
+
+def test_warnings_are_those_of_looking_every_minute(database_url: str) -> None:
+    examples = EXAMPLES if database_url.startswith("sqlite") else EXAMPLES // 6
+
+    @seed(SEED)
+    @settings(PROFILE, max_examples=examples)
+    @given(steps)
+    def check(steps: list[tuple[str, object]]) -> None:
+        with fresh.fresh_database(database_url) as db:
+            service = Service(db)
+            for name, value in [("deposit", 3000), *steps]:
+                getattr(service, name)(value)
+                service.usage_is_exact()
+            service.sweep()
+            assert service.told() == service.plain.told
+
+    try:
+        check()
+    finally:
+        fresh.close_all()
+
+
+def test_an_account_nobody_touches_is_found_at_its_minute_and_left_alone_otherwise(db: Database) -> None:
+    """The meter's own question, at each threshold and a microsecond before it."""
+    id_ = open_account(db)
+    service_has(db, id_, 2 * 1440 * 13)
+    db.write_now(lambda tx: rent.start(tx, id_, "us-mobile", now_us=START_US, **REST))
+    runs_out_us = START_US + 2 * DAY_US
+    sweep = partial(_sweep, db)
+    for due_us in (runs_out_us - DAY_US, runs_out_us - HOUR_US, runs_out_us):
+        assert sweep(due_us - 1) in (0, 1)  # a day since the last booking is a reason of its own
+        assert sweep(due_us - 1) == 0
+        assert db.read_now(meter.next_due_us) == due_us
+        assert sweep(due_us) == 1
+        assert sweep(due_us) == 0
+    assert db.read_now(meter.next_due_us) is None
+    rows = db.read_now(lambda tx: tx.all("SELECT kind, at_us FROM events ORDER BY id"))
+    assert [(row["kind"], row["at_us"]) for row in rows] == [
+        ("balance.low", runs_out_us - DAY_US),
+        ("balance.low", runs_out_us - HOUR_US),
+        ("rental.ended", runs_out_us),
+    ]
+
+
+def _sweep(db: Database, now_us: int) -> int:
+    return db.write_now(lambda tx: meter.sweep(tx, now_us=now_us, **REST))
+
+
+def service_has(db: Database, account_id: int, amount: int) -> None:
+    """Coins for an account."""
+
+    def book(tx: Tx) -> None:
+        with open_books(tx, [account_id], now_us=START_US, **REST) as books:
+            books.deposit(account_id, amount, ref=f"{account_id}", reference="test")
+
+    db.write_now(book)
+
+
+def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database) -> None:
+    """The plan, not the time: every part of the meter's question is answered by an index alone."""
+    if db.dialect.name == "postgresql":
+        db.write_now(lambda tx: tx.run("SET LOCAL enable_seqscan = off"))
+    explain = "EXPLAIN QUERY PLAN " if db.dialect.name == "sqlite" else "EXPLAIN "
+    asked: list[str] = []
+
+    class Noted(Tx):
+        def all(self, statement: str, **parameters: object):  # type: ignore[no-untyped-def]  # as in Tx
+            asked.extend(str(dict(row)) for row in super().all(explain + statement, **parameters))
+            return []
+
+        def one(self, statement: str, **parameters: object):  # type: ignore[no-untyped-def]  # as in Tx
+            self.all(statement, **parameters)
+            return {"at_us": None}
+
+    def look(tx: Tx) -> None:
+        if db.dialect.name == "postgresql":
+            tx.run("SET LOCAL enable_seqscan = off")  # a handful of accounts would be read one by one
+        noted = Noted(tx._dialect, tx._cursor)
+        meter.sweep(noted, now_us=START_US, **REST)
+        meter.next_due_us(noted)
+
+    db.write_now(look)
+    plan = "\n".join(asked)
+    assert plan.count("ix_accounts_warnings") >= 4 and plan.count("ix_accounts_depletes") >= 1
+    assert "SCAN accounts'" not in plan and "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize(
+    ("given_", "depletions", "from_us", "until_us", "expected", "left"),
+    [
+        (0, [None], 0, 0, [], 0),
+        (2, [None], 0, 0, [], 0),
+        (0, [DAY_US + 1], 0, 0, [], 0),
+        (0, [DAY_US + 1], 0, 1, [(24, 1)], 1),
+        (0, [DAY_US], 0, 0, [(24, 0)], 1),
+        (1, [DAY_US], 0, 0, [], 1),
+        (0, [HOUR_US], 0, 0, [(1, 0)], 2),
+        (1, [HOUR_US + 1], 0, 0, [], 1),
+        (1, [HOUR_US + 1], 0, 1, [(1, 1)], 2),
+        (2, [HOUR_US + 1], 0, 0, [], 1),
+        (2, [DAY_US + 1], 0, 0, [], 0),
+        (0, [2 * DAY_US, None], 0, 3 * DAY_US, [(24, DAY_US), (1, 2 * DAY_US - HOUR_US)], 0),
+        (0, [2 * DAY_US, 2 * DAY_US + 2 * HOUR_US], 0, 2 * DAY_US, [(24, DAY_US), (1, 2 * DAY_US - HOUR_US)], 1),
+    ],
+)
+def test_thresholds_are_reached_at_their_microsecond(
+    given_: int, depletions: list[int | None], from_us: int, until_us: int, expected: list[tuple[int, int]], left: int
+) -> None:
+    found, after = low_balance.due(given_, depletions, from_us=from_us, until_us=until_us)
+    assert [(warning.hours, warning.at_us) for warning in found] == expected
+    assert after == left
