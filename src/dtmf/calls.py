@@ -1,7 +1,7 @@
 """Each endpoint as data: its checks, method, path and body, and how its answer is read. Pure.
 
-One definition serves both clients. A POST or DELETE carries an idempotency key; GET and PATCH mean the same
-however often they arrive. So every operation here may be tried again after a failure."""
+One definition serves both clients. A POST or DELETE carries an idempotency key; GET, PATCH and PUT mean the
+same however often they arrive. So every operation here may be tried again after a failure."""
 
 from __future__ import annotations
 
@@ -171,6 +171,17 @@ def rotate_webhook_secret() -> Call[str]:
     return Operation("POST", "/webhook_secret"), _secret
 
 
+def account_webhook() -> Call[str | None]:
+    """GET /account/webhook"""
+    return Operation("GET", "/account/webhook"), _url
+
+
+def set_account_webhook(url: object) -> Call[bool]:
+    """PUT /account/webhook"""
+    checked = None if url is None else checks.http_url("url", url)
+    return Operation("PUT", "/account/webhook", {"url": checked}), _true
+
+
 def sandbox_receive(e164: object, sender: object, content: object) -> Call[FullMessage]:
     """POST /sandbox/message; phones do send empty texts"""
     body: dict[str, object] = {
@@ -245,6 +256,13 @@ def _secret(answer: Any) -> str:
     if isinstance(secret, str):
         return secret
     raise ValueError("without a secret")
+
+
+def _url(answer: Any) -> str | None:
+    url = _an_object(answer).get("url", answer)
+    if url is None or isinstance(url, str):
+        return url
+    raise ValueError("without a URL")
 
 
 def _replayed(answer: Any) -> int:

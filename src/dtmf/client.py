@@ -166,6 +166,14 @@ class DTMF(Configured):
         """A new secret. For 24 hours webhooks carry a signature of the old one too."""
         return self._perform(calls.rotate_webhook_secret())
 
+    def account_webhook(self) -> str | None:
+        """Where the account's own events (balance.low) are posted; None: nowhere."""
+        return self._perform(calls.account_webhook())
+
+    def set_account_webhook(self, url: str | None) -> bool:
+        """Has them posted to this URL, signed like every webhook; None: no more. True, or an error."""
+        return self._perform(calls.set_account_webhook(url))
+
     @property
     def sandbox(self) -> Sandbox:
         """What only a sandbox can do: let an SMS or a payment arrive, let time pass."""

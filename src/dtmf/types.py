@@ -126,10 +126,11 @@ class Attempt(TypedDict):
 
 
 class Delivery(TypedDict):
-    """An SMS on its way to a webhook or a phone: state is 'waiting', 'delivered' or 'parked'."""
+    """An SMS on its way to a webhook or a phone, or an event to the account's webhook (e164 None): state is 'waiting',
+    'delivered' or 'parked'."""
 
     id: int
-    e164: str
+    e164: str | None
     kind: str
     destination: str
     state: str

@@ -40,6 +40,7 @@ _NOT_TIMES += [
 # Values no field of that name takes, in a body.
 BODY = {
     "since": [*_NOT_TEXT, "raw:null", *_NOT_TIMES],
+    "url": [*_NOT_TEXT, *_NOT_LINES, "", "x", "+13105550123", "ftp://example.org/", "https://", "https://10.0.0.1/"],
     "e164": [*_NOT_TEXT, "raw:null", *_NOT_E164],
     "group_id": [*_NOT_TEXT, "raw:null", "", "\0", "us-mobile\0", "us-mobile\n", " us-mobile", "US-MOBILE", "x" * 65],
     "sms_forwarded_to": [

@@ -138,6 +138,8 @@ def calls(renter: Renter) -> dict[str, Call]:
         "GET /api/v1/usage": Call(200),
         "GET /api/v1/transactions": Call(200, query={"after": 0, "limit": 100}),
         "POST /api/v1/accounts": Call(201),
+        "GET /api/v1/account/webhook": Call(200),
+        "PUT /api/v1/account/webhook": Call(200, {"url": renter.hook}),
         "GET /api/v1/tokens": Call(200),
         "POST /api/v1/tokens": Call(201, {"label": "laptop"}),
         "GET /api/v1/addresses": Call(200),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -167,6 +168,37 @@ def test_the_secret_is_shown_and_rotated_once_per_call(dtmf: Any, stub: Stub) ->
     assert (rotated.method, rotated.target) == ("POST", "/api/v1/webhook_secret")
     assert "idempotency-key" not in shown.headers
     assert rotated.headers["idempotency-key"]
+
+
+def test_the_accounts_webhook_is_told_and_set_however_often(dtmf: Any, stub: Stub) -> None:
+    url = "https://example.org/low"
+    for answer in ({"url": None}, {"url": url}, {"url": url}, {"url": None}):
+        stub.answers(answer)
+    assert dtmf.account_webhook() is None
+    assert dtmf.set_account_webhook(url) is True
+    assert dtmf.account_webhook() == url
+    assert dtmf.set_account_webhook(None) is True
+    asked = [(request.method, request.target, request.body) for request in stub.received]
+    path = "/api/v1/account/webhook"
+    assert [(method, target) for method, target, _ in asked] == [(m, path) for m in ("GET", "PUT", "GET", "PUT")]
+    assert [json.loads(body) for _, _, body in asked if body] == [{"url": url}, {"url": None}]
+    assert all("idempotency-key" not in request.headers for request in stub.received)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x", "ftp://example.org/", "https://", "https://u@example.org/", b"https://e.org", 1]
+)
+def test_an_account_webhook_that_is_no_url_never_leaves(dtmf: Any, stub: Stub, url: object) -> None:
+    with pytest.raises(ValueError, match="url must be"):
+        dtmf.set_account_webhook(url)
+    assert stub.connections == 0
+
+
+@pytest.mark.parametrize("answer", [{}, {"url": 1}, [None], "https://example.org"])
+def test_an_answer_without_a_url_is_the_services_fault(dtmf: Any, stub: Stub, answer: object) -> None:
+    stub.answers(answer)
+    with pytest.raises(ServerError):
+        dtmf.account_webhook()
 
 
 @pytest.mark.parametrize("answer", [[], "whsec_x", None, 1])

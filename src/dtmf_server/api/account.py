@@ -11,6 +11,7 @@ from dtmf_server.api import calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core import token
 from dtmf_server.core.errors import SignupClosed
+from dtmf_server.core.moment import iso
 from dtmf_server.operations import account
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Tx
@@ -33,7 +34,7 @@ async def get_account(request: Request) -> ASGIResponse:
 async def get_usage(request: Request) -> wire.Usage:
     """Balance, satoshis per minute over all rentals, and when the money runs out."""
     usage = await calls.glance(request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us))
-    runs_out_at = None if usage.runs_out_at_us is None else wire.iso(usage.runs_out_at_us)
+    runs_out_at = None if usage.runs_out_at_us is None else iso(usage.runs_out_at_us)
     return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at)
 
 

@@ -12,6 +12,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 import dtmf_server
 from dtmf_server.api import (
     account,
+    account_webhook,
     body,
     deliveries,
     deposits,
@@ -49,7 +50,7 @@ async def _check(request: Request) -> None:
     if any(str(value) not in segments for value in request.path_params.values()):
         raise NotFoundException  # int() reads 1_0, and digits of every script
     query.check(request)
-    if request.method in ("POST", "PATCH") and body.type_of(request.route_handler) is None:
+    if request.method in ("POST", "PATCH", "PUT") and body.type_of(request.route_handler) is None:
         body.nothing(await request.body())
 
 
@@ -61,7 +62,7 @@ def _only_the_document(request: Request) -> None:
 
 def create_app(runtime: Runtime) -> Any:
     """The ASGI application over this runtime."""
-    resources = [account, tokens, deposits, numbers, messages, events, deliveries, sandbox]
+    resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries, sandbox]
     api = Router(
         "/api/v1",
         route_handlers=[route for resource in resources for route in resource.ROUTES],

@@ -37,6 +37,12 @@ class NewToken(Struct, forbid_unknown_fields=True):
     label: Annotated[str, Meta(min_length=1, max_length=100)] = "unnamed"
 
 
+class NewAccountWebhook(Struct, forbid_unknown_fields=True):
+    """Where the account's own events are posted: an https URL, or null for nowhere."""
+
+    url: str | None
+
+
 class ReplaySince(Struct, forbid_unknown_fields=True):
     """From when on parked webhooks are delivered again: ISO 8601 UTC."""
 

@@ -97,7 +97,7 @@ async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, 
 def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:
     """Runs a function as the request's Idempotency-Key asks; without one it just runs it."""
     key = _header(request, b"idempotency-key")
-    if key is None or request.method == "PATCH":
+    if key is None or request.method in ("PATCH", "PUT"):
         return lambda tx, _account_id, fn: fn(tx)
     if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
         raise InvalidRequest("Idempotency-Key", f"must have 1 to {KEY_MAX} printable ASCII characters")

@@ -10,6 +10,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import ID_MAX, After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.core.moment import iso
 from dtmf_server.operations import replay
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Row, Tx
@@ -139,12 +140,12 @@ def _delivery(row: Row, attempts: list[Any]) -> wire.Delivery:
         row["destination"],
         row["state"],
         row["message_id"],
-        wire.iso(row["created_at_us"]),
-        wire.iso(row["due_at_us"]) if waiting else None,
-        None if waiting else wire.iso(row["finished_at_us"]),
+        iso(row["created_at_us"]),
+        iso(row["due_at_us"]) if waiting else None,
+        None if waiting else iso(row["finished_at_us"]),
         row["reason"],
         [
-            wire.Attempt(wire.iso(a["at_us"]), a["duration_us"] / 1000, a["status"], a["reason"], a["reply"])
+            wire.Attempt(iso(a["at_us"]), a["duration_us"] / 1000, a["status"], a["reason"], a["reply"])
             for a in attempts
         ],
     )

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dtmf_server.api import wire
+from dtmf_server.core.moment import iso
 from dtmf_server.storage import events, messages
 from dtmf_server.storage.db import Row, Tx
 
@@ -63,8 +64,8 @@ def _event(row: Row, message: Row | None) -> Event:
     data: dict[str, Any] = json.loads(row["data"])
     e164 = message["e164"] if message else data.get("e164")
     if "runs_out_at_us" in data:
-        data["runs_out_at"] = wire.iso(data["runs_out_at_us"])
-    event = Event(row["id"], wire.iso(row["at_us"]), row["kind"], e164)
+        data["runs_out_at"] = iso(data["runs_out_at_us"])
+    event = Event(row["id"], iso(row["at_us"]), row["kind"], e164)
     if message is not None and row["kind"].startswith("message"):
         event.message = wire.full_message(message)
     for name in _OWN & data.keys():

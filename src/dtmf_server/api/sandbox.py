@@ -9,6 +9,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, StorageUnavailable
+from dtmf_server.core.moment import iso
 from dtmf_server.operations import deposit, meter, retention, sandbox
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.receive import Inbound, receive_many
@@ -98,7 +99,7 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
         if caller.now_us + by_us >= NEVER_US:
             raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
         sandbox.advance_clock(tx, by_us)
-        return calls.answer(200, wire.SandboxClock(wire.iso(runtime.clock.now_us(tx))))
+        return calls.answer(200, wire.SandboxClock(iso(runtime.clock.now_us(tx))))
 
     answer = await calls.write(request, advance, body=raw)
     await _run_what_is_due(runtime)

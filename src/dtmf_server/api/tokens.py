@@ -10,6 +10,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import ID_MAX
 from dtmf_server.api.calls import Request
 from dtmf_server.core import token
+from dtmf_server.core.moment import iso
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Tx
@@ -19,7 +20,7 @@ from dtmf_server.storage.db import Tx
 async def get_tokens(request: Request) -> list[wire.Token]:
     """The account's tokens that still work, by label; never the tokens themselves."""
     rows = await calls.read(request, lambda tx, caller: tokens.of_account(tx, caller.account_id))
-    return [wire.Token(row["id"], row["label"], wire.iso(row["created_at_us"])) for row in rows]
+    return [wire.Token(row["id"], row["label"], iso(row["created_at_us"])) for row in rows]
 
 
 @post(

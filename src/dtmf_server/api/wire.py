@@ -1,10 +1,11 @@
 """The shapes of the wire. Field order is the documented order; times are ISO 8601 UTC without offset."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
+
+from dtmf_server.core.moment import iso
 
 Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
 Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=["2018-01-01T01:01:01.000000"])]
@@ -13,13 +14,6 @@ E164 = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{1,14}$", description="E.164",
 DepositStatus = Literal["pending", "credited", "reversed", "gone"]
 
 encode = msgspec.json.Encoder().encode
-
-
-def iso(at_us: int) -> str:
-    """The wire's form of a time: microseconds since 1970 UTC as ISO 8601 without offset."""
-    seconds, microseconds = divmod(at_us, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds, tzinfo=None)
-    return moment.isoformat(timespec="microseconds")
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
@@ -148,11 +142,12 @@ class Attempt(Struct):
 
 
 class Delivery(Struct):
-    """An SMS on its way to a webhook, a phone it is forwarded to, or the phone it was sent to."""
+    """An SMS on its way to a webhook, a phone it is forwarded to, or the phone it was sent to; or an event on its way
+    to the account's own webhook, which is about no number."""
 
     id: int
-    e164: E164
-    kind: Literal["webhook", "forward", "send", "test"]
+    e164: E164 | None
+    kind: Literal["webhook", "forward", "send", "test", "event"]
     destination: str
     state: Literal["waiting", "delivered", "parked"]
     message_id: int | None
@@ -161,6 +156,12 @@ class Delivery(Struct):
     finished_at: Time | None
     reason: str | None
     attempts: list[Attempt]
+
+
+class AccountWebhook(Struct):
+    """Where the account's own events are posted, null for nowhere."""
+
+    url: str | None
 
 
 class WebhookSecret(Struct):

@@ -10,11 +10,13 @@ from dtmf_server.core import destination
 from dtmf_server.deliveries.post import Outcome, Poster
 
 
-class Sms(Protocol):
-    """What a webhook says of an SMS, and where."""
+class Posted(Protocol):
+    """What a webhook says of an SMS, and where; of an event `text` is all that is said."""
 
     @property
     def id(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
     @property
     def message_id(self) -> int: ...
     @property
@@ -27,12 +29,14 @@ class Sms(Protocol):
     def destination(self) -> str: ...
 
 
-def body(sms: Sms) -> bytes:
-    """The documented JSON body, exactly: id, e164, sender, content."""
+def body(sms: Posted) -> bytes:
+    """The documented JSON body, exactly: id, e164, sender, content; or an event's."""
+    if sms.kind == "event":
+        return sms.text.encode()
     return msgspec.json.encode({"id": sms.message_id, "e164": sms.e164, "sender": sms.sender, "content": sms.text})
 
 
-async def post(poster: Poster, sms: Sms, *, secrets: Sequence[str], timestamp_s: int, sandbox: bool) -> Outcome:
+async def post(poster: Poster, sms: Posted, *, secrets: Sequence[str], timestamp_s: int, sandbox: bool) -> Outcome:
     """One POST of the SMS to its webhook, signed with each secret (Standard Webhooks).
 
     The URL is vetted again: what was allowed when it was set may not be any more.

@@ -13,6 +13,7 @@ from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
+from dtmf_server.operations import account_webhook
 from dtmf_server.storage import accounts, entries, events, numbers, rentals
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import Tx
@@ -121,7 +122,9 @@ class Books:
         rentals.store_booked(self._tx, self._booked.values())
         self._write_ends()
         self._events.sort(key=lambda event: event.at_us)
-        events.append(self._tx, self._events)
+        ids = events.append(self._tx, self._events)
+        now_us = max((account.settled_at_us for account in self.accounts.values()), default=0)
+        account_webhook.queue(self._tx, list(zip(ids, self._events, strict=True)), now_us=now_us)
         accounts.store(self._tx, self.accounts.values())
         self._tx.notify("meter")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dtmf_server.core import backoff
-from dtmf_server.operations import send
+from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.books import open_books
-from dtmf_server.operations.rent import parked_event
 from dtmf_server.storage import accounts, events, messages, outbox, recovery, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -22,18 +22,18 @@ class Work:
 
     id: int
     account_id: int
-    rental_id: int
-    message_id: int  # 0 for a test, which delivers no message
+    rental_id: int  # 0 for an event, which belongs to none
+    message_id: int  # 0 for a test and an event, which deliver no message
     kind: str
     destination: str
     attempts: int
     attempts_before: int
     first_attempt_us: int
     leased_until_us: int  # wall time
-    received_us: int  # when the SMS came
+    received_us: int  # when the SMS came, or the event happened
     e164: str
     sender: str
-    text: str
+    text: str  # of an event: the whole body that is posted
     webhook_version: int
     webhook_rotated_wall_us: int | None
 
@@ -53,11 +53,12 @@ def claim(
     if not claimed:
         return []
     texts = messages.by_ids(tx, [row["message_id"] for row in claimed if row["message_id"] is not None])
-    tested = rentals.numbers_of(tx, [row["rental_id"] for row in claimed if row["message_id"] is None])
+    tested = rentals.numbers_of(tx, [row["rental_id"] for row in claimed if row["kind"] == "test"])
+    happened = events.by_ids(tx, [row["event_id"] for row in claimed if row["event_id"] is not None])
     versions = accounts.webhook_versions(tx, sorted({row["account_id"] for row in claimed}))
     erased = [row for row in claimed if row["message_id"] in texts and texts[row["message_id"]]["content"] is None]
     works = [
-        _work(row, texts.get(row["message_id"]), tested, versions[row["account_id"]])
+        _work(row, _what(row, texts, tested, happened), versions[row["account_id"]])
         for row in sorted(claimed, key=lambda row: row["id"])
     ]
     erased_ids = {row["id"] for row in erased}
@@ -67,11 +68,28 @@ def claim(
     return [work for work in works if work.id not in erased_ids]
 
 
-def _work(row: Row, message: Row | None, tested: dict[int, str], signed: Row) -> Work:
+def _what(row: Row, texts: dict[int, Row], tested: dict[int, str], happened: dict[int, Row]) -> dict[str, Any]:
+    """What is to be delivered: the SMS, a test's sample, or what is posted of an event."""
+    if row["event_id"] is not None:
+        event = happened[row["event_id"]]
+        return {"received_us": event["at_us"], "e164": "", "sender": "", "text": account_webhook.body(event)}
+    if row["message_id"] is None:
+        e164, at_us = tested[row["rental_id"]], row["first_attempt_us"]
+        return {"received_us": at_us, "e164": e164, "sender": TEST_SENDER, "text": TEST_TEXT}
+    sms = texts[row["message_id"]]
+    return {
+        "received_us": sms["at_us"],
+        "e164": sms["e164"],
+        "sender": sms["sender"],
+        "text": sms["content"] or "",
+    }
+
+
+def _work(row: Row, what: dict[str, Any], signed: Row) -> Work:
     return Work(
         id=row["id"],
         account_id=row["account_id"],
-        rental_id=row["rental_id"],
+        rental_id=row["rental_id"] or 0,
         message_id=row["message_id"] or 0,
         kind=row["kind"],
         destination=row["destination"],
@@ -79,12 +97,9 @@ def _work(row: Row, message: Row | None, tested: dict[int, str], signed: Row) ->
         attempts_before=row["attempts_before"],
         first_attempt_us=row["first_attempt_us"],
         leased_until_us=row["leased_until_us"],
-        received_us=message["at_us"] if message else row["first_attempt_us"],
-        e164=message["e164"] if message else tested[row["rental_id"]],
-        sender=message["sender"] if message else TEST_SENDER,
-        text=(message["content"] or "") if message else TEST_TEXT,
         webhook_version=signed["webhook_version"],
         webhook_rotated_wall_us=signed["webhook_rotated_wall_us"],
+        **what,
     )
 
 
@@ -146,7 +161,7 @@ def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: in
     done = outbox.finish(tx, [Ended(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
     if not done or work.kind == "test":
         return
-    events.append(tx, [parked_event(row, now_us=now_us, reason=reason) for row in done])
+    events.append(tx, [events.parked(row, now_us=now_us, reason=reason) for row in done])
     if (message_id := sent_message(tx, work.kind, work.message_id)) is not None:
         send.give_up(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)
 
@@ -160,18 +175,22 @@ def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
 
 
 def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
-    """The receiver said 410: the number's webhook is switched off, with an event, and what waits is parked."""
+    """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
+    waits for it is parked."""
     with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
         if _has_moved(tx, work, attempt=attempt, now_us=now_us):
             return
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
+        if work.kind == "event":
+            account_webhook.switch_off(tx, work.account_id, work.destination, now_us=now_us, reason=attempt.reason)
+            return
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
         data = {"e164": work.e164, "destination": work.destination, "reason": attempt.reason}
         books.note(events.Event(work.account_id, now_us, "action.disabled", data=data))
         waiting = outbox.park_waiting(tx, work.rental_id, kind="webhook", now_us=now_us, reason=attempt.reason)
         for row in waiting:
-            books.note(parked_event(row, now_us=now_us, reason=attempt.reason))
+            books.note(events.parked(row, now_us=now_us, reason=attempt.reason))
 
 
 def _has_moved(tx: Tx, work: Work, *, attempt: Attempt, now_us: int) -> bool:

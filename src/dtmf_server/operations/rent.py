@@ -56,17 +56,11 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
                 outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
                 continue
             for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
-                books.note(parked_event(delivery, now_us=now_us, reason=ACTION_CHANGED))
+                books.note(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
                 begun = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
                 if begun is not None and begun["status"] == "queued":
                     refund.fail(tx, books, begun, reason=ACTION_CHANGED)
     return live_rental(tx, account_id, e164, now_us=now_us)
-
-
-def parked_event(delivery: Row, *, now_us: int, reason: str) -> events.Event:
-    """The event of a delivery that is no longer attempted by itself."""
-    data = {"delivery_id": delivery["id"], "reason": reason}
-    return events.Event(delivery["account_id"], now_us, "delivery.parked", delivery["message_id"], data)
 
 
 def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:

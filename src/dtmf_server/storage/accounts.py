@@ -166,6 +166,17 @@ def rotate_webhook_secret(tx: Tx, account_id: int, *, wall_us: int) -> None:
     )
 
 
+def webhook_urls(tx: Tx, account_ids: list[int]) -> dict[int, str]:
+    """Where these accounts' own events are posted; accounts without a webhook are left out."""
+    rows = tx.all("SELECT id, webhook_url FROM accounts WHERE id IN @ids AND webhook_url IS NOT NULL", ids=account_ids)
+    return {row["id"]: row["webhook_url"] for row in rows}
+
+
+def set_webhook_url(tx: Tx, account_id: int, url: str | None) -> None:
+    """Sets where the account's own events are posted, None for nowhere."""
+    tx.run("UPDATE accounts SET webhook_url = :url WHERE id = :id", id=account_id, url=url)
+
+
 def webhook_versions(tx: Tx, account_ids: list[int]) -> dict[int, Row]:
     """The same of several accounts."""
     rows = tx.all("SELECT id, webhook_version, webhook_rotated_wall_us FROM accounts WHERE id IN @ids", ids=account_ids)

@@ -24,7 +24,7 @@ class Logged:
     """An attempt and the delivery it was the n-th at."""
 
     delivery_id: int
-    rental_id: int
+    rental_id: int | None
     n: int
     attempt: Attempt
 
@@ -34,7 +34,7 @@ def append(tx: Tx, logged: list[Logged]) -> None:
 
     Of many attempts the log keeps the first and the last.
     """
-    erased = _erased(tx, sorted({entry.rental_id for entry in logged if entry.attempt.reply is not None}))
+    erased = _erased(tx, {entry.rental_id for entry in logged if entry.attempt.reply is not None})
     tx.insert(
         schema.attempts,
         ("delivery_id", "attempt", "at_us", "duration_us", "status", "reason", "reply"),
@@ -53,11 +53,11 @@ def append(tx: Tx, logged: list[Logged]) -> None:
             )
 
 
-def _erased(tx: Tx, rental_ids: list[int]) -> set[int]:
+def _erased(tx: Tx, rental_ids: set[int | None]) -> set[int | None]:
     """Those rentals whose texts were erased; those that may be are not before this transaction is over."""
     rows = tx.all(
         "SELECT id, erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL AND id IN @rental_ids ORDER BY id @LOCK",
-        rental_ids=rental_ids,
+        rental_ids=sorted(rental_id for rental_id in rental_ids if rental_id is not None),
     )
     return {row["id"] for row in rows if row["erased_at_us"] is not None}
 
@@ -73,7 +73,7 @@ def of_account(
 ) -> list[Row]:
     """An account's deliveries with ids above `after`, oldest first; of a state, a number, or a time on."""
     return tx.all(
-        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         " WHERE d.account_id = :account_id AND d.id > :after AND d.created_at_us >= :since_us"
         " AND (:state = '' OR d.state = :state) AND (:e164 = '' OR r.e164 = :e164) ORDER BY d.id LIMIT :limit",
         account_id=account_id,
@@ -88,7 +88,7 @@ def of_account(
 def one_of_account(tx: Tx, account_id: int, delivery_id: int) -> Row | None:
     """One of the account's deliveries."""
     return tx.one(
-        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         " WHERE d.account_id = :account_id AND d.id = :id",
         account_id=account_id,
         id=delivery_id,
@@ -98,7 +98,7 @@ def one_of_account(tx: Tx, account_id: int, delivery_id: int) -> Row | None:
 def newest_of_account(tx: Tx, account_id: int) -> Row | None:
     """The account's newest delivery."""
     return tx.one(
-        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         " WHERE d.account_id = :account_id ORDER BY d.id DESC LIMIT 1",
         account_id=account_id,
     )
@@ -152,9 +152,9 @@ def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int
     """How many parked webhooks of the account, created since then, were queued again."""
     count = tx.run(
         "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
-        " attempts_before = attempts WHERE account_id = :account_id AND state = 'parked' AND kind = 'webhook'"
-        " AND created_at_us >= :since_us"
-        " AND rental_id NOT IN (SELECT id FROM rentals WHERE account_id = :account_id AND erased_at_us IS NOT NULL)",
+        " attempts_before = attempts WHERE account_id = :account_id AND state = 'parked' AND kind IN ('webhook', 'event')"
+        " AND created_at_us >= :since_us AND (rental_id IS NULL OR"
+        "  rental_id NOT IN (SELECT id FROM rentals WHERE account_id = :account_id AND erased_at_us IS NOT NULL))",
         account_id=account_id,
         since_us=since_us,
         now_us=now_us,

@@ -19,8 +19,8 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def append(tx: Tx, events: list[Event]) -> None:
-    """Appends events; their accounts' rows are locked by now, so ids ascend in commit order per account."""
+def append(tx: Tx, events: list[Event]) -> list[int]:
+    """Appends events and gives their ids; their accounts are locked, so ids ascend in commit order per account."""
     ids = tx.draw_ids(schema.events, len(events))
     tx.insert(
         schema.events,
@@ -32,11 +32,23 @@ def append(tx: Tx, events: list[Event]) -> None:
     )
     for account_id in {event.account_id for event in events}:
         tx.notify(topic(account_id))
+    return list(ids)
+
+
+def parked(delivery: Row, *, now_us: int, reason: str) -> Event:
+    """The event of a delivery that is no longer attempted by itself."""
+    data = {"delivery_id": delivery["id"], "reason": reason}
+    return Event(delivery["account_id"], now_us, "delivery.parked", delivery["message_id"], data)
 
 
 def topic(account_id: int) -> str:
     """What wakes those who wait for something to happen to the account."""
     return f"events/{account_id}"
+
+
+def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
+    """These events."""
+    return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id IN @ids", ids=ids)}
 
 
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:

@@ -15,7 +15,7 @@ from dtmf_server.storage.delivery_log import Attempt, Logged
 
 PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
 
-Line = tuple[int, str]  # rental, kind
+Line = tuple[int | None, str]  # rental, kind; no rental: no line
 _HEADS = (
     "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
     " FROM rentals r WHERE r.id IN @rental_ids"
@@ -27,10 +27,11 @@ class NewDelivery:
     """A delivery to queue."""
 
     account_id: int
-    rental_id: int
+    rental_id: int | None  # None for an event, which stands in no line
     message_id: int | None
     kind: str
     destination: str
+    event_id: int | None = None
 
 
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
@@ -41,11 +42,16 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
     for d in new:
         line = (d.rental_id, d.kind)
         due_at_us = now_us + PATIENCE_US if line in busy else now_us
-        busy.add(line)
-        rows.append((d.account_id, d.rental_id, d.message_id, d.kind, d.destination, "waiting", now_us, due_at_us))
+        if d.rental_id is not None:
+            busy.add(line)
+        what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind)
+        rows.append((*what, d.destination, "waiting", now_us, due_at_us))
     tx.insert(
         schema.deliveries,
-        ("account_id", "rental_id", "message_id", "kind", "destination", "state", "created_at_us", "due_at_us"),
+        (
+            *("account_id", "rental_id", "message_id", "event_id", "kind"),
+            *("destination", "state", "created_at_us", "due_at_us"),
+        ),
         rows,
     )
     if rows:
@@ -55,12 +61,16 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
 def _by_kind(lines: set[Line]) -> list[tuple[str, list[int]]]:
     """Each kind with the rentals that have such a line."""
     kinds = sorted({kind for _, kind in lines})
-    return [(kind, sorted(rental_id for rental_id, of_kind in lines if of_kind == kind)) for kind in kinds]
+    return [(kind, _rentals(lines, kind)) for kind in kinds]
+
+
+def _rentals(lines: set[Line], kind: str) -> list[int]:
+    return sorted(rental_id for rental_id, of_kind in lines if of_kind == kind and rental_id is not None)
 
 
 def _busy_lines(tx: Tx, lines: set[Line]) -> set[Line]:
     """Those of the lines that somebody stands in; found at their heads, however long they are."""
-    busy = set()
+    busy: set[Line] = set()
     for kind, rental_ids in _by_kind(lines):
         rows = tx.all(
             "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
@@ -104,7 +114,7 @@ def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, excep
     return tx.all(
         "UPDATE deliveries SET leased_until_us = :until_us, attempts = attempts + 1,"
         " first_attempt_us = coalesce(first_attempt_us, :now_us) WHERE id IN @ids"
-        " RETURNING id, account_id, rental_id, message_id, kind, destination, attempts, attempts_before,"
+        " RETURNING id, account_id, rental_id, message_id, event_id, kind, destination, attempts, attempts_before,"
         " first_attempt_us, leased_until_us",
         ids=[row["id"] for row in due],
         until_us=wall_us + lease_us,

@@ -21,7 +21,8 @@ def probe(tx: Tx, destination: str, *, by_us: int) -> None:
         return
     for oldest in tx.all(
         "SELECT id FROM deliveries WHERE state = 'waiting' AND attempts > 0 AND destination = :destination"
-        " AND kind = 'webhook' AND attempts > attempts_before + 1 AND leased_until_us IS NULL ORDER BY id LIMIT 1 @SKIP",
+        " AND kind IN ('webhook', 'event')"
+        " AND attempts > attempts_before + 1 AND leased_until_us IS NULL ORDER BY id LIMIT 1 @SKIP",
         destination=destination,
     ):
         tx.run(

@@ -98,7 +98,7 @@ class Outbox:
     def _start(self, claimed: list[Work]) -> None:
         later = []
         for work in claimed:
-            if work.kind not in ("webhook", "test"):
+            if work.kind not in ("webhook", "test", "event"):
                 self._run(self._submit(work))
                 continue
             turn = self._pace.begin(work.destination, work)
@@ -194,7 +194,7 @@ class Outbox:
             attempt = _attempt(outcome, at_us=now_us)
             if verdict is backoff.Verdict.DELIVERED:
                 deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
-            elif verdict is backoff.Verdict.GONE and work.kind == "webhook":
+            elif verdict is backoff.Verdict.GONE and work.kind in ("webhook", "event"):
                 rest_us = self._runtime.settings.rest_us
                 deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:

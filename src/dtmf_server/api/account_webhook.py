@@ -1,0 +1,45 @@
+"""`/account/webhook`: where the account's own events are posted."""
+
+from litestar import Response, get, put
+
+from dtmf_server.api import asked, body, calls, wire
+from dtmf_server.api.calls import Request
+from dtmf_server.core import destination
+from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.operations import account_webhook
+from dtmf_server.operations.idempotent import Answer
+from dtmf_server.storage.db import Tx
+
+
+@get("/account/webhook", tags=["account"], summary="The account's webhook")
+async def get_account_webhook(request: Request) -> wire.AccountWebhook:
+    """Where `balance.low` is posted, null for nowhere."""
+    url = await calls.glance(request, lambda tx, caller: account_webhook.url(tx, caller.account_id))
+    return wire.AccountWebhook(url)
+
+
+@put(
+    "/account/webhook",
+    tags=["account"],
+    summary="Set the account's webhook",
+    operation_class=body.documents(asked.NewAccountWebhook),
+    responses=calls.answers(200, wire.AccountWebhook),
+)
+async def put_account_webhook(request: Request) -> Response[bytes]:
+    """Sets where `balance.low` is posted; null for nowhere. What waits follows."""
+    raw = await request.body()
+    url = body.decode(raw, asked.NewAccountWebhook).url
+    if url is not None:
+        try:
+            destination.parse(url, sandbox=calls.runtime_of(request).settings.sandbox)
+        except ValueError as error:
+            raise InvalidRequest("url", f"not a webhook's URL: {error}") from error
+
+    def set_url(tx: Tx, caller: calls.Caller) -> Answer:
+        account_webhook.set_url(tx, caller.account_id, url, now_us=caller.now_us)
+        return calls.answer(200, wire.AccountWebhook(url))
+
+    return await calls.write(request, set_url, body=raw)
+
+
+ROUTES = [get_account_webhook, put_account_webhook]

@@ -1,0 +1,65 @@
+"""The account's own webhook, to which its `balance.low` events go by the same outbox as every SMS."""
+
+import json
+
+from dtmf_server.core.moment import iso
+from dtmf_server.storage import accounts, events, outbox, outbox_events
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.events import Event
+from dtmf_server.storage.outbox import NewDelivery
+
+POSTED = frozenset({"balance.low"})
+TAKEN_AWAY = "the account's webhook was taken away"
+
+
+def url(tx: Tx, account_id: int) -> str | None:
+    """Where the account's own events are posted, None for nowhere."""
+    return accounts.webhook_urls(tx, [account_id]).get(account_id)
+
+
+def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
+    """Sets it. Events that wait follow a changed URL; without one they are parked, and can be replayed."""
+    accounts.hold(tx, account_id)
+    accounts.set_webhook_url(tx, account_id, url)
+    if url is not None:
+        outbox_events.redirect(tx, account_id, destination=url, now_us=now_us)
+    else:
+        park_waiting(tx, account_id, now_us=now_us, reason=TAKEN_AWAY)
+
+
+def switch_off(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -> None:
+    """The receiver wants no more: the webhook is taken away if it still goes there, with an event."""
+    if accounts.webhook_urls(tx, [account_id]).get(account_id) != url:
+        return
+    accounts.set_webhook_url(tx, account_id, None)
+    data = {"destination": url, "reason": reason}
+    events.append(tx, [Event(account_id, now_us, "action.disabled", data=data)])
+    park_waiting(tx, account_id, now_us=now_us, reason=reason)
+
+
+def park_waiting(tx: Tx, account_id: int, *, now_us: int, reason: str) -> None:
+    """Parks what waits, each with an event."""
+    parked = outbox_events.park_waiting(tx, account_id, now_us=now_us, reason=reason)
+    events.append(tx, [events.parked(delivery, now_us=now_us, reason=reason) for delivery in parked])
+
+
+def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
+    """Queues those of the new events (with their ids) that their accounts want posted. The accounts are locked."""
+    wanted = [(id_, event.account_id) for id_, event in new if event.kind in POSTED]
+    if not wanted:
+        return
+    urls = accounts.webhook_urls(tx, sorted({account_id for _, account_id in wanted}))
+    deliveries = [
+        NewDelivery(account_id, None, None, "event", urls[account_id], event_id=id_)
+        for id_, account_id in wanted
+        if account_id in urls
+    ]
+    outbox.add(tx, deliveries, now_us=now_us)
+
+
+def body(event: Row) -> str:
+    """What is posted of an event: type, timestamp and data (Standard Webhooks, "Payload structure")."""
+    data = json.loads(event["data"])
+    data["runs_out_at"] = iso(data.pop("runs_out_at_us"))
+    body = {"type": event["kind"], "timestamp": iso(event["at_us"]), "data": data}
+    return json.dumps(body, separators=(",", ":"))
