@@ -147,7 +147,7 @@ async def test_one_bad_address_among_good_ones_refuses_them_all(bad):
 async def test_an_address_of_our_own_is_refused():
     async with (
         receiving(OK) as canary,
-        Poster(sandbox=True, lookup=Names(["127.0.0.1"]), own_addresses=["127.0.0.1"]) as poster,
+        Poster(sandbox=True, lookup=Names(["127.0.0.1"]), is_own=lambda address: address == "127.0.0.1") as poster,
     ):
         by_name = await poster.post(named(canary.port), b"{}", {})
         by_address = await poster.post(named(canary.port, "127.0.0.1"), b"{}", {})

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dtmf_server.deliveries.resolver import LookupFailed, NotVetted, VettingResolver, look_up
+from dtmf_server.deliveries.resolver import LookupFailed, NotVetted, VettingResolver, is_ours, look_up
 
 
 class SlowNames:
@@ -158,3 +158,14 @@ def test_the_systems_answer_is_given_once_per_address(monkeypatch):
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
     assert look_up("example.org") == ["8.8.8.8", "2606:4700::1111"]
+
+
+def test_neither_strangers_addresses_nor_loopback_are_ours():
+    """That a public address of this machine is: tests/webhooks/namespace_proof.py, where it has one."""
+    assert [a for a in ("8.8.8.8", "2606:4700::1111", "198.51.100.1", "127.0.0.1", "::1") if is_ours(a)] == []
+
+
+async def test_a_name_that_leads_to_this_machine_is_refused_though_the_address_is_public():
+    resolver = VettingResolver(sandbox=False, lookup=lambda name: ["8.8.8.8"], is_own=lambda address: True)
+    with pytest.raises(NotVetted, match=r"resolves to 8\.8\.8\.8, which is an address of this service itself"):
+        await resolver.resolve("example.org")

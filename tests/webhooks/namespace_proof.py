@@ -207,10 +207,12 @@ def check_then_fetch(names: int) -> None:
 async def prove() -> int:
     """Delivers everything there is to deliver, and prints who heard of it."""
     from deliveries.certificates import authority, dns, issue
+    from dtmf_server.deliveries.resolver import is_ours
     from dtmf_server.storage import migrate
 
     canaries, names, redirecting = Canaries(), NameServer(Random(0)), Redirecting()
     assert canaries.answer_everywhere(), "a canary is deaf"
+    assert all(map(is_ours, [*PUBLIC, *INNER_V4, *INNER_V6])), "an address of this machine is not known as such"
     check_then_fetch(NAIVE)
     naive = canaries.take()
     with tempfile.TemporaryDirectory() as folder:
@@ -259,7 +261,9 @@ async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> Made
     corpus = storable([*REFUSED_AT_FORM, *NOT_EVEN_IN_SANDBOX, *SANDBOX_ONLY, *REFUSED_AT_ADDRESS[1::2]])
     to_corpus = [rent_now(runtime, account, destination) for destination in corpus]
     to_names = [rent_now(runtime, account, f"https://flip{n}.example.org/{n}") for n in range(50)]
-    async with delivering(runtime, Poster(sandbox=False, ssl_context=trusting)):
+    # The receiver stands on this machine's own public addresses, which are refused otherwise.
+    poster = Poster(sandbox=False, ssl_context=trusting, is_own=lambda _: False)
+    async with delivering(runtime, poster):
         await receive(runtime, *((number, "to the corpus") for number in to_corpus))
         while names.asked < 2 * REBINDS:  # each lookup asks for A and AAAA
             await receive(runtime, *((number, "to a name") for number in to_names))

@@ -18,7 +18,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from dtmf_server.core.destination import Destination, parse
-from dtmf_server.deliveries.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, look_up
+from dtmf_server.deliveries.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, is_ours, look_up
 
 READ_BYTES, KEPT_BYTES = 64 * 1024, 1024
 
@@ -107,18 +107,18 @@ class Poster:
         *,
         sandbox: bool,
         ssl_context: ssl.SSLContext | None = None,
-        own_addresses: Collection[str] = (),
+        is_own: Callable[[str], bool] = is_ours,
         lookup: Lookup = look_up,
         bounds: Bounds = Bounds(),
     ) -> None:
         self._sandbox = sandbox
         self._tls = ssl_context or _verifying_context()
-        self._own_addresses, self._lookup = own_addresses, lookup
+        self._is_own, self._lookup = is_own, lookup
         self._bounds = bounds
         self._pools: list[_Pool] = []  # the last one is in use, those before it are running dry
 
     async def __aenter__(self) -> Self:
-        self._resolver = VettingResolver(sandbox=self._sandbox, own_addresses=self._own_addresses, lookup=self._lookup)
+        self._resolver = VettingResolver(sandbox=self._sandbox, is_own=self._is_own, lookup=self._lookup)
         return self
 
     async def __aexit__(

@@ -7,15 +7,18 @@ Rules:
    up wait for that lookup: a dead name holds one thread, however many webhooks it has. Names that were found
    the last time have threads of their own: many dead names can't hold them up.
 3. Names are looked up as absolute ones (with the final dot): no local search domain answers for them.
-4. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules say if that is fit.
+4. An address of this machine is never dialled, however public it is: behind it may listen what only firewalls hide.
+5. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules say if that is fit.
 """
 
 import asyncio
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
+from ipaddress import ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -48,6 +51,27 @@ def look_up(name: str) -> Sequence[str]:
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
+def is_ours(address: str) -> bool:
+    """Whether this machine has the address, other than as loopback: a socket can be bound to it."""
+    return not ip_address(address).is_loopback and _can_be_bound(address) and not _binds_anything()
+
+
+def _can_be_bound(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _binds_anything() -> bool:
+    """Whether the system lets any address be bound (ip_nonlocal_bind), so that it tells nothing."""
+    return _can_be_bound("203.0.113.1")  # RFC 5737: nobody's
+
+
 class VettingResolver(AbstractResolver):
     """What aiohttp asks for addresses before it dials. Belongs to the event loop it is first used in."""
 
@@ -55,14 +79,14 @@ class VettingResolver(AbstractResolver):
         self,
         *,
         sandbox: bool,
-        own_addresses: Collection[str] = (),
+        is_own: Callable[[str], bool] = is_ours,
         lookup: Lookup = look_up,
         limit_s: float = LIMIT_S,
         lookups: int = LOOKUPS,
         lookups_of_known: int = LOOKUPS_OF_KNOWN,
     ) -> None:
         self._sandbox = sandbox
-        self._own_addresses = frozenset(own_addresses)
+        self._is_own = is_own
         self._lookup = lookup
         self._limit_s = limit_s
         self._free = asyncio.Semaphore(lookups)
@@ -95,10 +119,10 @@ class VettingResolver(AbstractResolver):
     def vet(self, address: str, *, host: str | None = None) -> None:
         """Raises NotVetted, naming the address, if webhooks may not be sent there."""
         found = address if host is None or host == address else f"{host} resolves to {address}, which"
-        if address in self._own_addresses:
-            raise NotVetted(f"{found} is an address of this service itself")
         if not address_allowed(address, sandbox=self._sandbox):
             raise NotVetted(f"{found} is not a public address")
+        if self._is_own(address):
+            raise NotVetted(f"{found} is an address of this service itself")
 
     async def _addresses(self, name: str) -> Sequence[str]:
         free = self._free_for_known if name in self._known else self._free
