@@ -138,10 +138,12 @@ def standing(tx: Tx, *, now_us: int) -> Row:
 
 
 def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
-    """Queues a delivery again, whatever became of it; its programme of attempts begins anew."""
+    """Queues a delivery again, whatever became of it; its programme of attempts begins anew. One that is under way
+    stays with who has it: it is not posted twice at a time.
+    """
     tx.run(
-        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, leased_until_us = NULL, due_at_us = :now_us,"
-        " first_attempt_us = NULL, attempts_before = attempts WHERE id = :id",
+        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
+        " attempts_before = attempts WHERE id = :id",
         id=delivery_id,
         now_us=now_us,
     )

@@ -129,7 +129,7 @@ def release_all(tx: Tx) -> None:
 
 def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
     """Returns leased deliveries (id, attempts) that were not attempted after all."""
-    ours = _leased(tx, dict(claimed))
+    ours = [row for row in _attempted(tx, dict(claimed)) if row["state"] == "waiting"]
     tx.run(
         "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
         " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END WHERE id IN @ids",
@@ -139,11 +139,12 @@ def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None
     tx.notify("deliveries")
 
 
-def _leased(tx: Tx, attempts: dict[int, int]) -> list[Row]:
-    """Those of the deliveries (id: attempts) whose lease is still the one that counted these attempts."""
+def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
+    """Those of the deliveries (id: attempts) whose last attempt is still that one. They wait, leased; or the renter had
+    them parked while they were under way."""
     rows = tx.all(
-        "SELECT id, account_id, rental_id, message_id, kind, destination, attempts FROM deliveries"
-        " WHERE id IN @ids AND state = 'waiting' ORDER BY id @LOCK",
+        "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts FROM deliveries"
+        " WHERE id IN @ids AND state IN ('waiting', 'parked') ORDER BY id @LOCK",
         ids=sorted(attempts),
     )
     return [row for row in rows if row["attempts"] == attempts[row["id"]]]
@@ -151,19 +152,20 @@ def _leased(tx: Tx, attempts: dict[int, int]) -> list[Row]:
 
 def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: Attempt) -> bool:
     """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
-    ours = tx.one(
-        "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
-        " reason = :reason WHERE id = :id AND attempts = :attempts AND state = 'waiting' RETURNING rental_id",
-        id=delivery_id,
-        attempts=attempts,
-        due_at_us=due_at_us,
-        status=attempt.status,
-        reason=attempt.reason,
-    )
-    if ours is None:
-        return False
-    delivery_log.append(tx, [Logged(delivery_id, ours["rental_id"], attempts, attempt)])
-    return True
+    for row in _attempted(tx, {delivery_id: attempts}):
+        delivery_log.append(tx, [Logged(delivery_id, row["rental_id"], attempts, attempt)])
+        if row["state"] == "parked":
+            continue
+        tx.run(
+            "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
+            " reason = :reason WHERE id = :id",
+            id=delivery_id,
+            due_at_us=due_at_us,
+            status=attempt.status,
+            reason=attempt.reason,
+        )
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +179,30 @@ class Ended:
 
 
 def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
-    """Ends leased deliveries as 'delivered' or 'parked'; their lines move up. Those whose lease was still ours."""
+    """Ends leased deliveries as 'delivered' or 'parked'; their lines move up. Those whose lease was still ours.
+
+    A post that was parked while it was under way, and arrived, is delivered: a replay would bring it twice.
+    """
     by_id = {end.id: end for end in ended}
-    ours = _leased(tx, {end.id: end.attempts for end in ended})
-    changes, logged = [], []
-    for row in ours:
-        end = by_id[row["id"]]
-        changes.append((end.id, state, now_us, None, end.attempt.status if end.attempt else None, end.reason))
-        if end.attempt is not None:
-            logged.append(Logged(end.id, row["rental_id"], end.attempts, end.attempt))
+    rows = _attempted(tx, {end.id: end.attempts for end in ended})
+    posts = ("webhook", "event") if state == "delivered" else ()
+    ours = [row for row in rows if row["state"] == "waiting" or row["kind"] in posts]
     columns = ("id", "state", "finished_at_us", "leased_until_us", "last_status", "reason")
-    tx.update(schema.deliveries, columns, changes)
-    delivery_log.append(tx, logged)
+    tx.update(schema.deliveries, columns, [_change(by_id[row["id"]], state=state, now_us=now_us) for row in ours])
+    delivery_log.append(
+        tx,
+        [
+            Logged(row["id"], row["rental_id"], row["attempts"], attempt)
+            for row in rows
+            if (attempt := by_id[row["id"]].attempt) is not None
+        ],
+    )
     _make_heads_due(tx, {(row["rental_id"], row["kind"]) for row in ours}, now_us=now_us)
     return ours
+
+
+def _change(end: Ended, *, state: str, now_us: int) -> tuple[int, str, int, None, int | None, str | None]:
+    return end.id, state, now_us, None, end.attempt.status if end.attempt else None, end.reason
 
 
 def _make_heads_due(tx: Tx, lines: set[Line], *, now_us: int) -> None:
@@ -208,11 +220,11 @@ def _make_heads_due(tx: Tx, lines: set[Line], *, now_us: int) -> None:
         tx.notify("deliveries")
 
 
-def destination(tx: Tx, delivery_id: int) -> str:
-    """Where a delivery goes now."""
-    row = tx.one("SELECT destination FROM deliveries WHERE id = :id", id=delivery_id)
+def aim(tx: Tx, delivery_id: int) -> Row:
+    """Where a delivery goes now, and how many of its attempts its programme does not count."""
+    row = tx.one("SELECT destination, attempts_before FROM deliveries WHERE id = :id", id=delivery_id)
     assert row is not None
-    return str(row["destination"])
+    return row
 
 
 def line_is_longer(tx: Tx, rental_id: int, kind: str) -> bool:

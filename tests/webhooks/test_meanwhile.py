@@ -1,0 +1,89 @@
+"""What a renter does while an attempt is under way neither loses an SMS, nor doubles it, nor hides the attempt."""
+
+import pytest
+
+from dtmf import DTMF
+from dtmf_server.storage.db import Database
+from webhooks.receiver import Posted, Receiver
+from webhooks.steps import ELSEWHERE, attempts, deliveries, events, rent, settle, states
+
+
+def test_a_replay_while_it_is_under_way_posts_nothing_twice(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
+    def answer(_: Posted) -> int:
+        for _ in range(2):
+            assert dtmf.retry_delivery(deliveries(db)[0]["id"])["state"] == "waiting"
+        return 200
+
+    receiver.answer = answer
+    dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
+    settle(dtmf)
+    assert states(db) == ["delivered"]
+    assert [row["status"] for row in attempts(db)] == [200]
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+def test_a_replay_while_it_is_under_way_is_tried_again_at_once_if_that_fails(
+    dtmf: DTMF, db: Database, receiver: Receiver, status: int
+) -> None:
+    def answer(_: Posted) -> int:
+        if len(receiver.posted) > 1:
+            return 200
+        dtmf.retry_delivery(deliveries(db)[0]["id"])
+        return status
+
+    receiver.answer = answer
+    dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
+    settle(dtmf)
+    assert states(db) == ["delivered"]
+    assert [row["status"] for row in attempts(db)] == [status, 200]
+
+
+def test_a_replay_while_the_last_attempt_of_a_refused_sms_is_under_way_does_not_park_it(
+    dtmf: DTMF, db: Database, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _: 404
+    dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
+    settle(dtmf)
+    for _ in range(3):
+        dtmf.sandbox.advance(7200)
+    assert states(db) == ["waiting"]
+
+    def answer(_: Posted) -> int:
+        dtmf.retry_delivery(deliveries(db)[0]["id"])
+        receiver.answer = lambda _: 200
+        return 404
+
+    receiver.answer = answer
+    dtmf.sandbox.advance(7200)
+    assert states(db) == ["delivered"]
+    assert [row["status"] for row in attempts(db)] == [404, 404, 404, 404, 404, 200]
+    assert events(db, "delivery.parked") == []
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "delivered"), (500, "parked"), (404, "parked"), (410, "parked")])
+@pytest.mark.parametrize(("action", "destination"), [(None, None), ("forward", ELSEWHERE)])
+def test_another_action_while_it_is_under_way_parks_what_does_not_arrive_and_the_log_has_the_attempt(
+    dtmf: DTMF, db: Database, receiver: Receiver, status: int, state: str, action: str | None, destination: str | None
+) -> None:
+    number = rent(dtmf, "webhook", receiver.url)
+
+    def answer(_: Posted) -> int:
+        dtmf.set_sms_action(number, action, destination)  # type: ignore[call-overload]  # one call for both actions
+        return status
+
+    receiver.answer = answer
+    dtmf.sandbox.receive(number, "+1234", "text")
+    looks = iter(range(2000))
+    while not attempts(db):  # nothing is due or held any more, so nothing else waits for the attempt's end
+        assert next(looks, None) is not None, "the attempt was not written down"
+        settle(dtmf)
+    assert states(db) == [state]
+    assert [row["status"] for row in attempts(db)] == [status]
+    assert dtmf.number(number)["sms_forwarded_to"] == destination
+    receiver.answer = lambda _: 200
+    dtmf.set_sms_action(number, "webhook", receiver.url)
+    dtmf.sandbox.advance(86_400)
+    assert states(db) == [state], "what is parked waits for a replay"
+    dtmf.retry_delivery(deliveries(db)[0]["id"])
+    settle(dtmf)
+    assert states(db) == ["delivered"]
