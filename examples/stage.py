@@ -38,6 +38,12 @@ class Unexpected(Exception):
     """A step of the story was not what it should be."""
 
 
+def expect(condition: object, otherwise: str) -> None:
+    """Raises Unexpected unless the condition holds."""
+    if not condition:
+        raise Unexpected(otherwise)
+
+
 class Voice:
     """Prints; in colour only on a terminal and without NO_COLOR. Once silenced, other threads say no more."""
 
