@@ -56,6 +56,9 @@ def problem(
     )
 
 
+_BROKEN_OFF = "client disconnected prematurely"  # as Litestar says it, with the status of an internal error
+
+
 def refused(_: Request, error: Refusal) -> Response[bytes]:
     """What the service refuses, by its own name."""
     headers = {}
@@ -80,6 +83,8 @@ def invalid_parameter(request: Request, error: ValidationException) -> Response[
 
 def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     """What the HTTP layer refuses: unknown path, wrong method, too long a body."""
+    if error.detail == _BROKEN_OFF:  # nobody is there to read it, but it is no fault of ours
+        return problem(400, code="bad_request", title="Bad request", detail="the request broke off")
     if error.status_code >= 500:
         return crashed(request, error)
     code, title = _TITLES.get(error.status_code, ("refused", "Refused"))

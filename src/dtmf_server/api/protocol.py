@@ -8,15 +8,19 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from dtmf_server.api.problems import new_request_id, problem
 
 HEAD_MAX_BYTES = 64 * 1024  # request line and headers; the parser itself would take any number
+REQUEST_S = 30.0  # from its first byte, or from the connection's beginning, until a request is whole
 LINGER_S = 2.0  # how long what still arrives after a refusal is thrown away
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with a bound on the head of a request and problems for what is not HTTP."""
+    """uvicorn's HTTP/1.1, with bounds on the head of a request and on the time it takes to arrive, and problems for
+    what is not HTTP. Between requests and while one is answered uvicorn's own bounds hold.
+    """
 
     _head_bytes = 0
     _in_head = False
     _refused = False
+    _too_slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Sends each piece of an answer at once: asyncio leaves that to the socket, which waits 40 ms for the next."""
@@ -24,6 +28,12 @@ class Protocol(HttpToolsProtocol):
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._too_slow = self.loop.call_later(REQUEST_S, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer has gone."""
+        self._in_time()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless the head has grown too large."""
@@ -40,6 +50,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._in_head, self._head_bytes = True, 0
+        if self._too_slow is None:
+            self._too_slow = self.loop.call_later(REQUEST_S, self._give_up)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -49,6 +61,25 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             raise ValueError("the head is too large")  # stops the parser
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._in_time()
+        super().on_message_complete()
+
+    def _in_time(self) -> None:
+        if self._too_slow is not None:
+            self._too_slow.cancel()
+            self._too_slow = None
+
+    def _give_up(self) -> None:
+        """The request takes too long. Who has not sent a byte, or is being answered, is hung up on without a word."""
+        self._too_slow = None
+        if self._in_head and (self.cycle is None or self.cycle.response_complete):
+            detail = f"the request was not whole within {REQUEST_S:g} s"
+            self._refuse(408, code="request_timeout", title="Request timeout", detail=detail)
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answers what the parser can't read."""
