@@ -114,7 +114,9 @@ def _of_run(run: re.Match[str]) -> Iterator[Candidate]:
     elif 4 <= len(word) <= 10 and not word.isalpha():
         even = word.isupper() or word.islower()
         ordered = split is not None or re.fullmatch(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]+", word)
-        yield Candidate(start, end, word, 10 - (0 if even else 15) - (15 if ordered else 0), needs_word=True)
+        named = re.fullmatch(r"[A-Za-z]{5,}[0-9]+", word) is not None  # WELCOME10
+        points = 10 - (0 if even else 15) - (15 if ordered else 0)
+        yield Candidate(start, end, word, points, needs_word=True, needs_colon=named)
 
 
 def _is_glued(before: str, after: str) -> bool:
