@@ -95,7 +95,8 @@ def pattern(value: object) -> Pattern[str] | None:
 
 def predicate(value: object) -> Callable[[Any], Any]:
     """A function that tells at once, not a coroutine function, whose answer would always count as yes."""
-    code = getattr(value, "__code__", None) or getattr(type(value).__call__, "__code__", None)
+    function = getattr(value, "func", value)  # of a functools.partial
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     if callable(value) and not getattr(code, "co_flags", 0) & _IS_COROUTINE:
         return value
     raise ValueError(

@@ -72,7 +72,7 @@ class ConnectionFailedError(DTMFError):
 
 
 class TimedOutError(DTMFError):
-    """No answer in time."""
+    """No answer in time, or what was waited for did not come."""
 
 
 _BY_CODE: dict[str, type[DTMFError]] = {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -44,7 +45,7 @@ def happened(first: int, length: int = 1) -> list[dict[str, Any]]:
     ("bad", "values"),
     [
         ("timeout", REFUSED_TIMEOUTS),
-        ("match", [*REFUSED_MATCHES, unwanted, AlsoUnwanted()]),
+        ("match", [*REFUSED_MATCHES, unwanted, AlsoUnwanted(), partial(unwanted)]),
         ("after", [value for value in NOT_A_WHOLE_NUMBER if value is not None]),
     ],
 )

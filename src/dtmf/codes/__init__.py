@@ -14,7 +14,7 @@ How a reader knows, and so the rules:
    text, a line of its own and being the only candidate count a little.
 6. The best candidate is the code if it has enough points; else there is none. Of equals the first.
 
-A file each: folding, never, candidates, surroundings; words.py has the words, in 69 languages. Every step is one
+A file each: folding, never, candidates, surroundings; words.py has the words, in more than 40 languages. Every step is one
 pass or bounded, so that a text of any length takes milliseconds."""
 
 from __future__ import annotations

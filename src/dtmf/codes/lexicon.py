@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from .folding import fold, lowered
 from .words import CODE, OTHER, TASK
@@ -48,14 +47,12 @@ def _expression(node: Tree) -> str:
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
-@lru_cache(maxsize=1)
-def words() -> re.Pattern[str]:
-    """Finds the words about numbers; the group that matched is the kind: other, code or task."""
-    kinds = {"other": OTHER, "code": CODE, "task": TASK}
-    return re.compile("|".join(f"(?P<{kind}>{any_of(entries(table))})" for kind, table in kinds.items()))
+_KINDS = {"other": OTHER, "code": CODE, "task": TASK}
+WORDS = re.compile("|".join(f"(?P<{kind}>{any_of(entries(table))})" for kind, table in _KINDS.items()))
+"""Finds the words about numbers; the group that matched is the kind: other, code or task."""
 
 
 def is_code_word(word: str) -> bool:
     """Whether the word alone is one for a code."""
-    found = words().fullmatch(lowered(word))
+    found = WORDS.fullmatch(lowered(word))
     return found is not None and found.lastgroup == "code"

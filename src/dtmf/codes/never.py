@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from .lexicon import any_of, entries
 from .words import MONEY, UNIT
 
 
-@lru_cache(maxsize=1)
 def _never() -> re.Pattern[str]:
     unit, money = any_of(entries(UNIT)), any_of(MONEY.split())
     amount = r"[0-9]{1,12}(?:[.,' ][0-9]{3}){0,4}(?:[.,][0-9]{1,2})?(?![0-9])"
@@ -41,10 +39,13 @@ def _never() -> re.Pattern[str]:
     )
 
 
+_NEVER = _never()
+
+
 def without_what_is_never_a_code(folded: str, lower: str) -> str:
     """The folded text with a `~` for each character of what is never a code."""
     parts, end = [], 0
-    for found in _never().finditer(lower):
+    for found in _NEVER.finditer(lower):
         parts += [folded[end : found.start()], "~" * len(found[0])]
         end = found.end()
     return "".join([*parts, folded[end:]])

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from .candidates import Candidate
-from .lexicon import words
+from .lexicon import WORDS
 
 _CLEAR = 40  # points of words that a weak form needs
 # Distance between a word and a number: a word between them is 3, a character of a script without blanks 1, the end of
@@ -31,7 +31,7 @@ class Surroundings:
         self._numbers = [candidate.start for candidate in candidates]
         self._paces = _paces(text)
         self._words: dict[str, list[tuple[int, int]]] = {"code": [], "task": [], "other": []}
-        for found in words().finditer(lower):
+        for found in WORDS.finditer(lower):
             assert found.lastgroup is not None
             self._words[found.lastgroup].append(found.span())
 
