@@ -29,7 +29,7 @@ from dtmf_server.storage.open import open_database
 NUMBERS = 1000
 TEXT = "Your verification code is {:06d}. It is valid for 10 minutes."
 DAY_US = 86_400_000_000
-STUCK_S = 60.0
+STUCK_S = 30.0
 
 
 def run(*, quick: bool) -> Iterator[Finding]:
@@ -94,10 +94,13 @@ def _post(bodies: Path, url: str, sink: Process, count: int) -> float:
 
 def _per_second(sink: Process, count: int) -> float:
     """Waits until so many came; then each must have come exactly once."""
-    deadline_s = time.monotonic() + STUCK_S
-    while (came := _ask(sink, "count")) < count:
-        if time.monotonic() > deadline_s:
-            raise RuntimeError(f"{came} of {count} came within {STUCK_S:g} s")
+    came, since_s = 0, time.monotonic()
+    while came < count:
+        before, came = came, _ask(sink, "count")
+        if came > before:
+            since_s = time.monotonic()
+        elif time.monotonic() - since_s > STUCK_S:
+            raise RuntimeError(f"{came} of {count} came, then none for {STUCK_S:g} s")
         time.sleep(0.1)
     arrived = _ask(sink)
     assert sorted(id_ for id_, _ in arrived) == list(range(1, count + 1)), "each arrived once"

@@ -16,9 +16,11 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 LONGEST_URL = 2048
+PARSED = 4096  # how many URLs are remembered with what they were read as: each is read twice for each delivery
 LONGEST_NAME = 253  # RFC 1035 §2.3.4, as text without the final dot
 
 Address = IPv4Address | IPv6Address
@@ -95,6 +97,7 @@ class Destination:
     address: Address | None  # of a host that is an address
 
 
+@lru_cache(maxsize=PARSED)
 def parse(url: str, *, sandbox: bool) -> Destination:
     """The destination that `url` names. Raises ValueError that says what is wrong with its form."""
     parts = _split(url)

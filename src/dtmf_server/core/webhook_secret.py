@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import hmac
+from functools import lru_cache
 
+DERIVED = 4096  # how many secrets are remembered: a busy account's is wanted for each delivery
 OVERLAP_US = 24 * 3_600_000_000  # after a rotation the secret before signs too for so long, by the wall's clock
 
 
+@lru_cache(maxsize=DERIVED)
 def derive(key: bytes, *, account_id: int, version: int) -> str:
     """The account's `whsec_…` secret of that version (Standard Webhooks: 24 to 64 bytes, base64)."""
     digest = hmac.digest(key, f"webhook {account_id} {version}".encode(), hashlib.sha256)
