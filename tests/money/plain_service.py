@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from money.plain_minutes import PlainRental, pay_minutes, run_out_us
 
 MINUTE_US = 60_000_000
-DAY_US = 24 * 60 * MINUTE_US
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +230,24 @@ class PlainService:
             account.debt += -sats - covered
 
     def due(self, now_us: int) -> list[int]:
-        """Whom the meter has to settle: out of money by now, or not settled for a day."""
+        """Whom the meter has to settle: out of money by now, to be warned, or not settled for a day."""
         return [
             account.id
             for account in self.accounts.values()
             if any(rental.cost for rental in account.live)
-            and (len(self.at(account.id, now_us).live) < len(account.live) or account.settled_us <= now_us - DAY_US)
+            and (
+                len(self.at(account.id, now_us).live) < len(account.live)
+                or account.settled_us <= now_us - DAY_US
+                or any(at_us <= now_us for at_us in self.warnings_us(account.id))
+            )
         ]
+
+    def warnings_us(self, account_id: int) -> list[int]:
+        """When the account is to be warned, of what it was not yet warned when it was last written."""
+        settled_us, run_out_us = self.accounts[account_id].settled_us, self.run_out_us(account_id, 0)
+        if run_out_us is None:
+            return []
+        return [at_us for at_us in (run_out_us - DAY_US, run_out_us - HOUR_US) if at_us > settled_us]
 
     def run_out_us(self, account_id: int, now_us: int) -> int | None:
         """When the account's money runs out next; counted again only when something was written since."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness import DAY_US, HOUR_US
-from money.plain_minutes import PlainRental, first_due, pay_minutes, run_out_us
+from money.plain_minutes import PlainRental, in_line, pay_minutes, run_out_us
 
 Told = tuple[int, int, int, int]  # hours, when, balance, when the money runs out
 
@@ -21,8 +21,7 @@ class PlainAccount:
 
     def until(self, now_us: int) -> None:
         """Time passes."""
-        while (rental := first_due(self.rentals, now_us)) is not None:
-            instant_us = rental.next_tick_us()
+        while (line := in_line(self.rentals)) and (instant_us := line[0][0]) <= now_us:
             before = sum(rental.ended_us is None for rental in self.rentals)
             self.balance = pay_minutes(self.balance, self.rentals, instant_us)
             if before != sum(rental.ended_us is None for rental in self.rentals):
