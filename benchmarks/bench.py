@@ -9,7 +9,7 @@ import traceback
 from benchmarks import report
 from benchmarks.rounds import Finding
 
-NAMES = ("receive", "rentals", "account", "number", "deliveries", "client", "engines")
+NAMES = ("receive", "rentals", "account", "number", "deliveries", "live", "client", "engines")
 
 
 def main() -> int:

@@ -90,10 +90,11 @@ def _statements(people: Population) -> Iterator[str]:
         minutes = f"CASE WHEN n % {p.soon_every} = 0 THEN {p.soon_minutes} ELSE {minutes} END"
     account, cost, start = f"{money.FIRST_CUSTOMER} + n", COST_PER_MINUTE, p.start_us
     balance = f"({minutes}) * {p.each * cost}"
+    warned = f"CASE WHEN ({minutes}) < 60 THEN 2 WHEN ({minutes}) < 1440 THEN 1 ELSE 0 END"
     yield (
-        "INSERT INTO accounts (id, kind, created_at_us, settled_at_us, balance, debt, depletes_at_us) "
-        f"{of_account} SELECT {account}, 'customer', {start}, {start}, {balance}, 0,"
-        f" {start} + (({minutes}) + 1) * {MINUTE_US} FROM series"
+        "INSERT INTO accounts (id, kind, created_at_us, settled_at_us, balance, debt, depletes_at_us,"
+        f" low_balance_warnings) {of_account} SELECT {account}, 'customer', {start}, {start}, {balance}, 0,"
+        f" {start} + (({minutes}) + 1) * {MINUTE_US}, {warned} FROM series"
     )
     number = f"'+' || ({FIRST_NUMBER} + n)"
     owner = f"{money.FIRST_CUSTOMER} + n / {p.each}"

@@ -271,7 +271,8 @@ def test_a_reader_that_takes_nothing_holds_a_page_and_no_transaction(
         assert max(read) <= live.PAGE
         assert sum(read) < 12 * MANY
         assert _open_transactions(db) == 0
-        received = list(islice(source.events(), 1 + 12 * MANY))
+        arrived = (event for event in source.events() if event["kind"] == "message")
+        received = list(islice(arrived, 1 + 12 * MANY))  # their cost brings balance.low in between
     assert texts(received)[1:] == [f"{number:04}" * 400 for number in range(MANY)] * 12
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dtmf_server.api.limits import RateLimit
+from dtmf_server.api.live import GOES_ON
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.core.errors import RateLimited
 from dtmf_server.log import request_id
@@ -50,12 +51,20 @@ class Border:
             if wait_s:
                 await _refuse(send_with_id, id_, wait_s)
             else:
-                await self._app(scope, receive, send_with_id)
+                await self._serve(dict(scope), receive, send_with_id)
         finally:
             if log.isEnabledFor(logging.INFO):
                 took_ms = (time.perf_counter() - started_s) * 1000
                 log.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, took_ms)
             request_id.reset(reset)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application's answer. What goes on after it, a stream, holds nothing of what led to it."""
+        await self._app(scope, receive, send)
+        goes_on = scope.get(GOES_ON)
+        scope.clear()
+        if goes_on is not None:
+            await goes_on(receive, send)
 
     def _wait_s(self, scope: Any) -> int:
         """How long this caller has to wait, by token and by address; health checks never do."""

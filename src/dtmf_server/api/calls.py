@@ -70,7 +70,11 @@ async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
 
 async def glance(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     """The same for a few rows found by an index."""
-    runtime, sha256 = runtime_of(request), bearer(request)
+    return await glance_as(runtime_of(request), bearer(request), fn)
+
+
+async def glance_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, Caller], T]) -> T:
+    """The same for a bearer whose request is not held any more; the token may have been revoked since."""
     return await runtime.db.glance(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 

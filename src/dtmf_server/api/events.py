@@ -13,6 +13,7 @@ from dtmf_server.api.account import ID_MAX, After
 from dtmf_server.api.calls import Request
 from dtmf_server.api.event import Event
 from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.runtime import Runtime
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Tx
 
@@ -53,20 +54,24 @@ async def get_events(
     def first(tx: Tx, caller: calls.Caller) -> tuple[int, list[Event]]:
         return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size)
 
+    runtime, bearer = calls.runtime_of(request), calls.bearer(request)
     account_id, found = await calls.read(request, first)
-    wakeups, topic = calls.runtime_of(request).db.wakeups, events.topic(account_id)
-    read_on = partial(_read_on, request)
+    wakeups, topic, read_on = runtime.db.wakeups, events.topic(account_id), partial(_read_on, runtime, bearer)
     if not as_list:
         life_s = live.WAIT_MAX_S if wait is None else wait
-        return live.EventStream(wakeups, topic, read_on, first=found, after=after, limit=limit, life_s=life_s)
+        stream = live.Stream(wakeups, topic, read_on, first=found, after=after, limit=limit, life_s=life_s)
+        return live.EventStream(stream)
     if not found and wait:
-        found = await live.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait)
+        question = (bearer, "events", after, size)
+        found = await live.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
     return ASGIResponse(body=wire.encode(found), media_type="application/json", headers=NO_STORE)
 
 
-async def _read_on(request: Request, after: int, limit: int) -> list[Event]:
-    """The caller's events from there; he is asked for his token again, as it may have been revoked."""
-    return await calls.glance(request, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit))
+async def _read_on(runtime: Runtime, bearer: bytes, after: int, limit: int) -> list[Event]:
+    """The bearer's events from there."""
+    return await calls.glance_as(
+        runtime, bearer, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit)
+    )
 
 
 def _position(request: Request, after: int) -> int:

@@ -1,11 +1,12 @@
 """Waiting for what comes: a long poll, and a stream of Server-Sent Events.
 
 Both look at the tables, wait to be woken, and look again. Nobody keeps a transaction open while he waits or while
-he writes to a socket, and no more than a page in memory: a slow reader holds nothing but himself.
+he writes to a socket, and no more than a page in memory: a slow reader holds nothing but himself. Who is woken with
+others and asks what they ask looks with them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
 from litestar.response.base import ASGIResponse
@@ -19,16 +20,23 @@ T = TypeVar("T")
 WAIT_MAX_S = 60
 HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
 PAGE = 100  # events read in one transaction and written in one piece
+# In the scope of a request: what writes the rest of the answer when nothing else of the request is held any more.
+GOES_ON = "dtmf.goes_on"
 
 
-async def poll(wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T]]], *, wait_s: float) -> list[T]:
-    """The page as soon as it has something, or the empty one when the time is over or the service stops."""
+async def poll(
+    wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T]]], *, wait_s: float, question: Hashable
+) -> list[T]:
+    """The page as soon as it has something, or the empty one when the time is over or the service stops.
+
+    Whoever asks the same `question` gets the same page: who asks is a part of it.
+    """
     woken = wakeups.listen(topic)
     try:
         async with asyncio.timeout(wait_s):
             while True:
                 woken.clear()
-                found = await page()
+                found = await _together(question, page)
                 if found or wakeups.stopping:
                     return found
                 await woken.wait()
@@ -38,10 +46,47 @@ async def poll(wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T
         wakeups.unlisten(woken)
 
 
+_not_begun: dict[tuple[asyncio.AbstractEventLoop, Hashable], "asyncio.Task[Any]"] = {}
+
+
+async def _together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) -> list[T]:
+    """The page, read once for all who ask for it in one turn of the event loop, as those do who were woken together.
+
+    Nobody joins a reading that has begun: it may have missed what woke him.
+    """
+    key = (asyncio.get_running_loop(), question)
+
+    async def read() -> list[T]:
+        del _not_begun[key]
+        return await page()
+
+    task: asyncio.Task[list[T]] | None = _not_begun.get(key)
+    if task is None:
+        task = _not_begun[key] = asyncio.create_task(read())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # all who asked may have left
+    return await asyncio.shield(task)
+
+
 class EventStream(ASGIResponse):
-    """Events as they happen, after those of the first page, until its life is over: EventSource comes back then."""
+    """The head of a stream of events; what follows is written by the stream itself."""
 
     _should_set_content_length = False
+
+    def __init__(self, stream: "Stream") -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(media_type="text/event-stream", headers=headers)
+        self._stream = stream
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Begins the answer. A stream is idle for most of its life: it should not hold a request meanwhile."""
+        await self.start_response(send)
+        scope[GOES_ON] = self._stream.run
+
+
+class Stream:
+    """Events as they happen, after those of the first page, until its life is over: EventSource comes back then."""
+
+    __slots__ = ("_after", "_first", "_left", "_life_s", "_page", "_topic", "_wakeups")
 
     def __init__(
         self,
@@ -55,12 +100,10 @@ class EventStream(ASGIResponse):
         life_s: float,
     ) -> None:
         """`page(after, limit)` reads on; `limit`: end after so many events; `life_s`: end after this time."""
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(media_type="text/event-stream", headers=headers)
         self._wakeups, self._topic, self._page = wakeups, topic, page
         self._first, self._after, self._left, self._life_s = first, after, limit, life_s
 
-    async def send_body(self, send: Any, receive: Any) -> None:
+    async def run(self, receive: Any, send: Any) -> None:
         """Writes what there is, then what comes."""
         woken = self._wakeups.listen(self._topic)
         hung_up = asyncio.create_task(_until_hung_up(receive))

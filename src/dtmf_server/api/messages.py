@@ -84,7 +84,9 @@ async def get_messages(
     account_id, found = await calls.read(request, page)
     if found or not wait:
         return found
-    return await live.poll(calls.runtime_of(request).db.wakeups, events.topic(account_id), again, wait_s=wait)
+    wakeups, topic = calls.runtime_of(request).db.wakeups, events.topic(account_id)
+    question = (calls.bearer(request), "messages", e164, current, inbound, after, limit)
+    return await live.poll(wakeups, topic, again, wait_s=wait, question=question)
 
 
 def _rentals(tx: Tx, caller: calls.Caller, e164: str, *, current: bool) -> list[int]:
