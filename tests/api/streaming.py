@@ -23,20 +23,31 @@ class EventSource:
         self._socket.settimeout(TIMEOUT_S)
         if takes_bytes is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes_bytes)
-        self._socket.connect((parts.hostname, parts.port))
-        self._socket.sendall(ask_for("GET", "/api/v1/events", token=token, **asked).to_bytes())
-        self._file = self._socket.makefile("rb")
-        self.status = int(self._file.readline().split(b" ")[1])
-        lines = iter(self._file.readline, b"\r\n")
-        self.headers = {
-            name.lower(): value.strip() for name, _, value in (line.decode().partition(":") for line in lines)
-        }
-        self._text = ""
+        self._file, self._text = self._socket.makefile("rb"), ""
+        try:
+            self._socket.connect((parts.hostname, parts.port))
+            self._socket.sendall(ask_for("GET", "/api/v1/events", token=token, **asked).to_bytes())
+            self.status = int(self._line().split(b" ")[1])
+            lines = [line.decode().partition(":") for line in iter(self._line, b"\r\n")]
+        except Exception:
+            self.close()
+            raise
+        self.headers = {name.lower(): value.strip() for name, _, value in lines}
+
+    def _line(self) -> bytes:
+        line = self._file.readline()
+        if not line:
+            raise ConnectionError("the service hung up without an end of the stream")
+        return line
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up."""
         self._file.close()
         self._socket.close()
 
@@ -46,7 +57,7 @@ class EventSource:
             while "\n\n" in self._text:
                 block, _, self._text = self._text.partition("\n\n")
                 yield dict(_field(line) for line in block.split("\n"))
-            size = int(self._file.readline(), 16)
+            size = int(self._line(), 16)
             self._text += self._file.read(size + 2)[:-2].decode()
             if size == 0:
                 assert not self._text, "the stream ends with half a block"

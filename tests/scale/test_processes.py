@@ -4,12 +4,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from api.streaming import EventSource
 from postgres import drop_database, fresh_database
 from scale.cluster import GENEROUS_S, SINGLETONS, Cluster, cluster, locks_held
 from scale.restarts import restartable_server
@@ -79,6 +82,36 @@ def test_processes_that_start_at_once_find_one_service(running: Cluster) -> None
     balances = {ask(api, "GET", "/account").json["balance"] for api in running.apis}
     assert len(balances) == 1
     assert len(ask(first, "GET", "/groups?type=mobile").json) == 9, "the catalog was stocked once"
+
+
+def test_a_stream_of_one_process_has_what_all_of_them_commit_in_one_order(running: Cluster) -> None:
+    first, second = running.apis
+    deposit(first)
+    e164 = ask(first, "POST", "/numbers", {"group_id": "gb-mobile"}).json["e164"]
+    begin = last_event(first)
+    texts = [f"{n}" for n in range(40)]
+    with EventSource(first.url, first.token, query={"after": begin}) as source, ThreadPoolExecutor(4) as pool:
+        both = [pool.submit(sms_for, api, [e164], texts[turn::4]) for turn, api in enumerate([first, second] * 2)]
+        seen = list(islice((event for event in source.events() if event["kind"] == "message"), len(texts)))
+        ids = {id_ for sent in both for id_ in sent.result()}
+    assert {event["message"]["id"] for event in seen} == ids
+    positions = [event["id"] for event in seen]
+    assert positions == sorted(positions)
+    middle = positions[len(positions) // 2]
+    with EventSource(second.url, second.token, headers={"Last-Event-ID": str(middle)}, query={"wait": 0}) as source:
+        rest = [event for event in source.events() if event["kind"] == "message"]
+    assert rest == [event for event in seen if event["id"] > middle], "any process goes on from any position"
+
+
+def last_event(api: Service) -> int:
+    """The newest event's id."""
+    newest = 0
+    while True:
+        with EventSource(api.url, api.token, query={"after": newest, "wait": 0}) as source:
+            ids = [event["id"] for event in source.events()]
+        if not ids:
+            return newest
+        newest = ids[-1]
 
 
 def test_deliveries_are_shared_and_each_is_made_once(running: Cluster) -> None:

@@ -51,7 +51,7 @@ class Border:
             if wait_s:
                 await _refuse(send_with_id, id_, wait_s)
             else:
-                await self._serve(dict(scope), receive, send_with_id)
+                await self._serve(scope, receive, send_with_id)
         finally:
             if log.isEnabledFor(logging.INFO):
                 took_ms = (time.perf_counter() - started_s) * 1000
@@ -60,10 +60,12 @@ class Border:
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         """The application's answer. What goes on after it, a stream, holds nothing of what led to it."""
-        await self._app(scope, receive, send)
-        goes_on = scope.get(GOES_ON)
-        scope.clear()
+        inner = {**scope, "state": {}}
+        await self._app(inner, receive, send)
+        goes_on = inner.get(GOES_ON)
         if goes_on is not None:
+            inner.clear()
+            scope["headers"] = ()
             await goes_on(receive, send)
 
     def _wait_s(self, scope: Any) -> int:
