@@ -1,0 +1,194 @@
+"""What a database had before a migration it has after it, and goes on from there."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dtmf_server.operations import meter
+from dtmf_server.storage import migrate
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.open import open_database
+
+from .test_migrations import empty_database
+
+DAY_US = 24 * 3_600_000_000
+OUTPOINT = {"txid": "ab" * 32, "vout": 1, "amount": 5000}
+
+# One of everything that 0002 touches, as 0001 stores it: a paid rental that runs out in half a day, an SMS, a delivery
+# of it that failed once, a test's that was parked, a deposit, and their events.
+ROWS = {
+    "accounts": {
+        "id": 1000,
+        "kind": "customer",
+        "created_at_us": 0,
+        "settled_at_us": 0,
+        "balance": 0,
+        "debt": 0,
+        "depletes_at_us": DAY_US // 2,
+        "low_balance_warnings": 0,
+        "webhook_version": 1,
+    },
+    "groups": {
+        "id": "g",
+        "position": 1,
+        "type": "mobile",
+        "name": "G",
+        "country_code": "xx",
+        "sms_support": True,
+        "voice_support": False,
+        "setup_cost": 0,
+        "rental_cost_per_minute": 0,
+        "cost_per_inbound_message": 0,
+    },
+    "numbers": {"e164": "+12025550100", "group_id": "g", "rented": True, "rests_until_us": 0},
+    "rentals": {
+        "id": 7,
+        "account_id": 1000,
+        "e164": "+12025550100",
+        "group_id": "g",
+        "sms": True,
+        "setup_cost": 0,
+        "cost_per_minute": 0,
+        "started_at_us": 0,
+        "booked_minutes": 1,
+    },
+    "messages": {
+        "id": 3,
+        "account_id": 1000,
+        "rental_id": 7,
+        "inbound": True,
+        "sender": "+1234",
+        "recipient": "+12025550100",
+        "content": "x",
+        "at_us": 0,
+        "status": "received",
+        "cost": 0,
+        "segments": 1,
+    },
+    "deliveries": [
+        {
+            "id": 5,
+            "account_id": 1000,
+            "rental_id": 7,
+            "message_id": 3,
+            "kind": "webhook",
+            "state": "waiting",
+            "destination": "https://example.org/",
+            "created_at_us": 0,
+            "attempts": 1,
+            "first_attempt_us": 1,
+            "due_at_us": 2,
+            "last_status": 500,
+            "reason": "failed",
+        },
+        {
+            "id": 9,
+            "account_id": 1000,
+            "rental_id": 7,
+            "message_id": None,
+            "kind": "test",
+            "state": "parked",
+            "destination": "https://example.org/",
+            "created_at_us": 0,
+            "attempts": 1,
+            "first_attempt_us": 1,
+            "due_at_us": 2,
+            "last_status": 500,
+            "reason": "failed",
+            "finished_at_us": 3,
+        },
+    ],
+    "attempts": {"delivery_id": 5, "attempt": 1, "at_us": 1, "duration_us": 1, "status": 500, "reason": "failed"},
+    "addresses": {
+        "id": 2,
+        "account_id": 1000,
+        "descriptor_index": 2,
+        "address": "bcrt1q",
+        "script_pubkey": b"\x00",
+        "created_at_us": 0,
+        "used": True,
+    },
+    "deposits": {
+        "id": 4,
+        "txid": OUTPOINT["txid"],
+        "vout": 1,
+        "account_id": 1000,
+        "address_id": 2,
+        "amount": 5000,
+        "seen_at_us": 0,
+        "height": None,
+        "status": "pending",
+        "alternations": 0,
+    },
+    "events": [
+        {"id": 11, "account_id": 1000, "at_us": 0, "kind": "message", "message_id": 3, "data": "{}"},
+        {"id": 12, "account_id": 1000, "at_us": 0, "kind": "deposit.seen", "data": json.dumps(OUTPOINT)},
+    ],
+}
+
+
+def fill(tx: Tx) -> None:
+    """Writes the rows."""
+    for table, rows in ROWS.items():
+        for row in rows if isinstance(rows, list) else [rows]:
+            columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+            tx.run(f"INSERT INTO {table} ({columns}) VALUES ({marks})", **row)
+
+
+def found(tx: Tx) -> dict[str, list[dict[str, Any]]]:
+    """The rows' columns of then, as they are now."""
+    shown = {}
+    for table, rows in ROWS.items():
+        columns = list((rows[0] if isinstance(rows, list) else rows).keys())
+        condition = " WHERE kind = 'customer'" if table == "accounts" else ""
+        ordered = tx.all(f"SELECT * FROM {table}{condition} ORDER BY {columns[0]}")
+        shown[table] = [{name: _plain(row[name]) for name in columns} for row in ordered]
+    return shown
+
+
+def _plain(value: object) -> object:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_rows_of_the_first_release_are_kept_whole(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0001")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+            before = db.read_now(found)
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            after = db.read_now(found)
+            seen = json.loads(after["events"][1].pop("data"))
+            assert seen == {**json.loads(before["events"][1].pop("data")), "address": "bcrt1q"}
+            assert after == before
+            new = {"rental_id": 7, "kind": "test", "state": "waiting", "destination": "x", "created_at_us": 0}
+            insert = (
+                "INSERT INTO deliveries (account_id, rental_id, kind, state, destination, created_at_us, due_at_us)"
+            )
+            insert += " VALUES (1000, :rental_id, :kind, :state, :destination, :created_at_us, 0) RETURNING id"
+            if engine == "sqlite":  # PostgreSQL's ids come from a sequence, which rows with ids of their own pass by
+                row = db.write_now(lambda tx: tx.one(insert, **new))
+                assert row is not None and row["id"] == 10, "no id is given out twice"
+
+
+def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with empty_database("sqlite", tmp_path, request) as url:
+        migrate.upgrade(url, "0001")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+            priced = "UPDATE rentals SET cost_per_minute = 1, booked_minutes = 1"
+            db.write_now(lambda tx: tx.run(priced))
+            db.write_now(lambda tx: tx.run("UPDATE accounts SET balance = 719 WHERE id = 1000"))
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 1
+            assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
+            rows = db.read_now(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
+            assert [json.loads(row["data"])["hours"] for row in rows] == [24]
