@@ -29,7 +29,7 @@ STORAGE = CORE | {"storage"}
 OPERATIONS = STORAGE | {"operations"}
 PROCESS = {"clock", "config", "log", "metrics", "runtime"}  # of what one process is made, for its outer layers
 EDGES = {"bitcoin", "carriers", "deliveries"}
-OUTER = OPERATIONS | PROCESS | EDGES | {"api", "catalog", "web", "workers"}
+OUTER = OPERATIONS | PROCESS | EDGES | {"api", "catalog", "http", "web", "workers"}
 MAY_IMPORT = {
     "dtmf": CLIENT | {"dtmf"},
     "dtmf_server": set[str](),
@@ -43,8 +43,9 @@ MAY_IMPORT = {
     "metrics": STORAGE | {"runtime"},
     "runtime": STORAGE | {"clock"},
     "catalog": OPERATIONS,
-    "api": OPERATIONS | PROCESS,
-    "web": OPERATIONS | PROCESS,
+    "http": OPERATIONS | PROCESS,
+    "api": OPERATIONS | PROCESS | {"http"},
+    "web": OPERATIONS | PROCESS | {"http"},
     "workers": OPERATIONS | PROCESS | EDGES,
     "startup": OPERATIONS | PROCESS | EDGES | {"catalog"},
     "main": OUTER | {"startup"},

@@ -23,6 +23,7 @@ class Settings:
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()
+    public_url: str | None = None  # where people reach the website; None: where they say they do
 
 
 @dataclass(frozen=True, slots=True)

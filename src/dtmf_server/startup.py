@@ -71,6 +71,7 @@ def settings_of(config: Config) -> Settings:
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,
         trusted_proxies=tuple(map(ip_network, config.server.trusted_proxies)),
+        public_url=config.server.public_url,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.api.border import _subscriber
-from dtmf_server.api.limits import RateLimit
+from dtmf_server.http.address import subscriber
+from dtmf_server.http.limits import RateLimit
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account
 
@@ -101,7 +101,7 @@ def test_a_bucket_fills_again_by_the_clock_and_holds_no_more_than_its_burst() ->
 
 
 def test_a_flood_of_addresses_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtmf_server.api.limits.KEYS_MAX", 100)
+    monkeypatch.setattr("dtmf_server.http.limits.KEYS_MAX", 100)
     limit = RateLimit(per_second=1, burst=1, monotonic_s=lambda: 0.0)
     for key in range(1000):
         assert limit.retry_after_s(b"%d" % key) == 0
@@ -116,7 +116,7 @@ def test_there_are_no_limits_in_a_sandbox_as_it_comes(connection: Connection) ->
 
 
 def test_a_subscriber_of_ipv6_is_one_caller_whatever_address_it_takes() -> None:
-    assert _subscriber("2001:db8:1:2::1") == _subscriber("2001:db8:1:2:ffff::9")
-    assert _subscriber("2001:db8:1:2::1") != _subscriber("2001:db8:1:3::1")
-    assert _subscriber("192.0.2.1") == "192.0.2.1"
-    assert _subscriber("unknown") == "unknown"
+    assert subscriber("2001:db8:1:2::1") == subscriber("2001:db8:1:2:ffff::9")
+    assert subscriber("2001:db8:1:2::1") != subscriber("2001:db8:1:3::1")
+    assert subscriber("192.0.2.1") == "192.0.2.1"
+    assert subscriber("unknown") == "unknown"

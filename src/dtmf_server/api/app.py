@@ -29,6 +29,7 @@ from dtmf_server.api import (
 from dtmf_server.api.border import Border
 from dtmf_server.api.calls import Request
 from dtmf_server.api.document import document
+from dtmf_server.http.website import Website
 from dtmf_server.runtime import Runtime
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
@@ -60,8 +61,8 @@ def _only_the_document(request: Request) -> None:
         raise NotFoundException
 
 
-def create_app(runtime: Runtime) -> Any:
-    """The ASGI application over this runtime."""
+def create_app(runtime: Runtime, website: Website) -> Any:
+    """The ASGI application over this runtime: the API, and beside it the website."""
     resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries, sandbox]
     api = Router(
         "/api/v1",
@@ -69,9 +70,9 @@ def create_app(runtime: Runtime) -> Any:
         before_request=_check,
     )
     app = Litestar(
-        route_handlers=[api, *health.ROUTES, *reference.ROUTES],
-        state=State({"runtime": runtime}),
-        exception_handlers=problems.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
+        route_handlers=[api, *health.ROUTES, *reference.ROUTES, *website.routes],
+        state=State({"runtime": runtime, **website.state}),
+        exception_handlers=problems.handlers(website),  # type: ignore[arg-type]  # each handler takes its own exception
         request_max_body_size=body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(
             title="DTMF",
@@ -87,4 +88,4 @@ def create_app(runtime: Runtime) -> Any:
         ),
         logging_config=None,
     )
-    return Border(app, runtime.settings)
+    return Border(app, runtime.settings, website)

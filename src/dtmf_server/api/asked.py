@@ -6,8 +6,8 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from dtmf_server.core.money import SATS_MAX
+from dtmf_server.http.checks import LABEL_MAX, TEXT_MAX
 
-TEXT_MAX = 1600
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 
 
@@ -34,7 +34,7 @@ class NewMessage(Struct, forbid_unknown_fields=True):
 class NewToken(Struct, forbid_unknown_fields=True):
     """What the token is for."""
 
-    label: Annotated[str, Meta(min_length=1, max_length=100)] = "unnamed"
+    label: Annotated[str, Meta(min_length=1, max_length=LABEL_MAX)] = "unnamed"
 
 
 class NewAccountWebhook(Struct, forbid_unknown_fields=True):

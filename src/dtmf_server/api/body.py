@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -11,8 +10,6 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Operation
 
-from dtmf.e164 import is_e164
-from dtmf.e164 import parse as parse_e164
 from dtmf_server.api.wording import plain
 from dtmf_server.core.errors import InvalidRequest
 
@@ -87,29 +84,6 @@ def _refuse_duplicates(body: bytes) -> None:
                 raise InvalidRequest(name, "is given more than once: which one counts?")
 
     json.loads(body, object_pairs_hook=pairs, parse_int=str, parse_float=str)
-
-
-def e164(field: str, value: str) -> str:
-    """The number, or InvalidRequest naming the field."""
-    try:
-        return parse_e164(value)
-    except ValueError as error:
-        hint = "; in a URL the + is written %2B" if is_e164(value.replace(" ", "+", 1)) else ""
-        raise InvalidRequest(field, f"{error}{hint}") from error
-
-
-def text(field: str, value: str) -> str:
-    """The text, or InvalidRequest if a database or a phone can't hold it."""
-    if "\0" in value:
-        raise InvalidRequest(field, "has a NUL character, which can't be stored: leave it out")
-    return value
-
-
-def line(field: str, value: str) -> str:
-    """The text, or InvalidRequest if it can't be shown in one line."""
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise InvalidRequest(field, "has a control character or a line break: leave it out")
-    return value
 
 
 def documents(type_: type[Any]) -> type[Operation]:

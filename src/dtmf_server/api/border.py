@@ -3,15 +3,16 @@
 import hashlib
 import logging
 import time
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 import msgspec
 
-from dtmf_server.api.limits import RateLimit
 from dtmf_server.api.live import GOES_ON
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.core.errors import RateLimited
+from dtmf_server.http.address import address_of, header, subscriber
+from dtmf_server.http.limits import RateLimit
+from dtmf_server.http.website import Website, wants_page
 from dtmf_server.log import request_id
 from dtmf_server.runtime import Settings
 
@@ -21,8 +22,9 @@ log = logging.getLogger("dtmf.access")
 class Border:
     """Wraps the application; its answers all carry `X-Request-Id`."""
 
-    def __init__(self, app: Any, settings: Settings) -> None:
+    def __init__(self, app: Any, settings: Settings, website: Website) -> None:
         self._app = app
+        self._website = website
         self._proxies = settings.trusted_proxies
         self._limit = (
             RateLimit(per_second=settings.requests_per_second, burst=settings.request_burst)
@@ -49,7 +51,7 @@ class Border:
         try:
             wait_s = self._wait_s(scope)
             if wait_s:
-                await _refuse(send_with_id, id_, wait_s)
+                await self._refuse(scope, send_with_id, id_, wait_s)
             else:
                 await self._serve(scope, receive, send_with_id)
         finally:
@@ -68,43 +70,31 @@ class Border:
             scope["headers"] = ()
             await goes_on(receive, send)
 
+    async def _refuse(self, scope: Any, send: Any, id_: str, wait_s: int) -> None:
+        """Says to wait: in a page to people, else as a problem."""
+        if wants_page(scope["path"], header(scope, b"accept")):
+            body, told = self._website.error_page(RateLimited.status, id_, wait_s)
+            headers = [(name.lower().encode(), value.encode()) for name, value in told]
+            headers.append((b"content-type", b"text/html; charset=utf-8"))
+        else:
+            body, headers = _problem(id_, wait_s), [(b"content-type", b"application/problem+json")]
+        headers += [(b"content-length", str(len(body)).encode()), (b"retry-after", str(wait_s).encode())]
+        await send({"type": "http.response.start", "status": RateLimited.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
     def _wait_s(self, scope: Any) -> int:
         """How long this caller has to wait, by token and by address; health checks never do."""
         if self._limit is None or scope["path"] in ("/healthz", "/readyz"):
             return 0
         headers = dict(scope["headers"])
-        keys = [b"address " + _subscriber(self._address(scope, headers)).encode()]
+        keys = [b"address " + subscriber(address_of(scope, self._proxies)).encode()]
         if token := headers.get(b"authorization"):
             keys.append(b"token " + hashlib.sha256(token).digest())
         return max(self._limit.retry_after_s(key) for key in keys)
 
-    def _address(self, scope: Any, headers: dict[bytes, bytes]) -> str:
-        """The caller's address: the last one in X-Forwarded-For that is not a proxy of the operator's."""
-        peer: str = (scope.get("client") or ("unknown",))[0]
-        if not self._is_proxy(peer):
-            return peer
-        hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        return next((hop.strip() for hop in reversed(hops) if not self._is_proxy(hop.strip())), peer)
 
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
-
-
-def _subscriber(address: str) -> str:
-    """Whom an address stands for: in IPv6 a subscriber has a whole /64 to choose from."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
-
-
-async def _refuse(send: Any, id_: str, wait_s: int) -> None:
-    body = msgspec.json.encode(
+def _problem(id_: str, wait_s: int) -> bytes:
+    return msgspec.json.encode(
         {
             "type": "about:blank",
             "title": RateLimited.title,
@@ -115,10 +105,3 @@ async def _refuse(send: Any, id_: str, wait_s: int) -> None:
             "retry_after": wait_s,
         }
     )
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"retry-after", str(wait_s).encode()),
-    ]
-    await send({"type": "http.response.start", "status": RateLimited.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -11,6 +11,7 @@ from dtmf_server.api.account import ID_MAX, After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.moment import iso
+from dtmf_server.http import checks
 from dtmf_server.operations import replay
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Row, Tx
@@ -31,7 +32,7 @@ async def get_deliveries(
 ) -> list[wire.Delivery]:
     """Deliveries with ids above `after`, oldest first, each with its attempts."""
     if e164 is not None:
-        body.e164("e164", e164)
+        checks.e164("e164", e164)
     since_us = 0 if since is None else _us("since", since)
 
     def page(tx: Tx, caller: calls.Caller) -> list[wire.Delivery]:
@@ -91,7 +92,7 @@ async def post_deliveries_retry(request: Request) -> Response[bytes]:
 async def post_deliveries_test(request: Request) -> Response[bytes]:
     """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
     raw = await request.body()
-    e164 = body.e164("e164", body.decode(raw, asked.TestDelivery).e164)
+    e164 = checks.e164("e164", body.decode(raw, asked.TestDelivery).e164)
 
     def test(tx: Tx, caller: calls.Caller) -> Answer:
         return calls.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))

@@ -9,6 +9,7 @@ from dtmf_server.api import asked, body, calls, live, wire
 from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
+from dtmf_server.http import checks
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.rent import live_rental
@@ -29,8 +30,8 @@ async def post_message(request: Request) -> Response[None]:
     `Prefer: return=representation`."""
     raw = await request.body()
     new = body.decode(raw, asked.NewMessage)
-    sender, to = body.e164("from", new.from_), body.e164("to", new.to)
-    content = body.text("content", new.content)
+    sender, to = checks.e164("from", new.from_), checks.e164("to", new.to)
+    content = checks.text("content", new.content)
     settings = calls.runtime_of(request).settings
     wanted = "return=representation" in request.headers.get("prefer", "").replace(" ", "").lower()
 
@@ -68,7 +69,7 @@ async def get_messages(
 ) -> list[wire.FullMessage]:
     """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
     if e164 is not None:
-        body.e164("e164", e164)
+        checks.e164("e164", e164)
     elif current:
         raise InvalidRequest("current", "is about one number: add e164=… to the URL")
 

@@ -9,9 +9,7 @@ from litestar.response import Stream
 
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
-from dtmf_server.core import destination
-from dtmf_server.core.errors import InvalidRequest
-from dtmf_server.core.rental import Action, ActionKind, action_for
+from dtmf_server.http import checks
 from dtmf_server.operations import rent
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage import messages, numbers
@@ -44,7 +42,7 @@ async def get_numbers(request: Request) -> Response[list[wire.Number]]:
 @get("/number", tags=["numbers"], summary="One number")
 async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
     """A number rented now, with its messages, oldest first."""
-    body.e164("e164", e164)
+    checks.e164("e164", e164)
     runtime = calls.runtime_of(request)
 
     def head(tx: Tx, caller: calls.Caller) -> list[_Head]:
@@ -63,7 +61,7 @@ async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
 async def post_numbers(request: Request) -> Response[bytes]:
     """Rents a free number of the group: set-up and the first minute are paid at once."""
     raw = await request.body()
-    group_id = body.text("group_id", body.decode(raw, asked.NewRental).group_id)
+    group_id = checks.text("group_id", body.decode(raw, asked.NewRental).group_id)
     settings = calls.runtime_of(request).settings
 
     def start(tx: Tx, caller: calls.Caller) -> Answer:
@@ -76,7 +74,7 @@ async def post_numbers(request: Request) -> Response[bytes]:
 @delete("/number", tags=["numbers"], summary="End a rental", status_code=204, responses=calls.answers(204))
 async def delete_number(request: Request, e164: E164) -> Response[None]:
     """Ends the rental of this number; the minute under way is paid already."""
-    body.e164("e164", e164)
+    checks.e164("e164", e164)
     settings = calls.runtime_of(request).settings
 
     def end(tx: Tx, caller: calls.Caller) -> Answer:
@@ -95,9 +93,9 @@ async def delete_number(request: Request, e164: E164) -> Response[None]:
 )
 async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
     """Sets what an SMS to this number does besides being stored: nothing, a forward, or a webhook."""
-    body.e164("e164", e164)
+    checks.e164("e164", e164)
     runtime = calls.runtime_of(request)
-    action = _action(
+    action = checks.action(
         e164,
         body.decode(await request.body(), asked.NewAction).sms_forwarded_to,
         sandbox=runtime.settings.sandbox,
@@ -117,22 +115,6 @@ async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
     sha256 = calls.bearer(request)
     head = await runtime.db.write(lambda tx: set_action(tx, calls.caller_of(tx, runtime, sha256)))
     return await _respond(runtime.db, [head], as_list=False)
-
-
-def _action(e164: str, sms_forwarded_to: str | None, *, sandbox: bool) -> Action | None:
-    """The action, its destination's form checked; names are resolved when something is delivered."""
-    action = action_for(sms_forwarded_to)
-    if action is None:
-        return None
-    if action.kind is ActionKind.FORWARD:
-        if action.destination == e164:
-            raise InvalidRequest("sms_forwarded_to", "a number can't forward to itself")
-        return action
-    try:
-        destination.parse(action.destination, sandbox=sandbox)
-    except ValueError as error:
-        raise InvalidRequest("sms_forwarded_to", f"neither E.164 nor a webhook's URL: {error}") from error
-    return action
 
 
 # --- a number and its messages, however many: read in pages, written as they come -------------------------------

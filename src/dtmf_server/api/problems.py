@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from litestar import Response
@@ -12,6 +12,7 @@ from dtmf_server.api import query
 from dtmf_server.api.body import BODY_MAX_BYTES
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import Refusal
+from dtmf_server.http.website import Website, wants_page
 from dtmf_server.log import request_id
 
 log = logging.getLogger("dtmf.api")
@@ -110,9 +111,13 @@ def crashed(_: Request, error: Exception) -> Response[bytes]:
     )
 
 
-HANDLERS = {
-    Refusal: refused,
-    ValidationException: invalid_parameter,
-    HTTPException: http_error,
-    Exception: crashed,
-}
+def handlers(website: Website) -> dict[type[Exception], Callable[..., Response[bytes]]]:
+    """How each exception is answered. A browser that has lost its way gets a page."""
+
+    def lost(request: Request, error: HTTPException) -> Response[bytes]:
+        if error.status_code not in (404, 405) or not wants_page(request.url.path, request.headers.get("accept", "")):
+            return http_error(request, error)
+        body, headers = website.error_page(error.status_code, request_id.get() or "", 0)
+        return Response(body, status_code=error.status_code, media_type="text/html", headers=dict(headers))
+
+    return {Refusal: refused, ValidationException: invalid_parameter, HTTPException: lost, Exception: crashed}

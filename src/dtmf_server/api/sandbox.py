@@ -1,25 +1,21 @@
 """`/sandbox/…`: what only a sandbox has. Elsewhere these paths do not exist."""
 
-import asyncio
-from collections.abc import Callable
-
 from litestar import Response, get, post
 
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
-from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, StorageUnavailable
+from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.moment import iso
-from dtmf_server.operations import deposit, meter, retention, sandbox
+from dtmf_server.http import checks
+from dtmf_server.http.catching_up import chain_followed, run_what_is_due
+from dtmf_server.operations import sandbox
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import deposits, messages, outbox
+from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
-
-CATCH_UP_TIMEOUT_S = 60.0
-LOOK_AGAIN_S = 0.25  # wake-ups may get lost: the tables are asked this often anyway
 
 
 def _runtime(request: Request) -> Runtime:
@@ -41,8 +37,8 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     settings = _runtime(request).settings
     raw = await request.body()
     new = body.decode(raw, asked.SandboxMessage)
-    to = body.e164("to", new.to)
-    inbound = Inbound(to, body.line("from", new.from_), body.text("content", new.content))
+    to = checks.e164("to", new.to)
+    inbound = Inbound(to, checks.line("from", new.from_), checks.text("content", new.content))
 
     def arrive(tx: Tx, caller: calls.Caller) -> Answer:
         live_rental(tx, caller.account_id, to, now_us=caller.now_us)
@@ -67,7 +63,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     runtime = _runtime(request)
     raw = await request.body()
     new = body.decode(raw, asked.SandboxDeposit)
-    address = body.line("address", new.address)
+    address = checks.line("address", new.address)
     blocks = runtime.settings.confirmations if new.confirmations is None else new.confirmations
 
     def pay(tx: Tx, caller: calls.Caller) -> Answer:
@@ -77,7 +73,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
         return calls.answer(201, wire.Deposit(txid, 0, new.address, new.amount, blocks, status))
 
     answer = await calls.write(request, pay, body=raw)
-    await _until(runtime, "deposits", _chain_followed)
+    await chain_followed(runtime)
     return answer
 
 
@@ -102,7 +98,7 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
         return calls.answer(200, wire.SandboxClock(iso(runtime.clock.now_us(tx))))
 
     answer = await calls.write(request, advance, body=raw)
-    await _run_what_is_due(runtime)
+    await run_what_is_due(runtime)
     return answer
 
 
@@ -112,46 +108,6 @@ async def get_sandbox_sent(request: Request) -> list[wire.SentMessage]:
     _runtime(request)
     rows = await calls.read(request, lambda tx, caller: sandbox.sent(tx, caller.account_id))
     return [wire.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
-
-
-async def _run_what_is_due(runtime: Runtime) -> None:
-    """Meter, retention, chain and deliveries, until nothing is due any more."""
-    settings, clock = runtime.settings, runtime.clock
-    while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
-        pass
-    while await runtime.db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
-        pass
-    await _until(runtime, "deposits", _chain_followed)
-    await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))
-
-
-def _chain_followed(tx: Tx) -> bool:
-    tip, followed = sandbox.chain_tip(tx), deposits.tip(tx)
-    mined = tip is None or (followed is not None and tip == (followed["height"], followed["hash"]))
-    return mined and deposit.mempool_followed(tx, sandbox.chain_mempool(tx))
-
-
-async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> None:
-    """Waits until `done` says so: the workers may be other processes."""
-    woken = runtime.db.wakeups.listen(topic, "attempted")
-    try:
-        async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
-            while True:
-                woken.clear()
-                if await runtime.db.read(done):
-                    return
-                if runtime.db.wakeups.stopping:
-                    raise StorageUnavailable(f"done, but the service is stopping before the {topic} have caught up")
-                try:
-                    await asyncio.wait_for(woken.wait(), LOOK_AGAIN_S)
-                except TimeoutError:
-                    continue
-    except TimeoutError as error:
-        raise StorageUnavailable(
-            f"done, but the {topic} have not caught up within {CATCH_UP_TIMEOUT_S:.0f} s: is a worker running?"
-        ) from error
-    finally:
-        runtime.db.wakeups.unlisten(woken)
 
 
 ROUTES = [post_sandbox_message, post_sandbox_deposit, post_sandbox_clock, get_sandbox_sent]

@@ -36,3 +36,4 @@ class Kind(StrEnum):
     MESSAGE_RECEIVED = "message_received"
     MESSAGE_SENT = "message_sent"
     MESSAGE_REFUNDED = "message_refunded"
+    GIVEN_UP = "given_up"

@@ -41,6 +41,14 @@ def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
     return [(row, confirmations(row["height"], height)) for row in deposits.deposits_of(tx, account_id)]
 
 
+def newest_of(tx: Tx, account_id: int, *, limit: int) -> list[tuple[Row, int]]:
+    """The account's last deposits, newest first, each with its confirmations."""
+    tip = deposits.tip(tx)
+    height = tip["height"] if tip else 0
+    rows = deposits.newest_of_account(tx, account_id, limit=limit)
+    return [(row, confirmations(row["height"], height)) for row in rows]
+
+
 def follow(tx: Tx, step: ChainStep, *, required: int, now_us: int, rest_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
     deposits.unmine_above(tx, step.fork_height)

@@ -13,6 +13,24 @@ def addresses_of(tx: Tx, account_id: int) -> list[Row]:
     return tx.all("SELECT address FROM addresses WHERE account_id = :account_id ORDER BY id", account_id=account_id)
 
 
+def newest_address(tx: Tx, account_id: int) -> Row | None:
+    """The address given to the account last, and whether it has received anything."""
+    return tx.one(
+        "SELECT address, used FROM addresses WHERE account_id = :account_id ORDER BY id DESC LIMIT 1",
+        account_id=account_id,
+    )
+
+
+def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
+    """The account's last deposits, newest first."""
+    return tx.all(
+        "SELECT d.txid, d.vout, a.address, d.amount, d.height, d.status, d.seen_at_us FROM deposits d"
+        " JOIN addresses a ON a.id = d.address_id WHERE d.account_id = :account_id ORDER BY d.id DESC LIMIT :limit",
+        account_id=account_id,
+        limit=limit,
+    )
+
+
 def unused_addresses(tx: Tx, account_id: int) -> int:
     """How many of the account's addresses have never received anything."""
     row = tx.one(

@@ -73,3 +73,15 @@ def balances_from_books(tx: Tx) -> Iterator[tuple[int, str, int]]:
         " ORDER BY a.id"
     )
     return ((row["id"], row["kind"], int(row["sats"])) for row in rows)
+
+
+def newest_of_account(tx: Tx, account_id: int, *, before: int, limit: int) -> list[Row]:
+    """An account's transfers with ids below `before`, newest first."""
+    return tx.all(
+        "SELECT id, at_us, kind, debit, credit, amount, balance, reference FROM transfers"
+        " WHERE account_id = :account_id AND id < :before AND (debit = :account_id OR credit = :account_id)"
+        " ORDER BY id DESC LIMIT :limit",
+        account_id=account_id,
+        before=before,
+        limit=limit,
+    )

@@ -60,3 +60,9 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
         after=after,
         limit=limit,
     )
+
+
+def last_id(tx: Tx, account_id: int) -> int:
+    """The account's newest event, 0 without one: where a page that was just read stands."""
+    row = tx.one("SELECT id FROM events WHERE account_id = :account_id ORDER BY id DESC LIMIT 1", account_id=account_id)
+    return int(row["id"]) if row else 0

@@ -95,3 +95,20 @@ def set_destination(tx: Tx, prefix: str, cost_per_segment: int) -> None:
         prefix=prefix,
         cost_per_segment=cost_per_segment,
     )
+
+
+def free_by_group(tx: Tx, *, now_us: int, at_most: int) -> dict[str, int]:
+    """How many numbers of each group can be rented now, counted up to `at_most`."""
+    rows = tx.all(
+        "SELECT g.id, (SELECT count(*) FROM (SELECT 1 FROM numbers n WHERE n.group_id = g.id AND NOT n.rented"
+        " AND n.rests_until_us <= :now_us LIMIT :at_most) free) AS free FROM groups g",
+        now_us=now_us,
+        at_most=at_most,
+    )
+    return {row["id"]: int(row["free"]) for row in rows}
+
+
+def names(tx: Tx, group_ids: list[str]) -> dict[str, str]:
+    """What these groups are called, with their type: United States mobile."""
+    rows = tx.all("SELECT id, name, type FROM groups WHERE id IN @ids", ids=sorted(set(group_ids)))
+    return {row["id"]: f"{row['name']} {row['type']}" for row in rows}

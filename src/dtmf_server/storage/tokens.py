@@ -23,6 +23,11 @@ def account_of(tx: Tx, sha256: bytes) -> int | None:
     return int(row["account_id"]) if row else None
 
 
+def found(tx: Tx, sha256: bytes) -> Row | None:
+    """The working token itself: its id and account."""
+    return tx.one("SELECT id, account_id FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256)
+
+
 def of_account(tx: Tx, account_id: int) -> list[Row]:
     """An account's tokens that still work, oldest first."""
     return tx.all(

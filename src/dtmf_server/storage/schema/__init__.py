@@ -9,6 +9,7 @@ from dtmf_server.storage.schema.bitcoin import addresses, chain_blocks, deposits
 from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
+from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
 __all__ = [
     "accounts",
@@ -27,8 +28,10 @@ __all__ = [
     "numbers",
     "rentals",
     "service",
+    "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
     "tokens",
     "transfers",
+    "web_sessions",
 ]

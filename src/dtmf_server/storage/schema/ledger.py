@@ -45,6 +45,7 @@ accounts = Table(
     Column("webhook_url", Text),  # where the account's own events are posted
     Column("webhook_version", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_wall_us", BigInteger),
+    Column("closed_at_us", BigInteger),  # its renter has deleted it: nobody can act for it any more
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_warnings", "low_balance_warnings", "depletes_at_us", where="depletes_at_us IS NOT NULL"),

@@ -17,11 +17,22 @@ class RateLimit:
 
     def retry_after_s(self, key: bytes) -> int:
         """0 if the request may pass, else the seconds to wait."""
-        now_s = self._monotonic_s()
-        left, at_s = self._buckets.pop(key, (float(self._burst), now_s))
-        left = min(self._burst, left + (now_s - at_s) * self._per_second)
-        wait_s = 0 if left >= 1 else ceil((1 - left) / self._per_second)
+        left, now_s = self._left(key)
+        wait_s = self._wait_s(left)
+        self._buckets.pop(key, None)
         self._buckets[key] = (left if wait_s else left - 1, now_s)
         if len(self._buckets) > KEYS_MAX:
             self._buckets.popitem(last=False)
         return wait_s
+
+    def wait_s(self, key: bytes) -> int:
+        """The same answer, without counting a request."""
+        return self._wait_s(self._left(key)[0])
+
+    def _left(self, key: bytes) -> tuple[float, float]:
+        now_s = self._monotonic_s()
+        left, at_s = self._buckets.get(key, (float(self._burst), now_s))
+        return min(self._burst, left + (now_s - at_s) * self._per_second), now_s
+
+    def _wait_s(self, left: float) -> int:
+        return 0 if left >= 1 else ceil((1 - left) / self._per_second)

@@ -1,0 +1,58 @@
+"""A sandbox catches up: what is due by its clock is done, and its chain followed, before anybody is answered."""
+
+import asyncio
+from collections.abc import Callable
+
+from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.operations import deposit, meter, retention, sandbox
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import deposits, outbox
+from dtmf_server.storage.db import Tx
+
+CATCH_UP_TIMEOUT_S = 60.0
+LOOK_AGAIN_S = 0.25  # wake-ups may get lost: the tables are asked this often anyway
+
+
+async def run_what_is_due(runtime: Runtime) -> None:
+    """Meter, retention, chain and deliveries, until nothing is due any more."""
+    settings, clock = runtime.settings, runtime.clock
+    while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
+        pass
+    while await runtime.db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+        pass
+    await chain_followed(runtime)
+    await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))
+
+
+async def chain_followed(runtime: Runtime) -> None:
+    """Waits until every block and every unmined output of the simulated chain has been seen."""
+    await _until(runtime, "deposits", _is_followed)
+
+
+def _is_followed(tx: Tx) -> bool:
+    tip, followed = sandbox.chain_tip(tx), deposits.tip(tx)
+    mined = tip is None or (followed is not None and tip == (followed["height"], followed["hash"]))
+    return mined and deposit.mempool_followed(tx, sandbox.chain_mempool(tx))
+
+
+async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> None:
+    """Waits until `done` says so: the workers may be other processes."""
+    woken = runtime.db.wakeups.listen(topic, "attempted")
+    try:
+        async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
+            while True:
+                woken.clear()
+                if await runtime.db.read(done):
+                    return
+                if runtime.db.wakeups.stopping:
+                    raise StorageUnavailable(f"done, but the service is stopping before the {topic} have caught up")
+                try:
+                    await asyncio.wait_for(woken.wait(), LOOK_AGAIN_S)
+                except TimeoutError:
+                    continue
+    except TimeoutError as error:
+        raise StorageUnavailable(
+            f"done, but the {topic} have not caught up within {CATCH_UP_TIMEOUT_S:.0f} s: is a worker running?"
+        ) from error
+    finally:
+        runtime.db.wakeups.unlisten(woken)

@@ -1,0 +1,51 @@
+"""What a value that somebody typed must look like, whether it came as JSON or from a form."""
+
+import unicodedata
+
+from dtmf.e164 import is_e164
+from dtmf.e164 import parse as parse_e164
+from dtmf_server.core import destination
+from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.core.rental import Action, ActionKind, action_for
+
+TEXT_MAX = 1600  # characters of one SMS
+LABEL_MAX = 100  # of a token
+
+
+def e164(field: str, value: str) -> str:
+    """The number, or InvalidRequest naming the field."""
+    try:
+        return parse_e164(value)
+    except ValueError as error:
+        hint = "; in a URL the + is written %2B" if is_e164(value.replace(" ", "+", 1)) else ""
+        raise InvalidRequest(field, f"{error}{hint}") from error
+
+
+def text(field: str, value: str) -> str:
+    """The text, or InvalidRequest if a database or a phone can't hold it."""
+    if "\0" in value:
+        raise InvalidRequest(field, "has a NUL character, which can't be stored: leave it out")
+    return value
+
+
+def line(field: str, value: str) -> str:
+    """The text, or InvalidRequest if it can't be shown in one line."""
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
+        raise InvalidRequest(field, "has a control character or a line break: leave it out")
+    return value
+
+
+def action(e164: str, sms_forwarded_to: str | None, *, sandbox: bool) -> Action | None:
+    """The action, its destination's form checked; names are resolved when something is delivered."""
+    found = action_for(sms_forwarded_to)
+    if found is None:
+        return None
+    if found.kind is ActionKind.FORWARD:
+        if found.destination == e164:
+            raise InvalidRequest("sms_forwarded_to", "a number can't forward to itself")
+        return found
+    try:
+        destination.parse(found.destination, sandbox=sandbox)
+    except ValueError as error:
+        raise InvalidRequest("sms_forwarded_to", f"neither E.164 nor a webhook's URL: {error}") from error
+    return found

@@ -1,0 +1,22 @@
+"""What the application needs to know of the website: its routes, and how it says no where no route was reached."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Website:
+    """The pages beside the API."""
+
+    routes: Sequence[Router]
+    state: Mapping[str, Any]  # what its routes keep in this process
+    error_page: Callable[[int, str, int], tuple[bytes, Sequence[tuple[str, str]]]]
+    """A whole page and its headers, of a status, a request id and the seconds to wait."""
+
+
+def wants_page(path: str, accept: str) -> bool:
+    """Whether this is somebody's browser, which shall see a page and no JSON."""
+    return "text/html" in accept and not path.startswith(("/api/", "/schema/", "/docs", "/healthz", "/readyz"))

@@ -1,0 +1,94 @@
+"""Signing in to the website: a token or a one-time link opens a session; a cookie is not the token."""
+
+from dataclasses import dataclass
+
+from dtmf_server.core.errors import Refusal
+from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.storage import tokens, web_sessions
+from dtmf_server.storage.db import Tx
+
+IDLE_US = 14 * DAY_US  # all of these are wall time
+LONGEST_US = 90 * DAY_US
+LINK_US = DAY_US
+TOUCH_US = HOUR_US // 4  # how exactly the last visit is known: not every page view is a write
+
+
+class SignedOut(Refusal):
+    """You are signed out: the session has ended, or there never was one."""
+
+    status, code, title = 401, "signed_out", "Signed out"
+
+
+class UnknownToken(Refusal):
+    """No account has this token: it was revoked, or a letter is missing. It is 'dtmf_' and 36 letters and digits."""
+
+    status, code, title = 401, "unauthenticated", "Unknown token"
+
+
+class LinkUsed(Refusal):
+    """This sign-in link was used already, or has expired: sign in with your token."""
+
+    status, code, title = 404, "link_used", "Link used"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is signed in, and with which token. `stale`: the visit should be written down."""
+
+    id: int
+    account_id: int
+    token_id: int
+    stale: bool
+
+
+def sign_in(tx: Tx, *, token_sha256: bytes, session_sha256: bytes, wall_us: int) -> int:
+    """The account that the token opens; its session begins. Raises UnknownToken."""
+    found = tokens.found(tx, token_sha256)
+    if found is None:
+        raise UnknownToken
+    web_sessions.add(tx, sha256=session_sha256, account_id=found["account_id"], token_id=found["id"], wall_us=wall_us)
+    return int(found["account_id"])
+
+
+def make_link(tx: Tx, *, token_sha256: bytes, link_sha256: bytes, wall_us: int) -> None:
+    """Notes a link that signs in once, for a day, as this token would. Raises UnknownToken."""
+    found = tokens.found(tx, token_sha256)
+    if found is None:
+        raise UnknownToken
+    web_sessions.add_link(
+        tx,
+        sha256=link_sha256,
+        account_id=found["account_id"],
+        token_id=found["id"],
+        expires_wall_us=wall_us + LINK_US,
+    )
+
+
+def sign_in_by_link(tx: Tx, *, link_sha256: bytes, session_sha256: bytes, wall_us: int) -> None:
+    """Uses a link up; a session begins. Raises LinkUsed."""
+    link = web_sessions.link(tx, link_sha256, wall_us=wall_us)
+    if link is None or not web_sessions.use_link(tx, link_sha256):
+        raise LinkUsed
+    web_sessions.add(
+        tx, sha256=session_sha256, account_id=link["account_id"], token_id=link["token_id"], wall_us=wall_us
+    )
+
+
+def session(tx: Tx, sha256: bytes, *, wall_us: int) -> Session:
+    """The session behind a cookie. Raises SignedOut."""
+    row = web_sessions.find(tx, sha256, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - LONGEST_US)
+    if row is None:
+        raise SignedOut
+    return Session(row["id"], row["account_id"], row["token_id"], row["seen_wall_us"] <= wall_us - TOUCH_US)
+
+
+def browsers(tx: Tx, account_id: int, *, wall_us: int) -> int:
+    """In how many browsers the account is signed in."""
+    return web_sessions.count(tx, account_id, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - LONGEST_US)
+
+
+def forget(tx: Tx, *, wall_us: int) -> int:
+    """How many sessions that are over were forgotten."""
+    return web_sessions.forget(
+        tx, seen_before_us=wall_us - IDLE_US, created_before_us=wall_us - LONGEST_US, wall_us=wall_us
+    )

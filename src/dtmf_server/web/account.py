@@ -1,0 +1,81 @@
+"""`/account`: what is kept of you, where you are signed in, and the way out."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.operations import account, closing, rent, sessions
+from dtmf_server.storage import web_sessions
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import cookies, pages, visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+from dtmf_server.web.words import _
+
+
+@get("/account")
+async def get_account(request: Request) -> Response[Any]:
+    """Exports, sessions, and the way to delete it all."""
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        return {"browsers": sessions.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
+
+    kept_us = runtime_of(request).settings.kept_us
+    return await visits.show(request, "account.html", gather, nav="account", kept_us=kept_us)
+
+
+@post("/account/sign-out")
+async def post_sign_out_everywhere(request: Request) -> Response[Any]:
+    """Ends every session of the account, this one too."""
+    _form, cookie = await visits.submitted(request)
+    await visits.write(request, cookie, lambda tx, visit: web_sessions.end_all(tx, visit.account_id))
+    response = pages.redirect("/sign-in")
+    cookies.take(request, response)
+    return response
+
+
+@get("/account/delete")
+async def get_delete(request: Request) -> Response[Any]:
+    """What deleting means, before it is done."""
+    return await _page(request)
+
+
+@post("/account/delete")
+async def post_delete(request: Request) -> Response[Any]:
+    """Deletes the account, if what is given up with it was seen and agreed to."""
+    form, cookie = await visits.submitted(request)
+    rest_us = runtime_of(request).settings.rest_us
+
+    def close(tx: Tx, visit: Visit) -> None:
+        closing.close_account(
+            tx, visit.account_id, given_up_max=agreed, now_us=visit.now_us, rest_us=rest_us, wall_us=visit.wall_us
+        )
+
+    try:
+        agreed = form.whole("given_up", at_least=0, at_most=2**53, otherwise=_("Please look at the balance again."))
+        if form["agreed"] != "yes":
+            raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
+        await visits.write(request, cookie, close)
+    except (InvalidRequest, closing.MoreThanAgreed, closing.DepositUnderWay) as refusal:
+        return await _page(request, form, refusal)
+    response = pages.redirect("/?done=deleted")
+    cookies.take(request, response)
+    return response
+
+
+async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        return {
+            "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
+            "rentals": rent.live_rentals(tx, visit.account_id, now_us=visit.now_us),
+        }
+
+    more = visits.refused(form, refusal)
+    return await visits.show(
+        request, "account_delete.html", gather, status=visits.status_of(refusal), nav="account", **more
+    )
+
+
+ROUTES = [get_account, post_sign_out_everywhere, get_delete, post_delete]

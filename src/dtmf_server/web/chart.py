@@ -1,0 +1,68 @@
+"""The balance over time, as the points of a drawing: no script draws it, and it follows the page's colours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dtmf_server.storage.db import Row
+from dtmf_server.web.shown import THIN
+
+WIDTH, HEIGHT = 320, 96
+POINTS_MAX = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """An SVG path for the line and one for the area below it, and what the edges stand for."""
+
+    line: str
+    area: str
+    top: int
+    bottom: int
+    from_us: int
+    now_us: int
+    short_top: str
+
+
+def balance_chart(rows: Sequence[Row], account_id: int, *, balance: int, now_us: int, span_us: int) -> Chart | None:
+    """The balance of the last `span_us`, from transfers newest first; None without any."""
+    points = [(now_us, balance)]
+    for row in rows:
+        points.append((row["at_us"], row["balance"]))
+        if row["credit"] == account_id:
+            points.append((row["at_us"], row["balance"] - row["amount"]))
+    points = [(at_us, sats) for at_us, sats in reversed(points) if at_us > now_us - span_us]
+    if len(points) < 3:
+        return None
+    points = _thinned(_without_steps_down(points))
+    start_us = min(points[0][0], now_us - 3_600_000_000)
+    top = max([1, *(sats for _, sats in points)])
+
+    def place(at_us: int, sats: int) -> str:
+        x = WIDTH * (at_us - start_us) / (now_us - start_us)
+        return f"{x:.1f},{HEIGHT - 4 - (HEIGHT - 8) * sats / top:.1f}"
+
+    line = "M" + "L".join(place(at_us, sats) for at_us, sats in points)
+    first_x = WIDTH * (points[0][0] - start_us) / (now_us - start_us)
+    area = f"{line}L{WIDTH},{HEIGHT}L{first_x:.1f},{HEIGHT}Z"
+    return Chart(line, area, top, min(sats for _, sats in points), start_us, now_us, short(top))
+
+
+def short(sats: int) -> str:
+    """An amount in three figures: 131 k."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if sats >= size:
+            figures = f"{sats / size:.3g}" if sats < 1000 * size else f"{sats // size}"
+            return f"{figures}{THIN}{unit}"
+    return str(sats)
+
+
+def _without_steps_down(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of several charges at one instant only the last: minutes are booked late, and were spent all the while."""
+    pairs = zip(points, [*points[1:], (0, 0)], strict=True)
+    return [point for point, following in pairs if point[0] != following[0] or point[1] < following[1]]
+
+
+def _thinned(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """At most so many points, the first and the last among them."""
+    step = -(-len(points) // POINTS_MAX)
+    return [*points[:-1:step], points[-1]]

@@ -1,0 +1,84 @@
+"""`/deliveries`: what became of each SMS on its way out, attempt by attempt; again, a test, and the signing secret."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf.e164 import is_e164
+from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.operations import rent, replay
+from dtmf_server.storage import delivery_log
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.paging import PAGE, page_of, position
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+from dtmf_server.web.words import _
+
+STATES = ("waiting", "delivered", "parked")
+
+
+@get("/deliveries")
+async def get_deliveries(request: Request) -> Response[Any]:
+    """The log, newest first; of one state, or all."""
+    return await _page(request)
+
+
+@post("/deliveries/{delivery_id:int}/retry")
+async def post_retry(request: Request, delivery_id: int) -> Response[Any]:
+    """Delivers one again."""
+
+    def again(tx: Tx, visit: Visit, _form: Form) -> str:
+        replay.one(tx, visit.account_id, min(delivery_id, 2**63 - 1), now_us=visit.now_us)
+        return "/deliveries?done=retried"
+
+    return await visits.act(request, again, again=lambda form, refusal: _page(request, form, refusal))
+
+
+@post("/deliveries/test")
+async def post_test(request: Request) -> Response[Any]:
+    """Posts a sample SMS to a number's webhook."""
+
+    def test(tx: Tx, visit: Visit, form: Form) -> str:
+        if not is_e164(form["e164"]):
+            raise InvalidRequest("e164", _("Choose one of your numbers that has a webhook."))
+        replay.test(tx, visit.account_id, form["e164"], now_us=visit.now_us)
+        return "/deliveries?done=tested"
+
+    return await visits.act(request, test, again=lambda form, refusal: _page(request, form, refusal))
+
+
+@post("/deliveries/secret")
+async def post_secret(request: Request) -> Response[Any]:
+    """Makes a new signing secret; the old one signs too for a day."""
+    wall_us = runtime_of(request).clock.wall_us()
+
+    def rotate(tx: Tx, visit: Visit, _form: Form) -> str:
+        replay.rotate_secret(tx, visit.account_id, wall_us=wall_us)
+        return "/deliveries?done=rotated"
+
+    return await visits.act(request, rotate)
+
+
+async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    before, asked = position(request), request.query_params.get("state", "")
+    state = asked if asked in STATES else None
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        rows = delivery_log.newest_of_state(tx, visit.account_id, state=state, before=before, limit=PAGE + 1)
+        page = page_of(rows)
+        live = rent.live_rentals(tx, visit.account_id, now_us=visit.now_us)
+        return {
+            "page": page,
+            "attempts": delivery_log.attempts_of(tx, [row["id"] for row in page.rows]),
+            "hooked": [rental["e164"] for rental in live if rental["action"] == "webhook"],
+            "secret": replay.secret(tx, visit.account_id),
+        }
+
+    more = visits.refused(form, refusal)
+    status = visits.status_of(refusal)
+    return await visits.show(request, "deliveries.html", gather, status=status, nav="account", state=state, **more)
+
+
+ROUTES = [get_deliveries, post_retry, post_test, post_secret]

@@ -1,0 +1,106 @@
+"""No, as a page in words: what happened, that nothing was lost by it, and where to go on. Never a stack trace."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
+from dtmf_server.operations.sessions import SignedOut
+from dtmf_server.web import cookies, pages
+from dtmf_server.web.request import Request
+from dtmf_server.web.words import _
+
+log = logging.getLogger("dtmf.web")
+
+_Words = tuple[str, str, tuple[str, str]]  # title, text, and where to go on: its name and address
+
+
+def refused(request: Request, error: Refusal) -> Response[Any]:
+    """What the service refuses. Who is signed out is asked to sign in, and brought back."""
+    if isinstance(error, SignedOut) and request.method == "GET" and not request.url.path.startswith("/live"):
+        return pages.redirect(f"/sign-in?next={quote(request.url.path, safe='/+')}")
+    response = _page(request, error.status, _words_of(error))
+    if isinstance(error, SignedOut) and cookies.value_of(request) is not None:
+        cookies.take(request, response)
+    return response
+
+
+def http_error(request: Request, error: HTTPException) -> Response[Any]:
+    """What the HTTP layer refuses."""
+    if error.status_code >= 500:
+        return crashed(request, error)
+    return _page(request, error.status_code, _words(error.status_code))
+
+
+def crashed(request: Request, error: Exception) -> Response[Any]:
+    """A bug of ours: logged whole, told as nothing but its request id."""
+    log.error("unexpected error", exc_info=error)
+    return _page(request, 500, _words(500))
+
+
+def error_page(status: int, _request_id: str, wait_s: int) -> tuple[bytes, Sequence[tuple[str, str]]]:
+    """The page for what was refused before any route was reached, and its headers."""
+    title, text, link = _words(status, wait_s=wait_s)
+    return pages.plain_page(status, title, text, link=link).encode(), list(pages.HEADERS.items())
+
+
+def _page(request: Request, status: int, words: _Words) -> Response[Any]:
+    title, text, link = words
+    zipped = "gzip" in request.headers.get("accept-encoding", "")
+    return pages.html(pages.plain_page(status, title, text, link=link), status=status, zipped=zipped)
+
+
+def _words_of(error: Refusal) -> _Words:
+    inbox = (_("To your messages"), "/messages")
+    if isinstance(error, SignedOut):
+        text = _("Your session has ended, so nothing was done. Sign in again; your token still works.")
+        return _("You are signed out"), text, (_("Sign in"), "/sign-in")
+    if isinstance(error, NumberNotRented):
+        text = _(
+            "You do not rent this number now. If you did: its rental was ended, or its money ran out. What it received"
+            " is still among your messages."
+        )
+        return _("This number is not yours now"), text, inbox
+    if isinstance(error, InsufficientFunds):
+        return _("The balance does not cover this"), _sentence(error.detail), (_("Top up"), "/top-up")
+    if isinstance(error, StorageUnavailable):
+        return _words(503)
+    if error.status == 404:
+        return error.title if error.title != "Not found" else _words(404)[0], _sentence(error.detail), inbox
+    return _(error.title), _sentence(error.detail), inbox
+
+
+def _words(status: int, *, wait_s: int = 0) -> _Words:
+    home = (_("To the first page"), "/")
+    words = {
+        400: (_("That could not be read"), _("Your browser sent something that is no form of ours. Nothing was done.")),
+        403: (_("Please try again"), _("This form did not come from a page of this site. Nothing was done.")),
+        404: (_("There is no such page"), _("The address is mistyped, or what was here is gone.")),
+        405: (_("This address takes no such request"), _("Go back and use the page's own buttons.")),
+        413: (_("That is too much"), _("The form was larger than what is read here. Nothing was done: shorten it.")),
+        429: (
+            _("Slow down, please"),
+            _("There were too many requests from your address. In %d seconds it goes on.") % wait_s
+            if wait_s
+            else _("There were too many requests from your address. Wait a little."),
+        ),
+        503: (
+            _("The service is stopping or short of space"),
+            _("What you did last was not stored. Try again in a minute: everything before it is safe."),
+        ),
+    }
+    fault = (_("This is a fault of ours"), _("Nothing was stored. It has been noted, under the number below."))
+    title, text = words.get(status, fault if status >= 500 else words[400])
+    return title, text, home
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+HANDLERS = {Refusal: refused, HTTPException: http_error, Exception: crashed}

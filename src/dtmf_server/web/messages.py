@@ -1,0 +1,62 @@
+"""`/messages`: the dashboard. Everything that came, newest first; the balance and how long it lasts; the numbers."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from dtmf_server.core.billing import minutes_started
+from dtmf_server.core.rental import DAY_US
+from dtmf_server.operations import account, rent
+from dtmf_server.storage import entries, inbox, numbers
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web import visits
+from dtmf_server.web.chart import balance_chart
+from dtmf_server.web.paging import PAGE, page_of, position
+from dtmf_server.web.request import Request
+from dtmf_server.web.visits import Visit
+
+CHARTED_DAYS = 14
+CHARTED_MAX = 2_000  # transfers
+WORDS_MAX = 100
+
+
+@get("/messages")
+async def get_messages(request: Request) -> Response[Any]:
+    """The inbox, or what of it has the words that are searched for."""
+    words = request.query_params.get("q", "").strip()[:WORDS_MAX].replace("\0", "")
+    before = position(request)
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        if words:
+            rows = inbox.search(tx, visit.account_id, words, before=before, limit=PAGE + 1)
+        else:
+            rows = inbox.received(tx, visit.account_id, before=before, limit=PAGE + 1)
+        return {"messages": page_of(rows), "words": words, **beside(tx, visit)}
+
+    return await visits.show(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
+
+
+def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
+    """What stands beside the inbox: money and numbers."""
+    usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
+    rows = entries.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=CHARTED_MAX)
+    chart = balance_chart(
+        rows, visit.account_id, balance=usage.balance, now_us=visit.now_us, span_us=CHARTED_DAYS * DAY_US
+    )
+    return {"usage": usage, "chart": chart, "rentals": rentals(tx, visit)}
+
+
+def rentals(tx: Tx, visit: Visit) -> list[dict[str, Any]]:
+    """The account's numbers, newest first, with what they are called and how long they have been rented."""
+    live = rent.live_rentals(tx, visit.account_id, now_us=visit.now_us)
+    names = numbers.names(tx, [rental["group_id"] for rental in live])
+    return [dict(rental) | {"group": names[rental["group_id"]]} for rental in reversed(live)]
+
+
+def cost_so_far(tx: Tx, rental: Row, *, now_us: int) -> int:
+    """What a live rental has cost: set-up, started minutes, messages."""
+    minutes = minutes_started(rental["started_at_us"], max(now_us, rental["started_at_us"]))
+    return int(rental["setup_cost"] + minutes * rental["cost_per_minute"] + inbox.cost_of_rental(tx, rental["id"]))
+
+
+ROUTES = [get_messages]

@@ -1,0 +1,170 @@
+"""`/numbers/+…`: one number. Its conversation, sending from it, what its SMS do, what it has cost, ending it."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf.e164 import is_e164
+from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
+from dtmf_server.core.rental import Action
+from dtmf_server.core.sms import segments
+from dtmf_server.http import checks
+from dtmf_server.operations import rent, send
+from dtmf_server.storage import inbox, numbers
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web import visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.messages import cost_so_far
+from dtmf_server.web.paging import PAGE, page_of, position
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+from dtmf_server.web.words import _
+
+URL_MAX = 2048
+
+
+@get("/numbers/{e164:str}")
+async def get_number(request: Request, e164: str) -> Response[Any]:
+    """The number, newest message first."""
+    return await _page(request, e164)
+
+
+@post("/numbers/{e164:str}/send")
+async def post_send(request: Request, e164: str) -> Response[Any]:
+    """Sends an SMS from the number."""
+    settings = runtime_of(request).settings
+
+    def queue(tx: Tx, visit: Visit, form: Form) -> str:
+        _live(tx, visit, e164)
+        to, content = e164_of(form, "to"), _text_of(form)
+        send.send(
+            tx,
+            visit.account_id,
+            sender=e164,
+            to=to,
+            content=content,
+            now_us=visit.now_us,
+            rest_us=settings.rest_us,
+            daily_limit=settings.daily_limit,
+        )
+        return f"/numbers/{e164}?done=sent"
+
+    return await visits.act(request, queue, again=lambda form, refusal: _page(request, e164, form, refusal))
+
+
+@post("/numbers/{e164:str}/action")
+async def post_action(request: Request, e164: str) -> Response[Any]:
+    """Sets what an SMS to the number does besides being stored."""
+    settings = runtime_of(request).settings
+
+    def set_action(tx: Tx, visit: Visit, form: Form) -> str:
+        _live(tx, visit, e164)
+        action = _action_of(form, e164, sandbox=settings.sandbox)
+        rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us, rest_us=settings.rest_us)
+        return f"/numbers/{e164}?done=action"
+
+    return await visits.act(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
+
+
+@get("/numbers/{e164:str}/end")
+async def get_end(request: Request, e164: str) -> Response[Any]:
+    """Asks before the number is gone."""
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        rental = _live(tx, visit, e164)
+        return {"rental": rental, "cost": cost_so_far(tx, rental, now_us=visit.now_us)}
+
+    settings = runtime_of(request).settings
+    kept = {"rest_us": settings.rest_us, "kept_us": settings.kept_us}
+    return await visits.show(request, "number_end.html", gather, nav="messages", **kept)
+
+
+@post("/numbers/{e164:str}/end")
+async def post_end(request: Request, e164: str) -> Response[Any]:
+    """Ends the rental."""
+    rest_us = runtime_of(request).settings.rest_us
+
+    def end(tx: Tx, visit: Visit, _form: Form) -> str:
+        _live(tx, visit, e164)
+        rent.end(tx, visit.account_id, e164, now_us=visit.now_us, rest_us=rest_us)
+        return "/messages?done=ended"
+
+    return await visits.act(request, end)
+
+
+def e164_of(form: Form, name: str) -> str:
+    """A phone number of a form. Raises InvalidRequest with what to write instead."""
+    number = form.number(name)
+    if is_e164(number):
+        return number
+    if not number:
+        raise InvalidRequest(name, _("Whose number? Write it with + and the country code, like +447700900123."))
+    if number.startswith("00") and is_e164("+" + number[2:]):
+        raise InvalidRequest(name, _("Write + in place of the 00: +%s.") % number[2:])
+    raise InvalidRequest(name, _("Write it with + and the country code, digits only, like +447700900123."))
+
+
+def _text_of(form: Form) -> str:
+    content = checks.text("content", form.text("content"))
+    if not content.strip():
+        raise InvalidRequest("content", _("An SMS needs some text."))
+    if len(content) > checks.TEXT_MAX:
+        words = _("This is too long for an SMS: %(has)d characters, at most %(may)d.")
+        raise InvalidRequest("content", words % {"has": len(content), "may": checks.TEXT_MAX})
+    return content
+
+
+def _action_of(form: Form, e164: str, *, sandbox: bool) -> Action | None:
+    chosen = form["action"]
+    if chosen == "store":
+        return None
+    if chosen == "forward":
+        to = e164_of(form, "forward_to")
+        if to == e164:
+            raise InvalidRequest("forward_to", _("A number can't forward to itself: write another one."))
+        return checks.action(e164, to, sandbox=sandbox)
+    if chosen != "webhook":
+        raise InvalidRequest("action", _("Choose one of the three."))
+    url = form.line("webhook_url")
+    if not url or is_e164(url) or len(url) > URL_MAX:
+        raise InvalidRequest("webhook_url", _("Which address? It begins with https://."))
+    try:
+        return checks.action(e164, url, sandbox=sandbox)
+    except InvalidRequest as error:
+        detail = error.detail.rpartition("webhook's URL: ")[2]
+        raise InvalidRequest("webhook_url", detail) from error
+
+
+def _live(tx: Tx, visit: Visit, e164: str) -> Row:
+    """The rental. Raises NumberNotRented: another renter's number and one that does not exist look the same."""
+    if not is_e164(e164):
+        raise NumberNotRented
+    return rent.live_rental(tx, visit.account_id, e164, now_us=visit.now_us)
+
+
+async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    before = position(request)
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        rental = _live(tx, visit, e164)
+        return {
+            "rental": rental,
+            "group": numbers.names(tx, [rental["group_id"]])[rental["group_id"]],
+            "messages": page_of(inbox.conversation(tx, rental["id"], before=before, limit=PAGE + 1)),
+            "cost": cost_so_far(tx, rental, now_us=visit.now_us),
+            "segment_cost": numbers.cost_per_segment(tx, "+"),
+        }
+
+    more = visits.refused(form, refusal)
+    return await visits.show(
+        request,
+        "number.html",
+        gather,
+        status=visits.status_of(refusal),
+        nav="messages",
+        typed_segments=segments(form.text("content")).count,
+        **more,
+    )
+
+
+ROUTES = [get_number, post_send, post_action, get_end, post_end]

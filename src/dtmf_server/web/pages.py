@@ -1,0 +1,121 @@
+"""Templates into pages: escaped, strict about what is missing, with the headers that every page has."""
+
+import gzip
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import segno
+from litestar import Response
+from markupsafe import Markup
+
+import dtmf_server
+from dtmf_server.log import request_id
+from dtmf_server.web import codes, hostile, shown, static_files, words
+from dtmf_server.web.cookies import stamp
+from dtmf_server.web.forms import EMPTY, NONE
+from dtmf_server.web.request import Request, own_origin, runtime_of
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with none, forms would be sent with `Origin: null`
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cache-Control": "no-store",
+    "Vary": "Accept-Encoding",
+}
+_ZIP_FROM_BYTES = 800
+
+environment = jinja2.Environment(
+    loader=jinja2.PackageLoader("dtmf_server.web"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+    extensions=["jinja2.ext.i18n"],
+)
+environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
+    words.catalog.gettext, words.catalog.ngettext, newstyle=True
+)
+environment.filters |= {
+    "sats": shown.sats,
+    "signed": shown.signed,
+    "iso": shown.iso,
+    "exactly": shown.exactly,
+    "when": shown.when,
+    "lasting": shown.lasting,
+    "roughly": shown.roughly,
+    "why": shown.why,
+    "shown": hostile.shown,
+    "parts": hostile.parts,
+    "code": codes.find_code,
+}
+environment.globals |= {
+    "static": static_files.address,
+    "version": dtmf_server.__version__,
+    "form": EMPTY,
+    "wrong": NONE,
+    "nav": "",
+    "said": "",
+    "new_key": lambda: secrets.token_urlsafe(16),
+}
+
+
+def fragment(template: str, **context: Any) -> str:
+    """A piece of a page."""
+    return environment.get_template(template).render(context)
+
+
+def page(
+    request: Request, template: str, context: Mapping[str, Any], *, status: int = 200, cookie: str | None
+) -> Response[Any]:
+    """A whole page; its forms prove that they are ours by this cookie."""
+    settings = runtime_of(request).settings
+    text = environment.get_template(template).render(
+        sandbox=settings.sandbox,
+        signup_open=settings.sandbox or settings.signup == "open",
+        origin=own_origin(request),
+        path=request.url.path,
+        stamp=lambda: stamp(cookie) if cookie else "",
+        **context,
+    )
+    return html(text, status=status, zipped="gzip" in request.headers.get("accept-encoding", ""))
+
+
+def html(text: str, *, status: int = 200, zipped: bool = False) -> Response[Any]:
+    """HTML with its headers."""
+    body, headers = text.encode("utf-8", "replace"), dict(HEADERS)
+    if zipped and len(body) >= _ZIP_FROM_BYTES:
+        body = gzip.compress(body, 5, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, status_code=status, media_type="text/html", headers=headers)
+
+
+def plain_page(status: int, title: str, text: str, *, link: tuple[str, str]) -> str:
+    """A page that needs nothing: no session, no database, no request."""
+    return environment.get_template("refused.html").render(
+        status=status, title=title, text=text, link=link, request_id=request_id.get() or "", visit=None
+    )
+
+
+def redirect(address: str) -> Response[Any]:
+    """Go there now, with GET."""
+    headers = {name: HEADERS[name] for name in ("Cache-Control", "Referrer-Policy", "X-Content-Type-Options")}
+    return Response(b"", status_code=303, media_type="text/plain", headers={**headers, "Location": address})
+
+
+def qr(text: str) -> Markup:
+    """A QR code as a drawing, in the size that its place gives it."""
+    code = segno.make(text, error="m")
+    drawing = code.svg_inline(border=2, omitsize=True, svgclass="qr", lineclass=None, dark="#000", light="#fff")
+    return Markup(drawing)  # noqa: S704 - made here, of squares
+
+
+environment.globals["qr"] = qr

@@ -1,0 +1,30 @@
+"""Long lists, newest first: a page, and where the next one begins."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dtmf_server.storage.db import Row
+from dtmf_server.web.request import Request
+
+PAGE = 50
+NEWEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, and the id that older ones are below (None: there are none)."""
+
+    rows: Sequence[Row]
+    older: int | None
+
+
+def position(request: Request) -> int:
+    """The `before` of the address; what is no position is the newest page."""
+    given = request.query_params.get("before", "")
+    return int(given) if re.fullmatch(r"[0-9]{1,18}", given) else NEWEST
+
+
+def page_of(rows: Sequence[Row]) -> Page:
+    """A page of rows, of which one more than fits was read."""
+    return Page(rows[:PAGE], rows[PAGE - 1]["id"] if len(rows) > PAGE else None)

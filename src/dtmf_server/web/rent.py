@@ -1,0 +1,71 @@
+"""`/rent`: what can be rented and what it costs; renting is confirmed with the cost before one's eyes."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf_server.core.errors import GroupNotFound, Refusal
+from dtmf_server.operations import account, rent
+from dtmf_server.storage import numbers
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+from dtmf_server.web.words import _
+
+PLENTY = 20  # more free numbers than this are not counted
+
+
+@get("/rent")
+async def get_rent(request: Request) -> Response[Any]:
+    """The catalog, one type at a time."""
+    of_type = "local" if request.query_params.get("type") == "local" else "mobile"
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        free = numbers.free_by_group(tx, now_us=visit.now_us, at_most=PLENTY + 1)
+        groups = [dict(group) | {"free": free[group["id"]]} for group in numbers.groups_of_type(tx, of_type)]
+        return {"groups": groups, "type": of_type, "plenty": PLENTY}
+
+    return await visits.show(request, "rent.html", gather, nav="rent")
+
+
+@get("/rent/{group_id:str}")
+async def get_rent_group(request: Request, group_id: str) -> Response[Any]:
+    """What this rental costs, and the button."""
+    return await _confirm(request, group_id)
+
+
+@post("/rent/{group_id:str}")
+async def post_rent_group(request: Request, group_id: str) -> Response[Any]:
+    """Rents a number."""
+    rest_us = runtime_of(request).settings.rest_us
+
+    def start(tx: Tx, visit: Visit, _form: Form) -> str:
+        rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, rest_us=rest_us)
+        return f"/numbers/{rental['e164']}?done=rented"
+
+    return await visits.act(
+        request, start, again=lambda form, refusal: _confirm(request, group_id, form=form, refusal=refusal)
+    )
+
+
+async def _confirm(
+    request: Request, group_id: str, *, form: Form = EMPTY, refusal: Refusal | None = None
+) -> Response[Any]:
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        group = numbers.group(tx, group_id) if "\0" not in group_id else None
+        if group is None:
+            raise GroupNotFound(_("There is no such group of numbers."))
+        usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
+        free = numbers.free_by_group(tx, now_us=visit.now_us, at_most=1)[group_id]
+        rest = usage.balance - group["setup_cost"] - group["rental_cost_per_minute"]
+        per_minute = usage.cost_per_minute + group["rental_cost_per_minute"]
+        lasts_us = rest // per_minute * 60_000_000 if per_minute and rest >= 0 else None
+        return {"group": group, "rest": rest, "lasts_us": lasts_us, "free": free}
+
+    more = visits.refused(form, refusal)
+    return await visits.show(request, "rent_group.html", gather, status=visits.status_of(refusal), nav="rent", **more)
+
+
+ROUTES = [get_rent, get_rent_group, post_rent_group]

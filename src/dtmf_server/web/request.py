@@ -1,0 +1,49 @@
+"""A request of the website, and the process's runtime behind it."""
+
+from typing import Any
+
+import litestar
+from litestar.datastructures import State
+
+from dtmf_server.http.address import address_of, header, scheme_of, subscriber
+from dtmf_server.http.limits import RateLimit
+from dtmf_server.runtime import Runtime
+
+Request = litestar.Request[Any, Any, State]
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The process's runtime."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def sign_in_limit(request: Request) -> RateLimit:
+    """How often an address may be wrong about its token."""
+    limit: RateLimit = request.app.state.sign_in_limit
+    return limit
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the browser is on https."""
+    return own_origin(request).startswith("https://")
+
+
+def own_origin(request: Request) -> str:
+    """The origin that the browser sees this service at: the operator's public URL, else what it asked for."""
+    settings = runtime_of(request).settings
+    if settings.public_url is not None:
+        scheme, _, rest = settings.public_url.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}"
+    return asked_origin(request)
+
+
+def asked_origin(request: Request) -> str:
+    """The origin of the address that was asked for."""
+    proxies = runtime_of(request).settings.trusted_proxies
+    return f"{scheme_of(request.scope, proxies)}://{header(request.scope, b'host')}"
+
+
+def caller(request: Request) -> bytes:
+    """Whom to count wrong sign-ins against."""
+    return subscriber(address_of(request.scope, runtime_of(request).settings.trusted_proxies)).encode()

@@ -1,0 +1,145 @@
+"""`/sandbox`: a toy phone that texts your numbers and receives what they send, coins from nowhere, and the clock."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf.e164 import is_e164
+from dtmf_server.core.billing import NEVER_US
+from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
+from dtmf_server.http import checks
+from dtmf_server.http.catching_up import chain_followed, run_what_is_due
+from dtmf_server.operations import deposit, sandbox
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.rent import live_rental, live_rentals
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import deposits, inbox
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web import visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+from dtmf_server.web.words import _
+
+PHONE = "+13105550123"  # the toy phone's number, which belongs to nobody
+SENDER_MAX = 64
+COINS_MAX = 100_000_000
+SHOWN = 30  # messages on the toy phone
+ADVANCES_S = {
+    "600": _("10 minutes"),
+    "3600": _("1 hour"),
+    "86400": _("1 day"),
+    "604800": _("1 week"),
+    "2592000": _("30 days"),
+}
+
+
+@get("/sandbox")
+async def get_sandbox(request: Request) -> Response[Any]:
+    """The toy phone, the faucet and the clock."""
+    return await _page(request)
+
+
+@post("/sandbox/phone")
+async def post_phone(request: Request) -> Response[Any]:
+    """The toy phone, or whoever it says it is, sends an SMS to one of your numbers."""
+    settings = _runtime(request).settings
+
+    def arrive(tx: Tx, visit: Visit, form: Form) -> str:
+        to, sender, content = _sms(form)
+        live_rental(tx, visit.account_id, to, now_us=visit.now_us)
+        (message_id,) = receive_many(tx, [Inbound(to, sender, content)], now_us=visit.now_us, rest_us=settings.rest_us)
+        if message_id is None:
+            raise NumberNotRented
+        return "/sandbox?done=texted"
+
+    return await visits.act(request, arrive, again=lambda form, refusal: _page(request, form, refusal))
+
+
+@post("/sandbox/faucet")
+async def post_faucet(request: Request) -> Response[Any]:
+    """Coins from nowhere, to the account's newest address; confirmed, or left waiting for blocks."""
+    runtime = _runtime(request)
+
+    def pay(tx: Tx, visit: Visit, form: Form) -> str:
+        words = _("How many satoshis? A whole number from 1 to %d.") % COINS_MAX
+        amount = form.whole("amount", at_least=1, at_most=COINS_MAX, otherwise=words)
+        assert runtime.derive is not None, "a sandbox takes coins"
+        newest = deposits.newest_address(tx, visit.account_id)
+        address = (
+            newest["address"]
+            if newest
+            else deposit.new_address(tx, visit.account_id, derive=runtime.derive, now_us=visit.now_us)
+        )
+        sandbox.broadcast(tx, visit.account_id, address=address, amount=amount)
+        sandbox.mine(tx, 0 if form["pending"] else runtime.settings.confirmations)
+        return "/top-up?done=paid" if form["back"] == "top-up" else "/sandbox?done=paid"
+
+    response = await visits.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
+    if response.status_code == 303:
+        await chain_followed(runtime)
+    return response
+
+
+@post("/sandbox/clock")
+async def post_clock(request: Request) -> Response[Any]:
+    """Time passes; what is due by then is done before the answer."""
+    runtime = _runtime(request)
+
+    def advance(tx: Tx, visit: Visit, form: Form) -> str:
+        if form["advance_s"] not in ADVANCES_S:
+            raise InvalidRequest("advance_s", _("Choose how far."))
+        by_us = int(form["advance_s"]) * 1_000_000
+        if visit.now_us + by_us >= NEVER_US:
+            raise InvalidRequest("advance_s", _("Time ends with the year 9999 here."))
+        sandbox.advance_clock(tx, by_us)
+        return "/sandbox?done=advanced"
+
+    response = await visits.act(request, advance, again=lambda form, refusal: _page(request, form, refusal))
+    if response.status_code == 303:
+        await run_what_is_due(runtime)
+    return response
+
+
+def _sms(form: Form) -> tuple[str, str, str]:
+    """To, from and text, each refused at its field."""
+    to, sender = form["to"], checks.line("from", form.line("from"))
+    content = checks.text("text", form.text("text"))
+    if not is_e164(to):
+        raise InvalidRequest("to", _("Choose one of your numbers."))
+    if not 0 < len(sender) <= SENDER_MAX:
+        raise InvalidRequest("from", _("A number, or a name of at most %d characters.") % SENDER_MAX)
+    if len(content) > checks.TEXT_MAX:
+        raise InvalidRequest("text", _("This is too long for an SMS: at most %d characters.") % checks.TEXT_MAX)
+    return to, sender, content
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime = runtime_of(request)
+    if not runtime.settings.sandbox:
+        raise NotFound
+    return runtime
+
+
+async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    _runtime(request)
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        live = live_rentals(tx, visit.account_id, now_us=visit.now_us)
+        return {
+            "rentals": list(reversed(live)),
+            "seen": _seen(tx, visit),
+            "phone": PHONE,
+            "advances": ADVANCES_S,
+        }
+
+    more = visits.refused(form, refusal)
+    return await visits.show(request, "sandbox.html", gather, status=visits.status_of(refusal), nav="sandbox", **more)
+
+
+def _seen(tx: Tx, visit: Visit) -> list[Row]:
+    """What other phones and this account's numbers said to each other last, oldest first."""
+    return list(reversed(inbox.newest(tx, visit.account_id, limit=SHOWN)))
+
+
+ROUTES = [get_sandbox, post_phone, post_faucet, post_clock]

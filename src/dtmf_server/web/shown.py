@@ -1,0 +1,90 @@
+"""Amounts, times and durations as people read them. Pure; the service's now is an argument."""
+
+from datetime import UTC, datetime, timedelta
+
+from dtmf_server.core.money import Kind
+from dtmf_server.web.words import _, counted
+
+THIN = "\u202f"  # a narrow blank that does not break
+MINUTES_A_DAY = 24 * 60
+
+
+def sats(amount: int) -> str:
+    """An amount in groups of three: 131 713."""
+    return f"{amount:,}".replace(",", THIN).replace("-", "\u2212")
+
+
+def signed(amount: int) -> str:
+    """An amount that comes (+) or goes (\u2212)."""
+    return ("+" if amount > 0 else "") + sats(amount)
+
+
+def moment(at_us: int) -> datetime:
+    """A time in UTC."""
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC)
+
+
+def iso(at_us: int) -> str:
+    """A time for machines, to the second."""
+    return moment(at_us).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def exactly(at_us: int) -> str:
+    """A time to the second."""
+    return moment(at_us).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def when(at_us: int, now_us: int) -> str:
+    """A time as short as it can be told: 09:41, Yesterday, 12 Nov."""
+    at, now = moment(at_us), moment(now_us)
+    if at.date() == now.date():
+        return at.strftime("%H:%M")
+    if at.date() == now.date() - timedelta(days=1):
+        return _("Yesterday")
+    return f"{at.day} {_month(at)}" if at.year == now.year else f"{at.day} {_month(at)} {at.year}"
+
+
+def _month(at: datetime) -> str:
+    names = [_("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"), _("Jul"), _("Aug"), _("Sep"), _("Oct")]
+    return [*names, _("Nov"), _("Dec")][at.month - 1]
+
+
+def lasting(duration_us: int) -> str:
+    """A duration in its two largest units: 2 d 4 h, 3 h 20 min, 12 min."""
+    minutes = max(0, duration_us) // 60_000_000
+    days, hours = divmod(minutes // 60, 24)
+    if days >= 100:
+        return _("%d\u00a0d") % days
+    if days:
+        return _("%(days)d\u00a0d\u00a0%(hours)d\u00a0h") % {"days": days, "hours": hours}
+    if hours:
+        return _("%(hours)d\u00a0h\u00a0%(minutes)d\u00a0min") % {"hours": hours, "minutes": minutes % 60}
+    return _("%d\u00a0min") % minutes
+
+
+def roughly(duration_us: int) -> str:
+    """A duration in one unit, for what is only an estimate: about 4 days."""
+    minutes = max(0, duration_us) // 60_000_000
+    if minutes >= 2 * MINUTES_A_DAY:
+        days = minutes // MINUTES_A_DAY
+        return _("more than ten years") if days > 3652 else counted("%d day", "%d days", days) % days
+    if minutes >= 120:
+        return counted("%d hour", "%d hours", minutes // 60) % (minutes // 60)
+    return counted("%d minute", "%d minutes", minutes) % minutes
+
+
+def why(kind: str) -> str:
+    """What a transfer was for."""
+    words = {
+        Kind.DEPOSIT: _("Deposit"),
+        Kind.DEPOSIT_REVERSED: _("Deposit taken back by the chain"),
+        Kind.DEBT: _("Debt"),
+        Kind.DEBT_PAID: _("Debt paid"),
+        Kind.RENTAL_SETUP: _("Set-up"),
+        Kind.RENTAL_MINUTES: _("Minutes"),
+        Kind.MESSAGE_RECEIVED: _("SMS received"),
+        Kind.MESSAGE_SENT: _("SMS sent"),
+        Kind.MESSAGE_REFUNDED: _("SMS refunded"),
+        Kind.GIVEN_UP: _("Given up"),
+    }
+    return words[Kind(kind)] if kind in words else kind

@@ -1,0 +1,160 @@
+"""Signing up, in and out. A token is shown once; what the browser keeps is a cookie, never the token."""
+
+import re
+import secrets
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf_server.core import token
+from dtmf_server.core.errors import Refusal, SignupClosed
+from dtmf_server.operations import account, sessions
+from dtmf_server.operations.sessions import UnknownToken
+from dtmf_server.storage import web_sessions
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import cookies, pages, visits
+from dtmf_server.web.forms import Form
+from dtmf_server.web.request import Request, caller, runtime_of, sign_in_limit
+from dtmf_server.web.words import _
+
+_PATH = re.compile(r"/[A-Za-z0-9+_-][A-Za-z0-9/+?&=._%-]{0,300}")
+
+
+class TooManyAttempts(Refusal):
+    """Too many wrong tokens from your address."""
+
+    status, code, title = 429, "too_many_attempts", "Too many attempts"
+
+
+class NotPrivate(Refusal):
+    """Signing in would send your session in clear over the network: open this site with https."""
+
+    status, code, title = 403, "not_private", "Not over http"
+
+
+@get("/sign-up")
+async def get_sign_up(request: Request) -> Response[Any]:
+    """What an account is, and the one button that opens it."""
+    return await visits.welcome(request, "sign_up.html")
+
+
+@post("/sign-up", status_code=200)
+async def post_sign_up(request: Request) -> Response[Any]:
+    """Opens an account, signs in, and shows the token this once."""
+    await visits.submitted(request)
+    runtime = runtime_of(request)
+    if not runtime.settings.sandbox and runtime.settings.signup != "open":
+        raise SignupClosed
+    _refuse_in_clear(request)
+    new_token, cookie = token.mint(secrets.token_bytes(32)), cookies.new_value()
+
+    def open_account(tx: Tx) -> None:
+        account.open_account(tx, token_sha256=token.sha256(new_token), now_us=runtime.clock.now_us(tx))
+        _begin(tx, request, new_token, cookie)
+
+    await runtime.db.write(open_account)
+    context = {"visit": None, "signed_in": True, "token": new_token, "is_first": True}
+    response = pages.page(request, "new_token.html", context, cookie=cookie)
+    cookies.give(request, response, cookie, signed_in=True)
+    return response
+
+
+@get("/sign-in")
+async def get_sign_in(request: Request) -> Response[Any]:
+    """The form for a token."""
+    return await visits.welcome(request, "sign_in.html", next=_next(request.query_params.get("next", "")))
+
+
+@post("/sign-in")
+async def post_sign_in(request: Request) -> Response[Any]:
+    """Opens a session for a token. Wrong ones are counted, by address."""
+    form, _cookie = await visits.submitted(request)
+    _refuse_in_clear(request)
+    limit, who = sign_in_limit(request), caller(request)
+    if wait_s := limit.wait_s(who):
+        text = _("Too many wrong tokens from your address. Try again in %d seconds.") % wait_s
+        return await _again(request, form, TooManyAttempts(f"token: {text}", field="token", retry_after=wait_s))
+    given, cookie = form.line("token"), cookies.new_value()
+    try:
+        if not token.is_well_formed(given):
+            raise UnknownToken(_unlike_a_token(given))
+        await runtime_of(request).db.write(lambda tx: _begin(tx, request, given, cookie))
+    except UnknownToken as refusal:
+        limit.retry_after_s(who)
+        return await _again(request, form, UnknownToken(f"token: {refusal.detail}", field="token"))
+    response = pages.redirect(_next(form["next"]))
+    cookies.give(request, response, cookie, signed_in=True)
+    return response
+
+
+@get("/sign-in/link")
+async def get_sign_in_link(request: Request) -> Response[Any]:
+    """One button: what looks at links without being asked, like a chat's preview, uses none up."""
+    return await visits.welcome(request, "sign_in_link.html", link=request.query_params.get("key", ""))
+
+
+@post("/sign-in/link")
+async def post_sign_in_link(request: Request) -> Response[Any]:
+    """Uses a one-time link up."""
+    form, _cookie = await visits.submitted(request)
+    _refuse_in_clear(request)
+    runtime, cookie = runtime_of(request), cookies.new_value()
+    link, session = cookies.sha256(form["link"]), cookies.sha256(cookie)
+    wall_us = runtime.clock.wall_us()
+    await runtime.db.write(
+        lambda tx: sessions.sign_in_by_link(tx, link_sha256=link, session_sha256=session, wall_us=wall_us)
+    )
+    response = pages.redirect("/messages")
+    cookies.give(request, response, cookie, signed_in=True)
+    return response
+
+
+@post("/sign-out")
+async def post_sign_out(request: Request) -> Response[Any]:
+    """Ends this session."""
+    _form, cookie = await visits.submitted(request)
+    await runtime_of(request).db.write(lambda tx: web_sessions.end(tx, cookies.sha256(cookie)))
+    response = pages.redirect("/")
+    cookies.take(request, response)
+    return response
+
+
+def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
+    wall_us = runtime_of(request).clock.wall_us()
+    sessions.sign_in(tx, token_sha256=token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
+
+
+async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:
+    """The form again; what was typed is not sent back, since it may be a token after all."""
+    kept = Form({"next": form["next"]})
+    response = await visits.welcome(
+        request,
+        "sign_in.html",
+        status=refusal.status,
+        next=_next(form["next"]),
+        **visits.refused(kept, refusal),
+    )
+    if "retry_after" in refusal.members:
+        response.headers["Retry-After"] = str(refusal.members["retry_after"])
+    return response
+
+
+def _unlike_a_token(given: str) -> str:
+    if not given:
+        return _("Paste your token here: it begins with dtmf_.")
+    if not given.startswith(token.PREFIX):
+        return _("A token begins with dtmf_, and this does not. Was something else on the clipboard?")
+    return _("This is no token of ours: was it copied whole? After dtmf_ come 36 letters and digits.")
+
+
+def _refuse_in_clear(request: Request) -> None:
+    if not visits.may_hold_a_session(request):
+        raise NotPrivate
+
+
+def _next(address: str) -> str:
+    """Where to go after signing in: a path of ours, never another site."""
+    return address if _PATH.fullmatch(address) and not address.startswith("/sign-") else "/messages"
+
+
+ROUTES = [get_sign_up, post_sign_up, get_sign_in, post_sign_in, get_sign_in_link, post_sign_in_link, post_sign_out]

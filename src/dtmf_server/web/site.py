@@ -1,0 +1,39 @@
+"""The website as a whole: its routes, and what it keeps in this process."""
+
+from litestar import Router
+
+from dtmf_server.http.limits import RateLimit
+from dtmf_server.http.website import Website
+from dtmf_server.web import (
+    account,
+    deliveries,
+    errors,
+    export,
+    landing,
+    messages,
+    number,
+    rent,
+    sandbox,
+    sign_in,
+    static_files,
+    tokens,
+    top_up,
+    transactions,
+)
+
+WRONG_TOKENS = 10  # at once, from one address; then one in half a minute
+WRONG_TOKENS_PER_SECOND = 1 / 30
+
+_PAGES = [landing, sign_in, messages, rent, number, top_up, transactions, deliveries, tokens, account, export, sandbox]
+
+
+def website() -> Website:
+    """The website, for `create_app`."""
+    router = Router(
+        "/",
+        route_handlers=[route for page in [*_PAGES, static_files] for route in page.ROUTES],
+        exception_handlers=errors.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
+        include_in_schema=False,
+    )
+    limit = RateLimit(per_second=WRONG_TOKENS_PER_SECOND, burst=WRONG_TOKENS)
+    return Website([router], {"sign_in_limit": limit}, errors.error_page)

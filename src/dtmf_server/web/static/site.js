@@ -1,0 +1,172 @@
+// What pages gain from a script: codes copied at a touch, times in the reader's zone, a search that answers while
+// one types, and what happens on the account shown as it happens. Every page works without it.
+
+const root = document.documentElement
+const body = document.body
+root.classList.add('scripted')
+
+// --- times, in the reader's own zone
+
+const served = Date.parse(body.dataset.now || new Date())
+const opened = Date.now()
+const day = at => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime()
+
+function tell(element) {
+  const at = new Date(element.dateTime)
+  const now = new Date(served + Date.now() - opened)
+  element.title = at.toLocaleString()
+  const days = Math.round((day(now) - day(at)) / 864e5)
+  if (days === 0) element.textContent = at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+  else if (days === 1) element.textContent = new Intl.RelativeTimeFormat(root.lang, { numeric: 'auto' }).format(-1, 'day').replace(/^./, c => c.toUpperCase())
+  else element.textContent = at.toLocaleDateString(root.lang === 'en' ? 'en-GB' : root.lang, { day: 'numeric', month: 'short', year: at.getFullYear() === now.getFullYear() ? undefined : 'numeric' })
+}
+
+// --- copying
+
+function codeButton(code) {
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.className = code.className
+  button.dataset.copy = code.dataset.copy
+  button.setAttribute('aria-label', code.dataset.label)
+  button.textContent = code.textContent
+  code.replaceWith(button)
+}
+
+function say(text) {
+  const line = document.getElementById('say')
+  line.textContent = text
+  line.classList.add('on')
+  clearTimeout(say.over)
+  say.over = setTimeout(() => line.classList.remove('on'), 1600)
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text)
+  } catch {
+    const field = document.createElement('textarea') // on plain http there is no clipboard to ask
+    field.value = text
+    body.append(field)
+    field.select()
+    document.execCommand('copy')
+    field.remove()
+  }
+  say(body.dataset.copied)
+}
+
+addEventListener('click', event => {
+  const at = event.target.closest('[data-copy], [data-copy-from]')
+  if (at) copy(at.dataset.copy || document.getElementById(at.dataset.copyFrom).textContent)
+})
+
+function enhance(part) {
+  part.querySelectorAll('time').forEach(tell)
+  part.querySelectorAll('code[data-copy]').forEach(codeButton)
+}
+enhance(document)
+
+// --- reading the page again: parts marked as live are replaced, but not under the reader's hands
+
+async function refresh(address = location.href) {
+  const answer = await fetch(address, { headers: { accept: 'text/html' } })
+  if (answer.redirected && new URL(answer.url).pathname === '/sign-in') return location.reload()
+  if (!answer.ok) return
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+  for (const old of document.querySelectorAll('[data-live]')) {
+    const fresh = page.getElementById(old.id)
+    if (!fresh || old.querySelector('details[open]') || old.contains(document.activeElement)) continue
+    enhance(fresh)
+    if (fresh.innerHTML !== old.innerHTML) old.replaceWith(document.adoptNode(fresh))
+  }
+}
+
+let waiting
+const refreshSoon = () => {
+  clearTimeout(waiting)
+  waiting = setTimeout(refresh, 150)
+}
+
+// --- searching while one types
+
+const search = document.querySelector('[data-search]')
+if (search) {
+  let typed
+  search.addEventListener('input', () => {
+    clearTimeout(typed)
+    typed = setTimeout(() => {
+      const address = search.value.trim() ? `/messages?q=${encodeURIComponent(search.value.trim())}` : '/messages'
+      history.replaceState(null, '', address)
+      refresh(address)
+    }, 180)
+  })
+}
+
+// --- live: one stream of the account's events; after a break it goes on where it was
+
+let after = body.dataset.after
+let retry = 500
+const title = document.title
+let unseen = 0
+const KEPT = 200
+
+function arrived(html) {
+  const found = document.getElementById('found')
+  const list = document.getElementById('inbox')
+  if (!found?.dataset.inbox) return refreshSoon()
+  if (!list) return refresh()
+  const holder = document.createElement('template')
+  holder.innerHTML = html
+  const item = holder.content.firstElementChild
+  if (!item || document.getElementById(item.id)) return
+  enhance(item)
+  item.classList.add('new')
+  list.prepend(item)
+  while (list.children.length > KEPT) list.lastElementChild.remove()
+}
+
+function notice() {
+  if (!document.hidden) return
+  unseen += 1
+  document.title = `(${unseen}) ${title}`
+}
+
+function listen() {
+  const stream = new EventSource(`/live?after=${after}`)
+  stream.onopen = () => { retry = 500 }
+  stream.addEventListener('message', event => {
+    after = event.lastEventId
+    const { html, balance } = JSON.parse(event.data)
+    arrived(html)
+    const shown = document.querySelector('#bar-balance b')
+    if (balance && shown) shown.textContent = balance
+    notice()
+    if (location.pathname === '/messages') refreshAside()
+  })
+  stream.addEventListener('changed', event => {
+    after = event.lastEventId
+    refreshSoon()
+  })
+  stream.onerror = () => {
+    if (stream.readyState !== EventSource.CLOSED) return // the browser itself tries again
+    setTimeout(listen, retry)
+    retry = Math.min(retry * 2, 30000)
+  }
+  addEventListener('pagehide', () => stream.close(), { once: true })
+}
+
+let asideSoon
+function refreshAside() {
+  clearTimeout(asideSoon)
+  asideSoon = setTimeout(refresh, 1500)
+}
+
+if (after) {
+  listen()
+  addEventListener('visibilitychange', () => {
+    if (document.hidden) return
+    unseen = 0
+    document.title = title
+  })
+  addEventListener('pageshow', event => { if (event.persisted) location.reload() })
+}

@@ -1,0 +1,53 @@
+"""`/static/…`: style, script and icon. The address names the content, so browsers keep them for ever."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from litestar import Response, get
+from litestar.exceptions import NotFoundException
+
+from dtmf_server.web.request import Request
+
+_FOLDER = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    digest: str
+    media_type: str
+    body: bytes
+    zipped: bytes
+
+
+def _load(path: Path) -> _File:
+    body = path.read_bytes()
+    return _File(hashlib.sha256(body).hexdigest()[:16], _TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0))
+
+
+FILES = {path.name: _load(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+
+
+def address(name: str) -> str:
+    """Where a file is."""
+    return f"/static/{FILES[name].digest}/{name}"
+
+
+@get("/static/{digest:str}/{name:str}")
+async def get_static(request: Request, digest: str, name: str) -> Response[Any]:
+    """A file of this very content."""
+    file = FILES.get(name)
+    if file is None or file.digest != digest:
+        raise NotFoundException
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    headers["Vary"] = "Accept-Encoding"
+    zipped = "gzip" in request.headers.get("accept-encoding", "")
+    if zipped:
+        headers["Content-Encoding"] = "gzip"
+    return Response(file.zipped if zipped else file.body, media_type=file.media_type, headers=headers)
+
+
+ROUTES = [get_static]

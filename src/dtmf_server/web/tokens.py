@@ -1,0 +1,72 @@
+"""`/tokens`: what programs sign in with. Each is shown once, has a name, and can be revoked at any time."""
+
+import secrets
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf_server.core import token
+from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.http import checks
+from dtmf_server.operations import tokens
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import pages, visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.request import Request
+from dtmf_server.web.visits import Visit
+from dtmf_server.web.words import _
+
+
+@get("/tokens")
+async def get_tokens(request: Request) -> Response[Any]:
+    """The tokens that work."""
+    return await _page(request)
+
+
+@post("/tokens", status_code=200)
+async def post_tokens(request: Request) -> Response[Any]:
+    """Makes a token and shows it this once."""
+    form, cookie = await visits.submitted(request)
+    new_token = token.mint(secrets.token_bytes(32))
+
+    def add(tx: Tx, visit: Visit) -> None:
+        tokens.add(tx, visit.account_id, token_sha256=token.sha256(new_token), label=label, now_us=visit.now_us)
+
+    try:
+        label = _label(form)
+        await visits.write(request, cookie, add)
+    except InvalidRequest as refusal:
+        return await _page(request, form, refusal)
+    context = {"visit": None, "signed_in": True, "token": new_token, "is_first": False}
+    return pages.page(request, "new_token.html", context, cookie=cookie)
+
+
+@post("/tokens/{token_id:int}/revoke")
+async def post_revoke(request: Request, token_id: int) -> Response[Any]:
+    """Revokes a token, and ends the sessions that were opened with it."""
+
+    def revoke(tx: Tx, visit: Visit, _form: Form) -> str:
+        tokens.revoke(tx, visit.account_id, min(token_id, 2**63 - 1), now_us=visit.now_us)
+        return "/tokens?done=revoked"
+
+    return await visits.act(request, revoke, again=lambda form, refusal: _page(request, form, refusal))
+
+
+def _label(form: Form) -> str:
+    label = checks.line("label", form.line("label"))
+    if not label:
+        raise InvalidRequest("label", _("Give it a name, so that you know it again: what will use it?"))
+    if len(label) > checks.LABEL_MAX:
+        raise InvalidRequest("label", _("A shorter name, please: at most %d characters.") % checks.LABEL_MAX)
+    return label
+
+
+async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        return {"tokens": tokens.of_account(tx, visit.account_id), "mine": visit.token_id}
+
+    more = visits.refused(form, refusal)
+    return await visits.show(request, "tokens.html", gather, status=visits.status_of(refusal), nav="account", **more)
+
+
+ROUTES = [get_tokens, post_tokens, post_revoke]

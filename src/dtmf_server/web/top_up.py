@@ -1,0 +1,61 @@
+"""`/top-up`: an address to send coins to, as text and as a QR code, and what has arrived."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from dtmf_server.core.errors import DepositsUnavailable, Refusal
+from dtmf_server.operations import account, deposit
+from dtmf_server.storage import deposits
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import visits
+from dtmf_server.web.forms import EMPTY, Form
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+
+SHOWN = 20  # deposits
+
+
+@get("/top-up")
+async def get_top_up(request: Request) -> Response[Any]:
+    """The newest address, and the last deposits."""
+    return await _page(request)
+
+
+@post("/top-up")
+async def post_top_up(request: Request) -> Response[Any]:
+    """An address never given to anyone before."""
+    derive = runtime_of(request).derive
+
+    def give(tx: Tx, visit: Visit, _form: Form) -> str:
+        if derive is None:
+            raise DepositsUnavailable
+        deposit.new_address(tx, visit.account_id, derive=derive, now_us=visit.now_us)
+        return "/top-up"
+
+    return await visits.act(request, give, again=lambda form, refusal: _page(request, form, refusal))
+
+
+async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    runtime = runtime_of(request)
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        return {
+            "address": deposits.newest_address(tx, visit.account_id),
+            "deposits": deposit.newest_of(tx, visit.account_id, limit=SHOWN),
+            "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
+        }
+
+    return await visits.show(
+        request,
+        "top_up.html",
+        gather,
+        status=visits.status_of(refusal),
+        nav="top-up",
+        confirmations=runtime.settings.confirmations,
+        takes_coins=runtime.derive is not None,
+        **visits.refused(form, refusal),
+    )
+
+
+ROUTES = [get_top_up, post_top_up]

@@ -1,0 +1,50 @@
+"""`/transactions`: why each satoshi moved, newest first."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from dtmf_server.operations import account
+from dtmf_server.storage import entries, inbox
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web import visits
+from dtmf_server.web.paging import PAGE, page_of, position
+from dtmf_server.web.request import Request
+from dtmf_server.web.visits import Visit
+
+
+@get("/transactions")
+async def get_transactions(request: Request) -> Response[Any]:
+    """A page of the statement, and the minutes that are not booked yet."""
+    before = position(request)
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        rows = entries.newest_of_account(tx, visit.account_id, before=before, limit=PAGE + 1)
+        balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
+        newest = entries.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=1)
+        unbooked = newest[0]["balance"] - balance if newest else 0
+        return {
+            "page": page_of(rows),
+            "reasons": _reasons(tx, visit, rows),
+            "account_id": visit.account_id,
+            "unbooked": unbooked,
+        }
+
+    return await visits.show(request, "transactions.html", gather, nav="account", is_newest=before == 2**63 - 1)
+
+
+def _reasons(tx: Tx, visit: Visit, rows: list[Row]) -> dict[int, str]:
+    """What each transfer was about: a message by its number and the other phone, all else by its reference."""
+    ids = [int(row["reference"]) for row in rows if row["kind"].startswith("message_")]
+    messages = inbox.of_ids(tx, visit.account_id, ids)
+    return {row["id"]: _reason(row, messages) for row in rows}
+
+
+def _reason(row: Row, messages: dict[int, Row]) -> str:
+    message = messages.get(int(row["reference"])) if row["kind"].startswith("message_") else None
+    if message is None:
+        return str(row["reference"])
+    return f"{message['sender']} \u2192 {message['recipient']}"
+
+
+ROUTES = [get_transactions]

@@ -1,0 +1,170 @@
+"""Who visits: a request with a session is one transaction, in which the session is looked up and the work done."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from litestar import Response
+
+from dtmf_server.core.errors import InsufficientFunds, Refusal
+from dtmf_server.operations import account, sessions
+from dtmf_server.operations.idempotent import Answer, once
+from dtmf_server.operations.sessions import Session, SignedOut
+from dtmf_server.storage import events, web_sessions
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import cookies, forms, pages
+from dtmf_server.web.forms import Form, complaint_of
+from dtmf_server.web.request import Request, is_secure, own_origin, runtime_of
+
+T = TypeVar("T")
+KEY_MAX = 64
+# What a form may be refused for and still come back with what was typed; anything else is a page of its own.
+COMES_BACK = (400, 402, 404, 409, 422, 429, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who is signed in, and the service's now."""
+
+    account_id: int
+    token_id: int
+    now_us: int
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the head of every page shows of the account, and where in its events the page stands."""
+
+    balance: int
+    after: int
+    now_us: int
+
+
+def _visit(tx: Tx, request: Request, cookie: str | None) -> tuple[Visit, Session]:
+    runtime = runtime_of(request)
+    if cookie is None:
+        raise SignedOut
+    wall_us = runtime.clock.wall_us()
+    session = sessions.session(tx, cookies.sha256(cookie), wall_us=wall_us)
+    return Visit(session.account_id, session.token_id, runtime.clock.now_us(tx), wall_us), session
+
+
+async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
+    """What fn reads for whoever is signed in. Raises SignedOut."""
+    cookie, runtime = cookies.value_of(request), runtime_of(request)
+
+    def run(tx: Tx) -> tuple[T, Session]:
+        visit, session = _visit(tx, request, cookie)
+        return fn(tx, visit), session
+
+    found, session = await runtime.db.read(run)
+    if session.stale:
+        wall_us = runtime.clock.wall_us()
+        await runtime.db.write(lambda tx: web_sessions.touch(tx, session.id, wall_us=wall_us))
+    return found
+
+
+async def show(
+    request: Request, template: str, fn: Callable[[Tx, Visit], dict[str, Any]], *, status: int = 200, **more: Any
+) -> Response[Any]:
+    """A page of what fn reads, below the account's head."""
+
+    def gather(tx: Tx, visit: Visit) -> tuple[Frame, dict[str, Any]]:
+        after = events.last_id(tx, visit.account_id)
+        balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
+        return Frame(balance, after, visit.now_us), fn(tx, visit)
+
+    frame, found = await read(request, gather)
+    context = {"visit": frame, "said": request.query_params.get("done", ""), **found, **more}
+    return pages.page(request, template, context, status=status, cookie=cookies.value_of(request))
+
+
+async def act(
+    request: Request,
+    do: Callable[[Tx, Visit, Form], str],
+    *,
+    again: Callable[[Form, Refusal], Awaitable[Response[Any]]] | None = None,
+) -> Response[Any]:
+    """Carries a form out once, however often it is sent, and goes where `do` says; `again` shows it when refused."""
+    form, cookie = await submitted(request)
+
+    def run(tx: Tx, visit: Visit) -> str:
+        answer = once(
+            tx,
+            account_id=visit.account_id,
+            key=f"web {form['key'][:KEY_MAX] or cookies.new_value()}",
+            fingerprint=_fingerprint(request, form),
+            wall_us=visit.wall_us,
+            carry_out=lambda tx: Answer(303, do(tx, visit, form).encode()),
+        )
+        return (answer.body or b"/").decode()
+
+    try:
+        return pages.redirect(await write(request, cookie, run))
+    except Refusal as refusal:
+        if again is None or refusal.status not in COMES_BACK or isinstance(refusal, SignedOut):
+            raise
+        return await again(form, refusal)
+
+
+async def submitted(request: Request) -> tuple[Form, str]:
+    """The form that was sent, and the cookie that proves it to be ours. Raises ForeignForm."""
+    form = await forms.read(request)
+    return form, cookies.check(request, form)
+
+
+async def write(request: Request, cookie: str, fn: Callable[[Tx, Visit], T]) -> T:
+    """What fn returns, once it is durable. Raises SignedOut."""
+    return await runtime_of(request).db.write(lambda tx: fn(tx, _visit(tx, request, cookie)[0]))
+
+
+async def welcome(
+    request: Request,
+    template: str,
+    fn: Callable[[Tx, int], dict[str, Any]] = lambda _tx, _now_us: {},
+    *,
+    status: int = 200,
+    **more: Any,
+) -> Response[Any]:
+    """A page for everybody; who is not signed in gets a visitor's cookie, so that its forms work."""
+    runtime, cookie = runtime_of(request), cookies.value_of(request)
+
+    def gather(tx: Tx) -> tuple[bool, dict[str, Any]]:
+        try:
+            signed_in = bool(_visit(tx, request, cookie))
+        except SignedOut:
+            signed_in = False
+        return signed_in, fn(tx, runtime.clock.now_us(tx))
+
+    signed_in, found = await runtime.db.read(gather)
+    value = cookie or cookies.new_value()
+    context = {"visit": None, "signed_in": signed_in, **found, **more}
+    response = pages.page(request, template, context, status=status, cookie=value)
+    if cookie is None:
+        cookies.give(request, response, value, signed_in=False)
+    return response
+
+
+def refused(form: Form, refusal: Refusal | None) -> dict[str, Any]:
+    """What a template needs to show a form again: what was typed, and what was wrong with it."""
+    short = refusal.members if isinstance(refusal, InsufficientFunds) else None
+    return {"form": form, "wrong": complaint_of(refusal), "short": short}
+
+
+def status_of(refusal: Refusal | None) -> int:
+    """The status of the page that shows a form, at first or again."""
+    return 200 if refusal is None else refusal.status
+
+
+def may_hold_a_session(request: Request) -> bool:
+    """Whether a cookie would be safe on its way: over https, in a sandbox, or without leaving the machine."""
+    host = own_origin(request).partition("://")[2]
+    loopback = host.startswith(("127.0.0.1", "localhost", "[::1]"))
+    return is_secure(request) or loopback or runtime_of(request).settings.sandbox
+
+
+def _fingerprint(request: Request, form: Form) -> bytes:
+    fields = sorted((name, value) for name, value in form.values.items() if name != "stamp")
+    return hashlib.sha256(repr((request.url.path, fields)).encode()).digest()
