@@ -179,7 +179,10 @@ def show_line(voice: Voice, line: str) -> bool:
     if separator and name in ("DTMF_URL", "DTMF_TOKEN"):
         os.environ[name] = value
         return name == "DTMF_TOKEN"
-    if "API docs" not in line:  # shown at the end
+    kind, _, rest = line.strip().partition("  ")
+    if kind == "Sign in":
+        os.environ["STORY_SIGN_IN"] = rest.strip()
+    elif kind not in ("API docs", "Website"):  # shown at the end
         voice.say(line, "dim")
     return False
 
@@ -190,4 +193,6 @@ def say_goodbye(voice: Voice) -> None:
     voice.say("\nThat was the whole story. The sandbox stays up; in another terminal, go on where it ended:\n", "bold")
     voice.say(f"  export DTMF_URL={url}")
     voice.say(f"  export DTMF_TOKEN={os.environ['DTMF_TOKEN']}")
+    voice.say("\nOr in your browser:\n", "bold")
+    voice.say(f"  Dashboard  {url}/messages\n  Sign in    {os.environ.get('STORY_SIGN_IN', url + '/sign-in')}")
     voice.say(f"\n  API docs   {url}/docs\n  Stop       Ctrl-C", "dim")

@@ -229,6 +229,8 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
                 with _opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
+                link = startup.sign_in_link(runtime.db, runtime.clock, token)
+                lines.insert(-1, f"  Sign in    {_address(host, listener.getsockname()[1])}{link}   (once, today)")
                 lines.append(f"  export DTMF_TOKEN={token}")
         process.listen_for_metrics(runtime, configuration)
         process.allow_many_sockets()
@@ -239,9 +241,19 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
 
 def _where(mode: str, host: str, asked: int, port: int) -> list[str]:
     """The first lines people see: where the service answers."""
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    url = _address(host, port)
     moved = [] if asked in (0, port) else [f"port {asked} is busy: using {port}"]
-    return [*moved, f"DTMF {mode} on {url}", f"  API docs   {url}/docs", f"  export DTMF_URL={url}"]
+    return [
+        *moved,
+        f"DTMF {mode} on {url}",
+        f"  Website    {url}/",
+        f"  API docs   {url}/docs",
+        f"  export DTMF_URL={url}",
+    ]
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _say(line: str) -> None:

@@ -1,6 +1,7 @@
 """What a process opens before it runs: the database for itself alone, its mode, its settings, the sandbox's token."""
 
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from dtmf_server.config import Config
 from dtmf_server.core import token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.rental import DAY_US, HOUR_US
-from dtmf_server.operations import account, sandbox
+from dtmf_server.operations import account, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
 from dtmf_server.storage import migrate, outbox, service, tokens
@@ -112,6 +113,20 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
         os.fchmod(file.fileno(), 0o600)
         file.write(new_token + "\n")
     return new_token
+
+
+def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
+    """The path of a link that signs in once, within a day, as whoever has this token."""
+    key = secrets.token_urlsafe(32)
+    db.write_now(
+        partial(
+            sessions.make_link,
+            token_sha256=token.sha256(token_),
+            link_sha256=hashlib.sha256(key.encode()).digest(),
+            wall_us=clock.wall_us(),
+        )
+    )
+    return f"/sign-in/link?key={key}"
 
 
 def _give_token(tx: Tx, *, sha256: bytes, clock: Clock) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.api import live
+from dtmf_server.http import live
 from dtmf_server.operations import rent
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage import events

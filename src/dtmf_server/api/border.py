@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from dtmf_server.api.live import GOES_ON
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.core.errors import RateLimited
 from dtmf_server.http.address import address_of, header, subscriber
 from dtmf_server.http.limits import RateLimit
+from dtmf_server.http.live import GOES_ON
 from dtmf_server.http.website import Website, wants_page
 from dtmf_server.log import request_id
 from dtmf_server.runtime import Settings

@@ -1,6 +1,5 @@
 """`/events`: what happens to the account, as it happens, from any position on."""
 
-import re
 from functools import partial
 from typing import Annotated
 
@@ -8,16 +7,15 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
-from dtmf_server.api import calls, event, live, wire
-from dtmf_server.api.account import ID_MAX, After
+from dtmf_server.api import calls, event, wire
+from dtmf_server.api.account import After
 from dtmf_server.api.calls import Request
 from dtmf_server.api.event import Event
-from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.http import live
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Tx
 
-_POSITION = re.compile(r"[0-9]{1,19}")
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -47,7 +45,7 @@ async def get_events(
 ) -> ASGIResponse:
     """Events with ids above `after`, oldest first: as Server-Sent Events, those that are kept, then each as it
     happens; with `Accept: application/json` as a list. `Last-Event-ID` beats `after`."""
-    after = _position(request, after)
+    after = live.position(request.headers.get("last-event-id", ""), after)
     as_list = _wants_list(request.headers.get("accept", ""))
     size = min(limit or (100 if as_list else live.PAGE), live.PAGE if not as_list else 1000)
 
@@ -59,7 +57,8 @@ async def get_events(
     wakeups, topic, read_on = runtime.db.wakeups, events.topic(account_id), partial(_read_on, runtime, bearer)
     if not as_list:
         life_s = live.WAIT_MAX_S if wait is None else wait
-        stream = live.Stream(wakeups, topic, read_on, first=found, after=after, limit=limit, life_s=life_s)
+        written = event.server_sent
+        stream = live.Stream(wakeups, topic, read_on, written, first=found, after=after, limit=limit, life_s=life_s)
         return live.EventStream(stream)
     if not found and wait:
         question = (bearer, "events", after, size)
@@ -72,16 +71,6 @@ async def _read_on(runtime: Runtime, bearer: bytes, after: int, limit: int) -> l
     return await calls.glance_as(
         runtime, bearer, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit)
     )
-
-
-def _position(request: Request, after: int) -> int:
-    """Where to go on from: an EventSource that comes back says it in a header, with the URL it began with."""
-    last = request.headers.get("last-event-id", "")
-    if not last:
-        return after
-    if not _POSITION.fullmatch(last) or int(last) > ID_MAX:
-        raise InvalidRequest("Last-Event-ID", "must be the id of an event, in the digits 0 to 9")
-    return int(last)
 
 
 def _wants_list(accept: str) -> bool:

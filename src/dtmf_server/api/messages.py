@@ -5,11 +5,11 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import asked, body, calls, live, wire
+from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
-from dtmf_server.http import checks
+from dtmf_server.http import checks, live
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.rent import live_rental

@@ -9,7 +9,6 @@ from dtmf_server.core.rental import EndReason
 from dtmf_server.operations.books import open_books
 from dtmf_server.storage import closing, deposits, web_sessions
 from dtmf_server.storage.db import Tx
-from dtmf_server.storage.events import Event
 
 
 class MoreThanAgreed(Refusal):
@@ -38,7 +37,6 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, re
         if given_up:
             books.charge(account_id, given_up, kind=Kind.GIVEN_UP, ref=str(account_id), reference="account deleted")
         now_us = books.now_us(account_id)
-        books.note(Event(account_id, now_us, "account.closed"))
     closing.erase(tx, account_id, now_us=now_us)
     closing.revoke_tokens(tx, account_id, now_us=now_us)
     web_sessions.end_all(tx, account_id)

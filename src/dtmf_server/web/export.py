@@ -53,7 +53,7 @@ def _transaction(row: Row, account_id: int) -> Record:
 
 
 _READ: dict[str, tuple[Read, Callable[[Row, int], Record]]] = {
-    "messages": (partial(messages.of_account, limit=PAGE), _message),
+    "messages": (partial(messages.listed, rental_ids=None, inbound=None, limit=PAGE), _message),
     "transactions": (partial(entries.of_account, limit=PAGE), _transaction),
 }
 

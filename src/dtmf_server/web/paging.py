@@ -21,8 +21,13 @@ class Page:
 
 def position(request: Request) -> int:
     """The `before` of the address; what is no position is the newest page."""
-    given = request.query_params.get("before", "")
-    return int(given) if re.fullmatch(r"[0-9]{1,18}", given) else NEWEST
+    given = digits(request.query_params.get("before", ""))
+    return NEWEST if given is None else given
+
+
+def digits(text: str) -> int | None:
+    """A whole number that every database can hold, None if it is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def page_of(rows: Sequence[Row]) -> Page:

@@ -10,6 +10,7 @@ from dtmf_server.web import (
     errors,
     export,
     landing,
+    live,
     messages,
     number,
     rent,
@@ -24,7 +25,21 @@ from dtmf_server.web import (
 WRONG_TOKENS = 10  # at once, from one address; then one in half a minute
 WRONG_TOKENS_PER_SECOND = 1 / 30
 
-_PAGES = [landing, sign_in, messages, rent, number, top_up, transactions, deliveries, tokens, account, export, sandbox]
+_PAGES = [
+    landing,
+    live,
+    sign_in,
+    messages,
+    rent,
+    number,
+    top_up,
+    transactions,
+    deliveries,
+    tokens,
+    account,
+    export,
+    sandbox,
+]
 
 
 def website() -> Website:

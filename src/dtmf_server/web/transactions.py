@@ -12,6 +12,8 @@ from dtmf_server.web.paging import PAGE, page_of, position
 from dtmf_server.web.request import Request
 from dtmf_server.web.visits import Visit
 
+LONG = 40  # a reference of so many characters is the id of a Bitcoin transaction
+
 
 @get("/transactions")
 async def get_transactions(request: Request) -> Response[Any]:
@@ -43,7 +45,8 @@ def _reasons(tx: Tx, visit: Visit, rows: list[Row]) -> dict[int, str]:
 def _reason(row: Row, messages: dict[int, Row]) -> str:
     message = messages.get(int(row["reference"])) if row["kind"].startswith("message_") else None
     if message is None:
-        return str(row["reference"])
+        reference = str(row["reference"])
+        return reference if len(reference) < LONG else f"{reference[:10]}\u2026{reference[-8:]}"
     return f"{message['sender']} \u2192 {message['recipient']}"
 
 

@@ -11,6 +11,7 @@ from dtmf_server.core.errors import InsufficientFunds, Refusal
 from dtmf_server.operations import account, sessions
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.operations.sessions import Session, SignedOut
+from dtmf_server.runtime import Runtime
 from dtmf_server.storage import events, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, forms, pages
@@ -42,8 +43,7 @@ class Frame:
     now_us: int
 
 
-def _visit(tx: Tx, request: Request, cookie: str | None) -> tuple[Visit, Session]:
-    runtime = runtime_of(request)
+def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Visit, Session]:
     if cookie is None:
         raise SignedOut
     wall_us = runtime.clock.wall_us()
@@ -56,7 +56,7 @@ async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
     cookie, runtime = cookies.value_of(request), runtime_of(request)
 
     def run(tx: Tx) -> tuple[T, Session]:
-        visit, session = _visit(tx, request, cookie)
+        visit, session = _visit(tx, runtime, cookie)
         return fn(tx, visit), session
 
     found, session = await runtime.db.read(run)
@@ -64,6 +64,16 @@ async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
         wall_us = runtime.clock.wall_us()
         await runtime.db.write(lambda tx: web_sessions.touch(tx, session.id, wall_us=wall_us))
     return found
+
+
+async def glance(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
+    """What fn reads for whoever is signed in, a few rows found by an index; it does not count as a visit."""
+    return await glance_as(runtime_of(request), cookies.value_of(request), fn)
+
+
+async def glance_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Visit], T]) -> T:
+    """The same for a visitor whose request is not held any more."""
+    return await runtime.db.glance(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
 
 async def show(
@@ -117,7 +127,8 @@ async def submitted(request: Request) -> tuple[Form, str]:
 
 async def write(request: Request, cookie: str, fn: Callable[[Tx, Visit], T]) -> T:
     """What fn returns, once it is durable. Raises SignedOut."""
-    return await runtime_of(request).db.write(lambda tx: fn(tx, _visit(tx, request, cookie)[0]))
+    runtime = runtime_of(request)
+    return await runtime.db.write(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
 
 async def welcome(

@@ -149,6 +149,7 @@ function listen() {
   })
   stream.onerror = () => {
     if (stream.readyState !== EventSource.CLOSED) return // the browser itself tries again
+    refresh().catch(() => {}) // signed out meanwhile? Then it goes to where one signs in
     setTimeout(listen, retry)
     retry = Math.min(retry * 2, 30000)
   }

@@ -6,22 +6,34 @@ others and asks what they ask looks with them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, TypeVar
+import re
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from litestar.response.base import ASGIResponse
 
-from dtmf_server.api.event import Event, server_sent
-from dtmf_server.core.errors import Refusal
+from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.storage.db import Wakeups
 
 T = TypeVar("T")
+Event = TypeVar("Event", bound="Positioned")
 
 WAIT_MAX_S = 60
 HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
+POSITION_MAX = 2**63 - 1
 PAGE = 100  # events read in one transaction and written in one piece
 # In the scope of a request: what writes the rest of the answer when nothing else of the request is held any more.
 GOES_ON = "dtmf.goes_on"
+
+_POSITION = re.compile(r"[0-9]{1,19}")
+
+
+class Positioned(Protocol):
+    """Something with a place in the order of an account's events."""
+
+    @property
+    def id(self) -> int:
+        """The position to go on from after it."""
 
 
 async def poll(
@@ -67,6 +79,15 @@ async def _together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) 
     return await asyncio.shield(task)
 
 
+def position(last_event_id: str, after: int) -> int:
+    """Where to go on from: an EventSource that comes back says it in a header, with the URL it began with."""
+    if not last_event_id:
+        return after
+    if not _POSITION.fullmatch(last_event_id) or int(last_event_id) > POSITION_MAX:
+        raise InvalidRequest("Last-Event-ID", "must be the id of an event, in the digits 0 to 9")
+    return int(last_event_id)
+
+
 class EventStream(ASGIResponse):
     """The head of a stream of events; what follows is written by the stream itself."""
 
@@ -86,21 +107,23 @@ class EventStream(ASGIResponse):
 class Stream:
     """Events as they happen, after those of the first page, until its life is over: EventSource comes back then."""
 
-    __slots__ = ("_after", "_first", "_left", "_life_s", "_page", "_topic", "_wakeups")
+    __slots__ = ("_after", "_first", "_left", "_life_s", "_page", "_topic", "_wakeups", "_written")
 
     def __init__(
         self,
         wakeups: Wakeups,
         topic: str,
-        page: Callable[[int, int], Awaitable[list[Event]]],
+        page: Callable[[int, int], Awaitable[Sequence[Event]]],
+        written: Callable[[Event], bytes],
         *,
-        first: list[Event],
+        first: Sequence[Event],
         after: int,
         limit: int | None,
         life_s: float,
     ) -> None:
-        """`page(after, limit)` reads on; `limit`: end after so many events; `life_s`: end after this time."""
-        self._wakeups, self._topic, self._page = wakeups, topic, page
+        """`page(after, limit)` reads on; `written` is what goes out of one; `limit`: end after so many
+        events; `life_s`: end after this time."""
+        self._wakeups, self._topic, self._page, self._written = wakeups, topic, page, written
         self._first, self._after, self._left, self._life_s = first, after, limit, life_s
 
     async def run(self, receive: Any, send: Any) -> None:
@@ -141,8 +164,8 @@ class Stream:
             if loop.time() >= beat_at:
                 await _write(send, b":\n\n")
 
-    async def _pass_on(self, send: Any, page: list[Event]) -> None:
-        await _write(send, b"".join(map(server_sent, page)))
+    async def _pass_on(self, send: Any, page: Sequence[Any]) -> None:
+        await _write(send, b"".join(map(self._written, page)))
         self._after = page[-1].id
         if self._left is not None:
             self._left -= len(page)

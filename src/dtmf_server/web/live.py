@@ -1,0 +1,84 @@
+"""`/live`: what happens to the account while a page is open, as Server-Sent Events.
+
+An SMS comes as the piece of page it is; of all else the page is told that it has changed, and reads itself again.
+Each event's id is a position: whoever comes back goes on from there, and misses nothing however long he was away.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+from litestar import get
+from litestar.response.base import ASGIResponse
+
+from dtmf_server.http import live
+from dtmf_server.operations import account
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import events, inbox
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web import cookies, pages, visits
+from dtmf_server.web.paging import digits
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.shown import sats
+from dtmf_server.web.visits import Frame, Visit
+
+SHORTEST_LIFE_S, LONGEST_LIFE_S = 50, 60  # not all pages come back at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event as it goes out."""
+
+    id: int
+    text: bytes
+
+
+@get("/live")
+async def get_live(request: Request) -> ASGIResponse:
+    """The account's events from a position on."""
+    given = digits(request.query_params.get("after", ""))
+    after = live.position(request.headers.get("last-event-id", ""), 0 if given is None else given)
+    account_id, found = await visits.glance(request, partial(_first, after=after))
+    runtime, cookie = runtime_of(request), cookies.value_of(request)
+    stream = live.Stream(
+        runtime.db.wakeups,
+        events.topic(account_id),
+        partial(_read_on, runtime, cookie),
+        lambda event: event.text,
+        first=found,
+        after=after,
+        limit=None,
+        life_s=random.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S),  # noqa: S311 - spreads load, hides nothing
+    )
+    return live.EventStream(stream)
+
+
+async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
+    """The session is looked up again each time: it may have ended."""
+    return await visits.glance_as(runtime, cookie, partial(_page, after=after, limit=limit))
+
+
+def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:
+    return visit.account_id, _page(tx, visit, after=after, limit=live.PAGE)
+
+
+def _page(tx: Tx, visit: Visit, *, after: int, limit: int) -> list[Sent]:
+    rows = events.of_account(tx, visit.account_id, after=after, limit=limit)
+    ids = [row["message_id"] for row in rows if row["kind"] == "message"]
+    messages = inbox.of_ids(tx, visit.account_id, ids) if ids else {}
+    balance = account.balance(tx, visit.account_id, now_us=visit.now_us) if messages else 0
+    frame = Frame(balance, after, visit.now_us)
+    return [_sent(row, messages.get(row["message_id"]), frame) for row in rows]
+
+
+def _sent(row: Row, message: Row | None, frame: Frame) -> Sent:
+    kind, data = "changed", b"{}"
+    if message is not None and message["inbound"]:
+        html = pages.fragment("arrived.html", message=message, visit=frame)
+        kind, data = "message", msgspec.json.encode({"html": html, "balance": sats(frame.balance)})
+    return Sent(row["id"], b"id: %d\nevent: %b\ndata: %b\n\n" % (row["id"], kind.encode(), data))
+
+
+ROUTES = [get_live]
