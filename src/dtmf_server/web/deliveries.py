@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from dtmf.e164 import is_e164
 from dtmf_server.core.errors import InvalidRequest, Refusal
@@ -26,7 +27,7 @@ async def get_deliveries(request: Request) -> Response[Any]:
 
 
 @post("/deliveries/{delivery_id:int}/retry")
-async def post_retry(request: Request, delivery_id: int) -> Response[Any]:
+async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[Any]:
     """Delivers one again."""
 
     def again(tx: Tx, visit: Visit, _form: Form) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from dtmf.e164 import is_e164
@@ -59,7 +60,7 @@ _READ: dict[str, tuple[Read, Callable[[Row, int], Record]]] = {
 
 
 @get("/export/{name:str}")
-async def get_export(request: Request, name: str) -> Response[Any]:
+async def get_export(request: Request, name: FromPath[str]) -> Response[Any]:
     """A file, written as it is read: no transaction stays open while a slow browser takes it."""
     if name not in _PATHS:
         raise NotFoundException

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from dtmf.e164 import is_e164
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
@@ -24,13 +25,13 @@ URL_MAX = 2048
 
 
 @get("/numbers/{e164:str}")
-async def get_number(request: Request, e164: str) -> Response[Any]:
+async def get_number(request: Request, e164: FromPath[str]) -> Response[Any]:
     """The number, newest message first."""
     return await _page(request, e164)
 
 
 @post("/numbers/{e164:str}/send")
-async def post_send(request: Request, e164: str) -> Response[Any]:
+async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Sends an SMS from the number."""
     settings = runtime_of(request).settings
 
@@ -53,7 +54,7 @@ async def post_send(request: Request, e164: str) -> Response[Any]:
 
 
 @post("/numbers/{e164:str}/action")
-async def post_action(request: Request, e164: str) -> Response[Any]:
+async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Sets what an SMS to the number does besides being stored."""
     settings = runtime_of(request).settings
 
@@ -67,7 +68,7 @@ async def post_action(request: Request, e164: str) -> Response[Any]:
 
 
 @get("/numbers/{e164:str}/end")
-async def get_end(request: Request, e164: str) -> Response[Any]:
+async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Asks before the number is gone."""
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
@@ -80,7 +81,7 @@ async def get_end(request: Request, e164: str) -> Response[Any]:
 
 
 @post("/numbers/{e164:str}/end")
-async def post_end(request: Request, e164: str) -> Response[Any]:
+async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Ends the rental."""
     rest_us = runtime_of(request).settings.rest_us
 

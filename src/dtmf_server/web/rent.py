@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from dtmf_server.core.errors import GroupNotFound, Refusal
 from dtmf_server.operations import account, rent
@@ -31,13 +32,13 @@ async def get_rent(request: Request) -> Response[Any]:
 
 
 @get("/rent/{group_id:str}")
-async def get_rent_group(request: Request, group_id: str) -> Response[Any]:
+async def get_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
     """What this rental costs, and the button."""
     return await _confirm(request, group_id)
 
 
 @post("/rent/{group_id:str}")
-async def post_rent_group(request: Request, group_id: str) -> Response[Any]:
+async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
     """Rents a number."""
     rest_us = runtime_of(request).settings.rest_us
 

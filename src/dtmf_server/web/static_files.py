@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from dtmf_server.web.request import Request
 
@@ -37,7 +38,7 @@ def address(name: str) -> str:
 
 
 @get("/static/{digest:str}/{name:str}")
-async def get_static(request: Request, digest: str, name: str) -> Response[Any]:
+async def get_static(request: Request, digest: FromPath[str], name: FromPath[str]) -> Response[Any]:
     """A file of this very content."""
     file = FILES.get(name)
     if file is None or file.digest != digest:

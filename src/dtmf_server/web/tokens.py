@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from dtmf_server.core import token
 from dtmf_server.core.errors import InvalidRequest, Refusal
@@ -42,7 +43,7 @@ async def post_tokens(request: Request) -> Response[Any]:
 
 
 @post("/tokens/{token_id:int}/revoke")
-async def post_revoke(request: Request, token_id: int) -> Response[Any]:
+async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any]:
     """Revokes a token, and ends the sessions that were opened with it."""
 
     def revoke(tx: Tx, visit: Visit, _form: Form) -> str:

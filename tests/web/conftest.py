@@ -1,0 +1,68 @@
+"""Fixtures of the website's tests: people with browsers, and what their accounts have."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from dtmf_server.operations import rent
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage.db import Database
+from harness import START_US, give_coins, new_token, open_account
+
+from .visitor import Visitor
+
+REST_US = 24 * 3_600_000_000
+# For what no engine can answer otherwise than another.
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def visit(url: str) -> Iterator[Callable[[], Visitor]]:
+    """Another browser each time it is called."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Visitor(url))
+
+
+@pytest.fixture
+def account_id(db: Database) -> int:
+    """An account with coins; its token is `new_token(1)`."""
+    found = open_account(db, seed=1)
+    give_coins(db, found, 1_000_000)
+    return found
+
+
+@pytest.fixture
+def renter(account_id: int, visit: Callable[[], Visitor]) -> Visitor:
+    """A browser signed in to that account."""
+    visitor = visit()
+    assert visitor.sign_in(new_token(1)).path == "/messages"
+    return visitor
+
+
+@pytest.fixture
+def other(db: Database, visit: Callable[[], Visitor]) -> Visitor:
+    """A browser signed in to another account, with coins too."""
+    give_coins(db, open_account(db, seed=2), 1_000_000)
+    visitor = visit()
+    assert visitor.sign_in(new_token(2)).path == "/messages"
+    return visitor
+
+
+@pytest.fixture
+def e164(db: Database, account_id: int) -> str:
+    """A number that the account rents."""
+
+    def start(tx: object) -> str:
+        return str(rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US)["e164"])
+
+    return db.write_now(start)
+
+
+def receive(db: Database, to: str, content: str, sender: str = "GitHub") -> int:
+    """An SMS arrives; its id."""
+    (found,) = db.write_now(
+        lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=START_US, rest_us=REST_US)
+    )
+    assert found is not None
+    return found
