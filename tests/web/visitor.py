@@ -118,7 +118,7 @@ class Visitor:
         """What is answered there itself."""
         return Page(self.client.get(path, headers=headers))
 
-    def send(self, page: Page, action: str, *, follow: bool = True, **fields: str) -> Page:
+    def send(self, page: Page, action: str, /, *, follow: bool = True, **fields: str) -> Page:
         """Fills in a form of a page and sends it."""
         return self.post(action, {**page.form(action).fields, **fields}, follow=follow)
 
@@ -131,6 +131,6 @@ class Visitor:
         """Signs in with a token."""
         return self.send(self.open("/sign-in"), "/sign-in", token=token)
 
-    def do(self, path: str, action: str, **fields: str) -> Page:
+    def do(self, path: str, action: str, /, **fields: str) -> Page:
         """Opens a page, fills in one of its forms and sends it."""
         return self.send(self.open(path), action, **fields)

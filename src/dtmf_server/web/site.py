@@ -39,14 +39,16 @@ _PAGES = [
     account,
     export,
     sandbox,
+    static_files,
 ]
+HANDLERS = [route for page in _PAGES for route in page.ROUTES]
 
 
 def website() -> Website:
     """The website, for `create_app`."""
     router = Router(
         "/",
-        route_handlers=[route for page in [*_PAGES, static_files] for route in page.ROUTES],
+        route_handlers=HANDLERS,
         exception_handlers=errors.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
         include_in_schema=False,
     )

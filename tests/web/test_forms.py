@@ -1,0 +1,161 @@
+"""Forms: only ours, only once, refused at the field with what was typed kept."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dtmf_server.storage import rentals
+from dtmf_server.storage.db import Database
+from dtmf_server.web import site
+from harness import new_token
+
+from .conftest import ONE_ENGINE
+from .visitor import Page, Visitor
+
+Visit = Callable[[], Visitor]
+
+
+def post_paths(e164: str) -> list[str]:
+    """Where forms can be sent, all of them."""
+    handlers = [handler for handler in site.HANDLERS if "POST" in handler.http_methods]
+    filled = {"{e164:str}": e164, "{group_id:str}": "us-mobile", "{delivery_id:int}": "1", "{token_id:int}": "1"}
+    found = []
+    for handler in handlers:
+        (path,) = handler.paths
+        for mark, value in filled.items():
+            path = path.replace(mark, value)
+        found.append(path)
+    assert len(found) > 15 and not any("{" in path for path in found)
+    return found
+
+
+FULL = {
+    "to": "+13105550123",
+    "content": "x",
+    "action": "store",
+    "label": "x",
+    "agreed": "yes",
+    "given_up": "9999999",
+    "amount": "1",
+    "advance_s": "600",
+    "from": "x",
+    "text": "x",
+    "e164": "+12025550100",
+    "token": new_token(2),
+}
+
+
+def fingerprint(db: Database) -> list[object]:
+    """What a form could have changed."""
+    tables = "accounts transfers rentals messages deliveries addresses tokens web_sessions service simulated_blocks"
+
+    def read(tx) -> list[object]:
+        return [[tuple(dict(row).values()) for row in tx.all(f"SELECT * FROM {name}")] for name in tables.split()]
+
+    return db.read_now(read)
+
+
+def test_forms_that_are_not_ours_do_nothing(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
+    stamp = renter.open("/tokens").form("/tokens").fields["stamp"]
+    foreign = other.open("/tokens").form("/tokens").fields["stamp"]
+    before = fingerprint(db)
+    for path in post_paths(e164):
+        for origin, given in (
+            (renter.url, ""),
+            (renter.url, foreign),
+            (renter.url, stamp[:-1] + ("0" if stamp[-1] != "0" else "1")),
+            ("https://evil.example", stamp),
+            ("null", stamp),
+            (renter.url.replace("http:", "https:"), stamp),
+        ):
+            page = renter.post(path, {**FULL, "stamp": given}, Origin=origin)
+            assert page.status == 403, (path, origin, given)
+            assert "Nothing was done" in page.text
+        without = Page(renter.client.post(path, data={**FULL, "stamp": stamp}))
+        assert without.status == 403, f"{path} without an origin"
+    assert fingerprint(db) == before
+
+
+@ONE_ENGINE
+def test_what_no_form_sends_is_refused_in_words(renter: Visitor, e164: str) -> None:
+    path = f"/numbers/{e164}/send"
+    for status, body, kind in (
+        (400, b"a=%ff", "application/x-www-form-urlencoded"),
+        (400, "é".encode(), "application/x-www-form-urlencoded"),
+        (400, b"&".join(b"a%d=1" % n for n in range(100)), "application/x-www-form-urlencoded"),
+        (413, b"a=" + b"x" * 70_000, "application/x-www-form-urlencoded"),
+        (415, b"{}", "application/json"),
+        (415, b"", "multipart/form-data; boundary=x"),
+    ):
+        answer = renter.client.post(path, content=body, headers={"Content-Type": kind, "Origin": renter.url})
+        page = Page(answer)
+        assert page.status == status, (body[:20], page.text)
+        assert "Nothing was done" in page.text and "Traceback" not in page.html
+
+
+def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, account_id: int) -> None:
+    page = renter.open("/rent/us-mobile")
+    first = renter.send(page, "/rent/us-mobile", follow=False)
+    second = renter.send(page, "/rent/us-mobile", follow=False)
+    assert first.status == second.status == 303
+    assert first.headers["location"] == second.headers["location"]
+    assert len(db.read_now(lambda tx: rentals.live(tx, account_id))) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "at", "said"),
+    [
+        ("send", {"to": "", "content": "hello"}, "to", "country code"),
+        ("send", {"to": "07700 900123", "content": "hello"}, "to", "country code"),
+        ("send", {"to": "0044 7700 900123", "content": "hello"}, "to", "+447700900123"),
+        ("send", {"to": "+44٧٧٠٠900123", "content": "hello"}, "to", "digits only"),
+        ("send", {"to": "+447700900123", "content": "  "}, "content", "some text"),
+        ("send", {"to": "+447700900123", "content": "x" * 1601}, "content", "too long"),
+        ("send", {"to": "+447700900123", "content": "a\0b"}, "content", "NUL"),
+        ("action", {"action": "forward", "forward_to": "later"}, "forward_to", "country code"),
+        ("action", {"action": "forward", "forward_to": "+12025550100"}, "forward_to", "forward to itself"),
+        ("action", {"action": "webhook", "webhook_url": ""}, "webhook_url", "https://"),
+        ("action", {"action": "webhook", "webhook_url": "https://user:pass@example.org/"}, "webhook_url", ""),
+        ("action", {"action": "webhook", "webhook_url": "http://10.0.0.1/"}, "webhook_url", ""),
+        ("action", {"action": "webhook", "webhook_url": "+447700900123"}, "webhook_url", "https://"),
+        ("action", {"action": "explode"}, "action", "one of the three"),
+    ],
+)
+@ONE_ENGINE
+def test_an_error_stands_at_its_field_and_what_was_typed_is_kept(
+    renter: Visitor, e164: str, form: str, fields: dict[str, str], at: str, said: str
+) -> None:
+    page = renter.do(f"/numbers/{e164}", f"/numbers/{e164}/{form}", **fields)
+    assert page.status == 422 and said in page.error_at(at) and page.error_at(at)
+    kept = page.form(f"/numbers/{e164}/{form}").fields
+    assert {name: kept[name] for name in fields if "\0" not in fields[name] and fields[name] != "explode"} == {
+        name: value for name, value in fields.items() if "\0" not in value and value != "explode"
+    }
+    mended = {"to": "+44 (7700) 900-123", "content": "hello"} if form == "send" else {"action": "store"}
+    assert renter.send(page, f"/numbers/{e164}/{form}", **mended).status == 200
+
+
+def test_no_money_and_no_stock_come_back_in_words(renter: Visitor, other: Visitor, db: Database) -> None:
+    page = renter.open("/rent/tiny")
+    assert other.do("/rent/tiny", "/rent/tiny").status == 200
+    late = renter.send(page, "/rent/tiny")
+    assert late.status == 409 and "rented or resting" in late.text
+    assert "none now" in renter.open("/rent").text
+    poor = Visitor(renter.url)
+    with poor:
+        poor.do("/", "/sign-up")
+        page = poor.open("/rent/us-mobile")
+        assert "13 short" in page.text and not [form for form in page.forms if form.action == "/rent/us-mobile"]
+        stamp = poor.open("/tokens").form("/tokens").fields["stamp"]
+        assert poor.post("/rent/us-mobile", {"stamp": stamp}).status == 402
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("amount", "said"), [("", "whole number"), ("-5", "whole number"), ("1e9", "whole number"), ("9" * 30, "whole")]
+)
+def test_the_faucet_explains_amounts(renter: Visitor, amount: str, said: str) -> None:
+    page = renter.do("/sandbox", "/sandbox/faucet", amount=amount)
+    assert page.status == 422 and said in page.error_at("amount")
+    assert renter.send(page, "/sandbox/faucet", amount="12 345").status == 200
+    assert "+12 345" in renter.open("/transactions").text
