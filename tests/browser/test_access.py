@@ -1,0 +1,123 @@
+"""Everybody can use every page: axe finds nothing, the keyboard is enough, and a phone needs no sideways scrolling."""
+
+from functools import cache
+from importlib.resources import files
+from itertools import product
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dtmf_server.storage.db import Database
+
+from .conftest import DESKTOP, PHONE, Open, receive, sign_in
+
+PUBLIC = ("/", "/sign-in", "/sign-up", "/sign-in/link", "/nowhere")
+PRIVATE = ("/messages", "/messages?q=nothing", "/rent", "/rent?type=local", "/rent/us-mobile", "/numbers/{e164}")
+PRIVATE += ("/numbers/{e164}/end", "/top-up", "/transactions", "/deliveries", "/tokens", "/account")
+PRIVATE += ("/account/delete", "/sandbox")
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@cache
+def axe() -> str:
+    """axe-core, as the wheel brings it."""
+    return (files("axe_playwright_python") / "axe.min.js").read_text()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe has against the page."""
+    page.evaluate(axe())
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", STANDARDS)
+    assert len(found["passes"]) > 10, "axe has looked"
+    return [f"{v['id']}: {node['target']} {node['failureSummary']}" for v in found["violations"] for node in v["nodes"]]
+
+
+def live_in(db: Database, page: Page, e164: str) -> None:
+    """Gives every page something to show, hostile texts among it."""
+    for text in ("Your code is 604 118", "\u202eevil https://evil.example/x", "x" * 10_000, "word " * 2_000):
+        receive(db, e164, text, sender="\u202e" + "N" * 60)
+    page.goto(f"/numbers/{e164}")
+    page.get_by_label("Post it to a webhook").check()
+    page.get_by_label("Address").fill("http://127.0.0.1:9999/" + "long" * 60)
+    page.get_by_role("button", name="Save").click()
+    page.goto("/deliveries")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator(".log li").first).to_be_visible()
+    page.goto("/tokens")
+    page.get_by_label("Name").fill("my bot " + "x" * 90)
+    page.get_by_role("button", name="Make a token").click()
+    page.goto("/top-up")
+    page.get_by_role("button", name="Show me an address").click()
+    page.get_by_role("button", name="Pay without confirmations").click()
+    expect(page.get_by_text("0 of 2 confirmations")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "size"), [*product(["light", "dark"], ["desktop", "phone"])])
+def test_axe_finds_nothing_and_nothing_overflows(opened: Open, db: Database, e164: str, scheme: str, size: str) -> None:
+    viewport = PHONE if size == "phone" else DESKTOP
+    page = opened(color_scheme=scheme, viewport=viewport)
+    found = []
+    for path in PUBLIC:
+        page.goto(path)
+        found += [f"{path}: {violation}" for violation in violations(page)]
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+    sign_in(page)
+    live_in(db, page, e164)
+    for path in (place.format(e164=e164) for place in PRIVATE):
+        page.goto(path)
+        found += [f"{path}: {violation}" for violation in violations(page)]
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+    page.goto("/sign-up")
+    page.get_by_role("main").get_by_role("button", name="Open an account").click()
+    found += [f"new token: {violation}" for violation in violations(page)]
+    assert found == []
+
+
+def test_the_keyboard_is_enough(opened: Open, db: Database, e164: str) -> None:
+    receive(db, e164, "Your code is 604 118")
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
+    sign_in(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "where the focus is can be seen"
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Copy the code 604118")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "604118"
+
+
+def test_wrong_tokens_are_limited_on_the_page(opened: Open, account_id: int) -> None:
+    page = opened()
+    page.goto("/sign-in")
+    for _ in range(11):
+        page.get_by_label("Token").fill("dtmf_wrong")
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        expect(page.get_by_label("Token")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#token-error")).to_contain_text("Try again in")
+
+
+def test_the_dashboard_is_light(opened: Open, db: Database, e164: str) -> None:
+    for number in range(50):
+        receive(db, e164, f"Your verification code is {number:06d}. It is valid for ten minutes.")
+    page = sign_in(opened())
+    page.goto("/messages")
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+    weight = page.evaluate(
+        """() => {
+          const painted = performance.getEntriesByName('first-contentful-paint')[0].startTime
+          const loaded = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+            .filter(entry => !entry.name.includes('/live'))
+          return {
+            before: loaded.filter(entry => entry.startTime < painted).length,
+            bytes: loaded.reduce((sum, entry) => sum + entry.encodedBodySize, 0),
+          }
+        }"""
+    )
+    assert weight["before"] <= 4
+    assert 1_000 < weight["bytes"] <= 60_000

@@ -1,0 +1,94 @@
+"""The whole job by clicking, on a desktop and on a phone, with scripts and without."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dtmf_server.core import token
+
+from .conftest import DESKTOP, PHONE, Open
+
+WINDOWS = {
+    "desktop": {"viewport": DESKTOP},
+    "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True},
+    "without scripts": {"viewport": PHONE, "java_script_enabled": False},
+}
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_somebody_who_knows_nothing_does_the_whole_job(opened: Open, window: str) -> None:
+    page = opened(**WINDOWS[window])
+    page.goto("/")
+    page.get_by_role("button", name="Open an account").click()
+    shown = page.locator("#new-token").inner_text()
+    assert token.is_well_formed(shown)
+    page.get_by_role("link", name="go on").click()
+    top_up(page)
+    e164 = rent(page)
+    text_it(page, e164)
+    answer(page, e164)
+    give_back(page, e164)
+
+
+def top_up(page: Page) -> None:
+    """From an empty inbox to some coins."""
+    page.get_by_role("main").get_by_role("link", name="Top up").click()
+    page.get_by_role("button", name="Show me an address").click()
+    expect(page.locator("#address")).to_contain_text("bcrt1")
+    page.get_by_role("button", name="Pay 100 000 sats").click()
+    expect(page.get_by_text("credited", exact=True)).to_be_visible()
+    expect(page.locator(".balance")).to_contain_text(re.compile("100.000"))
+
+
+def rent(page: Page) -> str:
+    """From the catalog to a number."""
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Rent").click()
+    page.get_by_role("link", name="Rent United States mobile").click()
+    page.get_by_role("button", name="Rent for").click()
+    expect(page.get_by_text("The number is yours")).to_be_visible()
+    return page.locator("#e164").inner_text()
+
+
+def text_it(page: Page, e164: str) -> None:
+    """The toy phone texts the number; the code is in the inbox."""
+    page.get_by_role("link", name="Text it from the toy phone").click()
+    page.get_by_label("From", exact=True).fill("GitHub")
+    page.get_by_label("Text").fill("Your code is 604 118")
+    page.get_by_role("button", name="Send to your number").click()
+    expect(page.get_by_text("The SMS has arrived")).to_be_visible()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Messages").click()
+    expect(page.locator("#inbox")).to_contain_text("Your code is 604 118")
+    expect(page.locator("#inbox .code")).to_have_text("604118")
+    page.get_by_role("link", name=re.compile(re.escape(e164))).first.click()
+
+
+def answer(page: Page, e164: str) -> None:
+    """Sends, is told what is wrong, mends it, sets a forward."""
+    page.get_by_label("To", exact=True).fill("13105550123")
+    page.get_by_label("Text").fill("Thank you")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_label("To", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Text")).to_have_value("Thank you")
+    page.get_by_label("To", exact=True).fill("+1 310 555 0123")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#talk")).to_contain_text("Thank you")
+    page.get_by_label("Forward it").check()
+    page.get_by_label("Phone number").fill("+44 7700 900123")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("From now on SMS to this number do that")).to_be_visible()
+    expect(page.get_by_label("Phone number")).to_have_value("+447700900123")
+
+
+def give_back(page: Page, e164: str) -> None:
+    """Ends the rental, looks at what it cost, signs out."""
+    page.get_by_role("link", name="End this rental").click()
+    page.get_by_role("button", name="End the rental").click()
+    expect(page.get_by_text("The rental has ended")).to_be_visible()
+    page.goto(f"/numbers/{e164}")
+    expect(page.get_by_role("heading", name="This number is not yours now")).to_be_visible()
+    page.goto("/transactions")
+    expect(page.locator("#transactions")).to_contain_text("SMS sent")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/messages")
+    expect(page.get_by_label("Token")).to_be_visible()
