@@ -19,20 +19,22 @@ PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 # A stamp says that a requirement file is installed; a warm `make run` only compares dates.
 RUN := $(VENV)/installed-run
 DEV := $(VENV)/installed-dev
+BROWSER := $(VENV)/installed-browser
 
 # An interpreter that was removed since (a system upgrade) makes the whole environment anew.
 ifneq ($(shell test -x $(BIN)/python && echo works),works)
-$(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV))
+$(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-peers test-namespaces lint prove bench clean
+.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces lint prove bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     start the sandbox, play the whole story once, and stay up (ARGS='…' goes to examples/story.py)"
 	@echo "make demo    the story alone, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
+	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
 	@echo "make test-peers       against other people's software (Node.js; installs it on Debian as root)"
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
 	@echo "make lint    ruff and mypy"
@@ -51,6 +53,12 @@ setup: $(DEV)
 
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+test-browser: $(BROWSER)
+	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)
+
+screenshots: $(BROWSER)
+	$(BIN)/python -m pytest --quiet tests/browser/take_screenshots.py $(ARGS)
 
 test-peers: $(DEV)
 	@sh tests/peers/install.sh
@@ -89,6 +97,15 @@ $(DEV): requirements/dev.txt requirements/run.txt pyproject.toml $(VENV)/pyvenv.
 	@$(HASHED) requirements/dev.txt
 	@$(PROJECT)
 	@touch $(RUN) $@
+
+# Playwright drives the system's Chromium and downloads none; axe-core comes in a wheel.
+$(BROWSER): requirements/browser.txt $(DEV)
+	@if [ ! -x /usr/bin/chromium ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-core >/dev/null; \
+	fi
+	@test -x /usr/bin/chromium || { echo "these tests need /usr/bin/chromium: apt install chromium" >&2; exit 1; }
+	@$(HASHED) requirements/browser.txt
+	@touch $@
 
 $(VENV)/pyvenv.cfg:
 	@found=; for python in $(if $(PYTHON),"$(PYTHON)",$(PYTHONS)); do \

@@ -2,9 +2,9 @@
 
 import pytest
 
+from dtmf.codes import find_code
 from dtmf_server.storage.db import Database
 from dtmf_server.web import hostile
-from dtmf_server.web.codes import find_code
 
 from .conftest import ONE_ENGINE, receive
 from .visitor import Visitor

@@ -3,6 +3,7 @@
 import gzip
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -11,8 +12,9 @@ from litestar import Response
 from markupsafe import Markup
 
 import dtmf_server
+from dtmf.codes import find_code
 from dtmf_server.log import request_id
-from dtmf_server.web import codes, hostile, shown, static_files, words
+from dtmf_server.web import hostile, shown, static_files, words
 from dtmf_server.web.cookies import stamp
 from dtmf_server.web.forms import EMPTY, NONE
 from dtmf_server.web.request import Request, own_origin, runtime_of
@@ -55,7 +57,7 @@ environment.filters |= {
     "why": shown.why,
     "shown": hostile.shown,
     "parts": hostile.parts,
-    "code": codes.find_code,
+    "code": lru_cache(maxsize=2048)(find_code),
 }
 environment.globals |= {
     "static": static_files.address,
