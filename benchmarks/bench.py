@@ -9,7 +9,7 @@ import traceback
 from benchmarks import report
 from benchmarks.rounds import Finding
 
-NAMES = ("receive", "rentals", "account", "number", "deliveries", "live", "client", "engines")
+NAMES = ("receive", "rentals", "account", "number", "deliveries", "live", "website", "client", "engines")
 
 
 def main() -> int:

@@ -93,6 +93,6 @@ def sign_in(page: Page, seed: int = 1) -> Page:
     return page
 
 
-def receive(db: Database, to: str, content: str, sender: str = "GitHub") -> None:
+def receive(db: Database, to: str, content: str, sender: str = "GitHub", at_us: int = START_US) -> None:
     """An SMS arrives."""
-    db.write_now(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=START_US, rest_us=START_US))
+    db.write_now(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=at_us, rest_us=START_US))

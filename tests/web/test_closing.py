@@ -14,7 +14,7 @@ from harness import give_coins, new_token
 from .conftest import ONE_ENGINE, receive
 from .visitor import Visitor
 
-SECRETS = ("canary text", "+447700900777", "hook.example", "my secret label", "reply to canary")
+SECRETS = ("canary text", "+447700900777", "hook.example", "my secret label", "reply to canary", "own.example")
 
 
 def everything(db: Database) -> str:
@@ -40,6 +40,8 @@ def lived_in(renter: Visitor, db: Database, e164: str) -> Visitor:
     address = f"/numbers/{e164}/action"
     renter.do(f"/numbers/{e164}", address, action="webhook", webhook_url="https://hook.example/x")
     receive(db, e164, "canary text posted")
+    headers = {"Authorization": f"Bearer {new_token(1)}"}
+    renter.client.put("/api/v1/account/webhook", json={"url": "https://own.example/x"}, headers=headers)
     return renter
 
 

@@ -8,6 +8,7 @@ import pytest
 from dtmf_server import startup
 from dtmf_server.clock import Clock
 from dtmf_server.core import token
+from dtmf_server.operations import sessions
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.schema import metadata
 from harness import DAY_US, FakeWall, new_token
@@ -219,3 +220,13 @@ def test_where_sign_up_is_closed_there_is_no_button_and_no_way_round(serve: Call
         assert "operator" in page.text and not [form for form in page.forms if form.action == "/sign-up"]
         stamp = visitor.open("/sign-in").form("/sign-in").fields["stamp"]
         assert visitor.post("/sign-up", {"stamp": stamp}).status == 403
+
+
+def test_sessions_and_links_that_are_over_are_forgotten(
+    renter: Visitor, db: Database, wall: FakeWall, account_id: int
+) -> None:
+    startup.sign_in_link(db, Clock(sandbox=True, wall=wall), new_token(1))
+    assert db.write_now(lambda tx: sessions.forget(tx, wall_us=wall())) == 0
+    assert renter.open("/messages").path == "/messages"
+    assert db.write_now(lambda tx: sessions.forget(tx, wall_us=wall() + sessions.IDLE_US)) == 1
+    assert db.read_now(lambda tx: tx.all("SELECT id FROM web_sessions UNION SELECT id FROM sign_in_links")) == []

@@ -18,6 +18,8 @@ def erase(tx: Tx, account_id: int, *, now_us: int) -> None:
         "UPDATE deliveries SET destination = '', reason = :reason WHERE account_id = :account_id",
         "UPDATE rentals SET action = NULL, destination = NULL, erased_at_us = coalesce(erased_at_us, :now_us)"
         " WHERE account_id = :account_id",
+        "UPDATE accounts SET webhook_url = NULL WHERE id = :account_id",
+        "UPDATE events SET data = '{}' WHERE account_id = :account_id",
         "DELETE FROM idempotency WHERE account_id = :account_id",
     ):
         tx.run(statement, account_id=account_id, now_us=now_us, reason=CLOSED)

@@ -169,7 +169,7 @@ def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int
 def newest_of_state(tx: Tx, account_id: int, *, state: str | None, before: int, limit: int) -> list[Row]:
     """An account's deliveries with ids below `before`, newest first; of a state, or all."""
     return tx.all(
-        f"SELECT {_LISTED} FROM deliveries d JOIN rentals r ON r.id = d.rental_id"
+        f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         " WHERE d.account_id = :account_id AND d.id < :before AND (:state = '' OR d.state = :state)"
         " ORDER BY d.id DESC LIMIT :limit",
         account_id=account_id,

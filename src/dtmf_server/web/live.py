@@ -7,12 +7,14 @@ Each event's id is a position: whoever comes back goes on from there, and misses
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
 from litestar import get
 from litestar.response.base import ASGIResponse
 
+from dtmf_server.core.rental import DAY_US
 from dtmf_server.http import live
 from dtmf_server.operations import account
 from dtmf_server.runtime import Runtime
@@ -25,6 +27,7 @@ from dtmf_server.web.shown import sats
 from dtmf_server.web.visits import Frame, Visit
 
 SHORTEST_LIFE_S, LONGEST_LIFE_S = 50, 60  # not all pages come back at the same moment
+_SHOWN = ("id", "sender", "recipient", "content", "at_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,16 @@ def _page(tx: Tx, visit: Visit, *, after: int, limit: int) -> list[Sent]:
 def _sent(row: Row, message: Row | None, frame: Frame) -> Sent:
     kind, data = "changed", b"{}"
     if message is not None and message["inbound"]:
-        html = pages.fragment("arrived.html", message=message, visit=frame)
+        html = _piece(*(message[name] for name in _SHOWN), frame.now_us // DAY_US)
         kind, data = "message", msgspec.json.encode({"html": html, "balance": sats(frame.balance)})
     return Sent(row["id"], b"id: %d\nevent: %b\ndata: %b\n\n" % (row["id"], kind.encode(), data))
+
+
+@lru_cache(maxsize=256)
+def _piece(*values: Any) -> str:
+    """An SMS as the piece of page it is; made once for all the pages that are open on it this day."""
+    *shown, day = values
+    return pages.fragment("arrived.html", message=dict(zip(_SHOWN, shown, strict=True)), now_us=day * DAY_US)
 
 
 ROUTES = [get_live]
