@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -52,10 +53,15 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host", help="address to listen on (default 127.0.0.1)")
         command.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free one)")
         command.add_argument("--sandbox", action="store_true", help="allow a sandbox on an address others can reach")
+        command.add_argument(
+            "--stop-with-stdin",
+            action="store_true",
+            help="stop when standard input ends, as it does with who started it",
+        )
     run.set_defaults(api=True, workers=True)
     api.set_defaults(api=True, workers=False)
     worker = _command(commands, "worker", _run, "run the workers alone; needs PostgreSQL, any number may run")
-    worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True)
+    worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True, stop_with_stdin=False)
 
     _command(commands, "migrate", _migrate, "bring the database to the newest tables")
     _command(commands, "verify", _verify, "recompute every balance from the ledger; exit 1 if anything differs")
@@ -224,14 +230,17 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
         if options.api:
             asked = options.port if options.port is not None else configuration.server.port
             listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
-            lines = _where(configuration.mode, host, asked, listener.getsockname()[1])
+            lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
             if configuration.mode == "sandbox":
                 with _opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
+                    (options.data / "url").write_text(f"{_url_of(host, listener)}\n", encoding="ascii")
                 link = startup.sign_in_link(runtime.db, runtime.clock, token)
-                lines.insert(-1, f"  Sign in    {_address(host, listener.getsockname()[1])}{link}   (once, today)")
+                lines.insert(-1, f"  Sign in    {_url_of(host, listener)}{link}   (once, today)")
                 lines.append(f"  export DTMF_TOKEN={token}")
+        if options.stop_with_stdin:
+            process.stop_with_stdin()
         process.listen_for_metrics(runtime, configuration)
         process.allow_many_sockets()
         process.serve(runtime, listener, workers=options.workers, ready=lambda: _say("\n".join(lines)))
@@ -239,9 +248,13 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     return 0
 
 
-def _where(mode: str, host: str, asked: int, port: int) -> list[str]:
+def _url_of(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _where(mode: str, url: str, asked: int, port: int) -> list[str]:
     """The first lines people see: where the service answers."""
-    url = _address(host, port)
     moved = [] if asked in (0, port) else [f"port {asked} is busy: using {port}"]
     return [
         *moved,
@@ -250,10 +263,6 @@ def _where(mode: str, host: str, asked: int, port: int) -> list[str]:
         f"  API docs   {url}/docs",
         f"  export DTMF_URL={url}",
     ]
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _say(line: str) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -154,6 +156,18 @@ def allow_many_sockets() -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def stop_with_stdin() -> None:
+    """Stops this process, as SIGTERM does, once standard input ends. A pipe ends with the process that holds its
+    other end, however that one dies."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="standard input", daemon=True).start()
 
 
 def serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]) -> None:

@@ -1,0 +1,5 @@
+"""`python -m dtmf`: the command line."""
+
+from dtmf.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,86 @@
+"""`dtmf`: rent numbers and read their SMS on the command line.
+
+1. What needs no parser is answered without one: `dtmf --help` starts as fast as Python allows, since cyclopts alone
+   takes eight times as long to import (docs/decisions/0008).
+2. A command is a function that prints; whatever stops it is one line on stderr and an exit status (endings.py).
+3. stdout carries results only. Questions, spinners and complaints go to stderr."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from . import commands
+
+TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130  # as shells have it: 128 and the signal's number
+PIPE_CLOSED = 141
+_EXTRA = {"cyclopts", "rich", "segno"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without the letters of a text still shows the rest
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return PIPE_CLOSED
+    except OSError as error:
+        _forget_stdout()
+        return _complain(f"dtmf: {error.strerror or error}", 1)
+    return code
+
+
+def _run(tokens: list[str]) -> int:
+    if not tokens or tokens[0] in {"--help", "-h", "help"}:
+        _say(commands.overview(bold=_is_styled()))
+        return 0
+    if tokens[0] == "--version":
+        from dtmf import __version__  # noqa: PLC0415  # the package is importing this module's parent
+
+        _say(f"dtmf {__version__}")
+        return 0
+    if complaint := commands.complaint(tokens):
+        return _complain(f"dtmf: {complaint}", 2)
+    try:
+        from . import app  # noqa: PLC0415  # the parser, only when there is something to parse
+
+        return app.run(tokens)
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing not in _EXTRA:
+            raise
+        line = f"dtmf: the command needs {missing}, which is not installed: pip install 'dtmf-io[cli]'"
+        return _complain(line, 1)
+
+
+def _say(text: str) -> None:
+    if sys.stdout is not None:
+        print(text)
+
+
+def _complain(line: str, code: int) -> int:
+    if sys.stderr is not None:
+        print(line, file=sys.stderr)
+    return code
+
+
+def _is_styled() -> bool:
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _forget_stdout() -> None:
+    """What is still buffered can't be written: Python would complain about it at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,133 @@
+"""`dtmf account`, `dtmf topup`, `dtmf transactions`: the money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from . import connect, out, qr
+from .options import Json, Last, newest
+from .out import Column
+from .words import MINUTES_A_DAY, bitcoin, clock_time, figure, moment, sats, signed, span
+
+if TYPE_CHECKING:
+    from dtmf import DTMF
+    from dtmf.types import Address, Number, Transaction, Usage
+
+_SHOWN = 25
+_KINDS = {
+    "deposit": "deposit",
+    "deposit_reversed": "deposit reversed",
+    "debt_paid": "debt paid",
+    "rental_setup": "set-up",
+    "rental_minutes": "minutes",
+    "message_received": "SMS received",
+    "message_sent": "SMS sent",
+    "message_refunded": "SMS refunded",
+}
+
+
+def account(*, json: Json = False) -> None:
+    """What you have, what your numbers cost, and how long it lasts."""
+    with connect.client() as dtmf:
+        if json:
+            out.json(dtmf.account())
+            return
+        place, usage, numbers = connect.find_place(), dtmf.usage(), dtmf.numbers()
+    out.line((f"{figure(usage['balance'])} sats", "bold"))
+    out.blank()
+    lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
+    out.facts([("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
+
+
+def topup(
+    amount: Annotated[str | None, Parameter(help="How many satoshis the QR code asks for, like 50,000.")] = None,
+    /,
+    *,
+    new: Annotated[bool, Parameter(help="A new address, even if the last one has received nothing yet.")] = False,
+    json: Json = False,
+) -> None:
+    """A Bitcoin address of yours to pay to, with its QR code. Every address works for ever."""
+    asked = None if amount is None else sats(amount)
+    with connect.client() as dtmf:
+        address = dtmf.new_address() if new else unused_address(dtmf)
+    if json:
+        out.json(address)
+        return
+    uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if asked else "")
+    out.line((address["address"], "bold"))
+    out.blank()
+    qr.show(uri)
+    out.line((uri, "dim"))
+    if address["address"].startswith("bcrt1"):
+        out.line(("A sandbox's address: never send real coins. ", "dim"), "dtmf sandbox deposit", (" pays it.", "dim"))
+
+
+def transactions(
+    *,
+    last: Last = None,
+    after: Annotated[int, Parameter(help="Only those after this id.")] = 0,
+    json: Json = False,
+) -> None:
+    """Why each satoshi moved, the newest last. Shows the last 25; with --json all, one object a line."""
+    with connect.client() as dtmf:
+        found = dtmf.transactions(after)
+        if json:
+            out.json_lines(newest(found, last, else_last=None))
+            return
+        _table(list(newest(found, last, else_last=_SHOWN)))
+
+
+def unused_address(dtmf: DTMF) -> Address:
+    """The newest address if nothing was ever paid to it, else a new one: only 100 may wait for coins."""
+    addresses = dtmf.addresses()
+    if addresses and addresses[-1]["address"] not in {deposit["address"] for deposit in dtmf.deposits()}:
+        return addresses[-1]
+    return dtmf.new_address()
+
+
+def _short(reference: str) -> str:
+    """A transaction's id cut to what tells it from others; --json has it whole."""
+    return reference if len(reference) <= 20 else f"{reference[:10]}…{reference[-4:]}"
+
+
+def _running(numbers: list[Number], usage: Usage) -> str:
+    if not numbers:
+        return "none rented"
+    minute = usage["cost_per_minute"]
+    return f"{figure(len(numbers))} rented, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day"
+
+
+def _lasts(usage: Usage) -> str:
+    # From the cost, not from a clock: the service's may be ahead of this machine's, as a sandbox's often is.
+    left = span(usage["balance"] // max(usage["cost_per_minute"], 1) * 60)
+    return f"{left}, until {moment(usage['runs_out_at'] or '')} UTC"
+
+
+def _table(found: list[Transaction]) -> None:
+    if not found:
+        out.line("Nothing has moved yet.")
+        return
+    columns = [
+        Column("Id", figures=True, style="dim"),
+        Column("When (UTC)"),
+        Column("What"),
+        Column("Sats", figures=True),
+        Column("Balance", figures=True),
+        Column("Reference", style="dim", wraps=True),
+    ]
+    out.table(
+        columns,
+        [
+            (
+                str(each["id"]),
+                clock_time(each["timestamp"]),
+                _KINDS.get(each["kind"], each["kind"].replace("_", " ")),
+                signed(each["amount"]),
+                figure(each["balance"]),
+                _short(each["reference"]),
+            )
+            for each in found
+        ],
+    )

@@ -1,0 +1,56 @@
+"""The parser: cyclopts over the table of commands. Each command's module is imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError, Parameter
+
+from dtmf import DTMFError, __version__
+
+from . import commands, endings, usage
+from .endings import Ending, ending, one_line
+from .looks import Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Runs the command; its exit status."""
+    try:
+        build()(tokens, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(usage.complaint(error, tokens), endings.USAGE)
+    except (Ending, DTMFError, ValueError) as error:
+        end = ending(error)
+        return _complain(str(end), end.status)
+    return 0
+
+
+def build() -> App:
+    """The parser of every command."""
+    app = App(
+        name="dtmf",
+        help="Rent phone numbers by the minute, and read every SMS they receive.",
+        version=__version__,
+        help_flags=("--help", "-h"),
+        version_flags=(),
+        help_format="plaintext",
+        help_formatter=Plain(),
+        group_parameters="Options",
+        default_parameter=Parameter(negative=(), show_default=False),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for heading, several in commands.COMMANDS.items():
+        for name, _, target in several:
+            app.command(target, name=name, group=heading)
+    return app
+
+
+def _complain(line: str, status: int) -> int:
+    if sys.stderr is not None:
+        print(f"dtmf: {one_line(line)}", file=sys.stderr)
+    return status

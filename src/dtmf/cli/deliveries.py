@@ -1,0 +1,86 @@
+"""`dtmf deliveries`: what became of forwards, webhooks and sends; again, and a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from . import connect, out
+from .options import Json, Last, Number, newest, rented_numbers
+from .out import Column
+from .words import moment
+
+if TYPE_CHECKING:
+    from dtmf.types import Delivery
+
+_SHOWN = 25
+deliveries = App(name="deliveries", help="What became of forwards, webhooks and sends.")
+
+
+@deliveries.default
+def listed(
+    *,
+    state: Annotated[Literal["waiting", "delivered", "parked"] | None, Parameter(help="Only those that are:")] = None,
+    number: Annotated[str | None, Parameter(help="Only those of this number.", completer=rented_numbers)] = None,
+    last: Last = None,
+    after: Annotated[int, Parameter(help="Only those after this id.")] = 0,
+    json: Json = False,
+) -> None:
+    """What became of forwards, webhooks and sends, the newest last. Shows the last 25; with --json all, one a line."""
+    with connect.client() as dtmf:
+        found = dtmf.deliveries(state, e164=number, after=after)
+        if json:
+            out.json_lines(newest(found, last, else_last=None))
+            return
+        _table(list(newest(found, last, else_last=_SHOWN)))
+
+
+@deliveries.command
+def retry(delivery: Annotated[int, Parameter(help="The id of the delivery.")], /, *, json: Json = False) -> None:
+    """Try a delivery again, whatever became of it."""
+    with connect.client() as dtmf:
+        again = dtmf.retry_delivery(delivery)
+    if json:
+        out.json(again)
+    else:
+        out.line(f"Delivery {again['id']} to {again['destination']} is tried again.")
+
+
+@deliveries.command
+def test(number: Number, /, *, json: Json = False) -> None:
+    """Post a sample SMS, with the id 0, to a number's webhook."""
+    with connect.client() as dtmf:
+        sample = dtmf.test_webhook(number)
+    if json:
+        out.json(sample)
+    else:
+        out.line(f"A sample is on its way to {sample['destination']}; dtmf deliveries tells what comes of it.")
+
+
+def _table(found: list[Delivery]) -> None:
+    if not found:
+        out.line("No deliveries.")
+        return
+    columns = [
+        Column("Id", figures=True, style="dim"),
+        Column("Since (UTC)"),
+        Column("What"),
+        Column("State"),
+        Column("To", wraps=True),
+        Column("Last answer", style="dim", wraps=True),
+    ]
+    out.table(columns, map(_row, found))
+
+
+def _row(delivery: Delivery) -> tuple[str, ...]:
+    attempts = delivery["attempts"]
+    tried = "1 try" if len(attempts) == 1 else f"{len(attempts)} tries"
+    return (
+        str(delivery["id"]),
+        moment(delivery["created_at"]),
+        delivery["kind"],
+        delivery["state"],
+        delivery["destination"],
+        f"{tried}: {delivery['reason'] or attempts[-1]['reason']}" if attempts else delivery["reason"] or "",
+    )

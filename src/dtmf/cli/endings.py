@@ -1,0 +1,92 @@
+"""How a command ends when it does not succeed: an exit status, and one line that says the mend."""
+
+from __future__ import annotations
+
+import os
+
+from dtmf.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    DTMFError,
+    InsufficientFundsError,
+    InvalidRequestError,
+    NoNumbersAvailableError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    TimedOutError,
+)
+
+FAILED = 1
+USAGE = 2
+TOKEN = 3
+NOT_FOUND = 4
+NO_MONEY = 5
+NO_NUMBERS = 6
+UNREACHABLE = 7
+NOTHING_CAME = 8
+TOO_MANY = 9
+
+_STATUS: list[tuple[type[Exception], int]] = [
+    (AuthenticationError, TOKEN),
+    (PermissionDeniedError, TOKEN),
+    (NotFoundError, NOT_FOUND),
+    (InsufficientFundsError, NO_MONEY),
+    (NoNumbersAvailableError, NO_NUMBERS),
+    (InvalidRequestError, USAGE),
+    (RateLimitedError, TOO_MANY),
+    (ServerError, UNREACHABLE),
+    (ConnectionFailedError, UNREACHABLE),
+    (TimedOutError, UNREACHABLE),
+    (DTMFError, FAILED),
+    (ValueError, USAGE),  # a malformed argument, which the client refuses before anything is sent
+]
+_FOR_PROGRAMS = (": GET ", ". Is the service running there?", " (timeout= sets")  # advice that is other words here
+_LISTED_BY = {"number_not_rented": ": dtmf numbers lists yours", "group_not_found": ": dtmf groups lists them"}
+
+
+class Ending(Exception):
+    """A command stops with this exit status, saying this line."""
+
+    def __init__(self, status: int, line: str) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+def ending(error: Exception) -> Ending:
+    """How a command ends that met this error."""
+    if isinstance(error, Ending):
+        return error
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    said = str(error)
+    for advice in _FOR_PROGRAMS:
+        said = said.partition(advice)[0]
+    return Ending(status, f"{said.rstrip('.')}{_mend(error)}")
+
+
+def one_line(text: str) -> str:
+    """The text without line ends and other characters that would move a terminal's cursor."""
+    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+def _mend(error: Exception) -> str:
+    match error:
+        case AuthenticationError():
+            mend = f": correct {'DTMF_TOKEN' if os.environ.get('DTMF_TOKEN') else 'it with dtmf login'}"
+        case InsufficientFundsError():
+            missing = (error.required or 0) - (error.balance or 0)
+            mend = f": dtmf topup {missing}" if missing > 0 else ": dtmf topup"
+        case NoNumbersAvailableError():
+            mend = ": dtmf groups lists others"
+        case NotFoundError():
+            mend = _LISTED_BY.get(error.code or "", "")
+        case RateLimitedError(retry_after=float(wait_s)):
+            mend = f": again in {wait_s:.0f} s"
+        case ConnectionFailedError():
+            mend = ": is the service running there? DTMF_URL or dtmf login --url … sets another address"
+        case ServerError(request_id=str(request_id)):
+            mend = f" (request {request_id})"
+        case _:
+            mend = ""
+    return mend

@@ -1,0 +1,101 @@
+"""What `dtmf login` keeps: an address and its token, in a file that only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from . import endings
+from .endings import Ending
+
+
+class Kept(NamedTuple):
+    """A token and the one address it is sent to."""
+
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Kept(url={self.url!r})"
+
+
+def path() -> Path:
+    """The file: in XDG_CONFIG_HOME, else where this platform keeps configuration."""
+    return _folder() / "dtmf" / "login.json"
+
+
+def read() -> Kept | None:
+    """What was kept, None if nothing was. Raises Ending for a file that others can read, or that is something else."""
+    file = path()
+    try:
+        refuse_if_others_can_read(file)
+        found = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Ending(endings.TOKEN, f"can't read {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise _spoiled(file) from error
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in Kept._fields):
+        raise _spoiled(file)
+    return Kept(found["url"], found["token"])
+
+
+def keep(kept: Kept) -> Path:
+    """Writes the file, whole or not at all, mode 0600 from its first byte; gives its path."""
+    file = path()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".login-")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(kept._asdict(), stream)
+                stream.write("\n")
+            Path(name).replace(file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Ending(endings.FAILED, f"can't keep the token in {file}: {error.strerror}") from error
+    return file
+
+
+def forget() -> bool:
+    """Whether there was something to forget."""
+    try:
+        path().unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Ending(endings.FAILED, f"can't remove {path()}: {error.strerror}") from error
+    return True
+
+
+def refuse_if_others_can_read(file: Path) -> None:
+    """Raises Ending when a file with a token is not this user's alone: somebody else may have read or written it."""
+    if os.name != "posix":
+        return
+    found = file.stat()
+    if found.st_uid != os.geteuid() and os.geteuid() != 0:
+        raise Ending(endings.TOKEN, f"{file} belongs to another user: dtmf login keeps your own token")
+    if found.st_mode & 0o077:
+        raise Ending(endings.TOKEN, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
+
+
+def _folder() -> Path:
+    chosen = os.environ.get("XDG_CONFIG_HOME", "")
+    if Path(chosen).is_absolute():  # a relative one is to be ignored (XDG base directories 0.8)
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    if os.name == "nt" and os.environ.get("APPDATA"):
+        return Path(os.environ["APPDATA"])
+    return Path.home() / ".config"
+
+
+def _spoiled(file: Path) -> Ending:
+    return Ending(endings.TOKEN, f"{file} is not what dtmf login wrote: dtmf login writes it anew")

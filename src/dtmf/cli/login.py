@@ -1,0 +1,80 @@
+"""`dtmf login` and `dtmf logout`: a token, kept on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from getpass import getpass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+
+from dtmf.errors import AuthenticationError
+from dtmf.settings import SANDBOX_URL
+
+from . import connect, endings, kept, out
+from .endings import Ending
+from .kept import Kept
+from .words import figure
+
+_LONGEST_TOKEN = 4_096
+
+
+def login(
+    *,
+    url: Annotated[
+        str | None, Parameter(help="The service's address (default: DTMF_URL, else http://127.0.0.1:8000).")
+    ] = None,
+    sandbox: Annotated[bool, Parameter(help="Take the token of the sandbox in ./data.")] = False,
+    data: Annotated[Path | None, Parameter(help="The folder of that sandbox, if it is another.")] = None,
+) -> None:
+    """Keep a token on this machine. It is read without echo, or from standard input, and tried before it is kept."""
+    place = _of_sandbox(data or connect.SANDBOX_DATA, url) if sandbox or data else _asked_for(url)
+    with connect.client_at(place.url, place.token) as dtmf:
+        try:
+            balance = dtmf.account()["balance"]
+        except AuthenticationError as error:
+            raise Ending(endings.TOKEN, f"{place.url} refuses this token; nothing was kept") from error
+    file = kept.keep(Kept(place.url, place.token))
+    out.line("Signed in to ", (place.url, "bold"), f", {figure(balance)} sats. Kept in {file}")
+    _warn(place.url)
+
+
+def logout() -> None:
+    """Forget the kept token. The token itself goes on working."""
+    if kept.forget():
+        out.line("The token is forgotten.")
+    else:
+        out.line("There was none.")
+    if os.environ.get("DTMF_TOKEN"):
+        print("dtmf: DTMF_TOKEN is set and goes on being used", file=sys.stderr)
+
+
+def _of_sandbox(data: Path, url: str | None) -> connect.Place:
+    place = connect.sandbox_place(data, url)
+    if place is None:
+        raise Ending(endings.TOKEN, f"there is no sandbox in {data}: name its folder with --data, or make run")
+    return place
+
+
+def _asked_for(url: str | None) -> connect.Place:
+    where = (url or os.environ.get("DTMF_URL") or SANDBOX_URL).rstrip("/")
+    connect.client_at(where, "any")  # a malformed address is refused before somebody looks for their token
+    if sys.stdin is None:
+        raise Ending(endings.TOKEN, "there is no standard input to read the token from")
+    is_asked = sys.stdin.isatty()
+    token = getpass(f"Token for {where}: ", stream=sys.stderr) if is_asked else sys.stdin.readline(_LONGEST_TOKEN)
+    if not token.strip():
+        raise Ending(endings.TOKEN, "no token was given; nothing was kept")
+    return connect.Place(where, token.strip())
+
+
+def _warn(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in connect.LOOPBACK:
+        print("dtmf: the token travels unencrypted to this address: https:// would protect it", file=sys.stderr)
+    for name in ("DTMF_TOKEN", "DTMF_URL"):
+        if os.environ.get(name):
+            print(f"dtmf: {name} is set and wins over what was kept", file=sys.stderr)

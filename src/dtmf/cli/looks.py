@@ -1,0 +1,55 @@
+"""How `dtmf COMMAND --help` looks: the same quiet columns as `dtmf --help`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import out
+
+if TYPE_CHECKING:
+    from cyclopts.help import HelpEntry, HelpPanel
+    from rich.console import Console, ConsoleOptions
+
+
+class Plain:
+    """Formats help for cyclopts: headings in bold, names to the left, sentences to the right, no boxes."""
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """A panel: the arguments, or the commands below this one."""
+        entries = [(_names(entry), _sentence(entry)) for entry in panel.entries]
+        if not entries:
+            return
+        out.line((str(panel.title), "bold"))
+        width = max(len(names) for names, _ in entries) + 3
+        for names, sentence in entries:
+            out.hanging(f"  {names:<{width}}", sentence)
+        out.blank()
+
+    def render_usage(self, _console: Console, _options: ConsoleOptions, usage: Any) -> None:
+        """The line that shows the order of words."""
+        if usage:
+            out.line(f"  {str(usage).removeprefix('Usage: ').strip()}")
+            out.blank()
+
+    def render_description(self, _console: Console, _options: ConsoleOptions, description: Any) -> None:
+        """What the command does, before everything else."""
+        text = _plain(description)
+        if text:
+            out.texts(text, indent=0)
+            out.blank()
+
+
+def _names(entry: HelpEntry) -> str:
+    return " ".join(entry.display_labels_with_metavar or entry.display_labels)
+
+
+def _sentence(entry: HelpEntry) -> str:
+    return " ".join(filter(None, [_plain(entry.description), ", ".join(map(str, entry.choices or []))]))
+
+
+def _plain(renderable: Any) -> str:
+    """The words of what cyclopts gives, which is a text, or something that rich renders to one."""
+    if renderable is None or isinstance(renderable, str):
+        return (renderable or "").strip()
+    wide = out.console().options.update(width=10_000)
+    return "".join(segment.text for segment in out.console().render(renderable, wide)).strip()

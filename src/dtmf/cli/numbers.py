@@ -1,0 +1,171 @@
+"""`dtmf groups`, `rent`, `numbers`, `show`, `action`, `end`: what can be rented and what is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from dtmf.checks import http_url
+from dtmf.e164 import parse
+
+from . import connect, out
+from .messages import show_messages
+from .options import GroupId, Json, Number, Yes, confirm
+from .out import Column
+from .words import MINUTES_A_DAY, figure, moment
+
+if TYPE_CHECKING:
+    from dtmf.types import Group
+    from dtmf.types import Number as NumberFound
+
+_TYPES: tuple[Literal["mobile"], Literal["local"]] = ("mobile", "local")
+
+
+def groups(
+    kind: Annotated[Literal["mobile", "local"] | None, Parameter(help="Only these:")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """What can be rented, with prices in satoshis."""
+    with connect.client() as dtmf:
+        found = {kind: dtmf.groups(kind) for kind in ([kind] if kind else _TYPES)}
+    if json:
+        out.json([group for several in found.values() for group in several])
+        return
+    columns = [
+        Column("Group"),
+        Column("Country"),
+        *(Column(heading, figures=True) for heading in ("Set-up", "Minute", "Day", "30 days", "SMS in")),
+    ]
+    for index, (name, several) in enumerate(found.items()):
+        if index:
+            out.blank()
+        out.line((f"{name.capitalize()} numbers", "bold"), (", prices in satoshis" if not index else "", "dim"))
+        out.table(columns, map(_prices, several))
+
+
+def rent(group: GroupId, /, *, json: Json = False) -> None:
+    """Rent a number of a group. Set-up and the first minute are paid at once."""
+    with connect.client() as dtmf:
+        number = dtmf.start_rental(group)
+    if json:
+        out.json(number)
+        return
+    out.line((number["e164"], "bold"))
+    minute = number["cost_per_minute"]
+    out.line((f"{group}, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day", "dim"))
+
+
+def numbers(*, json: Json = False) -> None:
+    """Your numbers: what they cost, what they have received, where their SMS go."""
+    with connect.client() as dtmf:
+        found = dtmf.numbers()
+    if json:
+        out.json(found)
+        return
+    if not found:
+        out.line("No number is rented. ", ("dtmf groups lists what there is, dtmf rent GROUP rents.", "dim"))
+        return
+    columns = [
+        Column("Number", style="bold"),
+        Column("Group"),
+        Column("Since (UTC)"),
+        Column("A day", figures=True),
+        Column("SMS", figures=True),
+        Column("Action", style="dim", wraps=True),
+    ]
+    out.table(columns, map(_row, found))
+
+
+def show(number: Number, /, *, json: Json = False) -> None:
+    """One number, with every message of its rental."""
+    with connect.client() as dtmf:
+        found = dtmf.number(number)
+    if json:
+        out.json(found)
+        return
+    minute, inbound = found["cost_per_minute"], found["cost_per_inbound_message"]
+    out.line((found["e164"], "bold"))
+    out.blank()
+    out.facts(
+        [
+            ("Group", found["group_id"]),
+            ("Since", f"{moment(found['assignment_start'])} UTC"),
+            (
+                "Costs",
+                f"{figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day, {figure(inbound)} an SMS",
+            ),
+            ("Action", _action(found["sms_forwarded_to"])),
+        ]
+    )
+    out.blank()
+    show_messages(found["messages"], nothing="No SMS yet.")
+
+
+def action(
+    number: Number,
+    what: Annotated[Literal["forward", "webhook", "none"], Parameter(help="What to do with each SMS:")],
+    destination: Annotated[str | None, Parameter(help="The phone number or the URL it goes to.")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """Forward each SMS of a number to a phone, post it to a URL, or only store it."""
+    if what == "forward" and destination is not None:
+        parse(destination)
+    if what == "webhook" and destination is not None:
+        http_url("the destination", destination)
+    if what != "none" and destination is None:
+        raise ValueError(f"{what} needs a destination: {'+447700900123' if what == 'forward' else 'https://…'}")
+    if what == "none" and destination is not None:
+        raise ValueError(f"none takes no destination, not {destination!r}")
+    with connect.client() as dtmf:
+        done = dtmf.set_sms_action(number, None if what == "none" else what, destination)
+    if json:
+        out.json(done)
+    else:
+        out.line(f"Each SMS to {number} is {_action(destination)}.")
+
+
+def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
+    """End a rental. On a terminal it asks first."""
+    parse(number)
+    confirm(f"End the rental of {number}? After a day's rest somebody else may have it.", yes=yes)
+    with connect.client() as dtmf:
+        done = dtmf.end_rental(number)
+    if json:
+        out.json(done)
+    else:
+        out.line(f"The rental of {number} has ended.")
+
+
+def _prices(group: Group) -> tuple[str, ...]:
+    minute = group["rental_cost_per_minute"]
+    return (
+        group["id"],
+        group["name"],
+        figure(group["setup_cost"]),
+        figure(minute),
+        figure(minute * MINUTES_A_DAY),
+        figure(minute * MINUTES_A_DAY * 30),
+        figure(group["cost_per_inbound_message"]),
+    )
+
+
+def _row(number: NumberFound) -> tuple[str, ...]:
+    return (
+        number["e164"],
+        number["group_id"],
+        moment(number["assignment_start"]),
+        figure(number["cost_per_minute"] * MINUTES_A_DAY),
+        figure(len(number["messages"])),
+        _action(number["sms_forwarded_to"]),
+    )
+
+
+def _action(destination: str | None) -> str:
+    if destination is None:
+        return "stored"
+    return f"forwarded to {destination}" if destination.startswith("+") else f"posted to {destination}"

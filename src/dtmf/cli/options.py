@@ -1,0 +1,64 @@
+"""The arguments that several commands take, and what the shell may complete them with."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Annotated, TypeVar
+
+from cyclopts import Parameter
+
+from dtmf.errors import DTMFError
+
+from . import connect
+from .endings import FAILED, Ending
+
+Item = TypeVar("Item")
+
+_COMPLETION_TIMEOUT_S = 2.0  # somebody is waiting with a finger on TAB
+
+
+def rented_numbers(_context: object) -> list[tuple[str, str]]:
+    """The numbers rented now, for the shell; none when the service does not answer."""
+    with (
+        suppress(DTMFError, Ending, ValueError),
+        connect.client(timeout_s=_COMPLETION_TIMEOUT_S, max_retries=0) as dtmf,
+    ):
+        return [(number["e164"], number["group_id"]) for number in dtmf.numbers()]
+    return []
+
+
+def group_ids(_context: object) -> list[tuple[str, str]]:
+    """The groups, for the shell."""
+    with (
+        suppress(DTMFError, Ending, ValueError),
+        connect.client(timeout_s=_COMPLETION_TIMEOUT_S, max_retries=0) as dtmf,
+    ):
+        return [(group["id"], group["name"]) for group in dtmf.groups("mobile") + dtmf.groups("local")]
+    return []
+
+
+Json = Annotated[bool, Parameter(help="Print JSON: what the Python client returns.")]
+Number = Annotated[str, Parameter(help="A number you rent, like +12025550100.", completer=rented_numbers)]
+GroupId = Annotated[str, Parameter(help="The id of a group, like us-mobile.", completer=group_ids)]
+Yes = Annotated[bool, Parameter(name=["--yes", "-y"], help="Don't ask.")]
+Last = Annotated[int | None, Parameter(help="Show only so many, the newest.")]
+
+
+def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) -> Iterable[Item]:
+    """The last of them, as many as asked for, else as many as usual; all of them for None."""
+    if last is not None and last < 0:
+        raise ValueError(f"--last must be a whole number of at least 0, not {last}")
+    most = else_last if last is None else last
+    return found if most is None else deque(found, most)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Returns if it may be done: asked on a terminal, taken for granted in a script. Raises Ending."""
+    if yes or sys.stdin is None or not sys.stdin.isatty():
+        return
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise Ending(FAILED, "nothing was done")

@@ -1,0 +1,158 @@
+"""What reaches stdout: JSON for scripts; lines, facts and tables for people. rich is imported for the latter only.
+
+On a terminal a table that is too wide becomes a block per row; elsewhere nothing is cut or wrapped.
+Texts are never markup: an SMS may well contain `[bold]`."""
+
+from __future__ import annotations
+
+import json as json_
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .words import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.console import Console
+    from rich.text import Text
+
+_UNBOUNDED = 10_000
+_LEAST_WRAPPED = 14
+_ACTS_ON_TERMINALS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class Column(NamedTuple):
+    """A column: its heading, whether it holds figures, its style, and whether its cells may be wrapped."""
+
+    heading: str
+    figures: bool = False
+    style: str = ""
+    wraps: bool = False
+
+
+def json(value: object, *, one_line: bool = False) -> None:
+    """The client's own result as JSON."""
+    text = json_.dumps(value, ensure_ascii=not _is_unicode(), indent=None if one_line else 2)
+    print(_ACTS_ON_TERMINALS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def json_lines(values: Iterable[object]) -> None:
+    """One result a line, each as soon as it is there."""
+    for value in values:
+        json(value, one_line=True)
+        sys.stdout.flush()
+
+
+def line(*parts: str | tuple[str, str]) -> None:
+    """A line of texts, each alone or with a style."""
+    console().print(_text(*parts), soft_wrap=True)
+
+
+def blank() -> None:
+    """An empty line."""
+    console().print()
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one pair a line."""
+    found = list(pairs)
+    width = max(len(name) for name, _ in found) + 3
+    for name, value in found:
+        line((f"  {name:<{width}}", "dim"), value)
+
+
+def hanging(lead: str, text: str, *, style: str = "") -> None:
+    """A lead, and a text beside it that is wrapped to the right of it."""
+    from rich.table import Table  # noqa: PLC0415  # as above
+
+    grid = Table.grid(padding=0)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_row(_text((lead, style)), _text(text))
+    _print(grid)
+
+
+def texts(content: str, *, indent: int) -> None:
+    """A text of somebody else's, wrapped and indented."""
+    from rich.padding import Padding  # noqa: PLC0415  # as above
+
+    _print(Padding(_text(content), (0, 0, 0, indent), expand=False))
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    """The rows below their headings."""
+    from rich.cells import cell_len  # noqa: PLC0415  # as above
+
+    cells = [[visible(cell) for cell in row] for row in rows]
+    there = console()
+    widths = [_least_width(column, [row[i] for row in cells], cell_len) for i, column in enumerate(columns)]
+    if sum(widths) + 2 * len(widths) <= there.width:
+        _print(_grid(columns, cells))
+        return
+    for index, row in enumerate(cells):
+        if index:
+            blank()
+        line((row[0], "bold"))
+        facts((column.heading, cell) for column, cell in zip(columns[1:], row[1:], strict=True) if cell)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where people read: as wide as the terminal, or as COLUMNS says; without bound where it is neither."""
+    from .terminal import Terminal  # noqa: PLC0415  # 30 ms that --json does not need
+
+    file: Any = sys.stderr if stderr else sys.stdout
+    width = None if file is None or file.isatty() or os.environ.get("COLUMNS", "").isdigit() else _UNBOUNDED
+    return Terminal(file, width=width)
+
+
+def _print(renderable: Any) -> None:
+    """Prints without the blanks that pad lines to their width."""
+    from rich.segment import Segment, Segments  # noqa: PLC0415  # as above
+
+    there = console()
+    for row in there.render_lines(renderable, pad=False):
+        while row and not row[-1].text.strip():
+            row.pop()
+        if row:
+            row[-1] = Segment(row[-1].text.rstrip(), row[-1].style)
+        there.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
+
+
+def _grid(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Any:
+    from rich.table import Table  # noqa: PLC0415  # as above
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
+    for column in columns:
+        grid.add_column(
+            column.heading,
+            justify="right" if column.figures else "left",
+            style=column.style,
+            no_wrap=not column.wraps,
+            overflow="fold",
+        )
+    for row in cells:
+        grid.add_row(*map(_text, row))
+    return grid
+
+
+def _least_width(column: Column, cells: Sequence[str], cell_len: Callable[[str], int]) -> int:
+    """The width below which a column would be cut; one that wraps needs some room for words."""
+    widest = max([cell_len(cell) for cell in cells] + [len(column.heading)])
+    return min(widest, _LEAST_WRAPPED) if column.wraps else widest
+
+
+def _text(*parts: str | tuple[str, str]) -> Text:
+    from rich.text import Text  # noqa: PLC0415  # as above
+
+    text = Text()
+    for part in parts:
+        words, style = (part, "") if isinstance(part, str) else part
+        text.append(visible(words), style=style or None)
+    return text
+
+
+def _is_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -1,0 +1,47 @@
+"""A QR code in the terminal, two modules a character."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import out
+
+_QUIET = 2  # modules of white around the code; phones read it with fewer than the four of ISO/IEC 18004
+_HALVES = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}  # ink is the light modules
+
+
+def show(text: str) -> None:
+    """Prints the code where a phone can see it: on a terminal that is wide enough."""
+    there = out.console()
+    if not there.is_terminal or os.environ.get("TERM") == "dumb" or not _has_blocks():
+        return
+    rows = half_blocks(text)
+    if len(rows[0]) > there.width:
+        out.line((f"The QR code needs a terminal {len(rows[0])} columns wide.", "dim"))
+        return
+    for row in rows:  # white on black whatever the terminal's colours; without colours, as on a dark terminal
+        out.line((row, "bright_white on black"))
+    out.blank()
+
+
+def half_blocks(text: str) -> list[str]:
+    """The rows of the code: each character is a module above and one below."""
+    import segno  # noqa: PLC0415  # only where a code is shown
+
+    modules = segno.make(text, error="m", micro=False, boost_error=False).matrix_iter(border=_QUIET)
+    dark = [[int(module) & 1 for module in row] for row in modules]
+    if len(dark) % 2:
+        dark.append([0] * len(dark[0]))
+    return [
+        "".join(_HALVES[above, below] for above, below in zip(*pair, strict=True))
+        for pair in zip(dark[::2], dark[1::2], strict=True)
+    ]
+
+
+def _has_blocks() -> bool:
+    try:
+        "█▀▄".encode(sys.stdout.encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""`dtmf sandbox …`: what only a sandbox can do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from . import connect, out
+from .account import unused_address
+from .messages import show_message
+from .options import Json, Number
+from .words import clock_time, figure, sats, seconds
+
+sandbox = App(name="sandbox", help="Let an SMS or coins arrive, let time pass: what only a sandbox can do.")
+
+
+@sandbox.command
+def receive(
+    number: Number,
+    sender: Annotated[str, Parameter(help="Who it is from: a number, a short code, a name.")],
+    text: Annotated[str, Parameter(help="What it says.", allow_leading_hyphen=True)],
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """An SMS arrives at a number you rent."""
+    with connect.client() as dtmf:
+        message = dtmf.sandbox.receive(number, sender, text)
+    if json:
+        out.json(message)
+    else:
+        show_message(message)
+
+
+@sandbox.command
+def deposit(
+    amount: Annotated[str, Parameter(help="Satoshis, like 50,000.")],
+    /,
+    *,
+    address: Annotated[str | None, Parameter(help="The address they are paid to (default: one of yours).")] = None,
+    confirmations: Annotated[
+        int | None, Parameter(help="How many blocks confirm it (default: enough for the credit).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Coins arrive from nowhere."""
+    asked = sats(amount)
+    with connect.client() as dtmf:
+        paid = dtmf.sandbox.deposit(address or unused_address(dtmf)["address"], asked, confirmations)
+        balance = None if json else dtmf.account()["balance"]
+    if json:
+        out.json(paid)
+    else:
+        out.line(
+            f"{figure(asked)} sats are {paid['status']}. The balance is ", (f"{figure(balance)} sats", "bold"), "."
+        )
+
+
+@sandbox.command
+def advance(time: Annotated[str, Parameter(help="How long: 90s, 15m, 2h, 30d, 1w.")], /, *, json: Json = False) -> None:
+    """Time passes; what is due by then is done."""
+    span = seconds(time)
+    with connect.client(timeout_s=90.0) as dtmf:
+        clock = dtmf.sandbox.advance(span)
+    if json:
+        out.json(clock)
+    else:
+        out.line("It is ", (clock_time(clock["now"]), "bold"), " UTC in the sandbox now.")
+
+
+@sandbox.command
+def sent(*, json: Json = False) -> None:
+    """What other phones have received."""
+    with connect.client() as dtmf:
+        found = dtmf.sandbox.sent()
+    if json:
+        out.json(found)
+        return
+    for message in found:
+        out.line((f"{message['from']} → {message['to']}", "bold"))
+        out.texts(message["content"], indent=2)
+    if not found:
+        out.line(("Nothing has left yet.", "dim"))

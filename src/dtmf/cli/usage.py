@@ -1,0 +1,78 @@
+"""What is wrong with the words of a command, and what was probably meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from cyclopts.exceptions import (
+    CoercionError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from .commands import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import CycloptsError
+
+
+def complaint(error: CycloptsError, tokens: Sequence[str]) -> str:
+    """The line for what cyclopts could not read."""
+    command = " ".join(error.command_chain or tokens[:1])
+    return f"{_complaint(error)} (dtmf {command} --help)"
+
+
+def _complaint(error: Any) -> str:
+    match error:
+        case UnknownCommandError():
+            found = _unknown_command(error)
+        case UnknownOptionError():
+            found = _unknown_option(error)
+        case UnusedCliTokensError():
+            found = _too_many(error)
+        case MissingArgumentError() if error.argument is not None:
+            name = error.keyword or error.argument.name
+            found = f"{name} needs a value" if name.startswith("-") else f"{name} is missing"
+        case CoercionError() if error.token is not None and error.argument is not None:
+            found = _misfit(error)
+        case _:
+            found = str(error).rstrip(".")
+    return found
+
+
+def _unknown_command(error: Any) -> str:
+    written, names = error.unused_tokens[0], _below(error.app)
+    return f"there is no command {written!r}{_meant(written, names) or '; there are ' + ', '.join(names)}"
+
+
+def _too_many(error: Any) -> str:
+    words = error.unused_tokens
+    return f"too many words: {' '.join(map(repr, words))}{_meant(words[0], _below(error.app))}"
+
+
+def _below(app: Any) -> list[str]:
+    return [] if app is None else [name for name in app if not name.startswith("-")]
+
+
+def _unknown_option(error: Any) -> str:
+    written = str(error.token.keyword or error.token.value).partition("=")[0]
+    names = [name for argument in error.argument_collection for name in argument.names]
+    return f"there is no option {written}{_meant(written, [*names, '--help'])}"
+
+
+def _misfit(error: Any) -> str:
+    """A value that is not of its parameter's kind."""
+    name, value = error.token.keyword or error.argument.name.lstrip("-"), error.token.value
+    choices = list(map(str, get_args(error.target_type)))
+    if not choices:
+        return f"{name} must be {'a whole number' if error.target_type is int else 'another value'}, not {value!r}"
+    return f"{name} is {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}{_meant(value, choices)}"
+
+
+def _meant(written: str, names: list[str]) -> str:
+    found = nearest(written, names)
+    return f"; did you mean {found}?" if found else ""

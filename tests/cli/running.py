@@ -1,0 +1,32 @@
+"""`dtmf` as a process, and what it says."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness import new_token
+
+TOKEN = new_token()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+Refused = Callable[..., tuple[int, str]]
+
+
+def process(*arguments: object, code: str | None = None, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """`python -m dtmf` with these arguments, or other code, to its end."""
+    program = ["-m", "dtmf"] if code is None else ["-c", code]
+    command = [sys.executable, "-P", *program, *map(str, arguments)]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run(command, text=True, timeout=60, check=False, **streams)

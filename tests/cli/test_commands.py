@@ -1,0 +1,166 @@
+"""Each command: what the client returns as JSON, the same for people, and what it does."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cli.running import Run
+from deliveries.receiver import refused_port
+from dtmf import DTMF
+
+
+@pytest.fixture
+def rented(dtmf: DTMF) -> str:
+    """A number that has received and sent."""
+    number = dtmf.start_rental("us-mobile")["e164"]
+    dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
+    dtmf.send_message(number, "+13105550123", "On my way")
+    dtmf.sandbox.advance(0)
+    return number
+
+
+def as_json(run: Run, *words: object) -> Any:
+    """What a command prints with --json."""
+    said = run(*words, "--json")
+    assert (said.code, said.err) == (0, "")
+    return json.loads(said.out)
+
+
+def as_lines(run: Run, *words: object) -> list[Any]:
+    """The same of a command that prints one object a line."""
+    said = run(*words, "--json")
+    assert (said.code, said.err) == (0, "")
+    return [json.loads(line) for line in said.out.splitlines()]
+
+
+def plain(run: Run, *words: object) -> str:
+    """What a command says to people."""
+    said = run(*words)
+    assert (said.code, said.err) == (0, "")
+    assert "\x1b" not in said.out
+    return said.out
+
+
+def test_json_is_exactly_what_the_client_returns(run: Run, dtmf: DTMF, rented: str) -> None:
+    assert as_json(run, "account") == dtmf.account()
+    assert as_json(run, "groups", "mobile") == dtmf.groups("mobile")
+    assert as_json(run, "groups") == dtmf.groups("mobile") + dtmf.groups("local")
+    assert as_json(run, "numbers") == dtmf.numbers()
+    assert as_json(run, "show", rented) == dtmf.number(rented)
+    assert as_json(run, "sandbox", "sent") == dtmf.sandbox.sent()
+    assert as_lines(run, "messages") == as_lines(run, "messages", rented) == list(dtmf.messages())
+    assert as_lines(run, "messages", "--last", "1") == list(dtmf.messages())[-1:]
+    assert as_lines(run, "messages", "--after", "1") == list(dtmf.messages(after=1))
+    assert as_lines(run, "transactions") == list(dtmf.transactions())
+    assert as_lines(run, "deliveries") == list(dtmf.deliveries())
+    assert as_lines(run, "deliveries", "--state", "parked") == []
+    assert as_lines(run, "transactions", "--last", "0") == []
+
+
+def test_json_keeps_the_order_of_keys(run: Run, dtmf: DTMF, rented: str) -> None:
+    assert list(as_json(run, "show", rented)) == list(dtmf.number(rented))
+
+
+def test_rent_and_end(run: Run, dtmf: DTMF) -> None:
+    number = as_json(run, "rent", "us-mobile")
+    assert dtmf.numbers() == [number]
+    assert as_json(run, "end", number["e164"]) is True
+    assert dtmf.numbers() == []
+    assert plain(run, "rent", "us-mobile").splitlines()[0] == dtmf.numbers()[0]["e164"]
+    assert "has ended" in plain(run, "end", dtmf.numbers()[0]["e164"])
+    assert plain(run, "numbers").startswith("No number is rented.")
+
+
+def test_a_script_is_not_asked_before_the_end(run: Run, dtmf: DTMF, rented: str) -> None:
+    assert run("end", rented, stdin="n\n").code == 0  # standard input is no terminal
+    assert dtmf.numbers() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "forwarded_to", "said"),
+    [
+        (["forward", "+13105550123"], "+13105550123", "forwarded to +13105550123"),
+        (["webhook", "https://example.org/sms"], "https://example.org/sms", "posted to https://example.org/sms"),
+        (["none"], None, "stored"),
+    ],
+    ids=["forward", "webhook", "none"],
+)
+def test_action(run: Run, dtmf: DTMF, rented: str, words: list[str], forwarded_to: str | None, said: str) -> None:
+    assert said in plain(run, "action", rented, *words)
+    assert dtmf.number(rented)["sms_forwarded_to"] == forwarded_to
+    assert said in plain(run, "show", rented)
+    assert as_json(run, "action", rented, *words) is True
+
+
+def test_send_takes_its_text_from_standard_input_too(run: Run, dtmf: DTMF, rented: str) -> None:
+    assert "On its way to +13105550123" in run("send", rented, "+13105550123", "-", stdin="from a pipe\n").out
+    assert as_json(run, "send", rented, "+13105550123", "--dashes")["content"] == "--dashes"
+    assert [message["content"] for message in dtmf.messages()][-2:] == ["from a pipe", "--dashes"]
+
+
+def test_topup_gives_an_address_again_until_it_is_paid(run: Run, dtmf: DTMF) -> None:
+    first = as_json(run, "topup")
+    assert as_json(run, "topup") == first
+    assert dtmf.addresses() == [first]
+    dtmf.sandbox.deposit(first["address"], 1_000)
+    second = as_json(run, "topup")
+    assert second != first
+    assert as_json(run, "topup", "--new") not in [first, second]
+
+
+def test_topup_writes_the_amount_into_the_uri(run: Run, dtmf: DTMF) -> None:
+    said = plain(run, "topup", "50,000")
+    (address,) = dtmf.addresses()
+    assert f"bitcoin:{address['address']}?amount=0.0005\n" in said
+    assert "never send real coins" in said
+    assert "?amount" not in plain(run, "topup")
+
+
+def test_the_sandbox_lets_coins_and_sms_arrive_and_time_pass(run: Run, dtmf: DTMF, rented: str) -> None:
+    before = dtmf.account()["balance"]
+    assert f"The balance is {before + 50_000:,} sats." in plain(run, "sandbox", "deposit", "50,000")
+    assert as_json(run, "sandbox", "deposit", "7", "--confirmations", "0")["status"] == "pending"
+    assert as_json(run, "sandbox", "receive", rented, "+1234", "zwölf")["content"] == "zwölf"
+    assert "hello" in plain(run, "sandbox", "receive", rented, "+1234", "hello")
+    assert as_json(run, "sandbox", "advance", "2h")["now"].startswith("2018-01-01T03:01:01")
+    assert "2018-01-01 03:02:01" in plain(run, "sandbox", "advance", "60")
+
+
+def test_a_delivery_is_tried_again_and_a_sample_posted(run: Run, dtmf: DTMF, rented: str) -> None:
+    (delivery,) = dtmf.deliveries()
+    assert as_json(run, "deliveries", "retry", delivery["id"])["id"] == delivery["id"]
+    assert "tried again" in plain(run, "deliveries", "retry", delivery["id"])
+    hook = f"http://127.0.0.1:{refused_port()}/hook"
+    dtmf.set_sms_action(rented, "webhook", hook)
+    assert f"A sample is on its way to {hook}" in plain(run, "deliveries", "test", rented)
+    assert as_json(run, "deliveries", "test", rented)["message_id"] is None
+
+
+def test_a_text_of_somebody_else_is_shown_and_does_nothing(run: Run, dtmf: DTMF, rented: str) -> None:
+    text = "[bold red]x[/] :smile: \x1b[2J\x07 \u202eevil\u009b31m 漢字 👩‍👩‍👧 a\u00a0b\r\nsecond"
+    dtmf.sandbox.receive(rented, "\N{RIGHT-TO-LEFT OVERRIDE}KNAB", text)
+    for words in (["show", rented], ["messages"], ["messages", "--json"], ["show", rented, "--json"]):
+        out = run(*words).out
+        assert not {"\x1b", "\x07", "\u202e", "\u009b", "\r"} & set(out), words
+        assert "[bold red]x[/] :smile:" in out
+    assert "␛[2J␇ \\u202eevil\\u009b31m 漢字 👩‍👩‍👧 a\u00a0b\n  second\n" in run("show", rented).out
+    assert as_lines(run, "messages")[-1]["content"] == text
+
+
+def test_an_erased_or_empty_text_is_named(run: Run, dtmf: DTMF, rented: str) -> None:
+    dtmf.sandbox.receive(rented, "+1234", "")
+    assert "  (empty)\n" in plain(run, "show", rented)
+    dtmf.end_rental(rented)
+    dtmf.sandbox.advance(40 * 86_400)
+    assert "  (erased)\n" in plain(run, "messages")
+
+
+def test_only_the_newest_are_shown_to_people_and_all_to_scripts(run: Run, dtmf: DTMF, rented: str) -> None:
+    for index in range(30):
+        dtmf.sandbox.receive(rented, "+1234", f"text {index}.")
+    assert "text 5." in plain(run, "messages")
+    assert "text 4." not in plain(run, "messages")
+    assert "text 4." in plain(run, "messages", "--last", "100")
+    assert len(as_lines(run, "messages")) == 32
+    assert len(plain(run, "transactions").splitlines()) == 26

@@ -1,0 +1,161 @@
+"""How commands end: an exit status and one line with the mend for each way to fail."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cli.running import TOKEN, Refused, Run, process
+from client.stub import Stub, problem
+from dtmf import DTMF
+from dtmf_server.storage.db import Database
+from harness import new_token, open_account
+
+
+@pytest.fixture
+def stub(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    """A service that answers as told."""
+    server = Stub()
+    monkeypatch.setenv("DTMF_URL", server.url)
+    monkeypatch.setenv("DTMF_TOKEN", TOKEN)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def unreachable(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An address where nobody can answer: bound, and never listening."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        monkeypatch.setenv("DTMF_URL", url)
+        monkeypatch.setenv("DTMF_TOKEN", TOKEN)
+        yield url
+
+
+def test_no_token(refused: Refused, home: object) -> None:
+    assert refused("account") == (3, "no token: dtmf login, or set DTMF_TOKEN")
+
+
+@pytest.mark.parametrize("token", ["dtmf_wrong", new_token(7), "your token"])
+def test_a_wrong_token_in_the_environment(
+    refused: Refused, dtmf: DTMF, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("DTMF_TOKEN", token)
+    code, said = refused("account")
+    assert code == 3
+    assert said.endswith(": correct DTMF_TOKEN")
+    assert token not in said
+
+
+@pytest.mark.parametrize("token", ["dtmf_x\n", " dtmf_x", "dtmf_ü"])
+def test_a_token_that_no_header_can_carry(
+    refused: Refused, home: object, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("DTMF_TOKEN", token)
+    code, said = refused("account")
+    assert (code, token.strip() in said) == (3, False)
+    assert "token" in said
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://", "http://127.0.0.1:99999", "http://h/?q=1", "http://ü.example"])
+def test_an_address_that_is_none(refused: Refused, home: object, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DTMF_TOKEN", TOKEN)
+    monkeypatch.setenv("DTMF_URL", url)
+    code, said = refused("account")
+    assert code == 2
+    assert repr(url)[1:-1] in said
+
+
+@pytest.mark.parametrize("line", ["show +12025550199", "end +12025550199", "action +12025550199 none"])
+def test_a_number_that_is_not_rented(refused: Refused, dtmf: DTMF, line: str) -> None:
+    code, said = refused(*line.split())
+    assert code == 4
+    assert "+12025550199" in said
+    assert said.endswith(": dtmf numbers lists yours")
+
+
+def test_a_group_that_is_none(refused: Refused, dtmf: DTMF) -> None:
+    assert refused("rent", "nope") == (4, "there is no group 'nope': dtmf groups lists them")
+
+
+def test_a_delivery_that_is_none(refused: Refused, dtmf: DTMF) -> None:
+    assert refused("deliveries", "retry", "7")[0] == 4
+
+
+def test_no_money(refused: Refused, db: Database, dtmf: DTMF, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_account(db, seed=1)
+    monkeypatch.setenv("DTMF_TOKEN", new_token(1))
+    code, said = refused("rent", "us-mobile")
+    assert code == 5
+    assert said.endswith(": dtmf topup 13")
+
+
+def test_no_number_free(refused: Refused, dtmf: DTMF) -> None:
+    dtmf.start_rental("tiny")
+    code, said = refused("rent", "tiny")
+    assert code == 6
+    assert said.endswith(": dtmf groups lists others")
+
+
+def test_nobody_answers(refused: Refused, unreachable: str) -> None:
+    code, said = refused("account")
+    assert code == 7
+    assert said.startswith(f"the connection to {unreachable} failed: ")
+    assert said.endswith(": is the service running there? DTMF_URL or dtmf login --url … sets another address")
+
+
+def test_nobody_answers_as_a_process(unreachable: str) -> None:
+    done = process("account", "--json")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (7, "", 1)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "members", "code", "end"),
+    [
+        (403, {"code": "signup_closed", "detail": "no sign-up"}, 3, "no sign-up"),
+        (422, {"code": "destination_not_served", "detail": "no such place"}, 2, "no such place"),
+        (409, {"code": "last_token", "detail": "the last one"}, 1, "the last one"),
+        (429, {"code": "daily_limit_reached", "detail": "enough"}, 9, "enough"),
+        (404, {}, 4, "the service answered with status 404"),
+        (418, {}, 1, "the service answered with status 418"),
+        (301, {}, 1, "correct base_url= or DTMF_URL"),
+    ],
+)
+def test_what_else_a_service_may_refuse(
+    refused: Refused, stub: Stub, status: int, members: dict[str, Any], code: int, end: str
+) -> None:
+    stub.then(problem(status, **members))
+    found, said = refused("account")
+    assert (found, said.endswith(end)) == (code, True), said
+
+
+def test_a_service_that_fails_is_named_by_its_request(refused: Refused, stub: Stub) -> None:
+    stub.then(problem(500, code="internal_error", detail="it broke", request_id="req-1"))
+    assert refused("account") == (7, "it broke (request req-1)")
+
+
+def test_an_answer_that_is_none(refused: Refused, stub: Stub) -> None:
+    stub.answers(["no", "account"])
+    code, said = refused("account")
+    assert code == 7
+    assert "is this address the service's?" in said
+
+
+def test_a_service_that_echoes_the_token_does_not_get_it_onto_the_terminal(refused: Refused, stub: Stub) -> None:
+    stub.then(problem(400, detail=f"bad header: Bearer {TOKEN} \x1b[2J"))
+    code, said = refused("account")
+    assert code == 2
+    assert TOKEN not in said
+    assert "\x1b" not in said
+
+
+def test_ctrl_c_is_quiet(run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DTMF, "account", interrupted)
+    said = run("account", "--json")
+    assert (said.code, said.out, said.err) == (130, "", "")
