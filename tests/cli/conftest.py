@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
-import dtmf as package
-from cli.running import TOKEN, Refused, Run, Said
+from cli.running import SOURCE, TOKEN, Refused, Run, Said
 from dtmf import DTMF, cli
 from dtmf_server.storage.db import Database
 from harness import give_coins, open_account
-
-SOURCE = str(Path(package.__file__).parents[1])
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import dtmf as package
 from harness import new_token
 
 TOKEN = new_token()
+SOURCE = str(Path(package.__file__).parents[1])
 
 
 @dataclass(frozen=True)

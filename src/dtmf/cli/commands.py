@@ -22,9 +22,11 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("end", "end a rental", "dtmf.cli.numbers:end"),
     ],
     "Messages": [
+        ("wait", "wait for an SMS, or for the code in it", "dtmf.cli.wait:wait"),
         ("messages", "what your numbers received and sent", "dtmf.cli.messages:messages"),
         ("send", "send an SMS from a number", "dtmf.cli.messages:send"),
         ("deliveries", "what became of forwards and webhooks", "dtmf.cli.deliveries:deliveries"),
+        ("events", "what happens, as it happens", "dtmf.cli.wait:events"),
     ],
     "More": [
         ("sandbox", "let an SMS or coins arrive, let time pass", "dtmf.cli.sandbox:sandbox"),

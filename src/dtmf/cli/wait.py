@@ -1,0 +1,124 @@
+"""`dtmf wait` and `dtmf events`: what comes in, as it comes in."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from dtmf.errors import ConnectionFailedError, TimedOutError
+
+from . import connect, out
+from .endings import NOTHING_CAME, UNREACHABLE, Ending
+from .messages import show_message
+from .options import Json, Number
+from .words import clock_time, countdown, figure, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from dtmf import DTMF
+    from dtmf.types import Event
+
+_TOLD: tuple[Literal["status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at"], ...] = (
+    *("status", "reason", "amount", "confirmations"),
+    *("destination", "balance", "runs_out_at"),
+)
+
+
+def wait(
+    number: Number,
+    /,
+    *,
+    code: Annotated[bool, Parameter(help="Wait for a code, and print it alone.")] = False,
+    timeout: Annotated[str, Parameter(help="How long, like 90 or 5m (default: 3m).")] = "3m",
+    match: Annotated[str | None, Parameter(help="Only a text in which this regular expression is found.")] = None,
+    new: Annotated[bool, Parameter(help="Only what comes from now on.")] = False,
+    after: Annotated[int | None, Parameter(help="Only what comes after this id.")] = None,
+    json: Json = False,
+) -> None:
+    """Wait for an SMS, or for the code in it. The first since the rental began counts, unless --new or --after says
+    otherwise. Exit status 8 if none comes in time."""
+    timeout_s = seconds(timeout)
+    with connect.client() as dtmf, _spinner(f"waiting for {'a code' if code else 'an SMS'} to {number}", timeout_s):
+        first = _newest(dtmf, number) if new and after is None else after
+        try:
+            if code:
+                found: object = dtmf.wait_for_code(number, timeout=timeout_s, match=match, after=first)
+            else:
+                found = dtmf.wait_for_message(number, timeout=timeout_s, match=match, after=first)
+        except TimedOutError as error:
+            is_down = isinstance(error.__cause__, ConnectionFailedError)
+            raise Ending(UNREACHABLE if is_down else NOTHING_CAME, str(error)) from error
+    if json:
+        out.json(found)
+    elif code:
+        out.line(str(found))
+    else:
+        show_message(found)
+
+
+def events(
+    *,
+    after: Annotated[int, Parameter(help="Everything after this id; 0 is the beginning.")] = 0,
+    json: Json = False,
+) -> None:
+    """What happens to your account, as it happens, until Ctrl-C. With --json one object a line."""
+    with connect.client() as dtmf:
+        found = dtmf.events(after)
+        if json:
+            out.json_lines(found)
+        for event in found:
+            _show(event)
+
+
+def _newest(dtmf: DTMF, number: str) -> int:
+    dtmf.number(number)  # a number not rented now is refused, whatever it received before
+    last = deque(dtmf.messages(number), 1)
+    return last[0]["id"] if last else 0
+
+
+def _show(event: Event) -> None:
+    out.line(
+        (f"{clock_time(event['timestamp'])}  ", "dim"),
+        (event["kind"], "bold"),
+        "".join(f"  {each}" for each in [event["e164"], *_about(event)] if each),
+        (f"  #{event['id']}", "dim"),
+    )
+    if "message" in event:
+        out.texts(event["message"]["content"] or "", indent=2)
+
+
+def _about(event: Event) -> list[str]:
+    found = [(name.replace("_", " "), event[name]) for name in _TOLD if name in event]
+    return [f"{name} {figure(value) if isinstance(value, int) else value}" for name, value in found]
+
+
+@contextmanager
+def _spinner(text: str, timeout_s: float) -> Iterator[None]:
+    """Says on a terminal what is waited for, and how long still."""
+    there = out.console(stderr=True)
+    if not there.is_terminal or there.is_dumb_terminal:
+        yield
+        return
+    kind = "dots" if there.encoding.startswith("utf") else "line"
+    with there.status(_Left(text, monotonic() + timeout_s), spinner=kind, spinner_style="dim"):
+        yield
+
+
+class _Left:
+    """A text with the time left, which is another one whenever it is drawn."""
+
+    def __init__(self, text: str, until_s: float) -> None:
+        self._text = text
+        self._until_s = until_s
+
+    def __rich__(self) -> Text:
+        from rich.text import Text  # noqa: PLC0415  # only where there is a spinner
+
+        return Text.assemble(self._text, (f"  {countdown(self._until_s - monotonic())} left", "dim"))

@@ -1,0 +1,188 @@
+"""`dtmf login` and `dtmf logout`: what is kept, where, for whom; and which token goes where."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.running import TOKEN, Refused, Run
+from dtmf import DTMF
+from harness import new_token
+
+
+@pytest.fixture
+def service(dtmf: DTMF, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The service's address, with nothing in the environment."""
+    address = os.environ["DTMF_URL"]
+    monkeypatch.delenv("DTMF_URL")
+    monkeypatch.delenv("DTMF_TOKEN")
+    return address
+
+
+@pytest.fixture
+def file(home: Path) -> Path:
+    """Where it is kept."""
+    return home / "config" / "dtmf" / "login.json"
+
+
+def test_a_token_from_standard_input_is_kept_for_its_owner_alone(run: Run, service: str, file: Path) -> None:
+    said = run("login", "--url", service, stdin=f"{TOKEN}\n")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == f"Signed in to {service}, 100,000 sats. Kept in {file}\n"
+    assert json.loads(file.read_text()) == {"url": service, "token": TOKEN}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list(file.parent.iterdir()) == [file]
+    assert run("account", "--json").out == '{\n  "balance": 100000\n}\n'
+
+
+def test_a_second_login_takes_the_place_of_the_first(run: Run, service: str, file: Path) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    file.chmod(0o644)
+    assert run("login", "--url", f"{service}/", stdin=f"  {TOKEN} \n").code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert run("account").code == 0
+
+
+@pytest.mark.parametrize("token", [new_token(9), "dtmf_wrong", "your token"])
+def test_a_token_that_is_refused_is_not_kept(refused: Refused, service: str, file: Path, token: str) -> None:
+    code, said = refused("login", "--url", service, stdin=token)
+    assert (code, said) == (3, f"{service} refuses this token; nothing was kept")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "   \n", "dtmf_ü\n", "dtmf_\x07\n"])
+def test_what_can_not_be_a_token_is_refused_before_it_is_sent(
+    refused: Refused, service: str, file: Path, typed: str
+) -> None:
+    assert refused("login", "--url", service, stdin=typed)[0] == 3
+    assert not file.exists()
+
+
+def test_a_service_that_can_not_be_reached_leaves_what_was_kept(run: Run, service: str, file: Path) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    assert run("login", "--url", "http://127.0.0.1:1", stdin=new_token(3)).code == 7
+    assert json.loads(file.read_text())["token"] == TOKEN
+
+
+def test_logout_forgets(run: Run, refused: Refused, service: str, file: Path) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    assert run("logout").out == "The token is forgotten.\n"
+    assert not file.exists()
+    assert run("logout").out == "There was none.\n"
+    assert refused("account")[0] == 3
+
+
+def test_the_environment_wins_and_says_so(run: Run, service: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    monkeypatch.setenv("DTMF_TOKEN", new_token(8))
+    said = run("account")
+    assert (said.code, "correct DTMF_TOKEN" in said.err) == (3, True)
+    assert "DTMF_TOKEN is set and wins" in run("login", "--url", service, stdin=TOKEN).err
+    assert "DTMF_TOKEN is set" in run("logout").err
+
+
+def test_a_kept_token_goes_to_no_other_address(
+    refused: Refused, run: Run, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    monkeypatch.setenv("DTMF_URL", "http://127.0.0.1:1")
+    code, said = refused("account")
+    assert code == 3
+    assert said.startswith(f"the kept token is for {service} and DTMF_URL is http://127.0.0.1:1: set DTMF_TOKEN too")
+    monkeypatch.setenv("DTMF_URL", f"{service}/")
+    assert run("account").code == 0
+
+
+def test_a_token_of_the_environment_goes_to_the_kept_address(
+    run: Run, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    monkeypatch.setenv("DTMF_TOKEN", TOKEN)
+    assert service in run("account").out
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o610])
+def test_a_file_that_others_can_read_is_refused(
+    refused: Refused, run: Run, service: str, file: Path, mode: int
+) -> None:
+    run("login", "--url", service, stdin=TOKEN)
+    file.chmod(mode)
+    assert refused("account") == (3, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"url": 1, "token": 2}', '{"url": "x"}', "[" * 10_000])
+def test_a_file_of_something_else_is_refused(refused: Refused, home: Path, file: Path, content: str) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    file.chmod(0o600)
+    assert refused("account") == (3, f"{file} is not what dtmf login wrote: dtmf login writes it anew")
+
+
+def test_a_folder_that_can_not_be_made_is_told(refused: Refused, service: str, home: Path) -> None:
+    (home / "config").write_text("a file")
+    code, said = refused("login", "--url", service, stdin=TOKEN)
+    assert code == 1
+    assert said.startswith(f"can't keep the token in {home}/config/dtmf/login.json: ")
+
+
+def test_a_relative_configuration_folder_is_ignored(
+    run: Run, service: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    monkeypatch.setattr("sys.platform", "linux")
+    assert run("login", "--url", service, stdin=TOKEN).code == 0
+    assert (home / ".config" / "dtmf" / "login.json").exists()
+
+
+def test_an_unencrypted_way_is_warned_of(run: Run, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtmf.cli.connect.LOOPBACK", set())
+    assert "the token travels unencrypted" in run("login", "--url", service, stdin=TOKEN).err
+
+
+@pytest.fixture
+def sandbox(service: str, home: Path) -> Path:
+    """What `dtmf-server run` leaves in ./data."""
+    folder = home / "data"
+    folder.mkdir()
+    (folder / "token").write_text(f"{TOKEN}\n")
+    (folder / "token").chmod(0o600)
+    (folder / "url").write_text(f"{service}\n")
+    return folder
+
+
+def test_the_sandbox_of_this_folder_is_found_without_a_login(run: Run, sandbox: Path, service: str) -> None:
+    assert service in run("account").out
+
+
+def test_the_sandbox_is_kept_when_asked_for(
+    run: Run, sandbox: Path, service: str, file: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("login", "--sandbox").code == 0
+    assert json.loads(file.read_text()) == {"url": service, "token": TOKEN}
+    (home / "elsewhere").mkdir()
+    monkeypatch.chdir(home / "elsewhere")
+    assert run("account").code == 0
+    run("logout")
+    assert run("account").code == 3
+    assert run("login", "--data", sandbox).code == 0
+
+
+def test_without_a_sandbox_there_is_none_to_sign_in_to(refused: Refused, home: Path) -> None:
+    assert refused("login", "--sandbox") == (
+        3,
+        "there is no sandbox in data: name its folder with --data, or make run",
+    )
+
+
+def test_a_folder_can_not_send_anyone_elsewhere(refused: Refused, sandbox: Path) -> None:
+    (sandbox / "url").write_text("https://example.org\n")
+    assert refused("account") == (3, "no token: dtmf login, or set DTMF_TOKEN")
+
+
+def test_a_sandbox_whose_token_others_can_read_is_refused(refused: Refused, sandbox: Path) -> None:
+    (sandbox / "token").chmod(0o644)
+    code, said = refused("account")
+    assert (code, "can be read by others" in said) == (3, True)

@@ -1,0 +1,101 @@
+"""`dtmf wait` and `dtmf events`: what comes, in time or not."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cli.running import Refused, Run, process
+from dtmf import DTMF
+
+
+@pytest.fixture
+def number(dtmf: DTMF) -> str:
+    """A number that has received nothing."""
+    return dtmf.start_rental("us-mobile")["e164"]
+
+
+@pytest.fixture
+def arriving(dtmf: DTMF, number: str) -> Iterator[threading.Event]:
+    """Lets an SMS arrive once it is set."""
+    go = threading.Event()
+
+    def arrive() -> None:
+        go.wait(30)
+        dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
+
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    yield go
+    go.set()
+    thread.join()
+
+
+def test_the_code_alone_is_printed(run: Run, number: str, arriving: threading.Event) -> None:
+    arriving.set()
+    assert run("wait", number, "--code", "--timeout", "20").out == "428613\n"
+
+
+def test_json_is_what_the_client_returns(run: Run, dtmf: DTMF, number: str) -> None:
+    dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
+    assert json.loads(run("wait", number, "--json").out) == next(dtmf.messages(number))
+    assert json.loads(run("wait", number, "--json", "--code").out) == "428613"
+    assert "  Your code is 428613\n" in run("wait", number).out
+
+
+def test_the_first_of_the_rental_counts_unless_told_otherwise(run: Run, dtmf: DTMF, number: str) -> None:
+    for code in ("111222", "333444", "555666"):
+        dtmf.sandbox.receive(number, "BANK", f"Your code is {code}")
+    assert run("wait", number, "--code").out == "111222\n"
+    assert run("wait", number, "--code", "--after", "1").out == "333444\n"
+    assert run("wait", number, "--code", "--match", "5{3}").out == "555666\n"
+
+
+def test_nothing_in_time_ends_with_8(refused: Refused, dtmf: DTMF, number: str) -> None:
+    code, said = refused("wait", number, "--timeout", "0.1")
+    assert code == 8
+    assert said.startswith(f"no message came to {number} within 0.1 s")
+    dtmf.sandbox.receive(number, "BANK", "hello")
+    assert refused("wait", number, "--timeout", "0.1", "--new")[0] == 8
+    assert refused("wait", number, "--timeout", "0.1", "--code")[0] == 8
+    assert refused("wait", number, "--timeout", "0.1", "--match", "goodbye")[0] == 8
+
+
+def test_nobody_answering_ends_with_7(refused: Refused, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DTMF_URL", "http://127.0.0.1:1")
+    assert refused("wait", number, "--timeout", "0.2")[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["+12025550199"], "dtmf numbers lists yours"),
+        (["+12025550199", "--new"], "dtmf numbers lists yours"),
+        (["12025550100"], "not an E.164 phone number"),
+        (["+12025550100", "--timeout", "soon"], "not a span of time: 'soon'"),
+        (["+12025550100", "--timeout", "0"], "timeout must be a number of seconds greater than 0"),
+        (["+12025550100", "--match", "("], "match is not a regular expression"),
+        (["+12025550100", "--after", "-1"], "after must be a whole number"),
+        (["+12025550100", "--cod"], "did you mean --code?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_can_not_be_waited_for(refused: Refused, dtmf: DTMF, words: list[str], meant: str) -> None:
+    code, said = refused("wait", *words)
+    assert code in {2, 4}
+    assert meant in said
+
+
+def test_events_come_one_a_line_and_end_with_the_pipe(dtmf: DTMF, number: str) -> None:
+    dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
+    dtmf.end_rental(number)
+    code = (
+        "import itertools, sys\nfrom dtmf import DTMF, cli\nevents = DTMF.events\n"
+        "DTMF.events = lambda self, after: itertools.islice(events(self, after), 2)\nsys.exit(cli.main(sys.argv[1:]))"
+    )
+    found = [json.loads(line) for line in process("events", "--json", code=code).stdout.splitlines()]
+    assert [event["kind"] for event in found] == ["message", "rental.ended"]
+    said = process("events", code=code).stdout
+    assert f"message  {number}" in said
+    assert "  Your code is 428613\n" in said
