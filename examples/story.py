@@ -39,7 +39,7 @@ class Story:
 
     def __init__(self, voice: Voice) -> None:
         from dtmf import DTMF  # noqa: PLC0415 - not before the first line is on the screen
-        from dtmf.webhook import verify  # noqa: PLC0415
+        from dtmf.webhook import verify  # noqa: PLC0415 - the same
 
         self._voice = voice
         self.tell("A client. DTMF_URL and DTMF_TOKEN say where the service is, and who asks.")

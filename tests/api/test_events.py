@@ -1,8 +1,6 @@
 """`GET /events`: everything that happened, in order, from any position on, then each thing as it happens."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from dtmf_server.http import live
 from dtmf_server.operations import rent
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.storage import events
 from dtmf_server.storage.db import Database
 from harness import START_US
 
@@ -245,45 +242,3 @@ def test_a_reader_that_hangs_up_is_forgotten(url: str, db: Database, renter: Ren
             upto(source, renter.text)
             assert not gone.is_set()
         assert gone.wait(20)  # long before the next heartbeat would fail
-
-
-def test_a_reader_that_takes_nothing_holds_a_page_and_no_transaction(
-    url: str, db: Database, renter: Renter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[int] = []
-    page = events.of_account
-    enough = threading.Event()
-
-    def noticed(*arguments: Any, **more: Any) -> Any:
-        found = page(*arguments, **more)
-        read.append(len(found))
-        enough.set()
-        return found
-
-    monkeypatch.setattr(events, "of_account", noticed)
-    for _ in range(12):
-        receive(db, renter, *(f"{number:04}" * 400 for number in range(MANY)))  # some 6 MB: no socket takes that
-    with EventSource(url, renter.token, takes_bytes=4096) as source:
-        assert enough.wait(20)
-        with Connection(url) as connection:  # served meanwhile, and written to
-            for _ in range(20):
-                assert connection.ask("POST", "/api/v1/addresses", token=renter.token).status == 201
-        assert max(read) <= live.PAGE
-        assert sum(read) < 12 * MANY
-        assert _open_transactions(db) == 0
-        arrived = (event for event in source.events() if event["kind"] == "message")
-        received = list(islice(arrived, 1 + 12 * MANY))  # their cost brings balance.low in between
-    assert texts(received)[1:] == [f"{number:04}" * 400 for number in range(MANY)] * 12
-
-
-def _open_transactions(db: Database) -> int:
-    if db.dialect.name == "sqlite":
-        return sum(connection.in_transaction for connection in db._read_connections)  # type: ignore[attr-defined]  # SQLite's
-    row = db.read_now(
-        lambda tx: tx.one(
-            "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
-            " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
-        )
-    )
-    assert row is not None
-    return int(row["n"])

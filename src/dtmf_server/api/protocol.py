@@ -9,18 +9,20 @@ from dtmf_server.api.problems import new_request_id, problem
 
 HEAD_MAX_BYTES = 64 * 1024  # request line and headers; the parser itself would take any number
 REQUEST_S = 30.0  # from its first byte, or from the connection's beginning, until a request is whole
+STALLED_S = 60.0  # how long an answer may be left in the way before nobody is taken to read it
 LINGER_S = 2.0  # how long what still arrives after a refusal is thrown away
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with bounds on the head of a request and on the time it takes to arrive, and problems for
-    what is not HTTP. Between requests and while one is answered uvicorn's own bounds hold.
+    """uvicorn's HTTP/1.1, with bounds on the head of a request, on the time it takes to arrive and on the time nothing of
+    its answer is taken, and problems for what is not HTTP. Between requests and while one is answered uvicorn's own bounds hold.
     """
 
     _head_bytes = 0
     _in_head = False
     _refused = False
     _too_slow: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Sends each piece of an answer at once: asyncio leaves that to the socket, which waits 40 ms for the next."""
@@ -33,7 +35,23 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer has gone."""
         self._in_time()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer takes no more of its answer."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has gone on."""
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless the head has grown too large."""
