@@ -144,7 +144,7 @@ async def welcome(
 
     def gather(tx: Tx) -> tuple[bool, dict[str, Any]]:
         try:
-            signed_in = bool(_visit(tx, request, cookie))
+            signed_in = bool(_visit(tx, runtime, cookie))
         except SignedOut:
             signed_in = False
         return signed_in, fn(tx, runtime.clock.now_us(tx))
