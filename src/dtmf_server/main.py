@@ -17,6 +17,8 @@ from dtmf_server import metrics
 from dtmf_server.api.app import create_app
 from dtmf_server.api.protocol import Protocol
 from dtmf_server.bitcoin.chain import Chain
+from dtmf_server.bitcoin.core_rpc import CoreChain
+from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.bitcoin.simulator import SimulatedChain
 from dtmf_server.carriers.base import NoCarrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
@@ -28,7 +30,7 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
 from dtmf_server.web.site import website
 from dtmf_server.workers.carriers import run_carrier
-from dtmf_server.workers.chain import run_chain
+from dtmf_server.workers.chain import ours, run_chain
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.supervise import Worker, alone, supervise
@@ -70,6 +72,18 @@ def simulated_chain(runtime: Runtime) -> Chain:
     )
 
 
+async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
+    """Follows the chain of the settings until cancelled."""
+    settings = runtime.settings
+    follow = partial(run_chain, runtime, look_again_s=settings.look_again_s, caught_up=caught_up)
+    if settings.network == "simulated":
+        await follow(simulated_chain(runtime))
+        return
+    assert settings.network is not None and settings.node is not None, "the configuration has both"
+    async with Rpc(settings.node) as rpc:
+        await follow(CoreChain(rpc, settings.network, partial(ours, runtime)))
+
+
 @asynccontextmanager
 async def running_workers(runtime: Runtime) -> AsyncIterator[None]:
     """Runs every worker of the service until the block ends."""
@@ -93,11 +107,10 @@ def _workers(runtime: Runtime, poster: Poster) -> dict[str, Worker]:
     async def chain_and_meter() -> None:
         caught_up = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            if runtime.settings.sandbox:
-                chain = simulated_chain(runtime)
-                group.create_task(run_chain(runtime, chain, look_again_s=5.0, caught_up=caught_up))
-            else:
+            if runtime.settings.network is None:
                 caught_up.set()
+            else:
+                group.create_task(_follow_chain(runtime, caught_up))
             await wait_for(caught_up, timeout_s=CHAIN_CATCH_UP_S)
             group.create_task(run_meter(runtime, ClockGuard(runtime.clock.wall_us)))
 

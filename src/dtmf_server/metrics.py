@@ -9,16 +9,16 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import delivery_log
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage import chain_state, delivery_log, deposits
+from dtmf_server.storage.db import Row, Tx
 
 ATTEMPTS = Counter(
     "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=None
 )
 
 
-class _Queue(Collector):
-    """What waits, read from the database when it is asked for."""
+class _Standing(Collector):
+    """What waits, and how the chain is followed, read from the database when it is asked for."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -29,9 +29,10 @@ class _Queue(Collector):
         """The queue as it is now."""
 
         def look(tx: Tx) -> Any:
-            return delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
+            standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
+            return standing, chain_state.load(tx), deposits.tip(tx)
 
-        standing = self._reader.submit(self._runtime.db.read_now, look).result()
+        standing, chain, followed = self._reader.submit(self._runtime.db.read_now, look).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
         waiting.add_metric([], standing["waiting"])
         yield waiting
@@ -41,12 +42,29 @@ class _Queue(Collector):
         oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
         oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
         yield oldest
+        yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
+
+
+def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator[Any]:
+    """How far the real chain is followed, and how long ago its node was looked at."""
+    if state is None or state["network"] == "simulated":
+        return
+    figures = {
+        "dtmf_chain_height": ("Last block followed", followed["height"] if followed else 0),
+        "dtmf_chain_node_height": ("The node's last block", state["node_height"] or 0),
+        "dtmf_chain_age_seconds": ("Since the last look at the node", (wall_us - (state["looked_at_us"] or 0)) / 1e6),
+        "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["trouble"] is not None)),
+    }
+    for name, (text, value) in figures.items():
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], value)
+        yield gauge
 
 
 def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     """Serves `/metrics` in a thread of its own; the server it started."""
     registry = CollectorRegistry()
     registry.register(ATTEMPTS)
-    registry.register(_Queue(runtime))
+    registry.register(_Standing(runtime))
     server, _ = start_http_server(port, addr=host, registry=registry)
     return server

@@ -1,10 +1,11 @@
 """What api, web and workers share: the open database, the clock, and the operator's settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from dtmf_server.clock import Clock
+from dtmf_server.core.chain import Depths
 from dtmf_server.storage.db import Database
 
 Network = IPv4Network | IPv6Network
@@ -19,7 +20,10 @@ class Settings:
     rest_us: int = 24 * 3_600_000_000
     kept_us: int = 30 * 24 * 3_600_000_000
     daily_limit: int | None = None  # messages an account may send within 24 hours
-    confirmations: int = 2
+    confirmations: Depths = ((0, 2),)
+    network: str | None = "simulated"  # the chain that is followed; None: no deposits
+    node: str | None = field(default=None, repr=False)  # its RPC address, password included
+    look_again_s: float = 5.0  # between two looks at the chain
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()

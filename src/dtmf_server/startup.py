@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from dtmf_server import catalog
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver
 from dtmf_server.clock import Clock
 from dtmf_server.config import Config
 from dtmf_server.core import token
@@ -20,8 +20,8 @@ from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.operations import account, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
-from dtmf_server.storage import migrate, outbox, service, tokens
-from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage import chain_state, deposits, migrate, outbox, service, tokens
+from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
 
@@ -49,26 +49,86 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     """The runtime over this database. Raises CannotStart for what the configuration asks and this version lacks."""
     if config.carrier:
         raise CannotStart(f"carrier.kind = {config.carrier[0].kind!r}: this version has no link to real carriers yet")
-    if config.bitcoin.descriptor is not None:
-        raise CannotStart("bitcoin.descriptor: this version does not follow a real chain yet, so it takes no coins")
+    settings = settings_of(config)
+    descriptor = config.bitcoin.descriptor or (SANDBOX_DESCRIPTOR if settings.network == "simulated" else None)
+    derive = _deriver(descriptor, "regtest" if settings.network == "simulated" else config.bitcoin.network)
     clock = clock or Clock(sandbox=config.mode == "sandbox")
     db = prepare(url, config.mode, clock)
+    if settings.network is not None and descriptor is not None:
+        _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
         db.write_now(outbox.release_all)  # of the process that had this file before; it is no more
-    derive = deriver(SANDBOX_DESCRIPTOR, "regtest") if config.mode == "sandbox" else None
-    return Runtime(db, clock, settings_of(config), derive)
+    return Runtime(db, clock, settings, derive)
+
+
+def runtime_beside(config: Config, url: str) -> Runtime:
+    """The runtime of a short command beside a running service: it takes no lock and changes nothing by itself."""
+    return Runtime(open_database(url), Clock(sandbox=config.mode == "sandbox"), settings_of(config), None)
+
+
+def replace_descriptor(config: Config, url: str) -> None:
+    """Makes the configured descriptor the one that new addresses come from. Raises CannotStart."""
+    assert config.bitcoin.descriptor is not None, "the command has one"
+    text = config.bitcoin.descriptor.partition("#")[0]
+    _deriver(config.bitcoin.descriptor, config.bitcoin.network)
+    db = prepare(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
+    found = db.write_now(partial(_chain_of, network=config.bitcoin.network, descriptor=text))
+    if found["network"] == config.bitcoin.network:
+        db.write_now(partial(chain_state.replace_descriptor, descriptor=text))
+    db.close()
+    if found["network"] != config.bitcoin.network:
+        raise CannotStart(f"this database follows the chain {found['network']!r}, not {config.bitcoin.network!r}")
+
+
+def _deriver(descriptor: str | None, network: str) -> Derive | None:
+    """What gives addresses, None without a descriptor. Raises CannotStart."""
+    if descriptor is None:
+        return None
+    try:
+        return deriver(descriptor, network)
+    except BadDescriptor as error:
+        raise CannotStart(f"bitcoin.descriptor: {error}") from error
+
+
+def _fix_chain(db: Database, network: str, descriptor: str) -> None:
+    """Binds the database to its chain and descriptor at its first start. Raises CannotStart for another."""
+    found = db.write_now(partial(_chain_of, network=network, descriptor=descriptor.partition("#")[0]))
+    if found["network"] != network:
+        trouble = f"this database follows the chain {found['network']!r}, and {network!r} is configured"
+    elif found["descriptor"] != descriptor.partition("#")[0]:
+        trouble = (
+            "bitcoin.descriptor is another than this database gave addresses of; if that is meant, "
+            "`dtmf-server init --replace-descriptor` makes it the new one (old addresses stay watched)"
+        )
+    else:
+        return
+    db.close()
+    raise CannotStart(trouble)
+
+
+def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
+    """The chain this database is bound to. One from before that was noted is a sandbox's if it gave addresses."""
+    if chain_state.load(tx) is None and deposits.any_address(tx):
+        network, descriptor = "simulated", SANDBOX_DESCRIPTOR
+    return chain_state.fix(tx, network=network, descriptor=descriptor)
 
 
 def settings_of(config: Config) -> Settings:
     """The configuration in the units the operations take."""
-    is_sandbox = config.mode == "sandbox"
+    is_sandbox, bitcoin = config.mode == "sandbox", config.bitcoin
     return Settings(
         sandbox=is_sandbox,
         signup=config.signup.mode,
         rest_us=round(config.rest.hours * HOUR_US),
         kept_us=round(config.retention.message_days * DAY_US),
         daily_limit=None if is_sandbox else config.limits.sends_per_day,
-        confirmations=config.bitcoin.confirmations,
+        confirmations=(
+            (0, bitcoin.confirmations),
+            *((larger.from_sats, larger.confirmations) for larger in bitcoin.larger),
+        ),
+        network=bitcoin.network if bitcoin.descriptor else "simulated" if is_sandbox else None,
+        node=bitcoin.rpc,
+        look_again_s=bitcoin.poll_seconds,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,
         trusted_proxies=tuple(map(ip_network, config.server.trusted_proxies)),

@@ -126,7 +126,9 @@ class CoinsAndClocks(RuleBasedStateMachine):
     @rule(blocks=st.integers(0, 3) | st.just(20))
     def follow(self, blocks: int) -> None:
         step = self.chain.step(blocks)
-        self._write(lambda tx: deposit.follow(tx, step, required=CONFIRMATIONS, now_us=self.now_us, rest_us=REST_US))
+        self._write(
+            lambda tx: deposit.follow(tx, step, depths=((0, CONFIRMATIONS),), now_us=self.now_us, rest_us=REST_US)
+        )
         for account_id, sats in self.chain.follow(step, self.owners, required=CONFIRMATIONS):
             self.plain.move_coins(account_id, sats, self.now_us)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from dtmf_server.core.chain import Block, ChainStep, Output
+from dtmf_server.core.chain import Block, ChainStep, Mempool, Output
 
 
 @dataclass(slots=True)
@@ -36,7 +36,8 @@ class PlainChain:
         """New blocks; the first takes in everything that waits."""
         for _ in range(count):
             self.made += 1
-            self.best.append(Block(len(self.best) + 1, f"block {self.made}", self.mempool))
+            previous = self.best[-1].hash if self.best else ""
+            self.best.append(Block(len(self.best) + 1, f"block {self.made}", previous, self.mempool))
             self.mempool = []
 
     def reorganise(self, depth: int, *, keep: str) -> None:
@@ -60,12 +61,14 @@ class PlainChain:
             fork += 1
         told = self.best[fork : fork + blocks]
         at_tip = fork + len(told) == len(self.best)
-        return ChainStep(fork, told, self.mempool if at_tip else [])
+        waiting = Mempool({output.txid for output in self.mempool}, self.mempool)
+        return ChainStep(fork, told, waiting if at_tip else None)
 
     def follow(self, step: ChainStep, owners: dict[bytes, int], *, required: int) -> list[tuple[int, int]]:
         """What the step should do to the books: (account, satoshis), negative for a reversal; reversals first."""
         self.followed = [*self.followed[: step.fork_height], *step.blocks]
-        for output in [output for block in step.blocks for output in block.outputs] + list(step.mempool):
+        waiting = list(step.mempool.outputs) if step.mempool else []
+        for output in [output for block in step.blocks for output in block.outputs] + waiting:
             if output.script_pubkey in owners and output.amount > 0:
                 new = PlainDeposit(owners[output.script_pubkey], output.amount)
                 self.deposits.setdefault((output.txid, output.vout), new)

@@ -36,8 +36,8 @@ def names(db: Database) -> dict[str, object]:
 
     def happen(tx: Tx) -> dict[str, object]:
         deposit.new_address(tx, account_id, derive=lambda _: ("address", b"script"), now_us=START_US)
-        block = Block(1, "block", [Output("txid", 0, b"script", 100_000)])
-        deposit.follow(tx, ChainStep(0, [block], []), required=1, **at)
+        block = Block(1, "block", "", [Output("txid", 0, b"script", 100_000)])
+        deposit.follow(tx, ChainStep(0, [block], None), depths=((0, 1),), **at)
         rental = rent.start(tx, account_id, "us-mobile", **at)
         later = {"now_us": START_US + 3 * MINUTE_US, "rest_us": DAY_US}
         with open_books(tx, [account_id], **later) as books:
@@ -147,7 +147,8 @@ def test_the_same_deposit_is_never_credited_twice(db: Database, names: dict[str,
         )
     )
     with pytest.raises(Refused):
-        db.write_now(lambda tx: deposit.follow(tx, ChainStep(1, [], []), required=1, now_us=START_US, rest_us=DAY_US))
+        step = ChainStep(1, [], None)
+        db.write_now(lambda tx: deposit.follow(tx, step, depths=((0, 1),), now_us=START_US, rest_us=DAY_US))
 
 
 def test_a_refused_write_leaves_the_account_as_it_was(db: Database, names: dict[str, object]) -> None:

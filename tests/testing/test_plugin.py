@@ -32,62 +32,63 @@ def passed(suite: pytest.Pytester, count: int, *options: str) -> None:
     suite.runpytest_subprocess(*others, "-W", "error", *options).assert_outcomes(passed=count)
 
 
+SUITE = """\
+import asyncio, os
+from datetime import timedelta
+import pytest
+from dtmf import DTMF, InsufficientFundsError, NotFoundError
+
+
+def test_a_code_arrives(dtmf):
+    number = dtmf.start_rental("us-mobile")["e164"]
+    dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
+    assert dtmf.wait_for_code(number, timeout=30) == "428613"
+
+def test_accounts_are_apart_and_funded(dtmf, dtmf_account):
+    assert dtmf.account() == {"balance": 1_000_000}
+    assert dtmf.numbers() == []
+    assert dtmf_account.token not in repr(dtmf_account)
+
+def test_the_balance_is_asked_for(dtmf_sandbox):
+    poor = dtmf_sandbox.new_account(balance=0)
+    with poor.client(timeout=30) as dtmf, pytest.raises(InsufficientFundsError):
+        dtmf.start_rental("us-mobile")
+    with dtmf_sandbox.new_account(balance=7).client() as dtmf:
+        assert dtmf.account() == {"balance": 7}
+
+def test_time_passes(dtmf, dtmf_clock):
+    dtmf.start_rental("us-mobile")
+    before, started = dtmf.account()["balance"], dtmf_clock.now()
+    assert dtmf_clock.advance(timedelta(hours=1)) - started >= timedelta(hours=1)
+    assert before - dtmf.account()["balance"] >= 60 * 13
+    dtmf_clock.advance(366 * 86_400)
+    assert dtmf.numbers() == []
+    assert dtmf_clock.now().utcoffset() == timedelta(0)
+
+def test_the_environment_is_the_accounts(dtmf_environment):
+    with DTMF() as dtmf:
+        assert dtmf.account() == {"balance": 1_000_000}
+    assert os.environ["DTMF_URL"] == dtmf_environment.url
+
+def test_the_environment_is_back_afterwards():
+    assert os.environ["DTMF_TOKEN"] == "dtmf_of_somebody"
+
+def test_asyncio(dtmf_account):
+    async def balance():
+        async with dtmf_account.async_client() as dtmf:
+            return (await dtmf.account())["balance"]
+
+    assert asyncio.run(balance()) == 1_000_000
+
+def test_the_sandbox_has_an_account_of_its_own(dtmf_sandbox):
+    with dtmf_sandbox.client() as dtmf:
+        assert dtmf.addresses() == []
+    assert dtmf_sandbox.token not in repr(dtmf_sandbox)
+"""
+
+
 def test_a_suite_of_a_renter_runs_against_the_real_thing(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
-        import asyncio, os
-        from datetime import timedelta
-        import pytest
-        from dtmf import DTMF, InsufficientFundsError, NotFoundError
-
-
-        def test_a_code_arrives(dtmf):
-            number = dtmf.start_rental("us-mobile")["e164"]
-            dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
-            assert dtmf.wait_for_code(number, timeout=30) == "428613"
-
-        def test_accounts_are_apart_and_funded(dtmf, dtmf_account):
-            assert dtmf.account() == {"balance": 1_000_000}
-            assert dtmf.numbers() == []
-            assert dtmf_account.token not in repr(dtmf_account)
-
-        def test_the_balance_is_asked_for(dtmf_sandbox):
-            poor = dtmf_sandbox.new_account(balance=0)
-            with poor.client(timeout=30) as dtmf, pytest.raises(InsufficientFundsError):
-                dtmf.start_rental("us-mobile")
-            with dtmf_sandbox.new_account(balance=7).client() as dtmf:
-                assert dtmf.account() == {"balance": 7}
-
-        def test_time_passes(dtmf, dtmf_clock):
-            dtmf.start_rental("us-mobile")
-            before, started = dtmf.account()["balance"], dtmf_clock.now()
-            assert dtmf_clock.advance(timedelta(hours=1)) - started >= timedelta(hours=1)
-            assert before - dtmf.account()["balance"] >= 60 * 13
-            dtmf_clock.advance(366 * 86_400)
-            assert dtmf.numbers() == []
-            assert dtmf_clock.now().utcoffset() == timedelta(0)
-
-        def test_the_environment_is_the_accounts(dtmf_environment):
-            with DTMF() as dtmf:
-                assert dtmf.account() == {"balance": 1_000_000}
-            assert os.environ["DTMF_URL"] == dtmf_environment.url
-
-        def test_the_environment_is_back_afterwards():
-            assert os.environ["DTMF_TOKEN"] == "dtmf_of_somebody"
-
-        def test_asyncio(dtmf_account):
-            async def balance():
-                async with dtmf_account.async_client() as dtmf:
-                    return (await dtmf.account())["balance"]
-
-            assert asyncio.run(balance()) == 1_000_000
-
-        def test_the_sandbox_has_an_account_of_its_own(dtmf_sandbox):
-            with dtmf_sandbox.client() as dtmf:
-                assert dtmf.addresses() == []
-            assert dtmf_sandbox.token not in repr(dtmf_sandbox)
-        """
-    )
+    suite.makepyfile(SUITE)
     passed(suite, 8)
 
 

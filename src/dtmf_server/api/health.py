@@ -5,8 +5,10 @@ from litestar import Response, get
 from dtmf_server.api import calls
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage import service
+from dtmf_server.storage import chain_state, deposits, service
 from dtmf_server.storage.db import Tx
+
+SCANNER_AGE_MAX_S = 120.0  # two looks that each took as long as they may
 
 
 @get("/healthz", tags=["health"], summary="Alive", security=[])
@@ -20,14 +22,36 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
     """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason."""
     runtime = calls.runtime_of(request)
 
+    wall_us = runtime.clock.wall_us()
+
     def look(tx: Tx) -> dict[str, str]:
-        return {"mode": service.mode(tx) or "not initialised", "schema": service.schema_revision(tx)}
+        mode, schema = service.mode(tx) or "not initialised", service.schema_revision(tx)
+        return {"mode": mode, "schema": schema, **_chain(tx, wall_us=wall_us)}
 
     try:
         checks = await runtime.db.read(look)
     except StorageUnavailable as error:
         return Response({"status": "unready", "database": error.detail}, status_code=503)
     return Response({"status": "ready", "database": "ok", **checks})
+
+
+def _chain(tx: Tx, *, wall_us: int) -> dict[str, str]:
+    """How the real chain is followed: a node that is away is degraded, not unready; SMS and rentals go on."""
+    state = chain_state.load(tx)
+    if state is None or state["network"] == "simulated":
+        return {}
+    followed = deposits.tip(tx)
+    age_s = None if state["looked_at_us"] is None else (wall_us - state["looked_at_us"]) / 1e6
+    if age_s is None or age_s > SCANNER_AGE_MAX_S:
+        said = "degraded: nobody looks at the node; is a worker running?"
+    else:
+        said = f"degraded: {state['trouble']}" if state["trouble"] else "ok"
+    return {
+        "chain": said,
+        "chain_height": str(followed["height"]) if followed else "none",
+        "chain_node_height": str(state["node_height"] or "unknown"),
+        "chain_age_s": "never" if age_s is None else f"{age_s:.0f}",
+    }
 
 
 ROUTES = [get_healthz, get_readyz]

@@ -5,6 +5,7 @@ from litestar import Response, get, post
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
+from dtmf_server.core.chain import required
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.moment import iso
 from dtmf_server.http import checks
@@ -61,15 +62,18 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     """Pays an address of this account on the simulated chain. Without `confirmations` the answer comes once the
     deposit is credited; with them once it is seen with so many."""
     runtime = _runtime(request)
+    if runtime.settings.network != "simulated":
+        raise NotFound("this sandbox follows a real chain: pay the address there")
     raw = await request.body()
     new = body.decode(raw, asked.SandboxDeposit)
     address = checks.line("address", new.address)
-    blocks = runtime.settings.confirmations if new.confirmations is None else new.confirmations
+    needed = required(runtime.settings.confirmations, new.amount)
+    blocks = needed if new.confirmations is None else new.confirmations
 
     def pay(tx: Tx, caller: calls.Caller) -> Answer:
         txid = sandbox.broadcast(tx, caller.account_id, address=address, amount=new.amount)
         sandbox.mine(tx, blocks)
-        status: wire.DepositStatus = "credited" if blocks >= runtime.settings.confirmations else "pending"
+        status: wire.DepositStatus = "credited" if blocks >= needed else "pending"
         return calls.answer(201, wire.Deposit(txid, 0, new.address, new.amount, blocks, status))
 
     answer = await calls.write(request, pay, body=raw)

@@ -1,8 +1,16 @@
-"""What a node, real or simulated, tells about the best chain, and how to find what changed."""
+"""What a node, real or simulated, tells about the best chain, and how to find what changed.
+
+1. Our cursor is a block, by height and hash; the last blocks below it are remembered.
+2. If the chain does not have our block, we go down to the last one that both have: a reorganisation.
+3. A block is taken only if the one before it is the one we have: whatever happens between two questions, what we
+   follow is a chain.
+4. A node that has never seen our block and is not as high as we are is not a reorganisation: it is behind, and we wait.
+5. Nothing is guessed: what can't be followed raises `CantFollow`, whose text tells the operator why.
+"""
 
 from typing import Protocol
 
-from dtmf_server.core.chain import Block, ChainStep, Output
+from dtmf_server.core.chain import Block, ChainStep, Mempool
 
 BLOCKS_PER_STEP = 20
 
@@ -10,17 +18,23 @@ BLOCKS_PER_STEP = 20
 class Chain(Protocol):
     """A view of the best chain."""
 
+    async def start(self) -> int:
+        """The height from which to follow a chain that was never followed: deposits are above it."""
+
     async def tip(self) -> tuple[int, str] | None:
-        """Height and hash of the newest block, None before the first."""
+        """Height and hash of the newest block, None before the first. Raises CantFollow."""
 
     async def block_hash(self, height: int) -> str | None:
         """The best chain's block at that height."""
 
-    async def block(self, height: int) -> Block | None:
-        """The same with its outputs."""
+    async def knows(self, hash_: str) -> bool:
+        """Whether this block was ever seen, on the best chain or off it."""
 
-    async def mempool(self) -> list[Output]:
-        """Outputs that wait to be mined."""
+    async def block(self, height: int) -> Block | None:
+        """The best chain's block at that height, with at least those of its outputs that are ours."""
+
+    async def mempool(self) -> Mempool:
+        """What waits to be mined."""
 
 
 class Followed(Protocol):
@@ -33,37 +47,56 @@ class Followed(Protocol):
         """The block followed at that height, None if it is forgotten or was never seen."""
 
 
-class ReorgTooDeep(Exception):
+class CantFollow(Exception):
+    """The chain can't be followed now; the text says why, and what would mend it."""
+
+
+class NodeBehind(CantFollow):
+    """The node has not come as far as we were, and does not know our last block."""
+
+
+class ReorgTooDeep(CantFollow):
     """The best chain has left ours below everything remembered: nothing is guessed, crediting stops."""
 
 
 async def next_step(chain: Chain, followed: Followed) -> ChainStep:
     """What changed since the last block followed: a few blocks at most, and the mempool once the tip is reached."""
-    fork_height = await _fork_height(chain, followed)
     tip = await chain.tip()
-    top = min(tip[0] if tip else 0, fork_height + BLOCKS_PER_STEP)
-    blocks = []
-    for height in range(fork_height + 1, top + 1):
+    tip_height = tip[0] if tip else 0
+    fork_height, below = await _fork(chain, followed, tip_height)
+    blocks: list[Block] = []
+    for height in range(fork_height + 1, min(tip_height, fork_height + BLOCKS_PER_STEP) + 1):
         block = await chain.block(height)
-        if block is None:
-            break
+        if block is None or below not in (None, block.previous):
+            return ChainStep(fork_height, blocks, None)  # the chain has changed meanwhile: the next step sees how
         blocks.append(block)
-    mempool = await chain.mempool() if tip is None or top == tip[0] else []
-    return ChainStep(fork_height, blocks, mempool)
+        below = block.hash
+    if fork_height + len(blocks) < tip_height:
+        return ChainStep(fork_height, blocks, None)
+    mempool = await chain.mempool()
+    # What left the mempool while a block came may be in that block.
+    return ChainStep(fork_height, blocks, mempool if await chain.tip() == tip else None)
 
 
-async def _fork_height(chain: Chain, followed: Followed) -> int:
-    """The last height at which both chains have the same block."""
+async def _fork(chain: Chain, followed: Followed, tip_height: int) -> tuple[int, str | None]:
+    """The last block that both chains have: its height, and its hash if we know it."""
     ours = await followed.tip()
     if ours is None:
-        return 0
+        return await chain.start(), None
     height, hash_ = ours
+    if tip_height < height and not await chain.knows(hash_):
+        raise NodeBehind(
+            f"the node is at height {tip_height} and does not know our block {height} ({hash_}): it has to catch up,"
+            " or it is another chain's"
+        )
     while await chain.block_hash(height) != hash_:
-        height -= 1
-        if height == 0:
-            return 0
-        below = await followed.block_hash(height)
+        if height == 1:
+            return 0, None  # the first block of all is everyone's
+        below = await followed.block_hash(height - 1)
         if below is None:
-            raise ReorgTooDeep(f"the best chain does not have our block {height + 1}, and we remember none below")
-        hash_ = below
-    return height
+            raise ReorgTooDeep(
+                f"the best chain has another block at height {height} than the {hash_} that we followed, and we"
+                " remember none below: see that the node is on the right chain; then `dtmf-server deposits rescan`"
+            )
+        height, hash_ = height - 1, below
+    return height, hash_

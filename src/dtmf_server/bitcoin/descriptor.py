@@ -1,9 +1,16 @@
-"""Addresses from a public descriptor (BIP-380), by embit. Private keys never come here."""
+"""Addresses from a public descriptor (BIP-380), by embit. Private keys never come here.
 
+One key, one branch, one address an index: `wpkh([fingerprint/84h/0h/0h]xpub…/0/*)#checksum`, or tr, pkh, sh(wpkh).
+"""
+
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from embit.descriptor import Descriptor
+from embit import script
+from embit.base import EmbitError
+from embit.bip32 import HDKey
+from embit.descriptor import checksum
 from embit.networks import NETWORKS
 
 # Public keys whose private half was thrown away: coins sent there, on any network, are nobody's.
@@ -11,21 +18,113 @@ SANDBOX_DESCRIPTOR = (
     "wpkh([9d873d58/84h/1h/0h]tpubDC7WhN57y8FrKEwd7rn2t67hcRLp9ua1RsQXqt7F8oa4vJcBYBhGjEtCKDDafGwfHFH2ptfaST93"
     "L2iqEnLSq4c6FKnxKyzKogahT1Pq1ro/0/*)"
 )
-_NETWORKS = {"main": "main", "test": "test", "signet": "signet", "regtest": "regtest"}
+INDEX_MAX = 2**31 - 1  # BIP-32: indexes above are hardened
+
+Derive = Callable[[int], tuple[str, bytes]]
+
+_SCRIPTS = {  # BIP-84, BIP-86, BIP-44, BIP-49
+    "wpkh": script.p2wpkh,
+    "tr": script.p2tr,
+    "pkh": script.p2pkh,
+    "sh(wpkh": lambda key: script.p2sh(script.p2wpkh(key)),
+}
+_PARAMETERS = {"main": "main", "test": "test", "testnet4": "test", "signet": "signet", "regtest": "regtest"}
+_ORIGIN = re.compile(r"\[[0-9a-fA-F]{8}(/[0-9]+[h'H]?)*\]")
+_STEP = re.compile(r"[0-9]{1,10}")
 
 
-def deriver(descriptor: str, network: str) -> Callable[[int], tuple[str, bytes]]:
-    """A function from an index to its address and scriptPubKey. Raises ValueError for what can't be watched."""
-    parsed = Descriptor.from_string(descriptor.partition("#")[0])
-    if any(key.is_private for key in parsed.keys):
-        raise ValueError("the descriptor has a private key: give only public keys to the service")
-    if not parsed.is_wildcard:
-        raise ValueError("the descriptor has no /* at its end: everyone would get the same address")
-    parameters = NETWORKS[_NETWORKS[network]]
+class BadDescriptor(ValueError):
+    """A descriptor that can't be watched; its text says why, for whoever wrote the configuration."""
+
+
+def deriver(descriptor: str, network: str) -> Derive:
+    """A function from an index to its address and scriptPubKey. Raises BadDescriptor."""
+    kind, key, path = _parsed(_without_checksum(descriptor), network)
+    branch = key.derive(path) if path else key
+    parameters, make = NETWORKS[_PARAMETERS[network]], _SCRIPTS[kind]
 
     @lru_cache(maxsize=1024)
     def derive(index: int) -> tuple[str, bytes]:
-        derived = parsed.derive(index)
-        return derived.address(parameters), derived.script_pubkey().data
+        script_pubkey = make(branch.child(index).key)
+        return script_pubkey.address(parameters), bytes(script_pubkey.data)
 
     return derive
+
+
+def _without_checksum(descriptor: str) -> str:
+    text, sign, given = descriptor.strip().partition("#")
+    if sign:
+        try:
+            right = checksum.checksum(text)
+        except EmbitError as error:
+            raise BadDescriptor(f"the descriptor has a character that none may have: {error}") from error
+        if given != right:
+            raise BadDescriptor(
+                f"the descriptor ends with the checksum {given!r}, but its text gives {right!r}: it was changed or"
+                " copied wrong; take it from the wallet again"
+            )
+    return text
+
+
+def _parsed(text: str, network: str) -> tuple[str, HDKey, list[int]]:
+    """Which script, the extended key, and the steps from it to the wildcard."""
+    kind = next((kind for kind in _SCRIPTS if text.startswith(kind + "(")), None)
+    closing = ")" * (kind.count("(") + 1) if kind else ""
+    if kind is None or not text.endswith(closing):
+        raise BadDescriptor(
+            f"the descriptor begins with {text[:12]!r}: only wpkh(…), tr(…), pkh(…) and sh(wpkh(…)) of one key are"
+            " watched, no multisig and no miniscript"
+        )
+    inner = text[len(kind) + 1 : -len(closing)]
+    if "," in inner:
+        raise BadDescriptor("the descriptor has scripts or further keys beside its key: only a single key is watched")
+    origin = _ORIGIN.match(inner)
+    if inner.startswith("[") and origin is None:
+        raise BadDescriptor("the part in [ ] is not a key's origin like [73c5da0a/84h/0h/0h]")
+    key, *steps = inner[origin.end() if origin else 0 :].split("/")
+    return kind, _extended_key(key, network), _path(steps)
+
+
+def _extended_key(text: str, network: str) -> HDKey:
+    wanted = "xpub" if network == "main" else "tpub"
+    if text[1:4] == "prv" or re.fullmatch(r"[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}", text):
+        raise BadDescriptor(
+            "the descriptor has a private key: it must never be given to the service. Take the wallet's public"
+            f" descriptor, with {wanted}…, and treat the key you wrote here as known to others"
+        )
+    if re.fullmatch(r"[0-9a-fA-F]{64,130}", text):
+        raise BadDescriptor(
+            f"the descriptor has a single public key, so everyone would get the same address: give a {wanted}…/0/*"
+        )
+    if text[1:4] == "pub" and text[0] not in "xt":
+        raise BadDescriptor(
+            f"{text[:4]} is a form that descriptors don't have (SLIP-132): export the key as {wanted}, and say what"
+            " it is for by wpkh(…), sh(wpkh(…)) or pkh(…)"
+        )
+    if text[:4] in {"xpub", "tpub"} and text[:4] != wanted:
+        raise BadDescriptor(f"{text[:4]} is a key of another network: {network!r} has {wanted}…")
+    try:
+        key = HDKey.from_base58(text)
+    except Exception as error:  # embit's errors have no common base
+        raise BadDescriptor(f"{text[:12]}… is not an extended public key ({wanted}…): {error}") from error
+    if key.is_private:
+        raise BadDescriptor("the descriptor has a private key: give only public keys to the service")
+    return key
+
+
+def _path(steps: list[str]) -> list[int]:
+    """The steps before the wildcard, which must be the last."""
+    for step in steps:
+        if step.endswith(("h", "'", "H")):
+            raise BadDescriptor(
+                f"/{step} after the extended key is hardened, which needs the private key: derive it in the wallet,"
+                " and write the step into the origin, [fingerprint/84h/0h/0h]xpub…"
+            )
+        if step.startswith(("<", "{")):
+            raise BadDescriptor(f"/{step} is several branches at once: give the receiving branch alone, usually /0/*")
+    if not steps or steps[-1] != "*":
+        raise BadDescriptor("the descriptor has no /* at its end, so everyone would get the same address")
+    for step in steps[:-1]:
+        if not _STEP.fullmatch(step) or int(step) > INDEX_MAX:
+            raise BadDescriptor(f"/{step} is not a step from one key to the next: only numbers, and /* at the end")
+    return [int(step) for step in steps[:-1]]

@@ -7,6 +7,7 @@ the sandbox's defaults under it.
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +17,7 @@ from msgspec import Meta
 from dtmf_server.config.reading import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
+from dtmf_server.core.money import SATS_MAX
 
 
 def _url(value: str) -> SplitResult | None:
@@ -60,6 +62,8 @@ def _is_network(value: str) -> bool:
 
 Host = Annotated[str, setting("a host name or IP address", re.compile(r"[0-9A-Za-z.:_%-]+\Z").match)]
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+# At most the depth to which the scanner can roll back.
+Confirmations = Annotated[int, Meta(ge=1, le=144, description="a whole number from 1 to 144")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")]
 
 
@@ -85,6 +89,13 @@ class Database(Section, frozen=True):
     ] = None
 
 
+class Larger(Section, frozen=True):
+    """A deposit of so many satoshis or more needs more confirmations."""
+
+    from_sats: Annotated[int, Meta(ge=1, le=SATS_MAX, description="satoshis, a whole number from 1")]
+    confirmations: Confirmations
+
+
 class Bitcoin(Section, frozen=True):
     """The chain deposits are watched on; without a descriptor, the simulated one."""
 
@@ -97,8 +108,9 @@ class Bitcoin(Section, frozen=True):
         setting("a descriptor like wpkh(…)#… without private keys", _is_public_descriptor, secret=True),
     ] = None
     rpc: Annotated[str | None, setting("http://user:password@host:port", _is_rpc_url, secret=True)] = None
-    # At most the depth to which the scanner can roll back.
-    confirmations: Annotated[int, Meta(ge=1, le=144, description="a whole number from 1 to 144")] = 2
+    poll_seconds: Annotated[float, Meta(ge=0.1, le=600, description="seconds from 0.1 to 600")] = 5.0
+    confirmations: Confirmations = 2
+    larger: tuple[Larger, ...] = ()
 
 
 class Carrier(Section, frozen=True):
@@ -187,6 +199,12 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node that sees its deposits"
     if bitcoin.rpc is not None and bitcoin.descriptor is None:
         yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses come"
+    for index, (less, more) in enumerate(pairwise((Larger(1, bitcoin.confirmations), *bitcoin.larger))):
+        if more.from_sats <= less.from_sats or more.confirmations < less.confirmations:
+            yield (
+                ("bitcoin", "larger", index, "from_sats"),
+                "must ascend, and confirmations with it, from table to table",
+            )
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:

@@ -25,7 +25,9 @@ async def run_what_is_due(runtime: Runtime) -> None:
 
 
 async def chain_followed(runtime: Runtime) -> None:
-    """Waits until every block and every unmined output of the simulated chain has been seen."""
+    """Waits until every block and every unmined output of the simulated chain has been seen; a real one takes its time."""
+    if runtime.settings.network != "simulated":
+        return
     await _until(runtime, "deposits", _is_followed)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from dtmf_server.core.chain import ChainStep, Output, confirmations, status_of_deposit
-from dtmf_server.core.errors import TooManyUnusedAddresses
+from dtmf_server.core.chain import Block, ChainStep, Depths, Mempool, Output, confirmations, required, status_of_deposit
+from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.operations.books import Books, open_books
-from dtmf_server.storage import accounts, deposits
+from dtmf_server.storage import accounts, chain_state, deposits
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
@@ -17,8 +17,12 @@ Derive = Callable[[int], tuple[str, bytes]]
 
 
 def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
-    """An address never given to anyone before. Raises TooManyUnusedAddresses."""
+    """An address never given to anyone before. Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no
+    block of a real chain was followed: coins could otherwise arrive below the block from which we follow it."""
     accounts.hold(tx, account_id)
+    state = chain_state.load(tx)
+    if state is not None and state["network"] != "simulated" and deposits.tip(tx) is None:
+        raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
     if deposits.unused_addresses(tx, account_id) >= UNUSED_ADDRESSES_MAX:
         raise TooManyUnusedAddresses
     index = deposits.next_descriptor_index(tx)
@@ -49,32 +53,47 @@ def newest_of(tx: Tx, account_id: int, *, limit: int) -> list[tuple[Row, int]]:
     return [(row, confirmations(row["height"], height)) for row in rows]
 
 
-def follow(tx: Tx, step: ChainStep, *, required: int, now_us: int, rest_us: int) -> None:
+def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
     deposits.unmine_above(tx, step.fork_height)
     deposits.forget_blocks_above(tx, step.fork_height)
+    new: set[tuple[str, int]] = set()
     for block in step.blocks:
         deposits.add_block(tx, height=block.height, hash_=block.hash, keep=REORG_WINDOW)
-        _note_outputs(tx, list(block.outputs), height=block.height, now_us=now_us)
-    _note_outputs(tx, list(step.mempool), height=None, now_us=now_us)
+        new |= _note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
+    if step.mempool is not None:
+        new |= _note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
     tip = deposits.tip(tx)
     if tip is not None:
-        in_mempool = {(output.txid, output.vout) for output in step.mempool}
-        _move_on(tx, tip["height"], in_mempool=in_mempool, required=required, now_us=now_us, rest_us=rest_us)
+        _move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
     tx.notify("deposits")
 
 
-def mempool_followed(tx: Tx, mempool: Sequence[Output]) -> bool:
+def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us: int, rest_us: int) -> bool:
+    """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
+    followed = deposits.tip(tx)
+    if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
+        return False
+    new = _note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
+    _move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
+    chain_state.rescanned(tx, block.height + 1 if block.height < tip[0] else None)
+    tx.notify("deposits")
+    return True
+
+
+def mempool_followed(tx: Tx, mempool: Mempool) -> bool:
     """Whether every unmined output that is ours is known."""
-    owners = deposits.owners(tx, {output.script_pubkey for output in mempool})
+    owners = deposits.owners(tx, {output.script_pubkey for output in mempool.outputs})
     return all(
         output.script_pubkey not in owners or deposits.by_outpoint(tx, output.txid, output.vout) is not None
-        for output in mempool
+        for output in mempool.outputs
     )
 
 
-def _note_outputs(tx: Tx, outputs: list[Output], *, height: int | None, now_us: int) -> None:
-    """Notes where each output that is ours stands now; one seen for the first time becomes a deposit."""
+def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
+    """Notes where each output that is ours stands now. One seen for the first time becomes a deposit: those are
+    given back, by outpoint."""
+    new: set[tuple[str, int]] = set()
     owners = deposits.owners(tx, {output.script_pubkey for output in outputs})
     for output in outputs:
         owner = owners.get(output.script_pubkey)
@@ -85,6 +104,7 @@ def _note_outputs(tx: Tx, outputs: list[Output], *, height: int | None, now_us: 
             if height is not None:
                 deposits.set_height(tx, known["id"], height)
             continue
+        new.add((output.txid, output.vout))
         deposits.mark_used(tx, owner["id"])
         deposits.add(
             tx,
@@ -95,14 +115,16 @@ def _note_outputs(tx: Tx, outputs: list[Output], *, height: int | None, now_us: 
             height=height,
             now_us=now_us,
         )
+    return new
 
 
 def _move_on(
     tx: Tx,
     tip_height: int,
+    mempool: Mempool | None,
+    new: set[tuple[str, int]],
     *,
-    in_mempool: set[tuple[str, int]],
-    required: int,
+    depths: Depths,
     now_us: int,
     rest_us: int,
 ) -> None:
@@ -112,11 +134,11 @@ def _move_on(
         status = status_of_deposit(
             deposit["status"],
             height=deposit["height"],
-            in_mempool=(deposit["txid"], deposit["vout"]) in in_mempool,
+            in_mempool=None if mempool is None else deposit["txid"] in mempool.txids,
             tip_height=tip_height,
-            required=required,
+            required=required(depths, deposit["amount"]),
         )
-        first_seen = deposit["seen_at_us"] == now_us and status == "pending"
+        first_seen = status == "pending" and (deposit["txid"], deposit["vout"]) in new
         if status != deposit["status"] or first_seen:
             changes.append((deposit, status))
     if not changes:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from dtmf_server.core.chain import Block, Output
+from dtmf_server.core.chain import Block, Mempool, Output
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.storage import deposits, messages, service, simulated_chain
 from dtmf_server.storage.db import Row, Tx
@@ -47,12 +47,14 @@ def chain_block(tx: Tx, height: int) -> Block | None:
     hash_ = simulated_chain.block_hash(tx, height)
     if hash_ is None:
         return None
-    return Block(height, hash_, [_output(row) for row in simulated_chain.outputs(tx, height)])
+    previous = simulated_chain.block_hash(tx, height - 1) or ""
+    return Block(height, hash_, previous, [_output(row) for row in simulated_chain.outputs(tx, height)])
 
 
-def chain_mempool(tx: Tx) -> list[Output]:
+def chain_mempool(tx: Tx) -> Mempool:
     """What waits to be mined."""
-    return [_output(row) for row in simulated_chain.outputs(tx, None)]
+    outputs = [_output(row) for row in simulated_chain.outputs(tx, None)]
+    return Mempool({output.txid for output in outputs}, outputs)
 
 
 def sent(tx: Tx, account_id: int) -> list[Row]:

@@ -56,6 +56,10 @@ class Tx:
         if rows:
             self._dialect.update(self._cursor, table, columns, rows)
 
+    def matching(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
+        """The rows whose column, a unique one, has one of these values."""
+        return self._dialect.matching(self._cursor, table, column, values) if values else []
+
     def draw_ids(self, table: Table, count: int) -> Sequence[int]:
         """Ids for new rows, ascending. Lock the account first where their order matters."""
         return self._dialect.draw_ids(self._cursor, table, count) if count else ()

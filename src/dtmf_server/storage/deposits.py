@@ -31,6 +31,11 @@ def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
     )
 
 
+def any_address(tx: Tx) -> bool:
+    """Whether any address was ever given out."""
+    return tx.one("SELECT id FROM addresses LIMIT 1") is not None
+
+
 def unused_addresses(tx: Tx, account_id: int) -> int:
     """How many of the account's addresses have never received anything."""
     row = tx.one(
@@ -62,17 +67,41 @@ def address(tx: Tx, address: str) -> Row | None:
     return tx.one("SELECT id, account_id, script_pubkey FROM addresses WHERE address = :address", address=address)
 
 
+def address_by_id(tx: Tx, address_id: int) -> Row:
+    """One of our addresses."""
+    row = tx.one("SELECT address, descriptor_index FROM addresses WHERE id = :id", id=address_id)
+    assert row is not None
+    return row
+
+
+def last_used_index(tx: Tx) -> int:
+    """The highest index whose address has received something, 0 for none."""
+    row = tx.one("SELECT max(descriptor_index) AS last FROM addresses WHERE used")
+    assert row is not None
+    return int(row["last"] or 0)
+
+
+def last_index(tx: Tx) -> int:
+    """The highest index that was given to anyone, 0 for none."""
+    row = tx.one("SELECT max(descriptor_index) AS last FROM addresses")
+    assert row is not None
+    return int(row["last"] or 0)
+
+
+def all_deposits(tx: Tx, *, after: int, limit: int) -> list[Row]:
+    """Deposits of every account with ids above `after`, oldest first."""
+    return tx.all(
+        "SELECT d.id, d.txid, d.vout, d.account_id, a.address, d.amount, d.height, d.status FROM deposits d"
+        " JOIN addresses a ON a.id = d.address_id WHERE d.id > :after ORDER BY d.id LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
+
+
 def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
     """Whose addresses these are; scripts that are nobody's are left out."""
-    found = {}
-    for script_pubkey in script_pubkeys:
-        row = tx.one(
-            "SELECT id, account_id, address FROM addresses WHERE script_pubkey = :script_pubkey",
-            script_pubkey=script_pubkey,
-        )
-        if row is not None:
-            found[script_pubkey] = row
-    return found
+    rows = tx.matching(schema.addresses, "script_pubkey", sorted(set(script_pubkeys)))
+    return {bytes(row["script_pubkey"]): row for row in rows}
 
 
 def mark_used(tx: Tx, address_id: int) -> None:

@@ -41,6 +41,9 @@ class Dialect(Protocol):
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Sets each row's columns but the first, which is the key."""
 
+    def matching(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
+        """The rows whose column has one of these values; the column is unique."""
+
     def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """Ids nobody else gets, ascending."""
 
@@ -73,6 +76,11 @@ class SQLite:
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One prepared statement, stepped once per row."""
         cursor.executemany(_sqlite_update(table.name, columns), [(*values, key) for key, *values in rows])
+
+    def matching(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
+        """One prepared statement, stepped once per value."""
+        statement = f"SELECT * FROM {table.name} WHERE {column} = ?"
+        return [row for value in values for row in cursor.execute(statement, (value,))]
 
     def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """The ids after the highest: the one writer is alone, and rolls back what it does not keep."""
@@ -125,6 +133,13 @@ class PostgreSQL:
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One statement for all rows: each column an array."""
         cursor.execute(_postgresql_update(table, columns), _transposed(rows))
+
+    def matching(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
+        """One statement for all values: an array."""
+        statement = f"SELECT * FROM {table.name} WHERE {column} = ANY({_arrays(table, [column])})"
+        cursor.execute(statement, (list(values),))
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
     def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """The sequence's next values. Ids of one account ascend in commit order: its row is locked first."""

@@ -46,6 +46,15 @@ def append(tx: Tx, transfers: list[Transfer]) -> None:
     )
 
 
+def of_reference(tx: Tx, account_id: int, reference: str) -> list[Row]:
+    """What was booked for an account for this reason, oldest first."""
+    return tx.all(
+        "SELECT id, kind, amount FROM transfers WHERE account_id = :account_id AND reference = :reference ORDER BY id",
+        account_id=account_id,
+        reference=reference,
+    )
+
+
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     """An account's transfers with ids above `after`, oldest first."""
     return tx.all(

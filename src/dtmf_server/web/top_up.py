@@ -1,9 +1,11 @@
 """`/top-up`: an address to send coins to, as text and as a QR code, and what has arrived."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Response, get, post
 
+from dtmf_server.core.chain import required
 from dtmf_server.core.errors import DepositsUnavailable, Refusal
 from dtmf_server.operations import account, deposit
 from dtmf_server.storage import deposits
@@ -52,7 +54,8 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
         gather,
         status=visits.status_of(refusal),
         nav="top-up",
-        confirmations=runtime.settings.confirmations,
+        confirmations=required(runtime.settings.confirmations, 0),
+        needs=partial(required, runtime.settings.confirmations),
         takes_coins=runtime.derive is not None,
         **visits.refused(form, refusal),
     )

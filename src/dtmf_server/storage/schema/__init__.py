@@ -5,7 +5,14 @@ migration can find it on both engines. Append-only tables get triggers (`dialect
 """
 
 from dtmf_server.storage.schema.base import metadata
-from dtmf_server.storage.schema.bitcoin import addresses, chain_blocks, deposits, simulated_blocks, simulated_outputs
+from dtmf_server.storage.schema.bitcoin import (
+    addresses,
+    chain_blocks,
+    chain_state,
+    deposits,
+    simulated_blocks,
+    simulated_outputs,
+)
 from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
@@ -16,6 +23,7 @@ __all__ = [
     "addresses",
     "attempts",
     "chain_blocks",
+    "chain_state",
     "deliveries",
     "deposits",
     "destinations",

@@ -4,17 +4,18 @@ import argparse
 import contextlib
 import os
 import socket
-import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import dtmf_server
 from dtmf_server import config, log
+from dtmf_server.cli import deposits
+from dtmf_server.cli.places import current, existing, make_folder, opening, url_of
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
 from dtmf_server.storage.db import Tx
-from dtmf_server.storage.open import open_database, sqlite_path
+from dtmf_server.storage.open import open_database
 
 DEFAULT_PORT = 8000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, metavar="FILE")
     restore = _command(commands, "restore", _restore, "fill an empty database from a backup, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
+    deposits.add(commands, _command)
     return parser
 
 
@@ -98,41 +100,11 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _url(options: argparse.Namespace, configuration: Config) -> str:
-    """The database: --database, else the configuration's, else a SQLite file in --data."""
-    url = options.database or configuration.database.url
-    if url is None:
-        url = f"sqlite:///{options.data / 'dtmf.db'}"
-    if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///":
-        raise ConfigError(f"--database {url.partition('://')[0]}://…: give sqlite:///path or postgresql://…")
-    return str(url)
-
-
-def _existing(options: argparse.Namespace, configuration: Config) -> str:
-    """The same for commands that look after a database: it must be there."""
-    url = _url(options, configuration)
-    if url.startswith("sqlite:///") and not sqlite_path(url).exists():
-        raise ConfigError(f"there is no database at {sqlite_path(url)}: name its folder with --data DIR")
-    return url
-
-
-def _current(options: argparse.Namespace, configuration: Config) -> str:
-    """The same for commands that read it: its tables must be the newest."""
-    from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
-
-    url = _existing(options, configuration)
-    with _opening(url):
-        revision, head = migrate.current(url), migrate.head()
-    if revision != head:
-        raise CannotStart(f"the database is at {revision or 'nothing'}, this program at {head}: dtmf-server migrate")
-    return url
-
-
 def _migrate(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
-    url = _existing(options, configuration)
-    with _opening(url):
+    url = existing(options, configuration)
+    with opening(url):
         before = migrate.current(url)
         migrate.upgrade(url)
         after = migrate.current(url)
@@ -143,7 +115,7 @@ def _migrate(options: argparse.Namespace, configuration: Config) -> int:
 def _verify(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(_current(options, configuration))) as db:
+    with contextlib.closing(open_database(current(options, configuration))) as db:
         summary, differences = db.read_now(lambda tx: (verify.summary(tx), verify.differences(tx)))
     for difference in differences:
         _say(difference)
@@ -154,7 +126,7 @@ def _verify(options: argparse.Namespace, configuration: Config) -> int:
 def _backup(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(_current(options, configuration))) as db:
+    with contextlib.closing(open_database(current(options, configuration))) as db:
         rows = db.read_now(lambda tx: archive.write(tx, options.file, revision=migrate.head()))
     _say(f"{rows} rows in {options.file}")
     return 0
@@ -173,11 +145,11 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
 
     if not options.file.exists():
         raise ConfigError(f"there is no backup at {options.file}")
-    url = _url(options, configuration)
-    _make_folder(url)
+    url = url_of(options, configuration)
+    make_folder(url)
     try:
         with startup.only_process(url):
-            with _opening(url):
+            with opening(url):
                 migrate.upgrade(url, archive.revision_of(options.file))
             with contextlib.closing(open_database(url)) as db:
                 rows, summary = db.write_now(restore)
@@ -186,25 +158,6 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
         raise CannotStart(str(error)) from error
     _say(f"{rows} rows restored; {summary}: the books are right")
     return 0
-
-
-def _make_folder(url: str) -> None:
-    if url.startswith("sqlite:///"):
-        with _opening(url):
-            sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def _opening(name: str) -> Iterator[None]:
-    """Says in one line what keeps a database or file from being opened: its folder, its server, what it holds."""
-    from alembic.util import CommandError  # noqa: PLC0415 - `--help` does not wait for it
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
-
-    try:
-        yield
-    except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as error:
-        cause = getattr(error, "orig", None) or error  # without the statement that SQLAlchemy quotes
-        raise CannotStart(f"can't open {log.mask(name)}: {' '.join(str(cause).split())}") from error
 
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:
@@ -217,12 +170,12 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
             f"a sandbox on {host} would give anyone who reaches it numbers and coins: add --sandbox if that is"
             ' meant, or set mode = "production" in a configuration'
         )
-    url = _url(options, configuration)
+    url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
-    _make_folder(url)
+    make_folder(url)
     with contextlib.ExitStack() as held:
-        with _opening(url):
+        with opening(url):
             held.enter_context(startup.only_process(url))
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
@@ -232,7 +185,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
             listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
             lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
             if configuration.mode == "sandbox":
-                with _opening(f"the token file {options.data / 'token'}"):
+                with opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
                     (options.data / "url").write_text(f"{_url_of(host, listener)}\n", encoding="ascii")

@@ -1,0 +1,66 @@
+"""Blocks and transactions as a node's bytes have them (verbosity 0), read by embit; our outputs among them.
+
+Only transactions that pay us are hashed: a block of thousands costs little more than embit takes to read it.
+"""
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+from embit import compact, hashes
+from embit.transaction import Transaction
+
+from dtmf_server.core.chain import Block, Output
+
+_HEADER_BYTES = 80
+
+Transactions = list[Any]  # embit's Transaction
+
+
+def header_of(raw: bytes) -> tuple[str, str]:
+    """A block's hash, and that of the block before it."""
+    return hashes.double_sha256(raw[:_HEADER_BYTES])[::-1].hex(), raw[4:36][::-1].hex()
+
+
+def transactions_of(raw: bytes) -> Transactions:
+    """The transactions of a block. Raises ValueError for anything else than one whole block."""
+    stream = BytesIO(raw)
+    stream.seek(_HEADER_BYTES)
+    found: Transactions = _read(lambda: [Transaction.read_from(stream) for _ in range(compact.read_from(stream))])
+    if stream.read(1):
+        raise ValueError("there is more behind the block's last transaction")
+    return found
+
+
+def transaction_of(raw: bytes) -> Any:
+    """One transaction. Raises ValueError for anything else."""
+    return _read(lambda: Transaction.parse(raw))
+
+
+def scripts_of(transactions: Iterable[Any]) -> set[bytes]:
+    """Every scriptPubKey that is paid."""
+    return {output.script_pubkey.data for transaction in transactions for output in transaction.vout}
+
+
+def outputs_to(transactions: Iterable[Any], ours: set[bytes]) -> list[Output]:
+    """The outputs that pay one of our scripts."""
+    found = []
+    for transaction in transactions:
+        paid = [(vout, out) for vout, out in enumerate(transaction.vout) if out.script_pubkey.data in ours]
+        if paid:
+            txid = transaction.txid().hex()
+            found += [Output(txid, vout, bytes(out.script_pubkey.data), out.value) for vout, out in paid]
+    return found
+
+
+def block_of(raw: bytes, height: int, transactions: Transactions, ours: set[bytes]) -> Block:
+    """The block, with the outputs that are ours."""
+    hash_, previous = header_of(raw)
+    return Block(height, hash_, previous, outputs_to(transactions, ours))
+
+
+def _read(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # embit's errors have no common base
+        raise ValueError(f"not a transaction's bytes: {error!r}") from error

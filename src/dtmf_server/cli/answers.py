@@ -1,0 +1,136 @@
+"""What the operator asks about deposits, answered from the database and from the node."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+from dtmf_server.bitcoin.chain import CantFollow
+from dtmf_server.bitcoin.core_rpc import CoreChain
+from dtmf_server.bitcoin.rpc import Rpc
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.operations import explain, found
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage import chain_state, deposits
+from dtmf_server.workers.chain import look, ours
+
+PAGE = 500
+_OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
+
+
+def list_deposits(runtime: Runtime) -> None:
+    """Prints every deposit, oldest first."""
+    after = 0
+    while rows := runtime.db.read_now(partial(deposits.all_deposits, after=after, limit=PAGE)):
+        for row in rows:
+            where = f"block {row['height']}" if row["height"] is not None else "no block"
+            print(f"{row['txid']}:{row['vout']}  {row['status']:8}  {row['amount']:>12} sat  {where}")
+            print(f"    account {row['account_id']}, {row['address']}")
+        after = rows[-1]["id"]
+    state = runtime.db.read_now(chain_state.load)
+    tip = runtime.db.read_now(deposits.tip)
+    print(f"followed to block {tip['height']}" if tip else "no block followed yet")
+    if state is not None and state["trouble"]:
+        print(f"nothing is credited: {state['trouble']}")
+
+
+def ask_rescan(runtime: Runtime, height: int) -> None:
+    """Has the running service read the blocks from that height on again. Raises CannotStart."""
+    tip = runtime.db.read_now(deposits.tip)
+    if tip is None or runtime.settings.network == "simulated":
+        raise CannotStart("no real chain was followed yet: there is nothing to read again")
+    if height > tip["height"]:
+        raise CannotStart(f"--from {height}: the chain was followed to block {tip['height']} only")
+    runtime.db.write_now(lambda tx: chain_state.ask_rescan(tx, height))
+    print(f"blocks {height} to {tip['height']} are read again as soon as the service runs; nothing is credited twice")
+
+
+def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
+    """Prints what is known of `txid:vout`; 1 if nothing is. Raises CannotStart for something else."""
+    parts = _OUTPOINT.fullmatch(outpoint)
+    if parts is None:
+        raise CannotStart(f"{outpoint!r} is no outpoint: give the transaction's id, a colon and the output's number")
+    txid, vout = parts[1], int(parts[2])
+    depths = runtime.settings.confirmations
+    said = runtime.db.read_now(lambda tx: explain.explain(tx, txid, vout, depths=depths))
+    if said is not None:
+        print("\n".join(said))
+        return 0
+    print("No deposit of ours is known by this outpoint.")
+    if runtime.settings.node is not None:
+        print(_node_says(runtime, txid, vout))
+    return 1
+
+
+def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
+    """What the node knows of an outpoint that we have not noted."""
+
+    async def ask() -> str:
+        async with _chain(runtime) as chain:
+            output = await chain.output(txid, vout)
+        if output is None:
+            return "The node knows no such output that is unspent, in a block or in its mempool."
+        paid, depth = output
+        if not await ours(runtime, {paid.script_pubkey}):
+            return f"The node knows it: {paid.amount} satoshis, {depth} confirmations, to an address that is not ours."
+        return (
+            f"It pays {paid.amount} satoshis to an address of ours with {depth} confirmations and was not noted: see that"
+            " the service runs and follows the chain; `dtmf-server deposits rescan --from HEIGHT` reads its block again."
+        )
+
+    try:
+        return asyncio.run(ask())
+    except CantFollow as error:
+        return f"The node could not be asked: {error}."
+
+
+def restore(runtime: Runtime, *, descriptor: str, gap: int, from_height: int | None) -> None:
+    """Fills an empty database with the descriptor's addresses and what is on them. Raises CannotStart."""
+    try:
+        account_id, count, sats = asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, from_height))
+    except CantFollow as error:
+        raise CannotStart(str(error)) from error
+    print(f"{count} deposits found, {sats} satoshis credited to the suspense account {account_id}")
+
+
+async def _restore(runtime: Runtime, descriptor: str, gap: int, from_height: int | None) -> tuple[int, int, int]:
+    db, derive = runtime.db, runtime.derive
+    assert derive is not None, "there is a descriptor"
+    now_us = runtime.clock.wall_us()
+    account_id = await db.write(lambda tx: found.open_suspense_account(tx, now_us=now_us))
+    async with _chain(runtime) as chain:
+        await _extend(runtime, account_id, gap)
+        while True:
+            last = await db.read(deposits.last_index)
+            unspent = await chain.unspent(descriptor, last)
+            await db.write(lambda tx, unspent=unspent: found.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
+            if from_height is not None:
+                await db.write(lambda tx: chain_state.ask_rescan(tx, from_height))
+            if trouble := await look(runtime, chain):
+                raise CantFollow(trouble)
+            if not await _extend(runtime, account_id, gap):
+                break
+    rows = await db.read(lambda tx: deposits.deposits_of(tx, account_id))
+    return account_id, len(rows), sum(row["amount"] for row in rows if row["status"] == "credited")
+
+
+async def _extend(runtime: Runtime, account_id: int, gap: int) -> bool:
+    """Watches addresses up to so many behind the last that was used; False if they are watched already."""
+    derive, now_us = runtime.derive, runtime.clock.wall_us()
+    assert derive is not None, "there is a descriptor"
+    last, used = await runtime.db.read(lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx)))
+    indexes = range(last + 1, used + gap + 1)
+    await runtime.db.write(lambda tx: found.watch(tx, account_id, indexes, derive=derive, now_us=now_us))
+    return bool(indexes)
+
+
+@asynccontextmanager
+async def _chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
+    """The node of the settings, asked by this command alone."""
+    settings = runtime.settings
+    if settings.node is None or settings.network is None:
+        raise CantFollow("no node is configured: set bitcoin.rpc")
+    async with Rpc(settings.node) as rpc:
+        yield CoreChain(rpc, settings.network, partial(ours, replace(runtime)))

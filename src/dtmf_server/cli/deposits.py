@@ -1,0 +1,90 @@
+"""The operator's commands about deposits: `dtmf-server deposits …` and `dtmf-server init`."""
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from dtmf_server.cli.places import current, make_folder, opening, url_of
+from dtmf_server.config import Config, ConfigError
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
+    """Adds them to the parser; `command` makes one with the options that all have."""
+    text = "look after deposits: list them, explain one, read blocks again"
+    deposits = commands.add_parser("deposits", help=text, description=text[0].upper() + text[1:] + ".")
+    actions = deposits.add_subparsers(title="actions", required=True, metavar="ACTION")
+    command(actions, "list", _deposits, "every deposit, oldest first").set_defaults(action="list")
+    explain = command(actions, "explain", _deposits, "say in words what became of one output")
+    explain.add_argument("outpoint", metavar="TXID:VOUT")
+    explain.set_defaults(action="explain")
+    rescan = command(actions, "rescan", _deposits, "have the running service read blocks again")
+    rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
+    rescan.set_defaults(action="rescan")
+    init = command(commands, "init", _init, "fill an empty database from the chain, when the old one was lost")
+    init.add_argument("--descriptor", metavar="DESCRIPTOR", help="instead of bitcoin.descriptor of the configuration")
+    init.add_argument(
+        "--gap", type=_count, default=1000, metavar="N", help="look until so many addresses in a row are unused (1000)"
+    )
+    init.add_argument(
+        "--from-height", type=_count, metavar="HEIGHT", help="read the blocks from there on: finds spent deposits too"
+    )
+    init.add_argument(
+        "--replace-descriptor",
+        action="store_true",
+        help="instead: new addresses come from this descriptor from now on; those given before stay watched",
+    )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 999999999")
+    return int(text)
+
+
+def _deposits(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli import answers  # noqa: PLC0415 - the same
+
+    runtime = startup.runtime_beside(configuration, current(options, configuration))
+    with contextlib.closing(runtime.db):
+        if options.action == "explain":
+            return answers.explain_outpoint(runtime, options.outpoint)
+        if options.action == "rescan":
+            answers.ask_rescan(runtime, options.from_height)
+        else:
+            answers.list_deposits(runtime)
+    return 0
+
+
+def _init(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli import answers  # noqa: PLC0415 - the same
+
+    if options.descriptor is not None:
+        bitcoin = msgspec.structs.replace(configuration.bitcoin, descriptor=options.descriptor)
+        configuration = msgspec.structs.replace(configuration, bitcoin=bitcoin)
+    if configuration.bitcoin.descriptor is None or configuration.bitcoin.rpc is None:
+        raise ConfigError("init needs bitcoin.rpc and a descriptor, of the configuration or from --descriptor")
+    url = url_of(options, configuration)
+    make_folder(url)
+    with contextlib.ExitStack() as held:
+        with opening(url):
+            held.enter_context(startup.only_process(url))
+            if options.replace_descriptor:
+                startup.replace_descriptor(configuration, url)
+                print("new addresses come from this descriptor from now on")
+                return 0
+            runtime = startup.open_runtime(configuration, url)
+        held.enter_context(contextlib.closing(runtime.db))
+        answers.restore(
+            runtime,
+            descriptor=configuration.bitcoin.descriptor,
+            gap=options.gap,
+            from_height=options.from_height,
+        )
+    return 0

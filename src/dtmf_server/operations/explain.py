@@ -1,0 +1,40 @@
+"""What the database knows of one outpoint, in words for the operator."""
+
+from dtmf_server.core.chain import Depths, confirmations, required
+from dtmf_server.storage import chain_state, deposits, entries
+from dtmf_server.storage.db import Row, Tx
+
+
+def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None:
+    """Sentences about a deposit, None if it was never seen."""
+    deposit = deposits.by_outpoint(tx, txid, vout)
+    if deposit is None:
+        return None
+    tip = deposits.tip(tx)
+    address = deposits.address_by_id(tx, deposit["address_id"])
+    said = [
+        f"It pays {deposit['amount']} satoshis to {address['address']}, index {address['descriptor_index']} of the"
+        f" descriptor, given to account {deposit['account_id']}.",
+        _standing(deposit, tip["height"] if tip else 0, required(depths, deposit["amount"])),
+    ]
+    said += [
+        f"Booked: {row['kind']}, {row['amount']} satoshis, transfer {row['id']}."
+        for row in entries.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
+    ]
+    state = chain_state.load(tx)
+    if state is not None and state["trouble"]:
+        said.append(f"Nothing is credited at the moment: {state['trouble']}.")
+    return said
+
+
+def _standing(deposit: Row, tip_height: int, needed: int) -> str:
+    depth = confirmations(deposit["height"], tip_height)
+    where = f"in block {deposit['height']}, {depth} deep" if depth else "in no block of the best chain"
+    match deposit["status"]:
+        case "credited":
+            return f"It is credited: {where}."
+        case "reversed":
+            return f"It was credited and taken back: it is {where}. It is credited again at {needed} confirmations."
+        case "gone":
+            return "It is gone: its transaction is in no block and not in the node's mempool, replaced or dropped."
+    return f"It is pending: {where}; an amount like this needs {needed} confirmations."

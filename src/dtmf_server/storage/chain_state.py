@@ -1,0 +1,51 @@
+"""The one row about the chain: which it is, how the last look at its node went, what is to be read again."""
+
+from dtmf_server.storage.db import Row, Tx
+
+
+def load(tx: Tx) -> Row | None:
+    """The row, None before the service first started with a chain."""
+    return tx.one("SELECT network, descriptor, looked_at_us, node_height, trouble, rescan_height FROM chain_state")
+
+
+def fix(tx: Tx, *, network: str, descriptor: str) -> Row:
+    """The row, made if there was none: of several processes that start at once the others wait here for the first."""
+    tx.run(
+        "INSERT INTO chain_state (id, network, descriptor) VALUES (1, :network, :descriptor)"
+        " ON CONFLICT (id) DO NOTHING",
+        network=network,
+        descriptor=descriptor,
+    )
+    row = load(tx)
+    assert row is not None
+    return row
+
+
+def replace_descriptor(tx: Tx, descriptor: str) -> None:
+    """New addresses come from this one; those given before are watched all the same."""
+    tx.run("UPDATE chain_state SET descriptor = :descriptor", descriptor=descriptor)
+
+
+def looked(tx: Tx, *, at_us: int, node_height: int | None, trouble: str | None) -> None:
+    """Notes how a look at the node went; its height stays what it was where it is not known."""
+    tx.run(
+        "UPDATE chain_state SET looked_at_us = :at_us, node_height = coalesce(:node_height, node_height),"
+        " trouble = :trouble",
+        at_us=at_us,
+        node_height=node_height,
+        trouble=trouble,
+    )
+
+
+def ask_rescan(tx: Tx, height: int) -> None:
+    """Blocks from that height on are to be read again; from a lower one if that was asked for already."""
+    tx.run(
+        "UPDATE chain_state SET rescan_height = CASE WHEN rescan_height < :height THEN rescan_height ELSE :height END",
+        height=height,
+    )
+    tx.notify("chain")
+
+
+def rescanned(tx: Tx, height: int | None) -> None:
+    """The next block to read again, None when there is none."""
+    tx.run("UPDATE chain_state SET rescan_height = :height", height=height)

@@ -1,0 +1,137 @@
+"""Bitcoin Core for the tests: BITCOIND, the one in PATH, or one built once from source and kept in the user's cache.
+
+`python tests/bitcoin/bitcoind.py` prints where it is. The source is what PyPI's py-bitcoinkernel carries: a snapshot,
+good for tests on regtest, never for real money.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+SDIST = "py-bitcoinkernel==0.1.0a5"
+SHA256 = "71b91eecac7a8b07248be04471c3bf98016b38bf823aefd28f7b31179940520d"
+PACKAGES = ["g++", "cmake", "ninja-build", "pkgconf", "libboost-dev", "libevent-dev", "libsqlite3-dev"]
+WITHOUT = ["TESTS", "TX", "UTIL", "BITCOIN_BIN", "CLI"]
+OPTIONS = [
+    "-DCMAKE_BUILD_TYPE=None",
+    "-DCMAKE_CXX_FLAGS=-O1 -g0",
+    *(f"-DBUILD_{name}=OFF" for name in WITHOUT),
+    *(f"-DENABLE_{name}=OFF" for name in ("IPC", "EXTERNAL_SIGNER")),
+    *(f"-DWITH_{name}=OFF" for name in ("ZMQ", "EMBEDDED_ASMAP")),
+    "-DINSTALL_MAN=OFF",
+]
+BUILD_TIMEOUT_S = 5400
+PROGRESS_EVERY_S = 30
+
+
+class NoBitcoind(Exception):
+    """There is none, and none can be built."""
+
+
+def bitcoind() -> Path:
+    """A bitcoind that runs; built if there is none. Raises NoBitcoind."""
+    if named := os.environ.get("BITCOIND"):
+        return _running(Path(named), "BITCOIND")
+    if found := shutil.which("bitcoind"):
+        return _running(Path(found), "PATH")
+    kept = _cache() / f"bitcoind-{SHA256[:12]}"
+    if not kept.exists():
+        _build(kept)
+    return _running(kept, "the cache")
+
+
+def _running(program: Path, source: str) -> Path:
+    try:
+        subprocess.run([program, "-version"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoBitcoind(f"{program} (from {source}) does not run: {error}") from error
+    return program
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dtmf"
+
+
+def _build(kept: Path) -> None:
+    _install_packages()
+    with tempfile.TemporaryDirectory(prefix="dtmf-bitcoind-") as folder:
+        source = _source(Path(folder))
+        build = Path(folder) / "build"
+        _say("configuring Bitcoin Core …")
+        _run(["cmake", "-G", "Ninja", "-S", source, "-B", build, *OPTIONS], Path(folder) / "cmake.log")
+        _say("building bitcoind, once: about 10 minutes on two cores …")
+        _run(["ninja", "-C", build, "bitcoind"], Path(folder) / "ninja.log")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        finished = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.copy2(build / "bin" / "bitcoind", finished)
+        finished.rename(kept)
+
+
+def _install_packages() -> None:
+    """Debian's packages for the build, where they are missing and may be installed."""
+    looked = {name: subprocess.run(["dpkg", "-s", name], check=False, capture_output=True) for name in PACKAGES}
+    missing = [name for name, done in looked.items() if done.returncode]
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        raise NoBitcoind(f"to build bitcoind, install: apt install {' '.join(missing)} (or set BITCOIND)")
+    _say(f"installing {' '.join(missing)} …")
+    quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
+    subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)  # type: ignore[call-overload]  # shared options
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
+    subprocess.run(install, check=True, **quiet)  # type: ignore[call-overload]  # shared options
+
+
+def _source(folder: Path) -> Path:
+    """The source of Bitcoin Core, its archive checked by its hash."""
+    _say("fetching the source …")
+    fetch = ["pip", "download", "--quiet", "--no-deps", "--no-binary", "py-bitcoinkernel", "--dest", folder, SDIST]
+    done = subprocess.run([sys.executable, "-m", *map(str, fetch)], check=False, capture_output=True, text=True)
+    archives = list(folder.glob("py*bitcoinkernel*.tar.gz"))
+    if not archives:
+        raise NoBitcoind(f"{SDIST} could not be fetched:\n{done.stderr[-2000:]}")
+    if hashlib.sha256(archives[0].read_bytes()).hexdigest() != SHA256:
+        raise NoBitcoind(f"{archives[0].name} is not the archive known by its hash")
+    with tarfile.open(archives[0]) as archive:
+        archive.extractall(folder, filter="data")
+    return next(folder.glob("py*bitcoinkernel*/depend/bitcoin"))
+
+
+def _run(command: list[object], log: Path) -> None:
+    """Runs a step, showing now and then that it goes on; its whole output only if it fails."""
+    started_s = time.monotonic()
+    with log.open("w+") as output:
+        process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT)
+        while True:
+            try:
+                process.wait(PROGRESS_EVERY_S)
+                break
+            except subprocess.TimeoutExpired:
+                _say(f"  {time.monotonic() - started_s:.0f} s: {_last_line(log)}")
+            if time.monotonic() - started_s > BUILD_TIMEOUT_S:
+                process.kill()
+                raise NoBitcoind(f"{command[0]} took longer than {BUILD_TIMEOUT_S} s")
+    if process.returncode:
+        raise NoBitcoind(f"{command[0]} failed:\n{log.read_text()[-4000:]}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1][:100] if lines else ""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        print(bitcoind())
+    except NoBitcoind as error:
+        sys.exit(str(error))
