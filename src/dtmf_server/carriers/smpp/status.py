@@ -1,0 +1,90 @@
+"""The command_status of a response: its number (SMPP 3.4 §5.1.3), its words, and whether it is for good."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """Statuses that mean something to us; any other number travels as it is."""
+
+    ESME_ROK = 0x00
+    ESME_RINVMSGLEN = 0x01
+    ESME_RINVCMDLEN = 0x02
+    ESME_RINVCMDID = 0x03
+    ESME_RINVBNDSTS = 0x04
+    ESME_RALYBND = 0x05
+    ESME_RSYSERR = 0x08
+    ESME_RINVSRCADR = 0x0A
+    ESME_RINVDSTADR = 0x0B
+    ESME_RINVMSGID = 0x0C
+    ESME_RBINDFAIL = 0x0D
+    ESME_RINVPASWD = 0x0E
+    ESME_RINVSYSID = 0x0F
+    ESME_RMSGQFUL = 0x14
+    ESME_RINVESMCLASS = 0x43
+    ESME_RSUBMITFAIL = 0x45
+    ESME_RINVSRCTON = 0x48
+    ESME_RINVSRCNPI = 0x49
+    ESME_RINVDSTTON = 0x50
+    ESME_RINVDSTNPI = 0x51
+    ESME_RINVSYSTYP = 0x53
+    ESME_RTHROTTLED = 0x58
+    ESME_RINVOPTPARSTREAM = 0xC0
+    ESME_ROPTPARNOTALLWD = 0xC1
+    ESME_RINVPARLEN = 0xC2
+    ESME_RX_T_APPN = 0x64
+    ESME_RX_P_APPN = 0x65
+    ESME_RX_R_APPN = 0x66
+    ESME_RUNKNOWNERR = 0xFF
+
+
+# Not now: the same PDU may pass a moment later (§5.1.3, and §2.9 on throttling).
+THROTTLED = frozenset({Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL})
+# Never: the same PDU will be refused again. What is in neither set is tried again by the outbox's programme.
+FOR_GOOD = frozenset(
+    {
+        Status.ESME_RINVMSGLEN,
+        Status.ESME_RINVCMDLEN,
+        Status.ESME_RINVCMDID,
+        Status.ESME_RINVSRCADR,
+        Status.ESME_RINVDSTADR,
+        Status.ESME_RINVESMCLASS,
+        Status.ESME_RINVSRCTON,
+        Status.ESME_RINVSRCNPI,
+        Status.ESME_RINVDSTTON,
+        Status.ESME_RINVDSTNPI,
+        Status.ESME_RINVOPTPARSTREAM,
+        Status.ESME_ROPTPARNOTALLWD,
+        Status.ESME_RINVPARLEN,
+        Status.ESME_RX_P_APPN,
+        Status.ESME_RX_R_APPN,
+    }
+)
+
+_WORDS = {
+    Status.ESME_RINVMSGLEN: "the text is too long for it",
+    Status.ESME_RINVCMDLEN: "it could not read our PDU's length",
+    Status.ESME_RINVCMDID: "it does not know this command",
+    Status.ESME_RINVBNDSTS: "this bind may not do that: is it a receiver where a transmitter is needed?",
+    Status.ESME_RALYBND: "it says that we are bound already: is another process using this system_id?",
+    Status.ESME_RSYSERR: "it has a fault of its own",
+    Status.ESME_RINVSRCADR: "it refuses the sender's number",
+    Status.ESME_RINVDSTADR: "it does not know the number",
+    Status.ESME_RBINDFAIL: "it refuses the bind: ask the carrier whether this address may connect",
+    Status.ESME_RINVPASWD: "it refuses the password",
+    Status.ESME_RINVSYSID: "it does not know the system_id",
+    Status.ESME_RMSGQFUL: "its queue is full",
+    Status.ESME_RSUBMITFAIL: "it could not take the SMS",
+    Status.ESME_RINVSYSTYP: "it refuses the system_type",
+    Status.ESME_RTHROTTLED: "it wants fewer SMS a second",
+    Status.ESME_RX_T_APPN: "it can't take this now",
+    Status.ESME_RX_P_APPN: "it will not take this",
+    Status.ESME_RX_R_APPN: "it rejects this",
+}
+
+
+def words(status: int) -> str:
+    """What a status means, for an operator: 'it refuses the password (ESME_RINVPASWD)'."""
+    if status not in Status._value2member_map_:
+        return f"it answered with status 0x{status:08x}"
+    known = Status(status)
+    return f"{_WORDS[known]} ({known.name})" if known in _WORDS else known.name

@@ -1,0 +1,49 @@
+"""Octets of any kind against everything that reads them: the codec, texts, concatenation, receipts, the session.
+
+`python tests/smpp/fuzz_pdu.py RUNS` lets atheris look for an undeclared exception and exits 1 at the first. The same
+`check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
+"""
+
+import sys
+from pathlib import Path
+
+from dtmf_server.carriers.smpp.codec import Frames, decode, encode
+from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Malformed
+
+
+def check(data: bytes) -> None:
+    """Raises what no reader of the wire may raise."""
+    frames = Frames()
+    middle = len(data) // 2
+    for frame in (*frames.feed(data[:middle]), *frames.feed(data[middle:])):
+        check_frame(frame)
+    sized = (HEADER_SIZE + len(data[4:])).to_bytes(4, "big") + data[4:].ljust(12, b"\0")
+    check_frame(len(sized).to_bytes(4, "big") + sized[4:])
+
+
+def check_frame(frame: bytes) -> None:
+    """A frame is a PDU, which stays the same on its way out and in again, or Malformed."""
+    try:
+        pdu = decode(frame)
+    except Malformed:
+        return
+    try:
+        again = encode(pdu)
+    except ValueError:
+        return  # a text longer than its field is taken, and not sent
+    assert decode(again) == pdu, frame
+
+
+def main() -> None:
+    """Runs atheris over `check`."""
+    import atheris
+
+    runs = sys.argv.pop(1) if len(sys.argv) > 1 else "100000"
+    atheris.instrument_all()
+    corpus = Path(__file__).parent / "corpus"
+    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=400", "-verbosity=0", str(corpus)], check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

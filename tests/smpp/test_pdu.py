@@ -1,0 +1,212 @@
+"""PDUs: what is sent is read back, what arrives in any shape is taken or refused in one declared way."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dtmf_server.carriers.smpp.codec import Frames, decode, encode
+from dtmf_server.carriers.smpp.pdu import (
+    INTEGER,
+    OCTETS,
+    PDU_SIZE_MAX,
+    RESPONSE,
+    SHAPES,
+    Bind,
+    BindResp,
+    Body,
+    Command,
+    DataSm,
+    LostFrames,
+    Malformed,
+    Pdu,
+    Raw,
+    Sm,
+    SmResp,
+    Tag,
+)
+from dtmf_server.carriers.smpp.status import FOR_GOOD, THROTTLED, Status, words
+from smpp.fuzz_pdu import check
+
+# bind_transmitter of SMPP 3.4's own example (§3.2.1, the header and body it spells out octet by octet).
+BIND_TRANSMITTER = bytes.fromhex(
+    "0000002f000000020000000000000001534d50503354455354007365637265743038005355424d4954310000010100"
+)
+DELIVER = Pdu(
+    Command.DELIVER_SM,
+    7,
+    Sm(
+        source_addr_ton=5,
+        source_addr="Bank",
+        dest_addr_ton=1,
+        dest_addr_npi=1,
+        destination_addr="12025550123",
+        short_message=b"Your code is 123456",
+        tlvs=((Tag.MESSAGE_STATE, b"\x02"), (0x1403, b"vendor")),
+    ),
+)
+
+
+def values(room: int) -> st.SearchStrategy[Any]:
+    if room == INTEGER:
+        return st.integers(0, 255)
+    if room == OCTETS:
+        return st.binary(max_size=254)
+    return st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=room - 1)
+
+
+@st.composite
+def pdus(draw: st.DrawFn) -> Pdu:
+    command = draw(st.sampled_from(sorted(SHAPES)) | st.integers(0x200, 0x2FF))
+    shape = SHAPES.get(command, Raw)
+    found = {name: draw(values(room)) for name, room in shape.FIELDS}
+    if shape is Raw:
+        found["rest"] = draw(st.binary(max_size=50))
+    else:
+        found["tlvs"] = tuple(draw(st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=300)), max_size=4)))
+        found["rest"] = draw(st.binary(max_size=3))  # less than a TLV's head
+    return Pdu(command, draw(st.integers(0, 2**32 - 1)), shape(**found), draw(st.integers(0, 2**32 - 1)))
+
+
+@given(pdus())
+def test_what_is_written_is_read_back(pdu):
+    assert decode(encode(pdu)) == pdu
+
+
+def test_the_specification_s_own_example_is_read():
+    pdu = decode(BIND_TRANSMITTER)
+    assert pdu.command == Command.BIND_TRANSMITTER
+    assert pdu.body == Bind(
+        system_id="SMPP3TEST", password="secret08", system_type="SUBMIT1", interface_version=0, addr_ton=1, addr_npi=1
+    )
+    assert encode(pdu) == BIND_TRANSMITTER
+
+
+def test_every_mandatory_field_has_its_attribute():
+    for shape in set(SHAPES.values()):
+        assert [name for name, _ in shape.FIELDS] == [f.name for f in fields(shape) if f.name not in ("tlvs", "rest")]
+
+
+def test_every_request_has_its_response():
+    answered = {command for command in Command if not command & RESPONSE} - {
+        Command.OUTBIND,
+        Command.ALERT_NOTIFICATION,
+    }
+    assert {command | RESPONSE for command in answered} == {c for c in Command if c & RESPONSE} - {Command.GENERIC_NACK}
+
+
+@given(st.binary(max_size=400))
+def test_no_octets_raise_anything_undeclared(data):
+    check(data)
+
+
+@given(pdus(), st.data())
+def test_no_pdu_with_an_octet_changed_raises_anything_undeclared(pdu, data):
+    octets = bytearray(encode(pdu))
+    at = data.draw(st.integers(0, len(octets) - 1))
+    octets[at] = data.draw(st.integers(0, 255))
+    check(bytes(octets))
+
+
+@given(st.lists(pdus(), max_size=5), st.data())
+def test_frames_come_whole_however_the_network_cuts_them(sent, data):
+    stream = b"".join(map(encode, sent))
+    frames, came, at = Frames(), [], 0
+    while at < len(stream):
+        step = data.draw(st.integers(1, len(stream)))
+        came += [decode(frame) for frame in frames.feed(stream[at : at + step])]
+        at += step
+    assert came == sent
+    assert frames.lost is None
+
+
+@pytest.mark.parametrize("size", [0, 4, 15, PDU_SIZE_MAX + 1, 2**32 - 1])
+def test_a_length_that_cannot_be_loses_the_frames_after_those_before_it(size):
+    frames = Frames()
+    first = encode(DELIVER)
+    assert frames.feed(first + size.to_bytes(4, "big") + b"more") == [first]
+    assert isinstance(frames.lost, LostFrames)
+    assert frames.feed(first) == []
+
+
+@pytest.mark.parametrize("cut", range(17, len(encode(DELIVER)) - 21))
+def test_a_deliver_sm_cut_within_its_mandatory_fields_is_malformed_with_its_sequence(cut):
+    frame = encode(DELIVER)[:cut]
+    with pytest.raises(Malformed) as error:
+        decode(cut.to_bytes(4, "big") + frame[4:])
+    assert (error.value.command, error.value.sequence) == (Command.DELIVER_SM, 7)
+
+
+@pytest.mark.parametrize("kept", range(4))
+def test_a_tlv_cut_short_does_not_cost_the_message(kept):
+    whole = encode(replace(DELIVER, body=replace(DELIVER.body, tlvs=((Tag.MESSAGE_STATE, b"\x02"),))))
+    frame = whole + b"\x04\x24\x00\x09"[:kept]
+    pdu = decode(len(frame).to_bytes(4, "big") + frame[4:])
+    assert isinstance(pdu.body, Sm)
+    assert pdu.body.short_message == b"Your code is 123456"
+    assert pdu.body.tlvs == ((Tag.MESSAGE_STATE, b"\x02"),)
+    assert pdu.body.rest == b"\x04\x24\x00\x09"[:kept]
+
+
+def test_unknown_tlvs_are_kept_in_their_order():
+    pdu = decode(encode(DELIVER))
+    assert pdu.body.tlvs == ((Tag.MESSAGE_STATE, b"\x02"), (0x1403, b"vendor"))
+    assert pdu.body.tlv(0x1403) == b"vendor"
+    assert pdu.body.tlv(0x1404) is None
+
+
+def test_a_command_nobody_knows_is_kept_as_it_is():
+    assert decode(encode(Pdu(0x7777, 3, Raw(rest=b"abc")))) == Pdu(0x7777, 3, Raw(rest=b"abc"))
+
+
+@pytest.mark.parametrize(
+    ("command", "body"), [(Command.SUBMIT_SM_RESP, SmResp()), (Command.BIND_TRANSCEIVER_RESP, BindResp())]
+)
+def test_a_response_without_its_body_has_empty_fields(command, body):
+    assert decode(encode(Pdu(command, 1, Body(), Status.ESME_RSYSERR))).body == body
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (Bind(system_id="a" * 16, password=""), "system_id"),
+        (Bind(system_id="a\0b", password=""), "system_id"),
+        (Bind(system_id="", password="Пароль"), "latin-1"),
+        (Sm(data_coding=256), "data_coding"),
+        (Sm(esm_class=-1), "esm_class"),
+        (Sm(short_message=bytes(255)), "short_message"),
+        (Sm(tlvs=((1, bytes(0x10000)),)), "TLV 0x0001"),
+        (Sm(tlvs=((1, bytes(0xFFFF)), (1, bytes(0xFFFF)))), "too long"),
+    ],
+)
+def test_what_does_not_fit_its_field_is_refused(body, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        encode(Pdu(Command.SUBMIT_SM, 1, body))
+
+
+@pytest.mark.parametrize("octets", [b"", b"\0" * 15, b"\0\0\0\x11" + b"\0" * 12])
+def test_what_is_no_frame_has_lost_its_frames(octets):
+    with pytest.raises(LostFrames):
+        decode(octets)
+
+
+def test_a_text_longer_than_its_field_is_taken_as_it_came():
+    frame = encode(Pdu(Command.DELIVER_SM, 1, Sm(source_addr="x")))
+    frame = frame.replace(b"x\0", b"x" * 60 + b"\0")
+    pdu = decode(len(frame).to_bytes(4, "big") + frame[4:])
+    assert isinstance(pdu.body, Sm)
+    assert pdu.body.source_addr == "x" * 60
+
+
+def test_data_sm_has_room_for_a_long_text():
+    body = DataSm(source_addr="1", destination_addr="2", tlvs=((Tag.MESSAGE_PAYLOAD, bytes(60_000)),))
+    assert decode(encode(Pdu(Command.DATA_SM, 1, body))).body == body
+
+
+def test_statuses_are_said_in_words():
+    assert words(Status.ESME_RINVPASWD) == "it refuses the password (ESME_RINVPASWD)"
+    assert words(0x0400) == "it answered with status 0x00000400"
+    assert words(Status.ESME_RUNKNOWNERR) == "ESME_RUNKNOWNERR"
+    assert not THROTTLED & FOR_GOOD
