@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
-from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Malformed
+from dtmf_server.carriers.smpp.concat import contents
+from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, DataSm, Malformed, Sm
+from dtmf_server.carriers.smpp.receipt import receipt_of
+from dtmf_server.carriers.smpp.text import coding_of
+from dtmf_server.core.sms_text import decode as decode_text
 
 
 def check(data: bytes) -> None:
@@ -27,11 +31,23 @@ def check_frame(frame: bytes) -> None:
         pdu = decode(frame)
     except Malformed:
         return
+    if isinstance(pdu.body, Sm | DataSm):
+        check_message(pdu.body)
     try:
         again = encode(pdu)
     except ValueError:
         return  # a text longer than its field is taken, and not sent
     assert decode(again) == pdu, frame
+
+
+def check_message(body: Sm | DataSm) -> None:
+    """Every message has its octets, its place, its text, and perhaps a receipt."""
+    found = contents(body)
+    receipt_of(body)
+    for alphabet in ("gsm7", "latin1", "ascii", "utf8"):
+        text = decode_text(found.octets, coding_of(body.data_coding, default=alphabet))
+        assert "\0" not in text
+        text.encode()  # no lone surrogate, which databases and JSON refuse
 
 
 def main() -> None:

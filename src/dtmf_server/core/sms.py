@@ -44,6 +44,7 @@ GSM7_EXTENSION = {
     "€": 0x65,
 }
 
+OCTETS, HEADER_OCTETS = 140, 6
 GSM7_SINGLE, GSM7_PART = 160, 153  # septets
 UCS2_SINGLE, UCS2_PART = 70, 67  # UTF-16 code units
 
@@ -82,6 +83,29 @@ def segments(text: str) -> Segments:
     if units <= UCS2_SINGLE:
         return Segments("ucs2", units, 1)
     return Segments("ucs2", units, _parts((2 if c > "\uffff" else 1 for c in text), UCS2_PART))
+
+
+def cut(text: str, *, header_octets: int = HEADER_OCTETS, encoding: Encoding | None = None) -> list[str]:
+    """The pieces that `text` goes out in, as many as `segments` counts for the header it is told of; a longer header
+    (a 16-bit reference takes 7 octets), or UCS-2 for a text that GSM 7-bit would hold, may take more."""
+    counted = segments(text)
+    encoding = encoding or counted.encoding
+    room = OCTETS - header_octets
+    if encoding == "gsm7":
+        single, part = GSM7_SINGLE, room * 8 // 7
+        widths = [2 if character in GSM7_EXTENSION else 1 for character in text]
+    else:
+        single, part = UCS2_SINGLE, room // 2
+        widths = [2 if character > "\uffff" else 1 for character in text]
+    if sum(widths) <= single:
+        return [text]
+    pieces, start, used = [], 0, 0
+    for at, width in enumerate(widths):
+        if used + width > part:
+            pieces.append(text[start:at])
+            start, used = at, 0
+        used += width
+    return [*pieces, text[start:]]
 
 
 def _parts(widths: Iterable[int], capacity: int) -> int:

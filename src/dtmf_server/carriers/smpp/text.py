@@ -1,0 +1,121 @@
+"""Which coding a data_coding means, and the octets that a text is submitted in. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dtmf_server.carriers.smpp.pdu import Tag, Tlv
+from dtmf_server.core import sms
+from dtmf_server.core.sms_text import Coding, encode_gsm7
+
+Alphabet = Literal["gsm7", "latin1", "ascii", "utf8"]
+Segmentation = Literal["udh8", "udh16", "sar", "payload"]
+
+UDH_INDICATOR = 0x40  # in esm_class (§5.2.12)
+# data_coding (§5.2.19). 0 is the SMSC's default alphabet, which the operator names.
+_TABLE: dict[int, Coding] = {
+    0x01: "ascii",
+    0x02: "binary",
+    0x03: "latin1",
+    0x04: "binary",
+    0x05: "japanese",
+    0x06: "cyrillic",
+    0x07: "hebrew",
+    0x08: "ucs2",
+    0x09: "binary",
+    0x0A: "japanese",
+    0x0D: "japanese",
+    0x0E: "korean",
+}
+_GENERAL: tuple[Coding, ...] = ("gsm7", "binary", "ucs2", "gsm7")
+_ENCODERS = {"latin1": "latin-1", "ascii": "ascii", "utf8": "utf-8"}
+
+
+def coding_of(dcs: int, *, default: Alphabet) -> Coding:
+    """The coding that a data_coding means.
+
+    Above the table of SMPP the values are those of 3GPP TS 23.038 §4, whose bits tell: 0xF0 and 0xF1 are GSM 7-bit,
+    whatever the default alphabet is. What is reserved there is read as GSM 7-bit, as that section says.
+    """
+    if dcs == 0:
+        return default
+    if dcs < 0x10:
+        return _TABLE.get(dcs, default)
+    if dcs < 0x80:  # general data coding, and the same for messages to be deleted once read
+        return "binary" if dcs & 0x20 else _GENERAL[dcs >> 2 & 3]  # a compressed text is binary to us
+    if dcs >= 0xF0:  # a message class, with one bit for the alphabet
+        return "binary" if dcs & 0x04 else "gsm7"
+    return "ucs2" if dcs >> 4 == 0xE else "gsm7"  # "message waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What one submit_sm carries: data_coding, the bits it sets in esm_class, short_message, TLVs."""
+
+    dcs: int
+    esm_class: int
+    octets: bytes
+    tlvs: tuple[Tlv, ...] = ()
+
+
+def segments(text: str, *, ref: int, alphabet: Alphabet, segmentation: Segmentation) -> list[Segment]:
+    """The submit_sm that a text takes. `core/sms.py` counts as many for what the renter pays, except that a 16-bit
+    reference, or an SMSC whose default alphabet is not GSM 7-bit, may take one more in rare texts."""
+    if segmentation == "payload":
+        return [_payload(text, alphabet)]
+    header_octets = 7 if segmentation == "udh16" else sms.HEADER_OCTETS
+    pieces = sms.cut(text, header_octets=header_octets)
+    encoded = _in_default(pieces, alphabet)
+    dcs = 0
+    if encoded is None:
+        pieces = sms.cut(text, header_octets=header_octets, encoding="ucs2")
+        dcs, encoded = 0x08, [_ucs2(piece) for piece in pieces]
+    if len(encoded) == 1:
+        return [Segment(dcs, 0, encoded[0])]
+    total = len(encoded)
+    if total > 255:
+        raise ValueError(f"a text of {total} segments is too long: at most 255")
+    return [
+        _segment(dcs, octets, ref=ref, total=total, number=number, segmentation=segmentation)
+        for number, octets in enumerate(encoded, 1)
+    ]
+
+
+def _segment(dcs: int, octets: bytes, *, ref: int, total: int, number: int, segmentation: Segmentation) -> Segment:
+    if segmentation == "sar":  # §5.3.2.22 to 24
+        tlvs = (
+            (int(Tag.SAR_MSG_REF_NUM), (ref & 0xFFFF).to_bytes(2, "big")),
+            (int(Tag.SAR_TOTAL_SEGMENTS), bytes((total,))),
+            (int(Tag.SAR_SEGMENT_SEQNUM), bytes((number,))),
+        )
+        return Segment(dcs, 0, octets, tlvs)
+    if segmentation == "udh16":  # 3GPP TS 23.040 §9.2.3.24.8
+        udh = b"\x06\x08\x04" + (ref & 0xFFFF).to_bytes(2, "big") + bytes((total, number))
+    else:  # §9.2.3.24.1
+        udh = bytes((5, 0, 3, ref & 0xFF, total, number))
+    return Segment(dcs, UDH_INDICATOR, udh + octets)
+
+
+def _payload(text: str, alphabet: Alphabet) -> Segment:
+    """The whole text in one PDU, for an SMSC that cuts it itself (§5.3.2.32)."""
+    encoded = _in_default([text], alphabet)
+    dcs, octets = (0x08, _ucs2(text)) if encoded is None else (0, encoded[0])
+    if len(octets) <= sms.GSM7_SINGLE if dcs == 0 else len(octets) <= sms.OCTETS:
+        return Segment(dcs, 0, octets)
+    return Segment(dcs, 0, b"", ((int(Tag.MESSAGE_PAYLOAD), octets),))
+
+
+def _in_default(pieces: list[str], alphabet: Alphabet) -> list[bytes] | None:
+    """The pieces in the SMSC's default alphabet, None where they are not in it or not in GSM 7-bit, which is what it
+    becomes on the air."""
+    if sms.segments("".join(pieces)).encoding != "gsm7":
+        return None
+    try:
+        if alphabet == "gsm7":
+            return [encode_gsm7(piece) for piece in pieces]
+        return [piece.encode(_ENCODERS[alphabet]) for piece in pieces]
+    except UnicodeEncodeError:
+        return None
+
+
+def _ucs2(text: str) -> bytes:
+    return text.encode("utf-16-be", "surrogatepass")

@@ -1,0 +1,51 @@
+"""What a carrier brings: an SMS, a part of a long one, or word of what became of an SMS that it took."""
+
+from dataclasses import dataclass
+
+from dtmf_server.core.sms_text import Coding
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part stands in its long message: `number` of `total`, under a reference of so many bits."""
+
+    ref: int
+    ref_bits: int
+    total: int
+    number: int  # from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a long SMS, undecoded: a character may be split between two of them."""
+
+    place: Place
+    octets: bytes
+    coding: Coding
+    dcs: int = 0  # as it came, like the user data header
+    udh: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An SMS for one of our numbers. `sender` may be a name or short code, kept verbatim.
+
+    `digest` is of what came over the wire on the link `link`, for carriers that bring a thing again when they saw no
+    answer; without one, nothing is taken for a repetition.
+    """
+
+    sender: str
+    to: str
+    content: str | Part
+    digest: bytes = b""
+    link: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an SMS that the carrier took under the reference `ref`; `sender` is the phone it went to."""
+
+    ref: str
+    delivered: bool
+    reason: str = ""
+    sender: str = ""
