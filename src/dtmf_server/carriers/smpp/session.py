@@ -1,0 +1,282 @@
+"""The rules of one SMPP bind, as a state machine: octets and requests in, actions out, the time an argument. Pure.
+
+    OPEN ──bind──▶ BINDING ──bind_resp──▶ BOUND ──unbind──▶ UNBINDING ──▶ CLOSED       (SMPP 3.4 §2.2)
+
+Rules:
+1. A deliver_sm or data_sm becomes an `Arrived` and is answered only when the caller says how (`answer`): that is when
+   it is stored. One that comes before the bind's response, or in the same segment, is as good.
+2. At most `window` submit_sm are unanswered (§2.9); others wait in their order. A throttled one goes back to the
+   head of them, and nothing is submitted for a pause that doubles each time until one is taken (§5.1.3).
+3. Each submit is decided `submit_s` and `response_s` after it was asked for at the latest: `Submitted` has the SMSC's
+   status, RTHROTTLED or RMSGQFUL if it never left, None if it was not answered.
+4. A link on which nothing was heard for `enquire_s` is asked with enquire_link; one that does not answer a bind,
+   enquire_link or unbind within `response_s` is closed (§7.2). The SMSC's own enquire_link is answered at once.
+5. A request that we don't know is answered with generic_nack and ESME_RINVCMDID; content that we can't decode never is.
+6. A message that can't even be taken apart is answered ESME_RX_T_APPN: the SMSC keeps it, and the operator is told.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+from dtmf_server.carriers.smpp.codec import Frames, decode, encode
+from dtmf_server.carriers.smpp.events import Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
+from dtmf_server.carriers.smpp.pdu import (
+    RESPONSE,
+    Bind,
+    Body,
+    Command,
+    DataSm,
+    LostFrames,
+    Malformed,
+    Pdu,
+    Sm,
+    SmResp,
+)
+from dtmf_server.carriers.smpp.status import THROTTLED, Status, words
+
+_SEQUENCE_MAX = 0x7FFF_FFFF  # §3.2
+_BINDS = {
+    "receiver": Command.BIND_RECEIVER,
+    "transmitter": Command.BIND_TRANSMITTER,
+    "transceiver": Command.BIND_TRANSCEIVER,
+}
+_MESSAGES = (Command.DELIVER_SM, Command.DATA_SM)
+
+
+class State(Enum):
+    """Where a bind is."""
+
+    OPEN = "connected"
+    BINDING = "binding"
+    BOUND = "bound"
+    UNBINDING = "unbinding"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class _Submit:
+    key: int
+    body: Body
+    until_s: float
+    answer_by_s: float = 0.0
+    throttled: int | None = None  # the status that sent it back
+
+
+class Session:
+    """One bind, from connection to close. Send what `to_send` gives after each call, and `tick` at `next_tick_s`."""
+
+    def __init__(self, bind: str, body: Bind, *, window: int, times: Times | None = None) -> None:
+        self.state = State.OPEN
+        self.times = times or Times()
+        self.can_submit, self.window = bind != "receiver", window
+        self._bind, self._bind_body = _BINDS[bind], body
+        self._frames = Frames()
+        self._out: list[bytes] = []
+        self._events: list[Event] = []
+        self._sequence = 0
+        self._waiting: deque[_Submit] = deque()
+        self._unanswered: dict[int, _Submit] = {}
+        self._answer_by_s: float | None = None  # of our bind, enquire_link or unbind
+        self._heard_s = 0.0
+        self._paused_until_s, self._pause_s = 0.0, 0.0
+
+    def start(self, now_s: float) -> None:
+        """The connection is there: asks for the bind."""
+        assert self.state is State.OPEN
+        self.state, self._heard_s = State.BINDING, now_s
+        self._ask(self._bind, self._bind_body, now_s)
+
+    def to_send(self) -> bytes:
+        """The octets to write now."""
+        out, self._out = self._out, []
+        return b"".join(out)
+
+    @property
+    def load(self) -> int:
+        """How many submits are not decided."""
+        return len(self._waiting) + len(self._unanswered)
+
+    def receive(self, data: bytes, now_s: float) -> list[Event]:
+        """What these octets mean."""
+        self._heard_s = now_s
+        for frame in self._frames.feed(data):
+            if self.state is not State.CLOSED:
+                self._receive(frame, now_s)
+        if self._frames.lost and self.state is not State.CLOSED:
+            self._nack(Status.ESME_RINVCMDLEN, 0)
+            self._close(f"the SMSC sent what is no SMPP: {self._frames.lost.reason}")
+        self._submit_next(now_s)
+        return self._take_events()
+
+    def answer(self, arrived: Arrived, status: int) -> None:
+        """Answers a message: stored, or not."""
+        if self.state is not State.CLOSED:
+            self._send(arrived.command | RESPONSE, arrived.sequence, SmResp(), status)
+
+    def submit(self, key: int, body: Body, now_s: float) -> list[Event]:
+        """Hands a submit_sm over, now or when there is room; a Submitted with this key will tell. Keys ascend."""
+        assert self.can_submit, "a receiver submits nothing"
+        self._waiting.append(_Submit(key, body, now_s + self.times.submit_s))
+        self._submit_next(now_s)
+        return self._take_events()
+
+    def stop(self, now_s: float) -> list[Event]:
+        """Ends the bind: what is asked for is given up, and the SMSC is told."""
+        if self.state is State.BOUND:
+            self.state = State.UNBINDING
+            self._ask(Command.UNBIND, Body(), now_s)
+        elif self.state is not State.UNBINDING:
+            self._close("we stop")
+        return self._take_events()
+
+    def lost(self, reason: str) -> list[Event]:
+        """The connection broke."""
+        self._close(reason)
+        return self._take_events()
+
+    def tick(self, now_s: float) -> list[Event]:
+        """What is due by now."""
+        if self.state is State.CLOSED:
+            return []
+        for sequence in [s for s, submit in self._unanswered.items() if submit.answer_by_s <= now_s]:
+            self._events.append(Submitted(self._unanswered.pop(sequence).key, None))
+        for submit in [submit for submit in self._waiting if submit.until_s <= now_s]:
+            self._waiting.remove(submit)
+            self._events.append(Submitted(submit.key, submit.throttled or Status.ESME_RMSGQFUL))
+        if self._answer_by_s is not None and self._answer_by_s <= now_s:
+            self._close(f"the SMSC did not answer within {self.times.response_s:g} s while {self.state.value}")
+        elif self._answer_by_s is None and self._heard_s + self.times.enquire_s <= now_s:
+            self._ask(Command.ENQUIRE_LINK, Body(), now_s)
+        self._submit_next(now_s)
+        return self._take_events()
+
+    @property
+    def next_tick_s(self) -> float:
+        """When `tick` is due."""
+        due = [self._heard_s + self.times.enquire_s if self._answer_by_s is None else self._answer_by_s]
+        due += [submit.answer_by_s for submit in self._unanswered.values()][:1]  # the first is the oldest
+        due += [submit.until_s for submit in self._waiting][:1]
+        if self._waiting and self._paused_until_s:
+            due.append(self._paused_until_s)
+        return min(due)
+
+    def _receive(self, frame: bytes, now_s: float) -> None:
+        try:
+            pdu = decode(frame)
+        except LostFrames as error:
+            raise AssertionError("frames are cut to their length") from error
+        except Malformed as error:
+            self._malformed(error)
+            return
+        if pdu.command & RESPONSE:
+            self._response(pdu, now_s)
+        elif pdu.command in _MESSAGES and isinstance(pdu.body, Sm | DataSm):
+            if self.state is not State.UNBINDING:  # what comes after we said goodbye stays with the SMSC
+                self._events.append(Arrived(pdu.command, pdu.sequence, pdu.body, frame))
+        else:
+            self._request(pdu)
+
+    def _request(self, pdu: Pdu) -> None:
+        if pdu.command == Command.ENQUIRE_LINK:
+            self._send(Command.ENQUIRE_LINK_RESP, pdu.sequence)
+        elif pdu.command == Command.UNBIND:
+            self._send(Command.UNBIND_RESP, pdu.sequence)
+            self._close("the SMSC ended the bind")
+        elif pdu.command not in (Command.ALERT_NOTIFICATION, Command.OUTBIND):  # which have no response
+            self._nack(Status.ESME_RINVCMDID, pdu.sequence)
+
+    def _response(self, pdu: Pdu, now_s: float) -> None:
+        if pdu.command == self._bind | RESPONSE or (
+            pdu.command == Command.GENERIC_NACK and self.state is State.BINDING
+        ):
+            self._bind_response(pdu)
+        elif pdu.command == Command.ENQUIRE_LINK_RESP and self.state is State.BOUND:
+            self._answer_by_s = None
+        elif pdu.command == Command.UNBIND_RESP and self.state is State.UNBINDING:
+            self._close("we stop")
+        elif pdu.command in (Command.SUBMIT_SM_RESP, Command.GENERIC_NACK):
+            self._submit_response(pdu, now_s)
+
+    def _bind_response(self, pdu: Pdu) -> None:
+        if self.state is not State.BINDING:
+            return
+        self._answer_by_s = None
+        if pdu.status or pdu.command == Command.GENERIC_NACK:
+            self._close(f"the SMSC refused the bind: {words(pdu.status)}")
+            return
+        self.state = State.BOUND
+        self._events.append(Bound(getattr(pdu.body, "system_id", "")))
+
+    def _submit_response(self, pdu: Pdu, now_s: float) -> None:
+        submit = self._unanswered.pop(pdu.sequence, None)
+        if submit is None:  # too late, or never asked for; a nack of our enquire_link shows that it is alive
+            if pdu.command == Command.GENERIC_NACK and self.state is State.BOUND:
+                self._answer_by_s = None
+            return
+        if pdu.status in THROTTLED:
+            self._throttled(submit, pdu.status, now_s)
+            return
+        if not pdu.status:
+            self._pause_s = 0.0
+        status = pdu.status or (Status.ESME_RSYSERR if pdu.command == Command.GENERIC_NACK else Status.ESME_ROK)
+        self._events.append(Submitted(submit.key, status, getattr(pdu.body, "message_id", "")))
+
+    def _throttled(self, submit: _Submit, status: int, now_s: float) -> None:
+        """Puts it back before those that were asked for later; a whole window that comes back is one pause."""
+        submit.throttled = status
+        at = next((at for at, other in enumerate(self._waiting) if other.key > submit.key), len(self._waiting))
+        self._waiting.insert(at, submit)
+        if not self._paused_until_s:
+            self._pause_s = min(max(self._pause_s * 2, self.times.throttle_first_s), self.times.throttle_longest_s)
+            self._paused_until_s = now_s + self._pause_s
+
+    def _submit_next(self, now_s: float) -> None:
+        if self.state is not State.BOUND or now_s < self._paused_until_s:
+            return
+        self._paused_until_s = 0.0
+        # While the SMSC throttles, one at a time finds out whether it still does.
+        room = 1 if self._pause_s else self.window
+        while self._waiting and len(self._unanswered) < room:
+            submit = self._waiting.popleft()
+            submit.answer_by_s = now_s + self.times.response_s
+            sequence = self._next_sequence()
+            self._unanswered[sequence] = submit
+            self._send(Command.SUBMIT_SM, sequence, submit.body)
+
+    def _malformed(self, error: Malformed) -> None:
+        self._events.append(Unreadable(error.reason))
+        if error.command in _MESSAGES:
+            self._send(error.command | RESPONSE, error.sequence, SmResp(), Status.ESME_RX_T_APPN)
+        elif not error.command & RESPONSE:
+            self._nack(Status.ESME_RINVCMDLEN, error.sequence)
+
+    def _close(self, reason: str) -> None:
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        for submit in self._unanswered.values():
+            self._events.append(Submitted(submit.key, None))
+        for submit in self._waiting:
+            self._events.append(Submitted(submit.key, submit.throttled or Status.ESME_RMSGQFUL))
+        self._unanswered.clear()
+        self._waiting.clear()
+        self._events.append(Closed(reason))
+
+    def _ask(self, command: Command, body: Body, now_s: float) -> None:
+        self._answer_by_s = now_s + self.times.response_s
+        self._send(command, self._next_sequence(), body)
+
+    def _nack(self, status: Status, sequence: int) -> None:
+        self._send(Command.GENERIC_NACK, sequence, status=status)
+
+    def _send(self, command: int, sequence: int, body: Body | None = None, status: int = 0) -> None:
+        self._out.append(encode(Pdu(command, sequence, body or Body(), status)))
+
+    def _next_sequence(self) -> int:
+        self._sequence = self._sequence % _SEQUENCE_MAX + 1
+        return self._sequence
+
+    def _take_events(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
