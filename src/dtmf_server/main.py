@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
@@ -20,7 +20,7 @@ from dtmf_server.bitcoin.chain import Chain
 from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.bitcoin.simulator import SimulatedChain
-from dtmf_server.carriers.base import NoCarrier
+from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
@@ -29,10 +29,11 @@ from dtmf_server.operations import sandbox
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
 from dtmf_server.web.site import website
-from dtmf_server.workers.carriers import run_carrier
+from dtmf_server.workers.carriers import run_carriers
 from dtmf_server.workers.chain import ours, run_chain
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
 from dtmf_server.workers.outbox import Outbox
+from dtmf_server.workers.routes import Routes
 from dtmf_server.workers.supervise import Worker, alone, supervise
 from dtmf_server.workers.wait import wait_for
 
@@ -85,10 +86,10 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def running_workers(runtime: Runtime) -> AsyncIterator[None]:
-    """Runs every worker of the service until the block ends."""
+async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) -> AsyncIterator[None]:
+    """Runs every worker of the service until the block ends; a sandbox without carriers simulates one."""
     async with Poster(sandbox=runtime.settings.sandbox) as poster:
-        supervisor = asyncio.create_task(supervise(_workers(runtime, poster)))
+        supervisor = asyncio.create_task(supervise(_workers(runtime, poster, carriers)))
         try:
             yield
         finally:
@@ -97,8 +98,8 @@ async def running_workers(runtime: Runtime) -> AsyncIterator[None]:
                 await supervisor
 
 
-def _workers(runtime: Runtime, poster: Poster) -> dict[str, Worker]:
-    """Deliveries run in every process; a carrier's link, the chain and the meter in one at a time."""
+def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> dict[str, Worker]:
+    """Deliveries run in every process; the carriers' links, the chain and the meter in one at a time."""
     db = runtime.db
 
     async def is_ours(e164: str) -> bool:
@@ -114,10 +115,12 @@ def _workers(runtime: Runtime, poster: Poster) -> dict[str, Worker]:
             await wait_for(caught_up, timeout_s=CHAIN_CATCH_UP_S)
             group.create_task(run_meter(runtime, ClockGuard(runtime.clock.wall_us)))
 
-    carrier = SimulatedCarrier(is_ours=is_ours) if runtime.settings.sandbox else NoCarrier()
+    if runtime.settings.sandbox and not carriers:
+        carriers = [SimulatedCarrier(is_ours=is_ours)]
+    routes = Routes(carriers)
     return {
-        "outbox": Outbox(runtime, poster, carrier).run,
-        f"carrier {carrier.name}": partial(run_carrier, runtime, carrier),
+        "outbox": Outbox(runtime, poster, routes).run,
+        "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": alone(db, "chain and meter", chain_and_meter),
         "chores": alone(db, "chores", partial(run_chores, runtime)),
     }
@@ -183,13 +186,27 @@ def stop_with_stdin() -> None:
     threading.Thread(target=watch, name="standard input", daemon=True).start()
 
 
-def serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]) -> None:
+def serve(
+    runtime: Runtime,
+    listener: socket.socket | None,
+    *,
+    workers: bool,
+    carriers: Sequence[Carrier],
+    ready: Callable[[], None],
+) -> None:
     """Serves until SIGINT or SIGTERM, then finishes what is under way. `ready` is called once a signal is obeyed."""
+    running = running_workers(runtime, carriers) if workers else contextlib.nullcontext()
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve(runtime, listener, workers=workers, ready=ready))
+        runner.run(_serve(runtime, listener, running, ready=ready))
 
 
-async def _serve(runtime: Runtime, listener: socket.socket | None, *, workers: bool, ready: Callable[[], None]) -> None:
+async def _serve(
+    runtime: Runtime,
+    listener: socket.socket | None,
+    running: contextlib.AbstractAsyncContextManager[None],
+    *,
+    ready: Callable[[], None],
+) -> None:
     server = http_server(runtime) if listener else None
     stop = asyncio.Event()
 
@@ -202,7 +219,7 @@ async def _serve(runtime: Runtime, listener: socket.socket | None, *, workers: b
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping)
     ready()
-    async with running_workers(runtime) if workers else contextlib.nullcontext():
+    async with running:
         if server is not None and listener is not None:
             await server.serve(sockets=[listener])
         else:

@@ -24,6 +24,7 @@ class Settings:
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
     node: str | None = field(default=None, repr=False)  # its RPC address, password included
     look_again_s: float = 5.0  # between two looks at the chain
+    parts_patience_us: int = 300_000_000  # how long a long SMS waits for its missing parts
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()

@@ -3,7 +3,9 @@
 import fcntl
 import hashlib
 import os
+import random
 import secrets
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +14,11 @@ from pathlib import Path
 
 from dtmf_server import catalog
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver
-from dtmf_server.clock import Clock
+from dtmf_server.carriers.base import Carrier
+from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
+from dtmf_server.carriers.smpp.events import Times
+from dtmf_server.clock import Clock, wall_us
+from dtmf_server.config import Carrier as CarrierSection
 from dtmf_server.config import Config
 from dtmf_server.core import token
 from dtmf_server.core.errors import CannotStart
@@ -47,8 +53,6 @@ def only_process(url: str) -> Iterator[None]:
 
 def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtime:
     """The runtime over this database. Raises CannotStart for what the configuration asks and this version lacks."""
-    if config.carrier:
-        raise CannotStart(f"carrier.kind = {config.carrier[0].kind!r}: this version has no link to real carriers yet")
     settings = settings_of(config)
     descriptor = config.bitcoin.descriptor or (SANDBOX_DESCRIPTOR if settings.network == "simulated" else None)
     derive = _deriver(descriptor, "regtest" if settings.network == "simulated" else config.bitcoin.network)
@@ -113,6 +117,45 @@ def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     return chain_state.fix(tx, network=network, descriptor=descriptor)
 
 
+def carriers_of(config: Config) -> list[Carrier]:
+    """The configured carriers, not connected yet. Raises CannotStart for certificates that can't be read."""
+    return [SmppCarrier(_smsc(c), new_id=_link_id, uniform=random.random, wall_us=wall_us) for c in config.carrier]
+
+
+def _smsc(carrier: CarrierSection) -> Smsc:
+    tls = None
+    if carrier.tls:
+        try:
+            tls = ssl.create_default_context(cafile=carrier.tls_ca)
+        except OSError as error:
+            raise CannotStart(f"carrier {carrier.name}: tls_ca {carrier.tls_ca}: {error.strerror or error}") from error
+    return Smsc(
+        name=carrier.name,
+        host=carrier.host,
+        port=carrier.port,
+        system_id=carrier.system_id,
+        password=carrier.password,
+        system_type=carrier.system_type or "",
+        binds=tuple(carrier.bind.split("+")) * carrier.links,
+        window=carrier.window,
+        tls=tls,
+        alphabet=carrier.alphabet,
+        segmentation=carrier.segmentation,
+        country_code=carrier.country_code or "",
+        source_ton=carrier.source_ton,
+        source_npi=carrier.source_npi,
+        dest_ton=carrier.dest_ton,
+        dest_npi=carrier.dest_npi,
+        receipts=carrier.receipts,
+        times=Times(response_s=carrier.response_s, enquire_s=carrier.enquire_s),
+    )
+
+
+def _link_id() -> int:
+    """A number that no other connection has, before or after a restart."""
+    return secrets.randbits(62)
+
+
 def settings_of(config: Config) -> Settings:
     """The configuration in the units the operations take."""
     is_sandbox, bitcoin = config.mode == "sandbox", config.bitcoin
@@ -129,6 +172,7 @@ def settings_of(config: Config) -> Settings:
         network=bitcoin.network if bitcoin.descriptor else "simulated" if is_sandbox else None,
         node=bitcoin.rpc,
         look_again_s=bitcoin.poll_seconds,
+        parts_patience_us=config.messages.parts_wait_s * 1_000_000,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,
         trusted_proxies=tuple(map(ip_network, config.server.trusted_proxies)),

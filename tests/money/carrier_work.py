@@ -27,7 +27,17 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
     """Writes what came of the attempt; what has become of the message, None if it is on its way still."""
     attempt = _attempt(outcome, now_us, None)
     if outcome == "sent":
-        forward.handed_over(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
+        forward.handed_over(
+            tx,
+            work,
+            message_id,
+            carrier="carrier",
+            refs=[str(message_id)],
+            attempt=attempt,
+            now_us=now_us,
+            wall_us=now_us,
+            rest_us=rest_us,
+        )
         return "sent"
     if outcome == "failed":
         forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)

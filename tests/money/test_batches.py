@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from dtmf_server.carriers.base import CarrierMessage, NotStored, Receive, Report
+from dtmf_server.carriers.base import CarrierMessage, Intake, NotStored, Traffic
+from dtmf_server.core.arrival import Arrival
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import account, rent, verify
@@ -123,20 +124,26 @@ class HandsOver:
 
     name = "hands over"
 
-    def __init__(self, batch: list[CarrierMessage]) -> None:
+    def __init__(self, batch: list[Arrival]) -> None:
         self.batch, self.said = batch, asyncio.get_running_loop().create_future()
 
-    async def run(self, receive: Receive, report: Report) -> None:
+    async def run(self, intake: Intake) -> None:
         try:
-            self.said.set_result(await receive(self.batch))
+            self.said.set_result(await intake.receive(self.batch, ()))
         except Exception as error:
             self.said.set_exception(error)
 
-    async def submit(self, message_id: int, message: CarrierMessage) -> str:
+    async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
         raise AssertionError("nothing is sent here")
 
+    def can_submit(self) -> bool:
+        return False
 
-async def hand_over(runtime: Runtime, *messages: CarrierMessage) -> None:
+    def traffic(self) -> Sequence[Traffic]:
+        return ()
+
+
+async def hand_over(runtime: Runtime, *messages: Arrival) -> None:
     carrier = HandsOver(list(messages))
     await run_carrier(runtime, carrier)
     await carrier.said
@@ -150,10 +157,10 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
     with pytest.raises(NotStored) as refused:
         await hand_over(
             runtime,
-            CarrierMessage("+1234", e164, "before"),
-            CarrierMessage("+1234", e164, BROKEN),
-            CarrierMessage("+1234", NOT_RENTED, "stray"),
-            CarrierMessage("+1234", e164, "after"),
+            Arrival("+1234", e164, "before"),
+            Arrival("+1234", e164, BROKEN),
+            Arrival("+1234", NOT_RENTED, "stray"),
+            Arrival("+1234", e164, "after"),
         )
     assert refused.value.places == [1], "the carrier has to know which one it may not acknowledge"
     assert [row["content"] for row in rows(db, "SELECT content FROM messages ORDER BY id")] == ["before", "after"]
@@ -166,13 +173,13 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
 async def test_a_broken_sms_that_comes_alone_is_refused(runtime: Runtime) -> None:
     _, e164 = rented(runtime.db, 5000)
     with pytest.raises(NotStored) as refused:
-        await hand_over(runtime, CarrierMessage("+1234", e164, BROKEN))
+        await hand_over(runtime, Arrival("+1234", e164, BROKEN))
     assert refused.value.places == [0] and rows(runtime.db, "SELECT id FROM messages") == []
 
 
 async def test_a_batch_that_is_stored_is_stored_at_once(runtime: Runtime) -> None:
     _, e164 = rented(runtime.db, 5000)
-    await hand_over(runtime, *[CarrierMessage("Bank", e164, f"code {n}") for n in range(5)])
+    await hand_over(runtime, *[Arrival("Bank", e164, f"code {n}") for n in range(5)])
     stored = rows(runtime.db, "SELECT content FROM messages ORDER BY id")
     assert [row["content"] for row in stored] == [f"code {n}" for n in range(5)]
 
@@ -180,25 +187,26 @@ async def test_a_batch_that_is_stored_is_stored_at_once(runtime: Runtime) -> Non
 async def test_a_database_that_takes_nothing_refuses_the_batch_and_is_asked_once() -> None:
     asked = []
 
-    async def full_disk(inbound: Sequence[Inbound]) -> None:
+    async def full_disk(inbound: Sequence[Arrival]) -> Sequence[int]:
         asked.append(len(inbound))
         raise StorageUnavailable
 
     with pytest.raises(StorageUnavailable):
-        await store_batch([sms(NOT_RENTED), sms(NOT_RENTED)], full_disk)
+        await store_batch([Arrival("+1234", NOT_RENTED, "a")] * 2, full_disk)
     assert asked == [2]
 
 
 async def test_a_database_that_fails_while_a_batch_is_rerun_names_all_that_is_not_stored() -> None:
     stored: list[str] = []
 
-    async def fails_after_the_first(inbound: Sequence[Inbound]) -> None:
+    async def fails_after_the_first(inbound: Sequence[Arrival]) -> Sequence[int]:
         if len(inbound) > 1:
             raise ValueError(BROKEN)
         if stored:
             raise StorageUnavailable
-        stored.append(inbound[0].content)
+        stored.append(str(inbound[0].content))
+        return [7]
 
     with pytest.raises(NotStored) as refused:
-        await store_batch([sms(NOT_RENTED, "a"), sms(NOT_RENTED, "b"), sms(NOT_RENTED, "c")], fails_after_the_first)
-    assert stored == ["a"] and refused.value.places == [1, 2]
+        await store_batch([Arrival("+1234", NOT_RENTED, text) for text in "abc"], fails_after_the_first)
+    assert stored == ["a"] and refused.value.places == [1, 2] and refused.value.notes == [7]

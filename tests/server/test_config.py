@@ -158,7 +158,7 @@ def test_empty_files_byte_order_marks_and_windows_line_ends_are_read(loaded, tex
         (LONDON.replace("smpp", "smtp"), "dtmf.toml:3: carrier[0].kind must be 'smpp', not 'smtp'"),
         (LONDON.replace("london", "Lon don"), "dtmf.toml:2: carrier[0].name must be 1 to 40 of a-z"),
         (LONDON + "window = 0", "dtmf.toml:7: carrier[0].window must be a whole number from 1 to 1000, not 0"),
-        (LONDON + "bind = 'both'", "dtmf.toml:7: carrier[0].bind must be 'transceiver', 'receiver' or"),
+        (LONDON + "bind = 'both'", "dtmf.toml:7: carrier[0].bind must be 'transceiver', 'receiver', 'transmitter' or"),
         (LONDON + "port = -1", "dtmf.toml:7: carrier[0].port must be a port from 1 to 65535, not -1"),
         (LONDON + LONDON, "dtmf.toml:8: carrier[1].name is 'london', the name of an earlier carrier"),
     ],
@@ -211,7 +211,7 @@ def test_the_environment_beats_the_file_and_the_defaults(loaded):
 
 
 def test_carriers_can_come_from_the_environment_alone():
-    london = {"NAME": "london", "KIND": "smpp", "HOST": "h", "SYSTEM_ID": "s", "PASSWORD": "p"}
+    london = {"NAME": "london", "KIND": "smpp", "HOST": "127.0.0.1", "SYSTEM_ID": "s", "PASSWORD": "p"}
     environ = {f"DTMF_CARRIER__{n}__{key}": value for n in range(11) for key, value in london.items()}
     environ |= {f"DTMF_CARRIER__{n}__NAME": f"c{n}" for n in range(11)}
     assert [carrier.name for carrier in load(None, environ).carrier] == [f"c{n}" for n in range(11)]

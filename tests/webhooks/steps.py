@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
-from dtmf_server.carriers.base import NoCarrier
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations import rent as rent_operations
@@ -17,6 +16,7 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.workers.outbox import Outbox
+from dtmf_server.workers.routes import Routes
 from harness import DAY_US, Group
 from webhooks import sizes
 
@@ -90,7 +90,7 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[None]:
     """Runs the outbox's worker until the block ends."""
     async with poster:
-        worker = asyncio.create_task(Outbox(runtime, poster, NoCarrier()).run())
+        worker = asyncio.create_task(Outbox(runtime, poster, Routes([])).run())
         try:
             yield
         finally:

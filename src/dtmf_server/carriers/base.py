@@ -1,72 +1,98 @@
 """What a carrier is to the service: it takes SMS, brings SMS, and reports what became of those it took."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from dtmf_server.core.arrival import Arrival, Receipt
+
+ANSWER_TIMES_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class CarrierMessage:
-    """An SMS on a carrier's side. `sender` may be a name or short code where it arrives."""
+    """An SMS for a carrier, from one of our numbers."""
 
     sender: str
     to: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of an SMS that the carrier took; `ref` is the carrier's own reference."""
-
-    ref: str
-    delivered: bool
-    reason: str = ""
-
-
 class CarrierRefused(Exception):
-    """The carrier did not take the SMS; `permanent`: it never will."""
+    """The carrier did not take the SMS. `permanent`: it never will; `may_be_taken`: it did not say, or took a part."""
 
-    def __init__(self, reason: str, *, permanent: bool) -> None:
-        self.reason, self.permanent = reason, permanent
+    def __init__(self, reason: str, *, permanent: bool, may_be_taken: bool = False) -> None:
+        self.reason, self.permanent, self.may_be_taken = reason, permanent, may_be_taken
         super().__init__(reason)
 
 
 class NotStored(Exception):
-    """Some SMS of a batch could not be stored and must not be acknowledged; the others are durable."""
+    """Some of a batch could not be stored and must not be acknowledged; the others are durable."""
 
-    def __init__(self, places: Sequence[int]) -> None:
-        self.places = places  # in the batch, from 0
-        super().__init__(f"{len(places)} SMS of a batch could not be stored")
+    def __init__(self, places: Sequence[int], notes: Sequence[int] = ()) -> None:
+        self.places, self.notes = places, notes  # places in the batch, from 0; notes as `receive` returns them
+        super().__init__(f"{len(places)} of a batch could not be stored")
 
 
-Receive = Callable[[Sequence[CarrierMessage]], Awaitable[None]]
-Report = Callable[[Receipt], Awaitable[None]]
+# A batch, and the links that are up: one that is not may have been asked for an answer that it never got.
+Receive = Callable[[Sequence[Arrival | Receipt], Collection[int]], Awaitable[Sequence[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where a carrier's link puts what it brings.
+
+    `receive` returns once the batch is durable, with a note for each of it. It raises NotStored with the places of
+    those that are not; after any other error nothing of the batch is. What is durable is acknowledged to the carrier,
+    and then `answered` is told its notes.
+    """
+
+    receive: Receive
+    answered: Callable[[Sequence[int]], None]
+
+
+@dataclass(slots=True)
+class Traffic:
+    """How one link of a carrier stands, and what it carried since the process began. Times are wall µs."""
+
+    link: str
+    state: str = "down"
+    since_us: int = 0
+    heard_us: int = 0
+    arrived: int = 0
+    submitted: int = 0
+    errors: int = 0
+    reason: str = ""  # of the last fault, in words
+    answer_us: deque[int] = field(default_factory=lambda: deque(maxlen=ANSWER_TIMES_KEPT))
+
+    def move(self, state: str, *, at_us: int, reason: str = "") -> None:
+        """Notes a new state; a fault's reason stays until the link is up again."""
+        if state != self.state:
+            self.state, self.since_us = state, at_us
+        if reason or state == "bound":
+            self.reason = reason
+
+    @property
+    def p95_us(self) -> int:
+        """How long the last messages waited for their acknowledgement, all but the slowest twentieth."""
+        times = sorted(self.answer_us)
+        return times[len(times) * 19 // 20] if times else 0
 
 
 class Carrier(Protocol):
-    """A link to a carrier."""
+    """A carrier, with all its links."""
 
     name: str
 
-    async def run(self, receive: Receive, report: Report) -> None:
-        """Keeps the link up until cancelled. What arrives is acknowledged only after `receive` returned;
-        of a batch for which it raised NotStored, all but those that it names. Any other error: none of it is stored.
-        """
+    async def run(self, intake: Intake) -> None:
+        """Keeps the links up until cancelled."""
 
-    async def submit(self, message_id: int, message: CarrierMessage) -> str:
-        """Hands an SMS over and returns the carrier's reference. Raises CarrierRefused."""
+    async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
+        """Hands an SMS over; the carrier's reference of each segment. Raises CarrierRefused."""
 
+    def can_submit(self) -> bool:
+        """Whether a link is up that takes SMS."""
 
-class NoCarrier:
-    """Where no carrier is configured: nothing arrives, and what should leave waits for one."""
-
-    name = "none"
-
-    async def run(self, receive: Receive, report: Report) -> None:
-        """Nothing ever comes."""
-        await asyncio.Event().wait()
-
-    async def submit(self, message_id: int, message: CarrierMessage) -> str:
-        """Takes nothing, for now."""
-        raise CarrierRefused("no carrier is configured", permanent=False)
+    def traffic(self) -> Sequence[Traffic]:
+        """How each link stands."""

@@ -8,9 +8,10 @@ An SMS to a number of the service's own arrives there like any other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Receipt, Receive, Report
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
+from dtmf_server.core.arrival import Arrival, Receipt
 
 REFUSED_FOR_GOOD = "+15005550001"
 NOT_DELIVERED = "+15005550002"
@@ -27,31 +28,39 @@ class SimulatedCarrier:
         self._is_ours = is_ours
         self._receipts: asyncio.Queue[Receipt] = asyncio.Queue(_QUEUE_MAX)
         self._attempts: dict[int, int] = {}  # of messages to the busy number that were not taken yet
-        self._receive: Receive | None = None
+        self._intake: Intake | None = None
 
-    async def run(self, receive: Receive, report: Report) -> None:
+    async def run(self, intake: Intake) -> None:
         """Reports what became of the SMS that were taken."""
-        self._receive = receive
+        self._intake = intake
         try:
             while True:
-                await report(await self._receipts.get())
+                await intake.receive([await self._receipts.get()], ())
         finally:
-            self._receive = None
+            self._intake = None
 
-    async def submit(self, message_id: int, message: CarrierMessage) -> str:
+    def can_submit(self) -> bool:
+        """Whether it runs."""
+        return self._intake is not None
+
+    def traffic(self) -> Sequence[Traffic]:
+        """It has no links."""
+        return ()
+
+    async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
         """Takes the SMS, or behaves as its destination asks."""
-        if self._receive is None:
+        if self._intake is None:
             raise CarrierRefused("the carrier's link is down", permanent=False)
         if message.to == REFUSED_FOR_GOOD:
             raise CarrierRefused("the carrier does not know this number", permanent=True)
         if message.to == BUSY_TWICE and self._busy(message_id):
             raise CarrierRefused("the carrier is busy", permanent=False)
         if await self._is_ours(message.to):
-            await self._receive([message])
+            await self._intake.receive([Arrival(message.sender, message.to, message.text)], ())
         delivered = message.to != NOT_DELIVERED
         reason = "" if delivered else "the phone can't be reached"
         await self._receipts.put(Receipt(str(message_id), delivered, reason))
-        return str(message_id)
+        return (str(message_id),)
 
     def _busy(self, message_id: int) -> bool:
         attempts = self._attempts.pop(message_id, 0) + 1

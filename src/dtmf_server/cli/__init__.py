@@ -173,6 +173,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
+    carriers = startup.carriers_of(configuration) if options.workers else []
     make_folder(url)
     with contextlib.ExitStack() as held:
         with opening(url):
@@ -196,7 +197,9 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
             process.stop_with_stdin()
         process.listen_for_metrics(runtime, configuration)
         process.allow_many_sockets()
-        process.serve(runtime, listener, workers=options.workers, ready=lambda: _say("\n".join(lines)))
+        process.serve(
+            runtime, listener, workers=options.workers, carriers=carriers, ready=lambda: _say("\n".join(lines))
+        )
     _say("stopped; everything acknowledged is stored")
     return 0
 

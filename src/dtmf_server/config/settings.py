@@ -113,6 +113,11 @@ class Bitcoin(Section, frozen=True):
     larger: tuple[Larger, ...] = ()
 
 
+Ton = Annotated[int, Meta(ge=0, le=6, description="a type of number, from 0 to 6")]
+Npi = Annotated[int, Meta(ge=0, le=18, description="a numbering plan, from 0 to 18")]
+YesNo = Annotated[bool, Meta(description="true or false")]
+
+
 class Carrier(Section, frozen=True):
     """An SMSC that this service binds to."""
 
@@ -126,10 +131,38 @@ class Carrier(Section, frozen=True):
     password: Annotated[str, setting("the ASCII password that the carrier gave", str.isascii, secret=True)]
     port: Port = 2775
     bind: Annotated[
-        Literal["transceiver", "receiver", "transmitter"],
-        Meta(description="'transceiver', 'receiver' or 'transmitter'"),
+        Literal["transceiver", "receiver", "transmitter", "transmitter+receiver"],
+        Meta(description="'transceiver', 'receiver', 'transmitter' or 'transmitter+receiver'"),
     ] = "transceiver"
+    links: Annotated[int, Meta(ge=1, le=16, description="how many of these binds, from 1 to 16")] = 1
     window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
+    system_type: Annotated[str | None, setting("the ASCII system_type that the carrier gave", str.isascii)] = None
+    tls: YesNo = False
+    tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
+    # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.
+    alphabet: Annotated[
+        Literal["gsm7", "latin1", "ascii", "utf8"], Meta(description="'gsm7', 'latin1', 'ascii' or 'utf8'")
+    ] = "gsm7"
+    segmentation: Annotated[
+        Literal["udh8", "udh16", "sar", "payload"], Meta(description="'udh8', 'udh16', 'sar' or 'payload'")
+    ] = "udh8"
+    # Completes national numbers that it brings.
+    country_code: Annotated[
+        str | None, setting("the digits of a country code, like 44", re.compile(r"[1-9][0-9]{0,2}\Z").match)
+    ] = None
+    source_ton: Ton = 1
+    source_npi: Npi = 1
+    dest_ton: Ton = 1
+    dest_npi: Npi = 1
+    receipts: YesNo = True
+    enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
+    response_s: Annotated[int, Meta(ge=1, le=20, description="whole seconds from 1 to 20")] = 10
+
+
+class Messages(Section, frozen=True):
+    """What is done with SMS on their way in."""
+
+    parts_wait_s: Annotated[int, Meta(ge=5, le=86_400, description="whole seconds from 5 to 86400")] = 300
 
 
 class Signup(Section, frozen=True):
@@ -175,6 +208,7 @@ class Config(Section, frozen=True):
     database: Database = Database()
     bitcoin: Bitcoin = Bitcoin()
     carrier: tuple[Carrier, ...] = ()
+    messages: Messages = Messages()
     signup: Signup = Signup()
     retention: Retention = Retention()
     rest: Rest = Rest()
@@ -210,3 +244,13 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if carrier.name in names:
             yield ("carrier", index, "name"), f"is {carrier.name!r}, the name of an earlier carrier"
         names.add(carrier.name)
+        if carrier.name == "simulator":
+            yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
+        if carrier.system_type is not None and len(carrier.system_type) > 12:
+            yield ("carrier", index, "system_type"), "has more than 12 characters"
+        if carrier.tls_ca is not None and not carrier.tls:
+            yield ("carrier", index, "tls_ca"), "needs tls = true"
+        if len(carrier.system_id) > 15 or len(carrier.password) > 8:
+            yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
+        if config.mode == "sandbox" and carrier.host not in ("127.0.0.1", "::1", "localhost"):
+            yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

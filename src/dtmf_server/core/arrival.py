@@ -37,7 +37,7 @@ class Arrival:
     sender: str
     to: str
     content: str | Part
-    digest: bytes = b""
+    digest: str = ""
     link: int = 0
 
 

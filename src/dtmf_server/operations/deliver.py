@@ -39,9 +39,17 @@ class Work:
 
 
 def claim(
-    tx: Tx, *, now_us: int, rest_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]
+    tx: Tx,
+    *,
+    now_us: int,
+    rest_us: int,
+    wall_us: int,
+    lease_us: int,
+    limit: int,
+    except_destinations: list[str],
+    for_carriers: bool = True,
 ) -> list[Work]:
-    """Leases up to `limit` due deliveries, one per line, each with its message."""
+    """Leases up to `limit` due deliveries, one per line, each with its message; `for_carriers`: those for carriers too."""
     claimed = outbox.claim(
         tx,
         now_us=now_us,
@@ -49,6 +57,7 @@ def claim(
         lease_us=lease_us,
         limit=limit,
         except_destinations=except_destinations,
+        for_carriers=for_carriers,
     )
     if not claimed:
         return []

@@ -1,12 +1,13 @@
 """SMS on their way to a carrier: those a renter sends, and forwards, which become sent messages here."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from dtmf_server.core.errors import Refusal
-from dtmf_server.operations import deliver, send
+from dtmf_server.operations import deliver, receipts, send
 from dtmf_server.operations.books import open_books
 from dtmf_server.operations.deliver import Work
-from dtmf_server.storage import messages, rentals
+from dtmf_server.storage import messages, numbers, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
@@ -21,6 +22,7 @@ class Outgoing:
     sender: str
     to: str
     text: str
+    carriers: tuple[str, ...] = ()  # that send for its number, the first one first; none: any
 
 
 def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
@@ -28,6 +30,11 @@ def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int 
 
     A forward becomes a sent message of the rented number here, charged once, however often it is attempted.
     """
+    found = _outgoing(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
+    return replace(found, carriers=numbers.carriers_of(tx, found.sender)) if found else None
+
+
+def _outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
     sent = messages.full(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
     if sent is not None:
         return _unless_done(tx, work, sent, now_us=now_us, rest_us=rest_us)
@@ -37,9 +44,21 @@ def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int 
     return _begin_forward(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
 
 
-def handed_over(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
-    """The carrier has taken the SMS: accepted, and the delivery done."""
+def handed_over(
+    tx: Tx,
+    work: Work,
+    message_id: int,
+    *,
+    carrier: str,
+    refs: Sequence[str],
+    attempt: Attempt,
+    now_us: int,
+    wall_us: int,
+    rest_us: int,
+) -> None:
+    """A carrier has taken the SMS, under these references: accepted, and the delivery done."""
     send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+    receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
     deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
 
 

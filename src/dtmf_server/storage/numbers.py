@@ -72,6 +72,12 @@ def put_to_rest(tx: Tx, rests: Iterable[tuple[str, int]]) -> None:
     tx.update(schema.numbers, ("e164", "rented", "rests_until_us"), rows)
 
 
+def carriers_of(tx: Tx, e164: str) -> tuple[str, ...]:
+    """The carriers that send for this number, the first one first; none: any."""
+    row = tx.one("SELECT g.carriers FROM numbers n JOIN groups g ON g.id = n.group_id WHERE n.e164 = :e164", e164=e164)
+    return tuple(row["carriers"].split()) if row else ()
+
+
 def exists(tx: Tx, e164: str) -> bool:
     """Whether the number is of our stock."""
     return tx.one("SELECT 1 FROM numbers WHERE e164 = :e164", e164=e164) is not None

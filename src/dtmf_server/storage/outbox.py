@@ -94,10 +94,21 @@ def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
         )
 
 
-def claim(tx: Tx, *, now_us: int, wall_us: int, lease_us: int, limit: int, except_destinations: list[str]) -> list[Row]:
-    """Leases due deliveries, oldest first and one per line; each comes with its attempt counted."""
+def claim(
+    tx: Tx,
+    *,
+    now_us: int,
+    wall_us: int,
+    lease_us: int,
+    limit: int,
+    except_destinations: list[str],
+    for_carriers: bool = True,
+) -> list[Row]:
+    """Leases due deliveries, oldest first and one per line; each comes with its attempt counted. `for_carriers`: those
+    too that a carrier takes, which only the process with its links can hand over."""
+    only = "" if for_carriers else " AND d.kind NOT IN ('send', 'forward')"
     due = tx.all(
-        "SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us <= :now_us"
+        f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us <= :now_us{only}"
         " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
         " AND NOT d.destination IN @except_destinations"
         " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"

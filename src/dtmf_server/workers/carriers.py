@@ -1,66 +1,206 @@
-"""Carrier links: what they bring is stored before it is acknowledged, what they report moves messages on."""
+"""Carrier links: what they bring is stored before it is acknowledged, what they report moves messages on.
 
+One process of the service has every link at a time (`alone` in main.py): redeliveries, parts of one SMS and receipts
+come over any link of a carrier, and an SMS leaves by the first carrier that is up.
+"""
+
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 
-from dtmf_server.carriers.base import Carrier, CarrierMessage, NotStored, Receipt
+from dtmf_server.carriers.base import Carrier, Intake, NotStored
+from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.operations import send
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations import arrive, receipts
 from dtmf_server.runtime import Runtime
+from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage.db import Tx
+from dtmf_server.workers.routes import Routes
+from dtmf_server.workers.supervise import supervise
 
 log = logging.getLogger("dtmf.carriers")
 
+Item = Arrival | Receipt
+Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
+
+ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
+LOOK_S = 1.0
+NOTE_LINKS_S = 5.0
+FORGET_S = 60.0
+
+
+async def run_carriers(runtime: Runtime, routes: Routes) -> None:
+    """Runs every carrier's links until cancelled."""
+    routes.here = True
+    runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
+    try:
+        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers})
+    finally:
+        routes.here = False
+
 
 async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
-    """Keeps the carrier's link up until cancelled."""
-    db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    """Keeps the carrier's links up until cancelled."""
+    await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
+    desk = _Desk(runtime, carrier.name)
+    chores = [asyncio.ensure_future(work) for work in (desk.note_answers(), desk.keep_parts(), _note(runtime, carrier))]
+    links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered)))
+    try:
+        await asyncio.wait([links, *chores], return_when=asyncio.FIRST_COMPLETED)
+        for task in (links, *chores):
+            if task.done():
+                task.result()
+    finally:
+        # The links first: they say goodbye, and what is being stored meanwhile is stored.
+        for tasks in ([links], chores):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def store(inbound: Sequence[Inbound]) -> None:
-        await db.write(lambda tx: receive_many(tx, inbound, now_us=clock.now_us(tx), rest_us=settings.rest_us))
 
-    async def receive(messages: Sequence[CarrierMessage]) -> None:
-        await store_batch([Inbound(message.to, message.sender, message.text) for message in messages], store)
+class _Desk:
+    """Where one carrier's links put what they bring."""
 
-    async def report(receipt: Receipt) -> None:
-        message_id = int(receipt.ref)
-        if receipt.delivered:
-            await db.write(lambda tx: send.delivered(tx, message_id, now_us=clock.now_us(tx), rest_us=settings.rest_us))
-        else:
-            await db.write(
-                lambda tx: send.failed(
-                    tx,
-                    message_id,
-                    reason=receipt.reason,
-                    now_us=clock.now_us(tx),
-                    rest_us=settings.rest_us,
-                )
+    def __init__(self, runtime: Runtime, carrier: str) -> None:
+        self._runtime, self._carrier = runtime, carrier
+        self._answered: list[int] = []
+        self._some_answered = asyncio.Event()
+
+    async def receive(self, batch: Sequence[Item], live: Collection[int]) -> Sequence[int]:
+        """Stores a batch; see `Intake`."""
+
+        async def store(items: Sequence[Item]) -> Sequence[int]:
+            notes, self._answered = self._answered, []
+            try:
+                return await self._runtime.db.write(lambda tx: self._store(tx, items, live=live, answered=notes))
+            except BaseException:
+                self._answered = notes + self._answered
+                raise
+
+        return await store_batch(batch, store)
+
+    def answered(self, notes: Sequence[int]) -> None:
+        """These answers have left; the next transaction writes it down."""
+        self._answered += [note for note in notes if note]
+        if self._answered:
+            self._some_answered.set()
+
+    async def note_answers(self) -> None:
+        """Writes down which answers left when no batch does so."""
+        while True:
+            await self._some_answered.wait()
+            self._some_answered.clear()
+            await asyncio.sleep(ANSWERS_NOTED_S)
+            if self._answered:
+                await _unless_away(self._write_answers)
+
+    async def keep_parts(self) -> None:
+        """Delivers what never became whole, and forgets what can't come again."""
+        db, clock, forgotten_us = self._runtime.db, self._runtime.clock, 0
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await _unless_away(self._give_up_parts)
+            if clock.wall_us() - forgotten_us > FORGET_S * 1_000_000:
+                forgotten_us = clock.wall_us()
+                await _unless_away(lambda: db.write(lambda tx: _forget(tx, wall_us=clock.wall_us())))
+
+    def _store(self, tx: Tx, items: Sequence[Item], *, live: Collection[int], answered: Sequence[int]) -> list[int]:
+        clock, settings = self._runtime.clock, self._runtime.settings
+        wall_us = clock.wall_us()
+        if answered:
+            arrivals.answered(tx, answered, wall_us=wall_us)
+        return arrive.arrive(
+            tx,
+            self._carrier,
+            items,
+            live=live,
+            now_us=clock.now_us(tx),
+            wall_us=wall_us,
+            rest_us=settings.rest_us,
+        )
+
+    async def _write_answers(self) -> None:
+        notes, self._answered = self._answered, []
+        try:
+            await self._runtime.db.write(lambda tx: arrivals.answered(tx, notes, wall_us=self._runtime.clock.wall_us()))
+        except BaseException:
+            self._answered = notes + self._answered
+            self._some_answered.set()
+            raise
+
+    async def _give_up_parts(self) -> None:
+        db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
+        oldest_us = await db.glance(parts.oldest_wall_us)
+        if oldest_us is None or oldest_us > clock.wall_us() - settings.parts_patience_us:
+            return
+        given_up = await db.write(
+            lambda tx: arrive.give_up_parts(
+                tx,
+                self._carrier,
+                patience_us=settings.parts_patience_us,
+                now_us=clock.now_us(tx),
+                wall_us=clock.wall_us(),
+                rest_us=settings.rest_us,
             )
+        )
+        if given_up:
+            log.warning("%d long SMS of carrier %s came only in part", given_up, self._carrier)
 
-    await carrier.run(receive, report)
 
-
-async def store_batch(inbound: Sequence[Inbound], store: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
-    """Stores SMS in one transaction, or each in its own if one of them breaks the batch.
+async def store_batch(batch: Sequence[Item], store: Store) -> Sequence[int]:
+    """Stores a batch in one transaction, or each of it in its own if one of them breaks it; the notes of all.
 
     Raises NotStored with those that can't be stored, StorageUnavailable when nothing can be stored now.
     """
     try:
-        await store(inbound)
+        return await store(batch)
     except StorageUnavailable:
         raise
     except Exception as error:
-        log.error("a batch of %d SMS broke (%s): each is stored on its own", len(inbound), type(error).__name__)
-        refused = [place for place, sms in enumerate(inbound) if not await _is_stored(sms, store)]
-        if refused:
-            raise NotStored(refused) from None
+        log.error("a batch of %d broke (%s): each is stored on its own", len(batch), type(error).__name__)
+    notes = [await _note_of(item, store) for item in batch]
+    if refused := [place for place, note in enumerate(notes) if note is None]:
+        raise NotStored(refused, [note for note in notes if note])
+    return [note or 0 for note in notes]
 
 
-async def _is_stored(sms: Inbound, store: Callable[[Sequence[Inbound]], Awaitable[None]]) -> bool:
+async def _note_of(item: Item, store: Store) -> int | None:
+    """The note of what could be stored alone, None for what could not."""
     try:
-        await store([sms])
+        (note,) = await store([item])
     except Exception as error:
         # The error's own words are kept out of the log: a database may quote the text in them.
-        log.error("an SMS can't be stored and is not acknowledged (%s)", type(error).__name__)
-        return False
-    return True
+        log.error("what a carrier brought can't be stored and is not acknowledged (%s)", type(error).__name__)
+        return None
+    return note
+
+
+async def _note(runtime: Runtime, carrier: Carrier) -> None:
+    """Writes down how the links stand, for /readyz and the operator's commands."""
+    while True:
+        if traffic := carrier.traffic():
+            rows = [
+                (t.link, t.state, t.since_us, t.heard_us, t.arrived, t.submitted, t.errors, t.p95_us, t.reason)
+                for t in traffic
+            ]
+            wall_us = runtime.clock.wall_us()
+            note = partial(carriers.note_links, rows=rows, carrier=carrier.name, wall_us=wall_us)
+            await _unless_away(partial(runtime.db.write, note))
+            states = [t.state for t in traffic]
+        for _ in range(round(NOTE_LINKS_S / LOOK_S)):
+            await asyncio.sleep(LOOK_S)
+            if traffic and [t.state for t in carrier.traffic()] != states:
+                break
+
+
+async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
+    """Does what can wait until the database is there again."""
+    try:
+        await work()
+    except StorageUnavailable as error:
+        log.warning("left for later: %s", error)
+
+
+def _forget(tx: Tx, *, wall_us: int) -> int:
+    return arrive.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from dtmf_server import metrics
-from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries import webhook
@@ -21,6 +21,7 @@ from dtmf_server.storage import outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.workers.pace import Pace, Turn
+from dtmf_server.workers.routes import Routes, Taken
 from dtmf_server.workers.together import Together
 from dtmf_server.workers.wait import wait_for
 
@@ -40,8 +41,8 @@ SLOW_US = 1_000_000  # an attempt that took this long and had no answer was wait
 class Outbox:
     """One process's deliveries."""
 
-    def __init__(self, runtime: Runtime, poster: Poster, carrier: Carrier) -> None:
-        self._runtime, self._poster, self._carrier = runtime, poster, carrier
+    def __init__(self, runtime: Runtime, poster: Poster, routes: Routes) -> None:
+        self._runtime, self._poster, self._routes = runtime, poster, routes
         self._pace: Pace[Work] = Pace()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
@@ -92,6 +93,7 @@ class Outbox:
                 lease_us=LEASE_US,
                 limit=room,
                 except_destinations=full,
+                for_carriers=self._routes.here,
             )
         )
 
@@ -239,27 +241,40 @@ class Outbox:
             return
         message_id = outgoing.message_id
         started_ns = time.perf_counter_ns()
-        refused: CarrierRefused | None = None
+        message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text)
+        refused, taken = CarrierRefused("nobody was asked", permanent=False), None
         try:
-            await self._carrier.submit(message_id, CarrierMessage(outgoing.sender, outgoing.to, outgoing.text))
+            taken = await self._routes.submit(message_id, message, order=outgoing.carriers)
         except CarrierRefused as error:
             refused = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
-        result = "delivered" if refused is None else "parked" if refused.permanent else "retry"
+        result = "delivered" if taken else "parked" if refused.permanent else "retry"
         metrics.ATTEMPTS.labels(kind=work.kind, result=result).inc()
 
         def write(tx: Tx) -> None:
             now_us = runtime.clock.now_us(tx)
-            reason = refused.reason if refused else "the carrier took it"
-            attempt = Attempt(now_us, duration_us, None, reason, None)
-            if refused is None:
-                forward.handed_over(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+            attempt = Attempt(now_us, duration_us, None, "the carrier took it" if taken else refused.reason, None)
+            if taken:
+                self._handed_over(tx, work, message_id, taken, attempt)
             elif refused.permanent:
                 forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
             else:
                 self._retry_or_park(tx, work, backoff.Verdict.RETRY, attempt, retry_after_s=None)
 
         await self._write(work, write)
+
+    def _handed_over(self, tx: Tx, work: Work, message_id: int, taken: Taken, attempt: Attempt) -> None:
+        forward.handed_over(
+            tx,
+            work,
+            message_id,
+            carrier=taken.carrier,
+            refs=taken.refs,
+            attempt=attempt,
+            now_us=attempt.at_us,
+            wall_us=self._runtime.clock.wall_us(),
+            rest_us=self._runtime.settings.rest_us,
+        )
 
     def _retry_or_park(
         self, tx: Tx, work: Work, verdict: backoff.Verdict, attempt: Attempt, *, retry_after_s: int | None

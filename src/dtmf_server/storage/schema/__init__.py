@@ -13,6 +13,14 @@ from dtmf_server.storage.schema.bitcoin import (
     simulated_blocks,
     simulated_outputs,
 )
+from dtmf_server.storage.schema.carriers import (
+    arrivals,
+    carrier_links,
+    carriers,
+    early_receipts,
+    parts,
+    submissions,
+)
 from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
@@ -21,12 +29,16 @@ from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 __all__ = [
     "accounts",
     "addresses",
+    "arrivals",
     "attempts",
+    "carrier_links",
+    "carriers",
     "chain_blocks",
     "chain_state",
     "deliveries",
     "deposits",
     "destinations",
+    "early_receipts",
     "events",
     "groups",
     "idempotency",
@@ -34,11 +46,13 @@ __all__ = [
     "metadata",
     "minute_bookings",
     "numbers",
+    "parts",
     "rentals",
     "service",
     "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
+    "submissions",
     "tokens",
     "transfers",
     "web_sessions",

@@ -23,6 +23,8 @@ groups = Table(
     ),
     Column("cost_per_inbound_message", BigInteger),
     Column("cost_per_inbound_call_minute", BigInteger),
+    # Names of carriers that send for its numbers, the first that is up first, parted by spaces; none: any of them.
+    Column("carriers", Text, nullable=False, server_default=""),
     CheckConstraint("sms_support = (cost_per_inbound_message IS NOT NULL)", name="sms_price"),
     CheckConstraint("voice_support = (cost_per_inbound_call_minute IS NOT NULL)", name="call_price"),
     CheckConstraint("cost_per_inbound_message >= 0", name="sms_cost"),

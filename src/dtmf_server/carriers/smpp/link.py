@@ -1,0 +1,285 @@
+"""One bind's socket: connects, keeps the session fed, hands what arrives to be stored, connects again.
+
+What is there when the store is free goes into it as one batch, so that a group commit answers many; meanwhile the
+socket is read on. An acknowledgement leaves only after `Intake.receive` returned. When the process dies before, the
+SMSC brings the message again, and the database knows it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from dtmf_server.carriers.base import Intake, NotStored, Traffic
+from dtmf_server.carriers.smpp.events import Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
+from dtmf_server.carriers.smpp.pdu import Bind, Sm
+from dtmf_server.carriers.smpp.session import Session, State
+from dtmf_server.carriers.smpp.status import Status
+from dtmf_server.core.arrival import Arrival, Receipt
+
+log = logging.getLogger("dtmf.smpp")
+
+READ_SIZE = 1 << 17
+BATCH_MAX = 500
+UNSTORED_MAX = 2000  # beyond it the socket is not read: the SMSC waits
+CONNECT_S = 10.0
+GOODBYE_S = 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+STEADY_S = 60.0  # a bind that lasted so long begins again with the first pause
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and as whom a link binds."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    bind: str
+    body: Bind
+    window: int
+    times: Times
+
+
+# What a message is to the service; None: acknowledged and of no further interest.
+Reading = Callable[[Arrived, int], Arrival | Receipt | None]
+
+
+class Link:
+    """One bind of a carrier, again and again. `live` has the ids of all the carrier's connections that are up."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        traffic: Traffic,
+        *,
+        reading: Reading,
+        live: set[int],
+        new_id: Callable[[], int],
+        uniform: Callable[[], float],
+        wall_us: Callable[[], int],
+    ) -> None:
+        self.endpoint, self.traffic = endpoint, traffic
+        self._reading, self._live, self._new_id = reading, live, new_id
+        self._uniform, self._wall_us = uniform, wall_us
+        self._connection: _Connection | None = None
+
+    @property
+    def can_submit(self) -> bool:
+        """Whether it is bound and takes SMS."""
+        connection = self._connection
+        return connection is not None and connection.session.can_submit and connection.session.state is State.BOUND
+
+    @property
+    def load(self) -> float:
+        """The submits under way, as a part of the window."""
+        return self._connection.session.load / self.endpoint.window if self._connection else 0.0
+
+    async def submit(self, body: Sm) -> Submitted:
+        """What became of this submit_sm."""
+        if self._connection is None or not self.can_submit:
+            return Submitted(0, Status.ESME_RINVBNDSTS)
+        submitted = await self._connection.submit(body)
+        if submitted.status == Status.ESME_ROK:
+            self.traffic.submitted += 1
+        else:
+            self.traffic.errors += 1
+        return submitted
+
+    async def run(self, intake: Intake) -> None:
+        """Binds, and binds again after each end, until cancelled."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            started_s = time.monotonic()
+            reason = await self._serve(intake)
+            self.traffic.errors += 1
+            self.traffic.move("down", at_us=self._wall_us(), reason=reason)
+            log.warning("%s is down: %s", self.traffic.link, reason)
+            if time.monotonic() - started_s > STEADY_S:
+                pause_s = FIRST_PAUSE_S
+            # Half to all of the pause: links that fell together do not come back together.
+            await asyncio.sleep(pause_s * (0.5 + self._uniform() / 2))
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _serve(self, intake: Intake) -> str:
+        """One connection from dialling to its end; why it ended."""
+        endpoint, link_id = self.endpoint, self._new_id()
+        self.traffic.move("connecting", at_us=self._wall_us())
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                reader, writer = await asyncio.open_connection(
+                    endpoint.host, endpoint.port, ssl=endpoint.tls, limit=READ_SIZE
+                )
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            return f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})"
+        self._live.add(link_id)
+        self._connection = _Connection(self, reader, writer, intake, link_id)
+        try:
+            return await self._connection.run()
+        finally:
+            self._live.discard(link_id)
+            self._connection = None
+            writer.transport.abort()
+
+    def note(self, event: Event) -> None:
+        """Keeps the traffic's figures."""
+        self.traffic.heard_us = self._wall_us()
+        if isinstance(event, Bound):
+            self.traffic.move("bound", at_us=self._wall_us())
+            log.info("%s is bound to %s", self.traffic.link, event.system_id)
+        elif isinstance(event, Unreadable):
+            self.traffic.errors += 1
+            log.error("%s brought a PDU that can't be read (%s): it stays there", self.traffic.link, event.reason)
+
+    def read(self, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
+        """What a message is to the service."""
+        return self._reading(arrived, link_id)
+
+    def links_up(self) -> Collection[int]:
+        """The carrier's connections that are up."""
+        return frozenset(self._live)
+
+
+class _Connection:
+    """One TCP connection with its session."""
+
+    def __init__(
+        self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, intake: Intake, link_id: int
+    ) -> None:
+        self.session = Session(
+            link.endpoint.bind, link.endpoint.body, window=link.endpoint.window, times=link.endpoint.times
+        )
+        self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, intake, link_id
+        self._unstored: list[tuple[Arrived, float]] = []
+        self._some, self._room, self._kick = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._room.set()
+        self._submits: dict[int, asyncio.Future[Submitted]] = {}
+        self._key = 0
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> str:
+        """Serves until the session is closed; why it was."""
+        self.session.start(time.monotonic())
+        self._flush()
+        tasks = [asyncio.create_task(work()) for work in (self._read, self._store, self._tick)]
+        try:
+            watched: list[asyncio.Future[Any]] = [self._over, *tasks]
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()  # a fault of ours ends the link, and the supervisor tells of it
+            return self._over.result()
+        except asyncio.CancelledError:
+            await self._say_goodbye()
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._handle(self.session.lost("the link ended"))
+
+    async def submit(self, body: Sm) -> Submitted:
+        """What became of this submit_sm."""
+        self._key += 1
+        future: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
+        self._submits[self._key] = future
+        self._handle(self.session.submit(self._key, body, time.monotonic()))
+        self._kick.set()
+        return await future
+
+    async def _read(self) -> None:
+        """Feeds the session with what comes, until the connection ends."""
+        reason = "the SMSC closed the connection"
+        try:
+            while data := await self._reader.read(READ_SIZE):
+                self._handle(self.session.receive(data, time.monotonic()))
+                self._kick.set()
+                await self._room.wait()
+        except OSError as error:
+            reason = f"the connection broke ({_said(error)})"
+        self._handle(self.session.lost(reason))
+
+    async def _tick(self) -> None:
+        """Does what is due, when it is due."""
+        while True:
+            self._kick.clear()
+            left_s = max(0.0, self.session.next_tick_s - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._kick.wait()
+            self._handle(self.session.tick(time.monotonic()))
+
+    async def _store(self) -> None:
+        """Stores what has arrived, a batch at a time, and answers the batch."""
+        while True:
+            await self._some.wait()
+            batch, self._unstored = self._unstored[:BATCH_MAX], self._unstored[BATCH_MAX:]
+            if not self._unstored:
+                self._some.clear()
+            if len(self._unstored) < UNSTORED_MAX:
+                self._room.set()
+            answers, notes = await self._stored([arrived for arrived, _ in batch])
+            for (arrived, _), status in zip(batch, answers, strict=True):
+                self.session.answer(arrived, status)
+            self._flush()
+            with contextlib.suppress(OSError):  # the reader will tell
+                await self._writer.drain()
+                self._intake.answered(notes)
+            now_s = time.monotonic()
+            self._link.traffic.arrived += len(batch)
+            self._link.traffic.answer_us.extend(round((now_s - since_s) * 1_000_000) for _, since_s in batch)
+
+    async def _stored(self, batch: list[Arrived]) -> tuple[list[int], list[int]]:
+        """The status to answer each of the batch with, and the notes of those that are stored."""
+        read = [self._link.read(arrived, self._id) for arrived in batch]
+        items = [item for item in read if item is not None]
+        notes: list[int] = []
+        refused: frozenset[int] = frozenset()
+        try:
+            notes = [*await self._intake.receive(items, self._link.links_up())] if items else []
+        except NotStored as error:
+            refused, notes = frozenset(error.places), [*error.notes]
+        except Exception as error:  # whatever it is, the SMSC must keep the messages
+            log.error("%s: nothing can be stored now (%s)", self._link.traffic.link, type(error).__name__)
+            refused = frozenset(range(len(items)))
+        places = iter(range(len(items)))
+        ok, not_now = int(Status.ESME_ROK), int(Status.ESME_RX_T_APPN)
+        answers = [ok if item is None or next(places) not in refused else not_now for item in read]
+        self._link.traffic.errors += len(refused)
+        return answers, notes
+
+    def _handle(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Arrived):
+                self._unstored.append((event, time.monotonic()))
+                self._some.set()
+            elif isinstance(event, Submitted):
+                future = self._submits.pop(event.key)
+                if not future.done():
+                    future.set_result(event)
+            elif isinstance(event, Closed) and not self._over.done():
+                self._over.set_result(event.reason)
+            self._link.note(event)
+        if len(self._unstored) >= UNSTORED_MAX:
+            self._room.clear()
+        self._flush()
+
+    def _flush(self) -> None:
+        if data := self.session.to_send():
+            self._writer.write(data)
+
+    async def _say_goodbye(self) -> None:
+        """Tells the SMSC that we go, and waits a moment for its answer."""
+        self._handle(self.session.stop(time.monotonic()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await asyncio.shield(self._over)
+
+
+def _said(error: BaseException) -> str:
+    """An error's own words, on one line."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

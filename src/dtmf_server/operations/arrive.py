@@ -1,0 +1,160 @@
+"""What carriers bring: one transaction for a whole batch. Redeliveries known, parts joined, SMS stored, receipts applied.
+
+Rules for long SMS:
+1. A part waits for the others of the same carrier, sender, recipient, reference, width of reference, and total.
+2. The part that makes them whole joins them in its own transaction: octets first, then decoded.
+3. A part that is there already, octet for octet, is not stored twice. One with another text under the same number
+   means that two messages share all of that: then nobody can tell whose the other parts are, and each that is there
+   or still comes is delivered alone, marked as a part, rather than mixed.
+4. What is not whole `patience` after its first part is delivered with its gaps marked.
+"""
+
+from collections.abc import Collection, Sequence
+
+from dtmf_server.core.arrival import Arrival, Part, Receipt
+from dtmf_server.core.redelivery import is_redelivery
+from dtmf_server.core.sms_text import join
+from dtmf_server.operations import receipts
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage.db import Row, Tx
+
+ANSWERED_KEPT_US = 120_000_000
+UNANSWERED_KEPT_US = 3 * 24 * 3_600_000_000  # as long as SMSCs keep trying
+
+Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width, total
+
+
+def arrive(
+    tx: Tx,
+    carrier: str,
+    batch: Sequence[Arrival | Receipt],
+    *,
+    live: Collection[int],
+    now_us: int,
+    wall_us: int,
+    rest_us: int,
+) -> list[int]:
+    """A note for each of the batch, by which `answered` knows it; 0 where none is needed.
+
+    `live` are the carrier's links that are up; `wall_us` the real time, by which links and parts are judged.
+    """
+    messages = [item for item in batch if isinstance(item, Arrival)]
+    numbered = any(isinstance(message.content, Part) for message in messages)
+    if numbered or any(message.digest for message in messages):
+        carriers.hold(tx, carrier)
+    fresh, notes = _fresh(tx, carrier, messages, live=live, wall_us=wall_us)
+    inbound = _joined(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]
+    if inbound:
+        receive_many(tx, inbound, now_us=now_us, rest_us=rest_us)
+    for item in batch:
+        if isinstance(item, Receipt):
+            receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    remaining = iter(notes)
+    return [next(remaining) if isinstance(item, Arrival) else 0 for item in batch]
+
+
+def give_up_parts(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int, rest_us: int) -> int:
+    """How many SMS were delivered in part because the rest of them did not come."""
+    carriers.hold(tx, carrier)
+    waiting: dict[Key, list[Row]] = {}
+    for row in parts.overdue(tx, carrier, before_us=wall_us - patience_us):
+        waiting.setdefault(_key_of(row), []).append(row)
+    inbound = []
+    for rows in waiting.values():
+        alone = len({row["number"] for row in rows}) < len(rows)
+        for group in [[row] for row in rows] if alone else [rows]:
+            inbound.append(Inbound(group[0]["recipient"], group[0]["sender"], _text(group)))
+        parts.remove(tx, [row["id"] for row in rows])
+    if inbound:
+        receive_many(tx, inbound, now_us=now_us, rest_us=rest_us)
+    return len(inbound)
+
+
+def forget(tx: Tx, *, wall_us: int) -> int:
+    """How many arrivals were forgotten that cannot come again."""
+    return arrivals.forget(
+        tx, answered_before_us=wall_us - ANSWERED_KEPT_US, stored_before_us=wall_us - UNANSWERED_KEPT_US
+    )
+
+
+def _fresh(
+    tx: Tx, carrier: str, messages: Sequence[Arrival], *, live: Collection[int], wall_us: int
+) -> tuple[list[Arrival], list[int]]:
+    """Those that were not stored before, and the note of each that came."""
+    digests = sorted({message.digest for message in messages if message.digest})
+    known = arrivals.stored(tx, carrier, digests) if digests else {}
+    again: dict[int, int] = {}  # place in the batch: the note of what was stored
+    for place, message in enumerate(messages):
+        candidates = known.get(message.digest, [])
+        for stored in candidates:
+            up = stored.link in live
+            if is_redelivery(stored, link=message.link, link_of_stored_is_up=up, now_us=wall_us):
+                again[place] = stored.id
+                candidates.remove(stored)  # each stored one comes again once
+                break
+    arrivals.came_again(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
+    new = [(place, message) for place, message in enumerate(messages) if place not in again]
+    tracked = [(place, message) for place, message in new if message.digest]
+    added = arrivals.add(tx, carrier, [(message.digest, message.link) for _, message in tracked], wall_us=wall_us)
+    notes = again | {place: note for (place, _), note in zip(tracked, added, strict=True)}
+    return [message for _, message in new], [notes.get(place, 0) for place in range(len(messages))]
+
+
+def _joined(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: int) -> list[Inbound]:
+    """The SMS that are whole now, in the order in which they became so; parts that are not are stored."""
+    recipients = sorted({message.to for message in messages if isinstance(message.content, Part)})
+    waiting: dict[Key, list[Row]] = {}
+    for row in parts.waiting(tx, carrier, recipients):
+        waiting.setdefault(_key_of(row), []).append(row)
+    inbound, done, kept = list[Inbound](), list[int](), dict[int, Arrival]()
+    for place, message in enumerate(messages, 1):
+        if not isinstance(message.content, Part):
+            inbound.append(_whole(message))
+            continue
+        row = _row(message, message.content, -place)  # ids below 0 are not stored yet
+        others = waiting.setdefault(_key_of(row), [])
+        if any(_same(row, other) for other in others):
+            continue
+        others.append(row)
+        kept[-place] = message
+        if sorted(other["number"] for other in others) == list(range(1, row["total"] + 1)):
+            inbound.append(Inbound(message.to, message.sender, _text(others)))
+            done += [other["id"] for other in others]
+            others.clear()
+    parts.remove(tx, [id_ for id_ in done if id_ > 0])
+    finished = set(done)
+    parts.add(tx, carrier, [message for id_, message in kept.items() if id_ not in finished], wall_us=wall_us)
+    return inbound
+
+
+def _whole(message: Arrival) -> Inbound:
+    assert isinstance(message.content, str), "a part is joined first"
+    return Inbound(message.to, message.sender, message.content)
+
+
+def _row(message: Arrival, part: Part, id_: int) -> Row:
+    place = part.place
+    return {
+        "id": id_,
+        "recipient": message.to,
+        "sender": message.sender,
+        "ref": place.ref,
+        "ref_bits": place.ref_bits,
+        "total": place.total,
+        "number": place.number,
+        "octets": part.octets,
+        "coding": part.coding,
+    }
+
+
+def _key_of(row: Row) -> Key:
+    return row["recipient"], row["sender"], row["ref"], row["ref_bits"], row["total"]
+
+
+def _same(row: Row, other: Row) -> bool:
+    return all(row[name] == other[name] for name in ("number", "octets", "coding"))
+
+
+def _text(rows: Sequence[Row]) -> str:
+    return join([(row["number"], bytes(row["octets"]), row["coding"]) for row in rows], total=rows[0]["total"])

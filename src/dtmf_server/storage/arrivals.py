@@ -1,0 +1,49 @@
+"""What a carrier brought and we stored, remembered until it cannot come again."""
+
+from collections.abc import Sequence
+
+from dtmf_server.core.redelivery import Stored
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Tx
+
+
+def stored(tx: Tx, carrier: str, digests: list[str]) -> dict[str, list[Stored]]:
+    """What was stored with these digests, oldest first."""
+    found: dict[str, list[Stored]] = {}
+    for row in tx.all(
+        "SELECT id, digest, link, stored_wall_us, answered_wall_us FROM arrivals"
+        " WHERE carrier = :carrier AND digest IN @digests ORDER BY id",
+        carrier=carrier,
+        digests=digests,
+    ):
+        known = Stored(row["id"], row["link"], row["stored_wall_us"], row["answered_wall_us"])
+        found.setdefault(row["digest"], []).append(known)
+    return found
+
+
+def add(tx: Tx, carrier: str, new: Sequence[tuple[str, int]], *, wall_us: int) -> Sequence[int]:
+    """The ids of new arrivals (digest, link)."""
+    ids = tx.draw_ids(schema.arrivals, len(new))
+    rows = [(id_, carrier, digest, link, wall_us) for id_, (digest, link) in zip(ids, new, strict=True)]
+    tx.insert(schema.arrivals, ("id", "carrier", "digest", "link", "stored_wall_us"), rows)
+    return ids
+
+
+def came_again(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) -> None:
+    """Known arrivals (id, link) came again on these links, and are not answered there yet."""
+    rows = [(id_, link, wall_us, None) for id_, link in moved]
+    tx.update(schema.arrivals, ("id", "link", "stored_wall_us", "answered_wall_us"), rows)
+
+
+def answered(tx: Tx, ids: Sequence[int], *, wall_us: int) -> None:
+    """Their answers have left."""
+    tx.run("UPDATE arrivals SET answered_wall_us = :wall_us WHERE id IN @ids", ids=list(ids), wall_us=wall_us)
+
+
+def forget(tx: Tx, *, answered_before_us: int, stored_before_us: int) -> int:
+    """How many were forgotten that cannot come again any more."""
+    return tx.run(
+        "DELETE FROM arrivals WHERE answered_wall_us < :answered_before_us OR stored_wall_us < :stored_before_us",
+        answered_before_us=answered_before_us,
+        stored_before_us=stored_before_us,
+    )

@@ -1,0 +1,43 @@
+"""Carriers as the database knows them: a row to hold each by, and how their links stand."""
+
+from collections.abc import Sequence
+
+from dtmf_server.storage.db import Row, Tx
+
+
+def add(tx: Tx, name: str) -> None:
+    """Makes the carrier's row where there is none yet."""
+    tx.run("INSERT INTO carriers (name) VALUES (:name) ON CONFLICT (name) DO NOTHING", name=name)
+
+
+def hold(tx: Tx, name: str) -> None:
+    """Holds the carrier until the transaction ends: two that store parts of one SMS must see each other."""
+    held = tx.one("SELECT name FROM carriers WHERE name = :name @LOCK", name=name)
+    assert held is not None, "a carrier's row is made when its links start"
+
+
+def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:
+    """Writes how the carrier's links stand: link, state, since, heard, arrived, submitted, errors, p95, reason."""
+    tx.run("DELETE FROM carrier_links WHERE carrier = :carrier", carrier=carrier)
+    for link, state, since, heard, arrived, submitted, errors, p95_us, reason in rows:
+        tx.run(
+            "INSERT INTO carrier_links (carrier, link, state, since_wall_us, heard_wall_us, arrived, submitted,"
+            " errors, p95_us, reason, noted_wall_us) VALUES (:carrier, :link, :state, :since, :heard, :arrived,"
+            " :submitted, :errors, :p95_us, :reason, :wall_us)",
+            carrier=carrier,
+            link=link,
+            state=state,
+            since=since,
+            heard=heard,
+            arrived=arrived,
+            submitted=submitted,
+            errors=errors,
+            p95_us=p95_us,
+            reason=reason,
+            wall_us=wall_us,
+        )
+
+
+def links(tx: Tx) -> list[Row]:
+    """How every link stood when its process last said so."""
+    return tx.all("SELECT * FROM carrier_links ORDER BY carrier, link")

@@ -1,0 +1,78 @@
+"""Parts of long SMS that wait for the others."""
+
+from collections.abc import Sequence
+
+from dtmf_server.core.arrival import Arrival, Part
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+_NEW = (
+    "carrier",
+    "recipient",
+    "sender",
+    "ref",
+    "ref_bits",
+    "total",
+    "number",
+    "octets",
+    "coding",
+    "dcs",
+    "udh",
+    "stored_wall_us",
+)
+
+
+def waiting(tx: Tx, carrier: str, recipients: list[str]) -> list[Row]:
+    """The parts that wait for these numbers, in the order in which they came."""
+    return tx.all(
+        "SELECT * FROM parts WHERE carrier = :carrier AND recipient IN @recipients ORDER BY id",
+        carrier=carrier,
+        recipients=recipients,
+    )
+
+
+def add(tx: Tx, carrier: str, new: Sequence[Arrival], *, wall_us: int) -> None:
+    """Stores parts, in this order."""
+    rows = [_row(carrier, arrival, arrival.content, wall_us) for arrival in new if isinstance(arrival.content, Part)]
+    tx.insert(schema.parts, _NEW, rows)
+
+
+def remove(tx: Tx, ids: list[int]) -> None:
+    """They are part of a message now."""
+    if ids:
+        tx.run("DELETE FROM parts WHERE id IN @ids", ids=ids)
+
+
+def oldest_wall_us(tx: Tx) -> int | None:
+    """When the part that waits longest came."""
+    row = tx.one("SELECT min(stored_wall_us) AS oldest FROM parts")
+    return row["oldest"] if row else None
+
+
+def overdue(tx: Tx, carrier: str, *, before_us: int) -> list[Row]:
+    """Every part of the carrier's messages whose first part came before then, in the order in which they came."""
+    return tx.all(
+        "SELECT p.* FROM parts p WHERE p.carrier = :carrier AND EXISTS (SELECT 1 FROM parts o"
+        " WHERE o.stored_wall_us <= :before_us AND o.carrier = p.carrier AND o.recipient = p.recipient"
+        " AND o.sender = p.sender AND o.ref = p.ref AND o.ref_bits = p.ref_bits AND o.total = p.total) ORDER BY p.id",
+        carrier=carrier,
+        before_us=before_us,
+    )
+
+
+def _row(carrier: str, arrival: Arrival, part: Part, wall_us: int) -> tuple[object, ...]:
+    place = part.place
+    return (
+        carrier,
+        arrival.to,
+        arrival.sender,
+        place.ref,
+        place.ref_bits,
+        place.total,
+        place.number,
+        part.octets,
+        part.coding,
+        part.dcs,
+        part.udh,
+        wall_us,
+    )

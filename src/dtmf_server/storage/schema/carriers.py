@@ -1,0 +1,110 @@
+"""What carriers bring before it is a message, what they took, and how their links stand. Times are the wall's."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+from dtmf_server.storage.schema.base import Id, metadata
+
+# One row a carrier: whoever stores what it brings holds it, so that parts of one SMS meet.
+carriers = Table(
+    "carriers",
+    metadata,
+    Column("name", Text, primary_key=True),
+)
+
+# What was stored, and whether the carrier was told: by this a redelivery is known. Rows live for minutes.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("carrier", Text, ForeignKey("carriers.name"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("link", BigInteger, nullable=False),
+    Column("stored_wall_us", BigInteger, nullable=False),
+    Column("answered_wall_us", BigInteger),
+    Index("ix_arrivals_carrier_digest", "carrier", "digest"),
+    sqlite_autoincrement=True,
+)
+
+# Parts of long SMS that wait for the others. Octets as they came: a character may be split between two parts.
+parts = Table(
+    "parts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("carrier", Text, ForeignKey("carriers.name"), nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("ref", Integer, nullable=False),
+    Column("ref_bits", SmallInteger, nullable=False),
+    Column("total", SmallInteger, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+    Column("coding", Text, nullable=False),
+    Column("dcs", SmallInteger, nullable=False),
+    Column("udh", LargeBinary, nullable=False),
+    Column("stored_wall_us", BigInteger, nullable=False),
+    CheckConstraint("number BETWEEN 1 AND total", name="number"),
+    Index("ix_parts_carrier_recipient", "carrier", "recipient"),
+    Index("ix_parts_stored_wall_us", "stored_wall_us"),
+    sqlite_autoincrement=True,
+)
+
+# Each segment that a carrier took, under the carrier's own reference: a receipt names it.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("carrier", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("message_id", Id, ForeignKey("messages.id"), nullable=False),
+    Column("delivered", Boolean, nullable=False),
+    Column("taken_wall_us", BigInteger, nullable=False),
+    Index("ix_submissions_carrier_ref", "carrier", "ref"),
+    Index("ix_submissions_message_id", "message_id"),
+    Index("ix_submissions_taken_wall_us", "taken_wall_us"),
+    sqlite_autoincrement=True,
+)
+
+# Receipts that came before we had written down what the carrier took.
+early_receipts = Table(
+    "early_receipts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("carrier", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("delivered", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("stored_wall_us", BigInteger, nullable=False),
+    Index("ix_early_receipts_carrier_ref", "carrier", "ref"),
+    Index("ix_early_receipts_stored_wall_us", "stored_wall_us"),
+    sqlite_autoincrement=True,
+)
+
+# How each link stands, written by the process that runs it, for everyone who asks.
+carrier_links = Table(
+    "carrier_links",
+    metadata,
+    Column("carrier", Text, ForeignKey("carriers.name"), primary_key=True),
+    Column("link", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since_wall_us", BigInteger, nullable=False),
+    Column("heard_wall_us", BigInteger, nullable=False),
+    Column("arrived", BigInteger, nullable=False),
+    Column("submitted", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("p95_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("noted_wall_us", BigInteger, nullable=False),
+)

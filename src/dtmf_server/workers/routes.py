@@ -1,0 +1,42 @@
+"""Which carrier an SMS leaves by: the first of its group's that is up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The carrier that took an SMS, and its reference of each segment."""
+
+    carrier: str
+    refs: tuple[str, ...]
+
+
+class Routes:
+    """This process's carriers. `here` while their links are run by it and by no other."""
+
+    def __init__(self, carriers: Sequence[Carrier]) -> None:
+        self.carriers, self.here = carriers, False
+
+    async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> Taken:
+        """Hands an SMS to the first carrier of `order` that is up (none named: of all); to the next if that one
+        answered that it can't take it now. Raises CarrierRefused."""
+        if not self.carriers:
+            raise CarrierRefused("no carrier is configured", permanent=False)
+        named = {carrier.name: carrier for carrier in self.carriers}
+        allowed = [named[name] for name in order if name in named] if order else [*self.carriers]
+        if not allowed:
+            raise CarrierRefused("no carrier of this number's group is configured", permanent=False)
+        refused = CarrierRefused("the carrier's link is down", permanent=False)
+        for carrier in allowed:
+            if not carrier.can_submit():
+                continue
+            try:
+                return Taken(carrier.name, tuple(await carrier.submit(message_id, message)))
+            except CarrierRefused as error:
+                refused = error
+                if error.permanent or error.may_be_taken:
+                    break
+        raise refused

@@ -1,0 +1,63 @@
+"""What a carrier may be set to, and what must agree."""
+
+import pytest
+
+from dtmf_server.config import ConfigError, load
+
+LONDON = """\
+[[carrier]]
+name = "london"
+kind = "smpp"
+host = "127.0.0.1"
+system_id = "dtmf"
+password = "hunter2"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (LONDON.replace("london", "simulator"), "dtmf.toml:2: carrier[0].name is 'simulator', which is the sandbox's"),
+        (LONDON.replace("127.0.0.1", "10.1.2.3"), "dtmf.toml:4: carrier[0].host is not this machine: a sandbox"),
+        (LONDON.replace("hunter2", "canary789"), "carrier[0] has a system_id of more than 15 or a password of more"),
+        (LONDON + "system_type = 'thirteen--chr'", "dtmf.toml:7: carrier[0].system_type has more than 12 characters"),
+        (LONDON + "tls_ca = 'ca.pem'", "dtmf.toml:7: carrier[0].tls_ca needs tls = true"),
+        (LONDON + "country_code = '044'", "dtmf.toml:7: carrier[0].country_code must be the digits of a country code"),
+        (LONDON + "alphabet = 'ebcdic'", "dtmf.toml:7: carrier[0].alphabet must be 'gsm7', 'latin1', 'ascii' or"),
+        (LONDON + "segmentation = 'none'", "dtmf.toml:7: carrier[0].segmentation must be 'udh8', 'udh16', 'sar' or"),
+        (LONDON + "links = 17", "dtmf.toml:7: carrier[0].links must be how many of these binds, from 1 to 16, not 17"),
+        (LONDON + "source_ton = 7", "dtmf.toml:7: carrier[0].source_ton must be a type of number, from 0 to 6, not 7"),
+        ("[messages]\nparts_wait_s = 1", "dtmf.toml:2: messages.parts_wait_s must be whole seconds from 5 to 86400"),
+    ],
+)
+def test_a_carrier_that_cannot_work_is_refused_with_line_key_and_reason(tmp_path, text, complaint):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+    assert complaint in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_everything_about_a_carrier_can_be_set(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(
+        LONDON
+        + "port = 3550\nbind = 'transmitter+receiver'\nlinks = 2\nwindow = 10\nsystem_type = 'VMA'\ntls = true\n"
+        + "tls_ca = 'ca.pem'\nalphabet = 'latin1'\nsegmentation = 'sar'\ncountry_code = '44'\nsource_ton = 5\n"
+        + "source_npi = 0\ndest_ton = 2\ndest_npi = 8\nreceipts = false\nenquire_s = 15\nresponse_s = 5\n"
+        + "[messages]\nparts_wait_s = 60\n"
+    )
+    config = load(path, {})
+    (carrier,) = config.carrier
+    assert (carrier.bind, carrier.links, carrier.tls, carrier.tls_ca) == ("transmitter+receiver", 2, True, "ca.pem")
+    assert (carrier.alphabet, carrier.segmentation, carrier.country_code) == ("latin1", "sar", "44")
+    assert (carrier.source_ton, carrier.source_npi, carrier.dest_ton, carrier.dest_npi) == (5, 0, 2, 8)
+    assert (carrier.receipts, carrier.enquire_s, carrier.response_s) == (False, 15, 5)
+    assert config.messages.parts_wait_s == 60
+
+
+def test_a_production_service_may_have_carriers_anywhere(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text("mode = 'production'\n" + LONDON.replace("127.0.0.1", "smsc.example.org"))
+    assert load(path, {}).carrier[0].host == "smsc.example.org"
