@@ -1,0 +1,292 @@
+"""What carriers bring: parts are joined and never mixed, redeliveries are known, genuine repeats stay."""
+
+from itertools import permutations
+from random import Random
+
+import pytest
+
+from dtmf_server.core.arrival import Arrival, Part, Place, Receipt
+from dtmf_server.core.sms_text import Coding
+from dtmf_server.operations import arrive, rent, verify
+from dtmf_server.storage import carriers, parts
+from dtmf_server.storage.db import Database
+from harness import DAY_US, START_US, give_coins, open_account
+
+SECOND_US = 1_000_000
+PATIENCE_US = 300 * SECOND_US
+A, B = 101, 102  # links
+
+
+class Desk:
+    """One carrier's arrivals at a rented number; the real time stands still until it is moved."""
+
+    def __init__(self, db: Database, carrier: str = "london", *, seed: int = 0) -> None:
+        self.db, self.carrier, self.wall_us = db, carrier, START_US
+        account_id = open_account(db, seed=seed)
+        give_coins(db, account_id, 1_000_000)
+        self.e164 = db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))["e164"]
+        db.write_now(lambda tx: carriers.add(tx, carrier))
+
+    def brings(self, *batch: Arrival | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
+        """The notes of a batch."""
+        return self.db.write_now(
+            lambda tx: arrive.arrive(
+                tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
+            )
+        )
+
+    def answered(self, notes: list[int]) -> None:
+        from dtmf_server.storage import arrivals
+
+        self.db.write_now(lambda tx: arrivals.answered(tx, notes, wall_us=self.wall_us))
+
+    def gives_up(self) -> int:
+        return self.db.write_now(
+            lambda tx: arrive.give_up_parts(
+                tx, self.carrier, patience_us=PATIENCE_US, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
+            )
+        )
+
+    def sms(self, text: str, *, digest: str = "", link: int = A) -> Arrival:
+        return Arrival("+49151", self.e164, text, digest or text, link)
+
+    def part(
+        self,
+        text: str | bytes,
+        number: int,
+        total: int = 3,
+        *,
+        ref: int = 7,
+        bits: int = 8,
+        sender: str = "+49151",
+        coding: Coding = "gsm7",
+    ) -> Arrival:
+        octets = text if isinstance(text, bytes) else text.encode()
+        return Arrival(sender, self.e164, Part(Place(ref, bits, total, number), octets, coding))
+
+    def texts(self) -> list[str]:
+        rows = self.db.read_now(lambda tx: tx.all("SELECT content FROM messages ORDER BY id"))
+        return [row["content"] for row in rows]
+
+    def waiting(self) -> int:
+        return len(self.db.read_now(lambda tx: parts.waiting(tx, self.carrier, [self.e164])))
+
+
+@pytest.fixture
+def desk(db: Database) -> Desk:
+    return Desk(db)
+
+
+@pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
+def test_parts_that_come_one_by_one_in_any_order_are_joined_by_the_last(desk: Desk, order: tuple[int, ...]) -> None:
+    for number in order:
+        assert desk.texts() == []
+        desk.brings(desk.part(f"<{number}>", number))
+    assert desk.texts() == ["<1><2><3>"]
+    assert desk.waiting() == 0
+
+
+def test_parts_of_one_batch_are_joined_in_it_where_the_last_of_them_stands(desk: Desk) -> None:
+    desk.brings(desk.sms("first"), desk.part("b", 2, 2), desk.sms("second"), desk.part("a", 1, 2), desk.sms("third"))
+    assert desk.texts() == ["first", "second", "ab", "third"]
+
+
+def test_an_emoji_split_between_parts_and_transactions_is_whole(desk: Desk) -> None:
+    octets = "x😀".encode("utf-16-be")
+    desk.brings(desk.part(octets[4:], 2, 2, coding="ucs2"))
+    desk.brings(desk.part(octets[:4], 1, 2, coding="ucs2"))
+    assert desk.texts() == ["x😀"]
+
+
+def test_the_same_reference_from_others_in_other_widths_and_totals_is_another_message(desk: Desk) -> None:
+    different = [{}, {"sender": "+49152"}, {"bits": 16}, {"ref": 8}, {"total": 4}, {"bits": 17}]
+    batches = [
+        [desk.part(f"{index}{number}", number, **kind) for number in range(1, kind.get("total", 3) + 1)]
+        for index, kind in enumerate(different)
+    ]
+    shuffled = [part for batch in batches for part in batch]
+    Random(5).shuffle(shuffled)
+    for part in shuffled:
+        desk.brings(part)
+    assert sorted(desk.texts()) == ["010203", "111213", "212223", "313233", "41424344", "515253"]
+
+
+def test_the_same_sender_and_reference_at_two_of_our_numbers_is_two_messages(desk: Desk) -> None:
+    other = Desk(desk.db, seed=1).e164
+    desk.brings(desk.part("a1", 1, 2), Arrival("+49151", other, Part(Place(7, 8, 2, 2), b"b2", "gsm7")))
+    assert desk.texts() == []
+    desk.brings(desk.part("a2", 2, 2), Arrival("+49151", other, Part(Place(7, 8, 2, 1), b"b1", "gsm7")))
+    assert sorted(desk.texts()) == ["a1a2", "b1b2"]
+
+
+def test_the_same_reference_over_another_carrier_is_another_message(desk: Desk) -> None:
+    desk.brings(desk.part("a1", 1, 2))
+    desk.db.write_now(lambda tx: carriers.add(tx, "paris"))
+    desk.carrier = "paris"
+    desk.brings(desk.part("b2", 2, 2))
+    assert desk.texts() == []
+
+
+def test_a_reference_used_again_after_its_message_is_whole_begins_another(desk: Desk) -> None:
+    for text in ("a", "b"):
+        for number in (1, 2):
+            desk.brings(desk.part(f"{text}{number}", number, 2))
+    assert desk.texts() == ["a1a2", "b1b2"]
+
+
+def test_a_part_that_comes_twice_is_there_once(desk: Desk) -> None:
+    desk.brings(desk.part("a", 1, 2))
+    desk.brings(desk.part("a", 1, 2), desk.part("a", 1, 2))
+    assert desk.waiting() == 1
+    desk.brings(desk.part("b", 2, 2))
+    assert desk.texts() == ["ab"]
+
+
+def test_messages_that_nobody_can_tell_apart_are_shown_part_by_part_rather_than_mixed(desk: Desk) -> None:
+    for part in (desk.part("a1", 1, 2), desk.part("b1", 1, 2), desk.part("b2", 2, 2), desk.part("a2", 2, 2)):
+        desk.brings(part)
+    assert desk.texts() == []
+    desk.wall_us += PATIENCE_US
+    assert desk.gives_up() == 4
+    assert desk.texts() == ["a1[…]", "b1[…]", "[…]b2", "[…]a2"]
+    assert desk.waiting() == 0
+
+
+def test_what_never_becomes_whole_is_delivered_with_its_gaps_marked(desk: Desk) -> None:
+    desk.brings(desk.part("a", 1, 4), desk.part("d", 4, 4))
+    desk.wall_us += PATIENCE_US - 1
+    assert desk.gives_up() == 0
+    desk.brings(desk.part("b", 2, 4))
+    desk.wall_us += 1
+    assert desk.gives_up() == 1  # patience counts from the first part
+    assert desk.texts() == ["ab[…]d"]
+    assert desk.gives_up() == 0
+
+
+def test_a_part_after_its_message_was_given_up_is_delivered_too(desk: Desk) -> None:
+    desk.brings(desk.part("a", 1, 2))
+    desk.wall_us += PATIENCE_US
+    desk.gives_up()
+    desk.brings(desk.part("b", 2, 2))
+    desk.wall_us += PATIENCE_US
+    desk.gives_up()
+    assert desk.texts() == ["a[…]", "[…]b"]
+
+
+def test_parts_for_a_number_nobody_rents_are_counted_as_one_stray_and_gone(desk: Desk) -> None:
+    stray = [Arrival("+1", "+12125550101", Part(Place(1, 8, 2, n), b"x", "gsm7")) for n in (1, 2)]
+    desk.brings(*stray)
+    assert desk.db.read_now(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))["n"] == 1
+    assert desk.texts() == []
+
+
+def test_a_storm_of_parts_shuffled_colliding_and_missing_mixes_no_texts(desk: Desk) -> None:
+    random, sent, shown = Random(11), {}, []
+    keys = [(f"+4915{s}", ref, bits, total) for s in "123" for ref in (0, 1) for bits in (8, 16) for total in (2, 3, 4)]
+    for wave in range(4):  # in each the same senders use the same references, widths and totals again
+        stream = []
+        for index, (phone, ref, bits, total) in enumerate(keys):
+            message, missing = wave * 100 + index, random.choice([0, 0, 0, random.randint(1, total)])
+            sent[message] = (total, missing)
+            stream += [
+                desk.part(f"<{message}:{number}>", number, total, ref=ref, bits=bits, sender=phone)
+                for number in range(1, total + 1)
+                if number != missing
+            ]
+        random.shuffle(stream)
+        while stream:
+            batch = stream[: random.randint(1, 20)]
+            del stream[: len(batch)]
+            desk.brings(*batch)
+        desk.wall_us += PATIENCE_US
+        desk.gives_up()
+    for text in desk.texts():
+        pieces = [piece.split(":") for piece in text.replace("[…]", "").strip("<>").split("><")]
+        assert len({message for message, _ in pieces}) == 1, f"mixed: {text}"
+        assert sorted(int(number) for _, number in pieces) == [int(number) for _, number in pieces], text
+        shown += [(int(message), int(number)) for message, number in pieces]
+    expected = [(m, n) for m, (total, missing) in sent.items() for n in range(1, total + 1) if n != missing]
+    assert sorted(shown) == sorted(expected)
+    assert desk.db.read_now(verify.differences) == []
+
+
+def test_an_identical_sms_on_the_same_link_is_another_sms(desk: Desk) -> None:
+    first = desk.brings(desk.sms("yes"), desk.sms("yes"))
+    desk.wall_us += SECOND_US
+    desk.brings(desk.sms("yes"))
+    desk.answered(first)
+    desk.wall_us += 5 * SECOND_US
+    desk.brings(desk.sms("yes"))
+    assert desk.texts() == ["yes"] * 4
+
+
+def test_what_was_never_answered_is_known_on_a_new_link_however_late(desk: Desk) -> None:
+    desk.brings(desk.sms("code 1"))
+    desk.wall_us += 3600 * SECOND_US
+    (note,) = desk.brings(desk.sms("code 1", link=B), live=(B,))
+    assert note
+    assert desk.texts() == ["code 1"]
+
+
+@pytest.mark.parametrize(("later_s", "times"), [(0, 1), (59, 1), (60, 2), (3600, 2)])
+def test_what_was_answered_may_come_again_on_a_new_link_for_a_minute(desk: Desk, later_s: int, times: int) -> None:
+    desk.answered(desk.brings(desk.sms("code 1")))
+    desk.wall_us += later_s * SECOND_US
+    desk.brings(desk.sms("code 1", link=B), live=(B,))
+    assert desk.texts() == ["code 1"] * times
+
+
+def test_a_link_that_is_up_beside_the_first_brings_genuine_repeats(desk: Desk) -> None:
+    desk.brings(desk.sms("yes"), live=(A, B))
+    desk.brings(desk.sms("yes", link=B), live=(A, B))
+    assert desk.texts() == ["yes", "yes"]
+
+
+def test_each_stored_sms_comes_again_only_once(desk: Desk) -> None:
+    desk.brings(desk.sms("yes"), desk.sms("yes"))
+    desk.brings(*[desk.sms("yes", link=B)] * 3, live=(B,))
+    assert desk.texts() == ["yes"] * 3
+
+
+def test_what_came_again_and_was_not_answered_again_may_come_a_third_time(desk: Desk) -> None:
+    desk.brings(desk.sms("yes"))
+    for link in (B, 103, 104):
+        desk.wall_us += SECOND_US
+        desk.brings(desk.sms("yes", link=link), live=(link,))
+    assert desk.texts() == ["yes"]
+
+
+@pytest.mark.parametrize(("waited_s", "times"), [(9, 2), (10, 1), (30, 1)])
+def test_on_the_same_link_it_comes_again_after_a_timeout(desk: Desk, waited_s: int, times: int) -> None:
+    desk.brings(desk.sms("slow"))
+    desk.wall_us += waited_s * SECOND_US
+    desk.brings(desk.sms("slow"))
+    assert desk.texts() == ["slow"] * times
+
+
+def test_a_part_that_is_redelivered_is_known_too(desk: Desk) -> None:
+    def part(number: int, link: int) -> Arrival:
+        return Arrival("+1", desk.e164, Part(Place(1, 8, 2, number), b"%d" % number, "gsm7"), f"p{number}", link)
+
+    desk.brings(part(1, A))
+    desk.brings(part(1, B), part(2, B), live=(B,))
+    desk.brings(part(2, 103), live=(103,))
+    assert desk.texts() == ["12"]
+    assert desk.waiting() == 0
+
+
+def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
+    desk.answered(desk.brings(desk.sms("answered")))
+    desk.brings(desk.sms("unanswered"))
+    desk.wall_us += 121 * SECOND_US
+    forget = lambda: desk.db.write_now(lambda tx: arrive.forget(tx, wall_us=desk.wall_us))  # noqa: E731 - said once
+    assert forget() == 1
+    desk.wall_us += 4 * DAY_US
+    assert forget() == 1
+
+
+def test_a_batch_that_breaks_leaves_nothing_of_itself(desk: Desk) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        desk.brings(desk.part("a", 1), desk.sms("fine"), desk.sms("\ud800"))
+    assert desk.texts() == [] and desk.waiting() == 0
+    assert desk.db.read_now(lambda tx: tx.all("SELECT id FROM arrivals")) == []
