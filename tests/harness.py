@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from dtmf_server import main
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.carriers.base import Carrier
 from dtmf_server.clock import Clock, wall_us
 from dtmf_server.core import token
 from dtmf_server.operations import account
@@ -106,14 +107,14 @@ def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings:
 
 
 @contextlib.contextmanager
-def serving(runtime: Runtime, *, workers: bool = True) -> Iterator[str]:
+def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[Carrier] = ()) -> Iterator[str]:
     """Serves the runtime until the block ends; gives its URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     server = main.http_server(runtime)
     failures: list[BaseException] = []
 
     async def serve() -> None:
-        async with main.running_workers(runtime) if workers else contextlib.nullcontext():
+        async with main.running_workers(runtime, carriers) if workers else contextlib.nullcontext():
             await server.serve(sockets=[listener])
 
     def run() -> None:

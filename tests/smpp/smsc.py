@@ -1,0 +1,94 @@
+"""The SMSC of examples/smpp_smsc as a process of its own, in a test's hands."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dtmf_server.carriers.smpp.codec import decode, encode
+from dtmf_server.carriers.smpp.pdu import Pdu
+
+PROGRAM = Path(__file__).parents[2] / "examples" / "smpp_smsc" / "smsc.py"
+TIMEOUT_S = 60.0
+
+
+class Smsc:
+    """A context manager: the process ends with the block."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.seen: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.port = self.wait("listening")["port"]
+
+    def __enter__(self) -> "Smsc":
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def do(self, do: str, **asked: Any) -> None:
+        """Tells it what to do, and returns once it has."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do} | asked) + "\n")
+        self._process.stdin.flush()
+        self.wait("done", do=do)
+
+    def send(self, *pdus: Pdu | bytes, connection: int | None = None) -> None:
+        """Sends PDUs in one segment, on the newest connection unless another is named."""
+        octets = b"".join(pdu if isinstance(pdu, bytes) else encode(pdu) for pdu in pdus)
+        self.do("send", octets=octets.hex(), connection=connection)
+
+    def wait(self, event: str, **like: Any) -> dict[str, Any]:
+        """The next event of this kind that has these values."""
+        return self._next(lambda found: found["event"] == event and all(found.get(k) == v for k, v in like.items()))
+
+    def answer(self, sequence: int) -> Pdu:
+        """The response to the request with this sequence number."""
+        return self.pdu(lambda pdu: bool(pdu.command & 0x8000_0000) and pdu.sequence == sequence)
+
+    def pdu(self, wanted: Callable[[Pdu], bool]) -> Pdu:
+        """The next PDU that came and is wanted."""
+        found = self._next(lambda event: event["event"] == "pdu" and wanted(_pdu(event)))
+        return _pdu(found)
+
+    def pdus_so_far(self, wanted: Callable[[Pdu], bool]) -> list[Pdu]:
+        """Every PDU that came and is wanted, whether it was looked at or not."""
+        while not self._events.empty():
+            self.seen.append(self._events.get())
+        found = [_pdu(event) for event in self.seen if event["event"] == "pdu"]
+        return [pdu for pdu in found if wanted(pdu)]
+
+    def _next(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        while True:
+            try:
+                event = self._events.get(timeout=TIMEOUT_S)
+            except queue.Empty:
+                raise AssertionError(f"the SMSC saw nothing more; it saw {self.seen[-5:]}") from None
+            self.seen.append(event)
+            if event.get("event") == "refused":
+                raise AssertionError(event["reason"])
+            if wanted(event):
+                return event
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._events.put(json.loads(line))
+
+
+def _pdu(event: dict[str, Any]) -> Pdu:
+    return decode(bytes.fromhex(event["octets"]))
