@@ -1,6 +1,6 @@
 """A small SMSC: the carrier's end of SMPP 3.4, to try the service against. Standard library only.
 
-python smsc.py [PORT]        prints one JSON object a line for what happens, reads one a line for what to do:
+python smsc.py [PORT [CERTIFICATE]]        prints one JSON object a line for what happens, reads one a line for what to do:
 
 {"do": "sms", "from": "+44…", "to": "+1202…", "text": "hello"}    an SMS for a number of the service
 {"do": "send", "octets": "hex", "connection": 1}                  any octets, as they are
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import ssl
 import struct
 import sys
 from collections.abc import Callable
@@ -157,14 +158,18 @@ def addresses(body: bytes) -> tuple[str, str]:
     return sender.decode(), to.decode()
 
 
-async def main(port: int) -> None:
+async def main(port: int, certificate: str | None = None) -> None:
     """Serves until the standard input ends."""
 
     def say(**happened: Any) -> None:
         print(json.dumps(happened), flush=True)
 
     smsc = Smsc(say)
-    server = await asyncio.start_server(smsc.serve, "127.0.0.1", port)
+    tls = None
+    if certificate:  # a PEM file with key and certificate
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+    server = await asyncio.start_server(smsc.serve, "127.0.0.1", port, ssl=tls)
     say(event="listening", port=server.sockets[0].getsockname()[1])
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -175,4 +180,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2775))
+    asyncio.run(main(int((sys.argv[1:] or ["2775"])[0]), *sys.argv[2:3]))

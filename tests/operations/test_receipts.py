@@ -1,12 +1,15 @@
 """Receipts find their message by the carrier's reference, whichever way it is written, and move it on once."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 
 from dtmf_server.core.arrival import Receipt
 from dtmf_server.core.receipt_refs import canonical, spellings
 from dtmf_server.operations import account, arrive, deliver, forward, receipts, rent, send, verify
 from dtmf_server.storage import carriers, messages
-from dtmf_server.storage.db import Database
+from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from harness import DAY_US, START_US, give_coins, open_account
 
@@ -40,15 +43,16 @@ class Sender:
         )
         return int(message["id"])
 
-    def taken(self, message_id: int, *refs: str) -> None:
+    def taken(self, message_id: int, *refs: str, before_commit: Callable[[], object] = lambda: None) -> None:
         (work,) = self.db.write_now(
             lambda tx: deliver.claim(
                 tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, rest_us=DAY_US, except_destinations=[]
             )
         )
         assert work.message_id == message_id
-        self.db.write_now(
-            lambda tx: forward.handed_over(
+
+        def hand_over(tx: Tx) -> None:
+            forward.handed_over(
                 tx,
                 work,
                 message_id,
@@ -59,7 +63,9 @@ class Sender:
                 wall_us=START_US,
                 rest_us=DAY_US,
             )
-        )
+            before_commit()
+
+        self.db.write_now(hand_over)
 
     def sent_under(self, *refs: str, text: str = "hello") -> int:
         message_id = self.sends(text=text)
@@ -148,6 +154,19 @@ def test_a_receipt_that_overtakes_the_answer_to_its_submit_is_applied_when_that_
     sender.taken(message_id, "26")
     assert sender.message(message_id)[0] == "delivered"
     assert sender.db.read_now(lambda tx: tx.all("SELECT id FROM early_receipts")) == []
+
+
+def test_a_receipt_that_crosses_the_answer_to_its_submit_finds_it(sender: Sender) -> None:
+    message_id = sender.sends()
+    told = threading.Thread(target=sender.told, args=(Receipt("26", True),))
+
+    def cross() -> None:  # the receipt is stored, or waits, while the answer is written and not committed
+        told.start()
+        told.join(1)
+
+    sender.taken(message_id, "26", before_commit=cross)
+    told.join()
+    assert sender.message(message_id)[0] == "delivered"
 
 
 def test_a_reference_is_meant_as_written_before_it_is_meant_in_the_other_base(sender: Sender) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ class Bound:
     carrier: SmppCarrier
     account_id: int
     e164: str
+    stop: Callable[[], None]
 
     @property
     def number(self) -> str:
@@ -97,8 +98,8 @@ class Bound:
 def binding(
     stack: ExitStack,
     db: Database,
-    smsc: Smsc,
     *,
+    smsc: Smsc,
     wait: bool = True,
     settings: dict[str, Any] | None = None,
     **carrier: Any,
@@ -109,8 +110,9 @@ def binding(
     account_id = open_account(db, now_us=wall_us())
     give_coins(db, account_id, COINS, now_us=wall_us())
     rental = db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=wall_us(), rest_us=DAY_US))
-    url = stack.enter_context(serving(runtime_over(db, **(settings or {})), carriers=[link]))
-    bound = Bound(db, smsc, url, link, account_id, rental["e164"])
+    running = stack.enter_context(ExitStack())
+    url = running.enter_context(serving(runtime_over(db, **(settings or {})), carriers=[link]))
+    bound = Bound(db, smsc, url, link, account_id, rental["e164"], running.close)
     if wait:
         for _ in configured.binds:
             smsc.wait("bound")
@@ -125,20 +127,33 @@ def smsc() -> Iterator[Smsc]:
         yield process
 
 
+@contextmanager
+def sqlite(template: Path, path: Path) -> Iterator[Database]:
+    """An open SQLite database with a test's catalog."""
+    path.write_bytes(template.read_bytes())
+    with closing(open_database(f"sqlite:///{path}")) as db:
+        initialise(db)
+        yield db
+
+
 @pytest.fixture
-def bind(db: Database, smsc: Smsc) -> Iterator[Callable[..., Bound]]:
+def bind(migrated_sqlite: Path, tmp_path: Path, smsc: Smsc) -> Iterator[Callable[..., Bound]]:
     """Binds a service to the SMSC with these settings of the carrier: `bind(binds=('receiver',), …)`."""
     with ExitStack() as stack:
-        yield partial(binding, stack, db, smsc)
+        db = stack.enter_context(sqlite(migrated_sqlite, tmp_path / "dtmf.db"))
+        yield partial(binding, stack, db, smsc=smsc)
+
+
+@pytest.fixture
+def bind_on_each_engine(db: Database, smsc: Smsc) -> Iterator[Callable[..., Bound]]:
+    """The same, once per engine."""
+    with ExitStack() as stack:
+        yield partial(binding, stack, db, smsc=smsc)
 
 
 @pytest.fixture(scope="module")
 def inbox(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
     """One bind for all tests of a module, each of which looks at what came since it began."""
-    path = tmp_path_factory.mktemp("inbox") / "dtmf.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
     with ExitStack() as stack:
-        db = open_database(f"sqlite:///{path}")
-        stack.callback(db.close)
-        initialise(db)
-        yield binding(stack, db, stack.enter_context(Smsc()))
+        db = stack.enter_context(sqlite(migrated_sqlite, tmp_path_factory.mktemp("inbox") / "dtmf.db"))
+        yield binding(stack, db, smsc=stack.enter_context(Smsc()))

@@ -19,9 +19,12 @@ TIMEOUT_S = 60.0
 class Smsc:
     """A context manager: the process ends with the block."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *certificate: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(PROGRAM), str(port), *certificate],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.seen: list[dict[str, Any]] = []

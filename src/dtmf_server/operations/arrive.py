@@ -41,7 +41,7 @@ def arrive(
     """
     messages = [item for item in batch if isinstance(item, Arrival)]
     numbered = any(isinstance(message.content, Part) for message in messages)
-    if numbered or any(message.digest for message in messages):
+    if numbered or len(messages) < len(batch) or any(message.digest for message in messages):
         carriers.hold(tx, carrier)
     fresh, notes = _fresh(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _joined(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]

@@ -7,7 +7,7 @@ from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import deliver, receipts, send
 from dtmf_server.operations.books import open_books
 from dtmf_server.operations.deliver import Work
-from dtmf_server.storage import messages, numbers, rentals
+from dtmf_server.storage import carriers, messages, numbers, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
@@ -57,6 +57,7 @@ def handed_over(
     rest_us: int,
 ) -> None:
     """A carrier has taken the SMS, under these references: accepted, and the delivery done."""
+    carriers.hold(tx, carrier)
     send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
     receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
     deliver.delivered(tx, work, attempt=attempt, now_us=now_us)

@@ -11,9 +11,10 @@ def add(tx: Tx, name: str) -> None:
 
 
 def hold(tx: Tx, name: str) -> None:
-    """Holds the carrier until the transaction ends: two that store parts of one SMS must see each other."""
-    held = tx.one("SELECT name FROM carriers WHERE name = :name @LOCK", name=name)
-    assert held is not None, "a carrier's row is made when its links start"
+    """Holds the carrier until the transaction ends: two that store parts of one SMS, or an answer and the receipt that
+    overtakes it, must see each other. Held before any account is locked."""
+    if tx.one("SELECT name FROM carriers WHERE name = :name @LOCK", name=name) is None:
+        add(tx, name)
 
 
 def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:

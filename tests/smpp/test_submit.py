@@ -1,0 +1,221 @@
+"""What a renter sends leaves as submit_sm, and what the SMSC says of it reaches the renter's message."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
+from dtmf_server.carriers.smpp.concat import contents
+from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
+from dtmf_server.carriers.smpp.status import Status
+from dtmf_server.core.sms_text import decode, join
+from dtmf_server.operations import account
+from dtmf_server.workers.routes import Routes, Taken
+from harness import START_US
+from smpp.conftest import COINS, Bound
+
+Binding = Callable[..., Bound]
+LONG = "Long ago, in a galaxy far away. " * 10
+
+
+def is_submit(pdu: Pdu) -> bool:
+    return pdu.command == Command.SUBMIT_SM
+
+
+def submitted(bound: Bound) -> list[Sm]:
+    return [pdu.body for pdu in bound.smsc.pdus_so_far(is_submit) if isinstance(pdu.body, Sm)]
+
+
+def test_an_sms_leaves_as_an_international_number_and_asks_for_a_receipt(bind: Binding) -> None:
+    bound = bind()
+    bound.until(bound.sends("hello"), "sent")
+    (body,) = submitted(bound)
+    assert (body.source_addr_ton, body.source_addr_npi, body.source_addr) == (1, 1, bound.number)
+    assert (body.dest_addr_ton, body.dest_addr_npi, body.destination_addr) == (1, 1, "31612345678")
+    assert (body.data_coding, body.esm_class, body.registered_delivery, body.short_message) == (0, 0, 1, b"hello")
+
+
+def test_types_of_number_and_receipts_are_as_configured(bind: Binding) -> None:
+    bound = bind(source_ton=5, source_npi=0, dest_ton=2, dest_npi=8, receipts=False)
+    bound.until(bound.sends("hello"), "sent")
+    (body,) = submitted(bound)
+    assert (body.source_addr_ton, body.source_addr_npi, body.dest_addr_ton, body.dest_addr_npi) == (5, 0, 2, 8)
+    assert body.registered_delivery == 0
+
+
+@pytest.mark.parametrize("segmentation", ["udh8", "udh16", "sar", "payload"])
+def test_a_long_sms_leaves_in_the_form_that_is_configured(bind: Binding, segmentation: str) -> None:
+    bound = bind(segmentation=segmentation)
+    message = bound.until(bound.sends(LONG), "sent")
+    found = [contents(body) for body in submitted(bound)]
+    assert len(found) == (1 if segmentation == "payload" else message["segments"])
+    parts = [(item.place.number if item.place else 1, item.octets, "gsm7") for item in found]
+    assert join(parts, total=len(parts)) == LONG
+
+
+def test_a_text_beyond_gsm_leaves_as_ucs_2(bind: Binding) -> None:
+    bound = bind()
+    bound.until(bound.sends("Příliš 😀"), "sent")
+    (body,) = submitted(bound)
+    assert body.data_coding == 8
+    assert decode(body.short_message, "ucs2") == "Příliš 😀"
+
+
+@pytest.mark.parametrize("decimal", [False, True])
+@pytest.mark.parametrize("text", ["hello", LONG])
+def test_receipts_turn_a_message_delivered(bind: Binding, text: str, decimal: bool) -> None:
+    bound = bind()
+    bound.smsc.do("set", receipts=True, decimal_receipts=decimal)
+    bound.until(bound.sends(text), "delivered")
+
+
+def test_a_receipt_over_another_bind_counts(bind_on_each_engine: Binding) -> None:
+    bound = bind_on_each_engine(binds=("transmitter", "receiver"))
+    bound.smsc.do("set", receipts=True)
+    bound.until(bound.sends("hello"), "delivered")
+
+
+def test_a_receipt_that_says_it_failed_refunds_with_its_reason(bind: Binding) -> None:
+    bound = bind()
+    message_id = bound.sends("hello")
+    bound.until(message_id, "sent")
+    ref = bound.rows("SELECT ref FROM submissions")[0]["ref"]
+    text = f"id:{ref} sub:001 dlvrd:000 submit date:2601010000 done date:2601010000 stat:UNDELIV err:027 text:".encode()
+    bound.smsc.send(Pdu(Command.DELIVER_SM, 5, Sm(esm_class=4, source_addr="31612345678", short_message=text)))
+    assert bound.smsc.answer(5).status == 0
+    message = bound.until(message_id, "failed")
+    assert (message["cost"], message["reason"]) == (0, "the phone can't be reached (error 027)")
+    assert bound.db.read_now(lambda tx: account.balance(tx, bound.account_id, now_us=START_US)) == COINS
+
+
+@pytest.mark.parametrize("status", [Status.ESME_RINVDSTADR, Status.ESME_RINVSRCADR, Status.ESME_RX_P_APPN])
+def test_an_sms_that_is_refused_for_good_is_failed_and_refunded(bind: Binding, status: int) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[int(status)])
+    message = bound.until(bound.sends("hello"), "failed")
+    assert message["cost"] == 0
+    assert Status(status).name in message["reason"]
+
+
+@pytest.mark.parametrize("status", [Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL])
+def test_a_throttled_sms_leaves_a_moment_later_without_the_renter_noticing(bind: Binding, status: int) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[int(status)] * 3)
+    message_id = bound.sends("hello")
+    bound.until(message_id, "sent")
+    assert len(submitted(bound)) == 4
+    assert bound.rows("SELECT attempts FROM deliveries")[0]["attempts"] == 1
+
+
+def test_an_smsc_with_a_fault_of_its_own_is_asked_again_by_the_programme(bind: Binding) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[int(Status.ESME_RSYSERR)])
+    message_id = bound.sends("hello")
+    waiting = "SELECT state, reason FROM deliveries WHERE reason IS NOT NULL"
+    (row,) = bound.eventually(lambda: bound.rows(waiting))
+    assert (row["state"], row["reason"]) == (
+        "waiting",
+        "the carrier did not take the SMS: it has a fault of its own (ESME_RSYSERR)",
+    )
+    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.wakeups.notify({"deliveries"})
+    bound.until(message_id, "sent")
+
+
+def test_an_smsc_that_answers_backwards_is_understood(bind: Binding) -> None:
+    bound = bind()
+    bound.smsc.do("set", backwards=True)
+    ids = [bound.sends(f"text {n}", to=f"+3161234567{n}") for n in range(2)]
+    first = bound.until(bound.sends(LONG), "sent")  # of two segments of one message, the second is answered first
+    assert first["status"] == "sent"
+    del ids
+
+
+def test_segments_that_were_taken_are_not_sent_again(bind: Binding) -> None:
+    bound = bind(window=1)
+    bound.smsc.do("set", submit=[0, int(Status.ESME_RSYSERR), 0])
+    message_id = bound.sends("a" * 400)
+    bound.eventually(lambda: bound.rows("SELECT 1 FROM deliveries WHERE reason IS NOT NULL"))
+    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.wakeups.notify({"deliveries"})
+    bound.until(message_id, "sent")
+    numbers = [place.number for body in submitted(bound) if (place := contents(body).place)]
+    assert numbers == [1, 2, 3, 2]
+    assert len(bound.rows("SELECT 1 FROM submissions")) == 3
+
+
+def test_a_receiver_sends_nothing_and_says_so(bind: Binding) -> None:
+    bound = bind(binds=("receiver",))
+    bound.sends("hello")
+    (row,) = bound.eventually(lambda: bound.rows("SELECT reason FROM deliveries WHERE reason IS NOT NULL"))
+    assert row["reason"] == "the carrier's link is down"
+    assert submitted(bound) == []
+
+
+class Fake:
+    """A carrier that takes, refuses, or is down."""
+
+    def __init__(self, name: str, outcome: str | CarrierRefused = "taken") -> None:
+        self.name, self.outcome, self.asked = name, outcome, 0
+
+    async def run(self, intake: Intake) -> None:
+        raise AssertionError("only submit is asked for here")
+
+    async def submit(self, message_id: int, message: CarrierMessage) -> list[str]:
+        self.asked += 1
+        if isinstance(self.outcome, CarrierRefused):
+            raise self.outcome
+        return [f"{self.name}-{message_id}"]
+
+    def can_submit(self) -> bool:
+        return self.outcome != "down"
+
+    def traffic(self) -> list[Traffic]:
+        return []
+
+
+BUSY = CarrierRefused("busy", permanent=False)
+NEVER = CarrierRefused("never", permanent=True)
+SILENT = CarrierRefused("silent", permanent=False, may_be_taken=True)
+MESSAGE = CarrierMessage("+12025550123", "+31612345678", "hello")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "order", "by"),
+    [
+        (["taken", "taken"], [], "a"),
+        (["taken", "taken"], ["b", "a"], "b"),
+        (["down", "taken"], ["a", "b"], "b"),
+        (["down", "taken"], [], "b"),
+        ([BUSY, "taken"], ["a", "b"], "b"),
+        (["taken", "taken"], ["gone", "b"], "b"),
+    ],
+)
+async def test_the_first_carrier_of_the_group_that_is_up_takes_it(outcomes: list, order: list, by: str) -> None:
+    routes = Routes([Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)])
+    assert await routes.submit(7, MESSAGE, order=order) == Taken(by, (f"{by}-7",))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "order", "refused"),
+    [
+        ([NEVER, "taken"], ["a", "b"], "never"),
+        ([SILENT, "taken"], ["a", "b"], "silent"),  # it may have been taken: another carrier would send it twice
+        ([BUSY, BUSY], ["a", "b"], "busy"),
+        ([BUSY, "down"], ["a", "b"], "busy"),
+        (["down", "down"], [], "the carrier's link is down"),
+        (["taken", "taken"], ["gone"], "no carrier of this number's group is configured"),
+        (["down", "taken"], ["a"], "the carrier's link is down"),
+    ],
+)
+async def test_what_no_other_carrier_may_take_is_refused(outcomes: list, order: list, refused: str) -> None:
+    carriers = [Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)]
+    with pytest.raises(CarrierRefused, match=refused):
+        await Routes(carriers).submit(7, MESSAGE, order=order)
+    assert carriers[1].asked == (1 if outcomes == [BUSY, BUSY] else 0)
+
+
+async def test_without_carriers_what_should_leave_waits_for_one() -> None:
+    with pytest.raises(CarrierRefused, match="no carrier is configured") as refused:
+        await Routes([]).submit(7, MESSAGE, order=[])
+    assert not refused.value.permanent
