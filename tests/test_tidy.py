@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "workers": OPERATIONS | PROCESS | EDGES,
     "startup": OPERATIONS | PROCESS | EDGES | {"catalog"},
     "main": OUTER | {"startup"},
-    "cli": OUTER | {"main", "startup"},
+    "commands": OPERATIONS | PROCESS,
+    "cli": OUTER | {"commands", "main", "startup"},
     "__main__": {"cli"},
 }
 # The middle is told the time, ids and randomness, and touches only the database.

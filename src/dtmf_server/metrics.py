@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state, delivery_log, deposits
+from dtmf_server.storage import carriers, chain_state, delivery_log, deposits
 from dtmf_server.storage.db import Row, Tx
 
 ATTEMPTS = Counter(
@@ -61,10 +61,39 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
         yield gauge
 
 
+class _Links(Collector):
+    """How carriers' links stand, as the process that runs them last wrote."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+
+    def collect(self) -> Iterator[Any]:
+        """A sample for each link."""
+        rows = self._reader.submit(self._runtime.db.read_now, carriers.links).result()
+        for name, text, value in (
+            ("dtmf_carrier_link_up", "Whether the link is bound", lambda row: int(row["state"] == "bound")),
+            (
+                "dtmf_carrier_heard_seconds",
+                "When the link was last heard, Unix time",
+                lambda row: row["heard_wall_us"] / 1e6,
+            ),
+            ("dtmf_carrier_messages_in", "SMS and receipts that arrived", lambda row: row["arrived"]),
+            ("dtmf_carrier_messages_out", "Segments that the carrier took", lambda row: row["submitted"]),
+            ("dtmf_carrier_errors", "Refusals and faults", lambda row: row["errors"]),
+            ("dtmf_carrier_answer_p95_seconds", "From arrival to acknowledgement", lambda row: row["p95_us"] / 1e6),
+        ):
+            family = GaugeMetricFamily(name, text, labels=["carrier", "link"])
+            for row in rows:
+                family.add_metric([row["carrier"], row["link"]], value(row))
+            yield family
+
+
 def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     """Serves `/metrics` in a thread of its own; the server it started."""
     registry = CollectorRegistry()
     registry.register(ATTEMPTS)
     registry.register(_Standing(runtime))
+    registry.register(_Links(runtime))
     server, _ = start_http_server(port, addr=host, registry=registry)
     return server

@@ -5,7 +5,6 @@
 """
 
 import sys
-from pathlib import Path
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
 from dtmf_server.carriers.smpp.concat import contents
@@ -56,8 +55,7 @@ def main() -> None:
 
     runs = sys.argv.pop(1) if len(sys.argv) > 1 else "100000"
     atheris.instrument_all()
-    corpus = Path(__file__).parent / "corpus"
-    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=400", "-verbosity=0", str(corpus)], check)
+    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=400", "-verbosity=0"], check)
     atheris.Fuzz()
 
 

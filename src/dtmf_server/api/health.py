@@ -5,6 +5,7 @@ from litestar import Response, get
 from dtmf_server.api import calls
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.operations import carrier_health
 from dtmf_server.storage import chain_state, deposits, service
 from dtmf_server.storage.db import Tx
 
@@ -19,14 +20,19 @@ async def get_healthz() -> dict[str, str]:
 
 @get("/readyz", tags=["health"], summary="Ready", security=[], responses=calls.answers(503, dict[str, str]))
 async def get_readyz(request: Request) -> Response[dict[str, str]]:
-    """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason."""
+    """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason.
+
+    A carrier's link that is down makes it `degraded`, with the reason, not unready: what waits is sent later.
+    """
     runtime = calls.runtime_of(request)
 
     wall_us = runtime.clock.wall_us()
 
     def look(tx: Tx) -> dict[str, str]:
-        mode, schema = service.mode(tx) or "not initialised", service.schema_revision(tx)
-        return {"mode": mode, "schema": schema, **_chain(tx, wall_us=wall_us)}
+        faults = carrier_health.faults(tx, wall_us=wall_us)
+        checks = {"mode": service.mode(tx) or "not initialised", "schema": service.schema_revision(tx)}
+        checks |= {"status": "degraded", "carriers": "; ".join(faults)} if faults else {}
+        return checks | _chain(tx, wall_us=wall_us)
 
     try:
         checks = await runtime.db.read(look)

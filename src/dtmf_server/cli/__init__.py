@@ -71,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     restore = _command(commands, "restore", _restore, "fill an empty database from a backup, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     deposits.add(commands, _command)
+    for kind in ("groups", "numbers", "prices"):
+        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
+        text = f"take {kind} from a CSV or TOML file: every line is checked, all are taken or none"
+        importing = _command(actions, "import", _import, text)
+        importing.add_argument("file", type=Path, metavar="FILE")
+        importing.set_defaults(kind=kind)
+    _command(commands, "carriers", _carriers, "show how every carrier's link stands; exit 1 if one is not up")
+    _command(
+        commands, "doctor", _doctor, "say what is wrong with carriers and stock, and what to do; exit 1 if anything"
+    )
     return parser
 
 
@@ -158,6 +168,33 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
         raise CannotStart(str(error)) from error
     _say(f"{rows} rows restored; {summary}: the books are right")
     return 0
+
+
+def _import(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import commands  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        return _said(*commands.import_file(db, options.kind, options.file))
+
+
+def _carriers(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import commands  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        return _said(*commands.carriers(db))
+
+
+def _doctor(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server import commands  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        return _said(*commands.doctor(db, configuration))
+
+
+def _said(code: int, lines: Sequence[str]) -> int:
+    for line in lines:
+        _say(line)
+    return code
 
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:

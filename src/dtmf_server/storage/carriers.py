@@ -39,6 +39,11 @@ def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall
         )
 
 
+def forget_links(tx: Tx, *, except_carriers: Sequence[str]) -> None:
+    """Forgets the links of carriers that are configured no more."""
+    tx.run("DELETE FROM carrier_links WHERE NOT carrier IN @kept", kept=list(except_carriers))
+
+
 def links(tx: Tx) -> list[Row]:
     """How every link stood when its process last said so."""
     return tx.all("SELECT * FROM carrier_links ORDER BY carrier, link")

@@ -35,6 +35,45 @@ def add_groups(tx: Tx, rows: list[tuple[object, ...]]) -> None:
     tx.insert(schema.groups, ("position", *GROUP_COLUMNS), rows)
 
 
+def put_group(tx: Tx, row: tuple[object, ...], *, carriers: str) -> None:
+    """Adds a group (GROUP_COLUMNS), after those that are there, or brings it up to date."""
+    columns = (*GROUP_COLUMNS, "carriers")
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    tx.run(
+        f"INSERT INTO groups (position, {', '.join(columns)})"
+        f" VALUES ((SELECT coalesce(max(position), 0) + 1 FROM groups), {', '.join(f':{column}' for column in columns)})"
+        f" ON CONFLICT (id) DO UPDATE SET {changes}",
+        **dict(zip(columns, (*row, carriers), strict=True)),
+    )
+
+
+def group_ids(tx: Tx) -> set[str]:
+    """Every group's id."""
+    return {row["id"] for row in tx.all("SELECT id FROM groups")}
+
+
+def groups_of(tx: Tx, e164s: list[str]) -> dict[str, str]:
+    """The group of each of these numbers that is of our stock."""
+    rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 IN @e164s", e164s=e164s)
+    return {row["e164"]: row["group_id"] for row in rows}
+
+
+def stock(tx: Tx) -> list[Row]:
+    """Each group with its carriers, how many numbers it has and how many are rented, in the catalog's order."""
+    return tx.all(
+        "SELECT g.id, g.carriers, count(n.e164) AS numbers, count(CASE WHEN n.rented THEN 1 END) AS rented"
+        " FROM groups g LEFT JOIN numbers n ON n.group_id = g.id GROUP BY g.id, g.carriers, g.position"
+        " ORDER BY g.position, g.id"
+    )
+
+
+def count_destinations(tx: Tx) -> int:
+    """How many destination prefixes have a price."""
+    row = tx.one("SELECT count(*) AS n FROM destinations")
+    assert row is not None
+    return int(row["n"])
+
+
 def add_numbers(tx: Tx, group_id: str, e164s: Iterable[str]) -> None:
     """Puts numbers on the shelf of a group."""
     rows = [(e164, group_id, False, 0) for e164 in e164s]

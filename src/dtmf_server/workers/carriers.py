@@ -32,6 +32,8 @@ FORGET_S = 60.0
 
 async def run_carriers(runtime: Runtime, routes: Routes) -> None:
     """Runs every carrier's links until cancelled."""
+    names = [carrier.name for carrier in routes.carriers]
+    await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
     routes.here = True
     runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
     try:

@@ -1,0 +1,59 @@
+"""What the operator's commands about stock and carriers say: lines, and the exit status."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from dtmf_server.clock import wall_us
+from dtmf_server.config import Config
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.operations import carrier_health, stock
+from dtmf_server.storage.db import Database, Tx
+
+FILE_MAX = 64 << 20
+_IMPORTS: dict[str, Callable[..., int]] = {
+    "groups": stock.import_groups,
+    "numbers": stock.import_numbers,
+    "prices": stock.import_prices,
+}
+
+
+def import_file(db: Database, kind: str, path: Path) -> tuple[int, list[str]]:
+    """Takes a file of groups, numbers or prices: all of it, or nothing."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_MAX + 1)
+        if len(content) > FILE_MAX:
+            raise CannotStart(f"{path} is larger than {FILE_MAX >> 20} MiB: import it in pieces")
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise CannotStart(f"can't read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CannotStart(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
+    try:
+        count = db.write_now(partial(_import, kind=kind, text=text, name=path.name))
+    except stock.WrongStock as wrong:
+        return 1, [*wrong.complaints, "nothing was imported"]
+    return 0, [f"{count} {kind} imported"]
+
+
+def _import(tx: Tx, *, kind: str, text: str, name: str) -> int:
+    return _IMPORTS[kind](tx, text, name=name)
+
+
+def carriers(db: Database) -> tuple[int, list[str]]:
+    """How every link stands; 1 if one is not up."""
+    now_us = wall_us()
+    lines = db.read_now(lambda tx: carrier_health.lines(tx, wall_us=now_us))
+    faults = db.read_now(lambda tx: carrier_health.faults(tx, wall_us=now_us))
+    return (1 if faults else 0), lines or ["no carrier was started with this database"]
+
+
+def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
+    """What is wrong, and what to do about it; 1 if anything is."""
+    names = [carrier.name for carrier in configuration.carrier]
+    found = db.read_now(lambda tx: carrier_health.doctor(tx, names, wall_us=wall_us()))
+    if configuration.mode == "production" and not names:
+        found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
+    return (1 if found else 0), found or ["nothing is wrong"]

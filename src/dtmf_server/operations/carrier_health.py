@@ -1,0 +1,76 @@
+"""How carriers stand, in words: for /readyz, and for the operator who asks what is wrong."""
+
+from collections.abc import Collection, Sequence
+
+from dtmf_server.storage import carriers, numbers
+from dtmf_server.storage.db import Row, Tx
+
+STALE_US = 30_000_000  # a link of which nobody has written for so long is run by nobody
+
+
+def faults(tx: Tx, *, wall_us: int) -> list[str]:
+    """What is wrong with each link that is not up; nothing when all are."""
+    return [fault for row in carriers.links(tx) if (fault := _fault(row, wall_us=wall_us))]
+
+
+def lines(tx: Tx, *, wall_us: int) -> list[str]:
+    """Each link on a line: state, how long, last heard, in, out, errors, p95 of the acknowledgement."""
+    return [
+        f"{row['link']}: {row['state'] if _is_fresh(row, wall_us=wall_us) else 'run by no process'}"
+        f" for {_s(wall_us - row['since_wall_us'])}, heard {_heard(row, wall_us=wall_us)}, {row['arrived']} in,"
+        f" {row['submitted']} out, {row['errors']} errors, p95 {row['p95_us'] / 1000:.1f} ms"
+        + (f" ({row['reason']})" if row["reason"] else "")
+        for row in carriers.links(tx)
+    ]
+
+
+def doctor(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
+    """What keeps SMS from arriving or leaving, each with what to do about it."""
+    known = {row["carrier"] for row in carriers.links(tx)}
+    found = [
+        f"carrier {name} was never started with this database: run dtmf-server run or dtmf-server worker"
+        for name in configured
+        if name not in known
+    ]
+    found += [f"{fault}: no SMS comes or goes over it until that is mended" for fault in faults(tx, wall_us=wall_us)]
+    return [*found, *_catalog(tx, set(configured))]
+
+
+def _catalog(tx: Tx, configured: Collection[str]) -> list[str]:
+    stock = numbers.stock(tx)
+    found = []
+    if not stock:
+        found.append("there are no groups, so nobody can rent: dtmf-server groups import FILE")
+    for row in stock:
+        if not row["numbers"]:
+            found.append(f"group {row['id']} has no numbers: dtmf-server numbers import FILE")
+        elif row["numbers"] == row["rented"]:
+            found.append(f"every number of group {row['id']} is rented: the next renter is turned away")
+        found += [
+            f"group {row['id']} sends by carrier {name}, which the configuration does not have"
+            for name in row["carriers"].split()
+            if name not in configured
+        ]
+    if not numbers.count_destinations(tx):
+        found.append("no destination has a price, so nobody can send: dtmf-server prices import FILE")
+    return found
+
+
+def _fault(row: Row, *, wall_us: int) -> str:
+    if not _is_fresh(row, wall_us=wall_us):
+        return f"{row['link']} is run by no process"
+    if row["state"] == "bound":
+        return ""
+    return f"{row['link']} is {row['state']}" + (f": {row['reason']}" if row["reason"] else "")
+
+
+def _is_fresh(row: Row, *, wall_us: int) -> bool:
+    return bool(wall_us - row["noted_wall_us"] < STALE_US)
+
+
+def _heard(row: Row, *, wall_us: int) -> str:
+    return f"{_s(wall_us - row['heard_wall_us'])} ago" if row["heard_wall_us"] else "never"
+
+
+def _s(us: int) -> str:
+    return f"{max(us, 0) // 1_000_000} s"

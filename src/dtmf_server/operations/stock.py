@@ -1,0 +1,192 @@
+"""Groups, numbers and prices from the operator's files: every line checked, all of a file taken or nothing.
+
+A file is CSV with a line of column names, or TOML with a table an item ([[group]], [[number]], [[price]]). An item that
+is there already is brought up to date: prices of a group are those of rentals that start from then on.
+"""
+
+import csv
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dtmf.e164 import is_e164
+from dtmf_server.storage import numbers
+from dtmf_server.storage.db import Tx
+
+SATS_MAX = 2_100_000_000_000_000
+COMPLAINTS_MAX = 20
+Item = Mapping[str, str]
+Check = Callable[[str], object]
+
+
+class WrongStock(Exception):
+    """Nothing of the file was taken; a line for each thing that is wrong in it."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        more = [f"and {len(complaints) - COMPLAINTS_MAX} more"] if len(complaints) > COMPLAINTS_MAX else []
+        self.complaints = complaints[:COMPLAINTS_MAX] + more
+        super().__init__("\n".join(self.complaints))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: what must be in it, in words and as a check, and whether it may be missing or empty."""
+
+    words: str
+    works: Check
+    needed: bool = True
+
+
+def _matches(pattern: str) -> Check:
+    return re.compile(rf"(?:{pattern})\Z").match
+
+
+def _is_sats(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,16}", text) is not None and int(text) <= SATS_MAX
+
+
+_SATS = Column("whole satoshis", _is_sats)
+_ID = Column("1 to 40 of a-z, 0-9 and -", _matches("[a-z0-9-]{1,40}"))
+GROUP = {
+    "id": _ID,
+    "type": Column("mobile or local", _matches("mobile|local")),
+    "name": Column("a name of up to 80 characters", lambda text: text.isprintable() and len(text) <= 80),
+    "country_code": Column("two small letters like cz", _matches("[a-z]{2}")),
+    "setup_cost": _SATS,
+    "rental_cost_per_minute": _SATS,
+    "cost_per_inbound_message": Column("whole satoshis, or nothing where there is no SMS", _is_sats, needed=False),
+    "carriers": Column(
+        "names of carriers parted by spaces, or nothing for any",
+        _matches("[a-z0-9_-]{1,40}(?: [a-z0-9_-]{1,40})*"),
+        needed=False,
+    ),
+}
+NUMBER = {"e164": Column("a number like +4207000000", is_e164), "group_id": _ID}
+PRICE = {
+    "prefix": Column("digits, or nothing for every destination", _matches(r"\+?[0-9]{0,15}"), needed=False),
+    "cost_per_segment": _SATS,
+}
+
+
+def import_groups(tx: Tx, text: str, *, name: str) -> int:
+    """How many groups the file has. Raises WrongStock."""
+    items = _items(text, name, "group", GROUP)
+    _unique(items, "id")
+    for _, item in items:
+        numbers.put_group(tx, _group_row(item), carriers=item["carriers"])
+    return len(items)
+
+
+def _group_row(item: Item) -> tuple[object, ...]:
+    sms = item["cost_per_inbound_message"]
+    return (
+        item["id"],
+        item["type"],
+        item["name"],
+        item["country_code"],
+        bool(sms),
+        False,  # voice comes later
+        int(item["setup_cost"]),
+        int(item["rental_cost_per_minute"]),
+        int(sms) if sms else None,
+        None,
+    )
+
+
+def import_numbers(tx: Tx, text: str, *, name: str) -> int:
+    """How many numbers of the file are new. Raises WrongStock."""
+    items = _items(text, name, "number", NUMBER)
+    _unique(items, "e164")
+    known = numbers.groups_of(tx, [item["e164"] for _, item in items])
+    groups = numbers.group_ids(tx)
+    wrong, new = [], dict[str, list[str]]()
+    for where, item in items:
+        e164, group_id = item["e164"], item["group_id"]
+        if group_id not in groups:
+            wrong.append(f"{where}: there is no group {group_id!r}: import it first")
+        elif known.get(e164, group_id) != group_id:
+            wrong.append(f"{where}: {e164} is in the group {known[e164]!r} already")
+        elif e164 not in known:
+            new.setdefault(group_id, []).append(e164)
+    if wrong:
+        raise WrongStock(wrong)
+    for group_id, e164s in new.items():
+        numbers.add_numbers(tx, group_id, e164s)
+    return sum(map(len, new.values()))
+
+
+def import_prices(tx: Tx, text: str, *, name: str) -> int:
+    """How many destinations the file prices. Raises WrongStock."""
+    items = [
+        (where, {**item, "prefix": item["prefix"].removeprefix("+")})
+        for where, item in _items(text, name, "price", PRICE)
+    ]
+    _unique(items, "prefix")
+    for _, item in items:
+        numbers.set_destination(tx, item["prefix"], int(item["cost_per_segment"]))
+    return len(items)
+
+
+def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> list[tuple[str, dict[str, str]]]:
+    """Every item with the place where it stands, all its columns there and right. Raises WrongStock."""
+    found = list(_from_toml(text, name, kind) if name.endswith(".toml") else _from_csv(text, name))
+    wrong = [f"{where}: {complaint}" for where, item in found for complaint in _complaints(item, columns)]
+    if wrong:
+        raise WrongStock(wrong)
+    if not found:
+        raise WrongStock([f"{name}: there is no {kind} in it"])
+    return [(where, {column: item.get(column, "") for column in columns}) for where, item in found]
+
+
+def _complaints(item: Item, columns: Mapping[str, Column]) -> Iterator[str]:
+    for key in item:
+        if key not in columns:
+            yield f"{key!r} is no column; there are {', '.join(columns)}"
+    for key, column in columns.items():
+        value = item.get(key, "")
+        if (value or column.needed) and not column.works(value):
+            yield f"{key} must be {column.words}, not {value!r}" if value else f"{key} is missing: {column.words}"
+
+
+def _unique(items: list[tuple[str, dict[str, str]]], key: str) -> None:
+    first: dict[str, str] = {}
+    wrong = []
+    for where, item in items:
+        if item[key] in first:
+            wrong.append(f"{where}: {item[key]!r} stands at {first[item[key]]} already")
+        first.setdefault(item[key], where)
+    if wrong:
+        raise WrongStock(wrong)
+
+
+def _from_csv(text: str, name: str) -> Iterator[tuple[str, Item]]:
+    reader = csv.DictReader(text.removeprefix("\ufeff").splitlines(), strict=True)
+    try:
+        for row in reader:
+            where = f"{name}:{reader.line_num}"
+            if None in row or None in row.values():
+                raise WrongStock([f"{where}: this line has not as many columns as the first"])
+            yield where, {str(key).strip(): str(value).strip() for key, value in row.items()}
+    except csv.Error as error:
+        raise WrongStock([f"{name}:{reader.line_num}: this is not CSV: {error}"]) from None
+
+
+def _from_toml(text: str, name: str, kind: str) -> Iterator[tuple[str, Item]]:
+    try:
+        table = tomllib.loads(text.removeprefix("\ufeff"))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise WrongStock([f"{name}: this is not TOML: {error}"]) from None
+    found: Any = table.pop(kind, [])
+    if table or not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise WrongStock([f"{name}: it must consist of [[{kind}]] tables"])
+    lines = [at for at, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip() == f"[[{kind}]]"]
+    for index, item in enumerate(found):
+        where = f"{name}:{lines[index]}" if len(lines) == len(found) else f"{name}: {kind} {index + 1}"
+        yield where, {key: _plain(value) for key, value in item.items()}
+
+
+def _plain(value: Any) -> str:
+    """A TOML value as a CSV file would have it; a list is its items parted by spaces."""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

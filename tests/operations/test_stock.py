@@ -1,0 +1,182 @@
+"""Groups, numbers and prices from files: every line checked, errors by line, all or nothing."""
+
+import pytest
+
+from dtmf_server.core.errors import DestinationNotServed
+from dtmf_server.operations import rent, send, stock
+from dtmf_server.storage import numbers
+from dtmf_server.storage.db import Database
+from harness import DAY_US, START_US, give_coins, open_account
+
+GROUPS_CSV = """\
+id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_message,carriers
+cz-mobile,mobile,Czech Republic,cz,32093,269,601,london paris
+fr-local,local,"France, geographic",fr,2900,5,,
+"""
+GROUPS_TOML = """\
+# our catalog
+[[group]]
+id = "cz-mobile"
+type = "mobile"
+name = "Czech Republic"
+country_code = "cz"
+setup_cost = 32093
+rental_cost_per_minute = 269
+cost_per_inbound_message = 601
+carriers = ["london", "paris"]
+
+[[group]]  # without SMS
+id = "fr-local"
+type = "local"
+name = "France, geographic"
+country_code = "fr"
+setup_cost = 2900
+rental_cost_per_minute = 5
+"""
+
+
+def refused(db: Database, operation: object, text: str, name: str) -> list[str]:
+    before = counts(db)
+    with pytest.raises(stock.WrongStock) as wrong:
+        db.write_now(lambda tx: operation(tx, text, name=name))
+    assert counts(db) == before, "all or nothing"
+    return wrong.value.complaints
+
+
+def counts(db: Database) -> tuple[int, ...]:
+    tables = ("groups", "numbers", "destinations")
+    return db.read_now(lambda tx: tuple(tx.all(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(GROUPS_CSV, "g.csv"), (GROUPS_TOML, "g.toml"), ("\ufeff" + GROUPS_CSV, "g")]
+)
+def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, name: str) -> None:
+    assert db.write_now(lambda tx: stock.import_groups(tx, text, name=name)) == 2
+    (group,) = db.read_now(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'cz-mobile'"))
+    assert (group["type"], group["name"], group["country_code"]) == ("mobile", "Czech Republic", "cz")
+    assert (group["setup_cost"], group["rental_cost_per_minute"], group["cost_per_inbound_message"]) == (
+        32093,
+        269,
+        601,
+    )
+    assert (bool(group["sms_support"]), group["carriers"]) == (True, "london paris")
+    (group,) = db.read_now(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'fr-local'"))
+    assert (bool(group["sms_support"]), group["cost_per_inbound_message"], group["carriers"]) == (False, None, "")
+
+
+def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database) -> None:
+    db.write_now(lambda tx: stock.import_groups(tx, GROUPS_CSV, name="g.csv"))
+    places = "SELECT id, position FROM groups ORDER BY position"
+    before = [tuple(row.values()) for row in map(dict, db.read_now(lambda tx: tx.all(places)))]
+    db.write_now(lambda tx: stock.import_groups(tx, GROUPS_CSV.replace("269", "300"), name="g.csv"))
+    assert [tuple(row.values()) for row in map(dict, db.read_now(lambda tx: tx.all(places)))] == before
+    group = db.read_now(lambda tx: numbers.group(tx, "cz-mobile"))
+    assert group is not None and group["rental_cost_per_minute"] == 300
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("cz-mobile", "cz mobile", "g.csv:2: id must be 1 to 40 of a-z, 0-9 and -, not 'cz mobile'"),
+        ("cz-mobile", "fr-local", "g.csv:3: 'fr-local' stands at g.csv:2 already"),
+        (",mobile", ",fax", "g.csv:2: type must be mobile or local, not 'fax'"),
+        (",cz,", ",CZ,", "g.csv:2: country_code must be two small letters like cz, not 'CZ'"),
+        (",cz,", ",,", "g.csv:2: country_code is missing: two small letters like cz"),
+        ("32093", "-1", "g.csv:2: setup_cost must be whole satoshis, not '-1'"),
+        ("32093", "1.5", "g.csv:2: setup_cost must be whole satoshis, not '1.5'"),
+        ("32093", "٣", "g.csv:2: setup_cost must be whole satoshis, not '٣'"),
+        ("32093", "9999999999999999", "g.csv:2: setup_cost must be whole satoshis"),
+        ("london paris", "London", "g.csv:2: carriers must be names of carriers parted by spaces"),
+        ("setup_cost", "set_up_cost", "g.csv:2: 'set_up_cost' is no column; there are id, type, name"),
+        (",london paris", "", "g.csv:2: this line has not as many columns as the first"),
+        ("fr-local,", "fr-local,one more,", "g.csv:3: this line has not as many columns as the first"),
+        ('"France, geographic"', '"France', "this is not CSV"),
+    ],
+)
+def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, complaint: str) -> None:
+    complaints = refused(db, stock.import_groups, GROUPS_CSV.replace(old, new, 1), "g.csv")
+    assert any(complaint in found for found in complaints), complaints
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (GROUPS_TOML.replace("2900", "true"), "g.toml:12: setup_cost must be whole satoshis, not 'True'"),
+        (GROUPS_TOML.replace("2900", "-1"), "g.toml:12: setup_cost must be"),
+        (GROUPS_TOML.replace("[[group]]", "[[grupo]]"), "g.toml: it must consist of [[group]] tables"),
+        ("group = 1", "g.toml: it must consist of [[group]] tables"),
+        ("[group", "g.toml: this is not TOML"),
+        ("", "g.toml: there is no group in it"),
+    ],
+)
+def test_a_wrong_toml_is_refused_with_its_place(db: Database, text: str, complaint: str) -> None:
+    assert any(complaint in found for found in refused(db, stock.import_groups, text, "g.toml"))
+
+
+def test_numbers_are_imported_once(db: Database) -> None:
+    text = "e164,group_id\n+12025550300,us-mobile\n+12025550301,us-mobile\n"
+    imports = lambda: db.write_now(lambda tx: stock.import_numbers(tx, text, name="n.csv"))  # noqa: E731 - said twice
+    assert (imports(), imports()) == (2, 0)
+    assert db.read_now(lambda tx: numbers.exists(tx, "+12025550301"))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("12025550300,us-mobile", "n.csv:3: e164 must be a number like +4207000000, not '12025550300'"),
+        ("+1202555030x,us-mobile", "n.csv:3: e164 must be"),
+        ("+12025550300,mars-mobile", "n.csv:3: there is no group 'mars-mobile': import it first"),
+        ("+12025550100,tiny", "n.csv:3: +12025550100 is in the group 'us-mobile' already"),
+        ("+12025550999,us-mobile", "n.csv:3: '+12025550999' stands at n.csv:2 already"),
+    ],
+)
+def test_a_wrong_number_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
+    text = f"e164,group_id\n+12025550999,us-mobile\n{line}\n"
+    assert any(complaint in found for found in refused(db, stock.import_numbers, text, "n.csv"))
+
+
+def test_no_more_complaints_are_said_than_can_be_read(db: Database) -> None:
+    complaints = refused(db, stock.import_numbers, "e164,group_id\n" + "x,us-mobile\n" * 50, "n.csv")
+    assert len(complaints) == 21 and complaints[-1] == "and 30 more"
+
+
+def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_before_it_costs(db: Database) -> None:
+    prices = "prefix,cost_per_segment\n+44,20\n447,70\n"
+    db.write_now(lambda tx: tx.run("DELETE FROM destinations"))
+    assert db.write_now(lambda tx: stock.import_prices(tx, prices, name="p.csv")) == 2
+    costs = [
+        db.read_now(lambda tx, to=to: numbers.cost_per_segment(tx, to))
+        for to in ("+442071838750", "+447700900001", "+1")
+    ]
+    assert costs == [20, 70, None]
+    account_id = open_account(db)
+    give_coins(db, account_id, 1000)
+    rental = db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
+    with pytest.raises(DestinationNotServed):
+        db.write_now(
+            lambda tx: send.send(
+                tx,
+                account_id,
+                sender=rental["e164"],
+                to="+13105550123",
+                content="x",
+                now_us=START_US,
+                rest_us=DAY_US,
+                daily_limit=None,
+            )
+        )
+    assert db.read_now(lambda tx: tx.all("SELECT id FROM messages")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("44x,1", "p.csv:3: prefix must be digits, or nothing for every destination, not '44x'"),
+        ("44,", "p.csv:3: cost_per_segment is missing: whole satoshis"),
+        ("+420,1", "p.csv:3: '420' stands at p.csv:2 already"),
+    ],
+)
+def test_a_wrong_price_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
+    text = f"prefix,cost_per_segment\n420,5\n{line}\n"
+    assert any(complaint in found for found in refused(db, stock.import_prices, text, "p.csv"))
