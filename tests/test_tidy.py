@@ -49,8 +49,7 @@ MAY_IMPORT = {
     "workers": OPERATIONS | PROCESS | EDGES,
     "startup": OPERATIONS | PROCESS | EDGES | {"catalog"},
     "main": OUTER | {"startup"},
-    "commands": OPERATIONS | PROCESS,
-    "cli": OUTER | {"commands", "main", "startup"},
+    "cli": OUTER | {"main", "startup"},
     "__main__": {"cli"},
 }
 # The middle is told the time, ids and randomness, and touches only the database.

@@ -171,21 +171,21 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _import(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import commands  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
         return _said(*commands.import_file(db, options.kind, options.file))
 
 
 def _carriers(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import commands  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
         return _said(*commands.carriers(db))
 
 
 def _doctor(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import commands  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
         return _said(*commands.doctor(db, configuration))
