@@ -61,6 +61,21 @@ MUTANTS = Program(
     ],
     small_command=["-m", "money.mutants", "--only", "core/billing.py", "--steps", "1500"],
 )
+CARRIERS = Tests(
+    [
+        "tests/smpp/test_kill.py",
+        "tests/smpp/test_links.py",
+        "tests/smpp/test_deliver.py",
+        "tests/operations/test_arrive.py",
+        "tests/operations/test_receipts.py",
+    ],
+    failed="acked but absent, mixed, or shown twice",
+)
+PARSERS = Program(
+    ["tests/smpp/fuzz_pdu.py", "10000000"],
+    [Printed("runs", r"number_of_executed_units: (\d+)", None)],
+    small_command=["tests/smpp/fuzz_pdu.py", "100000"],
+)
 RACES = Tests(
     ["tests/money/test_races.py", "tests/scale/test_races.py"],
     printed=[
@@ -175,6 +190,7 @@ ROWS = [
         (RETRIES,),
     ),
     Row(8, "A recycled number leaks nothing", "the next renter reads all", (RECYCLED,)),
+    Row(9, "SMPP: acknowledged means stored", "killed at each step; shuffled, colliding, missing", (CARRIERS,)),
     Row(
         10,
         "Webhooks never lose an SMS",
@@ -205,6 +221,7 @@ ROWS = [
         (INSIDE,),
     ),
     Row(15, "Bad input gets a clear error", "10,000 malformed requests; 1,000 per operation", (MALFORMED,)),
+    Row(16, "Parsers never crash", "10,000,000 runs of atheris over every reader of the wire", (PARSERS,)),
     Row(17, "Tenants are apart", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
     Row(18, "Tokens resist guessing", "1,000,000 random tokens", (TOKENS,)),
     Row(

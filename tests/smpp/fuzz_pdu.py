@@ -55,7 +55,7 @@ def main() -> None:
 
     runs = sys.argv.pop(1) if len(sys.argv) > 1 else "100000"
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=400", "-verbosity=0"], check)
+    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=400", "-verbosity=0", "-print_final_stats=1"], check)
     atheris.Fuzz()
 
 

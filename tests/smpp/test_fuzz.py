@@ -1,0 +1,36 @@
+"""A short run of the fuzzer over every reader of the wire; `make prove` has the long one."""
+
+import importlib.util
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from smpp import fuzz_pdu
+from whole.running import environment
+
+RUNS = 5000
+
+
+def test_a_fuzzer_finds_no_undeclared_exception() -> None:
+    if importlib.util.find_spec("atheris") is None:  # it has wheels for x86-64 Linux alone
+        chance = random.Random(7)
+        for _ in range(RUNS):
+            fuzz_pdu.check(chance.randbytes(chance.randrange(200)))
+        return
+    program = [sys.executable, str(Path(fuzz_pdu.__file__)), str(RUNS)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_fuzzer_would_see_one(tmp_path: Path) -> None:
+    """The same program, with a reader that raises what it may not."""
+    broken = Path(fuzz_pdu.__file__).read_text().replace("frames = Frames()", 'assert b"\\0" not in data', 1)
+    (tmp_path / "fuzz.py").write_text(broken.replace("import atheris", "import atheris_or_random as atheris"))
+    (tmp_path / "atheris_or_random.py").write_text(
+        "def instrument_all(): pass\ndef Setup(arguments, check): globals().update(check=check)\n"
+        "def Fuzz(): check(bytes(9))\n"
+    )
+    program = [sys.executable, str(tmp_path / "fuzz.py"), "1"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment(), check=False)
+    assert done.returncode != 0 and "AssertionError" in done.stderr
