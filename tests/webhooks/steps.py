@@ -13,7 +13,7 @@ from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations import rent as rent_operations
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import outbox
+from dtmf_server.storage import due
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
@@ -105,7 +105,7 @@ async def settled(runtime: Runtime, *, within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while True:
             woken.clear()
-            if not await runtime.db.read(lambda tx: outbox.is_due(tx, now_us=runtime.clock.now_us(tx))):
+            if not await runtime.db.read(lambda tx: due.is_due(tx, now_us=runtime.clock.now_us(tx))):
                 break
             await woken.wait()
     runtime.db.wakeups.unlisten(woken)

@@ -17,7 +17,7 @@ from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.operations import deliver, forward
 from dtmf_server.operations.deliver import Work
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import outbox, service
+from dtmf_server.storage import due, outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.workers.pace import Pace, Turn
@@ -82,7 +82,7 @@ class Outbox:
     async def _claim(self) -> list[Work]:
         clock, full = self._runtime.clock, self._pace.full()
         room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
-        if not await self._runtime.db.glance(lambda tx: outbox.has_due(tx, now_us=clock.now_us(tx))):
+        if not await self._runtime.db.glance(lambda tx: due.has_due(tx, now_us=clock.now_us(tx))):
             return []
         return await self._runtime.db.write(
             lambda tx: deliver.claim(
@@ -133,7 +133,7 @@ class Outbox:
 
     async def _until_due_s(self) -> float:
         clock = self._runtime.clock
-        due_us, now_us = await self._runtime.db.glance(lambda tx: (outbox.next_due_us(tx), clock.now_us(tx)))
+        due_us, now_us = await self._runtime.db.glance(lambda tx: (due.next_due_us(tx), clock.now_us(tx)))
         if due_us is None:
             return LOOK_AGAIN_S
         return min((due_us - now_us) / 1_000_000, LOOK_AGAIN_S) if due_us > now_us else FULL_AGAIN_S
