@@ -2,7 +2,13 @@
 
 Queue: 20,000 SMS to 1,000 numbers wait when `dtmf-server run` starts; the receiver is aiohttp, one process, one URL. The other:
 a bare aiohttp client with 50 requests in flight, which posts the same bodies to the same receiver. Both in deliveries a
-second from the first arrival to the last, in turns."""
+second from the first arrival to the last, in turns.
+
+Unloaded: 100 SMS a second are stored by the process that delivers them (peers/link.py); from just before each commit to
+its arrival at the receiver.
+
+Claiming and finishing: 200 deliveries each, one transaction, without its commit; on a database with 1,000,000 finished
+deliveries, and on one with none."""
 
 import contextlib
 import json
@@ -18,10 +24,10 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import databases, fill, processes
+from benchmarks import ROOT, claims, databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.processes import PEERS, Process
-from benchmarks.rounds import Finding, Line, at_least, ratio, rounds
+from benchmarks.rounds import Finding, Line, at_least, at_most, ratio, rounds
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
@@ -36,10 +42,11 @@ def run(*, quick: bool) -> Iterator[Finding]:
     """Both engines."""
     count, times = (4_000, 2) if quick else (20_000, 5)
     with processes.peer(sys.executable, "sink.py") as sink:
-        with databases.sqlite() as files:
-            yield _queue(files, sink, count, times)
-        with databases.postgresql() as server:
-            yield _queue(server, sink, count, times)
+        for opening in (databases.sqlite, databases.postgresql):
+            with opening() as engine:
+                yield _queue(engine, sink, count, times)
+                yield from _unloaded(engine, sink, 300 if quick else 3000)
+                yield from claims.measure(engine, 20_000 if quick else 1_000_000, times=5 if quick else 30)
 
 
 def _queue(engine: Engine, sink: Process, count: int, times: int) -> Line:
@@ -58,6 +65,22 @@ def _queue(engine: Engine, sink: Process, count: int, times: int) -> Line:
     engine.drop(template)
     name = f"queue of {count:,}, {engine.name}"
     return ratio(measured, "ours", "bare", name=name, bound=at_least(0.4), raw="{} deliveries/s")
+
+
+def _unloaded(engine: Engine, sink: Process, count: int) -> Iterator[Line]:
+    url = engine.empty()
+    people = fill.Population(time.time_ns() // 1000, NUMBERS, webhook=f"http://127.0.0.1:{sink.port}/")
+    fill.populate(url, people)
+    link = [sys.executable, "-m", "benchmarks.peers.link", url, str(count)]
+    said = subprocess.run(link, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
+    stored = dict(map(int, line.split()) for line in said.splitlines())
+    arrived = dict(_ask(sink))
+    took_ms = sorted((arrived[id_] - at_ns) / 1e6 for id_, at_ns in stored.items())
+    assert len(took_ms) == count, "each arrived"
+    p50_ms, p99_ms = took_ms[count // 2], took_ms[count * 99 // 100]
+    raw = f"p50 {p50_ms:.1f} ms · p99 {p99_ms:.1f} ms · greatest {took_ms[-1]:.1f} ms"
+    yield Line(f"100 a second, commit to arrival, p99, {engine.name}", p99_ms, at_most(10), raw, unit="ms")
+    engine.drop(url)
 
 
 def _inbound(n: int) -> Inbound:

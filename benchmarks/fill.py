@@ -1,7 +1,7 @@
 """Databases full of accounts and live rentals, written in bulk; the books are right, `dtmf-server verify` says so."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +68,7 @@ def initialise(url: str, start_us: int) -> None:
 def populate(url: str, people: Population) -> None:
     """Writes the population into a migrated, empty database."""
     initialise(url, people.start_us)
-    with _bulk(url) as cursor:
+    with _bulk(url, ("accounts", "numbers", "rentals", "transfers", "minute_bookings")) as cursor:
         for statement in _statements(people):
             cursor.execute(statement)
         step = people.accounts // people.tokens
@@ -127,8 +127,15 @@ def _statements(people: Population) -> Iterator[str]:
     )
 
 
+def write(url: str, statements: Iterable[str], tables: Sequence[str]) -> None:
+    """Runs statements that fill these tables."""
+    with _bulk(url, tables) as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
 @contextmanager
-def _bulk(url: str) -> Iterator[Any]:
+def _bulk(url: str, tables: Sequence[str]) -> Iterator[Any]:
     """A cursor for writing much at once: references are not checked row by row, and the planner learns of it after."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(path_of(url), isolation_level=None)
@@ -144,8 +151,8 @@ def _bulk(url: str) -> Iterator[Any]:
         served.execute("SET session_replication_role = replica")
         with served.transaction():
             yield served.cursor()
-        for table in ("accounts", "rentals", "transfers"):
+        for table in sorted({"accounts", "rentals", "transfers", "messages", "deliveries"} & set(tables)):
             served.execute(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))")
         # Not the others: a table known to be empty is read from end to end by all that is planned while it is,
         # foreign keys too, until the server looks at it again a minute later.
-        served.execute("VACUUM ANALYZE accounts, numbers, rentals, transfers, minute_bookings")
+        served.execute(f"VACUUM ANALYZE {', '.join(tables)}")
