@@ -201,7 +201,7 @@ async def test_names_that_never_resolve_do_not_hold_up_one_that_did() -> None:
     def look_up(name: str) -> list[str]:
         return ["8.8.8.8"] if name == NAME or go.wait(20) else []
 
-    resolver = VettingResolver(sandbox=False, lookup=look_up, limit_s=5.0, lookups=4, lookups_of_known=1)
+    resolver = VettingResolver(sandbox=False, lookup=look_up, limit_s=5.0, lookups=4, lookups_of_found=1)
     assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
     dead = [asyncio.create_task(resolver.resolve(f"d{n}.example.org")) for n in range(20)]
     await asyncio.sleep(0)
@@ -212,11 +212,57 @@ async def test_names_that_never_resolve_do_not_hold_up_one_that_did() -> None:
     assert [found[0]["host"] for found in await asyncio.gather(*dead)] == ["8.8.8.8"] * 20
 
 
+async def test_names_that_failed_the_last_time_hold_up_neither_new_ones_nor_each_other_for_good() -> None:
+    go, answers = threading.Event(), {"dead": [[], [], ["8.8.8.8"]]}
+
+    def look_up(name: str) -> list[str]:
+        if name.startswith("d"):
+            found = answers["dead"].pop(0)
+            if not found:
+                return found
+            go.wait(20)
+        return ["8.8.8.8"]
+
+    resolver = VettingResolver(sandbox=False, lookup=look_up, limit_s=5.0, lookups=1, lookups_of_dead=1)
+    for _ in range(2):
+        with pytest.raises(LookupFailed):
+            await resolver.resolve("dead.example.org")
+    hanging = asyncio.create_task(resolver.resolve("dead.example.org"))
+    await asyncio.sleep(0)
+    for name in ("new.example.org", "newer.example.org"):
+        assert [found["host"] for found in await resolver.resolve(name)] == ["8.8.8.8"]
+    assert not hanging.done()
+    go.set()
+    assert [found["host"] for found in await hanging] == ["8.8.8.8"]
+
+
+async def test_a_name_that_waited_for_a_thread_in_vain_is_still_new() -> None:
+    go = threading.Event()
+
+    def look_up(_: str) -> list[str]:
+        go.wait(20)
+        return ["8.8.8.8"]
+
+    resolver = VettingResolver(sandbox=False, lookup=look_up, limit_s=0.1, lookups=1, lookups_of_dead=0)
+    for name in ("hangs.example.org", NAME):
+        with pytest.raises(LookupFailed, match="took longer"):
+            await resolver.resolve(name)
+    go.set()
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("look up hangs")]:
+        await asyncio.to_thread(thread.join)
+    assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
+    with pytest.raises(LookupFailed, match="took longer"):
+        await resolver.resolve("hangs.example.org")
+
+
 async def test_a_name_that_resolved_once_and_then_fails_gives_its_place_up() -> None:
-    answers = [["8.8.8.8"], []]
-    resolver = VettingResolver(sandbox=False, lookup=lambda _: answers.pop(0), lookups_of_known=1)
+    answers = [["8.8.8.8"], [], ["8.8.8.8"]]
+    resolver = VettingResolver(
+        sandbox=False, lookup=lambda _: answers.pop(0), limit_s=0.1, lookups_of_found=1, lookups_of_dead=0
+    )
     await resolver.resolve(NAME)
-    assert NAME in resolver._known
-    with pytest.raises(LookupFailed):
+    with pytest.raises(LookupFailed, match="does not resolve"):
         await resolver.resolve(NAME)
-    assert NAME not in resolver._known
+    with pytest.raises(LookupFailed, match="took longer"):  # for one of the threads of the dead
+        await resolver.resolve(NAME)
+    assert answers == [["8.8.8.8"]]

@@ -5,7 +5,8 @@ Rules:
    up neither the pool that reads the database nor the end of the process. At most `lookups` run at a time.
 2. Whoever asks waits `limit_s` at most, a free thread included. Those who ask for a name that is being looked
    up wait for that lookup: a dead name holds one thread, however many webhooks it has. Names that were found
-   the last time have threads of their own: many dead names can't hold them up.
+   the last time have threads of their own, and so have those that were not: many dead names hold up neither
+   a name that works nor one that nobody has asked for yet.
 3. Names are looked up as absolute ones (with the final dot): no local search domain answers for them.
 4. An address of this machine is never dialled, however public it is: behind it may listen what only firewalls hide.
 5. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules say if that is fit.
@@ -25,8 +26,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from dtmf_server.core.destination import address_allowed
 
 LIMIT_S = 3.0
-LOOKUPS, LOOKUPS_OF_KNOWN = 48, 16
-KNOWN_NAMES = 10_000
+LOOKUPS, LOOKUPS_OF_FOUND = 48, 16
+LOOKUPS_OF_DEAD = 128  # 500 dead names are asked for every 45 s, and a lookup may take its thread 10 s
+REMEMBERED_NAMES = 10_000
 DIALLED_ADDRESSES = 4  # all are vetted, no more than these tried: aiohttp takes n·(n+1)/2 tries for n
 
 Lookup = Callable[[str], Sequence[str]]
@@ -83,15 +85,20 @@ class VettingResolver(AbstractResolver):
         lookup: Lookup = look_up,
         limit_s: float = LIMIT_S,
         lookups: int = LOOKUPS,
-        lookups_of_known: int = LOOKUPS_OF_KNOWN,
+        lookups_of_found: int = LOOKUPS_OF_FOUND,
+        lookups_of_dead: int = LOOKUPS_OF_DEAD,
     ) -> None:
         self._sandbox = sandbox
         self._is_own = is_own
         self._lookup = lookup
         self._limit_s = limit_s
-        self._free = asyncio.Semaphore(lookups)
-        self._free_for_known = asyncio.Semaphore(lookups_of_known)
-        self._known: OrderedDict[str, None] = OrderedDict()  # the one found last stands last
+        # Free threads, by what came of the last lookup of a name: it was found, it was not, there was none.
+        self._free = {
+            True: asyncio.Semaphore(lookups_of_found),
+            False: asyncio.Semaphore(lookups_of_dead),
+            None: asyncio.Semaphore(lookups),
+        }
+        self._was_found: OrderedDict[str, bool] = OrderedDict()  # the one asked for last stands last
         self._running: dict[str, asyncio.Future[Sequence[str] | Exception]] = {}
 
     async def resolve(
@@ -125,7 +132,7 @@ class VettingResolver(AbstractResolver):
             raise NotVetted(f"{found} is an address of this service itself")
 
     async def _addresses(self, name: str) -> Sequence[str]:
-        free = self._free_for_known if name in self._known else self._free
+        free = self._free[self._was_found.get(name)]
         try:
             async with asyncio.timeout(self._limit_s):
                 if name not in self._running:
@@ -136,17 +143,22 @@ class VettingResolver(AbstractResolver):
                         self._running[name] = self._start(name, free)
                 found = await asyncio.shield(self._running[name])
         except TimeoutError:
-            self._known.pop(name, None)
+            if name in self._running:  # else it waited for a thread in vain, which says nothing of the name
+                self._remember(name, was_found=False)
             raise LookupFailed(f"looking up {name} took longer than {self._limit_s:g} s") from None
-        self._known.pop(name, None)
         if isinstance(found, Exception):
+            self._remember(name, was_found=False)
             raise found
+        self._remember(name, was_found=bool(found))
         if not found:
             raise LookupFailed(f"{name} does not resolve to any address")
-        self._known[name] = None
-        if len(self._known) > KNOWN_NAMES:
-            self._known.popitem(last=False)
         return found
+
+    def _remember(self, name: str, *, was_found: bool) -> None:
+        self._was_found[name] = was_found
+        self._was_found.move_to_end(name)
+        if len(self._was_found) > REMEMBERED_NAMES:
+            self._was_found.popitem(last=False)
 
     def _start(self, name: str, free: asyncio.Semaphore) -> asyncio.Future[Sequence[str] | Exception]:
         """Starts a thread that looks `name` up, and gives the future of its answer or exception."""
