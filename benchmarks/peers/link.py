@@ -1,6 +1,5 @@
-"""A service whose carrier brings 100 SMS a second: `python -m benchmarks.peers.link DATABASE COUNT` prints, for
-each, its id and the nanoseconds of
-the monotonic clock just before its transaction is committed."""
+"""A service whose carrier brings 100 SMS a second: `python -m benchmarks.peers.link DATABASE COUNT` prints, for each,
+its id and the nanoseconds of the monotonic clock just before its transaction is committed."""
 
 import asyncio
 import sys

@@ -22,8 +22,6 @@ JARGON = re.compile(
 
 def complaint(asked: Asked, reply: Reply) -> str | None:
     """What is wrong with the answer to a malformed request, None if nothing is."""
-    if reply.status == 200 and not _target(asked).strip("/"):
-        return None  # the website's first page, for whoever asks
     if not 400 <= reply.status < 500 or reply.headers.get("content-type") != "application/problem+json":
         return f"answered {reply.status}, {reply.headers.get('content-type')}"
     problem = reply.json
@@ -36,10 +34,6 @@ def complaint(asked: Asked, reply: Reply) -> str | None:
     if JARGON.search(problem["detail"]):
         return "speaks the programmer's language"
     return None
-
-
-def _target(asked: Asked) -> str:
-    return asked.target.decode("latin-1") if isinstance(asked.target, bytes) else asked.target
 
 
 def test_every_malformed_request_is_refused_clearly_and_stores_nothing(
