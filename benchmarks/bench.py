@@ -9,7 +9,19 @@ import traceback
 from benchmarks import report
 from benchmarks.rounds import Finding
 
-NAMES = ("receive", "rentals", "account", "number", "deliveries", "live", "website", "client", "engines")
+NAMES = (
+    "receive",
+    "rentals",
+    "account",
+    "number",
+    "deliveries",
+    "live",
+    "website",
+    "client",
+    "engines",
+    "command",
+    "testing",
+)
 
 
 def main() -> int:

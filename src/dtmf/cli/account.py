@@ -67,7 +67,7 @@ def topup(
 def transactions(
     *,
     last: Last = None,
-    after: Annotated[int, Parameter(help="Only those after this id.")] = 0,
+    after: Annotated[int, Parameter(help="Only those after this id.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
     """Why each satoshi moved, the newest last. Shows the last 25; with --json all, one object a line."""

@@ -22,9 +22,11 @@ deliveries = App(name="deliveries", help="What became of forwards, webhooks and 
 def listed(
     *,
     state: Annotated[Literal["waiting", "delivered", "parked"] | None, Parameter(help="Only those that are:")] = None,
-    number: Annotated[str | None, Parameter(help="Only those of this number.", completer=rented_numbers)] = None,
+    number: Annotated[
+        str | None, Parameter(help="Only those of this number.", metavar="NUMBER", completer=rented_numbers)
+    ] = None,
     last: Last = None,
-    after: Annotated[int, Parameter(help="Only those after this id.")] = 0,
+    after: Annotated[int, Parameter(help="Only those after this id.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
     """What became of forwards, webhooks and sends, the newest last. Shows the last 25; with --json all, one a line."""

@@ -25,10 +25,11 @@ _LONGEST_TOKEN = 4_096
 def login(
     *,
     url: Annotated[
-        str | None, Parameter(help="The service's address (default: DTMF_URL, else http://127.0.0.1:8000).")
+        str | None,
+        Parameter(help="The service's address (default: DTMF_URL, else http://127.0.0.1:8000).", metavar="URL"),
     ] = None,
     sandbox: Annotated[bool, Parameter(help="Take the token of the sandbox in ./data.")] = False,
-    data: Annotated[Path | None, Parameter(help="The folder of that sandbox, if it is another.")] = None,
+    data: Annotated[Path | None, Parameter(help="The folder of that sandbox, if it is another.", metavar="DIR")] = None,
 ) -> None:
     """Keep a token on this machine. It is read without echo, or from standard input, and tried before it is kept."""
     place = _of_sandbox(data or connect.SANDBOX_DATA, url) if sandbox or data else _asked_for(url)

@@ -26,7 +26,7 @@ def messages(
     /,
     *,
     last: Last = None,
-    after: Annotated[int, Parameter(help="Only those after this id.")] = 0,
+    after: Annotated[int, Parameter(help="Only those after this id.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
     """What your numbers received and sent, the newest last. Shows the last 25; with --json all, one object a line."""
@@ -57,21 +57,21 @@ def send(
         out.line("On its way to ", (to, "bold"), f", {figure(sent['cost'])} sats.", (f" Message {sent['id']}", "dim"))
 
 
-def show_messages(found: Iterable[Any], *, nothing: str) -> None:
-    """Messages as a conversation: who and when, the text below."""
+def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:
+    """Messages as a conversation: who and when, the text below. `number` is theirs if they don't say so."""
     is_first = True
     for message in found:
         if not is_first:
             out.blank()
         is_first = False
-        show_message(message)
+        show_message(message, number)
     if is_first:
         out.line((nothing, "dim"))
 
 
-def show_message(message: Any) -> None:
-    """One message; the one at the other end is what people look for."""
-    is_received = message.get("inbound", message["success"] is True and message.get("status") is None)
+def show_message(message: Any, number: str | None = None) -> None:
+    """One message; a received one stands out."""
+    is_received = message.get("inbound", message["to"] == number)
     who = f"{message['from']} → {message['to']}"
     told = [clock_time(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
     out.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))

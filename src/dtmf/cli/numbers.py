@@ -101,7 +101,7 @@ def show(number: Number, /, *, json: Json = False) -> None:
         ]
     )
     out.blank()
-    show_messages(found["messages"], nothing="No SMS yet.")
+    show_messages(found["messages"], nothing="No SMS yet.", number=number)
 
 
 def action(
@@ -161,7 +161,7 @@ def _row(number: NumberFound) -> tuple[str, ...]:
         moment(number["assignment_start"]),
         figure(number["cost_per_minute"] * MINUTES_A_DAY),
         figure(len(number["messages"])),
-        _action(number["sms_forwarded_to"]),
+        "stored" if number["sms_forwarded_to"] is None else f"→ {number['sms_forwarded_to']}",
     )
 
 

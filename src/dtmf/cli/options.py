@@ -44,7 +44,7 @@ Json = Annotated[bool, Parameter(help="Print JSON: what the Python client return
 Number = Annotated[str, Parameter(help="A number you rent, like +12025550100.", completer=rented_numbers)]
 GroupId = Annotated[str, Parameter(help="The id of a group, like us-mobile.", completer=group_ids)]
 Yes = Annotated[bool, Parameter(name=["--yes", "-y"], help="Don't ask.")]
-Last = Annotated[int | None, Parameter(help="Show only so many, the newest.")]
+Last = Annotated[int | None, Parameter(help="Show only so many, the newest.", metavar="COUNT")]
 
 
 def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) -> Iterable[Item]:

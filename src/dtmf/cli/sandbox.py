@@ -38,9 +38,11 @@ def deposit(
     amount: Annotated[str, Parameter(help="Satoshis, like 50,000.")],
     /,
     *,
-    address: Annotated[str | None, Parameter(help="The address they are paid to (default: one of yours).")] = None,
+    address: Annotated[
+        str | None, Parameter(help="The address they are paid to (default: one of yours).", metavar="ADDRESS")
+    ] = None,
     confirmations: Annotated[
-        int | None, Parameter(help="How many blocks confirm it (default: enough for the credit).")
+        int | None, Parameter(help="How many blocks confirm it (default: enough for the credit).", metavar="BLOCKS")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -36,10 +36,12 @@ def wait(
     /,
     *,
     code: Annotated[bool, Parameter(help="Wait for a code, and print it alone.")] = False,
-    timeout: Annotated[str, Parameter(help="How long, like 90 or 5m (default: 3m).")] = "3m",
-    match: Annotated[str | None, Parameter(help="Only a text in which this regular expression is found.")] = None,
+    timeout: Annotated[str, Parameter(help="How long, like 90 or 5m (default: 3m).", metavar="TIME")] = "3m",
+    match: Annotated[
+        str | None, Parameter(help="Only a text in which this regular expression is found.", metavar="PATTERN")
+    ] = None,
     new: Annotated[bool, Parameter(help="Only what comes from now on.")] = False,
-    after: Annotated[int | None, Parameter(help="Only what comes after this id.")] = None,
+    after: Annotated[int | None, Parameter(help="Only what comes after this id.", metavar="ID")] = None,
     json: Json = False,
 ) -> None:
     """Wait for an SMS, or for the code in it. The first since the rental began counts, unless --new or --after says
@@ -65,7 +67,7 @@ def wait(
 
 def events(
     *,
-    after: Annotated[int, Parameter(help="Everything after this id; 0 is the beginning.")] = 0,
+    after: Annotated[int, Parameter(help="Everything after this id; 0 is the beginning.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
     """What happens to your account, as it happens, until Ctrl-C. With --json one object a line."""

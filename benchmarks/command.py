@@ -1,0 +1,45 @@
+"""The command `dtmf`, against the start of a bare interpreter.
+
+Fresh processes in turns: `python -c pass`, and the program that pip writes for `dtmf`. `dtmf --help` is what people
+wait for first; it is answered from a table, without the parser (docs/decisions/0010). What a command pays before it
+does anything is shown by the help of one."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from time import perf_counter
+
+from benchmarks.rounds import Finding, at_most, ratio, rounds
+from benchmarks.turns import bare_environment
+
+DTMF = "import sys\nfrom dtmf.cli import main\nsys.exit(main())"
+PROGRAMS = {
+    "bare": ["-c", "pass"],
+    "dtmf --help": ["-c", DTMF, "--help"],
+    "dtmf acount": ["-c", DTMF, "acount"],
+    "dtmf account --help": ["-c", DTMF, "account", "--help"],
+}
+
+
+def run(*, quick: bool) -> Iterator[Finding]:
+    """Starts, as ratios of a bare one."""
+    contenders = {name: partial(_start, arguments) for name, arguments in PROGRAMS.items()}
+    rounds(contenders, 2)
+    seconds = rounds(contenders, 10 if quick else 40)
+    bounds = {"dtmf --help": at_most(4), "dtmf acount": at_most(4)}
+    for name in list(PROGRAMS)[1:]:
+        yield ratio(seconds, name, "bare", name=f"{name}, by bare Python", bound=bounds.get(name), raw="{} s")
+
+
+def _start(arguments: list[str]) -> float:
+    """Seconds from starting the interpreter to its end."""
+    started_s = perf_counter()
+    subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=bare_environment(),
+    )
+    return perf_counter() - started_s

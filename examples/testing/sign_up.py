@@ -1,0 +1,43 @@
+"""A renter's small program: borrows a number for one sign-up somewhere, and gives it back whatever happens.
+
+test_sign_up.py beside it is its suite, which runs against a real sandbox: see docs/testing.md.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from dtmf import DTMF, NotFoundError, TimedOutError
+
+
+class NoCode(Exception):
+    """The site sent no code in time."""
+
+
+def cheapest_group(dtmf: DTMF, *, minutes: int) -> str:
+    """The id of the group of mobile numbers that costs least for so many minutes and one SMS."""
+
+    def cost(group) -> int:
+        return group["setup_cost"] + minutes * group["rental_cost_per_minute"] + group["cost_per_inbound_message"]
+
+    return min((group for group in dtmf.groups("mobile") if group["sms_support"]), key=cost)["id"]
+
+
+@contextmanager
+def borrowed_number(dtmf: DTMF) -> Iterator[str]:
+    """A number for as long as the block takes."""
+    e164 = dtmf.start_rental(cheapest_group(dtmf, minutes=5))["e164"]
+    try:
+        yield e164
+    finally:
+        with suppress(NotFoundError):  # it has ended by itself: the money ran out
+            dtmf.end_rental(e164)
+
+
+def sign_up(dtmf: DTMF, register: Callable[[str], None], *, patience_s: float = 60) -> str:
+    """The code that a site sends after `register(number)` has told it the number. Raises NoCode."""
+    with borrowed_number(dtmf) as e164:
+        register(e164)
+        try:
+            return dtmf.wait_for_code(e164, timeout=patience_s)
+        except TimedOutError as error:
+            raise NoCode(f"nothing came to {e164}") from error

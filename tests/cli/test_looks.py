@@ -1,0 +1,66 @@
+"""How the tables look at 80 columns: looks.txt has each command and what it prints, to the letter.
+
+After a change that is meant, LOOKS=write makes the file anew; look at every line of the difference."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.running import Run
+from dtmf import DTMF
+from harness import FakeWall
+
+LOOKS = Path(__file__).with_name("looks.txt")
+WRITES = os.environ.get("LOOKS") == "write"
+COMMANDS = [
+    "groups",
+    "groups local",
+    "rent us-mobile",
+    "numbers",
+    "show +12025550100",
+    "messages",
+    "account",
+    "transactions",
+    "deliveries",
+    "topup 50,000",
+    "sandbox sent",
+    "rent --help",
+    "wait --help",
+    "deliveries --help",
+    "sandbox",
+    "completion --help",
+]
+
+
+@pytest.fixture
+def lived(dtmf: DTMF, wall: FakeWall) -> None:
+    """An account in which something of everything has happened."""
+    number = dtmf.start_rental("us-mobile")["e164"]
+    dtmf.set_sms_action(number, "forward", "+13105550123")
+    wall.advance(seconds=75)
+    dtmf.sandbox.receive(number, "MyShop", "482-913 is your MyShop code. It expires in 10 minutes.")
+    dtmf.sandbox.advance(0)
+    dtmf.set_sms_action(number, None, None)
+    wall.advance(seconds=3_600)
+    dtmf.send_message(number, "+15005550001", "Nobody there")
+    dtmf.sandbox.advance(0)
+    dtmf.sandbox.receive(
+        number, "+447700900123", "漢字 👍 und ein langer Text, der über den Rand geht und umbrochen wird."
+    )
+    tiny = dtmf.start_rental("tiny")["e164"]
+    dtmf.set_sms_action(tiny, "webhook", "https://hooks.example.org/incoming/sms/of/the/shop")
+    dtmf.sandbox.deposit(dtmf.new_address()["address"], 1_234_567)
+
+
+def test_the_tables_look_as_they_should(run: Run, lived: None) -> None:
+    parts = []
+    for line in COMMANDS:
+        said = run(*line.split())
+        assert (said.code, said.err) == (0, ""), line
+        parts.append(f"$ dtmf {line}\n{said.out.replace(os.environ['DTMF_URL'], 'http://127.0.0.1:8000')}")
+    found = "\n".join(parts)
+    if WRITES:
+        LOOKS.write_text(found, encoding="utf-8")
+    assert found.split("$ dtmf ") == LOOKS.read_text(encoding="utf-8").split("$ dtmf ")
+    assert all(len(line) <= 80 and line == line.rstrip() for line in found.splitlines())
