@@ -27,13 +27,14 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces lint prove bench clean
+.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces test-bitcoin lint prove bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     start the sandbox, play the whole story once, and stay up (ARGS='…' goes to examples/story.py)"
 	@echo "make demo    the story alone, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
+	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
 	@echo "make test-peers       against other people's software (Node.js; installs it on Debian as root)"
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
@@ -53,6 +54,11 @@ setup: $(DEV)
 
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+# The deposits' tests once more, on Bitcoin Core: BITCOIND, one in PATH, or one built once and kept in ~/.cache/dtmf.
+test-bitcoin: $(DEV)
+	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && \
+	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet -s tests/bitcoin -k core $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)
