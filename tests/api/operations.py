@@ -201,8 +201,9 @@ def dump(db: Database, account_id: int | None = None) -> dict[str, list[Any]]:
 
 
 def _tables() -> list[Any]:
-    """All but the chain worker's own: it follows the chain at its own time."""
-    return [table for table in metadata.sorted_tables if table.name != "chain_blocks"]
+    """All but those that workers write at their own time: what was followed of the chain, and what carriers did."""
+    theirs = {"chain_blocks", "carriers", "carrier_links", "submissions"}
+    return [table for table in metadata.sorted_tables if table.name not in theirs]
 
 
 def _rows(tx: Tx, *, name: str, account_id: int | None) -> list[Any]:

@@ -37,8 +37,9 @@ def settings(node: Node, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(settings: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs `dtmf-server` with this configuration: exit status, output, errors."""
+    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
 
     def run(*arguments: str) -> tuple[int, str, str]:
         status = cli.main([*arguments, "--config", str(settings)])

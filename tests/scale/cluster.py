@@ -13,7 +13,7 @@ import psycopg
 
 from whole.running import Service
 
-SINGLETONS = ("chain and meter", "chores")
+SINGLETONS = ("carriers", "chain and meter", "chores")
 GENEROUS_S = 60.0
 
 

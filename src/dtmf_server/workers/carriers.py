@@ -37,6 +37,8 @@ async def run_carriers(runtime: Runtime, routes: Routes) -> None:
     routes.here = True
     runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
     try:
+        if not routes.carriers:
+            await asyncio.Event().wait()
         await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers})
     finally:
         routes.here = False
