@@ -5,7 +5,6 @@ from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.params import QueryParameter
-from litestar.response.base import ASGIResponse
 
 from dtmf_server.api import calls, wire
 from dtmf_server.api.calls import Request
@@ -22,12 +21,12 @@ Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="at most so man
 
 
 @get("/account", tags=["account"], summary="The balance", responses=calls.answers(200, wire.Account))
-async def get_account(request: Request) -> ASGIResponse:
+async def get_account(request: Request) -> calls.Json:
     """Satoshis the account can spend now, every minute started until now paid."""
     balance = await calls.glance(
         request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
     )
-    return ASGIResponse(body=wire.encode(wire.Account(balance)), media_type="application/json")
+    return calls.Json(wire.Account(balance))
 
 
 @get("/usage", tags=["account"], summary="The running cost")

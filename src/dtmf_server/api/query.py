@@ -26,7 +26,7 @@ def check(request: Request) -> None:
     if request.method == "OPTIONS":
         return
     names = _names(request.route_handler)
-    given = [name for name, _ in request.query_params.multi_items()]
+    given = [name for name, _ in request.query_params.multi_items()] if request.scope["query_string"] else []
     for name in given:
         if name not in names.values():
             takes = ", ".join(names.values()) or "none"
