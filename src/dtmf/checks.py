@@ -1,4 +1,6 @@
-"""Arguments of calls: each check returns the value unchanged or raises ValueError quoting it."""
+"""Arguments of calls: each check returns the value unchanged or raises ValueError quoting it.
+
+A member of an Enum may be a str or int too, but an f-string shows its name: what goes into a path comes back plain."""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _NOT_IN_A_HOST = frozenset("%<>^|\"'`{}[]()*,;!$&+=~")
 def group_type(value: object) -> str:
     """'mobile' or 'local'."""
     if isinstance(value, str) and value in _GROUP_TYPES:
-        return value
+        return str.__str__(value)
     raise ValueError(f"group_type must be 'mobile' or 'local', not {quote(value)}")
 
 
@@ -60,7 +62,7 @@ def content(value: object, *, least: int = 1) -> str:
 def whole(name: str, value: object, *, least: int) -> int:
     """A whole number that JSON readers on the way can hold; True and False are not numbers here."""
     if isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63:
-        return value
+        return int(value)
     raise ValueError(f"{name} must be a whole number of at least {least}, not {quote(value)}")
 
 
@@ -107,7 +109,7 @@ def predicate(value: object) -> Callable[[Any], Any]:
 def delivery_state(value: object) -> str:
     """'waiting', 'delivered' or 'parked'."""
     if isinstance(value, str) and value in _DELIVERY_STATES:
-        return value
+        return str.__str__(value)
     raise ValueError(f"state must be 'waiting', 'delivered', 'parked' or None, not {quote(value)}")
 
 

@@ -26,6 +26,10 @@ class Settings:
         self.timeout_s = checks.timeout_s(timeout_s)
         self.max_retries = _max_retries(max_retries)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Slots alone are pickled only by the newer protocols.
+        return Settings, (self.token, self.base_url, self.timeout_s, self.max_retries)
+
     def __repr__(self) -> str:
         return f"base_url={self.base_url!r}, timeout={self.timeout_s:g}, max_retries={self.max_retries}"
 
@@ -67,7 +71,7 @@ def _token(value: object) -> str:
         raise ValueError(
             "the token contains a blank at an end, a control or a non-ASCII character, which no HTTP header can carry"
         )
-    return value
+    return str.__str__(value)  # of an Enum's member, which an f-string would show by its name
 
 
 def _base_url(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 from typing import Any
@@ -190,6 +191,44 @@ def test_the_longest_text_is_sent_whole(dtmf: Any, stub: Stub) -> None:
     stub.answers({})
     dtmf.send_message(N, N, "🙂" * 1_600)
     assert stub.received[0].json["content"] == "🙂" * 1_600
+
+
+class Word(str, enum.Enum):  # noqa: UP042  # a StrEnum shows its value: this is the one that does not
+    """Words as some programs keep them. An f-string shows such a member by its name."""
+
+    TOKEN = TOKEN
+    MOBILE = "mobile"
+    PARKED = "parked"
+    NUMBER = N
+    FORWARD = "forward"
+    GROUP = "us-mobile"
+
+
+class Cursor(int, enum.Enum):
+    """The same of a number."""
+
+    LAST = 7
+
+
+def test_members_of_an_enum_are_sent_as_what_they_are_equal_to(connect: Any, stub: Stub) -> None:
+    stub.then(reply(200, b"[]"), reply(200, b"[]"), reply(200, b"[]"), reply(200, b"{}"))
+    dtmf = connect(Word.TOKEN)
+    dtmf.groups(Word.MOBILE)
+    assert list(dtmf.deliveries(Word.PARKED, e164=Word.NUMBER, after=Cursor.LAST)) == []
+    assert list(dtmf.transactions(Cursor.LAST)) == []
+    dtmf.retry_delivery(Cursor.LAST)
+    dtmf.set_sms_action(Word.NUMBER, Word.FORWARD, Word.NUMBER)
+    dtmf.start_rental(Word.GROUP)
+    assert {request.headers["authorization"] for request in stub.received} == {f"Bearer {TOKEN}"}
+    assert [request.target.removeprefix("/api/v1") for request in stub.received] == [
+        "/groups?type=mobile",
+        "/deliveries?state=parked&e164=%2B1234567890&after=7&limit=100",
+        "/transactions?after=7&limit=100",
+        "/deliveries/7/retry",
+        "/number?e164=%2B1234567890",
+        "/numbers",
+    ]
+    assert [request.json for request in stub.received[-2:]] == [{"sms_forwarded_to": N}, {"group_id": "us-mobile"}]
 
 
 def test_each_call_has_a_key_of_its_own(dtmf: Any, stub: Stub) -> None:

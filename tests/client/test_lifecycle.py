@@ -138,7 +138,7 @@ class Marked:
         self.mark = mark
 
 
-@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_client_pickles_without_its_connections(stub: Stub, protocol: int) -> None:
     stub.then(BALANCE)
     with DTMF(TOKEN, base_url=stub.url, timeout=7, max_retries=5) as dtmf:
