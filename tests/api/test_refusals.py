@@ -1,6 +1,7 @@
 """What is refused for its meaning: no money, no stock, somebody else's, closed, not here; each by its code."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dtmf_server.storage.db import Database
 from harness import START_US, FakeWall, give_coins, new_token, open_account
@@ -118,7 +119,12 @@ def test_outside_the_sandbox_its_routes_do_not_exist_and_webhooks_are_https(
         sandbox = {name: call for name, call in calls(renter).items() if "/sandbox/" in name}
         assert len(sandbox) >= 4
         for name, call in sandbox.items():
-            assert told(connection.send(call.asked(name, renter.token))) == (404, "not_found"), name
+            asked = call.asked(name, renter.token)
+            for method in ("GET", "POST", "DELETE", "OPTIONS"):
+                assert told(connection.send(replace(asked, method=method))) == (404, "not_found"), name
+            target = asked.target.partition(b"?")[0] + b"?unheard_of=1"
+            assert told(connection.send(replace(asked, target=target))) == (404, "not_found"), name
+        assert "/sandbox/" not in connection.ask("GET", "/schema/openapi.json").body.decode()
         assert dump(db) == before
         for url in ("http://127.0.0.1:1024/", "http://localhost:1024/", "https://127.0.0.1/"):
             action, query = {"sms_forwarded_to": url}, {"e164": renter.e164}

@@ -63,7 +63,8 @@ def _only_the_document(request: Request) -> None:
 
 def create_app(runtime: Runtime, website: Website) -> Any:
     """The ASGI application over this runtime: the API, and beside it the website."""
-    resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries, sandbox]
+    resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries]
+    resources += [sandbox] if runtime.settings.sandbox else []
     api = Router(
         "/api/v1",
         route_handlers=[route for resource in resources for route in resource.ROUTES],

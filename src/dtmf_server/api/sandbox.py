@@ -14,16 +14,8 @@ from dtmf_server.operations import sandbox
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.runtime import Runtime
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
-
-
-def _runtime(request: Request) -> Runtime:
-    runtime = calls.runtime_of(request)
-    if not runtime.settings.sandbox:
-        raise NotFound("only a sandbox has this")
-    return runtime
 
 
 @post(
@@ -35,7 +27,7 @@ def _runtime(request: Request) -> Runtime:
 )
 async def post_sandbox_message(request: Request) -> Response[bytes]:
     """An SMS arrives from another phone at a number of this account; answered once it is durable."""
-    settings = _runtime(request).settings
+    settings = calls.runtime_of(request).settings
     raw = await request.body()
     new = body.decode(raw, asked.SandboxMessage)
     to = checks.e164("to", new.to)
@@ -61,7 +53,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
 async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     """Pays an address of this account on the simulated chain. Without `confirmations` the answer comes once the
     deposit is credited; with them once it is seen with so many."""
-    runtime = _runtime(request)
+    runtime = calls.runtime_of(request)
     if runtime.settings.network != "simulated":
         raise NotFound("this sandbox follows a real chain: pay the address there")
     raw = await request.body()
@@ -91,7 +83,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
 )
 async def post_sandbox_clock(request: Request) -> Response[bytes]:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
-    runtime = _runtime(request)
+    runtime = calls.runtime_of(request)
     raw = await request.body()
     by_us = round(body.decode(raw, asked.SandboxAdvance).advance_s * 1_000_000)
 
@@ -109,7 +101,6 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
 @get("/sandbox/sent", tags=["sandbox"], summary="What other phones received")
 async def get_sandbox_sent(request: Request) -> list[wire.SentMessage]:
     """What left this account's numbers for other phones, oldest first."""
-    _runtime(request)
     rows = await calls.read(request, lambda tx, caller: sandbox.sent(tx, caller.account_id))
     return [wire.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
 
