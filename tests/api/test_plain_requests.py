@@ -2,13 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from dtmf_server.storage.db import Database
 from harness import give_coins, new_token, open_account
 
 from .connection import Connection, Reply
-from .operations import ONE_ENGINE
+from .operations import ONE_ENGINE, Renter, calls
 
 GROUP = [
     *("id", "type", "name", "country_code", "sms_support", "voice_support", "setup_cost", "rental_cost_per_minute"),
@@ -19,6 +22,11 @@ NUMBER = [
     *("sms_forwarded_to", "messages"),
 ]
 MESSAGE = ["from", "to", "content", "timestamp", "success", "cost"]
+FIXED = [
+    *("GET /api/v1/account", "GET /api/v1/addresses", "POST /api/v1/addresses", "GET /api/v1/groups"),
+    *("GET /api/v1/numbers", "POST /api/v1/numbers", "GET /api/v1/number", "DELETE /api/v1/number"),
+    *("PATCH /api/v1/number", "POST /api/v1/message"),
+]
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}")
 
 
@@ -116,3 +124,13 @@ def test_a_sent_message_is_shown_only_to_whom_prefers_it(db: Database, connectio
         assert (list(json.loads(reply.body)) if reply.body else None) == (
             [*MESSAGE, "id", "e164", "inbound", "status"] if status == 201 else None
         )
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("name", FIXED)
+def test_a_parameter_that_means_nothing_is_passed_over(renter: Renter, connection: Connection, name: str) -> None:
+    call = calls(renter)[name]
+    asked = call.asked(name, renter.token)
+    joint = b"&" if b"?" in asked.target else b"?"
+    reply = connection.send(replace(asked, target=asked.target + joint + b"_=1514768461&_=1&utm_source=x"))
+    assert reply.status == call.status, reply.body
