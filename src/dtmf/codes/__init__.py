@@ -7,8 +7,8 @@ How a reader knows, and so the rules:
 3. Some things are never a code, wherever they stand: addresses, amounts, dates, times, durations, percentages, the
    rest of a masked card, long numbers. They are taken out.
 4. What is left and has the form of a code is a candidate: 3 to 10 digits, also in even groups (`123 456`, `12-34-56`,
-   joined when returned); letters with digits (`7F3K9Q`, `AB12-CD34`, `G-123456`, returned as they stand); capitals
-   only straight after "code:".
+   joined when returned); letters with digits (`7F3K9Q`, `AB12-CD34`, returned as they stand); digits after the
+   letters of their sender (`G-123456`, returned without them); capitals only straight after "code:".
 5. A number is explained by the words around it. A word for "code" counts the more the nearer it is. The last word
    before a number that names something else (order, account, call) speaks against it. A colon, brackets, an end of the
    text, a line of its own and being the only candidate count a little.

@@ -77,12 +77,13 @@ def _of_digits(text: str, chain: list[re.Match[str]], words: list[str]) -> Itera
 
 
 def _of_hyphens(chain: list[re.Match[str]], words: list[str]) -> Iterator[Candidate]:
-    """Letters and digits joined by hyphens: G-123456, AB12-CD34, or a number beside a word."""
+    """Letters and digits joined by hyphens: AB12-CD34, or a number beside a word, or one after the letters of its
+    sender, which the form that asks for it has before the field: of G-123456 only the digits are typed."""
     whole = "-".join(words)
     has_digit = any(c.isdigit() for c in whole)
     prefixed = len(words) == 2 and words[0].isalpha() and len(words[0]) <= 3 and words[1].isdigit()
     if prefixed and words[0].isupper() and 4 <= len(words[1]) <= 8 and not is_code_word(words[0]):
-        yield Candidate(chain[0].start(), chain[-1].end(), whole, 20)
+        yield Candidate(chain[0].start(), chain[-1].end(), words[1], 20)
     elif (
         len({len(word) for word in words}) == 1
         and 3 <= len(words[0]) <= 6
