@@ -1,7 +1,9 @@
 """The command line: what verify sees, what wrong usage is told, and that nobody ever meets a traceback."""
 
+import os
 import re
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -150,6 +152,9 @@ REFUSED = [
     ("verify --data folder", "folder/dtmf.db"),
     ("verify --data garbage", "garbage/dtmf.db"),
     ("verify --config missing.toml", "missing.toml"),
+    ("restore missing.backup --data new", "missing.backup"),
+    ("restore empty --data new", "empty"),
+    ("restore file --data new", "file"),
     ("migrate --data missing", "missing/dtmf.db"),
     ("migrate --data garbage", "garbage/dtmf.db"),
     ("migrate --database postgresql://nobody@127.0.0.1:1/dtmf", "127.0.0.1"),
@@ -183,6 +188,23 @@ def test_a_wrong_setting_in_the_environment_is_refused_by_its_name(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert name in refused("run", "--data", tmp_path, "--port", "0")
+
+
+def test_a_backup_that_can_not_be_written_is_refused_in_one_line(data: Path, refused: Callable[..., str]) -> None:
+    for name in ("missing/whole.backup", "folder"):
+        (data / "folder").mkdir(exist_ok=True)
+        assert str(data / name) in refused("backup", "--data", data, data / name)
+
+
+def test_others_on_the_machine_read_neither_a_backup_nor_the_database(data: Path, run: Run) -> None:
+    before = os.umask(0)
+    try:
+        assert run("backup", "--data", data, data / "whole.backup")[0] == 0
+        assert run("restore", "--data", data / "new", data / "whole.backup")[0] == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((data / "whole.backup").stat().st_mode) == 0o600
+    assert stat.S_IMODE((data / "new").stat().st_mode) == 0o700
 
 
 def test_a_database_of_a_newer_version_is_refused(data: Path, refused: Callable[..., str]) -> None:

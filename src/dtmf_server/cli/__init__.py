@@ -11,7 +11,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config, log
 from dtmf_server.cli import deposits
-from dtmf_server.cli.places import current, existing, make_folder, opening, url_of
+from dtmf_server.cli.places import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
 from dtmf_server.storage.db import Tx
@@ -136,7 +136,7 @@ def _verify(options: argparse.Namespace, configuration: Config) -> int:
 def _backup(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(current(options, configuration))) as db:
+    with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
         rows = db.read_now(lambda tx: archive.write(tx, options.file, revision=migrate.head()))
     _say(f"{rows} rows in {options.file}")
     return 0
@@ -153,14 +153,14 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
             raise archive.NotABackup("nothing was restored, its books are wrong:\n" + "\n".join(differences))
         return rows, verify.summary(tx)
 
-    if not options.file.exists():
-        raise ConfigError(f"there is no backup at {options.file}")
     url = url_of(options, configuration)
-    make_folder(url)
     try:
+        with using(options.file):
+            revision = archive.revision_of(options.file)
+        make_folder(url)
         with startup.only_process(url):
             with opening(url):
-                migrate.upgrade(url, archive.revision_of(options.file))
+                migrate.upgrade(url, revision)
             with contextlib.closing(open_database(url)) as db:
                 rows, summary = db.write_now(restore)
             migrate.upgrade(url)
@@ -224,7 +224,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
             lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
             if configuration.mode == "sandbox":
                 with opening(f"the token file {options.data / 'token'}"):
-                    options.data.mkdir(parents=True, exist_ok=True)
+                    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
                     (options.data / "url").write_text(f"{_url_of(host, listener)}\n", encoding="ascii")
                 link = startup.sign_in_link(runtime.db, runtime.clock, token)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from dtmf_server import log
 from dtmf_server.config import Config, ConfigError
@@ -42,10 +43,10 @@ def current(options: argparse.Namespace, configuration: Config) -> str:
 
 
 def make_folder(url: str) -> None:
-    """Makes the folder of a SQLite file."""
+    """Makes the folder of a SQLite file, for its owner alone: it holds texts, and what signs webhooks."""
     if url.startswith("sqlite:///"):
         with opening(url):
-            sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
+            sqlite_path(url).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -59,3 +60,12 @@ def opening(name: str) -> Iterator[None]:
     except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as error:
         cause = getattr(error, "orig", None) or error  # without the statement that SQLAlchemy quotes
         raise CannotStart(f"can't open {log.mask(name)}: {' '.join(str(cause).split())}") from error
+
+
+@contextlib.contextmanager
+def using(file: Path) -> Iterator[None]:
+    """Says in one line what keeps a backup from being written or read."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotStart(f"{file}: {error.strerror}") from error

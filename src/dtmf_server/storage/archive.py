@@ -33,10 +33,15 @@ class NotABackup(Exception):
 
 
 def write(tx: Tx, path: Path, *, revision: str) -> int:
-    """How many rows were written. The file appears under its name only when it is whole and on the disk."""
+    """How many rows were written. The file appears under its name only when it is whole and on the disk. Its owner
+    alone can read it."""
     unfinished = path.with_name(path.name + ".part")
     rows = 0
-    with unfinished.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
+    unfinished.unlink(missing_ok=True)
+    with (
+        open(unfinished, "wb", opener=_private) as raw,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file,
+    ):
         _line(file, {"format": FORMAT, "revision": revision})
         for table in schema.metadata.sorted_tables:
             columns = [str(column.name) for column in table.columns]
@@ -129,6 +134,10 @@ def _as_columns_want(table: Table, columns: tuple[str, ...], rows: list[tuple[An
 
 _DAMAGE = (OSError, EOFError, zlib.error, msgspec.DecodeError)
 _WANTS: dict[type, Callable[[Any], Any]] = {LargeBinary: b64decode, Boolean: bool}
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:
