@@ -202,7 +202,7 @@ def dump(db: Database, account_id: int | None = None) -> dict[str, list[Any]]:
 
 def _tables() -> list[Any]:
     """All but those that workers write at their own time: what was followed of the chain, and what carriers did."""
-    theirs = {"chain_blocks", "carriers", "carrier_links", "submissions"}
+    theirs = {"chain_blocks", "carriers", "carrier_links", "submissions", "early_receipts"}
     return [table for table in metadata.sorted_tables if table.name not in theirs]
 
 

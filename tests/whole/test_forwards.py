@@ -97,7 +97,6 @@ def test_a_forward_the_carrier_refuses_for_good_is_refunded_once(
     number = rent(dtmf, "forward", destination)
     dtmf.sandbox.receive(number, "+1234", "refused")
     settle(dtmf)
-    wait_for_status(dtmf, number, success=False)
     received, sent = dtmf.number(number)["messages"]
     assert (received["content"], received["success"]) == ("refused", True)
     assert (sent["success"], sent["cost"]) == (False, 0)
@@ -107,12 +106,15 @@ def test_a_forward_the_carrier_refuses_for_good_is_refunded_once(
     assert states(db) == [state]
 
 
-def wait_for_status(dtmf: DTMF, number: str, *, success: bool) -> None:
-    """Returns once the carrier's receipt has come: it comes by itself, after the SMS was taken."""
-    for _ in range(500):
-        if dtmf.number(number)["messages"][-1]["success"] is success:
-            return
-    raise AssertionError("no receipt came")
+def test_what_became_of_an_sms_is_known_once_the_clock_answers(dtmf: DTMF, db: Database) -> None:
+    number = rent(dtmf)
+    for _ in range(20):
+        dtmf.send_message(number, ELSEWHERE, "there")
+        dtmf.send_message(number, "+15005550002", "nobody there")
+    settle(dtmf)
+    statuses = [message["status"] for message in dtmf.messages(number)]
+    assert statuses == ["delivered", "failed"] * 20
+    assert len(events(db, "message.status")) == 80, "each was sent first"
 
 
 @ON_SQLITE

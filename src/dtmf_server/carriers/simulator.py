@@ -1,4 +1,5 @@
-"""The sandbox's carrier. It takes every SMS, delivers it to the other phone at once, and says so.
+"""The sandbox's carrier. It takes every SMS, delivers it to the other phone at once, and says so before it has answered:
+what is sent is through with the attempt that sends it, and a test needs not wait for its receipt.
 
 Numbers that behave badly on purpose, for trying out what happens then:
     +15005550001  refused for good: the message fails and its cost is refunded
@@ -17,8 +18,6 @@ REFUSED_FOR_GOOD = "+15005550001"
 NOT_DELIVERED = "+15005550002"
 BUSY_TWICE = "+15005550003"
 
-_QUEUE_MAX = 10_000
-
 
 class SimulatedCarrier:
     """A carrier without a network. `is_ours` tells the service's own numbers from phones elsewhere."""
@@ -26,16 +25,14 @@ class SimulatedCarrier:
     def __init__(self, *, is_ours: Callable[[str], Awaitable[bool]], name: str = "simulator") -> None:
         self.name = name
         self._is_ours = is_ours
-        self._receipts: asyncio.Queue[Receipt] = asyncio.Queue(_QUEUE_MAX)
         self._attempts: dict[int, int] = {}  # of messages to the busy number that were not taken yet
         self._intake: Intake | None = None
 
     async def run(self, intake: Intake) -> None:
-        """Reports what became of the SMS that were taken."""
+        """Its link is up for as long as this runs."""
         self._intake = intake
         try:
-            while True:
-                await intake.receive([await self._receipts.get()], ())
+            await asyncio.Event().wait()
         finally:
             self._intake = None
 
@@ -55,12 +52,13 @@ class SimulatedCarrier:
             raise CarrierRefused("the carrier does not know this number", permanent=True)
         if message.to == BUSY_TWICE and self._busy(message_id):
             raise CarrierRefused("the carrier is busy", permanent=False)
-        if await self._is_ours(message.to):
-            await self._intake.receive([Arrival(message.sender, message.to, message.text)], ())
+        ref = f"simulated-{message_id}"  # no number, which could be one in the other base
         delivered = message.to != NOT_DELIVERED
-        reason = "" if delivered else "the phone can't be reached"
-        await self._receipts.put(Receipt(str(message_id), delivered, reason))
-        return (str(message_id),)
+        brought: list[Arrival | Receipt] = [Receipt(ref, delivered, "" if delivered else "the phone can't be reached")]
+        if await self._is_ours(message.to):
+            brought.insert(0, Arrival(message.sender, message.to, message.text))
+        await self._intake.receive(brought, ())
+        return (ref,)
 
     def _busy(self, message_id: int) -> bool:
         attempts = self._attempts.pop(message_id, 0) + 1
