@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
-from dtmf_server import startup
+from dtmf import DTMF
+from dtmf_server import cli, startup
 from dtmf_server.clock import Clock
 from dtmf_server.core import token
 from dtmf_server.operations import sessions
@@ -220,6 +222,22 @@ def test_where_sign_up_is_closed_there_is_no_button_and_no_way_round(serve: Call
         assert "operator" in page.text and not [form for form in page.forms if form.action == "/sign-up"]
         stamp = visitor.open("/sign-in").form("/sign-in").fields["stamp"]
         assert visitor.post("/sign-up", {"stamp": stamp}).status == 403
+
+
+def test_where_sign_up_is_closed_the_operator_opens_accounts(
+    serve: Callable[..., str], database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Visitor(serve(sandbox=False, signup="closed")) as visitor:
+        (tmp_path / "dtmf.toml").write_text(f'mode = "production"\nserver.public_url = "{visitor.url}"\n')
+        arguments = ["accounts", "open", "--database", database_url]
+        assert cli.main([*arguments, "--config", str(tmp_path / "dtmf.toml")]) == 0
+        given, link = capsys.readouterr().out.splitlines()
+        assert DTMF(given, base_url=visitor.url).account() == {"balance": 0}
+        page = visitor.send(visitor.open(link.removeprefix(visitor.url)), "/sign-in/link")
+        assert page.path == "/messages"
+        assert cli.main(arguments) == 0
+        (another,) = capsys.readouterr().out.splitlines()  # where the site is nobody has told
+        assert another != given and DTMF(another, base_url=visitor.url).addresses() == []
 
 
 def test_sessions_and_links_that_are_over_are_forgotten(

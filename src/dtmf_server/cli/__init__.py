@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dtmf_server
 from dtmf_server import config, log
-from dtmf_server.cli import deposits
+from dtmf_server.cli import accounts, deposits
 from dtmf_server.cli.places import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, metavar="FILE")
     restore = _command(commands, "restore", _restore, "fill an empty database from a backup, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
+    accounts.add(commands, _command)
     deposits.add(commands, _command)
     for kind in ("groups", "numbers", "prices"):
         actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)

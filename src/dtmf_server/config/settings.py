@@ -166,7 +166,7 @@ class Messages(Section, frozen=True):
 
 
 class Signup(Section, frozen=True):
-    """Who may open an account by themselves."""
+    """Who may open an account: 'open', everybody; 'invite' and 'closed', the operator: `dtmf-server accounts open`."""
 
     mode: Annotated[Literal["open", "invite", "closed"], Meta(description="'open', 'invite' or 'closed'")] = "open"
 

@@ -1,0 +1,39 @@
+"""The operator's command that opens accounts where people can't by themselves: `dtmf-server accounts open`."""
+
+import argparse
+import contextlib
+import secrets
+from collections.abc import Callable
+from typing import TypeAlias
+
+from dtmf_server.cli.places import current
+from dtmf_server.config import Config
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
+    """Adds it to the parser; `command` makes one with the options that all have."""
+    text = "open an account for somebody"
+    accounts = commands.add_parser("accounts", help=text, description=text[0].upper() + text[1:] + ".")
+    actions = accounts.add_subparsers(title="actions", required=True, metavar="ACTION")
+    command(actions, "open", _open, "open an account: prints its token, and a link that signs in once, within a day")
+
+
+def _open(options: argparse.Namespace, configuration: Config) -> int:
+    """The token is alone on the first line, for scripts; the link needs the configuration's public_url."""
+    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
+    from dtmf_server.core import token  # noqa: PLC0415 - the same
+    from dtmf_server.operations import account  # noqa: PLC0415 - the same
+
+    runtime = startup.runtime_beside(configuration, current(options, configuration))
+    new_token = token.mint(secrets.token_bytes(32))
+    with contextlib.closing(runtime.db) as db:
+        db.write_now(
+            lambda tx: account.open_account(tx, token_sha256=token.sha256(new_token), now_us=runtime.clock.now_us(tx))
+        )
+        print(new_token)
+        if configuration.server.public_url is not None:
+            path = startup.sign_in_link(db, runtime.clock, new_token)
+            print(f"{configuration.server.public_url.rstrip('/')}{path}")
+    return 0
