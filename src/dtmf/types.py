@@ -60,8 +60,8 @@ FullMessage.__doc__ = (
     "A message with its id, the rented number it belongs to, its direction and its status; content is None once erased."
 )
 
-SentMessage = TypedDict("SentMessage", {"from": str, "to": str, "content": str})
-SentMessage.__doc__ = "What the simulated carrier took for another phone."
+SentMessage = TypedDict("SentMessage", {"from": str, "to": str, "content": str | None})
+SentMessage.__doc__ = "What the simulated carrier took for another phone; content is None once erased."
 
 
 class Number(TypedDict):
@@ -71,7 +71,7 @@ class Number(TypedDict):
     group_id: str
     sms: bool
     cost_per_minute: int
-    cost_per_inbound_message: int
+    cost_per_inbound_message: int | None
     assignment_start: str
     sms_forwarded_to: str | None
     messages: list[Message]

@@ -154,6 +154,7 @@ def test_an_erased_or_empty_text_is_named(run: Run, dtmf: DTMF, rented: str) -> 
     dtmf.end_rental(rented)
     dtmf.sandbox.advance(40 * 86_400)
     assert "  (erased)\n" in plain(run, "messages")
+    assert plain(run, "sandbox", "sent") == f"{rented} → +13105550123\n  (erased)\n"
 
 
 def test_only_the_newest_are_shown_to_people_and_all_to_scripts(run: Run, dtmf: DTMF, rented: str) -> None:

@@ -75,7 +75,11 @@ def show_message(message: Any, number: str | None = None) -> None:
     who = f"{message['from']} → {message['to']}"
     told = [clock_time(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
     out.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
-    content = message["content"]
+    show_text(message["content"])
+
+
+def show_text(content: str | None) -> None:
+    """The text of a message, or that it has none, or none any more."""
     out.texts("(erased)" if content is None else content or "(empty)", indent=2)
 
 

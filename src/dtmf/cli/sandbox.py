@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from . import connect, out
 from .account import unused_address
-from .messages import show_message
+from .messages import show_message, show_text
 from .options import Json, Number
 from .words import clock_time, figure, sats, seconds
 
@@ -81,6 +81,6 @@ def sent(*, json: Json = False) -> None:
         return
     for message in found:
         out.line((f"{message['from']} → {message['to']}", "bold"))
-        out.texts(message["content"], indent=2)
+        show_text(message["content"])
     if not found:
         out.line(("Nothing has left yet.", "dim"))

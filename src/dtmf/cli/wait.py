@@ -13,7 +13,7 @@ from dtmf.errors import ConnectionFailedError, TimedOutError
 
 from . import connect, out
 from .endings import NOTHING_CAME, UNREACHABLE, Ending
-from .messages import show_message
+from .messages import show_message, show_text
 from .options import Json, Number
 from .words import clock_time, countdown, figure, seconds
 
@@ -93,7 +93,7 @@ def _show(event: Event) -> None:
         (f"  #{event['id']}", "dim"),
     )
     if "message" in event:
-        out.texts(event["message"]["content"] or "", indent=2)
+        show_text(event["message"]["content"])
 
 
 def _about(event: Event) -> list[str]:
