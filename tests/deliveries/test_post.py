@@ -100,6 +100,76 @@ async def test_endless_interim_answers_end_at_the_deadline():
     assert (outcome.status, outcome.reason) == (None, "no answer within 0.3 s")
 
 
+def flooding(start: bytes, block: bytes):
+    async def flood(writer):
+        writer.write(start)
+        while True:
+            writer.write(block)
+            await writer.drain()
+
+    return flood
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints\r\nLink: </a>", b"199 X\r\nX-Y: z"])
+async def test_a_flood_of_interim_answers_is_no_answer_and_not_read_to_the_deadline(interim):
+    outcome = await post_once(flooding(b"", b"HTTP/1.1 %b\r\n\r\n" % interim * 1000))
+    assert (outcome.status, outcome.reason) == (None, "64 KiB came from the receiver, and no answer")
+
+
+async def test_an_interim_answer_is_followed_by_the_answer():
+    both = b"HTTP/1.1 100 Continue\r\n\r\n" + OK
+    for at in range(len(both)):
+
+        async def in_two_parts(writer, at=at):
+            writer.write(both[:at])
+            await writer.drain()
+            writer.write(both[at:])
+
+        outcome = await post_once(in_two_parts)
+        assert (outcome.status, outcome.reply) == (200, "ok")
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "block", "reply"),
+    [
+        (CHUNKED, b"1\r\na\r\n" * 1000, "a" * 1024),  # few octets of it are the body's
+        (CHUNKED + b"2;", b"x" * 4096, ""),
+        (CHUNKED + b"2\r\nok\r\n0\r\n", b"X-Trailer: y\r\n" * 1000, "ok"),
+    ],
+)
+async def test_what_surrounds_a_body_is_bounded_too(start, block, reply):
+    outcome = await post_once(flooding(start, block))
+    assert (outcome.status, outcome.reply) == (200, reply)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reply"),
+    [
+        (OK + b"\n", 200, "ok"),
+        (OK + b"<!-- not counted -->" * 10_000, 200, "ok"),
+        (OK + b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 200, "ok"),
+        (b"HTTP/1.1 204 No Content\r\n\r\nok", 204, ""),
+        (b"HTTP/1.0 204 No Content\r\n\r\nok", 204, ""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 2000, 200, ""),
+        (CHUNKED + b"2\r\nok\r\nnot the size of a chunk", 200, "ok"),
+        (CHUNKED + b"2\r\nok\r\n0\r\n\r\nand more", 200, "ok"),
+    ],
+)
+async def test_a_mistake_behind_the_head_does_not_take_the_status_away(answer, status, reply):
+    outcome = await post_once(answer)
+    assert (outcome.status, outcome.reply) == (status, reply)
+
+
+async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again():
+    async with receiving(OK + b"surplus") as receiver, Poster(sandbox=True, ssl_context=BARE) as poster:
+        for _ in range(2):
+            await poster.post(local(receiver.port), BODY, HEADERS)
+    assert receiver.connections == 2
+
+
 async def test_a_dripping_reply_ends_at_the_deadline_and_its_status_counts():
     outcome = await post_once(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"d"), bounds=SHORT)
     assert outcome.status == 200

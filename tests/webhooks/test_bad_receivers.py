@@ -50,6 +50,7 @@ def sending(start: bytes, again: bytes, pause_s: float = 0.0) -> Callable[[async
 
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 BOMB = gzip.compress(b"\0" * 50 * MEGABYTE)
 BOMB_HEAD = b"HTTP/1.1 500 X\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
 IN_VAIN = "no answer within 0.5 s"
@@ -60,6 +61,7 @@ BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
     (sending(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"y", 0.02), None, IN_VAIN),
     (sending(OK_HEAD, b"d", 0.02), 200, "the receiver answered 200, but its reply did not end within 0.5 s"),
     (sending(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.02), None, IN_VAIN),
+    (sending(b"", INTERIM * 1000), None, "64 KiB came from the receiver, and no answer"),
     (sending(OK_HEAD, b"x" * 4096), 200, "the receiver answered 200"),
     (sending(b"HTTP/1.1 200 OK\r\n", b"X-Header: y\r\n" * 100), None, "the receiver's answer is not HTTP/1.1"),
     (BOMB_HEAD + BOMB, 500, "the receiver answered 500"),
@@ -177,9 +179,9 @@ async def test_a_host_that_lets_us_wait_in_vain_is_given_one_attempt_at_a_time(
 async def test_floods_and_bombs_at_the_same_time_stay_in_bounded_memory(
     account: int, db: Database, runtime: Runtime
 ) -> None:
-    flood = sending(OK_HEAD, b"x" * 16_384)
+    flooding = [sending(OK_HEAD, b"x" * 16_384), sending(b"", INTERIM * 1000)] * 5
     async with AsyncExitStack() as stack:
-        floods: list[Receiver] = [await stack.enter_async_context(receiving(flood)) for _ in range(10)]
+        floods: list[Receiver] = [await stack.enter_async_context(receiving(flood)) for flood in flooding]
         bombs = [await stack.enter_async_context(receiving(BOMB_HEAD + BOMB)) for _ in range(10)]
         urls = [f"http://127.0.0.1:{receiver.port}/" for receiver in [*floods, *bombs] for _ in range(START)]
         numbers = [rent_now(runtime, account, url) for url in urls]

@@ -3,8 +3,8 @@
 Rules:
 1. Nothing is dialled that was not vetted now: the URL is parsed again, its name is resolved once, every
    address is vetted, and each socket asks once more. The name stays in SNI and Host.
-2. Everything is bounded: the whole attempt by `deadline_s`, the reply by 64 KiB read and 1 KiB kept, the
-   connections by number, and a pooled connection by its age, so that none is used long after it was vetted.
+2. Everything is bounded: the whole attempt by `deadline_s`, the reply by 64 KiB read (connection.py) and 1 KiB kept,
+   the connections by number, and a pooled connection by its age, so that none is used long after it was vetted.
 3. Redirects are not followed; cookies, compression and the environment's proxies do not exist here.
 4. The status line decides. A receiver that answered 200 and then dawdles has the message: sending it again
    would only make a double of it.
@@ -32,9 +32,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from dtmf_server.core.destination import Destination, parse
+from dtmf_server.deliveries.connection import READ_BYTES, Connector, NoAnswer
 from dtmf_server.deliveries.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, is_ours, look_up
 
-READ_BYTES, KEPT_BYTES = 64 * 1024, 1024
+KEPT_BYTES = 1024
 
 _HEADERS = {
     "Content-Type": "application/json",
@@ -187,7 +188,7 @@ class Poster:
                 await dry.session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = Connector(
             resolver=self._resolver,
             use_dns_cache=False,
             socket_factory=self._open_socket,
@@ -235,13 +236,8 @@ async def _exchange(
         answer.status = response.status
         if response.status in {429, 503}:
             answer.retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
-        read_bytes = 0
         async for chunk in response.content.iter_any():
-            read_bytes += len(chunk)
             answer.reply = (answer.reply + chunk[:KEPT_BYTES])[:KEPT_BYTES]
-            if read_bytes > READ_BYTES:
-                response.close()  # the connection with it: what else it holds is not worth reading
-                break
 
 
 def _retry_after_s(text: str) -> int | None:
@@ -268,7 +264,7 @@ def _failure(error: aiohttp.ClientError | OSError, *, host: str, dialled: str) -
     if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
         return f"the TLS handshake with {dialled or host} failed"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, NotVetted | LookupFailed):
+    if isinstance(cause, NotVetted | LookupFailed | NoAnswer):
         return str(cause)
     if isinstance(error, aiohttp.ClientConnectorError):
         return _connect_fault(error.os_error, dialled or host)
