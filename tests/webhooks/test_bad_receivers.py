@@ -19,6 +19,7 @@ from dtmf_server.deliveries.resolver import LookupFailed, VettingResolver
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.workers.pace import START
+from harness import open_account
 from webhooks import sizes
 from webhooks.steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
 
@@ -154,6 +155,31 @@ async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db
             await wait_until(lambda: states(db).count("delivered") == 50)
             assert leased(db) == len(to_dead), "an attempt at a dead host has ended, so this proves nothing"
     assert {row["status"] for row in attempts(db)} == {200}
+
+
+async def test_what_one_account_has_at_a_host_that_never_answers_it_holds_up_nobody_else_there(
+    account: int, db: Database, runtime: Runtime
+) -> None:
+    """Many renters may have webhooks at one host, one for each of many workflows."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        if receiver.requests[-1].line.startswith("POST /hangs"):
+            await asyncio.Event().wait()
+        writer.write(OK_AND_CLOSE)
+
+    other = open_account(db, seed=1)
+    poster = Poster(sandbox=True, ssl_context=BARE, bounds=LONG)
+    async with receiving(answer) as receiver, delivering(runtime, poster):
+        url = f"http://127.0.0.1:{receiver.port}"
+        hanging = [rent_now(runtime, account, f"{url}/hangs/{n}") for n in range(START + 3)]
+        number, same_url = (rent_now(runtime, other, f"{url}/{path}") for path in ("answers", "hangs/0"))
+        await receive(runtime, *((e164, "in vain") for e164 in hanging))
+        await wait_until(lambda: leased(db) == len(hanging))
+        await receive(runtime, *((number, f"{n}") for n in range(5)))
+        await wait_until(lambda: states(db).count("delivered") == 5)
+        await receive(runtime, (same_url, "not told to come later by what another account knows"))
+        await wait_until(lambda: len(receiver.requests) == START + 6)
+        assert leased(db) == len(hanging) + 1, "an attempt at a dead address has ended, so this proves nothing"
 
 
 @ON_SQLITE

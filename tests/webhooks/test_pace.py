@@ -2,17 +2,18 @@
 
 import pytest
 
-from dtmf_server.workers.pace import HELD, HELD_BY_HOST, HOSTS, MOST, START, Pace, Turn
+from dtmf_server.workers.pace import HELD, HELD_BY_HOST, HOSTS, MOST, MOST_OF_HOST, START, Pace, Turn
 
 URL = "https://a.example.org/hook"
+ACCOUNT, OTHER = 1, 2
 
 
-def bring(pace: Pace[int], count: int, url: str = URL) -> list[Turn]:
-    return [pace.begin(url, number) for number in range(count)]
+def bring(pace: Pace[int], count: int, url: str = URL, *, account_id: int = ACCOUNT) -> list[Turn]:
+    return [pace.begin(account_id, url, number) for number in range(count)]
 
 
 def fail(pace: Pace[int], url: str = URL, *, in_vain: bool = True) -> tuple[list[int], list[int]]:
-    return pace.end(url, answered=False, in_vain=in_vain)
+    return pace.end(ACCOUNT, url, answered=False, in_vain=in_vain)
 
 
 def test_a_new_host_gets_a_few_and_the_others_are_held() -> None:
@@ -22,16 +23,16 @@ def test_a_new_host_gets_a_few_and_the_others_are_held() -> None:
 def test_each_answer_lets_one_more_through_in_the_order_they_came() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + 6)
-    assert pace.end(URL, answered=True) == ([START, START + 1], [])
-    assert pace.end(URL, answered=True) == ([START + 2, START + 3], [])
+    assert pace.end(ACCOUNT, URL, answered=True) == ([START, START + 1], [])
+    assert pace.end(ACCOUNT, URL, answered=True) == ([START + 2, START + 3], [])
 
 
 def test_what_comes_later_does_not_overtake_what_is_held() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + 1)
-    assert pace.end(URL, answered=None) == ([START], [])
-    assert pace.begin(URL, 99) is Turn.HELD
-    assert pace.end(URL, answered=None) == ([99], [])
+    assert pace.end(ACCOUNT, URL, answered=None) == ([START], [])
+    assert pace.begin(ACCOUNT, URL, 99) is Turn.HELD
+    assert pace.end(ACCOUNT, URL, answered=None) == ([99], [])
 
 
 def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it() -> None:
@@ -42,8 +43,8 @@ def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it
 def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more() -> None:
     pace: Pace[int] = Pace()
     for _ in range(3 * MOST):
-        pace.begin(URL, 0)
-        pace.end(URL, answered=True)
+        pace.begin(ACCOUNT, URL, 0)
+        pace.end(ACCOUNT, URL, answered=True)
     assert bring(pace, MOST + 1) == [Turn.NOW] * MOST + [Turn.HELD]
 
 
@@ -51,23 +52,23 @@ def test_what_was_learned_of_a_host_is_kept_while_it_rests() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START)
     for _ in range(START):
-        pace.end(URL, answered=True)
+        pace.end(ACCOUNT, URL, answered=True)
     assert bring(pace, 2 * START) == [Turn.NOW] * 2 * START
 
 
 def test_each_failure_halves_what_a_host_gets_down_to_one() -> None:
     pace: Pace[int] = Pace()
     for _ in range(62):
-        pace.begin(URL, 0)
-        pace.end(URL, answered=True)
+        pace.begin(ACCOUNT, URL, 0)
+        pace.end(ACCOUNT, URL, answered=True)
     for allowed in (32, 16, 8, 4, 2, 1, 1):
-        pace.begin(URL, 0)
+        pace.begin(ACCOUNT, URL, 0)
         fail(pace, in_vain=False)
         turns = bring(pace, allowed + 1)
         assert turns == [Turn.NOW] * allowed + [Turn.HELD]
         pace.release()
         for _ in range(allowed):
-            pace.end(URL, answered=None)
+            pace.end(ACCOUNT, URL, answered=None)
 
 
 def test_a_host_that_lets_us_wait_in_vain_gives_back_what_was_held_and_holds_nothing() -> None:
@@ -76,7 +77,7 @@ def test_a_host_that_lets_us_wait_in_vain_gives_back_what_was_held_and_holds_not
     assert fail(pace) == ([], [START, START + 1])
     assert fail(pace) == ([], [])
     assert bring(pace, 3) == [Turn.NOW, Turn.LATER, Turn.LATER]
-    assert pace.full() == [URL]
+    assert pace.full() == [(ACCOUNT, URL)]
     assert fail(pace) == ([], [])
     assert pace.full() == []
 
@@ -90,10 +91,10 @@ def test_a_host_that_says_no_at_once_goes_through_what_is_held_one_by_one() -> N
 
 def test_a_dead_host_that_answers_again_is_held_for_again() -> None:
     pace: Pace[int] = Pace()
-    pace.begin(URL, 0)
+    pace.begin(ACCOUNT, URL, 0)
     fail(pace)
-    pace.begin(URL, 0)
-    pace.end(URL, answered=True)
+    pace.begin(ACCOUNT, URL, 0)
+    pace.end(ACCOUNT, URL, answered=True)
     assert bring(pace, 3) == [Turn.NOW, Turn.NOW, Turn.HELD]
 
 
@@ -101,26 +102,48 @@ def test_hosts_are_told_apart_by_name_and_port_and_not_by_path() -> None:
     pace: Pace[int] = Pace()
     assert bring(pace, START) == [Turn.NOW] * START
     for same in (f"{URL}?x=1", "https://a.example.org", "https://A.Example.org?x", "https://a.example.org/b/../c"):
-        assert pace.begin(same, 0) is Turn.HELD
-    assert pace.begin("https://a.example.org:8443/hook", 0) is Turn.NOW
-    assert pace.begin("https://b.example.org/hook", 0) is Turn.NOW
+        assert pace.begin(ACCOUNT, same, 0) is Turn.HELD
+    assert pace.begin(ACCOUNT, "https://a.example.org:8443/hook", 0) is Turn.NOW
+    assert pace.begin(ACCOUNT, "https://b.example.org/hook", 0) is Turn.NOW
+
+
+def test_what_one_account_has_at_a_host_does_not_slow_what_another_has_there() -> None:
+    pace: Pace[int] = Pace()
+    bring(pace, START + 1)
+    fail(pace)
+    assert pace.begin(ACCOUNT, URL, 0) is Turn.LATER
+    assert pace.full() == [(ACCOUNT, URL)]
+    assert bring(pace, START + 1, account_id=OTHER) == [Turn.NOW] * START + [Turn.HELD]
+    assert pace.end(OTHER, URL, answered=True) == ([START], [])
+
+
+def test_a_host_gets_so_much_of_all_accounts_together_and_nobody_waits_there_for_a_call_that_never_comes() -> None:
+    pace: Pace[int] = Pace()
+    for account_id in range(MOST_OF_HOST // START):
+        assert bring(pace, START, account_id=account_id + 10) == [Turn.NOW] * START
+    assert bring(pace, 2) == [Turn.LATER] * 2
+    assert pace.begin(10, URL, 77) is Turn.HELD
+    assert pace.end(11, URL, answered=True) == ([], [])
+    assert pace.begin(ACCOUNT, URL, 0) is Turn.NOW
+    assert pace.end(10, URL, answered=True) == ([77], [])
+    assert pace.begin(ACCOUNT, "https://b.example.org", 0) is Turn.NOW
 
 
 @pytest.mark.parametrize("destination", ["", "https://[", "://", "//", "https://[::1", "\0", "a" * 5000, "https://?"])
 def test_what_is_no_url_has_a_pace_too(destination: str) -> None:
     pace: Pace[int] = Pace()
-    assert pace.begin(destination, 0) is Turn.NOW
+    assert pace.begin(ACCOUNT, destination, 0) is Turn.NOW
 
 
 def test_every_url_of_a_full_host_is_said_to_be_full_until_half_of_what_is_held_has_gone() -> None:
     pace: Pace[int] = Pace()
     bring(pace, START + HELD_BY_HOST)
     assert pace.full() == []
-    assert [pace.begin(f"{URL}/{n}", 0) for n in range(2)] == [Turn.LATER] * 2
-    assert sorted(pace.full()) == [f"{URL}/0", f"{URL}/1"]
+    assert [pace.begin(ACCOUNT, f"{URL}/{n}", 0) for n in range(2)] == [Turn.LATER] * 2
+    assert sorted(pace.full()) == [(ACCOUNT, f"{URL}/0"), (ACCOUNT, f"{URL}/1")]
     ended = 0
     while pace.full():
-        pace.end(URL, answered=True)
+        pace.end(ACCOUNT, URL, answered=True)
         ended += 1
     assert HELD_BY_HOST // 4 <= ended <= HELD_BY_HOST // 2 + 1
 
@@ -140,7 +163,7 @@ def test_hosts_are_forgotten_when_there_are_too_many_but_never_one_that_is_busy(
     bring(pace, START)  # busy for good
     for n in range(HOSTS + 10):
         url = f"https://h{n}.example.org/"
-        pace.begin(url, 0)
+        pace.begin(ACCOUNT, url, 0)
         fail(pace, url)
     assert len(pace._hosts) <= HOSTS
-    assert pace.begin(URL, 0) is Turn.HELD
+    assert pace.begin(ACCOUNT, URL, 0) is Turn.HELD

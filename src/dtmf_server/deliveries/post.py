@@ -68,7 +68,7 @@ class Bounds:
     # Not fewer than the outbox has under way, in all and for one host: who waits here for a connection does so
     # within the deadline of an attempt that its receiver never hears of.
     connections: int = 1500
-    connections_per_host: int = 64
+    connections_per_host: int = 512
 
 
 @dataclass(frozen=True, slots=True)

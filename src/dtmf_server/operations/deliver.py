@@ -46,10 +46,11 @@ def claim(
     wall_us: int,
     lease_us: int,
     limit: int,
-    except_destinations: list[str],
+    except_destinations: list[tuple[int, str]],
     for_carriers: bool = True,
 ) -> list[Work]:
-    """Leases up to `limit` due deliveries, one per line, each with its message; `for_carriers`: those for carriers too."""
+    """Leases up to `limit` due deliveries, one per line, each with its message; none of those accounts to those
+    destinations. `for_carriers`: those for carriers too."""
     claimed = outbox.claim(
         tx,
         now_us=now_us,

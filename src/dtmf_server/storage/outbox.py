@@ -101,16 +101,17 @@ def claim(
     wall_us: int,
     lease_us: int,
     limit: int,
-    except_destinations: list[str],
+    except_destinations: list[tuple[int, str]],
     for_carriers: bool = True,
 ) -> list[Row]:
-    """Leases due deliveries, oldest first and one per line; each comes with its attempt counted. `for_carriers`: those
-    too that a carrier takes, which only the process with its links can hand over."""
+    """Leases due deliveries, oldest first and one per line; each comes with its attempt counted. None of those
+    accounts to those destinations. `for_carriers`: those too that a carrier takes, which only the process with its links
+    can hand over."""
     only = "" if for_carriers else " AND d.kind NOT IN ('send', 'forward')"
     due = tx.all(
         f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us <= :now_us{only}"
         " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
-        " AND NOT d.destination IN @except_destinations"
+        " AND NOT d.account_id || ' ' || d.destination IN @except_destinations"
         " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
         "  AND o.state = 'waiting' AND o.id <> d.id"
         "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us)))"
@@ -118,7 +119,7 @@ def claim(
         now_us=now_us,
         wall_us=wall_us,
         limit=limit,
-        except_destinations=except_destinations,
+        except_destinations=[f"{account_id} {url}" for account_id, url in except_destinations],
     )
     if not due:
         return []

@@ -103,7 +103,7 @@ class Outbox:
             if work.kind not in ("webhook", "test", "event"):
                 self._run(self._submit(work))
                 continue
-            turn = self._pace.begin(work.destination, work)
+            turn = self._pace.begin(work.account_id, work.destination, work)
             if turn is Turn.NOW:
                 self._run(self._post(work))
             elif turn is Turn.LATER:
@@ -113,7 +113,7 @@ class Outbox:
 
     def _end(self, work: Work, *, answered: bool | None, in_vain: bool = False) -> None:
         """Tells the pace that a post is over, and lets those follow whose turn it is."""
-        begun, later = self._pace.end(work.destination, answered=answered, in_vain=in_vain)
+        begun, later = self._pace.end(work.account_id, work.destination, answered=answered, in_vain=in_vain)
         for held in begun:
             self._run(self._post(held))
         if later:
