@@ -55,6 +55,18 @@ def log(dtmf: DTMF) -> list[Any]:
     return list(dtmf.deliveries())
 
 
+def test_a_replayed_warning_goes_to_the_webhook_of_now(renter: DTMF, receiver: Receiver) -> None:
+    receiver.answer = always(404)
+    for _ in range(10):
+        renter.sandbox.advance(DAY_S / 3)
+    assert {delivery["state"] for delivery in log(renter)} == {"parked"}
+    with receiving() as (moved, _):
+        renter.set_account_webhook(moved.url)
+        assert renter.retry_deliveries(datetime(2018, 1, 1, tzinfo=UTC)) == 2
+        settle(renter)
+        assert [posted.json["data"]["hours"] for posted in moved.posted] == [24, 1]
+
+
 def test_each_warning_is_posted_once_signed_and_logged(renter: DTMF, receiver: Receiver) -> None:
     runs_out_at = renter.usage()["runs_out_at"]
     renter.sandbox.advance(3 * DAY_S)

@@ -1,12 +1,14 @@
 """Forwards in the log, rings of them, and what a deposit makes good: the basics are in tests/whole/test_forwards.py."""
 
+from collections.abc import Callable
+
 import pytest
 
 from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER
 from dtmf_server.storage.db import Database
 from harness import give_coins, new_token, open_account
-from webhooks.steps import DAY_S, ELSEWHERE, ON_SQLITE, events, rent, settle, states
+from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, events, rent, settle, states
 
 REFUSED_FOR_GOOD, BUSY_TWICE = "+15005550001", "+15005550003"
 
@@ -122,6 +124,66 @@ def test_a_busy_carrier_is_tried_again_and_each_attempt_is_in_the_log(dtmf: DTMF
         "the carrier took it",
     ]
     assert dtmf.account() == {"balance": 99_000}
+
+
+def test_a_forward_that_was_never_charged_for_is_replayed_to_the_number_of_now(dtmf: DTMF, db: Database) -> None:
+    db.write_now(lambda tx: tx.run("UPDATE destinations SET prefix = '44'"))
+    number = rent(dtmf, "forward", "+33612345678")
+    dtmf.sandbox.receive(number, "+1234", "no carrier goes there")
+    settle(dtmf)
+    (parked,) = dtmf.deliveries("parked")
+    assert parked["reason"] == "no carrier here sends to +33612345678"
+    dtmf.set_sms_action(number, "forward", ELSEWHERE)
+    assert dtmf.retry_delivery(parked["id"])["destination"] == ELSEWHERE
+    settle(dtmf)
+    assert [sms["to"] for sms in dtmf.sandbox.sent()] == [ELSEWHERE]
+    assert states(db) == ["delivered"]
+
+
+def test_a_forward_that_was_charged_for_goes_where_it_was_charged_for_and_the_log_says_so(
+    dtmf: DTMF, db: Database
+) -> None:
+    number = rent(dtmf, "forward", BUSY_TWICE)
+    for text in ("charged for", "behind it"):
+        dtmf.sandbox.receive(number, "+1234", text)
+    settle(dtmf)
+    dtmf.set_sms_action(number, "forward", ELSEWHERE)
+    for _ in range(3):
+        dtmf.sandbox.advance(HOUR_S)
+    assert states(db) == ["delivered"] * 2
+    assert [delivery["destination"] for delivery in dtmf.deliveries()] == [BUSY_TWICE, ELSEWHERE]
+    assert [sms["to"] for sms in sorted(dtmf.sandbox.sent(), key=lambda sms: sms["content"])] == [ELSEWHERE, BUSY_TWICE]
+    dtmf.retry_delivery(next(iter(dtmf.deliveries()))["id"])
+    settle(dtmf)
+    assert [delivery["destination"] for delivery in dtmf.deliveries()] == [BUSY_TWICE, ELSEWHERE]
+    assert dtmf.account() == {"balance": 98_000}
+
+
+@ON_SQLITE
+def test_a_forward_over_the_daily_limit_is_parked_uncharged_and_leaves_on_another_day(
+    account: int, db: Database, serve: Callable[..., str]
+) -> None:
+    with DTMF(new_token(), base_url=serve(daily_limit=1)) as dtmf:
+        number = rent(dtmf, "forward", ELSEWHERE)
+        for text in ("first", "second"):
+            dtmf.sandbox.receive(number, "+1234", text)
+        settle(dtmf)
+        (parked,) = dtmf.deliveries("parked")
+        assert "1 messages within 24 hours" in (parked["reason"] or "")
+        assert dtmf.account() == {"balance": 99_000}
+        dtmf.sandbox.advance(DAY_S + 1)
+        dtmf.retry_delivery(parked["id"])
+        settle(dtmf)
+        assert [sms["content"] for sms in dtmf.sandbox.sent()] == ["From +1234: first", "From +1234: second"]
+    assert states(db) == ["delivered"] * 2
+
+
+@ON_SQLITE
+def test_a_forward_with_emoji_is_charged_for_the_segments_that_it_takes(dtmf: DTMF) -> None:
+    number = rent(dtmf, "forward", ELSEWHERE)
+    dtmf.sandbox.receive(number, "+1234", "\U0001f642" * 30)  # 60 code units, 72 with `From +1234: ` before it
+    settle(dtmf)
+    assert dtmf.account() == {"balance": 98_000}
 
 
 def test_a_forward_whose_rental_has_ended_is_parked_unpaid(dtmf: DTMF, db: Database) -> None:

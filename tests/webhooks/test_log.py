@@ -13,7 +13,7 @@ from dtmf_server.operations import retention
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database
 from harness import HOUR_US, START_US, FakeWall, give_coins, new_token, open_account
-from webhooks.receiver import Receiver, Reply
+from webhooks.receiver import Receiver, Reply, receiving
 from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, attempts, deliveries, events, rent, settle, states
 
 
@@ -76,7 +76,7 @@ def test_one_delivery_is_replayed_whatever_became_of_it_and_its_programme_begins
     (parked,) = dtmf.deliveries("parked")
     receiver.answer = lambda _: 404
     again = dtmf.retry_delivery(parked["id"])
-    assert (again["id"], again["state"]) == (parked["id"], "waiting")
+    assert (again["id"], again["state"], again["attempts"]) == (parked["id"], "waiting", parked["attempts"])
     settle(dtmf)
     assert states(db) == ["waiting"], "four more refusals before it is parked again"
     receiver.answer = lambda _: 200
@@ -89,6 +89,25 @@ def test_one_delivery_is_replayed_whatever_became_of_it_and_its_programme_begins
     assert [a["status"] for a in delivered["attempts"]] == [404] * 6 + [200] * 2
     ids = {posted.headers["webhook-id"] for posted in receiver.posted}
     assert len(ids) == 1, "a receiver can't tell a repeat"
+
+
+def test_a_replay_goes_where_the_webhook_points_now_or_pointed_last(
+    dtmf: DTMF, db: Database, receiver: Receiver
+) -> None:
+    number = rent(dtmf, "webhook", receiver.url)
+    park(dtmf, receiver, number, "one", "two")
+    with receiving() as (new, _):
+        dtmf.set_sms_action(number, "webhook", new.url)
+        first, second = dtmf.deliveries("parked")
+        assert dtmf.retry_delivery(first["id"])["destination"] == new.url
+        assert dtmf.retry_deliveries(datetime(2018, 1, 1, tzinfo=UTC)) == 1
+        settle(dtmf)
+        assert (new.contents, receiver.contents) == (["one", "two"], [])
+        dtmf.set_sms_action(number, None, None)
+        dtmf.retry_delivery(second["id"])
+        settle(dtmf)
+        assert (new.contents, receiver.contents) == (["one", "two", "two"], [])
+    assert states(db) == ["delivered"] * 2
 
 
 def test_all_parked_since_a_time_are_replayed_in_order_and_nothing_else(

@@ -1,9 +1,14 @@
 """What a renter does while an attempt is under way neither loses an SMS, nor doubles it, nor hides the attempt."""
 
+import threading
+
 import pytest
 
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
+from dtmf_server.workers.outbox import LEASE_LEFT_US, LEASE_US
+from dtmf_server.workers.pace import START
+from harness import FakeWall
 from webhooks.receiver import Posted, Receiver
 from webhooks.steps import ELSEWHERE, attempts, deliveries, events, rent, settle, states
 
@@ -58,6 +63,25 @@ def test_a_replay_while_the_last_attempt_of_a_refused_sms_is_under_way_does_not_
     assert states(db) == ["delivered"]
     assert [row["status"] for row in attempts(db)] == [404, 404, 404, 404, 404, 200]
     assert events(db, "delivery.parked") == []
+
+
+def test_a_replay_of_what_is_held_and_then_given_back_is_delivered_and_logged_once(
+    dtmf: DTMF, db: Database, wall: FakeWall, receiver: Receiver
+) -> None:
+    go = threading.Event()
+    receiver.answer = lambda _: 200 if go.wait(20) else 500
+    numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(START + 2)]
+    for number in numbers:
+        dtmf.sandbox.receive(number, "+1234", number)
+    receiver.wait_for(START)
+    for delivery in dtmf.deliveries():
+        dtmf.retry_delivery(delivery["id"])
+    wall.advance(us=LEASE_US - LEASE_LEFT_US + 1)  # what is held has too little of its lease left
+    go.set()
+    settle(dtmf)
+    assert states(db) == ["delivered"] * len(numbers)
+    assert sorted(receiver.contents) == sorted(numbers)
+    assert [(row["attempt"], row["status"]) for row in attempts(db)] == [(1, 200)] * len(numbers)
 
 
 @pytest.mark.parametrize(("status", "state"), [(200, "delivered"), (500, "parked"), (404, "parked"), (410, "parked")])

@@ -57,7 +57,7 @@ async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> R
         raise InvalidRequest("id", "there is no such delivery")
 
     def again(tx: Tx, caller: calls.Caller) -> Answer:
-        return calls.answer(200, _delivery(replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us), []))
+        return calls.answer(200, _delivery(*replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)))
 
     return await calls.write(request, again, body=await request.body())
 

@@ -29,8 +29,8 @@ def deliveries(
     return [(row, attempts.get(row["id"], [])) for row in rows]
 
 
-def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> Row:
-    """The delivery, queued again. Raises NotFound, TextErased."""
+def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
+    """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased."""
     accounts.hold(tx, account_id)
     row = delivery_log.one_of_account(tx, account_id, delivery_id)
     if row is None:
@@ -40,7 +40,7 @@ def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> Row:
     delivery_log.replay(tx, delivery_id, now_us=now_us)
     replayed = delivery_log.one_of_account(tx, account_id, delivery_id)
     assert replayed is not None
-    return replayed
+    return replayed, delivery_log.attempts_of(tx, [delivery_id]).get(delivery_id, [])
 
 
 def parked_since(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:

@@ -137,24 +137,30 @@ def standing(tx: Tx, *, now_us: int) -> Row:
     return row
 
 
+# A replay goes where the number's action, or the account's webhook, points now; a forward that was charged for stays with
+# the number it was charged for.
+_REPLAY = (
+    "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
+    " attempts_before = attempts, destination = coalesce("
+    "(SELECT r.destination FROM rentals r WHERE r.id = deliveries.rental_id AND r.action = deliveries.kind"
+    "  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.forward_of = deliveries.message_id)),"
+    " (SELECT a.webhook_url FROM accounts a WHERE a.id = deliveries.account_id AND deliveries.kind = 'event'),"
+    " destination)"
+)
+
+
 def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
     """Queues a delivery again, whatever became of it; its programme of attempts begins anew. One that is under way
     stays with who has it: it is not posted twice at a time.
     """
-    tx.run(
-        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
-        " attempts_before = attempts WHERE id = :id",
-        id=delivery_id,
-        now_us=now_us,
-    )
+    tx.run(f"{_REPLAY} WHERE id = :id", id=delivery_id, now_us=now_us)
     tx.notify("deliveries")
 
 
 def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
     """How many parked webhooks of the account, created since then, were queued again."""
     count = tx.run(
-        "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
-        " attempts_before = attempts WHERE account_id = :account_id AND state = 'parked' AND kind IN ('webhook', 'event')"
+        f"{_REPLAY} WHERE account_id = :account_id AND state = 'parked' AND kind IN ('webhook', 'event')"
         " AND created_at_us >= :since_us AND (rental_id IS NULL OR"
         "  rental_id NOT IN (SELECT id FROM rentals WHERE account_id = :account_id AND erased_at_us IS NOT NULL))",
         account_id=account_id,

@@ -144,6 +144,8 @@ def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None
     ours = [row for row in _attempted(tx, dict(claimed)) if row["state"] == "waiting"]
     tx.run(
         "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
+        # A replay that was asked for meanwhile does not count the attempt that was not made.
+        " attempts_before = CASE WHEN attempts_before < attempts THEN attempts_before ELSE attempts - 1 END,"
         " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END WHERE id IN @ids",
         ids=[row["id"] for row in ours],
         due_at_us=due_at_us,
@@ -250,19 +252,16 @@ def line_is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
 
 
 def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:
-    """Waiting deliveries follow a changed destination; those that have failed try it at once."""
+    """Waiting deliveries follow a changed destination; those that have failed try it at once. A forward that was charged
+    for stays with the number it was charged for."""
     tx.run(
-        "UPDATE deliveries SET destination = :destination WHERE rental_id = :rental_id AND kind = :kind"
-        " AND state = 'waiting'",
+        "UPDATE deliveries SET destination = :destination, due_at_us = CASE WHEN attempts > 0 AND due_at_us > :now_us"
+        "  AND leased_until_us IS NULL THEN :now_us ELSE due_at_us END"
+        " WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting'"
+        " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.forward_of = deliveries.message_id)",
         rental_id=rental_id,
         kind=kind,
         destination=destination,
-    )
-    tx.run(
-        "UPDATE deliveries SET due_at_us = :now_us WHERE rental_id = :rental_id AND kind = :kind"
-        " AND state = 'waiting' AND attempts > 0 AND due_at_us > :now_us AND leased_until_us IS NULL",
-        rental_id=rental_id,
-        kind=kind,
         now_us=now_us,
     )
     tx.notify("deliveries")
