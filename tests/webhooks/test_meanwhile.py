@@ -1,16 +1,21 @@
 """What a renter does while an attempt is under way neither loses an SMS, nor doubles it, nor hides the attempt."""
 
+import asyncio
 import threading
 
 import pytest
 
 from dtmf import DTMF
+from dtmf_server.core.money import SATS_MAX
+from dtmf_server.deliveries.post import Poster
+from dtmf_server.operations.closing import close_account
+from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.workers.outbox import LEASE_LEFT_US, LEASE_US
 from dtmf_server.workers.pace import START
-from harness import FakeWall
+from harness import DAY_US, START_US, FakeWall
 from webhooks.receiver import Posted, Receiver
-from webhooks.steps import ELSEWHERE, attempts, deliveries, events, rent, settle, states
+from webhooks.steps import ELSEWHERE, attempts, deliveries, delivering, events, receive, rent, rent_now, settle, states
 
 
 def test_a_replay_while_it_is_under_way_posts_nothing_twice(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
@@ -111,3 +116,29 @@ def test_another_action_while_it_is_under_way_parks_what_does_not_arrive_and_the
     dtmf.retry_delivery(deliveries(db)[0]["id"])
     settle(dtmf)
     assert states(db) == ["delivered"]
+
+
+async def test_of_an_attempt_under_way_when_its_account_is_deleted_only_that_it_was_made_is_kept(
+    account: int, db: Database, runtime: Runtime
+) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def look_up(_: str) -> list[str]:
+        asked.set()
+        go.wait(20)
+        return []
+
+    number = rent_now(runtime, account, "https://whose.example.org/")
+    async with delivering(runtime, Poster(sandbox=True, lookup=look_up)):
+        await receive(runtime, (number, "text"))
+        await asyncio.to_thread(asked.wait, 20)
+        await runtime.db.write(
+            lambda tx: close_account(
+                tx, account, given_up_max=SATS_MAX, now_us=START_US, rest_us=DAY_US, wall_us=START_US
+            )
+        )
+        attempted = runtime.db.wakeups.listen("attempted")
+        go.set()
+        await asyncio.wait_for(attempted.wait(), 20)
+    assert [(row["attempt"], row["reason"], row["reply"]) for row in attempts(db)] == [(1, "", None)]
+    assert [(row["state"], row["destination"]) for row in deliveries(db)] == [("parked", "")]

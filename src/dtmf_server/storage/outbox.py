@@ -6,7 +6,7 @@ A lease (`leased_until_us`, wall time) keeps a line to one worker; a dead worker
 Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.storage import delivery_log, schema
@@ -164,10 +164,17 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
     return [row for row in rows if row["attempts"] == attempts[row["id"]]]
 
 
+def _logged(row: Row, attempt: Attempt) -> Logged:
+    """The attempt for the log; where the account was closed meanwhile, only that it was made."""
+    if not row["destination"]:
+        attempt = replace(attempt, reason="", reply=None)
+    return Logged(row["id"], row["rental_id"], row["attempts"], attempt)
+
+
 def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: Attempt) -> bool:
     """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
     for row in _attempted(tx, {delivery_id: attempts}):
-        delivery_log.append(tx, [Logged(delivery_id, row["rental_id"], attempts, attempt)])
+        delivery_log.append(tx, [_logged(row, attempt)])
         if row["state"] == "parked":
             continue
         tx.run(
@@ -205,11 +212,7 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
     tx.update(schema.deliveries, columns, [_change(by_id[row["id"]], state=state, now_us=now_us) for row in ours])
     delivery_log.append(
         tx,
-        [
-            Logged(row["id"], row["rental_id"], row["attempts"], attempt)
-            for row in rows
-            if (attempt := by_id[row["id"]].attempt) is not None
-        ],
+        [_logged(row, attempt) for row in rows if (attempt := by_id[row["id"]].attempt) is not None],
     )
     _make_heads_due(tx, {(row["rental_id"], row["kind"]) for row in ours}, now_us=now_us)
     return ours
