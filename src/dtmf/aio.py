@@ -145,11 +145,13 @@ class AsyncDTMF(Configured):
         state: Literal["waiting", "delivered", "parked"] | None = None,
         *,
         e164: str | None = None,
+        since: datetime | None = None,
         after: int = 0,
     ) -> AsyncIterator[Delivery]:
-        """What became of each SMS on its way to a webhook or a phone, oldest first, with every attempt."""
-        first = calls.deliveries(state, e164, after)
-        return self._pages(lambda cursor: calls.deliveries(state, e164, cursor), first, after)
+        """What became of each SMS on its way to a webhook or a phone, oldest first, with every attempt: of a state, of a
+        number, of those that came since a time (UTC if it says nothing else)."""
+        first = calls.deliveries(state, e164, since, after)
+        return self._pages(lambda cursor: calls.deliveries(state, e164, since, cursor), first, after)
 
     async def retry_delivery(self, delivery_id: int) -> Delivery:
         """The delivery, queued again whatever became of it."""

@@ -139,10 +139,11 @@ def usage() -> Call[Usage]:
     return Operation("GET", "/usage"), _an_object
 
 
-def deliveries(state: object, e164: object, after: object) -> Call[list[Delivery]]:
+def deliveries(state: object, e164: object, since: object, after: object) -> Call[list[Delivery]]:
     """GET /deliveries, one page"""
     chosen = "" if state is None else f"state={checks.delivery_state(state)}&"
     chosen += "" if e164 is None else f"e164={_escaped(e164)}&"
+    chosen += "" if since is None else f"since={checks.moment('since', since).replace('+', '%2B')}&"
     return Operation("GET", f"/deliveries?{chosen}{_page(after)}"), _a_list
 
 

@@ -39,9 +39,12 @@ DELIVERY = {
         ((), {"state": "waiting"}, "state=waiting&"),
         (("delivered",), {"e164": N}, "state=delivered&e164=%2B1234567890&"),
         ((), {"e164": N}, "e164=%2B1234567890&"),
+        ((), {"since": SINCE}, "since=2018-01-01T01:01:01&"),
+        ((), {"since": SINCE.replace(tzinfo=UTC)}, "since=2018-01-01T01:01:01%2B00:00&"),
+        (("parked",), {"e164": N, "since": SINCE}, "state=parked&e164=%2B1234567890&since=2018-01-01T01:01:01&"),
     ],
 )
-def test_deliveries_are_asked_for_by_state_and_number_page_after_page(
+def test_deliveries_are_asked_for_by_state_number_and_time_page_after_page(
     *, dtmf: Any, stub: Stub, arguments: tuple[Any, ...], named: dict[str, Any], query: str
 ) -> None:
     stub.answers([DELIVERY | {"id": n} for n in range(1, 101)])
@@ -73,6 +76,8 @@ def test_deliveries_go_on_after_an_id(dtmf: Any, stub: Stub) -> None:
         (None, {"e164": "1234567890"}),
         (None, {"e164": f"{N}\n"}),
         (None, {"e164": 1}),
+        (None, {"since": "2018-01-01T01:01:01"}),
+        (None, {"since": 1514768461}),
         (None, {"after": -1}),
         (None, {"after": True}),
         (None, {"after": "7"}),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -186,6 +186,13 @@ def test_deliveries_are_listed_by_state_number_time_and_page(
     assert [d["id"] for d in dtmf.deliveries(e164=second)] == ids[1::2]
     assert [d["id"] for d in dtmf.deliveries("delivered", e164=first)] == ids[:-1:2]
     assert list(dtmf.deliveries(e164="+12125559999")) == []
+    an_hour_later = datetime.fromtimestamp((START_US + HOUR_US) / 1_000_000, UTC)
+    for since in (
+        an_hour_later,
+        an_hour_later.replace(tzinfo=None),
+        an_hour_later.astimezone(timezone(timedelta(hours=5))),
+    ):
+        assert [d["id"] for d in dtmf.deliveries(since=since)] == ids[-1:]
     with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {new_token()}"}) as plain:
 
         def asked(**query: Any) -> list[int]:
