@@ -158,7 +158,7 @@ def http_server(runtime: Runtime) -> Server:
 
 def listen_for_metrics(runtime: Runtime, config: Config) -> None:
     """Serves `/metrics` where the configuration wants it. Raises CannotStart."""
-    if config.metrics.port is None:
+    if not config.metrics.port:
         return
     try:
         metrics.listen(runtime, host=config.metrics.host, port=config.metrics.port)

@@ -197,7 +197,7 @@ class Metrics(Section, frozen=True):
     """Where Prometheus finds `/metrics`; without a port, nowhere."""
 
     host: Host = "127.0.0.1"
-    port: Port | None = None
+    port: Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")] = 0
 
 
 class Config(Section, frozen=True):
