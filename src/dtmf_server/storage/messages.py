@@ -109,9 +109,8 @@ def refund(tx: Tx, message_id: int) -> None:
 def is_forward(tx: Tx, *, sender: str, recipient: str, content: str, since_us: int) -> bool:
     """Whether one of our own numbers sent this text to this number as a forward."""
     row = tx.one(
-        "SELECT 1 FROM messages m JOIN rentals r ON r.id = m.rental_id WHERE r.e164 = :sender"
-        " AND NOT m.inbound AND m.forward_of IS NOT NULL AND m.recipient = :recipient"
-        " AND m.content = :content AND m.at_us > :since_us LIMIT 1",
+        "SELECT 1 FROM messages WHERE recipient = :recipient AND sender = :sender AND forward_of IS NOT NULL"
+        " AND at_us > :since_us AND content = :content LIMIT 1",
         sender=sender,
         recipient=recipient,
         content=content,

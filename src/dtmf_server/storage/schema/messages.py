@@ -41,6 +41,7 @@ messages = Table(
     Index("ix_messages_account_id_id", "account_id", "id"),
     Index("ix_messages_rental_id_id", "rental_id", "id"),
     partial_index("ix_messages_sent", "account_id", "at_us", where="NOT inbound"),
+    partial_index("ix_messages_forwarded", "recipient", "sender", "at_us", where="forward_of IS NOT NULL"),
     partial_index("uq_messages_forward_of", "forward_of", where="forward_of IS NOT NULL", unique=True),
 )
 
