@@ -1,7 +1,7 @@
 """What tests of deliveries do: rent, receive, let things settle; and what they look at."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,6 +61,28 @@ def events(db: Database, kind: str) -> list[Any]:
     """Every event of a kind, oldest first."""
     statement = "SELECT * FROM events WHERE kind = :kind ORDER BY id"
     return db.read_now(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])
+
+
+def plan_of(db: Database, ask: Callable[[Tx], object]) -> str:
+    """How the database would find what `ask` reads, in its own words."""
+    found: list[str] = []
+
+    class Explained(Tx):
+        def all(self, statement: str, **parameters: object) -> list[Any]:
+            explain = "EXPLAIN QUERY PLAN " if db.dialect.name == "sqlite" else "EXPLAIN "
+            found.extend(str(dict(row)) for row in super().all(explain + statement, **parameters))
+            return []
+
+        def one(self, statement: str, **parameters: object) -> Any:
+            return self.all(statement, **parameters) or None
+
+    def look(tx: Tx) -> None:
+        if db.dialect.name == "postgresql":
+            tx.run("SET LOCAL enable_seqscan = off")  # a handful of rows would be read one by one
+        ask(Explained(tx._dialect, tx._cursor))
+
+    db.write_now(look)
+    return "\n".join(found)
 
 
 # --- the outbox's worker alone, in the test's own event loop ------------------------------------------------------

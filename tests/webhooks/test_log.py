@@ -11,10 +11,23 @@ from dtmf import DTMF, DTMFError, NotFoundError
 from dtmf_server.core.backoff import LIFE_S, PROBE_S
 from dtmf_server.operations import retention
 from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
 from harness import HOUR_US, START_US, FakeWall, give_coins, new_token, open_account
 from webhooks.receiver import Receiver, Reply, receiving
-from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, attempts, deliveries, events, rent, settle, states
+from webhooks.steps import (
+    DAY_S,
+    ELSEWHERE,
+    HOUR_S,
+    ON_SQLITE,
+    attempts,
+    deliveries,
+    events,
+    plan_of,
+    rent,
+    settle,
+    states,
+)
 
 
 def at(us: int) -> str:
@@ -205,6 +218,14 @@ def test_deliveries_are_listed_by_state_number_time_and_page(
         assert asked(since=at(START_US + HOUR_US) + "+00:00", state="delivered") == []
         for bad in ({"state": "lost"}, {"e164": "1234"}, {"since": "yesterday"}, {"limit": 0}, {"after": -1}):
             assert plain.get("/api/v1/deliveries", params=bad).status_code in (400, 422), bad
+
+
+def test_what_is_parked_is_found_without_reading_what_is_not(db: Database) -> None:
+    plan = plan_of(
+        db,
+        lambda tx: delivery_log.of_account(tx, 1, state="parked", e164=None, since_us=0, after=0, limit=100),
+    )
+    assert "ix_deliveries_parked" in plan
 
 
 def test_one_account_neither_sees_nor_replays_what_is_anothers(
