@@ -11,7 +11,7 @@ from deliveries.certificates import Authority, address, authority, dns, issue
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
 from dtmf_server.core.destination import Destination, parse
-from dtmf_server.deliveries.post import Bounds, Poster
+from dtmf_server.deliveries.post import Bounds, Poster, _verifying_context
 
 NAME = "hooks.example.org"
 BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: for posts that never get as far as TLS
@@ -111,6 +111,32 @@ async def test_without_an_own_context_only_public_authorities_are_trusted(tmp_pa
         outcome = await poster.post(named(receiver.port, "127.0.0.1"), b"{}", {})
     assert (outcome.status, receiver.requests) == (None, [])
     assert outcome.reason == "the certificate is not signed by a known authority"
+
+
+@pytest.mark.parametrize(
+    ("least", "status", "reason"),
+    [
+        (None, None, "the TLS handshake with 127.0.0.1:{port} failed"),
+        (ssl.TLSVersion.TLSv1_1, 200, "the receiver answered 200"),  # else the receiver would prove nothing
+    ],
+)
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+async def test_tls_before_1_2_is_refused(tmp_path, known, least, status, reason):
+    tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
+    tls.minimum_version = tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    ours = _verifying_context()
+    ours.load_verify_locations(cadata=known.pem)
+    for context in (tls, ours):
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # the version alone decides
+    if least is not None:
+        ours.minimum_version = least
+    async with (
+        receiving(OK, tls=tls) as receiver,
+        Poster(sandbox=True, ssl_context=ours, lookup=Names(["127.0.0.1"])) as poster,
+    ):
+        outcome = await poster.post(named(receiver.port), b"{}", {})
+    assert (outcome.status, outcome.reason) == (status, reason.format(port=receiver.port))
+    assert len(receiver.requests) == (status is not None)
 
 
 async def test_a_receiver_without_tls_gets_nothing(trusting):

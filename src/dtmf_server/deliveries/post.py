@@ -283,6 +283,7 @@ def _connect_fault(error: OSError, dialled: str) -> str:
         return f"connection refused by {dialled}"
     if error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH}:
         return f"no route to {dialled}"
-    if error.errno is None:
-        return f"no connection to {dialled}"
+    if error.errno is None:  # asyncio's own words, for a receiver that hangs up on a handshake, or for several failures
+        handshake = isinstance(error, ConnectionResetError)
+        return f"the TLS handshake with {dialled} failed" if handshake else f"no connection to {dialled}"
     return f"no connection to {dialled}: {os.strerror(error.errno).lower()}"
