@@ -113,11 +113,17 @@ def flooding(start: bytes, block: bytes):
 @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints\r\nLink: </a>", b"199 X\r\nX-Y: z"])
 async def test_a_flood_of_interim_answers_is_no_answer_and_not_read_to_the_deadline(interim):
     outcome = await post_once(flooding(b"", b"HTTP/1.1 %b\r\n\r\n" % interim * 1000))
+    assert (outcome.status, outcome.reason) == (None, "many interim answers came from the receiver, and no answer")
+
+
+async def test_a_flood_that_never_gets_to_the_end_of_a_head_is_no_answer_either():
+    interim = b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"y" * 8000)
+    outcome = await post_once(flooding(b"", interim))
     assert (outcome.status, outcome.reason) == (None, "64 KiB came from the receiver, and no answer")
 
 
-async def test_an_interim_answer_is_followed_by_the_answer():
-    both = b"HTTP/1.1 100 Continue\r\n\r\n" + OK
+async def test_a_few_interim_answers_may_come_before_the_answer():
+    both = b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + OK
     for at in range(len(both)):
 
         async def in_two_parts(writer, at=at):
