@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from deliveries.receiver import refused_port
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.operations import account_webhook
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.web import site, static_files
@@ -74,6 +76,35 @@ def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db
     ):
         assert e164 not in other.open(path).html and "Your code" not in other.open(path).html, path
     assert "428613" in renter.open("/messages").text
+
+
+def test_where_warnings_go_is_set_and_taken_away(renter: Visitor, db: Database, account_id: int) -> None:
+    def url() -> str | None:
+        return db.read_now(lambda tx: account_webhook.url(tx, account_id))
+
+    page = renter.do("/deliveries", "/deliveries/warnings", warnings_url=" http://localhost:9999/warn ")
+    assert "from now on" in page.text and url() == "http://localhost:9999/warn"
+    page = renter.do("/deliveries", "/deliveries/warnings", warnings_url="https://192.168.1.1/")
+    assert "not a public address" in page.text and url() == "http://localhost:9999/warn"
+    assert page.form("/deliveries/warnings").fields["warnings_url"] == "https://192.168.1.1/"
+    page = renter.open("/deliveries")
+    assert page.form("/deliveries/warnings").fields["warnings_url"] == "http://localhost:9999/warn"
+    page = renter.do("/deliveries", "/deliveries/warnings", warnings_url="")
+    assert "not posted any more" in page.text and url() is None
+
+
+def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db: Database, e164: str) -> None:
+    hook = f"http://127.0.0.1:{refused_port()}/"
+    renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="webhook", webhook_url=hook)
+    for text in ("one", "two"):
+        receive(db, e164, text)
+    assert "Deliver all" not in renter.open("/deliveries").text
+    renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="store")
+    parked = "SELECT id FROM deliveries WHERE state = 'parked'"
+    assert len(db.read_now(lambda tx: tx.all(parked))) == 2
+    page = renter.do("/deliveries?state=parked", "/deliveries/retry")
+    assert "queued again" in page.text
+    assert db.read_now(lambda tx: tx.all(parked)) == []
 
 
 def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: FakeWall) -> None:

@@ -1,4 +1,5 @@
-"""`/deliveries`: what became of each SMS on its way out, attempt by attempt; again, a test, and the signing secret."""
+"""`/deliveries`: what became of each SMS on its way out, attempt by attempt; again, a test, the signing secret, and where
+the account's own warnings are posted."""
 
 from typing import Any
 
@@ -6,8 +7,9 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf.e164 import is_e164
+from dtmf_server.core import destination
 from dtmf_server.core.errors import InvalidRequest, Refusal
-from dtmf_server.operations import rent, replay
+from dtmf_server.operations import account_webhook, rent, replay
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import visits
@@ -35,6 +37,35 @@ async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[A
         return "/deliveries?done=retried"
 
     return await visits.act(request, again, again=lambda form, refusal: _page(request, form, refusal))
+
+
+@post("/deliveries/retry")
+async def post_retry_all(request: Request) -> Response[Any]:
+    """Delivers every parked webhook again."""
+
+    def again(tx: Tx, visit: Visit, _form: Form) -> str:
+        replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
+        return "/deliveries?done=retried_all"
+
+    return await visits.act(request, again)
+
+
+@post("/deliveries/warnings")
+async def post_warnings(request: Request) -> Response[Any]:
+    """Sets where the account's own events are posted; nothing: nowhere."""
+    sandbox = runtime_of(request).settings.sandbox
+
+    def set_url(tx: Tx, visit: Visit, form: Form) -> str:
+        url = form.line("warnings_url") or None
+        try:
+            if url is not None:
+                destination.parse(url, sandbox=sandbox)
+        except ValueError as error:
+            raise InvalidRequest("warnings_url", str(error)) from error
+        account_webhook.set_url(tx, visit.account_id, url, now_us=visit.now_us)
+        return "/deliveries?done=warnings" if url else "/deliveries?done=no_warnings"
+
+    return await visits.act(request, set_url, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/test")
@@ -75,6 +106,7 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "attempts": delivery_log.attempts_of(tx, [row["id"] for row in page.rows]),
             "hooked": [rental["e164"] for rental in live if rental["action"] == "webhook"],
             "secret": replay.secret(tx, visit.account_id),
+            "warnings_url": account_webhook.url(tx, visit.account_id),
         }
 
     more = visits.refused(form, refusal)
@@ -82,4 +114,4 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     return await visits.show(request, "deliveries.html", gather, status=status, nav="account", state=state, **more)
 
 
-ROUTES = [get_deliveries, post_retry, post_test, post_secret]
+ROUTES = [get_deliveries, post_retry, post_retry_all, post_warnings, post_test, post_secret]
