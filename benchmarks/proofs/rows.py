@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.proofs import needs
+from benchmarks.proofs.bad_receivers import bad_receivers
 from benchmarks.proofs.disk import full_disk
 from benchmarks.proofs.power import power_cuts
 from benchmarks.proofs.row import Row, Together
@@ -152,6 +153,27 @@ COMMANDS = Tests(
     ],
 )
 
+DOWN_AND_BACK = Tests(
+    ["tests/webhooks/test_down_and_back.py", "tests/webhooks/test_programme.py"],
+    full={"DTMF_WEBHOOKS_NUMBERS": "200", "DTMF_WEBHOOKS_SMS": "2000"},
+    printed=[
+        Printed("SMS", r"(\d+) SMS down and flapping", None),
+        Printed("undelivered", r"(\d+) undelivered"),
+        Printed("delivered twice", r"(\d+) delivered twice"),
+        Printed("first attempts out of order", r"(\d+) first attempts out of order"),
+        Printed("seconds until all were there", r"all there (\d+) s after", lambda back_s: back_s <= 60, max),
+    ],
+)
+SIGNATURES = Tests(
+    ["tests/webhooks/test_signatures.py"],
+    full={"DTMF_WEBHOOKS_FLIPS": "100000"},
+    printed=[
+        Printed("valid", r"(\d+) webhooks as ", None),
+        Printed("valid refused", r"(\d+) refused"),
+        Printed("forged", r"(\d+) (?:webhooks with a bit changed|that are too late)", None),
+        Printed("forged accepted", r"(\d+) accepted"),
+    ],
+)
 INSIDE = Program(
     ["tests/webhooks/namespace_proof.py"],
     [
@@ -195,24 +217,19 @@ ROWS = [
         10,
         "Webhooks never lose an SMS",
         "200 numbers, 2,000 SMS while down for a day, as many while flapping",
-        (
-            Tests(
-                ["tests/webhooks/test_down_and_back.py", "tests/webhooks/test_programme.py"],
-                full={"DTMF_WEBHOOKS_NUMBERS": "200", "DTMF_WEBHOOKS_SMS": "2000"},
-            ),
-        ),
+        (DOWN_AND_BACK,),
     ),
     Row(
         11,
         "Bad receivers hurt only themselves",
-        "500 dead hosts, drips, floods, bombs",
-        (Tests(["tests/webhooks/test_bad_receivers.py"], full={"DTMF_WEBHOOKS_DEAD": "500"}),),
+        "500 dead hosts, drips, floods, bombs, 3 times beside healthy ones; and each fault by itself",
+        (Tests(["tests/webhooks/test_bad_receivers.py"], full={"DTMF_WEBHOOKS_DEAD": "500"}), bad_receivers),
     ),
     Row(
         12,
         "Signatures can't be forged",
         "verified by another's library; 100,000 bit flips; rotation",
-        (Tests(["tests/webhooks/test_signatures.py"], full={"DTMF_WEBHOOKS_FLIPS": "100000"}),),
+        (SIGNATURES,),
     ),
     Row(
         13,

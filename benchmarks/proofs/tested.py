@@ -30,13 +30,15 @@ class Printed:
     what: str
     pattern: str
     target: Check | None = is_zero
+    of_all: Callable[[list[int]], int] = sum
 
     def read(self, output: str) -> Figure:
-        """Its sum over all matches."""
+        """Its sum over all matches, or what else is made of them."""
         found = [int(each.replace(",", "")) for each in re.findall(self.pattern, output)]
         if not found:
             return Figure(self.what, "not printed", is_kept=False)
-        return Figure(self.what, sum(found), self.target is None or self.target(sum(found)))
+        value = self.of_all(found)
+        return Figure(self.what, value, self.target is None or self.target(value))
 
 
 @dataclass(frozen=True, slots=True)

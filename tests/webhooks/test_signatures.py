@@ -3,6 +3,7 @@
 tests/peers does the same with the library for Node.js.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 
@@ -70,7 +71,10 @@ def test_another_library_verifies_every_body_that_arrives(dtmf: DTMF, receiver: 
     arrived = [post_one(dtmf, receiver, number, text) for text in TEXTS]
     dtmf.test_webhook(number)
     settle(dtmf)
-    assert all(verified(posted, secret, now_s=START_S) for posted in [*arrived, receiver.posted[-1]])
+    posts = [*arrived, receiver.posted[-1]]
+    refused = [posted for posted in posts if not verified(posted, secret, now_s=START_S)]
+    print(f"{len(posts)} webhooks as they arrived: {len(refused)} refused")
+    assert refused == []
     assert [posted.json["content"] for posted in arrived] == TEXTS
     assert len({posted.headers["webhook-id"] for posted in receiver.posted}) == len(TEXTS) + 1
 
@@ -105,13 +109,19 @@ def test_a_rotated_secret_overlaps_with_the_one_before_for_a_day_of_the_wall(
     new = dtmf.rotate_webhook_secret()
     assert new != old == old.strip()
     assert dtmf.webhook_secret() == new
+    refused, forged = 0, 0
     for at_us, overlaps in ((0, True), (OVERLAP_US - 1, True), (OVERLAP_US, False), (30 * OVERLAP_US, False)):
         wall.at_us = START_US + at_us
         posted = post_one(dtmf, receiver, number)
         now_s = wall() / 1_000_000
         assert len(posted.headers["webhook-signature"].split(" ")) == 1 + overlaps
-        assert verified(posted, new, now_s=now_s)
-        assert verified(posted, old, now_s=now_s) is overlaps
+        by_new, by_old = (verified(posted, secret, now_s=now_s) for secret in (new, old))
+        refused += (not by_new) + (overlaps and not by_old)
+        forged += by_old and not overlaps
+    print(
+        f"6 webhooks as a rotation makes them: {refused} refused; 2 that are too late for the old secret: {forged} accepted"
+    )
+    assert (refused, forged) == (0, 0)
 
 
 @ON_SQLITE
@@ -161,17 +171,33 @@ def test_no_webhook_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receive
     one_signature = post_one(dtmf, receiver, number)
     new = dtmf.rotate_webhook_secret()
     two_signatures = post_one(dtmf, receiver, number)
+    accepted = 0
     for _ in range(sizes.FLIPS):
         # Of two signatures one would stay as it is, so there only what both of them sign is changed.
         posted, secret = random.choice([(one_signature, old), (two_signatures, old), (two_signatures, new)])
         parts = ["body", "webhook-id", "webhook-timestamp", *(["webhook-signature"] if posted is one_signature else [])]
         part = random.choice(parts)
         forged = changed(posted, part, random)
-        with pytest.raises(WebhookVerificationError):
-            verify(forged.body, forged.headers, secret, now=START_S)
-        if part != "webhook-signature":  # which the other library reads as loosely as base64 may be read
-            with pytest.raises((Forged, UnicodeDecodeError)):
-                Webhook(secret).verify(forged.body, forged.headers)
+        # The other library reads a signature as loosely as base64 may be read.
+        accepted += accepts_ours(forged, secret) or (part != "webhook-signature" and accepts_theirs(forged, secret))
+    print(f"{sizes.FLIPS} webhooks with a bit changed: {accepted} accepted")
+    assert accepted == 0
+
+
+def accepts_ours(posted: Posted, secret: str) -> bool:
+    """Whether our own library takes the webhook."""
+    with suppress(WebhookVerificationError):
+        verify(posted.body, posted.headers, secret, now=START_S)
+        return True
+    return False
+
+
+def accepts_theirs(posted: Posted, secret: str) -> bool:
+    """Whether another's does."""
+    with suppress(Forged, UnicodeDecodeError):
+        Webhook(secret).verify(posted.body, posted.headers)
+        return True
+    return False
 
 
 def changed(posted: Posted, part: str, random: Random) -> Posted:
