@@ -27,7 +27,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces test-bitcoin lint prove bench clean
+.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces test-bitcoin lint prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make prove   the promises of docs/, put to the proof"
 	@echo "make bench   how fast it is on this machine"
+	@echo "make bench-peers      how fast it is beside Kannel and Jasmin (installs them on Debian as root)"
 	@echo "make setup   .venv with everything for development"
 	@echo "make clean   remove .venv, caches and builds; never data/"
 
@@ -86,6 +87,10 @@ prove: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-peers: $(DEV)
+	@sh benchmarks/gateways/install.sh
+	@$(BIN)/python -m benchmarks.bench --peers $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bench [NAME …] [--quick]`: measures, prints a table, keeps it in docs/benchmarks.md."""
+"""`python -m benchmarks.bench [NAME …] [--peers] [--quick]`: measures, prints a table, keeps it in docs/."""
 
 import argparse
 import importlib
@@ -22,6 +22,7 @@ NAMES = (
     "command",
     "testing",
 )
+PEERS = ("gateways",)  # they need what benchmarks/gateways/install.sh installs
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
     failed = []
     started_s = time.monotonic()
     report.print_head()
-    for name in options.names or NAMES:
+    for name in options.names or (PEERS if options.peers else NAMES):
         found[name] = []
         try:
             for finding in importlib.import_module(f"benchmarks.{name}").run(quick=options.quick):
@@ -45,13 +46,14 @@ def main() -> int:
     if failed:
         print(f"could not run: {', '.join(failed)}", file=sys.stderr)
     elif not options.quick and not options.names:
-        report.keep(found, took_s=took_s)
+        report.keep(found, took_s=took_s, peers=options.peers)
     return 1 if failed else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", choices=[*NAMES, *PEERS, []], metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--peers", action="store_true", help="those against other people's gateways")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds; nothing is kept")
     return parser.parse_args()
 

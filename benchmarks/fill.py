@@ -52,6 +52,11 @@ def e164(n: int) -> str:
     return f"+{FIRST_NUMBER + n}"
 
 
+def place_of(e164: str) -> int:
+    """Which number it is."""
+    return int(e164) - FIRST_NUMBER
+
+
 def token_of(n: int) -> str:
     """The token of the n-th account that has one."""
     return token.mint(n.to_bytes(8, "big") * 4)

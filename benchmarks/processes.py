@@ -42,11 +42,11 @@ def memory_kib(pid: int | str, of: str) -> int:
 
 
 @contextlib.contextmanager
-def service(url: str) -> Iterator[Process]:
+def service(url: str, *options: str) -> Iterator[Process]:
     """`dtmf-server run` on this database."""
     with tempfile.TemporaryDirectory(prefix="dtmf-bench-") as folder:
         code = "import sys; from dtmf_server.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "run", "--data", folder, "--database", url]
+        command = [sys.executable, "-c", code, "run", "--data", folder, "--database", url, *options]
         environment = {"PYTHONPATH": str(ROOT / "src")}
         with _running(command, "--port", environment) as process:
             yield process

@@ -11,6 +11,7 @@ from benchmarks.rounds import Finding, Line
 
 _WIDTHS = (62, 24, 8, 6)
 KEPT = ROOT / "docs" / "benchmarks.md"
+KEPT_PEERS = ROOT / "docs" / "benchmarks-peers.md"
 
 _HEAD = """# How fast it is
 
@@ -21,6 +22,16 @@ ARGS="receive account"` measures only these. Nothing here is a test: `make test`
 **Method.** Every figure is a ratio of two things measured in the same run, in turns: A, B, A, B, … What else the machine
 does falls on both. Shown are the median of the rounds' ratios, the smallest and the greatest in brackets, and the
 medians of the raw numbers. The bound is what the project holds itself to; `SHORT` is a figure on its wrong side.
+
+**This run.** {machine}; {took}.
+"""
+_HEAD_PEERS = """# How fast it is beside other gateways
+
+Written by `make bench-peers`, which prints the same table; it takes some five minutes, installs Kannel, Redis, RabbitMQ
+and Node.js on Debian as root, and Jasmin into a virtual environment. `make bench-peers ARGS="--quick"` is a glance.
+
+**Method.** As in [the other benchmarks](benchmarks.md): in turns, medians of the rounds' ratios, the smallest and the
+greatest in brackets, `SHORT` for a figure on the wrong side of its bound.
 
 **This run.** {machine}; {took}.
 """
@@ -39,17 +50,18 @@ def show(finding: Finding) -> None:
         print(_row(finding.name, _figure(finding), _bound(finding), finding.verdict, finding.raw), flush=True)
 
 
-def keep(found: Mapping[str, Sequence[Finding]], *, took_s: float) -> None:
-    """Writes docs/benchmarks.md: each benchmark's docstring is its method."""
-    parts = [_HEAD.format(machine=_machine(), took=f"{took_s / 60:.0f} minutes")]
+def keep(found: Mapping[str, Sequence[Finding]], *, took_s: float, peers: bool) -> None:
+    """Writes docs/benchmarks.md, or docs/benchmarks-peers.md: each benchmark's docstring is its method."""
+    page, head = (KEPT_PEERS, _HEAD_PEERS) if peers else (KEPT, _HEAD)
+    parts = [head.format(machine=_machine(), took=f"{took_s / 60:.0f} minutes")]
     for name, findings in found.items():
         title, _, method = (importlib.import_module(f"benchmarks.{name}").__doc__ or name).partition("\n")
         parts.append(f"## {title.rstrip('.')}\n\n{method.strip()}\n\n`make bench ARGS={name}`\n")
         parts.append(_table([finding for finding in findings if isinstance(finding, Line)]))
         if facts := [finding for finding in findings if isinstance(finding, str)]:
             parts.append("```text\n" + "\n".join(facts) + "\n```\n")
-    KEPT.write_text("\n".join(parts), encoding="utf-8")
-    print(f"kept in {KEPT.relative_to(ROOT)}")
+    page.write_text("\n".join(parts), encoding="utf-8")
+    print(f"kept in {page.relative_to(ROOT)}")
 
 
 def _table(lines: Sequence[Line]) -> str:

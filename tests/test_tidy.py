@@ -80,7 +80,8 @@ class File:
 
 def files(*places: str, suffixes: Iterable[str] = (".py",)) -> list[File]:
     found = [path for place in places for path in [ROOT / place, *sorted((ROOT / place).rglob("*"))]]
-    kept = [path for path in found if path.is_file() and path.suffix in suffixes and "vendor" not in path.parts]
+    others = {"vendor", "node_modules"}
+    kept = [path for path in found if path.is_file() and path.suffix in suffixes and not others & set(path.parts)]
     return [File(str(path.relative_to(ROOT)), path.read_text()) for path in kept]
 
 
