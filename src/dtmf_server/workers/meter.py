@@ -52,7 +52,7 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
                 log.error("the clock has jumped by more than an hour: the meter pauses until it is right again")
                 await asyncio.sleep(LOOK_AGAIN_S)
                 continue
-            due_us, now_us = await db.read(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
+            due_us, now_us = await db.glance(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
             until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
             await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
     finally:

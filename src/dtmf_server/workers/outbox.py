@@ -80,10 +80,10 @@ class Outbox:
                 await self._give_back(held, after_us=0)
 
     async def _claim(self) -> list[Work]:
-        clock, full = self._runtime.clock, self._pace.full()
-        room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
+        clock, room = self._runtime.clock, min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
         if not await self._runtime.db.glance(lambda tx: due.has_due(tx, now_us=clock.now_us(tx))):
             return []
+        full = self._pace.full()
         return await self._runtime.db.write(
             lambda tx: deliver.claim(
                 tx,

@@ -42,7 +42,6 @@ class _Host(Generic[Delivery]):
     under_way: int = 0
     dead: bool = False
     held: deque[Delivery] = field(default_factory=deque)
-    destinations: set[str] = field(default_factory=set)  # URLs that were told to come later
 
 
 class Pace(Generic[Delivery]):
@@ -51,6 +50,7 @@ class Pace(Generic[Delivery]):
     def __init__(self) -> None:
         self._hosts: OrderedDict[Key, _Host[Delivery]] = OrderedDict()  # the one asked for last stands last
         self._under_way: Counter[str] = Counter()  # of all accounts, by host and port
+        self._later: dict[Key, set[str]] = {}  # URLs that were told to come later
         self._held = 0
 
     def begin(self, account_id: int, destination: str, delivery: Delivery) -> Turn:
@@ -62,7 +62,7 @@ class Pace(Generic[Delivery]):
             return Turn.NOW
         alone = not host.under_way  # held, it would wait for an `end` that never comes
         if host.dead or alone or len(host.held) >= HELD_BY_HOST or self._held >= HELD:
-            host.destinations.add(destination)
+            self._later.setdefault(key, set()).add(destination)
             return Turn.LATER
         host.held.append(delivery)
         self._held += 1
@@ -83,17 +83,17 @@ class Pace(Generic[Delivery]):
             host.limit = min(MOST, host.limit + 1) if answered else max(1, host.limit // 2)
             host.dead = in_vain and not answered
         if host.dead:
-            host.destinations.clear()
+            self._later.pop(key, None)
             return [], self._take(host, len(host.held))
         begun = self._take(host, self._room(key, host))
         self._count(key, host, len(begun))
         if len(host.held) <= HELD_BY_HOST // 2:  # not sooner: each look at the tables should bring many
-            host.destinations.clear()
+            self._later.pop(key, None)
         return begun, []  # whoever ends one leaves room for one
 
     def full(self) -> list[tuple[int, str]]:
         """The accounts' destinations that can't take more now."""
-        return [(key[0], url) for key, host in self._hosts.items() for url in host.destinations if host.under_way]
+        return [(key[0], url) for key, urls in self._later.items() if self._hosts[key].under_way for url in urls]
 
     def release(self) -> list[Delivery]:
         """Everything held, which is held no longer."""
