@@ -73,6 +73,7 @@ def run(*, quick: bool) -> Iterator[Finding]:
 def _saturate(carrier: Smsc, system_id: str, pids: Pids, count: int, taken: list[Taken]) -> float:
     before_s = processor_s(pids)
     delivered = carrier.deliver(system_id, count, numbers=NUMBERS)
+    assert system_id != "dtmf" or not delivered.lost, f"ours lost {delivered.lost}"
     taken.append(Taken(delivered, (processor_s(pids) - before_s) / count * 1e6))
     return delivered.per_second
 
@@ -107,5 +108,8 @@ def _unloaded(carrier: Smsc, *, seconds: int) -> Iterator[Line]:
         taken = carrier.deliver(system_id, seconds * PER_SECOND, numbers=NUMBERS, per_second=PER_SECOND)
         hooked, p50_ms = taken.hooked_ms, taken.acknowledged_ms["p50"]
         raw = f"p50 {hooked['p50']:.1f} ms · greatest {hooked['greatest']:.1f} ms · acknowledgement p50 {p50_ms:.1f} ms"
+        if taken.lost:
+            raw += f" · {taken.lost} of {seconds * PER_SECOND} lost"
         bound = at_most(10) if name == "ours" else None
+        assert bound is None or not taken.lost, f"ours lost {taken.lost}"
         yield Line(f"{PER_SECOND} a second, webhook p99, {name}", hooked["p99"], bound, raw, unit="ms")

@@ -1,7 +1,8 @@
 // The SMSC and the receiver of the webhooks, in one process with one clock: npm's `smpp`, and Node's http.
 //
 // Reads commands from standard input, writes events to standard output, one JSON object a line. `run` delivers `count`
-// SMS over a bind, and answers `done` once each was acknowledged and has reached the receiver. It ends with its input.
+// SMS over a bind, and answers `done` once each was acknowledged and has reached the receiver,
+// or nothing has happened for half a minute. It ends with its input.
 
 import http from 'node:http';
 import readline from 'node:readline';
@@ -50,7 +51,7 @@ class Run {
     this.kept = [];
     this.cpu = process.cpuUsage();
     this.lastMs = performance.now();
-    this.watch = setInterval(() => performance.now() - this.lastMs > STUCK_MS && this.end('stuck'), 1000);
+    this.watch = setInterval(() => performance.now() - this.lastMs > STUCK_MS && this.end(), 1000);
     if (perSecond) this.paced = setInterval(() => this.pace(), 1);
     else while (this.next < Math.min(count, outstanding)) this.deliver();
   }
@@ -86,16 +87,16 @@ class Run {
   }
 
   look() {
-    if (this.answers === this.count && this.hooks === this.count) this.end('done');
+    if (this.answers === this.count && this.hooks === this.count) this.end();
   }
 
-  end(event) {
+  end() {
     clearInterval(this.watch);
     clearInterval(this.paced);
     run = null;
     const { user, system } = process.cpuUsage(this.cpu);
     const tookMs = Math.max(...this.hooked) - this.sent[0];
-    say(event, {
+    say('done', {
       answers: this.answers, hooks: this.hooks, refused: this.refused, again: this.again, took_ms: tookMs,
       busy: (user + system) / 1000 / tookMs, acknowledged_ms: this.times(this.acknowledged),
       hooked_ms: this.times(this.hooked), kept: this.kept,
@@ -103,7 +104,7 @@ class Run {
   }
 
   times(ended) {
-    const took = ended.map((ms, n) => ms - this.sent[n]).sort();
+    const took = ended.map((ms, n) => ms - this.sent[n]).filter((ms) => ms >= 0).sort(); // not those that never came
     const at = (part) => took[Math.min(took.length - 1, Math.floor(took.length * part))];
     return { p50: at(0.5), p99: at(0.99), greatest: at(1) };
   }

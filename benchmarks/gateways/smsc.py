@@ -21,6 +21,7 @@ class Delivered:
     acknowledged_ms: Mapping[str, float]  # p50, p99, greatest: deliver_sm sent to its response
     hooked_ms: Mapping[str, float]  # deliver_sm sent to its webhook
     busy: float  # the SMSC's own processor time, as a part of one processor
+    lost: int  # SMS that were acknowledged and had no webhook for half a minute
     kept: Sequence[Mapping[str, Any]]  # headers and bodies of the first webhooks
 
 
@@ -49,8 +50,14 @@ class Smsc:
         self._process.stdin.flush()
         done = self._event("done", RUN_S)
         assert done["refused"] == done["again"] == 0, f"{system_id}: {done['refused']} refused, {done['again']} twice"
+        assert done["answers"] == count, f"{system_id}: {count - done['answers']} of {count} not acknowledged"
         return Delivered(
-            count / done["took_ms"] * 1000, done["acknowledged_ms"], done["hooked_ms"], done["busy"], done["kept"]
+            per_second=done["hooks"] / done["took_ms"] * 1000,
+            acknowledged_ms=done["acknowledged_ms"],
+            hooked_ms=done["hooked_ms"],
+            busy=done["busy"],
+            lost=count - done["hooks"],
+            kept=done["kept"],
         )
 
     def _event(self, wanted: str, within_s: float) -> dict[str, Any]:
