@@ -196,7 +196,7 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM, then finishes what is under way. `ready` is called once a signal is obeyed."""
     running = running_workers(runtime, carriers) if workers else contextlib.nullcontext()
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(runtime, listener, running, ready=ready))
 
 
@@ -226,7 +226,7 @@ async def _serve(
             await stop.wait()
 
 
-def _new_event_loop() -> asyncio.AbstractEventLoop:
+def new_event_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where there is one."""
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415 - not on every platform

@@ -30,13 +30,9 @@ class SlowNames:
         return ["8.8.8.8"]
 
 
-async def test_resolve_gives_every_address_in_aiohttps_words():
+async def test_resolve_gives_every_address():
     resolver = VettingResolver(sandbox=False, lookup=lambda name: ["8.8.8.8", "2606:4700::1111"])
-    found = await resolver.resolve("example.org", 8443)
-    assert [(row["hostname"], row["host"], row["port"], row["family"]) for row in found] == [
-        ("example.org", "8.8.8.8", 8443, socket.AF_INET),
-        ("example.org", "2606:4700::1111", 8443, socket.AF_INET6),
-    ]
+    assert await resolver.resolve("example.org") == ["8.8.8.8", "2606:4700::1111"]
 
 
 async def test_all_addresses_are_vetted_though_only_the_first_are_dialled():
@@ -67,7 +63,7 @@ async def test_those_who_ask_for_the_same_name_share_one_lookup():
     asking = [asyncio.create_task(resolver.resolve("example.org")) for _ in range(20)]
     await asyncio.to_thread(names.started.wait)
     names.go.set()
-    assert {found[0]["host"] for found in await asyncio.gather(*asking)} == {"8.8.8.8"}
+    assert await asyncio.gather(*asking) == [["8.8.8.8"]] * 20
     assert names.asked == ["example.org"]
 
 
@@ -80,7 +76,7 @@ async def test_one_who_gives_up_does_not_end_the_lookup_of_the_others():
     with pytest.raises(asyncio.CancelledError):
         await first
     names.go.set()
-    assert (await second)[0]["host"] == "8.8.8.8"
+    assert await second == ["8.8.8.8"]
 
 
 async def test_lookups_are_bounded_in_number_and_waiting_counts():
@@ -93,7 +89,7 @@ async def test_lookups_are_bounded_in_number_and_waiting_counts():
     names.go.set()
     for thread in [t for t in threading.enumerate() if t.name.startswith("look up n")]:
         await asyncio.to_thread(thread.join)
-    assert (await resolver.resolve("after.example.org"))[0]["host"] == "8.8.8.8"
+    assert await resolver.resolve("after.example.org") == ["8.8.8.8"]
 
 
 async def test_every_lookup_is_made_anew_once_the_last_one_is_over():

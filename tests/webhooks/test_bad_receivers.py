@@ -64,7 +64,7 @@ BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
     (sending(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.02), None, IN_VAIN),
     (sending(b"", INTERIM * 1000), None, "many interim answers came from the receiver, and no answer"),
     (sending(OK_HEAD, b"x" * 4096), 200, "the receiver answered 200"),
-    (sending(b"HTTP/1.1 200 OK\r\n", b"X-Header: y\r\n" * 100), None, "the receiver's answer is not HTTP/1.1"),
+    (sending(b"HTTP/1.1 200 OK\r\n", b"X-Header: y\r\n" * 100), None, "64 KiB came from the receiver, and no answer"),
     (BOMB_HEAD + BOMB, 500, "the receiver answered 500"),
     (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", None, "the receiver's answer is not HTTP/1.1"),
     (reset, None, "the receiver closed the connection without an answer"),
@@ -230,14 +230,14 @@ async def test_names_that_never_resolve_do_not_hold_up_one_that_did() -> None:
         return ["8.8.8.8"] if name == NAME or go.wait(20) else []
 
     resolver = VettingResolver(sandbox=False, lookup=look_up, limit_s=5.0, lookups=4, lookups_of_found=1)
-    assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
+    assert await resolver.resolve(NAME) == ["8.8.8.8"]
     dead = [asyncio.create_task(resolver.resolve(f"d{n}.example.org")) for n in range(20)]
     await asyncio.sleep(0)
     for _ in range(3):
-        assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
+        assert await resolver.resolve(NAME) == ["8.8.8.8"]
     assert not any(task.done() for task in dead)
     go.set()
-    assert [found[0]["host"] for found in await asyncio.gather(*dead)] == ["8.8.8.8"] * 20
+    assert await asyncio.gather(*dead) == [["8.8.8.8"]] * 20
 
 
 async def test_names_that_failed_the_last_time_hold_up_neither_new_ones_nor_each_other_for_good() -> None:
@@ -258,10 +258,10 @@ async def test_names_that_failed_the_last_time_hold_up_neither_new_ones_nor_each
     hanging = asyncio.create_task(resolver.resolve("dead.example.org"))
     await asyncio.sleep(0)
     for name in ("new.example.org", "newer.example.org"):
-        assert [found["host"] for found in await resolver.resolve(name)] == ["8.8.8.8"]
+        assert await resolver.resolve(name) == ["8.8.8.8"]
     assert not hanging.done()
     go.set()
-    assert [found["host"] for found in await hanging] == ["8.8.8.8"]
+    assert await hanging == ["8.8.8.8"]
 
 
 async def test_a_name_that_waited_for_a_thread_in_vain_is_still_new() -> None:
@@ -278,7 +278,7 @@ async def test_a_name_that_waited_for_a_thread_in_vain_is_still_new() -> None:
     go.set()
     for thread in [thread for thread in threading.enumerate() if thread.name.startswith("look up hangs")]:
         await asyncio.to_thread(thread.join)
-    assert [found["host"] for found in await resolver.resolve(NAME)] == ["8.8.8.8"]
+    assert await resolver.resolve(NAME) == ["8.8.8.8"]
     with pytest.raises(LookupFailed, match="took longer"):
         await resolver.resolve("hangs.example.org")
 

@@ -1,88 +1,153 @@
-"""Connections to receivers, of whose replies so many octets are read and no more, whatever they are of.
+"""One connection to a receiver: a request, then its reply, of which so many octets are read and no more.
 
 Rules:
-1. What counts is what comes over the wire: interim answers (1xx), headers and the sizes of chunks like the body. A flood
-   of any of them would otherwise be parsed as fast as it comes, with nobody else's turn in between. Of interim answers,
-   the dearest to parse, only a few are read.
-2. A head is parsed before what came with it, and nothing is read beyond a reply: one octet too many behind it does not
-   take its status away.
-3. A body that is cut off ends there, as if its receiver had ended it.
+1. What counts is what comes over the wire: interim answers (1xx), headers and the sizes of chunks like the body. Of
+   interim answers, the dearest to parse, only a few are read: a flood of them would hold up everybody else.
+2. A status stands once its head is complete, whatever comes behind it. A connection on which more comes than was asked
+   for is not used again.
+3. A body that is cut off ends there, as if its receiver had ended it; without a length it ends with the connection.
+4. What llhttp lets pass for lenience's sake is what browsers do: a receiver that took the message must be understood.
 """
 
-from functools import partial
-from typing import Any
+import asyncio
+from dataclasses import dataclass
+from typing import cast
 
-from aiohttp import ClientPayloadError, TCPConnector
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import RawResponseMessage
-from aiohttp.streams import StreamReader
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-READ_BYTES = 64 * 1024
+READ_BYTES, KEPT_BYTES = 64 * 1024, 1024
 HEADS = 16  # the last one has to be the answer
 
-_END_OF_HEAD = b"\r\n\r\n"
+_CLOSED = "the receiver closed the connection without an answer"
+_SWITCHING_PROTOCOLS = 101  # of the interim ones the only one that nothing follows
 
 
-class NoAnswer(ClientPayloadError):
-    """All that is read of a reply has come, and no answer was in it."""
+class NoReply(Exception):
+    """There is no reply, or it broke off; says why in words."""
 
 
-class Connector(TCPConnector):
-    """aiohttp's, of such connections."""
+@dataclass(slots=True)
+class Reply:
+    """What has come so far."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._factory = partial(Connection, loop=self._loop)  # type: ignore[assignment]  # it is a ResponseHandler
+    status: int | None = None
+    retry_after: str = ""
+    body: bytes = b""  # its first KEPT_BYTES
 
 
-class Connection(ResponseHandler):
-    """What aiohttp parses a connection's replies with."""
+class Connection(asyncio.Protocol):
+    """An open connection, made by the event loop's `create_connection`."""
 
-    _room = 0  # octets of the reply that may still come
-    _heads = 0  # of the reply so far: one, if there are no interim answers
-    _is_answered = False  # by more than an interim answer
-    _is_cut = False
+    def __init__(self) -> None:
+        self.opened_s = asyncio.get_running_loop().time()
+        self._transport: asyncio.Transport | None = None
+        self._done: asyncio.Future[None] | None = None  # of the exchange under way, or of the last one
+        self._keeps = False
 
-    def set_response_params(self, **params: Any) -> None:
-        """A request begins."""
-        self._room, self._heads, self._is_answered = READ_BYTES, 0, False
-        super().set_response_params(**params)
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._keeps and self._transport is not None and not self._transport.is_closing()
 
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """A head was parsed."""
-        self._heads += 1
-        self._is_answered = not 100 <= data[0].code <= 199
-        super().feed_data(data, size)
+    async def exchange(self, request: bytes, reply: Reply) -> None:
+        """Sends a request and fills `reply`. Raises NoReply, after which `reply` has what came until then."""
+        assert self._transport is not None
+        if self._transport.is_closing():
+            raise NoReply(_CLOSED)
+        self._reply, self._room, self._keeps = reply, READ_BYTES, False
+        self._has_length, self._retry_after, self._heads = False, b"", 0
+        self._parser = HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+        self._done = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        await self._done
+
+    def close(self) -> None:
+        """Hangs up, at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def data_received(self, data: bytes) -> None:
-        """What came over the wire; nothing, when a parser that was paused may go on."""
-        read, surplus = data[: self._room], data[self._room :]
+        """Reads what came."""
+        if self._is_done:  # nobody has asked for it
+            self.close()
+            return
+        read = data[: self._room]
         self._room -= len(read)
-        while not self._is_over():
-            head, end, read = (read, b"", b"") if self._is_answered else read.partition(_END_OF_HEAD)
-            super().data_received(head + end)
-            if not read:
-                break
-            if self._heads >= HEADS and not self._is_answered:
-                self._cut("many interim answers came from the receiver, and no answer")
-        if self._is_over():
-            if read or surplus:
-                self.force_close()  # it has said what nobody asked for
-        elif surplus:
-            self._cut(f"{READ_BYTES // 1024} KiB came from the receiver, and no answer")
+        try:
+            self._parser.feed_data(read)
+        except HttpParserUpgrade:
+            self._break_off(None)
+        except HttpParserError:
+            self._break_off(NoReply("the receiver's answer is not HTTP/1.1"))
+        if len(read) < len(data):
+            too_much = NoReply(f"{READ_BYTES // 1024} KiB came from the receiver, and no answer")
+            self._break_off(too_much if self._reply.status is None else None)
 
-    def _is_over(self) -> bool:
-        """Whether nothing that comes now is of the reply any more."""
-        complete = self._is_answered and self._payload is not None and self._payload.is_eof()
-        return complete or self._is_cut or self.exception() is not None
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is over; so is a reply without a length."""
+        is_whole = self._done is not None and self._reply.status is not None and not self._has_length and error is None
+        self._break_off(None if is_whole else NoReply(_CLOSED))
 
-    def _cut(self, reason: str) -> None:
-        """Takes no more; whoever waits for an answer, or for the rest of it, need not."""
-        self._is_cut = True
-        self.force_close()
-        if self.transport is not None:
-            self.transport.pause_reading()
-        if self._is_answered and self._payload is not None:
-            self._payload.feed_eof()
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """A reply begins; one behind the reply that was asked for is one too many."""
+        self._has_length, self._retry_after = False, b""
+        if self._reply.status is not None:
+            self._keeps = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
+        if b"\0" in value:
+            raise ValueError("RFC 9110 §5.5: no NUL in a field")
+        lower = name.lower()
+        if lower in (b"content-length", b"transfer-encoding"):
+            self._has_length = True
+        elif lower == b"retry-after":
+            self._retry_after = value
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        status = self._parser.get_status_code()
+        self._heads += 1
+        if self._reply.status is None and (status >= 200 or status == _SWITCHING_PROTOCOLS):
+            self._reply.status, self._reply.retry_after = status, self._retry_after.decode("latin-1")
+        elif self._reply.status is None and self._heads >= HEADS:
+            self._break_off(NoReply("many interim answers came from the receiver, and no answer"))
+            raise ValueError("enough of them")  # stops the parser
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        if not self._is_done and len(self._reply.body) < KEPT_BYTES:
+            self._reply.body = (self._reply.body + body)[:KEPT_BYTES]
+
+    def on_message_complete(self) -> None:
+        """It is whole."""
+        if self._reply.status is not None and not self._is_done:
+            self._keeps = self._parser.should_keep_alive()
+            self._end()
+
+    def _break_off(self, error: NoReply | None) -> None:
+        self._keeps = False
+        self._end(error)
+
+    @property
+    def _is_done(self) -> bool:
+        return self._done is None or self._done.done()
+
+    def _end(self, error: NoReply | None = None) -> None:
+        if self._done is None or self._done.done():
+            return
+        if error is None:
+            self._done.set_result(None)
         else:
-            self.set_exception(NoAnswer(reason))
+            self._done.set_exception(error)

@@ -21,15 +21,13 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from dtmf_server.core.destination import address_allowed
 
 LIMIT_S = 3.0
 LOOKUPS, LOOKUPS_OF_FOUND = 48, 16
 LOOKUPS_OF_DEAD = 128  # 500 dead names are asked for every 45 s, and a lookup may take its thread 10 s
 REMEMBERED_NAMES = 10_000
-DIALLED_ADDRESSES = 4  # all are vetted, no more than these tried: aiohttp takes n·(n+1)/2 tries for n
+DIALLED_ADDRESSES = 4  # all are vetted, no more than these tried
 
 Lookup = Callable[[str], Sequence[str]]
 
@@ -74,8 +72,8 @@ def _binds_anything() -> bool:
     return _can_be_bound("203.0.113.1")  # RFC 5737: nobody's
 
 
-class VettingResolver(AbstractResolver):
-    """What aiohttp asks for addresses before it dials. Belongs to the event loop it is first used in."""
+class VettingResolver:
+    """What is asked for addresses before they are dialled. Belongs to the event loop it is first used in."""
 
     def __init__(
         self,
@@ -101,27 +99,12 @@ class VettingResolver(AbstractResolver):
         self._was_found: OrderedDict[str, bool] = OrderedDict()  # the one asked for last stands last
         self._running: dict[str, asyncio.Future[Sequence[str] | Exception]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str) -> Sequence[str]:
         """Vetted addresses of `host`. Raises NotVetted or LookupFailed, both OSError."""
         addresses = ["127.0.0.1", "::1"] if host == "localhost" else await self._addresses(host)
         for address in addresses:
             self.vet(address, host=host)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses[:DIALLED_ADDRESSES]
-        ]
-
-    async def close(self) -> None:
-        """Nothing to release: a lookup still running ends by itself, unheard."""
+        return addresses[:DIALLED_ADDRESSES]
 
     def vet(self, address: str, *, host: str | None = None) -> None:
         """Raises NotVetted, naming the address, if webhooks may not be sent there."""
