@@ -37,6 +37,11 @@ ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)
         (b"caf\xe9", "latin1", "café"),
         (b"a\0b", "latin1", "a\u2400b"),
         (b"caf\xe9", "ascii", MARK + "café"),
+        (b"a\tb\r\n", "ascii", "a\tb\r\n"),
+        (b"[$@]", "ascii", "[$@]"),
+        (b"\x1b\x281\x1b\x29 \x00 home", "ascii", "{1} @ home"),  # GSM 7-bit that calls itself ASCII
+        (b"caf\x05", "ascii", "café"),
+        (b"padded\0\0", "ascii", "padded\u2400\u2400"),
         ("café".encode(), "utf8", "café"),
         (b"\xff", "utf8", MARK + "ÿ"),
         (b"\xbf\xe0\xd8", "cyrillic", "При"),

@@ -8,6 +8,8 @@ Rules:
 3. Octets that their coding has no character for make the whole text Latin-1 behind the mark U+FFFD.
 4. Binary octets are shown as text where they are printable ASCII, else in hexadecimal.
 5. NUL, which databases refuse, is shown as U+2400.
+6. ASCII with control characters other than tab, line feed and carriage return, or a NUL in its middle, is no ASCII:
+   node-smpp, left to choose, writes GSM 7-bit under the data_coding of ASCII.
 """
 
 import codecs
@@ -37,6 +39,7 @@ _ENCODED = str.maketrans(
     {character: chr(septet) for septet, character in enumerate(GSM7_ALPHABET) if character != ESCAPE}
     | {character: ESCAPE + chr(septet) for character, septet in GSM7_EXTENSION.items()}
 )
+_is_gsm7_after_all = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]|\x00(?!\x00*\Z)").search
 
 
 def decode(octets: bytes, coding: Coding) -> str:
@@ -75,7 +78,7 @@ def join(parts: Sequence[tuple[int, bytes, Coding]], *, total: int) -> str:
 
 
 def _decoded(octets: bytes, coding: Coding) -> str:
-    if coding == "gsm7":
+    if coding == "gsm7" or (coding == "ascii" and _is_gsm7_after_all(octets)):
         return _from_gsm7(octets)
     if coding == "ucs2":
         return _from_ucs2(octets)
