@@ -36,7 +36,7 @@ help:
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
 	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
-	@echo "make test-peers       against other people's software (Node.js; installs it on Debian as root)"
+	@echo "make test-peers       against other people's software (Node.js, Kannel; installs them on Debian as root)"
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
 	@echo "make lint    ruff and mypy"
 	@echo "make prove   the promises of docs/, put to the proof"
@@ -67,9 +67,12 @@ test-browser: $(BROWSER)
 screenshots: $(BROWSER)
 	$(BIN)/python -m pytest --quiet tests/browser/take_screenshots.py $(ARGS)
 
+# The carriers' tests are run once more, npm's `smpp` being the SMSC.
 test-peers: $(DEV)
 	@sh tests/peers/install.sh
-	$(BIN)/python -m pytest --quiet tests/peers $(ARGS)
+	DTMF_TEST_SMSC="node tests/peers/smsc.mjs" \
+	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile tests/peers \
+	  $(addprefix tests/smpp/test_,deliver.py health.py kill.py links.py submit.py) $(ARGS)
 
 test-namespaces: $(DEV)
 	@if ! command -v ip >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -1,11 +1,13 @@
-"""The SMSC of examples/smpp_smsc as a process of its own, in a test's hands."""
+"""An SMSC as a process of its own, in a test's hands: that of examples/smpp_smsc, or the one DTMF_TEST_SMSC starts."""
 
 import json
+import os
 import queue
+import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,16 @@ from dtmf_server.carriers.smpp.codec import decode, encode
 from dtmf_server.carriers.smpp.pdu import Pdu
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "smpp_smsc" / "smsc.py"
+COMMAND = shlex.split(os.environ.get("DTMF_TEST_SMSC", "")) or [sys.executable, str(PROGRAM)]
 TIMEOUT_S = 60.0
 
 
 class Smsc:
     """A context manager: the process ends with the block."""
 
-    def __init__(self, port: int = 0, *certificate: str) -> None:
+    def __init__(self, port: int = 0, *certificate: str, command: Sequence[str] = COMMAND) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(port), *certificate],
+            [*command, str(port), *certificate],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
