@@ -46,17 +46,14 @@ const octets = (hex) => Buffer.from(hex, "hex");
 const bound = (systemId, ...not) =>
   [...connections.values()].find((s) => s.bind && !not.includes(s.bind) && (!systemId || s.systemId === systemId));
 
-// npm keeps no octets of what it has read.
+// npm keeps no octets of what it has read, and takes the beginning of a PDU for all of it when the stream ends there.
 const fromStream = smpp.PDU.fromStream;
 smpp.PDU.fromStream = (stream, length) => {
-  let rest;
-  const pdu = fromStream({ read: (size) => (rest = stream.read(size)) }, length);
-  if (pdu) {
-    const head = Buffer.alloc(4);
-    head.writeUInt32BE(length);
-    Object.defineProperty(pdu, "octets", { value: Buffer.concat([head, rest]) });
-  }
-  return pdu;
+  const rest = stream.read(length - 4);
+  if (rest?.length !== length - 4) return false;
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(length);
+  return Object.defineProperty(fromStream({ read: () => rest }, length), "octets", { value: Buffer.concat([head, rest]) });
 };
 
 function serve(session) {

@@ -55,7 +55,13 @@ class Service:
     the block."""
 
     def __init__(
-        self, data: Path, *arguments: str | Path, port: int = 0, command: str = "run", program: list[str] = COMMAND
+        self,
+        data: Path,
+        *arguments: str | Path,
+        port: int = 0,
+        command: str = "run",
+        program: list[str] = COMMAND,
+        **env: str,
     ) -> None:
         where = [] if command == "worker" else ["--port", str(port)]
         self._arguments = [command, "--data", str(data), *where, *map(str, arguments)]
@@ -67,7 +73,7 @@ class Service:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment(**env),
         )
         self._readers = [
             threading.Thread(target=self._read, args=pair, daemon=True)

@@ -59,7 +59,7 @@ class SmppCarrier:
         wall_us: Callable[[], int],
     ) -> None:
         self.name, self._smsc = smsc.name, smsc
-        live: set[int] = set()
+        live: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
         self._links = [
             Link(
                 _endpoint(smsc, bind),

@@ -51,9 +51,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The bind is over: close the socket."""
+    """The bind is over: close the socket. `refused`: the SMSC did not want it."""
 
     reason: str
+    refused: bool = False
 
 
 Event = Bound | Arrived | Submitted | Unreadable | Closed

@@ -26,9 +26,10 @@ log = logging.getLogger("dtmf.smpp")
 READ_SIZE = 1 << 17
 BATCH_MAX = 500
 UNSTORED_MAX = 2000  # beyond it the socket is not read: the SMSC waits
-CONNECT_S = 10.0
+CONNECT_S = 5.0
 GOODBYE_S = 1.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+# A network that is there again is used within seconds; an SMSC that refuses us is not asked again and again.
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_REFUSED_S = 0.5, 2.0, 30.0
 STEADY_S = 60.0  # a bind that lasted so long begins again with the first pause
 
 
@@ -50,7 +51,7 @@ Reading = Callable[[Arrived, int], Arrival | Receipt | None]
 
 
 class Link:
-    """One bind of a carrier, again and again. `live` has the ids of all the carrier's connections that are up."""
+    """One bind of a carrier, again and again. `live` has all the carrier's connections, by their ids."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Link:
         traffic: Traffic,
         *,
         reading: Reading,
-        live: set[int],
+        live: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]],
         new_id: Callable[[], int],
         uniform: Callable[[], float],
         wall_us: Callable[[], int],
@@ -92,21 +93,20 @@ class Link:
 
     async def run(self, intake: Intake) -> None:
         """Binds, and binds again after each end, until cancelled."""
-        pause_s = FIRST_PAUSE_S
+        pause_s = 0.0
         while True:
             started_s = time.monotonic()
-            reason = await self._serve(intake)
+            ended = await self._serve(intake)
             self.traffic.errors += 1
-            self.traffic.move("down", at_us=self._wall_us(), reason=reason)
-            log.warning("%s is down: %s", self.traffic.link, reason)
-            if time.monotonic() - started_s > STEADY_S:
-                pause_s = FIRST_PAUSE_S
+            self.traffic.move("down", at_us=self._wall_us(), reason=ended.reason)
+            log.warning("%s is down: %s", self.traffic.link, ended.reason)
+            steady = time.monotonic() - started_s > STEADY_S
+            pause_s = pause_after(pause_s, steady=steady, refused=ended.refused)
             # Half to all of the pause: links that fell together do not come back together.
             await asyncio.sleep(pause_s * (0.5 + self._uniform() / 2))
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    async def _serve(self, intake: Intake) -> str:
-        """One connection from dialling to its end; why it ended."""
+    async def _serve(self, intake: Intake) -> Closed:
+        """One connection from dialling to its end; how it ended."""
         endpoint, link_id = self.endpoint, self._new_id()
         self.traffic.move("connecting", at_us=self._wall_us())
         try:
@@ -115,13 +115,13 @@ class Link:
                     endpoint.host, endpoint.port, ssl=endpoint.tls, limit=READ_SIZE
                 )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            return f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})"
-        self._live.add(link_id)
+            return Closed(f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})")
+        self._live[link_id] = reader, writer
         self._connection = _Connection(self, reader, writer, intake, link_id)
         try:
             return await self._connection.run()
         finally:
-            self._live.discard(link_id)
+            del self._live[link_id]
             self._connection = None
             writer.transport.abort()
 
@@ -140,8 +140,11 @@ class Link:
         return self._reading(arrived, link_id)
 
     def links_up(self) -> Collection[int]:
-        """The carrier's connections that are up."""
-        return frozenset(self._live)
+        """The carrier's connections that are up. One that has just ended is not, though its task does not know yet: the
+        SMSC may have brought what it left over another one in the same moment."""
+        return frozenset(
+            link_id for link_id, (reader, writer) in self._live.items() if not (reader.at_eof() or writer.is_closing())
+        )
 
 
 class _Connection:
@@ -159,10 +162,10 @@ class _Connection:
         self._room.set()
         self._submits: dict[int, asyncio.Future[Submitted]] = {}
         self._key = 0
-        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._over: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
-    async def run(self) -> str:
-        """Serves until the session is closed; why it was."""
+    async def run(self) -> Closed:
+        """Serves until the session is closed; how it was."""
         self.session.start(time.monotonic())
         self._flush()
         tasks = [asyncio.create_task(work()) for work in (self._read, self._store, self._tick)]
@@ -262,7 +265,7 @@ class _Connection:
                 if not future.done():
                     future.set_result(event)
             elif isinstance(event, Closed) and not self._over.done():
-                self._over.set_result(event.reason)
+                self._over.set_result(event)
             self._link.note(event)
         if len(self._unstored) >= UNSTORED_MAX:
             self._room.clear()
@@ -278,6 +281,13 @@ class _Connection:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
                 await asyncio.shield(self._over)
+
+
+def pause_after(before_s: float, *, steady: bool, refused: bool) -> float:
+    """How long to wait for the next connection: twice as long as before this one (0: it was the first)."""
+    if steady or not before_s:
+        return FIRST_PAUSE_S
+    return min(before_s * 2, LONGEST_REFUSED_S if refused else LONGEST_PAUSE_S)
 
 
 def _said(error: BaseException) -> str:

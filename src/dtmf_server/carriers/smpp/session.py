@@ -203,7 +203,7 @@ class Session:
             return
         self._answer_by_s = None
         if pdu.status or pdu.command == Command.GENERIC_NACK:
-            self._close(f"the SMSC refused the bind: {words(pdu.status)}")
+            self._close(f"the SMSC refused the bind: {words(pdu.status)}", refused=True)
             return
         self.state = State.BOUND
         self._events.append(Bound(getattr(pdu.body, "system_id", "")))
@@ -251,7 +251,7 @@ class Session:
         elif not error.command & RESPONSE:
             self._nack(Status.ESME_RINVCMDLEN, error.sequence)
 
-    def _close(self, reason: str) -> None:
+    def _close(self, reason: str, *, refused: bool = False) -> None:
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
@@ -261,7 +261,7 @@ class Session:
             self._events.append(Submitted(submit.key, submit.throttled or Status.ESME_RMSGQFUL))
         self._unanswered.clear()
         self._waiting.clear()
-        self._events.append(Closed(reason))
+        self._events.append(Closed(reason, refused))
 
     def _ask(self, command: Command, body: Body, now_s: float) -> None:
         self._answer_by_s = now_s + self.times.response_s
