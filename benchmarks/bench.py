@@ -14,6 +14,7 @@ NAMES = (
     "rentals",
     "account",
     "number",
+    "deposits",
     "deliveries",
     "live",
     "website",

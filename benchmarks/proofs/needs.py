@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.environments import CACHE
@@ -56,6 +57,21 @@ def network_namespaces() -> None:
     if _run(["ip", "netns", "add", probe]) != 0:
         raise NotRun("it needs network namespaces, and `ip netns add` is refused here")
     _run(["ip", "netns", "delete", probe])
+
+
+_building = threading.Lock()
+
+
+def bitcoind() -> Mapping[str, str]:
+    """Bitcoin Core: the one that BITCOIND names, one in PATH, or one built once."""
+    from bitcoin.bitcoind import NoBitcoind  # type: ignore[import-not-found]  # tests/bitcoin: found at run time
+    from bitcoin.bitcoind import bitcoind as found
+
+    with _building:
+        try:
+            return {"DTMF_TEST_BITCOIND": str(found())}
+        except (NoBitcoind, OSError, subprocess.SubprocessError) as error:
+            raise NotRun(f"it needs Bitcoin Core: {error}") from error
 
 
 def _packages(what: str, names: list[str], *, has: Callable[[], bool]) -> None:

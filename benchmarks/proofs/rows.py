@@ -1,6 +1,6 @@
 """Every promise that is proved so far, with its size, its figures and its bound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.proofs import needs
 from benchmarks.proofs.bad_receivers import bad_receivers
@@ -127,6 +127,39 @@ MALFORMED = Tests(
         Printed("answered badly", r": (\d+) answered badly"),
     ],
 )
+
+
+def _deposits(node: str, *, on: str, but: str, needs: Callable[[], Mapping[str, str]] = dict) -> Tests:
+    """Deposits on a node and on one engine, with all the rest that needs no engine."""
+    return Tests(
+        ["tests/bitcoin", "-k", f"{node} and not {but}"],
+        full={"DTMF_TEST_REORGS": "1000"},
+        small={"DTMF_TEST_REORGS": "15"},
+        printed=[
+            Printed("reorganisations", r"(\d+) reorganisations", None),
+            Printed("times the node was down", r"node down (\d+) times", None),
+            Printed("deposits", r" (\d+) deposits:", None),
+            Printed("wrong sats", r"(\d+) sats wrong"),
+            Printed("double reversals", r"(\d+) double reversals"),
+            Printed("missed deposits", r"(\d+) deposits missed"),
+        ],
+        on=f"{on} and {'Bitcoin Core' if node == 'core' else 'a node of its shape'}",
+        needs=needs,
+    )
+
+
+SHAPED = Together(
+    (
+        _deposits("shaped", on="sqlite", but="postgresql"),
+        _deposits("shaped", on="postgresql", but="sqlite"),
+    )
+)
+CORE = Together(
+    (
+        _deposits("core", on="sqlite", but="postgresql", needs=needs.bitcoind),
+        _deposits("core", on="postgresql", but="sqlite", needs=needs.bitcoind),
+    )
+)
 TOKENS = Tests(
     ["tests/api/test_tokens.py"],
     full={"DTMF_TEST_GUESSES": "1000000"},
@@ -236,6 +269,13 @@ ROWS = [
         "Webhooks can't reach inside",
         "a network namespace with canaries: tricky URLs, names whose address flips 1,000 times, redirects inward",
         (INSIDE,),
+    ),
+    Row(
+        14,
+        "Deposits follow the best chain",
+        "1,000 reorganisations of 1 to 6 blocks back and forth, replacements, the node down, behind, forked, moving"
+        " while it is asked; restores from the descriptor",
+        (SHAPED, CORE),
     ),
     Row(15, "Bad input gets a clear error", "10,000 malformed requests; 1,000 per operation", (MALFORMED,)),
     Row(16, "Parsers never crash", "10,000,000 runs of atheris over every reader of the wire", (PARSERS,)),

@@ -51,10 +51,12 @@ class Tests:
     printed: Sequence[Printed] = ()
     failed: str = "failed tests"
     on: str = ""  # the engine, where the figures are those of one alone
+    needs: Callable[[], Mapping[str, str]] = dict  # of the machine: where it is, for the tests; raises NotRun
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
         """Runs them. What failed is a figure too, so that a test without one still gives one."""
-        code, output = run([*PYTEST, *self.of], self.small if small else self.full, bound_s=bound_s)
+        settings = {**(self.small if small else self.full), **self.needs()}
+        code, output = run([*PYTEST, *self.of], settings, bound_s=bound_s)
         if code is None:
             return Outcome([], f"not at its end after {bound_s / 60:.0f} minutes", output[-OUTPUT_KEPT:])
         counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", output)}
