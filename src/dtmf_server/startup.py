@@ -113,7 +113,7 @@ def _fix_chain(db: Database, network: str, descriptor: str) -> None:
 def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     """The chain this database is bound to. One from before that was noted is a sandbox's if it gave addresses."""
     if chain_state.load(tx) is None and deposits.any_address(tx):
-        network, descriptor = "simulated", SANDBOX_DESCRIPTOR
+        network, descriptor = "simulated", SANDBOX_DESCRIPTOR.partition("#")[0]
     return chain_state.fix(tx, network=network, descriptor=descriptor)
 
 

@@ -105,7 +105,7 @@ def _pay(tx: Tx, address: str) -> str:
     owner = deposits.address(tx, address)
     assert owner is not None
     txid = sha256(address.encode()).hexdigest()
-    deposits.add(tx, txid=txid, vout=0, owner=owner, amount=1, height=0, now_us=START_US)
+    deposits.add(tx, txid=txid, vout=0, owner=owner, amount=1, height=0, coinbase=False, now_us=START_US)
     row = deposits.by_outpoint(tx, txid, 0)
     assert row is not None
     deposits.set_status(tx, row["id"], status="credited", alternations=1)

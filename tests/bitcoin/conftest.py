@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from bitcoin.core_node import CoreNode
+from bitcoin.core_node import MINED_AT_FIRST, CoreNode
+from bitcoin.hardware_wallet import HardwareWallet
+from bitcoin.operating import write_configuration
 from bitcoin.shaped_node import ShapedNode
+from dtmf_server import cli
 from dtmf_server.bitcoin.core_rpc import CoreChain
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR
+from dtmf_server.bitcoin.descriptor import deriver
 from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain_state
@@ -19,6 +24,8 @@ from dtmf_server.workers.chain import look, ours
 BITCOIND = os.environ.get("DTMF_TEST_BITCOIND")
 Node = ShapedNode | CoreNode
 Look = Callable[[], Awaitable[str | None]]
+LookAt = Callable[..., Awaitable[str | None]]
+Another = Callable[..., Node]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +43,7 @@ def shaped() -> Iterator[ShapedNode]:
     made = ShapedNode()
     made.start()
     yield made
-    made.stop()
+    made.close()
 
 
 @pytest.fixture(params=["shaped", *(["core"] if BITCOIND else [])])
@@ -47,11 +54,41 @@ def node(request: pytest.FixtureRequest) -> Node:
 
 
 @pytest.fixture
-def following(runtime: Runtime) -> Runtime:
+def another(node: Node) -> Iterator[Another]:
+    """Starts a further node of the same kind, with a chain of its own of so many blocks."""
+    with ExitStack() as stack:
+
+        def start(*options: str, blocks: int = MINED_AT_FIRST) -> Node:
+            if isinstance(node, CoreNode):
+                assert BITCOIND is not None
+                made: Node = CoreNode(BITCOIND, *options, blocks=blocks)
+            else:
+                made = ShapedNode(blocks, seed=6)
+                made.start()
+            stack.callback(made.close)
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def following(runtime: Runtime, wallet: HardwareWallet) -> Runtime:
     """The service with a real chain."""
-    runtime.db.write_now(partial(chain_state.fix, network="regtest", descriptor=SANDBOX_DESCRIPTOR))
-    depths = ((0, 2), (10_000_000, 4))
-    return replace(runtime, settings=replace(runtime.settings, network="regtest", confirmations=depths))
+    descriptor = wallet.descriptor.partition("#")[0]
+    runtime.db.write_now(partial(chain_state.fix, network="regtest", descriptor=descriptor))
+    settings = replace(runtime.settings, network="regtest", confirmations=((0, 2), (10_000_000, 4)))
+    return replace(runtime, settings=settings, derive=deriver(wallet.descriptor, "regtest"))
+
+
+@pytest.fixture
+async def look_at(following: Runtime) -> LookAt:
+    """A look at the node with this address, which the service has not looked at before."""
+
+    async def look_once(url: str, network: str = "regtest") -> str | None:
+        async with Rpc(url) as rpc:
+            return await look(following, CoreChain(rpc, network, partial(ours, following)))
+
+    return look_once
 
 
 @pytest.fixture
@@ -60,3 +97,31 @@ async def look_now(following: Runtime, node: Node) -> AsyncIterator[Look]:
     async with Rpc(node.url) as rpc:
         chain = CoreChain(rpc, "regtest", partial(ours, following))
         yield partial(look, following, chain)
+
+
+@pytest.fixture
+def wallet() -> HardwareWallet:
+    """The operator's, another one in each test: nobody else has paid to its addresses."""
+    return HardwareWallet()
+
+
+@pytest.fixture
+def settings(node: Node, wallet: HardwareWallet, tmp_path: Path) -> Path:
+    """The configuration of a service on this node."""
+    write_configuration(tmp_path / "dtmf.toml", node.url, wallet.descriptor, mode="production")
+    return tmp_path / "dtmf.toml"
+
+
+@pytest.fixture
+def command(
+    settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `dtmf-server` with this configuration: exit status, output, errors."""
+    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main([*arguments, "--config", str(settings)])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run

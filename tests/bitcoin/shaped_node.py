@@ -1,25 +1,29 @@
-"""A Bitcoin node in this process: a tree of blocks and a mempool, behind the JSON-RPC of Bitcoin Core.
+"""A Bitcoin node in this process: a tree of blocks and a mempool, behind the JSON-RPC of Bitcoin Core (shaped_rpc.py).
 
 It knows no consensus rules but those that deposits meet: the longest chain that is not invalidated is the best, a
-block takes transactions out of the mempool with all that conflict, an invalidated one gives them back. Bytes are
-real: blocks and transactions as embit writes them. `make test-bitcoin` runs the same tests against Bitcoin Core.
+block takes transactions out of the mempool with all that conflict, an invalidated one gives them back, but for its
+miner's. Bytes are real: blocks and transactions as embit writes them. `make test-bitcoin` runs the same tests against
+Bitcoin Core.
 """
 
 import hashlib
-import json
 import random
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from embit import compact
-from embit.networks import NETWORKS
+from embit.ec import PrivateKey
 from embit.script import Script, address_to_scriptpubkey
 from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
+from bitcoin.shaped_rpc import RpcServer
+
 ELSEWHERE = Script(bytes.fromhex("0014") + bytes(20))
 NULL = bytes(32)
+SUBSIDY = 5_000_000_000
+
+Outpoint = tuple[bytes, int]
 
 
 @dataclass(frozen=True)
@@ -30,266 +34,161 @@ class TreeBlock:
     hash: str
     previous: str
     raw: bytes
-    transactions: list[Transaction] = field(default_factory=list)
-
-
-class Refused(Exception):
-    """An error of the RPC."""
-
-    def __init__(self, code: int, message: str) -> None:
-        self.code = code
-        super().__init__(message)
+    transactions: dict[str, Transaction] = field(default_factory=dict)
 
 
 class ShapedNode:
-    """The node and its RPC server. `url` is its address while it is started."""
+    """The node. `url` is its address while it is started."""
 
     network = "regtest"
 
-    def __init__(self, blocks: int = 20) -> None:
-        self._random = random.Random(5)
-        self._tree: dict[str, TreeBlock] = {}
-        self._invalid: set[str] = set()
-        self._mempool: dict[str, Transaction] = {}
-        self._lock = threading.RLock()
+    def __init__(self, blocks: int = 20, seed: int = 5) -> None:
+        self._random = random.Random(seed)
+        self._server = RpcServer(self)
+        self.lock = threading.RLock()
+        self.tree: dict[str, TreeBlock] = {}
+        self.chain: list[TreeBlock] = []  # the best one, from its first block
+        self.mempool: dict[str, Transaction] = {}
         self.pruned_below = 0
-        self.asked: list[str] = []
-        self._server: ThreadingHTTPServer | None = None
-        self._port = 0
-        self._best = self._add("0" * 64, 0, [])
+        self.downloads = blocks == 0  # in its initial block download
+        self.loads = False  # its mempool, from its disk
+        self._known: dict[str, Transaction] = {}
+        self._invalid: set[str] = set()
+        self._extend([], ELSEWHERE)
         self.mine(blocks)
-
-    # --- what tests do -----------------------------------------------------------------------------------------
-
-    @property
-    def answers(self) -> bool:
-        """Whether it is started."""
-        return self._server is not None
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://user:pass@127.0.0.1:{self._port}"
+        return f"http://user:pass@127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
         """Begins to answer, on the same port as before."""
-        self._server = _QuietServer(("127.0.0.1", self._port), _handler(self))
-        self._port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self._server.start()
 
     def stop(self) -> None:
         """Stops answering."""
-        if self._server is not None:
-            stopped, self._server = self._server, None
-            stopped.shutdown()
-            stopped.server_close()
+        self._server.stop()
+
+    def close(self) -> None:
+        """The same."""
+        self.stop()
+
+    def prune(self, below: int) -> None:
+        """Forgets the blocks below that height."""
+        self.pruned_below = below
+
+    # --- payments ----------------------------------------------------------------------------------------------
 
     def pay(self, address: str, sats: int) -> str:
         """The id of a new transaction in the mempool that pays an address, as its first output."""
-        return self._broadcast([_input(self._random)], address_to_scriptpubkey(address), sats)
+        return self.pay_all([(address, sats)])
+
+    def pay_all(self, outputs: list[tuple[str, int]]) -> str:
+        """The id of a new transaction in the mempool that has these outputs, and change behind them."""
+        paid = [TransactionOutput(sats, address_to_scriptpubkey(address)) for address, sats in outputs]
+        return self._broadcast([_input(self._random.randbytes(32), 0)], [*paid, TransactionOutput(5000, ELSEWHERE)])
+
+    def spend(self, txid: str, vout: int, _key: PrivateKey) -> str:
+        """The id of a transaction in the mempool by which the owner of an output moves its coins elsewhere."""
+        return self._broadcast([_input(bytes.fromhex(txid), vout)], [TransactionOutput(1000, ELSEWHERE)])
 
     def spend_elsewhere(self, txid: str) -> str:
         """The id of a transaction in the mempool that spends what another did, to somebody else, and replaces it."""
-        known = [*self._mempool.values(), *(tx for block in self._tree.values() for tx in block.transactions)]
-        inputs = next(tx.vin for tx in known if tx.txid().hex() == txid)
-        return self._broadcast(inputs, ELSEWHERE, 1000)
+        return self._broadcast(self._known[txid].vin, [TransactionOutput(self._random.randrange(900), ELSEWHERE)])
 
-    def mine(self, count: int = 1, *, empty: bool = False) -> None:
-        """New blocks on the best chain; the first takes the mempool in, unless it is to be empty."""
-        with self._lock:
+    def _broadcast(self, inputs: list[TransactionInput], outputs: list[TransactionOutput]) -> str:
+        transaction = Transaction(2, inputs, outputs, 0)
+        txid = str(transaction.txid().hex())
+        with self.lock:
+            self._drop_conflicting([transaction])
+            self.mempool[txid] = self._known[txid] = transaction
+        return txid
+
+    def _drop_conflicting(self, taken: Iterable[Transaction]) -> None:
+        spent = {outpoint for transaction in taken for outpoint in spent_by(transaction)}
+        self.mempool = {txid: tx for txid, tx in self.mempool.items() if not spent & spent_by(tx)}
+
+    # --- the chain ---------------------------------------------------------------------------------------------
+
+    def mine(self, count: int = 1, *, empty: bool = False, to: str | None = None) -> None:
+        """New blocks on the best chain, their coins to an address; the first takes the mempool in, unless it is to be
+        empty."""
+        reward = address_to_scriptpubkey(to) if to else ELSEWHERE
+        with self.lock:
             for _ in range(count):
-                taken = [] if empty else list(self._mempool.values())
-                self._best = self._add(self._best.hash, self._best.height + 1, taken)
-                self._drop_conflicting(taken)
+                self._extend([] if empty else list(self.mempool.values()), reward)
 
     def undo(self, count: int) -> str:
         """Invalidates the last blocks, whose transactions wait again; the hash of the lowest of them."""
-        with self._lock:
-            lost: list[TreeBlock] = []
-            for _ in range(count):
-                lost.insert(0, self._best)
-                self._best = self._tree[self._best.previous]
+        with self.lock:
+            lost = self.chain[-count:]
+            del self.chain[-count:]
             self._invalid.add(lost[0].hash)
-            for block in lost:
-                self._mempool |= {tx.txid().hex(): tx for tx in block.transactions[1:]}
+            self._wait_again(lost)
             return lost[0].hash
 
     def redo(self, hash_: str) -> None:
         """Allows an invalidated block again: the longest chain is the best, the older one of two as long."""
-        with self._lock:
+        with self.lock:
             self._invalid.discard(hash_)
-            longest = max((block for block in self._tree.values() if self._valid(block)), key=lambda b: b.height)
-            if longest.height > self._best.height:
-                self._best = longest
-                for block in self._chain():
-                    self._drop_conflicting(block.transactions)
+            longest = max((block for block in self.tree.values() if self._valid(block)), key=lambda b: b.height)
+            if longest.height < len(self.chain):
+                return
+            branch = [longest]
+            while not self._is_best(branch[-1].previous):
+                branch.append(self.tree[branch[-1].previous])
+            lost = self.chain[branch[-1].height :]
+            self.chain[branch[-1].height :] = reversed(branch)
+            self._wait_again(lost)
+            for block in branch:
+                self._drop_conflicting(block.transactions.values())
 
     def tip(self) -> tuple[int, str]:
         """Height and hash of the best block."""
-        return self._best.height, self._best.hash
+        return self.chain[-1].height, self.chain[-1].hash
 
-    def depth(self, txid: str) -> int:
-        """How many confirmations a transaction has, -1 for one that is gone."""
-        for block in self._chain():
-            if any(tx.txid().hex() == txid for tx in block.transactions):
-                return self._best.height - block.height + 1
-        return 0 if txid in self._mempool else -1
+    def depths(self, txids: Iterable[str]) -> dict[str, int]:
+        """How many confirmations each transaction has, -1 for one that is gone."""
+        wanted, height = set(txids), len(self.chain) - 1
+        found = {txid: 0 if txid in self.mempool else -1 for txid in wanted}
+        for block in self.chain:
+            found |= dict.fromkeys(wanted & block.transactions.keys(), height - block.height + 1)
+        return found
 
-    # --- the RPC -----------------------------------------------------------------------------------------------
-
-    def answer(self, method: str, parameters: list[Any]) -> Any:
-        """The result of a call."""
-        with self._lock:
-            self.asked.append(method)
-            call = getattr(self, f"_{method}", None)
-            if call is None:
-                raise Refused(-32601, "Method not found")
-            return call(*parameters)
-
-    def _getblockchaininfo(self) -> dict[str, Any]:
-        return {"chain": self.network, "blocks": self._best.height, "bestblockhash": self._best.hash}
-
-    def _getblockhash(self, height: int) -> str:
-        chain = self._chain()
-        if not 0 <= height < len(chain):
-            raise Refused(-8, "Block height out of range")
-        return chain[height].hash
-
-    def _getblockheader(self, hash_: str) -> dict[str, Any]:
-        if hash_ not in self._tree:
-            raise Refused(-5, "Block not found")
-        return {"hash": hash_, "height": self._tree[hash_].height}
-
-    def _getblock(self, hash_: str, verbosity: int) -> str:
-        assert verbosity == 0
-        if hash_ not in self._tree:
-            raise Refused(-5, "Block not found")
-        if self._tree[hash_].height < self.pruned_below:
-            raise Refused(-1, "Block not available (pruned data)")
-        return self._tree[hash_].raw.hex()
-
-    def _getrawmempool(self) -> list[str]:
-        return list(self._mempool)
-
-    def _getrawtransaction(self, txid: str) -> str:
-        if txid not in self._mempool:
-            raise Refused(-5, "No such mempool transaction")
-        return str(self._mempool[txid].serialize().hex())
-
-    def _gettxout(self, txid: str, vout: int, include_mempool: bool) -> dict[str, Any] | None:
-        for block in self._chain():
-            for tx in block.transactions:
-                if tx.txid().hex() == txid and vout < len(tx.vout):
-                    return self._txout(tx, vout, self._best.height - block.height + 1)
-        if include_mempool and txid in self._mempool and vout < len(self._mempool[txid].vout):
-            return self._txout(self._mempool[txid], vout, 0)
-        return None
-
-    def _scantxoutset(self, action: str, wanted: list[dict[str, Any]]) -> dict[str, Any]:
-        from dtmf_server.bitcoin.descriptor import deriver
-
-        assert action == "start"
-        scripts = set()
-        for one in wanted:
-            derive = deriver(one["desc"], self.network)
-            first, last = one["range"]
-            scripts |= {derive(index)[1] for index in range(first, last + 1)}
-        found = [
-            {"txid": tx.txid().hex(), "vout": vout, "scriptPubKey": out.script_pubkey.data.hex(),
-             "amount": out.value / 100_000_000, "height": block.height}
-            for block in self._chain()
-            for tx in block.transactions
-            for vout, out in enumerate(tx.vout)
-            if out.script_pubkey.data in scripts
-        ]  # fmt: skip
-        return {"success": True, "height": self._best.height, "bestblock": self._best.hash, "unspents": found}
-
-    # --- the tree ----------------------------------------------------------------------------------------------
-
-    def _txout(self, tx: Transaction, vout: int, confirmations: int) -> dict[str, Any]:
-        out = tx.vout[vout]
-        script = {"hex": out.script_pubkey.data.hex(), "address": out.script_pubkey.address(NETWORKS["regtest"])}
-        return {"confirmations": confirmations, "value": out.value / 100_000_000, "scriptPubKey": script}
-
-    def _broadcast(self, inputs: list[TransactionInput], script: Script, sats: int) -> str:
-        transaction = Transaction(2, inputs, [TransactionOutput(sats, script), TransactionOutput(5000, ELSEWHERE)], 0)
-        with self._lock:
-            self._drop_conflicting([transaction])
-            txid = str(transaction.txid().hex())
-            self._mempool[txid] = transaction
-        return txid
-
-    def _drop_conflicting(self, taken: list[Transaction]) -> None:
-        spent = {(i.txid, i.vout) for tx in taken for i in tx.vin}
-        for txid, tx in list(self._mempool.items()):
-            if any((i.txid, i.vout) in spent for i in tx.vin):
-                del self._mempool[txid]
-
-    def _add(self, previous: str, height: int, taken: list[Transaction]) -> TreeBlock:
+    def _extend(self, taken: list[Transaction], reward: Script) -> None:
+        """A block on the best chain."""
+        previous, height = (self.chain[-1].hash if self.chain else "0" * 64), len(self.chain)
         coinbase = TransactionInput(NULL, 0xFFFFFFFF, Script(self._random.randbytes(8)))
-        transactions = [Transaction(2, [coinbase], [TransactionOutput(50, ELSEWHERE)], 0), *taken]
+        transactions = [Transaction(2, [coinbase], [TransactionOutput(SUBSIDY, reward)], 0), *taken]
         header = (2).to_bytes(4, "little") + bytes.fromhex(previous)[::-1] + self._random.randbytes(44)
         raw = header + compact.to_bytes(len(transactions)) + b"".join(tx.serialize() for tx in transactions)
         hash_ = hashlib.sha256(hashlib.sha256(header).digest()).digest()[::-1].hex()
-        block = TreeBlock(height, hash_, previous, raw, transactions)
-        self._tree[hash_] = block
-        return block
+        block = TreeBlock(height, hash_, previous, raw, {tx.txid().hex(): tx for tx in transactions})
+        self.tree[hash_] = block
+        self.chain.append(block)
+        self._drop_conflicting(taken)
+
+    def _wait_again(self, lost: list[TreeBlock]) -> None:
+        for block in lost:
+            self.mempool |= dict(list(block.transactions.items())[1:])
+
+    def _is_best(self, hash_: str) -> bool:
+        height = self.tree[hash_].height
+        return height < len(self.chain) and self.chain[height].hash == hash_
 
     def _valid(self, block: TreeBlock) -> bool:
-        while block.height > 0:
+        while not self._is_best(block.hash):
             if block.hash in self._invalid:
                 return False
-            block = self._tree[block.previous]
+            block = self.tree[block.previous]
         return True
 
-    def _chain(self) -> list[TreeBlock]:
-        """The best chain, from its first block."""
-        blocks = [self._best]
-        while blocks[-1].height:
-            blocks.append(self._tree[blocks[-1].previous])
-        return blocks[::-1]
+
+def spent_by(transaction: Transaction) -> set[Outpoint]:
+    """What a transaction spends."""
+    return {(one.txid, one.vout) for one in transaction.vin}
 
 
-def _input(source: random.Random) -> TransactionInput:
-    return TransactionInput(source.randbytes(32), 0, sequence=0xFFFFFFFD)
-
-
-class _QuietServer(ThreadingHTTPServer):
-    """Callers may hang up: what they stopped waiting for is not worth a word."""
-
-    def handle_error(self, *_arguments: object) -> None:
-        pass
-
-
-def _handler(node: ShapedNode) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            if not node.answers:  # on a connection from before it was stopped
-                self.close_connection = True
-                return
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.headers.get("Authorization") != "Basic dXNlcjpwYXNz":
-                self._send(401, b"")
-                return
-            answers = [self._one(one) for one in asked] if isinstance(asked, list) else self._one(asked)
-            self._send(200, json.dumps(answers).encode())
-
-        def _one(self, asked: dict[str, Any]) -> dict[str, Any]:
-            try:
-                return {"id": asked["id"], "result": node.answer(asked["method"], asked["params"]), "error": None}
-            except Refused as error:
-                return {"id": asked["id"], "result": None, "error": {"code": error.code, "message": str(error)}}
-
-        def _send(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Keeps quiet."""
-
-    return Handler
+def _input(txid: bytes, vout: int) -> TransactionInput:
+    return TransactionInput(txid, vout, sequence=0xFFFFFFFD)

@@ -1,45 +1,14 @@
 """Deposits follow the best chain of a node, whatever it does: on one of the RPC's shape, and on Bitcoin Core."""
 
-import os
-import random
-
 import pytest
 
-from bitcoin.conftest import Look, Node
-from bitcoin.plain_deposits import PlainDeposits
-from dtmf_server.core.errors import DepositsUnavailable
-from dtmf_server.operations import account, deposit, verify
+from bitcoin.conftest import Another, Look, LookAt, Node
+from bitcoin.renter import Renter, books_are_right
+from bitcoin.shaped_node import ShapedNode
+from dtmf_server.bitcoin.chain import BLOCKS_PER_STEP
+from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state, events
-from harness import open_account
-
-REORGS = int(os.environ.get("DTMF_TEST_REORGS", "15"))
-
-
-class Renter:
-    """An account, and what it sees of its deposits."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self.id = open_account(runtime.db, seed=random.getrandbits(40))
-
-    def address(self) -> str:
-        derive, now_us = self._runtime.derive, self._runtime.clock.wall_us()
-        assert derive is not None
-        return self._runtime.db.write_now(lambda tx: deposit.new_address(tx, self.id, derive=derive, now_us=now_us))
-
-    def balance(self) -> int:
-        now_us = self._runtime.clock.wall_us()
-        return self._runtime.db.read_now(lambda tx: account.balance(tx, self.id, now_us=now_us))
-
-    def deposits(self) -> dict[str, tuple[str, int]]:
-        """Status and confirmations of each, by transaction."""
-        rows = self._runtime.db.read_now(lambda tx: deposit.deposits_of(tx, self.id))
-        return {row["txid"]: (row["status"], depth) for row, depth in rows}
-
-    def kinds(self) -> list[str]:
-        rows = self._runtime.db.read_now(lambda tx: events.of_account(tx, self.id, after=0, limit=100))
-        return [row["kind"] for row in rows]
+from dtmf_server.storage import chain_state
 
 
 @pytest.fixture
@@ -47,10 +16,6 @@ async def renter(following: Runtime, look_now: Look) -> Renter:
     """An account of a service that has reached the tip."""
     assert await look_now() is None
     return Renter(following)
-
-
-def books_are_right(runtime: Runtime) -> bool:
-    return runtime.db.read_now(verify.differences) == []
 
 
 async def test_no_address_is_given_before_the_chain_was_followed(following: Runtime, node: Node, look_now: Look):
@@ -203,29 +168,113 @@ async def test_a_rescan_finds_what_was_forgotten_and_credits_nothing_twice(
     assert books_are_right(following)
 
 
-async def test_reorganisations_back_and_forth_leave_exactly_what_the_best_chain_pays(
+async def test_a_payment_that_was_gone_is_pending_as_soon_as_it_is_back(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
-    """Row 14 of the promises: payments, blocks, reorganisations of 1 to 6 blocks, replacements, at random."""
-    seed = random.randrange(2**32)
-    chance, plain = random.Random(seed), PlainDeposits(node)
-    reorganised = 0
-    while reorganised < REORGS:
-        for _ in range(chance.randrange(3)):
-            plain.pay(renter.address() if chance.random() < 0.2 or not plain.addresses else None, chance)
-        match chance.randrange(4):
-            case 0:
-                plain.mine(chance.randrange(1, 3), empty=chance.random() < 0.3)
-            case 1:
-                plain.replace(chance)
-            case _:
-                plain.reorganise(chance)
-                reorganised += 1
-        if chance.random() < 0.8:
-            assert await look_now() is None, f"seed {seed}"
-            assert renter.balance() == plain.looked(), f"seed {seed}"
-    assert await look_now() is None
-    wrong = renter.balance() - plain.looked()
-    twice = len(following.db.read_now(verify.differences))
-    print(f"seed {seed}, {reorganised} reorganisations: {wrong} sats wrong, {twice} differences in the books")
-    assert (wrong, twice) == (0, 0)
+    txid = node.pay(renter.address(), 5000)
+    node.mine()
+    await look_now()
+    lowest = node.undo(1)
+    node.spend_elsewhere(txid)
+    await look_now()
+    assert renter.deposits() == {txid: ("gone", 0)}
+    node.redo(lowest)
+    node.undo(1)
+    await look_now()
+    assert renter.deposits() == {txid: ("pending", 0)}
+    node.mine(2)
+    await look_now()
+    assert (renter.deposits(), renter.balance()) == ({txid: ("credited", 2)}, 5000)
+    assert renter.kinds() == ["deposit.seen", "deposit.gone", "deposit.seen", "deposit.credited"]
+    assert books_are_right(following)
+
+
+async def test_every_output_of_a_transaction_counts_also_two_to_one_address(
+    following: Runtime, node: Node, look_now: Look, renter: Renter
+):
+    other = Renter(following)
+    address = renter.address()
+    txid = node.pay_all([(address, 1000), (other.address(), 2000), (address, 1000)])
+    await look_now()
+    assert (renter.kinds(), other.kinds()) == (["deposit.seen"] * 2, ["deposit.seen"])
+    node.mine(2)
+    await look_now()
+    assert (renter.balance(), other.balance()) == (2000, 2000)
+    assert other.deposits() == {txid: ("credited", 2)}
+    assert books_are_right(following)
+
+
+async def test_an_output_of_nothing_is_no_deposit(following: Runtime, another: Another, look_at: LookAt):
+    node = another("-dustrelayfee=0")
+    assert await look_at(node.url) is None
+    renter = Renter(following)
+    node.pay_all([(renter.address(), 0), (renter.address(), 1000)])
+    await look_at(node.url)
+    assert len(renter.deposits()) == 1
+    node.mine(2)
+    await look_at(node.url)
+    assert renter.balance() == 1000
+
+
+async def test_a_miners_coins_are_credited_when_they_can_be_spent_and_go_with_their_block(
+    following: Runtime, node: Node, look_now: Look, renter: Renter
+):
+    address = renter.address()
+    node.mine(to=address)
+    await look_now()
+    ((lost, standing),) = renter.deposits().items()
+    assert standing == ("pending", 1)
+    node.undo(1)
+    node.mine()
+    node.mine(2, to=address)
+    await look_now()
+    found = renter.deposits()
+    assert found.pop(lost) == ("gone", 0)
+    assert sorted(found.values()) == [("pending", 1), ("pending", 2)]
+    node.mine(97)
+    await look_now()
+    assert sorted(standing for standing, _ in renter.deposits().values()) == ["gone", "pending", "pending"]
+    node.mine()
+    await look_now()
+    assert sorted(standing for standing, _ in renter.deposits().values()) == ["credited", "gone", "pending"]
+    assert renter.balance() > 0
+    assert books_are_right(following)
+
+
+async def test_what_waits_stays_pending_while_many_blocks_are_caught_up_with(
+    following: Runtime, node: Node, look_now: Look, renter: Renter
+):
+    txid = node.pay(renter.address(), 5000)
+    await look_now()
+    node.mine(3 * BLOCKS_PER_STEP, empty=True)
+    await look_now()
+    assert renter.deposits() == {txid: ("pending", 0)}
+    assert renter.kinds() == ["deposit.seen"]
+
+
+async def test_a_restarted_node_takes_nothing_for_gone_while_it_reads_its_mempool(
+    following: Runtime, node: Node, look_now: Look, renter: Renter
+):
+    txid = node.pay(renter.address(), 5000)
+    await look_now()
+    node.stop()
+    await look_now()
+    node.start()
+    for loads in (True, False):
+        if isinstance(node, ShapedNode):
+            node.loads = loads
+        assert await look_now() is None
+        assert renter.deposits() == {txid: ("pending", 0)}
+    assert renter.kinds() == ["deposit.seen"]
+
+
+async def test_the_101st_unused_address_is_refused_until_one_is_used(node: Node, look_now: Look, renter: Renter):
+    addresses = [renter.address() for _ in range(100)]
+    assert len(set(addresses)) == 100
+    with pytest.raises(TooManyUnusedAddresses):
+        renter.address()
+    node.pay(addresses[7], 1000)
+    await look_now()
+    assert renter.address() not in addresses
+    with pytest.raises(TooManyUnusedAddresses):
+        renter.address()

@@ -1,6 +1,7 @@
 """Descriptors: the published vectors, and a sentence for each that can't be watched."""
 
 import pytest
+from embit.descriptor.checksum import add_checksum
 
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, deriver
 
@@ -33,7 +34,7 @@ X86 = "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKD
     ],
 )
 def test_addresses_are_those_that_the_standards_publish(descriptor: str, network: str, addresses: list[str]):
-    derive = deriver(descriptor, network)
+    derive = deriver(add_checksum(descriptor), network)
     assert [derive(index)[0] for index in range(len(addresses))] == addresses
 
 
@@ -58,6 +59,11 @@ KEY = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
     [
         (f"wpkh({XPRV}/0/*)", "has a private key"),
         (f"wpkh({WIF})", "has a private key"),
+        (f"wpkh([73c5da0a/84h/0h/0h]{XPRV}/0/*)#aaaaaaaa", "has a private key"),
+        (f"wsh(sortedmulti(1,{X84}/0/*,{XPRV}/0/*))", "has a private key"),
+        (f"tr({X86}/0/*,pk({WIF}))", "has a private key"),
+        (f"wpkh({XPRV.replace('xprv', 'zprv')}/0/*)", "has a private key"),
+        (XPRV, "has a private key"),
         (f"wpkh({X84}/0)", "has no /* at its end"),
         (f"wpkh({X84})", "has no /* at its end"),
         (f"wpkh({X84}/*/0)", "has no /* at its end"),
@@ -72,6 +78,8 @@ KEY = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
         (f"wpkh({X84}/*/*)", "is not a step"),
         (f"wpkh({X49}/0/*)", "tpub is a key of another network: 'main' has xpub"),
         (f"wpkh({ZPUB}/0/*)", "zpub is a form that descriptors don't have"),
+        (f"sh(wpkh({ZPUB.replace('zpub', 'ypub')}/0/*))", "ypub is a form that descriptors don't have"),
+        (f"wpkh({X84}/0/*)", "has no checksum: see that it is the wallet's to the letter, then end it with #kj7aqcx6"),
         (f"wpkh({X84}/0/*)#aaaaaaaa", "it was changed or copied wrong"),
         (f"wpkh({X84}/0/*)#", "it was changed or copied wrong"),
         (f"wpkh({X84[:-1]}W/0/*)", "is not an extended public key"),

@@ -1,22 +1,27 @@
 """A node that can't be followed: nothing is credited, nothing is guessed, and the reason is said in words."""
 
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
-from bitcoin.conftest import Look
+from bitcoin.conftest import Another, Look, LookAt, Node
+from bitcoin.renter import Renter, books_are_right
 from bitcoin.shaped_node import ShapedNode
-from bitcoin.test_deposits import Renter
+from dtmf_server.core.errors import DepositsUnavailable
+from dtmf_server.core.money import SATS_MAX
+from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain_state, deposits
 
 
 @pytest.fixture
-def node(shaped: ShapedNode) -> ShapedNode:
-    """Only the node in this process can be made to misbehave so."""
-    return shaped
-
-
-@pytest.fixture
 async def renter(following: Runtime, look_now: Look) -> Renter:
+    """An account of a service that has reached the tip."""
     assert await look_now() is None
     return Renter(following)
 
@@ -29,101 +34,171 @@ def trouble_noted(runtime: Runtime) -> str | None:
 
 
 async def test_a_node_of_another_network_is_not_followed(
-    following: Runtime, node: ShapedNode, look_now: Look, renter: Renter
+    following: Runtime, node: Node, look_now: Look, look_at: LookAt, renter: Renter
 ):
     node.pay(renter.address(), 5000)
     node.mine(2)
-    node.network = "main"
-    assert "is on the network 'main' and bitcoin.network is 'regtest'" in (await look_now() or "")
+    assert "is on the network 'regtest' and bitcoin.network is 'main'" in (await look_at(node.url, "main") or "")
     assert trouble_noted(following) is not None
     assert renter.balance() == 0
-    node.network = "regtest"
     assert await look_now() is None
     assert (renter.balance(), trouble_noted(following)) == (5000, None)
 
 
+async def test_a_node_in_its_initial_block_download_is_waited_for(
+    following: Runtime, another: Another, look_at: LookAt
+):
+    node = another(blocks=0)
+    assert "initial block download, at block 0 of 0" in (await look_at(node.url) or "")
+    assert following.db.read_now(deposits.tip) is None
+    with pytest.raises(DepositsUnavailable):
+        Renter(following).address()
+
+
 async def test_a_node_that_is_behind_is_waited_for_and_takes_nothing_back(
-    following: Runtime, node: ShapedNode, look_now: Look, renter: Renter
+    following: Runtime, node: Node, another: Another, look_now: Look, look_at: LookAt, renter: Renter
 ):
     node.pay(renter.address(), 5000)
     node.mine(2)
     await look_now()
-    height, _ = node.tip()
-    other = ShapedNode(blocks=3)  # another copy of the chain, which has not come that far
-    forgotten, node._tree, node._best = (node._tree, node._best), other._tree, other._best
-    assert f"is at height 3 and does not know our block {height}" in (await look_now() or "")
+    other = another(blocks=3)
+    assert f"is at height 3 and does not know our block {node.tip()[0]}" in (await look_at(other.url) or "")
     assert renter.balance() == 5000
-    node._tree, node._best = forgotten
     assert await look_now() is None
-    assert renter.balance() == 5000
+    assert (renter.balance(), renter.kinds()) == (5000, ["deposit.credited"])
 
 
-async def test_a_pruned_block_that_was_not_read_stops_crediting(node: ShapedNode, look_now: Look, renter: Renter):
-    node.pay(renter.address(), 5000)
-    node.mine(5)
-    node.pruned_below = node.tip()[0] - 1
-    assert "has pruned block" in (await look_now() or "")
-    assert renter.balance() == 0
-    node.pruned_below = 0
-    assert await look_now() is None
-    assert renter.balance() == 5000
-
-
-async def test_a_reorganisation_below_all_that_is_remembered_stops_crediting_and_takes_nothing_back(
-    following: Runtime, node: ShapedNode, look_now: Look, renter: Renter
+async def test_another_chains_node_that_is_as_high_takes_nothing_back(
+    node: Node, another: Another, look_now: Look, look_at: LookAt, renter: Renter
 ):
     node.pay(renter.address(), 5000)
-    node.mine(4)
+    node.mine(REORG_WINDOW + 1)
     await look_now()
-    lowest_kept = node.tip()[0] - 2
-    following.db.write_now(lambda tx: tx.run("DELETE FROM chain_blocks WHERE height < :height", height=lowest_kept))
-    node.undo(5)
-    node.mine(6, empty=True)
-    trouble = await look_now() or ""
-    assert "the best chain has another block at height" in trouble
-    assert "we remember none below" in trouble
+    other = another(blocks=node.tip()[0] + 1)
+    assert "the best chain has another block at height" in (await look_at(other.url) or "")
+    assert renter.balance() == 5000
+    assert await look_now() is None
     assert renter.balance() == 5000
 
 
-async def test_a_wrong_password_is_said_without_showing_the_right_one(following: Runtime, node: ShapedNode):
-    from functools import partial
+async def test_a_pruned_block_that_was_not_read_stops_crediting(following: Runtime, another: Another, look_at: LookAt):
+    node = another("-prune=1", "-fastprune", blocks=101)
+    assert await look_at(node.url) is None
+    renter = Renter(following)
+    node.pay(renter.address(), 5000)
+    node.mine(700)
+    node.prune(500)
+    trouble = await look_at(node.url) or ""
+    assert re.match(r"the node has pruned block 10\d, which we have not read", trouble)
+    assert renter.balance() == 0
+    if isinstance(node, ShapedNode):  # fetching everything again takes a network
+        node.prune(0)
+        assert await look_at(node.url) is None
+        assert renter.balance() == 5000
 
-    from dtmf_server.bitcoin.core_rpc import CoreChain
-    from dtmf_server.bitcoin.rpc import Rpc
-    from dtmf_server.workers.chain import look, ours
 
-    async with Rpc(node.url.replace("user:pass", "user:s3cret")) as rpc:
-        trouble = await look(following, CoreChain(rpc, "regtest", partial(ours, following))) or ""
+async def test_pruned_blocks_that_are_wanted_again_keep_nothing_new_from_being_credited(
+    following: Runtime, another: Another, look_at: LookAt
+):
+    node = another("-prune=1", "-fastprune", blocks=101)
+    node.mine(700)
+    assert await look_at(node.url) is None
+    node.prune(500)
+    renter = Renter(following)
+    node.pay(renter.address(), 5000)
+    node.mine(2)
+    following.db.write_now(lambda tx: chain_state.ask_rescan(tx, 1))
+    assert "to read block 1 again, as `deposits rescan` wants: the node has pruned" in (await look_at(node.url) or "")
+    assert renter.balance() == 5000
+    following.db.write_now(lambda tx: chain_state.ask_rescan(tx, node.tip()[0] - 60))
+    assert await look_at(node.url) is None
+    assert (renter.balance(), trouble_noted(following)) == (5000, None)
+
+
+async def test_a_reorganisation_below_all_that_is_remembered_waits_for_the_operators_word(
+    following: Runtime, node: Node, look_now: Look, renter: Renter
+):
+    first = node.tip()[0]
+    stays = node.pay(renter.address(), 5000)
+    node.mine(4)
+    lost = node.pay(renter.address(), 6000)
+    node.mine(2)
+    await look_now()
+    tip = node.tip()[0]
+    following.db.write_now(lambda tx: tx.run("DELETE FROM chain_blocks WHERE height < :height", height=tip))
+    node.undo(2)
+    node.spend_elsewhere(lost)
+    node.mine(40)
+    trouble = await look_now() or ""
+    assert f"the best chain has another block at height {tip}" in trouble
+    assert "we remember none below" in trouble
+    assert renter.balance() == 11_000
+    following.db.write_now(lambda tx: chain_state.ask_rescan(tx, first))
+    assert await look_now() is None
+    assert (renter.deposits()[stays], renter.deposits()[lost]) == (("credited", 44), ("reversed", 0))
+    assert renter.kinds() == ["deposit.credited", "deposit.credited", "deposit.reversed"]
+    assert (renter.balance(), books_are_right(following)) == (5000, True)
+
+
+async def test_a_wrong_password_is_said_without_showing_it(node: Node, look_at: LookAt):
+    trouble = await look_at(node.url.replace("user:pass", "user:s3cret")) or ""
     assert "refuses our name or password" in trouble
     assert "s3cret" not in trouble
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b"[]", b"[1,2]", b"null"])
-async def test_something_that_is_no_node_is_said_so(following: Runtime, answer: bytes):
-    import threading
-    from functools import partial
-    from http.server import BaseHTTPRequestHandler, HTTPServer
+@pytest.mark.parametrize("wrong", ["another block's", "cut short", "longer", "too many coins"])
+async def test_a_block_that_is_not_what_it_should_be_stops_crediting(
+    following: Runtime, shaped: ShapedNode, look_at: LookAt, wrong: str
+):
+    assert await look_at(shaped.url) is None
+    renter = Renter(following)
+    address = renter.address()
+    shaped.pay(address, SATS_MAX + 1 if wrong == "too many coins" else 5000)
+    shaped.mine(2)
+    good = shaped.chain[-2]
+    raw = {"another block's": shaped.chain[-1].raw, "cut short": good.raw[:-9], "longer": good.raw + b"\0"}
+    shaped.tree[good.hash] = replace(good, raw=raw.get(wrong, good.raw))
+    shaped.mempool.clear()
+    assert f"block {good.height} can't be read" in (await look_at(shaped.url) or "")
+    assert renter.deposits() == {}
+    assert trouble_noted(following) is not None
 
-    from dtmf_server.bitcoin.core_rpc import CoreChain
-    from dtmf_server.bitcoin.rpc import Rpc
-    from dtmf_server.workers.chain import look, ours
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """An HTTP server that always says the same, at this address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
             """Keeps quiet."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    async with Rpc(f"http://127.0.0.1:{server.server_port}") as rpc:
-        trouble = await look(following, CoreChain(rpc, "regtest", partial(ours, following))) or ""
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-    assert "does not answer as Bitcoin Core does" in trouble
+
+
+REFUSED = b'[{"id": 0, "result": null, "error": {"code": -32601, "message": "Method not found"}}]'
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        *((text, "does not answer as Bitcoin Core does") for text in (b"", b"<html>", b"{}", b"[]", b"[1,2]", b"null")),
+        *((text, "does not answer as Bitcoin Core does") for text in (b"[1]", b'[{"id": 0}]', b'{"error": "no"}')),
+        (REFUSED, "the node refuses getblockchaininfo: Method not found"),
+        (REFUSED.replace(b"-32601", b"-28").replace(b"Method not found", b"Loading"), "the node is starting: Loading"),
+    ],
+)
+async def test_something_that_is_no_node_is_said_so(following: Runtime, look_at: LookAt, answer: bytes, said: str):
+    with answering(answer) as url:
+        assert said in (await look_at(url) or "")
     assert following.db.read_now(deposits.tip) is None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
@@ -46,6 +47,6 @@ def _empty(tx: Tx) -> None:
     for table in (schema.transfers, schema.minute_bookings):
         tx.run(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
     for table in reversed(schema.metadata.sorted_tables):
-        tx.run(f"DELETE FROM {table.name}" + (" WHERE kind = 'customer'" if table is schema.accounts else ""))
+        tx.run(f"DELETE FROM {table.name}" + (f" WHERE id >= {FIRST_CUSTOMER}" if table is schema.accounts else ""))
     for table in (schema.transfers, schema.minute_bookings):
         tx.run(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")

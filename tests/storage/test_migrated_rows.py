@@ -143,7 +143,7 @@ def found(tx: Tx) -> dict[str, list[dict[str, Any]]]:
     shown = {}
     for table, rows in ROWS.items():
         columns = list((rows[0] if isinstance(rows, list) else rows).keys())
-        condition = " WHERE kind = 'customer'" if table == "accounts" else ""
+        condition = " WHERE id >= 1000" if table == "accounts" else ""
         ordered = tx.all(f"SELECT * FROM {table}{condition} ORDER BY {columns[0]}")
         shown[table] = [{name: _plain(row[name]) for name in columns} for row in ordered]
     return shown

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from deliveries.receiver import refused_port
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.operations import account_webhook
+from dtmf_server.operations import account_webhook, deposit
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.web import site, static_files
-from harness import FakeWall, new_token
+from harness import START_US, FakeWall, new_token
 
 from .conftest import ONE_ENGINE, receive
 from .visitor import Visitor
@@ -204,6 +205,21 @@ def test_what_only_a_sandbox_has_is_nowhere_else(serve: Callable[..., str], db: 
         for path in ("/sandbox/phone", "/sandbox/faucet", "/sandbox/clock"):
             assert visitor.post(path, {"stamp": stamp, "amount": "5", "advance_s": "600"}).status == 404
         assert "regtest" not in visitor.open("/top-up").text
+
+
+@ONE_ENGINE
+def test_a_sandbox_on_a_real_chain_has_no_coins_from_nowhere(
+    serve: Callable[..., str], db: Database, account_id: int
+) -> None:
+    derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
+    db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
+    with Visitor(serve(network="regtest", node="http://127.0.0.1:1")) as visitor:
+        visitor.sign_in(new_token(1))
+        for path in ("/sandbox", "/top-up"):
+            page = visitor.open(path)
+            assert page.status == 200 and "faucet" not in page.html.lower(), path
+        stamp = visitor.open("/tokens").form("/tokens").fields["stamp"]
+        assert visitor.post("/sandbox/faucet", {"stamp": stamp, "amount": "5"}).status == 404
 
 
 @ONE_ENGINE

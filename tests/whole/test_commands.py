@@ -25,8 +25,8 @@ def test_verify_says_that_right_books_are_right(data: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("tampering", "differs"),
     [
-        (["UPDATE accounts SET balance = balance + 1 WHERE kind = 'customer'"], r"account 1000: the books give \d+"),
-        (["UPDATE accounts SET debt = 1 WHERE kind = 'customer'"], "account 1000: the books give a debt of 0"),
+        (["UPDATE accounts SET balance = balance + 1 WHERE id = 1000"], r"account 1000: the books give \d+"),
+        (["UPDATE accounts SET debt = 1 WHERE id = 1000"], "account 1000: the books give a debt of 0"),
         (["UPDATE accounts SET depletes_at_us = depletes_at_us + 1"], "account 1000: runs out at"),
         (
             ["DROP TRIGGER transfers_append_only_update", "UPDATE transfers SET amount = amount + 1 WHERE id = 1"],
@@ -53,6 +53,7 @@ def test_verify_says_that_right_books_are_right(data: Path, run: Run) -> None:
         (["UPDATE rentals SET booked_minutes = 5 WHERE id = 2"], "rental 2: .* minutes are in the books"),
         (["UPDATE rentals SET ended_at_us = ended_at_us + 60000000 WHERE id = 2"], "rental 2: lasted 2 started"),
         (["UPDATE deposits SET amount = amount + 1"], "deposit .*: is credited, 5000 of 5001"),
+        (["UPDATE deposits SET account_id = 4"], "of account 4: is credited, 5000 of 5000 .* to account 1000"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )

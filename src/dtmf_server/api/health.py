@@ -9,7 +9,7 @@ from dtmf_server.operations import carrier_health
 from dtmf_server.storage import chain_state, deposits, service
 from dtmf_server.storage.db import Tx
 
-SCANNER_AGE_MAX_S = 120.0  # two looks that each took as long as they may
+SCANNER_AGE_MAX_S = 120.0  # and twice the time between looks: two that each took as long as they may
 
 
 @get("/healthz", tags=["health"], summary="Alive", security=[])
@@ -32,7 +32,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
         faults = carrier_health.faults(tx, wall_us=wall_us)
         checks = {"mode": service.mode(tx) or "not initialised", "schema": service.schema_revision(tx)}
         checks |= {"status": "degraded", "carriers": "; ".join(faults)} if faults else {}
-        return checks | _chain(tx, wall_us=wall_us)
+        return checks | _chain(tx, wall_us=wall_us, age_max_s=SCANNER_AGE_MAX_S + 2 * runtime.settings.look_again_s)
 
     try:
         checks = await runtime.db.read(look)
@@ -41,14 +41,14 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
     return Response({"status": "ready", "database": "ok", **checks})
 
 
-def _chain(tx: Tx, *, wall_us: int) -> dict[str, str]:
+def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
     """How the real chain is followed: a node that is away is degraded, not unready; SMS and rentals go on."""
     state = chain_state.load(tx)
     if state is None or state["network"] == "simulated":
         return {}
     followed = deposits.tip(tx)
     age_s = None if state["looked_at_us"] is None else (wall_us - state["looked_at_us"]) / 1e6
-    if age_s is None or age_s > SCANNER_AGE_MAX_S:
+    if age_s is None or age_s > age_max_s:
         said = "degraded: nobody looks at the node; is a worker running?"
     else:
         said = f"degraded: {state['trouble']}" if state["trouble"] else "ok"

@@ -78,6 +78,18 @@ async def next_step(chain: Chain, followed: Followed) -> ChainStep:
     return ChainStep(fork_height, blocks, mempool if await chain.tip() == tip else None)
 
 
+async def read_from(chain: Chain, height: int) -> ChainStep:
+    """Every block from that height on in one step, whatever was followed before. Raises CantFollow."""
+    tip = await chain.tip()
+    blocks: list[Block] = []
+    for at in range(max(1, height), (tip[0] if tip else 0) + 1):
+        block = await chain.block(at)
+        if block is None or (blocks and block.previous != blocks[-1].hash):
+            raise CantFollow("the chain has changed while it was read again; the next look begins anew")
+        blocks.append(block)
+    return ChainStep(max(1, height) - 1, blocks, None)
+
+
 async def _fork(chain: Chain, followed: Followed, tip_height: int) -> tuple[int, str | None]:
     """The last block that both chains have: its height, and its hash if we know it."""
     ours = await followed.tip()
@@ -96,7 +108,8 @@ async def _fork(chain: Chain, followed: Followed, tip_height: int) -> tuple[int,
         if below is None:
             raise ReorgTooDeep(
                 f"the best chain has another block at height {height} than the {hash_} that we followed, and we"
-                " remember none below: see that the node is on the right chain; then `dtmf-server deposits rescan`"
+                " remember none below: see that the node is on the right chain; if it is, `dtmf-server deposits rescan"
+                " --from HEIGHT`, from the block where they part or below it, takes what the node has"
             )
         height, hash_ = height - 1, below
     return height, hash_

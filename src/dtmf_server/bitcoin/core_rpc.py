@@ -4,7 +4,8 @@ The node has no wallet and knows nothing of our addresses: we look for our scrip
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Iterator, Set
+from contextlib import contextmanager
 from typing import Any
 
 from dtmf_server.bitcoin import parse
@@ -44,6 +45,11 @@ class CoreChain:
                 f"the node is on the network {info['chain']!r} and bitcoin.network is {self._network!r}: nothing is"
                 " credited until they agree"
             )
+        if info["initialblockdownload"]:
+            raise CantFollow(
+                f"the node is in its initial block download, at block {info['blocks']} of {info['headers']} that it has"
+                " heard of: it has to catch up with the network first, which a block less than a day old shows"
+            )
         return info["blocks"], info["bestblockhash"]
 
     async def block_hash(self, height: int) -> str | None:
@@ -53,7 +59,7 @@ class CoreChain:
         except RpcError as error:
             if error.code == OUT_OF_RANGE:
                 return None
-            raise CantFollow(str(error)) from error
+            raise
         return hash_
 
     async def knows(self, hash_: str) -> bool:
@@ -63,7 +69,7 @@ class CoreChain:
         except RpcError as error:
             if error.code == NOT_FOUND:
                 return False
-            raise CantFollow(str(error)) from error
+            raise
         return True
 
     async def block(self, height: int) -> Block | None:
@@ -72,40 +78,39 @@ class CoreChain:
         if hash_ is None:
             return None
         try:
-            raw = bytes.fromhex(await self._rpc.call("getblock", hash_, 0))
+            given: str = await self._rpc.call("getblock", hash_, 0)
         except RpcError as error:
             if error.code == MISC_ERROR and "pruned" in error.message:
                 raise CantFollow(
                     f"the node has pruned block {height}, which we have not read: let it fetch the chain again"
                     " without prune, or with a larger one"
                 ) from error
-            raise CantFollow(str(error)) from error
-        transactions = await asyncio.to_thread(parse.transactions_of, raw)
-        ours = await self._ours(parse.scripts_of(transactions))
-        return parse.block_of(raw, height, transactions, ours)
+            raise
+        with _bytes_of(f"block {height}"):
+            raw = bytes.fromhex(given)
+            transactions = await asyncio.to_thread(parse.transactions_of, raw)
+            block = parse.block_of(raw, height, transactions, await self._ours(parse.scripts_of(transactions)))
+            if block.hash != hash_:
+                raise ValueError(f"its hash is {block.hash} and not {hash_}")
+            return block
 
     async def mempool(self) -> Mempool:
         """What waits to be mined. Transactions never seen before are read, so many at a look."""
+        is_whole = (await self._rpc.call("getmempoolinfo"))["loaded"]
         txids = set(await self._rpc.call("getrawmempool"))
         self._seen = {txid: outputs for txid, outputs in self._seen.items() if txid in txids}
         unread = sorted(txids - self._seen.keys())[:TRANSACTIONS_PER_LOOK]
         for first in range(0, len(unread), TRANSACTIONS_PER_CALL):
             await self._read(unread[first : first + TRANSACTIONS_PER_CALL])
-        return Mempool(txids, [output for outputs in self._seen.values() for output in outputs])
+        return Mempool(txids, [output for outputs in self._seen.values() for output in outputs], is_whole)
 
     async def unspent(self, descriptor: str, last_index: int) -> list[tuple[Output, int]]:
         """Every unspent output of the best chain on the descriptor's addresses up to that index, each with its block's
         height. The node looks through all coins there are: minutes on the main chain."""
         wanted = [{"desc": descriptor, "range": [0, last_index]}]
-        try:
-            found = await self._rpc.call("scantxoutset", "start", wanted, timeout_s=SCAN_TIMEOUT_S)
-        except RpcError as error:
-            raise CantFollow(str(error)) from error
+        found = await self._rpc.call("scantxoutset", "start", wanted, timeout_s=SCAN_TIMEOUT_S)
         return [
-            (
-                Output(one["txid"], one["vout"], bytes.fromhex(one["scriptPubKey"]), round(one["amount"] * COIN)),
-                one["height"],
-            )
+            (_output(one["txid"], one["vout"], one["scriptPubKey"], one["amount"], one["coinbase"]), one["height"])
             for one in found["unspents"]
         ]
 
@@ -114,21 +119,32 @@ class CoreChain:
         found = await self._rpc.call("gettxout", txid, vout, True)
         if found is None:
             return None
-        script = bytes.fromhex(found["scriptPubKey"]["hex"])
-        return Output(txid, vout, script, round(found["value"] * COIN)), found["confirmations"]
+        script = found["scriptPubKey"]["hex"]
+        return _output(txid, vout, script, found["value"], found["coinbase"]), found["confirmations"]
 
     async def _read(self, txids: list[str]) -> None:
         """Reads transactions; those that have left the mempool meanwhile are left out."""
         results = await self._rpc.batch([("getrawtransaction", [txid]) for txid in txids])
-        found: list[Any] = []
+        found: dict[str, Any] = {}
         for txid, raw in zip(txids, results, strict=True):
-            if isinstance(raw, RpcError):
-                if raw.code != NOT_FOUND:
-                    raise CantFollow(str(raw)) from raw
-                continue
-            transaction = parse.transaction_of(bytes.fromhex(raw))
-            self._seen[txid] = []
-            found.append(transaction)
-        ours = await self._ours(parse.scripts_of(found))
-        for output in parse.outputs_to(found, ours):
-            self._seen[output.txid].append(output)
+            if not isinstance(raw, RpcError):
+                with _bytes_of(f"transaction {txid}"):
+                    found[txid] = parse.transaction_of(bytes.fromhex(raw))
+            elif raw.code != NOT_FOUND:
+                raise raw
+        ours = await self._ours(parse.scripts_of(found.values()))
+        with _bytes_of("a transaction of the mempool"):
+            self._seen |= {txid: parse.outputs_to([transaction], ours) for txid, transaction in found.items()}
+
+
+def _output(txid: str, vout: int, script_pubkey: str, coins: float, coinbase: bool) -> Output:
+    return Output(txid, vout, bytes.fromhex(script_pubkey), round(coins * COIN), coinbase)
+
+
+@contextmanager
+def _bytes_of(what: str) -> Iterator[None]:
+    """Tells what the node gave where its bytes are not that."""
+    try:
+        yield
+    except ValueError as error:
+        raise CantFollow(f"{what} can't be read as the node gives it: {error}") from error

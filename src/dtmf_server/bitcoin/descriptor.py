@@ -16,7 +16,7 @@ from embit.networks import NETWORKS
 # Public keys whose private half was thrown away: coins sent there, on any network, are nobody's.
 SANDBOX_DESCRIPTOR = (
     "wpkh([9d873d58/84h/1h/0h]tpubDC7WhN57y8FrKEwd7rn2t67hcRLp9ua1RsQXqt7F8oa4vJcBYBhGjEtCKDDafGwfHFH2ptfaST93"
-    "L2iqEnLSq4c6FKnxKyzKogahT1Pq1ro/0/*)"
+    "L2iqEnLSq4c6FKnxKyzKogahT1Pq1ro/0/*)#m3xt0eg7"
 )
 INDEX_MAX = 2**31 - 1  # BIP-32: indexes above are hardened
 
@@ -29,6 +29,8 @@ _SCRIPTS = {  # BIP-84, BIP-86, BIP-44, BIP-49
     "sh(wpkh": lambda key: script.p2sh(script.p2wpkh(key)),
 }
 _PARAMETERS = {"main": "main", "test": "test", "testnet4": "test", "signet": "signet", "regtest": "regtest"}
+# Where a key begins: an extended private one, or one alone in WIF.
+_PRIVATE = re.compile(r"(?:^|[^0-9A-Za-z])(?:[A-Za-z]prv|[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}(?![0-9A-Za-z]))")
 _ORIGIN = re.compile(r"\[[0-9a-fA-F]{8}(/[0-9]+[h'H]?)*\]")
 _STEP = re.compile(r"[0-9]{1,10}")
 
@@ -39,7 +41,12 @@ class BadDescriptor(ValueError):
 
 def deriver(descriptor: str, network: str) -> Derive:
     """A function from an index to its address and scriptPubKey. Raises BadDescriptor."""
-    kind, key, path = _parsed(_without_checksum(descriptor), network)
+    text, right = _checked(descriptor)
+    kind, key, path = _parsed(text, network)
+    if "#" not in descriptor:
+        raise BadDescriptor(
+            f"the descriptor has no checksum: see that it is the wallet's to the letter, then end it with #{right}"
+        )
     branch = key.derive(path) if path else key
     parameters, make = NETWORKS[_PARAMETERS[network]], _SCRIPTS[kind]
 
@@ -51,19 +58,24 @@ def deriver(descriptor: str, network: str) -> Derive:
     return derive
 
 
-def _without_checksum(descriptor: str) -> str:
+def _checked(descriptor: str) -> tuple[str, str]:
+    """The text without its checksum, which is right if there is one, and the right one."""
+    if _PRIVATE.search(descriptor):
+        raise BadDescriptor(
+            "the descriptor has a private key: it must never be given to the service. Take the wallet's public"
+            " descriptor, and treat the key you wrote here as known to others"
+        )
     text, sign, given = descriptor.strip().partition("#")
-    if sign:
-        try:
-            right = checksum.checksum(text)
-        except EmbitError as error:
-            raise BadDescriptor(f"the descriptor has a character that none may have: {error}") from error
-        if given != right:
-            raise BadDescriptor(
-                f"the descriptor ends with the checksum {given!r}, but its text gives {right!r}: it was changed or"
-                " copied wrong; take it from the wallet again"
-            )
-    return text
+    try:
+        right: str = checksum.checksum(text)
+    except EmbitError as error:
+        raise BadDescriptor(f"the descriptor has a character that none may have: {error}") from error
+    if sign and given != right:
+        raise BadDescriptor(
+            f"the descriptor ends with the checksum {given!r}, but its text gives {right!r}: it was changed or"
+            " copied wrong; take it from the wallet again"
+        )
+    return text, right
 
 
 def _parsed(text: str, network: str) -> tuple[str, HDKey, list[int]]:
@@ -87,11 +99,6 @@ def _parsed(text: str, network: str) -> tuple[str, HDKey, list[int]]:
 
 def _extended_key(text: str, network: str) -> HDKey:
     wanted = "xpub" if network == "main" else "tpub"
-    if text[1:4] == "prv" or re.fullmatch(r"[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}", text):
-        raise BadDescriptor(
-            "the descriptor has a private key: it must never be given to the service. Take the wallet's public"
-            f" descriptor, with {wanted}…, and treat the key you wrote here as known to others"
-        )
     if re.fullmatch(r"[0-9a-fA-F]{64,130}", text):
         raise BadDescriptor(
             f"the descriptor has a single public key, so everyone would get the same address: give a {wanted}…/0/*"
@@ -107,8 +114,7 @@ def _extended_key(text: str, network: str) -> HDKey:
         key = HDKey.from_base58(text)
     except Exception as error:  # embit's errors have no common base
         raise BadDescriptor(f"{text[:12]}… is not an extended public key ({wanted}…): {error}") from error
-    if key.is_private:
-        raise BadDescriptor("the descriptor has a private key: give only public keys to the service")
+    assert not key.is_private, "it begins like a public one"
     return key
 
 

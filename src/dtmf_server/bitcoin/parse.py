@@ -11,8 +11,10 @@ from embit import compact, hashes
 from embit.transaction import Transaction
 
 from dtmf_server.core.chain import Block, Output
+from dtmf_server.core.money import SATS_MAX
 
 _HEADER_BYTES = 80
+_NULL = bytes(32)  # what a coinbase transaction spends
 
 Transactions = list[Any]  # embit's Transaction
 
@@ -43,13 +45,15 @@ def scripts_of(transactions: Iterable[Any]) -> set[bytes]:
 
 
 def outputs_to(transactions: Iterable[Any], ours: set[bytes]) -> list[Output]:
-    """The outputs that pay one of our scripts."""
+    """The outputs that pay one of our scripts. Raises ValueError for more coins than there are."""
     found = []
     for transaction in transactions:
         paid = [(vout, out) for vout, out in enumerate(transaction.vout) if out.script_pubkey.data in ours]
+        if any(out.value > SATS_MAX for _, out in paid):
+            raise ValueError("it pays more coins than there will ever be")
         if paid:
-            txid = transaction.txid().hex()
-            found += [Output(txid, vout, bytes(out.script_pubkey.data), out.value) for vout, out in paid]
+            txid, coinbase = transaction.txid().hex(), any(i.txid == _NULL for i in transaction.vin)
+            found += [Output(txid, vout, bytes(out.script_pubkey.data), out.value, coinbase) for vout, out in paid]
     return found
 
 

@@ -22,12 +22,12 @@ class NodeUnavailable(CantFollow):
     """The node does not answer, or not to us."""
 
 
-class RpcError(Exception):
+class RpcError(CantFollow):
     """The node refused a call."""
 
     def __init__(self, method: str, code: int, message: str) -> None:
         self.code, self.message = code, message
-        super().__init__(f"{method}: {message} (code {code})")
+        super().__init__(f"the node refuses {method}: {message} (code {code})")
 
 
 class Rpc:
@@ -61,10 +61,13 @@ class Rpc:
         """The results of several calls, in their order; one that was refused is an RpcError in its place."""
         calls = [{"id": place, "method": method, "params": list(p)} for place, (method, p) in enumerate(asked)]
         answers = await self._post(msgspec.json.encode(calls), timeout_s)
-        if not isinstance(answers, list) or len(answers) != len(asked):
-            raise NodeUnavailable(f"{self._url} does not answer as Bitcoin Core does: is bitcoin.rpc its address?")
-        by_place = {answer["id"]: answer for answer in answers}
-        return [_result(method, by_place[place]) for place, (method, _) in enumerate(asked)]
+        try:
+            by_place = {answer["id"]: answer for answer in answers}
+            return [_result(method, by_place[place]) for place, (method, _) in enumerate(asked)]
+        except (TypeError, LookupError) as error:
+            raise NodeUnavailable(
+                f"{self._url} does not answer as Bitcoin Core does: is bitcoin.rpc its address?"
+            ) from error
 
     async def _post(self, body: bytes, timeout_s: float) -> Any:
         assert self._session is not None, "used outside its block"

@@ -11,29 +11,48 @@ from dtmf_server.bitcoin.chain import CantFollow
 from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.operations import explain, found
+from dtmf_server.core.money import SUSPENSE
+from dtmf_server.operations import explain, suspense
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage import accounts, chain_state, deposits
 from dtmf_server.workers.chain import look, ours
 
 PAGE = 500
 _OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
 
 
-def list_deposits(runtime: Runtime) -> None:
-    """Prints every deposit, oldest first."""
-    after = 0
-    while rows := runtime.db.read_now(partial(deposits.all_deposits, after=after, limit=PAGE)):
+def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
+    """Prints every deposit, oldest first, or only those in suspense."""
+    after, account_id = 0, SUSPENSE if suspense_only else None
+    while rows := runtime.db.read_now(partial(deposits.all_deposits, after=after, limit=PAGE, account_id=account_id)):
         for row in rows:
             where = f"block {row['height']}" if row["height"] is not None else "no block"
+            whose = "in suspense" if row["account_id"] == SUSPENSE else f"account {row['account_id']}"
             print(f"{row['txid']}:{row['vout']}  {row['status']:8}  {row['amount']:>12} sat  {where}")
-            print(f"    account {row['account_id']}, {row['address']}")
+            print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
-    state = runtime.db.read_now(chain_state.load)
-    tip = runtime.db.read_now(deposits.tip)
+    state, tip, held = runtime.db.read_now(
+        lambda tx: (chain_state.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE))
+    )
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
+    if held.balance:
+        print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` hands them on")
     if state is not None and state["trouble"]:
         print(f"nothing is credited: {state['trouble']}")
+
+
+def assign(runtime: Runtime, address: str, to: str) -> None:
+    """Hands an address in suspense on to the account that has the other. Raises Refusal."""
+    count, sats = runtime.db.write_now(
+        lambda tx: suspense.hand_on(
+            tx,
+            address,
+            to_account_of=to,
+            now_us=runtime.clock.now_us(tx),
+            rest_us=runtime.settings.rest_us,
+        )
+    )
+    print(f"{address} is handed on, with {count} deposits: {sats} satoshis credited")
 
 
 def ask_rescan(runtime: Runtime, height: int) -> None:
@@ -89,40 +108,42 @@ def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
 def restore(runtime: Runtime, *, descriptor: str, gap: int, from_height: int | None) -> None:
     """Fills an empty database with the descriptor's addresses and what is on them. Raises CannotStart."""
     try:
-        account_id, count, sats = asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, from_height))
+        asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, from_height))
     except CantFollow as error:
-        raise CannotStart(str(error)) from error
-    print(f"{count} deposits found, {sats} satoshis credited to the suspense account {account_id}")
+        raise CannotStart(f"{error}; what was found so far is kept, the same command goes on") from error
+    last, rows = runtime.db.read_now(lambda tx: (deposits.last_index(tx), deposits.deposits_of(tx, SUSPENSE)))
+    credited = sum(row["amount"] for row in rows if row["status"] == "credited")
+    print(f"addresses 1 to {last} are watched; {len(rows)} deposits found, {credited} satoshis credited, in suspense")
 
 
-async def _restore(runtime: Runtime, descriptor: str, gap: int, from_height: int | None) -> tuple[int, int, int]:
-    db, derive = runtime.db, runtime.derive
-    assert derive is not None, "there is a descriptor"
-    now_us = runtime.clock.wall_us()
-    account_id = await db.write(lambda tx: found.open_suspense_account(tx, now_us=now_us))
-    async with _chain(runtime) as chain:
-        await _extend(runtime, account_id, gap)
-        while True:
-            last = await db.read(deposits.last_index)
+async def _restore(runtime: Runtime, descriptor: str, gap: int, from_height: int | None) -> None:
+    """Watches addresses, and follows what was ever paid to them, until so many in a row were never used."""
+    db, now_us = runtime.db, runtime.clock.wall_us()
+    await db.read(suspense.require_empty)
+    await _extend(runtime, gap)
+    while True:  # at least once: this may be a restore that was broken off
+        last = await db.read(deposits.last_index)
+        print(
+            f"looking for coins on addresses 1 to {last}: the node takes minutes for it on the main chain", flush=True
+        )
+        async with _chain(runtime) as chain:  # another each time: it does not look at the same mempool twice
             unspent = await chain.unspent(descriptor, last)
-            await db.write(lambda tx, unspent=unspent: found.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
+            await db.write(lambda tx, unspent=unspent: suspense.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
             if from_height is not None:
                 await db.write(lambda tx: chain_state.ask_rescan(tx, from_height))
             if trouble := await look(runtime, chain):
                 raise CantFollow(trouble)
-            if not await _extend(runtime, account_id, gap):
-                break
-    rows = await db.read(lambda tx: deposits.deposits_of(tx, account_id))
-    return account_id, len(rows), sum(row["amount"] for row in rows if row["status"] == "credited")
+        if not await _extend(runtime, gap):
+            return
 
 
-async def _extend(runtime: Runtime, account_id: int, gap: int) -> bool:
+async def _extend(runtime: Runtime, gap: int) -> bool:
     """Watches addresses up to so many behind the last that was used; False if they are watched already."""
     derive, now_us = runtime.derive, runtime.clock.wall_us()
     assert derive is not None, "there is a descriptor"
     last, used = await runtime.db.read(lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx)))
     indexes = range(last + 1, used + gap + 1)
-    await runtime.db.write(lambda tx: found.watch(tx, account_id, indexes, derive=derive, now_us=now_us))
+    await runtime.db.write(lambda tx: suspense.watch(tx, indexes, derive=derive, now_us=now_us))
     return bool(indexes)
 
 

@@ -15,13 +15,21 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
     """Adds them to the parser; `command` makes one with the options that all have."""
-    text = "look after deposits: list them, explain one, read blocks again"
+    text = "look after deposits: list them, explain one, hand on what is in suspense, read blocks again"
     deposits = commands.add_parser("deposits", help=text, description=text[0].upper() + text[1:] + ".")
     actions = deposits.add_subparsers(title="actions", required=True, metavar="ACTION")
-    command(actions, "list", _deposits, "every deposit, oldest first").set_defaults(action="list")
+    listing = command(actions, "list", _deposits, "every deposit, oldest first")
+    listing.add_argument("--suspense", action="store_true", help="only those whose owner is not known")
+    listing.set_defaults(action="list")
     explain = command(actions, "explain", _deposits, "say in words what became of one output")
     explain.add_argument("outpoint", metavar="TXID:VOUT")
     explain.set_defaults(action="explain")
+    assign = command(
+        actions, "assign", _deposits, "hand an address that is in suspense on to an account, coins and all"
+    )
+    assign.add_argument("address", metavar="ADDRESS")
+    assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address that was given to that account")
+    assign.set_defaults(action="assign")
     rescan = command(actions, "rescan", _deposits, "have the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
     rescan.set_defaults(action="rescan")
@@ -56,8 +64,10 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
             return answers.explain_outpoint(runtime, options.outpoint)
         if options.action == "rescan":
             answers.ask_rescan(runtime, options.from_height)
+        elif options.action == "assign":
+            answers.assign(runtime, options.address, options.to)
         else:
-            answers.list_deposits(runtime)
+            answers.list_deposits(runtime, suspense_only=options.suspense)
     return 0
 
 

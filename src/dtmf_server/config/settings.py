@@ -49,7 +49,7 @@ def _is_rpc_url(value: str) -> bool:
 
 
 def _is_public_descriptor(value: str) -> bool:
-    return re.match(r"[a-z]+\(", value) is not None and "prv" not in value
+    return re.match(r"[a-z]+\(", value) is not None and not re.search(r"(^|[^0-9A-Za-z])[A-Za-z]prv", value)
 
 
 def _is_network(value: str) -> bool:

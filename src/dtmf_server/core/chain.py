@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 # How many confirmations an amount needs: (from so many satoshis, confirmations), ascending, the first from 0.
 Depths = tuple[tuple[int, int], ...]
+COINBASE_MATURITY = 100  # confirmations before a miner's own coins can be spent: a rule of every node
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Output:
     vout: int
     script_pubkey: bytes
     amount: int
+    coinbase: bool = False  # a miner's own, new with its block
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Mempool:
 
     txids: Set[str]
     outputs: Sequence[Output]
+    is_whole: bool = True  # False while the node reads it from its disk: what is missing may still come
+
+    def has(self, txid: str) -> bool | None:
+        """Whether the transaction waits; None while that is not known."""
+        return True if txid in self.txids else False if self.is_whole else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +52,10 @@ class ChainStep:
     mempool: Mempool | None
 
 
-def required(depths: Depths, amount: int) -> int:
+def required(depths: Depths, amount: int, *, coinbase: bool = False) -> int:
     """How many confirmations a deposit of that many satoshis needs."""
-    return next(confirmations for from_sats, confirmations in reversed(depths) if amount >= from_sats)
+    needed = next(confirmations for from_sats, confirmations in reversed(depths) if amount >= from_sats)
+    return max(needed, COINBASE_MATURITY) if coinbase else needed
 
 
 def confirmations(height: int | None, tip_height: int) -> int:

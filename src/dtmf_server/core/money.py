@@ -11,7 +11,7 @@ SATS_MAX = 21_000_000 * 100_000_000  # every satoshi there will ever be
 BITCOIN = 1  # the coins on the chain: debited when a deposit is credited to a customer
 REVENUE = 2  # what customers have paid for minutes and messages
 RECEIVABLE = 3  # what customers owe after a reorg took back a deposit they had spent
-SUSPENSE = 4  # coins found on the chain whose owner the database no longer knows
+SUSPENSE = 4  # coins whose owner the database no longer knows; it holds them as a customer does
 
 NOBODY = 999  # never in a transfer: who asks for an account before having one; customers' ids start after it
 SYSTEM_ACCOUNTS = {

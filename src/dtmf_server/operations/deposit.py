@@ -20,10 +20,10 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
     """An address never given to anyone before. Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no
     block of a real chain was followed: coins could otherwise arrive below the block from which we follow it."""
     accounts.hold(tx, account_id)
-    state = chain_state.load(tx)
-    if state is not None and state["network"] != "simulated" and deposits.tip(tx) is None:
+    standing = deposits.before_an_address(tx, account_id)
+    if standing["network"] not in (None, "simulated") and standing["height"] is None:
         raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
-    if deposits.unused_addresses(tx, account_id) >= UNUSED_ADDRESSES_MAX:
+    if standing["unused"] >= UNUSED_ADDRESSES_MAX:
         raise TooManyUnusedAddresses
     index = deposits.next_descriptor_index(tx)
     address, script_pubkey = derive(index)
@@ -55,6 +55,7 @@ def newest_of(tx: Tx, account_id: int, *, limit: int) -> list[tuple[Row, int]]:
 
 def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
+    chain_state.hold(tx)
     deposits.unmine_above(tx, step.fork_height)
     deposits.forget_blocks_above(tx, step.fork_height)
     new: set[tuple[str, int]] = set()
@@ -71,6 +72,7 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
 
 def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us: int, rest_us: int) -> bool:
     """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
+    chain_state.hold(tx)
     followed = deposits.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
@@ -91,8 +93,8 @@ def mempool_followed(tx: Tx, mempool: Mempool) -> bool:
 
 
 def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
-    """Notes where each output that is ours stands now. One seen for the first time becomes a deposit: those are
-    given back, by outpoint."""
+    """Notes where each output that is ours stands now. One seen for the first time becomes a deposit, one that was
+    gone and is back in the mempool is pending again: those are given back, by outpoint."""
     new: set[tuple[str, int]] = set()
     owners = deposits.owners(tx, {output.script_pubkey for output in outputs})
     for output in outputs:
@@ -100,22 +102,32 @@ def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_
         if owner is None or output.amount == 0:
             continue
         known = deposits.by_outpoint(tx, output.txid, output.vout)
-        if known is not None:
-            if height is not None:
-                deposits.set_height(tx, known["id"], height)
+        if known is None:
+            note(tx, output, owner, height=height, now_us=now_us)
+        elif height is not None:
+            deposits.set_height(tx, known["id"], height)
+            continue
+        elif known["status"] == "gone":
+            deposits.set_status(tx, known["id"], status="pending", alternations=known["alternations"])
+        else:
             continue
         new.add((output.txid, output.vout))
-        deposits.mark_used(tx, owner["id"])
-        deposits.add(
-            tx,
-            txid=output.txid,
-            vout=output.vout,
-            owner=owner,
-            amount=output.amount,
-            height=height,
-            now_us=now_us,
-        )
     return new
+
+
+def note(tx: Tx, output: Output, owner: Row, *, height: int | None, now_us: int) -> None:
+    """Notes an output, seen for the first time, as a deposit of its address's owner."""
+    deposits.mark_used(tx, owner["id"])
+    deposits.add(
+        tx,
+        txid=output.txid,
+        vout=output.vout,
+        owner=owner,
+        amount=output.amount,
+        height=height,
+        coinbase=output.coinbase,
+        now_us=now_us,
+    )
 
 
 def _move_on(
@@ -130,13 +142,13 @@ def _move_on(
 ) -> None:
     """Credits, reverses or gives up every deposit whose standing has changed."""
     changes = []
-    for deposit in deposits.unmined_credits(tx) + deposits.open_deposits(tx):
+    for deposit in deposits.unsettled(tx):
         status = status_of_deposit(
             deposit["status"],
             height=deposit["height"],
-            in_mempool=None if mempool is None else deposit["txid"] in mempool.txids,
+            in_mempool=None if mempool is None else mempool.has(deposit["txid"]),
             tip_height=tip_height,
-            required=required(depths, deposit["amount"]),
+            required=required(depths, deposit["amount"], coinbase=deposit["coinbase"]),
         )
         first_seen = status == "pending" and (deposit["txid"], deposit["vout"]) in new
         if status != deposit["status"] or first_seen:
@@ -146,10 +158,11 @@ def _move_on(
     account_ids = {deposit["account_id"] for deposit, _ in changes}
     with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us) as books:
         for deposit, status in changes:
-            _apply(tx, books, deposit, status, tip_height=tip_height)
+            apply(tx, books, deposit, status, tip_height=tip_height)
 
 
-def _apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -> None:
+def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -> None:
+    """Moves a deposit on to another status: booked to its account, which is told."""
     account_id, amount = deposit["account_id"], deposit["amount"]
     outpoint = f"{deposit['txid']}:{deposit['vout']}"
     alternations = deposit["alternations"]

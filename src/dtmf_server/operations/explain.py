@@ -15,7 +15,11 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
     said = [
         f"It pays {deposit['amount']} satoshis to {address['address']}, index {address['descriptor_index']} of the"
         f" descriptor, given to account {deposit['account_id']}.",
-        _standing(deposit, tip["height"] if tip else 0, required(depths, deposit["amount"])),
+        _standing(
+            deposit,
+            tip["height"] if tip else 0,
+            required(depths, deposit["amount"], coinbase=deposit["coinbase"]),
+        ),
     ]
     said += [
         f"Booked: {row['kind']}, {row['amount']} satoshis, transfer {row['id']}."
@@ -37,4 +41,5 @@ def _standing(deposit: Row, tip_height: int, needed: int) -> str:
             return f"It was credited and taken back: it is {where}. It is credited again at {needed} confirmations."
         case "gone":
             return "It is gone: its transaction is in no block and not in the node's mempool, replaced or dropped."
-    return f"It is pending: {where}; an amount like this needs {needed} confirmations."
+    whose = "coins of a miner need" if deposit["coinbase"] else "an amount like this needs"
+    return f"It is pending: {where}; {whose} {needed} confirmations."

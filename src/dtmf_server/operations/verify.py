@@ -75,8 +75,8 @@ def _messages(tx: Tx) -> list[str]:
 
 def _deposits(tx: Tx) -> list[str]:
     return [
-        f"deposit {row['txid']}:{row['vout']}: is {row['status']}, {row['booked']} of {row['amount']}"
-        " satoshis are booked for it"
+        f"deposit {row['txid']}:{row['vout']} of account {row['owner']}: is {row['status']}, {row['booked']} of"
+        f" {row['amount']} satoshis are booked for it to account {row['account_id']}"
         for row in audit.wrong_deposits(tx)
     ]
 

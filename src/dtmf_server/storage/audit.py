@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.storage import accounts
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import Row, Tx
@@ -58,14 +59,15 @@ def wrong_message_costs(tx: Tx) -> list[Row]:
 
 
 def wrong_deposits(tx: Tx) -> list[Row]:
-    """Deposits that are credited without it in the books, or the other way round."""
+    """Deposits that are credited without it in the books of their account, or in the books of any without being so."""
     return tx.all(
-        "SELECT d.txid, d.vout, d.status, d.amount, coalesce(t.sats, 0) AS booked FROM deposits d LEFT JOIN ("
-        " SELECT reference, sum(CASE kind WHEN 'deposit' THEN amount ELSE -amount END) AS sats"
-        " FROM transfers WHERE kind IN ('deposit', 'deposit_reversed', 'debt') GROUP BY reference) t"
-        " ON t.reference = d.txid || ':' || CAST(d.vout AS TEXT)"
-        " WHERE coalesce(t.sats, 0) <> CASE d.status WHEN 'credited' THEN d.amount ELSE 0 END"
-        " ORDER BY d.id LIMIT 100"
+        "SELECT d.txid, d.vout, d.status, d.amount, d.account_id AS owner, coalesce(t.account_id, d.account_id) AS account_id,"
+        " coalesce(t.sats, 0) AS booked FROM deposits d LEFT JOIN (SELECT * FROM ("
+        "  SELECT reference, account_id, sum(CASE kind WHEN 'deposit' THEN amount ELSE -amount END) AS sats"
+        "  FROM transfers WHERE kind IN ('deposit', 'deposit_reversed', 'debt') GROUP BY reference, account_id) summed"
+        " WHERE sats <> 0) t ON t.reference = d.txid || ':' || CAST(d.vout AS TEXT)"
+        " WHERE coalesce(t.sats, 0) <> CASE WHEN d.status = 'credited'"
+        "  AND coalesce(t.account_id, d.account_id) = d.account_id THEN d.amount ELSE 0 END ORDER BY d.id LIMIT 100"
     )
 
 
@@ -87,8 +89,9 @@ def accounts_with_rentals(tx: Tx) -> Iterator[Account]:
 def counts(tx: Tx) -> Row:
     """How much there is."""
     row = tx.one(
-        "SELECT (SELECT count(*) FROM accounts WHERE kind = 'customer') AS customers,"
-        " (SELECT count(*) FROM transfers) AS transfers, (SELECT count(*) FROM rentals) AS rentals"
+        "SELECT (SELECT count(*) FROM accounts WHERE id >= :first) AS customers,"
+        " (SELECT count(*) FROM transfers) AS transfers, (SELECT count(*) FROM rentals) AS rentals",
+        first=FIRST_CUSTOMER,
     )
     assert row is not None
     return row

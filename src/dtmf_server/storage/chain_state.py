@@ -8,6 +8,11 @@ def load(tx: Tx) -> Row | None:
     return tx.one("SELECT network, descriptor, looked_at_us, node_height, trouble, rescan_height FROM chain_state")
 
 
+def hold(tx: Tx) -> None:
+    """Holds the row until the transaction ends: whose a deposit is and how it stands changes in one place at a time."""
+    tx.one("SELECT id FROM chain_state @LOCK")
+
+
 def fix(tx: Tx, *, network: str, descriptor: str) -> Row:
     """The row, made if there was none: of several processes that start at once the others wait here for the first."""
     tx.run(
@@ -38,11 +43,8 @@ def looked(tx: Tx, *, at_us: int, node_height: int | None, trouble: str | None) 
 
 
 def ask_rescan(tx: Tx, height: int) -> None:
-    """Blocks from that height on are to be read again; from a lower one if that was asked for already."""
-    tx.run(
-        "UPDATE chain_state SET rescan_height = CASE WHEN rescan_height < :height THEN rescan_height ELSE :height END",
-        height=height,
-    )
+    """Blocks from that height on are to be read again, whatever was asked for before."""
+    tx.run("UPDATE chain_state SET rescan_height = :height", height=height)
     tx.notify("chain")
 
 

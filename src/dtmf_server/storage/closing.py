@@ -34,6 +34,11 @@ def revoke_tokens(tx: Tx, account_id: int, *, now_us: int) -> None:
     )
 
 
+def is_closed(tx: Tx, account_id: int) -> bool:
+    """Whether its renter has deleted the account."""
+    return tx.one("SELECT 1 FROM accounts WHERE id = :id AND closed_at_us IS NOT NULL", id=account_id) is not None
+
+
 def mark(tx: Tx, account_id: int, *, now_us: int) -> None:
     """The account is closed."""
     tx.run("UPDATE accounts SET closed_at_us = :now_us WHERE id = :id", id=account_id, now_us=now_us)

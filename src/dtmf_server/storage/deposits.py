@@ -24,7 +24,7 @@ def newest_address(tx: Tx, account_id: int) -> Row | None:
 def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
     """The account's last deposits, newest first."""
     return tx.all(
-        "SELECT d.txid, d.vout, a.address, d.amount, d.height, d.status, d.seen_at_us FROM deposits d"
+        "SELECT d.txid, d.vout, a.address, d.amount, d.height, d.status, d.seen_at_us, d.coinbase FROM deposits d"
         " JOIN addresses a ON a.id = d.address_id WHERE d.account_id = :account_id ORDER BY d.id DESC LIMIT :limit",
         account_id=account_id,
         limit=limit,
@@ -36,14 +36,21 @@ def any_address(tx: Tx) -> bool:
     return tx.one("SELECT id FROM addresses LIMIT 1") is not None
 
 
-def unused_addresses(tx: Tx, account_id: int) -> int:
-    """How many of the account's addresses have never received anything."""
+def any_address_but_of(tx: Tx, account_id: int) -> bool:
+    """Whether any address was given to another account than this one."""
+    return tx.one("SELECT id FROM addresses WHERE account_id <> :id LIMIT 1", id=account_id) is not None
+
+
+def before_an_address(tx: Tx, account_id: int) -> Row:
+    """What decides whether the account gets another address: the chain, how far it was followed, and how many of the
+    account's addresses have never received anything."""
     row = tx.one(
-        "SELECT count(*) AS n FROM addresses WHERE account_id = :account_id AND NOT used",
+        "SELECT (SELECT network FROM chain_state) AS network, (SELECT max(height) FROM chain_blocks) AS height,"
+        " (SELECT count(*) FROM addresses WHERE account_id = :account_id AND NOT used) AS unused",
         account_id=account_id,
     )
     assert row is not None
-    return int(row["n"])
+    return row
 
 
 def next_descriptor_index(tx: Tx) -> int:
@@ -55,10 +62,15 @@ def add_address(
     tx: Tx, *, account_id: int, descriptor_index: int, address: str, script_pubkey: bytes, now_us: int
 ) -> None:
     """Gives an address to an account, for ever."""
-    tx.insert(
-        schema.addresses,
-        ("id", "account_id", "descriptor_index", "address", "script_pubkey", "created_at_us", "used"),
-        [(descriptor_index, account_id, descriptor_index, address, script_pubkey, now_us, False)],
+    tx.run(
+        "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used)"
+        " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used)",
+        index=descriptor_index,
+        account_id=account_id,
+        address=address,
+        script_pubkey=script_pubkey,
+        now_us=now_us,
+        used=False,
     )
 
 
@@ -88,13 +100,14 @@ def last_index(tx: Tx) -> int:
     return int(row["last"] or 0)
 
 
-def all_deposits(tx: Tx, *, after: int, limit: int) -> list[Row]:
-    """Deposits of every account with ids above `after`, oldest first."""
+def all_deposits(tx: Tx, *, after: int, limit: int, account_id: int | None = None) -> list[Row]:
+    """Deposits of every account, or of one, with ids above `after`, oldest first."""
     return tx.all(
-        "SELECT d.id, d.txid, d.vout, d.account_id, a.address, d.amount, d.height, d.status FROM deposits d"
-        " JOIN addresses a ON a.id = d.address_id WHERE d.id > :after ORDER BY d.id LIMIT :limit",
+        f"{_WITH_ADDRESS} WHERE d.id > :after AND coalesce(:account_id, d.account_id) = d.account_id"
+        " ORDER BY d.id LIMIT :limit",
         after=after,
         limit=limit,
+        account_id=account_id,
     )
 
 
@@ -107,6 +120,17 @@ def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
 def mark_used(tx: Tx, address_id: int) -> None:
     """The address has received something."""
     tx.run("UPDATE addresses SET used = :used WHERE id = :address_id", address_id=address_id, used=True)
+
+
+def of_address(tx: Tx, address_id: int) -> list[Row]:
+    """What was paid to an address, oldest first."""
+    return tx.all(f"{_WITH_ADDRESS} WHERE d.address_id = :id ORDER BY d.id", id=address_id)
+
+
+def move_address(tx: Tx, address_id: int, account_id: int) -> None:
+    """Gives an address, and what was paid to it, to another account."""
+    tx.run("UPDATE addresses SET account_id = :account_id WHERE id = :id", id=address_id, account_id=account_id)
+    tx.run("UPDATE deposits SET account_id = :account_id WHERE address_id = :id", id=address_id, account_id=account_id)
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[Row]:
@@ -131,12 +155,14 @@ def add(
     owner: Row,
     amount: int,
     height: int | None,
+    coinbase: bool,
     now_us: int,
 ) -> None:
     """Notes an output that pays one of our addresses."""
     tx.run(
-        "INSERT INTO deposits (txid, vout, account_id, address_id, amount, seen_at_us, height, status, alternations)"
-        " VALUES (:txid, :vout, :account_id, :address_id, :amount, :now_us, :height, 'pending', 0)",
+        "INSERT INTO deposits"
+        " (txid, vout, account_id, address_id, amount, seen_at_us, height, status, alternations, coinbase) VALUES"
+        " (:txid, :vout, :account_id, :address_id, :amount, :now_us, :height, 'pending', 0, :coinbase)",
         txid=txid,
         vout=vout,
         account_id=owner["account_id"],
@@ -144,6 +170,7 @@ def add(
         amount=amount,
         now_us=now_us,
         height=height,
+        coinbase=coinbase,
     )
 
 
@@ -162,14 +189,13 @@ def set_status(tx: Tx, deposit_id: int, *, status: str, alternations: int) -> No
     )
 
 
-def open_deposits(tx: Tx) -> list[Row]:
-    """Deposits that are not credited: pending, gone or reversed ones may still be."""
-    return tx.all(f"{_WITH_ADDRESS} WHERE d.status <> 'credited' ORDER BY d.id")
-
-
-def unmined_credits(tx: Tx) -> list[Row]:
-    """Credited deposits whose block is no longer in the best chain."""
-    return tx.all(f"{_WITH_ADDRESS} WHERE d.height IS NULL AND d.status = 'credited' ORDER BY d.id")
+def unsettled(tx: Tx) -> list[Row]:
+    """Deposits whose status may have to change: pending ones, credited ones that are in no block, gone and reversed
+    ones that are in one. Those to be reversed come first."""
+    return tx.all(
+        f"{_WITH_ADDRESS} WHERE d.status = 'pending' OR (d.status = 'credited') = (d.height IS NULL)"
+        " ORDER BY d.status <> 'credited', d.id"
+    )
 
 
 def unmine_above(tx: Tx, height: int) -> None:

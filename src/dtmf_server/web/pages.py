@@ -90,6 +90,7 @@ def page(
     settings = runtime_of(request).settings
     text = environment.get_template(template).render(
         sandbox=settings.sandbox,
+        faucet=settings.sandbox and settings.network == "simulated",
         signup_open=settings.sandbox or settings.signup == "open",
         origin=own_origin(request),
         path=request.url.path,

@@ -61,6 +61,8 @@ async def post_phone(request: Request) -> Response[Any]:
 async def post_faucet(request: Request) -> Response[Any]:
     """Coins from nowhere, to the account's newest address; confirmed, or left waiting for blocks."""
     runtime = _runtime(request)
+    if runtime.settings.network != "simulated":
+        raise NotFound
 
     def pay(tx: Tx, visit: Visit, form: Form) -> str:
         words = _("How many satoshis? A whole number from 1 to %d.") % COINS_MAX

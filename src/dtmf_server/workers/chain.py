@@ -4,11 +4,15 @@ import asyncio
 import logging
 from collections.abc import Set
 
-from dtmf_server.bitcoin.chain import CantFollow, Chain, next_step
+from dtmf_server.bitcoin.chain import BLOCKS_PER_STEP, CantFollow, Chain, ReorgTooDeep, next_step, read_from
+from dtmf_server.core.chain import ChainStep
 from dtmf_server.operations import deposit
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage.db import Tx
 from dtmf_server.workers.wait import wait_for
+
+BLOCKS_PER_WORD = 1000  # of many that are read again
 
 log = logging.getLogger("dtmf.chain")
 
@@ -54,50 +58,73 @@ async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float, caug
 
 async def look(runtime: Runtime, chain: Chain) -> str | None:
     """Follows the chain to its tip, and reads again what was asked for; why that was not possible, None if it was."""
-    height, trouble = None, None
     try:
-        height = await _catch_up(runtime, chain, _FollowedInDatabase(runtime))
-        await _rescan(runtime, chain)
+        await _catch_up(runtime, chain)
+        while await _rescan(runtime, chain):
+            await _catch_up(runtime, chain)  # what is new comes first, however much is to be read again
     except CantFollow as error:
         trouble = str(error)
+        await runtime.db.write(lambda tx: _note(tx, runtime, node_height=None, trouble=trouble))
+        return trouble
+    return None
+
+
+def _note(tx: Tx, runtime: Runtime, *, node_height: int | None, trouble: str | None) -> None:
+    """Notes how a look at a real node goes."""
     if runtime.settings.network != "simulated":
-        at_us = runtime.clock.wall_us()
-        await runtime.db.write(lambda tx: chain_state.looked(tx, at_us=at_us, node_height=height, trouble=trouble))
-    return trouble
+        chain_state.looked(tx, at_us=runtime.clock.wall_us(), node_height=node_height, trouble=trouble)
 
 
-async def _catch_up(runtime: Runtime, chain: Chain, followed: _FollowedInDatabase) -> int:
-    """Applies steps until the tip and its mempool are reached; the tip's height."""
-    settings, clock = runtime.settings, runtime.clock
+async def _catch_up(runtime: Runtime, chain: Chain) -> None:
+    """Applies steps until the tip and its mempool are reached."""
+    settings, clock, followed = runtime.settings, runtime.clock, _FollowedInDatabase(runtime)
     while True:
-        step = await next_step(chain, followed)
-        await runtime.db.write(
-            lambda tx, step=step: deposit.follow(  # type: ignore[misc]  # a lambda's default has no type
-                tx,
-                step,
-                depths=settings.confirmations,
-                now_us=clock.now_us(tx),
-                rest_us=settings.rest_us,
-            )
-        )
-        if step.mempool is not None:
-            return step.fork_height + len(step.blocks)
+        step = await _step(runtime, chain, followed)
+        reached = step.fork_height + len(step.blocks) if step.mempool is not None else None
+
+        def apply(tx: Tx, step: ChainStep = step, reached: int | None = reached) -> None:
+            now_us = clock.now_us(tx)
+            deposit.follow(tx, step, depths=settings.confirmations, now_us=now_us, rest_us=settings.rest_us)
+            _note(tx, runtime, node_height=reached, trouble=None)
+
+        await runtime.db.write(apply)
+        if reached is not None:
+            return
 
 
-async def _rescan(runtime: Runtime, chain: Chain) -> None:
-    """Reads blocks again that the operator asked for, up to the cursor."""
+async def _step(runtime: Runtime, chain: Chain, followed: _FollowedInDatabase) -> ChainStep:
+    """What changed; all from where the operator wants it read again, if the chains part below what is remembered."""
+    try:
+        return await next_step(chain, followed)
+    except ReorgTooDeep:
+        state = await runtime.db.read(chain_state.load)
+        if state is None or state["rescan_height"] is None:
+            raise
+        return await read_from(chain, state["rescan_height"])
+
+
+async def _rescan(runtime: Runtime, chain: Chain) -> bool:
+    """Reads some of the blocks again that the operator asked for, up to the cursor; whether there are more."""
     settings, clock, db = runtime.settings, runtime.clock, runtime.db
-    while (state := await db.read(chain_state.load)) and state["rescan_height"] is not None:
-        tip = await _FollowedInDatabase(runtime).tip()
+    for _ in range(BLOCKS_PER_STEP):
+        state, tip = await db.read(chain_state.load), await _FollowedInDatabase(runtime).tip()
+        if state is None or state["rescan_height"] is None:
+            return False
         height = state["rescan_height"]
-        block = await chain.block(height)
+        try:
+            block = await chain.block(height)
+        except CantFollow as error:
+            raise CantFollow(f"to read block {height} again, as `deposits rescan` wants: {error}") from error
         if tip is None or block is None or height > tip[0]:
             await db.write(lambda tx: chain_state.rescanned(tx, None))
-            return
+            return False
         if await chain.block_hash(tip[0]) != tip[1]:
-            return  # the chain is changing: it is followed first
+            return True  # the chain is changing: it is followed first
+        if height % BLOCKS_PER_WORD == 0:
+            log.info("deposits: reading block %d again, of %d", height, tip[0])
         await db.write(
-            lambda tx, block=block, tip=tip: deposit.reread(  # type: ignore[misc]  # the same
+            lambda tx, block=block, tip=tip: deposit.reread(  # type: ignore[misc]  # a lambda's default has no type
                 tx, block, tip, depths=settings.confirmations, now_us=clock.now_us(tx), rest_us=settings.rest_us
             )
         )
+    return True

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
@@ -30,6 +31,7 @@ addresses = Table(
     UniqueConstraint("address"),
     UniqueConstraint("script_pubkey"),
     Index("ix_addresses_account_id_id", "account_id", "id"),
+    partial_index("ix_addresses_unused", "account_id", where="NOT used"),
 )
 
 deposits = Table(
@@ -50,10 +52,14 @@ deposits = Table(
         nullable=False,
     ),
     Column("alternations", Integer, nullable=False),  # how often it was credited or reversed so far
+    Column("coinbase", Boolean, nullable=False, server_default=false()),  # a miner's: it can't be spent for 100 blocks
     CheckConstraint("(status = 'credited') = ((alternations & 1) = 1)", name="alternate"),
     UniqueConstraint("txid", "vout"),
     Index("ix_deposits_account_id_id", "account_id", "id"),
-    partial_index("ix_deposits_open", "status", where="status <> 'credited'"),
+    # Those that a step of the chain may change; `unsettled` in storage/deposits.py asks in the same words.
+    partial_index(
+        "ix_deposits_unsettled", "id", where="status = 'pending' OR (status = 'credited') = (height IS NULL)"
+    ),
     Index("ix_deposits_height", "height"),
 )
 

@@ -34,6 +34,7 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Id, primary_key=True),
+    # 'customer': the service owes its balance to somebody; 'system': its balance is in the books alone.
     Column("kind", Text, CheckConstraint("kind IN ('customer', 'system')", name="kind"), nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("settled_at_us", BigInteger, nullable=False),

@@ -1,0 +1,175 @@
+"""A database that was lost: filled from its descriptor, into suspense, and handed on to whoever shows what is theirs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from bitcoin.conftest import Node
+from bitcoin.hardware_wallet import HardwareWallet
+from bitcoin.operating import differences, opened, until
+from dtmf import DTMF
+from dtmf_server.bitcoin.descriptor import deriver
+from harness import new_token, open_account, serving
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def addresses(wallet: HardwareWallet) -> Callable[[int], str]:
+    """The lost service's address of an index."""
+    derive = deriver(wallet.descriptor, "regtest")
+    return lambda index: derive(index)[0]
+
+
+@pytest.fixture
+def at(database_url: str) -> tuple[str, str]:
+    """Options for the new, empty database."""
+    return ("--database", database_url)
+
+
+@pytest.fixture
+def renter(settings: Path, database_url: str) -> Iterator[Callable[[], DTMF]]:
+    """Starts the service over the database, and gives the client of its only renter."""
+    with ExitStack() as stack:
+
+        def start() -> DTMF:
+            runtime = opened(settings, database_url)
+            stack.enter_context(closing(runtime.db))
+            open_account(runtime.db)
+            return stack.enter_context(DTMF(new_token(), base_url=stack.enter_context(serving(runtime))))
+
+        yield start
+
+
+def paid(dtmf: DTMF) -> list[tuple[str, str, int]]:
+    """The renter's deposits."""
+    return [(d["txid"], d["status"], d["amount"]) for d in dtmf.deposits()]
+
+
+def test_every_deposit_is_found_up_to_the_gap(
+    node: Node, addresses: Callable[[int], str], database_url: str, command: Command, at: tuple[str, str]
+):
+    for index, sats in ((3, 1000), (3, 2000), (26, 40_000), (52, 70_000), (78, 90_000)):
+        node.pay(addresses(index), sats)
+    node.mine(3)
+    node.pay(addresses(27), 500)  # 52 is 25 behind it, and 78 is 26 behind that
+    status, out, err = command("init", "--gap", "25", *at)
+    assert (status, err) == (0, "")
+    assert "addresses 1 to 77 are watched; 5 deposits found, 113000 satoshis credited, in suspense" in out
+    status, out, _ = command("deposits", "list", "--suspense", *at)
+    assert (status, out.count("in suspense, bcrt1"), out.count(" pending ")) == (0, 5, 1)
+    assert "113000 satoshis in suspense: `dtmf-server deposits assign` hands them on" in out
+    status, out, _ = command("verify", *at)
+    assert (status, out) == (0, "0 accounts, 4 transfers, 0 rentals: the books are right\n")
+    assert command("init", "--gap", "25", *at)[0] == 0, "again is no harm"
+    assert differences(database_url) == []
+
+
+def test_coins_that_were_moved_since_are_found_in_the_blocks(
+    node: Node, wallet: HardwareWallet, addresses: Callable[[int], str], command: Command, at: tuple[str, str]
+):
+    before = node.tip()[0]
+    txid = node.pay(addresses(5), 30_000)
+    node.mine(2)
+    node.spend(txid, 0, wallet.key(5))
+    node.mine(200)  # more than are read again after a first start
+    assert "0 deposits found" in command("init", "--gap", "20", *at)[1]
+    status, out, _ = command("init", "--gap", "20", "--from-height", str(before), *at)
+    assert (status, "1 deposits found, 30000 satoshis credited" in out) == (0, True)
+
+
+def test_what_is_in_suspense_is_handed_on_with_all_that_comes_later(
+    node: Node,
+    addresses: Callable[[int], str],
+    database_url: str,
+    command: Command,
+    at: tuple[str, str],
+    renter: Callable[[], DTMF],
+):
+    old, others = addresses(7), addresses(8)
+    first, foreign = node.pay(old, 40_000), node.pay(others, 9000)
+    node.mine(2)
+    waiting = node.pay(old, 500)
+    assert command("init", "--gap", "20", *at)[0] == 0
+    dtmf = renter()
+    new = dtmf.new_address()["address"]
+    assert new == addresses(29), "no index serves two accounts"
+    assert dtmf.deposits() == []
+    status, out, _ = command("deposits", "assign", old, "--to", new, *at)
+    assert (status, out) == (0, f"{old} is handed on, with 2 deposits: 40000 satoshis credited\n")
+    assert paid(dtmf) == [(first, "credited", 40_000), (waiting, "pending", 500)]
+    assert dtmf.account()["balance"] == 40_000
+    assert [(t["kind"], t["amount"], t["reference"]) for t in dtmf.transactions()] == [
+        ("deposit", 40_000, f"{first}:0")
+    ]
+    assert [event["kind"] for _, event in zip(range(2), dtmf.events(), strict=False)] == [
+        "deposit.credited",
+        "deposit.seen",
+    ]
+    later = node.pay(old, 6000)
+    node.mine(2)
+    until(lambda: dtmf.account()["balance"] == 46_500)
+    assert paid(dtmf)[2:] == [(later, "credited", 6000)]
+    assert [each["address"] for each in dtmf.addresses()] == [old, new]
+    assert f"{foreign}:0  credited" in command("deposits", "list", "--suspense", *at)[1]
+    assert "9000 satoshis in suspense" in command("deposits", "list", *at)[1]
+    assert differences(database_url) == []
+    status, _, err = command("init", *at)
+    assert (status, "has given out addresses already" in err) == (1, True)
+
+
+def test_a_deposit_that_was_handed_on_is_taken_back_from_who_has_it_now(
+    node: Node,
+    addresses: Callable[[int], str],
+    database_url: str,
+    command: Command,
+    at: tuple[str, str],
+    renter: Callable[[], DTMF],
+):
+    old = addresses(1)
+    txid = node.pay(old, 40_000)
+    node.mine(2)
+    assert command("init", "--gap", "20", *at)[0] == 0
+    dtmf = renter()
+    assert command("deposits", "assign", old, "--to", dtmf.new_address()["address"], *at)[0] == 0
+    lowest = node.undo(2)
+    node.mine(3, empty=True)
+    until(lambda: paid(dtmf) == [(txid, "reversed", 40_000)])
+    assert dtmf.account()["balance"] == 0
+    node.undo(3)
+    node.redo(lowest)
+    until(lambda: paid(dtmf) == [(txid, "credited", 40_000)])
+    assert [t["kind"] for t in dtmf.transactions()] == ["deposit", "deposit_reversed", "deposit"]
+    assert dtmf.account()["balance"] == 40_000
+    assert differences(database_url) == []
+
+
+def test_only_what_is_in_suspense_can_be_handed_on_and_only_to_somebody(
+    node: Node, addresses: Callable[[int], str], command: Command, at: tuple[str, str], renter: Callable[[], DTMF]
+):
+    node.pay(addresses(1), 40_000)
+    node.mine(2)
+    assert command("init", "--gap", "20", *at)[0] == 0
+    theirs = renter().new_address()["address"]
+    for address, to, said in (
+        (addresses(99), theirs, "is no address of this service"),
+        (addresses(1), addresses(99), f"{addresses(99)} is no address of this service"),
+        (theirs, theirs, "not in suspense: its account is known"),
+        (addresses(1), addresses(2), "no account that could take coins"),
+    ):
+        status, out, err = command("deposits", "assign", address, "--to", to, *at)
+        assert (status, out, said in err) == (1, "", True), err
+
+
+def test_a_restore_that_was_broken_off_goes_on(
+    node: Node, addresses: Callable[[int], str], command: Command, at: tuple[str, str]
+):
+    node.pay(addresses(2), 40_000)
+    node.mine(2)
+    node.stop()
+    status, _, err = command("init", "--gap", "20", *at)
+    assert (status, "does not answer" in err, "the same command goes on" in err) == (2, True, True)
+    node.start()
+    assert "1 deposits found, 40000 satoshis credited, in suspense" in command("init", "--gap", "20", *at)[1]
