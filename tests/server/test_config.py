@@ -212,13 +212,6 @@ def test_the_environment_beats_the_file_and_the_defaults(loaded):
     assert config.carrier[0].password == "12345"
 
 
-def test_carriers_can_come_from_the_environment_alone():
-    london = {"NAME": "london", "KIND": "smpp", "HOST": "127.0.0.1", "SYSTEM_ID": "s", "PASSWORD": "p"}
-    environ = {f"DTMF_CARRIER__{n}__{key}": value for n in range(11) for key, value in london.items()}
-    environ |= {f"DTMF_CARRIER__{n}__NAME": f"c{n}" for n in range(11)}
-    assert [carrier.name for carrier in load(None, environ).carrier] == [f"c{n}" for n in range(11)]
-
-
 @pytest.mark.parametrize(
     ("variable", "value", "complaint"),
     [

@@ -61,3 +61,10 @@ def test_a_production_service_may_have_carriers_anywhere(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text("mode = 'production'\n" + LONDON.replace("127.0.0.1", "smsc.example.org"))
     assert load(path, {}).carrier[0].host == "smsc.example.org"
+
+
+def test_carriers_can_come_from_the_environment_alone():
+    london = {"NAME": "london", "KIND": "smpp", "HOST": "127.0.0.1", "SYSTEM_ID": "s", "PASSWORD": "p"}
+    environ = {f"DTMF_CARRIER__{n}__{key}": value for n in range(11) for key, value in london.items()}
+    environ |= {f"DTMF_CARRIER__{n}__NAME": f"c{n}" for n in range(11)}
+    assert [carrier.name for carrier in load(None, environ).carrier] == [f"c{n}" for n in range(11)]
