@@ -54,7 +54,7 @@ demo: $(RUN)
 setup: $(DEV)
 
 test: lint
-	$(BIN)/python -m pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(ARGS)
 
 # The deposits' tests once more, on Bitcoin Core: BITCOIND, one in PATH, or one built once and kept in ~/.cache/dtmf.
 test-bitcoin: $(DEV)

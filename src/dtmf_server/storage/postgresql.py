@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import selectors
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -164,21 +166,30 @@ class _Listener:
     def __init__(self, url: str, wakeups: Wakeups) -> None:
         self._url, self._wakeups = url, wakeups
         self._stopping = threading.Event()
+        self._stop, self._stopped = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="postgresql-listener", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stops within a second."""
+        """Stops at once."""
         self._stopping.set()
+        self._stop.close()  # the other end can be read now
         self._thread.join()
+        self._stopped.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with psycopg.connect(self._url, autocommit=True, connect_timeout=5) as connection:
+                with (
+                    psycopg.connect(self._url, autocommit=True, connect_timeout=5) as connection,
+                    selectors.DefaultSelector() as readable,
+                ):
                     connection.execute(f"LISTEN {CHANNEL}")
+                    readable.register(connection, selectors.EVENT_READ)
+                    readable.register(self._stopped, selectors.EVENT_READ)
                     while not self._stopping.is_set():
-                        for notification in connection.notifies(timeout=0.5):
+                        for notification in connection.notifies(timeout=0):
                             self._wakeups.notify(set(notification.payload.split()))
+                        readable.select()
             except psycopg.Error:
                 self._stopping.wait(1.0)
