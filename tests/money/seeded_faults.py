@@ -146,8 +146,8 @@ FAULTS = [
     # --- deposits
     Fault(
         "operations/deposit.py",
-        "deposits.unmined_credits(tx) + deposits.open_deposits(tx)",
-        "deposits.open_deposits(tx)",
+        "for deposit in deposits.unsettled(tx):",
+        "for deposit in [each for each in deposits.unsettled(tx) if each['status'] != 'credited']:",
         "a deposit that left the chain is not reversed",
     ),
     # --- the meter and the tables

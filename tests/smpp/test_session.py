@@ -48,7 +48,7 @@ def test_a_refused_bind_is_closed_with_its_reason(status):
 
 def test_a_bind_answered_with_generic_nack_is_refused():
     (closed,) = connected().receive(octets(Command.GENERIC_NACK, 1, status=Status.ESME_RINVCMDID), 0)
-    assert closed == Closed("the SMSC refused the bind: it does not know this command (ESME_RINVCMDID)")
+    assert closed == Closed("the SMSC refused the bind: it does not know this command (ESME_RINVCMDID)", refused=True)
 
 
 def test_a_bind_without_answer_is_closed():

@@ -12,7 +12,6 @@ import sqlalchemy
 from dtmf_server.operations import verify
 from dtmf_server.storage import migrate, schema
 from dtmf_server.storage.db import Tx
-from dtmf_server.storage.dialect import append_only_triggers
 from dtmf_server.storage.open import open_database
 from postgres import drop_database, fresh_database
 
@@ -156,3 +155,26 @@ def _upgrade_and_fail(upgrade: object, *arguments: object) -> None:
     assert callable(upgrade)
     upgrade(*arguments)
     raise RuntimeError("after the last statement")
+
+
+_APPEND_ONLY = ("transfers", "minute_bookings")
+
+
+def append_only_triggers(dialect_name: str) -> list[str]:
+    """The statements that make the books append-only."""
+    if dialect_name == "sqlite":
+        return [
+            f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            for table in _APPEND_ONLY
+            for verb in ("UPDATE", "DELETE")
+        ]
+    refuse = (
+        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+    )
+    return [refuse] + [
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        for table in _APPEND_ONLY
+    ]

@@ -2,7 +2,7 @@
 
 Rules:
 1. What counts is what comes over the wire: interim answers (1xx), headers and the sizes of chunks like the body. Of
-   interim answers, the dearest to parse, only a few are read: a flood of them would hold up everybody else.
+   interim answers, the dearest to parse, only a few are read at once: a flood of them would hold up everybody else.
 2. A status stands once its head is complete, whatever comes behind it. A connection on which more comes than was asked
    for is not used again.
 3. A body that is cut off ends there, as if its receiver had ended it; without a length it ends with the connection.
@@ -16,7 +16,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 READ_BYTES, KEPT_BYTES = 64 * 1024, 1024
-HEADS = 16  # the last one has to be the answer
+HEADS = 16  # of those that come at once, the last one has to be the answer
 
 _CLOSED = "the receiver closed the connection without an answer"
 _SWITCHING_PROTOCOLS = 101  # of the interim ones the only one that nothing follows
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise NoReply(_CLOSED)
         self._reply, self._room, self._keeps = reply, READ_BYTES, False
-        self._has_length, self._retry_after, self._heads = False, b"", 0
+        self._has_length, self._retry_after = False, b""
         self._parser = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
             return
         read = data[: self._room]
         self._room -= len(read)
+        self._heads = 0
         try:
             self._parser.feed_data(read)
         except HttpParserUpgrade:

@@ -210,28 +210,3 @@ def sqlite_connection(path: str, *, read_only: bool = False, synchronous: str = 
     if read_only:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection
-
-
-# --- what migrations need -------------------------------------------------------------------------------------
-
-_APPEND_ONLY = ("transfers", "minute_bookings")
-
-
-def append_only_triggers(dialect_name: str) -> list[str]:
-    """The statements that make the books append-only."""
-    if dialect_name == "sqlite":
-        return [
-            f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            for table in _APPEND_ONLY
-            for verb in ("UPDATE", "DELETE")
-        ]
-    refuse = (
-        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
-    )
-    return [refuse] + [
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        for table in _APPEND_ONLY
-    ]
