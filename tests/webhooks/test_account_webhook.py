@@ -64,7 +64,7 @@ def test_a_replayed_warning_goes_to_the_webhook_of_now(renter: DTMF, receiver: R
         renter.set_account_webhook(moved.url)
         assert renter.retry_deliveries(datetime(2018, 1, 1, tzinfo=UTC)) == 2
         settle(renter)
-        assert [posted.json["data"]["hours"] for posted in moved.posted] == [24, 1]
+        assert sorted(posted.json["data"]["hours"] for posted in moved.posted) == [1, 24]  # a replay has no order
 
 
 def test_each_warning_is_posted_once_signed_and_logged(renter: DTMF, receiver: Receiver) -> None:
