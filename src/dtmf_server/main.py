@@ -28,7 +28,7 @@ from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations import sandbox
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
-from dtmf_server.web.site import website
+from dtmf_server.web.site import WEBSITE
 from dtmf_server.workers.carriers import run_carriers
 from dtmf_server.workers.chain import ours, run_chain
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
@@ -139,7 +139,7 @@ def http_server(runtime: Runtime) -> Server:
     """The HTTP server, not started."""
     return Server(
         uvicorn.Config(
-            create_app(runtime, website()),
+            create_app(runtime, WEBSITE),
             loop="none",
             http=Protocol,
             ws="none",

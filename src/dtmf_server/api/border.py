@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,10 +21,10 @@ log = logging.getLogger("dtmf.access")
 
 
 class Border:
-    """Wraps the application; its answers all carry `X-Request-Id`."""
+    """Wraps the application; its answers all carry `X-Request-Id`. Each request gets `state`."""
 
-    def __init__(self, app: Any, settings: Settings, website: Website) -> None:
-        self._app = app
+    def __init__(self, app: Any, settings: Settings, website: Website, *, state: Mapping[str, Any]) -> None:
+        self._app, self._state = app, state
         self._website = website
         self._proxies = settings.trusted_proxies
         self._limit = (
@@ -62,7 +63,7 @@ class Border:
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         """The application's answer. What goes on after it, a stream, holds nothing of what led to it."""
-        inner = {**scope, "state": {}}
+        inner = {**scope, "state": dict(self._state)}
         await self._app(inner, receive, send)
         goes_on = inner.get(GOES_ON)
         if goes_on is not None:

@@ -35,7 +35,7 @@ class Caller:
 
 def runtime_of(request: Request) -> Runtime:
     """The process's runtime."""
-    runtime: Runtime = request.app.state.runtime
+    runtime: Runtime = request.scope["state"]["runtime"]
     return runtime
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from litestar import Router
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Website:
-    """The pages beside the API."""
+    """The pages beside the API: one for all of a process."""
 
     routes: Sequence[Router]
-    state: Mapping[str, Any]  # what its routes keep in this process
+    new_state: Callable[[], Mapping[str, Any]]  # what its routes keep beside a runtime
     error_page: Callable[[int, str, int], tuple[bytes, Sequence[tuple[str, str]]]]
     """A whole page and its headers, of a status, a request id and the seconds to wait."""
 

@@ -14,13 +14,13 @@ Request = litestar.Request[Any, Any, State]
 
 def runtime_of(request: Request) -> Runtime:
     """The process's runtime."""
-    runtime: Runtime = request.app.state.runtime
+    runtime: Runtime = request.scope["state"]["runtime"]
     return runtime
 
 
 def sign_in_limit(request: Request) -> RateLimit:
     """How often an address may be wrong about its token."""
-    limit: RateLimit = request.app.state.sign_in_limit
+    limit: RateLimit = request.scope["state"]["sign_in_limit"]
     return limit
 
 

@@ -1,4 +1,7 @@
-"""The website as a whole: its routes, and what it keeps in this process."""
+"""The website as a whole: its routes, and what it keeps beside a runtime."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from litestar import Router
 
@@ -44,13 +47,16 @@ _PAGES = [
 HANDLERS = [route for page in _PAGES for route in page.ROUTES]
 
 
-def website() -> Website:
-    """The website, for `create_app`."""
-    router = Router(
-        "/",
-        route_handlers=HANDLERS,
-        exception_handlers=errors.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
-        include_in_schema=False,
-    )
-    limit = RateLimit(per_second=WRONG_TOKENS_PER_SECOND, burst=WRONG_TOKENS)
-    return Website([router], {"sign_in_limit": limit}, errors.error_page)
+_ROUTER = Router(
+    "/",
+    route_handlers=HANDLERS,
+    exception_handlers=errors.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
+    include_in_schema=False,
+)
+
+
+def _new_state() -> Mapping[str, Any]:
+    return {"sign_in_limit": RateLimit(per_second=WRONG_TOKENS_PER_SECOND, burst=WRONG_TOKENS)}
+
+
+WEBSITE = Website([_ROUTER], _new_state, errors.error_page)
