@@ -101,6 +101,7 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
 def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> dict[str, Worker]:
     """Deliveries run in every process; the carriers' links, the chain and the meter in one at a time."""
     db = runtime.db
+    guard = ClockGuard(runtime.clock.wall_us)  # of now: whether the clock jumps while others are waited for is seen too
 
     async def is_ours(e164: str) -> bool:
         return await db.read(lambda tx: numbers.exists(tx, e164))
@@ -113,7 +114,7 @@ def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> d
             else:
                 group.create_task(_follow_chain(runtime, caught_up))
             await wait_for(caught_up, timeout_s=CHAIN_CATCH_UP_S)
-            group.create_task(run_meter(runtime, ClockGuard(runtime.clock.wall_us)))
+            group.create_task(run_meter(runtime, guard))
 
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from dtmf_server import main
 from dtmf_server.operations import account, meter, rent, verify
 from dtmf_server.operations.books import open_books
 from dtmf_server.operations.receive import Inbound, receive_many
@@ -263,4 +264,31 @@ async def test_a_clock_that_jumps_right_after_it_was_looked_at_ends_nothing(
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+    assert renter.rentals()[0]["ended_at_us"] is None, "the meter ended a rental by a clock that can't be trusted"
+
+
+async def test_a_clock_that_jumps_while_the_meter_still_waits_for_the_chain_ends_nothing(
+    runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed, jumped, asked_often = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
+        followed.set()
+        await jumped.wait()
+        caught_up.set()
+
+    def guard_of(_: object) -> AskedGuard:
+        guard = AskedGuard(wall, FakeWall(at_us=0))
+        guard.asked_often = asked_often
+        return guard
+
+    monkeypatch.setattr(meter_worker, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(main, "_follow_chain", follow_chain)
+    monkeypatch.setattr(main, "ClockGuard", guard_of)
+    renter = Renter(runtime.db)
+    async with asyncio.timeout(20), main.running_workers(runtime):
+        await followed.wait()
+        wall.advance(us=YEAR_US)
+        jumped.set()
+        await asked_often.wait()
     assert renter.rentals()[0]["ended_at_us"] is None, "the meter ended a rental by a clock that can't be trusted"

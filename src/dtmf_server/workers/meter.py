@@ -17,10 +17,15 @@ CHORES_EVERY_S = 600.0
 CLOCKS_APART_US = 3_600_000_000
 
 
-class ClockGuard:
-    """Notices when the wall's clock jumps: it is held against the monotonic one."""
+def _running_ns() -> int:
+    """A clock that nobody sets; one that goes on while the machine sleeps, so that waking up is no jump."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    def __init__(self, wall_us: Callable[[], int], monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+
+class ClockGuard:
+    """Notices when the wall's clock jumps: it is held against one that nobody can set, from its making on."""
+
+    def __init__(self, wall_us: Callable[[], int], monotonic_ns: Callable[[], int] = _running_ns) -> None:
         self._wall_us, self._monotonic_ns = wall_us, monotonic_ns
         self._apart_us = self._difference_us()
 
