@@ -53,6 +53,8 @@ demo: $(RUN)
 
 setup: $(DEV)
 
+# Some hundred processes are started, each of which would compile every module anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(ARGS)
 

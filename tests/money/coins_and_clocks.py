@@ -164,9 +164,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
         for account_id in due:
             self.plain.settle(account_id, self.now_us)
         assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == 0
-        next_us = [at for id_ in self.ids if (at := self.plain.run_out_us(id_, 0)) is not None]
-        next_us += [at for id_ in self.ids for at in self.plain.warnings_us(id_)]
-        assert self.db.read_now(meter.next_due_us) == min(next_us, default=None)
+        assert self.db.read_now(meter.next_due_us) == self.plain.next_due_us()
 
     @rule(who=who, first=amounts, second=amounts)
     def coins_are_used_up_and_then_lost(self, who: int, first: int, second: int) -> None:

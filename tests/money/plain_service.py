@@ -242,6 +242,14 @@ class PlainService:
             )
         ]
 
+    def next_due_us(self) -> int | None:
+        """When the meter has to settle somebody next."""
+        paying = [account for account in self.accounts.values() if any(rental.cost for rental in account.live)]
+        due_us = [account.settled_us + DAY_US for account in paying]
+        due_us += [at_us for account in paying if (at_us := self.run_out_us(account.id, 0)) is not None]
+        due_us += [at_us for account in paying for at_us in self.warnings_us(account.id)]
+        return min(due_us, default=None)
+
     def warnings_us(self, account_id: int) -> list[int]:
         """When the account is to be warned, of what it was not yet warned when it was last written."""
         settled_us, run_out_us = self.accounts[account_id].settled_us, self.run_out_us(account_id, 0)

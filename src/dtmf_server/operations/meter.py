@@ -22,8 +22,10 @@ def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
 
 
 def next_due_us(tx: Tx) -> int | None:
-    """When the meter has to look again: the next account runs out of money or is to be warned. None: nobody pays."""
-    due = [accounts.next_depletion_us(tx)]
+    """When something is due: the next account runs out of money, is to be warned, or was not booked for a day. None:
+    nobody pays."""
+    settled_us = accounts.longest_unsettled_us(tx)
+    due = [accounts.next_depletion_us(tx), None if settled_us is None else settled_us + DAY_US]
     for given, threshold_us in enumerate(THRESHOLDS_US):
         at_us = accounts.next_depletion_unwarned_us(tx, given=given)
         due.append(None if at_us is None else at_us - threshold_us)

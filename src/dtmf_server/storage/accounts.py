@@ -132,6 +132,14 @@ def next_depletion_us(tx: Tx) -> int | None:
     return at_us
 
 
+def longest_unsettled_us(tx: Tx) -> int | None:
+    """When the account was settled that has waited longest for it."""
+    row = tx.one("SELECT min(settled_at_us) AS at_us FROM accounts WHERE depletes_at_us IS NOT NULL")
+    assert row is not None
+    at_us: int | None = row["at_us"]
+    return at_us
+
+
 def next_depletion_unwarned_us(tx: Tx, *, given: int) -> int | None:
     """When the next of the accounts that were given so many warnings runs out of money."""
     row = tx.one(

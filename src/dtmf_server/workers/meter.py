@@ -51,15 +51,14 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     try:
         while True:
             woken.clear()
-            while swept := await db.write(sweep):
-                pass
-            if swept is None:
+            due_us, now_us = await db.glance(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
+            swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
+            if swept is None or guard.has_jumped():
                 log.error("the clock has jumped by more than an hour: the meter pauses until it is right again")
                 await asyncio.sleep(LOOK_AGAIN_S)
-                continue
-            due_us, now_us = await db.glance(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
-            until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
-            await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
+            elif not swept:
+                until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
+                await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
     finally:
         db.wakeups.unlisten(woken)
 
