@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from html.parser import HTMLParser
 from threading import Event
 from typing import Any
@@ -13,7 +14,7 @@ from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US, give_coins, new_token, open_account
 
-from .connection import Connection
+from .connection import Connection, ask_for
 from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter, calls
 
 MANY = 2_500
@@ -27,6 +28,19 @@ def test_health_and_readiness_are_told_without_a_token(connection: Connection) -
     assert ready.status == 200
     assert (ready.json["status"], ready.json["database"], ready.json["mode"]) == ("ready", "ok", "sandbox")
     assert ready.json["schema"] not in ("", "none")
+
+
+@ONE_ENGINE
+def test_a_head_is_answered_as_the_get_without_its_body(renter: Renter, connection: Connection) -> None:
+    """Monitors and proxies ask so."""
+    named = {name: call for name, call in calls(renter).items() if name.startswith("GET ")}
+    asked = [call.asked(name, renter.token) for name, call in named.items()]
+    asked += [ask_for("GET", path) for path in ("/", "/schema/openapi.json", "/nowhere")]
+    for each in asked:
+        got, head = connection.send(each), connection.send(replace(each, method="HEAD"))
+        assert (head.status, head.body) == (got.status, b"")
+        assert sorted(head.headers) == sorted(got.headers)
+        assert connection.ask("GET", "/healthz").status == 200  # nothing of the body follows
 
 
 @ONE_ENGINE

@@ -62,8 +62,11 @@ class Border:
             request_id.reset(reset)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        """The application's answer. What goes on after it, a stream, holds nothing of what led to it."""
+        """The application's answer; to a HEAD that of the GET, whose body the server leaves out. What goes on after it, a
+        stream, holds nothing of what led to it."""
         inner = {**scope, "state": dict(self._state)}
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"
         await self._app(inner, receive, send)
         goes_on = inner.get(GOES_ON)
         if goes_on is not None:
