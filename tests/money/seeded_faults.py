@@ -178,8 +178,8 @@ FAULTS = [
     ),
     Fault(
         "operations/account.py",
-        "return account.balance - billing.started_since_booked(account.running, now_us)",
-        "return account.balance",
+        'return int(account["balance"] - account["cost_begun"])',
+        'return int(account["balance"])',
         "a balance is shown without the minutes since",
     ),
 ]

@@ -90,14 +90,6 @@ def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[Run
 
 @seed(SEED)
 @thorough
-@given(booked_rentals(), later_us)
-def test_what_started_since_the_booking_is_what_a_rich_account_pays(rentals: list[Running], later_us: int) -> None:
-    rich, now_us = 10**9, NOW_US + later_us
-    assert billing.started_since_booked(rentals, now_us) == rich - pay_minutes(rich, plain(rentals), now_us)
-
-
-@seed(SEED)
-@thorough
 @given(balances, booked_rentals(), st.integers(0, 10**9))
 def test_each_further_round_of_money_lasts_one_more_minute(balance: int, rentals: list[Running], rounds: int) -> None:
     """Ties balances too large to count to those that are counted."""

@@ -54,14 +54,6 @@ def minutes_started(started_at_us: int, at_us: int) -> int:
     return (at_us - started_at_us) // MINUTE_US + 1
 
 
-def started_since_booked(running: Sequence[Running], now_us: int) -> int:
-    """Satoshis of the minutes started until now that the books do not have yet, while all of them can be paid."""
-    return sum(
-        (minutes_started(rental.started_at_us, now_us) - rental.booked_minutes) * rental.cost_per_minute
-        for rental in running
-    )
-
-
 def depletes_at(balance: int, running: Sequence[Running]) -> int | None:
     """The instant of the first minute that `balance` can't pay, None when nothing is due ever.
 

@@ -32,11 +32,10 @@ def settled(tx: Tx, account_id: int, *, now_us: int) -> Settlement:
 
 def balance(tx: Tx, account_id: int, *, now_us: int) -> int:
     """Satoshis the account can spend now."""
-    account = accounts.load(tx, account_id)
-    now_us = max(now_us, account.settled_at_us)
-    if account.depletes_at_us is not None and account.depletes_at_us <= now_us:
-        return billing.settle(account.balance, account.running, now_us).balance
-    return account.balance - billing.started_since_booked(account.running, now_us)
+    account = accounts.begun(tx, account_id, now_us=now_us)
+    if account["depletes_at_us"] is not None and account["depletes_at_us"] <= account["now_us"]:
+        return settled(tx, account_id, now_us=now_us).balance
+    return int(account["balance"] - account["cost_begun"])
 
 
 def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:

@@ -82,8 +82,9 @@ class Database(Protocol):
     dialect: Dialect
     wakeups: "Wakeups"
 
-    async def write(self, fn: Fn[T]) -> T:
-        """Runs fn in a transaction and returns what it returned, once that is durable."""
+    async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
+        """Runs fn in a transaction and returns what it returned, once that is durable. If it need not be, a loss of power may
+        undo it: it is made durable by the next one that has to be, and spares the wait for the disk."""
 
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn on one consistent state."""

@@ -50,9 +50,9 @@ class PostgreSQLDatabase:
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="postgresql")
         self._listener = _Listener(url, self.wakeups)
 
-    async def write(self, fn: Fn[T]) -> T:
+    async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in a transaction of its own, again if it lost to another."""
-        return await self._in_thread(self.write_now, fn)
+        return await self._in_thread(self.write_now if durable else self._write_not_synced, fn)
 
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn on one consistent state."""
@@ -64,9 +64,15 @@ class PostgreSQLDatabase:
 
     def write_now(self, fn: Fn[T]) -> T:
         """`write`, blocking."""
+        return self._write(fn, "BEGIN")
+
+    def _write_not_synced(self, fn: Fn[T]) -> T:
+        return self._write(fn, "BEGIN; SET LOCAL synchronous_commit = off")
+
+    def _write(self, fn: Fn[T], begin: str) -> T:
         for attempt in range(RETRIES):
             try:
-                return self._run(fn, "BEGIN")
+                return self._run(fn, begin)
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 if attempt == RETRIES - 1:
                     raise
@@ -110,7 +116,7 @@ class PostgreSQLDatabase:
             with self._pool.connection() as connection:
                 connection.autocommit = True
                 cursor = connection.cursor()
-                cursor.execute(begin)
+                cursor.execute(begin, prepare=False)
                 try:
                     tx = Tx(self.dialect, cursor)
                     result = fn(tx)

@@ -6,7 +6,8 @@ Rules:
 2. An fn that raises is rolled back alone; the others in the batch are not touched.
 3. SQLite drops the whole transaction on some errors (disk full). Then the whole batch fails, and nothing more
    of it runs: a later statement would commit alone.
-4. Readers have connections of their own and never checkpoint; one process writes.
+4. A batch in which nothing has to be durable is committed without a sync; the next sync is of the whole log.
+5. Readers have connections of their own and never checkpoint; one process writes.
 """
 
 import asyncio
@@ -32,10 +33,10 @@ READERS = 4
 class _Job:
     """A function in the writer's queue, and where its result goes."""
 
-    __slots__ = ("error", "fn", "future", "loop", "result")
+    __slots__ = ("durable", "error", "fn", "future", "loop", "result")
 
-    def __init__(self, fn: Fn[Any], future: Any, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.fn, self.future, self.loop = fn, future, loop
+    def __init__(self, fn: Fn[Any], future: Any, loop: asyncio.AbstractEventLoop | None, *, durable: bool) -> None:
+        self.fn, self.future, self.loop, self.durable = fn, future, loop, durable
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -56,6 +57,7 @@ class SQLiteDatabase:
         self.dialect: Dialect = SQLite()
         self.wakeups = Wakeups()
         self._path = str(path)
+        self._synchronous, self._synced = synchronous, True
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
@@ -67,11 +69,11 @@ class SQLiteDatabase:
         self._writer.start()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
 
-    async def write(self, fn: Fn[T]) -> T:
+    async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in the next group commit."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Job(fn, future, loop))
+        self._submit(_Job(fn, future, loop, durable=durable))
         # Shielded by being a plain future: a caller that is cancelled leaves, the work is done all the same.
         return await future
 
@@ -86,7 +88,7 @@ class SQLiteDatabase:
     def write_now(self, fn: Fn[T]) -> T:
         """Runs fn in the next group commit and blocks until then."""
         future: Future[T] = Future()
-        self._submit(_Job(fn, future, None))
+        self._submit(_Job(fn, future, None, durable=True))
         return future.result()
 
     def read_now(self, fn: Fn[T]) -> T:
@@ -160,6 +162,7 @@ class SQLiteDatabase:
         topics: set[str] = set()
         try:
             with _translated():
+                self._sync(cursor, durable=any(job.durable for job in batch))
                 cursor.execute("BEGIN IMMEDIATE")
                 for job in batch:
                     topics |= self._run_in_savepoint(cursor, job)
@@ -173,6 +176,12 @@ class SQLiteDatabase:
         finally:
             cursor.close()
         return topics
+
+    def _sync(self, cursor: sqlite3.Cursor, *, durable: bool) -> None:
+        """Whether the next commit waits for the disk."""
+        if durable != self._synced:
+            cursor.execute(f"PRAGMA synchronous = {self._synchronous if durable else 'NORMAL'}")
+            self._synced = durable
 
     def _run_in_savepoint(self, cursor: sqlite3.Cursor, job: _Job) -> set[str]:
         """Runs one job; its own error stays its own, unless SQLite has dropped the transaction."""

@@ -94,7 +94,8 @@ class Outbox:
                 limit=room,
                 except_destinations=full,
                 for_carriers=self._routes.here,
-            )
+            ),
+            durable=False,  # what is forgotten with its claim is claimed again
         )
 
     def _start(self, claimed: list[Work]) -> None:

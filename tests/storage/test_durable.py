@@ -1,0 +1,33 @@
+"""What need not be durable spares the wait for the disk, and nothing else is spared it."""
+
+import asyncio
+
+from dtmf_server.storage import service
+from dtmf_server.storage.db import Database, Tx
+
+
+def _waits_for_the_disk(tx: Tx) -> bool:
+    if tx._dialect.name == "sqlite":
+        return bool(tx.all("SELECT synchronous FROM pragma_synchronous")[0]["synchronous"] == 2)
+    return bool(tx.all("SHOW synchronous_commit")[0]["synchronous_commit"] == "on")
+
+
+async def test_only_a_batch_of_nothing_that_has_to_be_durable_is_not_synced(db: Database) -> None:
+    async def alone(*, durable: bool) -> bool:
+        return await db.write(_waits_for_the_disk, durable=durable)
+
+    assert [await alone(durable=durable) for durable in (True, False, False, True)] == [True, False, False, True]
+    for _ in range(20):
+        durable, _not_durable = await asyncio.gather(alone(durable=True), alone(durable=False))
+        assert durable
+    assert db.write_now(_waits_for_the_disk)
+
+
+async def test_what_is_not_synced_is_seen_at_once(db: Database) -> None:
+    for count in range(3):
+        await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
+        assert await db.read(_stray_messages) == count + 1
+
+
+def _stray_messages(tx: Tx) -> int:
+    return int(tx.all("SELECT stray_messages FROM service")[0]["stray_messages"])
