@@ -79,10 +79,12 @@ class _Client:
         return json.loads(found), perf_counter()
 
     async def wait(self, after: int) -> tuple[list[dict[str, int]], float]:
-        """A long poll."""
-        found, at_s = await self.ask("GET", f"/api/v1/messages?inbound=true&wait=60&after={after}")
-        assert isinstance(found, list) and found, "the poll was not answered by a message"
-        return found, at_s
+        """A long poll, again and again."""
+        while True:
+            found, at_s = await self.ask("GET", f"/api/v1/messages?inbound=true&wait=60&after={after}")
+            assert isinstance(found, list), found
+            if found:
+                return found, at_s
 
     def close(self) -> None:
         """Hangs up."""

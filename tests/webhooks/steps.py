@@ -76,6 +76,9 @@ def plan_of(db: Database, ask: Callable[[Tx], object]) -> str:
         def one(self, statement: str, **parameters: object) -> Any:
             return self.all(statement, **parameters) or None
 
+        def run(self, statement: str, **parameters: object) -> int:
+            return len(self.all(statement, **parameters))
+
     def look(tx: Tx) -> None:
         if db.dialect.name == "postgresql":
             tx.run("SET LOCAL enable_seqscan = off")  # a handful of rows would be read one by one

@@ -90,7 +90,8 @@ class Database(Protocol):
         """Runs fn on one consistent state."""
 
     async def glance(self, fn: Fn[T]) -> T:
-        """`read` for a few rows found by an index: SQLite has them before a thread could be asked."""
+        """Reads a few rows found by an index, each statement for itself: SQLite has them before a thread could be asked,
+        PostgreSQL without a transaction around them."""
 
     def write_now(self, fn: Fn[T]) -> T:
         """`write` for callers without an event loop."""

@@ -5,7 +5,7 @@ import contextlib
 import selectors
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -59,8 +59,12 @@ class PostgreSQLDatabase:
         return await self._in_thread(self.read_now, fn)
 
     async def glance(self, fn: Fn[T]) -> T:
-        """`read`: the answer comes over a socket, however little it is."""
-        return await self.read(fn)
+        """In a thread all the same, since the answer comes over a socket; without the two further ones of a transaction."""
+        return await self._in_thread(self._glance_now, fn)
+
+    def _glance_now(self, fn: Fn[T]) -> T:
+        with self._connection() as connection:
+            return fn(Tx(self.dialect, connection.cursor()))
 
     def write_now(self, fn: Fn[T]) -> T:
         """`write`, blocking."""
@@ -112,22 +116,28 @@ class PostgreSQLDatabase:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, call, fn))
 
     def _run(self, fn: Fn[T], begin: str) -> T:
+        with self._connection() as connection:
+            cursor = connection.cursor()
+            cursor.execute(begin, prepare=False)
+            try:
+                tx = Tx(self.dialect, cursor)
+                result = fn(tx)
+                if tx.topics:
+                    cursor.execute(_NOTIFY, (CHANNEL, _payloads(tx.topics)))
+                cursor.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    cursor.execute("ROLLBACK")
+                raise
+            return result
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """One of the pool's, each statement a transaction of its own. Raises StorageUnavailable."""
         try:
             with self._pool.connection() as connection:
                 connection.autocommit = True
-                cursor = connection.cursor()
-                cursor.execute(begin, prepare=False)
-                try:
-                    tx = Tx(self.dialect, cursor)
-                    result = fn(tx)
-                    if tx.topics:
-                        cursor.execute(_NOTIFY, (CHANNEL, _payloads(tx.topics)))
-                    cursor.execute("COMMIT")
-                except BaseException:
-                    with contextlib.suppress(psycopg.Error):
-                        cursor.execute("ROLLBACK")
-                    raise
-                return result
+                yield connection
         except (PoolTimeout, psycopg.errors.DiskFull) as error:
             raise StorageUnavailable(f"the database can't take this now ({error})") from error
         except psycopg.OperationalError as error:

@@ -1,0 +1,16 @@
+"""What is due is found by another index than what stands in a line: PostgreSQL took the first for both."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """The index of what is due serves questions about time alone."""
+    waiting = sa.text("state = 'waiting' AND due_at_us > 0")
+    op.drop_index("ix_deliveries_due", "deliveries")
+    op.create_index(
+        "ix_deliveries_due", "deliveries", ["due_at_us", "id"], sqlite_where=waiting, postgresql_where=waiting
+    )

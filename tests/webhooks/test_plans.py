@@ -1,0 +1,34 @@
+"""How deliveries are found costs the same however many are due: the plan is looked at, not the time."""
+
+from dtmf import DTMF
+from dtmf_server.operations import deliver
+from dtmf_server.storage import due, outbox
+from dtmf_server.storage.db import Database, Tx
+from webhooks.receiver import Receiver
+from webhooks.steps import plan_of, rent, settle, states
+
+
+def _plan_where_nothing_waited(dtmf: DTMF, db: Database, receiver: Receiver) -> tuple[str, str]:
+    """Of claiming and of what follows a delivery, as a database sees it that saw nothing wait when it last looked."""
+    dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
+    settle(dtmf)
+    assert states(db) == ["delivered"]
+    db.write_now(lambda tx: tx.run("ANALYZE deliveries"))
+
+    def claim(tx: Tx) -> None:
+        deliver.claim(tx, now_us=1, wall_us=1, lease_us=1, limit=256, rest_us=1, except_destinations=[])
+
+    return plan_of(db, claim), plan_of(db, lambda tx: outbox._make_heads_due(tx, {(1, "webhook")}, now_us=1))
+
+
+def test_a_line_is_looked_up_by_itself(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
+    claim, heads = _plan_where_nothing_waited(dtmf, db, receiver)
+    assert claim.count("ix_deliveries_due") == 1 and "ix_deliveries_line" in claim
+    assert "ix_deliveries_due" not in heads and "ix_deliveries_line" in heads
+
+
+def test_what_is_due_is_found_by_its_time(db: Database) -> None:
+    for ask in (due.next_due_us, lambda tx: due.has_due(tx, now_us=1), lambda tx: due.is_due(tx, now_us=1)):
+        plan = plan_of(db, ask)
+        assert "ix_deliveries_due" in plan
+        assert "SCAN deliveries'" not in plan and "Seq Scan" not in plan
