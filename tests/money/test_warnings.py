@@ -1,6 +1,7 @@
 """`balance.low` at 24 hours and at 1 hour of runway: once each, at the very minute, whoever looks and whenever."""
 
 import json
+from collections import defaultdict
 from functools import partial
 from itertools import count
 
@@ -184,7 +185,7 @@ def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database
 
         def one(self, statement: str, **parameters: object):  # type: ignore[no-untyped-def]  # as in Tx
             self.all(statement, **parameters)
-            return {"at_us": None}
+            return defaultdict(type(None))
 
     def look(tx: Tx) -> None:
         if db.dialect.name == "postgresql":

@@ -28,7 +28,7 @@ def test_a_line_is_looked_up_by_itself(dtmf: DTMF, db: Database, receiver: Recei
 
 
 def test_what_is_due_is_found_by_its_time(db: Database) -> None:
-    for ask in (due.next_due_us, lambda tx: due.has_due(tx, now_us=1), lambda tx: due.is_due(tx, now_us=1)):
+    for ask in (due.next_due_us, lambda tx: due.has_due(tx, now_us=1, wall_us=1), lambda tx: due.is_due(tx, now_us=1)):
         plan = plan_of(db, ask)
         assert "ix_deliveries_due" in plan
         assert "SCAN deliveries'" not in plan and "Seq Scan" not in plan

@@ -24,9 +24,7 @@ def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
 def next_due_us(tx: Tx) -> int | None:
     """When something is due: the next account runs out of money, is to be warned, or was not booked for a day. None:
     nobody pays."""
-    settled_us = accounts.longest_unsettled_us(tx)
-    due = [accounts.next_depletion_us(tx), None if settled_us is None else settled_us + DAY_US]
-    for given, threshold_us in enumerate(THRESHOLDS_US):
-        at_us = accounts.next_depletion_unwarned_us(tx, given=given)
-        due.append(None if at_us is None else at_us - threshold_us)
-    return min((at_us for at_us in due if at_us is not None), default=None)
+    first = accounts.first_due(tx, warnings=len(THRESHOLDS_US))
+    due = [(first["depletes_at_us"], 0), (first["settled_at_us"], DAY_US)]
+    due += [(first[f"unwarned_{given}"], -threshold_us) for given, threshold_us in enumerate(THRESHOLDS_US)]
+    return min((at_us + after_us for at_us, after_us in due if at_us is not None), default=None)

@@ -141,32 +141,20 @@ def due_for_warning(tx: Tx, *, given: int, depletes_by_us: int, limit: int) -> l
     return [row["id"] for row in rows]
 
 
-def next_depletion_us(tx: Tx) -> int | None:
-    """When the next account runs out of money."""
-    row = tx.one("SELECT min(depletes_at_us) AS at_us FROM accounts WHERE depletes_at_us IS NOT NULL")
-    assert row is not None
-    at_us: int | None = row["at_us"]
-    return at_us
-
-
-def longest_unsettled_us(tx: Tx) -> int | None:
-    """When the account was settled that has waited longest for it."""
-    row = tx.one("SELECT min(settled_at_us) AS at_us FROM accounts WHERE depletes_at_us IS NOT NULL")
-    assert row is not None
-    at_us: int | None = row["at_us"]
-    return at_us
-
-
-def next_depletion_unwarned_us(tx: Tx, *, given: int) -> int | None:
-    """When the next of the accounts that were given so many warnings runs out of money."""
+def first_due(tx: Tx, *, warnings: int) -> Row:
+    """Of all whose money can run out: the first run-out, the first of those given 0, 1, … warnings (`unwarned_0`, …),
+    and when the one was settled that has waited longest for it. Each None without one."""
+    running = "FROM accounts WHERE depletes_at_us IS NOT NULL"
+    unwarned = "".join(
+        f", (SELECT min(depletes_at_us) {running} AND low_balance_warnings = {given}) AS unwarned_{given}"
+        for given in range(warnings)
+    )
     row = tx.one(
-        "SELECT min(depletes_at_us) AS at_us FROM accounts"
-        " WHERE low_balance_warnings = :given AND depletes_at_us IS NOT NULL",
-        given=given,
+        f"SELECT (SELECT min(depletes_at_us) {running}) AS depletes_at_us,"
+        f" (SELECT min(settled_at_us) {running}) AS settled_at_us{unwarned}"
     )
     assert row is not None
-    at_us: int | None = row["at_us"]
-    return at_us
+    return row
 
 
 def by_ids(tx: Tx, ids: list[int]) -> list[Account]:

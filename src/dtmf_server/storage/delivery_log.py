@@ -55,6 +55,8 @@ def append(tx: Tx, logged: list[Logged]) -> None:
 
 def _erased(tx: Tx, rental_ids: set[int | None]) -> set[int | None]:
     """Those rentals whose texts were erased; those that may be are not before this transaction is over."""
+    if not rental_ids:
+        return set()
     rows = tx.all(
         "SELECT id, erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL AND id IN @rental_ids ORDER BY id @LOCK",
         rental_ids=sorted(rental_id for rental_id in rental_ids if rental_id is not None),

@@ -12,11 +12,13 @@ def next_due_us(tx: Tx) -> int | None:
     return int(row["due_at_us"]) if row else None
 
 
-def has_due(tx: Tx, *, now_us: int) -> bool:
+def has_due(tx: Tx, *, now_us: int, wall_us: int) -> bool:
     """Whether anything is due that nobody holds: a read, to spare a write."""
     row = tx.one(
-        "SELECT 1 FROM deliveries WHERE state = 'waiting' AND due_at_us > 0 AND due_at_us <= :now_us LIMIT 1",
+        "SELECT 1 FROM deliveries WHERE state = 'waiting' AND due_at_us > 0 AND due_at_us <= :now_us"
+        " AND (leased_until_us IS NULL OR leased_until_us <= :wall_us) LIMIT 1",
         now_us=now_us,
+        wall_us=wall_us,
     )
     return row is not None
 

@@ -48,6 +48,8 @@ def topic(account_id: int) -> str:
 
 def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
     """These events."""
+    if not ids:
+        return {}
     return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id IN @ids", ids=ids)}
 
 

@@ -73,6 +73,8 @@ def ids_of_number(tx: Tx, account_id: int, e164: str) -> list[int]:
 
 def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
     """The number of each of these rentals."""
+    if not rental_ids:
+        return {}
     rows = tx.all("SELECT id, e164 FROM rentals WHERE id IN @ids", ids=rental_ids)
     return {row["id"]: row["e164"] for row in rows}
 

@@ -81,7 +81,9 @@ class Outbox:
 
     async def _claim(self) -> list[Work]:
         clock, room = self._runtime.clock, min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
-        if not await self._runtime.db.glance(lambda tx: due.has_due(tx, now_us=clock.now_us(tx))):
+        if not await self._runtime.db.glance(
+            lambda tx: due.has_due(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us())
+        ):
             return []
         full = self._pace.full()
         return await self._runtime.db.write(
