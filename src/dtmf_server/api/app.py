@@ -47,9 +47,10 @@ class _Document(JsonRenderPlugin):
 
 async def _check(request: Request) -> None:
     """What every request of the API keeps to, whichever it is."""
-    segments = request.scope["path"].split("/")
-    if any(str(value) not in segments for value in request.path_params.values()):
-        raise NotFoundException  # int() reads 1_0, and digits of every script
+    if request.path_params:
+        segments = request.scope["path"].split("/")
+        if any(str(value) not in segments for value in request.path_params.values()):
+            raise NotFoundException  # int() reads 1_0, and digits of every script
     query.check(request)
     if request.method in ("POST", "PATCH", "PUT") and body.type_of(request.route_handler) is None:
         body.nothing(await request.body())

@@ -18,8 +18,12 @@ class Protocol(HttpToolsProtocol):
     its answer is taken, and problems for what is not HTTP. Between requests and while one is answered uvicorn's own bounds hold.
     """
 
-    _head_bytes = 0
+    _head_bytes = 0  # of a head that is not whole
+    _piece_bytes = _received_bytes = (
+        0  # of the piece being parsed; of all pieces since the one that the last head ended in
+    )
     _in_head = False
+    _unfinished = False
     _refused = False
     _too_slow: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
@@ -58,7 +62,11 @@ class Protocol(HttpToolsProtocol):
         if self._refused:
             return
         began_earlier = self._in_head
+        self._piece_bytes = len(data)
+        self._received_bytes += len(data)
         super().data_received(data)
+        if self._unfinished and self._too_slow is None:  # most requests come whole, and need no timer
+            self._too_slow = self.loop.call_later(REQUEST_S, self._give_up)
         if not (began_earlier and self._in_head):
             return
         self._head_bytes += len(data)
@@ -67,21 +75,24 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head, self._head_bytes = True, 0
-        if self._too_slow is None:
-            self._too_slow = self.loop.call_later(REQUEST_S, self._give_up)
+        self._in_head, self._unfinished, self._head_bytes = True, True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head is whole; one too large is refused even if it came in one piece."""
         self._in_head = False
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAX_BYTES:
+        received, self._received_bytes = self._received_bytes, self._piece_bytes
+        if received > HEAD_MAX_BYTES and self._is_too_large():
             self._refuse_head()
             raise ValueError("the head is too large")  # stops the parser
         super().on_headers_complete()
 
+    def _is_too_large(self) -> bool:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAX_BYTES
+
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._unfinished = False
         self._in_time()
         super().on_message_complete()
 

@@ -26,10 +26,10 @@ _FORMS: dict[type, tuple[re.Pattern[str], str]] = {
 
 def check(request: Request) -> None:
     """Refuses what a reader of query strings would pass over or pick from. Runs before every request of the API."""
-    if request.method == "OPTIONS":
+    if request.method == "OPTIONS" or not (request.scope["query_string"] or _required(request.route_handler)):
         return
     names = _names(request.route_handler)
-    given = [name for name, _ in request.query_params.multi_items()] if request.scope["query_string"] else []
+    given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
         if name not in names.values():
             if len(_required(request.route_handler)) == len(names):
