@@ -13,11 +13,10 @@ is measured. Latencies: from deliver_sm to its response, and to its webhook; med
 Where the time goes (ours, py-spy over a saturated run): one process, two threads that share the interpreter, each some
 220 µs of processor time an SMS. The event loop: a third of it the POST (signature, request, parser), a fifth SMPP, the
 rest tasks, pace and wake-ups. The database's writer: half of it `receive`, the rest claiming and finishing; three commits
-for each batch, and at 100 a second two of them before the webhook.
+for each batch, two of which wait for the disk; at 100 a second one of them does before the webhook.
 
 Next: an SMS for a number in whose line nobody stands could be handed to the outbox leased as it is stored, which spares
-the claim and a commit before the webhook; the meter looks for what is due in a write of its own for each batch, because
-its next due time leaves out the day's booking; `receive` set-wise."""
+the claim; `receive` set-wise; where both are not enough, a second process for the webhooks, as PostgreSQL allows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack

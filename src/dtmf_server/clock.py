@@ -21,4 +21,8 @@ class Clock:
 
     def now_us(self, tx: Tx) -> int:
         """The service's now."""
-        return self.wall_us() + (service.clock_offset_us(tx) if self._sandbox else 0)
+        return self.after_us(service.clock_offset_us(tx) if self._sandbox else 0)
+
+    def after_us(self, offset_us: int) -> int:
+        """The service's now, to whom knows the sandbox's offset."""
+        return self.wall_us() + (offset_us if self._sandbox else 0)

@@ -208,7 +208,7 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
     """The first account's token, from DIR/token; made again there if the file is gone."""
     if path.exists():
         known = path.read_text(encoding="ascii", errors="replace").strip()
-        if token.is_well_formed(known) and db.read_now(lambda tx: tokens.account_of(tx, token.sha256(known))):
+        if token.is_well_formed(known) and db.read_now(lambda tx: tokens.opened_by(tx, token.sha256(known))):
             return known
     new_token = token.mint(secrets.token_bytes(32))
     db.write_now(partial(_give_token, sha256=token.sha256(new_token), clock=clock))

@@ -57,10 +57,10 @@ def _header(request: Request, name: bytes) -> str | None:
 
 def caller_of(tx: Tx, runtime: Runtime, sha256: bytes) -> Caller:
     """Whose token this is. Raises Unauthenticated."""
-    account_id = tokens.account_of(tx, sha256)
-    if account_id is None:
+    opened = tokens.opened_by(tx, sha256)
+    if opened is None:
         raise Unauthenticated("this token was revoked or never given out")
-    return Caller(account_id, runtime.clock.now_us(tx))
+    return Caller(opened["account_id"], runtime.clock.after_us(opened["clock_offset_us"]))
 
 
 async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:

@@ -17,10 +17,14 @@ def add(tx: Tx, *, account_id: int, sha256: bytes, label: str, now_us: int) -> i
     return int(row["id"])
 
 
-def account_of(tx: Tx, sha256: bytes) -> int | None:
-    """The account that a token opens, None if it was revoked or never given out."""
-    row = tx.one("SELECT account_id FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256)
-    return int(row["account_id"]) if row else None
+def opened_by(tx: Tx, sha256: bytes) -> Row | None:
+    """The account that a token opens, None if it was revoked or never given out; and beside it, since every request
+    needs both, how far the sandbox's clock was put forward."""
+    return tx.one(
+        "SELECT account_id, (SELECT clock_offset_us FROM service) AS clock_offset_us FROM tokens"
+        " WHERE sha256 = :sha256 AND revoked_at_us IS NULL",
+        sha256=sha256,
+    )
 
 
 def found(tx: Tx, sha256: bytes) -> Row | None:
