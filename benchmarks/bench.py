@@ -30,24 +30,27 @@ def main() -> int:
     """0 unless a benchmark could not run; a figure that falls short is a figure."""
     options = _options()
     found: dict[str, list[Finding]] = {}
+    took_s: dict[str, float] = {}
     failed = []
-    started_s = time.monotonic()
     report.print_head()
     for name in options.names or (PEERS if options.peers else NAMES):
-        found[name] = []
+        found[name], started_s = [], time.monotonic()
         try:
             for finding in importlib.import_module(f"benchmarks.{name}").run(quick=options.quick):
                 found[name].append(finding)
                 report.show(finding)
         except Exception:
             failed.append(name)
+            del found[name]
             traceback.print_exc()
-    took_s = time.monotonic() - started_s
-    print(f"{took_s:.0f} s")
+        took_s[name] = time.monotonic() - started_s
+    print(f"{sum(took_s.values()):.0f} s")
     if failed:
         print(f"could not run: {', '.join(failed)}", file=sys.stderr)
-    elif not options.quick and not options.names:
-        report.keep(found, took_s=took_s, peers=options.peers)
+    if not options.quick:
+        for order in (NAMES, PEERS):
+            if kept := {name: findings for name, findings in found.items() if name in order}:
+                report.keep(kept, took_s, order=order, peers=order is PEERS)
     return 1 if failed else 0
 
 

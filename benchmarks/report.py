@@ -3,7 +3,9 @@
 import importlib
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import ROOT
@@ -15,15 +17,13 @@ KEPT_PEERS = ROOT / "docs" / "benchmarks-peers.md"
 
 _HEAD = """# How fast it is
 
-Written by `make bench`, which prints the same table; it takes some ten minutes and needs the network once, for
+Written by `make bench`, which prints the same table; it takes some 25 minutes and needs the network once, for
 the virtual environments it compares with. `make bench ARGS="--quick"` is a glance of two minutes, `make bench
-ARGS="receive account"` measures only these. Nothing here is a test: `make test` times nothing.
+ARGS="receive account"` measures only these anew. Nothing here is a test: `make test` times nothing.
 
 **Method.** Every figure is a ratio of two things measured in the same run, in turns: A, B, A, B, … What else the machine
 does falls on both. Shown are the median of the rounds' ratios, the smallest and the greatest in brackets, and the
 medians of the raw numbers. The bound is what the project holds itself to; `SHORT` is a figure on its wrong side.
-
-**This run.** {machine}; {took}.
 """
 _HEAD_PEERS = """# How fast it is beside other gateways
 
@@ -32,8 +32,6 @@ and Node.js on Debian as root, and Jasmin into a virtual environment. `make benc
 
 **Method.** As in [the other benchmarks](benchmarks.md): in turns, medians of the rounds' ratios, the smallest and the
 greatest in brackets, `SHORT` for a figure on the wrong side of its bound.
-
-**This run.** {machine}; {took}.
 """
 
 
@@ -50,18 +48,33 @@ def show(finding: Finding) -> None:
         print(_row(finding.name, _figure(finding), _bound(finding), finding.verdict, finding.raw), flush=True)
 
 
-def keep(found: Mapping[str, Sequence[Finding]], *, took_s: float, peers: bool) -> None:
-    """Writes docs/benchmarks.md, or docs/benchmarks-peers.md: each benchmark's docstring is its method."""
+def keep(
+    found: Mapping[str, Sequence[Finding]], took_s: Mapping[str, float], *, order: Sequence[str], peers: bool
+) -> None:
+    """Writes docs/benchmarks.md, or docs/benchmarks-peers.md: these benchmarks, and of the others what it had. Each one's
+    docstring is its method."""
     page, head = (KEPT_PEERS, _HEAD_PEERS) if peers else (KEPT, _HEAD)
-    parts = [head.format(machine=_machine(), took=f"{took_s / 60:.0f} minutes")]
-    for name, findings in found.items():
-        title, _, method = (importlib.import_module(f"benchmarks.{name}").__doc__ or name).partition("\n")
-        parts.append(f"## {title.rstrip('.')}\n\n{method.strip()}\n\n`make bench ARGS={name}`\n")
-        parts.append(_table([finding for finding in findings if isinstance(finding, Line)]))
-        if facts := [finding for finding in findings if isinstance(finding, str)]:
-            parts.append("```text\n" + "\n".join(facts) + "\n```\n")
-    page.write_text("\n".join(parts), encoding="utf-8")
+    known = _sections(page.read_text(encoding="utf-8")) if page.exists() else {}
+    known |= {name: _section(name, findings, took_s[name]) for name, findings in found.items()}
+    page.write_text("\n".join([head, *(known[name] for name in order if name in known)]), encoding="utf-8")
     print(f"kept in {page.relative_to(ROOT)}")
+
+
+def _section(name: str, findings: Sequence[Finding], took_s: float) -> str:
+    title, _, method = (importlib.import_module(f"benchmarks.{name}").__doc__ or name).partition("\n")
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s, {_machine()}"
+    parts = [f"## {title.rstrip('.')}\n\n{method.strip()}\n\n`make bench ARGS={name}`: {when}.\n"]
+    parts.append(_table([finding for finding in findings if isinstance(finding, Line)]))
+    if facts := [finding for finding in findings if isinstance(finding, str)]:
+        parts.append("```text\n" + "\n".join(facts) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _sections(text: str) -> dict[str, str]:
+    """A page's sections, by the benchmarks' names."""
+    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
+    named = ((re.search(r"^`make bench ARGS=(\w+)`", section, re.MULTILINE), section) for section in sections)
+    return {name[1]: section.rstrip("\n") + "\n" for name, section in named if name}
 
 
 def _table(lines: Sequence[Line]) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from dtmf_server.api.one_write import OneWrite
 from dtmf_server.api.problems import new_request_id, problem
 
 HEAD_MAX_BYTES = 64 * 1024  # request line and headers; the parser itself would take any number
@@ -30,7 +32,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Sends each piece of an answer at once: asyncio leaves that to the socket, which waits 40 ms for the next."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, OneWrite(transport, self.loop)))
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
