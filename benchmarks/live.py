@@ -30,7 +30,7 @@ ALL_OPEN_S = 2.0  # streams are idle by then
 
 def run(*, quick: bool) -> Iterator[Finding]:
     """Delays on both engines, memory on SQLite."""
-    sms, fans, streams = (300, 3, 1000) if quick else (2000, 10, 5000)
+    sms, fans, streams = (300, 3, 1000) if quick else (1000, 10, 5000)
     with databases.sqlite() as files:
         yield from _delays(files, sms, fans)
         yield _memory(files, streams)
