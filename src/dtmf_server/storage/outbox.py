@@ -109,7 +109,7 @@ def claim(
     can hand over."""
     only = "" if for_carriers else " AND d.kind NOT IN ('send', 'forward')"
     due = tx.all(
-        f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us > 0 AND d.due_at_us <= :now_us{only}"
+        f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us >= 0 AND d.due_at_us <= :now_us{only}"
         " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
         " AND NOT d.account_id || ' ' || d.destination IN @except_destinations"
         " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"

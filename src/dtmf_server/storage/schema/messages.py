@@ -83,9 +83,9 @@ deliveries = Table(
     CheckConstraint("(kind = 'event') = (event_id IS NOT NULL)", name="event"),
     UniqueConstraint("message_id", "kind"),
     UniqueConstraint("event_id"),
-    # `due_at_us > 0` keeps this index to questions about time. PostgreSQL believes that nothing waits when nothing did at
+    # `due_at_us >= 0` keeps this index to questions about time. PostgreSQL believes that nothing waits when nothing did at
     # its last look; it would then read all that is due wherever a line's or an account's few are asked for.
-    partial_index("ix_deliveries_due", "due_at_us", "id", where="state = 'waiting' AND due_at_us > 0"),
+    partial_index("ix_deliveries_due", "due_at_us", "id", where="state = 'waiting' AND due_at_us >= 0"),
     partial_index("ix_deliveries_events", "account_id", "id", where="kind = 'event' AND state = 'waiting'"),
     partial_index("ix_deliveries_line", "rental_id", "kind", "id", where="state = 'waiting'"),
     partial_index("ix_deliveries_retrying", "destination", "due_at_us", where="state = 'waiting' AND attempts > 0"),

@@ -9,7 +9,7 @@ down_revision = "0007"
 
 def upgrade() -> None:
     """The index of what is due serves questions about time alone."""
-    waiting = sa.text("state = 'waiting' AND due_at_us > 0")
+    waiting = sa.text("state = 'waiting' AND due_at_us >= 0")
     op.drop_index("ix_deliveries_due", "deliveries")
     op.create_index(
         "ix_deliveries_due", "deliveries", ["due_at_us", "id"], sqlite_where=waiting, postgresql_where=waiting
