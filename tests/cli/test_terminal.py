@@ -94,7 +94,7 @@ def test_ctrl_c_at_the_prompt_is_quiet(home: Path) -> None:
     terminal.until("Token for http://127.0.0.1:8000: ")
     terminal.types("\x03")
     code, said = terminal.ended()
-    assert code == 130
+    assert code == 130, said
     assert "Traceback" not in said
 
 
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_a_wait_with_the_cursor_back(dtmf: DTMF) -> None:
     terminal.until(" left")
     terminal.types("\x03")
     code, said = terminal.ended()
-    assert code == 130
+    assert code == 130, said
     assert "Traceback" not in said
     assert terminal.said.rindex("\x1b[?25h") > terminal.said.rindex("\x1b[?25l")
 
