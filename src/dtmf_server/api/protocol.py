@@ -21,9 +21,8 @@ class Protocol(HttpToolsProtocol):
     """
 
     _head_bytes = 0  # of a head that is not whole
-    _piece_bytes = _received_bytes = (
-        0  # of the piece being parsed; of all pieces since the one that the last head ended in
-    )
+    _piece_bytes = 0  # of what is being parsed
+    _received_bytes = 0  # of all pieces since the one that the last head ended in
     _in_head = False
     _unfinished = False
     _refused = False
