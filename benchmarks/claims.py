@@ -77,7 +77,6 @@ def _claim(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
             wall_us=START_US,
             lease_us=60_000_000,
             limit=LINES,
-            rest_us=DAY_US,
             except_destinations=[],
         )
         return (time.perf_counter() - started_s) / LINES * 1e6

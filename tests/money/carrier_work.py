@@ -13,9 +13,7 @@ OUTCOMES = ["sent", "failed", "busy", "died"]
 
 def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[Work]:
     """What is due."""
-    return deliver.claim(
-        tx, now_us=now_us, wall_us=wall_us, lease_us=LEASE_US, limit=limit, rest_us=0, except_destinations=[]
-    )
+    return deliver.claim(tx, now_us=now_us, wall_us=wall_us, lease_us=LEASE_US, limit=limit, except_destinations=[])
 
 
 def posted(tx: Tx, work: Work, *, now_us: int) -> None:

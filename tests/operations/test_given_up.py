@@ -21,9 +21,7 @@ def rented(db: Database) -> tuple[int, Row]:
 
 def claim_one(db: Database) -> Work:
     (work,) = db.write_now(
-        lambda tx: deliver.claim(
-            tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, rest_us=DAY_US, except_destinations=[]
-        )
+        lambda tx: deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, except_destinations=[])
     )
     return work
 

@@ -45,9 +45,7 @@ class Sender:
 
     def taken(self, message_id: int, *refs: str, before_commit: Callable[[], object] = lambda: None) -> None:
         (work,) = self.db.write_now(
-            lambda tx: deliver.claim(
-                tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, rest_us=DAY_US, except_destinations=[]
-            )
+            lambda tx: deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, except_destinations=[])
         )
         assert work.message_id == message_id
 

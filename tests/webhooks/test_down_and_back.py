@@ -213,7 +213,7 @@ def test_a_worker_that_died_keeps_its_lease_until_it_runs_out_by_the_wall(
         now_us = wall()
         claimed = db.write_now(
             lambda tx: deliver.claim(
-                tx, now_us=now_us, wall_us=now_us, lease_us=LEASE_US, limit=10, rest_us=0, except_destinations=[]
+                tx, now_us=now_us, wall_us=now_us, lease_us=LEASE_US, limit=10, except_destinations=[]
             )
         )
         assert [work.text for work in claimed] == ["held by the dead"]

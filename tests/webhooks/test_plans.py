@@ -16,7 +16,7 @@ def _plan_where_nothing_waited(dtmf: DTMF, db: Database, receiver: Receiver) -> 
     db.write_now(lambda tx: tx.run("ANALYZE deliveries"))
 
     def claim(tx: Tx) -> None:
-        deliver.claim(tx, now_us=1, wall_us=1, lease_us=1, limit=256, rest_us=1, except_destinations=[])
+        deliver.claim(tx, now_us=1, wall_us=1, lease_us=1, limit=256, except_destinations=[])
 
     return plan_of(db, claim), plan_of(db, lambda tx: outbox._make_heads_due(tx, {(1, "webhook")}, now_us=1))
 

@@ -34,6 +34,7 @@ class Work:
     e164: str
     sender: str
     text: str  # of an event: the whole body that is posted
+    is_erased: bool  # there is no text any more
     webhook_version: int
     webhook_rotated_wall_us: int | None
 
@@ -42,7 +43,6 @@ def claim(
     tx: Tx,
     *,
     now_us: int,
-    rest_us: int,
     wall_us: int,
     lease_us: int,
     limit: int,
@@ -66,32 +66,41 @@ def claim(
     tested = rentals.numbers_of(tx, [row["rental_id"] for row in claimed if row["kind"] == "test"])
     happened = events.by_ids(tx, [row["event_id"] for row in claimed if row["event_id"] is not None])
     versions = accounts.webhook_versions(tx, sorted({row["account_id"] for row in claimed}))
-    erased = [row for row in claimed if row["message_id"] in texts and texts[row["message_id"]]["content"] is None]
-    works = [
+    return [
         _work(row, _what(row, texts, tested, happened), versions[row["account_id"]])
         for row in sorted(claimed, key=lambda row: row["id"])
     ]
-    erased_ids = {row["id"] for row in erased}
-    for work in works:
-        if work.id in erased_ids:
+
+
+def without_erased(tx: Tx, claimed: Sequence[Work], *, now_us: int, rest_us: int) -> list[Work]:
+    """Those that can be delivered; the others are parked."""
+    for work in claimed:
+        if work.is_erased:
             park(tx, work, reason=ERASED, attempt=None, now_us=now_us, rest_us=rest_us)
-    return [work for work in works if work.id not in erased_ids]
+    return [work for work in claimed if not work.is_erased]
 
 
 def _what(row: Row, texts: dict[int, Row], tested: dict[int, str], happened: dict[int, Row]) -> dict[str, Any]:
     """What is to be delivered: the SMS, a test's sample, or what is posted of an event."""
     if row["event_id"] is not None:
         event = happened[row["event_id"]]
-        return {"received_us": event["at_us"], "e164": "", "sender": "", "text": account_webhook.body(event)}
+        return {
+            "received_us": event["at_us"],
+            "e164": "",
+            "sender": "",
+            "text": account_webhook.body(event),
+            "is_erased": False,
+        }
     if row["message_id"] is None:
         e164, at_us = tested[row["rental_id"]], row["first_attempt_us"]
-        return {"received_us": at_us, "e164": e164, "sender": TEST_SENDER, "text": TEST_TEXT}
+        return {"received_us": at_us, "e164": e164, "sender": TEST_SENDER, "text": TEST_TEXT, "is_erased": False}
     sms = texts[row["message_id"]]
     return {
         "received_us": sms["at_us"],
         "e164": sms["e164"],
         "sender": sms["sender"],
         "text": sms["content"] or "",
+        "is_erased": sms["content"] is None,
     }
 
 

@@ -80,25 +80,25 @@ class Outbox:
                 await self._give_back(held, after_us=0)
 
     async def _claim(self) -> list[Work]:
-        clock, room = self._runtime.clock, min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
-        if not await self._runtime.db.glance(
-            lambda tx: due.has_due(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us())
-        ):
+        db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
+        if not await db.glance(lambda tx: due.has_due(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us())):
             return []
-        full = self._pace.full()
-        return await self._runtime.db.write(
+        room, full = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight)), self._pace.full()
+        claimed = await db.write(
             lambda tx: deliver.claim(
                 tx,
                 now_us=clock.now_us(tx),
-                rest_us=self._runtime.settings.rest_us,
                 wall_us=clock.wall_us(),
                 lease_us=LEASE_US,
                 limit=room,
                 except_destinations=full,
                 for_carriers=self._routes.here,
             ),
-            durable=False,  # what is forgotten with its claim is claimed again
+            durable=False,  # a claim that is forgotten is made again
         )
+        if not any(work.is_erased for work in claimed):
+            return claimed
+        return await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx), rest_us=rest_us))
 
     def _start(self, claimed: list[Work]) -> None:
         later = []
