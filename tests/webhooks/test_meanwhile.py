@@ -15,7 +15,19 @@ from dtmf_server.workers.outbox import LEASE_LEFT_US, LEASE_US
 from dtmf_server.workers.pace import START
 from harness import DAY_US, START_US, FakeWall
 from webhooks.receiver import Posted, Receiver
-from webhooks.steps import ELSEWHERE, attempts, deliveries, delivering, events, receive, rent, rent_now, settle, states
+from webhooks.steps import (
+    ELSEWHERE,
+    HOUR_S,
+    attempts,
+    deliveries,
+    delivering,
+    events,
+    receive,
+    rent,
+    rent_now,
+    settle,
+    states,
+)
 
 
 def test_a_replay_while_it_is_under_way_posts_nothing_twice(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
@@ -142,3 +154,18 @@ async def test_of_an_attempt_under_way_when_its_account_is_deleted_only_that_it_
         await asyncio.wait_for(attempted.wait(), 20)
     assert [(row["attempt"], row["reason"], row["reply"]) for row in attempts(db)] == [(1, "", None)]
     assert [(row["state"], row["destination"]) for row in deliveries(db)] == [("parked", "")]
+
+
+def test_an_sms_whose_text_was_erased_meanwhile_is_parked_and_not_posted(
+    dtmf: DTMF, db: Database, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _: 500
+    dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
+    settle(dtmf)
+    posted = len(receiver.posted)
+    db.write_now(lambda tx: tx.run("UPDATE messages SET content = NULL"))
+    dtmf.sandbox.advance(HOUR_S)
+    assert (states(db), len(receiver.posted)) == (["parked"], posted)
+    (delivery,) = dtmf.deliveries()
+    assert delivery["reason"] == "its text was erased before it could be delivered"
+    assert len(events(db, "delivery.parked")) == 1
