@@ -200,7 +200,7 @@ def serve(
     """Serves until SIGINT or SIGTERM, then finishes what is under way. `ready` is called once a signal is obeyed."""
     running = running_workers(runtime, carriers) if workers else contextlib.nullcontext()
     gc.collect()
-    gc.freeze()  # a hundred thousand objects live as long as the process: looking at them again would hold requests up
+    gc.freeze()  # what was loaded lives as long as the process: looking at it again would hold requests up
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(runtime, listener, running, ready=ready))
 

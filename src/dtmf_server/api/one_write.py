@@ -1,5 +1,5 @@
 """A transport that sends what is written in one turn of the event loop together: uvicorn writes the head of an answer and
-its body one after the other, which were two packets and two system calls, a sixth of what a small answer costs."""
+its body one after the other, which would be two packets and two system calls."""
 
 import asyncio
 from typing import Any

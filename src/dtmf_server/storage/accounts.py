@@ -61,7 +61,7 @@ def load(tx: Tx, account_id: int) -> Account:
 
 def begun(tx: Tx, account_id: int, *, now_us: int) -> Row:
     """Balance and run-out of one account as booked, its own now, and what the minutes cost that have begun by then and are
-    not booked: with many rentals summed here in a tenth of the time that reading them takes."""
+    not booked: summed here, where ten rentals take a third of the time that reading them does."""
     row = tx.one(
         "SELECT a.balance, a.depletes_at_us, a.now_us, (SELECT CAST(coalesce(sum("
         f"((a.now_us - r.started_at_us) / {MINUTE_US} + 1 - r.booked_minutes) * r.cost_per_minute), 0) AS bigint)"
