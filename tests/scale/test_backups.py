@@ -36,7 +36,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def backup(lived_sqlite: Path, tmp_path: Path, run: Run) -> bytes:
     """A whole backup."""
     file = tmp_path / "whole.backup"
-    assert run("backup", "--database", f"sqlite:///{lived_sqlite}", file)[0] == 0
+    code, said = run("backup", "--database", f"sqlite:///{lived_sqlite}", file)
+    assert code == 0, said
     return file.read_bytes()
 
 

@@ -35,8 +35,8 @@ _PREFER = {
 _LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",
-    "description": "the id of the last event seen, as EventSource sends it; it beats `after`",
-    "schema": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
+    "description": "the id of the last event seen, as EventSource sends it; it beats `after`; empty is none",
+    "schema": {"type": "string", "pattern": "^[0-9]{0,19}$"},
 }
 _EVENT_STREAM = {"schema": {"type": "string", "description": "Server-Sent Events; `data` is an Event as JSON"}}
 

@@ -32,7 +32,7 @@ def deliveries(
 def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
     """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased."""
     accounts.hold(tx, account_id)
-    row = delivery_log.one_of_account(tx, account_id, delivery_id)
+    row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id < 2**63 else None
     if row is None:
         raise NotFound(f"this account has no delivery {delivery_id}")
     if row["erased"]:

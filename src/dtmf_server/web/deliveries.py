@@ -33,7 +33,7 @@ async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[A
     """Delivers one again."""
 
     def again(tx: Tx, visit: Visit, _form: Form) -> str:
-        replay.one(tx, visit.account_id, min(delivery_id, 2**63 - 1), now_us=visit.now_us)
+        replay.one(tx, visit.account_id, delivery_id, now_us=visit.now_us)
         return "/deliveries?done=retried"
 
     return await visits.act(request, again, again=lambda form, refusal: _page(request, form, refusal))

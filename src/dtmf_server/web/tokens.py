@@ -47,7 +47,7 @@ async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any
     """Revokes a token, and ends the sessions that were opened with it."""
 
     def revoke(tx: Tx, visit: Visit, _form: Form) -> str:
-        tokens.revoke(tx, visit.account_id, min(token_id, 2**63 - 1), now_us=visit.now_us)
+        tokens.revoke(tx, visit.account_id, token_id, now_us=visit.now_us)
         return "/tokens?done=revoked"
 
     return await visits.act(request, revoke, again=lambda form, refusal: _page(request, form, refusal))
