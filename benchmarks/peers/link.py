@@ -10,31 +10,57 @@ from benchmarks import fill
 
 from dtmf_server import main, startup
 from dtmf_server.config import Config
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.core.arrival import Arrival
+from dtmf_server.operations import arrive
 
-PER_SECOND, NUMBERS, DAY_US = 100, 1000, 86_400_000_000
+PER_SECOND, NUMBERS = 100, 1000
 WARM = 100  # not counted: connections are opened, code is loaded
 
 
-async def bring(url, count):
-    runtime = startup.open_runtime(Config(), url)
-    stored = []
+class Link:
+    name = "bench"
 
-    def store(sms, tx):
-        ids = receive_many(tx, [sms], now_us=runtime.clock.now_us(tx), rest_us=DAY_US)
-        return ids[0], time.monotonic_ns()
+    def __init__(self, count):
+        self._count, self.done = count, asyncio.Event()
 
-    async def one(n):
-        sms = Inbound(fill.e164(n % NUMBERS), "+14155550123", f"Your verification code is {n:06d}.")
-        stored.append(await runtime.db.write(lambda tx: store(sms, tx)))
-
-    async with main.running_workers(runtime):
+    async def run(self, intake):
         await asyncio.sleep(1)
         started_s = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            for n in range(WARM + count):
+            for n in range(self._count):
                 await asyncio.sleep(max(0.0, started_s + n / PER_SECOND - time.monotonic()))
-                group.create_task(one(n))
+                sms = Arrival("+14155550123", fill.e164(n % NUMBERS), f"Your verification code is {n:06d}.")
+                group.create_task(intake.receive([sms], ()))
+        self.done.set()
+        await asyncio.Event().wait()
+
+    async def submit(self, message_id, message):
+        raise AssertionError("nothing is sent here")
+
+    def can_submit(self):
+        return False
+
+    def traffic(self):
+        return ()
+
+
+def noting(stored):
+    """Has `arrive` note when it stored an SMS, which is the last that it does before the commit."""
+    receive_many = arrive.receive_many
+
+    def receive(tx, inbound, **named):
+        ids = receive_many(tx, inbound, **named)
+        stored.append((ids[0], time.monotonic_ns()))
+        return ids
+
+    arrive.receive_many = receive
+
+
+async def bring(url, count):
+    runtime, link, stored = startup.open_runtime(Config(), url), Link(WARM + count), []
+    noting(stored)
+    async with main.running_workers(runtime, [link]):
+        await link.done.wait()
         await asyncio.sleep(2)
     runtime.db.close()
     for id_, at_ns in stored[WARM:]:

@@ -121,9 +121,10 @@ def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> d
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
     routes = Routes(carriers)
+    outbox = Outbox(runtime, poster, routes)
     return {
-        "outbox": Outbox(runtime, poster, routes).run,
-        "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes)),
+        "outbox": outbox.run,
+        "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes, outbox)),
         "chain and meter": alone(db, "chain and meter", chain_and_meter),
         "chores": alone(db, "chores", partial(run_chores, runtime)),
     }

@@ -10,6 +10,7 @@ from dtmf_server.operations import account, meter, rent, verify
 from dtmf_server.operations.books import open_books
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
+from dtmf_server.storage import events
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.workers import meter as meter_worker
 from dtmf_server.workers.meter import ClockGuard, run_meter
@@ -224,7 +225,7 @@ async def test_the_meter_pauses_while_the_clocks_are_apart_and_goes_on_when_they
     assert renter.rentals()[0]["ended_at_us"] is None, "the meter ended a rental by a clock that can't be trusted"
     assert "the clock has jumped" in caplog.text
     monotonic.advance(us=YEAR_US)  # it was a year after all
-    swept = runtime.db.wakeups.listen("meter")
+    swept = runtime.db.wakeups.listen(events.topic(renter.id))
     async with asyncio.timeout(10):
         while renter.rentals()[0]["ended_at_us"] is None:
             await swept.wait()

@@ -112,12 +112,13 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 
 
 @asynccontextmanager
-async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[None]:
+async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[Outbox]:
     """Runs the outbox's worker until the block ends."""
+    outbox = Outbox(runtime, poster, Routes([]))
     async with poster:
-        worker = asyncio.create_task(Outbox(runtime, poster, Routes([])).run())
+        worker = asyncio.create_task(outbox.run())
         try:
-            yield
+            yield outbox
         finally:
             worker.cancel()
             with pytest.raises(asyncio.CancelledError):

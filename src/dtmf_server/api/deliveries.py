@@ -53,6 +53,7 @@ async def get_deliveries(
 )
 async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> Response[bytes]:
     """Queues a delivery again, whatever became of it; the receiver may get it out of order, or twice."""
+
     def again(tx: Tx, caller: calls.Caller) -> Answer:
         return calls.answer(200, _delivery(*replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)))
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 MINUTE_US = 60_000_000
+LOOK_EVERY_US = 60_000_000  # the meter looks at the accounts at least that often, whatever wakes it meanwhile
 # "Never", as a time: the last second of year 9999, which every database and ISO 8601 can still hold.
 NEVER_US = 253_402_300_799_000_000
 

@@ -57,5 +57,12 @@ def due(given: int, depletions: Sequence[int | None], *, from_us: int, until_us:
     return found, given
 
 
+def next_due_us(given: int, depletes_at_us: int | None) -> int | None:
+    """When the account is to be looked at: for its next warning, or as its money runs out."""
+    if depletes_at_us is None:
+        return None
+    return depletes_at_us - (THRESHOLDS_US[given] if given < len(THRESHOLDS_US) else 0)
+
+
 def _warning(number: int, at_us: int, depletes_at_us: int) -> LowBalance:
     return LowBalance(THRESHOLDS_US[number - 1] // HOUR_US, at_us, depletes_at_us)

@@ -3,10 +3,10 @@
 import json
 
 from dtmf_server.core.moment import iso
-from dtmf_server.storage import accounts, events, outbox, outbox_events
+from dtmf_server.storage import accounts, events, lines, outbox_events
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
-from dtmf_server.storage.outbox import NewDelivery
+from dtmf_server.storage.lines import NewDelivery
 
 POSTED = frozenset({"balance.low"})
 TAKEN_AWAY = "the account's webhook was taken away"
@@ -54,7 +54,7 @@ def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
         for id_, account_id in wanted
         if account_id in urls
     ]
-    outbox.add(tx, deliveries, now_us=now_us)
+    lines.add(tx, deliveries, now_us=now_us)
 
 
 def body(event: Row) -> str:

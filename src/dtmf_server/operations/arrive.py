@@ -15,6 +15,7 @@ from dtmf_server.core.arrival import Arrival, Part, Receipt
 from dtmf_server.core.redelivery import is_redelivery
 from dtmf_server.core.sms_text import join
 from dtmf_server.operations import receipts
+from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage import arrivals, carriers, parts
 from dtmf_server.storage.db import Row, Tx
@@ -34,6 +35,7 @@ def arrive(
     now_us: int,
     wall_us: int,
     rest_us: int,
+    handover: Handover | None = None,
 ) -> list[int]:
     """A note for each of the batch, by which `answered` knows it; 0 where none is needed.
 
@@ -46,7 +48,7 @@ def arrive(
     fresh, notes = _fresh(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _joined(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]
     if inbound:
-        receive_many(tx, inbound, now_us=now_us, rest_us=rest_us)
+        receive_many(tx, inbound, now_us=now_us, rest_us=rest_us, handover=handover)
     for item in batch:
         if isinstance(item, Receipt):
             receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us, rest_us=rest_us)

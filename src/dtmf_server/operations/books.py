@@ -126,7 +126,9 @@ class Books:
         now_us = max((account.settled_at_us for account in self.accounts.values()), default=0)
         account_webhook.queue(self._tx, list(zip(ids, self._events, strict=True)), now_us=now_us)
         accounts.store(self._tx, self.accounts.values())
-        self._tx.notify("meter")
+        dues = [low_balance.next_due_us(a.low_balance_warnings, a.depletes_at_us) for a in self.accounts.values()]
+        if any(due_us is not None and due_us <= now_us + billing.LOOK_EVERY_US for due_us in dues):
+            self._tx.notify("meter")  # which would come too late by itself
 
     def _settle(self, account: Account, now_us: int) -> None:
         """Pays the started minutes and ends what can't be paid, each booked at its own instant."""

@@ -1,16 +1,19 @@
 """Deliveries as the workers see them: claim what is due, say what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dtmf_server.core import backoff
 from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import accounts, events, messages, outbox, recovery, rentals
+from dtmf_server.storage import accounts, events, lines, messages, outbox, recovery, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
+from dtmf_server.storage.lines import Lease, NewDelivery
 from dtmf_server.storage.outbox import Ended
+
+Sms = tuple[str, str, str]  # to, sender, text
 
 ERASED = "its text was erased before it could be delivered"
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
@@ -37,6 +40,36 @@ class Work:
     is_erased: bool  # there is no text any more
     webhook_version: int
     webhook_rotated_wall_us: int | None
+
+
+@dataclass(slots=True)
+class Handover:
+    """What a transaction leases for the outbox of its own process, which need not claim it then."""
+
+    lease: Lease
+    works: list[Work] = field(default_factory=list)
+
+    def add(self, tx: Tx, new: Sequence[tuple[NewDelivery, Sms]], *, now_us: int) -> None:
+        """Queues webhooks and forwards of new SMS; those leased are among `works`."""
+        texts = {delivery.message_id: sms for delivery, sms in new}
+        taken = lines.add_leased(tx, [delivery for delivery, _ in new], self.lease, now_us=now_us)
+        versions = accounts.webhook_versions(tx, sorted({d.account_id for _, d in taken})) if taken else {}
+        for id_, d in taken:
+            to, sender, text = texts[d.message_id]
+            leased = {
+                "id": id_,
+                "account_id": d.account_id,
+                "rental_id": d.rental_id,
+                "message_id": d.message_id,
+                "kind": d.kind,
+                "destination": d.destination,
+                "attempts": 1,
+                "attempts_before": 0,
+                "first_attempt_us": now_us,
+                "leased_until_us": self.lease.until_us,
+            }
+            what = {"received_us": now_us, "e164": to, "sender": sender, "text": text, "is_erased": False}
+            self.works.append(_work(leased, what, versions[d.account_id]))
 
 
 def claim(
@@ -164,7 +197,7 @@ def not_delivered(
             now_us=now_us,
             uniform=uniform,
             retry_after_s=retry_after_s,
-            others_wait=outbox.line_is_longer(tx, work.rental_id, work.kind),
+            others_wait=lines.is_longer(tx, work.rental_id, work.kind),
         )
     if due_us is None:
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)

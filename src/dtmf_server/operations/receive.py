@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms import segments as count_segments
 from dtmf_server.operations.books import Books, open_books
-from dtmf_server.storage import messages, outbox, rentals, schema, service
+from dtmf_server.operations.deliver import Handover
+from dtmf_server.storage import lines, messages, rentals, schema, service
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
-from dtmf_server.storage.outbox import NewDelivery
+from dtmf_server.storage.lines import NewDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,12 @@ class Inbound:
     content: str
 
 
-def receive_many(tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: int) -> list[int | None]:
+def receive_many(
+    tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: int, handover: Handover | None = None
+) -> list[int | None]:
     """The id each SMS is stored under, None for those whose number nobody rents (counted, text discarded).
 
-    Each costs `min(price, what is left)` and is never withheld for lack of funds.
+    Each costs `min(price, what is left)` and is never withheld for lack of funds. `handover` takes what is to be posted.
     """
     e164s = sorted({sms.to for sms in inbound})
     with open_books(tx, rentals.accounts_of_numbers(tx, e164s), now_us=now_us, rest_us=rest_us) as books:
@@ -37,15 +40,15 @@ def receive_many(tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: in
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.draw_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))
-        outbox.add(
-            tx,
-            [
-                NewDelivery(rental["account_id"], rental["id"], id_, rental["action"], rental["destination"])
-                for id_, (_, rental) in zip(ids, accepted, strict=True)
-                if rental["action"] is not None
-            ],
-            now_us=now_us,
-        )
+        new = [
+            (NewDelivery(rental["account_id"], rental["id"], id_, rental["action"], rental["destination"]), sms)
+            for id_, (sms, rental) in zip(ids, accepted, strict=True)
+            if rental["action"] is not None
+        ]
+        if handover is None:
+            lines.add(tx, [delivery for delivery, _ in new], now_us=now_us)
+        else:
+            handover.add(tx, [(delivery, (sms.to, sms.sender, sms.content)) for delivery, sms in new], now_us=now_us)
     if stray := len(inbound) - len(accepted):
         service.count_stray_messages(tx, stray)
     remaining = iter(ids)

@@ -3,9 +3,9 @@
 from dtmf_server.core import webhook_secret
 from dtmf_server.core.errors import NotFound, Refusal
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.storage import accounts, delivery_log, outbox, service
+from dtmf_server.storage import accounts, delivery_log, lines, service
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.storage.outbox import NewDelivery
+from dtmf_server.storage.lines import NewDelivery
 
 
 class NoWebhook(Refusal):
@@ -56,7 +56,7 @@ def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     if rental["action"] != "webhook":
         raise NoWebhook
     new = NewDelivery(account_id, rental["id"], None, "test", rental["destination"])
-    outbox.add(tx, [new], now_us=now_us)
+    lines.add(tx, [new], now_us=now_us)
     row = delivery_log.newest_of_account(tx, account_id)
     assert row is not None
     return row

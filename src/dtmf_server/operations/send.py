@@ -7,10 +7,10 @@ from dtmf_server.core.sms import segments as count_segments
 from dtmf_server.operations import refund
 from dtmf_server.operations.books import Books, open_books
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.storage import messages, numbers, outbox, schema
+from dtmf_server.storage import lines, messages, numbers, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
-from dtmf_server.storage.outbox import NewDelivery
+from dtmf_server.storage.lines import NewDelivery
 
 
 def send(
@@ -31,7 +31,7 @@ def send(
             raise NumberNotRented
         message_id = queue(tx, books, rental, to=to, content=content, daily_limit=daily_limit)
         delivery = NewDelivery(account_id, rental["id"], message_id, "send", to)
-        outbox.add(tx, [delivery], now_us=books.now_us(account_id))
+        lines.add(tx, [delivery], now_us=books.now_us(account_id))
     message = messages.full(tx, message_id)
     assert message is not None
     return message

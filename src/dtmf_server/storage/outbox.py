@@ -1,97 +1,14 @@
 """Deliveries: what still has to reach a webhook or a carrier, and what became of it.
 
-A *line* is what waits of one rental and one kind. Only its head is due; who stands behind is due once the head
-is done, or 60 s after it came, so that a code never waits long behind a message that can't be delivered.
-A lease (`leased_until_us`, wall time) keeps a line to one worker; a dead worker's lease simply ends.
+A lease (`leased_until_us`, wall time) keeps a line (lines.py) to one worker; a dead worker's lease simply ends.
 Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
 """
 
 from dataclasses import dataclass, replace
 
-from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
-from dtmf_server.storage import delivery_log, schema
+from dtmf_server.storage import delivery_log, lines, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, Logged
-
-PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
-
-Line = tuple[int | None, str]  # rental, kind; no rental: no line
-_HEADS = (
-    "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
-    " FROM rentals r WHERE r.id IN @rental_ids"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A delivery to queue."""
-
-    account_id: int
-    rental_id: int | None  # None for an event, which stands in no line
-    message_id: int | None
-    kind: str
-    destination: str
-    event_id: int | None = None
-
-
-def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
-    """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
-    busy = _busy_lines(tx, {(d.rental_id, d.kind) for d in new})
-    _hurry_heads(tx, busy, now_us=now_us)
-    rows = []
-    for d in new:
-        line = (d.rental_id, d.kind)
-        due_at_us = now_us + PATIENCE_US if line in busy else now_us
-        if d.rental_id is not None:
-            busy.add(line)
-        what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind)
-        rows.append((*what, d.destination, "waiting", now_us, due_at_us))
-    tx.insert(
-        schema.deliveries,
-        (
-            *("account_id", "rental_id", "message_id", "event_id", "kind"),
-            *("destination", "state", "created_at_us", "due_at_us"),
-        ),
-        rows,
-    )
-    if rows:
-        tx.notify("deliveries")
-
-
-def _by_kind(lines: set[Line]) -> list[tuple[str, list[int]]]:
-    """Each kind with the rentals that have such a line."""
-    kinds = sorted({kind for _, kind in lines})
-    return [(kind, _rentals(lines, kind)) for kind in kinds]
-
-
-def _rentals(lines: set[Line], kind: str) -> list[int]:
-    return sorted(rental_id for rental_id, of_kind in lines if of_kind == kind and rental_id is not None)
-
-
-def _busy_lines(tx: Tx, lines: set[Line]) -> set[Line]:
-    """Those of the lines that somebody stands in; found at their heads, however long they are."""
-    busy: set[Line] = set()
-    for kind, rental_ids in _by_kind(lines):
-        rows = tx.all(
-            "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
-            " WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')",
-            rental_ids=rental_ids,
-            kind=kind,
-        )
-        busy |= {(row["id"], kind) for row in rows}
-    return busy
-
-
-def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
-    """Who had a line to itself until now may have been put off for longer than the head of a line ever is."""
-    for kind, rental_ids in _by_kind(lines):
-        tx.run(
-            "UPDATE deliveries SET due_at_us = :due_at_us WHERE due_at_us > :due_at_us AND attempts > 0 AND id IN"
-            f" ({_HEADS})",
-            rental_ids=rental_ids,
-            kind=kind,
-            due_at_us=now_us + HEAD_RETRY_MAX_S * 1_000_000,
-        )
 
 
 def claim(
@@ -215,7 +132,7 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
         tx,
         [_logged(row, attempt) for row in rows if (attempt := by_id[row["id"]].attempt) is not None],
     )
-    _make_heads_due(tx, {(row["rental_id"], row["kind"]) for row in ours}, now_us=now_us)
+    lines.move_up(tx, {(row["rental_id"], row["kind"]) for row in ours}, now_us=now_us)
     return ours
 
 
@@ -223,36 +140,11 @@ def _change(end: Ended, *, state: str, now_us: int) -> tuple[int, str, int, None
     return end.id, state, now_us, None, end.attempt.status if end.attempt else None, end.reason
 
 
-def _make_heads_due(tx: Tx, lines: set[Line], *, now_us: int) -> None:
-    """Who stood behind need not wait any longer."""
-    changed = 0
-    for kind, rental_ids in _by_kind(lines):
-        changed += tx.run(
-            "UPDATE deliveries SET due_at_us = :now_us WHERE due_at_us > :now_us AND attempts = 0 AND id IN"
-            f" ({_HEADS})",
-            rental_ids=rental_ids,
-            kind=kind,
-            now_us=now_us,
-        )
-    if changed:
-        tx.notify("deliveries")
-
-
 def aim(tx: Tx, delivery_id: int) -> Row:
     """Where a delivery goes now, and how many of its attempts its programme does not count."""
     row = tx.one("SELECT destination, attempts_before FROM deliveries WHERE id = :id", id=delivery_id)
     assert row is not None
     return row
-
-
-def line_is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
-    """Whether somebody stands behind the head of this line."""
-    rows = tx.all(
-        "SELECT 1 FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting' LIMIT 2",
-        rental_id=rental_id,
-        kind=kind,
-    )
-    return len(rows) > 1
 
 
 def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:

@@ -122,9 +122,7 @@ class PostgreSQLDatabase:
             try:
                 tx = Tx(self.dialect, cursor)
                 result = fn(tx)
-                if tx.topics:
-                    cursor.execute(_NOTIFY, (CHANNEL, _payloads(tx.topics)))
-                cursor.execute("COMMIT")
+                cursor.execute(_commit(tx.topics), prepare=False)
             except BaseException:
                 with contextlib.suppress(psycopg.Error):
                     cursor.execute("ROLLBACK")
@@ -147,13 +145,13 @@ class PostgreSQLDatabase:
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
 
 
-_NOTIFY = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) payload"
-
-
-def _payloads(topics: set[str]) -> list[str]:
-    """The topics, many to a notification: each one costs every process that listens."""
+def _commit(topics: set[str]) -> str:
+    """The end of a transaction, sent at once: the topics, many to a notification, since each one costs every process
+    that listens, and the commit."""
     names = sorted(topics)
-    return [" ".join(names[first : first + TOPICS_AT_ONCE]) for first in range(0, len(names), TOPICS_AT_ONCE)]
+    payloads = [" ".join(names[first : first + TOPICS_AT_ONCE]) for first in range(0, len(names), TOPICS_AT_ONCE)]
+    assert not any("'" in payload or "\\" in payload for payload in payloads), "topics are names of ours"
+    return "".join(f"NOTIFY {CHANNEL}, '{payload}'; " for payload in payloads) + "COMMIT"
 
 
 async def _try_lock(connection: psycopg.AsyncConnection[Any], name: str) -> bool:

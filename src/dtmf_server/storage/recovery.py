@@ -39,23 +39,16 @@ def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
     What failed a moment ago is due once it was left alone for `BREATH_US`: a delivery that a receiver can't take
     would otherwise be tried again with every other that it takes.
     """
-    failed = (
-        " WHERE state = 'waiting' AND attempts > 0 AND destination IN @destinations AND due_at_us > :now_us"
-        " AND leased_until_us IS NULL"
+    due_us = (
+        "coalesce((SELECT CASE WHEN a.at_us > :breath_us THEN a.at_us + :rest_us ELSE :now_us END FROM attempts a"
+        " WHERE a.delivery_id = deliveries.id AND a.attempt = deliveries.attempts), :now_us)"
     )
-    newest = "(SELECT {} FROM attempts a WHERE a.delivery_id = deliveries.id AND a.attempt = deliveries.attempts{})"
-    recent = newest.format("1", " AND a.at_us > :breath_us")
     changed = tx.run(
-        f"UPDATE deliveries SET due_at_us = :now_us {failed} AND NOT EXISTS {recent}",
+        f"UPDATE deliveries SET due_at_us = {due_us} WHERE state = 'waiting' AND attempts > 0"
+        f" AND destination IN @destinations AND leased_until_us IS NULL AND due_at_us > {due_us}",
         destinations=destinations,
         now_us=now_us,
         breath_us=now_us - BREATH_US,
-    )
-    rested_us = newest.format("a.at_us + :rest_us", "")
-    changed += tx.run(
-        f"UPDATE deliveries SET due_at_us = {rested_us} {failed} AND due_at_us > {rested_us}",
-        destinations=destinations,
-        now_us=now_us,
         rest_us=BREATH_US,
     )
     if changed:

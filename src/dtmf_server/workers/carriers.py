@@ -13,9 +13,11 @@ from dtmf_server.carriers.base import Carrier, Intake, NotStored
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import arrive, receipts
+from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import arrivals, carriers, parts
 from dtmf_server.storage.db import Tx
+from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
 from dtmf_server.workers.supervise import supervise
 
@@ -30,8 +32,8 @@ NOTE_LINKS_S = 5.0
 FORGET_S = 60.0
 
 
-async def run_carriers(runtime: Runtime, routes: Routes) -> None:
-    """Runs every carrier's links until cancelled."""
+async def run_carriers(runtime: Runtime, routes: Routes, outbox: Outbox) -> None:
+    """Runs every carrier's links until cancelled; what they bring is posted by this process's outbox."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
     routes.here = True
@@ -39,15 +41,15 @@ async def run_carriers(runtime: Runtime, routes: Routes) -> None:
     try:
         if not routes.carriers:
             await asyncio.Event().wait()
-        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers})
+        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c, outbox) for c in routes.carriers})
     finally:
         routes.here = False
 
 
-async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
+async def run_carrier(runtime: Runtime, carrier: Carrier, outbox: Outbox) -> None:
     """Keeps the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
-    desk = _Desk(runtime, carrier.name)
+    desk = _Desk(runtime, carrier.name, outbox)
     chores = [asyncio.ensure_future(work) for work in (desk.note_answers(), desk.keep_parts(), _note(runtime, carrier))]
     links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered)))
     try:
@@ -66,8 +68,8 @@ async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
 class _Desk:
     """Where one carrier's links put what they bring."""
 
-    def __init__(self, runtime: Runtime, carrier: str) -> None:
-        self._runtime, self._carrier = runtime, carrier
+    def __init__(self, runtime: Runtime, carrier: str, outbox: Outbox) -> None:
+        self._runtime, self._carrier, self._outbox = runtime, carrier, outbox
         self._answered: list[int] = []
         self._some_answered = asyncio.Event()
 
@@ -77,7 +79,7 @@ class _Desk:
         async def store(items: Sequence[Item]) -> Sequence[int]:
             notes, self._answered = self._answered, []
             try:
-                return await self._runtime.db.write(lambda tx: self._store(tx, items, live=live, answered=notes))
+                return await self._outbox.write(partial(self._store, items=items, live=live, answered=notes))
             except BaseException:
                 self._answered = notes + self._answered
                 raise
@@ -109,7 +111,15 @@ class _Desk:
                 forgotten_us = clock.wall_us()
                 await _unless_away(lambda: db.write(lambda tx: _forget(tx, wall_us=clock.wall_us())))
 
-    def _store(self, tx: Tx, items: Sequence[Item], *, live: Collection[int], answered: Sequence[int]) -> list[int]:
+    def _store(
+        self,
+        tx: Tx,
+        handover: Handover | None,
+        *,
+        items: Sequence[Item],
+        live: Collection[int],
+        answered: Sequence[int],
+    ) -> list[int]:
         clock, settings = self._runtime.clock, self._runtime.settings
         wall_us = clock.wall_us()
         if answered:
@@ -122,6 +132,7 @@ class _Desk:
             now_us=clock.now_us(tx),
             wall_us=wall_us,
             rest_us=settings.rest_us,
+            handover=handover,
         )
 
     async def _write_answers(self) -> None:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from dtmf_server.core.billing import LOOK_EVERY_US
 from dtmf_server.operations import meter, retention, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
@@ -12,7 +13,7 @@ from dtmf_server.workers.wait import wait_for
 
 log = logging.getLogger("dtmf.meter")
 
-LOOK_AGAIN_S = 60.0
+LOOK_AGAIN_S = LOOK_EVERY_US / 2 / 1_000_000
 CHORES_EVERY_S = 600.0
 CLOCKS_APART_US = 3_600_000_000
 

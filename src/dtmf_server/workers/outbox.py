@@ -1,12 +1,14 @@
-"""The outbox: takes due deliveries and hands each to its webhook or carrier, many at a time."""
+"""The outbox: takes due deliveries and hands each to its webhook or carrier, many at a time.
+
+What is due is claimed: leased in a transaction of its own. What a carrier of this process brings is leased as it is
+stored (`write`), which spares that; it goes the same way from there on.
+"""
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
@@ -15,26 +17,27 @@ from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.operations import deliver, forward
-from dtmf_server.operations.deliver import Work
+from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import due, outbox, service
 from dtmf_server.storage.db import Tx
-from dtmf_server.storage.delivery_log import Attempt
+from dtmf_server.storage.lines import Lease
+from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
 from dtmf_server.workers.pace import Pace, Turn
 from dtmf_server.workers.routes import Routes, Taken
-from dtmf_server.workers.together import Together
 from dtmf_server.workers.wait import wait_for
 
 log = logging.getLogger("dtmf.outbox")
+
+T = TypeVar("T")
 
 IN_FLIGHT_MAX = 1500
 CLAIM_MAX = 256
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 LOOK_AGAIN_S = 5.0
-FULL_AGAIN_S = 0.5  # how soon to look again when all that is due goes to destinations that are full
+BLOCKED_AGAIN_S = 0.5  # how soon to look again when all that is due waits for a destination or for who is before it
 DEFER_US = 1_000_000
-WITHOUT_DATABASE_PAUSE_S = 0.5
 SLOW_US = 1_000_000  # an attempt that took this long and had no answer was waited for in vain
 
 
@@ -45,10 +48,13 @@ class Outbox:
         self._runtime, self._poster, self._routes = runtime, poster, routes
         self._pace: Pace[Work] = Pace()
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._storing: set[asyncio.Task[Any]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
         self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
-        self._delivered = Together(self._write_delivered)
+        self._outcomes = Outcomes(runtime)
         self._key = b""
+        self._is_open = False  # takes what is stored now, since nothing older waits
+        self._is_blocked = True  # what is due may have to wait until something under way is over
 
     async def run(self) -> None:
         """Delivers until cancelled; what is under way then keeps its lease, which ends by itself."""
@@ -58,32 +64,80 @@ class Outbox:
         try:
             while True:
                 self._woken.clear()
-                if len(self._in_flight) >= IN_FLIGHT_MAX:
-                    await self._woken.wait()
-                    continue
                 try:
-                    claimed = await self._claim()
-                    self._start(claimed)
-                    if not claimed:
-                        await wait_for(self._woken, timeout_s=await self._until_due_s())
+                    timeout_s = await self._take_what_is_due()
                 except StorageUnavailable as error:  # what is under way goes on, and is written down later
                     log.error("nothing can be claimed now: %s", error)
                     await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
+                    continue
+                if timeout_s > 0:
+                    await wait_for(self._woken, timeout_s=timeout_s)
         finally:
             db.wakeups.unlisten(self._woken)
+            self._is_open = False
             held = self._pace.release()
             for task in self._in_flight:
                 task.cancel()
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
-            await self._delivered.all_written()
+            await asyncio.gather(*self._in_flight, *self._storing, return_exceptions=True)
+            await self._outcomes.all_written()
             if held:
                 await self._give_back(held, after_us=0)
 
-    async def _claim(self) -> list[Work]:
+    async def write(self, fn: Callable[[Tx, Handover | None], T]) -> T:
+        """Runs fn in a transaction; what it hands over is attempted at once, even if who asked has gone meanwhile."""
+        task = asyncio.create_task(self._write_and_start(fn))
+        self._storing.add(task)
+        task.add_done_callback(self._stored)
+        return await asyncio.shield(task)
+
+    def _stored(self, task: asyncio.Task[Any]) -> None:
+        self._storing.discard(task)
+        if not task.cancelled():
+            task.exception()  # who asked has it, or has gone
+
+    async def _write_and_start(self, fn: Callable[[Tx, Handover | None], T]) -> T:
+        lease = self._lease()
+
+        def write(tx: Tx) -> tuple[T, list[Work]]:
+            handover = Handover(lease) if lease else None
+            return fn(tx, handover), handover.works if handover else []
+
+        result, works = await self._runtime.db.write(write)
+        if self._is_open or not works:
+            self._start(works)
+        else:  # the process is about to stop
+            await self._give_back(works, after_us=0)
+        return result
+
+    def _lease(self) -> Lease | None:
+        """What may be taken of what is stored now; nothing while older ones wait."""
+        room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
+        if not self._is_open or room <= 0:
+            return None
+        return Lease(self._runtime.clock.wall_us() + LEASE_US, room, frozenset(self._pace.full()))
+
+    async def _take_what_is_due(self) -> float:
+        """Claims and starts what is due. For how long there is nothing more to do, in seconds."""
+        self._is_blocked = True
+        room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
+        if room <= 0:
+            self._is_open = False
+            return LOOK_AGAIN_S
+        wait_s = await self._until_due_s()
+        if wait_s <= 0:
+            claimed, left = await self._claim(room)
+            self._start(claimed)
+            if left:
+                self._is_open = False
+                return 0
+            wait_s = await self._until_due_s()
+        self._is_open, self._is_blocked = True, wait_s <= 0
+        return BLOCKED_AGAIN_S if self._is_blocked else wait_s
+
+    async def _claim(self, room: int) -> tuple[list[Work], bool]:
+        """Those that can be delivered, and whether there may be more."""
         db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
-        if not await db.glance(lambda tx: due.has_due(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us())):
-            return []
-        room, full = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight)), self._pace.full()
+        full = self._pace.full()
         claimed = await db.write(
             lambda tx: deliver.claim(
                 tx,
@@ -97,8 +151,9 @@ class Outbox:
             durable=False,  # a claim that is forgotten is made again
         )
         if not any(work.is_erased for work in claimed):
-            return claimed
-        return await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx), rest_us=rest_us))
+            return claimed, len(claimed) == room
+        whole = await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx), rest_us=rest_us))
+        return whole, True
 
     def _start(self, claimed: list[Work]) -> None:
         later = []
@@ -129,17 +184,19 @@ class Outbox:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        self._woken.set()
+        if self._is_blocked:
+            self._woken.set()
         self._runtime.db.wakeups.notify({"attempted"})
         if not task.cancelled() and (error := task.exception()):
             log.error("an attempt failed in our own code; its lease runs out", exc_info=error)
 
     async def _until_due_s(self) -> float:
+        """Until when nothing is due, in seconds from now; 0 if something is."""
         clock = self._runtime.clock
-        due_us, now_us = await self._runtime.db.glance(lambda tx: (due.next_due_us(tx), clock.now_us(tx)))
+        due_us, offset_us = await self._runtime.db.glance(lambda tx: due.first_due(tx, wall_us=clock.wall_us()))
         if due_us is None:
             return LOOK_AGAIN_S
-        return min((due_us - now_us) / 1_000_000, LOOK_AGAIN_S) if due_us > now_us else FULL_AGAIN_S
+        return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, LOOK_AGAIN_S))
 
     async def _give_back(self, unattempted: list[Work], *, after_us: int) -> None:
         """Returns leased deliveries that were not attempted; they are due a moment later."""
@@ -185,115 +242,31 @@ class Outbox:
         return outcome
 
     async def _note(self, work: Work, outcome: Outcome) -> None:
-        """Writes down what came of an attempt."""
+        """Has what came of a POST written down."""
         verdict = backoff.verdict(outcome.status, attempts=work.attempts - work.attempts_before)
         metrics.ATTEMPTS.labels(kind=work.kind, result=verdict.value).inc()
         if verdict is backoff.Verdict.DELIVERED:
             self._answered_meanwhile |= self._posting[work.destination]
-            with suppress(Exception):  # whatever broke the batch, each of it is written on its own
-                await self._delivered.add((work, outcome))
-                return
-
-        def write(tx: Tx) -> None:
-            now_us = self._runtime.clock.now_us(tx)
-            attempt = _attempt(outcome, at_us=now_us)
-            if verdict is backoff.Verdict.DELIVERED:
-                deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
-            elif verdict is backoff.Verdict.GONE and work.kind in ("webhook", "event"):
-                rest_us = self._runtime.settings.rest_us
-                deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
-            else:
-                self._retry_or_park(tx, work, verdict, attempt, retry_after_s=outcome.retry_after_s)
-
-        await self._write(work, write)
-
-    async def _write_delivered(self, arrived: list[tuple[Work, Outcome]]) -> None:
-        """Writes down what arrived at the same time."""
-
-        def write(tx: Tx) -> None:
-            now_us = self._runtime.clock.now_us(tx)
-            attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
-            deliver.all_delivered(tx, attempts, now_us=now_us)
-
-        await self._runtime.db.write(write)
-
-    async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
-        """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
-        what was delivered is not delivered twice."""
-        while True:
-            try:
-                return await self._runtime.db.write(write)
-            except StorageUnavailable:
-                if work.leased_until_us <= self._runtime.clock.wall_us():
-                    raise
-            await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
+        await self._outcomes.posted(work, outcome, verdict, answered=self._answered_meanwhile)
 
     async def _submit(self, work: Work) -> None:
         """One SMS to the carrier, and what it means."""
-        runtime, settings = self._runtime, self._runtime.settings
-        outgoing = await runtime.db.write(
+        clock, settings = self._runtime.clock, self._runtime.settings
+        outgoing = await self._runtime.db.write(
             lambda tx: forward.outgoing(
-                tx,
-                work,
-                now_us=runtime.clock.now_us(tx),
-                rest_us=settings.rest_us,
-                daily_limit=settings.daily_limit,
+                tx, work, now_us=clock.now_us(tx), rest_us=settings.rest_us, daily_limit=settings.daily_limit
             )
         )
         if outgoing is None:
             return
-        message_id = outgoing.message_id
         started_ns = time.perf_counter_ns()
         message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text)
-        refused, taken = CarrierRefused("nobody was asked", permanent=False), None
+        outcome: Taken | CarrierRefused
         try:
-            taken = await self._routes.submit(message_id, message, order=outgoing.carriers)
+            outcome = await self._routes.submit(outgoing.message_id, message, order=outgoing.carriers)
         except CarrierRefused as error:
-            refused = error
+            outcome = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
-        result = "delivered" if taken else "parked" if refused.permanent else "retry"
+        result = "delivered" if isinstance(outcome, Taken) else "parked" if outcome.permanent else "retry"
         metrics.ATTEMPTS.labels(kind=work.kind, result=result).inc()
-
-        def write(tx: Tx) -> None:
-            now_us = runtime.clock.now_us(tx)
-            attempt = Attempt(now_us, duration_us, None, "the carrier took it" if taken else refused.reason, None)
-            if taken:
-                self._handed_over(tx, work, message_id, taken, attempt)
-            elif refused.permanent:
-                forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
-            else:
-                self._retry_or_park(tx, work, backoff.Verdict.RETRY, attempt, retry_after_s=None)
-
-        await self._write(work, write)
-
-    def _handed_over(self, tx: Tx, work: Work, message_id: int, taken: Taken, attempt: Attempt) -> None:
-        forward.handed_over(
-            tx,
-            work,
-            message_id,
-            carrier=taken.carrier,
-            refs=taken.refs,
-            attempt=attempt,
-            now_us=attempt.at_us,
-            wall_us=self._runtime.clock.wall_us(),
-            rest_us=self._runtime.settings.rest_us,
-        )
-
-    def _retry_or_park(
-        self, tx: Tx, work: Work, verdict: backoff.Verdict, attempt: Attempt, *, retry_after_s: int | None
-    ) -> None:
-        deliver.not_delivered(
-            tx,
-            work,
-            verdict=verdict,
-            attempt=attempt,
-            retry_after_s=retry_after_s,
-            uniform=random.random(),  # noqa: S311 - jitter is no secret
-            now_us=attempt.at_us,
-            rest_us=self._runtime.settings.rest_us,
-            answered_meanwhile=work.id in self._answered_meanwhile,
-        )
-
-
-def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:
-    return Attempt(at_us, outcome.duration_us, outcome.status, outcome.reason, outcome.reply or None)
+        await self._outcomes.submitted(work, outgoing.message_id, outcome, duration_us=duration_us)

@@ -1,0 +1,152 @@
+"""Lines: what waits of one rental and one kind.
+
+Only a line's head is due; who stands behind is due once the head is done, or 60 s after it came, so that a code never
+waits long behind a message that can't be delivered.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Tx
+
+PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
+
+Line = tuple[int | None, str]  # rental, kind; no rental: no line
+_HEADS = (
+    "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
+    " FROM rentals r WHERE r.id IN @rental_ids"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery to queue."""
+
+    account_id: int
+    rental_id: int | None  # None for an event, which stands in no line
+    message_id: int | None
+    kind: str
+    destination: str
+    event_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a process takes of the deliveries it adds, as if it claimed them at once: webhooks in whose line nobody stands."""
+
+    until_us: int  # wall time
+    room: int
+    except_destinations: frozenset[tuple[int, str]]
+
+    def admits(self, d: NewDelivery) -> bool:
+        """Whether it may be among them."""
+        return d.kind == "webhook" and (d.account_id, d.destination) not in self.except_destinations
+
+
+def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
+    """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
+    rows = _rows(tx, new, now_us=now_us)
+    tx.insert(schema.deliveries, _ADDED, rows)
+    if rows:
+        tx.notify("deliveries")
+
+
+def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> list[tuple[int, NewDelivery]]:
+    """The same; those that the lease takes, each with its id, with their first attempt counted."""
+    ids, rows, taken, left = tx.draw_ids(schema.deliveries, len(new)), [], list[tuple[int, NewDelivery]](), False
+    for id_, d, row in zip(ids, new, _rows(tx, new, now_us=now_us), strict=True):
+        is_due = row[-1] == now_us
+        if is_due and len(taken) < lease.room and lease.admits(d):
+            taken.append((id_, d))
+            rows.append((id_, *row, 1, now_us, lease.until_us))
+        else:
+            left |= is_due
+            rows.append((id_, *row, 0, None, None))
+    tx.insert(schema.deliveries, ("id", *_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
+    if left:
+        tx.notify("deliveries")
+    return taken
+
+
+_ADDED = (
+    *("account_id", "rental_id", "message_id", "event_id", "kind"),
+    *("destination", "state", "created_at_us", "due_at_us"),
+)
+
+
+def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...]]:
+    """What is stored of new deliveries."""
+    busy = _busy_lines(tx, {(d.rental_id, d.kind) for d in new})
+    _hurry_heads(tx, busy, now_us=now_us)
+    rows = []
+    for d in new:
+        line = (d.rental_id, d.kind)
+        due_at_us = now_us + PATIENCE_US if line in busy else now_us
+        if d.rental_id is not None:
+            busy.add(line)
+        what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind)
+        rows.append((*what, d.destination, "waiting", now_us, due_at_us))
+    return rows
+
+
+def _by_kind(lines: set[Line]) -> list[tuple[str, list[int]]]:
+    """Each kind with the rentals that have such a line."""
+    kinds = sorted({kind for _, kind in lines})
+    return [(kind, _rentals(lines, kind)) for kind in kinds]
+
+
+def _rentals(lines: set[Line], kind: str) -> list[int]:
+    return sorted(rental_id for rental_id, of_kind in lines if of_kind == kind and rental_id is not None)
+
+
+def _busy_lines(tx: Tx, lines: set[Line]) -> set[Line]:
+    """Those of the lines that somebody stands in; found at their heads, however long they are."""
+    busy: set[Line] = set()
+    for kind, rental_ids in _by_kind(lines):
+        rows = tx.all(
+            "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
+            " WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')",
+            rental_ids=rental_ids,
+            kind=kind,
+        )
+        busy |= {(row["id"], kind) for row in rows}
+    return busy
+
+
+def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
+    """Who had a line to itself until now may have been put off for longer than the head of a line ever is."""
+    for kind, rental_ids in _by_kind(lines):
+        tx.run(
+            "UPDATE deliveries SET due_at_us = :due_at_us WHERE due_at_us > :due_at_us AND attempts > 0 AND id IN"
+            f" ({_HEADS})",
+            rental_ids=rental_ids,
+            kind=kind,
+            due_at_us=now_us + HEAD_RETRY_MAX_S * 1_000_000,
+        )
+
+
+def move_up(tx: Tx, lines: set[Line], *, now_us: int) -> None:
+    """Who stood behind need not wait any longer."""
+    changed = 0
+    for kind, rental_ids in _by_kind(lines):
+        changed += tx.run(
+            "UPDATE deliveries SET due_at_us = :now_us WHERE due_at_us > :now_us AND attempts = 0 AND id IN"
+            f" ({_HEADS})",
+            rental_ids=rental_ids,
+            kind=kind,
+            now_us=now_us,
+        )
+    if changed:
+        tx.notify("deliveries")
+
+
+def is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
+    """Whether somebody stands behind the head of this line."""
+    rows = tx.all(
+        "SELECT 1 FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting' LIMIT 2",
+        rental_id=rental_id,
+        kind=kind,
+    )
+    return len(rows) > 1

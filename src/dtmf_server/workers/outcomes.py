@@ -1,0 +1,126 @@
+"""What came of attempts, written down: those that arrived together in one transaction, each other one by itself."""
+
+import asyncio
+import random
+from collections.abc import Callable, Container
+from contextlib import suppress
+
+from dtmf_server.carriers.base import CarrierRefused
+from dtmf_server.core.backoff import Verdict
+from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.deliveries.post import Outcome
+from dtmf_server.operations import deliver, forward
+from dtmf_server.operations.deliver import Work
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.delivery_log import Attempt
+from dtmf_server.workers.routes import Taken
+from dtmf_server.workers.together import Together
+
+WITHOUT_DATABASE_PAUSE_S = 0.5
+
+
+class Outcomes:
+    """Of one process's attempts."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._delivered = Together(self._write_delivered)
+
+    async def posted(self, work: Work, outcome: Outcome, verdict: Verdict, *, answered: Container[int]) -> None:
+        """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
+        if verdict is Verdict.DELIVERED:
+            with suppress(Exception):  # whatever broke the batch, each of it is written on its own
+                await self._delivered.add((work, outcome))
+                return
+
+        def write(tx: Tx) -> None:
+            now_us = self._runtime.clock.now_us(tx)
+            attempt = _attempt(outcome, at_us=now_us)
+            if verdict is Verdict.DELIVERED:
+                deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+            elif verdict is Verdict.GONE and work.kind in ("webhook", "event"):
+                rest_us = self._runtime.settings.rest_us
+                deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
+            else:
+                meanwhile = work.id in answered
+                retry_after_s = outcome.retry_after_s
+                self._retry_or_park(tx, work, verdict, attempt, retry_after_s=retry_after_s, answered=meanwhile)
+
+        await self._write(work, write)
+
+    async def submitted(
+        self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
+    ) -> None:
+        """Of an SMS that a carrier was given."""
+        settings = self._runtime.settings
+
+        def write(tx: Tx) -> None:
+            now_us = self._runtime.clock.now_us(tx)
+            reason = "the carrier took it" if isinstance(outcome, Taken) else outcome.reason
+            attempt = Attempt(now_us, duration_us, None, reason, None)
+            if isinstance(outcome, Taken):
+                self._handed_over(tx, work, message_id, outcome, attempt)
+            elif outcome.permanent:
+                forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+            else:
+                self._retry_or_park(tx, work, Verdict.RETRY, attempt, retry_after_s=None, answered=False)
+
+        await self._write(work, write)
+
+    async def all_written(self) -> None:
+        """Returns once nothing waits to be written."""
+        await self._delivered.all_written()
+
+    async def _write_delivered(self, arrived: list[tuple[Work, Outcome]]) -> None:
+        """Writes down what arrived at the same time."""
+
+        def write(tx: Tx) -> None:
+            now_us = self._runtime.clock.now_us(tx)
+            attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
+            deliver.all_delivered(tx, attempts, now_us=now_us)
+
+        await self._runtime.db.write(write)
+
+    async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
+        """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
+        what was delivered is not delivered twice."""
+        while True:
+            try:
+                return await self._runtime.db.write(write)
+            except StorageUnavailable:
+                if work.leased_until_us <= self._runtime.clock.wall_us():
+                    raise
+            await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
+
+    def _handed_over(self, tx: Tx, work: Work, message_id: int, taken: Taken, attempt: Attempt) -> None:
+        forward.handed_over(
+            tx,
+            work,
+            message_id,
+            carrier=taken.carrier,
+            refs=taken.refs,
+            attempt=attempt,
+            now_us=attempt.at_us,
+            wall_us=self._runtime.clock.wall_us(),
+            rest_us=self._runtime.settings.rest_us,
+        )
+
+    def _retry_or_park(
+        self, tx: Tx, work: Work, verdict: Verdict, attempt: Attempt, *, retry_after_s: int | None, answered: bool
+    ) -> None:
+        deliver.not_delivered(
+            tx,
+            work,
+            verdict=verdict,
+            attempt=attempt,
+            retry_after_s=retry_after_s,
+            uniform=random.random(),  # noqa: S311 - jitter is no secret
+            now_us=attempt.at_us,
+            rest_us=self._runtime.settings.rest_us,
+            answered_meanwhile=answered,
+        )
+
+
+def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:
+    return Attempt(at_us, outcome.duration_us, outcome.status, outcome.reason, outcome.reply or None)

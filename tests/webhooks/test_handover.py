@@ -1,0 +1,161 @@
+"""What a carrier brings is leased as it is stored: it is posted without being claimed, and no other way goes round it."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from dtmf_server.deliveries.post import Poster
+from dtmf_server.operations import deliver
+from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.lines import Lease
+from dtmf_server.workers.outbox import Outbox
+from dtmf_server.workers.routes import Routes
+from harness import DAY_US, START_US
+from webhooks.receiver import Receiver
+from webhooks.steps import attempts, deliveries, delivering, rent_now, settled, states
+
+Store = Callable[[Tx, Handover | None], list[int | None]]
+
+
+def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event | None = None) -> Store:
+    """A transaction that stores SMS, each (number, text), and ends no sooner than told."""
+    sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
+
+    def store(tx: Tx, handover: Handover | None) -> list[int | None]:
+        ids = receive_many(tx, sms, now_us=runtime.clock.now_us(tx), rest_us=DAY_US, handover=handover)
+        assert until is None or until.wait(20)
+        return ids
+
+    return store
+
+
+async def open_for(outbox: Outbox) -> Outbox:
+    """The outbox, once it takes what is stored."""
+    async with asyncio.timeout(20):
+        while outbox._lease() is None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    return outbox
+
+
+async def test_what_is_stored_is_posted_without_being_claimed(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = rent_now(runtime, account, receiver.url)
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        monkeypatch.delattr(deliver, "claim")
+        await outbox.write(storing(runtime, (number, "text")))
+        await settled(runtime)
+    assert receiver.contents == ["text"]
+    (row,) = deliveries(db)
+    assert (row["state"], row["attempts"], row["attempts_before"], row["first_attempt_us"]) == (
+        *("delivered", 1, 0),
+        START_US,
+    )
+    assert [(a["attempt"], a["status"]) for a in attempts(db)] == [(1, 200)]
+
+
+async def test_each_line_keeps_its_order(account: int, db: Database, runtime: Runtime, receiver: Receiver) -> None:
+    one, other = (rent_now(runtime, account, receiver.url) for _ in range(2))
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        await outbox.write(storing(runtime, (one, "1"), (one, "2"), (other, "a"), (one, "3"), (other, "b")))
+        await settled(runtime)
+    assert [text for text in receiver.contents if text.isdigit()] == ["1", "2", "3"]
+    assert [text for text in receiver.contents if text.isalpha()] == ["a", "b"]
+    assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("delivered", 1)] * 5
+
+
+async def test_what_fails_is_tried_again_by_the_programme(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _: 500
+    number = rent_now(runtime, account, receiver.url)
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        await outbox.write(storing(runtime, (number, "text")))
+        await settled(runtime)
+        (row,) = deliveries(db)
+        assert (row["state"], row["attempts"], row["leased_until_us"], row["last_status"]) == ("waiting", 1, None, 500)
+        assert START_US < row["due_at_us"] <= START_US + 10_000_000
+        receiver.answer = lambda _: 200
+        runtime.clock.wall_us.advance(seconds=10)  # type: ignore[attr-defined]  # the test's FakeWall
+        runtime.db.wakeups.notify({"clock"})
+        await settled(runtime)
+    assert [(a["attempt"], a["status"]) for a in attempts(db)] == [(1, 500), (2, 200)]
+
+
+async def test_it_is_posted_even_if_who_asked_has_gone(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver
+) -> None:
+    number, go = rent_now(runtime, account, receiver.url), threading.Event()
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
+        await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        go.set()
+        await asyncio.to_thread(receiver.wait_for, 1)
+        await settled(runtime)
+    assert (receiver.contents, states(db)) == (["text"], ["delivered"])
+
+
+async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver
+) -> None:
+    number, go = rent_now(runtime, account, receiver.url), threading.Event()
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.1, go.set)  # while the worker, cancelled here, waits for it
+    assert await asked
+    (row,) = deliveries(db)
+    assert (receiver.posted, row["state"], row["attempts"], row["leased_until_us"]) == ([], "waiting", 0, None)
+    assert (row["first_attempt_us"], row["due_at_us"]) == (None, START_US)
+    async with delivering(runtime, Poster(sandbox=True)):
+        await settled(runtime)
+    assert receiver.contents == ["text"]
+
+
+async def test_a_transaction_that_breaks_hands_nothing_over(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver
+) -> None:
+    number = rent_now(runtime, account, receiver.url)
+
+    def broken(tx: Tx, handover: Handover | None) -> None:
+        storing(runtime, (number, "text"))(tx, handover)
+        raise RuntimeError("broken")
+
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        with pytest.raises(RuntimeError, match="broken"):
+            await outbox.write(broken)
+        await outbox.write(storing(runtime, (number, "another")))
+        await settled(runtime)
+    assert (receiver.contents, states(db)) == (["another"], ["delivered"])
+
+
+async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: Database, runtime: Runtime) -> None:
+    number = rent_now(runtime, account, "http://127.0.0.1:9/")
+    await Outbox(runtime, Poster(sandbox=True), Routes([])).write(storing(runtime, (number, "text")))
+    assert [(row["state"], row["leased_until_us"], row["attempts"]) for row in deliveries(db)] == [("waiting", None, 0)]
+
+
+def test_a_lease_takes_webhooks_that_have_room(account: int, db: Database, runtime: Runtime) -> None:
+    numbers = [rent_now(runtime, account, f"http://127.0.0.1:9/{n}") for n in range(5)]
+    forward = "UPDATE rentals SET action = 'forward', destination = '+447911000000' WHERE e164 = :e164"
+    handover = Handover(Lease(START_US + 1, 2, frozenset({(account, "http://127.0.0.1:9/1")})))
+    db.write_now(lambda tx: tx.run(forward, e164=numbers[0]))
+    db.write_now(lambda tx: storing(runtime, *((number, "text") for number in numbers))(tx, handover))
+    works = [(work.id, work.destination[-2:], work.e164, work.text) for work in handover.works]
+    assert works == [(3, "/2", numbers[2], "text"), (4, "/3", numbers[3], "text")], "no forward, none that is full, two"
+    assert [row["leased_until_us"] for row in deliveries(db)] == [None, None, START_US + 1, START_US + 1, None]
+    assert [row["attempts"] for row in deliveries(db)] == [0, 0, 1, 1, 0]
