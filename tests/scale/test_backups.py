@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +22,10 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `dtmf-server` in this process: exit status, and all it said."""
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `dtmf-server` in this process, without settings of the environment: exit status, and all it said."""
+    for name in [name for name in os.environ if name.startswith("DTMF_")]:
+        monkeypatch.delenv(name)
 
     def run_here(*arguments: object) -> tuple[int, str]:
         code = cli.main([str(argument) for argument in arguments])
