@@ -24,7 +24,7 @@ from benchmarks import databases, fill
 from benchmarks.databases import Engine
 from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
 from dtmf_server.bitcoin.core_rpc import CoreChain
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
 from dtmf_server.core import money
 from dtmf_server.core.chain import ChainStep
 from dtmf_server.operations import deposit
@@ -207,7 +207,7 @@ def _use_newest(tx: Tx, *, account_id: int) -> None:
 def _next_address(db: Database, many: int, times: int, at: str) -> Line:
     """Milliseconds; the account has used one of its last hundred."""
     account_id = money.FIRST_CUSTOMER + 1
-    derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
+    derive = ahead(deriver(SANDBOX_DESCRIPTOR, "regtest"))
     inside_ms: list[float] = []
     whole_ms: list[float] = []
 

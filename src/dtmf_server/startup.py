@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from dtmf_server import catalog
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.events import Times
@@ -62,7 +62,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
         db.write_now(outbox.release_all)  # of the process that had this file before; it is no more
-    return Runtime(db, clock, settings, derive)
+    return Runtime(db, clock, settings, ahead(derive) if derive else None)
 
 
 def runtime_beside(config: Config, url: str) -> Runtime:

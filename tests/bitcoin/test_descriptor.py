@@ -1,9 +1,11 @@
 """Descriptors: the published vectors, and a sentence for each that can't be watched."""
 
+import threading
+
 import pytest
 from embit.descriptor.checksum import add_checksum
 
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, deriver
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, ahead, deriver
 
 # Accounts of the mnemonic "abandon … about" (BIP-39), as BIP-49, BIP-84 and BIP-86 publish them.
 X44 = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
@@ -42,6 +44,22 @@ def test_the_sandbox_gives_addresses_of_regtest():
     address, script_pubkey = deriver(SANDBOX_DESCRIPTOR, "regtest")(1)
     assert address.startswith("bcrt1q")
     assert len(script_pubkey) == 22
+
+
+def test_deriving_ahead_changes_no_address():
+    derive, is_ahead = deriver(SANDBOX_DESCRIPTOR, "regtest"), threading.Event()
+
+    def noting(index: int) -> tuple[str, bytes]:
+        if index == 502:
+            is_ahead.set()
+        return derive(index)
+
+    given = ahead(noting)
+    order = [*range(1, 30), 5, 500, 3, 501, 2**31 - 1]
+    assert [given(index) for index in order] == [derive(index) for index in order]
+    assert is_ahead.wait(20), "nobody asked for 502, which comes after 501"
+    with pytest.raises(Exception, match="hardened"):  # where there is no next one, and only to whom asks for it
+        given(2**31)
 
 
 def test_a_right_checksum_is_taken():

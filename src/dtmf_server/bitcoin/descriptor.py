@@ -5,6 +5,7 @@ One key, one branch, one address an index: `wpkh([fingerprint/84h/0h/0h]xpub…/
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from embit import script
@@ -50,12 +51,23 @@ def deriver(descriptor: str, network: str) -> Derive:
     branch = key.derive(path) if path else key
     parameters, make = NETWORKS[_PARAMETERS[network]], _SCRIPTS[kind]
 
-    @lru_cache(maxsize=1024)
     def derive(index: int) -> tuple[str, bytes]:
         script_pubkey = make(branch.child(index).key)
         return script_pubkey.address(parameters), bytes(script_pubkey.data)
 
     return derive
+
+
+def ahead(derive: Derive) -> Derive:
+    """The same, with the next index derived while the caller goes on: whoever asks for one will ask for the next."""
+    known, helper = lru_cache(maxsize=1024)(derive), ThreadPoolExecutor(1, thread_name_prefix="derive")
+
+    def derive_and_go_on(index: int) -> tuple[str, bytes]:
+        found = known(index)
+        helper.submit(known, index + 1)
+        return found
+
+    return derive_and_go_on
 
 
 def _checked(descriptor: str) -> tuple[str, str]:

@@ -20,17 +20,16 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
     """An address never given to anyone before. Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no
     block of a real chain was followed: coins could otherwise arrive below the block from which we follow it."""
     accounts.hold(tx, account_id)
-    standing = deposits.before_an_address(tx, account_id)
-    if standing["network"] not in (None, "simulated") and standing["height"] is None:
+    drawn = deposits.next_index(tx, account_id, unused_max=UNUSED_ADDRESSES_MAX)
+    if not drawn["is_followed"]:
         raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
-    if standing["unused"] >= UNUSED_ADDRESSES_MAX:
+    if drawn["next_index"] is None:
         raise TooManyUnusedAddresses
-    index = deposits.next_descriptor_index(tx)
-    address, script_pubkey = derive(index)
+    address, script_pubkey = derive(drawn["next_index"])
     deposits.add_address(
         tx,
         account_id=account_id,
-        descriptor_index=index,
+        descriptor_index=drawn["next_index"],
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,

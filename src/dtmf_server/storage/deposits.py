@@ -41,21 +41,19 @@ def any_address_but_of(tx: Tx, account_id: int) -> bool:
     return tx.one("SELECT id FROM addresses WHERE account_id <> :id LIMIT 1", id=account_id) is not None
 
 
-def before_an_address(tx: Tx, account_id: int) -> Row:
-    """What decides whether the account gets another address: the chain, how far it was followed, and how many of the
-    account's addresses have never received anything."""
+def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
+    """The descriptor's next index (`next_index`), nobody else's from now on; None if the account gets no other address:
+    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything."""
     row = tx.one(
-        "SELECT (SELECT network FROM chain_state) AS network, (SELECT max(height) FROM chain_blocks) AS height,"
-        " (SELECT count(*) FROM addresses WHERE account_id = :account_id AND NOT used) AS unused",
+        "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max THEN @NEXT(addresses) END AS next_index"
+        " FROM (SELECT NOT EXISTS (SELECT 1 FROM chain_state WHERE network <> 'simulated')"
+        "  OR EXISTS (SELECT 1 FROM chain_blocks) AS is_followed, (SELECT count(*) FROM addresses"
+        "  WHERE account_id = :account_id AND NOT used) AS unused) AS standing",
         account_id=account_id,
+        unused_max=unused_max,
     )
     assert row is not None
     return row
-
-
-def next_descriptor_index(tx: Tx) -> int:
-    """An index that no address has; drawn ids make it nobody else's."""
-    return tx.draw_ids(schema.addresses, 1)[0]
 
 
 def add_address(

@@ -1,10 +1,11 @@
 """Everything in which SQLite and PostgreSQL differ. Nothing outside this file asks which engine it runs on.
 
-Statements are plain SQL with `:name` parameters. Four marks stand for what the engines spell differently:
+Statements are plain SQL with `:name` parameters. Five marks stand for what the engines spell differently:
     IN @name     the parameter is a list
     @LOCK        locks the selected rows until the transaction ends
     @SKIP        the same, passing over rows that someone else holds
     @MATERIAL    keeps a WITH query from being folded into the rest
+    @NEXT(name)  the id that a new row of that table gets, drawn where the query comes to it
 """
 
 import json
@@ -21,6 +22,7 @@ from dtmf_server.core.money import FIRST_CUSTOMER
 Rows = Sequence[tuple[Any, ...]]
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+_NEXT = re.compile(r"@NEXT\(([a-z_]+)\)")
 _LIST = re.compile(r"\bIN @([a-z_][a-z0-9_]*)")
 
 
@@ -60,6 +62,7 @@ class SQLite:
     def render(self, statement: str) -> str:
         """Lists become json_each; one writer needs no row locks."""
         statement = _LIST.sub(r"IN (SELECT value FROM json_each(:\1))", statement)
+        statement = _NEXT.sub(r"(SELECT coalesce(max(id), 0) + 1 FROM \1)", statement)
         return statement.replace("@LOCK", "").replace("@SKIP", "").replace("@MATERIAL", "MATERIALIZED")
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -120,6 +123,7 @@ class PostgreSQL:
         who refers to the row, as two requests do that store their Idempotency-Key before they lock their account."""
         statement = _LIST.sub(r"= ANY(:\1)", statement.replace("%", "%%"))
         statement = statement.replace("@LOCK", "FOR NO KEY UPDATE").replace("@SKIP", "FOR NO KEY UPDATE SKIP LOCKED")
+        statement = _NEXT.sub(r"nextval('\1_id_seq')", statement)
         return _PARAMETER.sub(r"%(\1)s", statement.replace("@MATERIAL", "MATERIALIZED"))
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
