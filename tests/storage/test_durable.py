@@ -2,8 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from dtmf_server.storage import service
 from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.sqlite import SQLiteDatabase
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def _waits_for_the_disk(tx: Tx) -> bool:
@@ -27,6 +32,23 @@ async def test_what_is_not_synced_is_seen_at_once(db: Database) -> None:
     for count in range(3):
         await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
         assert await db.read(_stray_messages) == count + 1
+
+
+@ON_SQLITE
+async def test_what_is_not_synced_is_synced_soon_by_itself(db: SQLiteDatabase) -> None:
+    await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
+    assert db._sync_by_s is not None
+    async with asyncio.timeout(20):
+        while db._sync_by_s is not None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert db._waits_for_disk, "it was no commit without a sync that ended the wait"
+
+
+@ON_SQLITE
+async def test_what_is_not_synced_is_not_put_off_by_more_of_its_kind(db: SQLiteDatabase) -> None:
+    async with asyncio.timeout(20):
+        while not await db.write(_waits_for_the_disk, durable=False):
+            pass
 
 
 def _stray_messages(tx: Tx) -> int:

@@ -6,7 +6,8 @@ Rules:
 2. An fn that raises is rolled back alone; the others in the batch are not touched.
 3. SQLite drops the whole transaction on some errors (disk full). Then the whole batch fails, and nothing more
    of it runs: a later statement would commit alone.
-4. A batch in which nothing has to be durable is committed without a sync; the next sync is of the whole log.
+4. A batch in which nothing has to be durable is committed without a sync; the next sync is of the whole log, and one
+   comes within `SYNC_WITHIN_S` by itself.
 5. Readers have connections of their own and never checkpoint; one process writes.
 """
 
@@ -14,6 +15,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -28,6 +30,7 @@ T = TypeVar("T")
 
 GROUP_COMMIT_MAX = 256  # functions in one transaction: bounds how long the first of them waits
 READERS = 4
+SYNC_WITHIN_S = 0.2  # how long what need not be durable may be left to the next that has to be
 
 
 class _Job:
@@ -57,7 +60,8 @@ class SQLiteDatabase:
         self.dialect: Dialect = SQLite()
         self.wakeups = Wakeups()
         self._path = str(path)
-        self._synchronous, self._synced = synchronous, True
+        self._synchronous, self._waits_for_disk = synchronous, True
+        self._sync_by_s: float | None = None  # something is not synced yet
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
@@ -153,7 +157,11 @@ class SQLiteDatabase:
                 return
 
     def _next_batch(self) -> list[_Job | None]:
-        jobs = [self._queue.get()]
+        try:
+            left_s = None if self._sync_by_s is None else max(0.0, self._sync_by_s - time.monotonic())
+            jobs = [self._queue.get(timeout=left_s)]
+        except queue.Empty:
+            return [_Job(_write_something, Future(), None, durable=True)]
         while jobs[-1] is not None and len(jobs) < GROUP_COMMIT_MAX:
             try:
                 jobs.append(self._queue.get_nowait())
@@ -167,14 +175,18 @@ class SQLiteDatabase:
         topics: set[str] = set()
         try:
             with _translated():
-                self._sync(cursor, durable=any(job.durable for job in batch))
+                durable = any(job.durable for job in batch) or self._is_to_sync()
+                self._wait_for_disk(cursor, durable=durable)
                 cursor.execute("BEGIN IMMEDIATE")
                 for job in batch:
                     topics |= self._run_in_savepoint(cursor, job)
                 cursor.execute("COMMIT")
+                self._sync_by_s = None if durable else self._sync_by_s or time.monotonic() + SYNC_WITHIN_S
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
+            if self._sync_by_s is not None:
+                self._sync_by_s = time.monotonic() + SYNC_WITHIN_S
             for job in batch:
                 job.result, job.error = None, error
             return set()
@@ -182,11 +194,14 @@ class SQLiteDatabase:
             cursor.close()
         return topics
 
-    def _sync(self, cursor: sqlite3.Cursor, *, durable: bool) -> None:
+    def _is_to_sync(self) -> bool:
+        return self._sync_by_s is not None and time.monotonic() >= self._sync_by_s
+
+    def _wait_for_disk(self, cursor: sqlite3.Cursor, *, durable: bool) -> None:
         """Whether the next commit waits for the disk."""
-        if durable != self._synced:
+        if durable != self._waits_for_disk:
             cursor.execute(f"PRAGMA synchronous = {self._synchronous if durable else 'NORMAL'}")
-            self._synced = durable
+            self._waits_for_disk = durable
 
     def _run_in_savepoint(self, cursor: sqlite3.Cursor, job: _Job) -> set[str]:
         """Runs one job; its own error stays its own, unless SQLite has dropped the transaction."""
@@ -204,6 +219,11 @@ class SQLiteDatabase:
             return set()
         cursor.execute("RELEASE job")
         return tx.topics
+
+
+def _write_something(tx: Tx) -> None:
+    """A commit that writes nothing would sync nothing."""
+    tx.run("PRAGMA user_version = 0")
 
 
 class _translated:

@@ -80,7 +80,7 @@ class Outcomes:
             attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
             deliver.all_delivered(tx, attempts, now_us=now_us)
 
-        await self._runtime.db.write(write)
+        await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
 
     async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
         """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
