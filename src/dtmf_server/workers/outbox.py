@@ -7,6 +7,7 @@ stored (`write`), which spares that; it goes the same way from there on.
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 IN_FLIGHT_MAX = 1500
 CLAIM_MAX = 256
+BEGUN_AT_ONCE = 2  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 LOOK_AGAIN_S = 5.0
@@ -47,6 +49,7 @@ class Outbox:
     def __init__(self, runtime: Runtime, poster: Poster, routes: Routes) -> None:
         self._runtime, self._poster, self._routes = runtime, poster, routes
         self._pace: Pace[Work] = Pace()
+        self._leased: deque[Work] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
         self._storing: set[asyncio.Task[Any]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
@@ -75,7 +78,8 @@ class Outbox:
         finally:
             db.wakeups.unlisten(self._woken)
             self._is_open = False
-            held = self._pace.release()
+            held = [*self._leased, *self._pace.release()]
+            self._leased.clear()
             for task in self._in_flight:
                 task.cancel()
             await asyncio.gather(*self._in_flight, *self._storing, return_exceptions=True)
@@ -111,7 +115,7 @@ class Outbox:
 
     def _lease(self) -> Lease | None:
         """What may be taken of what is stored now; nothing while older ones wait."""
-        room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
+        room = self._room()
         if not self._is_open or room <= 0:
             return None
         return Lease(self._runtime.clock.wall_us() + LEASE_US, room, frozenset(self._pace.full()))
@@ -119,7 +123,7 @@ class Outbox:
     async def _take_what_is_due(self) -> float:
         """Claims and starts what is due. For how long there is nothing more to do, in seconds."""
         self._is_blocked = True
-        room = min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight))
+        room = self._room()
         if room <= 0:
             self._is_open = False
             return LOOK_AGAIN_S
@@ -155,9 +159,17 @@ class Outbox:
         whole = await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx), rest_us=rest_us))
         return whole, True
 
-    def _start(self, claimed: list[Work]) -> None:
+    def _room(self) -> int:
+        return min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight) - len(self._leased))
+
+    def _start(self, works: list[Work]) -> None:
+        if works and not self._leased:
+            asyncio.get_running_loop().call_soon(self._begin_some)
+        self._leased += works
+
+    def _begin_some(self) -> None:
         later = []
-        for work in claimed:
+        for work in [self._leased.popleft() for _ in range(min(BEGUN_AT_ONCE, len(self._leased)))]:
             if work.kind not in ("webhook", "test", "event"):
                 self._run(self._submit(work))
                 continue
@@ -168,6 +180,8 @@ class Outbox:
                 later.append(work)
         if later:
             self._run(self._give_back(later, after_us=DEFER_US))
+        if self._leased:
+            asyncio.get_running_loop().call_soon(self._begin_some)
 
     def _end(self, work: Work, *, answered: bool | None, in_vain: bool = False) -> None:
         """Tells the pace that a post is over, and lets those follow whose turn it is."""
