@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 IN_FLIGHT_MAX = 1500
 CLAIM_MAX = 256
-BEGUN_AT_ONCE = 2  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
+BEGUN_AT_ONCE = 8  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 LOOK_AGAIN_S = 5.0

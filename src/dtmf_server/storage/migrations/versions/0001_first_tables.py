@@ -1,16 +1,11 @@
-"""The first tables: accounts, ledger, stock, rentals, messages, deliveries, deposits. Frozen SQL, a file per engine."""
+"""The first tables: accounts, ledger, stock, rentals, messages, deliveries, deposits."""
 
-from pathlib import Path
-
-from alembic import op
+from dtmf_server.storage.migrations import frozen
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    """Runs the statements of this engine's file; they are separated by a semicolon and an empty line."""
-    connection = op.get_bind()
-    sql = Path(__file__).with_suffix(f".{connection.dialect.name}.sql").read_text(encoding="utf-8")
-    for statement in sql.split(";\n\n"):
-        connection.exec_driver_sql(statement.strip().removesuffix(";").replace("%", "%%"))
+    """Runs the statements beside this file."""
+    frozen.run(__file__)
