@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from contextlib import contextmanager
 from time import monotonic
@@ -109,8 +110,27 @@ def _spinner(text: str, timeout_s: float) -> Iterator[None]:
         yield
         return
     kind = "dots" if there.encoding.startswith("utf") else "line"
-    with there.status(_Left(text, monotonic() + timeout_s), spinner=kind, spinner_style="dim"):
+    status = there.status(_Left(text, monotonic() + timeout_s), spinner=kind, spinner_style="dim")
+    try:
+        with _uninterrupted():  # Ctrl-C may come as soon as the cursor is hidden
+            status.start()
         yield
+    finally:
+        with _uninterrupted():
+            status.stop()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Has Ctrl-C wait until the block ends, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Left:
