@@ -84,11 +84,12 @@ def test_over_https_the_cookie_is_bound_to_this_host(serve: Callable[..., str], 
 
 
 @ONE_ENGINE
-def test_a_production_service_opens_no_session_in_clear(serve: Callable[..., str], account_id: int) -> None:
+@pytest.mark.parametrize("host", ["numbers.example.org", "localhost.example.org", "127.0.0.1.example.org"])
+def test_a_production_service_opens_no_session_in_clear(serve: Callable[..., str], account_id: int, host: str) -> None:
     with Visitor(serve(sandbox=False)) as visitor:
-        page = visitor.look("/sign-in", Host="numbers.example.org")
+        page = visitor.look("/sign-in", Host=host)
         fields = {**page.form("/sign-in").fields, "token": new_token(1)}
-        headers = {"Host": "numbers.example.org", "Origin": "http://numbers.example.org"}
+        headers = {"Host": host, "Origin": f"http://{host}"}
         headers["Cookie"] = page.headers["set-cookie"].partition(";")[0]
         refused = visitor.post("/sign-in", fields, **headers)
         assert refused.status == 403 and "https" in refused.text

@@ -99,6 +99,9 @@ def test_a_sandbox_others_could_reach_is_refused_unless_asked_for(tmp_path: Path
         assert host in line
         assert "--sandbox" in line
     assert not (tmp_path / "token").exists()
+    with Service(tmp_path / "here", "--host", "127.0.0.2") as service:
+        service.wait_ready()
+        assert request(service.url, service.token, "GET", "/account").status == 200
     with Service(tmp_path, "--host", "0.0.0.0", "--sandbox") as service:
         service.wait_ready()
         url = service.url.replace("0.0.0.0", "127.0.0.1")

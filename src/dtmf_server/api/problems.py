@@ -93,8 +93,10 @@ def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     if error.status_code == 404:
         detail = f"there is no {request.url.path}: GET /schema/openapi.json lists what there is"
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "")
+        given = {*(error.headers or {}).get("allow", "").split(", ")} - {""}
+        allowed = ", ".join(sorted(given | {"HEAD"} if "GET" in given else given))  # which is answered as GET
         detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+        return problem(405, code=code, title=title, detail=detail, headers={"allow": allowed})
     elif error.status_code == 413:
         detail = f"the body has more than the {BODY_MAX_BYTES:,} bytes that are read"
     return problem(error.status_code, code=code, title=title, detail=detail, headers=error.headers)

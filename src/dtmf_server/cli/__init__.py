@@ -14,11 +14,11 @@ from dtmf_server.cli import accounts, deposits
 from dtmf_server.cli.places import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
 DEFAULT_PORT = 8000
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -203,7 +203,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server import startup  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
-    if configuration.mode == "sandbox" and host not in _LOOPBACK and not options.sandbox:
+    if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
         raise CannotStart(
             f"a sandbox on {host} would give anyone who reaches it numbers and coins: add --sandbox if that is"
             ' meant, or set mode = "production" in a configuration'

@@ -17,6 +17,7 @@ from msgspec import Meta
 from dtmf_server.config.reading import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
 
@@ -252,5 +253,5 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
         if len(carrier.system_id) > 15 or len(carrier.password) > 8:
             yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
-        if config.mode == "sandbox" and carrier.host not in ("127.0.0.1", "::1", "localhost"):
+        if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

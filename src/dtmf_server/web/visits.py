@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from litestar import Response
 
 from dtmf_server.core.errors import InsufficientFunds, Refusal
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.operations import account, sessions
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.operations.sessions import Session, SignedOut
@@ -171,9 +173,14 @@ def status_of(refusal: Refusal | None) -> int:
 
 def may_hold_a_session(request: Request) -> bool:
     """Whether a cookie would be safe on its way: over https, in a sandbox, or without leaving the machine."""
-    host = own_origin(request).partition("://")[2]
-    loopback = host.startswith(("127.0.0.1", "localhost", "[::1]"))
-    return is_secure(request) or loopback or runtime_of(request).settings.sandbox
+    return is_secure(request) or _is_here(own_origin(request)) or runtime_of(request).settings.sandbox
+
+
+def _is_here(origin: str) -> bool:
+    try:
+        return is_loopback(urlsplit(origin).hostname or "")
+    except ValueError:  # what a Host header may say
+        return False
 
 
 def _fingerprint(request: Request, form: Form) -> bytes:
