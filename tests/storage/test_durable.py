@@ -1,6 +1,7 @@
 """What need not be durable spares the wait for the disk, and nothing else is spared it."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -45,10 +46,27 @@ async def test_what_is_not_synced_is_synced_soon_by_itself(db: SQLiteDatabase) -
 
 
 @ON_SQLITE
+async def test_a_durable_commit_of_nothing_syncs_what_is_not(db: SQLiteDatabase) -> None:
+    await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
+    size = _size(db)
+    await db.write(lambda _: None)
+    assert _size(db) > size, "a commit that writes nothing syncs nothing"
+    assert db._sync_by_s is None
+    size = _size(db)
+    await db.write(lambda _: None)
+    assert _size(db) == size, "there was nothing to sync any more"
+
+
+@ON_SQLITE
 async def test_what_is_not_synced_is_not_put_off_by_more_of_its_kind(db: SQLiteDatabase) -> None:
     async with asyncio.timeout(20):
         while not await db.write(_waits_for_the_disk, durable=False):
             pass
+
+
+def _size(db: SQLiteDatabase) -> int:
+    """Of its log."""
+    return Path(db._path + "-wal").stat().st_size
 
 
 def _stray_messages(tx: Tx) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations import deliver
 from dtmf_server.operations.deliver import Handover
@@ -13,6 +14,7 @@ from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.lines import Lease
+from dtmf_server.workers import outbox as outbox_worker
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
 from harness import DAY_US, START_US
@@ -40,6 +42,13 @@ async def open_for(outbox: Outbox) -> Outbox:
         while outbox._lease() is None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     return outbox
+
+
+async def begun(outbox: Outbox) -> None:
+    """Returns once a transaction under way has its lease."""
+    async with asyncio.timeout(20):
+        while not outbox._promised:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
 
 
 async def test_what_is_stored_is_posted_without_being_claimed(
@@ -97,7 +106,7 @@ async def test_it_is_posted_even_if_who_asked_has_gone(
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         await open_for(outbox)
         asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await asyncio.sleep(0)
+        await begun(outbox)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -114,7 +123,7 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         await open_for(outbox)
         asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await asyncio.sleep(0)
+        await begun(outbox)
         asyncio.get_running_loop().call_later(0.1, go.set)  # while the worker, cancelled here, waits for it
     assert await asked
     (row,) = deliveries(db)
@@ -123,6 +132,55 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     async with delivering(runtime, Poster(sandbox=True)):
         await settled(runtime)
     assert receiver.contents == ["text"]
+
+
+async def test_what_cant_be_given_back_as_the_process_stops_is_stored_all_the_same(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, go = rent_now(runtime, account, receiver.url), threading.Event()
+
+    async def fails(*_: object, **__: object) -> None:
+        raise StorageUnavailable
+
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        monkeypatch.setattr(outbox, "_give_back", fails)
+        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
+        await begun(outbox)
+        asyncio.get_running_loop().call_later(0.1, go.set)
+    assert await asked, "else its carrier would bring it again"
+    assert [row["state"] for row in deliveries(db)] == ["waiting"]
+
+
+async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver
+) -> None:
+    number, go = rent_now(runtime, account, receiver.url), threading.Event()
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        await open_for(outbox)
+        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
+        await begun(outbox)
+        outbox._is_open = False
+        go.set()
+        assert await asked
+        await settled(runtime)
+    assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("delivered", 1)]
+
+
+async def test_stores_under_way_share_the_room(
+    account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_worker, "IN_FLIGHT_MAX", 300)
+    number, go = rent_now(runtime, account, receiver.url), threading.Event()
+    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+        first = (await open_for(outbox))._lease()
+        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
+        await begun(outbox)
+        second = outbox._lease()
+        go.set()
+        await asked
+        await settled(runtime)
+        assert first and second and (first.room, second.room, outbox._promised) == (256, 44, 0)
 
 
 async def test_a_transaction_that_breaks_hands_nothing_over(

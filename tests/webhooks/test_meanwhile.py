@@ -11,6 +11,7 @@ from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations.closing import close_account
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
+from dtmf_server.workers import outbox
 from dtmf_server.workers.outbox import LEASE_LEFT_US, LEASE_US
 from dtmf_server.workers.pace import START
 from harness import DAY_US, START_US, FakeWall
@@ -28,6 +29,12 @@ from webhooks.steps import (
     settle,
     states,
 )
+
+
+@pytest.fixture(autouse=True)
+def _woken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here nobody looks again after a while: whatever is to be done has to wake who does it."""
+    monkeypatch.setattr(outbox, "LOOK_AGAIN_S", 3600.0)
 
 
 def test_a_replay_while_it_is_under_way_posts_nothing_twice(dtmf: DTMF, db: Database, receiver: Receiver) -> None:

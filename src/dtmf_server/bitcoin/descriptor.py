@@ -5,8 +5,7 @@ One key, one branch, one address an index: `wpkh([fingerprint/84h/0h/0h]xpub…/
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from embit import script
 from embit.base import EmbitError
@@ -60,11 +59,14 @@ def deriver(descriptor: str, network: str) -> Derive:
 
 def ahead(derive: Derive) -> Derive:
     """The same, with the next index derived while the caller goes on: whoever asks for one will ask for the next."""
-    known, helper = lru_cache(maxsize=1024)(derive), ThreadPoolExecutor(1, thread_name_prefix="derive")
+    helper = ThreadPoolExecutor(1, thread_name_prefix="derive")
+    begun: tuple[int, Future[tuple[str, bytes]]] | None = None
 
     def derive_and_go_on(index: int) -> tuple[str, bytes]:
-        found = known(index)
-        helper.submit(known, index + 1)
+        nonlocal begun
+        ready = begun
+        found = ready[1].result() if ready and ready[0] == index else derive(index)
+        begun = index + 1, helper.submit(derive, index + 1)
         return found
 
     return derive_and_go_on

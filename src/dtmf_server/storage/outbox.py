@@ -103,6 +103,7 @@ def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: A
             status=attempt.status,
             reason=attempt.reason,
         )
+        tx.notify("deliveries")  # it may be due at once: the renter may have asked for it meanwhile
         return True
     return False
 

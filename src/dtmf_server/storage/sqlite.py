@@ -161,7 +161,7 @@ class SQLiteDatabase:
             left_s = None if self._sync_by_s is None else max(0.0, self._sync_by_s - time.monotonic())
             jobs = [self._queue.get(timeout=left_s)]
         except queue.Empty:
-            return [_Job(_write_something, Future(), None, durable=True)]
+            return [_Job(lambda _tx: None, Future(), None, durable=True)]
         while jobs[-1] is not None and len(jobs) < GROUP_COMMIT_MAX:
             try:
                 jobs.append(self._queue.get_nowait())
@@ -180,6 +180,8 @@ class SQLiteDatabase:
                 cursor.execute("BEGIN IMMEDIATE")
                 for job in batch:
                     topics |= self._run_in_savepoint(cursor, job)
+                if durable and self._sync_by_s is not None:
+                    cursor.execute("PRAGMA user_version = 0")  # a commit that writes nothing would sync nothing
                 cursor.execute("COMMIT")
                 self._sync_by_s = None if durable else self._sync_by_s or time.monotonic() + SYNC_WITHIN_S
         except BaseException as error:
@@ -219,11 +221,6 @@ class SQLiteDatabase:
             return set()
         cursor.execute("RELEASE job")
         return tx.topics
-
-
-def _write_something(tx: Tx) -> None:
-    """A commit that writes nothing would sync nothing."""
-    tx.run("PRAGMA user_version = 0")
 
 
 class _translated:

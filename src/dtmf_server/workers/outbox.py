@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from dtmf_server import metrics
@@ -56,7 +57,9 @@ class Outbox:
         self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
         self._outcomes = Outcomes(runtime)
         self._key = b""
+        self._promised = 0  # what may be leased by the transactions under way
         self._is_open = False  # takes what is stored now, since nothing older waits
+        self._is_stopping = False
         self._is_blocked = True  # what is due may have to wait until something under way is over
 
     async def run(self) -> None:
@@ -64,6 +67,7 @@ class Outbox:
         db = self._runtime.db
         self._key = await db.read(service.webhook_key)
         self._woken = db.wakeups.listen("deliveries", "clock")
+        self._is_stopping = False
         try:
             while True:
                 self._woken.clear()
@@ -77,7 +81,7 @@ class Outbox:
                     await wait_for(self._woken, timeout_s=timeout_s)
         finally:
             db.wakeups.unlisten(self._woken)
-            self._is_open = False
+            self._is_open, self._is_stopping = False, True
             held = [*self._leased, *self._pace.release()]
             self._leased.clear()
             for task in self._in_flight:
@@ -85,7 +89,8 @@ class Outbox:
             await asyncio.gather(*self._in_flight, *self._storing, return_exceptions=True)
             await self._outcomes.all_written()
             if held:
-                await self._give_back(held, after_us=0)
+                with suppress(StorageUnavailable):  # their leases end by themselves
+                    await self._give_back(held, after_us=0)
 
     async def write(self, fn: Callable[[Tx, Handover | None], T]) -> T:
         """Runs fn in a transaction; what it hands over is attempted at once, even if who asked has gone meanwhile."""
@@ -106,11 +111,16 @@ class Outbox:
             handover = Handover(lease) if lease else None
             return fn(tx, handover), handover.works if handover else []
 
-        result, works = await self._runtime.db.write(write)
-        if self._is_open or not works:
+        self._promised += lease.room if lease else 0
+        try:
+            result, works = await self._runtime.db.write(write)
+        finally:
+            self._promised -= lease.room if lease else 0
+        if not self._is_stopping:
             self._start(works)
-        else:  # the process is about to stop
-            await self._give_back(works, after_us=0)
+        elif works:
+            with suppress(Exception):  # it is stored all the same, and the lease ends by itself
+                await self._give_back(works, after_us=0)
         return result
 
     def _lease(self) -> Lease | None:
@@ -160,7 +170,7 @@ class Outbox:
         return whole, True
 
     def _room(self) -> int:
-        return min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight) - len(self._leased))
+        return min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight) - len(self._leased) - self._promised)
 
     def _start(self, works: list[Work]) -> None:
         if works and not self._leased:

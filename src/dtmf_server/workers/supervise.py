@@ -58,6 +58,8 @@ async def _keep_running(name: str, worker: Worker) -> None:
             await worker()
             log.error("worker %s returned", name)
         except Exception as error:
+            if (task := asyncio.current_task()) and task.cancelling():  # it failed as it was told to stop
+                raise asyncio.CancelledError from error
             if _lacks_the_database(error):
                 if loop.time() - started_s > WITHOUT_DATABASE_PAUSE_S:  # it has run, or waited, since this was said
                     log.error("worker %s lacks the database, and asks for it every second", name)
