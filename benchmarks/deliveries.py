@@ -4,11 +4,9 @@ Queue: 20,000 SMS to 1,000 numbers wait when `dtmf-server run` starts; the recei
 a bare aiohttp client with 50 requests in flight, which posts the same bodies to the same receiver. Both in deliveries a
 second from the first arrival to the last, in turns.
 
-Unloaded: 100 SMS a second are stored by the process that delivers them (peers/link.py); from just before each commit to
-its arrival at the receiver. On PostgreSQL an SMS, from arrival to the finished delivery, is five transactions of some 40
-statements, each of which goes to another process and back: 14 ms of processor time in all, so that 100 a second keep four
-fifths of two cores busy, and who is next waits. Next: what one transaction asks without needing the answer, sent together
-(psycopg's pipeline).
+Unloaded: a carrier brings 100 SMS a second to the process that delivers them (peers/link.py); from just before each
+commit to its arrival at the receiver. On PostgreSQL an SMS is some 26 statements in two transactions, each of which goes to
+another process and back.
 
 Claiming and finishing: 200 deliveries each, one transaction, without its commit; on a database with 1,000,000 finished
 deliveries, and on one with none."""
