@@ -110,8 +110,9 @@ def test_each_kind_carries_what_it_is_about(db: Database, renter: Renter, connec
     paid = connection.ask(
         "POST", "/api/v1/sandbox/deposit", {"address": renter.address, "amount": 6000}, token=token
     ).json
-    while "delivered" not in {event.get("status") for event in listed(connection, renter, after=after)}:
-        listed(connection, renter, after=listed(connection, renter, after=after)[-1]["id"], wait=20)
+    page = listed(connection, renter, after=after)
+    while "delivered" not in {event.get("status") for event in page}:
+        page = listed(connection, renter, after=page[-1]["id"], wait=15)
     assert connection.ask("DELETE", "/api/v1/number", token=token, query={"e164": renter.e164}).status == 204
     found = listed(connection, renter, after=after)
     statuses = [event for event in found if event["kind"] == "message.status"]
