@@ -104,6 +104,9 @@ def test_damage_that_a_checksum_can_not_see_is_refused_by_the_rows(backup: bytes
         "a satoshi more": [line.replace(b",5000,", b",5001,") for line in lines],
         "another format": [line.replace(b"dtmf backup 1", b"dtmf backup 2") for line in lines],
         "another revision": [line.replace(b'"revision":"', b'"revision":"9') for line in lines],
+        "no revision": [line.replace(b'"revision"', b'"revisioo"') for line in lines],
+        "no columns": [line.replace(b'"columns"', b'"colums"') for line in lines],
+        "a column nobody knows": [line.replace(b'"balance"', b'"balanse"') for line in lines],
         "no JSON": [*lines[:5], b"{", *lines[5:]],
     }
     file, target = tmp_path / "wrong.backup", tmp_path / "target" / "dtmf.db"

@@ -64,13 +64,13 @@ def revision_of(path: Path) -> str:
         if raw.read(len(_GZIP_HEAD)) != _GZIP_HEAD:
             raise NotABackup(f"{path} is not a backup of this service")
     with _opened(path) as file:
-        revision = str(_header(file, path)["revision"])
         try:
             while file.read(1 << 20):
                 pass
         except _DAMAGE as error:
             raise NotABackup(f"{path} is damaged or was cut short ({error})") from error
-    return revision
+    with _opened(path) as file:
+        return str(_header(file, path)["revision"])
 
 
 def read(tx: Tx, path: Path) -> int:
@@ -102,7 +102,9 @@ def read(tx: Tx, path: Path) -> int:
             if isinstance(line, dict):
                 if line.get("table") not in tables:
                     raise NotABackup(f"{path} has a table {line.get('table')!r}, which this service has not")
-                table, columns = tables[line["table"]], tuple(line["columns"])
+                table, columns = tables[line["table"]], tuple(line.get("columns", ()))
+                if not columns or not {*columns} <= {str(column.name) for column in table.columns}:
+                    raise NotABackup(f"{path} has columns of {table.name} which this service has not: {columns}")
     raise NotABackup(f"{path} was cut short: it has no last line")
 
 
@@ -162,7 +164,7 @@ def _header(file: gzip.GzipFile, path: Path) -> dict[str, Any]:
         header = _decode(file.readline())
     except _DAMAGE as error:
         raise NotABackup(f"{path} is not a backup of this service") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if not isinstance(header, dict) or header.get("format") != FORMAT or "revision" not in header:
         raise NotABackup(f"{path} is not a backup of this service, or of a newer one")
     return header
 
