@@ -18,6 +18,7 @@ SANDBOX_DESCRIPTOR = (
     "wpkh([9d873d58/84h/1h/0h]tpubDC7WhN57y8FrKEwd7rn2t67hcRLp9ua1RsQXqt7F8oa4vJcBYBhGjEtCKDDafGwfHFH2ptfaST93"
     "L2iqEnLSq4c6FKnxKyzKogahT1Pq1ro/0/*)#m3xt0eg7"
 )
+DERIVED_AHEAD = 16
 INDEX_MAX = 2**31 - 1  # BIP-32: indexes above are hardened
 
 Derive = Callable[[int], tuple[str, bytes]]
@@ -58,16 +59,16 @@ def deriver(descriptor: str, network: str) -> Derive:
 
 
 def ahead(derive: Derive) -> Derive:
-    """The same, with the next index derived while the caller goes on: whoever asks for one will ask for the next."""
+    """The same, with the next ones derived while the caller goes on: whoever asks for one will ask for the next."""
     helper = ThreadPoolExecutor(1, thread_name_prefix="derive")
-    begun: tuple[int, Future[tuple[str, bytes]]] | None = None
+    begun: dict[int, Future[tuple[str, bytes]]] = {}
 
     def derive_and_go_on(index: int) -> tuple[str, bytes]:
-        nonlocal begun
-        ready = begun
-        found = ready[1].result() if ready and ready[0] == index else derive(index)
-        begun = index + 1, helper.submit(derive, index + 1)
-        return found
+        ready = begun.pop(index, None)
+        if index + 1 not in begun:
+            begun.clear()
+            begun.update({n: helper.submit(derive, n) for n in range(index + 1, index + 1 + DERIVED_AHEAD)})
+        return ready.result() if ready else derive(index)
 
     return derive_and_go_on
 
