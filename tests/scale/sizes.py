@@ -15,6 +15,7 @@ STEPS = int(os.environ.get("DTMF_SCALE_STEPS", "6"))
 STEPS_POSTGRESQL = int(os.environ.get("DTMF_SCALE_STEPS_POSTGRESQL", STEPS // 2))
 KILLS = int(os.environ.get("DTMF_SCALE_KILLS", "2"))
 CUTS = int(os.environ.get("DTMF_SCALE_CUTS", "150"))
+RESTORED = 150  # damaged backups that are given to the command; the rest to what it asks first
 SEED = int(os.environ.get("DTMF_SCALE_SEED", "22"))
 
 
