@@ -48,6 +48,7 @@ async def behave(start, again, pause_s, reader, writer):
 
 async def serve(port, dead, each):
     """All of them, until killed."""
+    own = socket.create_server(("127.0.0.1", port))  # first: one of the many might get it
     silent = [socket.create_server(("127.0.0.1", 0), backlog=8) for _ in range(dead)]
     ports = {"never answers": [listener.getsockname()[1] for listener in silent]}
     servers = []
@@ -69,7 +70,7 @@ async def serve(port, dead, each):
             await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(say, "127.0.0.1", port) as server:
+    async with await asyncio.start_server(say, sock=own) as server:
         await server.serve_forever()
 
 
