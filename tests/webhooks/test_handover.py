@@ -44,11 +44,13 @@ async def open_for(outbox: Outbox) -> Outbox:
     return outbox
 
 
-async def begun(outbox: Outbox) -> None:
-    """Returns once a transaction under way has its lease."""
+async def under_way(outbox: Outbox, store: Store) -> asyncio.Task[list[int | None]]:
+    """A transaction that has its lease, and goes on."""
+    asked = asyncio.create_task(outbox.write(store))
     async with asyncio.timeout(20):
         while not outbox._promised:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
+    return asked
 
 
 async def test_what_is_stored_is_posted_without_being_claimed(
@@ -105,8 +107,7 @@ async def test_it_is_posted_even_if_who_asked_has_gone(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         await open_for(outbox)
-        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await begun(outbox)
+        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -122,8 +123,7 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         await open_for(outbox)
-        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await begun(outbox)
+        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)  # while the worker, cancelled here, waits for it
     assert await asked
     (row,) = deliveries(db)
@@ -145,8 +145,7 @@ async def test_what_cant_be_given_back_as_the_process_stops_is_stored_all_the_sa
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         await open_for(outbox)
         monkeypatch.setattr(outbox, "_give_back", fails)
-        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await begun(outbox)
+        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)
     assert await asked, "else its carrier would bring it again"
     assert [row["state"] for row in deliveries(db)] == ["waiting"]
@@ -158,8 +157,7 @@ async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         await open_for(outbox)
-        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await begun(outbox)
+        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         outbox._is_open = False
         go.set()
         assert await asked
@@ -174,8 +172,7 @@ async def test_stores_under_way_share_the_room(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, Poster(sandbox=True)) as outbox:
         first = (await open_for(outbox))._lease()
-        asked = asyncio.create_task(outbox.write(storing(runtime, (number, "text"), until=go)))
-        await begun(outbox)
+        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         second = outbox._lease()
         go.set()
         await asked
