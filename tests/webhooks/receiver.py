@@ -123,3 +123,11 @@ def receiving(answer: Answer | int = 200, *, down: bool = False) -> Iterator[tup
             server.shutdown()
             thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def silent_ports(count: int) -> Iterator[list[int]]:
+    """Ports that take a connection and never say a word: nobody accepts what the kernel does."""
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(count)]
+        yield [listener.getsockname()[1] for listener in listeners]

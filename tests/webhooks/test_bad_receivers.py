@@ -2,12 +2,11 @@
 
 import asyncio
 import gzip
-import socket
 import ssl
 import threading
 import tracemalloc
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from dtmf_server.storage.db import Database
 from dtmf_server.workers.pace import START
 from harness import open_account
 from webhooks import sizes
+from webhooks.receiver import silent_ports
 from webhooks.steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
 
 NAME = "hooks.example.org"
@@ -69,14 +69,6 @@ BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
     (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", None, "the receiver's answer is not HTTP/1.1"),
     (reset, None, "the receiver closed the connection without an answer"),
 ]
-
-
-@contextmanager
-def silent_ports(count: int) -> Iterator[list[int]]:
-    """Ports that take a connection and never say a word: nobody accepts what the kernel does."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(count)]
-        yield [listener.getsockname()[1] for listener in listeners]
 
 
 async def wait_until(done: Callable[[], bool]) -> None:

@@ -1,4 +1,8 @@
-"""What came of attempts, written down: those that arrived together in one transaction, each other one by itself."""
+"""What came of attempts, written down: those that arrived together in one transaction, each other one by itself.
+
+Hundreds may fail in the same moment, when a host that many webhooks are on goes silent. Their transactions form a line of
+their own, so that what arrives meanwhile, and what is delivered, waits for a few of them only.
+"""
 
 import asyncio
 import random
@@ -18,6 +22,7 @@ from dtmf_server.workers.routes import Taken
 from dtmf_server.workers.together import Together
 
 WITHOUT_DATABASE_PAUSE_S = 0.5
+FAILED_AT_ONCE = 4
 
 
 class Outcomes:
@@ -26,6 +31,7 @@ class Outcomes:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._delivered = Together(self._write_delivered)
+        self._failed = asyncio.Semaphore(FAILED_AT_ONCE)
 
     async def posted(self, work: Work, outcome: Outcome, verdict: Verdict, *, answered: Container[int]) -> None:
         """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
@@ -47,7 +53,8 @@ class Outcomes:
                 retry_after_s = outcome.retry_after_s
                 self._retry_or_park(tx, work, verdict, attempt, retry_after_s=retry_after_s, answered=meanwhile)
 
-        await self._write(work, write)
+        async with self._failed:
+            await self._write(work, write)
 
     async def submitted(
         self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int

@@ -1,0 +1,49 @@
+"""Attempts that fail in the same moment, as when a host of many webhooks goes silent, hold up what is delivered as little
+as one of them does."""
+
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from dtmf_server.deliveries.post import Bounds, Poster
+from dtmf_server.runtime import Runtime
+from dtmf_server.storage.db import Database, Fn
+from dtmf_server.workers.outcomes import FAILED_AT_ONCE
+from webhooks.receiver import silent_ports
+from webhooks.steps import attempts, delivering, receive, rent_now, settled
+
+SILENT = 40
+T = TypeVar("T")
+
+
+class Counted:
+    """The database, and how many transactions that must be durable it had to do at a time."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.waiting = self.most = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
+        """Does it, counted."""
+        self.waiting += durable
+        self.most = max(self.most, self.waiting)
+        try:
+            return await self._db.write(fn, durable=durable)
+        finally:
+            self.waiting -= durable
+
+
+async def test_those_that_fail_together_are_written_down_a_few_at_a_time(
+    account: int, db: Database, runtime: Runtime
+) -> None:
+    with silent_ports(SILENT) as ports:
+        numbers = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in ports]
+        await receive(runtime, *((number, "in vain") for number in numbers))
+        counted = Counted(db)
+        watched = replace(runtime, db=cast(Database, counted))
+        async with delivering(watched, Poster(sandbox=True, bounds=Bounds(deadline_s=1.0))):
+            await settled(runtime)
+    assert [row["reason"] for row in attempts(db)] == ["no answer within 1 s"] * SILENT
+    assert counted.most == FAILED_AT_ONCE
