@@ -22,7 +22,7 @@ from benchmarks.processes import Process
 from benchmarks.proofs.row import Figure, Outcome, tried
 from dtmf_server.storage.open import open_database
 
-HEALTHY, PER_SECOND = 50, 50
+HEALTHY, PER_SECOND = 50, 20
 DEAD, DEAD_SMALL = 500, 60
 EACH = 10  # receivers of every other kind
 TURN_S, TURN_SMALL_S = 45, 25  # three attempts of 15 s

@@ -186,7 +186,8 @@ def not_delivered(
     `answered_meanwhile`: the destination took another delivery while this one was under way.
     """
     accounts.hold(tx, work.account_id)
-    if _has_moved(tx, work) or _is_asked_for(tx, work):
+    aim = outbox.aim(tx, work.id)
+    if _has_moved(aim, work) or _is_asked_for(aim, work):
         outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=now_us, attempt=attempt)
         return
     due_us = None
@@ -231,7 +232,7 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
     """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
     waits for it is parked."""
     with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
-        if _has_moved(tx, work):
+        if _has_moved(outbox.aim(tx, work.id), work):
             outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=now_us, attempt=attempt)
             return
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
@@ -247,11 +248,11 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
             books.note(events.parked(row, now_us=now_us, reason=attempt.reason))
 
 
-def _has_moved(tx: Tx, work: Work) -> bool:
+def _has_moved(aim: Row, work: Work) -> bool:
     """Whether the renter set another URL while the old one was tried; if so the new one is due at once."""
-    return bool(outbox.aim(tx, work.id)["destination"] != work.destination)
+    return bool(aim["destination"] != work.destination)
 
 
-def _is_asked_for(tx: Tx, work: Work) -> bool:
+def _is_asked_for(aim: Row, work: Work) -> bool:
     """Whether the renter asked for a replay while this attempt was under way; if so the next is due at once."""
-    return bool(outbox.aim(tx, work.id)["attempts_before"] == work.attempts)
+    return bool(aim["attempts_before"] == work.attempts)

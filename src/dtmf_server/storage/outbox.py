@@ -6,6 +6,7 @@ Whoever adds to a line or ends its head holds the account (`accounts.hold`), so 
 
 from dataclasses import dataclass, replace
 
+from dtmf_server.core.backoff import LOOK_EVERY_S
 from dtmf_server.storage import delivery_log, lines, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, Logged
@@ -103,7 +104,8 @@ def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: A
             status=attempt.status,
             reason=attempt.reason,
         )
-        tx.notify("deliveries")  # it may be due at once: the renter may have asked for it meanwhile
+        if due_at_us < attempt.at_us + LOOK_EVERY_S * 1_000_000:  # the renter may have asked for it meanwhile
+            tx.notify("deliveries")
         return True
     return False
 
