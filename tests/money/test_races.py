@@ -6,9 +6,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import urlsplit
 
-from dtmf_server.operations import account, rent, verify
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.operations import account, deposit, rent, verify
+from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, give_coins, new_token, open_account
 
@@ -94,6 +97,26 @@ def test_a_hundred_race_for_one_number_and_one_gets_it(db: Database, url: str) -
     assert live == 1
     assert sorted(balances) == [0] + [57] * (racers - 1), "only the one who got the number paid"
     assert db.read_now(verify.differences) == []
+
+
+def test_thirty_two_ask_for_the_last_ten_addresses_and_ten_get_one(db: Database) -> None:
+    account_id = open_account(db)
+    give = partial(
+        deposit.new_address, account_id=account_id, derive=deriver(SANDBOX_DESCRIPTOR, "regtest"), now_us=START_US
+    )
+    for _ in range(90):
+        db.write_now(give)
+
+    def ask(_: int) -> list[tuple[int, str]]:
+        try:
+            db.write_now(give)
+        except deposit.TooManyUnusedAddresses as refusal:
+            return [(refusal.status, refusal.code)]
+        return [(201, "")]
+
+    assert at_once(32, ask) == {(201, ""): 10, (409, "too_many_unused_addresses"): 22}
+    given = db.read_now(lambda tx: deposits.addresses_of(tx, account_id))
+    assert len({row["address"] for row in given}) == len(given) == 100
 
 
 def test_whoever_gives_a_number_back_twice_at_once_ends_it_once(db: Database) -> None:
