@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dtmf_server.core.chain import Block, ChainStep, Depths, Mempool, Output, confirmations, required, status_of_deposit
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.operations.books import Books, open_books
-from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage import accounts, chain_state, deposits
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
@@ -19,23 +19,21 @@ Derive = Callable[[int], tuple[str, bytes]]
 def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
     """An address never given to anyone before. Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no
     block of a real chain was followed: coins could otherwise arrive below the block from which we follow it."""
+    accounts.hold(tx, account_id)
     drawn = deposits.next_index(tx, account_id, unused_max=UNUSED_ADDRESSES_MAX)
     if not drawn["is_followed"]:
         raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
     if drawn["next_index"] is None:
         raise TooManyUnusedAddresses
     address, script_pubkey = derive(drawn["next_index"])
-    added = deposits.add_address(
+    deposits.add_address(
         tx,
         account_id=account_id,
         descriptor_index=drawn["next_index"],
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,
-        unused_max=UNUSED_ADDRESSES_MAX,
     )
-    if not added:
-        raise TooManyUnusedAddresses
     return address
 
 

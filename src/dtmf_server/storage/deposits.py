@@ -5,13 +5,7 @@ from collections.abc import Iterable
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
-NO_BOUND = 2**63 - 1
-
 _WITH_ADDRESS = "SELECT d.*, a.address FROM deposits d JOIN addresses a ON a.id = d.address_id"
-_IS_FOLLOWED = (
-    "(NOT EXISTS (SELECT 1 FROM chain_state WHERE network <> 'simulated') OR EXISTS (SELECT 1 FROM chain_blocks))"
-)
-_UNUSED = "(SELECT count(*) FROM addresses WHERE account_id = :account_id AND NOT used)"
 
 
 def addresses_of(tx: Tx, account_id: int) -> list[Row]:
@@ -49,14 +43,12 @@ def any_address_but_of(tx: Tx, account_id: int) -> bool:
 
 def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
     """The descriptor's next index (`next_index`), nobody else's from now on; None if the account gets no other address:
-    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything.
-
-    Locks the account, in the same statement: it may not have seen the address that somebody else has just given.
-    """
+    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything."""
     row = tx.one(
-        f"SELECT {_IS_FOLLOWED} AS is_followed,"
-        f" CASE WHEN {_IS_FOLLOWED} AND {_UNUSED} < :unused_max THEN @NEXT(addresses) END AS next_index"
-        " FROM accounts WHERE id = :account_id @LOCK",
+        "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max THEN @NEXT(addresses) END AS next_index"
+        " FROM (SELECT NOT EXISTS (SELECT 1 FROM chain_state WHERE network <> 'simulated')"
+        "  OR EXISTS (SELECT 1 FROM chain_blocks) AS is_followed, (SELECT count(*) FROM addresses"
+        "  WHERE account_id = :account_id AND NOT used) AS unused) AS standing",
         account_id=account_id,
         unused_max=unused_max,
     )
@@ -65,29 +57,19 @@ def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
 
 
 def add_address(
-    tx: Tx,
-    *,
-    account_id: int,
-    descriptor_index: int,
-    address: str,
-    script_pubkey: bytes,
-    now_us: int,
-    unused_max: int = NO_BOUND,
-) -> bool:
-    """Gives an address to an account, for ever; False if by now too many of its own have never received anything."""
-    added = tx.run(
+    tx: Tx, *, account_id: int, descriptor_index: int, address: str, script_pubkey: bytes, now_us: int
+) -> None:
+    """Gives an address to an account, for ever."""
+    tx.run(
         "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used)"
-        " SELECT :index, :account_id, :index, :address, :script_pubkey, :now_us, :used"
-        f" WHERE {_UNUSED} < :unused_max",
+        " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used)",
         index=descriptor_index,
         account_id=account_id,
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,
         used=False,
-        unused_max=unused_max,
     )
-    return added == 1
 
 
 def address(tx: Tx, address: str) -> Row | None:
