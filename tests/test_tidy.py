@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "config": CORE,
     "clock": STORAGE,
     "metrics": STORAGE | {"runtime"},
-    "runtime": STORAGE | {"clock"},
+    "runtime": OPERATIONS | {"clock"},
     "catalog": OPERATIONS,
     "http": OPERATIONS | PROCESS,
     "api": OPERATIONS | PROCESS | {"http"},

@@ -98,6 +98,7 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
             supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervisor
+            runtime.outbox = None
 
 
 def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> dict[str, Worker]:
@@ -121,10 +122,10 @@ def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> d
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
     routes = Routes(carriers)
-    outbox = Outbox(runtime, poster, routes)
+    outbox = runtime.outbox = Outbox(runtime, poster, routes)
     return {
         "outbox": outbox.run,
-        "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes, outbox)),
+        "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": alone(db, "chain and meter", chain_and_meter),
         "chores": alone(db, "chores", partial(run_chores, runtime)),
     }

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol, TypeVar
 
 from dtmf_server.clock import Clock
 from dtmf_server.core.chain import Depths
-from dtmf_server.storage.db import Database
+from dtmf_server.operations.deliver import Handover
+from dtmf_server.storage.db import Database, Tx
 
+T = TypeVar("T")
 Network = IPv4Network | IPv6Network
+Store = Callable[[Tx, Handover | None], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,14 @@ class Settings:
     public_url: str | None = None  # where people reach the website; None: where they say they do
 
 
-@dataclass(frozen=True, slots=True)
+class Delivers(Protocol):
+    """What delivers in this process."""
+
+    async def write(self, fn: Store[T]) -> T:
+        """Runs fn in a transaction; what it hands over is attempted at once."""
+
+
+@dataclass(slots=True)
 class Runtime:
     """One process's view of the service."""
 
@@ -39,3 +50,10 @@ class Runtime:
     clock: Clock
     settings: Settings
     derive: Callable[[int], tuple[str, bytes]] | None  # address and scriptPubKey of a descriptor's index
+    outbox: Delivers | None = None  # None: what is stored here is claimed by a process that delivers
+
+    async def write(self, fn: Store[T]) -> T:
+        """Runs fn in a transaction, with a handover where this process delivers what it stores."""
+        if self.outbox is not None:
+            return await self.outbox.write(fn)
+        return await self.db.write(lambda tx: fn(tx, None))

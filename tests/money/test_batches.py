@@ -9,14 +9,11 @@ from dtmf_server.carriers.base import CarrierMessage, Intake, NotStored, Traffic
 from dtmf_server.core.arrival import Arrival
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.rental import action_for
-from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations import account, rent, verify
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.workers.carriers import run_carrier, store_batch
-from dtmf_server.workers.outbox import Outbox
-from dtmf_server.workers.routes import Routes
 from harness import DAY_US, START_US, give_coins, open_account
 
 BROKEN = "a lone surrogate, which no database stores: \ud800"
@@ -148,7 +145,7 @@ class HandsOver:
 
 async def hand_over(runtime: Runtime, *messages: Arrival) -> None:
     carrier = HandsOver(list(messages))
-    await run_carrier(runtime, carrier, Outbox(runtime, Poster(sandbox=True), Routes([])))
+    await run_carrier(runtime, carrier)
     await carrier.said
 
 

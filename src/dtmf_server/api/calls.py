@@ -14,6 +14,7 @@ from litestar.types import Receive, Scope, Send
 from dtmf_server.api import wire
 from dtmf_server.core import money, token
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
+from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import tokens
@@ -81,14 +82,20 @@ async def glance_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, Caller], 
 
 async def write(request: Request, fn: Callable[[Tx, Caller], Answer], *, body: bytes = b"") -> Response[Any]:
     """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
-    runtime, sha256 = runtime_of(request), bearer(request)
-    carry_out = _with_key(request, runtime, body)
+    carry_out = _for_caller(request, body)
+    return respond(await runtime_of(request).db.write(lambda tx: carry_out(tx, fn)))
 
-    def run(tx: Tx) -> Answer:
-        caller = caller_of(tx, runtime, sha256)
-        return carry_out(tx, caller.account_id, lambda tx: fn(tx, caller))
 
-    return respond(await runtime.db.write(run))
+async def write_and_deliver(
+    request: Request, fn: Callable[[Tx, Caller, Handover | None], Answer], *, body: bytes
+) -> Response[Any]:
+    """The same; what fn hands over is attempted at once."""
+    carry_out = _for_caller(request, body)
+
+    def run(tx: Tx, handover: Handover | None) -> Answer:
+        return carry_out(tx, lambda tx, caller: fn(tx, caller, handover))
+
+    return respond(await runtime_of(request).write(run))
 
 
 async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, body: bytes) -> Response[Any]:
@@ -97,6 +104,18 @@ async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, 
     carry_out = _with_key(request, runtime, body)
     answer = await runtime.db.write(lambda tx: carry_out(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx))))
     return respond(answer)
+
+
+def _for_caller(request: Request, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Answer]], Answer]:
+    """Runs a function for the request's bearer, as its Idempotency-Key asks."""
+    runtime, sha256 = runtime_of(request), bearer(request)
+    carry_out = _with_key(request, runtime, body)
+
+    def run(tx: Tx, fn: Callable[[Tx, Caller], Answer]) -> Answer:
+        caller = caller_of(tx, runtime, sha256)
+        return carry_out(tx, caller.account_id, lambda tx: fn(tx, caller))
+
+    return run
 
 
 def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:

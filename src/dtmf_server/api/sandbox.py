@@ -11,9 +11,9 @@ from dtmf_server.core.moment import iso
 from dtmf_server.http import checks
 from dtmf_server.http.catching_up import chain_followed, run_what_is_due
 from dtmf_server.operations import sandbox
+from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
 
@@ -33,14 +33,15 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     to = checks.e164("to", new.to)
     inbound = Inbound(to, checks.line("from", new.from_), checks.text("content", new.content))
 
-    def arrive(tx: Tx, caller: calls.Caller) -> Answer:
-        live_rental(tx, caller.account_id, to, now_us=caller.now_us)
-        (message_id,) = receive_many(tx, [inbound], now_us=caller.now_us, rest_us=settings.rest_us)
-        if message_id is None:
-            raise NumberNotRented
-        return calls.answer(201, wire.full_message(messages.full(tx, message_id)))
+    def arrive(tx: Tx, caller: calls.Caller, handover: Handover | None) -> Answer:
+        now_us, rest_us = caller.now_us, settings.rest_us
+        (message_id,) = receive_many(tx, [inbound], now_us=now_us, rest_us=rest_us, handover=handover)
+        message = None if message_id is None else messages.full(tx, message_id)
+        if message is None or message["account_id"] != caller.account_id:
+            raise NumberNotRented(f"this account does not rent {to} now")  # as which it is not stored either
+        return calls.answer(201, wire.full_message(message))
 
-    return await calls.write(request, arrive, body=raw)
+    return await calls.write_and_deliver(request, arrive, body=raw)
 
 
 @post(

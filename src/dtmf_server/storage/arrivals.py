@@ -23,10 +23,8 @@ def stored(tx: Tx, carrier: str, digests: list[str]) -> dict[str, list[Stored]]:
 
 def add(tx: Tx, carrier: str, new: Sequence[tuple[str, int]], *, wall_us: int) -> Sequence[int]:
     """The ids of new arrivals (digest, link)."""
-    ids = tx.draw_ids(schema.arrivals, len(new))
-    rows = [(id_, carrier, digest, link, wall_us) for id_, (digest, link) in zip(ids, new, strict=True)]
-    tx.insert(schema.arrivals, ("id", "carrier", "digest", "link", "stored_wall_us"), rows)
-    return ids
+    rows = [(carrier, digest, link, wall_us) for digest, link in new]
+    return tx.add(schema.arrivals, ("carrier", "digest", "link", "stored_wall_us"), rows)
 
 
 def came_again(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) -> None:

@@ -42,6 +42,9 @@ class Dialect(Protocol):
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Inserts all rows."""
 
+    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+        """Inserts all rows; the ids they got, in their order."""
+
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Sets each row's columns but the first, which is the key."""
 
@@ -77,6 +80,12 @@ class SQLite:
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One prepared statement, stepped once per row."""
         cursor.executemany(_sqlite_insert(table.name, columns), rows)
+
+    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+        """The same, under the next ids."""
+        ids = self.draw_ids(cursor, table, len(rows))
+        self.insert(cursor, table, ("id", *columns), [(id_, *row) for id_, row in zip(ids, rows, strict=True)])
+        return ids
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One prepared statement, stepped once per row."""
@@ -143,6 +152,11 @@ class PostgreSQL:
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One statement for all rows: each column an array."""
         cursor.execute(_postgresql_insert(table, columns), _transposed(rows))
+
+    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+        """The same. The sequence is asked as the rows come out of the arrays: in their order."""
+        cursor.execute(f"{_postgresql_insert(table, columns)} RETURNING id", _transposed(rows))
+        return sorted(row["id"] for row in cursor.fetchall())
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """One statement for all rows: each column an array."""

@@ -25,13 +25,12 @@ class Transfer:
 
 def append(tx: Tx, transfers: list[Transfer]) -> None:
     """Books the transfers, in this order, and the minutes they pay."""
-    ids = tx.draw_ids(schema.transfers, len(transfers))
-    tx.insert(
+    ids = tx.add(
         schema.transfers,
-        ("id", "at_us", "kind", "ref", "debit", "credit", "amount", "account_id", "balance", "reference"),
+        ("at_us", "kind", "ref", "debit", "credit", "amount", "account_id", "balance", "reference"),
         [
-            (id_, t.at_us, t.kind, t.ref, t.debit, t.credit, t.amount, t.account_id, t.balance, t.reference)
-            for id_, t in zip(ids, transfers, strict=True)
+            (t.at_us, t.kind, t.ref, t.debit, t.credit, t.amount, t.account_id, t.balance, t.reference)
+            for t in transfers
         ],
     )
     tx.insert(

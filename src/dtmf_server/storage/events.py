@@ -21,14 +21,10 @@ class Event:
 
 def append(tx: Tx, events: list[Event]) -> list[int]:
     """Appends events and gives their ids; their accounts are locked, so ids ascend in commit order per account."""
-    ids = tx.draw_ids(schema.events, len(events))
-    tx.insert(
+    ids = tx.add(
         schema.events,
-        ("id", "account_id", "at_us", "kind", "message_id", "data"),
-        [
-            (id_, e.account_id, e.at_us, e.kind, e.message_id, json.dumps(e.data) if e.data else "{}")
-            for id_, e in zip(ids, events, strict=True)
-        ],
+        ("account_id", "at_us", "kind", "message_id", "data"),
+        [(e.account_id, e.at_us, e.kind, e.message_id, json.dumps(e.data) if e.data else "{}") for e in events],
     )
     for account_id in {event.account_id for event in events}:
         tx.notify(topic(account_id))

@@ -55,19 +55,19 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
 
 def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> list[tuple[int, NewDelivery]]:
     """The same; those that the lease takes, each with its id, with their first attempt counted."""
-    ids, rows, taken, left = tx.draw_ids(schema.deliveries, len(new)), [], list[tuple[int, NewDelivery]](), False
-    for id_, d, row in zip(ids, new, _rows(tx, new, now_us=now_us), strict=True):
+    rows, taken, left = list[tuple[Any, ...]](), list[int](), False
+    for place, (d, row) in enumerate(zip(new, _rows(tx, new, now_us=now_us), strict=True)):
         is_due = row[-1] == now_us
         if is_due and len(taken) < lease.room and lease.admits(d):
-            taken.append((id_, d))
-            rows.append((id_, *row, 1, now_us, lease.until_us))
+            taken.append(place)
+            rows.append((*row, 1, now_us, lease.until_us))
         else:
             left |= is_due
-            rows.append((id_, *row, 0, None, None))
-    tx.insert(schema.deliveries, ("id", *_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
+            rows.append((*row, 0, None, None))
+    ids = tx.add(schema.deliveries, (*_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
     if left:
         tx.notify("deliveries")
-    return taken
+    return [(ids[place], new[place]) for place in taken]
 
 
 _ADDED = (

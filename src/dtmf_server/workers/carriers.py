@@ -17,7 +17,6 @@ from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import arrivals, carriers, parts
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
 from dtmf_server.workers.supervise import supervise
 
@@ -32,8 +31,8 @@ NOTE_LINKS_S = 5.0
 FORGET_S = 60.0
 
 
-async def run_carriers(runtime: Runtime, routes: Routes, outbox: Outbox) -> None:
-    """Runs every carrier's links until cancelled; what they bring is posted by this process's outbox."""
+async def run_carriers(runtime: Runtime, routes: Routes) -> None:
+    """Runs every carrier's links until cancelled."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
     routes.here = True
@@ -41,15 +40,15 @@ async def run_carriers(runtime: Runtime, routes: Routes, outbox: Outbox) -> None
     try:
         if not routes.carriers:
             await asyncio.Event().wait()
-        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c, outbox) for c in routes.carriers})
+        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers})
     finally:
         routes.here = False
 
 
-async def run_carrier(runtime: Runtime, carrier: Carrier, outbox: Outbox) -> None:
+async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
     """Keeps the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
-    desk = _Desk(runtime, carrier.name, outbox)
+    desk = _Desk(runtime, carrier.name)
     chores = [asyncio.ensure_future(work) for work in (desk.note_answers(), desk.keep_parts(), _note(runtime, carrier))]
     links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered)))
     try:
@@ -68,8 +67,8 @@ async def run_carrier(runtime: Runtime, carrier: Carrier, outbox: Outbox) -> Non
 class _Desk:
     """Where one carrier's links put what they bring."""
 
-    def __init__(self, runtime: Runtime, carrier: str, outbox: Outbox) -> None:
-        self._runtime, self._carrier, self._outbox = runtime, carrier, outbox
+    def __init__(self, runtime: Runtime, carrier: str) -> None:
+        self._runtime, self._carrier = runtime, carrier
         self._answered: list[int] = []
         self._some_answered = asyncio.Event()
 
@@ -79,7 +78,7 @@ class _Desk:
         async def store(items: Sequence[Item]) -> Sequence[int]:
             notes, self._answered = self._answered, []
             try:
-                return await self._outbox.write(partial(self._store, items=items, live=live, answered=notes))
+                return await self._runtime.write(partial(self._store, items=items, live=live, answered=notes))
             except BaseException:
                 self._answered = notes + self._answered
                 raise

@@ -1,14 +1,14 @@
 """The outbox: takes due deliveries and hands each to its webhook or carrier, many at a time.
 
-What is due is claimed: leased in a transaction of its own. What a carrier of this process brings is leased as it is
-stored (`write`), which spares that; it goes the same way from there on.
+What is due is claimed: leased in a transaction of its own. An SMS that comes through this process is leased as it is
+stored (`Runtime.write`), which spares that; it goes the same way from there on.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.operations import deliver, forward
 from dtmf_server.operations.deliver import Handover, Work
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime import Runtime, Store
 from dtmf_server.storage import due, outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.lines import Lease
@@ -92,7 +92,7 @@ class Outbox:
                 with suppress(StorageUnavailable):  # their leases end by themselves
                     await self._give_back(held, after_us=0)
 
-    async def write(self, fn: Callable[[Tx, Handover | None], T]) -> T:
+    async def write(self, fn: Store[T]) -> T:
         """Runs fn in a transaction; what it hands over is attempted at once, even if who asked has gone meanwhile."""
         task = asyncio.create_task(self._write_and_start(fn))
         self._storing.add(task)
@@ -104,7 +104,7 @@ class Outbox:
         if not task.cancelled():
             task.exception()  # who asked has it, or has gone
 
-    async def _write_and_start(self, fn: Callable[[Tx, Handover | None], T]) -> T:
+    async def _write_and_start(self, fn: Store[T]) -> T:
         lease = self._lease()
 
         def write(tx: Tx) -> tuple[T, list[Work]]:
