@@ -116,15 +116,30 @@ async def test_an_endless_reply_is_cut_and_only_its_first_kilobyte_kept(head, bl
     assert written < 32 * 1024 * 1024  # what socket buffers swallow, not what a receiver can send
 
 
-async def test_endless_headers_are_no_answer():
-    async def flood(writer):
-        writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            writer.write(b"X-Header: y\r\n" * 100)
-            await writer.drain()
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (b"X-Header: y\r\n" * 100, "many header fields came from the receiver, and no answer"),
+        (b"X-Header: %b\r\n" % (b"y" * 1000), "64 KiB came from the receiver, and no answer"),
+    ],
+)
+async def test_endless_headers_are_no_answer(fields, reason):
+    outcome = await post_once(flooding(b"HTTP/1.1 200 OK\r\n", fields))
+    assert (outcome.status, outcome.reason) == (None, reason)
 
-    outcome = await post_once(flood)
-    assert (outcome.status, outcome.reason) == (None, "64 KiB came from the receiver, and no answer")
+
+async def test_hundreds_of_header_fields_are_an_answer():
+    outcome = await post_once(OK.replace(b"\r\n", b"\r\n" + b"X-Header: y\r\n" * 400, 1))
+    assert (outcome.status, outcome.reply) == (200, "ok")
+
+
+async def test_a_reply_in_many_pieces_leaves_its_connection_open():
+    answer = CHUNKED + b"1\r\na\r\n" * 1500 + b"0\r\n\r\n"
+    async with receiving(answer) as receiver, Poster(sandbox=True, ssl_context=BARE) as poster:
+        for _ in range(2):
+            outcome = await poster.post(local(receiver.port), BODY, HEADERS)
+            assert (outcome.status, outcome.reply) == (200, "a" * 1024)
+    assert receiver.connections == 1
 
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"gzip, gzip"])

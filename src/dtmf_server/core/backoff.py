@@ -63,6 +63,11 @@ def is_down(status: int | None, *, retry_after_s: int | None) -> bool:
     return retry_after_s is None and not refused
 
 
+def may_be_long(attempts: int, *, retry_after_s: int | None) -> bool:
+    """Whether the next attempt may come later than where others wait behind it."""
+    return retry_after_s is not None or DELAYS_S[min(attempts, len(DELAYS_S)) - 1] >= HEAD_RETRY_MAX_S
+
+
 def next_due_us(
     attempts: int,
     *,

@@ -2,7 +2,8 @@
 
 Rules:
 1. What counts is what comes over the wire: interim answers (1xx), headers and the sizes of chunks like the body. Of
-   interim answers, the dearest to parse, only a few are read at once: a flood of them would hold up everybody else.
+   what is dear to parse, little is read: a few interim answers at once, some hundred header fields, some hundred
+   pieces of a body beyond what is kept. A flood of them would hold up everybody else.
 2. A status stands once its head is complete, whatever comes behind it. A connection on which more comes than was asked
    for is not used again.
 3. A body that is cut off ends there, as if its receiver had ended it; without a length it ends with the connection.
@@ -17,6 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 READ_BYTES, KEPT_BYTES = 64 * 1024, 1024
 HEADS = 16  # of those that come at once, the last one has to be the answer
+PARTS = 512  # header fields, of which most servers send a hundred at most, and pieces of a body that are not kept
 
 _CLOSED = "the receiver closed the connection without an answer"
 _SWITCHING_PROTOCOLS = 101  # of the interim ones the only one that nothing follows
@@ -54,7 +56,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         if self._transport.is_closing():
             raise NoReply(_CLOSED)
-        self._reply, self._room, self._keeps = reply, READ_BYTES, False
+        self._reply, self._room, self._parts, self._keeps = reply, READ_BYTES, PARTS, False
         self._has_length, self._retry_after = False, b""
         self._parser = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
@@ -108,6 +110,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One of its headers."""
+        self._read_part()
         if b"\0" in value:
             raise ValueError("RFC 9110 §5.5: no NUL in a field")
         lower = name.lower()
@@ -128,7 +131,9 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
-        if not self._is_done and len(self._reply.body) < KEPT_BYTES:
+        if len(self._reply.body) >= KEPT_BYTES:
+            self._read_part()
+        elif not self._is_done:
             self._reply.body = (self._reply.body + body)[:KEPT_BYTES]
 
     def on_message_complete(self) -> None:
@@ -136,6 +141,13 @@ class Connection(asyncio.Protocol):
         if self._reply.status is not None and not self._is_done:
             self._keeps = self._parser.should_keep_alive()
             self._end()
+
+    def _read_part(self) -> None:
+        self._parts -= 1
+        if self._parts < 0:
+            many = NoReply("many header fields came from the receiver, and no answer")
+            self._break_off(many if self._reply.status is None else None)
+            raise ValueError("enough of them")  # stops the parser
 
     def _break_off(self, error: NoReply | None) -> None:
         self._keeps = False

@@ -186,27 +186,32 @@ def not_delivered(
     `answered_meanwhile`: the destination took another delivery while this one was under way.
     """
     accounts.hold(tx, work.account_id)
-    aim = outbox.aim(tx, work.id)
-    if _has_moved(aim, work) or _is_asked_for(aim, work):
-        outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=now_us, attempt=attempt)
+    attempted = outbox.attempted(tx, work.id, attempts=work.attempts)
+    if attempted is not None and (_has_moved(attempted, work) or _is_asked_for(attempted, work)):
+        outbox.retry(tx, attempted, due_at_us=now_us, attempt=attempt)
         return
     due_us = None
     if verdict is backoff.Verdict.RETRY and work.kind != "test":
+        n = work.attempts - work.attempts_before
+        is_long = backoff.may_be_long(n, retry_after_s=retry_after_s)
         due_us = backoff.next_due_us(
-            work.attempts - work.attempts_before,
+            n,
             first_attempt_us=work.first_attempt_us,
             now_us=now_us,
             uniform=uniform,
             retry_after_s=retry_after_s,
-            others_wait=lines.is_longer(tx, work.rental_id, work.kind),
+            others_wait=is_long and lines.is_longer(tx, work.rental_id, work.kind),
         )
+    probe_us, waits_until_us = now_us + backoff.PROBE_S * 1_000_000, None
     if due_us is None:
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
-    else:
+    elif attempted is not None:
         due_us = min(due_us, now_us + recovery.BREATH_US) if answered_meanwhile else due_us
-        outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=due_us, attempt=attempt)
+        waits_until_us = outbox.retry(tx, attempted, due_at_us=due_us, attempt=attempt)
+    if waits_until_us is not None and waits_until_us <= probe_us:
+        return
     if work.kind == "webhook" and backoff.is_down(attempt.status, retry_after_s=retry_after_s):
-        recovery.probe(tx, work.destination, by_us=now_us + backoff.PROBE_S * 1_000_000)
+        recovery.probe(tx, work.destination, by_us=probe_us)
 
 
 def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
@@ -232,8 +237,9 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
     """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
     waits for it is parked."""
     with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
-        if _has_moved(outbox.aim(tx, work.id), work):
-            outbox.retry(tx, work.id, attempts=work.attempts, due_at_us=now_us, attempt=attempt)
+        attempted = outbox.attempted(tx, work.id, attempts=work.attempts)
+        if attempted is not None and _has_moved(attempted, work):
+            outbox.retry(tx, attempted, due_at_us=now_us, attempt=attempt)
             return
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
         if work.kind == "event":
@@ -248,11 +254,11 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
             books.note(events.parked(row, now_us=now_us, reason=attempt.reason))
 
 
-def _has_moved(aim: Row, work: Work) -> bool:
+def _has_moved(attempted: Row, work: Work) -> bool:
     """Whether the renter set another URL while the old one was tried; if so the new one is due at once."""
-    return bool(aim["destination"] != work.destination)
+    return bool(attempted["destination"] != work.destination)
 
 
-def _is_asked_for(aim: Row, work: Work) -> bool:
+def _is_asked_for(attempted: Row, work: Work) -> bool:
     """Whether the renter asked for a replay while this attempt was under way; if so the next is due at once."""
-    return bool(aim["attempts_before"] == work.attempts)
+    return bool(attempted["attempts_before"] == work.attempts)

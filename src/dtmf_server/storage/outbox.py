@@ -76,7 +76,7 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
     """Those of the deliveries (id: attempts) whose last attempt is still that one. They wait, leased; or the renter had
     them parked while they were under way."""
     rows = tx.all(
-        "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts FROM deliveries"
+        "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts, attempts_before FROM deliveries"
         " WHERE id IN @ids AND state IN ('waiting', 'parked') ORDER BY id @LOCK",
         ids=sorted(attempts),
     )
@@ -90,24 +90,28 @@ def _logged(row: Row, attempt: Attempt) -> Logged:
     return Logged(row["id"], row["rental_id"], row["attempts"], attempt)
 
 
-def retry(tx: Tx, delivery_id: int, *, attempts: int, due_at_us: int, attempt: Attempt) -> bool:
-    """Puts a leased delivery back for another attempt; False if the lease is no longer ours."""
-    for row in _attempted(tx, {delivery_id: attempts}):
-        delivery_log.append(tx, [_logged(row, attempt)])
-        if row["state"] == "parked":
-            continue
-        tx.run(
-            "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
-            " reason = :reason WHERE id = :id",
-            id=delivery_id,
-            due_at_us=due_at_us,
-            status=attempt.status,
-            reason=attempt.reason,
-        )
-        if due_at_us < attempt.at_us + LOOK_EVERY_S * 1_000_000:  # the renter may have asked for it meanwhile
-            tx.notify("deliveries")
-        return True
-    return False
+def attempted(tx: Tx, delivery_id: int, *, attempts: int) -> Row | None:
+    """The delivery that was attempted, locked; None if the lease is no longer ours."""
+    rows = _attempted(tx, {delivery_id: attempts})
+    return rows[0] if rows else None
+
+
+def retry(tx: Tx, attempted: Row, *, due_at_us: int, attempt: Attempt) -> int | None:
+    """Puts a leased delivery back for another attempt; when that is due. One that was parked meanwhile stays so: None."""
+    delivery_log.append(tx, [_logged(attempted, attempt)])
+    if attempted["state"] == "parked":
+        return None
+    tx.run(
+        "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
+        " reason = :reason WHERE id = :id",
+        id=attempted["id"],
+        due_at_us=due_at_us,
+        status=attempt.status,
+        reason=attempt.reason,
+    )
+    if due_at_us < attempt.at_us + LOOK_EVERY_S * 1_000_000:  # the renter may have asked for it meanwhile
+        tx.notify("deliveries")
+    return due_at_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +145,6 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
 
 def _change(end: Ended, *, state: str, now_us: int) -> tuple[int, str, int, None, int | None, str | None]:
     return end.id, state, now_us, None, end.attempt.status if end.attempt else None, end.reason
-
-
-def aim(tx: Tx, delivery_id: int) -> Row:
-    """Where a delivery goes now, and how many of its attempts its programme does not count."""
-    row = tx.one("SELECT destination, attempts_before FROM deliveries WHERE id = :id", id=delivery_id)
-    assert row is not None
-    return row
 
 
 def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:

@@ -23,6 +23,7 @@ from dtmf_server.workers.together import Together
 
 WITHOUT_DATABASE_PAUSE_S = 0.5
 FAILED_AT_ONCE = 4
+EARLY = 3  # failures of a programme that end in nothing but a next attempt, whatever Retry-After was asked for
 
 
 class Outcomes:
@@ -53,8 +54,9 @@ class Outcomes:
                 retry_after_s = outcome.retry_after_s
                 self._retry_or_park(tx, work, verdict, attempt, retry_after_s=retry_after_s, answered=meanwhile)
 
+        is_early = verdict is Verdict.RETRY and work.kind != "test" and work.attempts - work.attempts_before <= EARLY
         async with self._failed:
-            await self._write(work, write)
+            await self._write(work, write, durable=not is_early)  # what is forgotten is attempted again
 
     async def submitted(
         self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
@@ -89,12 +91,12 @@ class Outcomes:
 
         await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
 
-    async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
+    async def _write(self, work: Work, write: Callable[[Tx], None], *, durable: bool = True) -> None:
         """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
         what was delivered is not delivered twice."""
         while True:
             try:
-                return await self._runtime.db.write(write)
+                return await self._runtime.db.write(write, durable=durable)
             except StorageUnavailable:
                 if work.leased_until_us <= self._runtime.clock.wall_us():
                     raise
