@@ -42,14 +42,7 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
         return "failed"
     if outcome == "busy":
         deliver.not_delivered(
-            tx,
-            work,
-            verdict=Verdict.RETRY,
-            attempt=attempt,
-            retry_after_s=None,
-            uniform=0.0,
-            now_us=now_us,
-            rest_us=rest_us,
+            tx, [deliver.Failed(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us, rest_us=rest_us
         )
         return "failed" if _is_parked(tx, work.id) else None  # after three days nobody tries again
     return None

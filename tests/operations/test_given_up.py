@@ -29,14 +29,7 @@ def claim_one(db: Database) -> Work:
 def busy_for_three_days(db: Database, work: Work) -> None:
     db.write_now(
         lambda tx: deliver.not_delivered(
-            tx,
-            work,
-            verdict=Verdict.RETRY,
-            attempt=BUSY,
-            retry_after_s=None,
-            uniform=0.0,
-            now_us=START_US + THREE_DAYS_US,
-            rest_us=DAY_US,
+            tx, [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)], now_us=START_US + THREE_DAYS_US, rest_us=DAY_US
         )
     )
 

@@ -11,7 +11,7 @@ from dtmf_server.storage import accounts, events, lines, messages, outbox, recov
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.storage.lines import Lease, NewDelivery
-from dtmf_server.storage.outbox import Ended
+from dtmf_server.storage.outbox import Ended, Retry
 
 Sms = tuple[str, str, str]  # to, sender, text
 
@@ -169,49 +169,61 @@ def all_delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: in
     recovery.make_all_due(tx, answered, now_us=now_us)
 
 
-def not_delivered(
-    tx: Tx,
-    work: Work,
-    *,
-    verdict: backoff.Verdict,
-    attempt: Attempt,
-    retry_after_s: int | None,
-    uniform: float,
-    now_us: int,
-    rest_us: int,
-    answered_meanwhile: bool = False,
-) -> None:
-    """It did not arrive: tried again by the programme, or parked with an event when the programme is over.
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt that did not arrive."""
 
-    `answered_meanwhile`: the destination took another delivery while this one was under way.
-    """
-    accounts.hold(tx, work.account_id)
-    attempted = outbox.attempted(tx, work.id, attempts=work.attempts)
-    if attempted is not None and (_has_moved(attempted, work) or _is_asked_for(attempted, work)):
-        outbox.retry(tx, attempted, due_at_us=now_us, attempt=attempt)
-        return
-    due_us = None
-    if verdict is backoff.Verdict.RETRY and work.kind != "test":
-        n = work.attempts - work.attempts_before
-        is_long = backoff.may_be_long(n, retry_after_s=retry_after_s)
-        due_us = backoff.next_due_us(
-            n,
-            first_attempt_us=work.first_attempt_us,
-            now_us=now_us,
-            uniform=uniform,
-            retry_after_s=retry_after_s,
-            others_wait=is_long and lines.is_longer(tx, work.rental_id, work.kind),
-        )
-    probe_us, waits_until_us = now_us + backoff.PROBE_S * 1_000_000, None
-    if due_us is None:
-        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
-    elif attempted is not None:
-        due_us = min(due_us, now_us + recovery.BREATH_US) if answered_meanwhile else due_us
-        waits_until_us = outbox.retry(tx, attempted, due_at_us=due_us, attempt=attempt)
-    if waits_until_us is not None and waits_until_us <= probe_us:
-        return
-    if work.kind == "webhook" and backoff.is_down(attempt.status, retry_after_s=retry_after_s):
-        recovery.probe(tx, work.destination, by_us=probe_us)
+    work: Work
+    verdict: backoff.Verdict
+    attempt: Attempt
+    retry_after_s: int | None
+    uniform: float
+    answered_meanwhile: bool = False  # the destination took another delivery while this one was under way
+
+
+def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int) -> None:
+    """They did not arrive: tried again by the programme, or parked with an event when the programme is over."""
+    accounts.hold(tx, *{one.work.account_id for one in failed})
+    attempted = outbox.attempted(tx, {one.work.id: one.work.attempts for one in failed})
+    probe_us = now_us + backoff.PROBE_S * 1_000_000
+    retries, to_probe = list[Retry](), dict[str, None]()
+    for one in failed:
+        work, row = one.work, attempted.get(one.work.id)
+        if row is not None and (_has_moved(row, work) or _is_asked_for(row, work)):
+            retries.append(Retry(row, now_us, one.attempt))
+            continue
+        due_us = _next_due_us(tx, one, now_us=now_us)
+        if due_us is None:
+            park(tx, work, reason=one.attempt.reason, attempt=one.attempt, now_us=now_us, rest_us=rest_us)
+        elif row is not None:
+            retries.append(Retry(row, due_us, one.attempt))
+        comes_soon = row is not None and row["state"] == "waiting" and due_us is not None and due_us <= probe_us
+        is_down = work.kind == "webhook" and backoff.is_down(one.attempt.status, retry_after_s=one.retry_after_s)
+        if is_down and not comes_soon:
+            to_probe[work.destination] = None
+    outbox.retry(tx, retries)
+    for destination in to_probe:
+        recovery.probe(tx, destination, by_us=probe_us)
+
+
+def _next_due_us(tx: Tx, failed: Failed, *, now_us: int) -> int | None:
+    """When the programme has it attempted again, None if it is over."""
+    work = failed.work
+    if failed.verdict is not backoff.Verdict.RETRY or work.kind == "test":
+        return None
+    n = work.attempts - work.attempts_before
+    may_be_long = backoff.may_be_long(n, retry_after_s=failed.retry_after_s)
+    due_us = backoff.next_due_us(
+        n,
+        first_attempt_us=work.first_attempt_us,
+        now_us=now_us,
+        uniform=failed.uniform,
+        retry_after_s=failed.retry_after_s,
+        others_wait=may_be_long and lines.is_longer(tx, work.rental_id, work.kind),
+    )
+    if due_us is not None and failed.answered_meanwhile:
+        return min(due_us, now_us + recovery.BREATH_US)
+    return due_us
 
 
 def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
@@ -237,9 +249,9 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
     """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
     waits for it is parked."""
     with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
-        attempted = outbox.attempted(tx, work.id, attempts=work.attempts)
+        attempted = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
         if attempted is not None and _has_moved(attempted, work):
-            outbox.retry(tx, attempted, due_at_us=now_us, attempt=attempt)
+            outbox.retry(tx, [Retry(attempted, now_us, attempt)])
             return
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
         if work.kind == "event":

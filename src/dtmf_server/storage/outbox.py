@@ -90,28 +90,31 @@ def _logged(row: Row, attempt: Attempt) -> Logged:
     return Logged(row["id"], row["rental_id"], row["attempts"], attempt)
 
 
-def attempted(tx: Tx, delivery_id: int, *, attempts: int) -> Row | None:
-    """The delivery that was attempted, locked; None if the lease is no longer ours."""
-    rows = _attempted(tx, {delivery_id: attempts})
-    return rows[0] if rows else None
+def attempted(tx: Tx, attempts: dict[int, int]) -> dict[int, Row]:
+    """Those of the deliveries (id: attempts) whose lease is still ours, by id, locked."""
+    return {row["id"]: row for row in _attempted(tx, attempts)}
 
 
-def retry(tx: Tx, attempted: Row, *, due_at_us: int, attempt: Attempt) -> int | None:
-    """Puts a leased delivery back for another attempt; when that is due. One that was parked meanwhile stays so: None."""
-    delivery_log.append(tx, [_logged(attempted, attempt)])
-    if attempted["state"] == "parked":
-        return None
-    tx.run(
-        "UPDATE deliveries SET leased_until_us = NULL, due_at_us = :due_at_us, last_status = :status,"
-        " reason = :reason WHERE id = :id",
-        id=attempted["id"],
-        due_at_us=due_at_us,
-        status=attempt.status,
-        reason=attempt.reason,
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A delivery that was attempted, and is again when it is due."""
+
+    attempted: Row
+    due_at_us: int
+    attempt: Attempt
+
+
+def retry(tx: Tx, retries: list[Retry]) -> None:
+    """Puts leased deliveries back for another attempt; those that were parked meanwhile stay so."""
+    delivery_log.append(tx, [_logged(r.attempted, r.attempt) for r in retries])
+    waiting = [r for r in retries if r.attempted["state"] == "waiting"]
+    tx.update(
+        schema.deliveries,
+        ("id", "leased_until_us", "due_at_us", "last_status", "reason"),
+        [(r.attempted["id"], None, r.due_at_us, r.attempt.status, r.attempt.reason) for r in waiting],
     )
-    if due_at_us < attempt.at_us + LOOK_EVERY_S * 1_000_000:  # the renter may have asked for it meanwhile
-        tx.notify("deliveries")
-    return due_at_us
+    if any(r.due_at_us < r.attempt.at_us + LOOK_EVERY_S * 1_000_000 for r in waiting):
+        tx.notify("deliveries")  # the renter may have asked for it meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""What came of attempts, written down: those that arrived together in one transaction, each other one by itself.
+"""What came of attempts, written down: those that arrived together in one transaction, those that failed together in
+another, each other one by itself.
 
-Hundreds may fail in the same moment, when a host that many webhooks are on goes silent. Their transactions form a line of
-their own, so that what arrives meanwhile, and what is delivered, waits for a few of them only.
+Hundreds may fail in the same moment, when a host that many webhooks are on goes silent; what arrives meanwhile, and what
+is delivered, must not notice.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries.post import Outcome
 from dtmf_server.operations import deliver, forward
-from dtmf_server.operations.deliver import Work
+from dtmf_server.operations.deliver import Failed, Work
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -22,7 +23,11 @@ from dtmf_server.workers.routes import Taken
 from dtmf_server.workers.together import Together
 
 WITHOUT_DATABASE_PAUSE_S = 0.5
-FAILED_AT_ONCE = 4
+FAILED_AT_ONCE, FAILED_PAUSE_S = (
+    64,
+    0.05,
+)  # in one transaction, and until the next: their next attempts are seconds away
+ALONE_AT_ONCE = 4
 EARLY = 3  # failures of a programme that end in nothing but a next attempt, whatever Retry-After was asked for
 
 
@@ -32,31 +37,33 @@ class Outcomes:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._delivered = Together(self._write_delivered)
-        self._failed = asyncio.Semaphore(FAILED_AT_ONCE)
+        self._failed = Together(self._write_failed, most=FAILED_AT_ONCE, pause_s=FAILED_PAUSE_S)
+        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
 
     async def posted(self, work: Work, outcome: Outcome, verdict: Verdict, *, answered: Container[int]) -> None:
         """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
-        if verdict is Verdict.DELIVERED:
-            with suppress(Exception):  # whatever broke the batch, each of it is written on its own
+        meanwhile = work.id in answered
+        with suppress(Exception):  # whatever broke a batch, each of it is written on its own
+            if verdict is Verdict.DELIVERED:
                 await self._delivered.add((work, outcome))
+                return
+            if verdict is Verdict.RETRY:
+                await self._failed.add((work, outcome, meanwhile))
                 return
 
         def write(tx: Tx) -> None:
-            now_us = self._runtime.clock.now_us(tx)
+            now_us, rest_us = self._runtime.clock.now_us(tx), self._runtime.settings.rest_us
             attempt = _attempt(outcome, at_us=now_us)
             if verdict is Verdict.DELIVERED:
                 deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
             elif verdict is Verdict.GONE and work.kind in ("webhook", "event"):
-                rest_us = self._runtime.settings.rest_us
                 deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
-                meanwhile = work.id in answered
-                retry_after_s = outcome.retry_after_s
-                self._retry_or_park(tx, work, verdict, attempt, retry_after_s=retry_after_s, answered=meanwhile)
+                failed = _failed(work, verdict, attempt, outcome.retry_after_s, meanwhile)
+                deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
 
-        is_early = verdict is Verdict.RETRY and work.kind != "test" and work.attempts - work.attempts_before <= EARLY
-        async with self._failed:
-            await self._write(work, write, durable=not is_early)  # what is forgotten is attempted again
+        async with self._alone:
+            await self._write(work, write)
 
     async def submitted(
         self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
@@ -73,13 +80,15 @@ class Outcomes:
             elif outcome.permanent:
                 forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
             else:
-                self._retry_or_park(tx, work, Verdict.RETRY, attempt, retry_after_s=None, answered=False)
+                failed = _failed(work, Verdict.RETRY, attempt, None, False)
+                deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=settings.rest_us)
 
         await self._write(work, write)
 
     async def all_written(self) -> None:
         """Returns once nothing waits to be written."""
         await self._delivered.all_written()
+        await self._failed.all_written()
 
     async def _write_delivered(self, arrived: list[tuple[Work, Outcome]]) -> None:
         """Writes down what arrived at the same time."""
@@ -91,12 +100,26 @@ class Outcomes:
 
         await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
 
-    async def _write(self, work: Work, write: Callable[[Tx], None], *, durable: bool = True) -> None:
+    async def _write_failed(self, failed: list[tuple[Work, Outcome, bool]]) -> None:
+        """Writes down what failed at about the same time, and is attempted again."""
+
+        def write(tx: Tx) -> None:
+            now_us = self._runtime.clock.now_us(tx)
+            attempts = [
+                _failed(work, Verdict.RETRY, _attempt(outcome, at_us=now_us), outcome.retry_after_s, meanwhile)
+                for work, outcome, meanwhile in failed
+            ]
+            deliver.not_delivered(tx, attempts, now_us=now_us, rest_us=self._runtime.settings.rest_us)
+
+        # What is forgotten is attempted again; not so the end of a programme, which is told in an event.
+        await self._runtime.db.write(write, durable=not all(_is_early(work) for work, _, _ in failed))
+
+    async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
         """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
         what was delivered is not delivered twice."""
         while True:
             try:
-                return await self._runtime.db.write(write, durable=durable)
+                return await self._runtime.db.write(write)
             except StorageUnavailable:
                 if work.leased_until_us <= self._runtime.clock.wall_us():
                     raise
@@ -115,20 +138,13 @@ class Outcomes:
             rest_us=self._runtime.settings.rest_us,
         )
 
-    def _retry_or_park(
-        self, tx: Tx, work: Work, verdict: Verdict, attempt: Attempt, *, retry_after_s: int | None, answered: bool
-    ) -> None:
-        deliver.not_delivered(
-            tx,
-            work,
-            verdict=verdict,
-            attempt=attempt,
-            retry_after_s=retry_after_s,
-            uniform=random.random(),  # noqa: S311 - jitter is no secret
-            now_us=attempt.at_us,
-            rest_us=self._runtime.settings.rest_us,
-            answered_meanwhile=answered,
-        )
+
+def _failed(work: Work, verdict: Verdict, attempt: Attempt, retry_after_s: int | None, answered: bool) -> Failed:
+    return Failed(work, verdict, attempt, retry_after_s, random.random(), answered)  # noqa: S311 - jitter is no secret
+
+
+def _is_early(work: Work) -> bool:
+    return work.kind != "test" and work.attempts - work.attempts_before <= EARLY
 
 
 def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:

@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-MOST = 256  # in one transaction: bounds how long it holds its accounts
+MOST = 256  # in one transaction, unless told otherwise: bounds how long it holds its accounts
 
 T = TypeVar("T")
 
 
 class Together(Generic[T]):
-    """Hands what is added to `write`, one batch after another. Belongs to one event loop."""
+    """Hands what is added to `write`, one batch after another, `pause_s` between two. Belongs to one event loop."""
 
-    def __init__(self, write: Callable[[list[T]], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[list[T]], Awaitable[None]], *, most: int = MOST, pause_s: float = 0.0) -> None:
         self._write = write
+        self._most, self._pause_s = most, pause_s
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -31,8 +32,8 @@ class Together(Generic[T]):
             await self._writer
 
     async def _write_all(self) -> None:
-        while batch := self._waiting[:MOST]:
-            del self._waiting[:MOST]
+        while batch := self._waiting[: self._most]:
+            del self._waiting[: self._most]
             error = await self._write_batch([item for item, _ in batch])
             for _, written in batch:
                 if written.done():  # whoever added it was cancelled
@@ -41,6 +42,8 @@ class Together(Generic[T]):
                     written.set_result(None)
                 else:
                     written.set_exception(error)
+            if self._pause_s:
+                await asyncio.sleep(self._pause_s)
         self._writer = None
 
     async def _write_batch(self, items: list[T]) -> Exception | None:
