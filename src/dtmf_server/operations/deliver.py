@@ -49,13 +49,11 @@ class Handover:
     lease: Lease
     works: list[Work] = field(default_factory=list)
 
-    def add(self, tx: Tx, new: Sequence[tuple[NewDelivery, Sms]], *, now_us: int) -> None:
-        """Queues webhooks and forwards of new SMS; those leased are among `works`."""
-        texts = {delivery.message_id: sms for delivery, sms in new}
-        taken = lines.add_leased(tx, [delivery for delivery, _ in new], self.lease, now_us=now_us)
-        versions = accounts.webhook_versions(tx, sorted({d.account_id for _, d in taken})) if taken else {}
-        for id_, d in taken:
-            to, sender, text = texts[d.message_id]
+    def add(self, tx: Tx, new: Sequence[tuple[NewDelivery, Sms, Row]], *, now_us: int) -> None:
+        """Queues webhooks and forwards of new SMS, each with what its account signs with; those leased are among `works`."""
+        texts = {delivery.message_id: (sms, signed) for delivery, sms, signed in new}
+        for id_, d in lines.add_leased(tx, [delivery for delivery, _, _ in new], self.lease, now_us=now_us):
+            (to, sender, text), signed = texts[d.message_id]
             leased = {
                 "id": id_,
                 "account_id": d.account_id,
@@ -69,7 +67,7 @@ class Handover:
                 "leased_until_us": self.lease.until_us,
             }
             what = {"received_us": now_us, "e164": to, "sender": sender, "text": text, "is_erased": False}
-            self.works.append(_work(leased, what, versions[d.account_id]))
+            self.works.append(_work(leased, what, signed))
 
 
 def claim(

@@ -41,14 +41,15 @@ def receive_many(
         ids = tx.draw_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))
         new = [
-            (NewDelivery(rental["account_id"], rental["id"], id_, rental["action"], rental["destination"]), sms)
+            (NewDelivery(rental["account_id"], rental["id"], id_, rental["action"], rental["destination"]), sms, rental)
             for id_, (sms, rental) in zip(ids, accepted, strict=True)
             if rental["action"] is not None
         ]
         if handover is None:
-            lines.add(tx, [delivery for delivery, _ in new], now_us=now_us)
+            lines.add(tx, [delivery for delivery, _, _ in new], now_us=now_us)
         else:
-            handover.add(tx, [(delivery, (sms.to, sms.sender, sms.content)) for delivery, sms in new], now_us=now_us)
+            handed = [(delivery, (sms.to, sms.sender, sms.content), signed) for delivery, sms, signed in new]
+            handover.add(tx, handed, now_us=now_us)
     if stray := len(inbound) - len(accepted):
         service.count_stray_messages(tx, stray)
     remaining = iter(ids)

@@ -150,17 +150,18 @@ class PostgreSQL:
         return parameters
 
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """One statement for all rows: each column an array."""
-        cursor.execute(_postgresql_insert(table, columns), _transposed(rows))
+        """One statement for all rows: each column an array. One row goes as it is, in half the time."""
+        cursor.execute(*_postgresql_insert(table, columns, rows))
 
     def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """The same. The sequence is asked as the rows come out of the arrays: in their order."""
-        cursor.execute(f"{_postgresql_insert(table, columns)} RETURNING id", _transposed(rows))
+        statement, values = _postgresql_insert(table, columns, rows)
+        cursor.execute(f"{statement} RETURNING id", values)
         return sorted(row["id"] for row in cursor.fetchall())
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """One statement for all rows: each column an array."""
-        cursor.execute(_postgresql_update(table, columns), _transposed(rows))
+        """One statement for all rows: each column an array. One row goes as it is, in half the time."""
+        cursor.execute(*_postgresql_update(table, columns, rows))
 
     def matching(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
         """One statement for all values: an array."""
@@ -206,14 +207,37 @@ _POSTGRESQL_TYPES = {
 }
 
 
-@cache
-def _postgresql_insert(table: Table, columns: tuple[str, ...]) -> str:
-    names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({_arrays(table, columns)})"
+def _postgresql_insert(table: Table, columns: tuple[str, ...], rows: Rows) -> tuple[str, Sequence[Any]]:
+    return (
+        (_insert_one(table, columns), rows[0]) if len(rows) == 1 else (_insert_many(table, columns), _transposed(rows))
+    )
+
+
+def _postgresql_update(table: Table, columns: tuple[str, ...], rows: Rows) -> tuple[str, Sequence[Any]]:
+    if len(rows) > 1:
+        return _update_many(table, columns), _transposed(rows)
+    key, *values = rows[0]
+    return _update_one(table, columns), (*values, key)
 
 
 @cache
-def _postgresql_update(table: Table, columns: tuple[str, ...]) -> str:
+def _insert_one(table: Table, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join(['%b'] * len(columns))})"
+
+
+@cache
+def _insert_many(table: Table, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({_arrays(table, columns)})"
+
+
+@cache
+def _update_one(table: Table, columns: tuple[str, ...]) -> str:
+    key, *values = columns
+    return f"UPDATE {table.name} SET {', '.join(f'{column} = %b' for column in values)} WHERE {key} = %b"
+
+
+@cache
+def _update_many(table: Table, columns: tuple[str, ...]) -> str:
     key, *values = columns
     assignments = ", ".join(f"{column} = new.{column}" for column in values)
     new = f"unnest({_arrays(table, columns)}) AS new ({', '.join(columns)})"

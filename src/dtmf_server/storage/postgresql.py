@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dtmf_server.core.errors import StorageUnavailable
@@ -44,6 +45,7 @@ class PostgreSQLDatabase:
             timeout=CONNECT_TIMEOUT_S,
             reconnect_timeout=CONNECT_TIMEOUT_S,  # then anew when somebody asks: its pauses grow, to minutes
             kwargs={"row_factory": dict_row, "connect_timeout": int(CONNECT_TIMEOUT_S)},
+            configure=_configure,
             open=False,
         )
         self._pool.open()
@@ -143,6 +145,12 @@ class PostgreSQLDatabase:
                 raise
             self._pool.check()  # the others are likely as dead: each would fail somebody
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    """Integers are bigint, however small: else each width of each parameter makes another prepared statement."""
+    for dumper in (Int8Dumper, Int8BinaryDumper):
+        connection.adapters.register_dumper(int, dumper)
 
 
 def _commit(topics: set[str]) -> str:

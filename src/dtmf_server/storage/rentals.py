@@ -43,10 +43,11 @@ def accounts_of_numbers(tx: Tx, e164s: list[str]) -> set[int]:
 
 
 def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
-    """The live rental of each of these numbers that has one."""
+    """The live rental of each of these numbers that has one, with what its account signs webhooks with."""
     rows = tx.all(
-        "SELECT id, account_id, e164, cost_per_inbound_message, action, destination"
-        " FROM rentals WHERE e164 IN @e164s AND ended_at_us IS NULL",
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, a.webhook_version,"
+        " a.webhook_rotated_wall_us FROM rentals r JOIN accounts a ON a.id = r.account_id"
+        " WHERE r.e164 IN @e164s AND r.ended_at_us IS NULL",
         e164s=e164s,
     )
     return {row["e164"]: row for row in rows}
