@@ -181,7 +181,7 @@ def came(inbox: Bound) -> Iterator[list[tuple[str, str]]]:
 
 
 def to(inbox: Bound, body: Sm | DataSm) -> Sm | DataSm:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return body if body.destination_addr else replace(body, destination_addr=inbox.number)
 

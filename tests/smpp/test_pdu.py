@@ -1,11 +1,11 @@
 """PDUs: what is sent is read back, what arrives in any shape is taken or refused in one declared way."""
 
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
 from dtmf_server.carriers.smpp.pdu import (

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import litestar
@@ -10,6 +9,7 @@ from litestar import Response
 from litestar.datastructures import State
 from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Scope, Send
+from msgspec import Struct
 
 from dtmf_server.api import wire
 from dtmf_server.core import money, token
@@ -26,8 +26,7 @@ Request = litestar.Request[Any, Any, State]
 KEY_MAX = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who asks, and when."""
 
     account_id: int

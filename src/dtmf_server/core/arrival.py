@@ -1,12 +1,11 @@
 """What a carrier brings: an SMS, a part of a long one, or word of what became of an SMS that it took."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dtmf_server.core.sms_text import Coding
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a part stands in its long message: `number` of `total`, under a reference of so many bits."""
 
     ref: int
@@ -15,8 +14,7 @@ class Place:
     number: int  # from 1
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a long SMS, undecoded: a character may be split between two of them."""
 
     place: Place
@@ -26,8 +24,7 @@ class Part:
     udh: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """An SMS for one of our numbers. `sender` may be a name or short code, kept verbatim.
 
     `digest` is of what came over the wire on the link `link`, for carriers that bring a thing again when they saw no
@@ -41,8 +38,7 @@ class Arrival:
     link: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of an SMS that the carrier took under the reference `ref`; `sender` is the phone it went to."""
 
     ref: str

@@ -11,7 +11,10 @@ Every function here is pure; times are microseconds since 1970 UTC, amounts are 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 MINUTE_US = 60_000_000
 LOOK_EVERY_US = 60_000_000  # the meter looks at the accounts at least that often, whatever wakes it meanwhile
@@ -19,8 +22,7 @@ LOOK_EVERY_US = 60_000_000  # the meter looks at the accounts at least that ofte
 NEVER_US = 253_402_300_799_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A live rental as the meter sees it."""
 
     rental_id: int

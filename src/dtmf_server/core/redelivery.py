@@ -5,14 +5,13 @@ comes where an answer can have been lost: on another link once the first one's i
 carrier may have given up waiting; and only if the stored one was never answered, or was within the last minute.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 ANSWER_TIMEOUT_US = 10_000_000  # after which a carrier may send again on the same link
 ANSWER_LOST_US = 60_000_000  # how long after an answer left, the carrier may not have seen it
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What was stored before, on a link, and when its answer left (None: not that we know)."""
 
     id: int

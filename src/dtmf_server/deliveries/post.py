@@ -24,6 +24,8 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
+from msgspec import Struct
+
 from dtmf_server.core.destination import Destination, parse
 from dtmf_server.deliveries.connection import NoReply, Reply
 from dtmf_server.deliveries.pool import Pool
@@ -59,8 +61,7 @@ class Bounds:
     connections_per_host: int = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one attempt."""
 
     status: int | None  # None: there was no answer

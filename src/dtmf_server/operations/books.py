@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from msgspec import structs
+
 from dtmf_server.core import billing, low_balance, money
 from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import InsufficientFunds
@@ -99,7 +101,7 @@ class Books:
         self.require(account_id, setup_cost + rental.cost_per_minute)
         self._numbers()[rental.rental_id] = e164
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
-        self._book_minutes(account, replace(rental, booked_minutes=0), rental, account.settled_at_us)
+        self._book_minutes(account, structs.replace(rental, booked_minutes=0), rental, account.settled_at_us)
         account.running += (rental,)
 
     def end(self, account_id: int, rental_id: int, reason: EndReason) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from dtmf_server.core import backoff
 from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.books import open_books
@@ -19,8 +21,7 @@ ERASED = "its text was erased before it could be delivered"
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """A leased delivery with what is to be delivered: the SMS, and for a webhook what signs it."""
 
     id: int
@@ -167,8 +168,7 @@ def all_delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: in
     recovery.make_all_due(tx, answered, now_us=now_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """An attempt that did not arrive."""
 
     work: Work

@@ -1,15 +1,15 @@
 """Retries are safe: a request with an Idempotency-Key is carried out once, and its answer given again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dtmf_server.core.errors import AlreadyIssued, IdempotencyMismatch
 from dtmf_server.storage import idempotency
 from dtmf_server.storage.db import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A successful answer as it goes out. `secret`: it shows a token, and must never be stored."""
 
     status: int

@@ -1,7 +1,8 @@
 """Receiving SMS: one transaction for the whole batch. Message, charge, delivery row; only then is it acknowledged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms import segments as count_segments
@@ -13,8 +14,7 @@ from dtmf_server.storage.events import Event
 from dtmf_server.storage.lines import NewDelivery
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """An SMS from a carrier. `sender` may be a name or short code and is kept verbatim."""
 
     to: str

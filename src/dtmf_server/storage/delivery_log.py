@@ -1,6 +1,6 @@
 """The delivery log: what was delivered, what waits, what is parked, every attempt at it, and replays."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
@@ -8,8 +8,7 @@ from dtmf_server.storage.db import Row, Tx
 FIRST_KEPT, LAST_KEPT = 10, 50  # attempts of a delivery: one that nobody takes is tried thousands of times
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """What became of one attempt, for the log. `reply` is the beginning of what the receiver answered."""
 
     at_us: int
@@ -19,8 +18,7 @@ class Attempt:
     reply: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """An attempt and the delivery it was the n-th at."""
 
     delivery_id: int

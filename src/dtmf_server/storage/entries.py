@@ -1,14 +1,14 @@
 """The books: transfers and the minutes they paid. Appended, never changed."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """`amount` satoshis from `debit` to `credit`; `UNIQUE(kind, ref)`: the same fact is never booked twice."""
 
     at_us: int

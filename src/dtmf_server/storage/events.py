@@ -1,15 +1,15 @@
 """Events: what happened to an account, in commit order, each written in the transaction that causes it."""
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something that happened. Texts are never copied here: `message_id` leads to them."""
 
     account_id: int

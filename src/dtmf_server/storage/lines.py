@@ -7,6 +7,8 @@ waits long behind a message that can't be delivered.
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
@@ -20,8 +22,7 @@ _HEADS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
+class NewDelivery(Struct, frozen=True):
     """A delivery to queue."""
 
     account_id: int

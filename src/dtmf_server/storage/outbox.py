@@ -4,7 +4,8 @@ A lease (`leased_until_us`, wall time) keeps a line (lines.py) to one worker; a 
 Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dtmf_server.core.backoff import LOOK_EVERY_S
 from dtmf_server.storage import delivery_log, lines, schema
@@ -95,8 +96,7 @@ def attempted(tx: Tx, attempts: dict[int, int]) -> dict[int, Row]:
     return {row["id"]: row for row in _attempted(tx, attempts)}
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """A delivery that was attempted, and is again when it is due."""
 
     attempted: Row
@@ -117,8 +117,7 @@ def retry(tx: Tx, retries: list[Retry]) -> None:
         tx.notify("deliveries")  # the renter may have asked for it meanwhile
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A leased delivery that is over. `attempt` is None if it was not attempted this time."""
 
     id: int

@@ -1,6 +1,6 @@
 """What a deliver_sm or data_sm carries: its octets without header, and its place in a long message. Pure."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dtmf_server.carriers.smpp.pdu import Body, DataSm, Sm, Tag
 from dtmf_server.carriers.smpp.text import UDH_INDICATOR
@@ -9,8 +9,7 @@ from dtmf_server.core.arrival import Place
 _REF_8, _REF_16 = 0x00, 0x08  # information elements of 3GPP TS 23.040 §9.2.3.24
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """The user data header as it came, the octets after it, and the place of a part (None: a whole message)."""
 
     udh: bytes

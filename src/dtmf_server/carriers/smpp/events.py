@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm
 
 
@@ -16,15 +18,13 @@ class Times:
     throttle_longest_s: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """The SMSC took the bind."""
 
     system_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """A message or receipt, to be answered once it is stored; `frame` is the PDU as it came."""
 
     command: int
@@ -33,8 +33,7 @@ class Arrived:
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(Struct, frozen=True):
     """What became of a submit; `status` None: the SMSC never said, and may have taken it."""
 
     key: int
@@ -42,15 +41,13 @@ class Submitted:
     message_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A PDU that could not be taken apart, and was answered so."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """The bind is over: close the socket. `refused`: the SMSC did not want it."""
 
     reason: str

@@ -10,9 +10,10 @@ Rules:
 5. A response whose body is missing has empty fields: most SMSCs leave it out with an error (§4.1.2, §4.4.2).
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
+
+from msgspec import Struct
 
 HEADER_SIZE = 16
 # A message_payload may hold 64 KiB (§5.3.2.32). A length beyond this is a stream that has lost its frames.
@@ -73,8 +74,7 @@ INTEGER, OCTETS = 0, -1  # in place of a text's size: one octet; an octet count 
 Fields = tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """A PDU's body: a class per shape. `FIELDS` has the mandatory ones and the room of each, its NUL included."""
 
     FIELDS: ClassVar[Fields] = ()
@@ -86,13 +86,11 @@ class Body:
         return next((value for found, value in self.tlvs if found == tag), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raw(Body):
+class Raw(Body, frozen=True, kw_only=True):
     """The body of a command that we don't know."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bind(Body):
+class Bind(Body, frozen=True, kw_only=True):
     """bind_receiver, bind_transmitter, bind_transceiver (§4.1.1)."""
 
     FIELDS: ClassVar[Fields] = (
@@ -113,16 +111,14 @@ class Bind(Body):
     address_range: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BindResp(Body):
+class BindResp(Body, frozen=True, kw_only=True):
     """The answer to a bind (§4.1.2)."""
 
     FIELDS: ClassVar[Fields] = (("system_id", 16),)
     system_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outbind(Body):
+class Outbind(Body, frozen=True, kw_only=True):
     """The SMSC asks an ESME to bind (§4.1.7)."""
 
     FIELDS: ClassVar[Fields] = (("system_id", 16), ("password", 9))
@@ -130,8 +126,7 @@ class Outbind(Body):
     password: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sm(Body):
+class Sm(Body, frozen=True, kw_only=True):
     """submit_sm (§4.4.1) and deliver_sm (§4.6.1)."""
 
     FIELDS: ClassVar[Fields] = (
@@ -172,8 +167,7 @@ class Sm(Body):
     short_message: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSm(Body):
+class DataSm(Body, frozen=True, kw_only=True):
     """data_sm (§4.7.1): its text is the TLV message_payload."""
 
     FIELDS: ClassVar[Fields] = (
@@ -200,16 +194,14 @@ class DataSm(Body):
     data_coding: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmResp(Body):
+class SmResp(Body, frozen=True, kw_only=True):
     """The answer to submit_sm, deliver_sm and data_sm (§4.4.2, §4.6.2, §4.7.2)."""
 
     FIELDS: ClassVar[Fields] = (("message_id", 65),)
     message_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertNotification(Body):
+class AlertNotification(Body, frozen=True, kw_only=True):
     """A phone can be reached again (§4.12.1)."""
 
     FIELDS: ClassVar[Fields] = (
@@ -228,8 +220,7 @@ class AlertNotification(Body):
     esme_addr: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pdu:
+class Pdu(Struct, frozen=True):
     """A PDU. `command` is a number: it may be one that no Command has."""
 
     command: int
