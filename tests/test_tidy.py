@@ -27,7 +27,7 @@ BELOW_CORE = CLIENT | {"dtmf_server"}  # of which everything may know the versio
 CORE = BELOW_CORE | {"core"}
 STORAGE = CORE | {"storage"}
 OPERATIONS = STORAGE | {"operations"}
-PROCESS = {"clock", "config", "log", "metrics", "runtime"}  # of what one process is made, for its outer layers
+PROCESS = {"clock", "config", "log", "loop", "metrics", "runtime"}  # of what one process is made, for its outer layers
 EDGES = {"bitcoin", "carriers", "deliveries"}
 OUTER = OPERATIONS | PROCESS | EDGES | {"api", "catalog", "http", "web", "workers"}
 MAY_IMPORT = {
@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "core": BELOW_CORE,
     "storage": CORE,
     "operations": STORAGE,
-    **dict.fromkeys(EDGES, CORE),
+    **dict.fromkeys(EDGES, CORE | {"loop"}),
+    "loop": set[str](),
     "log": set[str](),
     "config": CORE,
     "clock": STORAGE,

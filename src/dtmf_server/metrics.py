@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, start_http_server
@@ -15,6 +16,12 @@ from dtmf_server.storage.db import Row, Tx
 ATTEMPTS = Counter(
     "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=None
 )
+
+
+@cache
+def attempts(kind: str, result: str) -> Counter:
+    """The counter of that kind and result, looked up once."""
+    return ATTEMPTS.labels(kind=kind, result=result)
 
 
 class _Standing(Collector):

@@ -8,13 +8,13 @@ Statements are plain SQL with `:name` parameters. Five marks stand for what the 
     @NEXT(name)  the id that a new row of that table gets, drawn where the query comes to it
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table, Text
 
 from dtmf_server.core.money import FIRST_CUSTOMER
@@ -74,7 +74,7 @@ class SQLite:
         """Lists travel as JSON."""
         for name, value in parameters.items():
             if isinstance(value, list):
-                parameters[name] = json.dumps(value)
+                parameters[name] = msgspec.json.encode(value).decode()
         return parameters
 
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:

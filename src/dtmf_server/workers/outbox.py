@@ -16,8 +16,9 @@ from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.deliveries import webhook
-from dtmf_server.deliveries.post import Outcome, Poster
+from dtmf_server.deliveries.elsewhere import Ended
+from dtmf_server.deliveries.post import Outcome
+from dtmf_server.deliveries.webhook import Webhooks
 from dtmf_server.operations import deliver, forward
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
@@ -47,8 +48,8 @@ SLOW_US = 1_000_000  # an attempt that took this long and had no answer was wait
 class Outbox:
     """One process's deliveries."""
 
-    def __init__(self, runtime: Runtime, poster: Poster, routes: Routes) -> None:
-        self._runtime, self._poster, self._routes = runtime, poster, routes
+    def __init__(self, runtime: Runtime, webhooks: Webhooks, routes: Routes) -> None:
+        self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
         self._pace: Pace[Work] = Pace()
         self._leased: deque[Work] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -237,6 +238,8 @@ class Outbox:
         under_way.add(work.id)
         try:
             await self._note(work, await self._exchange(work))
+        except Ended:  # nobody knows whether it arrived: it goes there again, under the same id
+            await self._give_back([work], after_us=DEFER_US)
         finally:
             under_way.discard(work.id)
             self._answered_meanwhile.discard(work.id)
@@ -250,15 +253,10 @@ class Outbox:
             work.webhook_version, rotated_wall_us=work.webhook_rotated_wall_us, wall_us=wall_us
         )
         secrets = [webhook_secret.derive(self._key, account_id=work.account_id, version=v) for v in versions]
-        answered, in_vain = False, False
+        answered: bool | None = None
+        in_vain = False
         try:
-            outcome = await webhook.post(
-                self._poster,
-                work,
-                secrets=secrets,
-                timestamp_s=wall_us // 1_000_000,
-                sandbox=self._runtime.settings.sandbox,
-            )
+            outcome = await self._webhooks.post(work, secrets=secrets, timestamp_s=wall_us // 1_000_000)
             answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
             in_vain = outcome.status is None and outcome.duration_us >= SLOW_US
         finally:
@@ -268,7 +266,7 @@ class Outbox:
     async def _note(self, work: Work, outcome: Outcome) -> None:
         """Has what came of a POST written down."""
         verdict = backoff.verdict(outcome.status, attempts=work.attempts - work.attempts_before)
-        metrics.ATTEMPTS.labels(kind=work.kind, result=verdict.value).inc()
+        metrics.attempts(work.kind, verdict).inc()
         if verdict is backoff.Verdict.DELIVERED:
             self._answered_meanwhile |= self._posting[work.destination]
         await self._outcomes.posted(work, outcome, verdict, answered=self._answered_meanwhile)
@@ -292,5 +290,5 @@ class Outbox:
             outcome = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
         result = "delivered" if isinstance(outcome, Taken) else "parked" if outcome.permanent else "retry"
-        metrics.ATTEMPTS.labels(kind=work.kind, result=result).inc()
+        metrics.attempts(work.kind, result).inc()
         await self._outcomes.submitted(work, outgoing.message_id, outcome, duration_us=duration_us)

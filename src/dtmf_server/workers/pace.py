@@ -15,6 +15,7 @@ import re
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 START, MOST = 2, 64
@@ -110,6 +111,8 @@ class Pace(Generic[Delivery]):
             del self._under_way[key[1]]
 
     def _take(self, host: _Host[Delivery], count: int) -> list[Delivery]:
+        if not host.held:
+            return []
         taken = [host.held.popleft() for _ in range(min(count, len(host.held)))]
         self._held -= len(taken)
         return taken
@@ -125,5 +128,10 @@ class Pace(Generic[Delivery]):
 
 
 def _key(account_id: int, destination: str) -> Key:
+    return account_id, _authority(destination)
+
+
+@lru_cache(maxsize=HOSTS)
+def _authority(destination: str) -> str:
     """Host and port of a URL, whatever it looks like: nobody has vetted it yet."""
-    return account_id, _end_of_authority.split(destination.partition("://")[2], maxsplit=1)[0].lower()
+    return _end_of_authority.split(destination.partition("://")[2], maxsplit=1)[0].lower()

@@ -1,0 +1,277 @@
+"""Webhooks posted from a process of its own: an interpreter does one thing at a time, and what a carrier brings need not
+wait for signatures, requests and replies.
+
+Both ends of a socket send frames: a length, and so many octets of MessagePack. What is to be posted goes one way, what
+came of it the other. The process ends with the socket, and so with whoever started it, however that ended. When it is the
+one that ends, or says nothing any more, what it had under way is given back, and the next one is started.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self, cast
+
+import msgspec
+
+from dtmf_server.deliveries import webhook
+from dtmf_server.deliveries.post import Outcome, Poster
+from dtmf_server.loop import new_event_loop
+
+log = logging.getLogger("dtmf.outbox")
+
+LENGTH_BYTES = 4
+ANSWERS_PAUSE_S = 0.002  # nobody waits for one of them; each frame wakes the other side
+RESTART_S, STOP_S = 1.0, 5.0
+LOOK_S, SILENT_S = 5.0, 30.0  # an attempt ends by 15 s: a process that has not told of it by twice that is stuck
+_START = "import sys; from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+
+
+class Ended(Exception):
+    """The process ended before it said what came of a post."""
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A post: what of a delivery is needed for it, and what it is signed with."""
+
+    place: int  # by which its answer is known
+    id: int
+    kind: str
+    message_id: int
+    e164: str
+    sender: str
+    text: str
+    destination: str
+    secrets: tuple[str, ...]
+    timestamp_s: int
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What came of it; None: an error of ours, which the process has logged."""
+
+    place: int
+    outcome: Outcome | None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_asked = msgspec.msgpack.Decoder(Asked).decode
+_answered = msgspec.msgpack.Decoder(Answered).decode
+
+
+class _Frames(asyncio.Protocol):
+    """One end of the socket. What is sent within `pause_s` is written together."""
+
+    def __init__(self, *, pause_s: float) -> None:
+        self._pause_s = pause_s
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._out: list[bytes] = []
+
+    def send(self, item: Any) -> None:
+        """Sends it soon, with others."""
+        frame = _encode(item)
+        if not self._out:
+            asyncio.get_running_loop().call_later(self._pause_s, self._flush)
+        self._out += (len(frame).to_bytes(LENGTH_BYTES, "big"), frame)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def received(self, frame: bytes) -> None:
+        """A whole frame has come."""
+        raise NotImplementedError
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Cuts what comes into frames."""
+        self._buffer += data
+        at = 0
+        while len(self._buffer) - at >= LENGTH_BYTES:
+            end = at + LENGTH_BYTES + int.from_bytes(self._buffer[at : at + LENGTH_BYTES], "big")
+            if len(self._buffer) < end:
+                break
+            self.received(bytes(self._buffer[at + LENGTH_BYTES : end]))
+            at = end
+        del self._buffer[:at]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other end has gone."""
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(out))
+
+
+class _Asking(_Frames):
+    """The end of the process that delivers."""
+
+    def __init__(self) -> None:
+        super().__init__(pause_s=0.0)
+        self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}  # since when, the oldest first
+        self._place = 0
+
+    async def post(self, sms: webhook.Posted, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+        """What came of it. Raises Ended."""
+        self._place = place = self._place + 1
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self.send(
+            Asked(
+                place,
+                sms.id,
+                sms.kind,
+                sms.message_id,
+                sms.e164,
+                sms.sender,
+                sms.text,
+                sms.destination,
+                tuple(secrets),
+                timestamp_s,
+            )
+        )
+        self._waiting[place] = loop.time(), future
+        try:
+            return await future
+        finally:
+            del self._waiting[place]
+
+    def is_stuck(self) -> bool:
+        """Whether a post has been waited for much longer than any takes."""
+        return any(
+            asyncio.get_running_loop().time() - since_s > SILENT_S for since_s, _ in [*self._waiting.values()][:1]
+        )
+
+    def received(self, frame: bytes) -> None:
+        """Tells who waits."""
+        answered = _answered(frame)
+        _, future = self._waiting.get(answered.place, (0.0, None))
+        if future is None or future.done():
+            return
+        if answered.outcome is None:
+            future.set_exception(RuntimeError("a post failed in our own code, in the process that posts"))
+        else:
+            future.set_result(answered.outcome)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Nobody will tell any more."""
+        super().connection_lost(error)
+        for _, future in self._waiting.values():
+            if not future.done():
+                future.set_exception(Ended("the process that posts webhooks ended"))
+
+
+class Elsewhere:
+    """Webhooks, posted by a process of its own. An async context manager; see `webhook.Webhooks`."""
+
+    def __init__(self, *, sandbox: bool) -> None:
+        self._sandbox = sandbox
+        self._process: subprocess.Popen[bytes]
+        self._asking: _Asking
+
+    @property
+    def pid(self) -> int:
+        """Of the process that posts now."""
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        self._asking.close()
+        await asyncio.to_thread(_end, self._process)
+
+    async def post(self, sms: webhook.Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+        """One POST of the SMS to its webhook. Raises Ended if nobody can tell what came of it."""
+        if self._asking.lost.done():
+            raise Ended("the process that posts webhooks is being started")
+        return await self._asking.post(sms, secrets, timestamp_s)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                command = [sys.executable, "-c", _START, "sandbox" if self._sandbox else "live"]
+                # Two milliseconds, so not worth a thread.
+                self._process = subprocess.Popen(command, stdin=theirs.fileno())  # noqa: ASYNC220, S603 - our own code
+            _, self._asking = await asyncio.get_running_loop().create_connection(_Asking, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+
+    async def _keep(self) -> None:
+        """Starts it anew whenever it ends, until cancelled."""
+        while True:
+            while not (await asyncio.wait([self._asking.lost], timeout=LOOK_S))[0]:
+                if self._asking.is_stuck():
+                    self._process.kill()
+            await asyncio.to_thread(_end, self._process)
+            log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
+            await asyncio.sleep(RESTART_S)
+            await self._start()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Waits for its end, which the end of its socket brings about."""
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class _Posting(_Frames):
+    """The end of the process that posts."""
+
+    def __init__(self, webhooks: webhook.Here) -> None:
+        super().__init__(pause_s=ANSWERS_PAUSE_S)
+        self._webhooks = webhooks
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def received(self, frame: bytes) -> None:
+        """Begins to post."""
+        task = asyncio.create_task(self._post(_asked(frame)))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _post(self, asked: Asked) -> None:
+        outcome = None
+        try:
+            outcome = await self._webhooks.post(asked, secrets=asked.secrets, timestamp_s=asked.timestamp_s)
+        except Exception:  # whatever it is, the other side must not wait for ever
+            log.exception("a post failed in our own code")
+        self.send(Answered(asked.place, outcome))
+
+
+async def _serve(*, sandbox: bool) -> None:
+    async with Poster(sandbox=sandbox) as poster:
+        webhooks = webhook.Here(poster, sandbox=sandbox)
+        loop = asyncio.get_running_loop()
+        _, posting = await loop.create_connection(lambda: _Posting(webhooks), sock=socket.socket(fileno=0))
+        await posting.lost
+
+
+def main(*, sandbox: bool) -> None:
+    """Posts what it is asked to over standard input, which is a socket, until that ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for whoever started us, and whose end is ours
+        signal.signal(number, signal.SIG_IGN)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(sandbox=sandbox))
