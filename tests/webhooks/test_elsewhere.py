@@ -1,6 +1,7 @@
 """What is posted from a process of its own is what this one would post, and nothing is lost with that process."""
 
 import asyncio
+import errno
 import json
 import os
 import select
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -102,9 +104,9 @@ async def test_what_can_not_be_reached_or_is_not_allowed_is_said_in_the_same_wor
     assert inside.reason != refused.reason, "what a sandbox may reach, a service may not"
 
 
-async def test_an_error_of_ours_there_is_an_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_of_ours_there_is_an_error_here() -> None:
     async with Elsewhere(sandbox=True) as webhooks:
-        with pytest.raises(RuntimeError, match="in our own code"):  # no secret of ours looks like this one
+        with pytest.raises(RuntimeError, match="whsec_"):  # which no secret of ours is without
             await webhooks.post(asked("http://127.0.0.1:8099/"), secrets=["no secret"], timestamp_s=0)
         with pytest.raises(UnicodeEncodeError):  # what can't be sent there fails alone
             await webhooks.post(asked("http://127.0.0.1:8099/", text="\ud800"), secrets=SECRETS, timestamp_s=0)
@@ -164,6 +166,25 @@ async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pyt
         assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
     assert has_ended(before)
     assert has_ended(webhooks.pid), "it ends with the block"
+
+
+async def test_one_that_can_not_be_started_again_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "RESTART_S", 0.05)
+    async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
+        before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
+
+        def fails_once(*command: Any, **options: Any) -> Any:
+            if not failed.is_set():
+                failed.set()
+                raise OSError(errno.EMFILE, "too many open files")
+            return start(*command, **options)
+
+        monkeypatch.setattr(subprocess, "Popen", fails_once)
+        os.kill(before, signal.SIGKILL)
+        await until_restarted(webhooks, before)
+        sms = asked(f"http://127.0.0.1:{receiver.port}/")
+        assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
+        assert failed.is_set()
 
 
 def test_it_ends_with_who_started_it_however_that_ended() -> None:

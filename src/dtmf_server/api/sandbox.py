@@ -38,7 +38,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
         (message_id,) = receive_many(tx, [inbound], now_us=now_us, rest_us=rest_us, handover=handover)
         message = None if message_id is None else messages.full(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
-            raise NumberNotRented(f"this account does not rent {to} now")  # as which it is not stored either
+            raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
         return calls.answer(201, wire.full_message(message))
 
     return await calls.write_and_deliver(request, arrive, body=raw)

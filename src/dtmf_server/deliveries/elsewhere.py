@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, cast
@@ -51,10 +52,10 @@ class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What came of it; None: an error of ours, which the process has logged."""
+    """What came of it, or the traceback of an error of ours."""
 
     place: int
-    outcome: Outcome | None
+    outcome: Outcome | str
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -160,8 +161,8 @@ class _Asking(_Frames):
         _, future = self._waiting.get(answered.place, (0.0, None))
         if future is None or future.done():
             return
-        if answered.outcome is None:
-            future.set_exception(RuntimeError("a post failed in our own code, in the process that posts"))
+        if isinstance(answered.outcome, str):
+            future.set_exception(RuntimeError(f"in the process that posts:\n{answered.outcome}"))
         else:
             future.set_result(answered.outcome)
 
@@ -209,7 +210,8 @@ class Elsewhere:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                command = [sys.executable, "-c", _START, "sandbox" if self._sandbox else "live"]
+                # -P: not from the folder we happen to be in.
+                command = [sys.executable, "-P", "-c", _START, "sandbox" if self._sandbox else "live"]
                 # Two milliseconds, so not worth a thread.
                 self._process = subprocess.Popen(command, stdin=theirs.fileno())  # noqa: ASYNC220, S603 - our own code
             _, self._asking = await asyncio.get_running_loop().create_connection(_Asking, sock=ours)
@@ -226,7 +228,10 @@ class Elsewhere:
             await asyncio.to_thread(_end, self._process)
             log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
             await asyncio.sleep(RESTART_S)
-            await self._start()
+            try:
+                await self._start()
+            except OSError as error:  # no memory, no file left: it is tried again
+                log.error("the process that posts webhooks can't be started: %s", error)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -253,11 +258,11 @@ class _Posting(_Frames):
         task.add_done_callback(self._under_way.discard)
 
     async def _post(self, asked: Asked) -> None:
-        outcome = None
+        outcome: Outcome | str
         try:
             outcome = await self._webhooks.post(asked, secrets=asked.secrets, timestamp_s=asked.timestamp_s)
         except Exception:  # whatever it is, the other side must not wait for ever
-            log.exception("a post failed in our own code")
+            outcome = traceback.format_exc()
         self.send(Answered(asked.place, outcome))
 
 
