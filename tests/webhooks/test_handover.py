@@ -2,10 +2,13 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from dtmf import DTMF
+from dtmf.errors import NotFoundError
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries.post import Poster
 from dtmf_server.deliveries.webhook import Here
@@ -18,9 +21,9 @@ from dtmf_server.storage.lines import Lease
 from dtmf_server.workers import outbox as outbox_worker
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
-from harness import DAY_US, START_US
+from harness import DAY_US, START_US, new_token, open_account
 from webhooks.receiver import Receiver
-from webhooks.steps import attempts, deliveries, delivering, rent_now, settled, states
+from webhooks.steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
 
 Store = Callable[[Tx, Handover | None], list[int | None]]
 
@@ -70,6 +73,37 @@ async def test_what_is_stored_is_posted_without_being_claimed(
         START_US,
     )
     assert [(a["attempt"], a["status"]) for a in attempts(db)] == [(1, 200)]
+
+
+def test_what_comes_through_the_sandbox_is_not_claimed_either(
+    dtmf: DTMF, runtime: Runtime, db: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = rent(dtmf, "webhook", receiver.url)
+    assert isinstance(runtime.outbox, Outbox)
+    deadline_s = time.monotonic() + 20
+    while runtime.outbox._lease() is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    monkeypatch.delattr(deliver, "claim")
+    dtmf.sandbox.receive(number, "+1234", "text")
+    settle(dtmf)
+    assert receiver.contents == ["text"]
+    assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("delivered", 1)]
+
+
+def test_what_another_account_rents_is_neither_stored_nor_charged_nor_handed_over(
+    dtmf: DTMF, url: str, db: Database, receiver: Receiver
+) -> None:
+    number = rent(dtmf, "webhook", receiver.url)
+    open_account(db, seed=2)
+    with DTMF(new_token(2), base_url=url) as other:
+        for to in (number, "+12025559999"):
+            with pytest.raises(NotFoundError, match="does not rent"):
+                other.sandbox.receive(to, "+1234", "not theirs")
+    assert ([*dtmf.messages(number)], deliveries(db), receiver.contents) == ([], [], [])
+    stray = db.read_now(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))
+    assert stray is not None
+    assert stray["n"] == 0
 
 
 async def test_each_line_keeps_its_order(account: int, db: Database, runtime: Runtime, receiver: Receiver) -> None:
