@@ -27,7 +27,7 @@ BELOW_CORE = CLIENT | {"dtmf_server"}  # of which everything may know the versio
 CORE = BELOW_CORE | {"core"}
 STORAGE = CORE | {"storage"}
 OPERATIONS = STORAGE | {"operations"}
-PROCESS = {"clock", "config", "log", "loop", "metrics", "runtime"}  # of what one process is made, for its outer layers
+PROCESS = {"clock", "config", "log", "metrics", "runtime"}  # of what one process is made, for its outer layers
 EDGES = {"bitcoin", "carriers", "deliveries"}
 OUTER = OPERATIONS | PROCESS | EDGES | {"api", "catalog", "http", "web", "workers"}
 MAY_IMPORT = {
@@ -36,8 +36,7 @@ MAY_IMPORT = {
     "core": BELOW_CORE,
     "storage": CORE,
     "operations": STORAGE,
-    **dict.fromkeys(EDGES, CORE | {"loop"}),
-    "loop": set[str](),
+    **dict.fromkeys(EDGES, CORE),
     "log": set[str](),
     "config": CORE,
     "clock": STORAGE,
@@ -57,7 +56,7 @@ MAY_IMPORT = {
 IMPURE = {"time", "random", "secrets", "uuid", "os", "subprocess", "tempfile", "threading", "asyncio"}
 IMPURE |= {"socket", "ssl", "select", "http", "urllib.request", "aiohttp", "httpx2", "httpcore2"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
-TEXTS = {".py", ".md", ".toml", ".txt", ".sql", ".mako", ".html", ".css", ".js", ".yml", ""}
+TEXTS = {".py", ".md", ".toml", ".txt", ".sql", ".html", ".css", ".js", ".yml", ""}
 
 
 @dataclass(frozen=True)

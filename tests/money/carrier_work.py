@@ -18,7 +18,7 @@ def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[Work]:
 
 def posted(tx: Tx, work: Work, *, now_us: int) -> None:
     """The webhook took it."""
-    deliver.delivered(tx, work, attempt=_attempt("", now_us, 200), now_us=now_us)
+    deliver.delivered(tx, [(work, _attempt("", now_us, 200))], now_us=now_us)
 
 
 def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, rest_us: int) -> str | None:

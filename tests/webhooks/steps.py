@@ -10,7 +10,6 @@ import pytest
 from dtmf import DTMF
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.deliveries.post import Poster
-from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import rent as rent_operations
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
@@ -115,7 +114,7 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 @asynccontextmanager
 async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[Outbox]:
     """Runs the outbox's worker until the block ends."""
-    outbox = Outbox(runtime, Here(poster, sandbox=runtime.settings.sandbox), Routes([]))
+    outbox = Outbox(runtime, poster, Routes([]))
     async with poster:
         worker = asyncio.create_task(outbox.run())
         try:

@@ -17,7 +17,7 @@ from msgspec import Meta
 from dtmf_server.config.reading import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
-from dtmf_server.core.hosts import is_loopback
+from dtmf_server.core.destination import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
 

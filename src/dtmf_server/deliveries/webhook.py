@@ -1,7 +1,6 @@
 """The webhook: what is posted, and where."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -28,25 +27,6 @@ class Posted(Protocol):
     def text(self) -> str: ...
     @property
     def destination(self) -> str: ...
-
-
-class Webhooks(Protocol):
-    """Who posts."""
-
-    async def post(self, sms: Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
-        """One POST of the SMS to its webhook, signed with each secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """This process itself."""
-
-    poster: Poster
-    sandbox: bool
-
-    async def post(self, sms: Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
-        """One POST of the SMS to its webhook, signed with each secret."""
-        return await post(self.poster, sms, secrets=secrets, timestamp_s=timestamp_s, sandbox=self.sandbox)
 
 
 def body(sms: Posted) -> bytes:

@@ -154,13 +154,8 @@ def _work(row: Row, what: dict[str, Any], signed: Row) -> Work:
     )
 
 
-def delivered(tx: Tx, work: Work, *, attempt: Attempt, now_us: int) -> None:
-    """It arrived: the line moves up, and everything that failed at this destination is due."""
-    all_delivered(tx, [(work, attempt)], now_us=now_us)
-
-
-def all_delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: int) -> None:
-    """The same of many, in as many statements."""
+def delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: int) -> None:
+    """They arrived: their lines move up, and everything that failed at these destinations is due."""
     accounts.hold(tx, *{work.account_id for work, _ in arrived})  # else one that joins a line now would not be seen
     ended = [Ended(work.id, work.attempts, attempt, None) for work, attempt in arrived]
     done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}

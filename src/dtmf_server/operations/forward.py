@@ -60,7 +60,7 @@ def handed_over(
     carriers.hold(tx, carrier)
     send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
     receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
-    deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+    deliver.delivered(tx, [(work, attempt)], now_us=now_us)
 
 
 def refused_for_good(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
@@ -79,7 +79,7 @@ def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int, rest_us: int) ->
         )
     else:
         attempt = Attempt(now_us, 0, None, "the carrier had taken it already", None)
-        deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+        deliver.delivered(tx, [(work, attempt)], now_us=now_us)
     return None
 
 

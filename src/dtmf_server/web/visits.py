@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from litestar import Response
 
+from dtmf_server.core.destination import is_loopback
 from dtmf_server.core.errors import InsufficientFunds, Refusal
-from dtmf_server.core.hosts import is_loopback
 from dtmf_server.operations import account, sessions
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.operations.sessions import Session, SignedOut

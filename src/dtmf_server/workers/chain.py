@@ -10,7 +10,7 @@ from dtmf_server.operations import deposit
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain_state, deposits
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.wait import wait_for
+from dtmf_server.workers.supervise import wait_for
 
 BLOCKS_PER_WORD = 1000  # of many that are read again
 

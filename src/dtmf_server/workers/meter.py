@@ -9,7 +9,7 @@ from dtmf_server.core.billing import LOOK_EVERY_US
 from dtmf_server.operations import meter, retention, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.wait import wait_for
+from dtmf_server.workers.supervise import wait_for
 
 log = logging.getLogger("dtmf.meter")
 

@@ -16,9 +16,8 @@ from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.deliveries.elsewhere import Ended
-from dtmf_server.deliveries.post import Outcome
-from dtmf_server.deliveries.webhook import Webhooks
+from dtmf_server.deliveries import webhook
+from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.operations import deliver, forward
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
@@ -28,7 +27,7 @@ from dtmf_server.storage.lines import Lease
 from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
 from dtmf_server.workers.pace import Pace, Turn
 from dtmf_server.workers.routes import Routes, Taken
-from dtmf_server.workers.wait import wait_for
+from dtmf_server.workers.supervise import wait_for
 
 log = logging.getLogger("dtmf.outbox")
 
@@ -48,8 +47,8 @@ SLOW_US = 1_000_000  # an attempt that took this long and had no answer was wait
 class Outbox:
     """One process's deliveries."""
 
-    def __init__(self, runtime: Runtime, webhooks: Webhooks, routes: Routes) -> None:
-        self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
+    def __init__(self, runtime: Runtime, poster: Poster, routes: Routes) -> None:
+        self._runtime, self._poster, self._routes = runtime, poster, routes
         self._pace: Pace[Work] = Pace()
         self._leased: deque[Work] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -238,8 +237,6 @@ class Outbox:
         under_way.add(work.id)
         try:
             await self._note(work, await self._exchange(work))
-        except Ended:  # nobody knows whether it arrived: it goes there again, under the same id
-            await self._give_back([work], after_us=DEFER_US)
         finally:
             under_way.discard(work.id)
             self._answered_meanwhile.discard(work.id)
@@ -253,10 +250,15 @@ class Outbox:
             work.webhook_version, rotated_wall_us=work.webhook_rotated_wall_us, wall_us=wall_us
         )
         secrets = [webhook_secret.derive(self._key, account_id=work.account_id, version=v) for v in versions]
-        answered: bool | None = None
-        in_vain = False
+        answered, in_vain = False, False
         try:
-            outcome = await self._webhooks.post(work, secrets=secrets, timestamp_s=wall_us // 1_000_000)
+            outcome = await webhook.post(
+                self._poster,
+                work,
+                secrets=secrets,
+                timestamp_s=wall_us // 1_000_000,
+                sandbox=self._runtime.settings.sandbox,
+            )
             answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
             in_vain = outcome.status is None and outcome.duration_us >= SLOW_US
         finally:

@@ -55,7 +55,7 @@ class Outcomes:
             now_us, rest_us = self._runtime.clock.now_us(tx), self._runtime.settings.rest_us
             attempt = _attempt(outcome, at_us=now_us)
             if verdict is Verdict.DELIVERED:
-                deliver.delivered(tx, work, attempt=attempt, now_us=now_us)
+                deliver.delivered(tx, [(work, attempt)], now_us=now_us)
             elif verdict is Verdict.GONE and work.kind in ("webhook", "event"):
                 deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
@@ -96,7 +96,7 @@ class Outcomes:
         def write(tx: Tx) -> None:
             now_us = self._runtime.clock.now_us(tx)
             attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
-            deliver.all_delivered(tx, attempts, now_us=now_us)
+            deliver.delivered(tx, attempts, now_us=now_us)
 
         await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
 
