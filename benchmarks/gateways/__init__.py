@@ -11,13 +11,13 @@ depends less on what else the machine does. That of the SMSC says how much of on
 is measured. Latencies: from deliver_sm to its response, and to its webhook; medians of the rounds' percentiles.
 
 Where the time goes (ours, its writer timed over a saturated run): one process, whose two busy threads, the event loop and
-the database's writer, share the interpreter. The writer is busy nine tenths of the time. A batch of some 25 SMS takes it
-6 ms, 1.3 of them committing, which is its one wait for the disk; writing down what was delivered takes 3.7 ms for some 35.
-Two thirds of either are no work of its own: SQLite lets go of the interpreter at each row, and the event loop has it
-meanwhile, a third of the time for the POSTs (signature, request, connection, parser).
+the database's writer, share the interpreter. The writer is never idle. A batch of some 25 SMS takes it 6 ms, 1.4 of them
+committing, which is its one wait for the disk; writing down that they were delivered takes 6.5 ms. Two thirds of either
+are no work of its own: SQLite lets go of the interpreter at each row, and the event loop has it meanwhile, a third of the
+time for the POSTs (signature, request, connection, parser).
 
-Next: a process of its own for the webhooks. Tried, it made 0.87 of Kannel's rate of 0.78, and 280 lines, 29 MB and another
-way to fail: too little to have it. It pays once the rows of a batch reach SQLite in one call, so that the interpreter is
+Next: a process of its own for the webhooks. Tried, it brought 0.87 of Kannel's rate instead of 0.78, for 280
+lines, 29 MB and another way to fail: too little to have it. It pays once the rows of a batch reach SQLite in one call, so that the interpreter is
 let go of once for each table; on PostgreSQL any number of workers post already."""
 
 from collections.abc import Iterator, Mapping
