@@ -16,9 +16,9 @@ committing, which is its one wait for the disk; writing down that they were deli
 are no work of its own: SQLite lets go of the interpreter at each row, and the event loop has it meanwhile, a third of the
 time for the POSTs (signature, request, connection, parser).
 
-Next: a process of its own for the webhooks. Tried, it brought 0.87 of Kannel's rate instead of 0.78, for 280
-lines, 29 MB and another way to fail: too little to have it. It pays once the rows of a batch reach SQLite in one call, so that the interpreter is
-let go of once for each table; on PostgreSQL any number of workers post already."""
+Next: a process of its own for the webhooks. Tried, it brought 0.87 of Kannel's rate instead of 0.78, for 280 lines, 29 MB
+and another way to fail: too little to have it. It pays once the rows of a batch reach SQLite in one call, so that the
+interpreter is let go of once for each table; on PostgreSQL any number of workers post already."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
