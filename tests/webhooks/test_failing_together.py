@@ -1,15 +1,23 @@
 """Attempts that fail in the same moment, as when a host of many webhooks goes silent, hold up what is delivered as little
 as one of them does."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
-from dtmf_server.deliveries.post import Bounds, Poster
+import pytest
+
+from dtmf_server.core.backoff import Verdict
+from dtmf_server.deliveries.post import Bounds, Outcome, Poster
+from dtmf_server.operations import deliver
 from dtmf_server.runtime import Runtime
+from dtmf_server.storage import recovery
 from dtmf_server.storage.db import Database, Fn
 from dtmf_server.workers import outcomes
+from dtmf_server.workers.outbox import LEASE_US
+from harness import START_US
 from webhooks.receiver import silent_ports
-from webhooks.steps import attempts, delivering, receive, rent_now, settled
+from webhooks.steps import attempts, deliveries, delivering, receive, rent_now, settled
 
 SILENT = 40
 T = TypeVar("T")
@@ -48,3 +56,25 @@ async def test_those_that_fail_together_are_written_down_in_one_transaction_afte
             await settled(runtime)
     assert [row["reason"] for row in attempts(db)] == ["no answer within 1 s"] * SILENT
     assert counted.most == 1
+
+
+async def test_what_its_destination_answers_until_a_failure_is_written_counts(
+    account: int, db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "FAILED_PAUSE_S", 0.2)
+    numbers = [rent_now(runtime, account, "http://127.0.0.1:9/") for _ in range(2)]
+    await receive(runtime, *((number, "in vain") for number in numbers))
+    works = db.write_now(
+        lambda tx: [
+            tx.run("UPDATE deliveries SET attempts = 4, first_attempt_us = :now_us", now_us=START_US),
+            *deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=LEASE_US, limit=9, except_destinations=[]),
+        ]
+    )[1:]
+    answered, written, failure = set[int](), outcomes.Outcomes(runtime), Outcome(None, "no answer within 15 s")
+    await written.posted(works[0], failure, Verdict.RETRY, answered=answered)
+    waits = asyncio.create_task(written.posted(works[1], failure, Verdict.RETRY, answered=answered))
+    await asyncio.sleep(0)
+    answered.add(works[1].id)
+    await waits
+    await written.all_written()
+    assert deliveries(db)[1]["due_at_us"] == START_US + recovery.BREATH_US, "not hours later, by the programme"

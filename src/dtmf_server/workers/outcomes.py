@@ -23,10 +23,7 @@ from dtmf_server.workers.routes import Taken
 from dtmf_server.workers.together import Together
 
 WITHOUT_DATABASE_PAUSE_S = 0.5
-FAILED_AT_ONCE, FAILED_PAUSE_S = (
-    64,
-    0.05,
-)  # in one transaction, and until the next: their next attempts are seconds away
+FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # in one transaction, and until the next: a next attempt is seconds away
 ALONE_AT_ONCE = 4
 EARLY = 3  # failures of a programme that end in nothing but a next attempt, whatever Retry-After was asked for
 
@@ -42,13 +39,12 @@ class Outcomes:
 
     async def posted(self, work: Work, outcome: Outcome, verdict: Verdict, *, answered: Container[int]) -> None:
         """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
-        meanwhile = work.id in answered
         with suppress(Exception):  # whatever broke a batch, each of it is written on its own
             if verdict is Verdict.DELIVERED:
                 await self._delivered.add((work, outcome))
                 return
             if verdict is Verdict.RETRY:
-                await self._failed.add((work, outcome, meanwhile))
+                await self._failed.add((work, outcome, answered))
                 return
 
         def write(tx: Tx) -> None:
@@ -59,7 +55,7 @@ class Outcomes:
             elif verdict is Verdict.GONE and work.kind in ("webhook", "event"):
                 deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
-                failed = _failed(work, verdict, attempt, outcome.retry_after_s, meanwhile)
+                failed = _failed(work, verdict, attempt, outcome.retry_after_s, work.id in answered)
                 deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
 
         async with self._alone:
@@ -100,14 +96,16 @@ class Outcomes:
 
         await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
 
-    async def _write_failed(self, failed: list[tuple[Work, Outcome, bool]]) -> None:
+    async def _write_failed(self, failed: list[tuple[Work, Outcome, Container[int]]]) -> None:
         """Writes down what failed at about the same time, and is attempted again."""
 
         def write(tx: Tx) -> None:
             now_us = self._runtime.clock.now_us(tx)
             attempts = [
-                _failed(work, Verdict.RETRY, _attempt(outcome, at_us=now_us), outcome.retry_after_s, meanwhile)
-                for work, outcome, meanwhile in failed
+                _failed(
+                    work, Verdict.RETRY, _attempt(outcome, at_us=now_us), outcome.retry_after_s, work.id in answered
+                )
+                for work, outcome, answered in failed
             ]
             deliver.not_delivered(tx, attempts, now_us=now_us, rest_us=self._runtime.settings.rest_us)
 
