@@ -211,7 +211,7 @@ INSIDE = Program(
     ["tests/webhooks/namespace_proof.py"],
     [
         Printed("attempts", r"attempts: (\d+)", None),
-        Printed("lookups", r"questions to the name server: (\d+)", None),
+        Printed("lookups", r"lookups of names that flip: (\d+)", None),
         Printed("redirects inward", r"redirects inward: (\d+)", None),
         Printed("kinds of them", r"redirects inward: \d+, of (\d+) kinds", None),
         Printed(
