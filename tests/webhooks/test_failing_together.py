@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import pytest
+from msgspec import structs
 
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.deliveries.post import Bounds, Outcome, Poster
@@ -35,7 +36,7 @@ class Counted:
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Does it, counted."""
-        counts = fn.__module__ == outcomes.__name__
+        counts = getattr(fn, "func", fn).__module__ == outcomes.__name__
         self.waiting += counts
         self.most = max(self.most, self.waiting)
         try:
@@ -78,3 +79,30 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
     await waits
     await written.all_written()
     assert deliveries(db)[1]["due_at_us"] == START_US + recovery.BREATH_US, "not hours later, by the programme"
+
+
+@pytest.mark.parametrize(("hours", "state", "written"), [(1, "waiting", [False]), (73, "parked", [False, True])])
+async def test_the_end_of_a_programme_waits_for_the_disk_however_few_attempts_it_had(
+    account: int, db: Database, runtime: Runtime, hours: int, state: str, written: list[bool]
+) -> None:
+    durable: list[bool] = []
+
+    class Watched(Counted):
+        async def write(self, fn: Fn[T], **options: Any) -> T:
+            durable.append(options.get("durable", True))
+            return await super().write(fn, **options)
+
+    number = rent_now(runtime, account, "http://127.0.0.1:9/")
+    await receive(runtime, (number, "in vain"))
+    (work,) = db.write_now(
+        lambda tx: deliver.claim(
+            tx, now_us=START_US, wall_us=START_US, lease_us=LEASE_US, limit=9, except_destinations=[]
+        )
+    )
+    begun_us = START_US - hours * 3_600_000_000
+    watched = outcomes.Outcomes(replace(runtime, db=cast(Database, Watched(db))))
+    await watched.posted(
+        structs.replace(work, first_attempt_us=begun_us), Outcome(None, "no answer"), Verdict.RETRY, answered=()
+    )
+    await watched.all_written()
+    assert (durable, [row["state"] for row in deliveries(db)], len(attempts(db))) == (written, [state], 1)

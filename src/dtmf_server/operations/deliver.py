@@ -174,12 +174,13 @@ class Failed(Struct, frozen=True):
     answered_meanwhile: bool = False  # the destination took another delivery while this one was under way
 
 
-def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int) -> None:
-    """They did not arrive: tried again by the programme, or parked with an event when the programme is over."""
+def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int) -> bool:
+    """They did not arrive: tried again by the programme, or parked with an event when the programme is over. Whether any
+    was parked."""
     accounts.hold(tx, *{one.work.account_id for one in failed})
     attempted = outbox.attempted(tx, {one.work.id: one.work.attempts for one in failed})
     probe_us = now_us + backoff.PROBE_S * 1_000_000
-    retries, to_probe = list[Retry](), dict[str, None]()
+    retries, to_probe, any_ended = list[Retry](), dict[str, None](), False
     for one in failed:
         work, row = one.work, attempted.get(one.work.id)
         if row is not None and (_has_moved(row, work) or _is_asked_for(row, work)):
@@ -187,6 +188,7 @@ def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int
             continue
         due_us = _next_due_us(tx, one, now_us=now_us)
         if due_us is None:
+            any_ended = True
             park(tx, work, reason=one.attempt.reason, attempt=one.attempt, now_us=now_us, rest_us=rest_us)
         elif row is not None:
             retries.append(Retry(row, due_us, one.attempt))
@@ -197,6 +199,7 @@ def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int
     outbox.retry(tx, retries)
     for destination in to_probe:
         recovery.probe(tx, destination, by_us=probe_us)
+    return any_ended
 
 
 def _next_due_us(tx: Tx, failed: Failed, *, now_us: int) -> int | None:

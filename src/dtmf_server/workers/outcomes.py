@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable, Container
 from contextlib import suppress
+from functools import partial
 
 from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.core.backoff import Verdict
@@ -25,7 +26,10 @@ from dtmf_server.workers.together import Together
 WITHOUT_DATABASE_PAUSE_S = 0.5
 FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # in one transaction, and until the next: a next attempt is seconds away
 ALONE_AT_ONCE = 4
-EARLY = 3  # failures of a programme that end in nothing but a next attempt, whatever Retry-After was asked for
+
+
+class _Ends(Exception):
+    """A programme is over, which is told in an event: that waits for the disk."""
 
 
 class Outcomes:
@@ -99,7 +103,7 @@ class Outcomes:
     async def _write_failed(self, failed: list[tuple[Work, Outcome, Container[int]]]) -> None:
         """Writes down what failed at about the same time, and is attempted again."""
 
-        def write(tx: Tx) -> None:
+        def write(tx: Tx, *, may_end: bool) -> None:
             now_us = self._runtime.clock.now_us(tx)
             attempts = [
                 _failed(
@@ -107,10 +111,15 @@ class Outcomes:
                 )
                 for work, outcome, answered in failed
             ]
-            deliver.not_delivered(tx, attempts, now_us=now_us, rest_us=self._runtime.settings.rest_us)
+            ended = deliver.not_delivered(tx, attempts, now_us=now_us, rest_us=self._runtime.settings.rest_us)
+            if ended and not may_end:
+                raise _Ends
 
-        # What is forgotten is attempted again; not so the end of a programme, which is told in an event.
-        await self._runtime.db.write(write, durable=not all(_is_early(work) for work, _, _ in failed))
+        try:
+            # What is forgotten is attempted again.
+            await self._runtime.db.write(partial(write, may_end=False), durable=False)
+        except _Ends:
+            await self._runtime.db.write(partial(write, may_end=True))
 
     async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
         """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
@@ -139,10 +148,6 @@ class Outcomes:
 
 def _failed(work: Work, verdict: Verdict, attempt: Attempt, retry_after_s: int | None, answered: bool) -> Failed:
     return Failed(work, verdict, attempt, retry_after_s, random.random(), answered)  # noqa: S311 - jitter is no secret
-
-
-def _is_early(work: Work) -> bool:
-    return work.kind != "test" and work.attempts - work.attempts_before <= EARLY
 
 
 def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:
