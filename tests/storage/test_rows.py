@@ -1,9 +1,11 @@
-"""One row goes into a table another way than many do on PostgreSQL, and is the same there; ids come in the rows' order."""
+"""One row goes into a table another way than many do, and many go by some at a time on SQLite: each is the same there; ids
+come in the rows' order."""
 
 import pytest
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database
+from dtmf_server.storage.dialect import WRITTEN_AT_ONCE
 from harness import START_US, open_account
 
 COLUMNS = ("account_id", "at_us", "kind", "message_id", "data")
@@ -33,3 +35,16 @@ def test_a_row_is_stored_and_changed_as_it_is(db: Database, count: int, at_us: i
     stored = db.read_now(lambda tx: tx.all("SELECT at_us, kind, message_id, data FROM events WHERE data = :d", d=data))
     found = sorted((row["kind"], row["at_us"], row["message_id"], row["data"]) for row in stored)
     assert found == [("first", at_us, None, data)] * count + [("second", at_us + 1, None, data)] * count
+
+
+@pytest.mark.parametrize(
+    "count", [1, 2, 3, WRITTEN_AT_ONCE - 1, WRITTEN_AT_ONCE, WRITTEN_AT_ONCE + 1, 3 * WRITTEN_AT_ONCE]
+)
+def test_each_row_has_its_own_change(db: Database, count: int) -> None:
+    account = open_account(db)
+    rows = [(account, START_US + n, "first", None, "{}") for n in range(count + 1)]
+    *ids, other = db.write_now(lambda tx: tx.add(schema.events, COLUMNS, rows))
+    changes = [(id_, f"second {id_}") for id_ in ids]
+    db.write_now(lambda tx: tx.update(schema.events, ("id", "kind"), changes))
+    stored = db.read_now(lambda tx: tx.all("SELECT id, kind FROM events WHERE id >= :first ORDER BY id", first=ids[0]))
+    assert [(row["id"], row["kind"]) for row in stored] == [*changes, (other, "first")]
