@@ -45,6 +45,10 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._done: asyncio.Future[None] | None = None  # of the exchange under way, or of the last one
         self._keeps = False
+        self._parser = HttpResponseParser(self)  # of one reply after another: none follows one that was broken off
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
 
     @property
     def is_reusable(self) -> bool:
@@ -58,10 +62,6 @@ class Connection(asyncio.Protocol):
             raise NoReply(_CLOSED)
         self._reply, self._room, self._parts, self._keeps = reply, READ_BYTES, PARTS, False
         self._has_length, self._retry_after = False, b""
-        self._parser = HttpResponseParser(self)
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
         self._done = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         await self._done

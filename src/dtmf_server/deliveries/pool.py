@@ -3,14 +3,12 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from dtmf_server.core.destination import Destination
-from dtmf_server.deliveries.connection import Connection
+from dtmf_server.deliveries.connection import Connection, Reply
 from dtmf_server.deliveries.resolver import VettingResolver
 
 NEXT_ADDRESS_S = 0.25  # how long an address is waited for before the next one is tried too (RFC 8305 §5)
@@ -39,9 +37,9 @@ class Pool:
         self._idle = 0
         self._sweep: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def connection(self, destination: Destination, dialled: list[str]) -> AsyncIterator[Connection]:
-        """A connection for one exchange; `dialled` gets the addresses that were. Raises OSError."""
+    async def exchange(self, destination: Destination, request: bytes, reply: Reply, dialled: list[str]) -> None:
+        """One exchange over a connection to the destination; `dialled` gets the addresses that were. Raises OSError and
+        NoReply."""
         key = destination.scheme, destination.host, destination.port
         host = self._hosts.get(key)
         if host is None:
@@ -51,7 +49,7 @@ class Pool:
             async with host.free, self._free:
                 connection = self._kept(host) or await self._dial(destination, dialled)
                 try:
-                    yield connection
+                    await connection.exchange(request, reply)
                 finally:
                     self._put_back(host, connection)
         finally:

@@ -127,11 +127,8 @@ class Poster:
         """Fills `reply` with what the receiver says, and gives the reason in words."""
         dialled: list[str] = []
         try:
-            async with (
-                asyncio.timeout(self._bounds.deadline_s),
-                self._pool.connection(destination, dialled) as connection,
-            ):
-                await connection.exchange(request, reply)
+            async with asyncio.timeout(self._bounds.deadline_s):
+                await self._pool.exchange(destination, request, reply, dialled)
         except TimeoutError:
             if reply.status is None:
                 return f"no answer within {self._bounds.deadline_s:g} s"
