@@ -44,7 +44,7 @@ def lock(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
 
 def hold(tx: Tx, *account_ids: int) -> None:
     """Locks accounts until the transaction ends: what others do to them is either seen or still to come."""
-    tx.all("SELECT id FROM accounts WHERE id IN @ids ORDER BY id @LOCK", ids=sorted(account_ids))
+    tx.hold("SELECT id FROM accounts WHERE id IN @ids ORDER BY id", ids=sorted(account_ids))
 
 
 def load(tx: Tx, account_id: int) -> Account:

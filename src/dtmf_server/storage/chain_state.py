@@ -10,7 +10,7 @@ def load(tx: Tx) -> Row | None:
 
 def hold(tx: Tx) -> None:
     """Holds the row until the transaction ends: whose a deposit is and how it stands changes in one place at a time."""
-    tx.one("SELECT id FROM chain_state @LOCK")
+    tx.hold("SELECT id FROM chain_state")
 
 
 def fix(tx: Tx, *, network: str, descriptor: str) -> Row:

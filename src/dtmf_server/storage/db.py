@@ -46,6 +46,11 @@ class Tx:
         count: int = self._cursor.rowcount
         return count
 
+    def hold(self, statement: str, **parameters: Any) -> None:
+        """Locks the rows that the statement finds until the transaction ends; where one writer has them all, nothing."""
+        if self._dialect.locks_rows:
+            self._cursor.execute(self._dialect.render(f"{statement} @LOCK"), self._dialect.bind(parameters))
+
     def insert(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Inserts all rows at once."""
         if rows:

@@ -34,6 +34,7 @@ class Dialect(Protocol):
     """What a transaction needs from its engine."""
 
     name: str
+    locks_rows: bool  # rows have to be locked, since others write too
 
     def render(self, statement: str) -> str:
         """The statement in the engine's own spelling."""
@@ -64,6 +65,7 @@ class SQLite:
     """The dialect of SQLite 3.35 or later."""
 
     name = "sqlite"
+    locks_rows = False
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
@@ -157,6 +159,7 @@ class PostgreSQL:
     """The dialect of PostgreSQL 14 or later, through psycopg 3."""
 
     name = "postgresql"
+    locks_rows = True
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:

@@ -77,8 +77,10 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
     """Those of the deliveries (id: attempts) whose last attempt is still that one. They wait, leased; or the renter had
     them parked while they were under way."""
     rows = tx.all(
-        "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts, attempts_before FROM deliveries"
-        " WHERE id IN @ids AND state IN ('waiting', 'parked') ORDER BY id @LOCK",
+        "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts, attempts_before,"
+        " EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind AND o.state = 'waiting'"
+        "  AND o.id <> d.id) AS has_others_in_line"
+        " FROM deliveries d WHERE id IN @ids AND state IN ('waiting', 'parked') ORDER BY id @LOCK",
         ids=sorted(attempts),
     )
     return [row for row in rows if row["attempts"] == attempts[row["id"]]]
@@ -141,7 +143,7 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
         tx,
         [_logged(row, attempt) for row in rows if (attempt := by_id[row["id"]].attempt) is not None],
     )
-    lines.move_up(tx, {(row["rental_id"], row["kind"]) for row in ours}, now_us=now_us)
+    lines.move_up(tx, {(row["rental_id"], row["kind"]) for row in ours if row["has_others_in_line"]}, now_us=now_us)
     return ours
 
 

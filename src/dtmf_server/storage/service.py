@@ -26,7 +26,7 @@ def initialise(tx: Tx, *, mode: str, webhook_key: bytes, now_us: int) -> bool:
 
 def lock(tx: Tx) -> None:
     """Holds the service's row until the transaction ends: what only one process may do at a time."""
-    tx.one("SELECT id FROM service @LOCK")
+    tx.hold("SELECT id FROM service")
 
 
 def webhook_key(tx: Tx) -> bytes:
