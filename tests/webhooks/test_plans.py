@@ -2,7 +2,7 @@
 
 from dtmf import DTMF
 from dtmf_server.operations import deliver
-from dtmf_server.storage import due, lines
+from dtmf_server.storage import lines, outbox
 from dtmf_server.storage.db import Database, Tx
 from webhooks.receiver import Receiver
 from webhooks.steps import plan_of, rent, settle, states
@@ -28,7 +28,7 @@ def test_a_line_is_looked_up_by_itself(dtmf: DTMF, db: Database, receiver: Recei
 
 
 def test_what_is_due_is_found_by_its_time(db: Database) -> None:
-    for ask in (lambda tx: due.first_due(tx, wall_us=1), lambda tx: due.is_due(tx, now_us=1)):
+    for ask in (lambda tx: outbox.first_due(tx, wall_us=1), lambda tx: outbox.is_due(tx, now_us=1)):
         plan = plan_of(db, ask)
         assert "ix_deliveries_due" in plan
         assert "SCAN deliveries'" not in plan and "Seq Scan on deliveries" not in plan

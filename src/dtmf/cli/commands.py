@@ -30,7 +30,7 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "More": [
         ("sandbox", "let an SMS or coins arrive, let time pass", "dtmf.cli.sandbox:sandbox"),
-        ("completion", "print the completion of your shell", "dtmf.cli.completion:completion"),
+        ("completion", "print the completion of your shell", "dtmf.cli.app:completion"),
     ],
 }
 NAMES = [name for several in COMMANDS.values() for name, _, _ in several]

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.operations import deposit, meter, retention, sandbox
+from dtmf_server.operations import deposit, meter, sandbox
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import deposits, due
+from dtmf_server.storage import deposits, outbox
 from dtmf_server.storage.db import Tx
 
 CATCH_UP_TIMEOUT_S = 60.0
@@ -18,10 +18,10 @@ async def run_what_is_due(runtime: Runtime) -> None:
     settings, clock = runtime.settings, runtime.clock
     while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
         pass
-    while await runtime.db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+    while await runtime.db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
         pass
     await chain_followed(runtime)
-    await _until(runtime, "deliveries", lambda tx: not due.is_due(tx, now_us=clock.now_us(tx)))
+    await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))
 
 
 async def chain_followed(runtime: Runtime) -> None:

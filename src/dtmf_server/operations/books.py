@@ -16,9 +16,9 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
-from dtmf_server.storage import accounts, entries, events, numbers, rentals
+from dtmf_server.storage import accounts, entries, events, messages, numbers, rentals
 from dtmf_server.storage.accounts import Account
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.entries import Transfer
 from dtmf_server.storage.events import Event
 
@@ -248,3 +248,15 @@ def open_books(tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int)
     books = Books(tx, account_ids, now_us=now_us, rest_us=rest_us)
     yield books
     books.close()
+
+
+def fail_message(tx: Tx, books: Books, message: Row, *, reason: str) -> None:
+    """The message will not arrive: its cost goes back, in open books."""
+    account_id, message_id = message["account_id"], message["id"]
+    messages.set_status(tx, message_id, status="failed", reason=reason)
+    if message["cost"]:
+        ref = str(message_id)
+        books.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
+        messages.refund(tx, message_id)
+    data = {"status": "failed", "reason": reason}
+    books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from dtmf_server.core.arrival import Receipt
-from dtmf_server.core.receipt_refs import canonical, spellings
+from dtmf_server.core.arrival import Receipt, canonical, spellings
 from dtmf_server.operations import send
 from dtmf_server.storage import submissions
 from dtmf_server.storage.db import Row, Tx

@@ -3,8 +3,8 @@
 from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable, NumberNotRented
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.operations import account, refund
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations import account
+from dtmf_server.operations.books import fail_message, open_books
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 
@@ -59,7 +59,7 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
                 books.note(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
                 begun = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
                 if begun is not None and begun["status"] == "queued":
-                    refund.fail(tx, books, begun, reason=ACTION_CHANGED)
+                    fail_message(tx, books, begun, reason=ACTION_CHANGED)
     return live_rental(tx, account_id, e164, now_us=now_us)
 
 

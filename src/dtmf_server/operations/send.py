@@ -4,8 +4,7 @@ from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, Num
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.sms import segments as count_segments
-from dtmf_server.operations import refund
-from dtmf_server.operations.books import Books, open_books
+from dtmf_server.operations.books import Books, fail_message, open_books
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import lines, messages, numbers, schema
 from dtmf_server.storage.db import Row, Tx
@@ -117,7 +116,7 @@ def _move_on(
         if message["status"] not in from_status:
             return
         if to_status == "failed":
-            refund.fail(tx, books, message, reason=reason or "")
+            fail_message(tx, books, message, reason=reason or "")
             return
         messages.set_status(tx, message_id, status=to_status)
         books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, {"status": to_status}))

@@ -178,3 +178,53 @@ def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str)
         now_us=now_us,
         reason=reason,
     )
+
+
+def redirect_events(tx: Tx, account_id: int, *, destination: str, now_us: int) -> None:
+    """Waiting events follow the account's changed webhook; those that have failed try it at once."""
+    waiting = "account_id = :account_id AND kind = 'event' AND state = 'waiting'"
+    tx.run(
+        f"UPDATE deliveries SET destination = :destination WHERE {waiting}",
+        account_id=account_id,
+        destination=destination,
+    )
+    tx.run(
+        f"UPDATE deliveries SET due_at_us = :now_us WHERE {waiting}"
+        " AND attempts > 0 AND due_at_us > :now_us AND leased_until_us IS NULL",
+        account_id=account_id,
+        now_us=now_us,
+    )
+    tx.notify("deliveries")
+
+
+def park_events(tx: Tx, account_id: int, *, now_us: int, reason: str) -> list[Row]:
+    """Parks the events that wait: nothing is lost, and each can be replayed."""
+    return tx.all(
+        "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL, reason = :reason"
+        " WHERE account_id = :account_id AND kind = 'event' AND state = 'waiting'"
+        " RETURNING id, account_id, message_id, kind",
+        account_id=account_id,
+        now_us=now_us,
+        reason=reason,
+    )
+
+
+def first_due(tx: Tx, *, wall_us: int) -> tuple[int | None, int]:
+    """When the next delivery that nobody holds is due, None without one; and the offset of the sandbox's clock."""
+    row = tx.one(
+        "SELECT clock_offset_us, (SELECT due_at_us FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0"
+        "  AND (leased_until_us IS NULL OR leased_until_us <= :wall_us) ORDER BY due_at_us LIMIT 1) AS due_at_us"
+        " FROM service",
+        wall_us=wall_us,
+    )
+    return (row["due_at_us"], row["clock_offset_us"]) if row else (None, 0)
+
+
+def is_due(tx: Tx, *, now_us: int) -> bool:
+    """Whether anything that is due has not been attempted."""
+    row = tx.one(
+        "SELECT 1 FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0 AND due_at_us <= :now_us"
+        " UNION ALL SELECT 1 FROM deliveries WHERE state = 'waiting' AND leased_until_us IS NOT NULL LIMIT 1",
+        now_us=now_us,
+    )
+    return row is not None

@@ -1,4 +1,4 @@
-"""Signing up, in and out. A token is shown once; what the browser keeps is a cookie, never the token."""
+"""The first page; signing up, in and out. A token is shown once; what the browser keeps is a cookie, never the token."""
 
 import re
 import secrets
@@ -10,7 +10,7 @@ from dtmf_server.core import token
 from dtmf_server.core.errors import Refusal, SignupClosed
 from dtmf_server.operations import account, sessions
 from dtmf_server.operations.sessions import UnknownToken
-from dtmf_server.storage import web_sessions
+from dtmf_server.storage import numbers, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, pages, visits
 from dtmf_server.web.forms import Form
@@ -30,6 +30,17 @@ class NotPrivate(Refusal):
     """Signing in would send your session in clear over the network: open this site with https."""
 
     status, code, title = 403, "not_private", "Not over http"
+
+
+@get("/")
+async def get_landing(request: Request) -> Response[Any]:
+    """What this is, what it costs, and how to begin."""
+    return await visits.welcome(request, "landing.html", prices)
+
+
+def prices(tx: Tx, _now_us: int) -> dict[str, Any]:
+    """The catalog."""
+    return {"mobile": numbers.groups_of_type(tx, "mobile"), "local": numbers.groups_of_type(tx, "local")}
 
 
 @get("/sign-up")
@@ -157,4 +168,7 @@ def _next(address: str) -> str:
     return address if _PATH.fullmatch(address) and not address.startswith("/sign-") else "/messages"
 
 
-ROUTES = [get_sign_up, post_sign_up, get_sign_in, post_sign_in, get_sign_in_link, post_sign_in_link, post_sign_out]
+ROUTES = [
+    *(get_landing, get_sign_up, post_sign_up, get_sign_in, post_sign_in),
+    *(get_sign_in_link, post_sign_in_link, post_sign_out),
+]

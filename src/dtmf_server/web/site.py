@@ -12,7 +12,6 @@ from dtmf_server.web import (
     deliveries,
     errors,
     export,
-    landing,
     live,
     messages,
     number,
@@ -29,7 +28,6 @@ WRONG_TOKENS = 10  # at once, from one address; then one in half a minute
 WRONG_TOKENS_PER_SECOND = 1 / 30
 
 _PAGES = [
-    landing,
     live,
     sign_in,
     messages,
