@@ -115,8 +115,8 @@ FAULTS = [
     ),
     Fault(
         "operations/receive.py",
-        '            if books.is_live(rental["account_id"], rental["id"])\n',
-        "",
+        ' if books.is_live(rental["account_id"], rental["id"])}',
+        "}",
         "an SMS is stored and charged after the money ran out",
     ),
     Fault(

@@ -30,18 +30,16 @@ def receive_many(
     Each costs `min(price, what is left)` and is never withheld for lack of funds. `handover` takes what is to be posted.
     """
     e164s = sorted({sms.to for sms in inbound})
-    with open_books(tx, rentals.accounts_of_numbers(tx, e164s), now_us=now_us, rest_us=rest_us) as books:
-        # Read now that the accounts are ours: nobody changes a rental's action or end any more.
-        rented = {
-            e164: rental
-            for e164, rental in rentals.live_by_numbers(tx, e164s).items()
-            if books.is_live(rental["account_id"], rental["id"])
-        }
+    live = rentals.live_by_numbers(tx, e164s)
+    with open_books(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as books:
+        if tx.others_write:  # now that the accounts are ours nobody changes a rental's action or end any more
+            live = rentals.live_by_numbers(tx, e164s)
+        rented = {e164: rental for e164, rental in live.items() if books.is_live(rental["account_id"], rental["id"])}
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.draw_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))
         new = [
-            (NewDelivery(rental["account_id"], rental["id"], id_, rental["action"], rental["destination"]), sms, rental)
+            (_delivery(rental, id_), sms, rental)
             for id_, (sms, rental) in zip(ids, accepted, strict=True)
             if rental["action"] is not None
         ]
@@ -54,6 +52,17 @@ def receive_many(
         service.count_stray_messages(tx, stray)
     remaining = iter(ids)
     return [next(remaining) if sms.to in rented else None for sms in inbound]
+
+
+def _delivery(rental: Row, message_id: int) -> NewDelivery:
+    return NewDelivery(
+        rental["account_id"],
+        rental["id"],
+        message_id,
+        rental["action"],
+        rental["destination"],
+        is_line_busy=bool(rental["is_line_busy"]),
+    )
 
 
 def _store(tx: Tx, books: Books, accepted: list[tuple[int, tuple[Inbound, Row]]]) -> None:

@@ -46,9 +46,14 @@ class Tx:
         count: int = self._cursor.rowcount
         return count
 
+    @property
+    def others_write(self) -> bool:
+        """Whether what was read may be another now, unless it was locked."""
+        return self._dialect.others_write
+
     def hold(self, statement: str, **parameters: Any) -> None:
-        """Locks the rows that the statement finds until the transaction ends; where one writer has them all, nothing."""
-        if self._dialect.locks_rows:
+        """Locks the rows that the statement finds until the transaction ends, where others write."""
+        if self.others_write:
             self._cursor.execute(self._dialect.render(f"{statement} @LOCK"), self._dialect.bind(parameters))
 
     def insert(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
@@ -151,6 +156,8 @@ class Wakeups:
 
     def notify(self, topics: set[str]) -> None:
         """Sets the events of these topics, from any thread; each loop is called once."""
+        if self._listeners.keys().isdisjoint(topics):  # who begins to listen now looks at the tables afterwards
+            return
         woken: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
         with self._lock:
             for topic in topics:

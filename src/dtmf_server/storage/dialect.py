@@ -34,7 +34,7 @@ class Dialect(Protocol):
     """What a transaction needs from its engine."""
 
     name: str
-    locks_rows: bool  # rows have to be locked, since others write too
+    others_write: bool  # while a transaction is under way
 
     def render(self, statement: str) -> str:
         """The statement in the engine's own spelling."""
@@ -65,7 +65,7 @@ class SQLite:
     """The dialect of SQLite 3.35 or later."""
 
     name = "sqlite"
-    locks_rows = False
+    others_write = False
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
@@ -87,9 +87,11 @@ class SQLite:
             cursor.execute(_sqlite_insert(table.name, columns, len(some)), [*chain.from_iterable(some)])
 
     def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
-        """The same, under the next ids."""
-        ids = self.draw_ids(cursor, table, len(rows))
-        self.insert(cursor, table, ("id", *columns), [(id_, *row) for id_, row in zip(ids, rows, strict=True)])
+        """The same; the rows of a statement get ids one after another, of which the driver knows the last."""
+        ids: list[int] = []
+        for some in _in_powers_of_two(rows):
+            self.insert(cursor, table, columns, some)
+            ids += range(cursor.lastrowid - len(some) + 1, cursor.lastrowid + 1)
         return ids
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
@@ -159,7 +161,7 @@ class PostgreSQL:
     """The dialect of PostgreSQL 14 or later, through psycopg 3."""
 
     name = "postgresql"
-    locks_rows = True
+    others_write = True
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:

@@ -31,6 +31,7 @@ class NewDelivery(Struct, frozen=True):
     kind: str
     destination: str
     event_id: int | None = None
+    is_line_busy: bool | None = None  # somebody stands in its line; None: nobody has looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ _ADDED = (
 
 def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...]]:
     """What is stored of new deliveries."""
-    busy = _busy_lines(tx, {(d.rental_id, d.kind) for d in new})
+    busy = {(d.rental_id, d.kind) for d in new if d.is_line_busy}
+    busy |= _busy_lines(tx, {(d.rental_id, d.kind) for d in new if d.is_line_busy is None})
     _hurry_heads(tx, busy, now_us=now_us)
     rows = []
     for d in new:

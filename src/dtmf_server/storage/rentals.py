@@ -36,17 +36,13 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     )
 
 
-def accounts_of_numbers(tx: Tx, e164s: list[str]) -> set[int]:
-    """Who rents these numbers now."""
-    rows = tx.all("SELECT account_id FROM rentals WHERE e164 IN @e164s AND ended_at_us IS NULL", e164s=e164s)
-    return {row["account_id"] for row in rows}
-
-
 def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
-    """The live rental of each of these numbers that has one, with what its account signs webhooks with."""
+    """The live rental of each of these numbers that has one, with what its account signs webhooks with, and whether
+    somebody stands in the line of its action."""
     rows = tx.all(
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, a.webhook_version,"
-        " a.webhook_rotated_wall_us FROM rentals r JOIN accounts a ON a.id = r.account_id"
+        " a.webhook_rotated_wall_us, EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
+        "  AND d.state = 'waiting') AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 IN @e164s AND r.ended_at_us IS NULL",
         e164s=e164s,
     )

@@ -16,9 +16,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 GROUP_COMMIT_MAX = 256  # functions in one transaction: bounds how long the first of them waits
 READERS = 4
+STILL_S = 0.01  # how long an event loop may stand still
 SYNC_WITHIN_S = 0.2  # how long what need not be durable may be left to the next that has to be
 
 
@@ -178,8 +179,9 @@ class SQLiteDatabase:
                 durable = any(job.durable for job in batch) or self._is_to_sync()
                 self._wait_for_disk(cursor, durable=durable)
                 cursor.execute("BEGIN IMMEDIATE")
-                for job in batch:
-                    topics |= self._run_in_savepoint(cursor, job)
+                with _undisturbed(batch):
+                    for job in batch:
+                        topics |= self._run_in_savepoint(cursor, job)
                 if durable and self._sync_by_s is not None:
                     cursor.execute("PRAGMA user_version = 0")  # a commit that writes nothing would sync nothing
                 cursor.execute("COMMIT")
@@ -221,6 +223,24 @@ class SQLiteDatabase:
             return set()
         cursor.execute("RELEASE job")
         return tx.topics
+
+
+@contextmanager
+def _undisturbed(batch: list[_Job]) -> Iterator[None]:
+    """The event loop that waits for the batch stands still for up to `STILL_S`.
+
+    The driver lets go of the interpreter at each step of a statement. Where a loop has other work, getting it back takes
+    longer than the steps do, and both come to their ends later than one after the other.
+    """
+    loop = next((job.loop for job in batch if job.loop is not None), None)
+    done = threading.Event()
+    if loop is not None:
+        with suppress(RuntimeError):  # it is closed: nobody waits any more
+            loop.call_soon_threadsafe(done.wait, STILL_S)
+    try:
+        yield
+    finally:
+        done.set()
 
 
 class _translated:
