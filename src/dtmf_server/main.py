@@ -23,7 +23,9 @@ from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.deliveries.elsewhere import Elsewhere, new_event_loop
 from dtmf_server.deliveries.post import Poster
+from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import sandbox
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
@@ -89,8 +91,8 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
 @asynccontextmanager
 async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) -> AsyncIterator[None]:
     """Runs every worker of the service until the block ends; a sandbox without carriers simulates one."""
-    async with Poster(sandbox=runtime.settings.sandbox) as poster:
-        supervisor = asyncio.create_task(supervise(_workers(runtime, poster, carriers)))
+    async with _webhooks(runtime, carriers) as webhooks:
+        supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers)))
         try:
             yield
         finally:
@@ -100,7 +102,19 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
             runtime.outbox = None
 
 
-def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> dict[str, Worker]:
+@asynccontextmanager
+async def _webhooks(runtime: Runtime, carriers: Sequence[Carrier]) -> AsyncIterator[Here | Elsewhere]:
+    """Who posts: where carriers may bring thousands of SMS a second, and there is a processor for it, another process."""
+    sandbox = runtime.settings.sandbox
+    if carriers and (os.cpu_count() or 1) > 1:
+        async with Elsewhere(sandbox=sandbox) as elsewhere:
+            yield elsewhere
+    else:
+        async with Poster(sandbox=sandbox) as poster:
+            yield Here(poster, sandbox=sandbox)
+
+
+def _workers(runtime: Runtime, webhooks: Here | Elsewhere, carriers: Sequence[Carrier]) -> dict[str, Worker]:
     """Deliveries run in every process; the carriers' links, the chain and the meter in one at a time."""
     db = runtime.db
     guard = ClockGuard(runtime.clock.wall_us)  # of now: whether the clock jumps while others are waited for is seen too
@@ -121,7 +135,7 @@ def _workers(runtime: Runtime, poster: Poster, carriers: Sequence[Carrier]) -> d
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
     routes = Routes(carriers)
-    outbox = runtime.outbox = Outbox(runtime, poster, routes)
+    outbox = runtime.outbox = Outbox(runtime, webhooks, routes)
     return {
         "outbox": outbox.run,
         "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes)),
@@ -230,12 +244,3 @@ async def _serve(
             await server.serve(sockets=[listener])
         else:
             await stop.wait()
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where there is one."""
-    with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415 - not on every platform
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()

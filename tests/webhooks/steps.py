@@ -10,10 +10,11 @@ import pytest
 from dtmf import DTMF
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.deliveries.post import Poster
+from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import rent as rent_operations
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import due
+from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
@@ -114,11 +115,11 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 @asynccontextmanager
 async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[Outbox]:
     """Runs the outbox's worker until the block ends."""
-    outbox = Outbox(runtime, poster, Routes([]))
+    delivers = Outbox(runtime, Here(poster, sandbox=runtime.settings.sandbox), Routes([]))
     async with poster:
-        worker = asyncio.create_task(outbox.run())
+        worker = asyncio.create_task(delivers.run())
         try:
-            yield outbox
+            yield delivers
         finally:
             worker.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -131,7 +132,7 @@ async def settled(runtime: Runtime, *, within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while True:
             woken.clear()
-            if not await runtime.db.read(lambda tx: due.is_due(tx, now_us=runtime.clock.now_us(tx))):
+            if not await runtime.db.read(lambda tx: outbox.is_due(tx, now_us=runtime.clock.now_us(tx))):
                 break
             await woken.wait()
     runtime.db.wakeups.unlisten(woken)

@@ -11,6 +11,7 @@ from dtmf import DTMF
 from dtmf.errors import NotFoundError
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries.post import Poster
+from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import deliver
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many
@@ -234,7 +235,9 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
 
 async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: Database, runtime: Runtime) -> None:
     number = rent_now(runtime, account, "http://127.0.0.1:9/")
-    await Outbox(runtime, Poster(sandbox=True), Routes([])).write(storing(runtime, (number, "text")))
+    await Outbox(runtime, Here(Poster(sandbox=True), sandbox=True), Routes([])).write(
+        storing(runtime, (number, "text"))
+    )
     assert [(row["state"], row["leased_until_us"], row["attempts"]) for row in deliveries(db)] == [("waiting", None, 0)]
 
 

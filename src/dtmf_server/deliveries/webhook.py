@@ -1,6 +1,7 @@
 """The webhook: what is posted, and where."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -29,28 +30,35 @@ class Posted(Protocol):
     def destination(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Webhooks, posted by this process itself."""
+
+    poster: Poster
+    sandbox: bool
+
+    async def post(self, sms: Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+        """One POST of the SMS to its webhook, signed with each secret (Standard Webhooks).
+
+        The URL is vetted again: what was allowed when it was set may not be any more.
+        """
+        try:
+            parsed = destination.parse(sms.destination, sandbox=self.sandbox)
+        except ValueError as error:
+            return Outcome(status=None, reason=str(error))
+        content = body(sms)
+        id_ = f"dlv_{sms.id}"  # the same for every attempt: what a receiver tells repeats by
+        signatures = [sign(secret, id=id_, timestamp=timestamp_s, body=content) for secret in secrets]
+        headers = {
+            "webhook-id": id_,
+            "webhook-timestamp": str(timestamp_s),
+            "webhook-signature": " ".join(signatures),
+        }
+        return await self.poster.post(parsed, content, headers)
+
+
 def body(sms: Posted) -> bytes:
     """The documented JSON body, exactly: id, e164, sender, content; or an event's."""
     if sms.kind == "event":
         return sms.text.encode()
     return msgspec.json.encode({"id": sms.message_id, "e164": sms.e164, "sender": sms.sender, "content": sms.text})
-
-
-async def post(poster: Poster, sms: Posted, *, secrets: Sequence[str], timestamp_s: int, sandbox: bool) -> Outcome:
-    """One POST of the SMS to its webhook, signed with each secret (Standard Webhooks).
-
-    The URL is vetted again: what was allowed when it was set may not be any more.
-    """
-    try:
-        parsed = destination.parse(sms.destination, sandbox=sandbox)
-    except ValueError as error:
-        return Outcome(status=None, reason=str(error))
-    content = body(sms)
-    id_ = f"dlv_{sms.id}"  # the same for every attempt: what a receiver tells repeats by
-    signatures = [sign(secret, id=id_, timestamp=timestamp_s, body=content) for secret in secrets]
-    headers = {
-        "webhook-id": id_,
-        "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": " ".join(signatures),
-    }
-    return await poster.post(parsed, content, headers)

@@ -16,12 +16,13 @@ from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.deliveries import webhook
-from dtmf_server.deliveries.post import Outcome, Poster
+from dtmf_server.deliveries.elsewhere import Elsewhere, Ended
+from dtmf_server.deliveries.post import Outcome
+from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import deliver, forward
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
-from dtmf_server.storage import due, outbox, service
+from dtmf_server.storage import outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.lines import Lease
 from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
@@ -47,8 +48,8 @@ SLOW_US = 1_000_000  # an attempt that took this long and had no answer was wait
 class Outbox:
     """One process's deliveries."""
 
-    def __init__(self, runtime: Runtime, poster: Poster, routes: Routes) -> None:
-        self._runtime, self._poster, self._routes = runtime, poster, routes
+    def __init__(self, runtime: Runtime, webhooks: Here | Elsewhere, routes: Routes) -> None:
+        self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
         self._pace: Pace[Work] = Pace()
         self._leased: deque[Work] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -217,7 +218,7 @@ class Outbox:
     async def _until_due_s(self) -> float:
         """Until when nothing is due, in seconds from now; 0 if something is."""
         clock = self._runtime.clock
-        due_us, offset_us = await self._runtime.db.glance(lambda tx: due.first_due(tx, wall_us=clock.wall_us()))
+        due_us, offset_us = await self._runtime.db.glance(lambda tx: outbox.first_due(tx, wall_us=clock.wall_us()))
         if due_us is None:
             return LOOK_AGAIN_S
         return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, LOOK_AGAIN_S))
@@ -237,6 +238,8 @@ class Outbox:
         under_way.add(work.id)
         try:
             await self._note(work, await self._exchange(work))
+        except Ended:  # nobody knows whether it arrived: it goes there again, under the same id
+            await self._give_back([work], after_us=DEFER_US)
         finally:
             under_way.discard(work.id)
             self._answered_meanwhile.discard(work.id)
@@ -250,15 +253,10 @@ class Outbox:
             work.webhook_version, rotated_wall_us=work.webhook_rotated_wall_us, wall_us=wall_us
         )
         secrets = [webhook_secret.derive(self._key, account_id=work.account_id, version=v) for v in versions]
-        answered, in_vain = False, False
+        answered: bool | None = None
+        in_vain = False
         try:
-            outcome = await webhook.post(
-                self._poster,
-                work,
-                secrets=secrets,
-                timestamp_s=wall_us // 1_000_000,
-                sandbox=self._runtime.settings.sandbox,
-            )
+            outcome = await self._webhooks.post(work, secrets=secrets, timestamp_s=wall_us // 1_000_000)
             answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
             in_vain = outcome.status is None and outcome.duration_us >= SLOW_US
         finally:

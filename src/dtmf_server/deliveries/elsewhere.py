@@ -1,0 +1,251 @@
+"""Webhooks posted from a process of its own: an interpreter does one thing at a time, and what a carrier brings need not
+wait for signatures, requests and replies.
+
+Both ends of a socket send frames: a length, and so many octets of MessagePack. What is to be posted goes one way, what
+came of it the other. The process ends with the socket, and so with whoever started it, however that ended. When it is the
+one that ends, or says nothing any more, what it had under way is given back, and the next one is started.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, cast
+
+import msgspec
+
+from dtmf_server.deliveries import webhook
+from dtmf_server.deliveries.post import Outcome, Poster
+
+log = logging.getLogger("dtmf.outbox")
+
+LENGTH_BYTES = 4
+NICE = 5  # storing what a carrier brings comes first: the carrier waits for that
+ANSWERS_PAUSE_S = 0.002  # nobody waits for one of them; each frame wakes the other side
+RESTART_S, STOP_S = 1.0, 5.0
+LOOK_S, SILENT_S = 5.0, 30.0  # an attempt ends by 15 s: a process that has not told of it by twice that is stuck
+_START = "import sys; from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+
+
+class Ended(Exception):
+    """The process ended before it said what came of a post."""
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A post: what of a delivery is needed for it, and what it is signed with."""
+
+    place: int  # by which its answer is known
+    id: int
+    kind: str
+    message_id: int
+    e164: str
+    sender: str
+    text: str
+    destination: str
+    secrets: Sequence[str]
+    timestamp_s: int
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What came of it, or the traceback of an error of ours."""
+
+    place: int
+    outcome: Outcome | str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_asked = msgspec.msgpack.Decoder(Asked).decode
+_answered = msgspec.msgpack.Decoder(Answered).decode
+
+
+class _Frames(asyncio.Protocol):
+    """One end of the socket. What is sent within `pause_s` is written together."""
+
+    def __init__(self, received: Callable[[bytes], object], *, pause_s: float = 0.0) -> None:
+        self._received, self._pause_s = received, pause_s
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self._buffer = bytearray()
+        self._out: list[bytes] = []
+
+    def send(self, item: Any) -> None:
+        """Sends it soon, with others."""
+        frame = _encode(item)
+        if not self._out:
+            self._loop.call_later(self._pause_s, self._flush)
+        self._out += (len(frame).to_bytes(LENGTH_BYTES, "big"), frame)
+
+    def _flush(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Cuts what comes into frames."""
+        self._buffer += data
+        at = 0
+        while len(self._buffer) - at >= LENGTH_BYTES:
+            end = at + LENGTH_BYTES + int.from_bytes(self._buffer[at : at + LENGTH_BYTES], "big")
+            if len(self._buffer) < end:
+                break
+            self._received(bytes(self._buffer[at + LENGTH_BYTES : end]))
+            at = end
+        del self._buffer[:at]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other end has gone."""
+        self.lost.set_result(None)
+
+
+class Elsewhere:
+    """Webhooks, posted by a process of its own. An async context manager; otherwise as `webhook.Here`."""
+
+    def __init__(self, *, sandbox: bool) -> None:
+        self._sandbox = sandbox
+        self._process: subprocess.Popen[bytes]
+        self._frames: _Frames
+        self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}  # since when, the oldest first
+        self._place = 0
+
+    @property
+    def pid(self) -> int:
+        """Of the process that posts now."""
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        self._frames.transport.abort()
+        await asyncio.to_thread(_end, self._process)
+
+    async def post(self, sms: webhook.Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+        """One POST of the SMS to its webhook. Raises Ended if nobody can tell what came of it."""
+        if self._frames.lost.done():
+            raise Ended("the process that posts webhooks is being started")
+        self._place = place = self._place + 1
+        what = (sms.id, sms.kind, sms.message_id, sms.e164, sms.sender, sms.text, sms.destination)
+        self._frames.send(Asked(place, *what, secrets, timestamp_s))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+        self._waiting[place] = loop.time(), answer
+        try:
+            return await answer
+        finally:
+            del self._waiting[place]
+
+    def _told(self, frame: bytes) -> None:
+        """Tells who waits."""
+        answered = _answered(frame)
+        _, answer = self._waiting.get(answered.place, (0.0, None))
+        if answer is None or answer.done():
+            return
+        if isinstance(answered.outcome, str):
+            answer.set_exception(RuntimeError(f"in the process that posts:\n{answered.outcome}"))
+        else:
+            answer.set_result(answered.outcome)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                # -P: not from the folder we happen to be in.
+                command = [sys.executable, "-P", "-c", _START, "sandbox" if self._sandbox else "live"]
+                # Two milliseconds, so not worth a thread.
+                self._process = subprocess.Popen(command, stdin=theirs.fileno())  # noqa: ASYNC220, S603 - our own code
+            loop = asyncio.get_running_loop()
+            _, self._frames = await loop.create_connection(lambda: _Frames(self._told), sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+
+    async def _keep(self) -> None:
+        """Starts it anew whenever it ends, until cancelled."""
+        while True:
+            while not (await asyncio.wait([self._frames.lost], timeout=LOOK_S))[0]:
+                if self._is_stuck():
+                    self._process.kill()
+            for _, answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(Ended("the process that posts webhooks ended"))
+            await asyncio.to_thread(_end, self._process)
+            log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
+            await asyncio.sleep(RESTART_S)
+            try:
+                await self._start()
+            except OSError as error:  # no memory, no file left: it is tried again
+                log.error("the process that posts webhooks can't be started: %s", error)
+
+    def _is_stuck(self) -> bool:
+        """Whether a post has been waited for much longer than any takes."""
+        oldest_s, _ = next(iter(self._waiting.values()), (None, None))
+        return oldest_s is not None and asyncio.get_running_loop().time() - oldest_s > SILENT_S
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Waits for its end, which the end of its socket brings about."""
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+async def _serve(*, sandbox: bool) -> None:
+    under_way: set[asyncio.Task[None]] = set()
+
+    def begin(frame: bytes) -> None:
+        task = asyncio.create_task(post(_asked(frame)))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    async def post(asked: Asked) -> None:
+        outcome: Outcome | str
+        try:
+            outcome = await webhooks.post(asked, secrets=asked.secrets, timestamp_s=asked.timestamp_s)
+        except Exception:  # whatever it is, the other side must not wait for ever
+            outcome = traceback.format_exc()
+        frames.send(Answered(asked.place, outcome))
+
+    async with Poster(sandbox=sandbox) as poster:
+        webhooks = webhook.Here(poster, sandbox=sandbox)
+        frames = _Frames(begin, pause_s=ANSWERS_PAUSE_S)
+        await asyncio.get_running_loop().create_connection(lambda: frames, sock=socket.socket(fileno=0))
+        await frames.lost
+
+
+def main(*, sandbox: bool) -> None:
+    """Posts what it is asked to over standard input, which is a socket, until that ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for whoever started us, and whose end is ours
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(NICE)
+    gc.freeze()  # as in the process that started us
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(sandbox=sandbox))
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where there is one."""
+    with suppress(ImportError):
+        import uvloop  # noqa: PLC0415 - not on every platform
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
