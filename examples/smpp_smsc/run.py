@@ -67,6 +67,7 @@ def start(stack: ExitStack, command: list[str]) -> subprocess.Popen[str]:
     """A process that ends with the example."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     stack.enter_context(process)
+    stack.callback(process.communicate)  # reads what it says at its end
     stack.callback(process.terminate)
     return process
 

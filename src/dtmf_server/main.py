@@ -106,12 +106,17 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
 async def _webhooks(runtime: Runtime, carriers: Sequence[Carrier]) -> AsyncIterator[Here | Elsewhere]:
     """Who posts: where carriers may bring thousands of SMS a second, and there is a processor for it, another process."""
     sandbox = runtime.settings.sandbox
-    if carriers and (os.cpu_count() or 1) > 1:
+    if carriers and processors() > 1:
         async with Elsewhere(sandbox=sandbox) as elsewhere:
             yield elsewhere
     else:
         async with Poster(sandbox=sandbox) as poster:
             yield Here(poster, sandbox=sandbox)
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _workers(runtime: Runtime, webhooks: Here | Elsewhere, carriers: Sequence[Carrier]) -> dict[str, Worker]:

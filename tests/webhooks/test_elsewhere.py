@@ -17,8 +17,9 @@ from deliveries.receiver import OK, receiving, refused_port
 from dtmf.webhook import verify
 from dtmf_server import main
 from dtmf_server.carriers.simulator import SimulatedCarrier
+from dtmf_server.core.errors import CannotStart
 from dtmf_server.deliveries import elsewhere
-from dtmf_server.deliveries.elsewhere import Asked, Elsewhere, Ended
+from dtmf_server.deliveries.elsewhere import BROKEN_OFF, Asked, Elsewhere, NotThere
 from dtmf_server.deliveries.post import Outcome, Poster
 from dtmf_server.deliveries.webhook import Here
 from dtmf_server.runtime import Runtime
@@ -67,8 +68,9 @@ def has_ended(pid: int) -> bool:
 
 async def until_restarted(webhooks: Elsewhere, before: int) -> None:
     async with asyncio.timeout(30):
-        while webhooks._frames.lost.done() or webhooks.pid == before:  # noqa: ASYNC110 - it tells nobody
+        while webhooks.pid == before:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
+        await webhooks._is_there.wait()
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -148,27 +150,81 @@ async def test_a_process_that_is_killed_takes_no_sms_with_it(
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
     assert receiver.contents == ["under way"]
-    assert [row["attempts"] for row in deliveries(db)] == [1], "one that nobody made is not counted"
-    assert len(attempts(db)) == 1
+    assert [row["attempts"] for row in deliveries(db)] == [2]
+    assert [row["reason"] for row in attempts(db)] == ["the attempt was broken off", "the receiver answered 200"]
+
+
+async def test_while_there_is_no_process_nothing_is_attempted(
+    account: int,
+    db: Database,
+    runtime: Runtime,
+    receiver: Receiver,
+    wall: FakeWall,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(elsewhere, "AWAITED_S", 0.01)
+    number = rent_now(runtime, account, receiver.url)
+    async with Elsewhere(sandbox=True) as webhooks:
+        worker = asyncio.create_task(Outbox(runtime, webhooks, Routes([])).run())
+        before = webhooks.pid
+        monkeypatch.setattr(elsewhere, "RESTART_S", 3600.0)
+        webhooks._is_there.clear()  # as between its end and the next one's start
+        with pytest.raises(NotThere):
+            await webhooks.post(asked(receiver.url), secrets=SECRETS, timestamp_s=0)
+        await receive(runtime, (number, "meanwhile"))
+        async with asyncio.timeout(30):
+            while deliveries(db)[0]["leased_until_us"] is not None:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("waiting", 0)]
+        webhooks._is_there.set()
+        async with asyncio.timeout(30):
+            while states(db) != ["delivered"]:
+                wall.advance(seconds=1)
+                await asyncio.sleep(0.05)
+        assert webhooks.pid == before
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+    assert receiver.contents == ["meanwhile"]
+    assert [row["attempts"] for row in deliveries(db)] == [1]
 
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elsewhere, "LOOK_S", 0.1)
-    monkeypatch.setattr(elsewhere, "SILENT_S", 0.5)
+    monkeypatch.setattr(elsewhere, "LOOK_S", 0.05)
     async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
-        with pytest.raises(Ended):
-            await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)
-        with pytest.raises(Ended, match="being started"):
-            await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)
-        await until_restarted(webhooks, before)
-        assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
+        assert await webhooks.post(sms, secrets=SECRETS, timestamp_s=0) == BROKEN_OFF
+        assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200, "it waits for the next one"
+        assert webhooks.pid != before
     assert has_ended(before)
     assert has_ended(webhooks.pid), "it ends with the block"
 
 
-async def test_one_that_can_not_be_started_again_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "LOOK_S", 0.05)
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(2.0)
+        writer.write(OK)
+
+    async with receiving(slow) as receiving_slowly, receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
+        before = webhooks.pid
+        waits = asyncio.create_task(
+            webhooks.post(asked(f"http://127.0.0.1:{receiving_slowly.port}/"), secrets=SECRETS, timestamp_s=0)
+        )
+        while not waits.done():
+            await webhooks.post(asked(f"http://127.0.0.1:{receiver.port}/"), secrets=SECRETS, timestamp_s=0)
+            await asyncio.sleep(0.05)
+        assert (await waits).status == 200
+        assert webhooks.pid == before
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "too many open files"), RuntimeError("no thread"), MemoryError()]
+)
+async def test_one_that_can_not_be_started_again_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     monkeypatch.setattr(elsewhere, "RESTART_S", 0.05)
     async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
         before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
@@ -176,7 +232,7 @@ async def test_one_that_can_not_be_started_again_is_tried_again(monkeypatch: pyt
         def fails_once(*command: Any, **options: Any) -> Any:
             if not failed.is_set():
                 failed.set()
-                raise OSError(errno.EMFILE, "too many open files")
+                raise error
             return start(*command, **options)
 
         monkeypatch.setattr(subprocess, "Popen", fails_once)
@@ -185,6 +241,19 @@ async def test_one_that_can_not_be_started_again_is_tried_again(monkeypatch: pyt
         sms = asked(f"http://127.0.0.1:{receiver.port}/")
         assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
         assert failed.is_set()
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit(3)", "import time; time.sleep(60)"])
+async def test_a_service_whose_second_process_does_not_come_up_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(elsewhere, "_START", program)
+    monkeypatch.setattr(elsewhere, "START_S", 1.0)
+    webhooks = Elsewhere(sandbox=True)
+    with pytest.raises(CannotStart, match="posts webhooks"):
+        await webhooks.__aenter__()
+    webhooks._process.kill()
+    webhooks._process.wait()
 
 
 def test_it_ends_with_who_started_it_however_that_ended() -> None:
@@ -214,7 +283,7 @@ async def test_a_service_with_carriers_posts_from_another_process_where_there_is
     async def is_ours(_: str) -> bool:
         return False
 
-    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(main, "processors", lambda: processors)
     async with main._webhooks(runtime, [SimulatedCarrier(is_ours=is_ours)]) as webhooks:
         assert isinstance(webhooks, kind)
     async with main._webhooks(runtime, []) as webhooks:

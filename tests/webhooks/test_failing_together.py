@@ -12,7 +12,7 @@ from dtmf_server.core.backoff import Verdict
 from dtmf_server.deliveries.post import Bounds, Outcome, Poster
 from dtmf_server.operations import deliver
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import recovery
+from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Fn
 from dtmf_server.workers import outcomes
 from dtmf_server.workers.outbox import LEASE_US
@@ -78,7 +78,7 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
     answered.add(works[1].id)
     await waits
     await written.all_written()
-    assert deliveries(db)[1]["due_at_us"] == START_US + recovery.BREATH_US, "not hours later, by the programme"
+    assert deliveries(db)[1]["due_at_us"] == START_US + outbox.BREATH_US, "not hours later, by the programme"
 
 
 @pytest.mark.parametrize(("hours", "state", "written"), [(1, "waiting", [False]), (73, "parked", [False, True])])

@@ -3,7 +3,7 @@ wait for signatures, requests and replies.
 
 Both ends of a socket send frames: a length, and so many octets of MessagePack. What is to be posted goes one way, what
 came of it the other. The process ends with the socket, and so with whoever started it, however that ended. When it is the
-one that ends, or says nothing any more, what it had under way is given back, and the next one is started.
+one that ends, or says nothing any more, what it had under way counts as attempts that failed, and the next one is started.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from typing import Any, Self, cast
 
 import msgspec
 
+from dtmf_server.core.errors import CannotStart
 from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Outcome, Poster
 
@@ -30,13 +32,16 @@ log = logging.getLogger("dtmf.outbox")
 LENGTH_BYTES = 4
 NICE = 5  # storing what a carrier brings comes first: the carrier waits for that
 ANSWERS_PAUSE_S = 0.002  # nobody waits for one of them; each frame wakes the other side
-RESTART_S, STOP_S = 1.0, 5.0
-LOOK_S, SILENT_S = 5.0, 30.0  # an attempt ends by 15 s: a process that has not told of it by twice that is stuck
+START_S, STOP_S = 10.0, 5.0
+RESTART_S, RESTART_MAX_S, STEADY_S = 0.5, 30.0, 60.0  # the pause doubles until one has lived for so long
+AWAITED_S = 4.0  # how long a post waits for a process to be there
+LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
+BROKEN_OFF = Outcome(None, "the attempt was broken off")
 _START = "import sys; from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
 
 
-class Ended(Exception):
-    """The process ended before it said what came of a post."""
+class NotThere(Exception):
+    """There is no process to post with, so nothing was posted."""
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -55,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What came of it, or the traceback of an error of ours."""
+    """What came of it, or the traceback of an error of ours. At place 0: the process is there."""
 
     place: int
     outcome: Outcome | str
@@ -116,8 +121,10 @@ class Elsewhere:
         self._sandbox = sandbox
         self._process: subprocess.Popen[bytes]
         self._frames: _Frames
-        self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}  # since when, the oldest first
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
         self._place = 0
+        self._is_there = asyncio.Event()
+        self._has_told = False  # since the last look
 
     @property
     def pid(self) -> int:
@@ -125,7 +132,10 @@ class Elsewhere:
         return self._process.pid
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        try:
+            await self._start()
+        except NotThere:
+            raise CannotStart("the process that posts webhooks does not start; what it printed says why") from None
         self._keeper = asyncio.create_task(self._keep())
         return self
 
@@ -138,15 +148,18 @@ class Elsewhere:
         await asyncio.to_thread(_end, self._process)
 
     async def post(self, sms: webhook.Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
-        """One POST of the SMS to its webhook. Raises Ended if nobody can tell what came of it."""
-        if self._frames.lost.done():
-            raise Ended("the process that posts webhooks is being started")
+        """One POST of the SMS to its webhook. Raises NotThere."""
+        if not self._is_there.is_set():
+            try:
+                async with asyncio.timeout(AWAITED_S):
+                    await self._is_there.wait()
+            except TimeoutError:
+                raise NotThere from None
         self._place = place = self._place + 1
         what = (sms.id, sms.kind, sms.message_id, sms.e164, sms.sender, sms.text, sms.destination)
         self._frames.send(Asked(place, *what, secrets, timestamp_s))
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Outcome] = loop.create_future()
-        self._waiting[place] = loop.time(), answer
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting[place] = answer
         try:
             return await answer
         finally:
@@ -155,7 +168,10 @@ class Elsewhere:
     def _told(self, frame: bytes) -> None:
         """Tells who waits."""
         answered = _answered(frame)
-        _, answer = self._waiting.get(answered.place, (0.0, None))
+        self._has_told = True
+        if not answered.place:
+            self._is_there.set()
+        answer = self._waiting.get(answered.place)
         if answer is None or answer.done():
             return
         if isinstance(answered.outcome, str):
@@ -164,6 +180,7 @@ class Elsewhere:
             answer.set_result(answered.outcome)
 
     async def _start(self) -> None:
+        """Starts a process. Raises OSError, and NotThere if it says nothing."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -176,28 +193,41 @@ class Elsewhere:
         except BaseException:
             ours.close()
             raise
+        there: asyncio.Future[Any] = asyncio.create_task(self._is_there.wait())
+        await asyncio.wait([there, self._frames.lost], timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+        there.cancel()
+        if not self._is_there.is_set():
+            self._frames.transport.abort()
+            raise NotThere
 
     async def _keep(self) -> None:
         """Starts it anew whenever it ends, until cancelled."""
+        pause_s = RESTART_S
         while True:
-            while not (await asyncio.wait([self._frames.lost], timeout=LOOK_S))[0]:
-                if self._is_stuck():
-                    self._process.kill()
-            for _, answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(Ended("the process that posts webhooks ended"))
-            await asyncio.to_thread(_end, self._process)
-            log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
-            await asyncio.sleep(RESTART_S)
+            started_s = time.monotonic()
             try:
+                await self._until_lost()
+                log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
+                await asyncio.sleep(pause_s)
                 await self._start()
-            except OSError as error:  # no memory, no file left: it is tried again
-                log.error("the process that posts webhooks can't be started: %s", error)
+            except Exception:  # no memory, no file, no thread left: it is tried again
+                log.exception("the process that posts webhooks can't be started")
+                await asyncio.sleep(pause_s)
+            pause_s = RESTART_S if time.monotonic() - started_s > STEADY_S else min(2 * pause_s, RESTART_MAX_S)
 
-    def _is_stuck(self) -> bool:
-        """Whether a post has been waited for much longer than any takes."""
-        oldest_s, _ = next(iter(self._waiting.values()), (None, None))
-        return oldest_s is not None and asyncio.get_running_loop().time() - oldest_s > SILENT_S
+    async def _until_lost(self) -> None:
+        """Returns once the process has ended, by itself or because it said nothing any more."""
+        silent = 0
+        while not (await asyncio.wait([self._frames.lost], timeout=LOOK_S))[0]:
+            silent = 0 if self._has_told or not self._waiting else silent + 1
+            self._has_told = False
+            if silent >= SILENT_LOOKS:
+                self._process.kill()
+        self._is_there.clear()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_result(BROKEN_OFF)
+        await asyncio.to_thread(_end, self._process)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -229,6 +259,7 @@ async def _serve(*, sandbox: bool) -> None:
         webhooks = webhook.Here(poster, sandbox=sandbox)
         frames = _Frames(begin, pause_s=ANSWERS_PAUSE_S)
         await asyncio.get_running_loop().create_connection(lambda: frames, sock=socket.socket(fileno=0))
+        frames.send(Answered(0, ""))
         await frames.lost
 
 
@@ -236,7 +267,8 @@ def main(*, sandbox: bool) -> None:
     """Posts what it is asked to over standard input, which is a socket, until that ends."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for whoever started us, and whose end is ours
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICE)
+    with suppress(OSError):  # a sandbox around us may not allow it
+        os.nice(NICE)
     gc.freeze()  # as in the process that started us
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(sandbox=sandbox))

@@ -9,7 +9,7 @@ from msgspec import Struct
 from dtmf_server.core import backoff
 from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import accounts, events, lines, messages, outbox, recovery, rentals
+from dtmf_server.storage import accounts, events, lines, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.storage.lines import Lease, NewDelivery
@@ -160,7 +160,7 @@ def delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: int) -
     ended = [Ended(work.id, work.attempts, attempt, None) for work, attempt in arrived]
     done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}
     answered = sorted({work.destination for work, _ in arrived if work.id in done})
-    recovery.make_all_due(tx, answered, now_us=now_us)
+    outbox.make_all_due(tx, answered, now_us=now_us)
 
 
 class Failed(Struct, frozen=True):
@@ -198,7 +198,7 @@ def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int
             to_probe[work.destination] = None
     outbox.retry(tx, retries)
     for destination in to_probe:
-        recovery.probe(tx, destination, by_us=probe_us)
+        outbox.probe(tx, destination, by_us=probe_us)
     return any_ended
 
 
@@ -218,7 +218,7 @@ def _next_due_us(tx: Tx, failed: Failed, *, now_us: int) -> int | None:
         others_wait=may_be_long and lines.is_longer(tx, work.rental_id, work.kind),
     )
     if due_us is not None and failed.answered_meanwhile:
-        return min(due_us, now_us + recovery.BREATH_US)
+        return min(due_us, now_us + outbox.BREATH_US)
     return due_us
 
 

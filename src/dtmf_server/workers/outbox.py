@@ -16,7 +16,7 @@ from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.deliveries.elsewhere import Elsewhere, Ended
+from dtmf_server.deliveries.elsewhere import Elsewhere, NotThere
 from dtmf_server.deliveries.post import Outcome
 from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import deliver, forward
@@ -238,7 +238,7 @@ class Outbox:
         under_way.add(work.id)
         try:
             await self._note(work, await self._exchange(work))
-        except Ended:  # nobody knows whether it arrived: it goes there again, under the same id
+        except NotThere:  # for the moment
             await self._give_back([work], after_us=DEFER_US)
         finally:
             under_way.discard(work.id)

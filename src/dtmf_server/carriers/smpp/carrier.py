@@ -20,6 +20,7 @@ from dtmf_server.core.arrival import Arrival, Part, Receipt
 from dtmf_server.core.sms_text import decode
 
 _DIGEST_SIZE = 16
+_NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); what an SMSC sends beyond is in the digest
 _TAKEN_MAX = 10_000
 
 
@@ -151,7 +152,7 @@ def _digest(arrived: Arrived) -> str:
     digests each row would have a page to itself, and so in the log too."""
     unsequenced = arrived.frame[4:8] + arrived.frame[HEADER_SIZE:]
     digest = hashlib.blake2b(unsequenced, digest_size=_DIGEST_SIZE).hexdigest()
-    return f"{arrived.body.destination_addr} {digest}"
+    return f"{arrived.body.destination_addr[:_NUMBER_MAX]} {digest}"
 
 
 def _endpoint(smsc: Smsc, bind: str) -> Endpoint:
