@@ -25,6 +25,7 @@ _OWNER = {
     "tokens": "{row}.account_id",
 }
 _SCAN = re.compile(rf"\bSCAN ({'|'.join(_OWNER)})\b|\bSeq Scan on ({'|'.join(_OWNER)})\b")
+_MORE_ROWS = re.compile(r"(VALUES (\([?, ]+\)))(, \2)+")
 
 
 @dataclass(slots=True)
@@ -90,12 +91,13 @@ class _Explaining:
         return self._cursor.executemany(statement, rows)
 
     def _explain(self, statement: str, parameters: Any) -> None:
-        if statement in self._plans:
+        shown = _MORE_ROWS.sub(r"\1, …", statement)  # however many rows, the plan is the same
+        if shown in self._plans:
             return
         how = "EXPLAIN QUERY PLAN " if self._is_sqlite else "EXPLAIN (COSTS OFF) "
         self._cursor.execute(how + statement, parameters)
         steps = [tuple(dict(row).values())[-1] for row in self._cursor.fetchall()]
-        self._plans[statement] = [re.sub(r"\{[^}]*\}", "{…}", step) for step in steps]
+        self._plans[shown] = [re.sub(r"\{[^}]*\}", "{…}", step) for step in steps]
 
 
 def _watch(tx: Tx) -> None:
