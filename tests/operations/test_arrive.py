@@ -8,7 +8,7 @@ import pytest
 from dtmf_server.core.arrival import Arrival, Part, Place, Receipt
 from dtmf_server.core.sms_text import Coding
 from dtmf_server.operations import arrive, rent, verify
-from dtmf_server.storage import carriers, parts
+from dtmf_server.storage import arrivals, carriers, parts
 from dtmf_server.storage.db import Database
 from harness import DAY_US, START_US, give_coins, open_account
 
@@ -283,6 +283,14 @@ def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
     assert forget() == 1
     desk.wall_us += 4 * DAY_US
     assert forget() == 1
+
+
+def test_thousands_are_forgotten_in_portions(desk: Desk) -> None:
+    many = arrivals.FORGOTTEN_AT_ONCE + 1
+    desk.answered(desk.brings(*(desk.sms(str(n)) for n in range(many))))
+    desk.wall_us += 121 * SECOND_US
+    forgotten = [desk.db.write_now(lambda tx: arrive.forget(tx, wall_us=desk.wall_us)) for _ in range(3)]
+    assert forgotten == [many - 1, 1, 0]
 
 
 def test_a_batch_that_breaks_leaves_nothing_of_itself(desk: Desk) -> None:

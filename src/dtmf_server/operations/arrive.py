@@ -74,7 +74,7 @@ def give_up_parts(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_u
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
-    """How many arrivals were forgotten that cannot come again."""
+    """How many arrivals were forgotten that cannot come again; call again until 0."""
     return arrivals.forget(
         tx, answered_before_us=wall_us - ANSWERED_KEPT_US, stored_before_us=wall_us - UNANSWERED_KEPT_US
     )

@@ -6,6 +6,8 @@ from dtmf_server.core.redelivery import Stored
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
 
+FORGOTTEN_AT_ONCE = 500  # what comes meanwhile must not wait for thousands
+
 
 def stored(tx: Tx, carrier: str, digests: list[str]) -> dict[str, list[Stored]]:
     """What was stored with these digests, oldest first."""
@@ -39,9 +41,11 @@ def answered(tx: Tx, ids: Sequence[int], *, wall_us: int) -> None:
 
 
 def forget(tx: Tx, *, answered_before_us: int, stored_before_us: int) -> int:
-    """How many were forgotten that cannot come again any more."""
+    """How many were forgotten that cannot come again any more, up to `FORGOTTEN_AT_ONCE`."""
     return tx.run(
-        "DELETE FROM arrivals WHERE answered_wall_us < :answered_before_us OR stored_wall_us < :stored_before_us",
+        "DELETE FROM arrivals WHERE id IN (SELECT id FROM arrivals WHERE answered_wall_us < :answered_before_us"
+        " OR stored_wall_us < :stored_before_us ORDER BY id LIMIT :limit)",
         answered_before_us=answered_before_us,
         stored_before_us=stored_before_us,
+        limit=FORGOTTEN_AT_ONCE,
     )

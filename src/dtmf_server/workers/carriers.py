@@ -102,13 +102,13 @@ class _Desk:
 
     async def keep_parts(self) -> None:
         """Delivers what never became whole, and forgets what can't come again."""
-        db, clock, forgotten_us = self._runtime.db, self._runtime.clock, 0
+        clock, forgotten_us = self._runtime.clock, 0
         while True:
             await asyncio.sleep(LOOK_S)
             await _unless_away(self._give_up_parts)
             if clock.wall_us() - forgotten_us > FORGET_S * 1_000_000:
                 forgotten_us = clock.wall_us()
-                await _unless_away(lambda: db.write(lambda tx: _forget(tx, wall_us=clock.wall_us())))
+                await _unless_away(self._forget)
 
     def _store(
         self,
@@ -133,6 +133,12 @@ class _Desk:
             rest_us=settings.rest_us,
             handover=handover,
         )
+
+    async def _forget(self) -> None:
+        wall_us = self._runtime.clock.wall_us()
+        # What a power cut brings back is forgotten again.
+        while await self._runtime.db.write(lambda tx: _forget(tx, wall_us=wall_us), durable=False):
+            pass
 
     async def _write_answers(self) -> None:
         notes, self._answered = self._answered, []
