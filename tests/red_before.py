@@ -1,0 +1,89 @@
+"""Show that each regression test fails, by its assertion, on the version before its fix.
+
+    python tests/red_before.py REVISION [pytest arguments]
+
+Check REVISION out into a temporary worktree, put the tests of this tree into it, and run those marked
+`@pytest.mark.regression("slug")` there. Each marked test must fail by an assertion in at least one of its cases: a test
+that passes proves nothing, and one that stops at an import or a fixture does not test what it says. The exit status is 1
+if one of them does.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MARKER = "markers=regression(slug): fails by its assertion before the fix"
+ASSERTED = ("AssertionError", "assert ", "Failed: DID NOT RAISE", "ExceptionGroup: multiple assertion failures")
+
+
+def check_out(revision: str, folder: Path) -> None:
+    """A worktree of the revision with the tests of this tree."""
+    git("worktree", "add", "--quiet", "--detach", str(folder), revision)
+    shutil.rmtree(folder / "tests")
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+
+
+def git(*arguments: str) -> None:
+    """Runs git in this tree."""
+    subprocess.run(["git", *arguments], check=True, cwd=ROOT)
+
+
+def run_marked(folder: Path, arguments: list[str]) -> ElementTree.Element:
+    """The results of the marked tests in that folder, as JUnit's XML."""
+    report = folder / "report.xml"
+    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--tb=short", "-m", "regression", "-o", MARKER]
+    command += ["-o", "junit_family=xunit2", f"--junitxml={report}", "--numprocesses=2", "--dist=worksteal", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(command, check=False, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    return ElementTree.parse(report).getroot()
+
+
+def verdicts(report: ElementTree.Element) -> dict[str, list[str]]:
+    """Of each test, without the brackets of its parameters, what each of its cases did."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for case in report.iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name', '').partition('[')[0]}"
+        failure, error = case.find("failure"), case.find("error")
+        if error is not None:
+            found[name].append(f"error: {error.get('message', '')[:120]}")
+        elif failure is None:
+            found[name].append("passed")
+        else:
+            message = failure.get("message", "")
+            red = message.startswith(ASSERTED)
+            found[name].append("red" if red else f"failed elsewhere: {message[:120]}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0 if every marked test is red by its assertion."""
+    if not arguments:
+        print(__doc__)
+        return 2
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "before"
+        check_out(arguments[0], folder)
+        try:
+            found = verdicts(run_marked(folder, arguments[1:]))
+        finally:
+            git("worktree", "remove", "--force", str(folder))
+    proofs = {name: "red" in cases for name, cases in found.items()}
+    for name, cases in sorted(found.items()):
+        others = sorted(set(cases) - {"red"})
+        print(
+            f"{'red  ' if proofs[name] else 'NOT  '} {name} ({cases.count('red')} of {len(cases)})",
+            *others,
+            sep="\n      ",
+        )
+    print(f"{sum(proofs.values())} of {len(proofs)} tests fail by their assertion on {arguments[0]}")
+    return 0 if proofs and all(proofs.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
