@@ -59,8 +59,14 @@ async def get_live(request: Request) -> ASGIResponse:
 
 
 async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
-    """The session is looked up again each time: it may have ended."""
-    return await visits.glance_as(runtime, cookie, partial(_page, after=after, limit=limit))
+    """The next page. Each stream looks its session up again, which may have ended; all streams of one account at one
+    position share the read of the page."""
+    visit = await visits.glance_as(runtime, cookie, lambda _, visit: visit)
+
+    async def read() -> list[Sent]:
+        return await runtime.db.glance(partial(_page, visit=visit, after=after, limit=limit))
+
+    return await live.together((runtime.db, visit.account_id, after, limit), read)
 
 
 def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:

@@ -78,6 +78,13 @@ environment.globals |= {
 }
 
 
+def warm_up() -> None:
+    """Load what the first SMS on an open page needs, so that it is not shown later than the others."""
+    _code("")
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+
+
 def fragment(template: str, **context: Any) -> str:
     """A piece of a page."""
     return environment.get_template(template).render(context)
