@@ -24,6 +24,7 @@ T = TypeVar("T")
 Request = litestar.Request[Any, Any, State]
 
 KEY_MAX = 255
+CALLER = "dtmf.caller"  # in the state of a request that is carried out only for the bearer of a token
 
 
 class Caller(Struct, frozen=True):
@@ -47,6 +48,7 @@ def bearer(request: Request) -> bytes:
         raise Unauthenticated
     if not token.is_well_formed(value):
         raise Unauthenticated("this is no token of ours: was it copied whole? It is 'dtmf_' and 36 letters and digits")
+    request.scope["state"][CALLER] = True
     return token.sha256(value)
 
 

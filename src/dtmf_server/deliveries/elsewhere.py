@@ -26,6 +26,7 @@ import msgspec
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Outcome, Poster
+from dtmf_server.log import limit_strangers, setup
 
 log = logging.getLogger("dtmf.outbox")
 
@@ -269,6 +270,8 @@ def main(*, sandbox: bool) -> None:
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # a sandbox around us may not allow it
         os.nice(NICE)
+    setup("WARNING")  # what a receiver does to asyncio's transports is logged there
+    limit_strangers()
     gc.freeze()  # as in the process that started us
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(sandbox=sandbox))
