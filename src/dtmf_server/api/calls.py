@@ -154,9 +154,9 @@ class Json:
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def answer(status: int, value: object = None, *, secret: bool = False) -> Answer:
-    """A successful answer with a JSON body, or without one."""
-    return Answer(status, None if value is None else wire.encode(value), secret)
+def answer(status: int, value: object = None, *, secret: bool = False, rental_id: int | None = None) -> Answer:
+    """A successful answer with a JSON body, or without one. `rental_id`: of the rental whose texts the body shows."""
+    return Answer(status, None if value is None else wire.encode(value), secret, rental_id)
 
 
 def respond(answer: Answer) -> Response[Any]:

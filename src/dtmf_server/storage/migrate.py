@@ -76,7 +76,13 @@ def _own_sqlite_transactions(connection: object, _record: object) -> None:
     """The driver begins nothing by itself; foreign keys are off while tables are rebuilt, and checked at the end."""
     connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection behind SQLAlchemy's type
     cursor = connection.cursor()  # type: ignore[attr-defined]  # the same
-    for pragma in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = OFF"):
+    for pragma in (
+        "busy_timeout = 60000",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = OFF",
+        "secure_delete = ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
