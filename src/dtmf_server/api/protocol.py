@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from dtmf_server.api.one_write import OneWrite
 from dtmf_server.api.problems import new_request_id, problem
+from dtmf_server.log import request_id
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -116,6 +117,10 @@ class Protocol(HttpToolsProtocol):
         self._in_head, self._in_body, self._unfinished, self._head_bytes = True, False, True, 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, without the blanks after its value, which the parser leaves there."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         """Its head is whole; one too large is refused even if it came in one piece."""
         self._in_head = False
@@ -188,7 +193,9 @@ class Protocol(HttpToolsProtocol):
             _withdraw(self.cycle)
             self.pipeline = deque(each for each in self.pipeline if each[0] is not self.cycle)
         id_ = new_request_id()
-        log.info(f"{status} to a request that could not be read: %s", detail, extra={"request_id": id_})
+        reset = request_id.set(id_)
+        log.info(f"{status} to a request that could not be read: %s", detail)
+        request_id.reset(reset)
         response = problem(status, code=code, title=title, detail=detail, members={"request_id": id_})
         body = response.content
         head = [
