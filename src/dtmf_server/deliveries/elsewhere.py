@@ -26,7 +26,6 @@ import msgspec
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.deliveries import webhook
 from dtmf_server.deliveries.post import Outcome, Poster
-from dtmf_server.log import limit_strangers, setup
 
 log = logging.getLogger("dtmf.outbox")
 
@@ -38,7 +37,11 @@ RESTART_S, RESTART_MAX_S, STEADY_S = 0.5, 30.0, 60.0  # the pause doubles until 
 AWAITED_S = 4.0  # how long a post waits for a process to be there
 LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
 BROKEN_OFF = Outcome(None, "the attempt was broken off")
-_START = "import sys; from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+# Its log is the service's: masked, and limited where a receiver can cause lines.
+_START = (
+    "import sys; from dtmf_server import log; log.setup('WARNING'); log.limit_strangers();"
+    "from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+)
 
 
 class NotThere(Exception):
@@ -270,8 +273,6 @@ def main(*, sandbox: bool) -> None:
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # a sandbox around us may not allow it
         os.nice(NICE)
-    setup("WARNING")  # what a receiver does to asyncio's transports is logged there
-    limit_strangers()
     gc.freeze()  # as in the process that started us
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(sandbox=sandbox))
