@@ -30,6 +30,7 @@ def replies(url: str, *pieces: bytes) -> bytes:
 
 
 def taken_apart(reply: bytes) -> tuple[int, dict[str, str], bytes]:
+    assert reply.startswith(b"HTTP/1.1 "), reply
     head, _, body = reply.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
