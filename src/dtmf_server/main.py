@@ -14,7 +14,7 @@ from functools import partial
 
 import uvicorn
 
-from dtmf_server import metrics
+from dtmf_server import log, metrics
 from dtmf_server.api.app import create_app
 from dtmf_server.api.protocol import Protocol
 from dtmf_server.bitcoin.chain import Chain
@@ -162,6 +162,7 @@ class Server(uvicorn.Server):
 
 def http_server(runtime: Runtime) -> Server:
     """The HTTP server, not started."""
+    log.limit_strangers()
     return Server(
         uvicorn.Config(
             create_app(runtime, WEBSITE),

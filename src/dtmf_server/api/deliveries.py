@@ -55,7 +55,8 @@ async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> R
     """Queues a delivery again, whatever became of it; the receiver may get it out of order, or twice."""
 
     def again(tx: Tx, caller: calls.Caller) -> Answer:
-        return calls.answer(200, _delivery(*replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)))
+        row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
+        return calls.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
     return await calls.write(request, again, body=await request.body())
 

@@ -39,7 +39,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
         message = None if message_id is None else messages.full(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
             raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
-        return calls.answer(201, wire.full_message(message))
+        return calls.answer(201, wire.full_message(message), rental_id=message["rental_id"])
 
     return await calls.write_and_deliver(request, arrive, body=raw)
 

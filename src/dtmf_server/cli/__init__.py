@@ -66,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "migrate", _migrate, "bring the database to the newest tables")
     _command(commands, "verify", _verify, "recompute every balance from the ledger; exit 1 if anything differs")
-    backup = _command(commands, "backup", _backup, "write everything to one file, beside a running service")
+    backup = _command(
+        commands,
+        "backup",
+        _backup,
+        "write everything to one new file, beside a running service; an existing file is never replaced",
+    )
     backup.add_argument("file", type=Path, metavar="FILE")
     restore = _command(commands, "restore", _restore, "fill an empty database from a backup, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
@@ -135,8 +140,10 @@ def _verify(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _backup(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import archive, files, migrate  # noqa: PLC0415 - only where it is used
 
+    with using(options.file):
+        files.refuse_existing(options.file)  # before the database is read for it
     with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
         rows = db.read_now(lambda tx: archive.write(tx, options.file, revision=migrate.head()))
     _say(f"{rows} rows in {options.file}")
@@ -160,6 +167,11 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
             revision = archive.revision_of(options.file)
         make_folder(url)
         with startup.only_process(url):
+            with opening(url):
+                found = migrate.current(url)
+            if found is not None:  # before its tables are touched
+                with contextlib.closing(open_database(url)) as db:
+                    db.read_now(archive.refuse_in_use)
             with opening(url):
                 migrate.upgrade(url, revision)
             with contextlib.closing(open_database(url)) as db:
@@ -201,6 +213,7 @@ def _said(code: int, lines: Sequence[str]) -> int:
 def _run(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server import main as process  # noqa: PLC0415 - `--help` does not wait for the whole service
     from dtmf_server import startup  # noqa: PLC0415 - the same
+    from dtmf_server.storage import files  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
     if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
@@ -227,7 +240,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
                 with opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
-                    (options.data / "url").write_text(f"{_url_of(host, listener)}\n", encoding="ascii")
+                    files.put(options.data / "url", f"{_url_of(host, listener)}\n", begins="http")
                 link = startup.sign_in_link(runtime.db, runtime.clock, token)
                 lines.insert(-1, f"  Sign in    {_url_of(host, listener)}{link}   (once, today)")
                 lines.append(f"  export DTMF_TOKEN={token}")

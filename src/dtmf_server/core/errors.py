@@ -92,6 +92,12 @@ class LastToken(Refusal):
     status, code, title = 409, "last_token", "Last token"
 
 
+class UnsupportedEncoding(Refusal):
+    """Request bodies are read only as they are: send this one without Content-Encoding."""
+
+    status, code, title = 415, "unsupported_encoding", "Unsupported content encoding"
+
+
 class IdempotencyMismatch(Refusal):
     """This Idempotency-Key came before with another request: mint a new key for each call."""
 

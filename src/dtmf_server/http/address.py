@@ -34,6 +34,11 @@ def header(scope: Any, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in reversed(scope["headers"]) if key == name), "")
 
 
+def has_body(scope: Any) -> bool:
+    """Whether the request has a body, or begins one."""
+    return header(scope, b"content-length") not in ("", "0") or header(scope, b"transfer-encoding") != ""
+
+
 def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
     """Whether the address is of the operator's own proxies."""
     try:

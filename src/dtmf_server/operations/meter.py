@@ -4,7 +4,7 @@ a day; texts are erased when they have been kept long enough after their rental,
 from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import accounts, delivery_log, idempotency, messages, rentals
+from dtmf_server.storage import accounts, delivery_log, idempotency, messages, parts, rentals
 from dtmf_server.storage.db import Tx
 
 SWEEP_MAX = 500  # accounts settled in one transaction
@@ -39,7 +39,15 @@ def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
     if rental_ids:
         messages.erase_texts(tx, rental_ids)
         delivery_log.erase_replies(tx, rental_ids)
+        idempotency.erase_texts(tx, rental_ids)
+        parts.erase_texts(tx, rental_ids)
+        tx.notify("erased")
     return len(rental_ids)
+
+
+def forget_parts(tx: Tx, *, wall_us: int, kept_us: int) -> int:
+    """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
+    return parts.forget(tx, before_wall_us=wall_us - kept_us)
 
 
 def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:

@@ -21,8 +21,11 @@ def erase(tx: Tx, account_id: int, *, now_us: int) -> None:
         "UPDATE accounts SET webhook_url = NULL WHERE id = :account_id",
         "UPDATE events SET data = '{}' WHERE account_id = :account_id",
         "DELETE FROM idempotency WHERE account_id = :account_id",
+        "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE account_id = :account_id)"
+        " AND recipient NOT IN (SELECT e164 FROM rentals WHERE ended_at_us IS NULL)",
     ):
         tx.run(statement, account_id=account_id, now_us=now_us, reason=CLOSED)
+    tx.notify("erased")
 
 
 def revoke_tokens(tx: Tx, account_id: int, *, now_us: int) -> None:

@@ -116,6 +116,10 @@ class Database(Protocol):
     def exclusively(self, name: str) -> AbstractAsyncContextManager[asyncio.Event]:
         """Holds a name that only one process of the service has at a time; the event is set when it is lost."""
 
+    async def scrub(self) -> bool:
+        """Removes what was erased from the database's files too, as far as the engine does that. False if something that
+        reads an older state is in the way: try again later."""
+
     def close(self) -> None:
         """Finishes what was begun, then closes."""
 

@@ -271,12 +271,15 @@ def _update_many(table: Table, columns: tuple[str, ...]) -> str:
     return f"UPDATE {table.name} SET {assignments} FROM {new} WHERE {table.name}.{key} = new.{key}"
 
 
+BUSY_MS = 10_000  # how long a connection waits for the locks of others
+
+
 def sqlite_connection(path: str, *, read_only: bool = False, synchronous: str = "FULL") -> sqlite3.Connection:
     """A connection whose transactions are ours alone to begin and end."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     connection.row_factory = sqlite3.Row
     for pragma in (
-        "busy_timeout = 10000",
+        f"busy_timeout = {BUSY_MS}",
         "journal_mode = WAL",
         f"synchronous = {synchronous}",  # NORMAL lost acknowledged commits at power cuts
         "foreign_keys = ON",

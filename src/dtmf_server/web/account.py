@@ -58,6 +58,7 @@ async def post_delete(request: Request) -> Response[Any]:
         if form["agreed"] != "yes":
             raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
         await visits.write(request, cookie, close)
+        await runtime_of(request).db.scrub()
     except (InvalidRequest, closing.MoreThanAgreed, closing.DepositUnderWay) as refusal:
         return await _page(request, form, refusal)
     response = pages.redirect("/?done=deleted")

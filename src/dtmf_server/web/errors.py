@@ -9,6 +9,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
+from dtmf_server.http.website import BROKEN_OFF
 from dtmf_server.operations.sessions import SignedOut
 from dtmf_server.web import cookies, pages
 from dtmf_server.web.request import Request
@@ -31,6 +32,8 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
 
 def http_error(request: Request, error: HTTPException) -> Response[Any]:
     """What the HTTP layer refuses."""
+    if error.detail == BROKEN_OFF:  # nobody is there to read it, and it is no fault of the service
+        return _page(request, 400, _words(400))
     if error.status_code >= 500:
         return crashed(request, error)
     return _page(request, error.status_code, _words(error.status_code))

@@ -110,5 +110,7 @@ idempotency = Table(
     Column("status", Integer),  # null only inside the transaction that carries the request out
     Column("body", LargeBinary),
     Column("secret", Boolean, nullable=False),  # the answer showed a token: it was not kept
+    Column("rental_id", Id),  # whose texts the answer shows: they are erased from it with the rental's
     Index("ix_idempotency_created_wall_us", "created_wall_us"),
+    partial_index("ix_idempotency_rental_id", "rental_id", where="rental_id IS NOT NULL"),
 )
