@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dtmf_server.core import backoff
 from dtmf_server.core.submission import LateAnswer, Segments, Verdict
 from dtmf_server.operations import receipts, send
-from dtmf_server.operations.deliver import Work
+from dtmf_server.operations.deliver import Failed
 from dtmf_server.storage import accounts, carriers, delivery_log, events, in_flight, messages, outbox, submissions
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, Logged
@@ -24,32 +24,31 @@ LOOKED_AT_ONCE = 100
 NO_ANSWER = "the carrier has not said whether it took the SMS"
 ABANDONED = "the service stopped before the carrier answered"
 UNKNOWN = "the carrier never said whether it took the SMS"
+IN_PART = "the carrier took only a part of the SMS"
 TAKEN_LATE = "the carrier took it, and said so late"
 
 
 def begin(
     tx: Tx,
-    work: Work,
+    failed: Failed,
     message_id: int,
     *,
     carrier: str,
     segments: Segments | None,
-    attempt: Attempt,
     now_us: int,
     wall_us: int,
     rest_us: int,
 ) -> None:
     """The attempt ended without the carrier's answer: the SMS is in doubt."""
+    work, attempt = failed.work, failed.attempt
     if carrier:
         carriers.hold(tx, carrier)
     accounts.hold(tx, work.account_id)
     row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
     if row is None or row["state"] == "parked":
         return
-    for segment in range(1, segments.total + 1) if segments else ():
-        ref = segments.taken.get(segment) if segments else None
-        if ref is not None or (segments and segment in segments.unanswered):
-            submissions.put(tx, carrier, message_id, segment, ref=ref, wall_us=wall_us)
+    if segments:
+        submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
     if row["state"] == "waiting":
         delivery_log.append(tx, [Logged(row["id"], row["rental_id"], row["attempts"], _shown(row, attempt))])
         _enter(tx, row["id"], message_id, since_us=now_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
@@ -115,11 +114,16 @@ def _settle(
 ) -> None:
     message_id = answer.message_id
     if answer.verdict is None:
-        submissions.put(tx, carrier, message_id, answer.segment, ref=answer.ref, wall_us=wall_us)
+        known = submissions.is_in_doubt(tx, message_id, answer.segment)
+        submissions.put(
+            tx, carrier, message_id, answer.segment, total=answer.total, ref=answer.ref, wall_us=wall_us
+        )
         if submissions.taken(tx, message_id) >= answer.total:
             in_flight.revise(tx, delivery, TAKEN_LATE)
             in_flight.finish(tx, delivery["id"], state="delivered", reason=None, now_us=now_us)
             send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+        elif known and not submissions.has_doubts(tx, message_id):  # what is left was surely not taken
+            _queue_again(tx, delivery, message_id, reason=IN_PART, now_us=now_us, rest_us=rest_us)
         receipts.apply_early(tx, carrier, [answer.ref], now_us=now_us, wall_us=wall_us, rest_us=rest_us)
         return
     if answer.verdict is Verdict.FINAL:

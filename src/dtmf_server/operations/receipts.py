@@ -20,7 +20,7 @@ def taken(
     """The carrier took a message, its segments in their order under these references; receipts that were faster than this
     are applied now."""
     for segment, ref in enumerate(refs, 1):
-        submissions.put(tx, carrier, message_id, segment, ref=ref, wall_us=wall_us)
+        submissions.put(tx, carrier, message_id, segment, total=len(refs), ref=ref, wall_us=wall_us)
     apply_early(tx, carrier, refs, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
     settle_early(tx, message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
 
@@ -105,6 +105,8 @@ def forget(tx: Tx, *, wall_us: int) -> int:
 def _meant(tx: Tx, carrier: str, receipt: Receipt) -> Row | None:
     """The newest under the reference as it is written; else under the same in the other base, if the phone fits."""
     written, *others = spellings(receipt.ref)
+    if not written:
+        return None
     rows = submissions.find(tx, carrier, [written, *others])
     for row in rows:
         if row["ref"] == written:

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 
 from dtmf_server.core.arrival import Receipt, canonical
+from dtmf_server.core.submission import Segments
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 
-def put(tx: Tx, carrier: str, message_id: int, segment: int, *, ref: str | None, wall_us: int) -> None:
-    """The carrier took a segment under this reference, as it spells it; None: it has not said whether it did."""
+def put(
+    tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref: str | None, wall_us: int
+) -> None:
+    """The carrier took a segment of so many under this reference; None: it has not said whether it did."""
     tx.run(
-        "INSERT INTO submissions (carrier, ref, message_id, delivered, taken_wall_us, segment)"
-        " VALUES (:carrier, :ref, :message_id, :no, :wall_us, :segment) ON CONFLICT (message_id, segment)"
+        "INSERT INTO submissions (carrier, ref, message_id, delivered, taken_wall_us, segment, total)"
+        " VALUES (:carrier, :ref, :message_id, :no, :wall_us, :segment, :total) ON CONFLICT (message_id, segment)"
         " DO UPDATE SET carrier = :carrier, ref = coalesce(:ref, submissions.ref), taken_wall_us = :wall_us",
         carrier=carrier,
         ref=None if ref is None else canonical(ref),
@@ -19,7 +22,15 @@ def put(tx: Tx, carrier: str, message_id: int, segment: int, *, ref: str | None,
         no=False,
         wall_us=wall_us,
         segment=segment,
+        total=total,
     )
+
+
+def put_all(tx: Tx, carrier: str, message_id: int, segments: Segments, *, wall_us: int) -> None:
+    """What an attempt left: the segments that were taken, and those that the carrier has not answered for."""
+    refs = {**dict.fromkeys(segments.unanswered), **segments.taken}
+    for segment, ref in sorted(refs.items()):
+        put(tx, carrier, message_id, segment, total=segments.total, ref=ref, wall_us=wall_us)
 
 
 def put_delivered(tx: Tx, carrier: str, message_id: int, *, ref: str, wall_us: int) -> None:
@@ -31,7 +42,7 @@ def put_delivered(tx: Tx, carrier: str, message_id: int, *, ref: str, wall_us: i
     last = tx.one("SELECT max(segment) AS segment FROM submissions WHERE message_id = :id", id=message_id)
     assert in_doubt is not None and last is not None, "an aggregate has one row"
     segment = in_doubt["segment"] or (last["segment"] or 0) + 1
-    put(tx, carrier, message_id, segment, ref=ref, wall_us=wall_us)
+    put(tx, carrier, message_id, segment, total=expected(tx, message_id), ref=ref, wall_us=wall_us)
     tx.run(
         "UPDATE submissions SET delivered = :yes WHERE message_id = :message_id AND segment = :segment",
         yes=True,
@@ -55,14 +66,24 @@ def taken(tx: Tx, message_id: int) -> int:
 
 
 def expected(tx: Tx, message_id: int) -> int:
-    """How many segments of a message are known; before any attempt that came to its end, as many as were charged for."""
+    """How many segments the carrier gets of a message; where no attempt came to its end, as many as were charged for."""
     row = tx.one(
-        "SELECT m.status, m.segments, (SELECT count(*) FROM submissions s WHERE s.message_id = m.id) AS known"
+        "SELECT coalesce((SELECT max(total) FROM submissions s WHERE s.message_id = m.id), m.segments) AS total"
         " FROM messages m WHERE m.id = :id",
         id=message_id,
     )
     assert row is not None, "what was submitted was stored"
-    return int(row["known"] if row["status"] not in ("in_doubt", "unknown") else max(row["known"], row["segments"]))
+    return int(row["total"])
+
+
+def is_in_doubt(tx: Tx, message_id: int, segment: int) -> bool:
+    """Whether a carrier has not answered for this segment."""
+    row = tx.one(
+        "SELECT 1 FROM submissions WHERE message_id = :id AND segment = :segment AND ref IS NULL",
+        id=message_id,
+        segment=segment,
+    )
+    return row is not None
 
 
 def has_doubts(tx: Tx, message_id: int) -> bool:

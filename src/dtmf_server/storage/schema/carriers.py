@@ -73,6 +73,7 @@ submissions = Table(
     Column("delivered", Boolean, nullable=False),
     Column("taken_wall_us", BigInteger, nullable=False),
     Column("segment", SmallInteger, nullable=False),  # from 1
+    Column("total", SmallInteger, nullable=False),  # the message's segments at this carrier
     UniqueConstraint("message_id", "segment"),
     Index("ix_submissions_carrier_ref", "carrier", "ref"),
     Index("ix_submissions_taken_wall_us", "taken_wall_us"),

@@ -16,15 +16,16 @@ ALTER TABLE deliveries
     ADD CONSTRAINT ck_deliveries_doubt CHECK (state NOT IN ('in_doubt', 'unknown') OR kind IN ('send', 'forward'));
 
 -- postgresql
-ALTER TABLE submissions ADD COLUMN segment SMALLINT, ALTER COLUMN ref DROP NOT NULL;
+ALTER TABLE submissions ADD COLUMN segment SMALLINT, ADD COLUMN total SMALLINT, ALTER COLUMN ref DROP NOT NULL;
 
 -- postgresql
 -- a message's segments were stored in their order
-UPDATE submissions s SET segment = n.segment FROM
-    (SELECT id, row_number() OVER (PARTITION BY message_id ORDER BY id) AS segment FROM submissions) n WHERE n.id = s.id;
+UPDATE submissions s SET segment = n.segment, total = n.total FROM
+    (SELECT id, row_number() OVER (PARTITION BY message_id ORDER BY id) AS segment,
+        count(*) OVER (PARTITION BY message_id) AS total FROM submissions) n WHERE n.id = s.id;
 
 -- postgresql
-ALTER TABLE submissions ALTER COLUMN segment SET NOT NULL,
+ALTER TABLE submissions ALTER COLUMN segment SET NOT NULL, ALTER COLUMN total SET NOT NULL,
     ADD CONSTRAINT uq_submissions_message_id_segment UNIQUE (message_id, segment);
 
 -- postgresql
@@ -184,13 +185,15 @@ CREATE TABLE submissions_0009 (
     delivered BOOLEAN NOT NULL,
     taken_wall_us BIGINT NOT NULL,
     segment SMALLINT NOT NULL,
+    total SMALLINT NOT NULL,
     CONSTRAINT uq_submissions_message_id_segment UNIQUE (message_id, segment),
     CONSTRAINT fk_submissions_message_id FOREIGN KEY(message_id) REFERENCES messages (id)
 );
 
 -- sqlite
-INSERT INTO submissions_0009 (id, carrier, ref, message_id, delivered, taken_wall_us, segment)
-SELECT id, carrier, ref, message_id, delivered, taken_wall_us, row_number() OVER (PARTITION BY message_id ORDER BY id) FROM submissions ORDER BY id;
+INSERT INTO submissions_0009 (id, carrier, ref, message_id, delivered, taken_wall_us, segment, total)
+SELECT id, carrier, ref, message_id, delivered, taken_wall_us, row_number() OVER (PARTITION BY message_id ORDER BY id),
+    count(*) OVER (PARTITION BY message_id) FROM submissions ORDER BY id;
 
 -- sqlite
 -- an id is never used twice, even after its row is gone
