@@ -17,7 +17,7 @@ _ADDRESS_LENGTH = 128
 _CONTENT_LENGTH = 1_600
 _URL_LENGTH = 2_048
 _GROUP_TYPES = ("mobile", "local")
-_DELIVERY_STATES = ("waiting", "delivered", "parked")
+_DELIVERY_STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 _IS_COROUTINE = 0x80 | 0x200  # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`
 _NOT_IN_A_HOST = frozenset("%<>^|\"'`{}[]()*,;!$&+=~")
 
@@ -107,10 +107,10 @@ def predicate(value: object) -> Callable[[Any], Any]:
 
 
 def delivery_state(value: object) -> str:
-    """'waiting', 'delivered' or 'parked'."""
+    """'waiting', 'delivered', 'parked', 'in_doubt' or 'unknown'."""
     if isinstance(value, str) and value in _DELIVERY_STATES:
         return str.__str__(value)
-    raise ValueError(f"state must be 'waiting', 'delivered', 'parked' or None, not {quote(value)}")
+    raise ValueError(f"state must be 'waiting', 'delivered', 'parked', 'in_doubt', 'unknown' or None, not {quote(value)}")
 
 
 def moment(name: str, value: object) -> str:

@@ -137,7 +137,7 @@ class DTMF(Configured):
 
     def deliveries(
         self,
-        state: Literal["waiting", "delivered", "parked"] | None = None,
+        state: Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None = None,
         *,
         e164: str | None = None,
         since: datetime | None = None,

@@ -23,6 +23,7 @@ from dtmf_server.config import Config
 from dtmf_server.core import token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.core.submission import retries
 from dtmf_server.operations import account, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
@@ -147,6 +148,7 @@ def _smsc(carrier: CarrierSection) -> Smsc:
         dest_ton=carrier.dest_ton,
         dest_npi=carrier.dest_npi,
         receipts=carrier.receipts,
+        retry=retries(carrier.retry),
         times=Times(response_s=carrier.response_s, enquire_s=carrier.enquire_s),
     )
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta
@@ -19,6 +19,7 @@ from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
 from dtmf_server.core.destination import is_loopback
 from dtmf_server.core.money import SATS_MAX
+from dtmf_server.core.submission import retries
 
 
 def _url(value: str) -> SplitResult | None:
@@ -157,7 +158,12 @@ class Carrier(Section, frozen=True):
     dest_npi: Npi = 1
     receipts: YesNo = True
     enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
-    response_s: Annotated[int, Meta(ge=1, le=20, description="whole seconds from 1 to 20")] = 10
+    response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
+    # By command_status: what differs from the default table of docs/carriers.md.
+    retry: Annotated[
+        dict[str, Any],
+        Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
+    ] = {}
 
 
 class Messages(Section, frozen=True):
@@ -253,5 +259,9 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
         if len(carrier.system_id) > 15 or len(carrier.password) > 8:
             yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
+        try:
+            retries(carrier.retry)
+        except ValueError as error:
+            yield ("carrier", index, "retry"), str(error)
         if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

@@ -13,8 +13,10 @@ def erase(tx: Tx, account_id: int, *, now_us: int) -> None:
         " recipient = CASE WHEN inbound THEN recipient ELSE '' END WHERE account_id = :account_id",
         "UPDATE attempts SET reply = NULL, reason = '' WHERE delivery_id IN"
         " (SELECT id FROM deliveries WHERE account_id = :account_id)",
+        # What a carrier may have keeps its charge: its outcome decides.
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL"
-        " WHERE account_id = :account_id AND state = 'waiting'",
+        " WHERE account_id = :account_id AND state = 'waiting' AND submitted_at_us IS NULL",
+        "UPDATE deliveries SET stop_reason = :reason WHERE account_id = :account_id AND finished_at_us IS NULL",
         "UPDATE deliveries SET destination = '', reason = :reason WHERE account_id = :account_id",
         "UPDATE rentals SET action = NULL, destination = NULL, erased_at_us = coalesce(erased_at_us, :now_us)"
         " WHERE account_id = :account_id",

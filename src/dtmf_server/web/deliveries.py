@@ -19,7 +19,7 @@ from dtmf_server.web.request import Request, runtime_of
 from dtmf_server.web.visits import Visit
 from dtmf_server.web.words import _
 
-STATES = ("waiting", "delivered", "parked")
+STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 
 
 @get("/deliveries")
