@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from dtmf_server.core.billing import LOOK_EVERY_US
-from dtmf_server.operations import meter, sessions
+from dtmf_server.operations import closing, meter, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervise import wait_for
@@ -65,10 +65,15 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erases texts that were kept long enough and forgets old idempotency keys and sessions that are over."""
+    """Erases texts that were kept long enough, books what each rental took, goes on with deleting accounts where a process
+    that ended left it, and forgets old idempotency keys and sessions that are over."""
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
     while True:
         while await db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+            pass
+        while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
+            pass
+        while await db.write(lambda tx: closing.go_on(tx, rest_us=settings.rest_us)):
             pass
         await db.write(lambda tx: meter.forget_idempotency_keys(tx, wall_us=clock.wall_us()))
         await db.write(lambda tx: sessions.forget(tx, wall_us=clock.wall_us()))
