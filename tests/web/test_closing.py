@@ -60,7 +60,7 @@ def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
     assert lived_in.client.get("/api/v1/account", headers=authorization).status_code == 401
     assert db.read_now(verify.differences) == []
     account = db.read_now(lambda tx: accounts.load(tx, account_id))
-    assert (account.balance, account.running, account.depletes_at_us) == (0, (), None)
+    assert (account.balance, account.live_rentals, account.depletes_at_us) == (0, 0, None)
     assert "given_up" in left
 
 

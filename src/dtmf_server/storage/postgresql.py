@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage.db import Fn, Tx, Wakeups
+from dtmf_server.storage.db import DoFirst, Fn, Tx, Wakeups
 from dtmf_server.storage.dialect import Dialect, PostgreSQL
 
 T = TypeVar("T")
@@ -93,6 +93,14 @@ class PostgreSQLDatabase:
         return self._write(fn, "BEGIN; SET LOCAL synchronous_commit = off")
 
     def _write(self, fn: Fn[T], begin: str) -> T:
+        while True:
+            try:
+                return self._write_once(fn, begin)
+            except DoFirst as first:
+                while self._write_once(first.fn, "BEGIN"):
+                    pass
+
+    def _write_once(self, fn: Fn[T], begin: str) -> T:
         for attempt in range(RETRIES):
             try:
                 return self._run(fn, begin)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage.db import Fn, Tx, Wakeups
+from dtmf_server.storage.db import DoFirst, Fn, Tx, Wakeups
 from dtmf_server.storage.dialect import BUSY_MS, Dialect, SQLite, sqlite_connection
 
 T = TypeVar("T")
@@ -81,6 +81,14 @@ class SQLiteDatabase:
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in the next group commit."""
+        while True:
+            try:
+                return await self._written(fn, durable=durable)
+            except DoFirst as first:
+                while await self._written(first.fn, durable=True):
+                    pass
+
+    async def _written(self, fn: Fn[T], *, durable: bool) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._submit(_Job(fn, future, loop, durable=durable))
@@ -107,6 +115,14 @@ class SQLiteDatabase:
 
     def write_now(self, fn: Fn[T]) -> T:
         """Runs fn in the next group commit and blocks until then."""
+        while True:
+            try:
+                return self._written_now(fn)
+            except DoFirst as first:
+                while self._written_now(first.fn):
+                    pass
+
+    def _written_now(self, fn: Fn[T]) -> T:
         future: Future[T] = Future()
         self._submit(_Job(fn, future, None, durable=True))
         return future.result()

@@ -1,6 +1,5 @@
 """What carriers took, under their own references, and receipts that came before that was written down."""
 
-from collections.abc import Sequence
 
 from dtmf_server.core.arrival import Receipt, canonical
 from dtmf_server.core.submission import Segments

@@ -47,10 +47,10 @@ def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
 
 
 def rentals(tx: Tx, visit: Visit) -> list[dict[str, Any]]:
-    """The account's numbers, newest first, with what they are called and how long they have been rented."""
-    live = rent.live_rentals(tx, visit.account_id, now_us=visit.now_us)
+    """The account's newest numbers, newest first, with what they are called and how long they have been rented."""
+    live = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
     names = numbers.names(tx, [rental["group_id"] for rental in live])
-    return [dict(rental) | {"group": names[rental["group_id"]]} for rental in reversed(live)]
+    return [dict(rental) | {"group": names[rental["group_id"]]} for rental in live]
 
 
 def cost_so_far(tx: Tx, rental: Row, *, now_us: int) -> int:

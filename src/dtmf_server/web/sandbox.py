@@ -12,7 +12,7 @@ from dtmf_server.http import checks
 from dtmf_server.http.catching_up import chain_followed, run_what_is_due
 from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.operations.rent import live_rental, live_rentals
+from dtmf_server.operations.rent import live_rental, newest_rentals
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import deposits, inbox
 from dtmf_server.storage.db import Row, Tx
@@ -128,9 +128,8 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     _runtime(request)
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
-        live = live_rentals(tx, visit.account_id, now_us=visit.now_us)
         return {
-            "rentals": list(reversed(live)),
+            "rentals": newest_rentals(tx, visit.account_id, now_us=visit.now_us),
             "seen": _seen(tx, visit),
             "phone": PHONE,
             "advances": ADVANCES_S,

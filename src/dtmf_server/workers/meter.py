@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dtmf_server.core.billing import LOOK_EVERY_US
-from dtmf_server.operations import meter, sessions
+from dtmf_server.operations import closing, meter, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervise import wait_for
@@ -67,8 +67,9 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erases texts that were kept long enough, from the database's files too, and forgets old idempotency keys and sessions
-    that are over. Looks at once when something was erased elsewhere."""
+    """Erase texts that were kept long enough, from the database's files too; book what each rental took; continue deleting
+    accounts where a process that ended left it; purge old idempotency keys and sessions that are over. Look at once when
+    something was erased elsewhere."""
     db = runtime.db
     woken = db.wakeups.listen("erased")
     try:
@@ -84,6 +85,10 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
         to_scrub |= woken.is_set()
         woken.clear()
         while await db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+            to_scrub = True
+        while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
+            pass
+        while await db.write(lambda tx: closing.go_on(tx, rest_us=settings.rest_us)):
             to_scrub = True
         to_scrub |= bool(await db.write(partial(meter.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us)))
         to_scrub |= bool(await db.write(partial(meter.forget_idempotency_keys, wall_us=clock.wall_us())))

@@ -21,7 +21,16 @@ from dtmf_server.storage.schema.carriers import (
     parts,
     submissions,
 )
-from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
+from dtmf_server.storage.schema.ledger import (
+    accounts,
+    closings,
+    idempotency,
+    minute_bookings,
+    minute_costs,
+    service,
+    tokens,
+    transfers,
+)
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
@@ -35,6 +44,7 @@ __all__ = [
     "carriers",
     "chain_blocks",
     "chain_state",
+    "closings",
     "deliveries",
     "deposits",
     "destinations",
@@ -45,6 +55,7 @@ __all__ = [
     "messages",
     "metadata",
     "minute_bookings",
+    "minute_costs",
     "numbers",
     "parts",
     "rentals",
