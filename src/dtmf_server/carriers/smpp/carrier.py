@@ -17,7 +17,7 @@ from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
 from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of
 from dtmf_server.carriers.smpp.status import FOR_GOOD, Status, words
 from dtmf_server.core.arrival import Arrival, Part, Receipt
-from dtmf_server.core.sms_text import decode
+from dtmf_server.core.sms_text import decode, gsm7_with
 
 _DIGEST_SIZE = 16
 _NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); what an SMSC sends beyond is in the digest
@@ -133,6 +133,8 @@ def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None
         return receipt_of(body)
     found = contents(body)
     coding = text.coding_of(body.data_coding, default=smsc.alphabet)
+    if coding == "gsm7":
+        coding = gsm7_with(locking=found.locking, single=found.single)
     content: str | Part
     if found.place is None:
         content = decode(found.octets, coding)
