@@ -19,6 +19,7 @@ from dtmf_server.storage.schema.carriers import (
     carriers,
     early_receipts,
     parts,
+    strays,
     submissions,
 )
 from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
@@ -52,6 +53,7 @@ __all__ = [
     "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
+    "strays",
     "submissions",
     "tokens",
     "transfers",
