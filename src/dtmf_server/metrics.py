@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import carriers, chain_state, delivery_log, deposits
+from dtmf_server.storage import carriers, chain_state, delivery_log, deposits, strays
 from dtmf_server.storage.db import Row, Tx
 
 log = logging.getLogger("dtmf.metrics")
@@ -43,9 +43,11 @@ class _Standing(Collector):
 
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
-            return standing, chain_state.load(tx), deposits.tip(tx)
+            return standing, chain_state.load(tx), deposits.tip(tx), (strays.total(tx), len(strays.latest(tx)))
 
-        standing, chain, followed = self._reader.submit(self._runtime.db.read_now, look).result()
+        standing, chain, followed, (stray_sms, stray_numbers) = self._reader.submit(
+            self._runtime.db.read_now, look
+        ).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
         waiting.add_metric([], standing["waiting"])
         yield waiting
@@ -55,6 +57,12 @@ class _Standing(Collector):
         oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
         oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
         yield oldest
+        stray = CounterMetricFamily("dtmf_stray_messages", "SMS that came for numbers nobody rents")
+        stray.add_metric([], stray_sms)
+        yield stray
+        destinations = GaugeMetricFamily("dtmf_stray_destinations", "The numbers they came for, in the last 30 days")
+        destinations.add_metric([], stray_numbers)
+        yield destinations
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
 
 

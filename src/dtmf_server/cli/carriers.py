@@ -7,7 +7,7 @@ from pathlib import Path
 from dtmf_server.clock import wall_us
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.operations import carrier_health, stock
+from dtmf_server.operations import carrier_health, stock, strays
 from dtmf_server.storage.db import Database, Tx
 
 FILE_MAX = 64 << 20
@@ -47,7 +47,8 @@ def carriers(db: Database) -> tuple[int, list[str]]:
     now_us = wall_us()
     lines = db.read_now(lambda tx: carrier_health.lines(tx, wall_us=now_us))
     faults = db.read_now(lambda tx: carrier_health.faults(tx, wall_us=now_us))
-    return (1 if faults else 0), lines or ["no carrier was started with this database"]
+    lines = lines or ["no carrier was started with this database"]
+    return (1 if faults else 0), [*lines, *db.read_now(strays.lines)]
 
 
 def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:

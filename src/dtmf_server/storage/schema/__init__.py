@@ -19,6 +19,7 @@ from dtmf_server.storage.schema.carriers import (
     carriers,
     early_receipts,
     parts,
+    strays,
     submissions,
 )
 from dtmf_server.storage.schema.ledger import (
@@ -63,6 +64,7 @@ __all__ = [
     "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
+    "strays",
     "submissions",
     "tokens",
     "transfers",
