@@ -50,4 +50,4 @@ def find_code(text: str) -> str | None:
         return None
     surroundings = Surroundings(plain, lowered(plain), candidates, whole=lower)
     points, best = max(((surroundings.points(c), c) for c in candidates), key=lambda rated: rated[0])
-    return best.code if points >= _ENOUGH else None
+    return best.code or None if points >= _ENOUGH else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .lexicon import is_code_word
@@ -28,7 +28,7 @@ _UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]+|.*(?:Q[^U]|[^AEIOUYN]Q|X[BDGJKMN
 class Candidate:
     """Something with the form of a code: where it stands, what to type, and what its form is worth.
 
-    `needs_word` needs a word for "code" near it; `needs_stating` a colon or a verb between the two."""
+    No code if it touches a gap. `needs_word` needs a word for "code" near it; `needs_stating` a colon or a verb between the two."""
 
     start: int
     end: int
@@ -39,15 +39,15 @@ class Candidate:
 
 
 def candidates_in(text: str) -> Iterator[Candidate]:
-    """Every candidate in folded text, in order; nothing that touches a gap, since the rest of it may be missing."""
+    """Every candidate in folded text, in order; without a code what touches a gap, since its rest may be missing."""
     gaps = [gap.span() for gap in GAP.finditer(text)]
     before, after = {end for _, end in gaps}, {start for start, _ in gaps}
     chain: list[re.Match[str]] = []
     for run in [*_RUN.finditer(text), None]:
         if chain and (run is None or not _goes_on(text, chain, run)):
             start, end = chain[0].start(), chain[-1].end()
-            if not (gaps and (_end_of_joints(text, start, -1) in before or _end_of_joints(text, end, 1) in after)):
-                yield from _of_chain(text, chain)
+            touches = gaps and (_end_of_joints(text, start, -1) in before or _end_of_joints(text, end, 1) in after)
+            yield from (replace(each, code="") if touches else each for each in _of_chain(text, chain))
             chain = []
         if run is not None:
             chain.append(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .lexicon import any_of, entries
+from .lexicon import any_of
 from .words import MONEY, NUMBERED, UNIT
 
 GAP = re.compile(r"\[(?:\u2026|\.{3})\]|\((?:\u2026|\.{3})\)|^(?:\u2026|\.{3})|(?:\u2026|\.{3})(?=\s*\Z)")
@@ -17,21 +17,22 @@ _MOST_PHONE_DIGITS = 15  # E.164
 
 
 def _never() -> re.Pattern[str]:
-    unit, money = any_of(entries(UNIT)), any_of(MONEY.split())
+    unit, money = any_of(" ".join(UNIT.values())), any_of(MONEY)
     amount = r"[0-9]{1,12}(?:[.,' ][0-9]{3}){0,4}(?:[.,][0-9]{1,2})?(?![0-9])"
-    counted = r"(?<![0-9])(?:[0-9]{1,3}(?:[.,][0-9]{1,2})?|[0-9]{4})(?: ?- ?[0-9]{1,4})?(?:[ -]?(?:%s)|[sh](?![a-z]))"
+    counted = r"(?<![a-z0-9])(?<![a-z0-9]-)(?:[0-9]{1,3}(?:[.,][0-9]{1,2})?|[0-9]{4})(?: ?- ?[0-9]{1,4})?(?:[ -]?(?:%s)|[sh](?![a-z]))"
     day, month, year = "(?:3[01]|[12][0-9]|0?[1-9])", "(?:1[0-2]|0?[1-9])", "(?:(?:19|20)[0-9]{2}|[0-9]{2})"
     return re.compile(
         "|".join(
             [
                 r"(?:\b[a-z][a-z0-9+.-]{1,15}://|www\.|\b(?:tel|sms|smsto|mailto|geo):)[!-~]{1,2000}",
                 r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}",
+                r"\b[a-z]{2}[0-9]{2} ?[a-z0-9]{4}(?: ?[0-9]{4}){2,6}(?: ?[0-9a-z]{1,3})?(?![a-z0-9])",  # IBAN
                 r"(?<![\w@])[a-z0-9][a-z0-9-]{0,62}(?:\.[a-z][a-z0-9-]{0,62}){1,5}(?::[0-9]{2,5})?[/?#][!-~]{0,2000}",
                 r"(?<![\w@])[a-z][a-z0-9-]{1,62}\.(?:com?|net|org|io|me|ly|app|dev|info|example|ru|de|uk|fr|es|it|in|br|cn"
                 r"|pl|nl|eu|us|gov|edu|vn|id|jp|kr|ua|kz|uz|tr|se|no|dk|fi|cz|ro|gr|ir|il)(?::[0-9]{2,5})?(?![\w])",
                 r"(?<![\w.+-])@[a-z_][a-z0-9_]{2,30}",
                 counted % (unit + r"|%|°"),
-                rf"(?<![0-9])[0-9]{{2,12}}[ '-]?(?:{any_of(NUMBERED.split())})",
+                rf"(?<![0-9])[0-9]{{2,12}}[ '-]?(?:{any_of(NUMBERED)})",
                 rf"(?:\$|{money})[ :.]?{amount}",
                 rf"(?<![0-9]){amount} ?(?:\$|%|{money})(?! ?[0-9])",
                 r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9])",

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from .candidates import Candidate
-from .lexicon import is_destination, is_for_a_sale, is_named_after, is_stated, words_in
+from .lexicon import SALES, is_destination, is_named_after, is_polish, is_stated, words_in
 
 _CLEAR = 40  # points of words that a weak form needs
 # Distance between a word and a number: a word between them is 3, a character of a script without blanks 1, the end of
@@ -38,10 +38,11 @@ class Surroundings:
 
     def __init__(self, text: str, lower: str, candidates: list[Candidate], *, whole: str) -> None:
         self._text = text
-        self._whole = whole
+        self._polish = is_polish(lower)
         self._lower = lower
         self._alone = len(candidates) == 1
         self._paces, self._sentences = _paces(text)
+        self._with_sale = {self._sentences[sale.start()] for sale in SALES.finditer(whole)}
         words = words_in(lower)
         self._words = words
         code_ends, code_starts = {end for _, end in words["code"]}, {start for start, _ in words["code"]}
@@ -61,7 +62,7 @@ class Surroundings:
             return 0
         if not (candidate.code.isdigit() or nearest or (task >= _STRONG_TASK and candidate.points >= _STRONG_FORM)):
             return 0
-        stated = is_stated(self._lower, candidate.start)
+        stated = is_stated(self._lower, candidate.start, polish=self._polish)
         named_after = is_named_after(self._lower, candidate.end)
         if candidate.needs_stating and not (nearest and (stated or named_after)):
             return 0
@@ -105,12 +106,10 @@ class Surroundings:
 
     def _against(self, candidate: Candidate, stated: bool, named_after: bool) -> int:
         """Points off for words that name it something else."""
-        if is_destination(self._lower, candidate.start):
+        if is_destination(self._lower, candidate.start, polish=self._polish):
             return _NOT_POINTS
         named = max(self._named_before(candidate, stated, named_after), self._other_after(candidate, stated))
-        at = self._sentences[candidate.start]
-        begin, end = bisect_left(self._sentences, at), bisect_left(self._sentences, at + 1)
-        return named + _SALE_POINTS * is_for_a_sale(self._whole, begin, end)
+        return named + _SALE_POINTS * (self._sentences[candidate.start] in self._with_sale)
 
     def _named_before(self, candidate: Candidate, stated: bool, named_after: bool) -> int:
         """Points off if the last word before names something else, in the same sentence, this number first."""

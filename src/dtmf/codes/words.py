@@ -9,25 +9,29 @@ from __future__ import annotations
 CODE = {  # what a number near them is, if it is a code
     "en": "~code ~codes passcode~ otp otps totp pin pins pincode mpin upin puk tac tan cvv ~password ~passphrase"
     " 2fa mfa token tokens one_time_number verification_number security_number secret_number",
-    "es, ca, gl": "codigo~ clave claves contraseña~ contrasena~ contrasenya contrasinal codi",
-    "pt": "codigo~ senha~ chave palavra_passe palavra_chave",
-    "fr": "code~ mot_de_passe identifiant_unique cle_d_acces",
+    "es, ca, gl": "codigo~ clave claves contraseña~ contrasena~ contrasenya contrasinal codi codigo_de_operacion"
+    " codigo_de_transaccion codigo_de_compra codigo_de_viaje codigo_de_entrega codigo_de_paquete",
+    "pt": "codigo~ senha~ chave palavra_passe palavra_chave codigo_da_corrida codigo_de_transacao codigo_da_compra"
+    " codigo_da_entrega codigo_da_conta",
+    "fr": "code~ mot_de_passe identifiant_unique cle_d_acces code_de_transaction code_de_paiement code_de_livraison"
+    " code_colis code_d_operation",
     "de": "~code~ ~kennwort ~passwort ~losungswort ~geheimzahl ~kennzahl ~einmalkennung mtan smstan sms_tan pushtan"
-    " ~pushtan photo_tan ~pin",
-    "it": "codice~ codici parola_chiave",
+    " ~pushtan photo_tan ~pin mobiletan mobile_tan chiptan chip_tan ~phototan ~smstan",
+    "it": "codice~ codici parola_chiave codice_operazione codice_pagamento codice_consegna codice_transazione",
     "nl, af": "~code~ ~wachtwoord ~cijfercode ~toegangscode wagwoord ~kode",
     "sv, no, da": "~kod~ ~kode~ lösenord~ ~passord~ ~adgangskode engangskode~ ~siffran",
     "fi, et": "~koodi~ ~kood~ salasana~ ~tunnusluku~ ~avainluku~ ~kertakäyttö~ parool~ salasõna~",
     "is": "~kóði~ ~kóða~ ~kóðinn ~númerið_þitt lykilorð~ aðgangsorð~ auðkennisnúmer~",
-    "pl": "kod~ hasl~ hasel",
+    "pl": "kod~ hasl~ hasel kod_operacji kod_transakcji kod_platnosci kod_przesylki kod_paczki",
     "cs, sk": "kod~ ~kod hesl~",
     "hu": "~kod~ jelsz~ azonosito_kod~ jelkod~",
     "ro": "cod codul~ codului parol~",
     "hr, sr, bs, sl": "kod~ sifr~ lozink~ gesl~ zaporka zaporke код~ шифр~ лозинк~",
     "sq, lt, lv": "kod~ parol~ slaptazod~ fjalekalim~ fjalkalim~ fjalekalimi",
     "ga, gd, cy, mt, eu": "chod gcod pasfhocal focal_faire cyfrinair kodici~ pasahitza~ gako",
-    "ru": "код~ ~код парол~ пин пинкод пин_код ключ_доступа",
-    "uk, be": "код~ парол~ пін пінкод пін_код",
+    "ru": "код~ ~код парол~ пин пинкод пин_код ключ_доступа код_операции код_платежа код_перевода код_посылки"
+    " код_поездки код_покупки код_оплаты",
+    "uk, be": "код~ парол~ пін пінкод пін_код код_операції код_платежу код_посилки код_поїздки",
     "bg, mk": "код~ парол~ лозинк~ пин ~код",
     "kk, ky, uz, tg, tt": "код~ кодыңыз кодуңуз құпиясөз~ құпия_сөз~ сырсөз~ сыр_сөз~ рамз~ парол~ maxfiy_so",
     "mn": "код~ нууц_үг~ нууц_код~ нууц_дугаар~",
@@ -38,7 +42,7 @@ CODE = {  # what a number near them is, if it is a code
     "ka, hy": "~კოდ~ პაროლ~ კოდ~ կոդ~ ~կոդ~ ծածկագիր~ գաղտնաբառ~ գաղտնագիր~",
     "ka, hy in Latin letters": "kodi~ kody gaghtnabar~",
     "ar": "~رمز~ ~كود~ ~كلمة_المرور~ ~كلمة_السر~ ~كلمة_مرور~ ~كلمة_سر~ ~الرقم_السري~ ~رقم_سري~ ~رقمك_السري~"
-    " ~باسورد~ ~رموز~",
+    " ~باسورد~ ~رموز~ ~رمز_الرحلة~ ~رمز_العملية~ ~رمز_المعاملة~ ~رمز_الشحنة~ ~رمز_الاستلام~",
     "ar in Latin letters": "ramz~ ar_ramz~ alramz~ raqam_sirri~ kalimat_al_sir kalimat_al_murur",
     "fa, ckb, ps": "~رمز~ ~کد~ ~گذرواژه~ ~کلمه_عبور~ ~کود~ ~کۆد~ ~وشه_نهێنی~ ~پټنوم~ ~وشەی_نهێنی~",
     "fa in Latin letters": "ramz~ kode~ gozarvazhe~",
@@ -56,7 +60,8 @@ CODE = {  # what a number near them is, if it is a code
     "vi": "ma_xac_thuc ma_otp ma_xac_minh ma_xac_nhan ma_dang_nhap ma_la ma_cua ma_bao_mat ma_kich_hoat ma_pin"
     " ma_so_bi_mat ma_bi_mat ma_kiem_tra ma_so ma_nay ma_dang_ky ma_truy_cap ma_mo_khoa ma_khoi_phuc ma_nhan_hang"
     " ma_an_toan ma_tam_thoi ma_su_dung ma_dung_mot_lan ma_code ma_token mat_khau mat_ma ma_sms",
-    "id, ms, jv": "kode~ kod~ kata_sandi~ ~sandi kata_laluan~ kata_kunci sandhi tembung_sandi",
+    "id, ms, jv": "kode~ kod~ kata_sandi~ ~sandi kata_laluan~ kata_kunci sandhi tembung_sandi kode_transaksi"
+    " kode_paket kode_transfer",
     "tl": "code_mo iyong_code ang_code kodigo~",
     "sw, ha, yo, ig": "nambari_ya_siri namba_ya_siri ~msimbo~ neno_la_siri nenosiri~ nywila kodi~ koodu"
     " lambar_sirri lambar_tabbatarwa lambar_tsaro lambar_sirrin~ kalmar_sirri kalmar_wucewa oro_asina okwuntughe"
