@@ -19,9 +19,13 @@ _RUN = re.compile(r"[0-9A-Za-z]+")
 _LONGEST_RUN = 32
 _JOINTS = ("-", " ")
 _PHONE_DIGITS = 7  # from so many on, digits joined by blanks and hyphens in turn are one long number
-_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])20[0-9]{2}")
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])20[0-9]{2}"
+)
 # Letters that no language puts together, or none of which is a vowel: no word.
-_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]+|.*(?:Q[^U]|[^AEIOUYN]Q|X[BDGJKMNQRVWZ]|[BCDFGHJKMPQSTVWXZ]X|J[BCFGHJLMPQSTVWXZ]|V[BCFHJKMPQTWX]|W[JQVX]|Z[QXJ]).*")
+_UNSPEAKABLE = re.compile(
+    r"[B-DF-HJ-NP-TV-XZ]+|.*(?:Q[^U]|[^AEIOUYN]Q|X[BDGJKMNQRVWZ]|[BCDFGHJKMPQSTVWXZ]X|J[BCFGHJLMPQSTVWXZ]|V[BCFHJKMPQTWX]|W[JQVX]|Z[QXJ]).*"
+)
 
 
 @dataclass(frozen=True, slots=True)

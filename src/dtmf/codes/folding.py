@@ -27,6 +27,8 @@ def _plain(character: str) -> str:
     kind = category(character)
     if character.isdecimal():
         return str(decimal(character))
+    if character in "№ºª":  # before a number
+        return {"№": "No ", "º": "o ", "ª": "a "}[character]
     fixed = {"Zs": " ", "Zl": "\n", "Zp": "\n", "Pd": "-", "Sc": "$", "Cf": "", "Cs": " "}
     if kind in fixed:
         return fixed[kind]

@@ -93,41 +93,33 @@ OTHER = {  # what the next number after them is, if it is not a code
     " customer_number customer_no case_number license model version build street year since until copyright section"
     " page number_ending meter policy appointment serial patient claim channel bus platform extension ext",
     "es, pt": "llama llame telefono tel pedido factura cuenta tarjeta terminada_en acabada_en vuelo habitacion"
-    " saldo importe referencia reserva expediente envio responde responda envia ligue fatura conta cartao terminado_em"
-    " voo quarto encomenda protocolo valor ano",
+    " saldo importe referencia reserva expediente envio responde responda envia ligue conta cartao terminado_em voo"
+    " quarto encomenda protocolo valor ano",
     "fr": "appelez appeler telephone tel commande facture compte carte se_terminant_par terminant_par finissant_par"
     " vol chambre solde montant reference colis numero_de_suivi dossier repondez envoyez annee",
     "de": "rufen anrufen telefon tel hotline bestellung bestellnummer ~bestellnummer auftrag rechnung"
-    " ~rechnungsnummer konto kontonummer kundennummer endet_auf endend_auf endziffern endnummer flug zimmer saldo"
-    " betrag sendung sendungsnummer paketnummer vorgang ticket aktenzeichen plz jahr antworten vertrag",
+    " ~rechnungsnummer kundennummer endet_auf endend_auf endziffern endnummer flug zimmer saldo betrag sendung"
+    " sendungsnummer vorgang ticket aktenzeichen plz jahr antworten vertrag",
     "it": "chiama telefono tel ordine fattura conto carta che_termina_con volo camera saldo importo spedizione"
     " pratica riferimento rispondi invia anno",
     "nl": "bel telefoon bestelling ordernummer bestelnummer factuur rekening eindigend_op bankpas vlucht kamer"
     " saldo bedrag zending klantnummer antwoord",
-    "sv, no, da, fi": "ring telefon order ordernummer ordrenummer ordre beställning faktura konto kort"
-    " som_slutar_pa flyg rum saldo belopp forsendelse pakke paket kundnummer soita puhelin tilaus tilausnumero lasku"
-    " tili lähetys",
-    "pl, cs, sk": "zadzwon telefon tel zamowienie zamowienia faktura rachunek konto karty koncowka przesylka"
-    " przesylki lot saldo kwota nr_zamowienia zavolejte volejte objednavka objednavky objednavku faktury ucet karta"
-    " zasilka zasielka castka",
-    "hu, ro": "hivja telefon rendeles rendelesszam szamla szamlaszam csomag csomagszam egyenleg suna comanda"
-    " factura cont cardul colet sold suma",
-    "hr, sr, sl, bg": "nazovite pozovite pokličite telefon narudzba porudzbina racun kartica naročilo racuna"
-    " обадете телефон поръчка фактура сметка пратка",
-    "ru, uk": "звоните позвоните тел телефон заказ заказа заказу ~заказ счет счета счёт карта карты карте баланс"
-    " сумма сумму рейс заявка накладная трек посылка посылки поезд телефонуйте замовлення рахунок картка картки"
-    " посилка відправлення год",
-    "tr": "arayin telefon tel siparis siparisiniz siparis_no fatura hesap kart karti bakiye tutar ucus kargo"
-    " takip_no abone musteri_no randevu",
-    "el": "καλεστε τηλεφωνο τηλ παραγγελια τιμολογιο λογαριασμος λογαριασμο καρτα υπολοιπο ποσο αποστολη",
+    "sv, no, da, fi": "ring telefon order ordernummer ordrenummer ordre som_slutar_pa flyg rum saldo belopp pakke"
+    " kundnummer soita puhelin lähetys",
+    "pl, cs, sk": "telefon tel koncowka lot saldo kwota nr_zamowienia zavolejte volejte castka",
+    "hu, ro": "hivja telefon egyenleg suna comanda factura cont cardul colet sold suma",
+    "hr, sr, sl, bg": "nazovite pozovite pokličite telefon naročilo фактура",
+    "ru, uk": "тел ~заказ счёт баланс сумма сумму рейс трек поезд посилка год",
+    "tr": "arayin telefon tel siparis_no bakiye tutar ucus takip_no abone musteri_no randevu",
+    "el": "καλεστε τηλεφωνο τηλ υπολοιπο ποσο",
     "ar": "~اتصل~ ~هاتف~ ~الهاتف~ ~طلب~ ~الطلب~ ~طلبك~ ~فاتورة~ ~حساب~ ~الحساب~ ~بطاقة~ ~البطاقة~ ~رصيدك~ ~شحنة~"
     " ~رحلة~ ~المبلغ~",
     "fa, he, ur": "~تماس~ ~تلفن~ ~سفارش~ ~حساب~ ~کارت~ ~مانده~ ~مبلغ~ ~חייג~ ~טלפון~ ~הזמנה~ ~חשבון~ ~כרטיס~ ~יתרה~"
     " آرڈر اکاؤنٹ",
-    "hi, bn": "कॉल ऑर्डर खाता खाते कार्ड बिल शेष राशि अकाउंट कल_करें অর্ডার অ্যাকাউন্ট কার্ড কল বিল",
+    "hi, bn": "कॉल ऑर्डर खाता खाते कार्ड बिल शेष राशि अकाउंट कल_करें কল বিল",
     "th": "~โทร~ ~คำสั่งซื้อ~ ~บัญชี~ ~บัตร~ ~ยอด~ ~พัสดุ~ ~ใบสั่งซื้อ~",
     "vi, id, ms": "goi dien_thoai don_hang tai_khoan so_the so_du hoa_don chuyen_bay telepon hubungi pesanan"
-    " tagihan rekening kartu kad resi nomor_pesanan saldo akaun hub",
+    " tagihan rekening kad resi nomor_pesanan saldo akaun hub",
     "ja": "~電話~ ~注文番号~ ~ご注文~ ~口座~ ~カード~ ~残高~ ~金額~ ~お問い合わせ~ ~便~ ~伝票番号~ ~予約番号~"
     " ~会員番号~ ~お客様番号~ ~号室~",
     "ko": "~전화~ ~문의~ ~주문번호~ ~주문~ ~계좌~ ~카드~ ~잔액~ ~금액~ ~송장번호~ ~운송장~ ~예약번호~ ~고객센터~"
@@ -170,112 +162,98 @@ OTHER = {  # what the next number after them is, if it is not a code
     " factura_nr client cod_client abonat contract polita sinistru dosar rezervare bilet locul tren apelati sunati"
     " telefon tel coletul awb expediere livrare curier plata suma_de total soldul programare ghiseu",
     "de, more": "auftragsnummer ~auftragsnummer auftrags_nr bestell_nr kunden_nr kundennr ~kundennummer"
-    " vertragsnummer ~vertragsnummer versicherungsnummer rechnungs_nr rechnungsnr konto_nr kontonr kontonummer"
-    " ~kontonummer kundenkonto kartennummer ~kartennummer karte kreditkarte girocard referenz referenznummer ~referenz"
-    " ref ref_nr vorgangsnummer ~vorgangsnummer ticketnummer ~ticketnummer fallnummer schadennummer mitgliedsnummer"
-    " ~mitgliedsnummer paket ~paket paket_nr sendungs_nr ~sendungsnummer zug gleis wagen platz sitz tisch raum haus"
-    " hausnummer strasse termin buchung buchungsnummer ~buchungsnummer reservierung rufnummer ~rufnummer mobilnummer"
-    " handynummer telefonnummer hotline_nr mobil fax kontakt anruf zahlung ueberweisung überweisung lastschrift"
-    " abbuchung kontostand guthaben gesamt summe rate kennzeichen personalnummer matrikelnummer steuernummer zaehler"
-    " zählerstand zählernummer filiale fahrt linie",
+    " vertragsnummer ~vertragsnummer versicherungsnummer rechnungs_nr rechnungsnr konto_nr ~kontonummer kundenkonto"
+    " ~kartennummer kreditkarte girocard referenz referenznummer ~referenz ref ref_nr vorgangsnummer ~vorgangsnummer"
+    " ticketnummer ~ticketnummer fallnummer schadennummer mitgliedsnummer ~mitgliedsnummer ~paket paket_nr sendungs_nr"
+    " ~sendungsnummer zug gleis wagen platz sitz tisch raum haus hausnummer strasse termin buchung buchungsnummer"
+    " ~buchungsnummer reservierung rufnummer ~rufnummer mobilnummer handynummer telefonnummer hotline_nr mobil fax"
+    " anruf zahlung ueberweisung überweisung lastschrift abbuchung guthaben gesamt summe rate kennzeichen"
+    " personalnummer matrikelnummer steuernummer zaehler zählerstand zählernummer filiale fahrt linie",
     "nl, af, more": "bestelnr ordernr klantnr klantnummer rekeningnummer rekeningnr pakket pakketnummer"
     " zendingnummer trackingnummer polis polisnummer contract contractnummer dossier dossiernummer reservering"
     " reserveringsnummer boeking boekingsnummer factuurnummer referentie referentienummer kenmerk ticket trein spoor"
     " stoel tafel afspraak telefoonnummer mobiel bellen bel_ons bel_naar sms_naar nummer_eindigend pas passnummer"
     " betaling overschrijving totaal termijn huisnummer postcode kenteken meterstand bestel_nr rekening_nr"
     " bestelling_nr rekeningnommer bestelnommer kliëntnommer verwysing verwysingsnommer skakel pakkie",
-    "sv, no, da, is, more": "bestallningsnummer bestillingsnummer bestilling ordrenr ordernr kundnr kundenr"
-    " kundenummer kontonummer kontonr kortnummer kontot kontoen kontoet pakken paketet kollinr kollinummer kolli"
-    " sandning sendingsnummer sporingsnummer forsendelsesnummer pakkenummer referens referensnummer referanse"
-    " referansenummer reference referencenummer arende arendenummer sagsnummer saksnummer bokning bokningsnummer"
-    " booking bookingnummer bestilt reservasjon fakturanummer fakturanr faktura_nr ocr ocr_nummer kid kid_nummer"
-    " betalning betaling betal overforing overforsel totalt total tog tag spor plass plats sete sade avtal avtale"
-    " abonnement telefonnummer mobilnummer mobil ring_oss kontakta kontakt ring_til meterstand matarstallning polise"
-    " forsikring personnummer medlem medlemsnummer pontun pontunarnumer reikningur reikningsnumer sending hringdu simi"
-    " kort_nummer saldo_pa ombud butik lager",
-    "fi, et, more": "tilauksen tilauksesi tilausnro tilinumero tilille tilin tililta asiakasnumero asiakasnro"
-    " paketti pakettisi lahetystunnus seurantakoodi seurantatunnus viite viitenumero varaus varausnumero varauksesi"
-    " laskun laskunumero kortti kortin kortilla kortti_nro juna raide paikka poyta huone aika ajanvaraus puh"
-    " soita_numeroon asiakaspalvelu maksu summa yhteensa tellimus tellimuse tellimuse_nr tellimusnumber konto kontole"
-    " kontolt kaart kaardi kaardiga arve arve_nr pakk pakk_nr saadetis saadetise saadetise_nr viitenumber broneering"
-    " broneeringu_nr kliendinumber helista helistage telefon tel saldo kontojaak makse rong koht kliendi_nr numeroon"
-    " numerosta",
-    "lv, lt, more": "pasutijums pasutijuma pasutijuma_nr pasutijuma_numurs konts konta konta_nr konta_numurs karte"
-    " kartes karti rekins rekina rekina_nr sutijums sutijuma sutijuma_nr paka pakas rezervacija rezervacijas"
+    "sv, no, da, is, more": "ordrenr ordernr kundnr kundenr kundenummer pakken kollinr kollinummer kolli sandning"
+    " sendingsnummer sporingsnummer pakkenummer referens referensnummer referanse referansenummer reference"
+    " referencenummer arende arendenummer sagsnummer saksnummer bokning bokningsnummer booking bookingnummer bestilt"
+    " reservasjon faktura_nr ocr ocr_nummer kid kid_nummer betalning betaling betal overforing overforsel totalt total"
+    " tog tag spor plass plats sete sade avtal avtale abonnement telefonnummer mobilnummer mobil ring_oss ring_til"
+    " meterstand matarstallning polise forsikring personnummer medlem medlemsnummer reikningur reikningsnumer sending"
+    " hringdu simi kort_nummer saldo_pa ombud butik lager bestill~ beställ~ bestall~ forsendelse~ försändelse~ kort~"
+    " pontun~",
+    "fi, et, more": "lahetystunnus seurantakoodi seurantatunnus viite viitenumero kortti_nro juna raide paikka"
+    " poyta huone aika ajanvaraus puh soita_numeroon maksu summa yhteensa tellimuse_nr kaart arve_nr pakk pakk_nr"
+    " saadetise_nr viitenumber broneeringu_nr kliendinumber helista helistage telefon tel saldo makse rong koht"
+    " kliendi_nr numeroon numerosta tilau~ tili~ lasku~ paket~ varau~ asiakas~ tellimus~ saadeti~ arve~ broneering~"
+    " kaardi~",
+    "lv, lt, more": "pasutijuma_nr pasutijuma_numurs konta_nr konta_numurs rekina_nr sutijuma_nr paka pakas"
     " klienta_nr klienta_numurs zvaniet talr talrunis atlikums summa maksajums ligums liguma_nr vilciens vieta vizite"
-    " uzsakymas uzsakymo uzsakymo_nr uzsakymo_numeris saskaita saskaitos saskaitos_nr saskaitai sąskaita sąskaitos"
-    " kortele korteles kortelė kortelės siunta siuntos siuntos_nr siuntinys rezervacijos kliento_nr kliento_kodas"
-    " skambinkite tel telefonas likutis suma mokejimas sutartis sutarties_nr traukinys vizitas asmens_kodas"
-    " imones_kodas",
-    "pl, more": "zamowienie_nr numer_zamowienia nr_zamowienia konta konto_nr numer_konta nr_konta rachunku"
-    " rachunek_nr karta karte karty_nr paczka paczki paczke nr_paczki numer_paczki przesylki_nr numer_przesylki"
-    " list_przewozowy klient klienta nr_klienta numer_klienta umowa umowy nr_umowy polisa polisy nr_polisy sprawa"
-    " sprawy nr_sprawy zgloszenie zgloszenia nr_zgloszenia rezerwacja rezerwacji nr_rezerwacji bilet biletu pociag"
-    " peron wagon miejsce pokoj sala gabinet wizyta termin telefonu numer_telefonu infolinia kontakt dzwon kwote"
+    " uzsakymo_nr uzsakymo_numeris saskaitos_nr siuntos_nr kliento_nr kliento_kodas skambinkite tel telefonas likutis"
+    " suma mokejimas sutartis sutarties_nr traukinys vizitas asmens_kodas imones_kodas pasutijum~ sutijum~ kont~ kart~"
+    " rekin~ uzsakym~ saskait~ sąskait~ siunt~",
+    "pl, more": "zamowienie_nr numer_zamowienia nr_zamowienia konto_nr numer_konta nr_konta rachunek_nr karty_nr"
+    " nr_paczki numer_paczki przesylki_nr numer_przesylki list_przewozowy klient klienta nr_klienta numer_klienta"
+    " nr_umowy polisa polisy nr_polisy sprawa sprawy nr_sprawy zgloszenie zgloszenia nr_zgloszenia nr_rezerwacji bilet"
+    " biletu pociag peron wagon miejsce pokoj sala gabinet wizyta termin telefonu numer_telefonu infolinia dzwon kwote"
     " kwocie przelew przelewu platnosc platnosci wplata wyplata saldo_konta srodki dostepne transakcja transakcji"
-    " nr_transakcji operacja operacji nr_operacji licznik faktury nr_faktury faktura_nr pesel nip regon kod_kreskowy",
-    "cs, sk, more": "objednavky_c cislo_objednavky obj objednavka_c uctu cislo_uctu ucet_c uctem karte kartou"
-    " cislo_karty balik baliku zasilky cislo_zasilky zasilka_c zasielky cislo_zasielky zakaznik zakaznicke_cislo"
-    " zakaznika smlouva smlouvy cislo_smlouvy zmluva zmluvy cislo_zmluvy pojistka poistka faktury_c cislo_faktury"
-    " variabilni_symbol variabilny_symbol rezervace rezervacia rezervacie rezervace_c vlak kolej sedadlo vuz mistnost"
+    " nr_transakcji operacja operacji nr_operacji licznik nr_faktury faktura_nr pesel nip regon kod_kreskowy zamowien~"
+    " przesylk~ paczk~ rachun~ zadzwon~ rezerwacj~ umow~",
+    "cs, sk, more": "objednavky_c cislo_objednavky obj objednavka_c uctu cislo_uctu ucet_c uctem cislo_karty"
+    " cislo_zasilky zasilka_c cislo_zasielky zakaznik zakaznicke_cislo zakaznika cislo_smlouvy cislo_zmluvy pojistka"
+    " poistka faktury_c cislo_faktury variabilni_symbol variabilny_symbol rezervace_c vlak kolej sedadlo vuz mistnost"
     " miestnost pokoj izba termin tel_c telefonu linka linku infolinka volat platba platby platbu suma zostatok"
-    " zustatek celkem spolu kuryr kurier stav_uctu uloz udalost pripad ico dic rodne_cislo",
-    "hu, more": "rendelesi_szam rendelese rendeleset rendelesed rendelesszama rendelesszam szamlaszama szamlaja"
-    " szamlan bankszamla bankszamlaszam kartya kartyaja kartyaval bankkartya csomagja csomagod kuldemeny kuldemenyszam"
-    " ugyfelszam ugyfelazonosito ugyfel szerzodes szerzodesszam kotveny foglalas foglalasi_szam jegy vonat kocsi hely"
-    " terem szoba idopont telefonszam hivjon hivd ugyfelszolgalat osszeg osszege fizetes befizetes utalas tranzakcio"
-    " egyenlege azonosito referencia hivatkozasi_szam ugyszam adoszam adoazonosito",
-    "hr, sr, bs, sl, sq, more": "narudzba narudzbe narudzba_br broj_narudzbe narudzbenica porudzbina porudzbine"
-    " broj_porudzbine racun_br broj_racuna racuna racunu racunom kartica kartici kartice broj_kartice paket paketa"
-    " posiljka posiljke broj_posiljke kupac broj_kupca klijent ugovor ugovora broj_ugovora polica rezervacija"
-    " rezervacije broj_rezervacije vlak voz autobus peron sjedalo sediste soba termin broj_telefona tel nazovite"
-    " zovite pozovite kontakt iznos iznosu uplata isplata placanje stanje stanje_racuna saldo ukupno transakcija"
-    " narocilo narocila st_narocila stevilka_narocila racun st_racuna stevilka_racuna transakcijski kartico posiljko"
-    " stevilka_posiljke stranka pogodba pogodbe rezervacijo klicite poklicite telefonska znesek placilo porosia porosi"
-    " porosia_nr llogaria llogarine llogari numri_i_llogarise karta kartes pakoja pako dergesa fatura fatures"
-    " rezervimi rezervim telefononi telefoni shuma pagesa bilanci klienti kontrata",
-    "ru, more": "заказа_№ заказ_№ номер_заказа счёта счету счётом счёту счетом номер_счета номер_счёта картой"
-    " картою картам номер_карты посылку посылкой отправление отправления почтовое_отправление груз груза заявки заявку"
-    " заявке номер_заявки обращение обращения обращение_№ договор договора договору полис полиса клиент клиента"
-    " лицевой лицевого л_с бронь брони бронирование бронирования билет билета электронный_билет вагон место мест путь"
-    " кабинет каб палата талон талона очередь столик номер_телефона телефона телефону горячая_линия линия звонок"
-    " звоните_по перезвоните смс_на отправьте_на перевод перевода платеж платёж платежа оплата оплаты списание"
-    " зачисление покупка остаток доступно итого чек чека инн снилс огрн квитанция накладная_№ трек_номер трекинг"
-    " показания счетчик счетчика штраф постановление постановление_№ операция операции операция_№ квартира кв дом"
-    " подъезд этаж водитель авто машина гос_номер госномер",
-    "uk, be, bg, mk, more": "замовлення_№ номер_замовлення рахунку рахунком номер_рахунку картку карткою картці"
-    " номер_картки посилку посилки ттн експрес_накладна відправлення клієнт клієнта договір договору поліс бронювання"
-    " квиток квитка потяг поїзд вагон місце кабінет запис талон телефону зателефонуйте дзвоніть подзвоніть"
-    " гаряча_лінія сума переказ платіж платежу оплата баланс залишок чек заказу рахунак карты карткі пасылка пасылкі"
-    " тэлефануйце тэлефон бронь поръчката поръчка_№ номер_на_поръчка поръчката_ви сметката карта картата фактура_№"
-    " пратката пратка_№ товарителница клиентски_номер клиент договор полица резервация билет влак място кабинет час"
-    " обадете_се позвънете звъннете тел_за плащане превод наличност нарачка нарачката нарачката_бр картичка картичката"
-    " пратка фактурата резервација јавете_се телефонски износ уплата салдо порудзбина поруџбина поруџбине наруџба"
-    " рачун рачуна рачуну картица картице пошиљка пошиљке фактура позовите стање",
-    "ru, uk, bg in Latin letters": "zakaz zakaza zakazu nomer_zakaza schet scheta schetu schyot karta karty kartoy"
-    " kartu posylka posylku otpravlenie balans summa summu ostatok dogovor klient bron bilet poezd reis reys vagon"
-    " zvonite pozvonite telefon tel perevod platezh oplata pokupka spisanie zachislenie zayavka dostupno chek"
-    " zamovlennya rahunok rakhunok kartka kartky kartki vidpravlennya telefonuyte dzvonit suma zalyshok poruchka"
-    " porachka smetka smetkata pratka faktura obadete",
-    "tr, az, uz, kk, ky, mn, more": "siparis_numarasi siparisiniz_no siparisinizin hesabiniz hesabi hesabiniza"
-    " hesap_no hesap_numarasi kartiniz kartiniza kart_no kartinizdan kargo_takip kargonuz takip_numarasi takip gonderi"
-    " gonderi_no musteri musteri_numarasi sozlesme sozlesme_no police_no rezervasyon rezervasyon_no pnr bilet sefer"
+    " zustatek celkem spolu kuryr kurier stav_uctu uloz udalost pripad ico dic rodne_cislo objednavk~ zasilk~ zasielk~"
+    " balik~ ucet~ smlouv~ zmluv~ rezervac~ faktur~ kart~ volejte",
+    "hu, more": "rendelesi_szam bankszamla bankszamlaszam kuldemeny kuldemenyszam szerzodes szerzodesszam kotveny"
+    " foglalasi_szam jegy vonat kocsi hely terem szoba idopont telefonszam hivjon hivd osszeg osszege fizetes"
+    " befizetes utalas tranzakcio egyenlege azonosito referencia hivatkozasi_szam ugyszam adoszam adoazonosito"
+    " rendeles~ szamla~ csomag~ ugyfel~ foglalas~ bankkartya~",
+    "hr, sr, bs, sl, sq, more": "narudzba_br broj_narudzbe broj_porudzbine racun_br broj_racuna broj_kartice"
+    " broj_posiljke kupac broj_kupca klijent ugovor ugovora broj_ugovora polica broj_rezervacije vlak voz autobus"
+    " peron sjedalo sediste soba termin broj_telefona tel nazovite zovite pozovite iznos iznosu uplata isplata"
+    " placanje stanje stanje_racuna saldo ukupno transakcija st_narocila stevilka_narocila st_racuna stevilka_racuna"
+    " transakcijski stevilka_posiljke stranka pogodba pogodbe klicite poklicite telefonska znesek placilo porosia"
+    " porosi porosia_nr llogaria llogarine llogari numri_i_llogarise pakoja pako dergesa fatures rezervimi rezervim"
+    " telefononi telefoni shuma pagesa bilanci klienti narudzb~ porudzbin~ posiljk~ racun~ narocil~ paket~",
+    "ru, more": "заказа_№ заказ_№ номер_заказа счёта счётом счёту номер_счета номер_счёта номер_карты"
+    " почтовое_отправление груз груза номер_заявки обращение обращения обращение_№ лицевой лицевого л_с"
+    " электронный_билет вагон место мест путь кабинет каб палата талон талона очередь столик номер_телефона"
+    " горячая_линия линия звоните_по смс_на отправьте_на перевод перевода платеж платёж платежа оплата оплаты списание"
+    " зачисление покупка остаток доступно итого чек чека инн снилс огрн накладная_№ трек_номер трекинг показания штраф"
+    " постановление постановление_№ операция операции операция_№ квартира кв дом подъезд этаж водитель авто машина"
+    " гос_номер госномер заказ~ счет~ карт~ посылк~ отправлен~ заявк~ договор~ полис~ клиент~ билет~ телефон~ звон~"
+    " позвон~ перезвон~ брон~ накладн~ квитанц~",
+    "uk, be, bg, mk, more": "замовлення_№ номер_замовлення номер_рахунку номер_картки посилку посилки ттн"
+    " експрес_накладна клієнт клієнта договір поліс квиток квитка потяг поїзд вагон місце кабінет запис талон"
+    " подзвоніть гаряча_лінія сума переказ платіж платежу оплата баланс залишок чек пасылка пасылкі тэлефануйце"
+    " тэлефон поръчка_№ номер_на_поръчка поръчката_ви фактура_№ пратка_№ товарителница клиентски_номер полица"
+    " резервация влак място кабинет час обадете_се позвънете звъннете тел_за плащане превод наличност нарачката_бр"
+    " фактурата резервација јавете_се износ уплата салдо порудзбина поруџбина поруџбине наруџба рачун рачуна рачуну"
+    " пошиљка пошиљке фактура позовите стање замовлен~ рахун~ відправлен~ дзвон~ зателефон~ поръчк~ сметк~ пратк~"
+    " обад~ нарачк~ достав~",
+    "ru, uk, bg in Latin letters": "zakaz zakaza zakazu nomer_zakaza schet scheta schetu schyot posylka posylku"
+    " otpravlenie balans summa summu ostatok dogovor klient bron bilet poezd reis reys vagon zvonite pozvonite telefon"
+    " tel perevod platezh oplata pokupka spisanie zachislenie zayavka dostupno chek zamovlennya rahunok rakhunok"
+    " vidpravlennya telefonuyte dzvonit suma zalyshok poruchka porachka smetka smetkata pratka obadete",
+    "tr, az, uz, kk, ky, mn, more": "siparis_numarasi siparisiniz_no hesap_no hesap_numarasi kart_no kargo_takip"
+    " takip_numarasi takip gonderi_no musteri_numarasi sozlesme sozlesme_no police_no rezervasyon_no pnr bilet sefer"
     " koltuk peron oda salon randevu_no telefon_numarasi arayiniz cagri cagri_merkezi tutari tutarinda odeme havale"
-    " eft bakiyeniz ref referans referans_no islem islem_no dosya_no abone_no tesisat_no fatura_no faturaniz plaka"
-    " tc_kimlik sifaris sifarisiniz sifaris_no sifarisin sifaris_nomresi hesab hesabinizdan kartin kartla baglama"
-    " baglamaniz gonderis izleme_nomresi musteri_nomresi muqavile bron reys zeng zeng_edin telefon elaqe mebleg mebleğ"
-    " balans balansiniz odenis emeliyyat buyurtma buyurtmangiz buyurtma_raqami buyurtmangiz_raqami hisob hisobingiz"
-    " hisob_raqami karta kartangiz kartangizdan posilka jonatma mijoz shartnoma chipta poyezd qongiroq tel summa"
-    " miqdor balansingiz tolov tolovi otkazma буюртма ҳисоб карта картангиз тапсырыс тапсырысыңыз шот шоты картаңыз"
-    " карточка сәлемдеме жөнелтілім шарт брондау билет пойыз қоңырау телефон сома төлем баланс теңгерім буйрутма эсеп"
-    " посылка чалыңыз сумма төлөм захиалга захиалгын захиалгын_дугаар данс дансны дансны_дугаар дансанд картын илгээмж"
-    " утас утасны утсаар дүн төлбөр үлдэгдэл гэрээ тасалбар фармоиш ҳисоби суратҳисоб",
-    "el, more": "παραγγελιας αριθμος_παραγγελιας παραγγελια_σας λογαριασμου αριθμος_λογαριασμου καρτας"
-    " αριθμος_καρτας καρτα_σας δεμα δεματος αριθμος_αποστολης αποστολης κρατηση κρατησης εισιτηριο πελατη"
-    " κωδικος_πελατη κωδικος_παραγγελιας κωδικος_κρατησης κωδικος_αποστολης κωδικος_πληρωμης ρφ συμβολαιο συμβολαιου"
-    " πτηση τρενο θεση δωματιο ραντεβου τηλεφωνο_επικοινωνιας επικοινωνηστε καλεστε_στο ποσου πληρωμη πληρωμης"
-    " συναλλαγη συναλλαγης αναφορα αιτημα αφμ paraggelia parangelia logariasmos logariasmo logariasmou karta kartas"
-    " apostoli dema kratisi tilefono kaleste poso ypoloipo",
+    " eft bakiyeniz ref referans referans_no islem islem_no dosya_no abone_no tesisat_no fatura_no plaka tc_kimlik"
+    " sifaris_no sifaris_nomresi baglama baglamaniz izleme_nomresi musteri_nomresi muqavile bron reys zeng zeng_edin"
+    " telefon elaqe mebleg mebleğ balans balansiniz odenis emeliyyat buyurtma_raqami buyurtmangiz_raqami hisob_raqami"
+    " posilka jonatma mijoz shartnoma chipta poyezd qongiroq tel summa miqdor balansingiz tolov tolovi otkazma буюртма"
+    " ҳисоб шот шоты сәлемдеме жөнелтілім шарт пойыз қоңырау сома төлем баланс теңгерім буйрутма эсеп чалыңыз сумма"
+    " төлөм захиалгын_дугаар дансны_дугаар илгээмж утас утасны утсаар дүн төлбөр үлдэгдэл гэрээ тасалбар фармоиш"
+    " ҳисоби суратҳисоб sipariş~ siparis~ hesab~ hesap~ kart~ kargo~ fatura~ gonderi~ rezervasyon~ musteri~ sifaris~"
+    " buyurtma~ hisob~ тапсырыс~ шот~ захиалг~ данс~",
+    "el, more": "αριθμος_παραγγελιας παραγγελια_σας αριθμος_λογαριασμου αριθμος_καρτας καρτα_σας αριθμος_αποστολης"
+    " εισιτηριο πελατη κωδικος_πελατη κωδικος_παραγγελιας κωδικος_κρατησης κωδικος_αποστολης κωδικος_πληρωμης ρφ"
+    " συμβολαιο συμβολαιου πτηση τρενο θεση δωματιο ραντεβου τηλεφωνο_επικοινωνιας επικοινωνηστε καλεστε_στο ποσου"
+    " πληρωμη πληρωμης συναλλαγη συναλλαγης αναφορα αιτημα αφμ paraggelia parangelia logariasmos logariasmo"
+    " logariasmou apostoli dema kratisi tilefono kaleste poso ypoloipo παραγγελ~ λογαριασμ~ καρτ~ δεμα~ αποστολ~"
+    " κρατησ~ τιμολογ~",
     "ar, more": "~طلبية~ ~الطلبية~ ~طلبكم~ ~حسابك~ ~حسابكم~ ~لحساب~ ~بطاقتك~ ~بطاقتكم~ ~شحنتك~ ~الشحنة~ ~طرد~"
     " ~الطرد~ ~طردك~ ~تتبع~ ~التتبع~ ~فاتورتك~ ~الفاتورة~ ~حجز~ ~الحجز~ ~حجزك~ ~تذكرة~ ~التذكرة~ ~مرجع~ ~المرجع~"
     " ~المرجعي~ ~عميل~ ~العميل~ ~عقد~ ~العقد~ ~وثيقة~ ~موعد~ ~موعدك~ ~للاستفسار~ ~اتصل_على~ ~جوال~ ~الجوال~ ~هاتفك~"
@@ -296,9 +274,9 @@ OTHER = {  # what the next number after them is, if it is not a code
     " ਖਾਤੇ~ ਕਾਰਡ~ ਬਿੱਲ~ ਪਾਰਸਲ~ ઓર્ડર~ ખાતા~ ખાતું~ કાર્ડ~ બિલ~ પાર્સલ~ अंतिम अंत शेवट শেষ",
     "hi, bn in Latin letters": "khata khate khaate account_no order_no bil bill parcel paarcel dial_karein"
     " call_karein call_karen sampark mobile_number balance_rs recharge",
-    "ta, te, kn, ml, si, more": "ஆர்டர்~ கணக்கு~ கணக்கில்~ அட்டை~ கார்டு~ பில்~ பார்சல்~ அழைக்க~ இருப்பு~ ஆணை~ முன்பதிவு~ ஆர்டர்"
-    " ఆర్డర్~ ఖాతా~ కార్డు~ బిల్లు~ పార్శిల్~ కాల్~ బ్యాలెన్స్~ ಆರ್ಡರ್~ ಖಾತೆ~ ಕಾರ್ಡ್~ ಬಿಲ್~ ಪಾರ್ಸೆಲ್~ ಕರೆ~ ഓർഡർ~ അക്കൗണ്ട്~ കാർഡ്~ ബിൽ~"
-    " പാഴ്സൽ~ വിളിക്കുക~ ඇණවුම~ ගිණුම~ ගිණුමට~ කාඩ්පත~ බිල්පත~ පාර්සලය~ අමතන්න~",
+    "ta, te, kn, ml, si, more": "ஆர்டர்~ கணக்கு~ கணக்கில்~ அட்டை~ கார்டு~ பில்~ பார்சல்~ அழைக்க~ இருப்பு~ ஆணை~ முன்பதிவு~ ఆర్డర్~"
+    " ఖాతా~ కార్డు~ బిల్లు~ పార్శిల్~ కాల్~ బ్యాలెన్స్~ ಆರ್ಡರ್~ ಖಾತೆ~ ಕಾರ್ಡ್~ ಬಿಲ್~ ಪಾರ್ಸೆಲ್~ ಕರೆ~ ഓർഡർ~ അക്കൗണ്ട്~ കാർഡ്~ ബിൽ~ പാഴ്സൽ~"
+    " വിളിക്കുക~ ඇණවුම~ ගිණුම~ කාඩ්පත~ බිල්පත~ පාර්සලය~ අමතන්න~",
     "th, my, km, lo, more": "~หมายเลขพัสดุ~ ~เลขพัสดุ~ ~เลขที่บัญชี~ ~หมายเลขคำสั่งซื้อ~ ~ออเดอร์~ ~ใบแจ้งหนี้~ ~ติดต่อ~"
     " ~เบอร์~ ~เบอร์โทร~ ~สายด่วน~ ~ยอดเงิน~ ~จำนวนเงิน~ ~คงเหลือ~ ~โอน~ ~ลูกค้า~ ~สมาชิก~ ~กรมธรรม์~ ~การจอง~ ~เที่ยวบิน~"
     " ~ขบวน~ ~ที่นั่ง~ ~ห้อง~ ~นัดหมาย~ ~อ้างอิง~ ~ทะเบียน~ ~คิว~ ~รหัสลูกค้า~ ~รหัสสมาชิก~ ~รหัสสินค้า~ ~รหัสพัสดุ~"
@@ -308,15 +286,14 @@ OTHER = {  # what the next number after them is, if it is not a code
     " van_don khach_hang so_khach_hang hoa_don_so dat_cho dat_phong chuyen tau toa ghe phong so_phong lich_hen hotline"
     " tong_dai lien_he sdt so_dien_thoai dt so_tien thanh_toan giao_dich gd so_gd sd thu_ho shipper bien_so so_phieu"
     " phieu tham_chieu chuyen_khoan nap_the",
-    "id, ms, tl, more": "nomor_rekening no_rekening no_rek rek nomor_kartu no_kartu nomor_resi no_resi paket"
-    " nomor_paket no_pesanan order_id nomor_order id_pelanggan nomor_pelanggan no_pelanggan pelanggan faktur invoice"
-    " no_invoice nomor_tagihan booking nomor_booking tiket no_tiket penerbangan kereta gerbong kursi kamar ruang"
-    " antrian nomor_antrian jadwal janji no_hp nomor_hp telp hubungi_kami call_center jumlah nominal sejumlah sebesar"
-    " total_bayar transfer pembayaran transaksi no_transaksi no_ref ref referensi nomor_referensi kontrak polis"
-    " pengaduan laporan kurir pulsa sisa nombor_akaun no_akaun nombor_kad no_kad bungkusan pesanan_no nombor_pesanan"
-    " bil no_bil rujukan no_rujukan tempahan bilik temujanji amaun baki bayaran pindahan telefon tel hubungi"
-    " account_mo order_mo numero_ng_order numero_ng_account tumawag tawagan tumawag_sa balanse halaga padala parsela"
-    " resibo",
+    "id, ms, tl, more": "nomor_rekening no_rekening no_rek rek nomor_kartu no_kartu nomor_resi no_resi nomor_paket"
+    " no_pesanan order_id nomor_order id_pelanggan nomor_pelanggan no_pelanggan pelanggan invoice no_invoice"
+    " nomor_tagihan booking nomor_booking tiket no_tiket penerbangan kereta gerbong kursi kamar ruang antrian"
+    " nomor_antrian jadwal janji no_hp nomor_hp telp hubungi_kami call_center jumlah nominal sejumlah sebesar"
+    " total_bayar transfer pembayaran transaksi no_transaksi no_ref ref referensi nomor_referensi polis pengaduan"
+    " laporan kurir pulsa sisa nombor_akaun no_akaun nombor_kad no_kad bungkusan pesanan_no nombor_pesanan bil no_bil"
+    " rujukan no_rujukan tempahan bilik temujanji amaun baki bayaran pindahan telefon tel hubungi account_mo order_mo"
+    " numero_ng_order numero_ng_account tumawag tawagan tumawag_sa balanse halaga padala parsela resibo",
     "sw, ha, yo, ig, zu, so, am, more": "agizo oda oda_yako namba_ya_oda akaunti akaunti_namba namba_ya_akaunti"
     " nambari_ya_akaunti kadi salio kiasi malipo simu piga piga_simu wasiliana tiketi kifurushi mzigo ankara mteja"
     " asusu oda_lamba lambar_waya kira kudi ma_auni nomba_foonu akanti ibere owo pe nọmba_ekwentị akauntu i-oda"

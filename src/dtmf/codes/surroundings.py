@@ -20,7 +20,7 @@ _EXPLAINED = 30  # points of words that make a colon count
 _SALE_POINTS = 65
 _STATED_POINTS, _NAMED_AFTER_POINTS = 16, 6
 _NOT_POINTS, _NOT_PACES = 110, 9
-_OTHER_POINTS, _OTHER_PACES = 75, 6
+_OTHER_POINTS, _OTHER_PACES = 95, 6
 _OTHER_AFTER_POINTS = 40
 _NUMBER_POINTS, _NUMBER_PACES = 40, 0
 _PHRASE_PACES = 15  # from "code" to what it is for: "code for your account is"
@@ -30,6 +30,7 @@ _STEP = re.compile(
     r"|(?P<sentence>[!?](?=\s)|[。！？।]|(?<!\b\w\w)(?<!\b\w)(?<!\b\w\w\w)\.(?=\s)|\.(?=\s+[A-Z\W]))|(?P<paragraph>\n(?=\n))"
 )
 _LENGTHS = {"word": _WORD, "character": _CHARACTER, "sentence": _SENTENCE, "paragraph": 0}
+_CUT_OFF = re.compile(r"(?: ?[:=]\s*| (?=[0-9]))[0-9A-Za-z-]{0,10}(?=\[\u2026\])")  # "code: 55[…]": its number is lost
 _ANOTHER_NUMBER = re.compile(r"[0-9~]{3}")
 
 
@@ -45,6 +46,7 @@ class Surroundings:
         self._with_sale = {self._sentences[sale.start()] for sale in SALES.finditer(whole)}
         words = words_in(lower)
         self._words = words
+        words["code"] = [word for word in words["code"] if not _CUT_OFF.match(text, word[1])]
         code_ends, code_starts = {end for _, end in words["code"]}, {start for start, _ in words["code"]}
         # "PIN number" and "number of the code" are the code's; any other number is something else
         words["number"] = [
@@ -143,7 +145,9 @@ class Surroundings:
         """Points off for a number that stands before its name, as an adjective does: "your 4471 card"."""
         if stated:
             return 0
-        place = candidate.end + 1 if self._text[candidate.end : candidate.end + 1] in (" ", "的", "の") else candidate.end
+        place = (
+            candidate.end + 1 if self._text[candidate.end : candidate.end + 1] in (" ", "的", "の") else candidate.end
+        )
         words = self._words["other"]
         after = bisect_left(words, (candidate.end, 0))
         return _OTHER_AFTER_POINTS if after < len(words) and words[after][0] == place else 0

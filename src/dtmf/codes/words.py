@@ -87,8 +87,7 @@ TASK = {  # what is done with a code: a weaker sign
     "es, ca, gl": "introduce ingresa ingrese introduzca introdueix digita digite teclea utiliza verificar"
     " verificacion verificacio autenticacion autorizar validar confirmar",
     "pt": "verificação verificar digite insira informe introduza autorizar autenticação confirmar utilize",
-    "fr": "saisissez saisir entrez tapez utilisez verification connexion connecter authentification validation"
-    " valider",
+    "fr": "saisissez saisir entrez tapez utilisez verification connexion connecter authentification validation valider",
     "it, ro": "inserisci inserire digita digitare verifica accesso autorizzare autenticazione introdu introduceti"
     " verificare autentificare tastati folositi",
     "de, nl, af": "eingeben anmeldung anmelden bestätigung bestätigen gib geben_sie freigabe verwende verwenden_sie"
@@ -141,7 +140,7 @@ UNIT = {  # what a number directly before them counts
 MONEY = (  # beside an amount, before or after it; any sign of a currency too
     "usd eur gbp inr rs rs. aud cad chf jpy cny rmb rub brl mxn sek nok dkk pln czk huf ron try tl zar"
     " ngn kes php idr rp myr rm thb vnd krw aed sar egp pkr bdt uah ils hkd twd sgd btc sats satoshis kr"
-    " kč zl zł ft lei лв руб рублей рубля р. грн тг kz ден din euro euros dollars pesos reais rupees đ"
+    " kč zl zł ft lei лв руб рублей рубля р р. грн тг kz ден din euro euros dollars pesos reais rupees đ"
     ' so_m сом сум сўм azn gel amd mnt manat lek din. dinara eura evra ден. dong baht ringgit ksh ghs taka naira ریال تومان درهم ريال جنيه ₪ ש"ח ~元~ ~円~ ~원~ ~圓~ ~บาท~'
 )
 
