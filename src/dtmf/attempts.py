@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .e164 import quote
 from .errors import (
+    AuthenticationError,
     ConnectionFailedError,
     DTMFError,
     ServerError,
@@ -77,10 +78,10 @@ class Attempts:
             raise error
         return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
 
-    def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float) -> float:
-        """Seconds to wait before the next attempt after no reply came.
+    def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float, via: str = "") -> float:
+        """Seconds to wait before the next attempt after no reply came; `via` is the route it would have taken.
         Raises the error it means when another is pointless or there is no time for one."""
-        error = self._translated(failure)
+        error = self._translated(failure, via)
         if not isinstance(error, ConnectionFailedError | TimedOutError):
             raise error
         if isinstance(error, ConnectionFailedError) and error.permanent:
@@ -103,7 +104,7 @@ class Attempts:
         """The error of a success whose body is not what was promised."""
         return ServerError(
             f"{self._settings.base_url} answered with something else than promised ({reason});"
-            " is this address the service's?",
+            " is this address the service's? base_url= or the environment variable DTMF_URL sets it",
             status=reply.status,
             request_id=reply.headers.get("x-request-id"),
         )
@@ -134,27 +135,31 @@ class Attempts:
                 " are not followed, because the token would go along: correct base_url= or DTMF_URL",
                 status=reply.status,
             )
-        return from_problem(
+        error = from_problem(
             _problem(reply.body),
             status=reply.status,
             request_id=reply.headers.get("x-request-id"),
             retry_after_s=retry_after_s,
             token=self._settings.token,
         )
+        if isinstance(error, AuthenticationError) and self._settings.token_from:
+            error.args = (f"{error} (the token is the one of the environment variable {self._settings.token_from})",)
+        return error
 
-    def _translated(self, failure: Exception) -> DTMFError:
+    def _translated(self, failure: Exception, via: str) -> DTMFError:
         if isinstance(failure, TimeoutError):
-            error: DTMFError = self._timed_out()
+            error: DTMFError = self._timed_out(via)
         elif isinstance(failure, DTMFError):
             return failure
         else:
-            error = connection_failed(self._settings.base_url, failure)
+            error = connection_failed(self._settings.base_url, failure, via=via)
         error.__cause__ = failure
         return error
 
-    def _timed_out(self) -> TimedOutError:
+    def _timed_out(self, via: str = "") -> TimedOutError:
+        route = f" {via}" if via else ""
         return TimedOutError(
-            f"no answer from {self._settings.base_url} within {self._settings.timeout_s:g} s"
+            f"no answer from {self._settings.base_url}{route} within {self._settings.timeout_s:g} s"
             " (timeout= sets how long a call may take)"
         )
 
@@ -179,5 +184,5 @@ def _retry_after_s(reply: Reply, wall_s: float) -> float | None:
         return float(text[:12])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - wall_s)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # the last two for a date that this system cannot count
         return None

@@ -59,7 +59,7 @@ def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transp
         try:
             reply = transport.send(request)
         except (DTMFError, OSError) as failure:
-            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance())
+            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance(), via=_via(transport))
         else:
             if not reply.is_success:
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
@@ -104,7 +104,7 @@ async def _answer_async(attempts: Attempts, read: Callable[[Any], Answer], trans
             async with asyncio.timeout(request.timeout_s):
                 reply = await transport.send(request)
         except (DTMFError, OSError) as failure:
-            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance())
+            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance(), via=_via(transport))
         else:
             if not reply.is_success:
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
@@ -123,6 +123,11 @@ def _read(attempts: Attempts, reply: Reply, read: Callable[[Any], Answer]) -> An
         return read(answer)
     except ValueError as cause:
         raise attempts.unreadable(reply, str(cause)) from cause
+
+
+def _via(transport: object) -> str:
+    """The route that our own engines take, where the environment decides it."""
+    return getattr(transport, "via", "")
 
 
 def _new_key() -> str:
