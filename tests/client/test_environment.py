@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 import ssl
@@ -334,7 +333,3 @@ def test_nothing_in_the_environment_raises_anything_but_a_dtmf_error(
             scheme = chance.choice(["http", "https"])
             error = outcome(connect, base_url=f"{scheme}://192.0.2.1.invalid", timeout=1, max_retries=0)
         assert isinstance(error, DTMFError), (values, error)
-
-
-def test_the_environment_of_these_tests_can_be_set() -> None:
-    assert all(os.environ.get(name) is None for name in VARIABLES)
