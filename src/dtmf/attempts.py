@@ -41,13 +41,14 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class Attempts:
     """One call on its way, from its first request to its answer or its error."""
 
-    __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_settings")
+    __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_sent", "_settings")
 
     def __init__(self, operation: Operation, settings: Settings, *, key: str, now_s: float) -> None:
         self._operation = operation
         self._settings = settings
         self._deadline_s = now_s + settings.timeout_s
         self._made = 0
+        self._sent = False  # whether one of the requests may have reached the service
         self._headers = {
             "Authorization": f"Bearer {settings.token}",
             "Accept": "application/json",
@@ -72,6 +73,7 @@ class Attempts:
     def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, chance: float) -> float:
         """Seconds to wait before the next attempt after a reply that is not a success.
         Raises the error it means when another is pointless or there is no time for one."""
+        self._sent = True
         retry_after_s = _retry_after_s(reply, wall_s)
         error = self._refusal(reply, retry_after_s=retry_after_s)
         if (reply.status not in {408, 429} and reply.status < 500) or error.code in _LASTING:
@@ -82,6 +84,7 @@ class Attempts:
         """Seconds to wait before the next attempt after no reply came; `via` is the route it would have taken.
         Raises the error it means when another is pointless or there is no time for one."""
         error = self._translated(failure, via)
+        self._sent = error.sent = self._sent or error.sent
         if not isinstance(error, ConnectionFailedError | TimedOutError):
             raise error
         if isinstance(error, ConnectionFailedError) and error.permanent:

@@ -28,6 +28,7 @@ _MOST_BODY_BYTES = 32 * 1024 * 1024
 _SHORTEST_WAIT_S = 0.001  # a socket takes 0 for "do not wait at all"
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _TRANSIENT = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
+_NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
 _TRANSIENT_STATUSES = {408, 429}  # and what is 500 or more
 
 
@@ -224,25 +225,28 @@ def _translated(failure: Exception, request: Request, route: Route | None) -> DT
     """The error that a failed attempt raises; it names the environment variables that the failure depends on."""
     via = route.via if route else ""
     if isinstance(failure, httpcore2.TimeoutException):
-        return TimedOutError(
+        error: DTMFError = TimedOutError(
             f"no answer from {request.base_url}{f' {via}' if via else ''} in time ({type(failure).__name__})"
         )
-    root = _root(failure)
+    else:
+        reason, permanent = _reason(failure)
+        error = connection_failed(request.base_url, reason, permanent=permanent, via=via)
+    error.sent = not isinstance(failure, _NEVER_SENT)
+    return error
+
+
+def _reason(failure: Exception) -> tuple[str, bool]:
+    """Why an attempt failed, and whether the next one would too."""
     if isinstance(failure, httpcore2.ProxyError):
         status = str(failure)[:3]
-        return connection_failed(
-            request.base_url,
-            f"the proxy answered {failure}",
-            permanent=not (status.isdecimal() and _is_transient(int(status))),
-            via=via,
-        )
+        return f"the proxy answered {failure}", not (status.isdecimal() and _is_transient(int(status)))
+    root = _root(failure)
     is_untrusted = isinstance(root, ssl.SSLCertVerificationError)
     # Blocking and async connections word the same refusal differently: the system's own words are the same.
     worded = os.strerror(root.errno) if isinstance(root, ConnectionError) and root.errno else str(root)
     if is_untrusted and (variable := trust_variable()):
         worded += f"; trusted certificates are those that the environment variable {variable} names"
-    permanent = is_untrusted or not isinstance(failure, _TRANSIENT)
-    return connection_failed(request.base_url, worded or type(root).__name__, permanent=permanent, via=via)
+    return worded or type(root).__name__, is_untrusted or not isinstance(failure, _TRANSIENT)
 
 
 def _root(failure: BaseException) -> BaseException:

@@ -14,6 +14,9 @@ _DETAIL_LENGTH = 1_000
 class DTMFError(Exception):
     """The service refused the call or could not be reached."""
 
+    sent: bool = True
+    """Whether a request of the call may have reached the service."""
+
     def __init__(
         self,
         message: str = "",
@@ -141,7 +144,7 @@ def environment_failed(base_url: str, variable: str, reason: str) -> ConnectionF
         f"no connection to {base_url} is possible: the environment variable {variable} cannot be used: {reason}."
         f" Correct or unset {variable}"
     )
-    error.permanent = True
+    error.permanent, error.sent = True, False
     return error
 
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from .waits import Wait
 
 
-def perform(call: Call[Answer], settings: Settings, transport: Transport) -> Answer:
-    """The answer to the call. Raises a DTMFError."""
+def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key: str = "") -> Answer:
+    """The answer to the call. Raises a DTMFError. A `key` of the caller's makes a later call with it the same one."""
     operation, read = call
-    return _answer(Attempts(operation, settings, key=_new_key(), now_s=monotonic()), read, transport)
+    return _answer(Attempts(operation, settings, key=key or new_key(), now_s=monotonic()), read, transport)
 
 
 def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: Transport) -> Answer:
@@ -72,10 +72,11 @@ def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transp
         sleep(pause_s)
 
 
-async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport) -> Answer:
+async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport, *, key: str = "") -> Answer:
     """The same, awaited."""
     operation, read = call
-    return await _answer_async(Attempts(operation, settings, key=_new_key(), now_s=monotonic()), read, transport)
+    attempts = Attempts(operation, settings, key=key or new_key(), now_s=monotonic())
+    return await _answer_async(attempts, read, transport)
 
 
 async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: AsyncTransport) -> Answer:
@@ -130,7 +131,8 @@ def _via(transport: object) -> str:
     return getattr(transport, "via", "")
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """An idempotency key that no other call has."""
     return os.urandom(16).hex()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import inf
 
 from . import checks
 from .cursors import Cursors
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SANDBOX_URL = "http://127.0.0.1:8000"
+_ENDLESS_RETRIES = 1_000_000
 
 
 class Settings:
@@ -37,6 +39,12 @@ class Settings:
 
     def __repr__(self) -> str:
         return f"base_url={self.base_url!r}, timeout={self.timeout_s:g}, max_retries={self.max_retries}"
+
+
+def persistent(settings: Settings, *, at_most_s: float = inf) -> Settings:
+    """The same settings for a call that is retried for as long as its timeout allows."""
+    timeout_s = min(settings.timeout_s, at_most_s)
+    return Settings(settings.token, settings.base_url, timeout_s, _ENDLESS_RETRIES, settings.token_from)
 
 
 class Configured:
