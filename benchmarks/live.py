@@ -189,6 +189,6 @@ async def _stream(port: int, n: int) -> asyncio.StreamWriter:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {fill.token_of(n)}\r\n"
     writer.write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
-    answer = await reader.readuntil(b"retry: 1000\n\n")
+    answer = await reader.readuntil(b"retry: 1000\n")
     assert answer.startswith(b"HTTP/1.1 200"), answer
     return writer

@@ -22,6 +22,10 @@ WAIT_MAX_S = 60
 HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
 POSITION_MAX = 2**63 - 1
 PAGE = 100  # events read in one transaction and written in one piece
+# Lines of the block of the next event, not blocks of their own: a block without `data:` dispatches nothing (HTML §9.2.6),
+# but many readers make an empty event of it.
+RETRY = b"retry: 1000\n"
+HEARTBEAT = b":\n"
 # In the scope of a request: what writes the rest of the answer when nothing else of the request is held any more.
 GOES_ON = "dtmf.goes_on"
 
@@ -132,7 +136,7 @@ class Stream:
         hung_up = asyncio.create_task(_until_hung_up(receive))
         hung_up.add_done_callback(lambda _: woken.set())
         try:
-            await _write(send, b"retry: 1000\n\n")
+            await _write(send, RETRY)
             await self._live(send, woken, hung_up)
         except Refusal:  # the token was revoked, the database is away: whoever comes back is told
             return
@@ -169,7 +173,7 @@ class Stream:
         await woken.wait()
         alarm.cancel()
         if loop.time() >= beat_at:
-            await _write(send, b":\n\n")
+            await _write(send, HEARTBEAT)
 
     async def _pass_on(self, send: Any, page: Sequence[Any]) -> None:
         await _write(send, b"".join(map(self._written, page)))
