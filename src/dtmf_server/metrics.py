@@ -37,9 +37,9 @@ class _Standing(Collector):
 
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
-            return standing, chain_state.load(tx), deposits.tip(tx)
+            return standing, chain_state.load(tx), deposits.tip(tx), deposits.gap(tx)
 
-        standing, chain, followed = self._reader.submit(self._runtime.db.read_now, look).result()
+        standing, chain, followed, gap = self._reader.submit(self._runtime.db.read_now, look).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
         waiting.add_metric([], standing["waiting"])
         yield waiting
@@ -49,7 +49,21 @@ class _Standing(Collector):
         oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
         oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
         yield oldest
+        yield from _addresses(gap)
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
+
+
+def _addresses(gap: Row) -> Iterator[Any]:
+    """How far addresses were given out, and how far of them paid."""
+    figures = {
+        "dtmf_address_index": ("Highest index of the descriptor given out", gap["last"]),
+        "dtmf_address_gap": ("Indexes given out after the highest that was paid", gap["last"] - gap["paid"]),
+        "dtmf_addresses_unpaid": ("Addresses that wait for their first deposit", gap["unpaid"]),
+    }
+    for name, (text, value) in figures.items():
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], value)
+        yield gauge
 
 
 def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator[Any]:

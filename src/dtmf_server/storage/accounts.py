@@ -59,6 +59,13 @@ def load(tx: Tx, account_id: int) -> Account:
     return _account(rows[0], tuple(_running(row) for row in rows if row["rental_id"] is not None))
 
 
+def debt(tx: Tx, account_id: int) -> int:
+    """Satoshis that the account owes."""
+    row = tx.one("SELECT debt FROM accounts WHERE id = :id", id=account_id)
+    assert row is not None
+    return int(row["debt"])
+
+
 def begun(tx: Tx, account_id: int, *, now_us: int) -> Row:
     """Balance and run-out of one account as booked, its own now, and what the minutes cost that have begun by then and are
     not booked: summed here, where ten rentals take a third of the time that reading them does."""
