@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _FIRST_SPAN_S = 0.5
 _LONGEST_SPAN_S = 8.0
-_LASTING = {"daily_limit_reached", "deposits_unavailable"}
+_LASTING = {"daily_limit_reached", "deposits_unavailable", "too_many_unused_addresses"}
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 

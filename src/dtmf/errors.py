@@ -92,6 +92,7 @@ _BY_CODE: dict[str, type[DTMFError]] = {
     "no_numbers_available": NoNumbersAvailableError,
     "rate_limited": RateLimitedError,
     "daily_limit_reached": RateLimitedError,
+    "too_many_unused_addresses": RateLimitedError,
 }
 _BY_STATUS: dict[int, type[DTMFError]] = {
     400: InvalidRequestError,

@@ -43,9 +43,10 @@ class _Standing(Collector):
 
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
-            return standing, chain_state.load(tx), deposits.tip(tx), (strays.total(tx), len(strays.latest(tx)))
+            stray = (strays.total(tx), len(strays.latest(tx)))
+            return standing, chain_state.load(tx), deposits.tip(tx), stray, deposits.gap(tx)
 
-        standing, chain, followed, (stray_sms, stray_numbers) = self._reader.submit(
+        standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
             self._runtime.db.read_now, look
         ).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
@@ -63,7 +64,21 @@ class _Standing(Collector):
         destinations = GaugeMetricFamily("dtmf_stray_destinations", "The numbers they came for, in the last 30 days")
         destinations.add_metric([], stray_numbers)
         yield destinations
+        yield from _addresses(gap)
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
+
+
+def _addresses(gap: Row) -> Iterator[Any]:
+    """How far addresses were given out, and how far of them paid."""
+    figures = {
+        "dtmf_address_index": ("Highest index of the descriptor given out", gap["last"]),
+        "dtmf_address_gap": ("Indexes given out after the highest that was paid", gap["last"] - gap["paid"]),
+        "dtmf_addresses_unpaid": ("Addresses that wait for their first deposit", gap["unpaid"]),
+    }
+    for name, (text, value) in figures.items():
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], value)
+        yield gauge
 
 
 def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator[Any]:

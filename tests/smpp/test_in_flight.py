@@ -357,5 +357,3 @@ def test_a_link_at_fault_is_restarted_and_the_sms_stays_queued(bind: Binding, ca
     bound.until(message_id, "sent")
     warned = [record for record in caplog.records if "is restarted" in record.getMessage()]
     assert len(warned) == 1  # not again within a minute
-
-

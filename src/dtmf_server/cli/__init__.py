@@ -82,7 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         text = f"take {kind} from a CSV or TOML file: every line is checked, all are taken or none"
         importing = _command(actions, "import", _import, text)
         importing.add_argument("file", type=Path, metavar="FILE")
-        importing.set_defaults(kind=kind)
+        importing.set_defaults(kind=kind, allow_free=False)
+        if kind != "numbers":
+            importing.add_argument(
+                "--allow-free", action="store_true", help="take prices of 0, which are refused otherwise"
+            )
     _command(commands, "carriers", _carriers, "show how every carrier's link stands; exit 1 if one is not up")
     _command(
         commands, "doctor", _doctor, "say what is wrong with carriers and stock, and what to do; exit 1 if anything"
@@ -141,12 +145,16 @@ def _verify(options: argparse.Namespace, configuration: Config) -> int:
 
 def _backup(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import archive, files, migrate  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
 
     with using(options.file):
         files.refuse_existing(options.file)  # before the database is read for it
     with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
-        rows = db.read_now(lambda tx: archive.write(tx, options.file, revision=migrate.head()))
+        rows, last = db.read_now(
+            lambda tx: (archive.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
+        )
     _say(f"{rows} rows in {options.file}")
+    _say(f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)")
     return 0
 
 
@@ -187,7 +195,7 @@ def _import(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
-        return _said(*commands.import_file(db, options.kind, options.file))
+        return _said(*commands.import_file(db, options.kind, options.file, allow_free=options.allow_free))
 
 
 def _carriers(options: argparse.Namespace, configuration: Config) -> int:

@@ -75,9 +75,9 @@ class NoNumbersAvailable(Refusal):
 
 
 class TooManyUnusedAddresses(Refusal):
-    """A hundred addresses of this account wait for their first deposit: use one of them."""
+    """20 addresses of this account wait for their first deposit: use one of them, any takes coins at any time."""
 
-    status, code, title = 409, "too_many_unused_addresses", "Too many unused addresses"
+    status, code, title = 429, "too_many_unused_addresses", "Too many unused addresses"
 
 
 class AlreadyIssued(Refusal):

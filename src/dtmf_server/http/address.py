@@ -48,6 +48,18 @@ def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
     return any(parsed in network for network in proxies)
 
 
+def network_of(scope: Any, proxies: Sequence[Network]) -> str:
+    """The network that the caller is in: /24 of IPv4, /48 of IPv6, which is what one customer may have at will."""
+    address = address_of(scope, proxies)
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+
+
 def subscriber(address: str) -> str:
     """Whom an address stands for: in IPv6 a subscriber has a whole /64 to choose from."""
     try:

@@ -10,11 +10,12 @@ from dtmf_server.storage.db import Row, Tx
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account has, what it takes each minute, and when it runs out (None: never)."""
+    """What an account has, what it takes each minute, when it runs out (None: never), and what it owes."""
 
     balance: int
     cost_per_minute: int
     runs_out_at_us: int | None
+    debt: int  # satoshis owed, paid first by whatever is credited
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ def balance(tx: Tx, account_id: int, *, now_us: int) -> int:
 
 
 def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
-    """Balance, running cost and the instant the money runs out."""
+    """Balance, running cost, the instant the money runs out, and the debt."""
     now = standing(tx, account_id, now_us=now_us)
     runs_out = now.depletes_at_us if now.depletes_at_us != NEVER_US else None
-    return Usage(now.balance, now.cost_per_minute, runs_out)
+    return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
 
 
 def _cost_begun(row: Row, now_us: int) -> int:

@@ -17,7 +17,7 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
-from dtmf_server.storage import accounts, entries, events, messages, numbers, rentals
+from dtmf_server.storage import accounts, closing, entries, events, messages, numbers, rentals
 from dtmf_server.storage.accounts import FEW, Account
 from dtmf_server.storage.db import DoFirst, Row, Tx
 from dtmf_server.storage.entries import Transfer
@@ -85,37 +85,44 @@ class Books:
         self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)
 
     def refund(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
-        """Gives satoshis that were charged back to the account."""
-        self._post(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
+        """Give satoshis that were charged back to the account. The suspense account gets what reaches a deleted one."""
+        self._credit(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
+        if closing.is_closed(self._tx, account_id):
+            self._suspend(self.accounts[account_id], f"{kind}:{ref}", reference)
 
     def deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
-        """Credits coins that arrived; what the account owes is paid from them at once."""
-        account = self.accounts[account_id]
-        self._post(account, amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
-        if paid := min(account.debt, amount):
-            account.debt -= paid
-            self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, ref, reference)
+        """Credit coins that arrived."""
+        self._credit(self.accounts[account_id], amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
 
     def reverse_deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
-        """Takes back coins that left the chain; what the balance does not cover becomes the account's debt."""
+        """Take back coins that left the chain, all of them; what the balance lacks is lent first, as the account's debt."""
         account = self.accounts[account_id]
-        covered = min(account.balance, amount)
-        self._post(account, -covered, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
-        if owed := amount - covered:
+        if owed := max(0, amount - account.balance):
             account.debt += owed
-            self._transfers.append(
-                Transfer(
-                    at_us=account.settled_at_us,
-                    kind=Kind.DEBT,
-                    ref=ref,
-                    debit=money.RECEIVABLE,
-                    credit=money.BITCOIN,
-                    amount=owed,
-                    account_id=account_id,
-                    balance=account.balance,
-                    reference=reference,
-                )
-            )
+            self._post(account, owed, money.RECEIVABLE, Kind.DEBT, ref, reference)
+        self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
+
+    def hand_over(self, from_id: int, to_id: int, amount: int, *, ref: str, reference: str) -> None:
+        """Move satoshis from one account to another, into suspense or out of it; what the receiver owes is paid first."""
+        self._post(self.accounts[from_id], -amount, money.BITCOIN, Kind.MOVED_OUT, ref, reference)
+        self._credit(self.accounts[to_id], amount, money.BITCOIN, Kind.MOVED_IN, ref, reference)
+
+    def _credit(self, account: Account, amount: int, counterpart: int, kind: Kind, ref: str, reference: str) -> None:
+        """Give satoshis to an account: the one place where that happens, so that what it owes is always paid first."""
+        self._post(account, amount, counterpart, kind, ref, reference)
+        if paid := min(account.debt, amount):
+            account.debt -= paid
+            debt_ref = ref if kind is Kind.DEPOSIT else f"{kind}:{ref}"
+            self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, debt_ref, reference)
+
+    def _suspend(self, account: Account, ref: str, reference: str) -> None:
+        """Move what a deleted account has into suspense, where `deposits assign` finds it by the account."""
+        if money.SUSPENSE not in self.accounts:
+            self.accounts |= accounts.lock(self._tx, [money.SUSPENSE])
+            self._settle(self.accounts[money.SUSPENSE], account.settled_at_us)
+        if account.balance:
+            reference = f"account {account.id}: {reference}"
+            self.hand_over(account.id, money.SUSPENSE, account.balance, ref=ref, reference=reference)
 
     def start(self, account_id: int, rental: Running, *, setup_cost: int, e164: str) -> None:
         """Pays a new rental's set-up and first minute; its minutes count from now on."""

@@ -121,6 +121,13 @@ def load(tx: Tx, account_id: int) -> Account:
     return account
 
 
+def debt(tx: Tx, account_id: int) -> int:
+    """Satoshis that the account owes."""
+    row = tx.one("SELECT debt FROM accounts WHERE id = :id", id=account_id)
+    assert row is not None
+    return int(row["debt"])
+
+
 def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
     """One account as booked, with what its rentals cost per minute whose minutes start by then within the minute of the
     clock (`begun_now`): one statement, of one state."""

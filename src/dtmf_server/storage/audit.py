@@ -124,11 +124,15 @@ def wrong_message_costs(tx: Tx) -> list[Row]:
 
 
 def wrong_deposits(tx: Tx) -> list[Row]:
-    """Deposits that are credited without it in the books of their account, or in the books of any without being so."""
+    """Deposits that are credited without it in the books of their account, or in the books of any without being so.
+
+    A reversal is booked in full, after the debt that covers what the balance lacked; it once was booked as far as the
+    balance went, and the debt beside it, between two accounts of the service."""
     return tx.all(
         "SELECT d.txid, d.vout, d.status, d.amount, d.account_id AS owner, coalesce(t.account_id, d.account_id) AS account_id,"
         " coalesce(t.sats, 0) AS booked FROM deposits d LEFT JOIN (SELECT * FROM ("
-        "  SELECT reference, account_id, sum(CASE kind WHEN 'deposit' THEN amount ELSE -amount END) AS sats"
+        "  SELECT reference, account_id, sum(CASE WHEN kind = 'deposit' THEN amount"
+        "   WHEN kind = 'debt' AND credit = account_id THEN 0 ELSE -amount END) AS sats"
         "  FROM transfers WHERE kind IN ('deposit', 'deposit_reversed', 'debt') GROUP BY reference, account_id) summed"
         " WHERE sats <> 0) t ON t.reference = d.txid || ':' || CAST(d.vout AS TEXT)"
         " WHERE coalesce(t.sats, 0) <> CASE WHEN d.status = 'credited'"

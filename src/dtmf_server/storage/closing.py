@@ -3,6 +3,8 @@
 In portions: a row of `closings` says which step an account has come to, and which of that table's rows were done last.
 """
 
+from collections.abc import Iterable
+
 from dtmf_server.storage.db import Row, Tx
 
 CLOSED = "the account was deleted"
@@ -104,6 +106,12 @@ def revoke_tokens(tx: Tx, account_id: int, *, now_us: int) -> None:
 def is_closed(tx: Tx, account_id: int) -> bool:
     """Whether its renter has deleted the account."""
     return tx.one("SELECT 1 FROM accounts WHERE id = :id AND closed_at_us IS NOT NULL", id=account_id) is not None
+
+
+def closed_among(tx: Tx, account_ids: Iterable[int]) -> set[int]:
+    """Those of these accounts that were deleted."""
+    rows = tx.all("SELECT id FROM accounts WHERE id IN @ids AND closed_at_us IS NOT NULL", ids=sorted(set(account_ids)))
+    return {row["id"] for row in rows}
 
 
 def mark(tx: Tx, account_id: int, *, now_us: int) -> None:

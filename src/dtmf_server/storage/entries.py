@@ -68,6 +68,18 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     )
 
 
+def suspended(tx: Tx, suspense: int, reference: str) -> list[Row]:
+    """What was moved to the suspense account with a reference that begins like this, and is there still."""
+    return tx.all(
+        "SELECT t.ref, t.amount FROM transfers t WHERE t.account_id = :suspense AND t.kind = 'moved_in'"
+        " AND substr(t.reference, 1, :length) = :reference AND NOT EXISTS"
+        " (SELECT 1 FROM transfers o WHERE o.kind = 'moved_out' AND o.ref = t.ref || ':assigned') ORDER BY t.id",
+        suspense=suspense,
+        reference=reference,
+        length=len(reference),
+    )
+
+
 def exists(tx: Tx, *, kind: str, ref: str) -> bool:
     """Whether this fact is in the books."""
     return tx.one("SELECT 1 FROM transfers WHERE kind = :kind AND ref = :ref", kind=kind, ref=ref) is not None

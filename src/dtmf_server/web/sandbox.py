@@ -6,7 +6,6 @@ from litestar import Response, get, post
 
 from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
-from dtmf_server.core.chain import required
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
 from dtmf_server.http import checks
 from dtmf_server.http.catching_up import chain_followed, run_what_is_due
@@ -74,8 +73,9 @@ async def post_faucet(request: Request) -> Response[Any]:
             if newest
             else deposit.new_address(tx, visit.account_id, derive=runtime.derive, now_us=visit.now_us)
         )
+        needed = sandbox.blocks_needed(tx, visit.account_id, amount, depths=runtime.settings.confirmations)
         sandbox.broadcast(tx, visit.account_id, address=address, amount=amount)
-        sandbox.mine(tx, 0 if form["pending"] else required(runtime.settings.confirmations, amount))
+        sandbox.mine(tx, 0 if form["pending"] else needed)
         return "/top-up?done=paid" if form["back"] == "top-up" else "/sandbox?done=paid"
 
     response = await visits.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))

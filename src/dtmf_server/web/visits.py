@@ -14,7 +14,7 @@ from dtmf_server.operations import account, sessions
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.operations.sessions import Session, SignedOut
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import events, web_sessions
+from dtmf_server.storage import accounts, events, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, forms, pages
 from dtmf_server.web.forms import Form, complaint_of
@@ -41,6 +41,7 @@ class Frame:
     """What the head of every page shows of the account, and where in its events the page stands."""
 
     balance: int
+    debt: int
     after: int
     now_us: int
 
@@ -86,7 +87,8 @@ async def show(
     def gather(tx: Tx, visit: Visit) -> tuple[Frame, dict[str, Any]]:
         after = events.last_id(tx, visit.account_id)
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
-        return Frame(balance, after, visit.now_us), fn(tx, visit)
+        debt = accounts.debt(tx, visit.account_id)
+        return Frame(balance, debt, after, visit.now_us), fn(tx, visit)
 
     frame, found = await read(request, gather)
     context = {"visit": frame, "said": request.query_params.get("done", ""), **found, **more}

@@ -12,6 +12,7 @@ from dtmf_server.storage.schema.bitcoin import (
     deposits,
     simulated_blocks,
     simulated_outputs,
+    skipped_blocks,
 )
 from dtmf_server.storage.schema.carriers import (
     arrivals,
@@ -64,6 +65,7 @@ __all__ = [
     "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
+    "skipped_blocks",
     "strays",
     "submissions",
     "tokens",
