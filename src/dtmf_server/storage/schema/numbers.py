@@ -69,6 +69,11 @@ rentals = Table(
     partial_index("uq_rentals_live_e164", "e164", where="ended_at_us IS NULL", unique=True),
     partial_index("ix_rentals_live_account", "account_id", where="ended_at_us IS NULL"),
     partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
+    partial_index(
+        "ix_rentals_kept",
+        *("account_id", "ended_at_us", "id"),
+        where="ended_at_us IS NOT NULL AND erased_at_us IS NULL",
+    ),
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
 )
 
