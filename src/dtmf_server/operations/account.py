@@ -1,5 +1,6 @@
 """Accounts: opening one, its balance, what it costs and how long the money lasts, and why each satoshi moved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.core import billing
@@ -26,7 +27,13 @@ class Standing:
     cost_per_minute: int
     live_rentals: int
     depletes_at_us: int | None
-    ended_ids: frozenset[int]  # rentals that have run out of money and are still stored as live
+    # Rentals whose money has run out and that are still stored as live, with the instants they ended, in their order.
+    ended: tuple[tuple[Running, int], ...] = ()
+
+    @property
+    def ended_ids(self) -> frozenset[int]:
+        """The ids of those rentals."""
+        return frozenset(rental.rental_id for rental, _ in self.ended)
 
 
 def open_account(tx: Tx, *, token_sha256: bytes, now_us: int) -> int:
@@ -51,9 +58,7 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
         is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes while it is deleted
         if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
             balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _cost_begun(row, now_us))
-            return Standing(
-                balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"], frozenset[int]()
-            )
+            return Standing(balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"])
         found = _past_run_out(tx, row, now_us)
         if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else what was read is of two states
             return found
@@ -88,13 +93,13 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
     costs = accounts.load(tx, row["id"]).costs
     left = row["balance"] - billing.cost_between(costs, row["settled_at_us"], from_us - 1)
     first = rentals.paying_from(tx, row["id"], from_us, limit=READ_AT_ONCE)
-    ended: list[Running] = []
+    ended: list[tuple[Running, int]] = []
     for turn in billing.turns(left, first, from_us):
         if turn.at_us > now_us and not turn.is_paid:
             return _without(row, left, ended, turn.at_us)
         if turn.at_us <= now_us:
             left = turn.left
-            ended += [] if turn.is_paid else [turn.rental]
+            ended += [] if turn.is_paid else [(turn.rental, turn.at_us)]
     every = [
         Running(
             r.rental_id,
@@ -105,16 +110,16 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
         for r in rentals.paying(tx, [row["id"]]).get(row["id"], [])
     ]
     settled = billing.settle(row["balance"], every, now_us)
-    return _without(row, settled.balance, [rental for rental, _ in settled.ended], settled.depletes_at_us)
+    return _without(row, settled.balance, settled.ended, settled.depletes_at_us)
 
 
-def _without(row: Row, balance: int, ended: list[Running], depletes_at_us: int | None) -> Standing:
+def _without(row: Row, balance: int, ended: Sequence[tuple[Running, int]], depletes_at_us: int | None) -> Standing:
     return Standing(
         balance,
-        row["cost_per_minute"] - sum(rental.cost_per_minute for rental in ended),
+        row["cost_per_minute"] - sum(rental.cost_per_minute for rental, _ in ended),
         row["live_rentals"] - len(ended),
         depletes_at_us,
-        frozenset(rental.rental_id for rental in ended),
+        tuple(ended),
     )
 
 

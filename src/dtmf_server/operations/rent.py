@@ -1,9 +1,9 @@
 """Rentals: starting one, ending it, setting what its SMS do, and looking at those that are live."""
 
 from dtmf_server.core.billing import Running
-from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable, NumberNotRented
+from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.operations import account
+from dtmf_server.operations import account, ended
 from dtmf_server.operations.books import fail_message, open_books
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
@@ -34,10 +34,10 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) 
 
 def end(tx: Tx, account_id: int, e164: str, *, now_us: int, rest_us: int) -> None:
     """Ends the account's rental of this number. Raises NumberNotRented."""
-    rental = _live(tx, account_id, e164)
+    rental = _live(tx, account_id, e164, now_us=now_us)
     with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
         if not books.is_live(account_id, rental["id"]):
-            raise NumberNotRented
+            raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         books.end(account_id, rental["id"], EndReason.RENTER)
 
 
@@ -46,10 +46,10 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
 
     Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
     """
-    rental = _live(tx, account_id, e164)
+    rental = _live(tx, account_id, e164, now_us=now_us)
     with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
         if not books.is_live(account_id, rental["id"]):
-            raise NumberNotRented
+            raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         now_us = books.now_us(account_id)
         rentals.set_action(tx, rental["id"], action)
         for kind in ActionKind:
@@ -80,14 +80,14 @@ def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False
 
 def live_rental(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     """The account's live rental of this number. Raises NumberNotRented."""
-    rental = _live(tx, account_id, e164)
+    rental = _live(tx, account_id, e164, now_us=now_us)
     if rental["id"] in account.standing(tx, account_id, now_us=now_us).ended_ids:
-        raise NumberNotRented
+        raise ended.not_rented(tx, account_id, e164, now_us=now_us)
     return rental
 
 
-def _live(tx: Tx, account_id: int, e164: str) -> Row:
+def _live(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     rental = rentals.live_of_account(tx, account_id, e164)
     if rental is None:
-        raise NumberNotRented(f"this account does not rent {e164} now")
+        raise ended.not_rented(tx, account_id, e164, now_us=now_us)
     return rental

@@ -64,9 +64,15 @@ async def post_delete(request: Request) -> Response[Any]:
         await db.scrub()
     except (InvalidRequest, closing.MoreThanAgreed, closing.DepositUnderWay) as refusal:
         return await _page(request, form, refusal)
-    response = pages.redirect("/?done=deleted")
+    response = pages.redirect("/account/deleted")
     cookies.take(request, response)
     return response
+
+
+@get("/account/deleted")
+async def get_deleted(request: Request) -> Response[Any]:
+    """What has become of a deleted account, and what its renter can do now."""
+    return await visits.welcome(request, "account_deleted.html")
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
@@ -82,4 +88,4 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     )
 
 
-ROUTES = [get_account, post_sign_out_everywhere, get_delete, post_delete]
+ROUTES = [get_account, post_sign_out_everywhere, get_delete, post_delete, get_deleted]

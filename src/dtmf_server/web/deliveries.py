@@ -44,8 +44,8 @@ async def post_retry_all(request: Request) -> Response[Any]:
     """Delivers every parked webhook again."""
 
     def again(tx: Tx, visit: Visit, _form: Form) -> str:
-        replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
-        return "/deliveries?done=retried_all"
+        count = replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
+        return "/deliveries?done=retried_all" if count else "/deliveries?done=retried_none"
 
     return await visits.act(request, again)
 

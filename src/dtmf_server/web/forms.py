@@ -25,6 +25,10 @@ class Form:
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")
 
+    def shown(self, name: str, stored: str) -> str:
+        """What a field shows: what was typed, and before anything was, what is stored."""
+        return self.values.get(name, stored)
+
     def line(self, name: str) -> str:
         """A field of one line, without blanks around it."""
         return self[name].strip()
@@ -86,4 +90,6 @@ async def read(request: Request) -> Form:
         )
     except ValueError as error:
         raise ClientException(status_code=400, detail="the form could not be read") from error
-    return Form(dict(pairs))
+    form = Form(dict(pairs))
+    request.scope["dtmf.form"] = form  # type: ignore[typeddict-unknown-key]  # for the page that refuses it
+    return form

@@ -73,6 +73,10 @@ environment.globals |= {
     "form": EMPTY,
     "wrong": NONE,
     "nav": "",
+    "sandbox": False,
+    "ahead_us": 0,
+    "draft": None,
+    "ended": False,
     "said": "",
     "new_key": lambda: secrets.token_urlsafe(16),
 }

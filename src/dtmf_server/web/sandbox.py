@@ -76,7 +76,8 @@ async def post_faucet(request: Request) -> Response[Any]:
         needed = sandbox.blocks_needed(tx, visit.account_id, amount, depths=runtime.settings.confirmations)
         sandbox.broadcast(tx, visit.account_id, address=address, amount=amount)
         sandbox.mine(tx, 0 if form["pending"] else needed)
-        return "/top-up?done=paid" if form["back"] == "top-up" else "/sandbox?done=paid"
+        done = "pending" if form["pending"] else "paid"
+        return f"/top-up?done={done}" if form["back"] == "top-up" else f"/sandbox?done={done}"
 
     response = await visits.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:

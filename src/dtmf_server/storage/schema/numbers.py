@@ -87,6 +87,11 @@ rentals = Table(
     ),
     # Live rentals that cost something, by the instant through which their minutes are booked.
     Index("ix_rentals_booked", text(f"({BOOKED_UNTIL_US})"), sqlite_where=text(PAYING), postgresql_where=text(PAYING)),
+    partial_index(
+        "ix_rentals_kept",
+        *("account_id", "ended_at_us", "id"),
+        where="ended_at_us IS NOT NULL AND erased_at_us IS NULL",
+    ),
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
     Index("ix_rentals_account_id_id", "account_id", "id"),
 )
