@@ -77,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     deposits.add(commands, _command)
+    _add_imports(commands)
+    _command(commands, "carriers", _carriers, "show how every carrier's link stands; exit 1 if one is not up")
+    _command(
+        commands, "doctor", _doctor, "say what is wrong with carriers and stock, and what to do; exit 1 if anything"
+    )
+    return parser
+
+
+def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for kind in ("groups", "numbers", "prices"):
         actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
         text = f"take {kind} from a CSV or TOML file: every line is checked, all are taken or none"
@@ -87,11 +96,6 @@ def _parser() -> argparse.ArgumentParser:
             importing.add_argument(
                 "--allow-free", action="store_true", help="take prices of 0, which are refused otherwise"
             )
-    _command(commands, "carriers", _carriers, "show how every carrier's link stands; exit 1 if one is not up")
-    _command(
-        commands, "doctor", _doctor, "say what is wrong with carriers and stock, and what to do; exit 1 if anything"
-    )
-    return parser
 
 
 def _command(
