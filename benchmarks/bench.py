@@ -12,6 +12,7 @@ from benchmarks.rounds import Finding
 NAMES = (
     "receive",
     "rentals",
+    "large",
     "account",
     "number",
     "deposits",

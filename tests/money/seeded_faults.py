@@ -245,8 +245,8 @@ FAULTS = [
     ),
     Fault(
         "operations/account.py",
-        "balance = row[\"balance\"] - (0 if is_closed or",
-        "balance = row[\"balance\"] - (0 if row or",
+        'balance = row["balance"] - (0 if is_closed or',
+        'balance = row["balance"] - (0 if row or',
         "a balance is shown without the minutes since",
     ),
 ]
