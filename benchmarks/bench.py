@@ -17,6 +17,7 @@ from benchmarks.size import Size
 NAMES = (
     "receive",
     "rentals",
+    "large",
     "account",
     "number",
     "deposits",

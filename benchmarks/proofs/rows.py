@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.proofs import needs
 from benchmarks.proofs.bad_receivers import bad_receivers
 from benchmarks.proofs.disk import full_disk
+from benchmarks.proofs.large import large_account
 from benchmarks.proofs.power import power_cuts
 from benchmarks.proofs.row import Row, Together
 from benchmarks.proofs.tested import Printed, Program, Tests
@@ -238,6 +239,13 @@ STRANGERS = Tests(
     ],
 )
 
+LARGE = Together(
+    (
+        Tests(["tests/money/test_large_accounts.py", "-k", "sqlite"], failed="wrong, or held up", on="sqlite"),
+        Tests(["tests/money/test_large_accounts.py", "-k", "postgresql"], failed="wrong, or held up", on="postgresql"),
+    )
+)
+
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nobody is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
     Row(2, "The same at power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
@@ -300,10 +308,17 @@ ROWS = [
         (COMMANDS,),
     ),
     Row(
+<<<<<<< HEAD
         34,
         "Anonymous abuse stays cheap for the operator",
         "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them",
         (STRANGERS,),
+=======
+        31,
+        "One large account slows down nobody else",
+        "10,000 live rentals on one account: each operation by the same with one; run-outs and deletion in portions",
+        (large_account, LARGE),
+>>>>>>> ledger
     ),
 ]
 BY_NUMBER = {row.number: row for row in ROWS}

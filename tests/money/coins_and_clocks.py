@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from dtmf_server.core.errors import InsufficientFunds, Refusal
 from dtmf_server.operations import account, deposit, meter
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import numbers
+from dtmf_server.storage import accounts, numbers
 from dtmf_server.storage.db import Tx
 from harness import START_US, Group
 from harness import initialise as initialise_service
@@ -25,6 +25,7 @@ REST_US = 90 * MINUTE_US
 DAILY_LIMIT = 3
 CONFIRMATIONS = 2
 ACCOUNTS = 3
+FEW = accounts.FEW
 
 CATALOG = {
     Group("cheap", rental_cost_per_minute=1, cost_per_inbound_message=3): ["+12025550100", "+12025550101"],
@@ -90,6 +91,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
             )
 
     def teardown(self) -> None:
+        accounts.FEW = FEW
         self.leave.close()
 
     # --- money ------------------------------------------------------------------------------------------------

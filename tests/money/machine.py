@@ -8,6 +8,7 @@ from hypothesis.stateful import initialize, rule
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import forward, receive, rent, send
 from dtmf_server.operations.deliver import Work
+from dtmf_server.storage import accounts
 from harness import START_US
 from money import carrier_work
 from money.coins_and_clocks import (
@@ -43,8 +44,11 @@ class Money(CoinsAndClocks):
     @initialize(
         coins=st.lists(fortunes, min_size=ACCOUNTS, max_size=ACCOUNTS),
         wishes=st.lists(st.tuples(who, st.sampled_from(GROUPS), st.sampled_from(ACTIONS)), min_size=2, max_size=6),
+        few=st.sampled_from([0, 32]),
     )
-    def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]]) -> None:
+    def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]], few: int) -> None:
+        """`few`: how many rentals an account may have for its sums to be in memory; with 0 the database is asked."""
+        accounts.FEW = few
         self.coins_for_everyone(coins)
         for index, group, to in wishes:
             self.rent(index, group)

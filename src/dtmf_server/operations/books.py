@@ -17,8 +17,13 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
+<<<<<<< HEAD
 from dtmf_server.storage import accounts, closing, entries, events, messages, numbers, rentals
 from dtmf_server.storage.accounts import FEW, Account
+=======
+from dtmf_server.storage import accounts, entries, events, messages, numbers, rentals
+from dtmf_server.storage.accounts import Account
+>>>>>>> ledger
 from dtmf_server.storage.db import DoFirst, Row, Tx
 from dtmf_server.storage.entries import Transfer
 from dtmf_server.storage.events import Event
@@ -48,7 +53,9 @@ class Books:
         self.accounts = accounts.lock(tx, account_ids)
         self._only_numbers: dict[int, str] = {}
         self._may_end = ENDS_MAX
-        out_of_money = [a.id for a in self.accounts.values() if a.live_rentals <= FEW and _is_out_of_money(a, now_us)]
+        out_of_money = [
+            a.id for a in self.accounts.values() if a.live_rentals <= accounts.FEW and _is_out_of_money(a, now_us)
+        ]
         self._paying = rentals.paying(tx, out_of_money) if out_of_money else {}
         for account in self.accounts.values():
             self._settle(account, now_us)

@@ -8,7 +8,7 @@ from dtmf_server.operations.books import fail_message, open_books
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 
-SHOWN = 200  # rentals on a page
+SHOWN = 50  # rentals on a page
 ACTION_CHANGED = "the number's action was changed"
 
 

@@ -18,7 +18,6 @@ class AccountCosts:
         self.total = total
         self._tx, self._account_id = tx, account_id
         self._by_phase = by_phase
-        self._in_memory: KnownCosts | None = None
         self._known = known  # what was asked before, by phase
         self._changes: list[Change] = []
 
@@ -26,7 +25,7 @@ class AccountCosts:
         """What those cost whose phase is at most that."""
         if phase_us not in self._known:
             if self._by_phase is not None:
-                self._known[phase_us] = self._all(self._by_phase).upto(phase_us)
+                self._known[phase_us] = sum(cost for phase, cost in self._by_phase.items() if phase <= phase_us)
             else:
                 self._write()
                 self._known[phase_us] = minute_costs.upto(self._tx, self._account_id, phase_us)
@@ -35,7 +34,9 @@ class AccountCosts:
     def first_above(self, sats: int) -> int:
         """The smallest phase for which `upto` is more than that."""
         if self._by_phase is not None:
-            return self._all(self._by_phase).first_above(sats)
+            if len(self._by_phase) == 1:
+                return next(iter(self._by_phase))
+            return KnownCosts(self._by_phase).first_above(sats)
         self._write()
         return minute_costs.first_above(self._tx, self._account_id, sats)
 
@@ -50,16 +51,13 @@ class AccountCosts:
                 self._known[phase] += cost
         if self._by_phase is not None:
             self._by_phase[phase_us] = self._by_phase.get(phase_us, 0) + cost
-            self._in_memory = None
+            if self._by_phase[phase_us] == 0:
+                del self._by_phase[phase_us]
 
     def take_changes(self) -> tuple[int, list[Change]]:
         """The account and what changed and is not written yet; it is the caller's to write."""
         changes, self._changes = self._changes, []
         return self._account_id, changes
-
-    def _all(self, by_phase: dict[int, int]) -> KnownCosts:
-        self._in_memory = self._in_memory or KnownCosts({phase: cost for phase, cost in by_phase.items() if cost})
-        return self._in_memory
 
     def _write(self) -> None:
         if self._changes:

@@ -41,21 +41,24 @@ def upto(tx: Tx, account_id: int, phase_us: int) -> int:
 
 def first_above(tx: Tx, account_id: int, sats: int) -> int:
     """The smallest phase up to which the account's rentals cost more than that per minute."""
-    place, below = 0, 0
-    for unit_us, parent_us in zip(UNITS_US, (MINUTE_US, *UNITS_US), strict=False):
-        row = tx.one(
-            "SELECT nth, CAST(upto - cost AS bigint) AS below FROM (SELECT nth, cost,"
-            " sum(cost) OVER (ORDER BY nth) AS upto FROM minute_costs WHERE account_id = :account_id"
-            " AND unit_us = :unit_us AND nth >= :first AND nth < :last) summed WHERE upto > :sats ORDER BY nth LIMIT 1",
+    place, parent_us = 0, MINUTE_US
+    for unit_us in UNITS_US:
+        rows = tx.all(
+            "SELECT nth, cost FROM minute_costs WHERE account_id = :account_id AND unit_us = :unit_us"
+            " AND nth >= :first AND nth < :last ORDER BY nth",
             account_id=account_id,
             unit_us=unit_us,
             first=place * (parent_us // unit_us),
             last=(place + 1) * (parent_us // unit_us),
-            sats=sats - below,
         )
-        assert row is not None, f"account {account_id} has no rentals that cost so much"
-        place, below = row["nth"], below + row["below"]
-    return place
+        for row in rows:
+            if row["cost"] > sats:
+                break
+            sats -= row["cost"]
+        else:
+            raise AssertionError(f"the rentals of account {account_id} cost less than that")
+        place, parent_us = row["nth"], unit_us
+    return int(place)
 
 
 def by_phase(tx: Tx, account_ids: list[int]) -> dict[int, dict[int, int]]:
