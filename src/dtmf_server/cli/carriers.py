@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from dtmf_server.clock import wall_us
-from dtmf_server.config import Config
+from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import carrier_health, stock, strays
 from dtmf_server.storage.db import Database, Tx
@@ -57,4 +57,5 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     found = db.read_now(lambda tx: carrier_health.doctor(tx, names, wall_us=wall_us()))
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
-    return (1 if found else 0), found or ["nothing is wrong"]
+    warned = warnings(configuration)  # which may do no harm
+    return (1 if found else 0), [*found, *warned] or ["nothing is wrong"]

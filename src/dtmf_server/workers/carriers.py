@@ -6,12 +6,14 @@ come over any link of a carrier, and an SMS leaves by the first carrier that is 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from dtmf_server.carriers.base import Carrier, Intake, NotStored
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import arrive, receipts, strays
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
@@ -29,6 +31,8 @@ Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
 ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
 LOOK_S = 1.0
 NOTE_LINKS_S = 5.0
+# For all carriers of this process: the database, batches, and single messages.
+_away, _broken, _refused = Repeats(), Repeats(), Repeats()
 FORGET_S = 60.0
 REPORT_STRAYS_S = 3600.0
 
@@ -195,7 +199,8 @@ async def store_batch(batch: Sequence[Item], store: Store) -> Sequence[int]:
     except StorageUnavailable:
         raise
     except Exception as error:
-        log.error("a batch of %d broke (%s): each is stored on its own", len(batch), type(error).__name__)
+        if line := _broken.failed(type(error).__name__, now_s=time.monotonic()):
+            log.error("a batch of %d broke: %s: each is stored on its own", len(batch), line)
     notes = [await _note_of(item, store) for item in batch]
     if refused := [place for place, note in enumerate(notes) if note is None]:
         raise NotStored(refused, [note for note in notes if note])
@@ -208,7 +213,8 @@ async def _note_of(item: Item, store: Store) -> int | None:
         (note,) = await store([item])
     except Exception as error:
         # The error's own words are kept out of the log: a database may quote the text in them.
-        log.error("what a carrier brought can't be stored and is not acknowledged (%s)", type(error).__name__)
+        if line := _refused.failed(type(error).__name__, now_s=time.monotonic()):
+            log.error("what a carrier brought can't be stored and is not acknowledged: %s", line)
         return None
     return note
 
@@ -236,7 +242,11 @@ async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
     try:
         await work()
     except StorageUnavailable as error:
-        log.warning("left for later: %s", error)
+        if line := _away.failed(str(error), now_s=time.monotonic()):
+            log.warning("left for later: %s", line)
+    else:
+        if lasted := _away.worked(now_s=time.monotonic()):
+            log.warning("what was left for later is done, after %s", lasted)
 
 
 def _forget(tx: Tx, *, wall_us: int, now_us: int) -> int:

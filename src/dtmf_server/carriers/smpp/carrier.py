@@ -69,7 +69,7 @@ class SmppCarrier:
         self._links = [
             Link(
                 _endpoint(smsc, bind),
-                Traffic(f"{smsc.name} {bind} {number}"),
+                Traffic(f"{smsc.name} {bind} {number}", since_us=wall_us()),
                 reading=partial(read, smsc),
                 live=live,
                 new_id=new_id,
