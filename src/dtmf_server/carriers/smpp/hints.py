@@ -3,14 +3,15 @@
 import socket
 import ssl
 
-from dtmf_server.carriers.smpp.status import Status, words
+from dtmf_server.carriers.smpp.pdu import Command, Pdu
+from dtmf_server.carriers.smpp.status import Status
 
 _TLS_RECORDS = range(0x14, 0x18)  # the first octet of a record of TLS (RFC 8446 §5.1), whose second is 3
 _OTHER_BIND = (
     'it may not know bind_transceiver: set bind = "transmitter+receiver" (or "receiver", "transmitter"), and ask the'
     " carrier which binds it allows"
 )
-_AFTER_REFUSAL = {
+_HINTS: dict[int, str] = {
     Status.ESME_RALYBND: "stop the other process, wait until the carrier drops its bind, or ask for more binds (links)",
     Status.ESME_RBINDFAIL: "check system_id, password, system_type and bind",
     Status.ESME_RINVPASWD: "check password in the carrier's [[carrier]]",
@@ -21,13 +22,23 @@ _AFTER_REFUSAL = {
 }
 
 
-def refused(status: int, *, bind: str, by_nack: bool) -> str:
-    """Why the SMSC refused a bind, and what to change."""
-    reason = f"the SMSC refused the bind{' with generic_nack' if by_nack else ''}: {words(status)}"
-    if bind == "transceiver" and (by_nack or status == Status.ESME_RINVCMDID):
-        return f"{reason}; {_OTHER_BIND}"
-    hint = _AFTER_REFUSAL[Status(status)] if status in _AFTER_REFUSAL else ""
-    return f"{reason}; {hint}" if hint else reason
+def ended(reason: str, *, refusal: Pdu | None, bind: str, was_bound: bool, with_tls: bool) -> str:
+    """Why a connection ended, with what to change if it was never bound."""
+    if refusal is not None:
+        hint = _after_refusal(refusal, bind)
+        return f"{reason}; {hint}" if hint else reason
+    if was_bound or "is no SMPP" in reason:
+        return reason
+    if with_tls:
+        return f"{reason}, before the bind was answered: is this address allowed?"
+    return f"{reason}, before the bind was answered: does the port want TLS (tls = true), and is this address allowed?"
+
+
+def _after_refusal(refusal: Pdu, bind: str) -> str:
+    by_nack = refusal.command == Command.GENERIC_NACK
+    if bind == "transceiver" and (by_nack or refusal.status == Status.ESME_RINVCMDID):
+        return f"answered by generic_nack, {_OTHER_BIND}" if by_nack else _OTHER_BIND
+    return _HINTS.get(refusal.status, "")
 
 
 def no_smpp(size: int) -> str:
@@ -38,13 +49,6 @@ def no_smpp(size: int) -> str:
     if first.isascii() and first.isalnum():
         return f"it begins with {first.decode()!r}: is this the port of another service?"
     return f"a PDU of {size} octets can't be"
-
-
-def ended_unbound(reason: str, *, with_tls: bool) -> str:
-    """Of a connection that ended, or went silent, before the bind was answered."""
-    if with_tls:
-        return f"{reason} before it answered the bind: does it allow this address?"
-    return f"{reason} before it answered the bind: does the port want TLS (tls = true), and is this address allowed?"
 
 
 def not_connected(error: BaseException, said: str, *, with_tls: bool) -> str:

@@ -127,9 +127,14 @@ class Link:
         self._connection = _Connection(self, reader, writer, intake, link_id)
         try:
             ended = await self._connection.run()
-            if ended.refused or self._was_bound or "is no SMPP" in ended.reason:
-                return ended
-            return Closed(hints.ended_unbound(ended.reason, with_tls=endpoint.tls is not None))
+            reason = hints.ended(
+                ended.reason,
+                refusal=self._connection.session.refusal,
+                bind=endpoint.bind,
+                was_bound=self._was_bound,
+                with_tls=endpoint.tls is not None,
+            )
+            return Closed(reason, ended.refused)
         finally:
             del self._live[link_id]
             self._connection = None

@@ -21,7 +21,6 @@ from enum import Enum
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
 from dtmf_server.carriers.smpp.events import Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
-from dtmf_server.carriers.smpp.hints import refused
 from dtmf_server.carriers.smpp.pdu import (
     RESPONSE,
     Bind,
@@ -34,7 +33,7 @@ from dtmf_server.carriers.smpp.pdu import (
     Sm,
     SmResp,
 )
-from dtmf_server.carriers.smpp.status import THROTTLED, Status
+from dtmf_server.carriers.smpp.status import THROTTLED, Status, words
 
 _SEQUENCE_MAX = 0x7FFF_FFFF  # §3.2
 _BINDS = {
@@ -71,7 +70,8 @@ class Session:
         self.state = State.OPEN
         self.times = times or Times()
         self.can_submit, self.window = bind != "receiver", window
-        self._bind_name, self._bind, self._bind_body = bind, _BINDS[bind], body
+        self.refusal: Pdu | None = None  # the answer to the bind, if it was refused
+        self._bind, self._bind_body = _BINDS[bind], body
         self._frames = Frames()
         self._out: list[bytes] = []
         self._events: list[Event] = []
@@ -204,8 +204,8 @@ class Session:
             return
         self._answer_by_s = None
         if pdu.status or pdu.command == Command.GENERIC_NACK:
-            by_nack = pdu.command == Command.GENERIC_NACK
-            self._close(refused(pdu.status, bind=self._bind_name, by_nack=by_nack), refused=True)
+            self.refusal = pdu
+            self._close(f"the SMSC refused the bind: {words(pdu.status)}", refused=True)
             return
         self.state = State.BOUND
         self._events.append(Bound(getattr(pdu.body, "system_id", "")))
