@@ -20,10 +20,16 @@ password = "hunter2"
     [
         (LONDON.replace("london", "simulator"), "dtmf.toml:2: carrier[0].name is 'simulator', which is the sandbox's"),
         (LONDON.replace("127.0.0.1", "10.1.2.3"), "dtmf.toml:4: carrier[0].host is not this machine: a sandbox"),
-        (LONDON.replace("hunter2", "canary789" * 8), "dtmf.toml:6: carrier[0].password must be the password that the"),
-        (LONDON.replace('"dtmf"', f'"{"d" * 65}"'), "dtmf.toml:5: carrier[0].system_id must be the name that the"),
-        (LONDON.replace('"dtmf"', '"d\\u0000"'), "dtmf.toml:5: carrier[0].system_id must be the name that the"),
-        (LONDON + f"system_type = '{'s' * 65}'", "dtmf.toml:7: carrier[0].system_type must be the system_type that"),
+        (
+            LONDON.replace("hunter2", "canary789" * 8),
+            "dtmf.toml:6: carrier[0].password must be the ASCII password that the",
+        ),
+        (
+            LONDON.replace('"dtmf"', f'"{"d" * 65}"'),
+            "dtmf.toml:5: carrier[0].system_id must be the ASCII name that the",
+        ),
+        (LONDON.replace('"dtmf"', '"d\\u0000"'), "dtmf.toml:5: carrier[0].system_id must be the ASCII name that the"),
+        (LONDON + f"system_type = '{'s' * 65}'", "dtmf.toml:7: carrier[0].system_type must be the ASCII system_type"),
         (LONDON + "tls_ca = 'ca.pem'", "dtmf.toml:7: carrier[0].tls_ca needs tls = true"),
         (LONDON + "country_code = '044'", "dtmf.toml:7: carrier[0].country_code must be the digits of a country code"),
         (LONDON + "alphabet = 'ebcdic'", "dtmf.toml:7: carrier[0].alphabet must be 'gsm7', 'latin1', 'ascii' or"),

@@ -72,7 +72,8 @@ async def test_a_worker_that_lacks_the_database_from_the_start_says_so_once_with
         await often.wait()
     supervising.cancel()
     await asyncio.gather(supervising, return_exceptions=True)
-    (line,) = seen or [""]
+    assert len(seen) == 1, seen
+    (line,) = seen
     assert "worker chores failed" in line and "unsupported startup parameter: options" in line
 
 

@@ -62,7 +62,7 @@ async def until(done: Callable[[], bool]) -> None:
 
 
 def a_carrier(port: int, **settings: object) -> SmppCarrier:
-    smsc = Smsc("london", "127.0.0.1", port, "dtmf", "secret", times=TIMES, **settings)  # type: ignore[arg-type]
+    smsc = Smsc("london", "127.0.0.1", port, "dtmf", "secret", times=TIMES, **settings)  # type: ignore[arg-type]  # of any setting
     return SmppCarrier(smsc, new_id=lambda: 1, uniform=lambda: 0.0, wall_us=wall_us)
 
 

@@ -132,9 +132,9 @@ class Carrier(Section, frozen=True):
     ]
     kind: Annotated[Literal["smpp"], Meta(description="'smpp'")]
     host: Host
-    system_id: Annotated[str, setting("the name that the carrier gave, up to 64 ASCII characters", _is_name)]
+    system_id: Annotated[str, setting("the ASCII name that the carrier gave, up to 64 characters", _is_name)]
     password: Annotated[
-        str, setting("the password that the carrier gave, up to 64 ASCII characters", _is_name, secret=True)
+        str, setting("the ASCII password that the carrier gave, up to 64 characters", _is_name, secret=True)
     ]
     port: Port = 2775
     bind: Annotated[
@@ -144,7 +144,7 @@ class Carrier(Section, frozen=True):
     links: Annotated[int, Meta(ge=1, le=16, description="how many of these binds, from 1 to 16")] = 1
     window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
     system_type: Annotated[
-        str | None, setting("the system_type that the carrier gave, up to 64 ASCII characters", _is_name)
+        str | None, setting("the ASCII system_type that the carrier gave, up to 64 characters", _is_name)
     ] = None
     tls: YesNo = False
     tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
