@@ -225,6 +225,18 @@ INSIDE = Program(
     small={"DTMF_WEBHOOKS_REBINDS": "100"},
     needs=needs.network_namespaces,
 )
+STRANGERS = Tests(
+    ["tests/whole/test_strangers.py", "tests/api/test_slow.py"],
+    full={"DTMF_TEST_STRANGERS": "20000", "DTMF_TEST_SLOW": "1000"},
+    printed=[
+        Printed("connections", r"(\d+) connections of strangers", None),
+        Printed("slow connections", r"(\d+) slow connections", None),
+        Printed("log lines", r"strangers: (\d+) log lines", None),
+        Printed("log lines beyond 60 a minute", r"(\d+) log lines beyond"),
+        Printed("tracebacks", r"(\d+) tracebacks"),
+        Printed("errors of healthy clients", r"(\d+) errors of \d+ healthy"),
+    ],
+)
 
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nobody is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
@@ -286,6 +298,12 @@ ROWS = [
         "Upgrades and restores keep the books",
         "migrate, backup, restore killed at each step; each byte cut, each bit flipped",
         (COMMANDS,),
+    ),
+    Row(
+        34,
+        "Anonymous abuse stays cheap for the operator",
+        "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them",
+        (STRANGERS,),
     ),
 ]
 BY_NUMBER = {row.number: row for row in ROWS}

@@ -1,5 +1,7 @@
 """Metrics for Prometheus, on a listener of their own: nobody but the operator should see them."""
 
+import logging
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -12,6 +14,10 @@ from prometheus_client.registry import Collector
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import carriers, chain_state, delivery_log, deposits, strays
 from dtmf_server.storage.db import Row, Tx
+
+log = logging.getLogger("dtmf.metrics")
+
+REQUEST_S = 30.0  # how long a scraper may take to send its request, or the next one
 
 ATTEMPTS = Counter(
     "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=None
@@ -37,9 +43,10 @@ class _Standing(Collector):
 
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
-            return standing, chain_state.load(tx), deposits.tip(tx), (strays.total(tx), len(strays.latest(tx)))
+            stray = (strays.total(tx), len(strays.latest(tx)))
+            return standing, chain_state.load(tx), deposits.tip(tx), stray, deposits.gap(tx)
 
-        standing, chain, followed, (stray_sms, stray_numbers) = self._reader.submit(
+        standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
             self._runtime.db.read_now, look
         ).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
@@ -57,7 +64,21 @@ class _Standing(Collector):
         destinations = GaugeMetricFamily("dtmf_stray_destinations", "The numbers they came for, in the last 30 days")
         destinations.add_metric([], stray_numbers)
         yield destinations
+        yield from _addresses(gap)
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
+
+
+def _addresses(gap: Row) -> Iterator[Any]:
+    """How far addresses were given out, and how far of them paid."""
+    figures = {
+        "dtmf_address_index": ("Highest index of the descriptor given out", gap["last"]),
+        "dtmf_address_gap": ("Indexes given out after the highest that was paid", gap["last"] - gap["paid"]),
+        "dtmf_addresses_unpaid": ("Addresses that wait for their first deposit", gap["unpaid"]),
+    }
+    for name, (text, value) in figures.items():
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], value)
+        yield gauge
 
 
 def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator[Any]:
@@ -114,4 +135,28 @@ def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     registry.register(_Standing(runtime))
     registry.register(_Links(runtime))
     server, _ = start_http_server(port, addr=host, registry=registry)
+    server.RequestHandlerClass.timeout = REQUEST_S  # type: ignore[attr-defined]  # of StreamRequestHandler
+    server.handle_error = _failed  # type: ignore[method-assign]  # socketserver's prints a traceback for every hang-up
+    server.set_app(_guarded(server.get_app()))
     return server
+
+
+def _failed(request: object, client_address: object) -> None:
+    """Log why a scrape failed, unless the scraper has hung up."""
+    error = sys.exception()
+    if not isinstance(error, OSError):
+        log.error("a scrape failed", exc_info=error)
+
+
+def _guarded(app: Any) -> Any:
+    """The application, its errors in the log; wsgiref would write them to stderr as they are."""
+
+    def call(environ: Any, start_response: Any) -> Any:
+        try:
+            return app(environ, start_response)
+        except Exception as error:
+            log.error("a scrape failed", exc_info=error)
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"the figures can't be read now; the log says why\n"]
+
+    return call

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dtmf_server.operations import meter
-from dtmf_server.storage import migrate
+from dtmf_server.storage import idempotency, migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -192,3 +192,40 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
             assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
             rows = db.read_now(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
             assert [json.loads(row["data"])["hours"] for row in rows] == [24]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_answers_remembered_before_the_migration_lose_their_texts_with_the_rental(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    answers = {
+        "sent": b'{"id":3,"e164":"+12025550100","content":"canary"}',
+        "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":"canary"}]}',
+        "page": b"/messages?done=canary",
+        "other": b'{"e164":"+12025550100","messages":[]}',
+        "none": None,
+    }
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0001")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+        migrate.upgrade(url, "0008")
+        insert = (
+            "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, status, body, secret)"
+            " VALUES (1000, :key, :body, 0, 201, :body, :secret)"
+        )
+        with closing(open_database(url)) as db:
+            for key, body in answers.items():
+                db.write_now(
+                    lambda tx, key=key, body=body: tx.run(insert, key=key, body=body or b"", secret=body is None)
+                )
+            db.write_now(lambda tx: tx.run("UPDATE idempotency SET body = NULL WHERE key = 'none'"))
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            db.write_now(lambda tx: idempotency.erase_texts(tx, [7]))
+            rows = db.read_now(lambda tx: tx.all("SELECT key, body FROM idempotency"))
+    left = {row["key"]: row["body"] and bytes(row["body"]) for row in rows}
+    assert left == answers | {
+        "sent": b'{"id":3,"e164":"+12025550100","content":null}',
+        "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":null}]}',
+    }

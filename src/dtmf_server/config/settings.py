@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta
@@ -19,6 +19,7 @@ from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
 from dtmf_server.core.destination import is_loopback
 from dtmf_server.core.money import SATS_MAX
+from dtmf_server.core.submission import retries
 
 
 def _url(value: str) -> SplitResult | None:
@@ -165,7 +166,12 @@ class Carrier(Section, frozen=True):
     dest_npi: Npi = 1
     receipts: YesNo = True
     enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
-    response_s: Annotated[int, Meta(ge=1, le=20, description="whole seconds from 1 to 20")] = 10
+    response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
+    # By command_status: what differs from the default table of docs/carriers.md.
+    retry: Annotated[
+        dict[str, Any],
+        Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
+    ] = {}
 
 
 class Messages(Section, frozen=True):
@@ -272,5 +278,9 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
         if carrier.tls_ca is not None and not carrier.tls:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
+        try:
+            retries(carrier.retry)
+        except ValueError as error:
+            yield ("carrier", index, "retry"), str(error)
         if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

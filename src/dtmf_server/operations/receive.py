@@ -35,7 +35,7 @@ def receive_many(
     with open_books(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as books:
         if tx.others_write:  # now that the accounts are ours nobody changes a rental's action or end any more
             live = rentals.live_by_numbers(tx, e164s)
-        rented = {e164: rental for e164, rental in live.items() if books.is_live(rental["account_id"], rental["id"])}
+        rented = {e164: rental for e164, rental in live.items() if books.survives(rental["account_id"], rental["id"])}
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.draw_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))

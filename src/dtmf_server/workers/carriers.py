@@ -14,7 +14,8 @@ from dtmf_server.carriers.base import Carrier, Intake, NotStored
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.operations import arrive, receipts, strays
+from dtmf_server.core.submission import LateAnswer
+from dtmf_server.operations import arrive, doubt, receipts, strays
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import arrivals, carriers, parts
@@ -40,6 +41,7 @@ async def run_carriers(runtime: Runtime, routes: Routes) -> None:
     """Runs every carrier's links until cancelled."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
+    await _abandon_submits(runtime)
     routes.here = True
     runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
     workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
@@ -49,12 +51,21 @@ async def run_carriers(runtime: Runtime, routes: Routes) -> None:
         routes.here = False
 
 
+async def _abandon_submits(runtime: Runtime) -> None:
+    """Puts in doubt what the process before this one had submitted when it lost the carriers' links."""
+    clock, rest_us = runtime.clock, runtime.settings.rest_us
+    while await runtime.db.write(
+        lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us(), rest_us=rest_us, everything=True)
+    ):
+        pass
+
+
 async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
     """Keeps the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
     desk = _Desk(runtime, carrier.name)
     chores = [asyncio.ensure_future(work) for work in (desk.note_answers(), desk.keep_parts(), _note(runtime, carrier))]
-    links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered)))
+    links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered, desk.late)))
     try:
         await asyncio.wait([links, *chores], return_when=asyncio.FIRST_COMPLETED)
         for task in (links, *chores):
@@ -108,6 +119,15 @@ class _Desk:
         self._answered += [note for note in notes if note]
         if self._answered:
             self._some_answered.set()
+
+    async def late(self, answers: Sequence[LateAnswer]) -> Sequence[LateAnswer]:
+        """Stores answers to submits that were in doubt; see `Intake`."""
+        clock, rest_us = self._runtime.clock, self._runtime.settings.rest_us
+        return await self._runtime.db.write(
+            lambda tx: doubt.answered(
+                tx, self._carrier, answers, now_us=clock.now_us(tx), wall_us=clock.wall_us(), rest_us=rest_us
+            )
+        )
 
     async def note_answers(self) -> None:
         """Writes down which answers left when no batch does so."""

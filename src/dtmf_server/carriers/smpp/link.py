@@ -10,16 +10,26 @@ import contextlib
 import logging
 import ssl
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from dtmf_server.carriers.base import Intake, NotStored, Traffic
 from dtmf_server.carriers.smpp import hints
-from dtmf_server.carriers.smpp.events import Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
+from dtmf_server.carriers.smpp.events import (
+    AnsweredLate,
+    Arrived,
+    Bound,
+    Closed,
+    Event,
+    Submitted,
+    Times,
+    Unreadable,
+)
 from dtmf_server.carriers.smpp.pdu import Bind, Sm
-from dtmf_server.carriers.smpp.session import Session, State
-from dtmf_server.carriers.smpp.status import Status
+from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
+from dtmf_server.carriers.smpp.status import THROTTLED, Status
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
 
@@ -32,6 +42,7 @@ CONNECT_S = 5.0
 GOODBYE_S = 1.0
 # A network that is there again is used within seconds; an SMSC that refuses us is not asked again and again.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_REFUSED_S = 0.5, 2.0, 30.0
+RESTART_S = 60.0  # a link that answers submits with its own fault is restarted, and warned of, no more often than this
 STEADY_S = 60.0  # a bind that lasted so long begins again with the first pause
 
 
@@ -46,10 +57,25 @@ class Endpoint:
     body: Bind
     window: int
     times: Times
+    throttled: frozenset[int] = THROTTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of a submit_sm: the SMSC's status, None if there was none; `is_sent`: the SMSC may have the PDU."""
+
+    status: int | None
+    message_id: str = ""
+    is_sent: bool = True
+
+
+NOT_SENT = Answer(Status.ESME_RMSGQFUL, is_sent=False)
 
 
 # What a message is to the service; None: acknowledged and of no further interest.
 Reading = Callable[[Arrived, int], Arrival | Receipt | None]
+# Takes the answer to a submit that was in doubt, with the tag that it was submitted with.
+Late = Callable[[Any, AnsweredLate], None]
 
 
 class Link:
@@ -61,6 +87,7 @@ class Link:
         traffic: Traffic,
         *,
         reading: Reading,
+        late: Late,
         live: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]],
         new_id: Callable[[], int],
         uniform: Callable[[], float],
@@ -68,6 +95,8 @@ class Link:
     ) -> None:
         self.endpoint, self.traffic = endpoint, traffic
         self._reading, self._live, self._new_id = reading, live, new_id
+        self.late = late
+        self._restarted_s: float | None = None
         self._uniform, self._wall_us = uniform, wall_us
         self._connection: _Connection | None = None
         self._was_bound = False
@@ -84,16 +113,25 @@ class Link:
         """The submits under way, as a part of the window."""
         return self._connection.session.load / self.endpoint.window if self._connection else 0.0
 
-    async def submit(self, body: Sm) -> Submitted:
-        """What became of this submit_sm."""
+    async def submit(self, body: Sm, tag: Any) -> Answer:
+        """The answer to this submit_sm. One that comes too late goes to `late`, with the tag."""
         if self._connection is None or not self.can_submit:
-            return Submitted(0, Status.ESME_RINVBNDSTS)
-        submitted = await self._connection.submit(body)
-        if submitted.status == Status.ESME_ROK:
+            return NOT_SENT
+        answer = await self._connection.submit(body, tag)
+        if answer.status == Status.ESME_ROK:
             self.traffic.submitted += 1
         else:
             self.traffic.errors += 1
-        return submitted
+        return answer
+
+    def restart(self, reason: str) -> None:
+        """Binds again, once the submits under way are answered; at most once in `RESTART_S`."""
+        now_s = time.monotonic()
+        if self._connection is None or (self._restarted_s is not None and now_s < self._restarted_s + RESTART_S):
+            return
+        self._restarted_s = now_s
+        log.warning("%s is restarted: %s. SMS to send stay queued", self.traffic.link, reason)
+        self._connection.drain(reason)
 
     async def run(self, intake: Intake) -> None:
         """Binds, and binds again after each end, until cancelled."""
@@ -186,13 +224,18 @@ class _Connection:
         self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, intake: Intake, link_id: int
     ) -> None:
         self.session = Session(
-            link.endpoint.bind, link.endpoint.body, window=link.endpoint.window, times=link.endpoint.times
+            link.endpoint.bind,
+            link.endpoint.body,
+            window=link.endpoint.window,
+            times=link.endpoint.times,
+            throttled=link.endpoint.throttled,
         )
         self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, intake, link_id
         self._unstored: list[tuple[Arrived, float]] = []
         self._some, self._room, self._kick = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._room.set()
-        self._submits: dict[int, asyncio.Future[Submitted]] = {}
+        self._submits: dict[int, tuple[asyncio.Future[Answer], Any]] = {}
+        self._late: OrderedDict[int, Any] = OrderedDict()  # the tags of submits that were not answered in time
         self._key = 0
         self._over: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
@@ -217,14 +260,19 @@ class _Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._handle(self.session.lost("the link ended"))
 
-    async def submit(self, body: Sm) -> Submitted:
-        """What became of this submit_sm."""
+    async def submit(self, body: Sm, tag: Any) -> Answer:
+        """The answer to this submit_sm."""
         self._key += 1
-        future: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
-        self._submits[self._key] = future
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._submits[self._key] = future, tag
         self._handle(self.session.submit(self._key, body, time.monotonic()))
         self._kick.set()
         return await future
+
+    def drain(self, reason: str) -> None:
+        """Ends the bind once the submits under way are answered."""
+        self._handle(self.session.drain(time.monotonic(), reason))
+        self._kick.set()
 
     async def _read(self) -> None:
         """Feeds the session with what comes, until the connection ends."""
@@ -295,15 +343,26 @@ class _Connection:
                 self._unstored.append((event, time.monotonic()))
                 self._some.set()
             elif isinstance(event, Submitted):
-                future = self._submits.pop(event.key)
-                if not future.done():
-                    future.set_result(event)
+                self._submitted(event)
+            elif isinstance(event, AnsweredLate):
+                self._link.late(self._late.pop(event.key, None), event)
             elif isinstance(event, Closed) and not self._over.done():
                 self._over.set_result(event)
             self._link.note(event)
         if len(self._unstored) >= UNSTORED_MAX:
             self._room.clear()
         self._flush()
+
+    def _submitted(self, event: Submitted) -> None:
+        future, tag = self._submits.pop(event.key)
+        is_sent = event.key not in self.session.not_sent
+        self.session.not_sent.discard(event.key)
+        if event.status is None:
+            self._late[event.key] = tag
+            while len(self._late) > LATE_MAX:
+                self._late.popitem(last=False)
+        if not future.done():
+            future.set_result(Answer(event.status, event.message_id, is_sent))
 
     def _flush(self) -> None:
         if data := self.session.to_send():

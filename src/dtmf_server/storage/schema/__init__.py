@@ -12,6 +12,7 @@ from dtmf_server.storage.schema.bitcoin import (
     deposits,
     simulated_blocks,
     simulated_outputs,
+    skipped_blocks,
 )
 from dtmf_server.storage.schema.carriers import (
     arrivals,
@@ -22,7 +23,16 @@ from dtmf_server.storage.schema.carriers import (
     strays,
     submissions,
 )
-from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
+from dtmf_server.storage.schema.ledger import (
+    accounts,
+    closings,
+    idempotency,
+    minute_bookings,
+    minute_costs,
+    service,
+    tokens,
+    transfers,
+)
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
@@ -36,6 +46,7 @@ __all__ = [
     "carriers",
     "chain_blocks",
     "chain_state",
+    "closings",
     "deliveries",
     "deposits",
     "destinations",
@@ -46,6 +57,7 @@ __all__ = [
     "messages",
     "metadata",
     "minute_bookings",
+    "minute_costs",
     "numbers",
     "parts",
     "rentals",
@@ -53,6 +65,7 @@ __all__ = [
     "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
+    "skipped_blocks",
     "strays",
     "submissions",
     "tokens",
