@@ -94,7 +94,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
 async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) -> AsyncIterator[None]:
     """Runs every worker of the service until the block ends; a sandbox without carriers simulates one."""
     async with _webhooks(runtime, carriers) as webhooks:
-        supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers)))
+        supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers), runtime.troubles))
         try:
             yield
         finally:

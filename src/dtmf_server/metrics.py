@@ -88,9 +88,11 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
     figures = {
         "dtmf_chain_height": ("Last block followed", followed["height"] if followed else 0),
         "dtmf_chain_node_height": ("The node's last block", state["node_height"] or 0),
-        "dtmf_chain_age_seconds": ("Since the last look at the node", (wall_us - (state["looked_at_us"] or 0)) / 1e6),
         "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["trouble"] is not None)),
     }
+    if state["looked_at_us"] is not None:  # else there is no age: one since 1970 would only alarm
+        age_s = (wall_us - state["looked_at_us"]) / 1e6
+        figures["dtmf_chain_age_seconds"] = ("Since the last look at the node", age_s)
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)
         gauge.add_metric([], value)
@@ -112,7 +114,7 @@ class _Links(Collector):
             (
                 "dtmf_carrier_heard_seconds",
                 "When the link was last heard, Unix time",
-                lambda row: row["heard_wall_us"] / 1e6,
+                lambda row: row["heard_wall_us"] / 1e6 or None,
             ),
             ("dtmf_carrier_messages_in", "SMS and receipts that arrived", lambda row: row["arrived"]),
             ("dtmf_carrier_messages_out", "Segments that the carrier took", lambda row: row["submitted"]),
@@ -121,7 +123,8 @@ class _Links(Collector):
         ):
             family = GaugeMetricFamily(name, text, labels=["carrier", "link"])
             for row in rows:
-                family.add_metric([row["carrier"], row["link"]], value(row))
+                if (figure := value(row)) is not None:  # a link that was never heard has no time of it
+                    family.add_metric([row["carrier"], row["link"]], figure)
             yield family
 
 

@@ -51,6 +51,7 @@ class Runtime:
     settings: Settings
     derive: Callable[[int], tuple[str, bytes]] | None  # address and scriptPubKey of a descriptor's index
     outbox: Delivers | None = None  # None: what is stored here is claimed by a process that delivers
+    troubles: dict[str, str] = field(default_factory=dict)  # why workers of this process do not run, by their names
 
     async def write(self, fn: Store[T]) -> T:
         """Runs fn in a transaction, with a handover where this process delivers what it stores."""

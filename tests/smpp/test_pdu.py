@@ -172,7 +172,7 @@ def test_a_response_without_its_body_has_empty_fields(command, body):
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        (Bind(system_id="a" * 16, password=""), "system_id"),
+        (Bind(system_id="a" * 65, password=""), "system_id"),
         (Bind(system_id="a\0b", password=""), "system_id"),
         (Bind(system_id="", password="Пароль"), "latin-1"),
         (Sm(data_coding=256), "data_coding"),

@@ -80,8 +80,8 @@ class Traffic:
     """How one link of a carrier stands, and what it carried since the process began. Times are wall µs."""
 
     link: str
-    state: str = "down"
-    since_us: int = 0
+    state: str = "connecting"
+    since_us: int = 0  # when it was last bound, or last ceased to be
     heard_us: int = 0
     arrived: int = 0
     submitted: int = 0
@@ -91,8 +91,9 @@ class Traffic:
 
     def move(self, state: str, *, at_us: int, reason: str = "") -> None:
         """Notes a new state; a fault's reason stays until the link is up again."""
-        if state != self.state:
-            self.state, self.since_us = state, at_us
+        if (state == "bound") != (self.state == "bound"):
+            self.since_us = at_us
+        self.state = state
         if reason or state == "bound":
             self.reason = reason
 

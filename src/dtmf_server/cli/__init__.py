@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -206,7 +207,8 @@ def _carriers(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
-        return _said(*commands.carriers(db))
+        code, lines = commands.carriers(db)
+    return _said(code, [*lines, *config.warnings(configuration)])
 
 
 def _doctor(options: argparse.Namespace, configuration: Config) -> int:
@@ -237,6 +239,8 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
     carriers = startup.carriers_of(configuration) if options.workers else []
+    for warning in config.warnings(configuration):
+        logging.getLogger("dtmf").warning("%s", warning)
     make_folder(url)
     with contextlib.ExitStack() as held:
         with opening(url):

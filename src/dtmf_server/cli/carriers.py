@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from dtmf_server.clock import wall_us
-from dtmf_server.config import Config
+from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import address_gap, carrier_health, stock, strays
 from dtmf_server.storage.db import Database, Tx
@@ -60,4 +60,6 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
     found += db.read_now(address_gap.complaints)
-    return (1 if found else 0), [*(found or ["nothing is wrong"]), *db.read_now(address_gap.lines)]
+    warned = warnings(configuration)  # which may do no harm
+    said = [*found, *warned] or ["nothing is wrong"]
+    return (1 if found else 0), [*said, *db.read_now(address_gap.lines)]

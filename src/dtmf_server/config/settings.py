@@ -120,6 +120,10 @@ Npi = Annotated[int, Meta(ge=0, le=18, description="a numbering plan, from 0 to 
 YesNo = Annotated[bool, Meta(description="true or false")]
 
 
+def _is_name(value: str) -> bool:
+    return len(value) <= 64 and value.isascii() and (value.isprintable() or not value)
+
+
 class Carrier(Section, frozen=True):
     """An SMSC that this service binds to."""
 
@@ -129,8 +133,10 @@ class Carrier(Section, frozen=True):
     ]
     kind: Annotated[Literal["smpp"], Meta(description="'smpp'")]
     host: Host
-    system_id: Annotated[str, setting("the ASCII name that the carrier gave", str.isascii)]
-    password: Annotated[str, setting("the ASCII password that the carrier gave", str.isascii, secret=True)]
+    system_id: Annotated[str, setting("the ASCII name that the carrier gave, up to 64 characters", _is_name)]
+    password: Annotated[
+        str, setting("the ASCII password that the carrier gave, up to 64 characters", _is_name, secret=True)
+    ]
     port: Port = 2775
     bind: Annotated[
         Literal["transceiver", "receiver", "transmitter", "transmitter+receiver"],
@@ -138,7 +144,9 @@ class Carrier(Section, frozen=True):
     ] = "transceiver"
     links: Annotated[int, Meta(ge=1, le=16, description="how many of these binds, from 1 to 16")] = 1
     window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
-    system_type: Annotated[str | None, setting("the ASCII system_type that the carrier gave", str.isascii)] = None
+    system_type: Annotated[
+        str | None, setting("the ASCII system_type that the carrier gave, up to 64 characters", _is_name)
+    ] = None
     tls: YesNo = False
     tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
     # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.
@@ -231,6 +239,21 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
+# Characters that SMPP 3.4 §4.1.1 has room for.
+_ROOMS = {"system_id": 15, "password": 8, "system_type": 12}
+
+
+def warnings(config: Config) -> list[str]:
+    """What works with some carriers only: names longer than the specification's. They are sent as they are."""
+    return [
+        f"carrier {carrier.name}: {setting} has {len(value)} characters, and SMPP 3.4 allows {room}; if the bind is"
+        " refused, ask the carrier for a shorter one"
+        for carrier in config.carrier
+        for setting, room in _ROOMS.items()
+        if (value := getattr(carrier, setting)) is not None and len(value) > room
+    ]
+
+
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Settings that are right alone and can't work together."""
     bitcoin = config.bitcoin
@@ -253,12 +276,8 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         names.add(carrier.name)
         if carrier.name == "simulator":
             yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
-        if carrier.system_type is not None and len(carrier.system_type) > 12:
-            yield ("carrier", index, "system_type"), "has more than 12 characters"
         if carrier.tls_ca is not None and not carrier.tls:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
-        if len(carrier.system_id) > 15 or len(carrier.password) > 8:
-            yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
         try:
             retries(carrier.retry)
         except ValueError as error:

@@ -6,12 +6,14 @@ come over any link of a carrier, and an SMS leaves by the first carrier that is 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from dtmf_server.carriers.base import Carrier, Intake, NotStored
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
 from dtmf_server.operations import arrive, doubt, receipts, strays
 from dtmf_server.operations.deliver import Handover
@@ -30,6 +32,7 @@ Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
 ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
 LOOK_S = 1.0
 NOTE_LINKS_S = 5.0
+_away = Repeats()  # the database, for all carriers of this process
 FORGET_S = 60.0
 REPORT_STRAYS_S = 3600.0
 
@@ -95,6 +98,7 @@ class _Desk:
     def __init__(self, runtime: Runtime, carrier: str) -> None:
         self._runtime, self._carrier = runtime, carrier
         self._answered: list[int] = []
+        self._faults = Repeats()
         self._some_answered = asyncio.Event()
 
     async def receive(self, batch: Sequence[Item], live: Collection[int]) -> Sequence[int]:
@@ -108,7 +112,7 @@ class _Desk:
                 self._answered = notes + self._answered
                 raise
 
-        return await store_batch(batch, store)
+        return await store_batch(batch, store, self._faults)
 
     def answered(self, notes: Sequence[int]) -> None:
         """These answers have left; the next transaction writes it down."""
@@ -205,30 +209,34 @@ class _Desk:
             log.warning("%d long SMS of carrier %s came only in part", given_up, self._carrier)
 
 
-async def store_batch(batch: Sequence[Item], store: Store) -> Sequence[int]:
+async def store_batch(batch: Sequence[Item], store: Store, faults: Repeats | None = None) -> Sequence[int]:
     """Stores a batch in one transaction, or each of it in its own if one of them breaks it; the notes of all.
 
     Raises NotStored with those that can't be stored, StorageUnavailable when nothing can be stored now.
     """
+    faults = faults or Repeats()
     try:
         return await store(batch)
     except StorageUnavailable:
         raise
     except Exception as error:
-        log.error("a batch of %d broke (%s): each is stored on its own", len(batch), type(error).__name__)
-    notes = [await _note_of(item, store) for item in batch]
+        if line := faults.failed(f"a batch broke ({type(error).__name__})", now_s=time.monotonic()):
+            log.error("%s: each of it is stored on its own", line)
+    notes = [await _note_of(item, store, faults) for item in batch]
     if refused := [place for place, note in enumerate(notes) if note is None]:
         raise NotStored(refused, [note for note in notes if note])
     return [note or 0 for note in notes]
 
 
-async def _note_of(item: Item, store: Store) -> int | None:
+async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
     """The note of what could be stored alone, None for what could not."""
     try:
         (note,) = await store([item])
     except Exception as error:
         # The error's own words are kept out of the log: a database may quote the text in them.
-        log.error("what a carrier brought can't be stored and is not acknowledged (%s)", type(error).__name__)
+        refused = f"what a carrier brought can't be stored and is not acknowledged ({type(error).__name__})"
+        if line := faults.failed(refused, now_s=time.monotonic()):
+            log.error("%s", line)
         return None
     return note
 
@@ -256,7 +264,11 @@ async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
     try:
         await work()
     except StorageUnavailable as error:
-        log.warning("left for later: %s", error)
+        if line := _away.failed(str(error), now_s=time.monotonic()):
+            log.warning("left for later: %s", line)
+    else:
+        if lasted := _away.worked(now_s=time.monotonic()):
+            log.warning("what was left for later is done, after %s", lasted)
 
 
 def _forget(tx: Tx, *, wall_us: int, now_us: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dtmf_server.core.billing import LOOK_EVERY_US
+from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import closing, meter, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
@@ -43,7 +44,7 @@ class ClockGuard:
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     """Settles accounts when they are due; sleeps until the next one is. Pauses while the clock can't be trusted."""
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
-    woken = db.wakeups.listen("meter")
+    woken, jumps = db.wakeups.listen("meter"), Repeats()
 
     def sweep(tx: Tx) -> int | None:
         """How many accounts were settled; None if the clock can't be trusted. Asked after the clock was read: a jump
@@ -57,9 +58,14 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
             due_us, now_us = await db.glance(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
             if swept is None or guard.has_jumped():
-                log.error("the clock has jumped by more than an hour: the meter pauses until it is right again")
+                reason = "the clock has jumped by more than an hour: the meter pauses until it is right again"
+                if line := jumps.failed(reason, now_s=time.monotonic()):
+                    log.error("%s", line)
                 await asyncio.sleep(LOOK_AGAIN_S)
-            elif not swept:
+                continue
+            if lasted := jumps.worked(now_s=time.monotonic()):
+                log.warning("the clock is right again and the meter goes on, after %s", lasted)
+            if not swept:
                 until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
                 await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
     finally:

@@ -18,6 +18,7 @@ from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.repeats import Repeats
 from dtmf_server.deliveries.elsewhere import Elsewhere, NotThere
 from dtmf_server.deliveries.post import Outcome
 from dtmf_server.deliveries.webhook import Here
@@ -74,15 +75,19 @@ class Outbox:
         self._key = await db.read(service.webhook_key)
         self._woken = db.wakeups.listen("deliveries", "clock")
         self._is_stopping = False
+        away = Repeats()
         try:
             while True:
                 self._woken.clear()
                 try:
                     timeout_s = await self._take_what_is_due()
                 except StorageUnavailable as error:  # what is under way goes on, and is written down later
-                    log.error("nothing can be claimed now: %s", error)
+                    if line := away.failed(str(error), now_s=asyncio.get_running_loop().time()):
+                        log.error("nothing can be claimed now: %s", line)
                     await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
                     continue
+                if lasted := away.worked(now_s=asyncio.get_running_loop().time()):
+                    log.warning("deliveries are claimed again, after %s", lasted)
                 if timeout_s > 0:
                     await wait_for(self._woken, timeout_s=timeout_s)
         finally:

@@ -82,7 +82,7 @@ class SmppCarrier:
         self._links = [
             Link(
                 _endpoint(smsc, bind),
-                Traffic(f"{smsc.name} {bind} {number}"),
+                Traffic(f"{smsc.name} {bind} {number}", since_us=wall_us()),
                 reading=partial(read, smsc),
                 late=self._answered_late,
                 live=live,

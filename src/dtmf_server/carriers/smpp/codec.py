@@ -3,6 +3,7 @@
 import struct
 from typing import Any
 
+from dtmf_server.carriers.smpp.hints import no_smpp
 from dtmf_server.carriers.smpp.pdu import (
     HEADER_SIZE,
     INTEGER,
@@ -37,7 +38,7 @@ class Frames:
         while self.lost is None and len(self._buffer) - at >= 4:
             size = int.from_bytes(self._buffer[at : at + 4], "big")
             if not HEADER_SIZE <= size <= PDU_SIZE_MAX:
-                self.lost = LostFrames(f"a PDU of {size} octets can't be")
+                self.lost = LostFrames(no_smpp(size))
             elif len(self._buffer) - at < size:
                 break
             else:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dtmf_server.carriers.base import Intake, NotStored, Traffic
+from dtmf_server.carriers.smpp import hints
 from dtmf_server.carriers.smpp.events import (
     AnsweredLate,
     Arrived,
@@ -30,6 +31,7 @@ from dtmf_server.carriers.smpp.pdu import Bind, Sm
 from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
 from dtmf_server.carriers.smpp.status import THROTTLED, Status
 from dtmf_server.core.arrival import Arrival, Receipt
+from dtmf_server.core.repeats import Repeats
 
 log = logging.getLogger("dtmf.smpp")
 
@@ -97,6 +99,8 @@ class Link:
         self._restarted_s: float | None = None
         self._uniform, self._wall_us = uniform, wall_us
         self._connection: _Connection | None = None
+        self._was_bound = False
+        self._faults, self._unstored = Repeats(), Repeats()
 
     @property
     def can_submit(self) -> bool:
@@ -137,7 +141,8 @@ class Link:
             ended = await self._serve(intake)
             self.traffic.errors += 1
             self.traffic.move("down", at_us=self._wall_us(), reason=ended.reason)
-            log.warning("%s is down: %s", self.traffic.link, ended.reason)
+            if line := self._faults.failed(ended.reason, now_s=time.monotonic()):
+                log.warning("%s is down: %s", self.traffic.link, line)
             steady = time.monotonic() - started_s > STEADY_S
             pause_s = pause_after(pause_s, steady=steady, refused=ended.refused)
             # Half to all of the pause: links that fell together do not come back together.
@@ -147,17 +152,27 @@ class Link:
         """One connection from dialling to its end; how it ended."""
         endpoint, link_id = self.endpoint, self._new_id()
         self.traffic.move("connecting", at_us=self._wall_us())
+        self._was_bound = False
         try:
             async with asyncio.timeout(CONNECT_S):
                 reader, writer = await asyncio.open_connection(
                     endpoint.host, endpoint.port, ssl=endpoint.tls, limit=READ_SIZE
                 )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            return Closed(f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})")
+            said = f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})"
+            return Closed(hints.not_connected(error, said, with_tls=endpoint.tls is not None))
         self._live[link_id] = reader, writer
         self._connection = _Connection(self, reader, writer, intake, link_id)
         try:
-            return await self._connection.run()
+            ended = await self._connection.run()
+            reason = hints.ended(
+                ended.reason,
+                refusal=self._connection.session.refusal,
+                bind=endpoint.bind,
+                was_bound=self._was_bound,
+                with_tls=endpoint.tls is not None,
+            )
+            return Closed(reason, ended.refused)
         finally:
             del self._live[link_id]
             self._connection = None
@@ -165,13 +180,30 @@ class Link:
 
     def note(self, event: Event) -> None:
         """Keeps the traffic's figures."""
-        self.traffic.heard_us = self._wall_us()
         if isinstance(event, Bound):
+            self._was_bound = True
             self.traffic.move("bound", at_us=self._wall_us())
-            log.info("%s is bound to %s", self.traffic.link, event.system_id)
+            if lasted := self._faults.worked(now_s=time.monotonic()):
+                log.warning("%s is bound to %s again, after %s", self.traffic.link, event.system_id, lasted)
+            else:
+                log.info("%s is bound to %s", self.traffic.link, event.system_id)
         elif isinstance(event, Unreadable):
             self.traffic.errors += 1
             log.error("%s brought a PDU that can't be read (%s): it stays there", self.traffic.link, event.reason)
+
+    def heard(self) -> None:
+        """Something came over the link."""
+        self.traffic.heard_us = self._wall_us()
+
+    def not_stored(self, error: Exception) -> None:
+        """Logs why nothing can be stored."""
+        if line := self._unstored.failed(type(error).__name__, now_s=time.monotonic()):
+            log.error("%s: nothing can be stored now: %s", self.traffic.link, line)
+
+    def stored(self) -> None:
+        """Logs that messages can be stored again."""
+        if lasted := self._unstored.worked(now_s=time.monotonic()):
+            log.warning("%s: messages are stored again, after %s", self.traffic.link, lasted)
 
     def read(self, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
         """What a message is to the service."""
@@ -247,6 +279,7 @@ class _Connection:
         reason = "the SMSC closed the connection"
         try:
             while data := await self._reader.read(READ_SIZE):
+                self._link.heard()
                 self._handle(self.session.receive(data, time.monotonic()))
                 self._kick.set()
                 await self._room.wait()
@@ -292,10 +325,11 @@ class _Connection:
         refused: frozenset[int] = frozenset()
         try:
             notes = [*await self._intake.receive(items, self._link.links_up())] if items else []
+            self._link.stored()
         except NotStored as error:
             refused, notes = frozenset(error.places), [*error.notes]
         except Exception as error:  # whatever it is, the SMSC must keep the messages
-            log.error("%s: nothing can be stored now (%s)", self._link.traffic.link, type(error).__name__)
+            self._link.not_stored(error)
             refused = frozenset(range(len(items)))
         places = iter(range(len(items)))
         ok, not_now = int(Status.ESME_ROK), int(Status.ESME_RX_T_APPN)

@@ -85,6 +85,7 @@ class Session:
             int
         ]()  # keys of decided submits that the SMSC surely does not have; the caller removes them
         self.can_submit, self.window = bind != "receiver", window
+        self.refusal: Pdu | None = None  # the answer to the bind, if it was refused
         self._bind, self._bind_body = _BINDS[bind], body
         self._frames = Frames()
         self._out: list[bytes] = []
@@ -233,6 +234,7 @@ class Session:
             return
         self._answer_by_s = None
         if pdu.status or pdu.command == Command.GENERIC_NACK:
+            self.refusal = pdu
             self._close(f"the SMSC refused the bind: {words(pdu.status)}", refused=True)
             return
         self.state = State.BOUND
