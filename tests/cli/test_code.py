@@ -23,7 +23,7 @@ def running(*arguments: str, **options: object) -> "Iterator[subprocess.Popen[st
     """`dtmf code us-mobile`, and its end."""
     command = [sys.executable, "-P", "-m", "dtmf", "code", "us-mobile", *arguments]
     streams: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **(streams | options)) as started:  # type: ignore[call-overload]
+    with subprocess.Popen(command, text=True, **(streams | options)) as started:  # type: ignore[call-overload]  # what the caller passes
         try:
             yield started
         finally:
