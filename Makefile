@@ -40,7 +40,7 @@ help:
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
 	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
-	@echo "make test-peers       against other people's software (Node.js, Kannel; installs them on Debian as root)"
+	@echo "make test-peers       against other people's software (Node.js, Kannel, jq; installs them on Debian as root)"
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
 	@echo "make test-proofs      every benchmark and proof still runs, after make test and make test-bitcoin"
 	@echo "make lint    ruff and mypy"
