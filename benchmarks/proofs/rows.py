@@ -308,17 +308,16 @@ ROWS = [
         (COMMANDS,),
     ),
     Row(
-<<<<<<< HEAD
-        34,
-        "Anonymous abuse stays cheap for the operator",
-        "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them",
-        (STRANGERS,),
-=======
         31,
         "One large account slows down nobody else",
         "10,000 live rentals on one account: each operation by the same with one; run-outs and deletion in portions",
         (large_account, LARGE),
->>>>>>> ledger
+    ),
+    Row(
+        34,
+        "Anonymous abuse stays cheap for the operator",
+        "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them",
+        (STRANGERS,),
     ),
 ]
 BY_NUMBER = {row.number: row for row in ROWS}

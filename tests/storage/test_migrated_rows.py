@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
-from dtmf_server.operations import meter
-from dtmf_server.storage import idempotency, migrate
-=======
 from dtmf_server.operations import account, meter, verify
-from dtmf_server.storage import migrate
->>>>>>> ledger
+from dtmf_server.storage import idempotency, migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -199,7 +194,6 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
             assert [json.loads(row["data"])["hours"] for row in rows] == [24]
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_answers_remembered_before_the_migration_lose_their_texts_with_the_rental(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -235,7 +229,8 @@ def test_answers_remembered_before_the_migration_lose_their_texts_with_the_renta
         "sent": b'{"id":3,"e164":"+12025550100","content":null}',
         "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":null}]}',
     }
-=======
+
+
 MINUTE_US = 60_000_000
 # Two accounts booked up to minute 3: three rentals whose minutes start at different places in the minute, two of them
 # together, and one that is free; and an account without any.
@@ -318,4 +313,3 @@ def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
             assert [row["id"] for row in rows if row["ended_at_us"] is None] == [10]
             assert rows[1]["ended_at_us"] == runs_out_us
             assert db.read_now(verify.differences) == []
->>>>>>> ledger

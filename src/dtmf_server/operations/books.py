@@ -17,13 +17,8 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
-<<<<<<< HEAD
 from dtmf_server.storage import accounts, closing, entries, events, messages, numbers, rentals
-from dtmf_server.storage.accounts import FEW, Account
-=======
-from dtmf_server.storage import accounts, entries, events, messages, numbers, rentals
 from dtmf_server.storage.accounts import Account
->>>>>>> ledger
 from dtmf_server.storage.db import DoFirst, Row, Tx
 from dtmf_server.storage.entries import Transfer
 from dtmf_server.storage.events import Event
