@@ -78,6 +78,17 @@ PARSERS = Program(
     [Printed("runs", r"number_of_executed_units: (\d+)", None)],
     small_command=["tests/smpp/fuzz_pdu.py", "100000"],
 )
+CODES = Tests(
+    ["tests/client/test_codes.py"],
+    printed=[
+        Printed("texts", r"texts=(\d+)", None),
+        Printed("languages", r"languages=(\d+)", None),
+        Printed("wrong codes", r"wrong_codes=(\d+)"),
+        Printed("missed codes in 1,000", r"missed_codes_in_1000=(\d+)", lambda missed: missed <= 10),
+        Printed("texts with a part missing", r"parts_missing=(\d+)", None),
+        Printed("wrong codes from them", r"fragments=(\d+)"),
+    ],
+)
 RACES = Tests(
     ["tests/money/test_races.py", "tests/scale/test_races.py"],
     printed=[
@@ -306,6 +317,12 @@ ROWS = [
         "Upgrades and restores keep the books",
         "migrate, backup, restore killed at each step; each byte cut, each bit flipped",
         (COMMANDS,),
+    ),
+    Row(
+        24,
+        "A code is never a fragment or a word",
+        "every text of the table; each cut at every place in its code",
+        (CODES,),
     ),
     Row(
         31,

@@ -37,6 +37,14 @@ def test_the_code_alone_is_printed(run: Run, number: str, arriving: threading.Ev
     assert run("wait", number, "--code", "--timeout", "20").out == "428613\n"
 
 
+@pytest.mark.regression("cli-wait-code-at-gap")
+def test_a_code_that_touches_a_gap_is_not_printed(run: Run, dtmf: DTMF, number: str) -> None:
+    dtmf.sandbox.receive(number, "BANK", "Bank: your code 5520[…]")
+    dtmf.sandbox.receive(number, "BANK", "[…]5520 is your code")
+    dtmf.sandbox.receive(number, "BANK", "Your code is 552077")
+    assert run("wait", number, "--code", "--timeout", "20").out == "552077\n"
+
+
 def test_json_is_what_the_client_returns(run: Run, dtmf: DTMF, number: str) -> None:
     dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
     assert json.loads(run("wait", number, "--json").out) == next(dtmf.messages(number))

@@ -122,6 +122,14 @@ def test_wait_for_code_passes_over_what_has_no_code(dtmf: Any, stub: Stub) -> No
     assert asked_after(stub) == ["0", "3", "4"]
 
 
+@pytest.mark.regression("wait-for-code-at-gap")
+def test_wait_for_code_goes_on_after_a_code_that_touches_a_gap(dtmf: Any, stub: Stub) -> None:
+    stub.answers([sms(1, "Bank: your code 5520[…]"), sms(2, "[…]5520 is your code")])
+    stub.answers([sms(3, "Your code is 552077")])
+    assert dtmf.wait_for_code(N) == "552077"
+    assert asked_after(stub) == ["0", "2"]
+
+
 def test_wait_for_code_takes_the_code_of_the_message_that_matches(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(1, "Your Uber code is 1111"), sms(2, "Your Lyft code is 2222")])
     assert dtmf.wait_for_code(N, match="Lyft") == "2222"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .lexicon import is_code_word
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _YEAR_POINTS = 45
 _DIGIT_POINTS = {3: 0, 4: 14, 5: 16, 6: 20, 7: 12, 8: 14, 9: 0, 10: 0}
+_CUT_POINTS = 14
 _GROUPS = {(3, 3), (4, 4), (2, 2), (2, 2, 2), (2, 2, 2, 2), (3, 2), (2, 3), (3, 3, 3)} | {(1,) * n for n in range(4, 9)}
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _LONGEST_RUN = 32
@@ -32,7 +33,8 @@ _UNSPEAKABLE = re.compile(
 class Candidate:
     """Something with the form of a code: where it stands, what to type, and what its form is worth.
 
-    No code if it touches a gap. `needs_word` needs a word for "code" near it; `needs_stating` a colon or a verb between the two."""
+    The code is empty if a part of it may be missing. `needs_word`: only near a word for "code"; `needs_stating`: only
+    with a colon or a verb between the two."""
 
     start: int
     end: int
@@ -42,19 +44,37 @@ class Candidate:
     needs_stating: bool = False
 
 
-def candidates_in(text: str) -> Iterator[Candidate]:
-    """Every candidate in folded text, in order; without a code what touches a gap, since its rest may be missing."""
+def candidates_in(text: str) -> list[Candidate]:
+    """Every candidate in folded text. What touches a gap is one without a code, since the rest of it may be missing,
+    and so is a gap between words, since a whole code may be."""
     gaps = [gap.span() for gap in GAP.finditer(text)]
-    before, after = {end for _, end in gaps}, {start for start, _ in gaps}
+    before, after = {end: start for start, end in gaps}, dict(gaps)
+    found: list[Candidate] = []
+    for chain in _chains(text):
+        start, end = chain[0].start(), chain[-1].end()
+        begin, stop = before.get(_end_of_joints(text, start, -1), start), after.get(_end_of_joints(text, end, 1), end)
+        if (begin, stop) == (start, end):
+            found += _of_chain(text, chain)
+        elif any(run[0][0].isdigit() for run in chain):
+            found.append(Candidate(begin, stop, "", _CUT_POINTS))
+    return found + [
+        Candidate(place, place, "", 0)
+        for start, end in gaps
+        for place in {start, end}
+        if not text[max(0, start - 1) : start].isalnum() and not text[end : end + 1].isalnum()
+    ]
+
+
+def _chains(text: str) -> Iterator[list[re.Match[str]]]:
+    """The runs of letters and digits, those together that belong together."""
     chain: list[re.Match[str]] = []
-    for run in [*_RUN.finditer(text), None]:
-        if chain and (run is None or not _goes_on(text, chain, run)):
-            start, end = chain[0].start(), chain[-1].end()
-            touches = gaps and (_end_of_joints(text, start, -1) in before or _end_of_joints(text, end, 1) in after)
-            yield from (replace(each, code="") if touches else each for each in _of_chain(text, chain))
+    for run in _RUN.finditer(text):
+        if chain and not _goes_on(text, chain, run):
+            yield chain
             chain = []
-        if run is not None:
-            chain.append(run)
+        chain.append(run)
+    if chain:
+        yield chain
 
 
 def _end_of_joints(text: str, place: int, step: int) -> int:
@@ -149,7 +169,7 @@ def _of_run(run: re.Match[str]) -> Iterator[Candidate]:
     elif 4 <= len(word) <= 10:
         even = word.isupper() or word.islower()
         ordered = split is not None or re.fullmatch(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]+", word)
-        named = re.fullmatch(r"[A-Za-z]{5,}[0-9]+", word) is not None  # WELCOME10
+        named = re.fullmatch(r"[A-Za-z]{5,}[0-9]+|[a-z]+[0-9][a-z]+", word) is not None  # WELCOME10, or taf3eel
         points = 10 - (0 if even else 15) - (15 if ordered else 0)
         yield Candidate(start, end, word, points, True, named)
 

@@ -50,7 +50,10 @@ NOT_A_CODE = {  # the next number after them is never a code, whatever else the 
     " ~予約コード~ ~商品コード~ ~プロモコード~ ~プロモーションコード~ ~할인_코드~ ~쿠폰~ ~추천인코드~ ~추천코드~"
     " ~프로모션코드~ ~예약코드~ ~상품코드~ ~优惠券~ ~優惠券~ ~优惠代码~ ~優惠代碼~ ~折扣碼~ ~折扣代码~ ~邀请码~"
     " ~邀請碼~ ~推荐码~ ~推薦碼~ ~兑换码~ ~兌換碼~ ~邮政编码~ ~郵遞區號~ ~二维码~ ~條碼~ ~条码~ ~股票代码~ ~股票代碼~"
-    " ~区号~ ~區號~ ~银行代码~ ~機構代碼~ ~代金券~ cod_amount pay_cod cod_rp cod_php cod_order via_cod ma_giao_dich",
+    " ~区号~ ~區號~ ~银行代码~ ~機構代碼~ ~代金券~ cod_amount pay_cod cod_rp cod_php cod_order via_cod ma_giao_dich"
+    " old_code old_pin old_password previous_code previous_pin expired_code alter_code alte_pin ancien_code"
+    " ancien_mot_de_passe codigo_anterior codigo_antigo vecchio_codice oude_code stary_kod старый_код gammal_kod"
+    " gammel_kode",
     "the end of a longer number": "ending ending_in ending_with ending_on ends_in ends_with ends_on last_4"
     " last_four last_3 last_three last_digits terminada_en terminado_en terminados_en terminada_em terminado_em"
     " acabada_en acabado_en acaba_en acabat_en acabada_amb acabat_amb termina_en termina_em termina_con terminante_con"
@@ -140,7 +143,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " outstanding due credited debited deposited withdrawn received pay_by spent charged refund refunded won prize"
     " bonus salary population visitors followers likes votes contestant raffle draw lottery winning_number"
     " confirmation_number booking_confirmation order_confirmation payment_confirmation reservation_confirmation"
-    " appointment_confirmation confirmed_for",
+    " appointment_confirmation confirmed_for user_id username user_name login_id userid",
     "es, pt, ca, gl, more": "cuenta_no numero_de_cuenta numero_de_pedido numero_de_guia guia envio envios paquete"
     " numero_de_referencia ref folio poliza contrato cliente numero_de_cliente turno mesa piso puerta calle cita"
     " ticket boleto boleta monto total pago abono cargo retiro transaccion operacion no_de_operacion"
@@ -149,7 +152,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " trucada paquet enviament encarrega conta_corrente agencia nota_fiscal nf numero_do_pedido pacote objeto rastreio"
     " rastreamento apolice contacte contato telefone telemovel ligar ligue_para central sac nif nib iban cpf cnpj"
     " multibanco entidade referencia senha_da_fila atendimento voo lugar porta sala consulta compra compras"
-    " no_valor_de saldo_de chame pedido_n protocolo_n encomenda_n transacao",
+    " no_valor_de saldo_de chame pedido_n protocolo_n encomenda_n transacao usuario",
     "fr, more": "numero_de_commande numero_de_client numero_de_colis numero_de_compte no_de_compte no_client"
     " numero_client client contrat police sinistre dossier_no ref reservation rendez_vous rdv salle porte siege place"
     " voiture train bus ligne appelez_le contactez contactez_le joignez composez tapez_stop stop stop_au"
@@ -168,13 +171,14 @@ OTHER = {  # what the next number after them is, if it is not a code
     " ~sendungsnummer zug gleis wagen platz sitz tisch raum haus hausnummer strasse termin buchung buchungsnummer"
     " ~buchungsnummer reservierung rufnummer ~rufnummer mobilnummer handynummer telefonnummer hotline_nr mobil fax"
     " anruf zahlung ueberweisung überweisung lastschrift abbuchung guthaben gesamt summe rate kennzeichen"
-    " personalnummer matrikelnummer steuernummer zaehler zählerstand zählernummer filiale fahrt linie",
+    " personalnummer matrikelnummer steuernummer zaehler zählerstand zählernummer filiale fahrt linie benutzername"
+    " packstation ~paketshop",
     "nl, af, more": "bestelnr ordernr klantnr klantnummer rekeningnummer rekeningnr pakket pakketnummer"
     " zendingnummer trackingnummer polis polisnummer contract contractnummer dossier dossiernummer reservering"
     " reserveringsnummer boeking boekingsnummer factuurnummer referentie referentienummer kenmerk ticket trein spoor"
     " stoel tafel afspraak telefoonnummer mobiel bellen bel_ons bel_naar sms_naar nummer_eindigend pas passnummer"
     " betaling overschrijving totaal termijn huisnummer postcode kenteken meterstand bestel_nr rekening_nr"
-    " bestelling_nr rekeningnommer bestelnommer kliëntnommer verwysing verwysingsnommer skakel pakkie",
+    " bestelling_nr rekeningnommer bestelnommer kliëntnommer verwysing verwysingsnommer skakel pakkie gebruikersnaam",
     "sv, no, da, is, more": "ordrenr ordernr kundnr kundenr kundenummer pakken kollinr kollinummer kolli sandning"
     " sendingsnummer sporingsnummer pakkenummer referens referensnummer referanse referansenummer reference"
     " referencenummer arende arendenummer sagsnummer saksnummer bokning bokningsnummer booking bookingnummer bestilt"
@@ -182,7 +186,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " tog tag spor plass plats sete sade avtal avtale abonnement telefonnummer mobilnummer mobil ring_oss ring_til"
     " meterstand matarstallning polise forsikring personnummer medlem medlemsnummer reikningur reikningsnumer sending"
     " hringdu simi kort_nummer saldo_pa ombud butik lager bestill~ beställ~ bestall~ forsendelse~ försändelse~ kort~"
-    " pontun~",
+    " pontun~ pakkeshop pakkeboks brugernavn brukernavn anvandarnamn",
     "fi, et, more": "lahetystunnus seurantakoodi seurantatunnus viite viitenumero kortti_nro juna raide paikka"
     " poyta huone aika ajanvaraus puh soita_numeroon maksu summa yhteensa tellimuse_nr kaart arve_nr pakk pakk_nr"
     " saadetise_nr viitenumber broneeringu_nr kliendinumber helista helistage telefon tel saldo makse rong koht"
@@ -199,7 +203,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " biletu pociag peron wagon miejsce pokoj sala gabinet wizyta termin telefonu numer_telefonu infolinia dzwon kwote"
     " kwocie przelew przelewu platnosc platnosci wplata wyplata saldo_konta srodki dostepne transakcja transakcji"
     " nr_transakcji operacja operacji nr_operacji licznik nr_faktury faktura_nr pesel nip regon kod_kreskowy zamowien~"
-    " przesylk~ paczk~ rachun~ zadzwon~ rezerwacj~ umow~",
+    " przesylk~ paczk~ rachun~ zadzwon~ rezerwacj~ umow~ paczkomat paczkomatu skrytka",
     "cs, sk, more": "objednavky_c cislo_objednavky obj objednavka_c uctu cislo_uctu ucet_c uctem cislo_karty"
     " cislo_zasilky zasilka_c cislo_zasielky zakaznik zakaznicke_cislo zakaznika cislo_smlouvy cislo_zmluvy pojistka"
     " poistka faktury_c cislo_faktury variabilni_symbol variabilny_symbol rezervace_c vlak kolej sedadlo vuz mistnost"
@@ -224,7 +228,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " зачисление покупка остаток доступно итого чек чека инн снилс огрн накладная_№ трек_номер трекинг показания штраф"
     " постановление постановление_№ операция операции операция_№ квартира кв дом подъезд этаж водитель авто машина"
     " гос_номер госномер заказ~ счет~ карт~ посылк~ отправлен~ заявк~ договор~ полис~ клиент~ билет~ телефон~ звон~"
-    " позвон~ перезвон~ брон~ накладн~ квитанц~",
+    " позвон~ перезвон~ брон~ накладн~ квитанц~ логин",
     "uk, be, bg, mk, more": "замовлення_№ номер_замовлення номер_рахунку номер_картки посилку посилки ттн"
     " експрес_накладна клієнт клієнта договір поліс квиток квитка потяг поїзд вагон місце кабінет запис талон"
     " подзвоніть гаряча_лінія сума переказ платіж платежу оплата баланс залишок чек пасылка пасылкі тэлефануйце"
@@ -232,11 +236,11 @@ OTHER = {  # what the next number after them is, if it is not a code
     " резервация влак място кабинет час обадете_се позвънете звъннете тел_за плащане превод наличност нарачката_бр"
     " фактурата резервација јавете_се износ уплата салдо порудзбина поруџбина поруџбине наруџба рачун рачуна рачуну"
     " пошиљка пошиљке фактура позовите стање замовлен~ рахун~ відправлен~ дзвон~ зателефон~ поръчк~ сметк~ пратк~"
-    " обад~ нарачк~ достав~",
+    " обад~ нарачк~ достав~ логін",
     "ru, uk, bg in Latin letters": "zakaz zakaza zakazu nomer_zakaza schet scheta schetu schyot posylka posylku"
     " otpravlenie balans summa summu ostatok dogovor klient bron bilet poezd reis reys vagon zvonite pozvonite telefon"
     " tel perevod platezh oplata pokupka spisanie zachislenie zayavka dostupno chek zamovlennya rahunok rakhunok"
-    " vidpravlennya telefonuyte dzvonit suma zalyshok poruchka porachka smetka smetkata pratka obadete",
+    " vidpravlennya telefonuyte dzvonit suma zalyshok poruchka porachka smetka smetkata pratka obadete vash_login",
     "tr, az, uz, kk, ky, mn, more": "siparis_numarasi siparisiniz_no hesap_no hesap_numarasi kart_no kargo_takip"
     " takip_numarasi takip gonderi_no musteri_numarasi sozlesme sozlesme_no police_no rezervasyon_no pnr bilet sefer"
     " koltuk peron oda salon randevu_no telefon_numarasi arayiniz cagri cagri_merkezi tutari tutarinda odeme havale"

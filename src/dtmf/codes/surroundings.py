@@ -30,7 +30,6 @@ _STEP = re.compile(
     r"|(?P<sentence>[!?](?=\s)|[。！？।]|(?<!\b\w\w)(?<!\b\w)(?<!\b\w\w\w)\.(?=\s)|\.(?=\s+[A-Z\W]))|(?P<paragraph>\n(?=\n))"
 )
 _LENGTHS = {"word": _WORD, "character": _CHARACTER, "sentence": _SENTENCE, "paragraph": 0}
-_CUT_OFF = re.compile(r"(?: ?[:=]\s*| (?=[0-9]))[0-9A-Za-z-]{0,10}(?=\[\u2026\])")  # "code: 55[…]": its number is lost
 _ANOTHER_NUMBER = re.compile(r"[0-9~]{3}")
 
 
@@ -41,12 +40,11 @@ class Surroundings:
         self._text = text
         self._polish = is_polish(lower)
         self._lower = lower
-        self._alone = len(candidates) == 1
+        self._alone = sum(bool(candidate.code) for candidate in candidates) == 1
         self._paces, self._sentences = _paces(text)
         self._with_sale = {self._sentences[sale.start()] for sale in SALES.finditer(whole)}
         words = words_in(lower)
         self._words = words
-        words["code"] = [word for word in words["code"] if not _CUT_OFF.match(text, word[1])]
         code_ends, code_starts = {end for _, end in words["code"]}, {start for start, _ in words["code"]}
         # "PIN number" and "number of the code" are the code's; any other number is something else
         words["number"] = [
@@ -62,7 +60,9 @@ class Surroundings:
         from_words = max(nearest, task)
         if candidate.needs_word and from_words < _CLEAR:
             return 0
-        if not (candidate.code.isdigit() or nearest or (task >= _STRONG_TASK and candidate.points >= _STRONG_FORM)):
+        if candidate.code and not (
+            candidate.code.isdigit() or nearest or (task >= _STRONG_TASK and candidate.points >= _STRONG_FORM)
+        ):
             return 0
         stated = is_stated(self._lower, candidate.start, polish=self._polish)
         named_after = is_named_after(self._lower, candidate.end)
@@ -169,7 +169,7 @@ class Surroundings:
             + (5 if ends else 0)
             + (20 if own_line else 0)
             + (8 if enclosed else 0)
-            + (8 if self._alone else 0)
+            + (8 if self._alone and candidate.code else 0)
         )
 
     def _between(self, start: int, end: int) -> int:

@@ -1,8 +1,8 @@
-"""The words by which codes/ knows a code from other numbers, by language.
+"""The words by which a code is told from other numbers, by language; labels.py has the labels of other numbers.
 
-One entry is a word or a phrase; `_` is a blank or a hyphen in a phrase; a `~` at an end lets it be part of a longer
-word there (passcode, Bestätigungscode, kodunuz). Case and accents don't count. Of two entries that begin at one place
-the longer counts, so "promo code" is no code though "code" is."""
+One entry is a word or a phrase; `_` is a space, hyphen or apostrophe in a phrase; a `~` at an end lets the entry be part
+of a longer word there (passcode, Bestätigungscode, kodunuz). Case and accents don't count. Of two entries that begin at
+the same place the longer counts, so "promo code" is not a code although "code" is."""
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ MONEY = (  # beside an amount, before or after it; any sign of a currency too
     "usd eur gbp inr rs rs. aud cad chf jpy cny rmb rub brl mxn sek nok dkk pln czk huf ron try tl zar"
     " ngn kes php idr rp myr rm thb vnd krw aed sar egp pkr bdt uah ils hkd twd sgd btc sats satoshis kr"
     " kč zl zł ft lei лв руб рублей рубля р р. грн тг kz ден din euro euros dollars pesos reais rupees đ"
-    ' so_m сом сум сўм azn gel amd mnt manat lek din. dinara eura evra ден. dong baht ringgit ksh ghs taka naira ریال تومان درهم ريال جنيه ₪ ש"ח ~元~ ~円~ ~원~ ~圓~ ~บาท~'
+    " so_m сом сум сўм azn gel amd mnt manat lek din. dinara eura evra ден. dong baht ringgit ksh ghs taka"
+    ' naira ریال تومان درهم ريال جنيه ₪ ש"ח ~元~ ~円~ ~원~ ~圓~ ~บาท~'
 )
 
 IS = {  # the verb between a number and its name
