@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 # What is installed is what the hashes say; then the project itself, in place, without fetching anything more.
-HASHED := $(PIP_INSTALL) --require-hashes -r
+HASHED := $(BIN)/python requirements/install.py
 PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 
 # What the tests print is kept for `make test-proofs`, which reads the figures of the proofs in it.
@@ -35,8 +35,8 @@ endif
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make run     start the sandbox, play the whole story once, and stay up (ARGS='…' goes to examples/story.py)"
-	@echo "make demo    the story alone, then stop"
+	@echo "make run     start the sandbox, play the story once, and stay up (ARGS='…' goes to examples/story.py)"
+	@echo "make demo    the story with every call shown, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
 	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
