@@ -110,7 +110,9 @@ def delivery_state(value: object) -> str:
     """'waiting', 'delivered', 'parked', 'in_doubt' or 'unknown'."""
     if isinstance(value, str) and value in _DELIVERY_STATES:
         return str.__str__(value)
-    raise ValueError(f"state must be 'waiting', 'delivered', 'parked', 'in_doubt', 'unknown' or None, not {quote(value)}")
+    raise ValueError(
+        f"state must be 'waiting', 'delivered', 'parked', 'in_doubt', 'unknown' or None, not {quote(value)}"
+    )
 
 
 def moment(name: str, value: object) -> str:

@@ -21,7 +21,9 @@ deliveries = App(name="deliveries", help="What became of forwards, webhooks and 
 @deliveries.default
 def listed(
     *,
-    state: Annotated[Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None, Parameter(help="Only those that are:")] = None,
+    state: Annotated[
+        Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None, Parameter(help="Only those that are:")
+    ] = None,
     number: Annotated[
         str | None, Parameter(help="Only those of this number.", metavar="NUMBER", completer=rented_numbers)
     ] = None,

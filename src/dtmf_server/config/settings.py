@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
 from msgspec import Meta
 
 from dtmf_server.config.reading import read
@@ -163,7 +164,7 @@ class Carrier(Section, frozen=True):
     retry: Annotated[
         dict[str, Any],
         Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
 
 
 class Messages(Section, frozen=True):
@@ -231,6 +232,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
+def _retry_complaint(carrier: Carrier) -> str:
+    """What is wrong with the carrier's table of retries, if anything is."""
+    try:
+        retries(carrier.retry)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Settings that are right alone and can't work together."""
     bitcoin = config.bitcoin
@@ -259,9 +269,7 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
         if len(carrier.system_id) > 15 or len(carrier.password) > 8:
             yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
-        try:
-            retries(carrier.retry)
-        except ValueError as error:
-            yield ("carrier", index, "retry"), str(error)
+        if complaint := _retry_complaint(carrier):
+            yield ("carrier", index, "retry"), complaint
         if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

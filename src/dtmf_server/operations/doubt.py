@@ -115,9 +115,7 @@ def _settle(
     message_id = answer.message_id
     if answer.verdict is None:
         known = submissions.is_in_doubt(tx, message_id, answer.segment)
-        submissions.put(
-            tx, carrier, message_id, answer.segment, total=answer.total, ref=answer.ref, wall_us=wall_us
-        )
+        submissions.put(tx, carrier, message_id, answer.segment, total=answer.total, ref=answer.ref, wall_us=wall_us)
         if submissions.taken(tx, message_id) >= answer.total:
             in_flight.revise(tx, delivery, TAKEN_LATE)
             in_flight.finish(tx, delivery["id"], state="delivered", reason=None, now_us=now_us)

@@ -44,7 +44,9 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int, 
         submissions.set_delivered(tx, submission["id"])
     else:
         submissions.put_delivered(tx, carrier, message_id, ref=canonical(receipt.ref), wall_us=wall_us)
-    if submissions.has_doubts(tx, message_id) or submissions.taken(tx, message_id) < submissions.expected(tx, message_id):
+    if submissions.has_doubts(tx, message_id) or submissions.taken(tx, message_id) < submissions.expected(
+        tx, message_id
+    ):
         return
     _end_doubt(tx, message_id, state="delivered", reason=None, now_us=now_us)
     if submissions.all_delivered(tx, message_id):

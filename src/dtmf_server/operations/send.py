@@ -79,9 +79,7 @@ _DOUBTS = ("in_doubt", "unknown")
 
 def accepted(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
     """The carrier has taken the message."""
-    _move_on(
-        tx, message_id, from_status=("queued", *_DOUBTS), to_status="sent", now_us=now_us, rest_us=rest_us
-    )
+    _move_on(tx, message_id, from_status=("queued", *_DOUBTS), to_status="sent", now_us=now_us, rest_us=rest_us)
 
 
 def delivered(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:

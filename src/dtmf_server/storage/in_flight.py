@@ -134,7 +134,8 @@ def between(tx: Tx, *, sender: str, phone: str) -> tuple[list[int], bool]:
     ids = [
         row["id"]
         for row in tx.all(
-            "SELECT id, recipient FROM messages WHERE status = 'in_doubt' AND sender = :sender ORDER BY id", sender=sender
+            "SELECT id, recipient FROM messages WHERE status = 'in_doubt' AND sender = :sender ORDER BY id",
+            sender=sender,
         )
         if row["recipient"].endswith(phone)
     ]

@@ -1,16 +1,12 @@
 """What carriers took, under their own references, and receipts that came before that was written down."""
 
-from collections.abc import Sequence
-
 from dtmf_server.core.arrival import Receipt, canonical
 from dtmf_server.core.submission import Segments
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 
-def put(
-    tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref: str | None, wall_us: int
-) -> None:
+def put(tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref: str | None, wall_us: int) -> None:
     """The carrier took a segment of so many under this reference; None: it has not said whether it did."""
     tx.run(
         "INSERT INTO submissions (carrier, ref, message_id, delivered, taken_wall_us, segment, total)"

@@ -163,9 +163,7 @@ class SmppCarrier:
             reason = next(
                 f"the carrier did not take the SMS: {words(answer.status or 0)}" for answer in refused if answer.is_sent
             )
-        return CarrierRefused(
-            reason, permanent=False, may_be_taken=bool(unanswered or taken), segments=segments
-        )
+        return CarrierRefused(reason, permanent=False, may_be_taken=bool(unanswered or taken), segments=segments)
 
     def _answered_late(self, tag: _Tag | None, answer: AnsweredLate) -> None:
         """An answer to a submit_sm that was in doubt."""

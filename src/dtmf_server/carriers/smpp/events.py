@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm
 
-
 LINK_RESPONSE_MAX_S = 20.0
 
 

@@ -81,7 +81,9 @@ class Session:
     ) -> None:
         self.state = State.OPEN
         self.times = times or Times()
-        self.not_sent = set[int]()  # keys of decided submits that the SMSC surely does not have; the caller removes them
+        self.not_sent = set[
+            int
+        ]()  # keys of decided submits that the SMSC surely does not have; the caller removes them
         self.can_submit, self.window = bind != "receiver", window
         self._bind, self._bind_body = _BINDS[bind], body
         self._frames = Frames()
