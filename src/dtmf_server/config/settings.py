@@ -232,13 +232,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _retry_complaint(carrier: Carrier) -> str:
-    """What is wrong with the carrier's table of retries, if anything is."""
-    try:
-        retries(carrier.retry)
-    except ValueError as error:
-        return str(error)
-    return ""
+def _wrong_retries(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Tables of retries with an entry that means nothing."""
+    for index, carrier in enumerate(config.carrier):
+        try:
+            retries(carrier.retry)
+        except ValueError as error:
+            yield ("carrier", index, "retry"), str(error)
 
 
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -256,6 +256,7 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
                 ("bitcoin", "larger", index, "from_sats"),
                 "must ascend, and confirmations with it, from table to table",
             )
+    yield from _wrong_retries(config)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
@@ -269,7 +270,5 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
         if len(carrier.system_id) > 15 or len(carrier.password) > 8:
             yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
-        if complaint := _retry_complaint(carrier):
-            yield ("carrier", index, "retry"), complaint
         if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"
