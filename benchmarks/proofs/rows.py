@@ -225,6 +225,18 @@ INSIDE = Program(
     small={"DTMF_WEBHOOKS_REBINDS": "100"},
     needs=needs.network_namespaces,
 )
+STRANGERS = Tests(
+    ["tests/whole/test_strangers.py", "tests/api/test_slow.py"],
+    full={"DTMF_TEST_STRANGERS": "20000", "DTMF_TEST_SLOW": "1000"},
+    printed=[
+        Printed("connections", r"(\d+) connections of strangers", None),
+        Printed("slow connections", r"(\d+) slow connections", None),
+        Printed("log lines", r"strangers: (\d+) log lines", None),
+        Printed("log lines beyond 60 a minute", r"(\d+) log lines beyond"),
+        Printed("tracebacks", r"(\d+) tracebacks"),
+        Printed("errors of healthy clients", r"(\d+) errors of \d+ healthy"),
+    ],
+)
 
 PAID = Tests(
     ["tests/smpp/test_paid.py"],
@@ -306,6 +318,12 @@ ROWS = [
         "1,000 SMS on each engine, disturbed at each step while the carrier holds them, answered up to 120 s late;"
         " 125 × kill -9 with 8 SMS at the carrier",
         (PAID,),
+    ),
+    Row(
+        34,
+        "Anonymous abuse stays cheap for the operator",
+        "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them",
+        (STRANGERS,),
     ),
 ]
 BY_NUMBER = {row.number: row for row in ROWS}

@@ -156,11 +156,14 @@ class Deposit(TypedDict):
 
 
 class Usage(TypedDict):
-    """What runs now costs per minute, and when the balance ends; None when it never does."""
+    """What runs now costs per minute, when the balance ends (None: never), and what is owed.
+
+    `debt`: satoshis owed after a deposit that had been spent left the chain. Every credit pays it first."""
 
     balance: int
     cost_per_minute: int
     runs_out_at: str | None
+    debt: int
 
 
 class Clock(TypedDict):

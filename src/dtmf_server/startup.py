@@ -27,7 +27,7 @@ from dtmf_server.core.submission import retries
 from dtmf_server.operations import account, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
-from dtmf_server.storage import chain_state, deposits, migrate, outbox, service, tokens
+from dtmf_server.storage import chain_state, deposits, files, migrate, outbox, service, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
@@ -207,17 +207,15 @@ def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
 
 
 def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
-    """The first account's token, from DIR/token; made again there if the file is gone."""
-    if path.exists():
+    """The first account's token, from DIR/token; made again there if the file is gone. Raises CannotStart if another
+    program's file is in its place."""
+    if path.is_file():
         known = path.read_text(encoding="ascii", errors="replace").strip()
         if token.is_well_formed(known) and db.read_now(lambda tx: tokens.opened_by(tx, token.sha256(known))):
             return known
     new_token = token.mint(secrets.token_bytes(32))
+    files.put(path, new_token + "\n", begins="dtmf_")
     db.write_now(partial(_give_token, sha256=token.sha256(new_token), clock=clock))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(new_token + "\n")
     return new_token
 
 

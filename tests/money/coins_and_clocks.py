@@ -166,6 +166,12 @@ class CoinsAndClocks(RuleBasedStateMachine):
         assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == 0
         assert self.db.read_now(meter.next_due_us) == self.plain.next_due_us()
 
+    @rule(apart_us=st.sampled_from([0, 0, HOUR_US, DAY_US]))
+    def minutes_are_shared_out(self, apart_us: int) -> None:
+        """Each rental that goes on is booked what it took so far; nobody pays anything."""
+        while self._write(lambda tx: meter.share_out(tx, now_us=self.now_us + 2 * DAY_US - apart_us)):
+            pass
+
     @rule(who=who, first=amounts, second=amounts)
     def coins_are_used_up_and_then_lost(self, who: int, first: int, second: int) -> None:
         """The debt of one reversal meets that of the next."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dtmf_server.operations import doubt, meter
-from dtmf_server.storage import migrate
+from dtmf_server.storage import idempotency, migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -235,3 +235,40 @@ def test_an_sms_that_was_being_submitted_before_the_migration_is_in_doubt_after_
             assert db.write_now(lambda tx: doubt.abandon(tx, **terms)) == 2
             rows = db.read_now(lambda tx: tx.all("SELECT status FROM messages WHERE id >= 20 ORDER BY id"))
             assert [row["status"] for row in rows] == ["in_doubt", "in_doubt", "queued"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_answers_remembered_before_the_migration_lose_their_texts_with_the_rental(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    answers = {
+        "sent": b'{"id":3,"e164":"+12025550100","content":"canary"}',
+        "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":"canary"}]}',
+        "page": b"/messages?done=canary",
+        "other": b'{"e164":"+12025550100","messages":[]}',
+        "none": None,
+    }
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0001")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+        migrate.upgrade(url, "0008")
+        insert = (
+            "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, status, body, secret)"
+            " VALUES (1000, :key, :body, 0, 201, :body, :secret)"
+        )
+        with closing(open_database(url)) as db:
+            for key, body in answers.items():
+                db.write_now(
+                    lambda tx, key=key, body=body: tx.run(insert, key=key, body=body or b"", secret=body is None)
+                )
+            db.write_now(lambda tx: tx.run("UPDATE idempotency SET body = NULL WHERE key = 'none'"))
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            db.write_now(lambda tx: idempotency.erase_texts(tx, [7]))
+            rows = db.read_now(lambda tx: tx.all("SELECT key, body FROM idempotency"))
+    left = {row["key"]: row["body"] and bytes(row["body"]) for row in rows}
+    assert left == answers | {
+        "sent": b'{"id":3,"e164":"+12025550100","content":null}',
+        "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":null}]}',
+    }

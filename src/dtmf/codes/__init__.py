@@ -30,20 +30,24 @@ __all__ = ["find_code"]
 
 _LONGEST_TEXT = 4_000  # characters looked at; an SMS of ten parts has 1,530
 _ENOUGH = 40
-_WEBOTP = re.compile(r"^@[a-z0-9.-]{1,253} #([0-9A-Za-z-]{3,32})(?: ?[%@]\S*)?$", re.MULTILINE | re.IGNORECASE)
+_CUT = "[\u2026]"  # the mark of a gap
+_WEBOTP = re.compile(
+    r"^@[a-z0-9.-]{1,253} #(?=[A-Z-]*[0-9]|[B-DF-HJ-NP-TV-XZ-]+\b)([0-9A-Za-z-]{3,32})(?: ?[%@]\S*){0,2}[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def find_code(text: str) -> str | None:
     """The code in a text, as it is to be typed in, None if there is none: 'Your code is 123 456' gives '123456'."""
-    text = text[:_LONGEST_TEXT]
-    outright = _WEBOTP.findall(text)
+    folded = fold(text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + _CUT)
+    outright = _WEBOTP.findall(folded)
     if outright:
         return str(outright[-1])
-    folded = fold(text)
-    plain = without_what_is_never_a_code(folded, lowered(folded))
+    lower = lowered(folded)
+    plain = without_what_is_never_a_code(folded, lower)
     candidates = list(candidates_in(plain))
     if not candidates:
         return None
-    surroundings = Surroundings(plain, lowered(plain), candidates)
+    surroundings = Surroundings(plain, lowered(plain), candidates, whole=lower)
     points, best = max(((surroundings.points(c), c) for c in candidates), key=lambda rated: rated[0])
-    return best.code if points >= _ENOUGH else None
+    return best.code or None if points >= _ENOUGH else None

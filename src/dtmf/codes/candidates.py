@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .lexicon import is_code_word
+from .never import GAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,40 +17,57 @@ _DIGIT_POINTS = {3: 0, 4: 14, 5: 16, 6: 20, 7: 12, 8: 14, 9: 0, 10: 0}
 _GROUPS = {(3, 3), (4, 4), (2, 2), (2, 2, 2), (2, 2, 2, 2), (3, 2), (2, 3), (3, 3, 3)} | {(1,) * n for n in range(4, 9)}
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _LONGEST_RUN = 32
-_MOST_RUNS = 16
+_JOINTS = ("-", " ")
+_PHONE_DIGITS = 7  # from so many on, digits joined by blanks and hyphens in turn are one long number
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])20[0-9]{2}"
+)
+# Letters that no language puts together, or none of which is a vowel: no word.
+_UNSPEAKABLE = re.compile(
+    r"[B-DF-HJ-NP-TV-XZ]+|.*(?:Q[^U]|[^AEIOUYN]Q|X[BDGJKMNQRVWZ]|[BCDFGHJKMPQSTVWXZ]X|J[BCFGHJLMPQSTVWXZ]|V[BCFHJKMPQTWX]|W[JQVX]|Z[QXJ]).*"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something with the form of a code: where it stands, what to type, and what its form is worth."""
+    """Something with the form of a code: where it stands, what to type, and what its form is worth.
+
+    No code if it touches a gap. `needs_word` needs a word for "code" near it; `needs_stating` a colon or a verb between the two."""
 
     start: int
     end: int
     code: str
     points: int
     needs_word: bool = False
-    needs_colon: bool = False
+    needs_stating: bool = False
 
 
 def candidates_in(text: str) -> Iterator[Candidate]:
-    """Every candidate in folded text, in order."""
+    """Every candidate in folded text, in order; without a code what touches a gap, since its rest may be missing."""
+    gaps = [gap.span() for gap in GAP.finditer(text)]
+    before, after = {end for _, end in gaps}, {start for start, _ in gaps}
     chain: list[re.Match[str]] = []
-    for run in _RUN.finditer(text):
-        if chain and not _goes_on(text, chain, run):
-            yield from _of_chain(text, chain)
+    for run in [*_RUN.finditer(text), None]:
+        if chain and (run is None or not _goes_on(text, chain, run)):
+            start, end = chain[0].start(), chain[-1].end()
+            touches = gaps and (_end_of_joints(text, start, -1) in before or _end_of_joints(text, end, 1) in after)
+            yield from (replace(each, code="") if touches else each for each in _of_chain(text, chain))
             chain = []
-        chain.append(run)
-    if chain:
-        yield from _of_chain(text, chain)
+        if run is not None:
+            chain.append(run)
+
+
+def _end_of_joints(text: str, place: int, step: int) -> int:
+    """The place after the blanks and hyphens that could join a number to what follows, or before them."""
+    while 0 < place < len(text) and text[place if step > 0 else place - 1] in _JOINTS:
+        place += step
+    return place
 
 
 def _goes_on(text: str, chain: list[re.Match[str]], run: re.Match[str]) -> bool:
-    """Whether the run belongs together with those before: joined by hyphens, or digits by single blanks."""
+    """Whether the run belongs together with those before: joined by a hyphen, or digits by a blank."""
     joint = text[chain[-1].end() : run.start()]
-    if len(chain) > 1 and joint != text[chain[0].end() : chain[1].start()]:
-        return False
-    digits = chain[-1][0].isdigit() and run[0].isdigit()
-    return len(chain) < _MOST_RUNS and (joint == "-" or (joint == " " and digits))
+    return joint == "-" or (joint == " " and chain[-1][0].isdigit() and run[0].isdigit())
 
 
 def _of_chain(text: str, chain: list[re.Match[str]]) -> Iterator[Candidate]:
@@ -59,38 +77,53 @@ def _of_chain(text: str, chain: list[re.Match[str]]) -> Iterator[Candidate]:
     elif all(word.isdigit() for word in words):
         yield from _of_digits(text, chain, words)
     else:
-        yield from _of_hyphens(chain, words)
+        yield from _of_hyphens(text, chain, words)
 
 
 def _of_digits(text: str, chain: list[re.Match[str]], words: list[str]) -> Iterator[Candidate]:
     """Groups of digits: a code in even groups; or a long number, which is none; or several numbers."""
     lengths = tuple(map(len, words))
     code = "".join(words)
-    if lengths in _GROUPS and not any(_is_year(word) for word in words):
-        yield Candidate(chain[0].start(), chain[-1].end(), code, _DIGIT_POINTS[len(code)])
-    elif text[chain[0].end()] == " " and (max(lengths) > 4 or len(code) < 9):
-        if lengths[:2] in _GROUPS and len(lengths) == 3 and lengths[0] == lengths[1] == 3:
+    joints = {text[run.end()] for run in chain[:-1]}
+    if len(joints) == 1 and lengths in _GROUPS and not any(_is_year(word) for word in words):
+        long = len(code) > 8
+        yield Candidate(chain[0].start(), chain[-1].end(), code, _DIGIT_POINTS[len(code)], long, long)
+    elif joints == {" "} and not _is_phone(words) and (max(lengths) > 4 or len(code) < 9):
+        if len(lengths) == 3 and lengths[0] == lengths[1] == 3:
             yield Candidate(chain[0].start(), chain[1].end(), "".join(words[:2]), _DIGIT_POINTS[6])
         else:
             for run in chain:
                 yield from _of_run(run)
+    elif len(joints) == 2 and (max(lengths) > 4 or len(code) < _PHONE_DIGITS):
+        for run in chain:
+            if "-" not in (text[run.start() - 1 : run.start()], text[run.end() : run.end() + 1]):
+                yield from _of_run(run)
 
 
-def _of_hyphens(chain: list[re.Match[str]], words: list[str]) -> Iterator[Candidate]:
+def _is_phone(words: list[str]) -> bool:
+    """Whether groups are those of a phone number as it is dialled at home: 0800 2274825."""
+    return words[0][0] == "0" and len(words[0]) <= 5 and sum(map(len, words)) >= 8
+
+
+def _of_hyphens(text: str, chain: list[re.Match[str]], words: list[str]) -> Iterator[Candidate]:
     """Letters and digits joined by hyphens: AB12-CD34, or a number beside a word, or one after the letters of its
     sender, which the form that asks for it has before the field: of G-123456 only the digits are typed."""
-    whole = "-".join(words)
-    has_digit = any(c.isdigit() for c in whole)
-    prefixed = len(words) == 2 and words[0].isalpha() and len(words[0]) <= 3 and words[1].isdigit()
-    if prefixed and words[0].isupper() and 4 <= len(words[1]) <= 8 and not is_code_word(words[0]):
-        yield Candidate(chain[0].start(), chain[-1].end(), words[1], 20)
+    whole = text[chain[0].start() : chain[-1].end()]
+    digits = "".join(words[1:])
+    sender = words[0].isalpha() and words[0].isupper() and len(words[0]) <= 3 and digits.isdigit()
+    grouped = len(words) == 2 or tuple(map(len, words[1:])) in _GROUPS
+    if sender and grouped and 4 <= len(digits) <= 8 and not is_code_word(words[0]):
+        yield Candidate(chain[0].start(), chain[-1].end(), digits, 20)
     elif (
         len({len(word) for word in words}) == 1
         and 3 <= len(words[0]) <= 6
         and len(words) <= 4
+        and " " not in whole
         and whole in (whole.upper(), whole.lower())
     ):
-        yield Candidate(chain[0].start(), chain[-1].end(), whole, 10, needs_word=True, needs_colon=not has_digit)
+        spelled = whole.replace("-", "").isalpha()
+        if not spelled or all(map(_UNSPEAKABLE.fullmatch, words)):
+            yield Candidate(chain[0].start(), chain[-1].end(), whole, 10, True, spelled)
     elif len(words) == 2:
         for run in chain:
             if run[0].isdigit():
@@ -104,20 +137,21 @@ def _of_run(run: re.Match[str]) -> Iterator[Candidate]:
         return
     if word.isdigit():
         if 3 <= len(word) <= 10:
-            points = _DIGIT_POINTS[len(word)] - (_YEAR_POINTS if _is_year(word) else 0)
-            yield Candidate(start, end, word, points, needs_word=len(word) in (3, 9, 10))
+            points = _DIGIT_POINTS[len(word)] - (_YEAR_POINTS if _is_year(word) or _DATE.fullmatch(word) else 0)
+            yield Candidate(start, end, word, points, len(word) in (3, 9, 10), len(word) > 8)
         return
     split = re.fullmatch(r"([A-Za-z]*?)([0-9]{4,8})([A-Za-z]*)", word)
     if split and _is_glued(split[1], split[3]):
         yield Candidate(start + len(split[1]), end - len(split[3]), split[2], _DIGIT_POINTS[len(split[2])])
-    elif 4 <= len(word) <= 10 and word.isalpha() and word.isupper() and not is_code_word(word):
-        yield Candidate(start, end, word, 0, needs_word=True, needs_colon=True)
-    elif 4 <= len(word) <= 10 and not word.isalpha():
+    elif 4 <= len(word) <= 10 and word.isalpha():
+        if word.isupper() and _UNSPEAKABLE.fullmatch(word) and not is_code_word(word):
+            yield Candidate(start, end, word, 0, needs_word=True, needs_stating=True)
+    elif 4 <= len(word) <= 10:
         even = word.isupper() or word.islower()
         ordered = split is not None or re.fullmatch(r"[A-Za-z]+[0-9]+|[0-9]+[A-Za-z]+", word)
         named = re.fullmatch(r"[A-Za-z]{5,}[0-9]+", word) is not None  # WELCOME10
         points = 10 - (0 if even else 15) - (15 if ordered else 0)
-        yield Candidate(start, end, word, points, needs_word=True, needs_colon=named)
+        yield Candidate(start, end, word, points, True, named)
 
 
 def _is_glued(before: str, after: str) -> bool:
@@ -128,4 +162,4 @@ def _is_glued(before: str, after: str) -> bool:
 
 
 def _is_year(word: str) -> bool:
-    return len(word) == 4 and word[:2] in ("19", "20")
+    return len(word) == 4 and "1900" <= word < "2050"

@@ -8,13 +8,15 @@ from unicodedata import category, decimal, normalize
 
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u3099\u309a\ufe0e\ufe0f\u20e3]")
 _LIKE = str.maketrans(
-    {"đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ı": "i", "ς": "σ", "：": ":", "−": "-"}
+    {"đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ı": "i", "ə": "e", "Ə": "E", "ς": "σ", "：": ":"}
+    | {"−": "-", "ی": "ي", "ى": "ي", "ک": "ك", "’": "'", "‘": "'", "ʻ": "'", "ʼ": "'"}
 )
 
 
 def fold(text: str) -> str:
-    """The text with everything in its plainest form, cases kept, accents off."""
-    return _MARKS.sub("", "".join(map(_plain, text))).translate(_LIKE)
+    """The text with everything in its plainest form, cases kept, accents off, lines ended by `\\n`."""
+    plain = "".join(map(_plain, text.replace("\r\n", "\n").replace("\r", "\n")))
+    return _MARKS.sub("", plain).translate(_LIKE)
 
 
 @lru_cache(maxsize=4096)
@@ -25,6 +27,8 @@ def _plain(character: str) -> str:
     kind = category(character)
     if character.isdecimal():
         return str(decimal(character))
+    if character in "№ºª":  # before a number
+        return {"№": "No ", "º": "o ", "ª": "a "}[character]
     fixed = {"Zs": " ", "Zl": "\n", "Zp": "\n", "Pd": "-", "Sc": "$", "Cf": "", "Cs": " "}
     if kind in fixed:
         return fixed[kind]

@@ -1,58 +1,113 @@
-"""The entries of words.py as regular expressions for folded text in lower case."""
+"""The entries of words.py and labels.py, found in folded text in lower case."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .folding import fold, lowered
-from .words import CODE, OTHER, TASK
+from .labels import NOT_A_CODE, NUMBER, OTHER
+from .words import CODE, IS, SALE, TASK
+
+Span = tuple[int, int]
+
+_JOINTS = str.maketrans(" \n'-", "____")
+_LETTER = r"[^\W\d_]"
 
 
-def entries(table: dict[str, str]) -> list[str]:
-    """The entries of a table of words.py, of all languages."""
-    return [entry for line in table.values() for entry in line.split()]
+def any_of(entries: str) -> str:
+    """One expression for all entries of a short table; where several begin, the longest that fits."""
+    return "|".join(
+        (r"(?<![^\W\d_])" if entry[0] != "~" else "")
+        + "".join(r"[ \n'-]" if c == "_" else re.escape(c) for c in lowered(fold(entry.strip("~"))))
+        + (rf"(?!{_LETTER})" if entry[-1] != "~" else "")
+        for entry in sorted(entries.split(), key=lambda entry: -len(entry.strip("~")))
+    )
 
 
-Tree = dict[str, "Tree"]
-_NOT_BEFORE = r"(?<![^\W\d_])"  # begins with a word
-_NOT_AFTER = r"(?![^\W\d_])"  # ends with a word
-_OPEN, _CLOSED = "open", "closed"  # no characters, so no branches
+# A tree of letters, since an expression of thousands of words would take a second to compile: from each node a letter
+# leads to the next; "open" and "closed" have the kind of the entry that ends there, within a word or with it.
+Tree = dict[str, Any]
+_KINDS = {"number": NUMBER, "task": TASK, "code": CODE, "other": OTHER, "not": NOT_A_CODE}  # of equals the last counts
+_AT_WORDS: Tree = {}
+_ANYWHERE: Tree = {}
 
 
-def any_of(some: list[str]) -> str:
-    """One expression for all of them; where several begin, the longest that fits. As a tree of their letters, since
-    an alternation of a thousand words would be tried word by word at each place of a text."""
-    bound: Tree = {}
-    free: Tree = {}
-    for entry in some:
-        node = free if entry.startswith("~") else bound
-        for character in lowered(fold(entry.strip("~"))):
-            node = node.setdefault(character, {})
-        node[_OPEN if entry.endswith("~") else _CLOSED] = {}
-    either = [_NOT_BEFORE + _expression(bound)] if bound else []
-    return "|".join([*either, *([_expression(free)] if free else [])])
+def _plant() -> None:
+    for kind, table in _KINDS.items():
+        for entry in lowered(fold(" ".join(table.values()))).split():
+            node = _ANYWHERE if entry[0] == "~" else _AT_WORDS
+            for character in entry.strip("~").translate(_JOINTS):
+                node = node.setdefault(character, {})
+            node["open" if entry[-1] == "~" else "closed"] = kind
 
 
-def _expression(node: Tree) -> str:
-    """A branch of the tree: whatever is longer first, then the end of the entry that ends here."""
-    branches = [
-        (r"[ \n-]" if character == "_" else re.escape(character)) + _expression(below)
-        for character, below in node.items()
-        if character not in (_OPEN, _CLOSED)
-    ]
-    if _OPEN in node:
-        branches.append("")
-    elif _CLOSED in node:
-        branches.append(_NOT_AFTER)
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+_plant()
 
 
-_KINDS = {"other": OTHER, "code": CODE, "task": TASK}
-WORDS = re.compile("|".join(f"(?P<{kind}>{any_of(entries(table))})" for kind, table in _KINDS.items()))
-"""Finds the words about numbers; the group that matched is the kind: other, code or task."""
+def words_in(lower: str) -> dict[str, list[Span]]:
+    """The places of the words about numbers, by kind; of entries that begin at one place the longest counts."""
+    found: dict[str, list[Span]] = {kind: [] for kind in _KINDS}
+    text, place = lower.translate(_JOINTS), 0
+    while place < len(text):
+        end, kind = _longest(_ANYWHERE, text, place)
+        if place == 0 or not text[place - 1].isalpha():
+            end, kind = max((end, kind), _longest(_AT_WORDS, text, place), key=lambda each: each[0])
+        if end > place:
+            found[kind].append((place, end))
+        place = max(end, place + 1)
+    return found
+
+
+def _longest(node: Tree, text: str, place: int) -> tuple[int, str]:
+    """The end and the kind of the longest entry at a place; the place itself if there is none."""
+    end, kind = place, ""
+    for at in range(place, len(text) + 1):
+        if "open" in node:
+            end, kind = at, node["open"]
+        elif "closed" in node and not text[at : at + 1].isalpha():
+            end, kind = at, node["closed"]
+        following = node.get(text[at]) if at < len(text) else None
+        if following is None:
+            break
+        node = following
+    return end, kind
 
 
 def is_code_word(word: str) -> bool:
     """Whether the word alone is one for a code."""
-    found = WORDS.fullmatch(lowered(word))
-    return found is not None and found.lastgroup == "code"
+    lower = lowered(word)
+    return words_in(lower)["code"] == [(0, len(lower))]
+
+
+SALES = re.compile(any_of(SALE))
+"""Finds words about discounts."""
+
+_AFTER = re.compile(rf"[ \"'»”’)\]*]*(?:{any_of(IS['after'])})[^\w]")
+_BEFORE = re.compile(
+    rf"(?:(?:{any_of(IS['before'])})[ \n]*|[:=>\u055d\u2192\u00bb][ \n]*|(?<=\s)-[ \n]*)[\"'«“„‘\[(【「*<]*\Z"
+)
+_POLISH = re.compile(r"\b(?:kod|hasl|twoj)")
+_SET_TO = re.compile(r"\b(?:(?:re)?set|changed|updated|equals?) to \Z")
+
+
+def is_named_after(lower: str, end: int) -> bool:
+    """Whether a verb stands directly after a place: "… is your code"."""
+    return _AFTER.match(lower, end, end + 24) is not None
+
+
+def is_stated(lower: str, start: int, *, polish: bool) -> bool:
+    """Whether a verb or a colon stands directly before a place: "code is …", "code: …"."""
+    before = lower[max(0, start - 24) : start]
+    return _BEFORE.search(before) is not None or (polish and before.endswith(" to "))
+
+
+def is_destination(lower: str, start: int, *, polish: bool) -> bool:
+    """Whether an English "to" stands directly before a place, as in "we sent it to …"; in Polish it means "is"."""
+    before = lower[max(0, start - 16) : start]
+    return before.endswith(" to ") and not polish and not _SET_TO.search(before)
+
+
+def is_polish(lower: str) -> bool:
+    """Whether a text looks Polish, or like a language of the same family."""
+    return _POLISH.search(lower) is not None

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from .candidates import Candidate
-from .lexicon import WORDS
+from .lexicon import SALES, is_destination, is_named_after, is_polish, is_stated, words_in
 
 _CLEAR = 40  # points of words that a weak form needs
 # Distance between a word and a number: a word between them is 3, a character of a script without blanks 1, the end of
@@ -15,60 +15,147 @@ _CLEAR = 40  # points of words that a weak form needs
 _WORD, _CHARACTER, _SENTENCE = 3, 1, 9
 _CODE_POINTS, _TASK_POINTS, _POINTS_PER_PACE = 80, 45, 2
 _CODE_ANYWHERE = 15
-_OTHER_POINTS, _OTHER_PACES = 75, 6
+_STRONG_TASK, _STRONG_FORM = 43, 10
+_EXPLAINED = 30  # points of words that make a colon count
+_SALE_POINTS = 65
+_STATED_POINTS, _NAMED_AFTER_POINTS = 16, 6
+_NOT_POINTS, _NOT_PACES = 110, 9
+_OTHER_POINTS, _OTHER_PACES = 95, 6
+_OTHER_AFTER_POINTS = 40
+_NUMBER_POINTS, _NUMBER_PACES = 40, 0
+_PHRASE_PACES = 15  # from "code" to what it is for: "code for your account is"
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _STEP = re.compile(
-    rf"(?P<character>[{_UNSPACED}])|(?P<word>(?<![^\s{_UNSPACED}])[^\W_]+)|(?P<sentence>[.!?](?=\s)|[。！？।])"
+    rf"(?P<character>[{_UNSPACED}])|(?P<word>(?<![^\s{_UNSPACED}])[^\W_]+)"
+    r"|(?P<sentence>[!?](?=\s)|[。！？।]|(?<!\b\w\w)(?<!\b\w)(?<!\b\w\w\w)\.(?=\s)|\.(?=\s+[A-Z\W]))|(?P<paragraph>\n(?=\n))"
 )
+_LENGTHS = {"word": _WORD, "character": _CHARACTER, "sentence": _SENTENCE, "paragraph": 0}
+_CUT_OFF = re.compile(r"(?: ?[:=]\s*| (?=[0-9]))[0-9A-Za-z-]{0,10}(?=\[\u2026\])")  # "code: 55[…]": its number is lost
+_ANOTHER_NUMBER = re.compile(r"[0-9~]{3}")
 
 
 class Surroundings:
     """The words around the candidates of one text, and how far it is from one place to another."""
 
-    def __init__(self, text: str, lower: str, candidates: list[Candidate]) -> None:
+    def __init__(self, text: str, lower: str, candidates: list[Candidate], *, whole: str) -> None:
         self._text = text
+        self._polish = is_polish(lower)
+        self._lower = lower
         self._alone = len(candidates) == 1
-        self._numbers = [candidate.start for candidate in candidates]
-        self._paces = _paces(text)
-        self._words: dict[str, list[tuple[int, int]]] = {"code": [], "task": [], "other": []}
-        for found in WORDS.finditer(lower):
-            assert found.lastgroup is not None
-            self._words[found.lastgroup].append(found.span())
+        self._paces, self._sentences = _paces(text)
+        self._with_sale = {self._sentences[sale.start()] for sale in SALES.finditer(whole)}
+        words = words_in(lower)
+        self._words = words
+        words["code"] = [word for word in words["code"] if not _CUT_OFF.match(text, word[1])]
+        code_ends, code_starts = {end for _, end in words["code"]}, {start for start, _ in words["code"]}
+        # "PIN number" and "number of the code" are the code's; any other number is something else
+        words["number"] = [
+            (start, end)
+            for start, end in words["number"]
+            if not any(start - gap in code_ends or end + gap in code_starts for gap in (0, 1))
+        ]
 
     def points(self, candidate: Candidate) -> int:
         """How much speaks for it."""
         nearest = self._nearness(candidate, "code", _CODE_POINTS)
-        from_words = max(nearest, self._nearness(candidate, "task", _TASK_POINTS))
+        task = self._nearness(candidate, "task", _TASK_POINTS)
+        from_words = max(nearest, task)
         if candidate.needs_word and from_words < _CLEAR:
             return 0
-        if candidate.needs_colon and not (nearest and self._follows_colon(candidate)):
+        if not (candidate.code.isdigit() or nearest or (task >= _STRONG_TASK and candidate.points >= _STRONG_FORM)):
             return 0
-        return candidate.points + from_words + self._place(candidate) - self._named_otherwise(candidate)
+        stated = is_stated(self._lower, candidate.start, polish=self._polish)
+        named_after = is_named_after(self._lower, candidate.end)
+        if candidate.needs_stating and not (nearest and (stated or named_after)):
+            return 0
+        from_place = self._place(candidate)
+        if from_words >= _EXPLAINED:
+            from_place += _STATED_POINTS * stated + _NAMED_AFTER_POINTS * named_after
+        return candidate.points + from_words + from_place - self._against(candidate, stated, named_after)
 
     def _nearness(self, candidate: Candidate, kind: str, most: int) -> int:
-        """Points for the nearest word of a kind, before or after."""
+        """Points for the nearest word of a kind, before or after. What another sentence says counts only for a
+        number that begins its own: "Never share your PIN. Questions? 1500447" has no code."""
         words = self._words[kind]
-        if not words:
-            return 0
         after = bisect_left(words, (candidate.start, 0))
+        free = self._begins_sentence(candidate)
         near = [
-            most - _POINTS_PER_PACE * self._between(end, candidate.start) for _, end in words[max(0, after - 1) : after]
+            most - _POINTS_PER_PACE * self._between(end, candidate.start)
+            for _, end in words[max(0, after - 1) : after]
+            if free or self._is_one_sentence(end, candidate.start) or self._awaits(end, candidate.start)
         ]
         near += [
-            most - 4 - _POINTS_PER_PACE * self._between(candidate.end, start) for start, _ in words[after : after + 1]
+            most - 4 - _POINTS_PER_PACE * self._between(candidate.end, start)
+            for start, _ in words[after : after + 1]
+            if free or self._is_one_sentence(candidate.end, start)
         ]
-        return max(*near, _CODE_ANYWHERE if kind == "code" else 0)
+        anywhere = _CODE_ANYWHERE if kind == "code" and near else 0
+        return max(*near, anywhere, 0) if near else 0
 
-    def _named_otherwise(self, candidate: Candidate) -> int:
+    def _is_one_sentence(self, start: int, end: int) -> bool:
+        return self._sentences[start] == self._sentences[end]
+
+    def _awaits(self, end: int, start: int) -> bool:
+        """Whether a word has a colon and no number yet: "Code: tell nobody! … 482913"."""
+        return self._lower.startswith(":", end) and not _ANOTHER_NUMBER.search(self._text, end, start)
+
+    def _begins_sentence(self, candidate: Candidate) -> bool:
+        label = max(self._last_before(kind, candidate.start)[1] for kind in ("number", "other", "not"))
+        if label >= 0 and not re.search(r"\w", self._text[label : candidate.start]):
+            return False  # "tel. 1500447"
+        before = self._text[max(0, candidate.start - 40) : candidate.start].rstrip(" \"'«“„‘[(【「<*#~-")
+        return before == "" or before[-1] in "\n.!?。！？।]】>)"
+
+    def _against(self, candidate: Candidate, stated: bool, named_after: bool) -> int:
+        """Points off for words that name it something else."""
+        if is_destination(self._lower, candidate.start, polish=self._polish):
+            return _NOT_POINTS
+        named = max(self._named_before(candidate, stated, named_after), self._other_after(candidate, stated))
+        return named + _SALE_POINTS * (self._sentences[candidate.start] in self._with_sale)
+
+    def _named_before(self, candidate: Candidate, stated: bool, named_after: bool) -> int:
         """Points off if the last word before names something else, in the same sentence, this number first."""
-        last = {kind: bisect_left(words, (candidate.start, 0)) - 1 for kind, words in self._words.items()}
-        ends = {kind: self._words[kind][at][1] for kind, at in last.items() if at >= 0}
-        end = ends.get("other", -1)
-        if end < max(ends.values(), default=0):
+        last = {kind: self._last_before(kind, candidate.start) for kind in self._words}
+        kind = max(("code", "task", "number", "other", "not"), key=lambda kind: last[kind][1])
+        start, end = last[kind]
+        if kind in ("code", "task") or end < 0:
             return 0
         paces = self._between(end, candidate.start)
-        numbers_between = bisect_left(self._numbers, candidate.start) - bisect_left(self._numbers, end)
-        return _OTHER_POINTS - _POINTS_PER_PACE * paces if paces <= _OTHER_PACES and not numbers_between else 0
+        if _ANOTHER_NUMBER.search(self._text, end, candidate.start):
+            return 0
+        if kind == "number":
+            return _NUMBER_POINTS if paces <= _NUMBER_PACES and last["task"][1] < start - 1 else 0
+        if kind == "not":
+            return _NOT_POINTS if paces <= _NOT_PACES else 0
+        if paces > _OTHER_PACES:
+            return 0
+        points = _OTHER_POINTS - _POINTS_PER_PACE * paces
+        return points // 5 if self._is_for(last["code"][1], start, stated, named_after, candidate) else points
+
+    def _is_for(self, code_end: int, start: int, stated: bool, named_after: bool, candidate: Candidate) -> bool:
+        """Whether a word says only what the code is for: "code for your account is …", "Account: … is your code"."""
+        if stated and 0 <= code_end <= start:
+            near = self._is_one_sentence(code_end, start) and self._between(code_end, start) <= _PHRASE_PACES
+            return near and not _ANOTHER_NUMBER.search(self._text, code_end, start)
+        words = self._words["code"]
+        after = bisect_left(words, (candidate.end, 0))
+        return named_after and after < len(words) and self._between(candidate.end, words[after][0]) <= _PHRASE_PACES
+
+    def _other_after(self, candidate: Candidate, stated: bool) -> int:
+        """Points off for a number that stands before its name, as an adjective does: "your 4471 card"."""
+        if stated:
+            return 0
+        place = (
+            candidate.end + 1 if self._text[candidate.end : candidate.end + 1] in (" ", "的", "の") else candidate.end
+        )
+        words = self._words["other"]
+        after = bisect_left(words, (candidate.end, 0))
+        return _OTHER_AFTER_POINTS if after < len(words) and words[after][0] == place else 0
+
+    def _last_before(self, kind: str, place: int) -> tuple[int, int]:
+        words = self._words[kind]
+        at = bisect_left(words, (place, 0)) - 1
+        return words[at] if at >= 0 else (-1, -1)
 
     def _place(self, candidate: Candidate) -> int:
         """Points for where it stands."""
@@ -81,23 +168,18 @@ class Surroundings:
             (10 if starts else 0)
             + (5 if ends else 0)
             + (20 if own_line else 0)
-            + (10 if self._follows_colon(candidate) else 0)
             + (8 if enclosed else 0)
             + (8 if self._alone else 0)
         )
-
-    def _follows_colon(self, candidate: Candidate) -> bool:
-        return self._text[max(0, candidate.start - 4) : candidate.start].rstrip(" \n*\"'«“[(").endswith((":", "="))
 
     def _between(self, start: int, end: int) -> int:
         return max(0, self._paces[end] - self._paces[start])
 
 
-def _paces(text: str) -> list[int]:
-    """At each place, how far it is from the beginning of the text."""
-    steps = [0] * (len(text) + 1)
+def _paces(text: str) -> tuple[list[int], list[int]]:
+    """At each place, how far it is from the beginning of the text, in paces and in sentences."""
+    steps, sentences = [0] * (len(text) + 1), [0] * (len(text) + 1)
     for found in _STEP.finditer(text):
-        steps[found.start() + 1] = {"word": _WORD, "character": _CHARACTER, "sentence": _SENTENCE}[
-            found.lastgroup or ""
-        ]
-    return list(accumulate(steps))
+        steps[found.start() + 1] = _LENGTHS[found.lastgroup or ""]
+        sentences[found.start() + 1] = found.lastgroup in ("sentence", "paragraph")
+    return list(accumulate(steps)), list(accumulate(sentences))

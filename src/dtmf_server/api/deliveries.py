@@ -57,7 +57,8 @@ async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> R
     that a carrier may have and has not answered for."""
 
     def again(tx: Tx, caller: calls.Caller) -> Answer:
-        return calls.answer(200, _delivery(*replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)))
+        row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
+        return calls.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
     return await calls.write(request, again, body=await request.body())
 

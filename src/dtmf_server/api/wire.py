@@ -102,11 +102,12 @@ class Deposit(Struct):
 
 
 class Usage(Struct):
-    """Balance, running cost, and when the money runs out; null: never."""
+    """Balance, running cost, when the money runs out (null: never), and what the account owes."""
 
     balance: Sats
     cost_per_minute: Sats
     runs_out_at: Time | None
+    debt: Sats
 
 
 class Token(Struct):

@@ -39,6 +39,13 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
         "--gap", type=_count, default=1000, metavar="N", help="look until so many addresses in a row are unused (1000)"
     )
     init.add_argument(
+        "--index",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="look at least up to this index: `backup` prints the highest",
+    )
+    init.add_argument(
         "--from-height", type=_count, metavar="HEIGHT", help="read the blocks from there on: finds spent deposits too"
     )
     init.add_argument(
@@ -95,6 +102,7 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
             runtime,
             descriptor=configuration.bitcoin.descriptor,
             gap=options.gap,
+            index=options.index,
             from_height=options.from_height,
         )
     return 0

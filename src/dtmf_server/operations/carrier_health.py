@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from dtmf_server.operations import strays
 from dtmf_server.storage import carriers, numbers
 from dtmf_server.storage.db import Row, Tx
 
@@ -33,7 +34,7 @@ def doctor(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
         if name not in known
     ]
     found += [f"{fault}: no SMS comes or goes over it until that is mended" for fault in faults(tx, wall_us=wall_us)]
-    return [*found, *_catalog(tx, set(configured))]
+    return [*found, *strays.doctor(tx), *_catalog(tx, set(configured))]
 
 
 def _catalog(tx: Tx, configured: Collection[str]) -> list[str]:

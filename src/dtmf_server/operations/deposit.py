@@ -1,26 +1,48 @@
 """Deposits: addresses given out, and outputs followed along the best chain until they are credited or gone."""
 
+import hmac
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from dtmf_server.core.chain import Block, ChainStep, Depths, Mempool, Output, confirmations, required, status_of_deposit
+from dtmf_server.core.chain import (
+    Block,
+    ChainStep,
+    Depths,
+    Mempool,
+    Output,
+    confirmations,
+    exposed,
+    required,
+    status_of_deposit,
+)
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
+from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations.books import Books, open_books
-from dtmf_server.storage import accounts, chain_state, deposits
+from dtmf_server.storage import accounts, chain_state, closing, deposits, service
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
-UNUSED_ADDRESSES_MAX = 100
+UNPAID_MAX = 20  # addresses of an account that nothing has paid yet
+UNPAID_OF_NETWORK_MAX = 200  # and of all accounts, given to callers of one network
 REORG_WINDOW = 144  # blocks remembered: a deeper reorg stops crediting
 
 # The address and scriptPubKey of a descriptor's index.
 Derive = Callable[[int], tuple[str, bytes]]
 
 
-def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
-    """An address never given to anyone before. Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no
-    block of a real chain was followed: coins could otherwise arrive below the block from which we follow it."""
+def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network: str | None = None) -> str:
+    """An address that no account had before. `network` is the caller's; None where networks are not limited.
+
+    Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no block of a real chain was followed: coins could
+    otherwise arrive below the block from which it is followed."""
     accounts.hold(tx, account_id)
-    drawn = deposits.next_index(tx, account_id, unused_max=UNUSED_ADDRESSES_MAX)
+    key = None if network is None else _network_key(tx, network)
+    if key is not None and deposits.unpaid_of_network(tx, key) >= UNPAID_OF_NETWORK_MAX:
+        raise TooManyUnusedAddresses(
+            f"{UNPAID_OF_NETWORK_MAX} addresses given to your network wait for their first deposit: use one of yours,"
+            " or ask from another network"
+        )
+    drawn = deposits.next_index(tx, account_id, unused_max=UNPAID_MAX)
     if not drawn["is_followed"]:
         raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
     if drawn["next_index"] is None:
@@ -33,8 +55,17 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,
+        network=key,
     )
     return address
+
+
+def _network_key(tx: Tx, network: str) -> bytes:
+    """What stands for a network in the database: a keyed hash, from which the network can't be told without the key.
+    One transaction at a time gets one, so that callers of the same network are counted one after the other."""
+    secret = service.webhook_key(tx)
+    service.lock(tx)
+    return hmac.digest(secret, b"deposit address network " + network.encode(), "sha256")[:16]
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
@@ -44,12 +75,22 @@ def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
     return [(row, confirmations(row["height"], height)) for row in deposits.deposits_of(tx, account_id)]
 
 
-def newest_of(tx: Tx, account_id: int, *, limit: int) -> list[tuple[Row, int]]:
-    """The account's last deposits, newest first, each with its confirmations."""
+def newest_of(tx: Tx, account_id: int, *, depths: Depths, limit: int) -> list[tuple[Row, int, int]]:
+    """The account's last deposits, newest first, each with the confirmations it has and needs."""
     tip = deposits.tip(tx)
     height = tip["height"] if tip else 0
+    below = exposed_of(tx, account_id, depths=depths)
     rows = deposits.newest_of_account(tx, account_id, limit=limit)
-    return [(row, confirmations(row["height"], height)) for row in rows]
+    has = [(row, confirmations(row["height"], height)) for row in rows]
+    return [(row, depth, required(depths, below, depth, coinbase=row["coinbase"])) for row, depth in has]
+
+
+def exposed_of(tx: Tx, account_id: int, *, depths: Depths) -> tuple[int, ...]:
+    """Satoshis of the account below the depth of each rule."""
+    tip = deposits.tip(tx)
+    height = tip["height"] if tip else 0
+    rows = deposits.shallow_of(tx, account_id, above=height - depths[-1][1])
+    return exposed(depths, [(row["amount"], confirmations(row["height"], height)) for row in rows])
 
 
 def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int) -> None:
@@ -96,13 +137,17 @@ def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_
     gone and is back in the mempool is pending again: those are given back, by outpoint."""
     new: set[tuple[str, int]] = set()
     owners = deposits.owners(tx, {output.script_pubkey for output in outputs})
+    closed = closing.closed_among(tx, {owner["account_id"] for owner in owners.values()})
     for output in outputs:
         owner = owners.get(output.script_pubkey)
         if owner is None or output.amount == 0:
             continue
+        if height is not None:
+            deposits.mark_paid(tx, owner["id"])
         known = deposits.by_outpoint(tx, output.txid, output.vout)
         if known is None:
-            note(tx, output, owner, height=height, now_us=now_us)
+            account_id = SUSPENSE if owner["account_id"] in closed else owner["account_id"]
+            note(tx, output, owner, account_id, height=height, now_us=now_us)
         elif height is not None:
             deposits.set_height(tx, known["id"], height)
             continue
@@ -114,14 +159,14 @@ def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_
     return new
 
 
-def note(tx: Tx, output: Output, owner: Row, *, height: int | None, now_us: int) -> None:
-    """Notes an output, seen for the first time, as a deposit of its address's owner."""
-    deposits.mark_used(tx, owner["id"])
+def note(tx: Tx, output: Output, address: Row, account_id: int, *, height: int | None, now_us: int) -> None:
+    """Notes an output, seen for the first time, as the account's deposit to an address."""
     deposits.add(
         tx,
         txid=output.txid,
         vout=output.vout,
-        owner=owner,
+        address_id=address["id"],
+        account_id=account_id,
         amount=output.amount,
         height=height,
         coinbase=output.coinbase,
@@ -141,13 +186,16 @@ def _move_on(
 ) -> None:
     """Credits, reverses or gives up every deposit whose standing has changed."""
     changes = []
-    for deposit in deposits.unsettled(tx):
+    unsettled = deposits.unsettled(tx)
+    below = _exposed(tx, unsettled, tip_height, depths=depths)
+    for deposit in unsettled:
+        depth = confirmations(deposit["height"], tip_height)
         status = status_of_deposit(
             deposit["status"],
             height=deposit["height"],
             in_mempool=None if mempool is None else mempool.has(deposit["txid"]),
             tip_height=tip_height,
-            required=required(depths, deposit["amount"], coinbase=deposit["coinbase"]),
+            required=required(depths, below[deposit["account_id"]], depth, coinbase=deposit["coinbase"]),
         )
         first_seen = status == "pending" and (deposit["txid"], deposit["vout"]) in new
         if status != deposit["status"] or first_seen:
@@ -155,9 +203,24 @@ def _move_on(
     if not changes:
         return
     account_ids = {deposit["account_id"] for deposit, _ in changes}
-    with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us) as books:
+    accounts.hold(tx, *account_ids)
+    closed = closing.closed_among(tx, account_ids)
+    with open_books(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us, rest_us=rest_us) as books:
         for deposit, status in changes:
+            account_id = deposit["account_id"]
+            if status == "credited" and account_id in closed and books.accounts[account_id].debt < deposit["amount"]:
+                deposits.move_deposit(tx, deposit["id"], SUSPENSE)
+                deposit = {**deposit, "account_id": SUSPENSE}  # noqa: PLW2901 - the same deposit, of another account
             apply(tx, books, deposit, status, tip_height=tip_height)
+
+
+def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: Depths) -> dict[int, tuple[int, ...]]:
+    """Satoshis below the depth of each rule, for every account with an unsettled deposit."""
+    paid: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    waiting = [row for row in unsettled if row["height"] is None and row["status"] == "pending"]
+    for row in [*waiting, *deposits.mined_above(tx, tip_height - depths[-1][1])]:
+        paid[row["account_id"]].append((row["amount"], confirmations(row["height"], tip_height)))
+    return {row["account_id"]: exposed(depths, paid[row["account_id"]]) for row in unsettled}
 
 
 def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -> None:

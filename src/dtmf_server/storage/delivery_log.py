@@ -63,7 +63,7 @@ def _erased(tx: Tx, rental_ids: set[int | None]) -> set[int | None]:
 
 
 _LISTED = (
-    "d.id, d.kind, d.state, d.destination, d.message_id, d.created_at_us, d.attempts, d.due_at_us, d.finished_at_us,"
+    "d.id, d.rental_id, d.kind, d.state, d.destination, d.message_id, d.created_at_us, d.attempts, d.due_at_us, d.finished_at_us,"
     " d.last_status, d.reason, r.e164, r.erased_at_us IS NOT NULL AS erased"
 )
 # Written out rather than bound: only so is what is parked found by its index.

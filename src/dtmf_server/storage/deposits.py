@@ -41,6 +41,25 @@ def any_address_but_of(tx: Tx, account_id: int) -> bool:
     return tx.one("SELECT id FROM addresses WHERE account_id <> :id LIMIT 1", id=account_id) is not None
 
 
+def unpaid_of_network(tx: Tx, network: bytes) -> int:
+    """How many addresses given to callers of that network nothing has paid yet."""
+    row = tx.one("SELECT count(*) AS n FROM addresses WHERE network = :network AND NOT used", network=network)
+    assert row is not None
+    return int(row["n"])
+
+
+def gap(tx: Tx) -> Row:
+    """The highest index given out (`last`), the highest that was paid (`paid`), each 0 for none, and how many addresses
+    nothing has paid yet (`unpaid`)."""
+    row = tx.one(
+        "SELECT (SELECT coalesce(max(descriptor_index), 0) FROM addresses) AS last,"
+        " (SELECT coalesce(max(descriptor_index), 0) FROM addresses WHERE used) AS paid,"
+        " (SELECT count(*) FROM addresses WHERE NOT used) AS unpaid"
+    )
+    assert row is not None
+    return row
+
+
 def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
     """The descriptor's next index (`next_index`), nobody else's from now on; None if the account gets no other address:
     `is_followed`, whether any block of a real chain was; else too many of its own have never received anything."""
@@ -57,24 +76,38 @@ def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
 
 
 def add_address(
-    tx: Tx, *, account_id: int, descriptor_index: int, address: str, script_pubkey: bytes, now_us: int
+    tx: Tx,
+    *,
+    account_id: int,
+    descriptor_index: int,
+    address: str,
+    script_pubkey: bytes,
+    now_us: int,
+    network: bytes | None = None,
 ) -> None:
-    """Gives an address to an account, for ever."""
+    """Gives an address to an account; `network` stands for its caller's until the address is paid."""
     tx.run(
-        "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used)"
-        " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used)",
+        "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used, network)"
+        " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used, :network)",
         index=descriptor_index,
         account_id=account_id,
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,
         used=False,
+        network=network,
     )
 
 
 def address(tx: Tx, address: str) -> Row | None:
     """One of our addresses."""
     return tx.one("SELECT id, account_id, script_pubkey FROM addresses WHERE address = :address", address=address)
+
+
+def ids_of(tx: Tx, account_id: int) -> list[int]:
+    """The ids of the account's addresses."""
+    rows = tx.all("SELECT id FROM addresses WHERE account_id = :account_id ORDER BY id", account_id=account_id)
+    return [row["id"] for row in rows]
 
 
 def address_by_id(tx: Tx, address_id: int) -> Row:
@@ -115,20 +148,38 @@ def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
     return {bytes(row["script_pubkey"]): row for row in rows}
 
 
-def mark_used(tx: Tx, address_id: int) -> None:
-    """The address has received something."""
-    tx.run("UPDATE addresses SET used = :used WHERE id = :address_id", address_id=address_id, used=True)
+def mark_paid(tx: Tx, address_id: int) -> None:
+    """A block has a payment to the address; its network does not matter any more."""
+    tx.run(
+        "UPDATE addresses SET used = :used, network = NULL WHERE id = :address_id AND NOT used",
+        address_id=address_id,
+        used=True,
+    )
 
 
-def of_address(tx: Tx, address_id: int) -> list[Row]:
-    """What was paid to an address, oldest first."""
-    return tx.all(f"{_WITH_ADDRESS} WHERE d.address_id = :id ORDER BY d.id", id=address_id)
+def of_address(tx: Tx, address_id: int, account_id: int) -> list[Row]:
+    """What was paid to an address and is the account's, oldest first."""
+    return tx.all(
+        f"{_WITH_ADDRESS} WHERE d.address_id = :id AND d.account_id = :account_id ORDER BY d.id",
+        id=address_id,
+        account_id=account_id,
+    )
 
 
-def move_address(tx: Tx, address_id: int, account_id: int) -> None:
-    """Gives an address, and what was paid to it, to another account."""
+def move_address(tx: Tx, address_id: int, account_id: int, *, deposits_of: int) -> None:
+    """Gives an address to another account, and those of its deposits that are the account's `deposits_of`."""
     tx.run("UPDATE addresses SET account_id = :account_id WHERE id = :id", id=address_id, account_id=account_id)
-    tx.run("UPDATE deposits SET account_id = :account_id WHERE address_id = :id", id=address_id, account_id=account_id)
+    tx.run(
+        "UPDATE deposits SET account_id = :account_id WHERE address_id = :id AND account_id = :before",
+        id=address_id,
+        account_id=account_id,
+        before=deposits_of,
+    )
+
+
+def move_deposit(tx: Tx, deposit_id: int, account_id: int) -> None:
+    """Gives a deposit to another account."""
+    tx.run("UPDATE deposits SET account_id = :account_id WHERE id = :id", id=deposit_id, account_id=account_id)
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[Row]:
@@ -150,7 +201,8 @@ def add(
     *,
     txid: str,
     vout: int,
-    owner: Row,
+    account_id: int,
+    address_id: int,
     amount: int,
     height: int | None,
     coinbase: bool,
@@ -163,8 +215,8 @@ def add(
         " (:txid, :vout, :account_id, :address_id, :amount, :now_us, :height, 'pending', 0, :coinbase)",
         txid=txid,
         vout=vout,
-        account_id=owner["account_id"],
-        address_id=owner["id"],
+        account_id=account_id,
+        address_id=address_id,
         amount=amount,
         now_us=now_us,
         height=height,
@@ -193,6 +245,21 @@ def unsettled(tx: Tx) -> list[Row]:
     return tx.all(
         f"{_WITH_ADDRESS} WHERE d.status = 'pending' OR (d.status = 'credited') = (d.height IS NULL)"
         " ORDER BY d.status <> 'credited', d.id"
+    )
+
+
+def mined_above(tx: Tx, height: int) -> list[Row]:
+    """Whose deposits the blocks above that height have, with their amounts and heights."""
+    return tx.all("SELECT account_id, amount, height FROM deposits WHERE height > :height", height=height)
+
+
+def shallow_of(tx: Tx, account_id: int, *, above: int) -> list[Row]:
+    """Amount and height of the account's deposits that are in the mempool, or in a block above that height."""
+    return tx.all(
+        "SELECT amount, height FROM deposits WHERE account_id = :account_id"
+        " AND (height > :above OR (height IS NULL AND status = 'pending'))",
+        account_id=account_id,
+        above=above,
     )
 
 

@@ -13,10 +13,11 @@ from dtmf_server.carriers.base import Carrier, Intake, NotStored
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.submission import LateAnswer
-from dtmf_server.operations import arrive, doubt, receipts
+from dtmf_server.operations import arrive, doubt, receipts, strays
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.routes import Routes
 from dtmf_server.workers.supervise import supervise
@@ -30,6 +31,7 @@ ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
 LOOK_S = 1.0
 NOTE_LINKS_S = 5.0
 FORGET_S = 60.0
+REPORT_STRAYS_S = 3600.0
 
 
 async def run_carriers(runtime: Runtime, routes: Routes) -> None:
@@ -39,10 +41,9 @@ async def run_carriers(runtime: Runtime, routes: Routes) -> None:
     await _abandon_submits(runtime)
     routes.here = True
     runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
+    workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
     try:
-        if not routes.carriers:
-            await asyncio.Event().wait()
-        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers})
+        await supervise({**workers, "strays": partial(report_strays, runtime)})
     finally:
         routes.here = False
 
@@ -73,6 +74,19 @@ async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def report_strays(runtime: Runtime) -> None:
+    """Logs SMS for numbers that nobody rents, at most once in REPORT_STRAYS_S."""
+    db = runtime.db
+    reported = await db.read(storage_strays.total)
+    while True:
+        await asyncio.sleep(NOTE_LINKS_S)
+        total, line = await db.read(lambda tx, reported=reported: strays.summary(tx, since_total=reported))  # type: ignore[misc]  # a lambda's default has no type
+        if line:
+            log.warning("%s: see dtmf-server doctor", line)
+            reported = total
+            await asyncio.sleep(REPORT_STRAYS_S)
 
 
 class _Desk:
@@ -155,9 +169,12 @@ class _Desk:
         )
 
     async def _forget(self) -> None:
-        wall_us = self._runtime.clock.wall_us()
+        clock = self._runtime.clock
+        wall_us = clock.wall_us()
         # What a power cut brings back is forgotten again.
-        while await self._runtime.db.write(lambda tx: _forget(tx, wall_us=wall_us), durable=False):
+        while await self._runtime.db.write(
+            lambda tx: _forget(tx, wall_us=wall_us, now_us=clock.now_us(tx)), durable=False
+        ):
             pass
 
     async def _write_answers(self) -> None:
@@ -242,5 +259,6 @@ async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
         log.warning("left for later: %s", error)
 
 
-def _forget(tx: Tx, *, wall_us: int) -> int:
-    return arrive.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)
+def _forget(tx: Tx, *, wall_us: int, now_us: int) -> int:
+    forgotten = storage_strays.forget(tx, now_us=now_us)
+    return forgotten + arrive.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from dtmf_server.core.billing import LOOK_EVERY_US
-from dtmf_server.operations import meter, sessions
+from dtmf_server.operations import closing, meter, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervise import wait_for
@@ -15,6 +16,7 @@ log = logging.getLogger("dtmf.meter")
 
 LOOK_AGAIN_S = LOOK_EVERY_US / 2 / 1_000_000
 CHORES_EVERY_S = 600.0
+SCRUB_AGAIN_S = 30.0  # while something reads an older state of the database
 CLOCKS_APART_US = 3_600_000_000
 
 
@@ -65,11 +67,31 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erases texts that were kept long enough and forgets old idempotency keys and sessions that are over."""
+    """Erase texts that were kept long enough, from the database's files too; book what each rental took; continue deleting
+    accounts where a process that ended left it; purge old idempotency keys and sessions that are over. Look at once when
+    something was erased elsewhere."""
+    db = runtime.db
+    woken = db.wakeups.listen("erased")
+    try:
+        await _chores(runtime, woken)
+    finally:
+        db.wakeups.unlisten(woken)
+
+
+async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    to_scrub = True  # a process that was killed may have left it to this one
     while True:
+        to_scrub |= woken.is_set()
+        woken.clear()
         while await db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+            to_scrub = True
+        while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
             pass
-        await db.write(lambda tx: meter.forget_idempotency_keys(tx, wall_us=clock.wall_us()))
+        while await db.write(lambda tx: closing.go_on(tx, rest_us=settings.rest_us)):
+            to_scrub = True
+        to_scrub |= bool(await db.write(partial(meter.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us)))
+        to_scrub |= bool(await db.write(partial(meter.forget_idempotency_keys, wall_us=clock.wall_us())))
         await db.write(lambda tx: sessions.forget(tx, wall_us=clock.wall_us()))
-        await asyncio.sleep(CHORES_EVERY_S)
+        to_scrub = to_scrub and not await db.scrub()
+        await wait_for(woken, timeout_s=SCRUB_AGAIN_S if to_scrub else CHORES_EVERY_S)

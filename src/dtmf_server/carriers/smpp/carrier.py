@@ -17,16 +17,18 @@ from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.events import AnsweredLate, Arrived, Times
 from dtmf_server.carriers.smpp.link import NOT_SENT, Answer, Endpoint, Link
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
-from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of
+from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
 from dtmf_server.core.arrival import Arrival, Part, Receipt
-from dtmf_server.core.sms_text import decode
+from dtmf_server.core.sms_text import decode, gsm7_with
 from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
 
 _DIGEST_SIZE = 16
 _NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); what an SMSC sends beyond is in the digest
 LATE_AGAIN_S = 0.5  # how soon a late answer is offered again that could not be stored
 LATE_BATCH_MAX = 256
+_UNKNOWN_WORDS_MAX = 100  # logged once each, while the process runs
+_unknown_words: set[tuple[str, str]] = set()
 
 log = logging.getLogger("dtmf.smpp")
 
@@ -196,12 +198,16 @@ class SmppCarrier:
 def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
     """What a deliver_sm or data_sm is: an SMS, a part of one, a receipt, or nothing to keep (None)."""
     body = arrived.body
-    if is_receipt(body):
-        receipt = receipt_of(body)
+    if is_receipt(body, default=smsc.alphabet):
+        if word := unknown_word(body, default=smsc.alphabet):
+            _note_unknown(smsc.name, word)
+        receipt = receipt_of(body, default=smsc.alphabet)
         to = address.recipient(body.dest_addr_ton, body.destination_addr, country_code=smsc.country_code)
         return structs.replace(receipt, to=to) if receipt else None
     found = contents(body)
     coding = text.coding_of(body.data_coding, default=smsc.alphabet)
+    if coding == "gsm7":
+        coding = gsm7_with(locking=found.locking, single=found.single)
     content: str | Part
     if found.place is None:
         content = decode(found.octets, coding)
@@ -214,6 +220,13 @@ def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None
         digest=_digest(arrived),
         link=link_id,
     )
+
+
+def _note_unknown(carrier: str, word: str) -> None:
+    """Logs a status word once, so that the operator can ask the carrier what it means."""
+    if (carrier, word) not in _unknown_words and len(_unknown_words) < _UNKNOWN_WORDS_MAX:
+        _unknown_words.add((carrier, word))
+        log.warning("carrier %s: a receipt has the unknown status word %s; such receipts change nothing", carrier, word)
 
 
 def _digest(arrived: Arrived) -> str:

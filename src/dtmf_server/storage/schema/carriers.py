@@ -97,6 +97,18 @@ early_receipts = Table(
     sqlite_autoincrement=True,
 )
 
+# SMS for numbers that nobody rents, by destination; times are the billing clock's. The last 1,000 destinations are kept.
+strays = Table(
+    "strays",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at_us", BigInteger, nullable=False),
+    Column("last_at_us", BigInteger, nullable=False),
+    CheckConstraint("count > 0", name="count"),
+    Index("ix_strays_last_at_us", "last_at_us"),
+)
+
 # How each link stands, written by the process that runs it, for everyone who asks.
 carrier_links = Table(
     "carrier_links",
