@@ -256,6 +256,18 @@ LARGE = Together(
         Tests(["tests/money/test_large_accounts.py", "-k", "postgresql"], failed="wrong, or held up", on="postgresql"),
     )
 )
+PAID = Tests(
+    ["tests/smpp/test_paid.py"],
+    full={"DTMF_SMPP_SUBMITS": "1000", "DTMF_SMPP_LATE_S": "120", "DTMF_SMPP_KILLS": "125"},
+    small={"DTMF_SMPP_SUBMITS": "24"},
+    printed=[
+        Printed("SMS disturbed", r"(\d+) SMS disturbed", None),
+        Printed("SMS at the carrier when the process was killed", r"killed \w+ with (\d+) SMS", None),
+        Printed("taken and not paid", r"(\d+) taken and not paid"),
+        Printed("refused and not refunded", r"(\d+) refused and not refunded"),
+        Printed("sent twice", r"(\d+) sent twice"),
+    ],
+)
 
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nobody is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
@@ -264,7 +276,7 @@ ROWS = [
     Row(
         4,
         "The money is right",
-        "10⁶ steps of a state machine against a per-minute oracle; 30 seeded mutants",
+        "10⁶ steps of a state machine against a per-minute oracle; 34 seeded mutants",
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),
@@ -317,6 +329,13 @@ ROWS = [
         "Upgrades and restores keep the books",
         "migrate, backup, restore killed at each step; each byte cut, each bit flipped",
         (COMMANDS,),
+    ),
+    Row(
+        23,
+        "Nothing sent is free, nothing refused is paid",
+        "1,000 SMS on each engine, disturbed at each step while the carrier holds them, answered up to 120 s late;"
+        " 125 × kill -9 with 8 SMS at the carrier",
+        (PAID,),
     ),
     Row(
         24,

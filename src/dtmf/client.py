@@ -162,7 +162,8 @@ class DTMF(Configured):
         return self._pages(lambda cursor: calls.deliveries(state, e164, since, cursor), first, after)
 
     def retry_delivery(self, delivery_id: int) -> Delivery:
-        """The delivery, queued again whatever became of it."""
+        """The delivery, queued again, even if it was delivered. Raises DTMFError with code 'may_be_taken' if a carrier may
+        have the SMS and has not said so."""
         return self._perform(calls.retry_delivery(delivery_id))
 
     def retry_deliveries(self, since: datetime) -> int:

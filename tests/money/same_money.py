@@ -93,7 +93,12 @@ def _numbers(tx: Tx, plain: PlainService) -> None:
 
 
 def _messages(tx: Tx, plain: PlainService) -> None:
-    rows = tx.all("SELECT id, account_id, cost, status, forward_of FROM messages ORDER BY id")
+    rows = tx.all(
+        "SELECT m.id, m.account_id, m.cost, m.forward_of, CASE WHEN m.status = 'unknown' OR EXISTS (SELECT 1 FROM"
+        "  deliveries d WHERE d.submitted_at_us IS NOT NULL AND d.message_id = coalesce(m.forward_of, m.id)"
+        "  AND d.kind <> 'webhook') AND NOT m.inbound THEN 'in_doubt' ELSE m.status END AS status"
+        " FROM messages m ORDER BY m.id"
+    )
     assert [(r["id"], r["account_id"], r["cost"], r["status"], r["forward_of"]) for r in rows] == [
         (m.id, m.account_id, m.cost, m.status, m.forward_of)
         for m in sorted(plain.messages.values(), key=lambda m: m.id)

@@ -210,6 +210,33 @@ FAULTS = [
         "if work.rental_id == 0:",
         "a forward leaves from a number whose money ran out",
     ),
+    # --- SMS that a carrier may have
+    Fault(
+        "storage/outbox.py",
+        """ AND submitted_at_us IS NULL RETURNING id, account_id, message_id, kind",
+        rental_id=""",
+        """ RETURNING id, account_id, message_id, kind",
+        rental_id=""",
+        "an SMS is refunded while the carrier may take it",
+    ),
+    Fault(
+        "storage/outbox.py",
+        '        " AND d.submitted_at_us IS NULL"\n',
+        "",
+        "an SMS in doubt is submitted again",
+    ),
+    Fault(
+        "operations/doubt.py",
+        'send.unknown(tx, message["id"], reason=UNKNOWN',
+        'send.failed(tx, message["id"], reason=UNKNOWN',
+        "an SMS that nobody answered for is refunded",
+    ),
+    Fault(
+        "operations/doubt.py",
+        "    send.failed(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)\n",
+        "",
+        "a late refusal is not refunded",
+    ),
     # --- deposits
     Fault(
         "operations/deposit.py",

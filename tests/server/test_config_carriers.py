@@ -105,3 +105,43 @@ def test_names_that_fit_are_no_cause_for_a_warning(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON.replace("dtmf", "d" * 15).replace("hunter2", "p" * 8) + f"system_type = '{'s' * 12}'")
     assert config.warnings(load(path, {})) == []
+
+
+@pytest.mark.regression("response-up-to-120-s")
+def test_a_carrier_may_take_two_minutes_to_answer(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + "response_s = 120\n")
+    try:
+        seconds = load(path, {}).carrier[0].response_s
+    except ConfigError as error:
+        seconds = str(error)
+    assert seconds == 120
+
+
+def test_a_carrier_may_have_a_table_of_retries(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + 'retry = { 0x45 = "temporary", 88 = "final", 0X4Ff = "link" }\n')
+    carrier = load(path, {}).carrier[0]
+    from dtmf_server.core.submission import retries
+
+    assert retries(carrier.retry) == {0x45: "temporary", 0x58: "final", 0x4FF: "link"}
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ('{ 0x45 = "later" }', "carrier.0.retry gives 0x45 the value 'later': use 'temporary', 'link' or 'final'"),
+        ("{ 0x45 = 1 }", "carrier.0.retry gives 0x45 the value 1: use 'temporary', 'link' or 'final'"),
+        ('{ ESME = "final" }', "carrier.0.retry has the key 'ESME': use a command_status from 0x1 to 0xffffffff"),
+        ('{ 0x0 = "final" }', "carrier.0.retry has the key '0x0'"),
+        ('{ 0x123456789 = "final" }', "carrier.0.retry has the key '0x123456789'"),
+        ('{ 0x45 = "final", 69 = "link" }', "carrier.0.retry has the status 0x45 twice"),
+        ("5", "carrier.0.retry must be a table like"),
+    ],
+)
+def test_a_wrong_table_of_retries_is_refused_by_its_entry(tmp_path, table, complaint):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + f"retry = {table}\n")
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+    assert complaint in str(refused.value).replace("carrier[0]", "carrier.0")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.operations import account, meter, verify
+from dtmf_server.operations import account, doubt, meter, verify
 from dtmf_server.storage import idempotency, migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
@@ -192,6 +192,49 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
             assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
             rows = db.read_now(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
             assert [json.loads(row["data"])["hours"] for row in rows] == [24]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_sms_that_was_being_submitted_before_the_migration_is_in_doubt_after_it(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Under way when the old process ended, or without an answer: a carrier may have these. One that was refused waits."""
+    messages = [
+        {**ROWS["messages"], "id": id_, "inbound": False, "status": "queued", "segments": 1} for id_ in (20, 21, 22)
+    ]
+    lease, silent, busy = (30, None), (None, "the carrier did not answer"), (None, "the carrier is busy")
+    deliveries = [
+        {
+            **ROWS["deliveries"][0],
+            "id": 20 + n,
+            "message_id": 20 + n,
+            "kind": "send",
+            "leased_until_us": leased_until_us,
+            "reason": reason,
+        }
+        for n, (leased_until_us, reason) in enumerate((lease, silent, busy))
+    ]
+    taken = [
+        {"id": id_, "carrier": "london", "ref": ref, "message_id": 20, "delivered": False, "taken_wall_us": 1}
+        for id_, ref in ((1, "a"), (2, "b"))
+    ]
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0008")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+            for table, rows in (("messages", messages), ("deliveries", deliveries), ("submissions", taken)):
+                for row in rows:
+                    columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+                    insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+                    db.write_now(lambda tx, insert=insert, row=row: tx.run(insert, **row))
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            found = db.read_now(lambda tx: tx.all("SELECT segment, total, ref FROM submissions ORDER BY segment"))
+            assert [(row["segment"], row["total"], row["ref"]) for row in found] == [(1, 2, "a"), (2, 2, "b")]
+            terms = {"now_us": 100, "wall_us": 100, "rest_us": DAY_US}
+            assert db.write_now(lambda tx: doubt.abandon(tx, **terms)) == 2
+            rows = db.read_now(lambda tx: tx.all("SELECT status FROM messages WHERE id >= 20 ORDER BY id"))
+            assert [row["status"] for row in rows] == ["in_doubt", "in_doubt", "queued"]
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])

@@ -42,7 +42,7 @@ def listed(
 
 @deliveries.command
 def retry(delivery: Annotated[int, Parameter(help="The id of the delivery.")], /, *, json: Json = False) -> None:
-    """Try a delivery again, whatever became of it."""
+    """Try a delivery again, even if it was delivered."""
     with connect.client() as dtmf:
         again = dtmf.retry_delivery(delivery)
     if json:

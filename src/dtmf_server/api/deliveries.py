@@ -53,7 +53,8 @@ async def get_deliveries(
     responses=calls.answers(200, wire.Delivery),
 )
 async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> Response[bytes]:
-    """Queues a delivery again, whatever became of it; the receiver may get it out of order, or twice."""
+    """Queues a delivery again, even if it was delivered; the receiver may get it out of order, or twice. Refused for an SMS
+    that a carrier may have and has not answered for."""
 
     def again(tx: Tx, caller: calls.Caller) -> Answer:
         row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
 from msgspec import Meta
 
 from dtmf_server.config.reading import read
@@ -171,7 +172,7 @@ class Carrier(Section, frozen=True):
     retry: Annotated[
         dict[str, Any],
         Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
 
 
 class Messages(Section, frozen=True):
@@ -254,6 +255,15 @@ def warnings(config: Config) -> list[str]:
     ]
 
 
+def _wrong_retries(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Tables of retries with an entry that means nothing."""
+    for index, carrier in enumerate(config.carrier):
+        try:
+            retries(carrier.retry)
+        except ValueError as error:
+            yield ("carrier", index, "retry"), str(error)
+
+
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Settings that are right alone and can't work together."""
     bitcoin = config.bitcoin
@@ -269,6 +279,7 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
                 ("bitcoin", "larger", index, "from_sats"),
                 "must ascend, and confirmations with it, from table to table",
             )
+    yield from _wrong_retries(config)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
@@ -278,9 +289,5 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
         if carrier.tls_ca is not None and not carrier.tls:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
-        try:
-            retries(carrier.retry)
-        except ValueError as error:
-            yield ("carrier", index, "retry"), str(error)
         if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

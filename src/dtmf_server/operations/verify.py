@@ -103,6 +103,10 @@ def _messages(tx: Tx) -> list[str]:
     return [
         f"message {row['id']}: costs {row['cost']} satoshis, {row['booked']} are booked for it"
         for row in audit.wrong_message_costs(tx)
+    ] + [
+        f"message {row['id']}: is {row['status']}, its delivery is {row['state'] or 'missing'}"
+        f"{' and under way' if row['submitted'] else ''}, {'a' if row['refunded'] else 'no'} refund is booked for it"
+        for row in audit.wrong_message_states(tx)
     ]
 
 

@@ -123,6 +123,19 @@ def wrong_message_costs(tx: Tx) -> list[Row]:
     )
 
 
+def wrong_message_states(tx: Tx) -> list[Row]:
+    """Sent messages whose status contradicts their refund or their delivery, with what each of the three says."""
+    return tx.all(
+        "SELECT * FROM (SELECT m.id, m.status, d.state, d.submitted_at_us IS NOT NULL AS submitted,"
+        "  EXISTS (SELECT 1 FROM transfers t WHERE t.kind = 'message_refunded' AND t.ref = CAST(m.id AS TEXT)) AS refunded,"
+        "  m.cost FROM messages m LEFT JOIN deliveries d ON d.message_id = coalesce(m.forward_of, m.id)"
+        "   AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END"
+        "  WHERE NOT m.inbound) sent WHERE (refunded AND status <> 'failed') OR (status = 'failed' AND cost <> 0)"
+        " OR (submitted AND status <> 'queued') OR (status = 'in_doubt') <> (coalesce(state, '') = 'in_doubt')"
+        " OR (status = 'unknown') <> (coalesce(state, '') = 'unknown') ORDER BY id LIMIT 100"
+    )
+
+
 def wrong_deposits(tx: Tx) -> list[Row]:
     """Deposits that are credited without it in the books of their account, or in the books of any without being so.
 

@@ -31,9 +31,11 @@ def claim(
     only = "" if for_carriers else " AND d.kind NOT IN ('send', 'forward')"
     due = tx.all(
         f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us >= 0 AND d.due_at_us <= :now_us{only}"
-        " AND d.submitted_at_us IS NULL AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
+        " AND d.submitted_at_us IS NULL"
+        " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
         " AND NOT d.account_id || ' ' || d.destination IN @except_destinations"
-        " AND (d.kind IN ('send', 'forward') OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
+        " AND (d.kind IN ('send', 'forward')"
+        " OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
         "  AND o.state = 'waiting' AND o.id <> d.id"
         "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us))"
         "  LIMIT 1 OFFSET 0))"  # looked up line by line: joined, PostgreSQL holds each that is due against all others
@@ -80,7 +82,8 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
     them parked while they were under way; or they were put in doubt meanwhile."""
     rows = tx.all(
         "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts, attempts_before,"
-        " stop_reason, EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind AND o.state = 'waiting'"
+        " stop_reason,"
+        " EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind AND o.state = 'waiting'"
         "  AND o.id <> d.id) AS has_others_in_line"
         " FROM deliveries d WHERE id IN @ids AND state IN ('waiting', 'parked', 'in_doubt') ORDER BY id @LOCK",
         ids=sorted(attempts),
@@ -231,7 +234,8 @@ def first_due(tx: Tx, *, wall_us: int) -> tuple[int | None, int]:
     """When the next delivery that nobody holds is due, None without one; and the offset of the sandbox's clock."""
     row = tx.one(
         "SELECT clock_offset_us, (SELECT due_at_us FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0"
-        "  AND submitted_at_us IS NULL AND (leased_until_us IS NULL OR leased_until_us <= :wall_us) ORDER BY due_at_us LIMIT 1) AS due_at_us"
+        "  AND submitted_at_us IS NULL"
+        "  AND (leased_until_us IS NULL OR leased_until_us <= :wall_us) ORDER BY due_at_us LIMIT 1) AS due_at_us"
         " FROM service",
         wall_us=wall_us,
     )
