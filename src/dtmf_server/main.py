@@ -86,7 +86,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
     from dtmf_server.bitcoin.rpc import Rpc  # noqa: PLC0415 - the same
 
     assert settings.network is not None and settings.node is not None, "the configuration has both"
-    async with Rpc(settings.node) as rpc:
+    async with Rpc(settings.node, settings.node_cookie) as rpc:
         await follow(CoreChain(rpc, settings.network, partial(ours, runtime)))
 
 

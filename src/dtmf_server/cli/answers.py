@@ -31,10 +31,15 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
             print(f"{row['txid']}:{row['vout']}  {row['status']:8}  {row['amount']:>12} sat  {where}")
             print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
-    state, tip, held = runtime.db.read_now(
-        lambda tx: (chain_state.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE))
+    state, tip, held, skipped = runtime.db.read_now(
+        lambda tx: (chain_state.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
     )
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
+    for row in skipped:
+        print(
+            f"blocks {row['from_height']} to {row['to_height']} were never read, the node had pruned them: {row['found']}"
+            f" deposits of {row['found_sats']} satoshis were found in them; what was spent since is not known"
+        )
     if held.balance:
         print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` hands them on")
     if state is not None and state["trouble"]:
@@ -62,7 +67,10 @@ def ask_rescan(runtime: Runtime, height: int) -> None:
     if tip is None or runtime.settings.network == "simulated":
         raise CannotStart("no real chain was followed yet: there is nothing to read again")
     if height > tip["height"]:
-        raise CannotStart(f"--from {height}: the chain was followed to block {tip['height']} only")
+        raise CannotStart(
+            f"--from {height}: the chain was followed to block {tip['height']} only; above it goes"
+            " only `deposits skip --to HEIGHT`, and only where the node has pruned what comes next"
+        )
     runtime.db.write_now(lambda tx: chain_state.ask_rescan(tx, height))
     print(f"blocks {height} to {tip['height']} are read again as soon as the service runs; nothing is credited twice")
 
@@ -88,7 +96,7 @@ def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
     """What the node knows of an outpoint that we have not noted."""
 
     async def ask() -> str:
-        async with _chain(runtime) as chain:
+        async with open_chain(runtime) as chain:
             output = await chain.output(txid, vout)
         if output is None:
             return "The node knows no such output that is unspent, in a block or in its mempool."
@@ -134,7 +142,7 @@ async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from
         print(
             f"looking for coins on addresses 1 to {last}: the node takes minutes for it on the main chain", flush=True
         )
-        async with _chain(runtime) as chain:  # another each time: it does not look at the same mempool twice
+        async with open_chain(runtime) as chain:  # another each time: it does not look at the same mempool twice
             unspent = await chain.unspent(descriptor, last)
             await db.write(lambda tx, unspent=unspent: suspense.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
             if from_height is not None:
@@ -155,10 +163,10 @@ async def _extend(runtime: Runtime, gap: int, at_least: int) -> bool:
 
 
 @asynccontextmanager
-async def _chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
+async def open_chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
     """The node of the settings, asked by this command alone."""
     settings = runtime.settings
     if settings.node is None or settings.network is None:
         raise CantFollow("no node is configured: set bitcoin.rpc")
-    async with Rpc(settings.node) as rpc:
+    async with Rpc(settings.node, settings.node_cookie) as rpc:
         yield CoreChain(rpc, settings.network, partial(ours, replace(runtime)))

@@ -51,6 +51,10 @@ def _is_rpc_url(value: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
+def _is_path(value: str) -> bool:
+    return value.startswith("/") and "\0" not in value
+
+
 def _is_public_descriptor(value: str) -> bool:
     return re.match(r"[a-z]+\(", value) is not None and not re.search(r"(^|[^0-9A-Za-z])[A-Za-z]prv", value)
 
@@ -111,6 +115,7 @@ class Bitcoin(Section, frozen=True):
         setting("a descriptor like wpkh(…)#… without private keys", _is_public_descriptor, secret=True),
     ] = None
     rpc: Annotated[str | None, setting("http://user:password@host:port", _is_rpc_url, secret=True)] = None
+    rpc_cookie: Annotated[str | None, setting("the path of the node's cookie file", _is_path)] = None
     poll_seconds: Annotated[float, Meta(ge=0.1, le=600, description="seconds from 0.1 to 600")] = 5.0
     confirmations: Confirmations = 2
     larger: tuple[Larger, ...] = ()
@@ -266,20 +271,8 @@ def _wrong_retries(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Settings that are right alone and can't work together."""
-    bitcoin = config.bitcoin
-    if config.mode == "sandbox" and bitcoin.network == "main":
-        yield ("bitcoin", "network"), "is 'main': a sandbox never takes real coins; set mode = \"production\""
-    if bitcoin.descriptor is not None and bitcoin.rpc is None:
-        yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node that sees its deposits"
-    if bitcoin.rpc is not None and bitcoin.descriptor is None:
-        yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses come"
-    for index, (less, more) in enumerate(pairwise((Larger(1, bitcoin.confirmations), *bitcoin.larger))):
-        if more.from_sats <= less.from_sats or more.confirmations < less.confirmations:
-            yield (
-                ("bitcoin", "larger", index, "from_sats"),
-                "must ascend, and confirmations with it, from table to table",
-            )
     yield from _wrong_retries(config)
+    yield from _disagreements_about_bitcoin(config)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
@@ -291,3 +284,22 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "tls_ca"), "needs tls = true"
         if config.mode == "sandbox" and not is_loopback(carrier.host):
             yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"
+
+
+def _disagreements_about_bitcoin(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """The same within `[bitcoin]`."""
+    bitcoin = config.bitcoin
+    if config.mode == "sandbox" and bitcoin.network == "main":
+        yield ("bitcoin", "network"), "is 'main': a sandbox never takes real coins; set mode = \"production\""
+    if bitcoin.descriptor is not None and bitcoin.rpc is None:
+        yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node that sees its deposits"
+    if bitcoin.rpc_cookie is not None and (bitcoin.rpc is None or "@" in bitcoin.rpc):
+        yield ("bitcoin", "rpc_cookie"), "needs bitcoin.rpc without user and password, which the cookie file has"
+    if bitcoin.rpc is not None and bitcoin.descriptor is None:
+        yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses come"
+    for index, (less, more) in enumerate(pairwise((Larger(1, bitcoin.confirmations), *bitcoin.larger))):
+        if more.from_sats <= less.from_sats or more.confirmations < less.confirmations:
+            yield (
+                ("bitcoin", "larger", index, "from_sats"),
+                "must ascend, and confirmations with it, from table to table",
+            )

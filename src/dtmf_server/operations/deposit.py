@@ -24,6 +24,7 @@ from dtmf_server.storage.events import Event
 
 UNPAID_MAX = 20  # addresses of an account that nothing has paid yet
 UNPAID_OF_NETWORK_MAX = 200  # and of all accounts, given to callers of one network
+UNMINED = 2  # times as many, if a payment that may still be replaced counts as none
 REORG_WINDOW = 144  # blocks remembered: a deeper reorg stops crediting
 
 # The address and scriptPubKey of a descriptor's index.
@@ -37,12 +38,12 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network
     otherwise arrive below the block from which it is followed."""
     accounts.hold(tx, account_id)
     key = None if network is None else _network_key(tx, network)
-    if key is not None and deposits.unpaid_of_network(tx, key) >= UNPAID_OF_NETWORK_MAX:
+    if key is not None and _is_full(deposits.of_network(tx, key)):
         raise TooManyUnusedAddresses(
             f"{UNPAID_OF_NETWORK_MAX} addresses given to your network wait for their first deposit: use one of yours,"
             " or ask from another network"
         )
-    drawn = deposits.next_index(tx, account_id, unused_max=UNPAID_MAX)
+    drawn = deposits.next_index(tx, account_id, unused_max=UNPAID_MAX, unmined_max=UNMINED * UNPAID_MAX)
     if not drawn["is_followed"]:
         raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
     if drawn["next_index"] is None:
@@ -58,6 +59,11 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network
         network=key,
     )
     return address
+
+
+def _is_full(network: Row) -> bool:
+    unused, unmined = network["unused"], network["unmined"]
+    return bool(unused >= UNPAID_OF_NETWORK_MAX or unmined >= UNMINED * UNPAID_OF_NETWORK_MAX)
 
 
 def _network_key(tx: Tx, network: str) -> bytes:
@@ -101,12 +107,12 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
     new: set[tuple[str, int]] = set()
     for block in step.blocks:
         deposits.add_block(tx, height=block.height, hash_=block.hash, keep=REORG_WINDOW)
-        new |= _note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
+        new |= note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
     if step.mempool is not None:
-        new |= _note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
+        new |= note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
     tip = deposits.tip(tx)
     if tip is not None:
-        _move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
+        move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
     tx.notify("deposits")
 
 
@@ -116,8 +122,8 @@ def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us
     followed = deposits.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
-    new = _note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
-    _move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
+    new = note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
+    move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
     chain_state.rescanned(tx, block.height + 1 if block.height < tip[0] else None)
     tx.notify("deposits")
     return True
@@ -132,7 +138,7 @@ def mempool_followed(tx: Tx, mempool: Mempool) -> bool:
     )
 
 
-def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
+def note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
     """Notes where each output that is ours stands now. One seen for the first time becomes a deposit, one that was
     gone and is back in the mempool is pending again: those are given back, by outpoint."""
     new: set[tuple[str, int]] = set()
@@ -142,16 +148,17 @@ def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_
         owner = owners.get(output.script_pubkey)
         if owner is None or output.amount == 0:
             continue
-        if height is not None:
-            deposits.mark_paid(tx, owner["id"])
         known = deposits.by_outpoint(tx, output.txid, output.vout)
         if known is None:
-            account_id = SUSPENSE if owner["account_id"] in closed else owner["account_id"]
-            note(tx, output, owner, account_id, height=height, now_us=now_us)
+            if owner["account_id"] in closed:
+                owner = {**owner, "account_id": SUSPENSE}
+            note(tx, output, owner, height=height, now_us=now_us)
         elif height is not None:
             deposits.set_height(tx, known["id"], height)
+            deposits.mark_used(tx, owner["id"], mined=True)
             continue
         elif known["status"] == "gone":
+            deposits.mark_used(tx, owner["id"], mined=False)
             deposits.set_status(tx, known["id"], status="pending", alternations=known["alternations"])
         else:
             continue
@@ -159,14 +166,14 @@ def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_
     return new
 
 
-def note(tx: Tx, output: Output, address: Row, account_id: int, *, height: int | None, now_us: int) -> None:
-    """Notes an output, seen for the first time, as the account's deposit to an address."""
+def note(tx: Tx, output: Output, owner: Row, *, height: int | None, now_us: int) -> None:
+    """Notes an output, seen for the first time, as a deposit to an address and of its owner."""
+    deposits.mark_used(tx, owner["id"], mined=height is not None)
     deposits.add(
         tx,
         txid=output.txid,
         vout=output.vout,
-        address_id=address["id"],
-        account_id=account_id,
+        owner=owner,
         amount=output.amount,
         height=height,
         coinbase=output.coinbase,
@@ -174,7 +181,7 @@ def note(tx: Tx, output: Output, address: Row, account_id: int, *, height: int |
     )
 
 
-def _move_on(
+def move_on(
     tx: Tx,
     tip_height: int,
     mempool: Mempool | None,
@@ -236,6 +243,8 @@ def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -
         alternations += 1
         books.reverse_deposit(account_id, amount, ref=ref, reference=outpoint)
     deposits.set_status(tx, deposit["id"], status=status, alternations=alternations)
+    if status == "gone":
+        deposits.mark_unused(tx, deposit["address_id"])
     kind = {"pending": "deposit.seen"}.get(status, f"deposit.{status}")
     data = {
         "txid": deposit["txid"],

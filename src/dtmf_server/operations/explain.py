@@ -22,6 +22,12 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
         f"Booked: {row['kind']}, {row['amount']} satoshis, transfer {row['id']}."
         for row in entries.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
     ]
+    if deposit["status"] in ("gone", "pending") and deposit["height"] is None:
+        said += [
+            f"Blocks {row['from_height']} to {row['to_height']} were never read: if its transaction was mined in one of them"
+            " and its output spent since, this service cannot know."
+            for row in deposits.skipped(tx)
+        ]
     state = chain_state.load(tx)
     if state is not None and state["trouble"]:
         said.append(f"Nothing is credited at the moment: {state['trouble']}.")

@@ -69,8 +69,7 @@ def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
     for output, height in found:
         owner = owners.get(output.script_pubkey)
         if owner and output.amount and deposits.by_outpoint(tx, output.txid, output.vout) is None:
-            deposits.mark_paid(tx, owner["id"])
-            deposit.note(tx, output, owner, owner["account_id"], height=height, now_us=now_us)
+            deposit.note(tx, output, owner, height=height, now_us=now_us)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,16 @@ def any_address_but_of(tx: Tx, account_id: int) -> bool:
     return tx.one("SELECT id FROM addresses WHERE account_id <> :id LIMIT 1", id=account_id) is not None
 
 
-def unpaid_of_network(tx: Tx, network: bytes) -> int:
-    """How many addresses given to callers of that network nothing has paid yet."""
-    row = tx.one("SELECT count(*) AS n FROM addresses WHERE network = :network AND NOT used", network=network)
+def of_network(tx: Tx, network: bytes) -> Row:
+    """How many addresses given to callers of that network have received nothing (`unused`), and how many no block has a
+    payment to (`unmined`)."""
+    row = tx.one(
+        "SELECT count(*) AS unmined, coalesce(sum(CASE WHEN used THEN 0 ELSE 1 END), 0) AS unused FROM addresses"
+        " WHERE network = :network",
+        network=network,
+    )
     assert row is not None
-    return int(row["n"])
+    return row
 
 
 def gap(tx: Tx) -> Row:
@@ -60,16 +65,20 @@ def gap(tx: Tx) -> Row:
     return row
 
 
-def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
-    """The descriptor's next index (`next_index`), nobody else's from now on; None if the account gets no other address:
-    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything."""
+def next_index(tx: Tx, account_id: int, *, unused_max: int, unmined_max: int) -> Row:
+    """The descriptor's next index (`next_index`), which no other transaction gets; None if the account gets no other address:
+    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything, or only
+    what may still be replaced."""
     row = tx.one(
-        "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max THEN @NEXT(addresses) END AS next_index"
+        "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max AND unused + waiting < :unmined_max"
+        "  THEN @NEXT(addresses) END AS next_index"
         " FROM (SELECT NOT EXISTS (SELECT 1 FROM chain_state WHERE network <> 'simulated')"
         "  OR EXISTS (SELECT 1 FROM chain_blocks) AS is_followed, (SELECT count(*) FROM addresses"
-        "  WHERE account_id = :account_id AND NOT used) AS unused) AS standing",
+        "  WHERE account_id = :account_id AND NOT used) AS unused, (SELECT count(DISTINCT address_id) FROM deposits"
+        "  WHERE account_id = :account_id AND status = 'pending' AND height IS NULL) AS waiting) AS standing",
         account_id=account_id,
         unused_max=unused_max,
+        unmined_max=unmined_max,
     )
     assert row is not None
     return row
@@ -148,12 +157,23 @@ def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
     return {bytes(row["script_pubkey"]): row for row in rows}
 
 
-def mark_paid(tx: Tx, address_id: int) -> None:
-    """A block has a payment to the address; its network does not matter any more."""
+def mark_used(tx: Tx, address_id: int, *, mined: bool) -> None:
+    """The address has received something; once a block has it, the network it was given to does not matter any more."""
+    network = "NULL" if mined else "network"
     tx.run(
-        "UPDATE addresses SET used = :used, network = NULL WHERE id = :address_id AND NOT used",
+        f"UPDATE addresses SET used = :used, network = {network} WHERE id = :address_id",
         address_id=address_id,
         used=True,
+    )
+
+
+def mark_unused(tx: Tx, address_id: int) -> None:
+    """A payment to the address is gone: unless there was another, it has received nothing."""
+    tx.run(
+        "UPDATE addresses SET used = :used WHERE id = :address_id AND NOT EXISTS"
+        " (SELECT 1 FROM deposits WHERE address_id = :address_id AND status <> 'gone')",
+        address_id=address_id,
+        used=False,
     )
 
 
@@ -201,8 +221,7 @@ def add(
     *,
     txid: str,
     vout: int,
-    account_id: int,
-    address_id: int,
+    owner: Row,
     amount: int,
     height: int | None,
     coinbase: bool,
@@ -215,8 +234,8 @@ def add(
         " (:txid, :vout, :account_id, :address_id, :amount, :now_us, :height, 'pending', 0, :coinbase)",
         txid=txid,
         vout=vout,
-        account_id=account_id,
-        address_id=address_id,
+        account_id=owner["account_id"],
+        address_id=owner["id"],
         amount=amount,
         now_us=now_us,
         height=height,
@@ -268,6 +287,19 @@ def unmine_above(tx: Tx, height: int) -> None:
     tx.run("UPDATE deposits SET height = NULL WHERE height > :height", height=height)
 
 
+def unmine_uncredited_above(tx: Tx, height: int) -> None:
+    """Nothing is known of the blocks above that height; what was credited from them stays credited."""
+    tx.run("UPDATE deposits SET height = NULL WHERE height > :height AND status <> 'credited'", height=height)
+
+
+def unmined_or_above(tx: Tx, height: int) -> list[Row]:
+    """Deposits that are in no block or in one above that height, but for those that are gone."""
+    return tx.all(
+        f"{_WITH_ADDRESS} WHERE (d.status = 'pending' AND d.height IS NULL) OR d.height > :height ORDER BY d.id",
+        height=height,
+    )
+
+
 # --- the chain as far as it was followed -------------------------------------------------------------------------
 
 
@@ -291,3 +323,35 @@ def add_block(tx: Tx, *, height: int, hash_: str, keep: int) -> None:
     """Moves the cursor to this block and remembers the last `keep`."""
     tx.run("INSERT INTO chain_blocks (height, hash) VALUES (:height, :hash)", height=height, hash=hash_)
     tx.run("DELETE FROM chain_blocks WHERE height <= :height", height=height - keep)
+
+
+def add_skipped(tx: Tx, *, from_height: int, to_height: int, found: int, found_sats: int, now_us: int) -> None:
+    """Records blocks that were never read, and what was found of their payments."""
+    tx.run(
+        "INSERT INTO skipped_blocks (from_height, to_height, at_us, found, found_sats)"
+        " VALUES (:from_height, :to_height, :now_us, :found, :found_sats)",
+        from_height=from_height,
+        to_height=to_height,
+        found=found,
+        found_sats=found_sats,
+        now_us=now_us,
+    )
+
+
+def skipped(tx: Tx) -> list[Row]:
+    """The ranges of blocks that were never read, oldest first."""
+    return tx.all("SELECT from_height, to_height, at_us, found, found_sats FROM skipped_blocks ORDER BY id")
+
+
+def lowest_block(tx: Tx) -> int:
+    """The lowest block that is remembered."""
+    row = tx.one("SELECT min(height) AS height FROM chain_blocks")
+    assert row is not None
+    return int(row["height"])
+
+
+def scripts(tx: Tx, *, after: int, limit: int) -> list[Row]:
+    """The scripts of addresses with ids above `after`, in their order."""
+    return tx.all(
+        "SELECT id, script_pubkey FROM addresses WHERE id > :after ORDER BY id LIMIT :limit", after=after, limit=limit
+    )

@@ -26,14 +26,14 @@ addresses = Table(
     Column("address", Text, nullable=False),
     Column("script_pubkey", LargeBinary, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
-    Column("used", Boolean, nullable=False),  # a block has had a payment to it
-    Column("network", LargeBinary),  # a keyed hash of the network of whoever asked for it, until it is paid
+    Column("used", Boolean, nullable=False),  # it has received something
+    Column("network", LargeBinary),  # a keyed hash of the network that asked for it, until a block has a payment to it
     UniqueConstraint("descriptor_index"),
     UniqueConstraint("address"),
     UniqueConstraint("script_pubkey"),
     Index("ix_addresses_account_id_id", "account_id", "id"),
     partial_index("ix_addresses_unused", "account_id", where="NOT used"),
-    partial_index("ix_addresses_unused_network", "network", where="NOT used"),
+    partial_index("ix_addresses_network", "network", where="network IS NOT NULL"),
 )
 
 deposits = Table(

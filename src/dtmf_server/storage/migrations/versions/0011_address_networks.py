@@ -8,15 +8,13 @@ from dtmf_server.storage.schema.base import Id
 revision = "0011"
 down_revision = "0010"
 
-_UNUSED = sa.text("NOT used")
+_KNOWN = sa.text("network IS NOT NULL")
 
 
 def upgrade() -> None:
     """A column at the end of `addresses`, empty for addresses given before, and a table."""
     op.add_column("addresses", sa.Column("network", sa.LargeBinary()))
-    op.create_index(
-        "ix_addresses_unused_network", "addresses", ["network"], sqlite_where=_UNUSED, postgresql_where=_UNUSED
-    )
+    op.create_index("ix_addresses_network", "addresses", ["network"], sqlite_where=_KNOWN, postgresql_where=_KNOWN)
     op.create_table(
         "skipped_blocks",
         sa.Column("id", Id, nullable=False),
