@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +54,7 @@ def code(
             out.json(dict(number), one_line=True)
         else:
             print(number.e164)
-        sys.stdout.flush()
+        out.flush()
         with spinner(f"waiting for a code to {number.e164}", timeout_s):
             try:
                 found = number.wait_for_code(timeout=timeout_s, match=match)
@@ -65,7 +64,7 @@ def code(
             out.json(found, one_line=True)
         else:
             out.line(found)
-        sys.stdout.flush()
+        out.flush()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -53,7 +52,7 @@ def rent(group: GroupId, /, *, json: Json = False) -> None:
         number = dtmf.start_rental(group)
     try:
         _show_rented(number, group, json=json)
-        sys.stdout.flush()
+        out.flush()
     except OSError as error:  # the pipe is closed, the disk is full
         error.add_note(f"{number['e164']} is rented and charged all the same: dtmf end {number['e164']} ends it")
         raise

@@ -43,6 +43,12 @@ def json_lines(values: Iterable[object]) -> None:
     """One result a line, each as soon as it is there."""
     for value in values:
         json(value, one_line=True)
+        flush()
+
+
+def flush() -> None:
+    """Writes what is buffered now, so that a failure is noticed now. Does nothing without a standard output."""
+    if sys.stdout is not None:
         sys.stdout.flush()
 
 
