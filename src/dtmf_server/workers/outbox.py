@@ -38,6 +38,7 @@ log = logging.getLogger("dtmf.outbox")
 T = TypeVar("T")
 
 IN_FLIGHT_MAX = 1500
+SUBMITS_MAX = 500  # beside them: a carrier that answers late must not hold up webhooks
 CLAIM_MAX = 256
 BEGUN_AT_ONCE = 8  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
@@ -187,7 +188,7 @@ class Outbox:
                 lease_us=LEASE_US,
                 limit=room,
                 except_destinations=full,
-                for_carriers=self._routes.here,
+                for_carriers=self._routes.here and len(self._submits) < SUBMITS_MAX,
             ),
             durable=False,  # a claim that is forgotten is made again
         )
@@ -197,7 +198,8 @@ class Outbox:
         return whole, True
 
     def _room(self) -> int:
-        return min(CLAIM_MAX, IN_FLIGHT_MAX - len(self._in_flight) - len(self._leased) - self._promised)
+        posts = len(self._in_flight) - len(self._submits)
+        return min(CLAIM_MAX, IN_FLIGHT_MAX - posts - len(self._leased) - self._promised)
 
     def _start(self, works: list[Work]) -> None:
         if works and not self._leased:
