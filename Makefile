@@ -13,8 +13,12 @@ export PIP_ROOT_USER_ACTION := ignore
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 # What is installed is what the hashes say; then the project itself, in place, without fetching anything more.
-HASHED := $(PIP_INSTALL) --require-hashes -r
+HASHED := $(BIN)/python requirements/install.py
 PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+
+# What the tests print is kept for `make test-proofs`, which reads the figures of the proofs in it.
+REPORTS := build/reports
+report = --junitxml=$(REPORTS)/$(1).xml -o junit_logging=system-out
 
 # A stamp says that a requirement file is installed; a warm `make run` only compares dates.
 RUN := $(VENV)/installed-run
@@ -27,17 +31,18 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces test-bitcoin lint prove bench bench-peers clean
+.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make run     start the sandbox, play the whole story once, and stay up (ARGS='…' goes to examples/story.py)"
-	@echo "make demo    the story alone, then stop"
+	@echo "make run     start the sandbox, play the story once, and stay up (ARGS='…' goes to examples/story.py)"
+	@echo "make demo    the story with every call shown, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
 	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
-	@echo "make test-peers       against other people's software (Node.js, Kannel; installs them on Debian as root)"
+	@echo "make test-peers       against other people's software (Node.js, Kannel, jq; installs them on Debian as root)"
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
+	@echo "make test-proofs      every benchmark and proof still runs, after make test and make test-bitcoin"
 	@echo "make lint    ruff and mypy"
 	@echo "make prove   the promises of docs/, put to the proof"
 	@echo "make bench   how fast it is on this machine"
@@ -56,12 +61,12 @@ setup: $(DEV)
 # Some hundred processes are started, each of which would compile every module anew.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
-	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(ARGS)
+	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(call report,test) $(ARGS)
 
 # The deposits' tests once more, on Bitcoin Core: BITCOIND, one in PATH, or one built once and kept in ~/.cache/dtmf.
 test-bitcoin: $(DEV)
 	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && \
-	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet -s tests/bitcoin -k core $(ARGS)
+	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin -k core $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)
@@ -81,6 +86,11 @@ test-namespaces: $(DEV)
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iproute2 >/dev/null; \
 	fi
 	@$(BIN)/python tests/webhooks/namespace_proof.py
+
+# Each benchmark at its smallest size; each proof too, those that are tests by what `make test` and `make test-bitcoin` kept.
+test-proofs: $(DEV)
+	$(BIN)/python -m benchmarks.bench --smallest
+	$(BIN)/python -m benchmarks.prove --report $(wildcard $(REPORTS)/*.xml)
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -14,11 +14,12 @@ from benchmarks import databases, environments, fill, processes
 from benchmarks.load import get, requests_per_second
 from benchmarks.processes import Process
 from benchmarks.rounds import Finding, at_least, ratio, rounds
+from benchmarks.size import Size
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """One line."""
-    count, times = (500, 6) if quick else (1500, 16)
+    count, times = size.of((1500, 16), (500, 6), (100, 1))
     with databases.sqlite() as files, contextlib.ExitStack() as stack:
         url = files.empty()
         fill.populate(url, fill.Population(time.time_ns() // 1000, accounts=1))

@@ -92,7 +92,7 @@ def _finish(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
 
     def finish(tx: Tx) -> float:
         started_s = time.perf_counter()
-        deliver.all_delivered(tx, [(work, attempt) for work in claimed[db]], now_us=START_US)
+        deliver.delivered(tx, [(work, attempt) for work in claimed[db]], now_us=START_US)
         return (time.perf_counter() - started_s) / LINES * 1e6
 
     return db.write_now(finish)

@@ -14,20 +14,22 @@ from time import perf_counter
 from benchmarks import environments, processes
 from benchmarks.processes import PEERS
 from benchmarks.rounds import Bound, Finding, Measured, at_most, ratio, rounds
+from benchmarks.size import Size
 from benchmarks.turns import CALLS_A_TURN, bare_environment, take_turns
 
 SDKS = ("dtmf", "twilio", "plivo", "stripe", "telnyx")
 ASYNC = ("dtmf", "twilio", "telnyx")
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Cold starts, then warm calls, blocking and async."""
-    starts, turns = (3, 3) if quick else (10, 10)
+    starts, turns = size.of((10, 10), (3, 3), (1, 1))
+    sdks, asynchronous = size.of((SDKS, ASYNC), (SDKS, ASYNC), (("dtmf", "plivo"), ("dtmf",)))
     with processes.peer(sys.executable, "stub.py") as stub:
-        yield from _cold(stub.port, starts)
-        yield from _warm(stub.port, turns, SDKS, "sync", {})
+        yield from _cold(stub.port, starts, sdks)
+        yield from _warm(stub.port, turns, sdks, "sync", {})
         # Passing twilio's aiohttp is a goal still: docs/decisions/0006.
-        yield from _warm(stub.port, turns, ASYNC, "async", {"twilio": None})
+        yield from _warm(stub.port, turns, asynchronous, "async", {"twilio": None})
 
 
 def command(name: str, how: str, port: int) -> list[str]:
@@ -36,15 +38,15 @@ def command(name: str, how: str, port: int) -> list[str]:
     return [python, "-I", str(PEERS / "sdk.py"), name, how, str(port)]
 
 
-def _cold(port: int, starts: int) -> Iterator[Finding]:
-    peaks: dict[str, list[float]] = {name: [] for name in ("bare", *SDKS)}
+def _cold(port: int, starts: int, sdks: tuple[str, ...]) -> Iterator[Finding]:
+    peaks: dict[str, list[float]] = {name: [] for name in ("bare", *sdks)}
     contenders = {name: partial(_start, command(name, "once", port), peaks[name]) for name in peaks}
     rounds(contenders, 1)
     for found in peaks.values():
         found.clear()
     seconds = rounds(contenders, starts)
-    yield from _against_all(seconds, SDKS, "fresh process, one call: time", {}, "{} s")
-    yield from _against_all(peaks, SDKS, "fresh process, one call: memory", {}, "{} MiB")
+    yield from _against_all(seconds, sdks, "fresh process, one call: time", {}, "{} s")
+    yield from _against_all(peaks, sdks, "fresh process, one call: memory", {}, "{} MiB")
     yield ratio(seconds, "dtmf", "bare", name="fresh process: time, against http.client", bound=None, raw="{} s")
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from time import perf_counter
 
 from benchmarks.rounds import Finding, at_most, ratio, rounds
+from benchmarks.size import Size
 from benchmarks.turns import bare_environment
 
 DTMF = "import sys\nfrom dtmf.cli import main\nsys.exit(main())"
@@ -22,11 +23,11 @@ PROGRAMS = {
 }
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Starts, as ratios of a bare one."""
     contenders = {name: partial(_start, arguments) for name, arguments in PROGRAMS.items()}
     rounds(contenders, 2)
-    seconds = rounds(contenders, 10 if quick else 40)
+    seconds = rounds(contenders, size.of(40, 10, 1))
     bounds = {"dtmf --help": at_most(4), "dtmf acount": at_most(4)}
     for name in list(PROGRAMS)[1:]:
         yield ratio(seconds, name, "bare", name=f"{name}, by bare Python", bound=bounds.get(name), raw="{} s")

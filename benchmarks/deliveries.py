@@ -29,6 +29,7 @@ from benchmarks import ROOT, claims, databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.processes import PEERS, Process
 from benchmarks.rounds import Finding, Line, at_least, at_most, ratio, rounds
+from benchmarks.size import Size
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
@@ -39,15 +40,16 @@ DAY_US = 86_400_000_000
 STUCK_S = 30.0
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Both engines."""
-    count, times = (4_000, 2) if quick else (20_000, 5)
+    count, times = size.of((20_000, 5), (4_000, 2), (1_000, 1))
+    unloaded, finished, turns = size.of((3000, 1_000_000, 30), (300, 20_000, 5), (50, 1_000, 1))
     with processes.peer(sys.executable, "sink.py") as sink:
         for opening in (databases.sqlite, databases.postgresql):
             with opening() as engine:
                 yield _queue(engine, sink, count, times)
-                yield from _unloaded(engine, sink, 300 if quick else 3000)
-                yield from claims.measure(engine, 20_000 if quick else 1_000_000, times=5 if quick else 30)
+                yield from _unloaded(engine, sink, unloaded)
+                yield from claims.measure(engine, finished, times=turns)
 
 
 def _queue(engine: Engine, sink: Process, count: int, times: int) -> Line:

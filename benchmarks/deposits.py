@@ -23,6 +23,7 @@ from embit.transaction import Transaction, TransactionInput, TransactionOutput
 from benchmarks import databases, fill
 from benchmarks.databases import Engine
 from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
+from benchmarks.size import Size
 from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
 from dtmf_server.core import money
@@ -94,9 +95,9 @@ def script_of(index: int) -> bytes:
     return b"\x00\x14" + hashes.hash160(index.to_bytes(8, "big"))
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Both engines."""
-    many, times = (50_000, 5) if quick else (MANY, 15)
+    many, times = size.of((MANY, 15), (50_000, 5), (2_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, many, times)
     with databases.postgresql() as server:

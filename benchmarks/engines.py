@@ -9,20 +9,22 @@ from collections.abc import Iterator
 from benchmarks import client, environments, processes
 from benchmarks.processes import PEERS
 from benchmarks.rounds import Finding, ratio
+from benchmarks.size import Size
 from benchmarks.turns import take_turns
 
 ENGINES = ("ours", "httpx2", "httpx2-transport", "pyreqwest", "aiohttp", "streams", "protocol")
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """A line per engine, by http.client, then by twilio."""
     python = str(environments.python_of("engines"))
     with processes.peer(sys.executable, "stub.py") as stub:
         commands = {name: [python, "-I", str(PEERS / "engines.py"), name, str(stub.port)] for name in ENGINES}
-        commands["twilio"] = client.command("twilio", "async", stub.port)
+        if size is not Size.SMALLEST:
+            commands["twilio"] = client.command("twilio", "async", stub.port)
         commands["bare"] = client.command("bare", "sync", stub.port)
-        measured = take_turns(commands, 3 if quick else 10)
-    for name in (*ENGINES, "twilio"):
+        measured = take_turns(commands, size.of(10, 3, 1))
+    for name in [name for name in commands if name != "bare"]:
         yield ratio(measured, name, "bare", name=f"async call over {name}, by http.client", bound=None, raw="{} µs")
-    for name in ENGINES:
+    for name in ENGINES if "twilio" in commands else ():
         yield ratio(measured, name, "twilio", name=f"async call over {name}, by twilio", bound=None, raw="{} µs")

@@ -13,6 +13,7 @@ from dtmf_server import startup
 from dtmf_server.clock import Clock
 from dtmf_server.core import money, token
 from dtmf_server.storage import numbers
+from dtmf_server.storage.minute_costs import UNITS_US
 
 MINUTE_US = 60_000_000
 FIRST_NUMBER = 20_000_000_000
@@ -73,7 +74,7 @@ def initialise(url: str, start_us: int) -> None:
 def populate(url: str, people: Population) -> None:
     """Writes the population into a migrated, empty database."""
     initialise(url, people.start_us)
-    with _bulk(url, ("accounts", "numbers", "rentals", "transfers", "minute_bookings")) as cursor:
+    with _bulk(url, ("accounts", "numbers", "rentals", "transfers", "minute_bookings", "minute_costs")) as cursor:
         for statement in _statements(people):
             cursor.execute(statement)
         step = people.accounts // people.tokens
@@ -98,9 +99,15 @@ def _statements(people: Population) -> Iterator[str]:
     warned = f"CASE WHEN ({minutes}) < 60 THEN 2 WHEN ({minutes}) < 1440 THEN 1 ELSE 0 END"
     yield (
         "INSERT INTO accounts (id, kind, created_at_us, settled_at_us, balance, debt, depletes_at_us,"
-        f" low_balance_warnings) {of_account} SELECT {account}, 'customer', {start}, {start}, {balance}, 0,"
-        f" {start} + (({minutes}) + 1) * {MINUTE_US}, {warned} FROM series"
+        f" low_balance_warnings, live_rentals, cost_per_minute, begun_cost) {of_account} SELECT {account}, 'customer',"
+        f" {start}, {start}, {balance}, 0, {start} + (({minutes}) + 1) * {MINUTE_US}, {warned}, {p.each}, {p.each * cost},"
+        f" {p.each * cost} FROM series"
     )
+    for unit_us in UNITS_US:
+        yield (
+            "INSERT INTO minute_costs (account_id, unit_us, nth, cost)"
+            f" {of_account} SELECT {account}, {unit_us}, {start % MINUTE_US // unit_us}, {p.each * cost} FROM series"
+        )
     number = f"'+' || ({FIRST_NUMBER} + n)"
     owner = f"{money.FIRST_CUSTOMER} + n / {p.each}"
     yield (

@@ -20,6 +20,7 @@ from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.processes import Process
 from benchmarks.rounds import Bound, Finding, Line, at_most
+from benchmarks.size import Size
 
 WAITING = 500
 PACE_S = 0.01  # an SMS every so often: the tail is the service's, not a queue's
@@ -28,9 +29,9 @@ TIMEOUT_S = 50.0
 ALL_OPEN_S = 2.0  # streams are idle by then
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Delays on both engines, memory on SQLite."""
-    sms, fans, streams = (300, 3, 1000) if quick else (1000, 10, 5000)
+    sms, fans, streams = size.of((1000, 10, 5000), (300, 3, 1000), (30, 1, 100))
     with databases.sqlite() as files:
         yield from _delays(files, sms, fans)
         yield _memory(files, streams)
@@ -188,6 +189,6 @@ async def _stream(port: int, n: int) -> asyncio.StreamWriter:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {fill.token_of(n)}\r\n"
     writer.write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
-    answer = await reader.readuntil(b"retry: 1000\n\n")
+    answer = await reader.readuntil(b"retry: 1000\n")
     assert answer.startswith(b"HTTP/1.1 200"), answer
     return writer

@@ -20,6 +20,7 @@ from benchmarks.databases import Engine, path_of
 from benchmarks.load import get
 from benchmarks.processes import Process
 from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
+from benchmarks.size import Size
 from dtmf_server.core import money
 
 PATH = f"/api/v1/number?e164=%2B{fill.FIRST_NUMBER}"
@@ -39,9 +40,9 @@ _BY_SQLITE = (
 )
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Time on SQLite, memory on both engines."""
-    count, times = (20_000, 3) if quick else (100_000, 8)
+    count, times = size.of((100_000, 8), (20_000, 3), (1_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, count, times)
     with databases.postgresql() as server:

@@ -16,6 +16,7 @@ from benchmarks import databases, fill
 from benchmarks.databases import Engine
 from benchmarks.raw_rows import Written, insert_plainly, written_since
 from benchmarks.rounds import Finding, Line, at_least, ratio, rounds
+from benchmarks.size import Size
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
@@ -29,12 +30,12 @@ TEXT = "Your verification code is {:06d}. It is valid for 10 minutes."
 BOUNDS = {("SQLite", 100): 0.20, ("SQLite", 1000): 0.30, ("PostgreSQL", 100): 0.20, ("PostgreSQL", 1000): 0.20}
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Both engines; on SQLite also what a webhook and minutes to be booked add."""
-    count, times = (5_000, 2) if quick else (100_000, 3)
+    count, times = size.of((100_000, 3), (5_000, 2), (1_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, count, times)
-        if not quick:
+        if size is Size.FULL:
             yield from _measure(files, FEWER, times, later_us=30 * fill.MINUTE_US, note=", 30 minutes to book")
             yield from _measure(files, FEWER, times, webhook="https://example.org/", note=", webhook set")
         yield files.about()

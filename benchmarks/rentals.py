@@ -18,22 +18,23 @@ from benchmarks.fill import Population
 from benchmarks.load import get, requests_per_second
 from benchmarks.plans import settle_noting
 from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
+from benchmarks.size import Size
 from dtmf_server.operations import account
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
-DUE = 1000
+DUE_EVERY = 100  # one account in so many is out of money
 READS = 500
 GROWTH_MAX_MIB = 16  # the pages that SQLite's five connections may keep, whatever the size of the file
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Both engines."""
-    accounts = 5_000 if quick else 100_000
+    accounts, times = size.of((100_000, 15), (5_000, 5), (1_000, 1))
     with databases.sqlite() as files:
-        yield from _measure(files, accounts, times=5 if quick else 15)
+        yield from _measure(files, accounts, times)
     with databases.postgresql() as server:
-        yield from _measure(server, accounts, times=5 if quick else 15)
+        yield from _measure(server, accounts, times)
 
 
 def _measure(engine: Engine, accounts: int, times: int) -> Iterator[Finding]:
@@ -41,7 +42,7 @@ def _measure(engine: Engine, accounts: int, times: int) -> Iterator[Finding]:
         time.time_ns() // 1000,
         accounts,
         each=10,
-        soon_every=accounts // DUE,
+        soon_every=DUE_EVERY,
         soon_minutes=359,
         tokens=100,
     )
@@ -110,8 +111,9 @@ def _serving_mib(url: str) -> float:
 
 def _settle(db: Database, people: Population, at: str) -> Iterator[Finding]:
     found = settle_noting(db, now_us=people.start_us + (people.soon_minutes + 1) * fill.MINUTE_US)
-    assert found.due == found.settled == DUE, f"{found.due} due, {found.settled} settled"
-    name = f"settling {DUE:,} accounts, {at}"
+    due = people.accounts // DUE_EVERY
+    assert found.due == found.settled == due, f"{found.due} due, {found.settled} settled"
+    name = f"settling {due:,} accounts, {at}"
     raw = f"{found.rows_written:,} rows written, {found.rows_of_others} of accounts that were not due"
     yield Line(f"{name}: others' rows", found.rows_of_others, at_most(0), raw, unit="written")
     raw = f"{len(found.plans)} statements, plans below"

@@ -14,13 +14,14 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
+from benchmarks.size import Size
 from benchmarks.turns import bare_environment
 from dtmf.testing import sandbox
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """The sandbox, then the plugin."""
-    count = 3 if quick else 8
+    count = size.of(8, 3, 1)
     ready_s, account_s = zip(*(_sandbox() for _ in range(count)), strict=True)
     yield _line("a sandbox is ready", ready_s, bound_s=1.5)
     yield _line("a new account with 1,000,000 satoshis", account_s, bound_s=None)

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from benchmarks import databases, processes
 from benchmarks.rounds import Finding, Line, at_most
+from benchmarks.size import Size
 
 INBOXES = 200
 PATIENCE_S = 20.0
@@ -34,9 +35,9 @@ class Renter:
     e164: str
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Both ways of sharing 200 inboxes, on SQLite."""
-    times = 10 if quick else 40
+    times = size.of(40, 10, 2)
     for count, name, messages in ((1, "one account", times), (INBOXES, "an account each", times * 5)):
         with databases.sqlite() as files, processes.service(files.empty()) as service:
             renters = [_move_in(service.port) for _ in range(count)]

@@ -24,20 +24,19 @@ def main() -> int:
     with DTMF() as dtmf:  # the token from DTMF_TOKEN; the address from DTMF_URL, else http://127.0.0.1:8000
         if sandbox and dtmf.account()["balance"] < 10_000:
             dtmf.sandbox.deposit(dtmf.new_address()["address"], 100_000)
-        e164 = dtmf.start_rental("us-mobile")["e164"]
-        print(e164, flush=True)  # give this to whoever sends the code
-        phone = threading.Thread(target=be_the_phone, args=(dtmf, e164))
-        if sandbox:
-            phone.start()
-        try:
-            print(dtmf.wait_for_code(e164))
-        except TimedOutError as error:
-            print(error, file=sys.stderr)
-            return 1
-        finally:
+        with dtmf.rental("us-mobile") as number:
+            print(number.e164, flush=True)  # give this to whoever sends the code
+            phone = threading.Thread(target=be_the_phone, args=(dtmf, number.e164))
             if sandbox:
-                phone.join()
-            dtmf.end_rental(e164)
+                phone.start()
+            try:
+                print(number.wait_for_code())
+            except TimedOutError as error:
+                print(error, file=sys.stderr)
+                return 1
+            finally:
+                if sandbox:
+                    phone.join()
     return 0
 
 

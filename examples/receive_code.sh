@@ -7,10 +7,13 @@ set -eu
 
 [ "${1:-}" != --sandbox ] || dtmf sandbox deposit 50,000 >&2
 
+number=
+trap '[ -z "$number" ] || dtmf end "$number" --yes >&2' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 rented=$(dtmf rent us-mobile --json) # exit status 5 without money, 6 without a free number: the script ends with it
-number=$(echo "$rented" | sed -n 's/^ *"e164": "\(.*\)",$/\1/p')
-trap 'dtmf end "$number" --yes >&2' EXIT
-trap 'exit 130' INT TERM
+number=$(printf '%s\n' "$rented" | sed -n 's/^ *"e164": "\(.*\)",$/\1/p')
 echo "$number" # give this to whoever sends the code
 
 if [ "${1:-}" = --sandbox ]; then

@@ -37,6 +37,18 @@ STYLES = {"bold": "1", "dim": "2", "green": "32", "red": "31", "cyan": "36"}
 class Unexpected(Exception):
     """A step of the story was not what it should be."""
 
+    def in_one_line(self) -> str:
+        """What was wrong, for a line of its own."""
+        return " ".join(str(self).split())[:200]
+
+
+class Refused(Unexpected):
+    """A line of the story raised. `name`: the exception's."""
+
+    def __init__(self, line: str, error: Exception) -> None:
+        super().__init__(f"{line}\n{type(error).__name__}: {error}")
+        self.name = type(error).__name__
+
 
 def expect(condition: object, otherwise: str) -> None:
     """Raises Unexpected unless the condition holds."""
@@ -51,23 +63,27 @@ class Voice:
         self._events = events
         self._speaking = threading.Lock()
         self._silenced = False
+        self._unfinished = False
         self._colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    def say(self, line: str = "", style: str = "") -> None:
-        """Prints a line at once."""
+    def say(self, line: str = "", style: str = "", *, more: bool = False) -> None:
+        """Prints a line at once, or (`more`) a part of one."""
         with self._speaking:
             if self._silenced and threading.current_thread() is not threading.main_thread():
                 raise SystemExit
             try:
-                print(self.styled(line, style), flush=True)
+                print(self.styled(line, style), end="" if more else "\n", flush=True)
+                self._unfinished = more
             except OSError:  # whoever read this has gone
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self._events.put(("signal", signal.SIGPIPE))
 
     def silence(self) -> None:
-        """Lets only the main thread speak from now on."""
+        """Lets only the main thread speak from now on, on a line of its own."""
         with self._speaking:
             self._silenced = True
+        if self._unfinished:
+            self.say()
 
     def styled(self, text: str, style: str) -> str:
         """The text in a style, as it is where there are no colours."""
@@ -119,15 +135,24 @@ def begin(tell: Callable[[], None], events: Events) -> None:
     threading.Thread(target=play, daemon=True).start()
 
 
-def direct(server: subprocess.Popen[str], voice: Voice, events: Events, *, tell: Callable[[], None], stay: bool) -> int:
+def direct(
+    server: subprocess.Popen[str],
+    voice: Voice,
+    events: Events,
+    *,
+    tell: Callable[[], None],
+    stay: bool,
+    data: str,
+) -> int:
     """Begins the story when the server is up, stops the server when it is over; the status to leave with."""
-    how, value = until_over(voice, events, tell=tell, stay=stay)
+    opening = Opening(voice, data if stay else None)
+    how, value = until_over(opening, voice, events, tell=tell, stay=stay)
     voice.silence()
     if how in ("ended", "ended early"):
         code = value
     else:
         server.terminate()
-        code = until_ended(server, voice, events, signals=1 if how == "signal" else 0)
+        code = until_ended(server, opening, events, signals=1 if how == "signal" else 0)
     code = 128 - code if code < 0 else code
     if how == "ended early":
         if "DTMF_TOKEN" in os.environ:  # else its own last line says why it did not start
@@ -141,22 +166,26 @@ def direct(server: subprocess.Popen[str], voice: Voice, events: Events, *, tell:
     return int(code)
 
 
-def until_over(voice: Voice, events: Events, *, tell: Callable[[], None], stay: bool) -> tuple[str, Any]:
+def until_over(
+    opening: "Opening", voice: Voice, events: Events, *, tell: Callable[[], None], stay: bool
+) -> tuple[str, Any]:
     """How it is over: 'told', 'broken', 'signal', 'ended' (the server, while it stayed up) or 'ended early'."""
     told = False
     while True:
         kind, value = events.get()
         if kind == "line":
-            if show_line(voice, value):
+            if opening.show(value):
                 begin(tell, events)
-        elif kind == "told" and stay:
+        elif kind in ("told", "broken") and stay:
             told = True
+            if kind == "broken":  # the sandbox is of use all the same
+                voice.say(f"\nThe story was not played to its end: {' '.join(value.split())[:300]}", "red")
             say_goodbye(voice)
         else:
             return ("ended early" if kind == "ended" and not told else kind), value
 
 
-def until_ended(server: subprocess.Popen[str], voice: Voice, events: Events, *, signals: int) -> Any:
+def until_ended(server: subprocess.Popen[str], opening: "Opening", events: Events, *, signals: int) -> Any:
     """The status of the server, which was asked to stop; a second signal kills it, and so does too long a wait."""
     while True:
         try:
@@ -166,33 +195,52 @@ def until_ended(server: subprocess.Popen[str], voice: Voice, events: Events, *, 
         if kind == "ended":
             return value
         if kind == "line":
-            show_line(voice, value)
+            opening.show(value)
         elif kind == "signal":
             signals += 1
             if signals > 1:
                 server.kill()
 
 
-def show_line(voice: Voice, line: str) -> bool:
-    """Shows what the server says; True once its address and token are known, which go into the environment."""
-    name, separator, value = line.strip().removeprefix("export ").partition("=")
-    if separator and name in ("DTMF_URL", "DTMF_TOKEN"):
-        os.environ[name] = value
-        return name == "DTMF_TOKEN"
-    kind, _, rest = line.strip().partition("  ")
-    if kind == "Sign in":
-        os.environ["STORY_SIGN_IN"] = rest.strip()
-    elif kind not in ("API docs", "Website"):  # shown at the end
-        voice.say(line, "dim")
-    return False
+class Opening:
+    """The server's first lines. Where it stays up (on `data`) they come in the order in which they are of use: the
+    link that signs in first."""
+
+    def __init__(self, voice: Voice, data: str | None) -> None:
+        self._voice = voice
+        self._data = data
+        self._sign_in = ""
+        self._other: list[str] = []
+
+    def show(self, line: str) -> bool:
+        """Shows what the server says; True once its address and token are known, which go into the environment."""
+        name, separator, value = line.strip().removeprefix("export ").partition("=")
+        if separator and name in ("DTMF_URL", "DTMF_TOKEN"):
+            os.environ[name] = value
+            if name == "DTMF_TOKEN" and self._data is not None:
+                self._show_all(self._data)
+            return name == "DTMF_TOKEN"
+        kind, _, rest = line.strip().partition("  ")
+        if kind == "Sign in":
+            self._sign_in = rest.strip()
+        elif kind not in ("API docs", "Website"):
+            if self._data is None or "DTMF_TOKEN" in os.environ:
+                self._voice.say(line, "dim")
+            else:
+                self._other.append(line)
+        return False
+
+    def _show_all(self, data: str) -> None:
+        self._voice.say(f"  Sign in    {self._sign_in}", "bold")
+        for line in self._other:
+            if not line.startswith("DTMF sandbox on "):
+                self._voice.say(f"             {line}")
+        url = os.environ["DTMF_URL"]
+        self._voice.say(f"  Sandbox    {data} on {url}, API reference at {url}/docs")
 
 
 def say_goodbye(voice: Voice) -> None:
     """Says how to go on from here."""
-    url = os.environ["DTMF_URL"]
-    voice.say("\nThat was the whole story. The sandbox stays up; in another terminal, go on where it ended:\n", "bold")
-    voice.say(f"  export DTMF_URL={url}")
+    voice.say("\nThe sandbox stays up until Ctrl-C; `make demo` shows every call of the story. In another terminal:\n")
+    voice.say(f"  export DTMF_URL={os.environ['DTMF_URL']}")
     voice.say(f"  export DTMF_TOKEN={os.environ['DTMF_TOKEN']}")
-    voice.say("\nOr in your browser:\n", "bold")
-    voice.say(f"  Dashboard  {url}/messages\n  Sign in    {os.environ.get('STORY_SIGN_IN', url + '/sign-in')}")
-    voice.say(f"\n  API docs   {url}/docs\n  Stop       Ctrl-C", "dim")

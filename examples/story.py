@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Plays the whole story of DTMF once, through the real client over HTTP. `make run` and `make demo` start it.
 
-    python examples/story.py --stay [options of `dtmf-server run`]   on ./data, and stays up until Ctrl-C
-    python examples/story.py                                         on a temporary folder, and exits
+    python examples/story.py --stay [options of `dtmf-server run`]   on ./data, in ten lines, and stays up until Ctrl-C
+    python examples/story.py                                         on a temporary folder, every call shown, and exits
 
-Every line after `>>>` is printed, then run as printed.
+Every line after `>>>` is printed, then run as printed. With --stay it is played on a sandbox that somebody has used:
+it pays what it needs itself, takes any group that has a free number, leaves the clock alone, and what it can't do there
+it says, and leaves out.
 
-Exit status: 0 all went well, 1 a step was not what it should be, with --stay the server's.
+Exit status: 0 all went well, 1 a step was not what it should be; with --stay the server's.
 """
 
 import sys
@@ -17,13 +19,12 @@ try:
     import queue
     import signal
     import tempfile
-    import threading
     from random import randrange
     from time import monotonic, sleep
     from typing import Any
 
     from by_webhook import receive_by_webhook
-    from stage import Events, Unexpected, Voice, direct, expect, shown, start_server
+    from stage import Events, Refused, Unexpected, Voice, direct, expect, shown, start_server
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main() takes it over, Ctrl-C just ends this
 except KeyboardInterrupt:  # while modules load
@@ -31,50 +32,49 @@ except KeyboardInterrupt:  # while modules load
 
 PHONE = "+13105550123"  # somebody's phone elsewhere; 555-01xx numbers belong to nobody
 PATIENCE_S = 20.0
-LEASE_S = 60  # of a delivery under way (workers/outbox.py)
+DEPOSITS_MAX = 20
+BUDGET = 100_000  # satoshis: what the story deposits if that is enough
 
 
 class Story:
-    """A client, and what the story has seen of its account so far."""
+    """A client, and what the story has seen of its account so far. `brief`: it shows none of its calls."""
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: Voice, *, brief: bool = False) -> None:
         from dtmf import DTMF  # noqa: PLC0415 - not before the first line is on the screen
         from dtmf.webhook import verify  # noqa: PLC0415 - the same
 
         self._voice = voice
+        self.brief = brief
         self.tell("A client. DTMF_URL and DTMF_TOKEN say where the service is, and who asks.")
         for line in ("from dtmf import DTMF", "from dtmf.webhook import verify", "dtmf = DTMF()"):
             self.type(line)
-        self._dtmf = DTMF()
-        self._names: dict[str, Any] = {"dtmf": self._dtmf, "verify": verify}
-        self._wait_for_leftovers(DTMF(timeout=2 * LEASE_S))
-        self._last_id = max((entry["id"] for entry in self._dtmf.transactions()), default=0)
-        self.balance = self._dtmf.account()["balance"]
-
-    def _wait_for_leftovers(self, patient: Any) -> None:
-        """Waits for deliveries that a killed run had under way: their lease has to run out first."""
-        words = f"Waiting for what an earlier run left under way, at most {LEASE_S} s …"
-        soon = threading.Timer(1, self._voice.say, (words, "dim"))
-        soon.daemon = True
-        soon.start()
-        with patient:
-            patient.sandbox.advance(0)
-        soon.cancel()
+        self.dtmf = DTMF()
+        self._names: dict[str, Any] = {"dtmf": self.dtmf, "verify": verify}
+        self.e164 = ""
+        self.number: Any = {}
+        self._last_id = 0
+        for entry in self.dtmf.transactions():
+            self._last_id = entry["id"]
+        self.balance = self.dtmf.account()["balance"]
 
     def tell(self, text: str) -> None:
         """Says what comes next."""
-        self._voice.say()
-        self._voice.say(text, "bold")
+        self._say()
+        self._say(text, "bold")
+
+    def _say(self, line: str = "", style: str = "") -> None:
+        if not self.brief:
+            self._voice.say(line, style)
 
     def type(self, line: str) -> None:
         """Prints a line as one would type it."""
-        self._voice.say(self._voice.styled(">>> ", "dim") + self._voice.styled(line, "cyan"))
+        self._say(self._voice.styled(">>> ", "dim") + self._voice.styled(line, "cyan"))
 
     def play(self, line: str) -> Any:
         """Prints a line of Python, runs it, and prints its result and the satoshis it moved."""
         self.type(line)
         result = self._run(line)
-        self._voice.say(shown(result))
+        self._say(shown(result))
         self.account_for()
         return result
 
@@ -92,90 +92,155 @@ class Story:
         try:
             return eval(line, self._names)
         except Exception as error:
-            raise Unexpected(f"{line}\n{type(error).__name__}: {error}") from error
+            raise Refused(line, error) from error
 
     def account_for(self) -> None:
         """Prints the satoshis that have moved since the last time, and why."""
-        for entry in self._dtmf.transactions(after=self._last_id):
+        for entry in self.dtmf.transactions(after=self._last_id):
             sign, style = ("+", "green") if entry["amount"] > 0 else ("\N{MINUS SIGN}", "red")
             reason = entry["reference"] if len(entry["reference"]) < 20 else entry["reference"][:16] + "…"
             moved = self._voice.styled(f"{sign} {abs(entry['amount']):,} sats".rjust(15), style)
-            self._voice.say(f"{moved}  {entry['kind']:<16}  {reason:<17}  balance {entry['balance']:,}")
+            self._say(f"{moved}  {entry['kind']:<16}  {reason:<17}  balance {entry['balance']:,}")
             self._last_id, self.balance = entry["id"], entry["balance"]
 
     def wait_for_sent(self, text: str) -> None:
         """Waits until another phone has this text: forwarding happens a moment after the SMS is stored."""
         until_s = monotonic() + PATIENCE_S
-        while all(sms["content"] != text for sms in self._dtmf.sandbox.sent()):
+        while all(sms["content"] != text for sms in self.dtmf.sandbox.sent()):
             expect(monotonic() < until_s, f"{text!r} was not sent within {PATIENCE_S:.0f} s")
             sleep(0.02)
         self.account_for()
 
     def hear(self, text: str) -> None:
         """Prints something that came from outside."""
-        self._voice.say(self._voice.styled("  ← ", "dim") + text)
+        self._say(self._voice.styled("  ← ", "dim") + text)
 
 
 def tell_all(story: Story) -> None:
-    """Deposit, rent, receive, webhook, forward, send, time, end."""
+    """Every chapter, each call shown; raises Unexpected where a step is not what it should be."""
+    for chapter in (pay, rent, receive, receive_by_webhook, forward, send, let_time_pass, end):
+        chapter(story)
+
+
+def tell_in_brief(story: Story, voice: Voice) -> None:
+    """The chapters but the clock's, in a line that grows; a line more for each that this sandbox does not let it play."""
+    chapters = {"deposit": pay, "rent": rent, "receive": receive, "webhook": receive_by_webhook}
+    chapters |= {"forward": forward, "send": send, "end": end}
+    began_s, left_out = monotonic(), []
+    voice.say("  Story      ", more=True)
+    for name, chapter in chapters.items():
+        if chapter not in (pay, rent) and not story.e164:
+            continue
+        try:
+            chapter(story)
+        except Unexpected as error:
+            left_out.append(f"             left out: {name}, {error.in_one_line()}")
+        else:
+            voice.say(f"{name}, ", "dim", more=True)
+    voice.say(f"played in {monotonic() - began_s:.1f} s; the balance is {story.dtmf.account()['balance']:,} sats")
+    for line in left_out:
+        voice.say(line)
+
+
+def pay(story: Story) -> None:
+    """Coins, as many as the story needs after what the account owes."""
     story.tell("Money first: an address of your own, and coins that only the sandbox can make.")
-    address = story.play("dtmf.new_address()")["address"]
-    deposit = story.play(f"dtmf.sandbox.deposit({address!r}, 100_000)")
-    expect(deposit["status"] == "credited", "the deposit was not credited")
+    addresses = story.dtmf.addresses()
+    address = story.play("dtmf.addresses()[-1]" if addresses else "dtmf.new_address()")["address"]
+    budget = _budget(story)
+    amount = max(BUDGET, budget - story.balance)
+    for _ in range(DEPOSITS_MAX):
+        deposit = story.play(f"dtmf.sandbox.deposit({address!r}, {amount:_})")
+        expect(deposit["status"] == "credited", "the deposit was not credited")
+        amount = 2 * amount
+        if story.dtmf.account()["balance"] >= budget:  # else the account owed something, which was paid first
+            return
 
+
+def _groups(story: Story) -> list[Any]:
+    """The groups that receive SMS: us-mobile, then the cheapest first."""
+    groups = [group for kind in ("mobile", "local") for group in story.dtmf.groups(kind) if group["sms_support"]]
+    return sorted(groups, key=lambda group: (group["id"] != "us-mobile", group["setup_cost"], group["id"]))
+
+
+def _budget(story: Story) -> int:
+    """What the story may cost in the first group it tries: two hours, its SMS, and as much again."""
+    if not (groups := _groups(story)):
+        return BUDGET
+    group = groups[0]
+    rental: int = group["setup_cost"] + 120 * group["rental_cost_per_minute"] + 4 * group["cost_per_inbound_message"]
+    return max(BUDGET, 2 * rental)
+
+
+def rent(story: Story) -> None:
+    """A number of the first group that has a free one."""
     story.tell("What can be rented.")
-    groups = story.play("dtmf.groups('mobile')")
-    expect(any(group["id"] == "us-mobile" for group in groups), "there is no group us-mobile")
-
+    groups = _groups(story)
+    story.play("dtmf.groups('mobile')")
+    expect(groups, "no group of the catalog receives SMS")
     story.tell("Rent a number: set-up and the first minute are paid at once, each further minute as it starts.")
-    number = story.play("dtmf.start_rental('us-mobile')")
-    e164 = number["e164"]
-    expect(number["messages"] == [], f"{e164} came with somebody's messages")
+    for group in groups:
+        try:
+            story.number = story.play(f"dtmf.start_rental({group['id']!r})")
+            break
+        except Refused as refused:
+            if refused.name not in ("NoNumbersAvailableError", "InsufficientFundsError"):
+                raise
+    expect(story.number, "every number is rented or resting, or costs more than the account has")
+    story.e164 = story.number["e164"]
+    expect(story.number["messages"] == [], f"{story.e164} came with somebody's messages")
 
+
+def receive(story: Story) -> None:
+    """An SMS is stored, and read."""
+    e164 = story.e164
     story.tell("Somebody sends an SMS to it. It is stored before it is acknowledged.")
     message = story.play(f"dtmf.sandbox.receive({e164!r}, '+1234', 'Your code is 428613')")
-    expect(message["cost"] == number["cost_per_inbound_message"], "the SMS did not cost what the group says")
-    story.play("dtmf.numbers()")
+    expect(message["cost"] == story.number["cost_per_inbound_message"], "the SMS did not cost what the group says")
+    if not story.brief:
+        story.play("dtmf.numbers()")
     texts = [message["content"] for message in story.play(f"dtmf.number({e164!r})['messages']")]
     expect(texts == ["Your code is 428613"], f"the number has these messages: {texts}")
 
-    receive_by_webhook(story, e164)
-    forward_and_send(story, e164)
-    let_time_pass(story, e164, cost_per_minute=number["cost_per_minute"])
 
-
-def forward_and_send(story: Story, e164: str) -> None:
-    """An SMS goes on to another phone, and one is sent."""
+def forward(story: Story) -> None:
+    """An SMS goes on to another phone."""
+    e164 = story.e164
     story.tell("Or forwarded to another phone; what is sent is charged per segment.")
     story.play(f"dtmf.set_sms_action({e164!r}, 'forward', {PHONE!r})")
     code = randrange(100_000, 1_000_000)  # another one each time: what a second run waits for is its own
     story.play(f"dtmf.sandbox.receive({e164!r}, '+1234', 'Your code is {code}')")
     text = f"From +1234: Your code is {code}"
     story.wait_for_sent(text)
-    forwarded = story.play("dtmf.sandbox.sent()[-1]  # what other phones received")
-    expect(forwarded == {"from": e164, "to": PHONE, "content": text}, "that is not the forwarded SMS")
+    forwarded = story.play(f"[sms for sms in dtmf.sandbox.sent() if '{code}' in sms['content']]  # on other phones")
+    expect(forwarded == [{"from": e164, "to": PHONE, "content": text}], "that is not the forwarded SMS")
 
+
+def send(story: Story) -> None:
+    """An SMS is sent."""
     story.tell("Answer from the rented number.")
-    story.play(f"dtmf.set_sms_action({e164!r}, None, None)")
-    message = story.play(f"dtmf.send_message({e164!r}, {PHONE!r}, 'It works')")
+    story.play(f"dtmf.set_sms_action({story.e164!r}, None, None)")
+    message = story.play(f"dtmf.send_message({story.e164!r}, {PHONE!r}, 'It works')")
     expect(message["inbound"] is False and message["cost"] > 0, "the sent message is not one")
 
 
-def let_time_pass(story: Story, e164: str, *, cost_per_minute: int) -> None:
-    """An hour goes by, the rental ends, and the books agree with the balance."""
+def let_time_pass(story: Story) -> None:
+    """An hour goes by."""
     story.tell("Time passes. A minute is in the balance as it starts, and in the books with the next booking.")
     before = story.play("dtmf.usage()")["balance"]
     story.play("dtmf.sandbox.advance(3600)")
     after = story.play("dtmf.account()")["balance"]
-    expect(before - after >= 60 * cost_per_minute, f"an hour cost {before - after} sats")
+    expect(before - after >= 60 * story.number["cost_per_minute"], f"an hour cost {before - after} sats")
 
+
+def end(story: Story) -> None:
+    """The rental ends, and the books agree with the balance."""
     story.tell("Give the number back.")
-    expect(story.play(f"dtmf.end_rental({e164!r})") is True, "the rental did not end")
+    expect(story.play(f"dtmf.end_rental({story.e164!r})") is True, "the rental did not end")
     others = story.play("dtmf.numbers()")
-    expect(all(number["e164"] != e164 for number in others), f"{e164} is still rented")
+    expect(all(number["e164"] != story.e164 for number in others), f"{story.e164} is still rented")
     balance = story.play("dtmf.account()")["balance"]
-    booked_right = balance == story.balance if not others else balance <= story.balance
-    expect(booked_right, f"the balance is {balance}, and {story.balance} by the books")
+    expect(others or balance == story.balance, f"the balance is {balance}, and {story.balance} by the books")
 
 
 def main() -> int:
@@ -198,10 +263,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dtmf-", ignore_cleanup_errors=True) as temporary:
         data = chosen.data or ("data" if chosen.stay else temporary)
         shown_data = f"./{data}" if data == "data" else data
-        voice.say(f"Starting a DTMF sandbox in {shown_data} …")
+        if not chosen.stay:
+            voice.say(f"Starting a DTMF sandbox in {shown_data} …")
         port = ["--port", chosen.port] if chosen.port else [] if chosen.stay else ["--port", "0"]
         server = start_server(["--data", data, *port, *options], events)
-        return direct(server, voice, events, tell=lambda: tell_all(Story(voice)), stay=chosen.stay)
+
+        def tell() -> None:
+            if chosen.stay:
+                tell_in_brief(Story(voice, brief=True), voice)
+            else:
+                tell_all(Story(voice))
+
+        return direct(server, voice, events, tell=tell, stay=chosen.stay, data=shown_data)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from benchmarks.gateways import dtmf, jasmin, kannel, smsc
 from benchmarks.gateways.places import Pids, processor_s
 from benchmarks.gateways.smsc import Delivered, Smsc
 from benchmarks.rounds import Bound, Finding, Line, Measured, at_least, at_most, ratio, rounds
+from benchmarks.size import Size
 
 NUMBERS = 1000
 PER_SECOND = 100
@@ -41,11 +42,11 @@ class Taken:
     processor_us: float
 
 
-def run(*, quick: bool) -> Iterator[Finding]:
+def run(size: Size) -> Iterator[Finding]:
     """Saturated, then 100 a second."""
     counts = {"ours": 10_000, "Jasmin": 2_000, "Kannel": 10_000}
-    counts = {name: count // 5 if quick else count for name, count in counts.items()}
-    times = 2 if quick else 5
+    counts = {name: count // size.of(1, 5, 100) for name, count in counts.items()}
+    times = size.of(5, 2, 1)
     with ExitStack() as stack:
         carrier = stack.enter_context(smsc.running())
         service = stack.enter_context(dtmf.running(carrier, numbers=NUMBERS))
@@ -65,7 +66,7 @@ def run(*, quick: bool) -> Iterator[Finding]:
         kept = [webhook for each in taken["ours"] for webhook in each.delivered.kept]
         service.check(kept, count=NUMBERS + times * counts["ours"])
         yield from _throughput(measured, taken)
-        yield from _unloaded(carrier, seconds=5 if quick else 30)
+        yield from _unloaded(carrier, seconds=size.of(30, 5, 1))
 
 
 def _saturate(carrier: Smsc, system_id: str, pids: Pids, count: int, taken: list[Taken]) -> float:

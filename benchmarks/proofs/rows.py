@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.proofs import needs
 from benchmarks.proofs.bad_receivers import bad_receivers
 from benchmarks.proofs.disk import full_disk
+from benchmarks.proofs.large import large_account
 from benchmarks.proofs.power import power_cuts
 from benchmarks.proofs.row import Row, Together
 from benchmarks.proofs.tested import Printed, Program, Tests
@@ -236,6 +237,37 @@ INSIDE = Program(
     small={"DTMF_WEBHOOKS_REBINDS": "100"},
     needs=needs.network_namespaces,
 )
+STRANGERS = Tests(
+    ["tests/whole/test_strangers.py", "tests/api/test_slow.py"],
+    full={"DTMF_TEST_STRANGERS": "20000", "DTMF_TEST_SLOW": "1000"},
+    printed=[
+        Printed("connections", r"(\d+) connections of strangers", None),
+        Printed("slow connections", r"(\d+) slow connections", None),
+        Printed("log lines", r"strangers: (\d+) log lines", None),
+        Printed("log lines beyond 60 a minute", r"(\d+) log lines beyond"),
+        Printed("tracebacks", r"(\d+) tracebacks"),
+        Printed("errors of healthy clients", r"(\d+) errors of \d+ healthy"),
+    ],
+)
+
+LARGE = Together(
+    (
+        Tests(["tests/money/test_large_accounts.py", "-k", "sqlite"], failed="wrong, or held up", on="sqlite"),
+        Tests(["tests/money/test_large_accounts.py", "-k", "postgresql"], failed="wrong, or held up", on="postgresql"),
+    )
+)
+PAID = Tests(
+    ["tests/smpp/test_paid.py"],
+    full={"DTMF_SMPP_SUBMITS": "1000", "DTMF_SMPP_LATE_S": "120", "DTMF_SMPP_KILLS": "125"},
+    small={"DTMF_SMPP_SUBMITS": "24"},
+    printed=[
+        Printed("SMS disturbed", r"(\d+) SMS disturbed", None),
+        Printed("SMS at the carrier when the process was killed", r"killed \w+ with (\d+) SMS", None),
+        Printed("taken and not paid", r"(\d+) taken and not paid"),
+        Printed("refused and not refunded", r"(\d+) refused and not refunded"),
+        Printed("sent twice", r"(\d+) sent twice"),
+    ],
+)
 
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nobody is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
@@ -244,7 +276,7 @@ ROWS = [
     Row(
         4,
         "The money is right",
-        "10⁶ steps of a state machine against a per-minute oracle; 30 seeded mutants",
+        "10⁶ steps of a state machine against a per-minute oracle; 34 seeded mutants",
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),
@@ -299,10 +331,29 @@ ROWS = [
         (COMMANDS,),
     ),
     Row(
+        23,
+        "Nothing sent is free, nothing refused is paid",
+        "1,000 SMS on each engine, disturbed at each step while the carrier holds them, answered up to 120 s late;"
+        " 125 × kill -9 with 8 SMS at the carrier",
+        (PAID,),
+    ),
+    Row(
         24,
         "A code is never a fragment or a word",
         "every text of the table; each cut at every place in its code",
         (CODES,),
+    ),
+    Row(
+        31,
+        "One large account slows down nobody else",
+        "10,000 live rentals on one account: each operation by the same with one; run-outs and deletion in portions",
+        (large_account, LARGE),
+    ),
+    Row(
+        34,
+        "Anonymous abuse stays cheap for the operator",
+        "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them",
+        (STRANGERS,),
     ),
 ]
 BY_NUMBER = {row.number: row for row in ROWS}

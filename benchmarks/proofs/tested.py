@@ -60,13 +60,17 @@ class Tests:
         if code is None:
             return Outcome([], f"not at its end after {bound_s / 60:.0f} minutes", output[-OUTPUT_KEPT:])
         counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", output)}
-        wrong = counts.get("failed", 0) + counts.get("error", 0)
+        failed = counts.get("failed", 0) + counts.get("error", 0)
+        trouble = "" if code in (0, 1) else f"pytest ended with {code}"
+        return self.outcome(output, passed=counts.get("passed", 0), failed=failed, trouble=trouble)
+
+    def outcome(self, output: str, *, passed: int, failed: int, trouble: str = "") -> Outcome:
+        """The figures of a run that printed this."""
         figures = [figure.read(output) for figure in self.printed]
-        figures += [Figure("tests", counts.get("passed", 0) + wrong), Figure(self.failed, wrong, wrong == 0)]
+        figures += [Figure("tests", passed + failed), Figure(self.failed, failed, failed == 0)]
         if self.on:
             figures[0] = replace(figures[0], what=f"on {self.on}: {figures[0].what}")
-        trouble = "" if code in (0, 1) else f"pytest ended with {code}"
-        return Outcome(figures, trouble, output[-OUTPUT_KEPT:] if code else "")
+        return Outcome(figures, trouble, output[-OUTPUT_KEPT:] if failed or trouble else "")
 
 
 @dataclass(frozen=True, slots=True)

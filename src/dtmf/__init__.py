@@ -15,6 +15,7 @@ from .aio import AsyncDTMF
 from .client import DTMF
 from .errors import (
     AuthenticationError,
+    ConfigurationError,
     ConnectionFailedError,
     DTMFError,
     InsufficientFundsError,
@@ -31,6 +32,7 @@ __all__ = [
     "DTMF",
     "AsyncDTMF",
     "AuthenticationError",
+    "ConfigurationError",
     "ConnectionFailedError",
     "DTMFError",
     "InsufficientFundsError",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from .calls import Answer, Call
+    from .rental_async import AsyncRental
     from .transport import AsyncTransport
     from .types import (
         Account,
@@ -75,6 +76,19 @@ class AsyncDTMF(Configured):
     async def start_rental(self, group_id: str) -> Number:
         """The number newly rented from the group with this id, which groups() tells."""
         return await self._perform(calls.start_rental(group_id))
+
+    def rental(self, group_id: str) -> AsyncRental:
+        """A number for the length of an `async with` block, whose rental ends however the block ends, cancellation
+        included:
+
+        >>> async with dtmf.rental("us-mobile") as number:
+        ...     number["e164"], await number.wait_for_code()
+
+        Raises ValueError for a malformed group_id; entering the block raises what start_rental() raises, and leaving it
+        what end_rental() raises, except NotFoundError: a rental that has already ended is fine."""
+        from .rental_async import AsyncRental  # noqa: PLC0415  # only those who use it pay for it
+
+        return AsyncRental(self, group_id)
 
     async def end_rental(self, e164: str) -> bool:
         """True, once the rental of the number has ended."""
@@ -142,7 +156,7 @@ class AsyncDTMF(Configured):
 
     def deliveries(
         self,
-        state: Literal["waiting", "delivered", "parked"] | None = None,
+        state: Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None = None,
         *,
         e164: str | None = None,
         since: datetime | None = None,
@@ -154,7 +168,8 @@ class AsyncDTMF(Configured):
         return self._pages(lambda cursor: calls.deliveries(state, e164, since, cursor), first, after)
 
     async def retry_delivery(self, delivery_id: int) -> Delivery:
-        """The delivery, queued again whatever became of it."""
+        """The delivery, queued again, even if it was delivered. Raises DTMFError with code 'may_be_taken' if a carrier may
+        have the SMS and has not said so."""
         return await self._perform(calls.retry_delivery(delivery_id))
 
     async def retry_deliveries(self, since: datetime) -> int:
@@ -198,10 +213,10 @@ class AsyncDTMF(Configured):
     async def __aexit__(self, *_reason: object) -> None:
         await self.close()
 
-    async def _perform(self, call: Call[Answer]) -> Answer:
+    async def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
         from .exchange import perform_async  # noqa: PLC0415  # the network code is loaded when it is first needed
 
-        return await perform_async(call, self._settings, self._engine())
+        return await perform_async(call, settings or self._settings, self._engine(), key=key)
 
     async def _wait(self, wait: Wait[Answer]) -> Answer:
         from . import exchange  # noqa: PLC0415  # as above

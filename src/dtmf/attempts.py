@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .e164 import quote
 from .errors import (
+    AuthenticationError,
     ConnectionFailedError,
     DTMFError,
     ServerError,
@@ -33,20 +34,21 @@ if TYPE_CHECKING:
 
 _FIRST_SPAN_S = 0.5
 _LONGEST_SPAN_S = 8.0
-_LASTING = {"daily_limit_reached", "deposits_unavailable"}
+_LASTING = {"daily_limit_reached", "deposits_unavailable", "too_many_unused_addresses"}
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Attempts:
     """One call on its way, from its first request to its answer or its error."""
 
-    __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_settings")
+    __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_sent", "_settings")
 
     def __init__(self, operation: Operation, settings: Settings, *, key: str, now_s: float) -> None:
         self._operation = operation
         self._settings = settings
         self._deadline_s = now_s + settings.timeout_s
         self._made = 0
+        self._sent = False  # whether one of the requests may have reached the service
         self._headers = {
             "Authorization": f"Bearer {settings.token}",
             "Accept": "application/json",
@@ -71,16 +73,18 @@ class Attempts:
     def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, chance: float) -> float:
         """Seconds to wait before the next attempt after a reply that is not a success.
         Raises the error it means when another is pointless or there is no time for one."""
+        self._sent = True
         retry_after_s = _retry_after_s(reply, wall_s)
         error = self._refusal(reply, retry_after_s=retry_after_s)
         if (reply.status not in {408, 429} and reply.status < 500) or error.code in _LASTING:
             raise error
         return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
 
-    def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float) -> float:
-        """Seconds to wait before the next attempt after no reply came.
+    def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float, via: str = "") -> float:
+        """Seconds to wait before the next attempt after no reply came; `via` is the route it would have taken.
         Raises the error it means when another is pointless or there is no time for one."""
-        error = self._translated(failure)
+        error = self._translated(failure, via)
+        self._sent = error.sent = self._sent or error.sent
         if not isinstance(error, ConnectionFailedError | TimedOutError):
             raise error
         if isinstance(error, ConnectionFailedError) and error.permanent:
@@ -103,7 +107,7 @@ class Attempts:
         """The error of a success whose body is not what was promised."""
         return ServerError(
             f"{self._settings.base_url} answered with something else than promised ({reason});"
-            " is this address the service's?",
+            " is this address the service's? base_url= or the environment variable DTMF_URL sets it",
             status=reply.status,
             request_id=reply.headers.get("x-request-id"),
         )
@@ -134,27 +138,31 @@ class Attempts:
                 " are not followed, because the token would go along: correct base_url= or DTMF_URL",
                 status=reply.status,
             )
-        return from_problem(
+        error = from_problem(
             _problem(reply.body),
             status=reply.status,
             request_id=reply.headers.get("x-request-id"),
             retry_after_s=retry_after_s,
             token=self._settings.token,
         )
+        if isinstance(error, AuthenticationError) and self._settings.token_from:
+            error.args = (f"{error} (the token is the one of the environment variable {self._settings.token_from})",)
+        return error
 
-    def _translated(self, failure: Exception) -> DTMFError:
+    def _translated(self, failure: Exception, via: str) -> DTMFError:
         if isinstance(failure, TimeoutError):
-            error: DTMFError = self._timed_out()
+            error: DTMFError = self._timed_out(via)
         elif isinstance(failure, DTMFError):
             return failure
         else:
-            error = connection_failed(self._settings.base_url, failure)
+            error = connection_failed(self._settings.base_url, failure, via=via)
         error.__cause__ = failure
         return error
 
-    def _timed_out(self) -> TimedOutError:
+    def _timed_out(self, via: str = "") -> TimedOutError:
+        route = f" {via}" if via else ""
         return TimedOutError(
-            f"no answer from {self._settings.base_url} within {self._settings.timeout_s:g} s"
+            f"no answer from {self._settings.base_url}{route} within {self._settings.timeout_s:g} s"
             " (timeout= sets how long a call may take)"
         )
 
@@ -179,5 +187,5 @@ def _retry_after_s(reply: Reply, wall_s: float) -> float | None:
         return float(text[:12])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - wall_s)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # the last two for a date that this system cannot count
         return None

@@ -17,7 +17,7 @@ _ADDRESS_LENGTH = 128
 _CONTENT_LENGTH = 1_600
 _URL_LENGTH = 2_048
 _GROUP_TYPES = ("mobile", "local")
-_DELIVERY_STATES = ("waiting", "delivered", "parked")
+_DELIVERY_STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 _IS_COROUTINE = 0x80 | 0x200  # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`
 _NOT_IN_A_HOST = frozenset("%<>^|\"'`{}[]()*,;!$&+=~")
 
@@ -107,10 +107,12 @@ def predicate(value: object) -> Callable[[Any], Any]:
 
 
 def delivery_state(value: object) -> str:
-    """'waiting', 'delivered' or 'parked'."""
+    """'waiting', 'delivered', 'parked', 'in_doubt' or 'unknown'."""
     if isinstance(value, str) and value in _DELIVERY_STATES:
         return str.__str__(value)
-    raise ValueError(f"state must be 'waiting', 'delivered', 'parked' or None, not {quote(value)}")
+    raise ValueError(
+        f"state must be 'waiting', 'delivered', 'parked', 'in_doubt', 'unknown' or None, not {quote(value)}"
+    )
 
 
 def moment(name: str, value: object) -> str:
@@ -165,12 +167,23 @@ def _is_http_url(text: str) -> bool:
     if "[" in parts.netloc:  # an IPv6 address, which urlsplit() has checked, and a port, nothing around them
         before, after = parts.netloc.split("[")[0], parts.netloc.split("]")[-1]
         return before == "" and after[:1] in {"", ":"} and "%" not in parts.netloc
-    return _is_host(parts.hostname or "")
+    return is_host(parts.hostname or "")
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Whether the resolver can look this name up: no label is empty or longer than 63 characters (RFC 1035 §2.3.4)."""
     labels = host.removesuffix(".").split(".")
-    return all(labels) and len(host) <= 253 and not _NOT_IN_A_HOST.intersection(host)
+    return all(0 < len(label) <= 63 for label in labels) and len(host) <= 253 and not _NOT_IN_A_HOST.intersection(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine itself."""
+    from ipaddress import ip_address  # noqa: PLC0415  # `import dtmf` does not need it
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _has_control(text: str) -> bool:

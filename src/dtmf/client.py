@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from .calls import Answer, Call
+    from .rental import Rental
     from .transport import Transport
     from .types import (
         Account,
@@ -83,6 +84,18 @@ class DTMF(Configured):
         """The number newly rented from the group with this id, which groups() tells."""
         return self._perform(calls.start_rental(group_id))
 
+    def rental(self, group_id: str) -> Rental:
+        """A number for the length of a `with` block, whose rental ends however the block ends:
+
+        >>> with dtmf.rental("us-mobile") as number:
+        ...     number["e164"], number.wait_for_code()
+
+        Raises ValueError for a malformed group_id; entering the block raises what start_rental() raises, and leaving it
+        what end_rental() raises, except NotFoundError: a rental that has already ended is fine."""
+        from .rental import Rental  # noqa: PLC0415  # only those who use it pay for it
+
+        return Rental(self, group_id)
+
     def end_rental(self, e164: str) -> bool:
         """True, once the rental of the number has ended."""
         return self._perform(calls.end_rental(e164))
@@ -137,7 +150,7 @@ class DTMF(Configured):
 
     def deliveries(
         self,
-        state: Literal["waiting", "delivered", "parked"] | None = None,
+        state: Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None = None,
         *,
         e164: str | None = None,
         since: datetime | None = None,
@@ -149,7 +162,8 @@ class DTMF(Configured):
         return self._pages(lambda cursor: calls.deliveries(state, e164, since, cursor), first, after)
 
     def retry_delivery(self, delivery_id: int) -> Delivery:
-        """The delivery, queued again whatever became of it."""
+        """The delivery, queued again, even if it was delivered. Raises DTMFError with code 'may_be_taken' if a carrier may
+        have the SMS and has not said so."""
         return self._perform(calls.retry_delivery(delivery_id))
 
     def retry_deliveries(self, since: datetime) -> int:
@@ -193,10 +207,10 @@ class DTMF(Configured):
     def __exit__(self, *_reason: object) -> None:
         self.close()
 
-    def _perform(self, call: Call[Answer]) -> Answer:
+    def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
         from .exchange import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
 
-        return perform(call, self._settings, self._engine())
+        return perform(call, settings or self._settings, self._engine(), key=key)
 
     def _wait(self, wait: Wait[Answer]) -> Answer:
         from . import exchange  # noqa: PLC0415  # as above

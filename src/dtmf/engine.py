@@ -17,36 +17,35 @@ import httpcore2
 
 from .errors import DTMFError, ServerError, TimedOutError, connection_failed
 from .transport import Reply, Request
+from .trust import tls_context, trust_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .proxies import Route
+
 _MOST_BODY_BYTES = 32 * 1024 * 1024
 _SHORTEST_WAIT_S = 0.001  # a socket takes 0 for "do not wait at all"
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
-_FAILURES = (
-    httpcore2.TimeoutException,
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.ProxyError,
-    httpcore2.UnsupportedProtocol,
-    ImportError,  # a SOCKS proxy is set but the package `socksio` is missing
-    OSError,
-)
-_PERMANENT = (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, ImportError)
+_TRANSIENT = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
+_NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
+_TRANSIENT_STATUSES = {408, 429}  # and what is 500 or more
 
 
 class Engine:
     """Sends requests and blocks until the reply is there. Its connections go with close(), or when it goes itself."""
 
     def __init__(self, base_url: str) -> None:
+        """Raises ConnectionFailedError if the environment names a proxy or certificates that cannot be used."""
         self._address = _Address(base_url)
-        self._pool = httpcore2.ConnectionPool(**_pool_options(base_url), network_backend=_DeadlineBackend())
+        self._route, options = _pool_options(base_url)
+        self.via = self._route.via if self._route else ""
+        self._pool = httpcore2.ConnectionPool(**options, network_backend=_DeadlineBackend())
         finalize(self, _close_unless_forked, self._pool, os.getpid())
 
     def send(self, request: Request) -> Reply:
         """The reply, read whole.
-        Raises ConnectionFailedError or TimedOutError, ServerError when the body has no end."""
+        Raises ConnectionFailedError or TimedOutError, ServerError when the body is too long."""
         deadline_s = monotonic() + request.timeout_s
         timeout = {"connect": deadline_s, "read": deadline_s, "write": deadline_s, "pool": request.timeout_s}
         try:
@@ -58,9 +57,11 @@ class Engine:
                     _check_size(body)
             finally:
                 response.close()
-        except _FAILURES as failure:
-            raise _translated(failure, request) from failure
-        return _reply(response, body)
+        except DTMFError:
+            raise
+        except Exception as failure:  # whatever httpcore2, h11, ssl or the resolver raises ends here
+            raise _translated(failure, request, self._route) from failure
+        return _reply(response, body, request, self._route)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -77,11 +78,14 @@ class AsyncEngine:
     """The same, awaited. The caller bounds the time, by cancelling."""
 
     def __init__(self, base_url: str) -> None:
+        """Raises ConnectionFailedError if the environment names a proxy or certificates that cannot be used."""
         self._address = _Address(base_url)
-        self._pool = httpcore2.AsyncConnectionPool(**_pool_options(base_url))
+        self._route, options = _pool_options(base_url)
+        self.via = self._route.via if self._route else ""
+        self._pool = httpcore2.AsyncConnectionPool(**options)
 
     async def send(self, request: Request) -> Reply:
-        """The reply, read whole. Raises ConnectionFailedError, ServerError when the body has no end."""
+        """The reply, read whole. Raises ConnectionFailedError, ServerError when the body is too long."""
         try:
             response = await self._pool.handle_async_request(self._address.outgoing(request, {}))
             try:
@@ -92,9 +96,11 @@ class AsyncEngine:
                         _check_size(body)
             finally:
                 await response.aclose()
-        except _FAILURES as failure:
-            raise _translated(failure, request) from failure
-        return _reply(response, body)
+        except DTMFError:
+            raise
+        except Exception as failure:  # whatever httpcore2, h11, ssl or the resolver raises ends here
+            raise _translated(failure, request, self._route) from failure
+        return _reply(response, body, request, self._route)
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -169,17 +175,22 @@ def _left_s(deadline_s: float | None) -> float | None:
     return None if deadline_s is None else max(_SHORTEST_WAIT_S, deadline_s - monotonic())
 
 
-def _pool_options(base_url: str) -> dict[str, Any]:
-    """What both pools are made with. Idle connections go before servers commonly drop them, after 5 s.
+def _pool_options(base_url: str) -> tuple[Route | None, dict[str, Any]]:
+    """The route, and what both pools are made with. Idle connections go before servers commonly drop them, after 5 s.
     A wait holds a connection for as long as it polls: there are as many as a process may commonly open files."""
-    parts = urlsplit(base_url)
-    proxy = None
+    route = None
     if any(name.lower() in _PROXY_VARIABLES for name in os.environ):
-        from .proxies import proxy_for  # noqa: PLC0415  # 10 ms for the few who have a proxy
+        from .proxies import require_socks, route_to  # noqa: PLC0415  # 10 ms for the few who have a proxy
 
-        proxy = proxy_for(parts.scheme, parts.hostname or "", parts.port)
-    tls = httpcore2.default_ssl_context() if parts.scheme == "https" else None
-    return {"ssl_context": tls, "proxy": proxy, "max_connections": 1_000, "keepalive_expiry": 4.0}
+        route = route_to(base_url)
+        require_socks(route, base_url)
+    proxy = route.proxy if route else None
+    tls = None
+    if base_url.startswith("https:"):
+        tls = tls_context(base_url)
+    if proxy and proxy.url.scheme == b"https":
+        proxy.ssl_context = tls_context(base_url)
+    return route, {"ssl_context": tls, "proxy": proxy, "max_connections": 1_000, "keepalive_expiry": 4.0}
 
 
 def _check_size(body: bytearray) -> None:
@@ -187,19 +198,55 @@ def _check_size(body: bytearray) -> None:
         raise ServerError(f"the service's answer is longer than {_MOST_BODY_BYTES:,} bytes; the rest was not read")
 
 
-def _reply(response: httpcore2.Response, body: bytearray) -> Reply:
+def _reply(response: httpcore2.Response, body: bytearray, request: Request, route: Route | None) -> Reply:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-    return Reply(status=response.status, headers=headers, body=bytes(body))
+    reply = Reply(status=response.status, headers=headers, body=bytes(body))
+    if route and route.proxy and request.base_url.startswith("http:") and _is_by_proxy(reply):
+        raise connection_failed(
+            request.base_url,
+            f"an answer with status {reply.status} came that is not the service's",
+            permanent=not _is_transient(reply.status),
+            via=route.via,
+        )
+    return reply
 
 
-def _translated(failure: Exception, request: Request) -> DTMFError:
+def _is_by_proxy(reply: Reply) -> bool:
+    """Whether an answer that came through a forwarding proxy is the proxy's own: the service answers in JSON."""
+    kind = reply.headers.get("content-type", "")
+    return "json" not in kind and bool(not reply.is_success or (kind and reply.body))
+
+
+def _is_transient(status: int) -> bool:
+    return status in _TRANSIENT_STATUSES or status >= 500
+
+
+def _translated(failure: Exception, request: Request, route: Route | None) -> DTMFError:
+    """The error that a failed attempt raises; it names the environment variables that the failure depends on."""
+    via = route.via if route else ""
     if isinstance(failure, httpcore2.TimeoutException):
-        return TimedOutError(f"no answer from {request.base_url} in time ({type(failure).__name__})")
+        error: DTMFError = TimedOutError(
+            f"no answer from {request.base_url}{f' {via}' if via else ''} in time ({type(failure).__name__})"
+        )
+    else:
+        reason, permanent = _reason(failure)
+        error = connection_failed(request.base_url, reason, permanent=permanent, via=via)
+    error.sent = not isinstance(failure, _NEVER_SENT)
+    return error
+
+
+def _reason(failure: Exception) -> tuple[str, bool]:
+    """Why an attempt failed, and whether the next one would too."""
+    if isinstance(failure, httpcore2.ProxyError):
+        status = str(failure)[:3]
+        return f"the proxy answered {failure}", not (status.isdecimal() and _is_transient(int(status)))
     root = _root(failure)
-    permanent = isinstance(failure, _PERMANENT) or isinstance(root, ssl.SSLCertVerificationError)
+    is_untrusted = isinstance(root, ssl.SSLCertVerificationError)
     # Blocking and async connections word the same refusal differently: the system's own words are the same.
     worded = os.strerror(root.errno) if isinstance(root, ConnectionError) and root.errno else str(root)
-    return connection_failed(request.base_url, worded or type(root).__name__, permanent=permanent)
+    if is_untrusted and (variable := trust_variable()):
+        worded += f"; trusted certificates are those that the environment variable {variable} names"
+    return worded or type(root).__name__, is_untrusted or not isinstance(failure, _TRANSIENT)
 
 
 def _root(failure: BaseException) -> BaseException:

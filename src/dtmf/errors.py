@@ -14,6 +14,9 @@ _DETAIL_LENGTH = 1_000
 class DTMFError(Exception):
     """The service refused the call or could not be reached."""
 
+    sent: bool = True
+    """Whether a request of the call may have reached the service."""
+
     def __init__(
         self,
         message: str = "",
@@ -71,6 +74,10 @@ class ConnectionFailedError(DTMFError):
     permanent: bool = False
 
 
+class ConfigurationError(DTMFError, ValueError):
+    """An environment variable has a value that cannot be used; the message names it."""
+
+
 class TimedOutError(DTMFError):
     """No answer in time, or what was waited for did not come."""
 
@@ -85,6 +92,7 @@ _BY_CODE: dict[str, type[DTMFError]] = {
     "no_numbers_available": NoNumbersAvailableError,
     "rate_limited": RateLimitedError,
     "daily_limit_reached": RateLimitedError,
+    "too_many_unused_addresses": RateLimitedError,
 }
 _BY_STATUS: dict[int, type[DTMFError]] = {
     400: InvalidRequestError,
@@ -118,13 +126,26 @@ def from_problem(
     return error
 
 
-def connection_failed(base_url: str, reason: object, *, permanent: bool = False) -> ConnectionFailedError:
-    """The error that names the address and says how to set another one."""
+def connection_failed(
+    base_url: str, reason: object, *, permanent: bool = False, via: str = ""
+) -> ConnectionFailedError:
+    """The error that names the address and says how to set another one. `via` is the route: "through the proxy …"."""
+    route = f" {via}" if via else ""
     error = ConnectionFailedError(
-        f"the connection to {base_url} failed: {str(reason).rstrip('.')}. Is the service running there?"
+        f"the connection to {base_url}{route} failed: {str(reason).rstrip('.')}. Is the service running there?"
         " Set another address with base_url= or the environment variable DTMF_URL"
     )
     error.permanent = permanent
+    return error
+
+
+def environment_failed(base_url: str, variable: str, reason: str) -> ConnectionFailedError:
+    """The permanent error of an environment variable whose value rules out every connection."""
+    error = ConnectionFailedError(
+        f"no connection to {base_url} is possible: the environment variable {variable} cannot be used: {reason}."
+        f" Correct or unset {variable}"
+    )
+    error.permanent, error.sent = True, False
     return error
 
 

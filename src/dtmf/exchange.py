@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from .waits import Wait
 
 
-def perform(call: Call[Answer], settings: Settings, transport: Transport) -> Answer:
-    """The answer to the call. Raises a DTMFError."""
+def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key: str = "") -> Answer:
+    """The answer to the call. Raises a DTMFError. A `key` of the caller's makes a later call with it the same one."""
     operation, read = call
-    return _answer(Attempts(operation, settings, key=_new_key(), now_s=monotonic()), read, transport)
+    return _answer(Attempts(operation, settings, key=key or new_key(), now_s=monotonic()), read, transport)
 
 
 def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: Transport) -> Answer:
@@ -59,7 +59,7 @@ def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transp
         try:
             reply = transport.send(request)
         except (DTMFError, OSError) as failure:
-            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance())
+            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance(), via=_via(transport))
         else:
             if not reply.is_success:
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
@@ -72,10 +72,11 @@ def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transp
         sleep(pause_s)
 
 
-async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport) -> Answer:
+async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport, *, key: str = "") -> Answer:
     """The same, awaited."""
     operation, read = call
-    return await _answer_async(Attempts(operation, settings, key=_new_key(), now_s=monotonic()), read, transport)
+    attempts = Attempts(operation, settings, key=key or new_key(), now_s=monotonic())
+    return await _answer_async(attempts, read, transport)
 
 
 async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: AsyncTransport) -> Answer:
@@ -104,7 +105,7 @@ async def _answer_async(attempts: Attempts, read: Callable[[Any], Answer], trans
             async with asyncio.timeout(request.timeout_s):
                 reply = await transport.send(request)
         except (DTMFError, OSError) as failure:
-            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance())
+            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance(), via=_via(transport))
         else:
             if not reply.is_success:
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
@@ -125,7 +126,13 @@ def _read(attempts: Attempts, reply: Reply, read: Callable[[Any], Answer]) -> An
         raise attempts.unreadable(reply, str(cause)) from cause
 
 
-def _new_key() -> str:
+def _via(transport: object) -> str:
+    """The route that our own engines take, where the environment decides it."""
+    return getattr(transport, "via", "")
+
+
+def new_key() -> str:
+    """An idempotency key that no other call has."""
     return os.urandom(16).hex()
 
 

@@ -9,7 +9,9 @@ Pure, as attempts.py, whose rules hold for a single call. For polls they are the
 3. A stream of events has no deadline. Its first page is an ordinary call, which tells a wrong address or token at
    once; from then on failures are tried again for ever.
 4. One poll may take 25 s and the time an ordinary call may take: a peer that vanished without a word is found out.
-5. The last poll of a wait ends a little before the deadline, so that its answer is not cut off.
+5. The last poll of a wait lasts until the deadline, and its answer may take a second more on its way: a message that
+   arrives in the last moment is found. A pause that reaches the deadline is followed by one more poll, which waits for
+   nothing. A wait ends only after such a last poll, answered or not.
 6. A service that answers with nothing long before it was asked to (it is about to stop) is asked again after a pause
    that grows as after failures."""
 
@@ -36,8 +38,7 @@ Item = TypeVar("Item")
 
 _LONGEST_POLL_S = 25.0
 _LONGEST_SPAN_S = 2.0  # someone waits, and a service that is started anew is back within seconds
-_ANSWERED_BEFORE_S = 0.5
-_ANSWERED_BEFORE = 0.1  # of a wait too short for that
+_ROUND_TRIP_S = 1.0  # how much later than the deadline the answer to the last poll may come
 
 
 class Polls(Attempts, Generic[Item]):
@@ -47,9 +48,9 @@ class Polls(Attempts, Generic[Item]):
         "_after",
         "_ask",
         "_asked_at_s",
-        "_before_s",
         "_early",
         "_failure",
+        "_is_last",
         "_lacking",
         "_patient",
         "_poll_s",
@@ -73,29 +74,31 @@ class Polls(Attempts, Generic[Item]):
         self._early = 0  # how many polls in a row were answered with nothing before their time
         self._failure: DTMFError | None = None  # of the last attempt, None if it was answered
         self._patient = timeout_s is not None  # failures are tried again for as long as there is time
-        self._before_s = 0.0
+        self._is_last = False  # whether the latest poll lasts until the deadline
         self._lacking = lacking
         if timeout_s is not None:
             self._deadline_s = now_s + timeout_s
-            self._before_s = min(_ANSWERED_BEFORE_S, timeout_s * _ANSWERED_BEFORE)
             self._lacking = f"{lacking} within {timeout_s:g} s"
 
     def request(self, *, now_s: float) -> Request:
-        """The next poll, for no longer than there is time. Raises TimedOutError when there is none."""
+        """The next poll, for no longer than there is time. Raises TimedOutError once the last has been made."""
         if not self._patient:
             return super().request(now_s=now_s)
         left_s = self._deadline_s - now_s
-        if left_s <= (self._before_s if self._asked_at_s and self._failure is None else 0.0):
+        if left_s <= 0 and self._is_last:
             raise self._in_vain()
         self._asked_at_s = now_s
-        self._poll_s = max(0.0, min(_LONGEST_POLL_S, left_s - self._before_s))
+        self._poll_s = max(0.0, min(_LONGEST_POLL_S, left_s))
+        self._is_last = left_s <= _LONGEST_POLL_S
         operation, _ = self._ask(self._after, self._poll_s)
-        return self._request(operation, timeout_s=min(left_s, self._poll_s + self._settings.timeout_s))
+        timeout_s = self._poll_s + self._settings.timeout_s
+        return self._request(operation, timeout_s=min(max(0.0, left_s) + _ROUND_TRIP_S, timeout_s))
 
     def pause_after_answer_s(self, answer: Any, *, now_s: float, chance: float) -> float | None:
         """None when there is something, else seconds to wait before the next poll.
         Raises ServerError when ids do not ascend: something would be told twice, or for ever."""
         self._made, self._failure = 0, None
+        self._note_early_end(now_s)
         if not self._patient:  # the first page of a stream is there: from now on it outlasts everything
             self._patient, self._deadline_s = True, inf
             self._asked_at_s = now_s
@@ -113,10 +116,15 @@ class Polls(Attempts, Generic[Item]):
         if not self._patient:
             return super()._pause_s(error, least_s, now_s=now_s, chance=chance)
         self._failure = error
+        self._note_early_end(now_s)
         if now_s + least_s >= self._deadline_s:
             raise self._in_vain()
         pause_s = max(least_s, span_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
         return self._within_deadline_s(pause_s, now_s=now_s)
+
+    def _note_early_end(self, now_s: float) -> None:
+        """A poll that is over before the deadline was not the last one, whatever it was asked to be."""
+        self._is_last = self._is_last and now_s >= self._deadline_s
 
     def _within_deadline_s(self, pause_s: float, *, now_s: float) -> float:
         return max(0.0, min(pause_s, self._deadline_s - now_s))

@@ -1,30 +1,128 @@
-"""The proxy the environment asks for: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY for exceptions."""
+"""The proxy that the environment names: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY for exceptions.
+
+A value that cannot work is refused before anything is sent, and the message names the variable."""
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from ipaddress import ip_address
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from httpcore2 import Proxy
+from httpcore2 import URL, Proxy
+
+from .checks import is_host, is_loopback
+from .e164 import quote
+from .errors import environment_failed
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+
+
+class Route(NamedTuple):
+    """How connections reach the service: through a proxy or directly, and which variable says so."""
+
+    proxy: Proxy | None = None
+    variable: str = ""
+    """The environment variable that decides, empty if none does."""
+    address: str = ""
+    """The proxy's address without credentials."""
+
+    @property
+    def via(self) -> str:
+        """The route as an error message names it, empty for a direct one that no variable decides."""
+        if self.proxy:
+            return f"through the proxy {self.address} of the environment variable {self.variable}"
+        return f"without a proxy, because of the environment variable {self.variable}" if self.variable else ""
+
+
+def route_to(base_url: str) -> Route:
+    """The route to this address. This machine itself is always reached directly: a proxy elsewhere could not.
+    Raises ConnectionFailedError if the environment names a proxy that cannot be used."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    proxies = getproxies_environment()
+    kind = parts.scheme if proxies.get(parts.scheme) else "all"
+    value = proxies.get(kind)
+    if not value or is_loopback(host):
+        return Route()
+    if proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
+        return Route(variable=_name_of("no_proxy"))
+    return _route(_name_of(f"{kind}_proxy"), value.strip(), base_url)
+
+
+def require_socks(route: Route, base_url: str) -> None:
+    """Raises ConnectionFailedError if the route is a SOCKS proxy and the package for those is missing."""
+    if route.proxy and route.proxy.url.scheme.startswith(b"socks") and find_spec("socksio") is None:
+        reason = f"{route.address} needs the package socksio, which is not installed: pip install socksio"
+        raise environment_failed(base_url, route.variable, reason)
 
 
 def proxy_for(scheme: str, host: str, port: int | None) -> Proxy | None:
-    """The proxy on the way to this host, None for a direct connection.
-    This machine itself is always reached directly: no proxy elsewhere could."""
-    proxies = getproxies_environment()
-    address = proxies.get(scheme) or proxies.get("all")
-    if not address or _is_loopback(host) or proxy_bypass(f"{host}:{port}" if port else host):
-        return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    at = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    url = f"{parts.scheme}://{at}" + (f":{parts.port}" if parts.port else "")
-    credentials = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return Proxy(url, auth=credentials)
+    """The proxy on the way to this host, None for a direct connection."""
+    authority = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+    return route_to(f"{scheme}://{authority}").proxy
 
 
-def _is_loopback(host: str) -> bool:
+def _name_of(lower: str) -> str:
+    """The variable as it is spelled in the environment; the one in lower case wins, as for urllib."""
+    names = sorted(name for name in os.environ if name.lower() == lower and os.environ[name])
+    return names[-1] if names else lower.upper()
+
+
+def _route(variable: str, value: str, base_url: str) -> Route:
+    url = value if "://" in value else f"http://{value}"
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        if any(c.isspace() or not c.isprintable() for c in url if c < "\ud800" or c > "\udfff"):
+            raise ValueError("it contains a blank or a control character")
+        parts, port = _split(url)
+        host = _host(parts)
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise ValueError(f"{parts.scheme} is not one of {', '.join(_DEFAULT_PORTS)}")
+        if port == 0 or parts.netloc.endswith(":"):
+            raise ValueError("the port is missing or 0")
+    except ValueError as cause:
+        reason = f"it must be the URL of a proxy, like http://proxy.example:3128, not {_masked(value)}: {cause}"
+        raise environment_failed(base_url, variable, reason) from cause
+    shown = f"[{host}]" if ":" in host else host
+    address = f"{parts.scheme}://{shown}:{port or _DEFAULT_PORTS[parts.scheme]}"
+    location = URL(scheme=parts.scheme.encode(), host=host.encode(), port=port, target=b"/")
+    return Route(Proxy(location, auth=_credentials(parts)), variable, address)
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError:  # its text may quote the credentials
+        raise ValueError("the host or the port is malformed") from None
+
+
+def _host(parts: SplitResult) -> str:
+    """The name or address of the proxy. Raises ValueError, also for what urlsplit() takes for one."""
+    host = parts.hostname or ""
+    if not host.isascii():
+        raise ValueError("its host must be ASCII, a name in its xn-- form")
+    if parts.netloc.rpartition("@")[2].startswith("["):
+        host = str(ip_address(host.replace("%25", "%")))  # the zone of an address is escaped in a URL (RFC 6874)
+        if parts.netloc.rpartition("]")[2] not in {"", f":{parts.port}"}:
+            raise ValueError("something other than a port follows its address")
+    elif not is_host(host):
+        raise ValueError("it has no valid host")
+    return host
+
+
+def _credentials(parts: SplitResult) -> tuple[bytes, bytes] | None:
+    """User and password as bytes: whatever the environment holds can be sent."""
+    if not parts.username:
+        return None
+    user, password = (value.encode("utf-8", "surrogateescape") for value in (parts.username, parts.password or ""))
+    return unquote_to_bytes(user), unquote_to_bytes(password)
+
+
+def _masked(value: str) -> str:
+    """The value as a message may show it, without the credentials it may hold."""
+    scheme, separator, rest = value.rpartition("://")
+    credentials, at, place = rest.rpartition("@")
+    return quote(f"{scheme}{separator}{'…' if credentials else ''}{at}{place}")

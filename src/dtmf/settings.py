@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import os
+from math import inf
 
 from . import checks
 from .cursors import Cursors
 from .e164 import quote
+from .errors import ConfigurationError
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
 if TYPE_CHECKING:
     from typing import Any
 
 SANDBOX_URL = "http://127.0.0.1:8000"
+_ENDLESS_RETRIES = 1_000_000
 
 
 class Settings:
     """Token, address, deadline and number of retries of one client."""
 
-    __slots__ = ("base_url", "max_retries", "timeout_s", "token")
+    __slots__ = ("base_url", "max_retries", "timeout_s", "token", "token_from")
 
-    def __init__(self, token: object, base_url: object, timeout_s: object, max_retries: object) -> None:
-        self.token = _token(os.environ.get("DTMF_TOKEN") if token is None else token)
+    def __init__(
+        self, token: object, base_url: object, timeout_s: object, max_retries: object, token_from: str = ""
+    ) -> None:
+        """`token_from`: the environment variable that the token is of, empty if it was passed."""
+        self.token_from = "DTMF_TOKEN" if token is None and os.environ.get("DTMF_TOKEN") else token_from
+        self.token = _token(os.environ.get("DTMF_TOKEN") if token is None else token, self.token_from)
         self.base_url = _base_url(base_url)
         self.timeout_s = checks.timeout_s(timeout_s)
         self.max_retries = _max_retries(max_retries)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Slots alone are pickled only by the newer protocols.
-        return Settings, (self.token, self.base_url, self.timeout_s, self.max_retries)
+        return Settings, (self.token, self.base_url, self.timeout_s, self.max_retries, self.token_from)
 
     def __repr__(self) -> str:
         return f"base_url={self.base_url!r}, timeout={self.timeout_s:g}, max_retries={self.max_retries}"
+
+
+def persistent(settings: Settings, *, at_most_s: float = inf) -> Settings:
+    """The same settings for a call that is retried for as long as its timeout allows."""
+    timeout_s = min(settings.timeout_s, at_most_s)
+    return Settings(settings.token, settings.base_url, timeout_s, _ENDLESS_RETRIES, settings.token_from)
 
 
 class Configured:
@@ -60,7 +73,7 @@ def _restored(
     return client
 
 
-def _token(value: object) -> str:
+def _token(value: object, variable: str) -> str:
     if value is None or value == "":
         raise ValueError("no token: pass one, DTMF('your token'), or set the environment variable DTMF_TOKEN")
     # The value itself is not quoted: it may be a real token with a line end after it.
@@ -68,16 +81,23 @@ def _token(value: object) -> str:
         raise ValueError(f"the token must be a str, not {type(value).__name__}")
     # A blank inside is let through: DTMF("your token"), typed as documented, is the service's to refuse.
     if value != value.strip() or not all(" " <= c <= "~" for c in value):
-        raise ValueError(
-            "the token contains a blank at an end, a control or a non-ASCII character, which no HTTP header can carry"
-        )
+        fault = "contains a blank at an end, a control or a non-ASCII character, which no HTTP header can carry"
+        if variable:
+            raise ConfigurationError(f"the token of the environment variable {variable} {fault}")
+        raise ValueError(f"the token {fault}")
     return str.__str__(value)  # of an Enum's member, which an f-string would show by its name
 
 
 def _base_url(value: object) -> str:
-    name = "base_url"
-    if value is None:
-        name, value = "the environment variable DTMF_URL", os.environ.get("DTMF_URL") or SANDBOX_URL
+    if value is not None:
+        return _checked_url("base_url", value)
+    try:
+        return _checked_url("the environment variable DTMF_URL", os.environ.get("DTMF_URL") or SANDBOX_URL)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _checked_url(name: str, value: object) -> str:
     url = checks.http_url(name, value)
     if "?" in url or "#" in url or not url.isascii():
         raise ValueError(f"{name} must be ASCII (a name in its xn-- form) without ? and #, not {quote(url)}")

@@ -58,6 +58,8 @@ FullMessage = TypedDict(
 )
 FullMessage.__doc__ = (
     "A message with its id, the rented number it belongs to, its direction and its status; content is None once erased."
+    " `status` is 'received'; or, of a sent one, 'queued', 'sent', 'delivered', 'failed', 'in_doubt' (the carrier may have"
+    " taken it and has not said so: it is paid, and not sent again) or 'unknown' (the carrier never said)."
 )
 
 SentMessage = TypedDict("SentMessage", {"from": str, "to": str, "content": str | None})
@@ -127,7 +129,7 @@ class Attempt(TypedDict):
 
 class Delivery(TypedDict):
     """An SMS on its way to a webhook or a phone, or an event to the account's webhook (e164 None): state is 'waiting',
-    'delivered' or 'parked'."""
+    'delivered', 'parked', 'in_doubt' (a carrier may have the SMS, and has not said so) or 'unknown' (it never said)."""
 
     id: int
     e164: str | None
@@ -154,11 +156,14 @@ class Deposit(TypedDict):
 
 
 class Usage(TypedDict):
-    """What runs now costs per minute, and when the balance ends; None when it never does."""
+    """What runs now costs per minute, when the balance ends (None: never), and what is owed.
+
+    `debt`: satoshis owed after a deposit that had been spent left the chain. Every credit pays it first."""
 
     balance: int
     cost_per_minute: int
     runs_out_at: str | None
+    debt: int
 
 
 class Clock(TypedDict):

@@ -3,13 +3,20 @@
 Loggers are the standard library's: `logging.getLogger("dtmf.meter").info("settled", extra={"accounts": 3})`. The rule
 is not to log tokens, texts or whole phone numbers; what slips past it, in a message, its arguments, an extra field or a
 traceback, is masked here.
+
+Log lines that strangers can cause are limited (`Sparing`), and a connection that was lost is not logged at all.
 """
 
+import asyncio
+import errno
 import json as json_module
 import logging
 import re
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +24,26 @@ from typing import Any
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 OURS = ("dtmf", "dtmf_server", "uvicorn")  # what `level` is for; other libraries speak from WARNING on
+
+# Loggers whose lines a stranger can cause: what reaches them goes through one `Sparing`.
+STRANGERS = ("asyncio", "dtmf.access.limited", "dtmf.api", "dtmf.metrics", "dtmf.web", "uvicorn.error")
+PAUSE_S = 60.0  # between two lines of one kind
+LINES_MAX = 60  # lines in PAUSE_S, of all kinds together
+KINDS_MAX = 1000  # counted while they are left out
+
+# How a lost connection appears in an OSError; asyncio and uvloop know only the first three.
+_LOST = frozenset(
+    (
+        errno.ECONNRESET,
+        errno.EPIPE,
+        errno.ECONNABORTED,
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENOTCONN,
+        errno.ESHUTDOWN,
+    )
+)
 
 # Extra fields whose content no mask recognises.
 _WITHHELD = frozenset({"authorization", "body", "content", "password", "rpc", "secret", "text", "token"})
@@ -44,6 +71,81 @@ def setup(level: str | int = "INFO", json: bool | None = None) -> None:
         root.removeHandler(earlier)
     root.addHandler(handler)
     logging.captureWarnings(True)
+
+
+class Sparing(logging.Filter):
+    """Lets through the first record of each kind at once, and then one a minute, which has the number of those left out
+    in between as its field `suppressed`. All kinds together have at most `LINES_MAX` lines a minute.
+
+    A kind is a logger, a level and a message without its arguments, or the place where an exception was raised.
+    Records about lost connections never pass. At level DEBUG a logger's records below WARNING all pass.
+    """
+
+    def __init__(self, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._again_at_s: dict[Hashable, float] = {}
+        self._suppressed: dict[Hashable, int] = {}
+        self._window_ends_s, self._lines = 0.0, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        if is_lost_connection(record):
+            return False
+        if record.levelno < logging.WARNING and logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+            return True
+        kind = _kind(record)
+        with self._lock:
+            now_s = self._monotonic_s()
+            if now_s >= self._window_ends_s:
+                self._window_ends_s, self._lines = now_s + PAUSE_S, 0
+                self._forget(now_s)
+            if self._lines >= LINES_MAX or now_s < self._again_at_s.get(kind, now_s):
+                if kind in self._suppressed or len(self._suppressed) < KINDS_MAX:
+                    self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
+                return False
+            self._lines += 1
+            self._again_at_s[kind] = now_s + PAUSE_S
+            if suppressed := self._suppressed.pop(kind, 0):
+                record.suppressed = suppressed
+            return True
+
+    def _forget(self, now_s: float) -> None:
+        """Forget kinds that have nothing to report, so that strangers cannot fill the memory with kinds."""
+        over = [kind for kind, at_s in self._again_at_s.items() if at_s <= now_s and kind not in self._suppressed]
+        for kind in over:
+            del self._again_at_s[kind]
+
+
+def limit_strangers() -> None:
+    """Limit what strangers can cause in the log, from now on and with nothing counted yet."""
+    limit = Sparing()
+    for logger in map(logging.getLogger, STRANGERS):
+        for earlier in [each for each in logger.filters if isinstance(each, Sparing)]:
+            logger.removeFilter(earlier)
+        logger.addFilter(limit)
+
+
+def is_lost_connection(record: logging.LogRecord) -> bool:
+    """Whether the record says no more than that a peer is gone, or that a request was cut off as the service stopped."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, asyncio.CancelledError):
+        return True
+    return isinstance(error, OSError) and (isinstance(error, ConnectionError) or error.errno in _LOST)
+
+
+def _kind(record: logging.LogRecord) -> Hashable:
+    """What makes two records the same in all but their details."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        # asyncio puts the objects concerned into the message, below its first line.
+        return (record.name, record.levelno, str(record.msg).partition("\n")[0])
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = trace and (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+    return (record.name, record.levelno, type(error), place)
 
 
 def mask(text: str) -> str:

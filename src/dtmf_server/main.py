@@ -14,7 +14,7 @@ from functools import partial
 
 import uvicorn
 
-from dtmf_server import metrics
+from dtmf_server import log, metrics
 from dtmf_server.api.app import create_app
 from dtmf_server.api.protocol import Protocol
 from dtmf_server.bitcoin.chain import Chain
@@ -29,6 +29,7 @@ from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import sandbox
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
+from dtmf_server.web import pages
 from dtmf_server.web.site import WEBSITE
 from dtmf_server.workers.carriers import run_carriers
 from dtmf_server.workers.chain import ours, run_chain
@@ -39,6 +40,7 @@ from dtmf_server.workers.supervise import Worker, alone, supervise, wait_for
 
 PORTS_TRIED = 20
 OPEN_FILES = 16_384
+WARM_UP_AFTER_S = 1.0  # a sandbox that a test starts is ready sooner without it
 CHAIN_CATCH_UP_S = 600.0  # the meter ends nothing before deposits of the last hours are seen, or this is over
 
 
@@ -84,7 +86,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
     from dtmf_server.bitcoin.rpc import Rpc  # noqa: PLC0415 - the same
 
     assert settings.network is not None and settings.node is not None, "the configuration has both"
-    async with Rpc(settings.node) as rpc:
+    async with Rpc(settings.node, settings.node_cookie) as rpc:
         await follow(CoreChain(rpc, settings.network, partial(ours, runtime)))
 
 
@@ -92,7 +94,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
 async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) -> AsyncIterator[None]:
     """Runs every worker of the service until the block ends; a sandbox without carriers simulates one."""
     async with _webhooks(runtime, carriers) as webhooks:
-        supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers)))
+        supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers), runtime.troubles))
         try:
             yield
         finally:
@@ -160,6 +162,7 @@ class Server(uvicorn.Server):
 
 def http_server(runtime: Runtime) -> Server:
     """The HTTP server, not started."""
+    log.limit_strangers()
     return Server(
         uvicorn.Config(
             create_app(runtime, WEBSITE),
@@ -246,6 +249,8 @@ async def _serve(
     ready()
     async with running:
         if server is not None and listener is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(WARM_UP_AFTER_S, loop.run_in_executor, None, pages.warm_up)
             await server.serve(sockets=[listener])
         else:
             await stop.wait()

@@ -1,17 +1,23 @@
 """Metrics for Prometheus, on a listener of their own: nobody but the operator should see them."""
 
+import logging
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import carriers, chain_state, delivery_log, deposits
+from dtmf_server.storage import carriers, chain_state, delivery_log, deposits, strays
 from dtmf_server.storage.db import Row, Tx
+
+log = logging.getLogger("dtmf.metrics")
+
+REQUEST_S = 30.0  # how long a scraper may take to send its request, or the next one
 
 ATTEMPTS = Counter(
     "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=None
@@ -37,9 +43,12 @@ class _Standing(Collector):
 
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
-            return standing, chain_state.load(tx), deposits.tip(tx)
+            stray = (strays.total(tx), len(strays.latest(tx)))
+            return standing, chain_state.load(tx), deposits.tip(tx), stray, deposits.gap(tx)
 
-        standing, chain, followed = self._reader.submit(self._runtime.db.read_now, look).result()
+        standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
+            self._runtime.db.read_now, look
+        ).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
         waiting.add_metric([], standing["waiting"])
         yield waiting
@@ -49,7 +58,27 @@ class _Standing(Collector):
         oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
         oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
         yield oldest
+        stray = CounterMetricFamily("dtmf_stray_messages", "SMS that came for numbers nobody rents")
+        stray.add_metric([], stray_sms)
+        yield stray
+        destinations = GaugeMetricFamily("dtmf_stray_destinations", "The numbers they came for, in the last 30 days")
+        destinations.add_metric([], stray_numbers)
+        yield destinations
+        yield from _addresses(gap)
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
+
+
+def _addresses(gap: Row) -> Iterator[Any]:
+    """How far addresses were given out, and how far of them paid."""
+    figures = {
+        "dtmf_address_index": ("Highest index of the descriptor given out", gap["last"]),
+        "dtmf_address_gap": ("Indexes given out after the highest that was paid", gap["last"] - gap["paid"]),
+        "dtmf_addresses_unpaid": ("Addresses that wait for their first deposit", gap["unpaid"]),
+    }
+    for name, (text, value) in figures.items():
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], value)
+        yield gauge
 
 
 def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator[Any]:
@@ -59,9 +88,11 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
     figures = {
         "dtmf_chain_height": ("Last block followed", followed["height"] if followed else 0),
         "dtmf_chain_node_height": ("The node's last block", state["node_height"] or 0),
-        "dtmf_chain_age_seconds": ("Since the last look at the node", (wall_us - (state["looked_at_us"] or 0)) / 1e6),
         "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["trouble"] is not None)),
     }
+    if state["looked_at_us"] is not None:  # else there is no age: one since 1970 would only alarm
+        age_s = (wall_us - state["looked_at_us"]) / 1e6
+        figures["dtmf_chain_age_seconds"] = ("Since the last look at the node", age_s)
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)
         gauge.add_metric([], value)
@@ -83,7 +114,7 @@ class _Links(Collector):
             (
                 "dtmf_carrier_heard_seconds",
                 "When the link was last heard, Unix time",
-                lambda row: row["heard_wall_us"] / 1e6,
+                lambda row: row["heard_wall_us"] / 1e6 or None,
             ),
             ("dtmf_carrier_messages_in", "SMS and receipts that arrived", lambda row: row["arrived"]),
             ("dtmf_carrier_messages_out", "Segments that the carrier took", lambda row: row["submitted"]),
@@ -92,7 +123,8 @@ class _Links(Collector):
         ):
             family = GaugeMetricFamily(name, text, labels=["carrier", "link"])
             for row in rows:
-                family.add_metric([row["carrier"], row["link"]], value(row))
+                if (figure := value(row)) is not None:  # a link that was never heard has no time of it
+                    family.add_metric([row["carrier"], row["link"]], figure)
             yield family
 
 
@@ -103,4 +135,28 @@ def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     registry.register(_Standing(runtime))
     registry.register(_Links(runtime))
     server, _ = start_http_server(port, addr=host, registry=registry)
+    server.RequestHandlerClass.timeout = REQUEST_S  # type: ignore[attr-defined]  # of StreamRequestHandler
+    server.handle_error = _failed  # type: ignore[method-assign]  # socketserver's prints a traceback for every hang-up
+    server.set_app(_guarded(server.get_app()))
     return server
+
+
+def _failed(request: object, client_address: object) -> None:
+    """Log why a scrape failed, unless the scraper has hung up."""
+    error = sys.exception()
+    if not isinstance(error, OSError):
+        log.error("a scrape failed", exc_info=error)
+
+
+def _guarded(app: Any) -> Any:
+    """The application, its errors in the log; wsgiref would write them to stderr as they are."""
+
+    def call(environ: Any, start_response: Any) -> Any:
+        try:
+            return app(environ, start_response)
+        except Exception as error:
+            log.error("a scrape failed", exc_info=error)
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"the figures can't be read now; the log says why\n"]
+
+    return call

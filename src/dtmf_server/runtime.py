@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dtmf_server.clock import Clock
@@ -27,6 +28,7 @@ class Settings:
     confirmations: Depths = ((0, 2),)
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
     node: str | None = field(default=None, repr=False)  # its RPC address, password included
+    node_cookie: Path | None = None  # the file with its user and password
     look_again_s: float = 5.0  # between two looks at the chain
     parts_patience_us: int = 300_000_000  # how long a long SMS waits for its missing parts
     requests_per_second: float | None = None  # per token and per address; None: unlimited
@@ -51,6 +53,7 @@ class Runtime:
     settings: Settings
     derive: Callable[[int], tuple[str, bytes]] | None  # address and scriptPubKey of a descriptor's index
     outbox: Delivers | None = None  # None: what is stored here is claimed by a process that delivers
+    troubles: dict[str, str] = field(default_factory=dict)  # why workers of this process do not run, by their names
 
     async def write(self, fn: Store[T]) -> T:
         """Runs fn in a transaction, with a handover where this process delivers what it stores."""

@@ -23,10 +23,11 @@ from dtmf_server.config import Config
 from dtmf_server.core import token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.core.submission import retries
 from dtmf_server.operations import account, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
-from dtmf_server.storage import chain_state, deposits, migrate, outbox, service, tokens
+from dtmf_server.storage import chain_state, deposits, files, migrate, outbox, service, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
@@ -147,6 +148,7 @@ def _smsc(carrier: CarrierSection) -> Smsc:
         dest_ton=carrier.dest_ton,
         dest_npi=carrier.dest_npi,
         receipts=carrier.receipts,
+        retry=retries(carrier.retry),
         times=Times(response_s=carrier.response_s, enquire_s=carrier.enquire_s),
     )
 
@@ -171,6 +173,7 @@ def settings_of(config: Config) -> Settings:
         ),
         network=bitcoin.network if bitcoin.descriptor else "simulated" if is_sandbox else None,
         node=bitcoin.rpc,
+        node_cookie=Path(bitcoin.rpc_cookie) if bitcoin.rpc_cookie else None,
         look_again_s=bitcoin.poll_seconds,
         parts_patience_us=config.messages.parts_wait_s * 1_000_000,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
@@ -205,17 +208,15 @@ def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
 
 
 def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
-    """The first account's token, from DIR/token; made again there if the file is gone."""
-    if path.exists():
+    """The first account's token, from DIR/token; made again there if the file is gone. Raises CannotStart if another
+    program's file is in its place."""
+    if path.is_file():
         known = path.read_text(encoding="ascii", errors="replace").strip()
         if token.is_well_formed(known) and db.read_now(lambda tx: tokens.opened_by(tx, token.sha256(known))):
             return known
     new_token = token.mint(secrets.token_bytes(32))
+    files.put(path, new_token + "\n", begins="dtmf_")
     db.write_now(partial(_give_token, sha256=token.sha256(new_token), clock=clock))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(new_token + "\n")
     return new_token
 
 

@@ -15,7 +15,8 @@ from .connection import TIMEOUT_S, ask_for
 
 
 class EventSource:
-    """One stream of a token's events; `fields` are what came of each block, comments under the name ''."""
+    """One stream of a token's events. A block is a dict of its fields, comments under the name ''; `rest` is what no
+    blank line has ended."""
 
     def __init__(self, url: str, token: str | None, *, takes_bytes: int | None = None, **asked: Any) -> None:
         parts = urlsplit(url)
@@ -23,7 +24,7 @@ class EventSource:
         self._socket.settimeout(TIMEOUT_S)
         if takes_bytes is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes_bytes)
-        self._file, self._text = self._socket.makefile("rb"), ""
+        self._file, self.rest = self._socket.makefile("rb"), ""
         try:
             self._socket.connect((parts.hostname, parts.port))
             self._socket.sendall(ask_for("GET", "/api/v1/events", token=token, **asked).to_bytes())
@@ -54,22 +55,22 @@ class EventSource:
     def blocks(self) -> Iterator[dict[str, str]]:
         """Each block as it comes, until the service ends the stream properly."""
         while True:
-            while "\n\n" in self._text:
-                block, _, self._text = self._text.partition("\n\n")
+            while "\n\n" in self.rest:
+                block, _, self.rest = self.rest.partition("\n\n")
                 yield dict(_field(line) for line in block.split("\n"))
             size = int(self._line(), 16)
-            self._text += self._file.read(size + 2)[:-2].decode()
+            self.rest += self._file.read(size + 2)[:-2].decode()
             if size == 0:
-                assert not self._text, "the stream ends with half a block"
+                assert all(line.startswith((":", "retry:")) for line in self.rest.splitlines()), "half a block"
                 return
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events alone, what stands around their data checked."""
         for block in self.blocks():
-            if "data" in block:
-                event: dict[str, Any] = json.loads(block["data"])
-                assert block == {"id": str(event["id"]), "event": event["kind"], "data": block["data"]}
-                yield event
+            event: dict[str, Any] = json.loads(block["data"])
+            fields = {name: value for name, value in block.items() if name not in {"", "retry"}}
+            assert fields == {"id": str(event["id"]), "event": event["kind"], "data": block["data"]}
+            yield event
 
 
 def _field(line: str) -> tuple[str, str]:

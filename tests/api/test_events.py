@@ -55,7 +55,6 @@ def test_a_stream_begins_with_everything_kept_and_goes_on_with_what_happens(
         assert source.status == 200
         assert source.headers["content-type"].startswith("text/event-stream")
         assert (source.headers["cache-control"], source.headers["x-accel-buffering"]) == ("no-store", "no")
-        assert next(source.blocks()) == {"retry": "1000"}
         assert texts(upto(source, renter.text)) == [renter.text]
         receive(db, other, "for somebody else")
         receive(db, renter, "one", "two")
@@ -205,9 +204,25 @@ def test_an_idle_stream_shows_that_it_lives_and_ends_when_its_life_is_over(
 ) -> None:
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
     with EventSource(url, renter.token, query={"after": 10**6, "wait": 0.3}) as source:
-        blocks = list(source.blocks())  # it ends by itself, and properly
-    assert blocks[0] == {"retry": "1000"}
-    assert len(blocks) > 2 and all(block == {"": ""} for block in blocks[1:])
+        assert list(source.blocks()) == []  # it ends by itself, and properly
+    first, *beats = source.rest.splitlines()
+    assert first == "retry: 1000"
+    assert len(beats) > 1 and set(beats) == {":"}
+
+
+@pytest.mark.regression("no-empty-events")
+def test_every_block_of_a_stream_is_an_event(
+    url: str, db: Database, renter: Renter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many readers make an event of each block, with or without `data:`."""
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    with EventSource(url, renter.token, query={"wait": 0.3}) as source:
+        blocks = list(source.blocks())
+    assert len(blocks) >= 1
+    assert all("data" in block for block in blocks), blocks
+    assert [block.get("retry") for block in blocks] == ["1000"] + [None] * (len(blocks) - 1)
+    with EventSource(url, renter.token, query={"after": 10**6, "wait": 0.3}) as source:
+        assert list(source.blocks()) == []
 
 
 def test_a_revoked_token_ends_the_stream_and_opens_no_other(

@@ -56,7 +56,7 @@ def test_slow_connections_starve_nobody(url: str, renter: Renter, connection: Co
 
 @pytest.mark.parametrize(
     ("beginning", "answer"),
-    [(SILENT, b""), (IN_HEAD, b"HTTP/1.1 408 "), (IN_HEAD[:5], b"HTTP/1.1 408 "), (IN_BODY, b"")],
+    [(SILENT, b""), (IN_HEAD, b"HTTP/1.1 408 "), (IN_HEAD[:5], b"HTTP/1.1 408 "), (IN_BODY, b"HTTP/1.1 408 ")],
 )
 @ONE_ENGINE
 def test_a_request_that_does_not_become_whole_is_hung_up_on_however_it_drips(

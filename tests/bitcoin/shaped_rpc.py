@@ -40,6 +40,8 @@ class Calls:
             "headers": height,
             "bestblockhash": hash_,
             "initialblockdownload": self._node.downloads,
+            "pruned": self._node.pruned_below > 0,
+            **({"pruneheight": self._node.pruned_below} if self._node.pruned_below else {}),
         }
 
     def getblockhash(self, height: int) -> str:
@@ -88,11 +90,14 @@ class Calls:
             return self._output(self._node.mempool[txid], txid, vout, 0, spent)
         return None
 
-    def scantxoutset(self, action: str, wanted: list[dict[str, Any]]) -> dict[str, Any]:
+    def scantxoutset(self, action: str, wanted: list[Any]) -> dict[str, Any]:
         """Every output of the best chain on the descriptors' addresses that nothing spends."""
         assert action == "start"
         scripts = set()
         for one in wanted:
+            if isinstance(one, str):
+                scripts.add(bytes.fromhex(one.removeprefix("raw(").removesuffix(")")))
+                continue
             derive = deriver(add_checksum(one["desc"]), self._node.network)
             first, last = one["range"]
             scripts |= {derive(index)[1] for index in range(first, last + 1)}

@@ -42,14 +42,17 @@ async def test_a_deposit_is_pending_then_credited_at_its_depth(
     assert books_are_right(following)
 
 
-async def test_a_larger_deposit_needs_more_confirmations(node: Node, look_now: Look, renter: Renter):
-    small, large = node.pay(renter.address(), 9_999_999), node.pay(renter.address(), 10_000_000)
+async def test_a_larger_deposit_needs_more_confirmations(
+    following: Runtime, node: Node, look_now: Look, renter: Renter
+):
+    other = Renter(following)
+    small, large = node.pay(other.address(), 9_999_999), node.pay(renter.address(), 10_000_000)
     node.mine(2)
     await look_now()
-    assert renter.deposits() == {small: ("credited", 2), large: ("pending", 2)}
+    assert (other.deposits(), renter.deposits()) == ({small: ("credited", 2)}, {large: ("pending", 2)})
     node.mine(2)
     await look_now()
-    assert renter.deposits() == {small: ("credited", 4), large: ("credited", 4)}
+    assert (other.deposits(), renter.deposits()) == ({small: ("credited", 4)}, {large: ("credited", 4)})
 
 
 async def test_an_address_takes_coins_for_ever_and_however_few(node: Node, look_now: Look, renter: Renter):
@@ -268,9 +271,9 @@ async def test_a_restarted_node_takes_nothing_for_gone_while_it_reads_its_mempoo
     assert renter.kinds() == ["deposit.seen"]
 
 
-async def test_the_101st_unused_address_is_refused_until_one_is_used(node: Node, look_now: Look, renter: Renter):
-    addresses = [renter.address() for _ in range(100)]
-    assert len(set(addresses)) == 100
+async def test_the_21st_unused_address_is_refused_until_one_is_used(node: Node, look_now: Look, renter: Renter):
+    addresses = [renter.address() for _ in range(20)]
+    assert len(set(addresses)) == 20
     with pytest.raises(TooManyUnusedAddresses):
         renter.address()
     node.pay(addresses[7], 1000)

@@ -90,7 +90,7 @@ async def test_a_chain_that_moves_between_two_questions_is_followed_all_the_same
     """Blocks come and go while the node is asked: answers do not fit each other, in every order."""
     seed = random.randrange(2**32)
     chance, plain = random.Random(seed), PlainDeposits(node)
-    addresses = [renter.address() for _ in range(50)]
+    addresses = [renter.address() for _ in range(20)]
 
     def move() -> None:
         for _ in range(REORGS // 4 + 10):

@@ -159,3 +159,26 @@ def test_ctrl_c_is_quiet(run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(DTMF, "account", interrupted)
     said = run("account", "--json")
     assert (said.code, said.out, said.err) == (130, "", "")
+
+
+@pytest.mark.regression("environment-is-named")
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent.pem", "https://numbers.invalid"),
+        ("SSL_CERT_FILE", "/", "https://numbers.invalid"),
+        ("HTTP_PROXY", "ftp://x", "http://numbers.invalid"),
+        ("HTTPS_PROXY", "http://h:notaport", "https://numbers.invalid"),
+        ("all_proxy", "socks5://h:1", "http://numbers.invalid"),
+    ],
+)
+def test_an_environment_that_rules_out_every_connection_is_one_line(
+    *, home: object, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str
+) -> None:
+    monkeypatch.setenv("DTMF_URL", url)
+    monkeypatch.setenv("DTMF_TOKEN", TOKEN)
+    monkeypatch.setenv(variable, value)
+    ended = process("account")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (7, "", 1)
+    assert ended.stderr.startswith("dtmf: ")
+    assert ended.stderr.rstrip().endswith(f"Correct or unset {variable}")

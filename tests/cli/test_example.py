@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from dtmf import DTMF
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "receive_code.sh"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "examples" / "receive_code.sh"
 
 
 @pytest.fixture
@@ -47,3 +49,27 @@ def test_without_money_the_script_ends_as_the_command_does(dtmf: DTMF, path: str
     assert (done.returncode, done.stdout) == (5, "")
     assert ": dtmf topup" in done.stderr
     assert dtmf.numbers() == []
+
+
+@pytest.mark.regression("documented-scripts-end-rentals")
+def test_no_documented_jq_program_reads_a_key_as_a_number() -> None:
+    """Up to version 1.6 jq takes `.e164` for the number 0. tests/peers/test_snippets.py runs the scripts with jq."""
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.sh")]
+    programs = [
+        found for path in documents for found in re.findall(r"jq (?:-\w+ )*'?([^' )`]+)", path.read_text("utf-8"))
+    ]
+    assert programs
+    assert [program for program in programs if re.search(r"(^|[^\w\]])\.[eE]?[0-9]", program)] == []
+
+
+@pytest.mark.regression("documented-scripts-end-rentals")
+def test_a_documented_script_without_jq_leaves_no_rental(dtmf: DTMF, path: str) -> None:
+    scripts = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.DOTALL | re.M)
+    alone = [script for script in scripts if "jq" not in script]
+    assert alone, "every script of docs/cli.md needs jq"
+    for script in alone:
+        command = ["sh", "-c", script.replace("us-mobile", "us-mobile --timeout 0.3")]
+        environment = os.environ | {"PATH": path}
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert "send the code to +1202" in said.stderr
+        assert dtmf.numbers() == []

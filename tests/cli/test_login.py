@@ -3,11 +3,13 @@
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.running import TOKEN, Refused, Run
+from client.stub import Stub, problem, reply
 from dtmf import DTMF
 from harness import new_token
 
@@ -186,3 +188,65 @@ def test_a_sandbox_whose_token_others_can_read_is_refused(refused: Refused, sand
     (sandbox / "token").chmod(0o644)
     code, said = refused("account")
     assert (code, "can be read by others" in said) == (3, True)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Stub]:
+    """Another server on this machine, which remembers what it is sent."""
+    server = Stub()
+    server.then(problem(401, "unauthenticated"))
+    yield server
+    server.close()
+
+
+@pytest.mark.regression("tokens-go-to-their-server-only")
+def test_the_sandboxs_token_goes_to_no_other_server(
+    *, refused: Refused, sandbox: Path, elsewhere: Stub, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DTMF_URL", elsewhere.url)
+    code, said = refused("account")
+    assert elsewhere.received == []
+    assert code == 3
+    assert said.startswith(f"the token in data is for {service} and DTMF_URL is {elsewhere.url}: set DTMF_TOKEN too")
+    code, said = refused("login", "--sandbox", "--url", elsewhere.url)
+    assert elsewhere.received == []
+    assert (code, said) == (3, f"the token in data is for {service}, not for {elsewhere.url}: leave out --url")
+
+
+@pytest.mark.regression("tokens-go-to-their-server-only")
+def test_a_token_without_its_address_goes_nowhere(
+    refused: Refused, sandbox: Path, elsewhere: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sandbox / "url").unlink()
+    monkeypatch.setenv("DTMF_URL", elsewhere.url)
+    assert refused("account")[0] == 3
+    assert elsewhere.received == []
+
+
+@pytest.mark.regression("tokens-go-to-their-server-only")
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_only_the_server_counts_not_how_its_address_is_spelled(
+    *, run: Run, sandbox: Path, service: str, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+) -> None:
+    if is_kept:
+        assert run("login", "--url", service, stdin=TOKEN).code == 0
+        (sandbox / "token").unlink()
+    for same in (f"{service}/", service.replace("http:", "HTTP:"), f"{service}//"):
+        monkeypatch.setenv("DTMF_URL", same)
+        assert run("account").code in {0, 4}, same
+    for other in (service.replace("http:", "https:"), service.replace("127.0.0.1", "localhost"), f"{service}0", "x"):
+        monkeypatch.setenv("DTMF_URL", other)
+        said = run("account")
+        assert (said.code, f"DTMF_URL is {other}" in said.err) == (3, True), said
+
+
+def test_a_redirect_takes_no_token_along(
+    run: Run, elsewhere: Stub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Stub()
+    server.then(reply(307, Location=f"{elsewhere.url}/api/v1/account"))
+    monkeypatch.setenv("DTMF_URL", server.url)
+    monkeypatch.setenv("DTMF_TOKEN", TOKEN)
+    assert run("account").code == 1
+    assert elsewhere.received == []
+    server.close()

@@ -54,7 +54,7 @@ WRONG = [
     ("transactions --after -1", "after must be a whole number of at least 0"),
     ("transactions --after 9223372036854775808", "after must be a whole number"),
     ("messages 12", "not an E.164 phone number"),
-    ("deliveries --state lost", "--state is waiting, delivered or parked, not 'lost'"),
+    ("deliveries --state lost", "--state is waiting, delivered, parked, in_doubt or unknown, not 'lost'"),
     ("deliveries retry", "DELIVERY is missing"),
     ("deliveries retry 0", "delivery_id must be a whole number of at least 1"),
     ("deliveries retry seven", "DELIVERY must be a whole number, not 'seven'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import re
 import socket
 from typing import Any
@@ -205,25 +206,81 @@ def test_a_service_that_answers_early_with_nothing_is_asked_less_and_less(
     stub.answers([])
     with pytest.raises(TimedOutError):
         dtmf.wait_for_message(N, timeout=10)
-    assert fake_time.pauses_s == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
-    assert len(stub.received) == 6
+    assert fake_time.pauses_s == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 0.5, 0.0]
+    assert [each["wait"] for each in asked(stub)][-2:] == ["0.500", "0.000"]
 
 
-def test_polls_last_25_s_and_end_before_the_deadline(connect: Any, fake_time: FakeTime) -> None:
+def test_polls_last_25_s_and_the_last_one_until_the_deadline(connect: Any, fake_time: FakeTime) -> None:
     transport = Patient(fake_time)
     with pytest.raises(TimedOutError):
         connect(timeout=30, transport=transport.for_client(connect)).wait_for_message(N, timeout=60)
-    assert transport.waits_s == [25.0, 25.0, 9.5]
-    assert transport.timeouts_s == [55.0, 35.0, 10.0]
+    assert transport.waits_s == [25.0, 25.0, 10.0]
+    assert transport.timeouts_s == [55.0, 36.0, 11.0]
     assert sum(fake_time.pauses_s) == 0
 
 
-def test_a_short_wait_ends_before_its_deadline_too(connect: Any, fake_time: FakeTime) -> None:
+def test_a_short_wait_lasts_until_its_deadline_too(connect: Any, fake_time: FakeTime) -> None:
     transport = Patient(fake_time)
     with pytest.raises(TimedOutError, match=r"within 0\.5 s"):
         connect(transport=transport.for_client(connect)).wait_for_message(N, timeout=0.5)
-    assert transport.waits_s == [0.45]
-    assert transport.timeouts_s == [0.5]
+    assert transport.waits_s == [0.5]
+    assert transport.timeouts_s == [1.5]
+
+
+@pytest.mark.regression("waits-use-their-whole-timeout")
+@pytest.mark.parametrize(
+    ("timeout", "arrives_s"), [(3, 2.75), (3, 2.999), (0.5, 0.49), (20, 19.6), (60, 59.7), (180, 179.9), (26, 25.9)]
+)
+@pytest.mark.parametrize("round_trip_s", [0.001, 0.4])
+def test_a_message_that_arrives_in_the_last_moment_is_returned(
+    *, connect: Any, fake_time: FakeTime, timeout: float, arrives_s: float, round_trip_s: float
+) -> None:
+    transport = Patient(fake_time, arrives_s=arrives_s, round_trip_s=round_trip_s)
+    assert waited(connect, transport, timeout) == sms(1)
+
+
+@pytest.mark.regression("waits-use-their-whole-timeout")
+@pytest.mark.parametrize("failing_s", [2.9, 1.3, 0.2])
+def test_a_message_that_arrives_in_a_pause_before_the_deadline_is_returned(
+    connect: Any, fake_time: FakeTime, failing_s: float
+) -> None:
+    transport = Patient(fake_time, arrives_s=2.95, away_until_s=failing_s)
+    assert waited(connect, transport, 3) == sms(1)
+
+
+@pytest.mark.parametrize("timeout", [0.01, 0.5, 3, 25, 26, 60])
+@pytest.mark.parametrize("round_trip_s", [0.001, 0.4])
+def test_a_wait_ends_no_later_than_one_round_trip_after_its_timeout(
+    *, connect: Any, fake_time: FakeTime, timeout: float, round_trip_s: float
+) -> None:
+    began_s = fake_time.now_s
+    transport = Patient(fake_time, arrives_s=timeout + 0.5, round_trip_s=round_trip_s)
+    assert isinstance(waited(connect, transport, timeout), TimedOutError)
+    assert timeout <= fake_time.now_s - began_s <= timeout + round_trip_s + 1e-6
+
+
+def test_every_wait_looks_until_its_very_end_whatever_the_service_does(connect: Any, fake_time: FakeTime) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for _ in range(200):
+        timeout = chance.choice([0.2, 1, 3, 24, 25, 26, 51, 100])
+        transport = Patient(
+            fake_time,
+            arrives_s=timeout * chance.uniform(0, 0.9999),
+            round_trip_s=chance.uniform(0.001, 0.1),
+            away_until_s=timeout * chance.choice([0, 0, chance.uniform(0, 0.99)]),
+        )
+        fake_time.chance = chance.random()
+        assert waited(connect, transport, timeout) == sms(1)
+
+
+def waited(connect: Any, transport: Patient, timeout: float) -> Any:
+    """What a wait returns or raises."""
+    try:
+        return connect(transport=transport.for_client(connect)).wait_for_message(N, timeout=timeout)
+    except TimedOutError as error:
+        return error
 
 
 def test_a_service_that_never_answers_does_not_stretch_the_deadline(dtmf: Any, stub: Stub) -> None:
@@ -264,10 +321,20 @@ def test_the_places_of_waits_are_bounded() -> None:
 
 
 class Patient:
-    """A transport that waits as long as it is asked to, in fake time, and has nothing."""
+    """A transport that answers as the service does, in fake time: as soon as the message has arrived, else with nothing
+    once the time it was asked to wait is over. `away_until_s`: until then it refuses connections."""
 
-    def __init__(self, fake_time: FakeTime) -> None:
+    def __init__(
+        self,
+        fake_time: FakeTime,
+        *,
+        arrives_s: float = float("inf"),
+        round_trip_s: float = 0.0,
+        away_until_s: float = 0.0,
+    ) -> None:
         self._fake_time = fake_time
+        self._arrives_s, self._away_until_s = (fake_time.now_s + after_s for after_s in (arrives_s, away_until_s))
+        self._round_trip_s = round_trip_s
         self.waits_s: list[float] = []
         self.timeouts_s: list[float] = []
 
@@ -278,8 +345,17 @@ class Patient:
         wait_s = float(request.path.rpartition("wait=")[2])
         self.waits_s.append(wait_s)
         self.timeouts_s.append(request.timeout_s)
-        self._fake_time.now_s += wait_s
-        return Reply(status=200, headers={}, body=json.dumps([]).encode())
+        sent_s = self._fake_time.now_s
+        if sent_s < self._away_until_s:
+            raise ConnectionRefusedError("away")
+        asked_s = sent_s + self._round_trip_s / 2
+        answered_s = max(asked_s, min(asked_s + wait_s, self._arrives_s))
+        back_s = answered_s + self._round_trip_s / 2
+        self._fake_time.now_s = min(back_s, sent_s + request.timeout_s)
+        if back_s > sent_s + request.timeout_s:
+            raise TimeoutError("late")
+        found = [sms(1)] if self._arrives_s <= answered_s else []
+        return Reply(status=200, headers={}, body=json.dumps(found).encode())
 
 
 class AsyncPatient:

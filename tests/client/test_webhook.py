@@ -214,6 +214,91 @@ def test_a_malformed_secret_is_the_programmers_error_and_not_quoted(secret):
         assert str(refused.value) == "a webhook secret is 'whsec_' and base64"
 
 
+def raised(call) -> BaseException | None:
+    """What a call raises."""
+    try:
+        call()
+    except Exception as error:
+        return error
+    return None
+
+
+NOT_A_SECRET = [None, b"whsec_AAAA", 5, True, ["whsec_AAAA"], {"secret": SECRET}]
+NOT_A_BODY = [None, MESSAGE, [1], 5, True, object(), (BODY,)]
+
+
+@pytest.mark.regression("verify-refuses-other-types")
+@pytest.mark.parametrize("secret", NOT_A_SECRET, ids=lambda secret: type(secret).__name__)
+def test_a_secret_of_another_type_is_a_bad_argument_and_not_quoted(secret):
+    for call in (
+        lambda: sign(secret, id="msg_1", timestamp=NOW, body=BODY),
+        lambda: verify(BODY, signed(), secret, now=NOW),
+    ):
+        error = raised(call)
+        assert type(error) is ValueError, repr(error)
+        assert str(error) == f"a webhook secret is a str, 'whsec_' and base64, not {type(secret).__name__}"
+
+
+@pytest.mark.regression("verify-refuses-other-types")
+@pytest.mark.parametrize("body", NOT_A_BODY, ids=lambda body: type(body).__name__)
+def test_a_body_of_another_type_is_a_bad_argument(body):
+    for call, named in (
+        (lambda: verify(body, signed(), SECRET, now=NOW), "the body must be the bytes or str of the request"),
+        (lambda: sign(SECRET, id="msg_1", timestamp=NOW, body=body), "the body to sign must be bytes"),
+    ):
+        error = raised(call)
+        assert type(error) is ValueError, repr(error)
+        assert named in str(error)
+        assert type(body).__name__ in str(error)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, bytes.decode])
+def test_a_body_may_be_text_or_any_kind_of_bytes(kind):
+    assert verify(kind(BODY), signed(), SECRET, now=NOW) == MESSAGE
+
+
+@pytest.mark.regression("verify-refuses-other-types")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(None, [], [*signed().items()], "webhook-id: 1", 5, {5: "x"} | signed(), {b"webhook-id": b"1"}),
+        *(signed() | {name: value} for name in signed() for value in (["x"], b"x", 5, 0, [], ("v1,x",))),
+    ],
+)
+def test_headers_of_another_type_are_a_bad_argument(headers):
+    error = raised(lambda: verify(BODY, headers, SECRET, now=NOW))
+    assert type(error) is ValueError, repr(error)
+    assert "header" in str(error)
+
+
+def test_a_header_without_a_value_is_missing():
+    for name in signed():
+        for value in (None, ""):
+            assert refusal(signed() | {name: value}) == f"the header {name} is missing"
+
+
+@pytest.mark.regression("verify-refuses-other-types")
+@pytest.mark.parametrize(
+    "now", ["5", float("nan"), float("inf"), True, [5], datetime(2026, 1, 1, tzinfo=UTC)], ids=repr
+)
+def test_a_time_by_which_no_age_can_be_judged_is_a_bad_argument(now):
+    error = raised(lambda: verify(BODY, signed(), SECRET, now=now))
+    assert type(error) is ValueError, repr(error)
+    assert "now must be a number of seconds" in str(error)
+
+
+@pytest.mark.parametrize("timestamp", [None, 1.5, "1", True], ids=repr)
+def test_sign_refuses_a_time_that_is_not_whole_seconds(timestamp):
+    error = raised(lambda: sign(SECRET, id="msg_1", timestamp=timestamp, body=BODY))
+    assert type(error) is ValueError, repr(error)
+
+
+@pytest.mark.parametrize("identifier", [None, b"msg_1", 5], ids=repr)
+def test_sign_refuses_an_id_of_another_type(identifier):
+    error = raised(lambda: sign(SECRET, id=identifier, timestamp=NOW, body=BODY))
+    assert type(error) is ValueError, repr(error)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -41,7 +41,14 @@ ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)
         (b"[$@]", "ascii", "[$@]"),
         (b"\x1b\x281\x1b\x29 \x00 home", "ascii", "{1} @ home"),  # GSM 7-bit that calls itself ASCII
         (b"caf\x05", "ascii", "café"),
-        (b"padded\0\0", "ascii", "padded\u2400\u2400"),
+        (b"padded\0\0", "ascii", "padded"),  # a terminating NUL that the carrier counted
+        (b"padded\0", "latin1", "padded"),
+        (b"padded\0", "utf8", "padded"),
+        (b"padded\0", "binary", "padded"),
+        (b"\0p\0\0", "ucs2", "p"),
+        (b"padded\0", "gsm7", "padded@"),  # 0 is a letter there
+        (b"\0\0", "ascii", "\u2400\u2400"),
+        (b"\xef\xbb\xbfcaf\xc3\xa9", "utf8", "café"),
         ("café".encode(), "utf8", "café"),
         (b"\xff", "utf8", MARK + "ÿ"),
         (b"\xbf\xe0\xd8", "cyrillic", "При"),
@@ -50,7 +57,10 @@ ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)
         ("日本".encode("iso2022_jp"), "japanese", "日本"),
         ("한국".encode("cp949"), "korean", "한국"),
         (b"code 123", "binary", "code 123"),
+        (b"line one\r\nline\ttwo\n", "binary", "line one\r\nline\ttwo\n"),
         (b"\x01\x02\xff", "binary", "0102ff"),
+        (b"\0\0", "binary", "0000"),
+        (b"\x01\0", "binary", "0100"),
         (b"", "binary", ""),
     ],
 )
@@ -64,7 +74,8 @@ def test_every_octet_string_has_a_text_that_can_be_stored(coding, octets):
     text = decode(octets, coding)
     assert "\0" not in text
     assert text.encode().decode() == text
-    assert bool(text) == bool(octets) or octets in (b"\xfe\xff", b"\xff\xfe") or (coding == "japanese" and not text)
+    is_mark = octets.rstrip(b"\0") in (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
+    assert bool(text) == bool(octets) or is_mark or (coding == "japanese" and not text)
 
 
 @given(GSM7_TEXT)
@@ -125,3 +136,30 @@ def test_parts_of_different_codings_are_decoded_each_in_its_own():
 def test_a_gap_is_marked_where_parts_are_missing(numbers, shown):
     assert GAP == "[…]"
     assert join([(number, b"%d" % number, "gsm7") for number in numbers], total=4) == shown
+
+
+UCS2 = "Ваш код: 418207 😀".encode("utf-16-be")
+SWAPPED = "Ваш код: 418207 😀".encode("utf-16-le")
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ([b"\xfe\xff" + UCS2[:10], b"\xfe\xff" + UCS2[10:]], "Ваш код: 418207 😀"),
+        ([UCS2[:10], b"\xfe\xff" + UCS2[10:]], "Ваш код: 418207 😀"),
+        ([b"\xff\xfe" + SWAPPED[:10], b"\xff\xfe" + SWAPPED[10:]], "Ваш код: 418207 😀"),
+        ([b"\xff\xfe" + SWAPPED[:10], SWAPPED[10:]], "Ваш код: 418207 😀"),
+        ([b"\xfe\xff" + UCS2[:-2], b"\xfe\xff" + UCS2[-2:]], "Ваш код: 418207 😀"),  # a pair with a mark inside
+        ([b"\xff\xfe" + SWAPPED[:10], b"\xfe\xff" + UCS2[10:]], "Ваш код: 418207 😀"),
+        ([UCS2[:10] + b"\0\0", UCS2[10:] + b"\0\0"], "Ваш код: 418207 😀"),
+        ([b"\xfe\xff" + UCS2[:7], UCS2[7:]], "Ваш код: 418207 😀"),  # a code unit in two parts
+        ([b"\0A\x01", b"\xfe\xff\x00\0B"], "A\u01fe\uff00B"),  # those octets are no mark within a code unit
+    ],
+)
+def test_a_byte_order_mark_in_each_part_is_not_text(parts, shown):
+    assert join([(number, part, "ucs2") for number, part in enumerate(parts, 1)], total=len(parts)) == shown
+
+
+def test_a_byte_order_mark_holds_after_a_gap_too():
+    parts = [(1, b"\xff\xfe" + "one".encode("utf-16-le"), "ucs2"), (3, "two".encode("utf-16-le"), "ucs2")]
+    assert join(parts, total=3) == f"one{GAP}two"

@@ -1,14 +1,17 @@
 """What the outbox's worker does around one SMS, without the network."""
 
 from dtmf_server.core.backoff import Verdict
-from dtmf_server.operations import deliver, forward
+from dtmf_server.core.submission import LateAnswer, Segments
+from dtmf_server.core.submission import Verdict as Verdict_
+from dtmf_server.operations import deliver, doubt, forward
 from dtmf_server.operations.deliver import Work
+from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 
 LEASE_US = 60_000_000
-# What comes of an attempt: the carrier took it, refused it for good, is busy; or our worker died before it knew.
-OUTCOMES = ["sent", "failed", "busy", "died"]
+# What comes of an attempt: the carrier took it, refused it for good, is busy, or does not answer; or our worker died.
+OUTCOMES = ["sent", "failed", "busy", "silent", "died"]
 
 
 def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[Work]:
@@ -45,7 +48,40 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
             tx, [deliver.Failed(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us, rest_us=rest_us
         )
         return "failed" if _is_parked(tx, work.id) else None  # after three days nobody tries again
-    return None
+    if outcome == "silent":
+        doubt.begin(
+            tx,
+            deliver.Failed(work, Verdict.RETRY, attempt, None, 0.0),
+            message_id,
+            carrier="carrier",
+            segments=Segments(1, {}, (1,)),
+            now_us=now_us,
+            wall_us=now_us,
+            rest_us=rest_us,
+        )
+    return "in_doubt"
+
+
+def look_after_doubts(tx: Tx, *, now_us: int, wall_us: int, rest_us: int) -> None:
+    """What the outbox does about submits that nobody answers."""
+    doubt.abandon(tx, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    doubt.give_up(tx, now_us=now_us, rest_us=rest_us)
+
+
+def answer_late(tx: Tx, message_id: int, verdict: Verdict_ | None, *, now_us: int, rest_us: int) -> str | None:
+    """The carrier answers a submit that was in doubt; what has become of the message, None if nothing changed."""
+    before = messages.full(tx, message_id)
+    assert before is not None
+    answer = LateAnswer(message_id, 1, 1, verdict, ref=f"late-{message_id}", reason="late")
+    doubt.answered(tx, "carrier", [answer], now_us=now_us, wall_us=now_us, rest_us=rest_us)
+    after = messages.full(tx, message_id)
+    assert after is not None
+    if before["status"] not in ("in_doubt", "unknown"):
+        assert after["status"] == before["status"]
+        return None
+    expected = {None: ("sent",), Verdict_.FINAL: ("failed",)}.get(verdict, ("queued", "failed"))
+    assert after["status"] in expected
+    return str(after["status"])
 
 
 def _is_parked(tx: Tx, delivery_id: int) -> bool:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from dtmf_server.core.errors import InsufficientFunds, Refusal
 from dtmf_server.operations import account, deposit, meter
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import numbers
+from dtmf_server.storage import accounts, numbers
 from dtmf_server.storage.db import Tx
 from harness import START_US, Group
 from harness import initialise as initialise_service
@@ -25,6 +25,7 @@ REST_US = 90 * MINUTE_US
 DAILY_LIMIT = 3
 CONFIRMATIONS = 2
 ACCOUNTS = 3
+FEW = accounts.FEW
 
 CATALOG = {
     Group("cheap", rental_cost_per_minute=1, cost_per_inbound_message=3): ["+12025550100", "+12025550101"],
@@ -90,6 +91,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
             )
 
     def teardown(self) -> None:
+        accounts.FEW = FEW
         self.leave.close()
 
     # --- money ------------------------------------------------------------------------------------------------
@@ -165,6 +167,12 @@ class CoinsAndClocks(RuleBasedStateMachine):
             self.plain.settle(account_id, self.now_us)
         assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == 0
         assert self.db.read_now(meter.next_due_us) == self.plain.next_due_us()
+
+    @rule(apart_us=st.sampled_from([0, 0, HOUR_US, DAY_US]))
+    def minutes_are_shared_out(self, apart_us: int) -> None:
+        """Each rental that goes on is booked what it took so far; nobody pays anything."""
+        while self._write(lambda tx: meter.share_out(tx, now_us=self.now_us + 2 * DAY_US - apart_us)):
+            pass
 
     @rule(who=who, first=amounts, second=amounts)
     def coins_are_used_up_and_then_lost(self, who: int, first: int, second: int) -> None:

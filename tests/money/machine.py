@@ -8,6 +8,7 @@ from hypothesis.stateful import initialize, rule
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import forward, receive, rent, send
 from dtmf_server.operations.deliver import Work
+from dtmf_server.storage import accounts
 from harness import START_US
 from money import carrier_work
 from money.coins_and_clocks import (
@@ -43,8 +44,11 @@ class Money(CoinsAndClocks):
     @initialize(
         coins=st.lists(fortunes, min_size=ACCOUNTS, max_size=ACCOUNTS),
         wishes=st.lists(st.tuples(who, st.sampled_from(GROUPS), st.sampled_from(ACTIONS)), min_size=2, max_size=6),
+        few=st.sampled_from([0, 32]),
     )
-    def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]]) -> None:
+    def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]], few: int) -> None:
+        """`few`: how many rentals an account may have for its sums to be in memory; with 0 the database is asked."""
+        accounts.FEW = few
         self.coins_for_everyone(coins)
         for index, group, to in wishes:
             self.rent(index, group)
@@ -157,6 +161,18 @@ class Money(CoinsAndClocks):
                 self._write(lambda tx, work=work: carrier_work.posted(tx, work, now_us=self.now_us))
             else:
                 self._work(work, outcome)
+        self._write(
+            lambda tx: carrier_work.look_after_doubts(tx, now_us=self.now_us, wall_us=self.wall_us, rest_us=REST_US)
+        )
+
+    @rule(nth=st.integers(0, 9), verdict=st.sampled_from([None, *carrier_work.Verdict_]))
+    def the_carrier_answers_late(self, nth: int, verdict: carrier_work.Verdict_ | None) -> None:
+        doubts = sorted((m.id for m in self.plain.messages.values() if m.status == "in_doubt"), reverse=True)
+        if doubts:
+            id_, terms = doubts[nth % len(doubts)], {"now_us": self.now_us, "rest_us": REST_US}
+            status = self._write(lambda tx: carrier_work.answer_late(tx, id_, verdict, **terms))
+            if status is not None:
+                self.plain.move_on(id_, status, self.now_us)
 
     def _claim(self, limit: int) -> Any:
         return lambda tx: carrier_work.claim(tx, now_us=self.now_us, wall_us=self.wall_us, limit=limit)
@@ -199,7 +215,8 @@ class Money(CoinsAndClocks):
 
     @rule(nth=st.integers(0, 9), statuses=st.lists(reported, min_size=1, max_size=3))
     def the_carrier_reports(self, nth: int, statuses: list[str]) -> None:
-        newest_first = sorted((m.id for m in self.plain.messages.values() if m.status != "received"), reverse=True)
+        others = ("received", "in_doubt")
+        newest_first = sorted((m.id for m in self.plain.messages.values() if m.status not in others), reverse=True)
         for status in statuses if newest_first else []:
             self._report(newest_first[nth % len(newest_first)], status)
 

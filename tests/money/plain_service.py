@@ -203,7 +203,13 @@ class PlainService:
         """A carrier says what became of a message; only the first 'failed' gives its cost back."""
         message = self.messages[message_id]
         account = self.settle(message.account_id, now_us)
-        may_follow = {"sent": ["queued"], "delivered": ["queued", "sent"], "failed": ["queued", "sent"]}
+        may_follow = {
+            "in_doubt": ["queued"],
+            "queued": ["in_doubt"],
+            "sent": ["queued", "in_doubt"],
+            "delivered": ["queued", "sent", "in_doubt"],
+            "failed": ["queued", "sent", "in_doubt"],
+        }
         if message.status not in may_follow[status]:
             return
         message.status = status

@@ -29,14 +29,30 @@ def _written(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> No
     assert before <= stored.settled_at_us <= max(now_us, before), "an account's now ran backwards, or ahead"
     expected = plain.settle(account_id, stored.settled_at_us)
     assert (stored.balance, stored.debt) == (expected.balance, expected.debt)
-    assert [r.rental_id for r in stored.running] == [r.id for r in expected.live]
+    assert stored.live_rentals == len(expected.live)
     rows = tx.all("SELECT * FROM rentals WHERE account_id = :id ORDER BY id", id=account_id)
     every = sorted(expected.live + expected.ended, key=lambda rental: rental.id)
     assert [(row["id"], row["e164"], row["started_at_us"], row["ended_at_us"], row["end_reason"]) for row in rows] == [
         (r.id, r.e164, r.started_us, r.ended_us, r.reason) for r in every
     ]
     paid = {r.id: r.paid_minutes for r in every if r.cost}
-    assert {row["id"]: row["booked_minutes"] for row in rows if row["id"] in paid} == paid
+    booked = {row["id"]: row["booked_minutes"] for row in rows if row["id"] in paid}
+    over = {r.id for r in expected.ended}
+    assert {id_: minutes for id_, minutes in booked.items() if id_ in over} == {
+        id_: minutes for id_, minutes in paid.items() if id_ in over
+    }, "a rental that is over has another share than its minutes"
+    assert all(booked[id_] <= paid[id_] for id_ in paid), "more minutes are shared out than are paid"
+    _shared_out(tx, account_id, {r.id: (r.cost, r.paid_minutes) for r in every})
+
+
+def _shared_out(tx: Tx, account_id: int, rentals: dict[int, tuple[int, int]]) -> None:
+    """What was paid for minutes is what the account's rentals took, whatever part of it is booked to each of them yet."""
+    row = tx.one(
+        "SELECT coalesce(sum(amount), 0) AS sats FROM transfers WHERE account_id = :id AND kind = 'rental_minutes'",
+        id=account_id,
+    )
+    assert row is not None
+    assert row["sats"] == sum(cost * minutes for cost, minutes in rentals.values())
 
 
 def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> None:
@@ -77,7 +93,12 @@ def _numbers(tx: Tx, plain: PlainService) -> None:
 
 
 def _messages(tx: Tx, plain: PlainService) -> None:
-    rows = tx.all("SELECT id, account_id, cost, status, forward_of FROM messages ORDER BY id")
+    rows = tx.all(
+        "SELECT m.id, m.account_id, m.cost, m.forward_of, CASE WHEN m.status = 'unknown' OR EXISTS (SELECT 1 FROM"
+        "  deliveries d WHERE d.submitted_at_us IS NOT NULL AND d.message_id = coalesce(m.forward_of, m.id)"
+        "  AND d.kind <> 'webhook') AND NOT m.inbound THEN 'in_doubt' ELSE m.status END AS status"
+        " FROM messages m ORDER BY m.id"
+    )
     assert [(r["id"], r["account_id"], r["cost"], r["status"], r["forward_of"]) for r in rows] == [
         (m.id, m.account_id, m.cost, m.status, m.forward_of)
         for m in sorted(plain.messages.values(), key=lambda m: m.id)

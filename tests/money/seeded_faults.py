@@ -35,8 +35,8 @@ FAULTS = [
     ),
     Fault(
         "core/billing.py",
-        "elif rental.cost_per_minute <= balance:",
-        "elif rental.cost_per_minute < balance:",
+        "is_paid = rental.cost_per_minute <= balance",
+        "is_paid = rental.cost_per_minute < balance",
         "the last satoshi pays nothing",
     ),
     Fault(
@@ -64,33 +64,100 @@ FAULTS = [
     ),
     Fault(
         "operations/books.py",
-        "self._ended.append((account_id, rental, account.settled_at_us, reason))",
-        "self._ended.append((account_id, rental, rental.next_minute_us, reason))",
+        "self._end(account, rental, account.settled_at_us, reason)",
+        "self._end(account, rental, billing.next_minute_from(rental, account.settled_at_us + 1), reason)",
         "a rental ends at the end of its minute, not when it was ended",
     ),
     Fault(
         "operations/books.py",
-        "self._ended.append((account.id, rental, at_us, EndReason.DEPLETED))",
-        "self._ended.append((account.id, rental, now_us, EndReason.DEPLETED))",
+        "self._end(account, rental, at_us, EndReason.DEPLETED)",
+        "self._end(account, rental, now_us, EndReason.DEPLETED)",
         "a rental out of money ends when somebody looks",
     ),
     Fault(
         "operations/books.py",
-        "account.depletes_at_us = billing.depletes_at(account.balance, account.running)",
-        "account.depletes_at_us = account.depletes_at_us or billing.depletes_at(account.balance, account.running)",
+        "account.depletes_at_us = None if account.closed_at_us is not None else runs_out_us",
+        "account.depletes_at_us = account.depletes_at_us or runs_out_us",
         "the run-out is not computed again",
     ),
     Fault(
         "operations/books.py",
-        "        self._booked[after.rental_id] = after\n",
-        "",
+        "        account.settled_at_us = at_us\n",
+        "        account.settled_at_us = at_us if cost == 0 else account.settled_at_us\n",
         "minutes that were paid are forgotten and paid again",
     ),
     Fault(
         "operations/books.py",
-        "if all(rental.next_minute_us > now_us",
-        "if all(rental.next_minute_us >= now_us",
-        "an account whose minute begins right now is thought to be settled",
+        "billing.cost_between(account.costs, account.settled_at_us, from_us - 1)",
+        "billing.cost_between(account.costs, account.settled_at_us, from_us)",
+        "the minute that can't be paid is paid, and then ends its rental",
+    ),
+    Fault(
+        "operations/books.py",
+        "(rental.rental_id, rental.booked_minutes, minutes, None)",
+        "(rental.rental_id, rental.booked_minutes, minutes - 1, None)",
+        "the last minute of a rental is not in its share",
+    ),
+    Fault(
+        "operations/books.py",
+        "        account.costs.add(rental.phase_us, -rental.cost_per_minute)\n",
+        "",
+        "a rental that ended is paid for with those that go on",
+    ),
+    Fault(
+        "operations/books.py",
+        "        account.live_rentals -= 1\n",
+        "",
+        "a rental that ended is counted with those that go on",
+    ),
+    # --- sums in place of rentals
+    Fault(
+        "core/billing.py",
+        "return self._sums[bisect_right(self._phases, phase_us)]",
+        "return self._sums[bisect_right(self._phases, phase_us - 1)]",
+        "a minute that begins at this very microsecond is not in the sum",
+    ),
+    Fault(
+        "core/billing.py",
+        "costs.upto(until_us % MINUTE_US) - costs.upto(after_us % MINUTE_US)",
+        "costs.upto(until_us % MINUTE_US)",
+        "minutes that began before the last settlement are paid again",
+    ),
+    Fault(
+        "core/billing.py",
+        "if target >= costs.total:",
+        "if target > costs.total:",
+        "a round of money too little is seen where it fits exactly",
+    ),
+    Fault(
+        "storage/minute_costs.py",
+        "c.nth >= :milli * 1000 AND c.nth <= :phase)",
+        "c.nth >= :milli * 1000 AND c.nth < :phase)",
+        "the database leaves out what begins at this very microsecond",
+    ),
+    Fault(
+        "storage/minute_costs.py",
+        'if row["cost"] > sats:',
+        'if row["cost"] >= sats:',
+        "the database finds the minute before the one that can't be paid",
+    ),
+    Fault(
+        "storage/accounts.py",
+        "            if phase_us <= phase:\n",
+        "            if phase_us < phase:\n",
+        "a rental that starts is not among those whose minute has begun",
+    ),
+    Fault(
+        "operations/meter.py",
+        "    rentals.store_booked(tx, [(rental_id, minutes) for rental_id, _, minutes, _ in shares])\n",
+        "",
+        "a share is booked twice",
+    ),
+    Fault(
+        "operations/account.py",
+        "return _without(row, left, ended, turn.at_us)",
+        "return _without(row, left, [], turn.at_us)",
+        "a rental whose money has run out is shown until the meter comes",
     ),
     # --- rentals
     Fault(
@@ -115,7 +182,7 @@ FAULTS = [
     ),
     Fault(
         "operations/receive.py",
-        ' if books.is_live(rental["account_id"], rental["id"])}',
+        ' if books.survives(rental["account_id"], rental["id"])}',
         "}",
         "an SMS is stored and charged after the money ran out",
     ),
@@ -143,6 +210,33 @@ FAULTS = [
         "if work.rental_id == 0:",
         "a forward leaves from a number whose money ran out",
     ),
+    # --- SMS that a carrier may have
+    Fault(
+        "storage/outbox.py",
+        """ AND submitted_at_us IS NULL RETURNING id, account_id, message_id, kind",
+        rental_id=""",
+        """ RETURNING id, account_id, message_id, kind",
+        rental_id=""",
+        "an SMS is refunded while the carrier may take it",
+    ),
+    Fault(
+        "storage/outbox.py",
+        '        " AND d.submitted_at_us IS NULL"\n',
+        "",
+        "an SMS in doubt is submitted again",
+    ),
+    Fault(
+        "operations/doubt.py",
+        'send.unknown(tx, message["id"], reason=UNKNOWN',
+        'send.failed(tx, message["id"], reason=UNKNOWN',
+        "an SMS that nobody answered for is refunded",
+    ),
+    Fault(
+        "operations/doubt.py",
+        "    send.failed(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)\n",
+        "",
+        "a late refusal is not refunded",
+    ),
     # --- deposits
     Fault(
         "operations/deposit.py",
@@ -163,12 +257,12 @@ FAULTS = [
         'depletes_at_us < :now_us"',
         "the meter misses money that runs out right now",
     ),
-    Fault("storage/accounts.py", "(a.id, a.balance, a.debt, ", "(a.id, a.balance, 0, ", "debts are not stored"),
+    Fault("storage/accounts.py", "            a.debt,\n", "            0,\n", "debts are not stored"),
     Fault(
-        "storage/accounts.py",
-        "WHERE account_id IN @ids AND ended_at_us IS NULL",
-        "WHERE account_id IN @ids",
-        "rentals that ended are billed on",
+        "storage/rentals.py",
+        '("id", "ended_at_us", "end_reason", "booked_minutes"), rows',
+        '("id", "ended_at_us", "end_reason", "booked_minutes"), rows[1:]',
+        "one of the rentals that ended stays live",
     ),
     Fault(
         "storage/entries.py",
@@ -178,8 +272,8 @@ FAULTS = [
     ),
     Fault(
         "operations/account.py",
-        'return int(account["balance"] - account["cost_begun"])',
-        'return int(account["balance"])',
+        'balance = row["balance"] - (0 if is_closed or',
+        'balance = row["balance"] - (0 if row or',
         "a balance is shown without the minutes since",
     ),
 ]

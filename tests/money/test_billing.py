@@ -192,3 +192,52 @@ def test_depletion_moves_with_the_money_never_against_it() -> None:
     instants = [billing.depletes_at(balance, rentals) for balance in range(500)]
     assert all(before <= after for before, after in pairwise(at_us for at_us in instants if at_us is not None))
     assert None not in instants
+
+
+# --- sums in place of rentals
+
+
+def costs_of(rentals: list[Running]) -> billing.KnownCosts:
+    by_phase: dict[int, int] = {}
+    for rental in rentals:
+        if rental.cost_per_minute:
+            by_phase[rental.phase_us] = by_phase.get(rental.phase_us, 0) + rental.cost_per_minute
+    return billing.KnownCosts(by_phase)
+
+
+@seed(SEED)
+@thorough
+@given(balances, booked_rentals())
+def test_sums_find_the_run_out_that_rentals_find(balance: int, rentals: list[Running]) -> None:
+    assert billing.runs_out_at(balance, NOW_US, costs_of(rentals)) == billing.depletes_at(balance, rentals)
+
+
+@seed(SEED)
+@thorough
+@given(booked_rentals(), later_us)
+def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[Running], later_us: int) -> None:
+    settled = billing.settle(10**9, rentals, NOW_US + later_us)
+    assert billing.cost_between(costs_of(rentals), NOW_US, NOW_US + later_us) == 10**9 - settled.balance
+
+
+@seed(SEED)
+@thorough
+@given(balances, booked_rentals(), later_us, st.integers(1, 3))
+def test_running_out_in_portions_is_running_out_at_once(
+    balance: int, rentals: list[Running], later_us: int, at_most: int
+) -> None:
+    now_us, at_us = NOW_US + later_us, NOW_US
+    once = billing.settle(balance, rentals, now_us)
+    live, ended = [rental for rental in rentals if rental.cost_per_minute], []
+    while (from_us := billing.runs_out_at(balance, at_us, costs_of(live))) is not None and from_us <= now_us:
+        balance -= billing.cost_between(costs_of(live), at_us, from_us - 1)
+        out = billing.run_out(balance, billing.in_order(live, from_us), from_us, now_us, at_most=at_most)
+        assert 0 < len(out.ended) <= at_most
+        balance, at_us = balance - out.cost, out.through_us
+        over = {rental.rental_id for rental, _ in out.ended}
+        live = [rental for rental in live if rental.rental_id not in over]
+        ended += [(rental.rental_id, ended_us) for rental, ended_us in out.ended]
+    balance -= billing.cost_between(costs_of(live), at_us, now_us)
+    assert balance == once.balance
+    assert ended == [(rental.rental_id, ended_us) for rental, ended_us in once.ended]
+    assert billing.runs_out_at(balance, now_us, costs_of(live)) == once.depletes_at_us

@@ -42,6 +42,7 @@ def names(db: Database) -> dict[str, object]:
         later = {"now_us": START_US + 3 * MINUTE_US, "rest_us": DAY_US}
         with open_books(tx, [account_id], **later) as books:
             books.deposit(account_id, 10, ref="credited", reference="")
+        meter.share_out(tx, now_us=START_US + 2 * DAY_US)
         (message_id,) = receive.receive_many(tx, [receive.Inbound(rental["e164"], "+1", "hello")], **later)
         sent = send.send(
             tx, account_id, sender=rental["e164"], to="+447700900000", content="hi", daily_limit=None, **later

@@ -80,6 +80,8 @@ def test_a_forward_that_no_carrier_took_in_three_days_is_refunded(db: Database) 
 
 
 def test_a_forward_that_waits_when_the_action_changes_is_refunded(db: Database) -> None:
-    account_id, rental, _, message_id = forwarding(db)
+    account_id, rental, work, message_id = forwarding(db)
+    busy = [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)]
+    db.write_now(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
     db.write_now(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
     assert_given_back(db, account_id, message_id)

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Installs what `make test-peers` needs and make setup does not: Node.js and Kannel from the system's packages where they
-# are missing, and the npm packages of package-lock.json beside this file, by their hashes.
+# Installs what `make test-peers` needs and make setup does not: Node.js, Kannel, bash and jq from the system's packages where
+# they are missing, and the npm packages of package-lock.json beside this file, by their hashes.
 set -eu
 cd "$(dirname "$0")"
 
 missing=""
 command -v node >/dev/null && command -v npm >/dev/null || missing="$missing nodejs npm"
 test -x /usr/sbin/bearerbox && test -x /usr/sbin/smsbox || missing="$missing kannel"
+command -v jq >/dev/null || missing="$missing jq"
+command -v bash >/dev/null || missing="$missing bash"
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

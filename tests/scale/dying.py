@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STEPS = {"execute", "executemany", "commit", "write", "fsync", "replace", "close", "mkdir", "open", "flock"}
+STEPS = {"execute", "executemany", "commit", "write", "fsync", "replace", "link", "close", "mkdir", "open", "flock"}
 
 
 @dataclass(frozen=True)

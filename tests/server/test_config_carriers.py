@@ -2,6 +2,7 @@
 
 import pytest
 
+from dtmf_server import config
 from dtmf_server.config import ConfigError, load
 
 LONDON = """\
@@ -19,8 +20,16 @@ password = "hunter2"
     [
         (LONDON.replace("london", "simulator"), "dtmf.toml:2: carrier[0].name is 'simulator', which is the sandbox's"),
         (LONDON.replace("127.0.0.1", "10.1.2.3"), "dtmf.toml:4: carrier[0].host is not this machine: a sandbox"),
-        (LONDON.replace("hunter2", "canary789"), "carrier[0] has a system_id of more than 15 or a password of more"),
-        (LONDON + "system_type = 'thirteen--chr'", "dtmf.toml:7: carrier[0].system_type has more than 12 characters"),
+        (
+            LONDON.replace("hunter2", "canary789" * 8),
+            "dtmf.toml:6: carrier[0].password must be the ASCII password that the",
+        ),
+        (
+            LONDON.replace('"dtmf"', f'"{"d" * 65}"'),
+            "dtmf.toml:5: carrier[0].system_id must be the ASCII name that the",
+        ),
+        (LONDON.replace('"dtmf"', '"d\\u0000"'), "dtmf.toml:5: carrier[0].system_id must be the ASCII name that the"),
+        (LONDON + f"system_type = '{'s' * 65}'", "dtmf.toml:7: carrier[0].system_type must be the ASCII system_type"),
         (LONDON + "tls_ca = 'ca.pem'", "dtmf.toml:7: carrier[0].tls_ca needs tls = true"),
         (LONDON + "country_code = '044'", "dtmf.toml:7: carrier[0].country_code must be the digits of a country code"),
         (LONDON + "alphabet = 'ebcdic'", "dtmf.toml:7: carrier[0].alphabet must be 'gsm7', 'latin1', 'ascii' or"),
@@ -68,3 +77,71 @@ def test_carriers_can_come_from_the_environment_alone():
     environ = {f"DTMF_CARRIER__{n}__{key}": value for n in range(11) for key, value in london.items()}
     environ |= {f"DTMF_CARRIER__{n}__NAME": f"c{n}" for n in range(11)}
     assert [carrier.name for carrier in load(None, environ).carrier] == [f"c{n}" for n in range(11)]
+
+
+LONG = (
+    LONDON.replace("dtmf", "a-provider-s-own-name").replace("hunter2", "canary-of-24-characters!")
+    + "system_type = 'VMA'"
+)
+
+
+@pytest.mark.regression("long-names-of-carriers")
+def test_names_longer_than_the_specification_allows_are_taken_with_a_warning_that_names_them(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONG)
+    try:
+        configuration = load(path, {})
+    except ConfigError as error:
+        raise AssertionError(f"refused: {error}") from error
+    found = config.warnings(configuration)
+    assert [warning.partition(",")[0] for warning in found] == [
+        "carrier london: system_id has 21 characters",
+        "carrier london: password has 24 characters",
+    ]
+    assert "canary" not in " ".join(found)
+
+
+def test_names_that_fit_are_no_cause_for_a_warning(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON.replace("dtmf", "d" * 15).replace("hunter2", "p" * 8) + f"system_type = '{'s' * 12}'")
+    assert config.warnings(load(path, {})) == []
+
+
+@pytest.mark.regression("response-up-to-120-s")
+def test_a_carrier_may_take_two_minutes_to_answer(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + "response_s = 120\n")
+    try:
+        seconds = load(path, {}).carrier[0].response_s
+    except ConfigError as error:
+        seconds = str(error)
+    assert seconds == 120
+
+
+def test_a_carrier_may_have_a_table_of_retries(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + 'retry = { 0x45 = "temporary", 88 = "final", 0X4Ff = "link" }\n')
+    carrier = load(path, {}).carrier[0]
+    from dtmf_server.core.submission import retries
+
+    assert retries(carrier.retry) == {0x45: "temporary", 0x58: "final", 0x4FF: "link"}
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ('{ 0x45 = "later" }', "carrier.0.retry gives 0x45 the value 'later': use 'temporary', 'link' or 'final'"),
+        ("{ 0x45 = 1 }", "carrier.0.retry gives 0x45 the value 1: use 'temporary', 'link' or 'final'"),
+        ('{ ESME = "final" }', "carrier.0.retry has the key 'ESME': use a command_status from 0x1 to 0xffffffff"),
+        ('{ 0x0 = "final" }', "carrier.0.retry has the key '0x0'"),
+        ('{ 0x123456789 = "final" }', "carrier.0.retry has the key '0x123456789'"),
+        ('{ 0x45 = "final", 69 = "link" }', "carrier.0.retry has the status 0x45 twice"),
+        ("5", "carrier.0.retry must be a table like"),
+    ],
+)
+def test_a_wrong_table_of_retries_is_refused_by_its_entry(tmp_path, table, complaint):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + f"retry = {table}\n")
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+    assert complaint in str(refused.value).replace("carrier[0]", "carrier.0")

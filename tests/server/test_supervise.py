@@ -1,6 +1,8 @@
 """Workers are kept running until they are told to stop."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,3 +30,76 @@ async def test_a_worker_that_fails_as_it_is_stopped_is_not_started_again(error: 
         with pytest.raises(asyncio.CancelledError):
             await supervising
     assert starts == 1
+
+
+class Seen(logging.Handler):
+    """The lines that were logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def seen() -> Iterator[list[str]]:
+    handler = Seen()
+    logger = logging.getLogger("dtmf.workers")
+    logger.addHandler(handler)
+    yield handler.lines
+    logger.removeHandler(handler)
+
+
+@pytest.mark.regression("first-failure-of-a-worker-is-logged")
+@pytest.mark.parametrize("pause", [0.0, 0.001])
+async def test_a_worker_that_lacks_the_database_from_the_start_says_so_once_with_the_reason(
+    seen: list[str], monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    starts, often = 0, asyncio.Event()
+    monkeypatch.setattr("dtmf_server.workers.supervise.WITHOUT_DATABASE_PAUSE_S", pause)
+
+    async def worker() -> None:
+        nonlocal starts
+        starts += 1
+        if starts == 20:
+            often.set()
+        raise StorageUnavailable("unsupported startup parameter: options")
+
+    supervising = asyncio.create_task(supervise({"chores": worker}))
+    async with asyncio.timeout(20):
+        await often.wait()
+    supervising.cancel()
+    await asyncio.gather(supervising, return_exceptions=True)
+    assert len(seen) == 1, seen
+    (line,) = seen
+    assert "worker chores failed" in line and "unsupported startup parameter: options" in line
+
+
+async def test_a_worker_that_runs_again_is_logged_and_is_no_trouble_any_more(
+    seen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtmf_server.workers.supervise.WITHOUT_DATABASE_PAUSE_S", 0.0)
+    monkeypatch.setattr("dtmf_server.workers.supervise.RUNS_S", 0.0)
+    troubles: dict[str, str] = {}
+    during, starts = "", 0
+
+    async def worker() -> None:
+        nonlocal starts, during
+        starts += 1
+        if starts == 1:
+            raise StorageUnavailable("it is away")
+        during = troubles.get("chores", "")
+        await asyncio.Event().wait()
+
+    supervising = asyncio.create_task(supervise({"chores": worker}, troubles))
+    for _ in range(2000):
+        if len(seen) == 2:
+            break
+        await asyncio.sleep(0.01)
+    supervising.cancel()
+    await asyncio.gather(supervising, return_exceptions=True)
+    assert "it is away" in during
+    assert troubles == {}
+    assert seen[1].startswith("worker chores runs again, after 1 failure in ")

@@ -67,13 +67,45 @@ CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
     "ucs-2 with an odd octet": ([sm(b"\0Ax", 8)], ["A\ufffdx"]),
     "ucs-2 with half a pair": ([sm(b"\0A\xd8\x3d", 8)], ["A\ufffd"]),
     "ucs-2 in the other byte order": ([sm(b"\xff\xfeA\0", 8)], ["A"]),
-    "ucs-2 with a NUL": ([sm(b"\0A\0\0", 8)], ["A\u2400"]),
+    "ucs-2 with a NUL": ([sm(b"\0A\0\0\0B", 8)], ["A\u2400B"]),
+    "ucs-2 with a counted NUL at its end": ([sm(b"\0A\0\0", 8)], ["A"]),
+    "ascii with a counted NUL at its end": ([sm(b"code 1234\0", 1)], ["code 1234"]),
     "8-bit text": ([sm(b"plain", 4)], ["plain"]),
+    "8-bit text of several lines": ([sm(b"Your code:\n\t418207\r\n", 4)], ["Your code:\n\t418207\r\n"]),
+    "8-bit text of several lines, dcs 0xf4": ([sm(b"Your code:\n418207", 0xF4)], ["Your code:\n418207"]),
+    "8-bit text of several lines, dcs 0x14": ([sm(b"Your code:\n418207", 0x14)], ["Your code:\n418207"]),
+    "8-bit text with a counted NUL": ([sm(b"code 1234\0", 4)], ["code 1234"]),
     "8-bit binary": ([sm(b"\x00\x01\x02\xff", 4)], ["000102ff"]),
     "korean": ([sm("인증번호".encode("cp949"), 0x0E)], ["인증번호"]),
     "shift jis": ([sm("認証".encode("cp932"), 5)], ["認証"]),
     "a reserved dcs": ([sm(b"\x00b", 0x8F)], ["@b"]),
+    # National language tables: 0x24 single shift, 0x25 locking shift.
+    "turkish single shift": ([sm(b"\x1bS\x1bi\x1bg\x1bs \x1be5", udh=b"\x24\x01\x01")], ["Şığş €5"]),
+    "spanish single shift": ([sm(b"C\x1badiz \x1bo", udh=b"\x24\x01\x02")], ["Cádiz ó"]),
+    "portuguese single shift": ([sm(b"n\x1b{o \x1b\x05", udh=b"\x24\x01\x03")], ["não ê"]),
+    "turkish locking shift": ([sm(b"\x40\x07\x0c\x1d\x60", udh=b"\x25\x01\x01")], ["İığşç"]),
+    "turkish locking shift, default extension": ([sm(b"\x1b\x65\x1b(", udh=b"\x25\x01\x01")], ["€{"]),
+    "hindi, both": ([sm(b"\x15\x18\x1b\x1c\x1bA", udh=b"\x24\x01\x06\x25\x01\x06")], ["कघ०A"]),
+    "tables of two languages": ([sm(b"\x40\x1ba", udh=b"\x25\x01\x01\x24\x01\x02")], ["İá"]),
+    "an empty place of a single shift table": ([sm(b"\x1b\x07", udh=b"\x25\x01\x01\x24\x01\x01")], ["ı"]),
+    "a language without a table": ([sm(b"\x40\x1be", udh=b"\x24\x01\x7f\x25\x01\x02")], ["¡€"]),
+    "national tables do not touch ucs-2": ([sm("ж".encode("utf-16-be"), 8, udh=b"\x25\x01\x01")], ["ж"]),
+    "turkish in two parts": (
+        [
+            sm(b"\x07\x1b", udh=ref8(60, 2, 1) + b"\x24\x01\x01\x25\x01\x01"),
+            sm(b"s\x0c", udh=b"\x25\x01\x01" + ref8(60, 2, 2) + b"\x24\x01\x01"),
+        ],
+        ["ışğ"],
+    ),
+    "a table in the second part alone": (
+        [sm(b"\x40", udh=ref16(61, 2, 1)), sm(b"\x40", udh=ref16(61, 2, 2) + b"\x25\x01\x01")],
+        ["¡İ"],
+    ),
     # Forms of a whole message.
+    "a NUL between the text and the tlvs": (
+        [sm(b"hi", rest=b"\0\x14\x00\x00\x06vendor")],
+        ["hi"],
+    ),
     "message_payload": ([sm(tlvs=((Tag.MESSAGE_PAYLOAD, b"long " * 100),))], ["long " * 100]),
     "message_payload of 20,000 characters": ([sm(tlvs=((Tag.MESSAGE_PAYLOAD, b"x" * 20_000),))], ["x" * 20_000]),
     "data_sm": (
@@ -115,6 +147,17 @@ CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
     "an emoji split between parts": (
         [sm(EMOJI[8:], 8, udh=ref8(8, 2, 2)), sm(EMOJI[:8], 8, udh=ref8(8, 2, 1))],
         ["Hi 😀"],
+    ),
+    "a byte order mark in each part": (
+        [sm(b"\xfe\xff" + EMOJI[:8], 8, udh=ref8(62, 2, 1)), sm(b"\xfe\xff" + EMOJI[8:], 8, udh=ref8(62, 2, 2))],
+        ["Hi 😀"],
+    ),
+    "the other byte order mark in each part": (
+        [
+            sm("\ufeffone ".encode("utf-16-le"), 8, udh=ref8(63, 2, 1)),
+            sm("\ufefftwo".encode("utf-16-le"), 8, udh=ref8(63, 2, 2)),
+        ],
+        ["one two"],
     ),
     "a code unit split between parts": (
         [sm(EMOJI[:7], 8, udh=ref8(9, 2, 1)), sm(EMOJI[7:], 8, udh=ref8(9, 2, 2))],
@@ -196,6 +239,7 @@ def delivered(inbox: Bound, *bodies: Sm | DataSm) -> list[int]:
     return [inbox.smsc.answer(pdu.sequence).status for pdu in pdus]
 
 
+@pytest.mark.regression("text-codings")
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_delivered_is_read_as_it_was_meant(inbox: Bound, came: list[tuple[str, str]], case: str) -> None:
     bodies, expected = CASES[case]

@@ -27,7 +27,8 @@ from dtmf_server.carriers.smpp.pdu import (
     SmResp,
     Tag,
 )
-from dtmf_server.carriers.smpp.status import FOR_GOOD, THROTTLED, Status, words
+from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
+from dtmf_server.core.submission import Verdict
 from smpp.fuzz_pdu import check
 
 # bind_transmitter of SMPP 3.4's own example (§3.2.1, the header and body it spells out octet by octet).
@@ -171,7 +172,7 @@ def test_a_response_without_its_body_has_empty_fields(command, body):
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        (Bind(system_id="a" * 16, password=""), "system_id"),
+        (Bind(system_id="a" * 65, password=""), "system_id"),
         (Bind(system_id="a\0b", password=""), "system_id"),
         (Bind(system_id="", password="Пароль"), "latin-1"),
         (Sm(data_coding=256), "data_coding"),
@@ -209,4 +210,14 @@ def test_statuses_are_said_in_words():
     assert words(Status.ESME_RINVPASWD) == "it refuses the password (ESME_RINVPASWD)"
     assert words(0x0400) == "it answered with status 0x00000400"
     assert words(Status.ESME_RUNKNOWNERR) == "ESME_RUNKNOWNERR"
-    assert not THROTTLED & FOR_GOOD
+
+
+def test_the_default_table_has_four_temporary_statuses_and_those_of_the_link() -> None:
+    by_verdict: dict[str, set[int]] = {}
+    for status in [*range(1, 0x110), 0x400, 0x4FF, 0xFFFF_FFFF]:
+        by_verdict.setdefault(verdict(status, {}), set()).add(status)
+    assert by_verdict["temporary"] == {0x08, 0x14, 0x58, 0x64}
+    assert by_verdict["link"] == {0x03, 0x04, 0x05, 0x0D, 0x0E, 0x0F, 0x53}
+    assert {0x0B, 0x45, 0x61, 0x65, 0xFF, 0x400, 0x4FF} <= by_verdict["final"]
+    assert by_verdict["temporary"] >= THROTTLED
+    assert verdict(0x45, {0x45: Verdict.TEMPORARY}) is Verdict.TEMPORARY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dtmf_server.carriers.smpp.events import Closed, Submitted
+from dtmf_server.carriers.smpp.events import AnsweredLate, Closed, Submitted
 from dtmf_server.carriers.smpp.pdu import (
     BindResp,
     Body,
@@ -64,13 +64,14 @@ def test_a_generic_nack_of_a_submit_is_its_refusal():
     assert events == [Submitted(2, Status.ESME_RSYSERR)]  # a nack of status 0 took nothing
 
 
-def test_a_submit_without_answer_is_given_up_and_the_bind_lives():
+def test_a_submit_without_answer_is_given_up_and_a_late_answer_still_counts():
     session = bound(window=1)
     (first,) = submitted(session, 1, 2)
     assert session.next_tick_s == 10
     assert session.tick(10) == [Submitted(1, None)]
     (second,) = said(session)
-    assert session.receive(taken(first), 11) == []  # too late: it is tried again elsewhere
+    assert session.receive(taken(first), 11) == [AnsweredLate(1, 0, "id")]
+    assert session.receive(taken(first), 11) == []  # once
     assert session.receive(taken(second), 11) == [Submitted(2, 0, "id")]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dtmf_server.carriers.smpp.concat import Contents, contents
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
-from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of
+from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.text import coding_of, segments
 from dtmf_server.core import sms
 from dtmf_server.core.arrival import Place, Receipt
@@ -189,6 +189,17 @@ def receipt(ref: bytes = b"0123456789", stat: bytes = b"DELIVRD", err: bytes = b
     return Sm(esm_class=4, source_addr=PHONE, short_message=APPENDIX_B % (ref, stat, err), **fields)
 
 
+DELIVERED = Receipt("0123456789", True, "", PHONE)
+FAILED = Receipt("7f", False, "the phone can't be reached (error 012)", PHONE)
+
+
+def written(encoding: str, *, data_coding: int = 0, mark: bool = False) -> Sm:
+    """A receipt whose text is in this encoding."""
+    text = "id:7f sub:001 dlvrd:000 stat:UNDELIV err:012 text:caf"
+    octets = (("\ufeff" if mark else "") + text).encode(encoding)
+    return Sm(esm_class=4, source_addr=PHONE, data_coding=data_coding, short_message=octets)
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -203,7 +214,37 @@ def receipt(ref: bytes = b"0123456789", stat: bytes = b"DELIVRD", err: bytes = b
             Receipt("0123456789", False, "the carrier rejected it (error 0a1)", PHONE),
         ),
         (receipt(stat=b"deletED"), Receipt("0123456789", False, "the carrier deleted it", PHONE)),
-        *((receipt(stat=stat), None) for stat in (b"ENROUTE", b"ACCEPTD", b"UNKNOWN", b"")),
+        *((receipt(stat=stat), None) for stat in (b"ENROUTE", b"ACCEPTD", b"UNKNOWN", b"WEIRD", b"")),
+        *((receipt(stat=stat), None) for stat in (b"ACKED", b"BUFFRED", b"BUFFERD", b"scheduled", b"Accepted")),
+        *((receipt(stat=stat), DELIVERED) for stat in (b"DELIVERED", b"delivered", b"Delivrd", b"2")),
+        (receipt(stat=b"FAILED"), Receipt("0123456789", False, "the carrier could not deliver it", PHONE)),
+        (receipt(stat=b"failed"), Receipt("0123456789", False, "the carrier could not deliver it", PHONE)),
+        (receipt(stat=b"Rejected"), Receipt("0123456789", False, "the carrier rejected it", PHONE)),
+        (receipt(stat=b"UNDELIVERABLE"), Receipt("0123456789", False, "the phone can't be reached", PHONE)),
+        (receipt(stat=b"CANCELLED"), Receipt("0123456789", False, "the carrier cancelled it", PHONE)),
+        # By its data_coding, and where that is wrong.
+        (written("utf-16-be", data_coding=8), FAILED),
+        (written("utf-16-be", data_coding=8, mark=True), FAILED),
+        (written("utf-16-le", data_coding=8, mark=True), FAILED),
+        (written("utf-16-be"), FAILED),
+        (written("utf-16-le", data_coding=8), FAILED),
+        (written("ascii", data_coding=8), FAILED),
+        (written("latin-1", data_coding=3), FAILED),
+        (written("utf-8-sig"), FAILED),
+        (written("ascii", data_coding=4), FAILED),
+        (Sm(esm_class=4, short_message=b"id:a\x11b stat:DELIVRD"), Receipt("a_b", True)),  # `_` in GSM 7-bit
+        # In any order, spacing and letter case.
+        (Sm(esm_class=4, short_message=b"STAT:DELIVRD ID:7"), Receipt("7", True)),
+        (Sm(esm_class=4, short_message=b'Id: "7" Stat = Delivered'), Receipt("7", True)),
+        (Sm(esm_class=4, short_message=b"message_id:7,status:DELIVERED"), Receipt("7", True)),
+        (Sm(esm_class=4, short_message=b"id:sub:001 stat:DELIVRD"), None),
+        (Sm(esm_class=4, short_message=b"id: sub:001 stat:DELIVRD"), None),
+        (Sm(esm_class=4, short_message=b"id:a:7 stat:DELIVRD"), Receipt("a:7", True)),
+        # What the renter wrote is no field.
+        (Sm(esm_class=4, short_message=b"id:7 stat:DELIVRD text:id:8 stat:UNDELIV"), Receipt("7", True)),
+        (Sm(esm_class=4, short_message=b"id:7 Text:stat:UNDELIV"), None),
+        (Sm(esm_class=4, short_message=b"text:id:8 stat:UNDELIV id:7 stat:DELIVRD"), Receipt("7", True)),
+        (Sm(esm_class=0x44, short_message=b"\x05\x00\x03\x01\x02\x01id:7 stat:DELIVRD"), Receipt("7", True)),
         (Sm(esm_class=4, short_message=b"stat:DELIVRD"), None),
         (Sm(esm_class=4, short_message=b"\xff\x00"), None),
         (Sm(esm_class=4, short_message=b"ID:7 Stat:DELIVRD"), Receipt("7", True)),
@@ -225,15 +266,63 @@ def receipt(ref: bytes = b"0123456789", stat: bytes = b"DELIVRD", err: bytes = b
         # The TLVs are the SMSC's own word and beat the text.
         (receipt(tlvs=((Tag.RECEIPTED_MESSAGE_ID, b"x\0"), (Tag.MESSAGE_STATE, b"\x01"))), None),
         (receipt(tlvs=((Tag.RECEIPTED_MESSAGE_ID, b"\0"),)), Receipt("0123456789", True, "", PHONE)),
+        # A message_state that the specification does not have says nothing.
+        (receipt(tlvs=((Tag.MESSAGE_STATE, b"\0"),)), DELIVERED),
+        (receipt(tlvs=((Tag.MESSAGE_STATE, b"\x63"),)), DELIVERED),
     ],
 )
 def test_a_receipt_says_what_became_of_which_message(body, expected):
     assert receipt_of(body) == expected
 
 
+ID, STATE = (Tag.RECEIPTED_MESSAGE_ID, b"7f\0"), (Tag.MESSAGE_STATE, b"\x02")
+FIELDS = b"id:7f sub:001 dlvrd:001 stat:DELIVRD err:000 text:hello"
+
+
 @pytest.mark.parametrize(
     ("esm_class", "is_one"),
-    [(0x00, False), (0x04, True), (0x44, True), (0x20, True), (0x08, False), (0x10, False), (0x03, False)],
+    [(0x00, False), (0x04, True), (0x44, True), (0x84, True), (0x20, True), (0x60, True), (0x03, False), (0x40, False)],
 )
-def test_a_receipt_is_told_by_its_esm_class_alone(esm_class, is_one):
-    assert is_receipt(Sm(esm_class=esm_class, short_message=APPENDIX_B)) is is_one
+def test_a_text_alone_makes_no_receipt(esm_class, is_one):
+    """Anyone can write such a text; nobody but the SMSC can set the esm_class."""
+    assert is_receipt(Sm(esm_class=esm_class, short_message=FIELDS)) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "tlvs", "is_one"),
+    [
+        (b"", (ID, STATE), True),
+        (b"anything", (ID, STATE), True),
+        (FIELDS, (ID,), True),
+        (FIELDS, (STATE,), True),
+        (FIELDS.decode().encode("utf-16-be"), (ID,), True),
+        (b"", (ID,), True),
+        (b"", (STATE,), True),
+        (b"stat:DELIVRD", (ID,), True),
+        # An SMS whatever one TLV it has.
+        (b"Your code is 418207", (ID,), False),
+        (b"Your code is 418207", (STATE,), False),
+        (b"stat:DELIVRD", (STATE,), False),
+        (b"id:7f", (ID,), False),
+        (FIELDS, ((Tag.RECEIPTED_MESSAGE_ID, b"\0"), (Tag.MESSAGE_STATE, b"")), False),
+        (b"", (), False),
+    ],
+)
+@pytest.mark.parametrize("of_data_sm", [False, True])
+def test_tlvs_that_no_sms_has_make_a_receipt(text, tlvs, is_one, of_data_sm):
+    body = DataSm(tlvs=(*tlvs, (Tag.MESSAGE_PAYLOAD, text))) if of_data_sm else Sm(short_message=text, tlvs=tlvs)
+    assert is_receipt(body) is is_one
+
+
+@pytest.mark.parametrize("esm_class", [0x08, 0x10, 0x48])
+def test_an_acknowledgement_of_a_phone_is_a_receipt_only_if_it_has_the_fields_of_one(esm_class):
+    assert is_receipt(Sm(esm_class=esm_class & ~0x40, short_message=FIELDS))
+    assert not is_receipt(Sm(esm_class=esm_class, short_message=b"\0read, thank you"))
+
+
+@pytest.mark.parametrize(
+    ("stat", "word"),
+    [(b"WEIRD", "WEIRD"), (b"odd_one", "ODDONE"), (b"DELIVRD", ""), (b"ENROUTE", ""), (b"FAILED", ""), (b"", "")],
+)
+def test_a_status_word_that_is_not_known_is_reported(stat, word):
+    assert unknown_word(receipt(stat=stat)) == word

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.operations import meter
-from dtmf_server.storage import migrate
+from dtmf_server.operations import account, doubt, meter, verify
+from dtmf_server.storage import idempotency, migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -192,3 +192,167 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
             assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
             rows = db.read_now(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
             assert [json.loads(row["data"])["hours"] for row in rows] == [24]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_sms_that_was_being_submitted_before_the_migration_is_in_doubt_after_it(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Under way when the old process ended, or without an answer: a carrier may have these. One that was refused waits."""
+    messages = [
+        {**ROWS["messages"], "id": id_, "inbound": False, "status": "queued", "segments": 1} for id_ in (20, 21, 22)
+    ]
+    lease, silent, busy = (30, None), (None, "the carrier did not answer"), (None, "the carrier is busy")
+    deliveries = [
+        {
+            **ROWS["deliveries"][0],
+            "id": 20 + n,
+            "message_id": 20 + n,
+            "kind": "send",
+            "leased_until_us": leased_until_us,
+            "reason": reason,
+        }
+        for n, (leased_until_us, reason) in enumerate((lease, silent, busy))
+    ]
+    taken = [
+        {"id": id_, "carrier": "london", "ref": ref, "message_id": 20, "delivered": False, "taken_wall_us": 1}
+        for id_, ref in ((1, "a"), (2, "b"))
+    ]
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0008")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+            for table, rows in (("messages", messages), ("deliveries", deliveries), ("submissions", taken)):
+                for row in rows:
+                    columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+                    insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+                    db.write_now(lambda tx, insert=insert, row=row: tx.run(insert, **row))
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            found = db.read_now(lambda tx: tx.all("SELECT segment, total, ref FROM submissions ORDER BY segment"))
+            assert [(row["segment"], row["total"], row["ref"]) for row in found] == [(1, 2, "a"), (2, 2, "b")]
+            terms = {"now_us": 100, "wall_us": 100, "rest_us": DAY_US}
+            assert db.write_now(lambda tx: doubt.abandon(tx, **terms)) == 2
+            rows = db.read_now(lambda tx: tx.all("SELECT status FROM messages WHERE id >= 20 ORDER BY id"))
+            assert [row["status"] for row in rows] == ["in_doubt", "in_doubt", "queued"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_answers_remembered_before_the_migration_lose_their_texts_with_the_rental(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    answers = {
+        "sent": b'{"id":3,"e164":"+12025550100","content":"canary"}',
+        "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":"canary"}]}',
+        "page": b"/messages?done=canary",
+        "other": b'{"e164":"+12025550100","messages":[]}',
+        "none": None,
+    }
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0001")
+        with closing(open_database(url)) as db:
+            db.write_now(fill)
+        migrate.upgrade(url, "0008")
+        insert = (
+            "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, status, body, secret)"
+            " VALUES (1000, :key, :body, 0, 201, :body, :secret)"
+        )
+        with closing(open_database(url)) as db:
+            for key, body in answers.items():
+                db.write_now(
+                    lambda tx, key=key, body=body: tx.run(insert, key=key, body=body or b"", secret=body is None)
+                )
+            db.write_now(lambda tx: tx.run("UPDATE idempotency SET body = NULL WHERE key = 'none'"))
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            db.write_now(lambda tx: idempotency.erase_texts(tx, [7]))
+            rows = db.read_now(lambda tx: tx.all("SELECT key, body FROM idempotency"))
+    left = {row["key"]: row["body"] and bytes(row["body"]) for row in rows}
+    assert left == answers | {
+        "sent": b'{"id":3,"e164":"+12025550100","content":null}',
+        "retried": b'{"id":5,"state":"waiting","attempts":[{"reply":null}]}',
+    }
+
+
+MINUTE_US = 60_000_000
+# Two accounts booked up to minute 3: three rentals whose minutes start at different places in the minute, two of them
+# together, and one that is free; and an account without any.
+LIVE = [(7, 1000, 13, 0), (8, 1000, 11, 20_000_003), (9, 1000, 5, 20_000_003), (10, 1000, 0, 59_999_999)]
+SETTLED_US = 3 * MINUTE_US + 20_000_003
+
+
+def fill_with_live_rentals(tx: Tx) -> None:
+    """What the version before 0010 had stored: one transfer, and minutes with it, for each rental."""
+    group = {**ROWS["groups"], "id": "live"}
+    tx.run(f"INSERT INTO groups ({', '.join(group)}) VALUES ({', '.join(f':{name}' for name in group)})", **group)
+    booked = {id_: (SETTLED_US - start_us) // MINUTE_US + 1 for id_, _, _, start_us in LIVE}
+    balance = 1000
+    paid = sum(booked[id_] * cost for id_, _, cost, _ in LIVE)
+    for account_id, left in ((1000, balance), (1001, 0)):
+        tx.run(
+            "INSERT INTO accounts (id, kind, created_at_us, settled_at_us, balance, debt, depletes_at_us)"
+            " VALUES (:id, 'customer', 0, :settled_us, :left, 0, :depletes_us)",
+            id=account_id,
+            left=left,
+            settled_us=SETTLED_US,
+            # 34 rounds of 29 cost 986; of the 14 left, the 13 at the next full minute are paid, the 11 after it are not.
+            depletes_us=(3 + 34 + 1) * MINUTE_US + 20_000_003 if left else None,
+        )
+    transfer = (
+        "INSERT INTO transfers (id, at_us, kind, ref, debit, credit, amount, account_id, balance, reference)"
+        " VALUES (:id, 0, :kind, :ref, :debit, :credit, :amount, 1000, :balance, '')"
+    )
+    left = balance + paid
+    tx.run(transfer, id=1, kind="deposit", ref="d", debit=1, credit=1000, amount=left, balance=left)
+    for id_, account_id, cost, start_us in LIVE:
+        e164 = f"+1202555{id_:04}"
+        tx.run(
+            "INSERT INTO numbers (e164, group_id, rented, rests_until_us) VALUES (:e, 'live', :t, 0)", e=e164, t=True
+        )
+        tx.run(
+            "INSERT INTO rentals (id, account_id, e164, group_id, sms, setup_cost, cost_per_minute, started_at_us,"
+            " booked_minutes) VALUES (:id, :account_id, :e164, 'live', :yes, 0, :cost, :start_us, :booked)",
+            id=id_,
+            account_id=account_id,
+            e164=e164,
+            yes=True,
+            cost=cost,
+            start_us=start_us,
+            booked=booked[id_],
+        )
+        if cost:
+            amount = booked[id_] * cost
+            left -= amount
+            paid_by = {"id": id_, "kind": "rental_minutes", "ref": f"{id_}:0", "debit": 1000, "credit": 2}
+            tx.run(transfer, amount=amount, balance=left, **paid_by)
+            tx.run(
+                "INSERT INTO minute_bookings (rental_id, from_minute, to_minute, transfer_id) VALUES (:id, 0, :to, :id)",
+                id=id_,
+                to=booked[id_],
+            )
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0008")
+        with closing(open_database(url)) as db:
+            db.write_now(fill_with_live_rentals)
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            if engine == "postgresql":
+                db.write_now(lambda tx: tx.all("SELECT setval('transfers_id_seq', 100)"))
+            assert db.read_now(verify.differences) == []
+            runs_out_us = (3 + 34 + 1) * MINUTE_US + 20_000_003
+            assert db.read_now(lambda tx: account.usage(tx, 1000, now_us=SETTLED_US)) == account.Usage(
+                1000, 29, runs_out_us
+            )
+            assert db.read_now(lambda tx: account.balance(tx, 1000, now_us=runs_out_us - 1)) == 1000 - 34 * 29 - 13
+            while db.write_now(lambda tx: meter.sweep(tx, now_us=runs_out_us + 2 * DAY_US, rest_us=DAY_US)):
+                pass
+            rows = db.read_now(lambda tx: tx.all("SELECT id, ended_at_us FROM rentals ORDER BY id"))
+            assert [row["id"] for row in rows if row["ended_at_us"] is None] == [10]
+            assert rows[1]["ended_at_us"] == runs_out_us
+            assert db.read_now(verify.differences) == []

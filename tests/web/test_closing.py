@@ -51,7 +51,8 @@ def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
     assert all(secret in everything(db) for secret in SECRETS)
     page = lived_in.open("/account/delete")
     assert "I give up the" in page.text and "Your 1 number is given back" in page.text
-    assert lived_in.send(page, "/account/delete", agreed="yes").path == "/"
+    assert lived_in.send(page, "/account/delete", agreed="yes").path == "/account/deleted"
+    assert "Your account is deleted" in lived_in.open("/account/deleted").text
     left = everything(db)
     assert [secret for secret in SECRETS if secret in left] == []
     assert lived_in.open("/messages").path == "/sign-in"
@@ -60,7 +61,7 @@ def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
     assert lived_in.client.get("/api/v1/account", headers=authorization).status_code == 401
     assert db.read_now(verify.differences) == []
     account = db.read_now(lambda tx: accounts.load(tx, account_id))
-    assert (account.balance, account.running, account.depletes_at_us) == (0, (), None)
+    assert (account.balance, account.live_rentals, account.depletes_at_us) == (0, 0, None)
     assert "given_up" in left
 
 
@@ -73,7 +74,7 @@ def test_nothing_is_deleted_without_a_word_of_agreement(lived_in: Visitor, db: D
     grown = lived_in.send(page, "/account/delete", agreed="yes")
     assert grown.status == 409 and "look again" in grown.text
     assert lived_in.open("/messages").path == "/messages"
-    assert lived_in.send(grown, "/account/delete", agreed="yes").path == "/", "now it was seen"
+    assert lived_in.send(grown, "/account/delete", agreed="yes").path == "/account/deleted", "now it was seen"
 
 
 @ONE_ENGINE

@@ -17,7 +17,7 @@ from .conftest import ONE_ENGINE, receive
 from .visitor import Visitor
 
 Visit = Callable[[], Visitor]
-PUBLIC = {"/", "/sign-in", "/sign-up", "/sign-in/link"}
+PUBLIC = {"/", "/sign-in", "/sign-up", "/sign-in/link", "/account/deleted"}
 
 
 def get_paths(e164: str) -> list[str]:
@@ -136,8 +136,8 @@ def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: Fake
     assert "Minutes" in renter.open("/transactions").text
     page = renter.open(f"/numbers/{e164}/end")
     assert renter.send(page, f"/numbers/{e164}/end").path == "/messages"
-    gone = renter.open(f"/numbers/{e164}")
-    assert gone.status == 404 and "not yours now" in gone.text
+    over = renter.open(f"/numbers/{e164}")
+    assert over.status == 200 and "you ended it" in over.text and "Your code is 604 118" in over.text
     assert "Your code is 604 118" in renter.open("/messages").text
 
 

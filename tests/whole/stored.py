@@ -30,13 +30,19 @@ def stored_in(url: str, load: Load) -> Stored:
     bookings = defaultdict(list)
     for id_, start, end in read(url, "SELECT rental_id, from_minute, to_minute FROM minute_bookings"):
         bookings[id_].append((start, end))
-    for id_, e164, end_reason, minutes in read(url, "SELECT id, e164, end_reason, booked_minutes FROM rentals"):
+    further = 0  # minutes after the first of each rental, which are paid as one sum
+    live = "(a.settled_at_us - r.started_at_us) / 60000000 + 1"
+    for id_, e164, end_reason, minutes, begun in read(
+        url,
+        f"SELECT r.id, r.e164, r.end_reason, r.booked_minutes, {live} FROM rentals r JOIN accounts a ON a.id = r.account_id",
+    ):
         due.add(("rental_setup", str(id_), SETUP))
         if e164 != load.e164:
             effects["rent", e164] += 1
         if end_reason is not None:
             effects["end", e164] += 1
-        due |= {("rental_minutes", f"{id_}:{start}", (end - start) * PER_MINUTE) for start, end in bookings[id_]}
+        due.add(("rental_minutes", f"{id_}:0", PER_MINUTE))
+        further += (minutes if end_reason is not None else begun) - 1
         assert sum(end - start for start, end in bookings[id_]) == minutes
     for txid, vout, amount in read(url, "SELECT txid, vout, amount FROM deposits"):
         due.add(("deposit", f"{txid}:{vout}:0", amount))
@@ -45,7 +51,13 @@ def stored_in(url: str, load: Load) -> Stored:
     for (address,) in read(url, "SELECT address FROM addresses"):
         if address != load.address:
             effects["address", address] += 1
-    return Stored(effects, read(url, "SELECT kind, ref, amount FROM transfers"), due)
+    charges = read(url, "SELECT kind, ref, amount FROM transfers")
+    sums = [charge for charge in charges if charge[1].startswith("account ")]
+    if further or sums:
+        due.add(("rental_minutes", "all further ones", further * PER_MINUTE))
+        charges = [charge for charge in charges if charge not in sums]
+        charges.append(("rental_minutes", "all further ones", sum(amount for _, _, amount in sums)))
+    return Stored(effects, charges, due)
 
 
 def ledger_sum(url: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 
 from . import commands
 
@@ -17,7 +18,7 @@ TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported f
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED = 130  # as shells have it: 128 and the signal's number
+INTERRUPTED_BY = 128  # as shells have it: 128 and the signal's number, 2 for Ctrl-C
 PIPE_CLOSED = 141
 _EXTRA = {"cyclopts", "rich", "segno"}
 
@@ -30,13 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         if sys.stdout is not None:
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
+    except KeyboardInterrupt as interruption:
+        _complain_of_notes(interruption)
+        return INTERRUPTED_BY + getattr(interruption, "signal", 2)
+    except BrokenPipeError as error:
         _forget_stdout()
+        _complain_of_notes(error)
         return PIPE_CLOSED
     except OSError as error:
         _forget_stdout()
+        _complain_of_notes(error)
         return _complain(f"dtmf: {error.strerror or error}", 1)
     return code
 
@@ -71,8 +75,15 @@ def _say(text: str) -> None:
 
 def _complain(line: str, code: int) -> int:
     if sys.stderr is not None:
-        print(line, file=sys.stderr)
+        with suppress(OSError):  # the terminal may have been closed
+            print(line, file=sys.stderr, flush=True)
     return code
+
+
+def _complain_of_notes(error: BaseException) -> None:
+    """What happened besides, as a rental that could not be ended."""
+    for note in getattr(error, "__notes__", ()):
+        _complain(f"dtmf: {note}", 1)
 
 
 def _is_styled() -> bool:

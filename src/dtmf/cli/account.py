@@ -19,12 +19,15 @@ _SHOWN = 25
 _KINDS = {
     "deposit": "deposit",
     "deposit_reversed": "deposit reversed",
+    "debt": "debt (a spent deposit was taken back)",
     "debt_paid": "debt paid",
     "rental_setup": "set-up",
     "rental_minutes": "minutes",
     "message_received": "SMS received",
     "message_sent": "SMS sent",
     "message_refunded": "SMS refunded",
+    "moved_in": "from a deleted account",
+    "moved_out": "moved to another account",
 }
 
 
@@ -38,7 +41,9 @@ def account(*, json: Json = False) -> None:
     out.line((f"{figure(usage['balance'])} sats", "bold"))
     out.blank()
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
-    out.facts([("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
+    debt = usage.get("debt", 0)  # a service from before does not tell
+    owed = [("Debt", f"{figure(debt)} sats; whatever is credited pays it first")] if debt else []
+    out.facts([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
 
 
 def topup(
@@ -80,7 +85,7 @@ def transactions(
 
 
 def unused_address(dtmf: DTMF) -> Address:
-    """The newest address if nothing was ever paid to it, else a new one: only 100 may wait for coins."""
+    """The newest address if nothing was ever paid to it, else a new one: only 20 may wait for coins."""
     addresses = dtmf.addresses()
     if addresses and addresses[-1]["address"] not in {deposit["address"] for deposit in dtmf.deposits()}:
         return addresses[-1]

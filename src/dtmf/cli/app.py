@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -25,7 +26,7 @@ def run(tokens: Sequence[str]) -> int:
         return _complain(usage.complaint(error, tokens), endings.USAGE)
     except (Ending, DTMFError, ValueError) as error:
         end = ending(error)
-        return _complain(str(end), end.status)
+        return _complain("; ".join([str(end), *getattr(error, "__notes__", ())]), end.status)
     return 0
 
 
@@ -63,5 +64,6 @@ def completion(
 
 def _complain(line: str, status: int) -> int:
     if sys.stderr is not None:
-        print(f"dtmf: {one_line(line)}", file=sys.stderr)
+        with suppress(OSError):  # the terminal may have been closed
+            print(f"dtmf: {one_line(line)}", file=sys.stderr, flush=True)
     return status

@@ -22,6 +22,7 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("end", "end a rental", "dtmf.cli.numbers:end"),
     ],
     "Messages": [
+        ("code", "rent a number, wait for a code, end the rental", "dtmf.cli.code:code"),
         ("wait", "wait for an SMS, or for the code in it", "dtmf.cli.wait:wait"),
         ("messages", "what your numbers received and sent", "dtmf.cli.messages:messages"),
         ("send", "send an SMS from a number", "dtmf.cli.messages:send"),
@@ -43,7 +44,7 @@ client returns. Token and address come from DTMF_TOKEN and DTMF_URL, else from
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 no valid token, 4 not found,
 5 no money, 6 no number free, 7 service unreachable or failing, 8 nothing came
-in time, 9 too many requests, 130 interrupted."""
+in time, 9 too many requests, 129, 130, 143 stopped by a signal."""
 
 
 def overview(*, bold: bool) -> str:

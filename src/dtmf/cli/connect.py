@@ -1,25 +1,26 @@
 """Which token goes to which address.
 
-1. DTMF_TOKEN and DTMF_URL win over everything.
-2. Then what `dtmf login` kept; a kept token goes only to the address it was kept with.
-3. Then the sandbox of this folder: `dtmf-server run` leaves data/token and data/url there. Only to this machine."""
+1. DTMF_TOKEN and DTMF_URL win over everything: a token that was set is used as it is.
+2. Then what `dtmf login` kept, for the server it was kept with.
+3. Then the sandbox of this folder, for its own server: `dtmf-server run` leaves data/token and data/url there. Only on
+   this machine.
+
+A token of 2 and 3 is sent to no other server: DTMF_URL may name another path there, but no other scheme, host or port."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from dtmf.checks import http_url
 from dtmf.client import DTMF
 from dtmf.settings import SANDBOX_URL, Settings
 
 from . import endings, kept
 from .endings import Ending
-
-if TYPE_CHECKING:
-    from .kept import Kept
 
 SANDBOX_DATA = Path("data")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -58,33 +59,45 @@ def find_place() -> Place:
     known = kept.read()
     if token:
         return Place(known.url if known else SANDBOX_URL, token)
-    if known and (not url or _is_same(url, known)):
-        return Place(known.url, known.token)
-    if sandbox := sandbox_place(SANDBOX_DATA, url):
-        return sandbox
+    if known and (not url or is_same_server(url, known.url)):
+        return Place(url or known.url, known.token)
+    sandbox = sandbox_place(SANDBOX_DATA)
+    if sandbox and (not url or is_same_server(url, sandbox.url)):
+        return Place(url or sandbox.url, sandbox.token)
     if known:
         line = f"the kept token is for {known.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or dtmf login --url {url}"
+        raise Ending(endings.TOKEN, line)
+    if sandbox:
+        line = f"the token in {SANDBOX_DATA} is for {sandbox.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or unset DTMF_URL"
         raise Ending(endings.TOKEN, line)
     raise Ending(endings.TOKEN, "no token: dtmf login, or set DTMF_TOKEN")
 
 
-def sandbox_place(data: Path, url: str | None = None) -> Place | None:
+def sandbox_place(data: Path) -> Place | None:
     """The sandbox that keeps its data there, None if there is none or it is not on this machine."""
     with suppress(OSError):
         kept.refuse_if_others_can_read(data / "token")
         token = (data / "token").read_text("ascii", errors="replace").strip()
-        where = url or _first_line(data / "url") or SANDBOX_URL
-        if token and urlsplit(where).hostname in LOOPBACK:
-            return Place(where, token)
+        url = (data / "url").read_text("utf-8", errors="replace").partition("\n")[0].strip()
+        if token and (origin(url) or ("", "", 0))[1] in LOOPBACK:
+            return Place(url, token)
     return None
 
 
-def _first_line(file: Path) -> str | None:
+def is_same_server(url: str, other: str) -> bool:
+    """Whether two addresses have the same scheme, host and port."""
+    return origin(url) is not None and origin(url) == origin(other)
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an address, None if it is malformed."""
     try:
-        return file.read_text("utf-8", errors="replace").partition("\n")[0].strip()
-    except OSError:
+        http_url("url", url)
+    except ValueError:
         return None
-
-
-def _is_same(url: str, known: Kept) -> bool:
-    return url.rstrip("/") == known.url.rstrip("/")
+    parts = urlsplit(url)
+    return (
+        parts.scheme,
+        (parts.hostname or "").removesuffix("."),
+        parts.port or (443 if parts.scheme == "https" else 80),
+    )

@@ -21,7 +21,9 @@ deliveries = App(name="deliveries", help="What became of forwards, webhooks and 
 @deliveries.default
 def listed(
     *,
-    state: Annotated[Literal["waiting", "delivered", "parked"] | None, Parameter(help="Only those that are:")] = None,
+    state: Annotated[
+        Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None, Parameter(help="Only those that are:")
+    ] = None,
     number: Annotated[
         str | None, Parameter(help="Only those of this number.", metavar="NUMBER", completer=rented_numbers)
     ] = None,
@@ -40,7 +42,7 @@ def listed(
 
 @deliveries.command
 def retry(delivery: Annotated[int, Parameter(help="The id of the delivery.")], /, *, json: Json = False) -> None:
-    """Try a delivery again, whatever became of it."""
+    """Try a delivery again, even if it was delivered."""
     with connect.client() as dtmf:
         again = dtmf.retry_delivery(delivery)
     if json:

@@ -6,6 +6,7 @@ import os
 
 from dtmf.errors import (
     AuthenticationError,
+    ConfigurationError,
     ConnectionFailedError,
     DTMFError,
     InsufficientFundsError,
@@ -35,6 +36,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (InsufficientFundsError, NO_MONEY),
     (NoNumbersAvailableError, NO_NUMBERS),
     (InvalidRequestError, USAGE),
+    (ConfigurationError, USAGE),
     (RateLimitedError, TOO_MANY),
     (ServerError, UNREACHABLE),
     (ConnectionFailedError, UNREACHABLE),
@@ -42,7 +44,8 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (DTMFError, FAILED),
     (ValueError, USAGE),  # a malformed argument, which the client refuses before anything is sent
 ]
-_FOR_PROGRAMS = (": GET ", ". Is the service running there?", " (timeout= sets")  # advice that is other words here
+_IS_IT_THERE = ". Is the service running there?"
+_FOR_PROGRAMS = (": GET ", _IS_IT_THERE, " (timeout= sets", " (the token is")  # advice that is other words here
 _LISTED_BY = {"number_not_rented": ": dtmf numbers lists yours", "group_not_found": ": dtmf groups lists them"}
 
 
@@ -83,7 +86,7 @@ def _mend(error: Exception) -> str:
             mend = _LISTED_BY.get(error.code or "", "")
         case RateLimitedError(retry_after=float(wait_s)):
             mend = f": again in {wait_s:.0f} s"
-        case ConnectionFailedError():
+        case ConnectionFailedError() if _IS_IT_THERE in str(error):
             mend = ": is the service running there? DTMF_URL or dtmf login --url … sets another address"
         case ServerError(request_id=str(request_id)):
             mend = f" (request {request_id})"

@@ -54,9 +54,11 @@ def logout() -> None:
 
 
 def _of_sandbox(data: Path, url: str | None) -> connect.Place:
-    place = connect.sandbox_place(data, url)
+    place = connect.sandbox_place(data)
     if place is None:
         raise Ending(endings.TOKEN, f"there is no sandbox in {data}: name its folder with --data, or make run")
+    if url and not connect.is_same_server(url, place.url):
+        raise Ending(endings.TOKEN, f"the token in {data} is for {place.url}, not for {url}: leave out --url")
     return place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -50,12 +51,12 @@ def rent(group: GroupId, /, *, json: Json = False) -> None:
     """Rent a number of a group. Set-up and the first minute are paid at once."""
     with connect.client() as dtmf:
         number = dtmf.start_rental(group)
-    if json:
-        out.json(number)
-        return
-    out.line((number["e164"], "bold"))
-    minute = number["cost_per_minute"]
-    out.line((f"{group}, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day", "dim"))
+    try:
+        _show_rented(number, group, json=json)
+        sys.stdout.flush()
+    except OSError as error:  # the pipe is closed, the disk is full
+        error.add_note(f"{number['e164']} is rented and charged all the same: dtmf end {number['e164']} ends it")
+        raise
 
 
 def numbers(*, json: Json = False) -> None:
@@ -139,6 +140,15 @@ def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
         out.json(done)
     else:
         out.line(f"The rental of {number} has ended.")
+
+
+def _show_rented(number: NumberFound, group: str, *, json: bool) -> None:
+    if json:
+        out.json(number)
+        return
+    out.line((number["e164"], "bold"))
+    minute = number["cost_per_minute"]
+    out.line((f"{group}, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day", "dim"))
 
 
 def _prices(group: Group) -> tuple[str, ...]:

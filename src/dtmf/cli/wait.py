@@ -48,7 +48,7 @@ def wait(
     """Wait for an SMS, or for the code in it. The first since the rental began counts, unless --new or --after says
     otherwise. Exit status 8 if none comes in time."""
     timeout_s = seconds(timeout)
-    with connect.client() as dtmf, _spinner(f"waiting for {'a code' if code else 'an SMS'} to {number}", timeout_s):
+    with connect.client() as dtmf, spinner(f"waiting for {'a code' if code else 'an SMS'} to {number}", timeout_s):
         first = _newest(dtmf, number) if new and after is None else after
         try:
             if code:
@@ -56,8 +56,7 @@ def wait(
             else:
                 found = dtmf.wait_for_message(number, timeout=timeout_s, match=match, after=first)
         except TimedOutError as error:
-            is_down = isinstance(error.__cause__, ConnectionFailedError)
-            raise Ending(UNREACHABLE if is_down else NOTHING_CAME, str(error)) from error
+            raise nothing_came(error) from error
     if json:
         out.json(found)
     elif code:
@@ -78,6 +77,12 @@ def events(
             out.json_lines(found)
         for event in found:
             _show(event)
+
+
+def nothing_came(error: TimedOutError) -> Ending:
+    """How a command ends whose wait was in vain."""
+    is_down = isinstance(error.__cause__, ConnectionFailedError)
+    return Ending(UNREACHABLE if is_down else NOTHING_CAME, str(error))
 
 
 def _newest(dtmf: DTMF, number: str) -> int:
@@ -103,8 +108,8 @@ def _about(event: Event) -> list[str]:
 
 
 @contextmanager
-def _spinner(text: str, timeout_s: float) -> Iterator[None]:
-    """Says on a terminal what is waited for, and how long still."""
+def spinner(text: str, timeout_s: float) -> Iterator[None]:
+    """Shows on a terminal what is waited for, and how much time is left."""
     there = out.console(stderr=True)
     if not there.is_terminal or there.is_dumb_terminal:
         yield

@@ -31,10 +31,10 @@ async def get_account(request: Request) -> calls.Json:
 
 @get("/usage", tags=["account"], summary="The running cost")
 async def get_usage(request: Request) -> wire.Usage:
-    """Balance, satoshis per minute over all rentals, and when the money runs out."""
+    """Balance, satoshis per minute over all rentals, when the money runs out, and the debt that is paid first."""
     usage = await calls.glance(request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us))
     runs_out_at = None if usage.runs_out_at_us is None else iso(usage.runs_out_at_us)
-    return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at)
+    return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at, usage.debt)
 
 
 @get("/transactions", tags=["account"], summary="Why each satoshi moved")

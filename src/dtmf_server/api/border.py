@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dtmf_server.api.calls import CALLER
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.core.errors import RateLimited
 from dtmf_server.http.address import address_of, header, subscriber
@@ -18,6 +19,9 @@ from dtmf_server.log import request_id
 from dtmf_server.runtime import Settings
 
 log = logging.getLogger("dtmf.access")
+limited = logging.getLogger("dtmf.access.limited")
+
+NO_METHOD = "TRACE"  # that no route takes
 
 
 class Border:
@@ -57,8 +61,7 @@ class Border:
                 await self._serve(scope, receive, send_with_id)
         finally:
             if log.isEnabledFor(logging.INFO):
-                took_ms = (time.perf_counter() - started_s) * 1000
-                log.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, took_ms)
+                _note(scope, status, took_s=time.perf_counter() - started_s)
             request_id.reset(reset)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
@@ -67,7 +70,10 @@ class Border:
         inner = {**scope, "state": dict(self._state)}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
+        elif scope["method"] == "OPTIONS":
+            inner["method"], send = NO_METHOD, _as_options(send)
         await self._app(inner, receive, send)
+        scope[CALLER] = inner["state"].get(CALLER, False)
         goes_on = inner.get(GOES_ON)
         if goes_on is not None:
             inner.clear()
@@ -95,6 +101,35 @@ class Border:
         if token := headers.get(b"authorization"):
             keys.append(b"token " + hashlib.sha256(token).digest())
         return max(self._limit.retry_after_s(key) for key in keys)
+
+
+def _as_options(send: Any) -> Any:
+    """Sends what a request with `NO_METHOD` is answered with as the answer to OPTIONS: a 405 names what a path takes, so
+    that both always say the same."""
+    replaced = False
+
+    async def send_options(message: Any) -> None:
+        nonlocal replaced
+        if message["type"] == "http.response.start" and message["status"] == 405:
+            replaced = True
+            headers = [(name, value) for name, value in message["headers"] if name == b"allow"]
+            message = {"type": "http.response.start", "status": 204, "headers": headers}
+        elif replaced:
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_options
+
+
+def _note(scope: Any, status: int, *, took_s: float) -> None:
+    """A line for a request. Those that anyone can make without a token, or that are refused, are limited per status."""
+    said = (scope["method"], scope["path"], took_s * 1000)
+    if not status:
+        limited.info("%s %s hung up %.1f ms", *said)
+    elif status >= 400 or not scope.get(CALLER):
+        limited.info(f"%s %s {status} %.1f ms", *said)
+    else:
+        log.info("%s %s %d %.1f ms", said[0], said[1], status, said[2])
 
 
 def _problem(id_: str, wait_s: int) -> bytes:

@@ -24,6 +24,7 @@ T = TypeVar("T")
 Request = litestar.Request[Any, Any, State]
 
 KEY_MAX = 255
+CALLER = "dtmf.caller"  # in the state of a request that is carried out only for the bearer of a token
 
 
 class Caller(Struct, frozen=True):
@@ -47,6 +48,7 @@ def bearer(request: Request) -> bytes:
         raise Unauthenticated
     if not token.is_well_formed(value):
         raise Unauthenticated("this is no token of ours: was it copied whole? It is 'dtmf_' and 36 letters and digits")
+    request.scope["state"][CALLER] = True
     return token.sha256(value)
 
 
@@ -152,9 +154,9 @@ class Json:
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def answer(status: int, value: object = None, *, secret: bool = False) -> Answer:
-    """A successful answer with a JSON body, or without one."""
-    return Answer(status, None if value is None else wire.encode(value), secret)
+def answer(status: int, value: object = None, *, secret: bool = False, rental_id: int | None = None) -> Answer:
+    """A successful answer with a JSON body, or without one. `rental_id`: of the rental whose texts the body shows."""
+    return Answer(status, None if value is None else wire.encode(value), secret, rental_id)
 
 
 def respond(answer: Answer) -> Response[Any]:

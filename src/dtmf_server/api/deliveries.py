@@ -21,7 +21,8 @@ from dtmf_server.storage.db import Row, Tx
 async def get_deliveries(
     request: Request,
     of_state: Annotated[
-        Literal["waiting", "delivered", "parked"] | None, QueryParameter(name="state", description="only of this state")
+        Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None,
+        QueryParameter(name="state", description="only of this state"),
     ] = None,
     e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
     since: Annotated[
@@ -52,10 +53,12 @@ async def get_deliveries(
     responses=calls.answers(200, wire.Delivery),
 )
 async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> Response[bytes]:
-    """Queues a delivery again, whatever became of it; the receiver may get it out of order, or twice."""
+    """Queues a delivery again, even if it was delivered; the receiver may get it out of order, or twice. Refused for an SMS
+    that a carrier may have and has not answered for."""
 
     def again(tx: Tx, caller: calls.Caller) -> Answer:
-        return calls.answer(200, _delivery(*replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)))
+        row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
+        return calls.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
     return await calls.write(request, again, body=await request.body())
 
@@ -131,7 +134,6 @@ def _us(field: str, moment: datetime) -> int:
 
 
 def _delivery(row: Row, attempts: list[Any]) -> wire.Delivery:
-    waiting = row["state"] == "waiting"
     return wire.Delivery(
         row["id"],
         row["e164"],
@@ -140,8 +142,8 @@ def _delivery(row: Row, attempts: list[Any]) -> wire.Delivery:
         row["state"],
         row["message_id"],
         iso(row["created_at_us"]),
-        iso(row["due_at_us"]) if waiting else None,
-        None if waiting else iso(row["finished_at_us"]),
+        iso(row["due_at_us"]) if row["state"] == "waiting" else None,
+        None if row["finished_at_us"] is None else iso(row["finished_at_us"]),
         row["reason"],
         [
             wire.Attempt(iso(a["at_us"]), a["duration_us"] / 1000, a["status"], a["reason"], a["reply"])

@@ -5,6 +5,7 @@ from litestar import Response, get, post
 from dtmf_server.api import calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import DepositsUnavailable
+from dtmf_server.http.address import network_of
 from dtmf_server.operations import deposit
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage import deposits
@@ -20,13 +21,16 @@ async def get_addresses(request: Request) -> list[wire.Address]:
 
 @post("/addresses", tags=["deposits"], summary="A new address", responses=calls.answers(201, wire.Address))
 async def post_addresses(request: Request) -> Response[bytes]:
-    """An address never given to anyone before."""
-    derive = calls.runtime_of(request).derive
+    """An address never given to anyone before. At most 20 of an account may wait for their first deposit, and 200 of all
+    accounts in one network (/24, /48)."""
+    runtime = calls.runtime_of(request)
+    derive = runtime.derive
     if derive is None:
         raise DepositsUnavailable
+    network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)
 
     def give(tx: Tx, caller: calls.Caller) -> Answer:
-        address = deposit.new_address(tx, caller.account_id, derive=derive, now_us=caller.now_us)
+        address = deposit.new_address(tx, caller.account_id, derive=derive, now_us=caller.now_us, network=network)
         return calls.answer(201, wire.Address(address))
 
     return await calls.write(request, give, body=await request.body())

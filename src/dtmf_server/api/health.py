@@ -32,12 +32,17 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
         faults = carrier_health.faults(tx, wall_us=wall_us)
         checks = {"mode": service.mode(tx) or "not initialised", "schema": service.schema_revision(tx)}
         checks |= {"status": "degraded", "carriers": "; ".join(faults)} if faults else {}
+        if runtime.troubles:
+            troubles = "; ".join(f"{name}: {reason}" for name, reason in runtime.troubles.items())
+            checks |= {"status": "degraded", "workers": troubles}
         return checks | _chain(tx, wall_us=wall_us, age_max_s=SCANNER_AGE_MAX_S + 2 * runtime.settings.look_again_s)
 
     try:
         checks = await runtime.db.read(look)
     except StorageUnavailable as error:
-        return Response({"status": "unready", "database": error.detail}, status_code=503)
+        troubles = {"workers": "; ".join(f"{name}: {reason}" for name, reason in runtime.troubles.items())}
+        unready = {"status": "unready", "database": error.detail}
+        return Response(unready | (troubles if runtime.troubles else {}), status_code=503)
     return Response({"status": "ready", "database": "ok", **checks})
 
 

@@ -46,7 +46,9 @@ async def post_message(request: Request) -> Response[None]:
             rest_us=settings.rest_us,
             daily_limit=settings.daily_limit,
         )
-        return calls.answer(201, wire.full_message(message)) if wanted else calls.answer(204)
+        if not wanted:
+            return calls.answer(204)
+        return calls.answer(201, wire.full_message(message), rental_id=message["rental_id"])
 
     return await calls.write(request, queue, body=raw)
 

@@ -1,6 +1,7 @@
 """`/groups`, `/numbers`, `/number`: the catalog and the rentals."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Response, delete, get, patch, post
@@ -15,7 +16,8 @@ from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 
-PAGE = 500  # messages read in one transaction
+PAGE = 500  # messages of a number read in one transaction
+BLOCK, BLOCK_MESSAGES = 1000, 2000  # rentals of a list, and messages of them, read in one transaction
 E164 = Annotated[str, QueryParameter(name="e164", description="E.164, with + as %2B", examples=[])]
 
 
@@ -28,15 +30,19 @@ async def get_groups(
     return [wire.group(row) for row in rows]
 
 
-@get("/numbers", tags=["numbers"], summary="Numbers rented now")
-async def get_numbers(request: Request) -> Response[list[wire.Number]]:
+@get("/numbers", tags=["numbers"], summary="Numbers rented now", responses=calls.answers(200, list[wire.Number]))
+async def get_numbers(request: Request) -> Response[Any]:
     """Numbers rented now, oldest rental first, each with its messages."""
-    runtime = calls.runtime_of(request)
+    db = calls.runtime_of(request).db
 
-    def heads(tx: Tx, caller: calls.Caller) -> list[_Head]:
-        return [_head(tx, row) for row in rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)]
+    def first(tx: Tx, caller: calls.Caller) -> tuple[list[Row], list[bytes] | None]:
+        live = rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)
+        return live, _encoded(tx, live[:BLOCK])
 
-    return await _respond(runtime.db, await calls.read(request, heads), as_list=True)
+    live, encoded = await calls.read(request, first)
+    if encoded is not None and len(live) <= BLOCK:
+        return Response(b"[" + b",".join(encoded) + b"]", media_type="application/json")
+    return Stream(_listed(db, live, encoded), media_type="application/json")
 
 
 @get("/number", tags=["numbers"], summary="One number")
@@ -45,10 +51,10 @@ async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
     checks.e164("e164", e164)
     runtime = calls.runtime_of(request)
 
-    def head(tx: Tx, caller: calls.Caller) -> list[_Head]:
-        return [_head(tx, rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us))]
+    def head(tx: Tx, caller: calls.Caller) -> _Head:
+        return _head(tx, rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us))
 
-    return await _respond(runtime.db, await calls.read(request, head), as_list=False)
+    return await _respond(runtime.db, await calls.read(request, head))
 
 
 @post(
@@ -114,7 +120,7 @@ async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
 
     sha256 = calls.bearer(request)
     head = await runtime.db.write(lambda tx: set_action(tx, calls.caller_of(tx, runtime, sha256)))
-    return await _respond(runtime.db, [head], as_list=False)
+    return await _respond(runtime.db, head)
 
 
 # --- a number and its messages, however many: read in pages, written as they come -------------------------------
@@ -130,24 +136,49 @@ def _head(tx: Tx, rental: Row) -> _Head:
     return number, rental["id"], rows[-1]["id"] if rows else 0, complete
 
 
-async def _respond(db: Database, heads: list[_Head], *, as_list: bool) -> Response[Any]:
-    if all(complete for *_, complete in heads):
-        found = [number for number, *_ in heads]
-        return Response(wire.encode(found if as_list else found[0]), media_type="application/json")
-    return Stream(_chunks(db, heads, as_list=as_list), media_type="application/json")
+async def _respond(db: Database, head: _Head) -> Response[Any]:
+    number, _, _, complete = head
+    if complete:
+        return Response(wire.encode(number), media_type="application/json")
+    return Stream(_pieces(db, head), media_type="application/json")
 
 
-async def _chunks(db: Database, heads: list[_Head], *, as_list: bool) -> AsyncIterator[bytes]:
+async def _pieces(db: Database, head: _Head) -> AsyncIterator[bytes]:
     """The same JSON in pieces; no transaction stays open while the socket is written to."""
-    yield b"[" if as_list else b""
-    for position, (number, rental_id, last_id, complete) in enumerate(heads):
-        yield (b"," if position else b"") + wire.encode(number).removesuffix(b"]}")
-        after, done = last_id, complete
-        while not done:
-            page, after, done = await db.read(_page(rental_id, after))
-            yield page
-        yield b"]}"
-    yield b"]" if as_list else b""
+    number, rental_id, after, done = head
+    yield wire.encode(number).removesuffix(b"]}")
+    while not done:
+        page, after, done = await db.read(_page(rental_id, after))
+        yield page
+    yield b"]}"
+
+
+async def _listed(db: Database, live: list[Row], encoded: list[bytes] | None) -> AsyncIterator[bytes]:
+    """The list of these rentals in pieces, some hundred rentals or messages at a time; the first may be read already."""
+    for first in range(0, len(live), BLOCK):
+        block = live[first : first + BLOCK]
+        if first:
+            encoded = await db.read(partial(_encoded, live=block))
+        yield b"," if first else b"["
+        if encoded is not None:
+            yield b",".join(encoded)
+            continue
+        for nth, rental in enumerate(block):  # with more messages than are read at once
+            yield b"," if nth else b""
+            async for piece in _pieces(db, await db.read(partial(_head, rental=rental))):
+                yield piece
+    yield b"]"
+
+
+def _encoded(tx: Tx, live: list[Row]) -> list[bytes] | None:
+    """Each of these rentals with its messages, read in one go; None if they have too many messages for that."""
+    rows = messages.of_rentals(tx, [rental["id"] for rental in live], limit=BLOCK_MESSAGES + 1)
+    if len(rows) > BLOCK_MESSAGES:
+        return None
+    said: dict[int, list[wire.Message]] = {}
+    for row in rows:
+        said.setdefault(row["rental_id"], []).append(wire.message(row))
+    return [wire.encode(wire.number(rental, said.get(rental["id"], []))) for rental in live]
 
 
 def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]:

@@ -8,20 +8,27 @@ HELD_MAX_BYTES = 16 * 1024  # more is sent at once, so that the transport can sa
 
 
 class OneWrite:
-    """Stands for the transport of a connection; what is not about writing is the transport's own."""
+    """Stands for the transport of a connection; what is not about writing is the transport's own.
 
-    __slots__ = ("_held", "_held_bytes", "_loop", "_transport")
+    What is written once the connection is closing, by either side, is dropped: the peer can be gone at any time, and
+    whoever answers it need not know.
+    """
+
+    __slots__ = ("_ended", "_held", "_held_bytes", "_loop", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._ended = False  # nothing may be written any more
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
         """Sends it, at the end of this turn at the latest."""
+        if self._ended:
+            return
         if not self._held:
             self._loop.call_soon(self._send)
         self._held.append(data)
@@ -32,15 +39,29 @@ class OneWrite:
     def write_eof(self) -> None:
         """Sends what is held, then the end of our side."""
         self._send()
-        self._transport.write_eof()
+        if not self._ended and not self._transport.is_closing():
+            self._transport.write_eof()
+        self._ended = True
 
     def close(self) -> None:
         """Sends what is held, then hangs up."""
         self._send()
+        self._ended = True
         self._transport.close()
+
+    def pause_reading(self) -> None:
+        """Reads no more for now."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reads on."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _send(self) -> None:
         if self._held:
             data = b"".join(self._held)
             self._held, self._held_bytes = [], 0
-            self._transport.write(data)
+            if not self._transport.is_closing():
+                self._transport.write(data)

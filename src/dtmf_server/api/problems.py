@@ -12,7 +12,7 @@ from dtmf_server.api import query
 from dtmf_server.api.body import BODY_MAX_BYTES
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import Refusal
-from dtmf_server.http.website import Website, wants_page
+from dtmf_server.http.website import BROKEN_OFF, Website, wants_page
 from dtmf_server.log import request_id
 
 log = logging.getLogger("dtmf.api")
@@ -57,9 +57,6 @@ def problem(
     )
 
 
-_BROKEN_OFF = "client disconnected prematurely"  # as Litestar says it, with the status of an internal error
-
-
 def refused(_: Request, error: Refusal) -> Response[bytes]:
     """What the service refuses, by its own name."""
     headers = {}
@@ -84,7 +81,7 @@ def invalid_parameter(request: Request, error: ValidationException) -> Response[
 
 def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     """What the HTTP layer refuses: unknown path, wrong method, too long a body."""
-    if error.detail == _BROKEN_OFF:  # nobody is there to read it, but it is no fault of ours
+    if error.detail == BROKEN_OFF:  # nobody is there to read it, but it is no fault of ours
         return problem(400, code="bad_request", title="Bad request", detail="the request broke off")
     if error.status_code >= 500:
         return crashed(request, error)
@@ -93,13 +90,18 @@ def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     if error.status_code == 404:
         detail = f"there is no {request.url.path}: GET /schema/openapi.json lists what there is"
     elif error.status_code == 405:
-        given = {*(error.headers or {}).get("allow", "").split(", ")} - {""}
-        allowed = ", ".join(sorted(given | {"HEAD"} if "GET" in given else given))  # which is answered as GET
+        allowed = _allowed(error)
         detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
         return problem(405, code=code, title=title, detail=detail, headers={"allow": allowed})
     elif error.status_code == 413:
         detail = f"the body has more than the {BODY_MAX_BYTES:,} bytes that are read"
     return problem(error.status_code, code=code, title=title, detail=detail, headers=error.headers)
+
+
+def _allowed(error: HTTPException) -> str:
+    """The methods that the path takes. HEAD and OPTIONS are answered by `Border`."""
+    given = {*(error.headers or {}).get("allow", "").split(", ")} - {""}
+    return ", ".join(sorted({*given, "OPTIONS"} | ({"HEAD"} if "GET" in given else set())))
 
 
 def crashed(_: Request, error: Exception) -> Response[bytes]:
@@ -119,7 +121,8 @@ def handlers(website: Website) -> dict[type[Exception], Callable[..., Response[b
     def lost(request: Request, error: HTTPException) -> Response[bytes]:
         if error.status_code not in (404, 405) or not wants_page(request.url.path, request.headers.get("accept", "")):
             return http_error(request, error)
-        body, headers = website.error_page(error.status_code, request_id.get() or "", 0)
-        return Response(body, status_code=error.status_code, media_type="text/html", headers=dict(headers))
+        body, given = website.error_page(error.status_code, request_id.get() or "", 0)
+        headers = dict(given) | ({"allow": _allowed(error)} if error.status_code == 405 else {})
+        return Response(body, status_code=error.status_code, media_type="text/html", headers=headers)
 
     return {Refusal: refused, ValidationException: invalid_parameter, HTTPException: lost, Exception: crashed}

@@ -5,7 +5,6 @@ from litestar import Response, get, post
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
-from dtmf_server.core.chain import required
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.moment import iso
 from dtmf_server.http import checks
@@ -39,7 +38,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
         message = None if message_id is None else messages.full(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
             raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
-        return calls.answer(201, wire.full_message(message))
+        return calls.answer(201, wire.full_message(message), rental_id=message["rental_id"])
 
     return await calls.write_and_deliver(request, arrive, body=raw)
 
@@ -60,10 +59,10 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     raw = await request.body()
     new = body.decode(raw, asked.SandboxDeposit)
     address = checks.line("address", new.address)
-    needed = required(runtime.settings.confirmations, new.amount)
-    blocks = needed if new.confirmations is None else new.confirmations
 
     def pay(tx: Tx, caller: calls.Caller) -> Answer:
+        needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=runtime.settings.confirmations)
+        blocks = needed if new.confirmations is None else new.confirmations
         txid = sandbox.broadcast(tx, caller.account_id, address=address, amount=new.amount)
         sandbox.mine(tx, blocks)
         status: wire.DepositStatus = "credited" if blocks >= needed else "pending"

@@ -63,7 +63,7 @@ class FullMessage(Message):
     id: int
     e164: E164
     inbound: bool
-    status: Literal["received", "queued", "sent", "delivered", "failed"]
+    status: Literal["received", "queued", "sent", "delivered", "failed", "in_doubt", "unknown"]
 
 
 class Number(Struct):
@@ -102,11 +102,12 @@ class Deposit(Struct):
 
 
 class Usage(Struct):
-    """Balance, running cost, and when the money runs out; null: never."""
+    """Balance, running cost, when the money runs out (null: never), and what the account owes."""
 
     balance: Sats
     cost_per_minute: Sats
     runs_out_at: Time | None
+    debt: Sats
 
 
 class Token(Struct):
@@ -149,7 +150,7 @@ class Delivery(Struct):
     e164: E164 | None
     kind: Literal["webhook", "forward", "send", "test", "event"]
     destination: str
-    state: Literal["waiting", "delivered", "parked"]
+    state: Literal["waiting", "delivered", "parked", "in_doubt", "unknown"]
     message_id: int | None
     created_at: Time
     next_attempt_at: Time | None
@@ -205,8 +206,8 @@ class Problem(Struct):
 
 
 def success(status: str) -> bool | None:
-    """Whether a message made it: null while on its way."""
-    return {"queued": None, "failed": False}.get(status, True)
+    """Whether a message made it: null while on its way, and while nobody knows."""
+    return {"queued": None, "in_doubt": None, "unknown": None, "failed": False}.get(status, True)
 
 
 def message(row: Any) -> Message:

@@ -4,7 +4,7 @@ The node has no wallet and knows nothing of our addresses: we look for our scrip
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Set
+from collections.abc import Awaitable, Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,7 +83,8 @@ class CoreChain:
             if error.code == MISC_ERROR and "pruned" in error.message:
                 raise CantFollow(
                     f"the node has pruned block {height}, which we have not read: let it fetch the chain again"
-                    " without prune, or with a larger one"
+                    " without prune, or with a larger one; if that is not possible, `dtmf-server deposits skip --to HEIGHT`"
+                    " goes on above what it has pruned"
                 ) from error
             raise
         with _bytes_of(f"block {height}"):
@@ -107,12 +108,24 @@ class CoreChain:
     async def unspent(self, descriptor: str, last_index: int) -> list[tuple[Output, int]]:
         """Every unspent output of the best chain on the descriptor's addresses up to that index, each with its block's
         height. The node looks through all coins there are: minutes on the main chain."""
-        wanted = [{"desc": descriptor, "range": [0, last_index]}]
+        return await self._scan([{"desc": descriptor, "range": [0, last_index]}])
+
+    async def _scan(self, wanted: list[Any]) -> list[tuple[Output, int]]:
         found = await self._rpc.call("scantxoutset", "start", wanted, timeout_s=SCAN_TIMEOUT_S)
         return [
             (_output(one["txid"], one["vout"], one["scriptPubKey"], one["amount"], one["coinbase"]), one["height"])
             for one in found["unspents"]
         ]
+
+    async def unspent_of(self, script_pubkeys: Sequence[bytes]) -> list[tuple[Output, int]]:
+        """The same for these scripts, as many as a call may have."""
+        wanted = [f"raw({script.hex()})" for script in script_pubkeys]
+        return await self._scan(wanted)
+
+    async def pruned_below(self) -> int:
+        """The lowest block that the node still has; 0 if it has all of them."""
+        info = await self._rpc.call("getblockchaininfo")
+        return int(info.get("pruneheight", 0)) if info.get("pruned") else 0
 
     async def output(self, txid: str, vout: int) -> tuple[Output, int] | None:
         """An unspent output, of the mempool too, and its confirmations; None if there is none."""

@@ -54,7 +54,8 @@ class SimulatedCarrier:
             raise CarrierRefused("the carrier is busy", permanent=False)
         ref = f"simulated-{message_id}"  # no number, which could be one in the other base
         delivered = message.to != NOT_DELIVERED
-        brought: list[Arrival | Receipt] = [Receipt(ref, delivered, "" if delivered else "the phone can't be reached")]
+        reason = "" if delivered else "the phone can't be reached"
+        brought: list[Arrival | Receipt] = [Receipt(ref, delivered, reason, message.to, message.sender)]
         if await self._is_ours(message.to):
             brought.insert(0, Arrival(message.sender, message.to, message.text))
         await self._intake.receive(brought, ())

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -66,23 +67,36 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "migrate", _migrate, "bring the database to the newest tables")
     _command(commands, "verify", _verify, "recompute every balance from the ledger; exit 1 if anything differs")
-    backup = _command(commands, "backup", _backup, "write everything to one file, beside a running service")
+    backup = _command(
+        commands,
+        "backup",
+        _backup,
+        "write everything to one new file, beside a running service; an existing file is never replaced",
+    )
     backup.add_argument("file", type=Path, metavar="FILE")
     restore = _command(commands, "restore", _restore, "fill an empty database from a backup, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     deposits.add(commands, _command)
-    for kind in ("groups", "numbers", "prices"):
-        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
-        text = f"take {kind} from a CSV or TOML file: every line is checked, all are taken or none"
-        importing = _command(actions, "import", _import, text)
-        importing.add_argument("file", type=Path, metavar="FILE")
-        importing.set_defaults(kind=kind)
+    _add_imports(commands)
     _command(commands, "carriers", _carriers, "show how every carrier's link stands; exit 1 if one is not up")
     _command(
         commands, "doctor", _doctor, "say what is wrong with carriers and stock, and what to do; exit 1 if anything"
     )
     return parser
+
+
+def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for kind in ("groups", "numbers", "prices"):
+        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
+        text = f"take {kind} from a CSV or TOML file: every line is checked, all are taken or none"
+        importing = _command(actions, "import", _import, text)
+        importing.add_argument("file", type=Path, metavar="FILE")
+        importing.set_defaults(kind=kind, allow_free=False)
+        if kind != "numbers":
+            importing.add_argument(
+                "--allow-free", action="store_true", help="take prices of 0, which are refused otherwise"
+            )
 
 
 def _command(
@@ -135,11 +149,17 @@ def _verify(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _backup(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import archive, files, migrate  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
 
+    with using(options.file):
+        files.refuse_existing(options.file)  # before the database is read for it
     with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
-        rows = db.read_now(lambda tx: archive.write(tx, options.file, revision=migrate.head()))
+        rows, last = db.read_now(
+            lambda tx: (archive.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
+        )
     _say(f"{rows} rows in {options.file}")
+    _say(f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)")
     return 0
 
 
@@ -161,6 +181,11 @@ def _restore(options: argparse.Namespace, configuration: Config) -> int:
         make_folder(url)
         with startup.only_process(url):
             with opening(url):
+                found = migrate.current(url)
+            if found is not None:  # before its tables are touched
+                with contextlib.closing(open_database(url)) as db:
+                    db.read_now(archive.refuse_in_use)
+            with opening(url):
                 migrate.upgrade(url, revision)
             with contextlib.closing(open_database(url)) as db:
                 rows, summary = db.write_now(restore)
@@ -175,14 +200,15 @@ def _import(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
-        return _said(*commands.import_file(db, options.kind, options.file))
+        return _said(*commands.import_file(db, options.kind, options.file, allow_free=options.allow_free))
 
 
 def _carriers(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
-        return _said(*commands.carriers(db))
+        code, lines = commands.carriers(db)
+    return _said(code, [*lines, *config.warnings(configuration)])
 
 
 def _doctor(options: argparse.Namespace, configuration: Config) -> int:
@@ -201,6 +227,7 @@ def _said(code: int, lines: Sequence[str]) -> int:
 def _run(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server import main as process  # noqa: PLC0415 - `--help` does not wait for the whole service
     from dtmf_server import startup  # noqa: PLC0415 - the same
+    from dtmf_server.storage import files  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
     if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
@@ -212,6 +239,8 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
     carriers = startup.carriers_of(configuration) if options.workers else []
+    for warning in config.warnings(configuration):
+        logging.getLogger("dtmf").warning("%s", warning)
     make_folder(url)
     with contextlib.ExitStack() as held:
         with opening(url):
@@ -227,7 +256,7 @@ def _run(options: argparse.Namespace, configuration: Config) -> int:
                 with opening(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
-                    (options.data / "url").write_text(f"{_url_of(host, listener)}\n", encoding="ascii")
+                    files.put(options.data / "url", f"{_url_of(host, listener)}\n", begins="http")
                 link = startup.sign_in_link(runtime.db, runtime.clock, token)
                 lines.insert(-1, f"  Sign in    {_url_of(host, listener)}{link}   (once, today)")
                 lines.append(f"  export DTMF_TOKEN={token}")

@@ -31,10 +31,15 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
             print(f"{row['txid']}:{row['vout']}  {row['status']:8}  {row['amount']:>12} sat  {where}")
             print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
-    state, tip, held = runtime.db.read_now(
-        lambda tx: (chain_state.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE))
+    state, tip, held, skipped = runtime.db.read_now(
+        lambda tx: (chain_state.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
     )
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
+    for row in skipped:
+        print(
+            f"blocks {row['from_height']} to {row['to_height']} were never read, the node had pruned them: {row['found']}"
+            f" deposits of {row['found_sats']} satoshis were found in them; what was spent since is not known"
+        )
     if held.balance:
         print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` hands them on")
     if state is not None and state["trouble"]:
@@ -43,7 +48,7 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
 
 def assign(runtime: Runtime, address: str, to: str) -> None:
     """Hands an address in suspense on to the account that has the other. Raises Refusal."""
-    count, sats = runtime.db.write_now(
+    moved = runtime.db.write_now(
         lambda tx: suspense.hand_on(
             tx,
             address,
@@ -52,7 +57,8 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
             rest_us=runtime.settings.rest_us,
         )
     )
-    print(f"{address} is handed on, with {count} deposits: {sats} satoshis credited")
+    refunds = f", and {moved.refunds} satoshis of refunds" if moved.refunds else ""
+    print(f"{address} is handed on, with {moved.deposits} deposits: {moved.sats} satoshis credited{refunds}")
 
 
 def ask_rescan(runtime: Runtime, height: int) -> None:
@@ -61,7 +67,10 @@ def ask_rescan(runtime: Runtime, height: int) -> None:
     if tip is None or runtime.settings.network == "simulated":
         raise CannotStart("no real chain was followed yet: there is nothing to read again")
     if height > tip["height"]:
-        raise CannotStart(f"--from {height}: the chain was followed to block {tip['height']} only")
+        raise CannotStart(
+            f"--from {height}: the chain was followed to block {tip['height']} only; above it goes"
+            " only `deposits skip --to HEIGHT`, and only where the node has pruned what comes next"
+        )
     runtime.db.write_now(lambda tx: chain_state.ask_rescan(tx, height))
     print(f"blocks {height} to {tip['height']} are read again as soon as the service runs; nothing is credited twice")
 
@@ -87,7 +96,7 @@ def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
     """What the node knows of an outpoint that we have not noted."""
 
     async def ask() -> str:
-        async with _chain(runtime) as chain:
+        async with open_chain(runtime) as chain:
             output = await chain.output(txid, vout)
         if output is None:
             return "The node knows no such output that is unspent, in a block or in its mempool."
@@ -105,53 +114,59 @@ def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
         return f"The node could not be asked: {error}."
 
 
-def restore(runtime: Runtime, *, descriptor: str, gap: int, from_height: int | None) -> None:
+def restore(runtime: Runtime, *, descriptor: str, gap: int, index: int, from_height: int | None) -> None:
     """Fills an empty database with the descriptor's addresses and what is on them. Raises CannotStart."""
     try:
-        asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, from_height))
+        asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, index, from_height))
     except CantFollow as error:
         raise CannotStart(f"{error}; what was found so far is kept, the same command goes on") from error
-    last, rows = runtime.db.read_now(lambda tx: (deposits.last_index(tx), deposits.deposits_of(tx, SUSPENSE)))
+    last, used, rows = runtime.db.read_now(
+        lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx), deposits.deposits_of(tx, SUSPENSE))
+    )
     credited = sum(row["amount"] for row in rows if row["status"] == "credited")
     print(f"addresses 1 to {last} are watched; {len(rows)} deposits found, {credited} satoshis credited, in suspense")
+    print(
+        f"stopped at the gap limit: {last - used} addresses in a row, {used + 1} to {last}, are unused. Coins on addresses"
+        f" above {last} were not looked for: if more were given out, run this again with --index N, the highest index that"
+        " `dtmf-server backup` printed, or with a larger --gap"
+    )
 
 
-async def _restore(runtime: Runtime, descriptor: str, gap: int, from_height: int | None) -> None:
+async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from_height: int | None) -> None:
     """Watches addresses, and follows what was ever paid to them, until so many in a row were never used."""
     db, now_us = runtime.db, runtime.clock.wall_us()
     await db.read(suspense.require_empty)
-    await _extend(runtime, gap)
+    await _extend(runtime, gap, index)
     while True:  # at least once: this may be a restore that was broken off
         last = await db.read(deposits.last_index)
         print(
             f"looking for coins on addresses 1 to {last}: the node takes minutes for it on the main chain", flush=True
         )
-        async with _chain(runtime) as chain:  # another each time: it does not look at the same mempool twice
+        async with open_chain(runtime) as chain:  # another each time: it does not look at the same mempool twice
             unspent = await chain.unspent(descriptor, last)
             await db.write(lambda tx, unspent=unspent: suspense.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
             if from_height is not None:
                 await db.write(lambda tx: chain_state.ask_rescan(tx, from_height))
             if trouble := await look(runtime, chain):
                 raise CantFollow(trouble)
-        if not await _extend(runtime, gap):
+        if not await _extend(runtime, gap, index):
             return
 
 
-async def _extend(runtime: Runtime, gap: int) -> bool:
-    """Watches addresses up to so many behind the last that was used; False if they are watched already."""
+async def _extend(runtime: Runtime, gap: int, at_least: int) -> bool:
+    """Watch addresses up to `gap` past the last used index, and up to `at_least`; False if all of them are watched."""
     derive, now_us = runtime.derive, runtime.clock.wall_us()
     assert derive is not None, "there is a descriptor"
-    last, used = await runtime.db.read(lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx)))
-    indexes = range(last + 1, used + gap + 1)
-    await runtime.db.write(lambda tx: suspense.watch(tx, indexes, derive=derive, now_us=now_us))
-    return bool(indexes)
+    return await runtime.db.write(
+        lambda tx: suspense.watch(tx, gap=gap, at_least=at_least, derive=derive, now_us=now_us)
+    )
 
 
 @asynccontextmanager
-async def _chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
+async def open_chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
     """The node of the settings, asked by this command alone."""
     settings = runtime.settings
     if settings.node is None or settings.network is None:
         raise CantFollow("no node is configured: set bitcoin.rpc")
-    async with Rpc(settings.node) as rpc:
+    async with Rpc(settings.node, settings.node_cookie) as rpc:
         yield CoreChain(rpc, settings.network, partial(ours, replace(runtime)))

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from dtmf_server.clock import wall_us
-from dtmf_server.config import Config
+from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.operations import carrier_health, stock
+from dtmf_server.operations import address_gap, carrier_health, stock, strays
 from dtmf_server.storage.db import Database, Tx
 
 FILE_MAX = 64 << 20
@@ -18,7 +18,7 @@ _IMPORTS: dict[str, Callable[..., int]] = {
 }
 
 
-def import_file(db: Database, kind: str, path: Path) -> tuple[int, list[str]]:
+def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False) -> tuple[int, list[str]]:
     """Takes a file of groups, numbers or prices: all of it, or nothing."""
     try:
         with path.open("rb") as file:
@@ -32,14 +32,16 @@ def import_file(db: Database, kind: str, path: Path) -> tuple[int, list[str]]:
         line = content.count(b"\n", 0, error.start) + 1
         raise CannotStart(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
     try:
-        count = db.write_now(partial(_import, kind=kind, text=text, name=path.name))
+        count = db.write_now(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
+        warnings = stock.warnings(kind, text, name=path.name)
     except stock.WrongStock as wrong:
         return 1, [*wrong.complaints, "nothing was imported"]
-    return 0, [f"{count} {kind} imported"]
+    return 0, [*(f"warning: {warning}" for warning in warnings), f"{count} {kind} imported"]
 
 
-def _import(tx: Tx, *, kind: str, text: str, name: str) -> int:
-    return _IMPORTS[kind](tx, text, name=name)
+def _import(tx: Tx, *, kind: str, text: str, name: str, allow_free: bool) -> int:
+    options = {} if kind == "numbers" else {"allow_free": allow_free}
+    return _IMPORTS[kind](tx, text, name=name, **options)
 
 
 def carriers(db: Database) -> tuple[int, list[str]]:
@@ -47,7 +49,8 @@ def carriers(db: Database) -> tuple[int, list[str]]:
     now_us = wall_us()
     lines = db.read_now(lambda tx: carrier_health.lines(tx, wall_us=now_us))
     faults = db.read_now(lambda tx: carrier_health.faults(tx, wall_us=now_us))
-    return (1 if faults else 0), lines or ["no carrier was started with this database"]
+    lines = lines or ["no carrier was started with this database"]
+    return (1 if faults else 0), [*lines, *db.read_now(strays.lines)]
 
 
 def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
@@ -56,4 +59,7 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     found = db.read_now(lambda tx: carrier_health.doctor(tx, names, wall_us=wall_us()))
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
-    return (1 if found else 0), found or ["nothing is wrong"]
+    found += db.read_now(address_gap.complaints)
+    warned = warnings(configuration)  # which may do no harm
+    said = [*found, *warned] or ["nothing is wrong"]
+    return (1 if found else 0), [*said, *db.read_now(address_gap.lines)]

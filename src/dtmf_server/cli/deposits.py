@@ -25,18 +25,35 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     explain.add_argument("outpoint", metavar="TXID:VOUT")
     explain.set_defaults(action="explain")
     assign = command(
-        actions, "assign", _deposits, "hand an address that is in suspense on to an account, coins and all"
+        actions,
+        "assign",
+        _deposits,
+        "hand on what is in suspense for an address, or for a deleted account, to the account that it belongs to",
     )
-    assign.add_argument("address", metavar="ADDRESS")
+    assign.add_argument("address", metavar="ADDRESS", help="or the number of a deleted account")
     assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address that was given to that account")
     assign.set_defaults(action="assign")
     rescan = command(actions, "rescan", _deposits, "have the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
     rescan.set_defaults(action="rescan")
+    skip = command(
+        actions, "skip", _deposits, "go on above blocks that the node pruned before they were read; finds unspent coins"
+    )
+    skip.add_argument(
+        "--to", dest="to_height", type=_count, required=True, metavar="HEIGHT", help="the last block to skip"
+    )
+    skip.set_defaults(action="skip")
     init = command(commands, "init", _init, "fill an empty database from the chain, when the old one was lost")
     init.add_argument("--descriptor", metavar="DESCRIPTOR", help="instead of bitcoin.descriptor of the configuration")
     init.add_argument(
         "--gap", type=_count, default=1000, metavar="N", help="look until so many addresses in a row are unused (1000)"
+    )
+    init.add_argument(
+        "--index",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="look at least up to this index: `backup` prints the highest",
     )
     init.add_argument(
         "--from-height", type=_count, metavar="HEIGHT", help="read the blocks from there on: finds spent deposits too"
@@ -56,7 +73,7 @@ def _count(text: str) -> int:
 
 def _deposits(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server import startup  # noqa: PLC0415 - only where it is used
-    from dtmf_server.cli import answers  # noqa: PLC0415 - the same
+    from dtmf_server.cli import answers, skipping  # noqa: PLC0415 - the same
 
     runtime = startup.runtime_beside(configuration, current(options, configuration))
     with contextlib.closing(runtime.db):
@@ -64,6 +81,8 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
             return answers.explain_outpoint(runtime, options.outpoint)
         if options.action == "rescan":
             answers.ask_rescan(runtime, options.from_height)
+        elif options.action == "skip":
+            skipping.skip_to(runtime, options.to_height)
         elif options.action == "assign":
             answers.assign(runtime, options.address, options.to)
         else:
@@ -95,6 +114,7 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
             runtime,
             descriptor=configuration.bitcoin.descriptor,
             gap=options.gap,
+            index=options.index,
             from_height=options.from_height,
         )
     return 0

@@ -13,6 +13,7 @@ from dtmf_server.config.settings import (
     Server,
     Signup,
     load,
+    warnings,
 )
 from dtmf_server.config.source import ConfigError
 
@@ -30,4 +31,5 @@ __all__ = [
     "Server",
     "Signup",
     "load",
+    "warnings",
 ]

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
 from msgspec import Meta
 
 from dtmf_server.config.reading import read
@@ -19,6 +20,7 @@ from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
 from dtmf_server.core.destination import is_loopback
 from dtmf_server.core.money import SATS_MAX
+from dtmf_server.core.submission import retries
 
 
 def _url(value: str) -> SplitResult | None:
@@ -47,6 +49,10 @@ def _is_rpc_url(value: str) -> bool:
     if parts is None or not value.isascii() or any(mark in value for mark in " ?#\\"):
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_path(value: str) -> bool:
+    return value.startswith("/") and "\0" not in value
 
 
 def _is_public_descriptor(value: str) -> bool:
@@ -109,6 +115,7 @@ class Bitcoin(Section, frozen=True):
         setting("a descriptor like wpkh(…)#… without private keys", _is_public_descriptor, secret=True),
     ] = None
     rpc: Annotated[str | None, setting("http://user:password@host:port", _is_rpc_url, secret=True)] = None
+    rpc_cookie: Annotated[str | None, setting("the path of the node's cookie file", _is_path)] = None
     poll_seconds: Annotated[float, Meta(ge=0.1, le=600, description="seconds from 0.1 to 600")] = 5.0
     confirmations: Confirmations = 2
     larger: tuple[Larger, ...] = ()
@@ -117,6 +124,10 @@ class Bitcoin(Section, frozen=True):
 Ton = Annotated[int, Meta(ge=0, le=6, description="a type of number, from 0 to 6")]
 Npi = Annotated[int, Meta(ge=0, le=18, description="a numbering plan, from 0 to 18")]
 YesNo = Annotated[bool, Meta(description="true or false")]
+
+
+def _is_name(value: str) -> bool:
+    return len(value) <= 64 and value.isascii() and (value.isprintable() or not value)
 
 
 class Carrier(Section, frozen=True):
@@ -128,8 +139,10 @@ class Carrier(Section, frozen=True):
     ]
     kind: Annotated[Literal["smpp"], Meta(description="'smpp'")]
     host: Host
-    system_id: Annotated[str, setting("the ASCII name that the carrier gave", str.isascii)]
-    password: Annotated[str, setting("the ASCII password that the carrier gave", str.isascii, secret=True)]
+    system_id: Annotated[str, setting("the ASCII name that the carrier gave, up to 64 characters", _is_name)]
+    password: Annotated[
+        str, setting("the ASCII password that the carrier gave, up to 64 characters", _is_name, secret=True)
+    ]
     port: Port = 2775
     bind: Annotated[
         Literal["transceiver", "receiver", "transmitter", "transmitter+receiver"],
@@ -137,7 +150,9 @@ class Carrier(Section, frozen=True):
     ] = "transceiver"
     links: Annotated[int, Meta(ge=1, le=16, description="how many of these binds, from 1 to 16")] = 1
     window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
-    system_type: Annotated[str | None, setting("the ASCII system_type that the carrier gave", str.isascii)] = None
+    system_type: Annotated[
+        str | None, setting("the ASCII system_type that the carrier gave, up to 64 characters", _is_name)
+    ] = None
     tls: YesNo = False
     tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
     # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.
@@ -157,7 +172,12 @@ class Carrier(Section, frozen=True):
     dest_npi: Npi = 1
     receipts: YesNo = True
     enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
-    response_s: Annotated[int, Meta(ge=1, le=20, description="whole seconds from 1 to 20")] = 10
+    response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
+    # By command_status: what differs from the default table of docs/carriers.md.
+    retry: Annotated[
+        dict[str, Any],
+        Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
+    ] = msgspec.field(default_factory=dict)
 
 
 class Messages(Section, frozen=True):
@@ -225,13 +245,56 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
+# Characters that SMPP 3.4 §4.1.1 has room for.
+_ROOMS = {"system_id": 15, "password": 8, "system_type": 12}
+
+
+def warnings(config: Config) -> list[str]:
+    """What works with some carriers only: names longer than the specification's. They are sent as they are."""
+    return [
+        f"carrier {carrier.name}: {setting} has {len(value)} characters, and SMPP 3.4 allows {room}; if the bind is"
+        " refused, ask the carrier for a shorter one"
+        for carrier in config.carrier
+        for setting, room in _ROOMS.items()
+        if (value := getattr(carrier, setting)) is not None and len(value) > room
+    ]
+
+
+def _wrong_retries(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Tables of retries with an entry that means nothing."""
+    for index, carrier in enumerate(config.carrier):
+        try:
+            retries(carrier.retry)
+        except ValueError as error:
+            yield ("carrier", index, "retry"), str(error)
+
+
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Settings that are right alone and can't work together."""
+    yield from _wrong_retries(config)
+    yield from _disagreements_about_bitcoin(config)
+    names: set[str] = set()
+    for index, carrier in enumerate(config.carrier):
+        if carrier.name in names:
+            yield ("carrier", index, "name"), f"is {carrier.name!r}, the name of an earlier carrier"
+        names.add(carrier.name)
+        if carrier.name == "simulator":
+            yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
+        if carrier.tls_ca is not None and not carrier.tls:
+            yield ("carrier", index, "tls_ca"), "needs tls = true"
+        if config.mode == "sandbox" and not is_loopback(carrier.host):
+            yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"
+
+
+def _disagreements_about_bitcoin(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """The same within `[bitcoin]`."""
     bitcoin = config.bitcoin
     if config.mode == "sandbox" and bitcoin.network == "main":
         yield ("bitcoin", "network"), "is 'main': a sandbox never takes real coins; set mode = \"production\""
     if bitcoin.descriptor is not None and bitcoin.rpc is None:
         yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node that sees its deposits"
+    if bitcoin.rpc_cookie is not None and (bitcoin.rpc is None or "@" in bitcoin.rpc):
+        yield ("bitcoin", "rpc_cookie"), "needs bitcoin.rpc without user and password, which the cookie file has"
     if bitcoin.rpc is not None and bitcoin.descriptor is None:
         yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses come"
     for index, (less, more) in enumerate(pairwise((Larger(1, bitcoin.confirmations), *bitcoin.larger))):
@@ -240,18 +303,3 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
                 ("bitcoin", "larger", index, "from_sats"),
                 "must ascend, and confirmations with it, from table to table",
             )
-    names: set[str] = set()
-    for index, carrier in enumerate(config.carrier):
-        if carrier.name in names:
-            yield ("carrier", index, "name"), f"is {carrier.name!r}, the name of an earlier carrier"
-        names.add(carrier.name)
-        if carrier.name == "simulator":
-            yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
-        if carrier.system_type is not None and len(carrier.system_type) > 12:
-            yield ("carrier", index, "system_type"), "has more than 12 characters"
-        if carrier.tls_ca is not None and not carrier.tls:
-            yield ("carrier", index, "tls_ca"), "needs tls = true"
-        if len(carrier.system_id) > 15 or len(carrier.password) > 8:
-            yield ("carrier", index), "has a system_id of more than 15 or a password of more than 8 characters"
-        if config.mode == "sandbox" and not is_loopback(carrier.host):
-            yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"

@@ -45,12 +45,14 @@ class Arrival(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What became of an SMS that the carrier took under the reference `ref`; `sender` is the phone it went to."""
+    """What became of an SMS that the carrier took under the reference `ref`; `sender` is the phone it went to, `to` the
+    number it was sent from, where the carrier says so."""
 
     ref: str
     delivered: bool
     reason: str = ""
     sender: str = ""
+    to: str = ""
 
 
 def canonical(ref: str) -> str:

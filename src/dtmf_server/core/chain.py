@@ -1,9 +1,18 @@
-"""The chain as deposits see it, and when a deposit is credited or reversed. Pure."""
+"""The chain as deposits see it, and when a deposit is credited or reversed. Pure.
 
-from collections.abc import Sequence, Set
+How deep an output must be depends on what its account would lose in a reorganization, however that was split:
+
+1. A rule (satoshis, confirmations) of `Depths` looks at everything paid to one account that has fewer confirmations than
+   the rule asks for: in the mempool, in recent blocks, credited already or not.
+2. If that is as many satoshis as the rule names or more, none of it is credited at that depth.
+3. So less than that can ever be taken back from an account by a reorganization that is not as deep as the rule asks.
+   More payments never lower a requirement, and no credit is taken back because of them.
+"""
+
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
-# How many confirmations an amount needs: (from so many satoshis, confirmations), ascending, the first from 0.
+# Rules: (from so many satoshis, so many confirmations), both ascending, the first from 0.
 Depths = tuple[tuple[int, int], ...]
 COINBASE_MATURITY = 100  # confirmations before a miner's own coins can be spent: a rule of every node
 
@@ -52,10 +61,35 @@ class ChainStep:
     mempool: Mempool | None
 
 
-def required(depths: Depths, amount: int, *, coinbase: bool = False) -> int:
-    """How many confirmations a deposit of that many satoshis needs."""
-    needed = next(confirmations for from_sats, confirmations in reversed(depths) if amount >= from_sats)
+def exposed(depths: Depths, paid: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Satoshis of one account below the depth of each rule. `paid` has the amount and the confirmations of each of its
+    outputs; those that are in no block and not in the mempool are left out."""
+    outputs = list(paid)
+    return tuple(sum(amount for amount, depth in outputs if depth < needed) for _, needed in depths)
+
+
+def required(depths: Depths, below: Sequence[int], depth: int, *, coinbase: bool = False) -> int:
+    """Confirmations that an output needs, at least; it is deep enough when it has as many. `below` is what `exposed`
+    gives for its account, `depth` how many confirmations the output has now."""
+    needed = max(
+        (
+            confirmations
+            for (from_sats, confirmations), sats in zip(depths, below, strict=True)
+            if depth < confirmations and sats >= from_sats
+        ),
+        default=depths[0][1],
+    )
     return max(needed, COINBASE_MATURITY) if coinbase else needed
+
+
+def blocks_to_credit(depths: Depths, amount: int, others: Sequence[tuple[int, int]]) -> int:
+    """How many blocks must be mined until a new output is credited, the first of which takes in all that waits. `others`
+    are the account's other outputs, as in `exposed`."""
+    for blocks in range(depths[0][1], depths[-1][1]):
+        paid = [(amount, blocks), *((sats, depth + blocks) for sats, depth in others)]
+        if required(depths, exposed(depths, paid), blocks) <= blocks:
+            return blocks
+    return depths[-1][1]
 
 
 def confirmations(height: int | None, tip_height: int) -> int:

@@ -75,9 +75,9 @@ class NoNumbersAvailable(Refusal):
 
 
 class TooManyUnusedAddresses(Refusal):
-    """A hundred addresses of this account wait for their first deposit: use one of them."""
+    """20 addresses of this account wait for their first deposit: use one of them, any takes coins at any time."""
 
-    status, code, title = 409, "too_many_unused_addresses", "Too many unused addresses"
+    status, code, title = 429, "too_many_unused_addresses", "Too many unused addresses"
 
 
 class AlreadyIssued(Refusal):
@@ -90,6 +90,12 @@ class LastToken(Refusal):
     """This is the account's last token: without it nobody could reach the account. Make another first."""
 
     status, code, title = 409, "last_token", "Last token"
+
+
+class UnsupportedEncoding(Refusal):
+    """Request bodies are read only as they are: send this one without Content-Encoding."""
+
+    status, code, title = 415, "unsupported_encoding", "Unsupported content encoding"
 
 
 class IdempotencyMismatch(Refusal):

@@ -11,7 +11,9 @@ SATS_MAX = 21_000_000 * 100_000_000  # every satoshi there will ever be
 BITCOIN = 1  # the coins on the chain: debited when a deposit is credited to a customer
 REVENUE = 2  # what customers have paid for minutes and messages
 RECEIVABLE = 3  # what customers owe after a reorg took back a deposit they had spent
-SUSPENSE = 4  # coins whose owner the database no longer knows; it holds them as a customer does
+SUSPENSE = (
+    4  # satoshis whose owner has no account: the database was lost, or the account deleted; held like a customer's
+)
 
 NOBODY = 999  # never in a transfer: who asks for an account before having one; customers' ids start after it
 SYSTEM_ACCOUNTS = {
@@ -37,3 +39,5 @@ class Kind(StrEnum):
     MESSAGE_SENT = "message_sent"
     MESSAGE_REFUNDED = "message_refunded"
     GIVEN_UP = "given_up"
+    MOVED_OUT = "moved_out"  # of a deleted account into suspense, or out of suspense to its owner's new account
+    MOVED_IN = "moved_in"

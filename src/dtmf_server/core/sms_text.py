@@ -3,25 +3,33 @@
 Rules:
 1. GSM 7-bit text has one septet an octet, ESC opening the extension table (3GPP TS 23.038 §6.2.1). After ESC a septet
    that is not in that table stands for itself; ESC at the end, or twice, is a space, as §6.2.1.1 tells a phone.
-2. UCS-2 is read as UTF-16, big-endian unless it begins with the other byte order mark. Half a surrogate pair becomes
-   U+FFFD, an odd octet at the end U+FFFD and its Latin-1 character.
-3. Octets that their coding has no character for make the whole text Latin-1 behind the mark U+FFFD.
-4. Binary octets are shown as text where they are printable ASCII, else in hexadecimal.
-5. NUL, which databases refuse, is shown as U+2400.
-6. ASCII with control characters other than tab, line feed and carriage return, or a NUL in its middle, is no ASCII:
-   node-smpp, left to choose, writes GSM 7-bit under the data_coding of ASCII.
+2. A national coding (`gsm7_with`) replaces the alphabet, the extension table, or both (annex A). A number without a
+   table means the default one; a septet that the single shift table leaves empty is that of the alphabet in use.
+3. UCS-2 is read as UTF-16. Each part of a long SMS may begin with a byte order mark: it is removed, and the octets
+   that follow are in its order until the next mark; big-endian before the first. Half a surrogate pair becomes U+FFFD,
+   an odd octet at the end U+FFFD and its Latin-1 character.
+4. Octets that their coding has no character for make the whole text Latin-1 behind the mark U+FFFD.
+5. Binary octets are shown as text where they are printable ASCII, tabs and line ends included, else in hexadecimal.
+6. Carriers may count a terminating NUL as part of the text: NULs at the end of a part are removed, except in GSM 7-bit,
+   where 0 is `@`, in binary that is not text, and where there is nothing else. Any other NUL, which databases refuse,
+   is shown as U+2400.
+7. ASCII with control characters other than tab, line feed and carriage return, or a NUL in its middle, is read as GSM
+   7-bit: node-smpp, left to choose, writes GSM 7-bit under the data_coding of ASCII.
 """
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Literal, get_args
 
+from dtmf_server.core.national import LOCKING, SINGLE
 from dtmf_server.core.sms import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
 
-Coding = Literal["gsm7", "ucs2", "ascii", "latin1", "utf8", "cyrillic", "hebrew", "japanese", "korean", "binary"]
-CODINGS: frozenset[str] = frozenset(get_args(Coding))
+# One of CODINGS, or a name that `gsm7_with` gives.
+Coding = str
+_Plain = Literal["gsm7", "ucs2", "ascii", "latin1", "utf8", "cyrillic", "hebrew", "japanese", "korean", "binary"]
+CODINGS: frozenset[str] = frozenset(get_args(_Plain))
 
 MARK = "\ufffd"
 GAP = "[…]"  # in place of parts that never came
@@ -34,21 +42,25 @@ _CODECS = {
     "hebrew": "iso8859_8",
     "korean": "cp949",
 }
-_EXTENDED = {chr(septet): character for character, septet in GSM7_EXTENSION.items()}
 _ENCODED = str.maketrans(
     {character: chr(septet) for septet, character in enumerate(GSM7_ALPHABET) if character != ESCAPE}
     | {character: ESCAPE + chr(septet) for character, septet in GSM7_EXTENSION.items()}
 )
+_UTF8_MARK = "\ufeff".encode()
+_LINE_ENDS_AND_TABS = str.maketrans("", "", "\t\n\r")
+_national = re.compile(r"gsm7-([0-9]{1,3})-([0-9]{1,3})").fullmatch
 _is_gsm7_after_all = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]|\x00(?!\x00*\Z)").search
+
+
+def gsm7_with(*, locking: int, single: int) -> Coding:
+    """GSM 7-bit with the national language tables of these numbers, 0 for the default ones."""
+    locking, single = locking if locking in LOCKING else 0, single if single in SINGLE else 0
+    return f"gsm7-{locking}-{single}" if locking or single else "gsm7"
 
 
 def decode(octets: bytes, coding: Coding) -> str:
     """The text of these octets. Total: every octet string has an answer."""
-    try:
-        text = _decoded(octets, coding)
-    except UnicodeDecodeError:
-        text = MARK + octets.decode("latin-1")
-    return text.replace(_NUL, _VISIBLE_NUL)
+    return join([(1, octets, coding)], total=1)
 
 
 def encode_gsm7(text: str) -> bytes:
@@ -68,34 +80,86 @@ def join(parts: Sequence[tuple[int, bytes, Coding]], *, total: int) -> str:
     numbers = [number for number, _, _ in here]
     assert numbers and len(set(numbers)) == len(numbers) and numbers[0] >= 1 and numbers[-1] <= total
     runs = [list(run) for _, run in groupby(enumerate(here), key=lambda item: (item[1][0] - item[0], item[1][2]))]
-    shown, expected = "", 1
+    shown, expected, order = "", 1, codecs.BOM_UTF16_BE
     for run in runs:
         if run[0][1][0] != expected:
             shown += GAP
-        shown += decode(b"".join(octets for _, (_, octets, _) in run), run[0][1][2])
+        coding, pieces = run[0][1][2], [octets for _, (_, octets, _) in run]
+        if coding == "ucs2":
+            octets, order = _without_marks(pieces, order)
+        else:
+            octets = b"".join(_bare(piece, coding) for piece in pieces)
+        shown += _shown(octets, coding)
         expected = run[-1][1][0] + 1
     return shown if expected > total else shown + GAP
 
 
+def _shown(octets: bytes, coding: Coding) -> str:
+    try:
+        text = _decoded(octets, coding)
+    except UnicodeDecodeError:
+        text = MARK + octets.decode("latin-1")
+    return text.replace(_NUL, _VISIBLE_NUL)
+
+
 def _decoded(octets: bytes, coding: Coding) -> str:
     if coding == "gsm7" or (coding == "ascii" and _is_gsm7_after_all(octets)):
-        return _from_gsm7(octets)
+        return _from_gsm7(octets, LOCKING[0], SINGLE[0])
     if coding == "ucs2":
         return _from_ucs2(octets)
     if coding == "binary":
-        readable = octets.isascii() and octets.decode("ascii").isprintable()
-        return octets.decode("ascii") if readable else octets.hex()
+        return octets.decode("ascii") if _is_readable(octets) else octets.hex()
     if coding == "japanese":  # ISO-2022-JP announces itself with ESC; without it, Shift JIS is what is meant
         return octets.decode("iso2022_jp" if b"\x1b" in octets else "cp932")
+    if tables := _national(coding):
+        return _from_gsm7(octets, LOCKING[int(tables[1])], SINGLE[int(tables[2])])
     return octets.decode(_CODECS[coding])
 
 
-def _from_gsm7(octets: bytes) -> str:
-    text, _ = codecs.charmap_decode(octets, "strict", GSM7_ALPHABET)
-    return _unescaped(text, octets) if ESCAPE in text else text
+def _bare(octets: bytes, coding: Coding) -> bytes:
+    """A part without a counted NUL at its end, or a byte order mark at its beginning."""
+    if coding.startswith("gsm7"):
+        return octets
+    text = octets.rstrip(b"\0")
+    if not text or (coding == "binary" and not _is_readable(text)):
+        return octets
+    return text.removeprefix(_UTF8_MARK) if coding == "utf8" else text
 
 
-def _unescaped(text: str, octets: bytes) -> str:
+def _is_readable(octets: bytes) -> bool:
+    return octets.isascii() and octets.decode("ascii").translate(_LINE_ENDS_AND_TABS).isprintable()
+
+
+def _without_marks(parts: Sequence[bytes], order: bytes) -> tuple[bytes, bytes]:
+    """Parts of UCS-2 text as one, big-endian and without marks, and the byte order after them. A code unit may begin in
+    one part and end in the next, so a mark or a NUL is one only where a code unit begins."""
+    pieces, piece = [], bytearray()  # `piece` is in one byte order
+    for part in parts:
+        has_mark = len(piece) % 2 == 0 and part[:2] in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
+        if has_mark:
+            pieces.append(_big_endian(piece, order))
+            order, piece = part[:2], bytearray()
+        piece += part[2:] if has_mark else part
+        while len(piece) > 2 and len(piece) % 2 == 0 and piece.endswith(b"\0\0"):
+            del piece[-2:]
+    return b"".join([*pieces, _big_endian(piece, order)]), order
+
+
+def _big_endian(octets: bytes | bytearray, order: bytes) -> bytes:
+    if order == codecs.BOM_UTF16_BE:
+        return bytes(octets)
+    even = len(octets) & ~1
+    swapped = bytearray(octets)
+    swapped[0:even:2], swapped[1:even:2] = octets[1:even:2], octets[0:even:2]
+    return bytes(swapped)
+
+
+def _from_gsm7(octets: bytes, alphabet: str, extension: Mapping[str, str]) -> str:
+    text, _ = codecs.charmap_decode(octets, "strict", alphabet)
+    return _unescaped(text, octets, alphabet, extension) if ESCAPE in text else text
+
+
+def _unescaped(text: str, octets: bytes, alphabet: str, extension: Mapping[str, str]) -> str:
     """The text with what ESC and the septet after it stand for."""
     shown = []
     at = 0
@@ -107,13 +171,12 @@ def _unescaped(text: str, octets: bytes) -> str:
         if following in ("", ESCAPE):
             shown.append(" ")
         else:
-            shown.append(_EXTENDED.get(following) or GSM7_ALPHABET[ord(following)])
+            shown.append(extension.get(following) or alphabet[ord(following)])
         at = escape.end() + 1
     return "".join([*shown, text[at:]])
 
 
 def _from_ucs2(octets: bytes) -> str:
     even, odd = octets[: len(octets) & ~1], octets[len(octets) & ~1 :]
-    codec = "utf-16-le" if even.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
-    text = even.decode(codec, "replace").removeprefix("\ufeff")
+    text = even.decode("utf-16-be", "replace")
     return text + (MARK + odd.decode("latin-1") if odd else "")

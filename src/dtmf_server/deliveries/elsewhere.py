@@ -37,7 +37,11 @@ RESTART_S, RESTART_MAX_S, STEADY_S = 0.5, 30.0, 60.0  # the pause doubles until 
 AWAITED_S = 4.0  # how long a post waits for a process to be there
 LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
 BROKEN_OFF = Outcome(None, "the attempt was broken off")
-_START = "import sys; from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+# Its log is the service's: masked, and limited where a receiver can cause lines.
+_START = (
+    "import sys; from dtmf_server import log; log.setup('WARNING'); log.limit_strangers();"
+    "from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+)
 
 
 class NotThere(Exception):

@@ -34,6 +34,11 @@ def header(scope: Any, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in reversed(scope["headers"]) if key == name), "")
 
 
+def has_body(scope: Any) -> bool:
+    """Whether the request has a body, or begins one."""
+    return header(scope, b"content-length") not in ("", "0") or header(scope, b"transfer-encoding") != ""
+
+
 def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
     """Whether the address is of the operator's own proxies."""
     try:
@@ -41,6 +46,18 @@ def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
     except ValueError:
         return False
     return any(parsed in network for network in proxies)
+
+
+def network_of(scope: Any, proxies: Sequence[Network]) -> str:
+    """The network that the caller is in: /24 of IPv4, /48 of IPv6, which is what one customer may have at will."""
+    address = address_of(scope, proxies)
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
 
 def subscriber(address: str) -> str:

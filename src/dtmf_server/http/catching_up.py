@@ -18,8 +18,13 @@ async def run_what_is_due(runtime: Runtime) -> None:
     settings, clock = runtime.settings, runtime.clock
     while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
         pass
-    while await runtime.db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
-        pass
+    erased = 0
+    while count := await runtime.db.write(
+        lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
+    ):
+        erased += count
+    if erased:
+        await runtime.db.scrub()
     await chain_followed(runtime)
     await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))
 

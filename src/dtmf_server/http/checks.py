@@ -5,11 +5,20 @@ import unicodedata
 from dtmf.e164 import is_e164
 from dtmf.e164 import parse as parse_e164
 from dtmf_server.core import destination
-from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.core.errors import InvalidRequest, UnsupportedEncoding
 from dtmf_server.core.rental import Action, ActionKind, action_for
 
 TEXT_MAX = 1600  # characters of one SMS
 LABEL_MAX = 100  # of a token
+
+
+def plain_body(content_encoding: str, *, has_body: bool) -> None:
+    """Refuse a compressed request body. Raises UnsupportedEncoding naming the encoding."""
+    encoding = content_encoding.strip().lower()
+    if has_body and encoding not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"Content-Encoding {content_encoding[:40]!r} is not read here: send the body as it is, without Content-Encoding"
+        )
 
 
 def e164(field: str, value: str) -> str:

@@ -22,6 +22,10 @@ WAIT_MAX_S = 60
 HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
 POSITION_MAX = 2**63 - 1
 PAGE = 100  # events read in one transaction and written in one piece
+# Lines of the block of the next event, not blocks of their own: a block without `data:` dispatches nothing (HTML §9.2.6),
+# but many readers make an empty event of it.
+RETRY = b"retry: 1000\n"
+HEARTBEAT = b":\n"
 # In the scope of a request: what writes the rest of the answer when nothing else of the request is held any more.
 GOES_ON = "dtmf.goes_on"
 
@@ -48,7 +52,7 @@ async def poll(
         async with asyncio.timeout(wait_s):
             while True:
                 woken.clear()
-                found = await _together(question, page)
+                found = await together(question, page)
                 if found or wakeups.stopping:
                     return found
                 await woken.wait()
@@ -61,10 +65,10 @@ async def poll(
 _not_begun: dict[tuple[asyncio.AbstractEventLoop, Hashable], "asyncio.Task[Any]"] = {}
 
 
-async def _together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) -> list[T]:
-    """The page, read once for all who ask for it in one turn of the event loop, as those do who were woken together.
+async def together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) -> list[T]:
+    """The page, read once for all clients that ask the same question in one turn of the event loop.
 
-    Nobody joins a reading that has begun: it may have missed what woke him.
+    Clients woken by the same event do. A read that has started is not joined: it may have missed that event.
     """
     key = (asyncio.get_running_loop(), question)
 
@@ -132,7 +136,7 @@ class Stream:
         hung_up = asyncio.create_task(_until_hung_up(receive))
         hung_up.add_done_callback(lambda _: woken.set())
         try:
-            await _write(send, b"retry: 1000\n\n")
+            await _write(send, RETRY)
             await self._live(send, woken, hung_up)
         except Refusal:  # the token was revoked, the database is away: whoever comes back is told
             return
@@ -144,25 +148,32 @@ class Stream:
     async def _live(self, send: Any, woken: asyncio.Event, hung_up: "asyncio.Task[None]") -> None:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
+        over_at = began_at + self._life_s
         page, self._first = self._first, []
+        is_behind = True  # events may have been committed between the first page and the first wake-up
         while not hung_up.done():
             if page:
                 await self._pass_on(send, page)
                 if self._left == 0 or loop.time() >= began_at + WAIT_MAX_S:
                     return
-            woken.clear()
-            page = await self._page(self._after, PAGE if self._left is None else min(PAGE, self._left))
-            if page:
-                continue
-            over_at = began_at + self._life_s
-            if self._wakeups.stopping or loop.time() >= over_at:
+            elif not is_behind and (self._wakeups.stopping or loop.time() >= over_at):
                 return
-            beat_at = loop.time() + HEARTBEAT_S
-            alarm = loop.call_at(min(beat_at, over_at), woken.set)
-            await woken.wait()
-            alarm.cancel()
-            if loop.time() >= beat_at:
-                await _write(send, b":\n\n")
+            if not is_behind:
+                await self._wait(send, woken, over_at=over_at)
+            woken.clear()
+            limit = PAGE if self._left is None else min(PAGE, self._left)
+            page = await self._page(self._after, limit)
+            is_behind = len(page) == limit
+
+    async def _wait(self, send: Any, woken: asyncio.Event, *, over_at: float) -> None:
+        """Waits to be woken, for the next heartbeat or for the end of the stream's life."""
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + HEARTBEAT_S
+        alarm = loop.call_at(min(beat_at, over_at), woken.set)
+        await woken.wait()
+        alarm.cancel()
+        if loop.time() >= beat_at:
+            await _write(send, HEARTBEAT)
 
     async def _pass_on(self, send: Any, page: Sequence[Any]) -> None:
         await _write(send, b"".join(map(self._written, page)))

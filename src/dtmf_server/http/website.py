@@ -6,6 +6,8 @@ from typing import Any
 
 from litestar import Router
 
+BROKEN_OFF = "client disconnected prematurely"  # Litestar's words, with the status of an internal error
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Website:

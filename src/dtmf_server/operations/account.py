@@ -1,20 +1,39 @@
 """Accounts: opening one, its balance, what it costs and how long the money lasts, and why each satoshi moved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.core import billing
-from dtmf_server.core.billing import NEVER_US, Settlement
-from dtmf_server.storage import accounts, entries, tokens
+from dtmf_server.core.billing import MINUTE_US, NEVER_US, Running
+from dtmf_server.storage import accounts, entries, rentals, tokens
 from dtmf_server.storage.db import Row, Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account has, what it takes each minute, and when it runs out (None: never)."""
+    """What an account has, what it takes each minute, when it runs out (None: never), and what it owes."""
 
     balance: int
     cost_per_minute: int
     runs_out_at_us: int | None
+    debt: int  # satoshis owed, paid first by whatever is credited
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account at an instant, whether or not that is written."""
+
+    balance: int
+    cost_per_minute: int
+    live_rentals: int
+    depletes_at_us: int | None
+    # Rentals whose money has run out and that are still stored as live, with the instants they ended, in their order.
+    ended: tuple[tuple[Running, int], ...] = ()
+
+    @property
+    def ended_ids(self) -> frozenset[int]:
+        """The ids of those rentals."""
+        return frozenset(rental.rental_id for rental, _ in self.ended)
 
 
 def open_account(tx: Tx, *, token_sha256: bytes, now_us: int) -> int:
@@ -24,25 +43,84 @@ def open_account(tx: Tx, *, token_sha256: bytes, now_us: int) -> int:
     return account_id
 
 
-def settled(tx: Tx, account_id: int, *, now_us: int) -> Settlement:
-    """The account as it is now, computed and not written: minutes started since the last booking are paid."""
-    account = accounts.load(tx, account_id)
-    return billing.settle(account.balance, account.running, max(now_us, account.settled_at_us))
+READ_AT_ONCE = 200  # rentals
+
+
+def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
+    """The account as it is now, computed and not written: the minutes started since it was settled are paid.
+
+    It reads one row and sums, however many rentals the account has; some rentals too if money has run out since it was
+    settled, which the meter sees to within moments.
+    """
+    while True:
+        row = accounts.at(tx, account_id, now_us=now_us)
+        now_us = max(now_us, row["settled_at_us"])
+        is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes while it is deleted
+        if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
+            balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _cost_begun(row, now_us))
+            return Standing(balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"])
+        found = _past_run_out(tx, row, now_us)
+        if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else what was read is of two states
+            return found
 
 
 def balance(tx: Tx, account_id: int, *, now_us: int) -> int:
     """Satoshis the account can spend now."""
-    account = accounts.begun(tx, account_id, now_us=now_us)
-    if account["depletes_at_us"] is not None and account["depletes_at_us"] <= account["now_us"]:
-        return settled(tx, account_id, now_us=now_us).balance
-    return int(account["balance"] - account["cost_begun"])
+    return standing(tx, account_id, now_us=now_us).balance
 
 
 def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
-    """Balance, running cost and the instant the money runs out."""
-    now = settled(tx, account_id, now_us=now_us)
+    """Balance, running cost, the instant the money runs out, and the debt."""
+    now = standing(tx, account_id, now_us=now_us)
     runs_out = now.depletes_at_us if now.depletes_at_us != NEVER_US else None
-    return Usage(now.balance, now.cost_per_minute, runs_out)
+    return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
+
+
+def _cost_begun(row: Row, now_us: int) -> int:
+    """What the minutes cost that have started since the account was settled."""
+    minutes = now_us // MINUTE_US - row["settled_at_us"] // MINUTE_US
+    return int(row["cost_per_minute"] * minutes + row["begun_now"] - row["begun_cost"])
+
+
+def _same(row: Row, other: Row) -> bool:
+    return all(row[name] == other[name] for name in ("settled_at_us", "balance", "live_rentals", "depletes_at_us"))
+
+
+def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
+    """The account after its money has run out, from the rentals whose minutes come first then; from all of them if these
+    do not tell."""
+    from_us = row["depletes_at_us"]
+    costs = accounts.load(tx, row["id"]).costs
+    left = row["balance"] - billing.cost_between(costs, row["settled_at_us"], from_us - 1)
+    first = rentals.paying_from(tx, row["id"], from_us, limit=READ_AT_ONCE)
+    ended: list[tuple[Running, int]] = []
+    for turn in billing.turns(left, first, from_us):
+        if turn.at_us > now_us and not turn.is_paid:
+            return _without(row, left, ended, turn.at_us)
+        if turn.at_us <= now_us:
+            left = turn.left
+            ended += [] if turn.is_paid else [(turn.rental, turn.at_us)]
+    every = [
+        Running(
+            r.rental_id,
+            r.started_at_us,
+            r.cost_per_minute,
+            billing.minutes_started(r.started_at_us, row["settled_at_us"]),
+        )
+        for r in rentals.paying(tx, [row["id"]]).get(row["id"], [])
+    ]
+    settled = billing.settle(row["balance"], every, now_us)
+    return _without(row, settled.balance, settled.ended, settled.depletes_at_us)
+
+
+def _without(row: Row, balance: int, ended: Sequence[tuple[Running, int]], depletes_at_us: int | None) -> Standing:
+    return Standing(
+        balance,
+        row["cost_per_minute"] - sum(rental.cost_per_minute for rental, _ in ended),
+        row["live_rentals"] - len(ended),
+        depletes_at_us,
+        tuple(ended),
+    )
 
 
 def transactions(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:

@@ -1,12 +1,13 @@
 """The one way satoshis move: open the books of some accounts, post transfers, close.
 
-Opening locks the accounts and pays their started minutes up to now; closing writes everything set-wise, once per
-account, with the new `depletes_at`. Nothing else changes a balance.
+Opening locks the accounts and pays their started minutes up to now, as one sum per account; closing writes everything
+set-wise, once per account, with the new `depletes_at`. Nothing else changes a balance. No step reads an account's live
+rentals, but those that end: docs/decisions/0014 says how.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 
 from msgspec import structs
 
@@ -16,25 +17,41 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
-from dtmf_server.storage import accounts, entries, events, messages, numbers, rentals
+from dtmf_server.storage import accounts, closing, entries, events, messages, numbers, rentals
 from dtmf_server.storage.accounts import Account
-from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.db import DoFirst, Row, Tx
 from dtmf_server.storage.entries import Transfer
 from dtmf_server.storage.events import Event
 
+ENDS_MAX = 200  # rentals that end for lack of money in one transaction, more or less
+
 
 class Books:
-    """The open books of some accounts. Balances here are settled to `now_us(account)` and include what was posted."""
+    """The open books of some accounts. Balances here are settled to `now_us(account)` and include what was posted.
 
-    def __init__(self, tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int) -> None:
+    An account of which more than `ENDS_MAX` rentals are out of money is settled in portions. Opening raises `DoFirst` then,
+    which has them done before the transaction is run again. `is_portion`: these books are such a portion; some accounts may
+    be settled in part, and nothing must be posted.
+    """
+
+    def __init__(
+        self, tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int, is_portion: bool = False
+    ) -> None:
         self._tx = tx
-        self._rest_us = rest_us
+        self._rest_us, self._is_portion = rest_us, is_portion
         self._transfers: list[Transfer] = []
         self._events: list[Event] = []
-        self._booked: dict[int, Running] = {}
+        self._shares: list[tuple[int, int, int, None]] = []
         self._ended: list[tuple[int, Running, int, EndReason]] = []
+        self._ended_ids: set[int] = set()
+        self._touched: set[int] = set()
         self.accounts = accounts.lock(tx, account_ids)
-        self._e164s: dict[int, str] | None = None
+        self._only_numbers: dict[int, str] = {}
+        self._may_end = ENDS_MAX
+        out_of_money = [
+            a.id for a in self.accounts.values() if a.live_rentals <= accounts.FEW and _is_out_of_money(a, now_us)
+        ]
+        self._paying = rentals.paying(tx, out_of_money) if out_of_money else {}
         for account in self.accounts.values():
             self._settle(account, now_us)
 
@@ -48,9 +65,16 @@ class Books:
 
     def is_live(self, account_id: int, rental_id: int) -> bool:
         """Whether the rental is still on, after settling; False too for an account whose books are not open."""
-        return account_id in self.accounts and any(
-            rental.rental_id == rental_id for rental in self.accounts[account_id].running
-        )
+        return self.survives(account_id, rental_id) and bool(rentals.running(self._tx, [rental_id]))
+
+    def survives(self, account_id: int, rental_id: int) -> bool:
+        """The same of a rental that was live when the books had been opened, or just before where nobody else writes."""
+        account = self.accounts.get(account_id)
+        return account is not None and account.closed_at_us is None and rental_id not in self._ended_ids
+
+    def is_settled(self, now_us: int) -> bool:
+        """Whether every account is settled up to now: true but for a portion after which more are to come."""
+        return not any(_is_out_of_money(account, now_us) for account in self.accounts.values())
 
     def require(self, account_id: int, amount: int) -> None:
         """Raises InsufficientFunds unless the account can spend that much."""
@@ -63,53 +87,73 @@ class Books:
         self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)
 
     def refund(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
-        """Gives satoshis that were charged back to the account."""
-        self._post(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
+        """Give satoshis that were charged back to the account. The suspense account gets what reaches a deleted one."""
+        self._credit(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
+        if closing.is_closed(self._tx, account_id):
+            self._suspend(self.accounts[account_id], f"{kind}:{ref}", reference)
 
     def deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
-        """Credits coins that arrived; what the account owes is paid from them at once."""
-        account = self.accounts[account_id]
-        self._post(account, amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
-        if paid := min(account.debt, amount):
-            account.debt -= paid
-            self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, ref, reference)
+        """Credit coins that arrived."""
+        self._credit(self.accounts[account_id], amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
 
     def reverse_deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
-        """Takes back coins that left the chain; what the balance does not cover becomes the account's debt."""
+        """Take back coins that left the chain, all of them; what the balance lacks is lent first, as the account's debt."""
         account = self.accounts[account_id]
-        covered = min(account.balance, amount)
-        self._post(account, -covered, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
-        if owed := amount - covered:
+        if owed := max(0, amount - account.balance):
             account.debt += owed
-            self._transfers.append(
-                Transfer(
-                    at_us=account.settled_at_us,
-                    kind=Kind.DEBT,
-                    ref=ref,
-                    debit=money.RECEIVABLE,
-                    credit=money.BITCOIN,
-                    amount=owed,
-                    account_id=account_id,
-                    balance=account.balance,
-                    reference=reference,
-                )
-            )
+            self._post(account, owed, money.RECEIVABLE, Kind.DEBT, ref, reference)
+        self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
+
+    def hand_over(self, from_id: int, to_id: int, amount: int, *, ref: str, reference: str) -> None:
+        """Move satoshis from one account to another, into suspense or out of it; what the receiver owes is paid first."""
+        self._post(self.accounts[from_id], -amount, money.BITCOIN, Kind.MOVED_OUT, ref, reference)
+        self._credit(self.accounts[to_id], amount, money.BITCOIN, Kind.MOVED_IN, ref, reference)
+
+    def _credit(self, account: Account, amount: int, counterpart: int, kind: Kind, ref: str, reference: str) -> None:
+        """Give satoshis to an account: the one place where that happens, so that what it owes is always paid first."""
+        self._post(account, amount, counterpart, kind, ref, reference)
+        if paid := min(account.debt, amount):
+            account.debt -= paid
+            debt_ref = ref if kind is Kind.DEPOSIT else f"{kind}:{ref}"
+            self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, debt_ref, reference)
+
+    def _suspend(self, account: Account, ref: str, reference: str) -> None:
+        """Move what a deleted account has into suspense, where `deposits assign` finds it by the account."""
+        if money.SUSPENSE not in self.accounts:
+            self.accounts |= accounts.lock(self._tx, [money.SUSPENSE])
+            self._settle(self.accounts[money.SUSPENSE], account.settled_at_us)
+        if account.balance:
+            reference = f"account {account.id}: {reference}"
+            self.hand_over(account.id, money.SUSPENSE, account.balance, ref=ref, reference=reference)
 
     def start(self, account_id: int, rental: Running, *, setup_cost: int, e164: str) -> None:
         """Pays a new rental's set-up and first minute; its minutes count from now on."""
         account = self.accounts[account_id]
         self.require(account_id, setup_cost + rental.cost_per_minute)
-        self._numbers()[rental.rental_id] = e164
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
-        self._book_minutes(account, structs.replace(rental, booked_minutes=0), rental, account.settled_at_us)
-        account.running += (rental,)
+        ref, minutes = f"{rental.rental_id}:0", (rental.rental_id, 0, 1)
+        self._post(account, -rental.cost_per_minute, money.REVENUE, Kind.RENTAL_MINUTES, ref, e164, minutes=minutes)
+        account.costs.add(rental.phase_us, rental.cost_per_minute)
+        account.live_rentals += 1
+        self._touched.add(account_id)
 
     def end(self, account_id: int, rental_id: int, reason: EndReason) -> None:
         """Ends a live rental now; its started minute is paid already."""
+        (rental,) = rentals.running(self._tx, [rental_id])
+        self.end_all(account_id, [rental], reason)
+
+    def end_all(self, account_id: int, running: list[Running], reason: EndReason) -> None:
+        """Ends live rentals of an account now."""
         account = self.accounts[account_id]
-        rental = next(rental for rental in account.running if rental.rental_id == rental_id)
-        account.running = tuple(other for other in account.running if other is not rental)
-        self._ended.append((account_id, rental, account.settled_at_us, reason))
+        for rental in running:
+            self._end(account, rental, account.settled_at_us, reason)
+
+    def shut(self, account_id: int) -> int:
+        """No minute begins for this account any more; the instant from which on that is so."""
+        account = self.accounts[account_id]
+        account.closed_at_us = account.settled_at_us
+        self._touched.add(account_id)
+        return account.settled_at_us
 
     def note(self, event: Event) -> None:
         """Writes an event with this transaction."""
@@ -118,10 +162,10 @@ class Books:
     def close(self) -> None:
         """Writes transfers, minutes, ended rentals, events and accounts."""
         for account in self.accounts.values():
-            account.depletes_at_us = billing.depletes_at(account.balance, account.running)
-            self._warn(account, [account.depletes_at_us], since=None)
+            if account.id in self._touched:
+                self._look_ahead(account)
+                self._warn(account, [account.depletes_at_us], until_us=account.settled_at_us)
         entries.append(self._tx, self._transfers)
-        rentals.store_booked(self._tx, self._booked.values())
         self._write_ends()
         self._events.sort(key=lambda event: event.at_us)
         ids = events.append(self._tx, self._events)
@@ -133,53 +177,84 @@ class Books:
             self._tx.notify("meter")  # which would come too late by itself
 
     def _settle(self, account: Account, now_us: int) -> None:
-        """Pays the started minutes and ends what can't be paid, each booked at its own instant."""
+        """Pays the started minutes and ends what can't be paid, each at its own instant."""
         now_us = max(now_us, account.settled_at_us)
-        if all(rental.next_minute_us > now_us for rental in account.running):
-            account.settled_at_us = now_us  # no minute has started since: the usual case of a busy account
-            return
-        since = replace(account)
-        before = {rental.rental_id: rental for rental in account.running}
-        settled = billing.settle(account.balance, account.running, now_us)
-        for rental, at_us in settled.ended:
-            self._book_minutes(account, before[rental.rental_id], rental, at_us)
-            self._ended.append((account.id, rental, at_us, EndReason.DEPLETED))
-        for rental in settled.running:
-            self._book_minutes(account, before[rental.rental_id], rental, now_us)
-        assert account.balance == settled.balance, "the minutes booked are not the minutes settled"
-        account.running = settled.running
-        account.settled_at_us = now_us
-        ran_out = dict.fromkeys(at_us for _, at_us in settled.ended)
-        self._warn(account, [*ran_out, settled.depletes_at_us], since=since)
+        if account.closed_at_us is not None and account.costs.total:
+            return  # it is being deleted: for what it still has, no time passes
+        while _is_out_of_money(account, now_us):
+            if self._may_end <= 0:
+                if self._is_portion:
+                    return
+                ids = list(self.accounts)
+                raise DoFirst(partial(settle_portion, account_ids=ids, now_us=now_us, rest_us=self._rest_us))
+            self._end_some(account, now_us)
+        self._warn(account, [account.depletes_at_us], until_us=now_us)
+        self._pay_minutes(account, billing.cost_between(account.costs, account.settled_at_us, now_us), at_us=now_us)
 
-    def _warn(self, account: Account, depletions: list[int | None], *, since: Account | None) -> None:
-        """Notes the warnings that became due since the account was like that; None: because of what was just done."""
+    def _end_some(self, account: Account, now_us: int) -> None:
+        """Ends rentals from the instant the money ran out on, and settles the account up to the last of them."""
+        from_us = account.depletes_at_us
+        assert from_us is not None
+        cost = billing.cost_between(account.costs, account.settled_at_us, from_us - 1)
+        in_order = self._in_order(account, from_us)
+        out = billing.run_out(account.balance - cost, in_order, from_us, now_us, at_most=ENDS_MAX)
+        assert out.ended, "the money runs out for somebody"
+        self._warn(account, [*dict.fromkeys(at_us for _, at_us in out.ended)], until_us=out.through_us)
+        self._pay_minutes(account, cost + out.cost, at_us=out.through_us)
+        for rental, at_us in out.ended:
+            self._end(account, rental, at_us, EndReason.DEPLETED)
+        self._may_end -= len(out.ended)
+        self._look_ahead(account)
+        self._write_ends()
+
+    def _in_order(self, account: Account, from_us: int) -> list[Running]:
+        if account.id not in self._paying:
+            return rentals.paying_from(self._tx, account.id, from_us, limit=ENDS_MAX)
+        paying = [rental for rental in self._paying[account.id] if rental.rental_id not in self._ended_ids]
+        return billing.in_order(paying, from_us)
+
+    def _look_ahead(self, account: Account) -> None:
+        runs_out_us = billing.runs_out_at(account.balance, account.settled_at_us, account.costs)
+        account.depletes_at_us = None if account.closed_at_us is not None else runs_out_us
+
+    def _warn(self, account: Account, depletions: list[int | None], *, until_us: int) -> None:
+        """Notes the warnings that become due from when the account was settled until then."""
         warnings, account.low_balance_warnings = low_balance.due(
-            account.low_balance_warnings,
-            depletions,
-            from_us=since.settled_at_us if since else account.settled_at_us,
-            until_us=account.settled_at_us,
+            account.low_balance_warnings, depletions, from_us=account.settled_at_us, until_us=until_us
         )
         for warning in warnings:
-            then = billing.settle(since.balance, since.running, warning.at_us) if since else account
-            data = {"hours": warning.hours, "balance": then.balance, "runs_out_at_us": warning.depletes_at_us}
+            balance = account.balance - billing.cost_between(account.costs, account.settled_at_us, warning.at_us)
+            data = {"hours": warning.hours, "balance": balance, "runs_out_at_us": warning.depletes_at_us}
             self._events.append(Event(account.id, warning.at_us, "balance.low", data=data))
 
-    def _book_minutes(self, account: Account, before: Running, after: Running, at_us: int) -> None:
-        start, end = before.booked_minutes, after.booked_minutes
-        if start == end:
-            return
-        self._booked[after.rental_id] = after
-        self._post(
-            account,
-            -(end - start) * after.cost_per_minute,
-            money.REVENUE,
-            Kind.RENTAL_MINUTES,
-            f"{after.rental_id}:{start}",
-            self._numbers()[after.rental_id],
-            at_us=at_us,
-            minutes=(after.rental_id, start, end),
-        )
+    def _pay_minutes(self, account: Account, cost: int, *, at_us: int) -> None:
+        """Pays what all rentals took since the account was settled, which it then is up to that instant."""
+        if cost:
+            ref = f"account {account.id}:{account.settled_at_us}"
+            self._post(account, -cost, money.REVENUE, Kind.RENTAL_MINUTES, ref, self._reference(account), at_us=at_us)
+        account.settled_at_us = at_us
+
+    def _reference(self, account: Account) -> str:
+        """What is paid for, in a line of the statement: the number, or how many there are."""
+        if account.live_rentals != 1:
+            return f"{account.live_rentals} numbers"
+        if account.id not in self._only_numbers:
+            ids = [a.id for a in self.accounts.values() if a.live_rentals == 1]
+            for row in rentals.live_numbers(self._tx, ids):
+                if row["id"] not in self._ended_ids:
+                    self._only_numbers[row["account_id"]] = row["e164"]
+        return self._only_numbers[account.id]
+
+    def _end(self, account: Account, rental: Running, at_us: int, reason: EndReason) -> None:
+        """The rental's share of the minutes paid so far is booked, and it takes part in none any more."""
+        minutes = billing.minutes_started(rental.started_at_us, at_us) - (reason is EndReason.DEPLETED)
+        if rental.cost_per_minute and minutes > rental.booked_minutes:
+            self._shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
+        account.costs.add(rental.phase_us, -rental.cost_per_minute)
+        account.live_rentals -= 1
+        self._touched.add(account.id)
+        self._ended_ids.add(rental.rental_id)
+        self._ended.append((account.id, structs.replace(rental, booked_minutes=minutes), at_us, reason))
 
     def _post(
         self,
@@ -197,6 +272,8 @@ class Books:
         if sats == 0:
             return
         account.balance += sats
+        if kind is not Kind.RENTAL_MINUTES:  # minutes that pass move no run-out
+            self._touched.add(account.id)
         assert account.balance >= 0, "a customer's balance can't go below 0"
         debit, credit = (counterpart, account.id) if sats > 0 else (account.id, counterpart)
         self._transfers.append(
@@ -214,40 +291,39 @@ class Books:
             )
         )
 
-    def _numbers(self) -> dict[int, str]:
-        """The number of each live rental, read only if a booking needs it."""
-        if self._e164s is None:
-            ids = [rental.rental_id for account in self.accounts.values() for rental in account.running]
-            self._e164s = rentals.numbers_of(self._tx, ids)
-        return self._e164s
-
     def _write_ends(self) -> None:
-        for reason in EndReason:
-            ended = [(account_id, rental, at_us) for account_id, rental, at_us, why in self._ended if why is reason]
-            if not ended:
-                continue
-            e164s = rentals.numbers_of(self._tx, [rental.rental_id for _, rental, _ in ended])
-            rentals.end(self._tx, [(rental.rental_id, at_us) for _, rental, at_us in ended], reason)
-            numbers.put_to_rest(
-                self._tx, [(e164s[rental.rental_id], at_us + self._rest_us) for _, rental, at_us in ended]
-            )
-            self._events += [
-                Event(
-                    account_id,
-                    at_us,
-                    "rental.ended",
-                    data={"e164": e164s[rental.rental_id], "reason": reason.value},
-                )
-                for account_id, rental, at_us in ended
-            ]
+        """Writes the rentals that ended, so that they are not read as live any more."""
+        ended, self._ended = self._ended, []
+        shares, self._shares = self._shares, []
+        if not ended:
+            return
+        entries.book_minutes(self._tx, [*shares])
+        rentals.end(self._tx, [(rental, at_us, reason) for _, rental, at_us, reason in ended])
+        numbers.put_to_rest(self._tx, [(rental.e164, at_us + self._rest_us) for _, rental, at_us, _ in ended])
+        for account_id, rental, at_us, reason in ended:
+            data = {"e164": rental.e164, "reason": reason.value}
+            self._events.append(Event(account_id, at_us, "rental.ended", data=data))
+
+
+def _is_out_of_money(account: Account, now_us: int) -> bool:
+    return account.depletes_at_us is not None and account.depletes_at_us <= max(now_us, account.settled_at_us)
 
 
 @contextmanager
-def open_books(tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int) -> Iterator[Books]:
+def open_books(
+    tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int, is_portion: bool = False
+) -> Iterator[Books]:
     """Open books that are closed when the block ends well; an error writes nothing."""
-    books = Books(tx, account_ids, now_us=now_us, rest_us=rest_us)
+    books = Books(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=is_portion)
     yield books
     books.close()
+
+
+def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int, rest_us: int) -> bool:
+    """Settles accounts, or ends some of what they can't pay any more: whether more is to be done."""
+    with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=True) as books:
+        pass
+    return not books.is_settled(now_us)
 
 
 def fail_message(tx: Tx, books: Books, message: Row, *, reason: str) -> None:

@@ -1,7 +1,11 @@
 """How carriers stand, in words: for /readyz, and for the operator who asks what is wrong."""
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
+from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.repeats import duration
+from dtmf_server.operations import strays
 from dtmf_server.storage import carriers, numbers
 from dtmf_server.storage.db import Row, Tx
 
@@ -16,10 +20,8 @@ def faults(tx: Tx, *, wall_us: int) -> list[str]:
 def lines(tx: Tx, *, wall_us: int) -> list[str]:
     """Each link on a line: state, how long, last heard, in, out, errors, p95 of the acknowledgement."""
     return [
-        f"{row['link']}: {row['state'] if _is_fresh(row, wall_us=wall_us) else 'run by no process'}"
-        f" for {_s(wall_us - row['since_wall_us'])}, heard {_heard(row, wall_us=wall_us)}, {row['arrived']} in,"
-        f" {row['submitted']} out, {row['errors']} errors, p95 {row['p95_us'] / 1000:.1f} ms"
-        + (f" ({row['reason']})" if row["reason"] else "")
+        f"{row['link']}: {_standing(row, wall_us=wall_us)}, {row['arrived']} in, {row['submitted']} out,"
+        f" {row['errors']} errors, p95 {row['p95_us'] / 1000:.1f} ms" + (f" ({row['reason']})" if row["reason"] else "")
         for row in carriers.links(tx)
     ]
 
@@ -33,7 +35,7 @@ def doctor(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
         if name not in known
     ]
     found += [f"{fault}: no SMS comes or goes over it until that is mended" for fault in faults(tx, wall_us=wall_us)]
-    return [*found, *_catalog(tx, set(configured))]
+    return [*found, *strays.doctor(tx), *_catalog(tx, set(configured))]
 
 
 def _catalog(tx: Tx, configured: Collection[str]) -> list[str]:
@@ -61,16 +63,34 @@ def _fault(row: Row, *, wall_us: int) -> str:
         return f"{row['link']} is run by no process"
     if row["state"] == "bound":
         return ""
-    return f"{row['link']} is {row['state']}" + (f": {row['reason']}" if row["reason"] else "")
+    state = row["state"] if row["heard_wall_us"] else _connecting(row, wall_us=wall_us)
+    return f"{row['link']} is {state}" + (f": {row['reason']}" if row["reason"] else "")
+
+
+def _standing(row: Row, *, wall_us: int) -> str:
+    """Its state, for how long, and when it was last heard."""
+    heard = f"heard {_ago(wall_us - row['heard_wall_us'])} ago" if row["heard_wall_us"] else "heard never"
+    if not _is_fresh(row, wall_us=wall_us):
+        return f"run by no process since {_time(row['noted_wall_us'], wall_us=wall_us)}, {heard}"
+    if not row["heard_wall_us"]:
+        return _connecting(row, wall_us=wall_us)
+    return f"{row['state']} for {_ago(wall_us - row['since_wall_us'])}, {heard}"
+
+
+def _connecting(row: Row, *, wall_us: int) -> str:
+    """Of a link that was never up: it has been tried since the process began."""
+    return f"connecting since {_time(row['since_wall_us'], wall_us=wall_us)}" if row["since_wall_us"] else "connecting"
+
+
+def _time(at_us: int, *, wall_us: int) -> str:
+    """A time of the last day without its date."""
+    at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+    return f"{at:%H:%M:%S} UTC" if wall_us - at_us < DAY_US else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _is_fresh(row: Row, *, wall_us: int) -> bool:
     return bool(wall_us - row["noted_wall_us"] < STALE_US)
 
 
-def _heard(row: Row, *, wall_us: int) -> str:
-    return f"{_s(wall_us - row['heard_wall_us'])} ago" if row["heard_wall_us"] else "never"
-
-
-def _s(us: int) -> str:
-    return f"{max(us, 0) // 1_000_000} s"
+def _ago(us: int) -> str:
+    return duration(us / 1_000_000)

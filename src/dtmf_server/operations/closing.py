@@ -1,5 +1,7 @@
 """Closing an account for good, as its renter asks: the books stay, whoever they were about can't be told from them.
 
+The first transaction closes it: nobody can act for it any more, and no minute begins for it. The rest, one portion to a
+transaction, ends its rentals and erases texts; a portion says where the next begins, so whoever comes by goes on with it.
 docs/decisions/0009 says what goes and what stays, and why.
 """
 
@@ -7,8 +9,10 @@ from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import closing, deposits, web_sessions
+from dtmf_server.storage import closing, deposits, rentals, web_sessions
 from dtmf_server.storage.db import Tx
+
+PORTION = 200  # rentals that end, or rows that are erased, in one transaction
 
 
 class MoreThanAgreed(Refusal):
@@ -24,21 +28,42 @@ class DepositUnderWay(Refusal):
 
 
 def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, rest_us: int, wall_us: int) -> int:
-    """The satoshis given up. Rentals end, what is left goes to the service, tokens and sessions stop working, texts
-    and other people's numbers are erased. Raises MoreThanAgreed, DepositUnderWay."""
+    """The satoshis given up. What is left goes to the service, tokens and sessions stop working; rentals end, texts and
+    other people's numbers are erased, all of it here if there are few, else `go_on` does the rest. Raises
+    MoreThanAgreed, DepositUnderWay."""
     with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
         if any(row["status"] == "pending" for row in deposits.deposits_of(tx, account_id)):
             raise DepositUnderWay
         given_up = books.balance(account_id)
         if given_up > given_up_max:
             raise MoreThanAgreed
-        for rental in books.accounts[account_id].running:
-            books.end(account_id, rental.rental_id, EndReason.RENTER)
         if given_up:
             books.charge(account_id, given_up, kind=Kind.GIVEN_UP, ref=str(account_id), reference="account deleted")
-        now_us = books.now_us(account_id)
-    closing.erase(tx, account_id, now_us=now_us)
+        now_us = books.shut(account_id)
     closing.revoke_tokens(tx, account_id, now_us=now_us)
     web_sessions.end_all(tx, account_id)
     closing.mark(tx, account_id, now_us=now_us)
+    closing.begin(tx, account_id)
+    _portion(tx, account_id, rest_us=rest_us)
     return given_up
+
+
+def go_on(tx: Tx, *, rest_us: int) -> bool:
+    """Does one more portion of an account that is being deleted; false if there is none. Call again until then."""
+    account_id = closing.first_unfinished(tx)
+    if account_id is None:
+        return False
+    _portion(tx, account_id, rest_us=rest_us)
+    return True
+
+
+def _portion(tx: Tx, account_id: int, *, rest_us: int) -> None:
+    """Ends and erases a portion."""
+    left = PORTION
+    with open_books(tx, [account_id], now_us=0, rest_us=rest_us) as books:
+        if running := rentals.some_live(tx, account_id, limit=left):
+            books.end_all(account_id, running, EndReason.RENTER)
+            left -= len(running)
+        now_us = books.now_us(account_id)
+    while left > 0 and (place := closing.place(tx, account_id)) is not None:
+        left -= closing.erase(tx, account_id, place, now_us=now_us, limit=left)

@@ -183,6 +183,10 @@ def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int
     retries, to_probe, any_ended = list[Retry](), dict[str, None](), False
     for one in failed:
         work, row = one.work, attempted.get(one.work.id)
+        if row is not None and row["stop_reason"]:
+            any_ended = True
+            park(tx, work, reason=row["stop_reason"], attempt=one.attempt, now_us=now_us, rest_us=rest_us)
+            continue
         if row is not None and (_has_moved(row, work) or _is_asked_for(row, work)):
             retries.append(Retry(row, now_us, one.attempt))
             continue
@@ -235,10 +239,8 @@ def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: in
 
 def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
     """The sent message that a delivery carries, None if it carries none (yet)."""
-    if kind == "send":
-        return message_id
-    forward = messages.forward_of(tx, message_id) if kind == "forward" else None
-    return forward["id"] if forward else None
+    carried = send.carried(tx, kind, message_id) if kind in ("send", "forward") else None
+    return carried["id"] if carried else None
 
 
 def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: int) -> None:

@@ -1,26 +1,49 @@
 """Deposits: addresses given out, and outputs followed along the best chain until they are credited or gone."""
 
+import hmac
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from dtmf_server.core.chain import Block, ChainStep, Depths, Mempool, Output, confirmations, required, status_of_deposit
+from dtmf_server.core.chain import (
+    Block,
+    ChainStep,
+    Depths,
+    Mempool,
+    Output,
+    confirmations,
+    exposed,
+    required,
+    status_of_deposit,
+)
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
+from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations.books import Books, open_books
-from dtmf_server.storage import accounts, chain_state, deposits
+from dtmf_server.storage import accounts, chain_state, closing, deposits, service
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
-UNUSED_ADDRESSES_MAX = 100
+UNPAID_MAX = 20  # addresses of an account that nothing has paid yet
+UNPAID_OF_NETWORK_MAX = 200  # and of all accounts, given to callers of one network
+UNMINED = 2  # times as many, if a payment that may still be replaced counts as none
 REORG_WINDOW = 144  # blocks remembered: a deeper reorg stops crediting
 
 # The address and scriptPubKey of a descriptor's index.
 Derive = Callable[[int], tuple[str, bytes]]
 
 
-def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
-    """An address never given to anyone before. Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no
-    block of a real chain was followed: coins could otherwise arrive below the block from which we follow it."""
+def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network: str | None = None) -> str:
+    """An address that no account had before. `network` is the caller's; None where networks are not limited.
+
+    Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no block of a real chain was followed: coins could
+    otherwise arrive below the block from which it is followed."""
     accounts.hold(tx, account_id)
-    drawn = deposits.next_index(tx, account_id, unused_max=UNUSED_ADDRESSES_MAX)
+    key = None if network is None else _network_key(tx, network)
+    if key is not None and _is_full(deposits.of_network(tx, key)):
+        raise TooManyUnusedAddresses(
+            f"{UNPAID_OF_NETWORK_MAX} addresses given to your network wait for their first deposit: use one of yours,"
+            " or ask from another network"
+        )
+    drawn = deposits.next_index(tx, account_id, unused_max=UNPAID_MAX, unmined_max=UNMINED * UNPAID_MAX)
     if not drawn["is_followed"]:
         raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
     if drawn["next_index"] is None:
@@ -33,8 +56,22 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int) -> str:
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,
+        network=key,
     )
     return address
+
+
+def _is_full(network: Row) -> bool:
+    unused, unmined = network["unused"], network["unmined"]
+    return bool(unused >= UNPAID_OF_NETWORK_MAX or unmined >= UNMINED * UNPAID_OF_NETWORK_MAX)
+
+
+def _network_key(tx: Tx, network: str) -> bytes:
+    """What stands for a network in the database: a keyed hash, from which the network can't be told without the key.
+    One transaction at a time gets one, so that callers of the same network are counted one after the other."""
+    secret = service.webhook_key(tx)
+    service.lock(tx)
+    return hmac.digest(secret, b"deposit address network " + network.encode(), "sha256")[:16]
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
@@ -44,12 +81,22 @@ def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
     return [(row, confirmations(row["height"], height)) for row in deposits.deposits_of(tx, account_id)]
 
 
-def newest_of(tx: Tx, account_id: int, *, limit: int) -> list[tuple[Row, int]]:
-    """The account's last deposits, newest first, each with its confirmations."""
+def newest_of(tx: Tx, account_id: int, *, depths: Depths, limit: int) -> list[tuple[Row, int, int]]:
+    """The account's last deposits, newest first, each with the confirmations it has and needs."""
     tip = deposits.tip(tx)
     height = tip["height"] if tip else 0
+    below = exposed_of(tx, account_id, depths=depths)
     rows = deposits.newest_of_account(tx, account_id, limit=limit)
-    return [(row, confirmations(row["height"], height)) for row in rows]
+    has = [(row, confirmations(row["height"], height)) for row in rows]
+    return [(row, depth, required(depths, below, depth, coinbase=row["coinbase"])) for row, depth in has]
+
+
+def exposed_of(tx: Tx, account_id: int, *, depths: Depths) -> tuple[int, ...]:
+    """Satoshis of the account below the depth of each rule."""
+    tip = deposits.tip(tx)
+    height = tip["height"] if tip else 0
+    rows = deposits.shallow_of(tx, account_id, above=height - depths[-1][1])
+    return exposed(depths, [(row["amount"], confirmations(row["height"], height)) for row in rows])
 
 
 def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int) -> None:
@@ -60,12 +107,12 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
     new: set[tuple[str, int]] = set()
     for block in step.blocks:
         deposits.add_block(tx, height=block.height, hash_=block.hash, keep=REORG_WINDOW)
-        new |= _note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
+        new |= note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
     if step.mempool is not None:
-        new |= _note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
+        new |= note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
     tip = deposits.tip(tx)
     if tip is not None:
-        _move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
+        move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
     tx.notify("deposits")
 
 
@@ -75,8 +122,8 @@ def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us
     followed = deposits.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
-    new = _note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
-    _move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
+    new = note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
+    move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
     chain_state.rescanned(tx, block.height + 1 if block.height < tip[0] else None)
     tx.notify("deposits")
     return True
@@ -91,22 +138,27 @@ def mempool_followed(tx: Tx, mempool: Mempool) -> bool:
     )
 
 
-def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
+def note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
     """Notes where each output that is ours stands now. One seen for the first time becomes a deposit, one that was
     gone and is back in the mempool is pending again: those are given back, by outpoint."""
     new: set[tuple[str, int]] = set()
     owners = deposits.owners(tx, {output.script_pubkey for output in outputs})
+    closed = closing.closed_among(tx, {owner["account_id"] for owner in owners.values()})
     for output in outputs:
         owner = owners.get(output.script_pubkey)
         if owner is None or output.amount == 0:
             continue
         known = deposits.by_outpoint(tx, output.txid, output.vout)
         if known is None:
+            if owner["account_id"] in closed:
+                owner = {**owner, "account_id": SUSPENSE}
             note(tx, output, owner, height=height, now_us=now_us)
         elif height is not None:
             deposits.set_height(tx, known["id"], height)
+            deposits.mark_used(tx, owner["id"], mined=True)
             continue
         elif known["status"] == "gone":
+            deposits.mark_used(tx, owner["id"], mined=False)
             deposits.set_status(tx, known["id"], status="pending", alternations=known["alternations"])
         else:
             continue
@@ -115,8 +167,8 @@ def _note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_
 
 
 def note(tx: Tx, output: Output, owner: Row, *, height: int | None, now_us: int) -> None:
-    """Notes an output, seen for the first time, as a deposit of its address's owner."""
-    deposits.mark_used(tx, owner["id"])
+    """Notes an output, seen for the first time, as a deposit to an address and of its owner."""
+    deposits.mark_used(tx, owner["id"], mined=height is not None)
     deposits.add(
         tx,
         txid=output.txid,
@@ -129,7 +181,7 @@ def note(tx: Tx, output: Output, owner: Row, *, height: int | None, now_us: int)
     )
 
 
-def _move_on(
+def move_on(
     tx: Tx,
     tip_height: int,
     mempool: Mempool | None,
@@ -141,13 +193,16 @@ def _move_on(
 ) -> None:
     """Credits, reverses or gives up every deposit whose standing has changed."""
     changes = []
-    for deposit in deposits.unsettled(tx):
+    unsettled = deposits.unsettled(tx)
+    below = _exposed(tx, unsettled, tip_height, depths=depths)
+    for deposit in unsettled:
+        depth = confirmations(deposit["height"], tip_height)
         status = status_of_deposit(
             deposit["status"],
             height=deposit["height"],
             in_mempool=None if mempool is None else mempool.has(deposit["txid"]),
             tip_height=tip_height,
-            required=required(depths, deposit["amount"], coinbase=deposit["coinbase"]),
+            required=required(depths, below[deposit["account_id"]], depth, coinbase=deposit["coinbase"]),
         )
         first_seen = status == "pending" and (deposit["txid"], deposit["vout"]) in new
         if status != deposit["status"] or first_seen:
@@ -155,9 +210,24 @@ def _move_on(
     if not changes:
         return
     account_ids = {deposit["account_id"] for deposit, _ in changes}
-    with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us) as books:
+    accounts.hold(tx, *account_ids)
+    closed = closing.closed_among(tx, account_ids)
+    with open_books(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us, rest_us=rest_us) as books:
         for deposit, status in changes:
+            account_id = deposit["account_id"]
+            if status == "credited" and account_id in closed and books.accounts[account_id].debt < deposit["amount"]:
+                deposits.move_deposit(tx, deposit["id"], SUSPENSE)
+                deposit = {**deposit, "account_id": SUSPENSE}  # noqa: PLW2901 - the same deposit, of another account
             apply(tx, books, deposit, status, tip_height=tip_height)
+
+
+def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: Depths) -> dict[int, tuple[int, ...]]:
+    """Satoshis below the depth of each rule, for every account with an unsettled deposit."""
+    paid: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    waiting = [row for row in unsettled if row["height"] is None and row["status"] == "pending"]
+    for row in [*waiting, *deposits.mined_above(tx, tip_height - depths[-1][1])]:
+        paid[row["account_id"]].append((row["amount"], confirmations(row["height"], tip_height)))
+    return {row["account_id"]: exposed(depths, paid[row["account_id"]]) for row in unsettled}
 
 
 def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -> None:
@@ -173,6 +243,8 @@ def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -
         alternations += 1
         books.reverse_deposit(account_id, amount, ref=ref, reference=outpoint)
     deposits.set_status(tx, deposit["id"], status=status, alternations=alternations)
+    if status == "gone":
+        deposits.mark_unused(tx, deposit["address_id"])
     kind = {"pending": "deposit.seen"}.get(status, f"deposit.{status}")
     data = {
         "txid": deposit["txid"],

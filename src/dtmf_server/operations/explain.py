@@ -1,6 +1,7 @@
 """What the database knows of one outpoint, in words for the operator."""
 
 from dtmf_server.core.chain import Depths, confirmations, required
+from dtmf_server.operations.deposit import exposed_of
 from dtmf_server.storage import chain_state, deposits, entries
 from dtmf_server.storage.db import Row, Tx
 
@@ -15,24 +16,28 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
     said = [
         f"It pays {deposit['amount']} satoshis to {address['address']}, index {address['descriptor_index']} of the"
         f" descriptor, given to account {deposit['account_id']}.",
-        _standing(
-            deposit,
-            tip["height"] if tip else 0,
-            required(depths, deposit["amount"], coinbase=deposit["coinbase"]),
-        ),
+        _standing(tx, deposit, tip["height"] if tip else 0, depths),
     ]
     said += [
         f"Booked: {row['kind']}, {row['amount']} satoshis, transfer {row['id']}."
         for row in entries.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
     ]
+    if deposit["status"] in ("gone", "pending") and deposit["height"] is None:
+        said += [
+            f"Blocks {row['from_height']} to {row['to_height']} were never read: if its transaction was mined in one of them"
+            " and its output spent since, this service cannot know."
+            for row in deposits.skipped(tx)
+        ]
     state = chain_state.load(tx)
     if state is not None and state["trouble"]:
         said.append(f"Nothing is credited at the moment: {state['trouble']}.")
     return said
 
 
-def _standing(deposit: Row, tip_height: int, needed: int) -> str:
+def _standing(tx: Tx, deposit: Row, tip_height: int, depths: Depths) -> str:
     depth = confirmations(deposit["height"], tip_height)
+    below = exposed_of(tx, deposit["account_id"], depths=depths)
+    needed = required(depths, below, depth, coinbase=deposit["coinbase"])
     where = f"in block {deposit['height']}, {depth} deep" if depth else "in no block of the best chain"
     match deposit["status"]:
         case "credited":
@@ -41,5 +46,12 @@ def _standing(deposit: Row, tip_height: int, needed: int) -> str:
             return f"It was credited and taken back: it is {where}. It is credited again at {needed} confirmations."
         case "gone":
             return "It is gone: its transaction is in no block and not in the node's mempool, replaced or dropped."
-    whose = "coins of a miner need" if deposit["coinbase"] else "an amount like this needs"
-    return f"It is pending: {where}; {whose} {needed} confirmations."
+    if deposit["coinbase"]:
+        return f"It is pending: {where}; coins of a miner need {needed} confirmations."
+    sats = dict(zip((rule[1] for rule in depths), below, strict=True)).get(needed, 0)
+    if sats <= deposit["amount"]:
+        return f"It is pending: {where}; an amount like this needs {needed} confirmations."
+    return (
+        f"It is pending: {where}; {sats} satoshis of this account have fewer than {needed} confirmations, and so many"
+        f" together need {needed}."
+    )

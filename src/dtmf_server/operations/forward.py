@@ -1,16 +1,18 @@
 """SMS on their way to a carrier: those a renter sends, and forwards, which become sent messages here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dtmf_server.core.errors import Refusal
+from dtmf_server.core.submission import Segments
 from dtmf_server.operations import deliver, receipts, send
 from dtmf_server.operations.books import open_books
-from dtmf_server.operations.deliver import Work
-from dtmf_server.storage import carriers, messages, numbers, rentals
+from dtmf_server.operations.deliver import Failed, Work
+from dtmf_server.storage import accounts, carriers, in_flight, messages, numbers, outbox, rentals, submissions
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
+SUBMIT_LEASE_US = 300_000_000  # well above the time that an attempt may take: waiting for a window, then for the answer
 SEEN_US = 24 * 3_600_000_000  # how long after it left a forwarded text is recognised when it comes in
 
 
@@ -23,15 +25,29 @@ class Outgoing:
     to: str
     text: str
     carriers: tuple[str, ...] = ()  # that send for its number, the first one first; none: any
+    taken: dict[int, str] = field(default_factory=dict)  # segments that the only one of them took before
 
 
-def outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
+def outgoing(
+    tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None, wall_us: int | None = None
+) -> Outgoing | None:
     """What to hand to the carrier for this delivery; None if there is nothing (more) to send.
 
-    A forward becomes a sent message of the rented number here, charged once, however often it is attempted.
+    A forward becomes a sent message of the rented number here, charged once, however often it is attempted. From this
+    transaction on, until its outcome is written, a carrier may have the SMS: its charge stands.
     """
+    accounts.hold(tx, work.account_id)
+    row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
+    if row is None or row["state"] != "waiting":
+        return None  # parked, or somebody else's, since it was claimed
     found = _outgoing(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
-    return replace(found, carriers=numbers.carriers_of(tx, found.sender)) if found else None
+    if found is None:
+        return None
+    in_flight.submit(tx, work.id, now_us=now_us, until_us=(wall_us or work.leased_until_us) + SUBMIT_LEASE_US)
+    carrier, taken = submissions.taken_by(tx, found.message_id)
+    if taken:
+        return replace(found, carriers=(carrier,), taken=taken)
+    return replace(found, carriers=numbers.carriers_of(tx, found.sender))
 
 
 def _outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
@@ -69,14 +85,37 @@ def refused_for_good(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, n
     deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
 
 
+def not_taken(
+    tx: Tx,
+    failed: Failed,
+    message_id: int,
+    *,
+    carrier: str,
+    segments: Segments | None,
+    now_us: int,
+    wall_us: int,
+    rest_us: int,
+) -> None:
+    """No carrier has the SMS, or one has only the segments that it took: the rest is tried again."""
+    if carrier:
+        carriers.hold(tx, carrier)
+    accounts.hold(tx, failed.work.account_id)
+    row = outbox.attempted(tx, {failed.work.id: failed.work.attempts}).get(failed.work.id)
+    if row is not None and segments is not None:
+        submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
+    if row is not None and row["state"] == "in_doubt":  # it took so long that it was taken for abandoned
+        send.queued_again(tx, message_id, now_us=now_us, rest_us=rest_us)
+        in_flight.end_doubt(tx, row["id"], due_at_us=now_us)
+    deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
+
+
 def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int, rest_us: int) -> Outgoing | None:
     """The message again, if the attempt before did not get to the end; a failed one was refunded and stays so."""
-    if sent["status"] == "queued":
-        return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"] or "")
-    if sent["status"] == "failed":
-        deliver.park(
-            tx, work, reason="the message failed and was refunded", attempt=None, now_us=now_us, rest_us=rest_us
-        )
+    if sent["status"] == "queued" and sent["content"] is not None:
+        return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"])
+    parked = _PARKED.get(sent["status"])
+    if parked:
+        deliver.park(tx, work, reason=parked, attempt=None, now_us=now_us, rest_us=rest_us)
     else:
         attempt = Attempt(now_us, 0, None, "the carrier had taken it already", None)
         deliver.delivered(tx, [(work, attempt)], now_us=now_us)
@@ -105,6 +144,14 @@ def _begin_forward(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit
         deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us, rest_us=rest_us)
         return None
     return Outgoing(message_id, rental["e164"], work.destination, text)
+
+
+_PARKED = {
+    "queued": deliver.ERASED,
+    "failed": "the message failed and was refunded",
+    "in_doubt": "the carrier may have taken it already",
+    "unknown": "the carrier may have taken it already",
+}
 
 
 class ForwardTooLate(Refusal):

@@ -10,11 +10,13 @@ from dtmf_server.storage.db import Tx
 
 
 class Answer(Struct, frozen=True):
-    """A successful answer as it goes out. `secret`: it shows a token, and must never be stored."""
+    """A successful answer as it goes out. `secret`: it shows a token, and must never be stored.
+    `rental_id`: whose texts it shows."""
 
     status: int
     body: bytes | None = None
     secret: bool = False
+    rental_id: int | None = None
 
 
 def once(
@@ -29,7 +31,13 @@ def once(
     if earlier is None:
         answer = carry_out(tx)
         idempotency.finish(
-            tx, account_id=account_id, key=key, status=answer.status, body=answer.body, secret=answer.secret
+            tx,
+            account_id=account_id,
+            key=key,
+            status=answer.status,
+            body=answer.body,
+            secret=answer.secret,
+            rental_id=answer.rental_id,
         )
         return answer
     if bytes(earlier["fingerprint"]) != fingerprint:

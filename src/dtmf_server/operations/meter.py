@@ -1,27 +1,46 @@
 """What time brings. The meter ends rentals whose money has run out, warns before, and books started minutes at least once
 a day; texts are erased when they have been kept long enough after their rental, the ledger stays."""
 
+from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.low_balance import THRESHOLDS_US
-from dtmf_server.core.rental import DAY_US
-from dtmf_server.operations.books import open_books
-from dtmf_server.storage import accounts, delivery_log, idempotency, messages, rentals
+from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.operations.books import settle_portion
+from dtmf_server.storage import accounts, delivery_log, entries, idempotency, messages, parts, rentals
 from dtmf_server.storage.db import Tx
 
-SWEEP_MAX = 500  # accounts settled in one transaction
+SWEEP_MAX = 200  # accounts settled in one transaction
+SHARE_MAX = 200  # rentals in one transaction
+SHARE_AFTER_US = DAY_US - HOUR_US
 ERASE_MAX = 200  # rentals in one transaction
 IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
 
 
 def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
-    """How many accounts were settled: those out of money, to be warned, or not booked for a day. 0: nothing is due."""
+    """How many accounts were settled, wholly or for a portion of what ends: those out of money, to be warned, or not booked
+    for a day. 0: nothing is due."""
     due = set(accounts.due_for_settlement(tx, now_us=now_us, settled_before_us=now_us - DAY_US, limit=SWEEP_MAX))
     for given, threshold_us in enumerate(THRESHOLDS_US):
         by_us, left = now_us + threshold_us, SWEEP_MAX - len(due)
         due |= set(accounts.due_for_warning(tx, given=given, depletes_by_us=by_us, limit=left))
     if due:
-        with open_books(tx, due, now_us=now_us, rest_us=rest_us):
-            pass
+        settle_portion(tx, sorted(due), now_us=now_us, rest_us=rest_us)
     return len(due)
+
+
+def share_out(tx: Tx, *, now_us: int) -> int:
+    """How many rentals' minutes were booked: those live for most of a day since theirs were, as far as their account has paid.
+    Call again until 0. Nothing is charged here: the time only says whose turn it is."""
+    due = rentals.to_share(tx, booked_before_us=now_us - SHARE_AFTER_US, limit=SHARE_MAX)
+    settled = accounts.lock(tx, {row["account_id"] for row in due})
+    owner = {row["id"]: row["account_id"] for row in due}
+    shares = []
+    for rental in rentals.running(tx, list(owner)):  # again, now that the accounts are ours
+        minutes = minutes_started(rental.started_at_us, settled[owner[rental.rental_id]].settled_at_us)
+        if minutes > rental.booked_minutes:
+            shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
+    entries.book_minutes(tx, [*shares])
+    rentals.store_booked(tx, [(rental_id, minutes) for rental_id, _, minutes, _ in shares])
+    return len(shares)
 
 
 def next_due_us(tx: Tx) -> int | None:
@@ -39,7 +58,15 @@ def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
     if rental_ids:
         messages.erase_texts(tx, rental_ids)
         delivery_log.erase_replies(tx, rental_ids)
+        idempotency.erase_texts(tx, rental_ids)
+        parts.erase_texts(tx, rental_ids)
+        tx.notify("erased")
     return len(rental_ids)
+
+
+def forget_parts(tx: Tx, *, wall_us: int, kept_us: int) -> int:
+    """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
+    return parts.forget(tx, before_wall_us=wall_us - kept_us)
 
 
 def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:

@@ -2,43 +2,101 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from dtmf_server.core.arrival import Receipt, canonical, spellings
 from dtmf_server.operations import send
-from dtmf_server.storage import submissions
+from dtmf_server.storage import accounts, in_flight, messages, submissions
 from dtmf_server.storage.db import Row, Tx
 
 KEPT_US = 8 * 24 * 3_600_000_000  # receipts come within the SMSC's validity period, rarely above 72 h
 EARLY_KEPT_US = 3_600_000_000
+REPORTED = "the carrier took it, as its receipt says"
 
 
 def taken(
     tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, now_us: int, wall_us: int, rest_us: int
 ) -> None:
-    """The carrier took a message; receipts that were faster than this are applied now."""
-    known = [canonical(ref) for ref in refs if ref]
-    submissions.add(tx, carrier, known, message_id=message_id, wall_us=wall_us)
-    every = sorted({spelling for ref in known for spelling in spellings(ref)})
-    for receipt in submissions.take_early(tx, carrier, every) if every else ():
-        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    """The carrier took a message, its segments in their order under these references; receipts that were faster than this
+    are applied now."""
+    for segment, ref in enumerate(refs, 1):
+        submissions.put(tx, carrier, message_id, segment, total=len(refs), ref=ref, wall_us=wall_us)
+    apply_early(tx, carrier, refs, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    settle_early(tx, message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
 
 
 def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int, rest_us: int) -> None:
     """Moves the message on: delivered once every segment is, failed and refunded with the first that is not.
 
-    A receipt for which nothing is known yet is kept for a while: it may have overtaken the answer to the submit.
+    A receipt whose reference is not known settles the oldest SMS in doubt between the same two numbers. One for which there
+    is nothing yet is kept for a while: it may have overtaken the answer to the submit.
     """
     submission = _meant(tx, carrier, receipt)
-    if submission is None:
-        early = Receipt(canonical(receipt.ref), receipt.delivered, receipt.reason, receipt.sender)
-        submissions.add_early(tx, carrier, early, wall_us=wall_us)
+    message_id = submission["message_id"] if submission else _in_doubt(tx, receipt)
+    if message_id is None:
+        submissions.add_early(tx, carrier, structs.replace(receipt, ref=canonical(receipt.ref)), wall_us=wall_us)
         return
-    message_id = submission["message_id"]
     if not receipt.delivered:
+        _end_doubt(tx, message_id, state="parked", reason=receipt.reason, now_us=now_us)
         send.failed(tx, message_id, reason=receipt.reason, now_us=now_us, rest_us=rest_us)
         return
-    submissions.set_delivered(tx, submission["id"])
+    if submission:
+        submissions.set_delivered(tx, submission["id"])
+    else:
+        submissions.put_delivered(tx, carrier, message_id, ref=canonical(receipt.ref), wall_us=wall_us)
+    if submissions.has_doubts(tx, message_id) or submissions.taken(tx, message_id) < submissions.expected(
+        tx, message_id
+    ):
+        return
+    _end_doubt(tx, message_id, state="delivered", reason=None, now_us=now_us)
     if submissions.all_delivered(tx, message_id):
         send.delivered(tx, message_id, now_us=now_us, rest_us=rest_us)
+    else:
+        send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+
+
+def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_us: int, rest_us: int) -> None:
+    """Applies the receipts that came before these references were known."""
+    every = sorted({spelling for ref in refs if ref for spelling in spellings(ref)})
+    for receipt in submissions.take_early(tx, carrier, every) if every else ():
+        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+
+
+def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int, rest_us: int) -> None:
+    """Settles SMS in doubt from the number of this message to its phone by receipts that came before; not while another
+    such SMS is being submitted, whose receipts they may be."""
+    message = messages.full(tx, message_id)
+    assert message is not None, "what was submitted was stored"
+    phone = _last_digits(message["recipient"])
+    doubts, is_busy = in_flight.between(tx, sender=message["sender"], phone=phone) if phone else ([], False)
+    if not doubts or is_busy:
+        return
+    for carrier, receipt in submissions.take_early_between(tx, sender=message["sender"], phone=phone):
+        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+
+
+def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
+    """The oldest message in doubt that a receipt with an unknown reference may be about."""
+    phone = _last_digits(receipt.sender)
+    if not phone or not receipt.to:
+        return None
+    doubts, is_busy = in_flight.between(tx, sender=receipt.to, phone=phone)
+    return doubts[0] if doubts and not is_busy else None
+
+
+def _end_doubt(tx: Tx, message_id: int, *, state: str, reason: str | None, now_us: int) -> None:
+    message = messages.full(tx, message_id)
+    assert message is not None, "what a receipt is about was stored"
+    accounts.hold(tx, message["account_id"])
+    delivery = in_flight.of_message(tx, message_id)
+    if delivery is None or delivery["state"] not in ("in_doubt", "unknown"):
+        return
+    in_flight.revise(tx, delivery, reason or REPORTED)
+    in_flight.finish(tx, delivery["id"], state=state, reason=reason, now_us=now_us)
+
+
+def _last_digits(phone: str) -> str:
+    return phone.lstrip("+0")[-9:]
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
@@ -49,6 +107,8 @@ def forget(tx: Tx, *, wall_us: int) -> int:
 def _meant(tx: Tx, carrier: str, receipt: Receipt) -> Row | None:
     """The newest under the reference as it is written; else under the same in the other base, if the phone fits."""
     written, *others = spellings(receipt.ref)
+    if not written:
+        return None
     rows = submissions.find(tx, carrier, [written, *others])
     for row in rows:
         if row["ref"] == written:

@@ -1,5 +1,6 @@
 """Receiving SMS: one transaction for the whole batch. Message, charge, delivery row; only then is it acknowledged."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -8,7 +9,7 @@ from dtmf_server.core.money import Kind
 from dtmf_server.core.sms import segments as count_segments
 from dtmf_server.operations.books import Books, open_books
 from dtmf_server.operations.deliver import Handover
-from dtmf_server.storage import lines, messages, rentals, schema, service
+from dtmf_server.storage import lines, messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 from dtmf_server.storage.lines import NewDelivery
@@ -34,7 +35,7 @@ def receive_many(
     with open_books(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as books:
         if tx.others_write:  # now that the accounts are ours nobody changes a rental's action or end any more
             live = rentals.live_by_numbers(tx, e164s)
-        rented = {e164: rental for e164, rental in live.items() if books.is_live(rental["account_id"], rental["id"])}
+        rented = {e164: rental for e164, rental in live.items() if books.survives(rental["account_id"], rental["id"])}
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.draw_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))
@@ -48,8 +49,8 @@ def receive_many(
         else:
             handed = [(delivery, (sms.to, sms.sender, sms.content), signed) for delivery, sms, signed in new]
             handover.add(tx, handed, now_us=now_us)
-    if stray := len(inbound) - len(accepted):
-        service.count_stray_messages(tx, stray)
+    if len(accepted) < len(inbound):
+        strays.count(tx, Counter(sms.to for sms in inbound if sms.to not in rented), now_us=now_us)
     remaining = iter(ids)
     return [next(remaining) if sms.to in rented else None for sms in inbound]
 

@@ -1,13 +1,14 @@
 """Rentals: starting one, ending it, setting what its SMS do, and looking at those that are live."""
 
 from dtmf_server.core.billing import Running
-from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable, NumberNotRented
+from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.operations import account
+from dtmf_server.operations import account, ended
 from dtmf_server.operations.books import fail_message, open_books
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 
+SHOWN = 50  # rentals on a page
 ACTION_CHANGED = "the number's action was changed"
 
 
@@ -28,15 +29,15 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) 
         rental_id = rentals.add(tx, account_id=account_id, e164=e164, group=group, now_us=now_us)
         rental = Running(rental_id, now_us, group["rental_cost_per_minute"], booked_minutes=1)
         books.start(account_id, rental, setup_cost=group["setup_cost"], e164=e164)
-    return live_rental(tx, account_id, e164, now_us=now_us)
+    return rentals.by_id(tx, rental_id)
 
 
 def end(tx: Tx, account_id: int, e164: str, *, now_us: int, rest_us: int) -> None:
     """Ends the account's rental of this number. Raises NumberNotRented."""
-    rental = _live(tx, account_id, e164)
+    rental = _live(tx, account_id, e164, now_us=now_us)
     with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
         if not books.is_live(account_id, rental["id"]):
-            raise NumberNotRented
+            raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         books.end(account_id, rental["id"], EndReason.RENTER)
 
 
@@ -45,10 +46,10 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
 
     Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
     """
-    rental = _live(tx, account_id, e164)
+    rental = _live(tx, account_id, e164, now_us=now_us)
     with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
         if not books.is_live(account_id, rental["id"]):
-            raise NumberNotRented
+            raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         now_us = books.now_us(account_id)
         rentals.set_action(tx, rental["id"], action)
         for kind in ActionKind:
@@ -60,27 +61,33 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
                 begun = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
                 if begun is not None and begun["status"] == "queued":
                     fail_message(tx, books, begun, reason=ACTION_CHANGED)
-    return live_rental(tx, account_id, e164, now_us=now_us)
+    return rentals.by_id(tx, rental["id"])
 
 
 def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
-    """The account's live rentals, oldest first; without those whose money has run out unnoticed."""
-    now = account.settled(tx, account_id, now_us=now_us)
-    live_ids = {rental.rental_id for rental in now.running}
-    return [rental for rental in rentals.live(tx, account_id) if rental["id"] in live_ids]
+    """The account's live rentals, oldest first; without those whose money has run out unnoticed. All of them: for an answer
+    that shows all of them."""
+    ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
+    return [rental for rental in rentals.live(tx, account_id) if rental["id"] not in ended_ids]
+
+
+def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> list[Row]:
+    """The newest of the account's live rentals, or of those with a webhook, newest first: as many as a page shows."""
+    ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
+    newest = rentals.newest_live(tx, account_id, limit=SHOWN, hooked=hooked)
+    return [rental for rental in newest if rental["id"] not in ended_ids]
 
 
 def live_rental(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     """The account's live rental of this number. Raises NumberNotRented."""
-    rental = _live(tx, account_id, e164)
-    now = account.settled(tx, account_id, now_us=now_us)
-    if all(running.rental_id != rental["id"] for running in now.running):
-        raise NumberNotRented
+    rental = _live(tx, account_id, e164, now_us=now_us)
+    if rental["id"] in account.standing(tx, account_id, now_us=now_us).ended_ids:
+        raise ended.not_rented(tx, account_id, e164, now_us=now_us)
     return rental
 
 
-def _live(tx: Tx, account_id: int, e164: str) -> Row:
+def _live(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     rental = rentals.live_of_account(tx, account_id, e164)
     if rental is None:
-        raise NumberNotRented(f"this account does not rent {e164} now")
+        raise ended.not_rented(tx, account_id, e164, now_us=now_us)
     return rental

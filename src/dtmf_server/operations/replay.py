@@ -20,6 +20,12 @@ class TextErased(Refusal):
     status, code, title = 409, "text_erased", "Text erased"
 
 
+class MayBeTaken(Refusal):
+    """The carrier may have taken this SMS and has not said so, so it is not sent again: send a new one if you need to."""
+
+    status, code, title = 409, "may_be_taken", "The carrier may have taken it"
+
+
 def deliveries(
     tx: Tx, account_id: int, *, state: str | None, e164: str | None, since_us: int, after: int, limit: int
 ) -> list[tuple[Row, list[Row]]]:
@@ -30,13 +36,15 @@ def deliveries(
 
 
 def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
-    """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased."""
+    """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased, MayBeTaken."""
     accounts.hold(tx, account_id)
     row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id < 2**63 else None
     if row is None:
         raise NotFound(f"this account has no delivery {delivery_id}")
     if row["erased"]:
         raise TextErased
+    if row["state"] in ("in_doubt", "unknown"):
+        raise MayBeTaken
     delivery_log.replay(tx, delivery_id, now_us=now_us)
     replayed = delivery_log.one_of_account(tx, account_id, delivery_id)
     assert replayed is not None

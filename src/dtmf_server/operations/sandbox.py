@@ -2,7 +2,7 @@
 
 import hashlib
 
-from dtmf_server.core.chain import Block, Mempool, Output
+from dtmf_server.core.chain import Block, Depths, Mempool, Output, blocks_to_credit, confirmations
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.storage import deposits, messages, service, simulated_chain
 from dtmf_server.storage.db import Row, Tx
@@ -13,6 +13,7 @@ BLOCKS_PER_ADVANCE_MAX = 6  # enough to bury any deposit that waits
 
 def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
     """The id of a transaction that pays one of the account's addresses; it waits in the mempool."""
+    service.lock(tx)  # the id counts what was broadcast before
     owner = deposits.address(tx, address)
     if owner is None or owner["account_id"] != account_id:
         raise InvalidRequest("address", f"{address!r} is not a deposit address of this account")
@@ -21,8 +22,19 @@ def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
     return txid
 
 
+def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: Depths) -> int:
+    """How many blocks must be mined until a payment of that many satoshis to the account, broadcast now, is credited."""
+    service.lock(tx)
+    tip = simulated_chain.tip(tx)
+    height = tip["height"] if tip else 0
+    rows = simulated_chain.shallow_of(tx, account_id, above=height - depths[-1][1])
+    others = [(row["amount"], confirmations(row["height"], height)) for row in rows]
+    return blocks_to_credit(depths, amount, others)
+
+
 def mine(tx: Tx, count: int) -> None:
     """Mines blocks; the first takes in everything that waits."""
+    service.lock(tx)  # the next height is read first: one transaction mines at a time
     tip = simulated_chain.tip(tx)
     height, hash_ = (tip["height"], tip["hash"]) if tip else (0, "")
     for _ in range(count):

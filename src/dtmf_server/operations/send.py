@@ -73,14 +73,51 @@ def queue(tx: Tx, books: Books, rental: Row, *, to: str, content: str, daily_lim
     return message_id
 
 
+# A carrier that says so late, or by a receipt, settles what was in doubt, even after nobody expected it any more.
+_DOUBTS = ("in_doubt", "unknown")
+
+
 def accepted(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
     """The carrier has taken the message."""
-    _move_on(tx, message_id, from_status=("queued",), to_status="sent", now_us=now_us, rest_us=rest_us)
+    _move_on(tx, message_id, from_status=("queued", *_DOUBTS), to_status="sent", now_us=now_us, rest_us=rest_us)
 
 
 def delivered(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
     """The phone has the message."""
-    _move_on(tx, message_id, from_status=("queued", "sent"), to_status="delivered", now_us=now_us, rest_us=rest_us)
+    _move_on(
+        tx, message_id, from_status=("queued", "sent", *_DOUBTS), to_status="delivered", now_us=now_us, rest_us=rest_us
+    )
+
+
+def in_doubt(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+    """The carrier may have the message and has not said so: its charge stands, and it is not sent again."""
+    _move_on(
+        tx,
+        message_id,
+        from_status=("queued",),
+        to_status="in_doubt",
+        reason=reason,
+        now_us=now_us,
+        rest_us=rest_us,
+    )
+
+
+def unknown(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+    """The carrier never said whether it took the message: its charge stands."""
+    _move_on(
+        tx,
+        message_id,
+        from_status=("in_doubt",),
+        to_status="unknown",
+        reason=reason,
+        now_us=now_us,
+        rest_us=rest_us,
+    )
+
+
+def queued_again(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
+    """The carrier surely does not have a message that was in doubt: it is on its way again."""
+    _move_on(tx, message_id, from_status=("in_doubt",), to_status="queued", now_us=now_us, rest_us=rest_us)
 
 
 def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
@@ -88,12 +125,17 @@ def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -
     _move_on(
         tx,
         message_id,
-        from_status=("queued", "sent"),
+        from_status=("queued", "sent", *_DOUBTS),
         to_status="failed",
         reason=reason,
         now_us=now_us,
         rest_us=rest_us,
     )
+
+
+def carried(tx: Tx, kind: str, message_id: int) -> Row | None:
+    """The sent message that a delivery for a carrier carries; None for a forward that has not begun."""
+    return messages.full(tx, message_id) if kind == "send" else messages.forward_of(tx, message_id)
 
 
 def _move_on(
@@ -118,8 +160,9 @@ def _move_on(
         if to_status == "failed":
             fail_message(tx, books, message, reason=reason or "")
             return
-        messages.set_status(tx, message_id, status=to_status)
-        books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, {"status": to_status}))
+        messages.set_status(tx, message_id, status=to_status, reason=reason)
+        data = {"status": to_status, **({"reason": reason} if reason else {})}
+        books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))
 
 
 def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:

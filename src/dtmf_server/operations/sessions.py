@@ -64,6 +64,11 @@ def make_link(tx: Tx, *, token_sha256: bytes, link_sha256: bytes, wall_us: int) 
     )
 
 
+def link_works(tx: Tx, link_sha256: bytes, *, wall_us: int) -> bool:
+    """Whether this link can still be used."""
+    return web_sessions.link(tx, link_sha256, wall_us=wall_us) is not None
+
+
 def sign_in_by_link(tx: Tx, *, link_sha256: bytes, session_sha256: bytes, wall_us: int) -> None:
     """Uses a link up; a session begins. Raises LinkUsed."""
     link = web_sessions.link(tx, link_sha256, wall_us=wall_us)

@@ -7,15 +7,17 @@ is there already is brought up to date: prices of a group are those of rentals t
 import csv
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dtmf.e164 import is_e164
-from dtmf_server.storage import numbers
+from dtmf_server.storage import numbers, service
 from dtmf_server.storage.db import Tx
 
 SATS_MAX = 2_100_000_000_000_000
+COIN_SATS = 100_000_000
+DEAR_SATS = COIN_SATS // 10
 COMPLAINTS_MAX = 20
 Item = Mapping[str, str]
 Check = Callable[[str], object]
@@ -70,13 +72,64 @@ PRICE = {
 }
 
 
-def import_groups(tx: Tx, text: str, *, name: str) -> int:
-    """How many groups the file has. Raises WrongStock."""
+def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
+    """How many groups the file has. Raises WrongStock, also for a price of 0 per minute unless `allow_free`."""
+    service.lock(tx)  # two imports at once would read the same catalog
     items = _items(text, name, "group", GROUP)
     _unique(items, "id")
+    _refuse_free(_free_groups(items), allow_free=allow_free)
     for _, item in items:
         numbers.put_group(tx, _group_row(item), carriers=item["carriers"])
     return len(items)
+
+
+def warnings(kind: str, text: str, *, name: str) -> list[str]:
+    """What the operator should look at again in a file that can be imported: prices of 0, and prices that are so high that
+    another unit may have been meant."""
+    if kind == "groups":
+        items = _items(text, name, "group", GROUP)
+        found = _free_groups(items)
+        found += [
+            f"{where}: group {item['id']} receives SMS for 0 satoshis"
+            for where, item in items
+            if item["cost_per_inbound_message"] and int(item["cost_per_inbound_message"]) == 0
+        ]
+        return found + _dear(items, ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"))
+    if kind == "prices":
+        items = _items(text, name, "price", PRICE)
+        return _free_prices(items) + _dear(items, ("cost_per_segment",))
+    return []
+
+
+def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[str]:
+    return [
+        f"{where}: group {item['id']} costs 0 satoshis a minute: its numbers, once rented, are kept without paying"
+        for where, item in items
+        if int(item["rental_cost_per_minute"]) == 0
+    ]
+
+
+def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[str]:
+    return [
+        f"{where}: prefix {item['prefix']!r} costs 0 satoshis a segment: accounts without a balance can send there"
+        for where, item in items
+        if int(item["cost_per_segment"]) == 0
+    ]
+
+
+def _refuse_free(free: list[str], *, allow_free: bool) -> None:
+    """Raises WrongStock for what costs nothing, unless that is allowed."""
+    if free and not allow_free:
+        raise WrongStock([*free, "if that is meant, import the file with --allow-free"])
+
+
+def _dear(items: list[tuple[str, dict[str, str]]], columns: Sequence[str]) -> list[str]:
+    return [
+        f"{where}: {column} is {int(item[column])} satoshis, {int(item[column]) / COIN_SATS:g} bitcoin: is that meant?"
+        for where, item in items
+        for column in columns
+        if item[column] and int(item[column]) >= DEAR_SATS
+    ]
 
 
 def _group_row(item: Item) -> tuple[object, ...]:
@@ -97,6 +150,7 @@ def _group_row(item: Item) -> tuple[object, ...]:
 
 def import_numbers(tx: Tx, text: str, *, name: str) -> int:
     """How many numbers of the file are new. Raises WrongStock."""
+    service.lock(tx)
     items = _items(text, name, "number", NUMBER)
     _unique(items, "e164")
     known = numbers.groups_of(tx, [item["e164"] for _, item in items])
@@ -117,13 +171,11 @@ def import_numbers(tx: Tx, text: str, *, name: str) -> int:
     return sum(map(len, new.values()))
 
 
-def import_prices(tx: Tx, text: str, *, name: str) -> int:
-    """How many destinations the file prices. Raises WrongStock."""
-    items = [
-        (where, {**item, "prefix": item["prefix"].removeprefix("+")})
-        for where, item in _items(text, name, "price", PRICE)
-    ]
+def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
+    """How many destinations the file prices. Raises WrongStock, also for a price of 0 unless `allow_free`."""
+    items = _items(text, name, "price", PRICE)
     _unique(items, "prefix")
+    _refuse_free(_free_prices(items), allow_free=allow_free)
     for _, item in items:
         numbers.set_destination(tx, item["prefix"], int(item["cost_per_segment"]))
     return len(items)
@@ -137,7 +189,10 @@ def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> li
         raise WrongStock(wrong)
     if not found:
         raise WrongStock([f"{name}: there is no {kind} in it"])
-    return [(where, {column: item.get(column, "") for column in columns}) for where, item in found]
+    taken = [(where, {column: item.get(column, "") for column in columns}) for where, item in found]
+    if kind == "price":
+        return [(where, {**item, "prefix": item["prefix"].removeprefix("+")}) for where, item in taken]
+    return taken
 
 
 def _complaints(item: Item, columns: Mapping[str, Column]) -> Iterator[str]:

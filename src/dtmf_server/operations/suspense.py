@@ -1,4 +1,5 @@
-"""Coins in suspense: on addresses of a database that was lost, whose owners are not known any more.
+"""Satoshis in suspense: coins on addresses of a database that was lost, whose owners are not known any more, and what
+reached an account after its renter deleted it: deposits, and refunds.
 
 A restored database has its descriptor's addresses and what the chain has on them, all in the suspense account: deposits
 like any other, to be credited and reversed. The operator hands an address on to the account of whoever can show that
@@ -7,6 +8,7 @@ the suspense account and given to the other, as the next two of their alternatio
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dtmf_server.core.chain import Output
 from dtmf_server.core.errors import InvalidRequest, Refusal
@@ -14,7 +16,7 @@ from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import deposit
 from dtmf_server.operations.books import Books, open_books
 from dtmf_server.operations.deposit import Derive
-from dtmf_server.storage import chain_state, closing, deposits, schema
+from dtmf_server.storage import chain_state, closing, deposits, entries, schema
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -42,8 +44,11 @@ def require_empty(tx: Tx) -> None:
         raise InvalidRequest("database", "has given out addresses already: only an empty one can be filled")
 
 
-def watch(tx: Tx, indexes: Sequence[int], *, derive: Derive, now_us: int) -> None:
-    """Puts the descriptor's addresses of these indexes in suspense; nobody is given them again."""
+def watch(tx: Tx, *, gap: int, at_least: int, derive: Derive, now_us: int) -> bool:
+    """Put the descriptor's addresses in suspense up to `gap` past the last used index, and up to the index `at_least`.
+    No account is given any of them again. False if all of them were there before."""
+    chain_state.hold(tx)  # two restores may run at once
+    indexes = range(deposits.last_index(tx) + 1, max(deposits.last_used_index(tx) + gap, at_least) + 1)
     for index in indexes:
         address, script_pubkey = derive(index)
         deposits.add_address(
@@ -55,6 +60,7 @@ def watch(tx: Tx, indexes: Sequence[int], *, derive: Derive, now_us: int) -> Non
             now_us=now_us,
         )
     tx.continue_ids([schema.addresses])
+    return bool(indexes)
 
 
 def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
@@ -66,26 +72,57 @@ def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
             deposit.note(tx, output, owner, height=height, now_us=now_us)
 
 
-def hand_on(tx: Tx, address: str, *, to_account_of: str, now_us: int, rest_us: int) -> tuple[int, int]:
-    """Hands an address on to the account that has another one; how many deposits went with it, and the satoshis that
-    were credited. Raises NotOurs, NotInSuspense, NoAccount."""
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """What left suspense: how many deposits, their satoshis that were credited, and those of refunds."""
+
+    deposits: int
+    sats: int
+    refunds: int
+
+
+def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int) -> HandedOn:
+    """Hand an address on to the account that has another one, with what is in suspense for it. If its account was deleted,
+    refunds that reached it go along; `what` may also be the number of such an account. Raises NotOurs, NotInSuspense,
+    NoAccount."""
     chain_state.hold(tx)
-    handed_on, known = deposits.address(tx, address), deposits.address(tx, to_account_of)
-    if handed_on is None or known is None:
-        raise NotOurs(f"{address if handed_on is None else to_account_of} is no address of this service")
+    known = deposits.address(tx, to_account_of)
+    address_ids, closed_id = _in_suspense(tx, what)
+    if known is None:
+        raise NotOurs(f"{to_account_of} is no address of this service")
     account_id = known["account_id"]
-    if handed_on["account_id"] != SUSPENSE:
-        raise NotInSuspense
     if account_id == SUSPENSE or closing.is_closed(tx, account_id):
         raise NoAccount
-    moved = deposits.of_address(tx, handed_on["id"])
-    deposits.move_address(tx, handed_on["id"], account_id)
+    moved = [row for id_ in address_ids for row in deposits.of_address(tx, id_, SUSPENSE)]
+    for id_ in address_ids:
+        deposits.move_address(tx, id_, account_id, deposits_of=SUSPENSE)
     tip = deposits.tip(tx)
     with open_books(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as books:
+        refunds = entries.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
+        for row in refunds:
+            ref = f"{row['ref']}:assigned"
+            books.hand_over(SUSPENSE, account_id, row["amount"], ref=ref, reference=f"from account {closed_id}")
         for row in moved:
             _book(tx, books, row, account_id, tip_height=tip["height"] if tip else 0)
     tx.notify("deposits")
-    return len(moved), sum(row["amount"] for row in moved if row["status"] == "credited")
+    credited = sum(row["amount"] for row in moved if row["status"] == "credited")
+    return HandedOn(len(moved), credited, sum(row["amount"] for row in refunds))
+
+
+def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:
+    """The ids of the addresses that are meant, and the deleted account that had them."""
+    if what.isascii() and what.isdigit() and len(what) < 19:
+        if not closing.is_closed(tx, int(what)):
+            raise NotInSuspense(f"account {what} was not deleted: there is nothing in suspense for it")
+        return deposits.ids_of(tx, int(what)), int(what)
+    found = deposits.address(tx, what)
+    if found is None:
+        raise NotOurs(f"{what} is no address of this service")
+    if found["account_id"] == SUSPENSE:
+        return [found["id"]], None
+    if not closing.is_closed(tx, found["account_id"]):
+        raise NotInSuspense
+    return [found["id"]], found["account_id"]
 
 
 def _book(tx: Tx, books: Books, row: Row, account_id: int, *, tip_height: int) -> None:

@@ -1,8 +1,11 @@
-"""Verification: recomputes every balance from the books and says what differs. Reads only."""
+"""Verification: recomputes every balance from the books and says what differs.
+
+Reads only, and holds nobody up: nothing is locked, the database compares, and rows that are compared here come in pages.
+"""
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.storage import audit, entries
+from dtmf_server.storage import audit
 from dtmf_server.storage.db import Tx
 
 
@@ -13,6 +16,8 @@ def differences(tx: Tx) -> list[str]:
         *_running_balances(tx),
         *_debts(tx),
         *_minutes(tx),
+        *_shares(tx),
+        *_sums(tx),
         *_messages(tx),
         *_deposits(tx),
         *_depletion(tx),
@@ -20,13 +25,11 @@ def differences(tx: Tx) -> list[str]:
 
 
 def _balances(tx: Tx) -> list[str]:
-    stored = {row["id"]: row["balance"] for row in audit.customer_balances(tx)}
-    found, total = [], 0
-    for account_id, kind, sats in entries.balances_from_books(tx):
-        total += sats
-        if kind == "customer" and stored[account_id] != sats:
-            found.append(f"account {account_id}: the books give {sats} satoshis, its balance says {stored[account_id]}")
-    if total != 0:
+    found = [
+        f"account {row['id']}: the books give {row['sats']} satoshis, its balance says {row['balance']}"
+        for row in audit.wrong_balances(tx)
+    ]
+    if total := audit.sum_of_books(tx):
         found.append(f"the books sum to {total} satoshis instead of 0")
     return found
 
@@ -49,27 +52,61 @@ def _debts(tx: Tx) -> list[str]:
 
 
 def _minutes(tx: Tx) -> list[str]:
-    """Each rental's minutes: paid at its price, in one chain, as many as it says and its life allows."""
+    """Each rental's minutes: in one chain, as many as it says and its life allows, and where a transfer paid just these,
+    at its price."""
     found = []
     for row in audit.rental_minutes(tx):
         name = f"rental {row['id']}"
         booked = row["booked"] if row["cost_per_minute"] else row["booked_minutes"]
         if booked != row["booked_minutes"]:
             found.append(f"{name}: {row['booked']} minutes are in the books, it says {row['booked_minutes']}")
-        if row["paid"] != booked * row["cost_per_minute"]:
-            found.append(f"{name}: {row['booked']} minutes were paid with {row['paid']} satoshis")
+        if row["paid"] != row["paid_minutes"] * row["cost_per_minute"]:
+            found.append(f"{name}: {row['paid_minutes']} minutes were paid with {row['paid']} satoshis")
         if row["ended_at_us"] is not None:
             started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])
             depleted = row["end_reason"] == "depleted"  # the minute that began at its end was not paid
             if row["booked_minutes"] != started - depleted:
                 found.append(f"{name}: lasted {started} started minutes, {row['booked_minutes']} are booked")
+        elif row["cost_per_minute"] and row["booked_minutes"] > billing.minutes_started(
+            row["started_at_us"], max(row["started_at_us"], row["settled_at_us"])
+        ):
+            found.append(f"{name}: {row['booked_minutes']} minutes are booked, more than its account has paid for")
     return found
+
+
+def _shares(tx: Tx) -> list[str]:
+    """What each account paid for minutes: the shares of its rentals, and what is not shared out yet."""
+    return [
+        f"account {row['id']}: paid {row['paid']} satoshis for minutes; its rentals' shares are {row['shares']}, and"
+        f" {row['unshared']} are to be shared out"
+        for row in audit.wrong_shares(tx, kind=Kind.RENTAL_MINUTES)
+    ]
+
+
+def _sums(tx: Tx) -> list[str]:
+    """The sums over each account's live rentals."""
+    return [
+        *(
+            f"account {row['id']}: its live rentals are {row['rentals']} for {row['cost']} satoshis a minute"
+            f" ({row['begun']} begun), it says {row['live_rentals']} for {row['cost_per_minute']} ({row['begun_cost']})"
+            for row in audit.wrong_sums(tx)
+        ),
+        *(
+            f"account {row['account_id']}: in part {row['nth']} of the minute ({row['unit_us']} microseconds each) rentals"
+            f" for {row['live']} satoshis a minute start theirs, the sum says {row['stored']}"
+            for row in audit.wrong_minute_costs(tx)
+        ),
+    ]
 
 
 def _messages(tx: Tx) -> list[str]:
     return [
         f"message {row['id']}: costs {row['cost']} satoshis, {row['booked']} are booked for it"
         for row in audit.wrong_message_costs(tx)
+    ] + [
+        f"message {row['id']}: is {row['status']}, its delivery is {row['state'] or 'missing'}"
+        f"{' and under way' if row['submitted'] else ''}, {'a' if row['refunded'] else 'no'} refund is booked for it"
+        for row in audit.wrong_message_states(tx)
     ]
 
 
@@ -82,10 +119,13 @@ def _deposits(tx: Tx) -> list[str]:
 
 
 def _depletion(tx: Tx) -> list[str]:
-    """The stored instant at which each account runs out of money."""
+    """The stored instant at which each account runs out of money; the sums it is computed from are held against the
+    rentals by `_sums`."""
     found = []
-    for account in audit.accounts_with_rentals(tx):
-        expected = billing.depletes_at(account.balance, account.running)
+    for account in audit.customers(tx):
+        expected = billing.runs_out_at(account.balance, account.settled_at_us, account.costs)
+        if account.closed_at_us is not None:
+            expected = None
         if expected != account.depletes_at_us:
             found.append(
                 f"account {account.id}: runs out at {expected}, it says {account.depletes_at_us} (microseconds)"

@@ -1,11 +1,67 @@
-"""Accounts with their live rentals: what the meter needs to know, read and written set-wise."""
+"""Accounts with the sums over their live rentals: what the meter needs to know, read and written set-wise."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dtmf_server.core.billing import MINUTE_US, Running
-from dtmf_server.storage import schema
+from dtmf_server.core.billing import MINUTE_US, KnownCosts
+from dtmf_server.storage import minute_costs, schema
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.minute_costs import Change
+
+FEW = 32  # live rentals of an account whose costs are read at once, with those of others
+
+
+class AccountCosts:
+    """What an account's live rentals cost per minute: in memory where they are few, else asked of the database."""
+
+    def __init__(self, tx: Tx, account_id: int, total: int, by_phase: dict[int, int] | None, known: dict[int, int]):
+        self.total = total
+        self._tx, self._account_id = tx, account_id
+        self._by_phase = by_phase
+        self._known = known  # what was asked before, by phase
+        self._changes: list[Change] = []
+
+    def upto(self, phase_us: int) -> int:
+        """What those cost whose phase is at most that."""
+        if phase_us not in self._known:
+            if self._by_phase is not None:
+                self._known[phase_us] = sum(cost for phase, cost in self._by_phase.items() if phase <= phase_us)
+            else:
+                self._write()
+                self._known[phase_us] = minute_costs.upto(self._tx, self._account_id, phase_us)
+        return self._known[phase_us]
+
+    def first_above(self, sats: int) -> int:
+        """The smallest phase for which `upto` is more than that."""
+        if self._by_phase is not None:
+            if len(self._by_phase) == 1:
+                return next(iter(self._by_phase))
+            return KnownCosts(self._by_phase).first_above(sats)
+        self._write()
+        return minute_costs.first_above(self._tx, self._account_id, sats)
+
+    def add(self, phase_us: int, cost: int) -> None:
+        """A rental of that phase starts (above 0) or ends (below 0)."""
+        if cost == 0:
+            return
+        self.total += cost
+        self._changes.append((phase_us, cost))
+        for phase in self._known:
+            if phase_us <= phase:
+                self._known[phase] += cost
+        if self._by_phase is not None:
+            self._by_phase[phase_us] = self._by_phase.get(phase_us, 0) + cost
+            if self._by_phase[phase_us] == 0:
+                del self._by_phase[phase_us]
+
+    def take_changes(self) -> tuple[int, list[Change]]:
+        """The account and what changed and is not written yet; it is the caller's to write."""
+        changes, self._changes = self._changes, []
+        return self._account_id, changes
+
+    def _write(self) -> None:
+        if self._changes:
+            minute_costs.change(self._tx, [self.take_changes()])
 
 
 @dataclass(slots=True)
@@ -18,10 +74,15 @@ class Account:
     settled_at_us: int
     depletes_at_us: int | None
     low_balance_warnings: int
-    running: tuple[Running, ...]
+    live_rentals: int
+    closed_at_us: int | None
+    costs: AccountCosts
 
 
-_COLUMNS = "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings"
+_COLUMNS = (
+    "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings, live_rentals, cost_per_minute, begun_cost,"
+    " closed_at_us"
+)
 
 
 def add(tx: Tx, *, now_us: int) -> int:
@@ -39,7 +100,7 @@ def lock(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
     """These accounts, nobody else's until the transaction ends; locked in the order of their ids."""
     ids = sorted(set(account_ids))
     rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id @LOCK", ids=ids)
-    return _with_running(tx, rows)
+    return {account.id: account for account in _with_costs(tx, rows)}
 
 
 def hold(tx: Tx, *account_ids: int) -> None:
@@ -47,53 +108,44 @@ def hold(tx: Tx, *account_ids: int) -> None:
     tx.hold("SELECT id FROM accounts WHERE id IN @ids ORDER BY id", ids=sorted(account_ids))
 
 
+def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
+    """These accounts, for reading."""
+    return _with_costs(tx, tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id", ids=ids))
+
+
 def load(tx: Tx, account_id: int) -> Account:
     """One account, for reading."""
-    rows = tx.all(
-        "SELECT a.id, a.balance, a.debt, a.settled_at_us, a.depletes_at_us, a.low_balance_warnings,"
-        " r.id AS rental_id, r.started_at_us, r.cost_per_minute, r.booked_minutes"
-        " FROM accounts a LEFT JOIN rentals r ON r.account_id = a.id AND r.ended_at_us IS NULL"
-        " WHERE a.id = :account_id ORDER BY r.started_at_us, r.id",
-        account_id=account_id,
-    )
-    return _account(rows[0], tuple(_running(row) for row in rows if row["rental_id"] is not None))
+    (account,) = by_ids(tx, [account_id])
+    return account
 
 
-def begun(tx: Tx, account_id: int, *, now_us: int) -> Row:
-    """Balance and run-out of one account as booked, its own now, and what the minutes cost that have begun by then and are
-    not booked: summed here, where ten rentals take a third of the time that reading them does."""
+def debt(tx: Tx, account_id: int) -> int:
+    """Satoshis that the account owes."""
+    row = tx.one("SELECT debt FROM accounts WHERE id = :id", id=account_id)
+    assert row is not None
+    return int(row["debt"])
+
+
+def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
+    """One account as booked, with what its rentals cost per minute whose minutes start by then within the minute of the
+    clock (`begun_now`): one statement, of one state."""
     row = tx.one(
-        "SELECT a.balance, a.depletes_at_us, a.now_us, (SELECT CAST(coalesce(sum("
-        f"((a.now_us - r.started_at_us) / {MINUTE_US} + 1 - r.booked_minutes) * r.cost_per_minute), 0) AS bigint)"
-        "  FROM rentals r WHERE r.account_id = a.id AND r.ended_at_us IS NULL) AS cost_begun"
-        " FROM (SELECT id, balance, depletes_at_us,"
-        "  CASE WHEN settled_at_us > :now_us THEN settled_at_us ELSE :now_us END AS now_us"
-        "  FROM accounts WHERE id = :account_id) a",
+        f"SELECT a.*, {minute_costs.UPTO} AS begun_now FROM (SELECT {_COLUMNS} FROM accounts WHERE id = :account_id) a",
         account_id=account_id,
-        now_us=now_us,
+        **minute_costs.at_phase(now_us % MINUTE_US),
     )
     assert row is not None
     return row
 
 
-def _with_running(tx: Tx, accounts: list[Row]) -> dict[int, Account]:
-    """The accounts with their live rentals, oldest first."""
-    rows = tx.all(
-        "SELECT account_id, id AS rental_id, started_at_us, cost_per_minute, booked_minutes FROM rentals"
-        " WHERE account_id IN @ids AND ended_at_us IS NULL ORDER BY started_at_us, id",
-        ids=[account["id"] for account in accounts],
-    )
-    running: dict[int, list[Running]] = {}
-    for row in rows:
-        running.setdefault(row["account_id"], []).append(_running(row))
-    return {a["id"]: _account(a, tuple(running.get(a["id"], ()))) for a in accounts}
+def _with_costs(tx: Tx, rows: list[Row]) -> list[Account]:
+    few = [row["id"] for row in rows if row["cost_per_minute"] and row["live_rentals"] <= FEW]
+    by_phase = minute_costs.by_phase(tx, few)
+    return [_account(tx, row, by_phase.get(row["id"], {}) if row["live_rentals"] <= FEW else None) for row in rows]
 
 
-def _running(row: Row) -> Running:
-    return Running(row["rental_id"], row["started_at_us"], row["cost_per_minute"], row["booked_minutes"])
-
-
-def _account(row: Row, running: tuple[Running, ...]) -> Account:
+def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None) -> Account:
+    known = {row["settled_at_us"] % MINUTE_US: row["begun_cost"]}
     return Account(
         row["id"],
         row["balance"],
@@ -101,14 +153,41 @@ def _account(row: Row, running: tuple[Running, ...]) -> Account:
         row["settled_at_us"],
         row["depletes_at_us"],
         row["low_balance_warnings"],
-        running,
+        row["live_rentals"],
+        row["closed_at_us"],
+        AccountCosts(tx, row["id"], row["cost_per_minute"], by_phase, known),
     )
 
 
 def store(tx: Tx, accounts: Iterable[Account]) -> None:
     """Writes what changed of these accounts, which the transaction has locked."""
-    columns = ("id", "balance", "debt", "settled_at_us", "depletes_at_us", "low_balance_warnings")
-    rows = [(a.id, a.balance, a.debt, a.settled_at_us, a.depletes_at_us, a.low_balance_warnings) for a in accounts]
+    every = list(accounts)
+    columns = (
+        "id",
+        "balance",
+        "debt",
+        "settled_at_us",
+        "depletes_at_us",
+        "low_balance_warnings",
+        "live_rentals",
+        "cost_per_minute",
+        "begun_cost",
+    )
+    rows = [
+        (
+            a.id,
+            a.balance,
+            a.debt,
+            a.settled_at_us,
+            a.depletes_at_us,
+            a.low_balance_warnings,
+            a.live_rentals,
+            a.costs.total,
+            a.costs.upto(a.settled_at_us % MINUTE_US),
+        )
+        for a in every
+    ]
+    minute_costs.change(tx, [a.costs.take_changes() for a in every])
     tx.update(schema.accounts, columns, rows)
 
 
@@ -155,12 +234,6 @@ def first_due(tx: Tx, *, warnings: int) -> Row:
     )
     assert row is not None
     return row
-
-
-def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
-    """These accounts, for reading."""
-    rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id", ids=ids)
-    return list(_with_running(tx, rows).values())
 
 
 def webhook_version(tx: Tx, account_id: int) -> tuple[int, int | None]:

@@ -7,7 +7,6 @@ empty database: killed at any point, nothing has happened.
 """
 
 import gzip
-import os
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from sqlalchemy import Boolean, LargeBinary, Table
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
+from dtmf_server.storage.files import new_file
 
 FORMAT = "dtmf backup 1"
 PAGE = 2000
@@ -33,13 +33,11 @@ class NotABackup(Exception):
 
 
 def write(tx: Tx, path: Path, *, revision: str) -> int:
-    """How many rows were written. The file appears under its name only when it is whole and on the disk. Its owner
-    alone can read it."""
-    unfinished = path.with_name(path.name + ".part")
+    """How many rows were written. The file appears under its name only when it is whole and on the disk; its owner alone
+    can read it. Raises FileExistsError for a name that is taken."""
     rows = 0
-    unfinished.unlink(missing_ok=True)
     with (
-        open(unfinished, "wb", opener=_private) as raw,
+        new_file(path) as raw,
         gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file,
     ):
         _line(file, {"format": FORMAT, "revision": revision})
@@ -50,11 +48,6 @@ def write(tx: Tx, path: Path, *, revision: str) -> int:
                 _line(file, [row[column] for column in columns])
                 rows += 1
         _line(file, {"rows": rows})
-        file.close()
-        raw.flush()
-        os.fsync(raw.fileno())
-    unfinished.replace(path)
-    _sync_folder(path.parent)
     return rows
 
 
@@ -75,8 +68,7 @@ def revision_of(path: Path) -> str:
 
 def read(tx: Tx, path: Path) -> int:
     """How many rows were restored into a database that has nothing but its empty tables. Raises NotABackup."""
-    if tx.one("SELECT 1 FROM service") is not None:
-        raise NotABackup("this database is in use: a backup is restored into an empty one only")
+    refuse_in_use(tx)
     tx.run("DELETE FROM accounts")  # the ledger's own accounts, which the backup has too
     tables = {table.name: table for table in schema.metadata.sorted_tables}
     table, columns, batch, rows = None, (), list[tuple[Any, ...]](), 0
@@ -108,6 +100,12 @@ def read(tx: Tx, path: Path) -> int:
     raise NotABackup(f"{path} was cut short: it has no last line")
 
 
+def refuse_in_use(tx: Tx) -> None:
+    """Raise NotABackup if the database is a service's already."""
+    if tx.one("SELECT 1 FROM service") is not None:
+        raise NotABackup("this database is in use: a backup is restored into an empty one only")
+
+
 def _rows(tx: Tx, table: Table) -> Iterator[Any]:
     """A table's rows in the order of its key, a page at a time."""
     keys = [str(column.name) for column in table.primary_key.columns]
@@ -136,19 +134,6 @@ def _as_columns_want(table: Table, columns: tuple[str, ...], rows: list[tuple[An
 
 _DAMAGE = (OSError, EOFError, zlib.error, msgspec.DecodeError)
 _WANTS: dict[type, Callable[[Any], Any]] = {LargeBinary: b64decode, Boolean: bool}
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Puts the names of its files on the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _line(file: IO[bytes] | gzip.GzipFile, value: Any) -> None:

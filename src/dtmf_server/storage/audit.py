@@ -2,17 +2,34 @@
 
 from collections.abc import Iterator
 
+from dtmf_server.core.billing import MINUTE_US
 from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.storage import accounts
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.minute_costs import UNITS_US
+from dtmf_server.storage.schema.numbers import PAYING, PHASE_US
 
 PAGE = 1000
+_BY_ACCOUNT = (
+    "SELECT account, sum(sats) AS sats FROM (SELECT credit AS account, amount AS sats FROM transfers"
+    " UNION ALL SELECT debit, -amount FROM transfers) moves GROUP BY account"
+)
 
 
-def customer_balances(tx: Tx) -> list[Row]:
-    """The balance each customer's account says it has."""
-    return tx.all("SELECT id, balance FROM accounts WHERE kind = 'customer'")
+def wrong_balances(tx: Tx) -> list[Row]:
+    """Customers' accounts that say another balance than the books."""
+    return tx.all(
+        f"SELECT a.id, a.balance, coalesce(s.sats, 0) AS sats FROM accounts a LEFT JOIN ({_BY_ACCOUNT}) s"
+        " ON s.account = a.id WHERE a.kind = 'customer' AND a.balance <> coalesce(s.sats, 0) ORDER BY a.id LIMIT 100"
+    )
+
+
+def sum_of_books(tx: Tx) -> int:
+    """What all accounts have together, by the books: 0 if they are right."""
+    row = tx.one(f"SELECT coalesce(sum(s.sats), 0) AS sats FROM ({_BY_ACCOUNT}) s JOIN accounts a ON a.id = s.account")
+    assert row is not None
+    return int(row["sats"])
 
 
 def wrong_running_balances(tx: Tx) -> list[Row]:
@@ -37,14 +54,62 @@ def debts(tx: Tx, *, incurred: str, paid: str) -> list[Row]:
     )
 
 
-def rental_minutes(tx: Tx) -> list[Row]:
-    """Each rental beside the minutes booked for it and the satoshis that paid them."""
+def rental_minutes(tx: Tx) -> Iterator[Row]:
+    """Each rental beside the minutes booked for it, those of them that a transfer of their own paid, and the satoshis of
+    these transfers; `settled_at_us` is its account's."""
+    booked = "FROM minute_bookings m WHERE m.rental_id = r.id"
+    return _pages(
+        tx,
+        "SELECT r.id, r.cost_per_minute, r.started_at_us, r.ended_at_us, r.end_reason, r.booked_minutes, a.settled_at_us,"
+        f" (SELECT coalesce(sum(m.to_minute - m.from_minute), 0) {booked}) AS booked,"
+        f" (SELECT coalesce(sum(m.to_minute - m.from_minute), 0) {booked} AND m.transfer_id IS NOT NULL) AS paid_minutes,"
+        " (SELECT coalesce(sum(t.amount), 0) FROM minute_bookings m JOIN transfers t ON t.id = m.transfer_id"
+        "  WHERE m.rental_id = r.id) AS paid"
+        " FROM rentals r JOIN accounts a ON a.id = r.account_id WHERE r.id > :after ORDER BY r.id LIMIT :limit",
+    )
+
+
+def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
+    """Accounts that have paid another sum for minutes than their rentals' shares (minutes booked, at each one's price) and
+    the minutes of live rentals that have begun and are not booked yet."""
+    begun = f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1 - r.booked_minutes"
     return tx.all(
-        "SELECT r.id, r.cost_per_minute, r.started_at_us, r.ended_at_us, r.end_reason, r.booked_minutes,"
-        " coalesce(b.booked, 0) AS booked, coalesce(b.paid, 0) AS paid FROM rentals r LEFT JOIN ("
-        " SELECT m.rental_id, sum(m.to_minute - m.from_minute) AS booked, sum(t.amount) AS paid"
-        " FROM minute_bookings m JOIN transfers t ON t.id = m.transfer_id GROUP BY m.rental_id) b"
-        " ON b.rental_id = r.id ORDER BY r.id"
+        "SELECT * FROM (SELECT a.id, coalesce(t.paid, 0) AS paid, coalesce(s.shares, 0) AS shares,"
+        " coalesce(s.unshared, 0) AS unshared FROM accounts a"
+        " LEFT JOIN (SELECT account_id, sum(amount) AS paid FROM transfers WHERE kind = :kind GROUP BY account_id) t"
+        "  ON t.account_id = a.id"
+        " LEFT JOIN (SELECT r.account_id, sum(r.booked_minutes * r.cost_per_minute) AS shares,"
+        f"  sum(CASE WHEN r.ended_at_us IS NULL THEN ({begun}) * r.cost_per_minute ELSE 0 END) AS unshared"
+        "  FROM rentals r JOIN accounts a ON a.id = r.account_id GROUP BY r.account_id) s ON s.account_id = a.id"
+        ") paid WHERE paid <> shares + unshared ORDER BY id LIMIT 100",
+        kind=kind,
+    )
+
+
+def wrong_sums(tx: Tx) -> list[Row]:
+    """Accounts whose sums over their live rentals are not those."""
+    return tx.all(
+        "SELECT * FROM (SELECT a.id, a.live_rentals, a.cost_per_minute, a.begun_cost, coalesce(s.rentals, 0) AS rentals,"
+        " coalesce(s.cost, 0) AS cost, coalesce(s.begun, 0) AS begun FROM accounts a LEFT JOIN ("
+        " SELECT r.account_id, count(*) AS rentals, sum(r.cost_per_minute) AS cost,"
+        f" sum(CASE WHEN r.{PHASE_US} <= a.settled_at_us % {MINUTE_US} THEN r.cost_per_minute ELSE 0 END) AS begun"
+        " FROM rentals r JOIN accounts a ON a.id = r.account_id WHERE r.ended_at_us IS NULL GROUP BY r.account_id) s"
+        " ON s.account_id = a.id) summed WHERE live_rentals <> rentals OR cost_per_minute <> cost OR begun_cost <> begun"
+        " ORDER BY id LIMIT 100"
+    )
+
+
+def wrong_minute_costs(tx: Tx) -> list[Row]:
+    """Sums over parts of the minute that are not what the live rentals of that part cost."""
+    units = " UNION ALL ".join(
+        f"SELECT account_id, {unit_us} AS unit_us, ({PHASE_US}) / {unit_us} AS nth, cost_per_minute AS live, 0 AS stored"
+        f" FROM rentals WHERE {PAYING}"
+        for unit_us in UNITS_US
+    )
+    return tx.all(
+        f"SELECT account_id, unit_us, nth, sum(live) AS live, sum(stored) AS stored FROM ({units}"
+        " UNION ALL SELECT account_id, unit_us, nth, 0, cost FROM minute_costs) both_sides"
+        " GROUP BY account_id, unit_us, nth HAVING sum(live) <> sum(stored) ORDER BY account_id, unit_us, nth LIMIT 100"
     )
 
 
@@ -58,12 +123,29 @@ def wrong_message_costs(tx: Tx) -> list[Row]:
     )
 
 
+def wrong_message_states(tx: Tx) -> list[Row]:
+    """Sent messages whose status contradicts their refund or their delivery, with what each of the three says."""
+    return tx.all(
+        "SELECT * FROM (SELECT m.id, m.status, d.state, d.submitted_at_us IS NOT NULL AS submitted,"
+        "  EXISTS (SELECT 1 FROM transfers t WHERE t.kind = 'message_refunded' AND t.ref = CAST(m.id AS TEXT)) AS refunded,"
+        "  m.cost FROM messages m LEFT JOIN deliveries d ON d.message_id = coalesce(m.forward_of, m.id)"
+        "   AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END"
+        "  WHERE NOT m.inbound) sent WHERE (refunded AND status <> 'failed') OR (status = 'failed' AND cost <> 0)"
+        " OR (submitted AND status <> 'queued') OR (status = 'in_doubt') <> (coalesce(state, '') = 'in_doubt')"
+        " OR (status = 'unknown') <> (coalesce(state, '') = 'unknown') ORDER BY id LIMIT 100"
+    )
+
+
 def wrong_deposits(tx: Tx) -> list[Row]:
-    """Deposits that are credited without it in the books of their account, or in the books of any without being so."""
+    """Deposits that are credited without it in the books of their account, or in the books of any without being so.
+
+    A reversal is booked in full, after the debt that covers what the balance lacked; it once was booked as far as the
+    balance went, and the debt beside it, between two accounts of the service."""
     return tx.all(
         "SELECT d.txid, d.vout, d.status, d.amount, d.account_id AS owner, coalesce(t.account_id, d.account_id) AS account_id,"
         " coalesce(t.sats, 0) AS booked FROM deposits d LEFT JOIN (SELECT * FROM ("
-        "  SELECT reference, account_id, sum(CASE kind WHEN 'deposit' THEN amount ELSE -amount END) AS sats"
+        "  SELECT reference, account_id, sum(CASE WHEN kind = 'deposit' THEN amount"
+        "   WHEN kind = 'debt' AND credit = account_id THEN 0 ELSE -amount END) AS sats"
         "  FROM transfers WHERE kind IN ('deposit', 'deposit_reversed', 'debt') GROUP BY reference, account_id) summed"
         " WHERE sats <> 0) t ON t.reference = d.txid || ':' || CAST(d.vout AS TEXT)"
         " WHERE coalesce(t.sats, 0) <> CASE WHEN d.status = 'credited'"
@@ -71,8 +153,8 @@ def wrong_deposits(tx: Tx) -> list[Row]:
     )
 
 
-def accounts_with_rentals(tx: Tx) -> Iterator[Account]:
-    """Every customer's account with its live rentals."""
+def customers(tx: Tx) -> Iterator[Account]:
+    """Every customer's account."""
     after = 0
     while ids := [
         row["id"]
@@ -84,6 +166,14 @@ def accounts_with_rentals(tx: Tx) -> Iterator[Account]:
     ]:
         yield from accounts.by_ids(tx, ids)
         after = ids[-1]
+
+
+def _pages(tx: Tx, statement: str) -> Iterator[Row]:
+    """The rows of a statement that takes those with an id above `:after`, at most `:limit` of them."""
+    after = 0
+    while rows := tx.all(statement, after=after, limit=PAGE):
+        yield from rows
+        after = rows[-1]["id"]
 
 
 def counts(tx: Tx) -> Row:

@@ -13,12 +13,15 @@ def add(tx: Tx, name: str) -> None:
 def hold(tx: Tx, name: str) -> None:
     """Holds the carrier until the transaction ends: two that store parts of one SMS, or an answer and the receipt that
     overtakes it, must see each other. Held before any account is locked."""
-    if tx.one("SELECT name FROM carriers WHERE name = :name @LOCK", name=name) is None:
+    statement = "SELECT name FROM carriers WHERE name = :name @LOCK"
+    if tx.one(statement, name=name) is None:
         add(tx, name)
+        tx.one(statement, name=name)  # another transaction may have added it first
 
 
 def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:
     """Writes how the carrier's links stand: link, state, since, heard, arrived, submitted, errors, p95, reason."""
+    hold(tx, carrier)  # an old process may still be writing while the next one starts
     tx.run("DELETE FROM carrier_links WHERE carrier = :carrier", carrier=carrier)
     for link, state, since, heard, arrived, submitted, errors, p95_us, reason in rows:
         tx.run(

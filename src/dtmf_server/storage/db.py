@@ -70,6 +70,12 @@ class Tx:
         if rows:
             self._dialect.update(self._cursor, table, columns, rows)
 
+    def add_up(self, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+        """Adds to the column of the rows with these keys, all at once; those that are not there are inserted. The rows
+        are the key's columns and what to add; each key is among them once."""
+        if rows:
+            self._dialect.add_up(self._cursor, table, key, column, rows)
+
     def matching(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
         """The rows whose column, a unique one, has one of these values."""
         return self._dialect.matching(self._cursor, table, column, values) if values else []
@@ -88,6 +94,15 @@ class Tx:
 
 
 Fn = Callable[[Tx], T]
+
+
+class DoFirst(Exception):
+    """Raised by a function that needs others to be committed before it: `write` runs `fn`, each time in a transaction of
+    its own, until that returns false, and then the function again."""
+
+    def __init__(self, fn: Fn[bool]) -> None:
+        super().__init__("this transaction needs others to be committed before it")
+        self.fn = fn
 
 
 class Database(Protocol):
@@ -115,6 +130,10 @@ class Database(Protocol):
 
     def exclusively(self, name: str) -> AbstractAsyncContextManager[asyncio.Event]:
         """Holds a name that only one process of the service has at a time; the event is set when it is lost."""
+
+    async def scrub(self) -> bool:
+        """Removes what was erased from the database's files too, as far as the engine does that. False if something that
+        reads an older state is in the way: try again later."""
 
     def close(self) -> None:
         """Finishes what was begun, then closes."""

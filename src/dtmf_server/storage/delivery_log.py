@@ -63,13 +63,13 @@ def _erased(tx: Tx, rental_ids: set[int | None]) -> set[int | None]:
 
 
 _LISTED = (
-    "d.id, d.kind, d.state, d.destination, d.message_id, d.created_at_us, d.attempts, d.due_at_us, d.finished_at_us,"
+    "d.id, d.rental_id, d.kind, d.state, d.destination, d.message_id, d.created_at_us, d.attempts, d.due_at_us, d.finished_at_us,"
     " d.last_status, d.reason, r.e164, r.erased_at_us IS NOT NULL AS erased"
 )
 # Written out rather than bound: only so is what is parked found by its index.
 _OF_STATE: dict[str | None, str] = {
     None: "",
-    **{state: f" AND d.state = '{state}'" for state in ("waiting", "delivered", "parked")},
+    **{state: f" AND d.state = '{state}'" for state in ("waiting", "delivered", "parked", "in_doubt", "unknown")},
 }
 
 
@@ -145,7 +145,7 @@ def standing(tx: Tx, *, now_us: int) -> Row:
 # the number it was charged for.
 _REPLAY = (
     "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
-    " attempts_before = attempts, destination = coalesce("
+    " stop_reason = NULL, attempts_before = attempts, destination = coalesce("
     "(SELECT r.destination FROM rentals r WHERE r.id = deliveries.rental_id AND r.action = deliveries.kind"
     "  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.forward_of = deliveries.message_id)),"
     " (SELECT a.webhook_url FROM accounts a WHERE a.id = deliveries.account_id AND deliveries.kind = 'event'),"

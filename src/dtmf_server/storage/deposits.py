@@ -41,40 +41,82 @@ def any_address_but_of(tx: Tx, account_id: int) -> bool:
     return tx.one("SELECT id FROM addresses WHERE account_id <> :id LIMIT 1", id=account_id) is not None
 
 
-def next_index(tx: Tx, account_id: int, *, unused_max: int) -> Row:
-    """The descriptor's next index (`next_index`), nobody else's from now on; None if the account gets no other address:
-    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything."""
+def of_network(tx: Tx, network: bytes) -> Row:
+    """How many addresses given to callers of that network have received nothing (`unused`), and how many no block has a
+    payment to (`unmined`)."""
     row = tx.one(
-        "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max THEN @NEXT(addresses) END AS next_index"
+        "SELECT count(*) AS unmined, coalesce(sum(CASE WHEN used THEN 0 ELSE 1 END), 0) AS unused FROM addresses"
+        " WHERE network = :network",
+        network=network,
+    )
+    assert row is not None
+    return row
+
+
+def gap(tx: Tx) -> Row:
+    """The highest index given out (`last`), the highest that was paid (`paid`), each 0 for none, and how many addresses
+    nothing has paid yet (`unpaid`)."""
+    row = tx.one(
+        "SELECT (SELECT coalesce(max(descriptor_index), 0) FROM addresses) AS last,"
+        " (SELECT coalesce(max(descriptor_index), 0) FROM addresses WHERE used) AS paid,"
+        " (SELECT count(*) FROM addresses WHERE NOT used) AS unpaid"
+    )
+    assert row is not None
+    return row
+
+
+def next_index(tx: Tx, account_id: int, *, unused_max: int, unmined_max: int) -> Row:
+    """The descriptor's next index (`next_index`), which no other transaction gets; None if the account gets no other address:
+    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything, or only
+    what may still be replaced."""
+    row = tx.one(
+        "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max AND unused + waiting < :unmined_max"
+        "  THEN @NEXT(addresses) END AS next_index"
         " FROM (SELECT NOT EXISTS (SELECT 1 FROM chain_state WHERE network <> 'simulated')"
         "  OR EXISTS (SELECT 1 FROM chain_blocks) AS is_followed, (SELECT count(*) FROM addresses"
-        "  WHERE account_id = :account_id AND NOT used) AS unused) AS standing",
+        "  WHERE account_id = :account_id AND NOT used) AS unused, (SELECT count(DISTINCT address_id) FROM deposits"
+        "  WHERE account_id = :account_id AND status = 'pending' AND height IS NULL) AS waiting) AS standing",
         account_id=account_id,
         unused_max=unused_max,
+        unmined_max=unmined_max,
     )
     assert row is not None
     return row
 
 
 def add_address(
-    tx: Tx, *, account_id: int, descriptor_index: int, address: str, script_pubkey: bytes, now_us: int
+    tx: Tx,
+    *,
+    account_id: int,
+    descriptor_index: int,
+    address: str,
+    script_pubkey: bytes,
+    now_us: int,
+    network: bytes | None = None,
 ) -> None:
-    """Gives an address to an account, for ever."""
+    """Gives an address to an account; `network` stands for its caller's until the address is paid."""
     tx.run(
-        "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used)"
-        " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used)",
+        "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used, network)"
+        " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used, :network)",
         index=descriptor_index,
         account_id=account_id,
         address=address,
         script_pubkey=script_pubkey,
         now_us=now_us,
         used=False,
+        network=network,
     )
 
 
 def address(tx: Tx, address: str) -> Row | None:
     """One of our addresses."""
     return tx.one("SELECT id, account_id, script_pubkey FROM addresses WHERE address = :address", address=address)
+
+
+def ids_of(tx: Tx, account_id: int) -> list[int]:
+    """The ids of the account's addresses."""
+    rows = tx.all("SELECT id FROM addresses WHERE account_id = :account_id ORDER BY id", account_id=account_id)
+    return [row["id"] for row in rows]
 
 
 def address_by_id(tx: Tx, address_id: int) -> Row:
@@ -115,20 +157,49 @@ def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
     return {bytes(row["script_pubkey"]): row for row in rows}
 
 
-def mark_used(tx: Tx, address_id: int) -> None:
-    """The address has received something."""
-    tx.run("UPDATE addresses SET used = :used WHERE id = :address_id", address_id=address_id, used=True)
+def mark_used(tx: Tx, address_id: int, *, mined: bool) -> None:
+    """The address has received something; once a block has it, the network it was given to does not matter any more."""
+    network = "NULL" if mined else "network"
+    tx.run(
+        f"UPDATE addresses SET used = :used, network = {network} WHERE id = :address_id",
+        address_id=address_id,
+        used=True,
+    )
 
 
-def of_address(tx: Tx, address_id: int) -> list[Row]:
-    """What was paid to an address, oldest first."""
-    return tx.all(f"{_WITH_ADDRESS} WHERE d.address_id = :id ORDER BY d.id", id=address_id)
+def mark_unused(tx: Tx, address_id: int) -> None:
+    """A payment to the address is gone: unless there was another, it has received nothing."""
+    tx.run(
+        "UPDATE addresses SET used = :used WHERE id = :address_id AND NOT EXISTS"
+        " (SELECT 1 FROM deposits WHERE address_id = :address_id AND status <> 'gone')",
+        address_id=address_id,
+        used=False,
+    )
 
 
-def move_address(tx: Tx, address_id: int, account_id: int) -> None:
-    """Gives an address, and what was paid to it, to another account."""
+def of_address(tx: Tx, address_id: int, account_id: int) -> list[Row]:
+    """What was paid to an address and is the account's, oldest first."""
+    return tx.all(
+        f"{_WITH_ADDRESS} WHERE d.address_id = :id AND d.account_id = :account_id ORDER BY d.id",
+        id=address_id,
+        account_id=account_id,
+    )
+
+
+def move_address(tx: Tx, address_id: int, account_id: int, *, deposits_of: int) -> None:
+    """Gives an address to another account, and those of its deposits that are the account's `deposits_of`."""
     tx.run("UPDATE addresses SET account_id = :account_id WHERE id = :id", id=address_id, account_id=account_id)
-    tx.run("UPDATE deposits SET account_id = :account_id WHERE address_id = :id", id=address_id, account_id=account_id)
+    tx.run(
+        "UPDATE deposits SET account_id = :account_id WHERE address_id = :id AND account_id = :before",
+        id=address_id,
+        account_id=account_id,
+        before=deposits_of,
+    )
+
+
+def move_deposit(tx: Tx, deposit_id: int, account_id: int) -> None:
+    """Gives a deposit to another account."""
+    tx.run("UPDATE deposits SET account_id = :account_id WHERE id = :id", id=deposit_id, account_id=account_id)
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[Row]:
@@ -196,9 +267,37 @@ def unsettled(tx: Tx) -> list[Row]:
     )
 
 
+def mined_above(tx: Tx, height: int) -> list[Row]:
+    """Whose deposits the blocks above that height have, with their amounts and heights."""
+    return tx.all("SELECT account_id, amount, height FROM deposits WHERE height > :height", height=height)
+
+
+def shallow_of(tx: Tx, account_id: int, *, above: int) -> list[Row]:
+    """Amount and height of the account's deposits that are in the mempool, or in a block above that height."""
+    return tx.all(
+        "SELECT amount, height FROM deposits WHERE account_id = :account_id"
+        " AND (height > :above OR (height IS NULL AND status = 'pending'))",
+        account_id=account_id,
+        above=above,
+    )
+
+
 def unmine_above(tx: Tx, height: int) -> None:
     """The blocks above that height are gone from the best chain."""
     tx.run("UPDATE deposits SET height = NULL WHERE height > :height", height=height)
+
+
+def unmine_uncredited_above(tx: Tx, height: int) -> None:
+    """Nothing is known of the blocks above that height; what was credited from them stays credited."""
+    tx.run("UPDATE deposits SET height = NULL WHERE height > :height AND status <> 'credited'", height=height)
+
+
+def unmined_or_above(tx: Tx, height: int) -> list[Row]:
+    """Deposits that are in no block or in one above that height, but for those that are gone."""
+    return tx.all(
+        f"{_WITH_ADDRESS} WHERE (d.status = 'pending' AND d.height IS NULL) OR d.height > :height ORDER BY d.id",
+        height=height,
+    )
 
 
 # --- the chain as far as it was followed -------------------------------------------------------------------------
@@ -224,3 +323,35 @@ def add_block(tx: Tx, *, height: int, hash_: str, keep: int) -> None:
     """Moves the cursor to this block and remembers the last `keep`."""
     tx.run("INSERT INTO chain_blocks (height, hash) VALUES (:height, :hash)", height=height, hash=hash_)
     tx.run("DELETE FROM chain_blocks WHERE height <= :height", height=height - keep)
+
+
+def add_skipped(tx: Tx, *, from_height: int, to_height: int, found: int, found_sats: int, now_us: int) -> None:
+    """Records blocks that were never read, and what was found of their payments."""
+    tx.run(
+        "INSERT INTO skipped_blocks (from_height, to_height, at_us, found, found_sats)"
+        " VALUES (:from_height, :to_height, :now_us, :found, :found_sats)",
+        from_height=from_height,
+        to_height=to_height,
+        found=found,
+        found_sats=found_sats,
+        now_us=now_us,
+    )
+
+
+def skipped(tx: Tx) -> list[Row]:
+    """The ranges of blocks that were never read, oldest first."""
+    return tx.all("SELECT from_height, to_height, at_us, found, found_sats FROM skipped_blocks ORDER BY id")
+
+
+def lowest_block(tx: Tx) -> int:
+    """The lowest block that is remembered."""
+    row = tx.one("SELECT min(height) AS height FROM chain_blocks")
+    assert row is not None
+    return int(row["height"])
+
+
+def scripts(tx: Tx, *, after: int, limit: int) -> list[Row]:
+    """The scripts of addresses with ids above `after`, in their order."""
+    return tx.all(
+        "SELECT id, script_pubkey FROM addresses WHERE id > :after ORDER BY id LIMIT :limit", after=after, limit=limit
+    )

@@ -1,6 +1,6 @@
 """The books: transfers and the minutes they paid. Appended, never changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -33,15 +33,17 @@ def append(tx: Tx, transfers: list[Transfer]) -> None:
             for t in transfers
         ],
     )
+    paid = [(*t.minutes, id_) for id_, t in zip(ids, transfers, strict=True) if t.minutes]
+    book_minutes(tx, paid)
+
+
+def book_minutes(tx: Tx, minutes: Sequence[tuple[int, int, int, int | None]]) -> None:
+    """Books minutes of rentals, each as (rental, from, to, the transfer that paid just these): None for a rental's share
+    of what its account paid for all."""
     tx.insert(
         schema.minute_bookings,
         ("rental_id", "from_minute", "to_minute", "after_minute", "transfer_id"),
-        [
-            (rental, start, end, start or None, id_)
-            for id_, rental, start, end in (
-                (id_, *t.minutes) for id_, t in zip(ids, transfers, strict=True) if t.minutes
-            )
-        ],
+        [(rental, start, end, start or None, id_) for rental, start, end, id_ in minutes],
     )
 
 
@@ -66,21 +68,21 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     )
 
 
+def suspended(tx: Tx, suspense: int, reference: str) -> list[Row]:
+    """What was moved to the suspense account with a reference that begins like this, and is there still."""
+    return tx.all(
+        "SELECT t.ref, t.amount FROM transfers t WHERE t.account_id = :suspense AND t.kind = 'moved_in'"
+        " AND substr(t.reference, 1, :length) = :reference AND NOT EXISTS"
+        " (SELECT 1 FROM transfers o WHERE o.kind = 'moved_out' AND o.ref = t.ref || ':assigned') ORDER BY t.id",
+        suspense=suspense,
+        reference=reference,
+        length=len(reference),
+    )
+
+
 def exists(tx: Tx, *, kind: str, ref: str) -> bool:
     """Whether this fact is in the books."""
     return tx.one("SELECT 1 FROM transfers WHERE kind = :kind AND ref = :ref", kind=kind, ref=ref) is not None
-
-
-def balances_from_books(tx: Tx) -> Iterator[tuple[int, str, int]]:
-    """Every account by the books alone: id, kind, credits minus debits."""
-    rows: Iterable[Row] = tx.all(
-        "SELECT a.id, a.kind, coalesce(s.sats, 0) AS sats FROM accounts a LEFT JOIN ("
-        " SELECT account, sum(sats) AS sats FROM ("
-        "  SELECT credit AS account, amount AS sats FROM transfers"
-        "  UNION ALL SELECT debit, -amount FROM transfers) moves GROUP BY account) s ON s.account = a.id"
-        " ORDER BY a.id"
-    )
-    return ((row["id"], row["kind"], int(row["sats"])) for row in rows)
 
 
 def newest_of_account(tx: Tx, account_id: int, *, before: int, limit: int) -> list[Row]:

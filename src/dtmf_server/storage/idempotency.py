@@ -1,6 +1,13 @@
 """Idempotency keys, stored in the transaction of their effect."""
 
+from typing import Any
+
+import msgspec
+
 from dtmf_server.storage.db import Row, Tx
+
+_TEXTS = frozenset({"content", "reply"})  # the text of an SMS, and what a receiver of it answered
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
 
 def begin(tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int) -> Row | None:
@@ -23,17 +30,42 @@ def begin(tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int
     )
 
 
-def finish(tx: Tx, *, account_id: int, key: str, status: int, body: bytes | None, secret: bool) -> None:
-    """Remembers the answer; a secret one without its body."""
+def finish(
+    tx: Tx, *, account_id: int, key: str, status: int, body: bytes | None, secret: bool, rental_id: int | None
+) -> None:
+    """Remembers the answer; a secret one without its body. `rental_id`: whose texts it shows."""
     tx.run(
-        "UPDATE idempotency SET status = :status, body = :body, secret = :secret"
+        "UPDATE idempotency SET status = :status, body = :body, secret = :secret, rental_id = :rental_id"
         " WHERE account_id = :account_id AND key = :key",
         account_id=account_id,
         key=key,
         status=status,
         body=None if secret else body,
         secret=secret,
+        rental_id=rental_id,
     )
+
+
+def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
+    """Erases texts of these rentals from remembered answers: asked again, they show null, as the message itself does."""
+    for row in tx.all(
+        "SELECT account_id, key, body FROM idempotency WHERE rental_id IN @ids AND body IS NOT NULL", ids=rental_ids
+    ):
+        tx.run(
+            "UPDATE idempotency SET body = :body WHERE account_id = :account_id AND key = :key",
+            account_id=row["account_id"],
+            key=row["key"],
+            body=_encode(_without_texts(_decode(bytes(row["body"])))),
+        )
+
+
+def _without_texts(value: Any) -> Any:
+    """The same JSON value with null in every field that can hold a text."""
+    if isinstance(value, dict):
+        return {name: None if name in _TEXTS else _without_texts(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_texts(each) for each in value]
+    return value
 
 
 def forget(tx: Tx, *, before_wall_us: int) -> int:

@@ -1,4 +1,5 @@
-"""Lines: what waits of one rental and one kind.
+"""Lines: the webhooks that wait of one rental. SMS for carriers stand in none: one that waits for its retry, or for its
+carrier's answer, must not hold up the others of its number.
 
 Only a line's head is due; who stands behind is due once the head is done, or 60 s after it came, so that a code never
 waits long behind a message that can't be delivered.
@@ -82,21 +83,27 @@ def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...
     """What is stored of new deliveries."""
     busy = {(d.rental_id, d.kind) for d in new if d.is_line_busy}
     busy |= _busy_lines(tx, {(d.rental_id, d.kind) for d in new if d.is_line_busy is None})
+    busy = {line for line in busy if _is_line(line)}
     _hurry_heads(tx, busy, now_us=now_us)
     rows = []
     for d in new:
         line = (d.rental_id, d.kind)
         due_at_us = now_us + PATIENCE_US if line in busy else now_us
-        if d.rental_id is not None:
+        if _is_line(line):
             busy.add(line)
         what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind)
         rows.append((*what, d.destination, "waiting", now_us, due_at_us))
     return rows
 
 
+def _is_line(line: Line) -> bool:
+    rental_id, kind = line
+    return rental_id is not None and kind not in ("send", "forward")
+
+
 def _by_kind(lines: set[Line]) -> list[tuple[str, list[int]]]:
     """Each kind with the rentals that have such a line."""
-    kinds = sorted({kind for _, kind in lines})
+    kinds = sorted({line[1] for line in lines if _is_line(line)})
     return [(kind, _rentals(lines, kind)) for kind in kinds]
 
 
@@ -147,6 +154,8 @@ def move_up(tx: Tx, lines: set[Line], *, now_us: int) -> None:
 
 def is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
     """Whether somebody stands behind the head of this line."""
+    if not _is_line((rental_id, kind)):
+        return False
     rows = tx.all(
         "SELECT 1 FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting' LIMIT 2",
         rental_id=rental_id,

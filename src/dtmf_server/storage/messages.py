@@ -44,6 +44,18 @@ def of_rental(tx: Tx, rental_id: int, *, after: int, through: int, limit: int) -
     )
 
 
+def of_rentals(tx: Tx, rental_ids: list[int], *, limit: int) -> list[Row]:
+    """The messages of these rentals, those of each oldest first."""
+    if not rental_ids:
+        return []
+    return tx.all(
+        "SELECT rental_id, sender, recipient, content, at_us, status, cost FROM messages WHERE rental_id IN @ids"
+        " ORDER BY rental_id, id LIMIT :limit",
+        ids=rental_ids,
+        limit=limit,
+    )
+
+
 def last_id_of_rental(tx: Tx, rental_id: int) -> int:
     """The rental's newest message, 0 without one."""
     row = tx.one("SELECT id FROM messages WHERE rental_id = :rental_id ORDER BY id DESC LIMIT 1", rental_id=rental_id)

@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import event
 
 _LOCK = 6_477_001  # PostgreSQL advisory lock: one process migrates, the others wait for it
@@ -28,11 +29,22 @@ def current(url: str) -> str | None:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Applies every missing migration, or none if one of them fails."""
+    """Applies every missing migration, or none if one of them fails. Raises CommandError for a SQLite file of another
+    program."""
     config = _config()
     with _transaction(url) as connection:
+        _refuse_foreign(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def _refuse_foreign(connection: sqlalchemy.Connection) -> None:
+    """A SQLite file is one program's: tables without a revision are not this service's."""
+    if connection.dialect.name != "sqlite" or MigrationContext.configure(connection).get_current_revision() is not None:
+        return
+    tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+    if set(tables) - {"alembic_version"}:
+        raise CommandError(f"it belongs to another program, and has a table {tables[0]!r}: choose another file")
 
 
 def _config() -> Config:
@@ -64,7 +76,13 @@ def _own_sqlite_transactions(connection: object, _record: object) -> None:
     """The driver begins nothing by itself; foreign keys are off while tables are rebuilt, and checked at the end."""
     connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection behind SQLAlchemy's type
     cursor = connection.cursor()  # type: ignore[attr-defined]  # the same
-    for pragma in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = OFF"):
+    for pragma in (
+        "busy_timeout = 60000",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = OFF",
+        "secure_delete = ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

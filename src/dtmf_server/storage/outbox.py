@@ -25,18 +25,20 @@ def claim(
     except_destinations: list[tuple[int, str]],
     for_carriers: bool = True,
 ) -> list[Row]:
-    """Leases due deliveries, oldest first and one per line; each comes with its attempt counted. None of those
+    """Leases due deliveries, oldest first, and of webhooks one per line; each comes with its attempt counted. None of those
     accounts to those destinations. `for_carriers`: those too that a carrier takes, which only the process with its links
     can hand over."""
     only = "" if for_carriers else " AND d.kind NOT IN ('send', 'forward')"
     due = tx.all(
         f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us >= 0 AND d.due_at_us <= :now_us{only}"
+        " AND d.submitted_at_us IS NULL"
         " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
         " AND NOT d.account_id || ' ' || d.destination IN @except_destinations"
-        " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
+        " AND (d.kind IN ('send', 'forward')"
+        " OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
         "  AND o.state = 'waiting' AND o.id <> d.id"
         "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us))"
-        "  LIMIT 1 OFFSET 0)"  # looked up line by line: joined, PostgreSQL holds each that is due against all others
+        "  LIMIT 1 OFFSET 0))"  # looked up line by line: joined, PostgreSQL holds each that is due against all others
         " ORDER BY d.due_at_us, d.id LIMIT :limit @SKIP",
         now_us=now_us,
         wall_us=wall_us,
@@ -77,12 +79,13 @@ def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None
 
 def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
     """Those of the deliveries (id: attempts) whose last attempt is still that one. They wait, leased; or the renter had
-    them parked while they were under way."""
+    them parked while they were under way; or they were put in doubt meanwhile."""
     rows = tx.all(
         "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts, attempts_before,"
+        " stop_reason,"
         " EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind AND o.state = 'waiting'"
         "  AND o.id <> d.id) AS has_others_in_line"
-        " FROM deliveries d WHERE id IN @ids AND state IN ('waiting', 'parked') ORDER BY id @LOCK",
+        " FROM deliveries d WHERE id IN @ids AND state IN ('waiting', 'parked', 'in_doubt') ORDER BY id @LOCK",
         ids=sorted(attempts),
     )
     return [row for row in rows if row["attempts"] == attempts[row["id"]]]
@@ -114,8 +117,8 @@ def retry(tx: Tx, retries: list[Retry]) -> None:
     waiting = [r for r in retries if r.attempted["state"] == "waiting"]
     tx.update(
         schema.deliveries,
-        ("id", "leased_until_us", "due_at_us", "last_status", "reason"),
-        [(r.attempted["id"], None, r.due_at_us, r.attempt.status, r.attempt.reason) for r in waiting],
+        ("id", "leased_until_us", "submitted_at_us", "due_at_us", "last_status", "reason"),
+        [(r.attempted["id"], None, None, r.due_at_us, r.attempt.status, r.attempt.reason) for r in waiting],
     )
     if any(r.due_at_us < r.attempt.at_us + LOOK_EVERY_S * 1_000_000 for r in waiting):
         tx.notify("deliveries")  # the renter may have asked for it meanwhile
@@ -133,13 +136,14 @@ class Ended(Struct, frozen=True):
 def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
     """Ends leased deliveries as 'delivered' or 'parked'; their lines move up. Those whose lease was still ours.
 
-    A post that was parked while it was under way, and arrived, is delivered: a replay would bring it twice.
+    What was parked while it was under way, and arrived, is delivered: a replay would bring it twice. What was put in doubt
+    meanwhile is decided now.
     """
     by_id = {end.id: end for end in ended}
     rows = _attempted(tx, {end.id: end.attempts for end in ended})
-    posts = ("webhook", "event") if state == "delivered" else ()
-    ours = [row for row in rows if row["state"] == "waiting" or row["kind"] in posts]
-    columns = ("id", "state", "finished_at_us", "leased_until_us", "last_status", "reason")
+    kinds = ("webhook", "event", "send", "forward") if state == "delivered" else ()
+    ours = [row for row in rows if row["state"] in ("waiting", "in_doubt") or row["kind"] in kinds]
+    columns = ("id", "state", "finished_at_us", "leased_until_us", "submitted_at_us", "last_status", "reason")
     tx.update(schema.deliveries, columns, [_change(by_id[row["id"]], state=state, now_us=now_us) for row in ours])
     delivery_log.append(
         tx,
@@ -149,8 +153,8 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
     return ours
 
 
-def _change(end: Ended, *, state: str, now_us: int) -> tuple[int, str, int, None, int | None, str | None]:
-    return end.id, state, now_us, None, end.attempt.status if end.attempt else None, end.reason
+def _change(end: Ended, *, state: str, now_us: int) -> tuple[int, str, int, None, None, int | None, str | None]:
+    return end.id, state, now_us, None, None, end.attempt.status if end.attempt else None, end.reason
 
 
 def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:
@@ -166,20 +170,35 @@ def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int
         destination=destination,
         now_us=now_us,
     )
+    _stop_submitted(tx, rental_id, kind=kind, reason=None)
     tx.notify("deliveries")
 
 
 def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str) -> list[Row]:
-    """Parks what waits in a line: nothing is lost, and each can be replayed."""
+    """Parks what waits in a line: nothing is lost, and each can be replayed. What a carrier may have is left to its outcome,
+    and parked if the carrier does not take it."""
+    _stop_submitted(tx, rental_id, kind=kind, reason=reason)
     return tx.all(
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL,"
         " reason = :reason WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting'"
-        " RETURNING id, account_id, message_id, kind",
+        " AND submitted_at_us IS NULL RETURNING id, account_id, message_id, kind",
         rental_id=rental_id,
         kind=kind,
         now_us=now_us,
         reason=reason,
     )
+
+
+def _stop_submitted(tx: Tx, rental_id: int, *, kind: str, reason: str | None) -> None:
+    """Has what a carrier may have parked for this reason, if it turns out that the carrier does not; None: tried again."""
+    for may_be_taken in ("state = 'waiting' AND submitted_at_us IS NOT NULL", "state = 'in_doubt'"):
+        tx.run(
+            "UPDATE deliveries SET stop_reason = :reason"
+            f" WHERE rental_id = :rental_id AND kind = :kind AND {may_be_taken}",
+            rental_id=rental_id,
+            kind=kind,
+            reason=reason,
+        )
 
 
 def redirect_events(tx: Tx, account_id: int, *, destination: str, now_us: int) -> None:
@@ -215,6 +234,7 @@ def first_due(tx: Tx, *, wall_us: int) -> tuple[int | None, int]:
     """When the next delivery that nobody holds is due, None without one; and the offset of the sandbox's clock."""
     row = tx.one(
         "SELECT clock_offset_us, (SELECT due_at_us FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0"
+        "  AND submitted_at_us IS NULL"
         "  AND (leased_until_us IS NULL OR leased_until_us <= :wall_us) ORDER BY due_at_us LIMIT 1) AS due_at_us"
         " FROM service",
         wall_us=wall_us,
@@ -226,7 +246,8 @@ def is_due(tx: Tx, *, now_us: int) -> bool:
     """Whether anything that is due has not been attempted."""
     row = tx.one(
         "SELECT 1 FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0 AND due_at_us <= :now_us"
-        " UNION ALL SELECT 1 FROM deliveries WHERE state = 'waiting' AND leased_until_us IS NOT NULL LIMIT 1",
+        " UNION ALL SELECT 1 FROM deliveries WHERE state = 'waiting' AND leased_until_us IS NOT NULL"
+        " UNION ALL SELECT 1 FROM deliveries WHERE state = 'in_doubt' AND due_at_us <= :now_us LIMIT 1",
         now_us=now_us,
     )
     return row is not None

@@ -43,6 +43,20 @@ def remove(tx: Tx, ids: list[int]) -> None:
         tx.run("DELETE FROM parts WHERE id IN @ids", ids=ids)
 
 
+def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
+    """Erases parts for the numbers of these rentals, where nobody else rents the number by now."""
+    tx.run(
+        "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id IN @ids)"
+        " AND recipient NOT IN (SELECT e164 FROM rentals WHERE ended_at_us IS NULL)",
+        ids=rental_ids,
+    )
+
+
+def forget(tx: Tx, *, before_wall_us: int) -> int:
+    """Forgets parts that came before then."""
+    return tx.run("DELETE FROM parts WHERE stored_wall_us < :before_wall_us", before_wall_us=before_wall_us)
+
+
 def oldest_wall_us(tx: Tx) -> int | None:
     """When the part that waits longest came."""
     row = tx.one("SELECT min(stored_wall_us) AS oldest FROM parts")

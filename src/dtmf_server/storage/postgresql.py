@@ -5,6 +5,7 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage.db import Fn, Tx, Wakeups
+from dtmf_server.storage.db import DoFirst, Fn, Tx, Wakeups
 from dtmf_server.storage.dialect import Dialect, PostgreSQL
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ CONNECTIONS = 12
 RETRIES = 8  # of a transaction that lost to another (40001, 40P01)
 CONNECT_TIMEOUT_S = 5.0
 CHANNEL = "dtmf"
+VACUUM_PAUSE_S = 60.0
+ERASED_FROM = ("attempts", "events", "idempotency", "messages", "parts", "rentals")  # tables that texts are erased from
 TOPICS_AT_ONCE = 200  # in one notification, which takes 8,000 bytes at most
 LOCK_AGAIN_S = 2.0  # how often a process asks for a name that another holds
 # The server frees a silent holder's locks within 3 + 2 * 2 s; a killed one's at once.
@@ -51,6 +54,7 @@ class PostgreSQLDatabase:
         self._pool.open()
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="postgresql")
         self._listener = _Listener(url, self.wakeups)
+        self._vacuum_from_s = 0.0
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in a transaction of its own, again if it lost to another."""
@@ -68,6 +72,19 @@ class PostgreSQLDatabase:
         with self._connection() as connection:
             return fn(Tx(self.dialect, connection.cursor()))
 
+    async def scrub(self) -> bool:
+        """Vacuums the tables that texts are erased from: until then the rows as they were are in the files, and later
+        rows take their place. The write-ahead log keeps them as long as the server keeps its segments."""
+        if time.monotonic() < self._vacuum_from_s:  # anyone can delete an account
+            return False
+        self._vacuum_from_s = time.monotonic() + VACUUM_PAUSE_S
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._vacuum)
+        return True
+
+    def _vacuum(self) -> None:
+        with self._connection() as connection:
+            connection.execute(f"VACUUM {', '.join(ERASED_FROM)}")
+
     def write_now(self, fn: Fn[T]) -> T:
         """`write`, blocking."""
         return self._write(fn, "BEGIN")
@@ -76,6 +93,14 @@ class PostgreSQLDatabase:
         return self._write(fn, "BEGIN; SET LOCAL synchronous_commit = off")
 
     def _write(self, fn: Fn[T], begin: str) -> T:
+        while True:
+            try:
+                return self._write_once(fn, begin)
+            except DoFirst as first:
+                while self._write_once(first.fn, "BEGIN"):
+                    pass
+
+    def _write_once(self, fn: Fn[T], begin: str) -> T:
         for attempt in range(RETRIES):
             try:
                 return self._run(fn, begin)

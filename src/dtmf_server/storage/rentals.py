@@ -1,11 +1,13 @@
 """Rentals: who has a number, since when, at which prices, and what its SMS do."""
 
-from collections.abc import Iterable
-
-from dtmf_server.core.billing import Running
+from dtmf_server.core.billing import MINUTE_US, Running
 from dtmf_server.core.rental import Action, EndReason
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
+
+_HOOKED = " AND action = 'webhook'"
+_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164"
 
 
 def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
@@ -33,6 +35,90 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     return tx.all(
         "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
+    )
+
+
+def newest_live(tx: Tx, account_id: int, *, limit: int, hooked: bool = False) -> list[Row]:
+    """The newest of an account's live rentals, or of those with a webhook, newest first."""
+    return tx.all(
+        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        f"{_HOOKED if hooked else ''} ORDER BY id DESC LIMIT :limit",
+        account_id=account_id,
+        limit=limit,
+    )
+
+
+def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[Running]]:
+    """The live rentals of these accounts that cost something."""
+    found: dict[int, list[Running]] = {}
+    for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE account_id IN @ids AND {PAYING}", ids=account_ids):
+        found.setdefault(row["account_id"], []).append(_running(row))
+    return found
+
+
+def paying_from(tx: Tx, account_id: int, from_us: int, *, limit: int) -> list[Running]:
+    """An account's live rentals that cost something, in the order in which their minutes start from that instant on, oldest
+    first at equal instants: about so many, all of an instant or none."""
+    phase_us = from_us % MINUTE_US
+    found = _in_phase(tx, account_id, ">=", phase_us, limit + 1)
+    if len(found) <= limit:
+        found += _in_phase(tx, account_id, "<", phase_us, limit + 1 - len(found))
+    if len(found) <= limit:
+        return found
+    last_us = found[-1].phase_us
+    return [rental for rental in found if rental.phase_us != last_us] or _in_phase(
+        tx, account_id, "=", last_us, limit=2**62
+    )
+
+
+def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int) -> list[Running]:
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND {PHASE_US} {compared} :phase_us AND {PAYING}"
+        f" ORDER BY {PHASE_US}, started_at_us, id LIMIT :limit",
+        account_id=account_id,
+        phase_us=phase_us,
+        limit=limit,
+    )
+    return [_running(row) for row in rows]
+
+
+def _running(row: Row) -> Running:
+    return Running(row["id"], row["started_at_us"], row["cost_per_minute"], row["booked_minutes"], row["e164"])
+
+
+def running(tx: Tx, rental_ids: list[int]) -> list[Running]:
+    """Those of these rentals that are live."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE id IN @ids AND ended_at_us IS NULL ORDER BY id", ids=rental_ids
+    )
+    return [_running(row) for row in rows]
+
+
+def some_live(tx: Tx, account_id: int, *, limit: int) -> list[Running]:
+    """Some of the account's live rentals, whatever they cost."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL LIMIT :limit",
+        account_id=account_id,
+        limit=limit,
+    )
+    return [_running(row) for row in rows]
+
+
+def live_numbers(tx: Tx, account_ids: list[int]) -> list[Row]:
+    """Id, account and number of each live rental of these accounts: for accounts with few."""
+    return tx.all(
+        "SELECT id, account_id, e164 FROM rentals WHERE account_id IN @ids AND ended_at_us IS NULL", ids=account_ids
+    )
+
+
+def to_share(tx: Tx, *, booked_before_us: int, limit: int) -> list[Row]:
+    """Live rentals whose minutes were not booked since then, though their account has paid for some."""
+    return tx.all(
+        f"SELECT r.id, r.account_id FROM rentals r JOIN accounts a ON a.id = r.account_id WHERE {BOOKED_UNTIL_US} <="
+        f" :booked_before_us AND {BOOKED_UNTIL_US} <= a.settled_at_us AND r.ended_at_us IS NULL"
+        " AND r.cost_per_minute > 0 LIMIT :limit",
+        booked_before_us=booked_before_us,
+        limit=limit,
     )
 
 
@@ -86,15 +172,15 @@ def set_action(tx: Tx, rental_id: int, action: Action | None) -> None:
     )
 
 
-def store_booked(tx: Tx, running: Iterable[Running]) -> None:
+def store_booked(tx: Tx, booked: list[tuple[int, int]]) -> None:
     """Writes how many minutes the books have of each rental."""
-    tx.update(schema.rentals, ("id", "booked_minutes"), [(r.rental_id, r.booked_minutes) for r in running])
+    tx.update(schema.rentals, ("id", "booked_minutes"), booked)
 
 
-def end(tx: Tx, ends: list[tuple[int, int]], reason: EndReason) -> None:
-    """Ends rentals, each at its instant."""
-    rows = [(rental_id, at_us, reason.value) for rental_id, at_us in ends]
-    tx.update(schema.rentals, ("id", "ended_at_us", "end_reason"), rows)
+def end(tx: Tx, ends: list[tuple[Running, int, EndReason]]) -> None:
+    """Ends rentals, each at its instant, with the minutes that are booked then."""
+    rows = [(rental.rental_id, at_us, reason.value, rental.booked_minutes) for rental, at_us, reason in ends]
+    tx.update(schema.rentals, ("id", "ended_at_us", "end_reason", "booked_minutes"), rows)
 
 
 def take_to_erase(tx: Tx, *, ended_before_us: int, now_us: int, limit: int) -> list[int]:

@@ -49,11 +49,6 @@ def advance_clock(tx: Tx, by_us: int) -> None:
     tx.notify("meter")
 
 
-def count_stray_messages(tx: Tx, count: int) -> None:
-    """Counts SMS that came for a number nobody rents; their text is not kept."""
-    tx.run("UPDATE service SET stray_messages = stray_messages + :count", count=count)
-
-
 def schema_revision(tx: Tx) -> str:
     """The newest migration applied."""
     row = tx.one("SELECT version_num FROM alembic_version")

@@ -35,6 +35,16 @@ def add_output(tx: Tx, *, txid: str, script_pubkey: bytes, amount: int) -> None:
     tx.notify("chain")
 
 
+def shallow_of(tx: Tx, account_id: int, *, above: int) -> list[Row]:
+    """Amount and height of what pays the account's addresses in the mempool, or in a block above that height."""
+    return tx.all(
+        "SELECT o.amount, o.height FROM simulated_outputs o JOIN addresses a ON a.script_pubkey = o.script_pubkey"
+        " WHERE a.account_id = :account_id AND (o.height IS NULL OR o.height > :above)",
+        account_id=account_id,
+        above=above,
+    )
+
+
 def count_outputs(tx: Tx) -> int:
     """How many transactions there ever were."""
     row = tx.one("SELECT count(*) AS n FROM simulated_outputs")

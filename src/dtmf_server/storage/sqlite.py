@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage.db import Fn, Tx, Wakeups
-from dtmf_server.storage.dialect import Dialect, SQLite, sqlite_connection
+from dtmf_server.storage.db import DoFirst, Fn, Tx, Wakeups
+from dtmf_server.storage.dialect import BUSY_MS, Dialect, SQLite, sqlite_connection
 
 T = TypeVar("T")
 
@@ -32,6 +32,11 @@ GROUP_COMMIT_MAX = 256  # functions in one transaction: bounds how long the firs
 READERS = 4
 STILL_S = 0.01  # how long an event loop may stand still
 SYNC_WITHIN_S = 0.2  # how long what need not be durable may be left to the next that has to be
+
+
+def _scrub(_tx: Tx) -> bool:
+    """Stands for a scrub in the writer's queue, which is no transaction."""
+    raise AssertionError("the writer knows it by itself")
 
 
 class _Job:
@@ -76,6 +81,14 @@ class SQLiteDatabase:
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in the next group commit."""
+        while True:
+            try:
+                return await self._written(fn, durable=durable)
+            except DoFirst as first:
+                while await self._written(first.fn, durable=True):
+                    pass
+
+    async def _written(self, fn: Fn[T], *, durable: bool) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._submit(_Job(fn, future, loop, durable=durable))
@@ -95,8 +108,21 @@ class SQLiteDatabase:
             finally:
                 cursor.close()  # a row not fetched would keep its reading open
 
+    async def scrub(self) -> bool:
+        """Brings the log into the file and empties it. Deleted content is zeros in the file (`secure_delete`), but stays in
+        the log until others write over it."""
+        return await self.write(_scrub)
+
     def write_now(self, fn: Fn[T]) -> T:
         """Runs fn in the next group commit and blocks until then."""
+        while True:
+            try:
+                return self._written_now(fn)
+            except DoFirst as first:
+                while self._written_now(first.fn):
+                    pass
+
+    def _written_now(self, fn: Fn[T]) -> T:
         future: Future[T] = Future()
         self._submit(_Job(fn, future, None, durable=True))
         return future.result()
@@ -149,11 +175,14 @@ class SQLiteDatabase:
         while True:
             jobs = self._next_batch()
             stop = jobs[-1] is None
-            batch = [job for job in jobs if job is not None]
+            batch = [job for job in jobs if job is not None and job.fn is not _scrub]
             if batch:
                 topics = self._commit(batch)
                 self.wakeups.notify(topics)
                 _resolve_all(batch)
+            if scrubs := [job for job in jobs if job is not None and job.fn is _scrub]:
+                self._empty_log(scrubs)
+                _resolve_all(scrubs)
             if stop:
                 return
 
@@ -197,6 +226,20 @@ class SQLiteDatabase:
         finally:
             cursor.close()
         return topics
+
+    def _empty_log(self, scrubs: list[_Job]) -> None:
+        """Does not wait for readers: a writer that waits holds up everybody."""
+        try:
+            with _translated():
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                for job in scrubs:
+                    job.result = not busy
+        except BaseException as error:
+            for job in scrubs:
+                job.error = error
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _is_to_sync(self) -> bool:
         return self._sync_by_s is not None and time.monotonic() >= self._sync_by_s

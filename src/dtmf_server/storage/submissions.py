@@ -1,16 +1,102 @@
 """What carriers took, under their own references, and receipts that came before that was written down."""
 
-from collections.abc import Sequence
-
-from dtmf_server.core.arrival import Receipt
+from dtmf_server.core.arrival import Receipt, canonical
+from dtmf_server.core.submission import Segments
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 
-def add(tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, wall_us: int) -> None:
-    """The carrier took the message's segments under these references."""
-    rows = [(carrier, ref, message_id, False, wall_us) for ref in refs]
-    tx.insert(schema.submissions, ("carrier", "ref", "message_id", "delivered", "taken_wall_us"), rows)
+def put(tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref: str | None, wall_us: int) -> None:
+    """The carrier took a segment of so many under this reference; None: it has not said whether it did."""
+    tx.run(
+        "INSERT INTO submissions (carrier, ref, message_id, delivered, taken_wall_us, segment, total)"
+        " VALUES (:carrier, :ref, :message_id, :no, :wall_us, :segment, :total) ON CONFLICT (message_id, segment)"
+        " DO UPDATE SET carrier = :carrier, ref = coalesce(:ref, submissions.ref), taken_wall_us = :wall_us",
+        carrier=carrier,
+        ref=None if ref is None else canonical(ref),
+        message_id=message_id,
+        no=False,
+        wall_us=wall_us,
+        segment=segment,
+        total=total,
+    )
+
+
+def put_all(tx: Tx, carrier: str, message_id: int, segments: Segments, *, wall_us: int) -> None:
+    """What an attempt left: the segments that were taken, and those that the carrier has not answered for."""
+    refs = {**dict.fromkeys(segments.unanswered), **segments.taken}
+    for segment, ref in sorted(refs.items()):
+        put(tx, carrier, message_id, segment, total=segments.total, ref=ref, wall_us=wall_us)
+
+
+def put_delivered(tx: Tx, carrier: str, message_id: int, *, ref: str, wall_us: int) -> None:
+    """The phone has a segment that was in doubt; which one, the receipt does not say."""
+    in_doubt = tx.one(
+        "SELECT min(segment) AS segment FROM submissions WHERE message_id = :message_id AND ref IS NULL",
+        message_id=message_id,
+    )
+    last = tx.one("SELECT max(segment) AS segment FROM submissions WHERE message_id = :id", id=message_id)
+    assert in_doubt is not None and last is not None, "an aggregate has one row"
+    segment = in_doubt["segment"] or (last["segment"] or 0) + 1
+    put(tx, carrier, message_id, segment, total=expected(tx, message_id), ref=ref, wall_us=wall_us)
+    tx.run(
+        "UPDATE submissions SET delivered = :yes WHERE message_id = :message_id AND segment = :segment",
+        yes=True,
+        message_id=message_id,
+        segment=segment,
+    )
+
+
+def taken_by(tx: Tx, message_id: int) -> tuple[str, dict[int, str]]:
+    """The carrier that took segments of a message, and its reference of each; '' and none if no carrier did."""
+    rows = tx.all(
+        "SELECT carrier, segment, ref FROM submissions WHERE message_id = :id AND ref IS NOT NULL ORDER BY segment",
+        id=message_id,
+    )
+    return (rows[0]["carrier"] if rows else "", {row["segment"]: row["ref"] for row in rows})
+
+
+def taken(tx: Tx, message_id: int) -> int:
+    """How many segments of a message a carrier took."""
+    return len(taken_by(tx, message_id)[1])
+
+
+def expected(tx: Tx, message_id: int) -> int:
+    """How many segments the carrier gets of a message; where no attempt came to its end, as many as were charged for."""
+    row = tx.one(
+        "SELECT coalesce((SELECT max(total) FROM submissions s WHERE s.message_id = m.id), m.segments) AS total"
+        " FROM messages m WHERE m.id = :id",
+        id=message_id,
+    )
+    assert row is not None, "what was submitted was stored"
+    return int(row["total"])
+
+
+def is_in_doubt(tx: Tx, message_id: int, segment: int) -> bool:
+    """Whether a carrier has not answered for this segment."""
+    row = tx.one(
+        "SELECT 1 FROM submissions WHERE message_id = :id AND segment = :segment AND ref IS NULL",
+        id=message_id,
+        segment=segment,
+    )
+    return row is not None
+
+
+def has_doubts(tx: Tx, message_id: int) -> bool:
+    """Whether a carrier has not answered for some segment."""
+    row = tx.one("SELECT 1 FROM submissions WHERE message_id = :id AND ref IS NULL LIMIT 1", id=message_id)
+    return row is not None
+
+
+def forget_doubt(tx: Tx, message_id: int, segment: int) -> bool:
+    """The carrier surely does not have this segment. Whether it was known to be in doubt."""
+    return bool(
+        tx.run(
+            "DELETE FROM submissions WHERE message_id = :id AND segment = :segment AND ref IS NULL",
+            id=message_id,
+            segment=segment,
+        )
+    )
 
 
 def find(tx: Tx, carrier: str, refs: list[str]) -> list[Row]:
@@ -32,7 +118,9 @@ def all_delivered(tx: Tx, message_id: int) -> bool:
     """Whether the phone has every segment of the message."""
     return (
         tx.one(
-            "SELECT 1 FROM submissions WHERE message_id = :message_id AND NOT delivered LIMIT 1", message_id=message_id
+            "SELECT 1 FROM submissions WHERE message_id = :message_id AND NOT delivered"
+            " AND (ref IS NULL OR ref <> '') LIMIT 1",  # without a reference no receipt can name it
+            message_id=message_id,
         )
         is None
     )
@@ -42,8 +130,8 @@ def add_early(tx: Tx, carrier: str, receipt: Receipt, *, wall_us: int) -> None:
     """Keeps a receipt for which there is nothing yet."""
     tx.insert(
         schema.early_receipts,
-        ("carrier", "ref", "delivered", "reason", "sender", "stored_wall_us"),
-        [(carrier, receipt.ref, receipt.delivered, receipt.reason, receipt.sender, wall_us)],
+        ("carrier", "ref", "delivered", "reason", "sender", "stored_wall_us", "recipient"),
+        [(carrier, receipt.ref, receipt.delivered, receipt.reason, receipt.sender, wall_us, receipt.to)],
     )
 
 
@@ -51,12 +139,34 @@ def take_early(tx: Tx, carrier: str, refs: list[str]) -> list[Receipt]:
     """The receipts that waited for any of these references; they wait no more."""
     rows = tx.all(
         "DELETE FROM early_receipts WHERE carrier = :carrier AND ref IN @refs"
-        " RETURNING id, ref, delivered, reason, sender",
+        " RETURNING id, carrier, ref, delivered, reason, sender, recipient",
         carrier=carrier,
         refs=refs,
     )
+    return [receipt for _, receipt in _receipts(rows)]
+
+
+def take_early_between(tx: Tx, *, sender: str, phone: str) -> list[tuple[str, Receipt]]:
+    """The receipts that waited, about SMS from one of our numbers to a phone with these last digits, each with its carrier;
+    they wait no more."""
+    rows = tx.all(
+        "DELETE FROM early_receipts WHERE recipient = :recipient AND sender LIKE '%' || :phone"
+        " RETURNING id, carrier, ref, delivered, reason, sender, recipient",
+        recipient=sender,
+        phone=phone,
+    )
+    return _receipts(rows)
+
+
+def _receipts(rows: list[Row]) -> list[tuple[str, Receipt]]:
     rows.sort(key=lambda row: int(row["id"]))
-    return [Receipt(row["ref"], bool(row["delivered"]), row["reason"], row["sender"]) for row in rows]
+    return [
+        (
+            row["carrier"],
+            Receipt(row["ref"], bool(row["delivered"]), row["reason"], row["sender"], row["recipient"]),
+        )
+        for row in rows
+    ]
 
 
 def forget(tx: Tx, *, taken_before_us: int, early_before_us: int) -> int:

@@ -55,6 +55,9 @@ def revoke(tx: Tx, *, account_id: int, token_id: int, now_us: int) -> bool:
 
 
 def first_account(tx: Tx) -> int | None:
-    """The account that was given a token first."""
-    row = tx.one("SELECT account_id FROM tokens ORDER BY id LIMIT 1")
+    """The account that was given a token first, of those that were not deleted."""
+    row = tx.one(
+        "SELECT t.account_id FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE a.closed_at_us IS NULL"
+        " ORDER BY t.id LIMIT 1"
+    )
     return int(row["account_id"]) if row else None

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, get, post
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
-from dtmf_server.operations import account, closing, rent, sessions
+from dtmf_server.operations import account, closing, sessions
 from dtmf_server.storage import web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, pages, visits
@@ -58,18 +58,28 @@ async def post_delete(request: Request) -> Response[Any]:
         if form["agreed"] != "yes":
             raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
         await visits.write(request, cookie, close)
+        db = runtime_of(request).db
+        while await db.write(lambda tx: closing.go_on(tx, rest_us=rest_us)):
+            pass
+        await db.scrub()
     except (InvalidRequest, closing.MoreThanAgreed, closing.DepositUnderWay) as refusal:
         return await _page(request, form, refusal)
-    response = pages.redirect("/?done=deleted")
+    response = pages.redirect("/account/deleted")
     cookies.take(request, response)
     return response
+
+
+@get("/account/deleted")
+async def get_deleted(request: Request) -> Response[Any]:
+    """What has become of a deleted account, and what its renter can do now."""
+    return await visits.welcome(request, "account_deleted.html")
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
         return {
             "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
-            "rentals": rent.live_rentals(tx, visit.account_id, now_us=visit.now_us),
+            "live_rentals": account.standing(tx, visit.account_id, now_us=visit.now_us).live_rentals,
         }
 
     more = visits.refused(form, refusal)
@@ -78,4 +88,4 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     )
 
 
-ROUTES = [get_account, post_sign_out_everywhere, get_delete, post_delete]
+ROUTES = [get_account, post_sign_out_everywhere, get_delete, post_delete, get_deleted]

@@ -73,14 +73,15 @@ def check(request: Request, form: Form) -> str:
     """The cookie's value, if the form is ours and was sent from our origin. Raises ForeignForm."""
     value = value_of(request)
     number, _, mac = form["stamp"].partition(".")
-    if not _is_same_origin(request) or value is None:
+    if not is_same_origin(request) or value is None:
         raise ForeignForm
     if not hmac.compare_digest(mac.encode(), _mac(value, number).encode()):
         raise ForeignForm
     return value
 
 
-def _is_same_origin(request: Request) -> bool:
+def is_same_origin(request: Request) -> bool:
+    """Whether the request was made by a page of this site."""
     origin = request.headers.get("origin")
     if origin is None:
         return request.headers.get("sec-fetch-site") == "same-origin"

@@ -19,7 +19,7 @@ from dtmf_server.web.request import Request, runtime_of
 from dtmf_server.web.visits import Visit
 from dtmf_server.web.words import _
 
-STATES = ("waiting", "delivered", "parked")
+STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 
 
 @get("/deliveries")
@@ -44,8 +44,8 @@ async def post_retry_all(request: Request) -> Response[Any]:
     """Delivers every parked webhook again."""
 
     def again(tx: Tx, visit: Visit, _form: Form) -> str:
-        replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
-        return "/deliveries?done=retried_all"
+        count = replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
+        return "/deliveries?done=retried_all" if count else "/deliveries?done=retried_none"
 
     return await visits.act(request, again)
 
@@ -100,11 +100,11 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
         rows = delivery_log.newest_of_state(tx, visit.account_id, state=state, before=before, limit=PAGE + 1)
         page = page_of(rows)
-        live = rent.live_rentals(tx, visit.account_id, now_us=visit.now_us)
+        hooked = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us, hooked=True)
         return {
             "page": page,
             "attempts": delivery_log.attempts_of(tx, [row["id"] for row in page.rows]),
-            "hooked": [rental["e164"] for rental in live if rental["action"] == "webhook"],
+            "hooked": [rental["e164"] for rental in reversed(hooked)],
             "secret": replay.secret(tx, visit.account_id),
             "warnings_url": account_webhook.url(tx, visit.account_id),
         }

@@ -9,8 +9,9 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
+from dtmf_server.http.website import BROKEN_OFF
 from dtmf_server.operations.sessions import SignedOut
-from dtmf_server.web import cookies, pages
+from dtmf_server.web import cookies, drafts, pages
 from dtmf_server.web.request import Request
 from dtmf_server.web.words import _
 
@@ -20,17 +21,59 @@ _Words = tuple[str, str, tuple[str, str]]  # title, text, and where to go on: it
 
 
 def refused(request: Request, error: Refusal) -> Response[Any]:
-    """What the service refuses. Who is signed out is asked to sign in, and brought back."""
-    if isinstance(error, SignedOut) and request.method == "GET" and not request.url.path.startswith("/live"):
-        return pages.redirect(f"/sign-in?next={quote(request.url.path, safe='/+')}")
+    """The page for what the service refuses. Without a session it is the sign-in form, which leads back."""
+    if isinstance(error, SignedOut) and not request.url.path.startswith("/live"):
+        return _sign_in_first(request)
+    if isinstance(error, cookies.ForeignForm) and cookies.is_same_origin(request):
+        return _send_again(request)
     response = _page(request, error.status, _words_of(error))
     if isinstance(error, SignedOut) and cookies.value_of(request) is not None:
         cookies.take(request, response)
     return response
 
 
+def _sign_in_first(request: Request) -> Response[Any]:
+    """The sign-in form: on its own page, or below what was refused, with what was typed kept."""
+    if request.method in ("GET", "HEAD"):
+        path = bytes(request.scope["raw_path"]).decode("latin-1")
+        query = bytes(request.scope["query_string"]).decode("latin-1")
+        return pages.redirect(f"/sign-in?next={quote(f'{path}?{query}' if query else path, safe='/')}")
+    draft, cookie = drafts.of(request), cookies.value_of(request)
+    context = {
+        "visit": None,
+        "signed_in": False,
+        "next": draft.page if draft else drafts.page_for(request.url.path),
+        "draft": draft,
+        "ended": True,
+    }
+    return pages.page(request, "sign_in.html", context, status=401, cookie=cookie)
+
+
+def _send_again(request: Request) -> Response[Any]:
+    """For a form of an old page of this site: it can be sent again from here, by its button."""
+    draft = drafts.of(request)
+    if draft is None:
+        return _page(request, 403, _stale_words(request))
+    value = cookies.value_of(request) or cookies.new_value()
+    context = {"visit": None, "signed_in": True, "draft": draft, "signed_in_now": False}
+    response = pages.page(request, "draft.html", context, status=403, cookie=value)
+    if cookies.value_of(request) is None:
+        cookies.give(request, response, value, signed_in=False)
+    return response
+
+
+def _stale_words(request: Request) -> _Words:
+    text = _(
+        "The page was open for too long, or you signed in or out meanwhile. Nothing was done: open the page again."
+    )
+    address = drafts.page_for(request.url.path) if not request.url.path.startswith("/sign-") else "/sign-in"
+    return _("Please try again"), text, (_("Open the page again"), address)
+
+
 def http_error(request: Request, error: HTTPException) -> Response[Any]:
     """What the HTTP layer refuses."""
+    if error.detail == BROKEN_OFF:  # nobody is there to read it, and it is no fault of the service
+        return _page(request, 400, _words(400))
     if error.status_code >= 500:
         return crashed(request, error)
     return _page(request, error.status_code, _words(error.status_code))
@@ -57,14 +100,13 @@ def _page(request: Request, status: int, words: _Words) -> Response[Any]:
 def _words_of(error: Refusal) -> _Words:
     inbox = (_("To your messages"), "/messages")
     if isinstance(error, SignedOut):
-        text = _("Your session has ended, so nothing was done. Sign in again; your token still works.")
-        return _("You are signed out"), text, (_("Sign in"), "/sign-in")
+        return _("You are signed out"), _("Your session has ended. Sign in again."), (_("Sign in"), "/sign-in")
     if isinstance(error, NumberNotRented):
         text = _(
-            "You do not rent this number now. If you did: its rental was ended, or its money ran out. What it received"
-            " is still among your messages."
+            "You do not rent this number now. If you did, its rental has ended: your ended rentals have what it"
+            " received, until that is erased."
         )
-        return _("This number is not yours now"), text, inbox
+        return _("This number is not yours now"), text, (_("Ended rentals"), "/rentals")
     if isinstance(error, InsufficientFunds):
         return _("The balance does not cover this"), _sentence(error.detail), (_("Top up"), "/top-up")
     if isinstance(error, StorageUnavailable):

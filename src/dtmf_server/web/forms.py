@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from litestar.exceptions import ClientException
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.http import checks
+from dtmf_server.http.address import has_body
 from dtmf_server.web.request import Request
 
 FIELDS_MAX = 40
@@ -22,6 +24,10 @@ class Form:
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "")
+
+    def shown(self, name: str, stored: str) -> str:
+        """What a field shows: what was typed, and before anything was, what is stored."""
+        return self.values.get(name, stored)
 
     def line(self, name: str) -> str:
         """A field of one line, without blanks around it."""
@@ -71,7 +77,9 @@ def complaint_of(refusal: Refusal | None) -> Complaint:
 
 
 async def read(request: Request) -> Form:
-    """The form of a request. Raises ClientException for anything that no form of ours would send."""
+    """The form of a request. Raises ClientException for anything that no form here would send, UnsupportedEncoding for a
+    compressed one."""
+    checks.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise ClientException(status_code=415, detail="this is no form")
@@ -82,4 +90,6 @@ async def read(request: Request) -> Form:
         )
     except ValueError as error:
         raise ClientException(status_code=400, detail="the form could not be read") from error
-    return Form(dict(pairs))
+    form = Form(dict(pairs))
+    request.scope["dtmf.form"] = form  # type: ignore[typeddict-unknown-key]  # for the page that refuses it
+    return form

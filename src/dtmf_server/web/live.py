@@ -18,7 +18,7 @@ from dtmf_server.core.rental import DAY_US
 from dtmf_server.http import live
 from dtmf_server.operations import account
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import events, inbox
+from dtmf_server.storage import accounts, events, inbox
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import cookies, pages, visits
 from dtmf_server.web.paging import digits
@@ -59,8 +59,14 @@ async def get_live(request: Request) -> ASGIResponse:
 
 
 async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
-    """The session is looked up again each time: it may have ended."""
-    return await visits.glance_as(runtime, cookie, partial(_page, after=after, limit=limit))
+    """The next page. Each stream looks its session up again, which may have ended; all streams of one account at one
+    position share the read of the page."""
+    visit = await visits.glance_as(runtime, cookie, lambda _, visit: visit)
+
+    async def read() -> list[Sent]:
+        return await runtime.db.glance(partial(_page, visit=visit, after=after, limit=limit))
+
+    return await live.together((runtime.db, visit.account_id, after, limit), read)
 
 
 def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:
@@ -72,7 +78,7 @@ def _page(tx: Tx, visit: Visit, *, after: int, limit: int) -> list[Sent]:
     ids = [row["message_id"] for row in rows if row["kind"] == "message"]
     messages = inbox.of_ids(tx, visit.account_id, ids) if ids else {}
     balance = account.balance(tx, visit.account_id, now_us=visit.now_us) if messages else 0
-    frame = Frame(balance, after, visit.now_us)
+    frame = Frame(balance, accounts.debt(tx, visit.account_id), after, visit.now_us)
     return [_sent(row, messages.get(row["message_id"]), frame) for row in rows]
 
 

@@ -6,7 +6,7 @@ from litestar import Response, get
 
 from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.rental import DAY_US
-from dtmf_server.operations import account, rent
+from dtmf_server.operations import account, ended, rent
 from dtmf_server.storage import entries, inbox, numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits
@@ -18,6 +18,7 @@ from dtmf_server.web.visits import Visit
 CHARTED_DAYS = 14
 CHARTED_MAX = 2_000  # transfers
 WORDS_MAX = 100
+ENDED_SHOWN = 5  # rentals that are over; all of them have a page
 
 
 @get("/messages")
@@ -43,19 +44,31 @@ def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
     chart = balance_chart(
         rows, visit.account_id, balance=usage.balance, now_us=visit.now_us, span_us=CHARTED_DAYS * DAY_US
     )
-    return {"usage": usage, "chart": chart, "rentals": rentals(tx, visit)}
+    over = ended.newest(tx, visit.account_id, before=None, limit=ENDED_SHOWN + 1, now_us=visit.now_us)
+    return {
+        "usage": usage,
+        "chart": chart,
+        "rentals": rentals(tx, visit),
+        "over": over[:ENDED_SHOWN],
+        "more_over": len(over) > ENDED_SHOWN,
+        "is_new": not rows and not over,
+    }
 
 
 def rentals(tx: Tx, visit: Visit) -> list[dict[str, Any]]:
-    """The account's numbers, newest first, with what they are called and how long they have been rented."""
-    live = rent.live_rentals(tx, visit.account_id, now_us=visit.now_us)
+    """The account's newest numbers, newest first, with what they are called and how long they have been rented."""
+    live = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
     names = numbers.names(tx, [rental["group_id"] for rental in live])
-    return [dict(rental) | {"group": names[rental["group_id"]]} for rental in reversed(live)]
+    return [dict(rental) | {"group": names[rental["group_id"]]} for rental in live]
 
 
 def cost_so_far(tx: Tx, rental: Row, *, now_us: int) -> int:
-    """What a live rental has cost: set-up, started minutes, messages."""
-    minutes = minutes_started(rental["started_at_us"], max(now_us, rental["started_at_us"]))
+    """What a rental has cost by now, or by its end: set-up, started minutes, messages."""
+    minutes = (
+        rental["booked_minutes"]
+        if rental["ended_at_us"] is not None
+        else minutes_started(rental["started_at_us"], max(now_us, rental["started_at_us"]))
+    )
     return int(rental["setup_cost"] + minutes * rental["cost_per_minute"] + inbox.cost_of_rental(tx, rental["id"]))
 
 

@@ -8,15 +8,14 @@ from litestar.params import FromPath
 from dtmf.e164 import is_e164
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
 from dtmf_server.core.rental import Action
-from dtmf_server.core.sms import segments
 from dtmf_server.http import checks
-from dtmf_server.operations import rent, send
+from dtmf_server.operations import ended, rent, send
 from dtmf_server.storage import inbox, numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits
 from dtmf_server.web.forms import EMPTY, Form
 from dtmf_server.web.messages import cost_so_far
-from dtmf_server.web.paging import PAGE, page_of, position
+from dtmf_server.web.paging import PAGE, digits, page_of, position
 from dtmf_server.web.request import Request, runtime_of
 from dtmf_server.web.visits import Visit
 from dtmf_server.web.words import _
@@ -26,7 +25,7 @@ URL_MAX = 2048
 
 @get("/numbers/{e164:str}")
 async def get_number(request: Request, e164: FromPath[str]) -> Response[Any]:
-    """The number, newest message first."""
+    """The number, newest message first; of a rental that is over, what it received and why it ended."""
     return await _page(request, e164)
 
 
@@ -59,10 +58,11 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
     settings = runtime_of(request).settings
 
     def set_action(tx: Tx, visit: Visit, form: Form) -> str:
-        _live(tx, visit, e164)
-        action = _action_of(form, e164, sandbox=settings.sandbox)
+        rental = _live(tx, visit, e164)
+        chosen = _chosen(form, rental)
+        action = _action_of(form, chosen, e164, sandbox=settings.sandbox)
         rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us, rest_us=settings.rest_us)
-        return f"/numbers/{e164}?done=action"
+        return f"/numbers/{e164}?done={chosen}"
 
     return await visits.act(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
 
@@ -115,8 +115,39 @@ def _text_of(form: Form) -> str:
     return content
 
 
-def _action_of(form: Form, e164: str, *, sandbox: bool) -> Action | None:
-    chosen = form["action"]
+def _chosen(form: Form, rental: Row) -> str:
+    """What the form asks for: the choice that was made, else the one that goes with what was typed. Raises
+    InvalidRequest where the two disagree."""
+    stored = (rental["action"] or "store", rental["destination"] or "")
+    seen = Form({"action": form.shown("shown_action", stored[0]), "at": form.shown("shown_destination", stored[1])})
+    before = (seen["action"], seen.number("at") if seen["action"] == "forward" else seen.line("at"))
+    chosen = form["action"] or before[0]
+    typed = [
+        action
+        for action, value in (("forward", form.number("forward_to")), ("webhook", form.line("webhook_url")))
+        if value and (action, value) != before
+    ]
+    if len(typed) > 1:
+        text = _("A phone number and an address were entered: keep one of the two, and empty the other field.")
+        raise InvalidRequest("action", text)
+    if not typed or typed[0] == chosen:
+        return chosen
+    if chosen == before[0] and _is_untouched(form, chosen, before[1]):
+        return typed[0]
+    if typed[0] == "forward":
+        text = _("A phone number was entered, but something else is chosen. Choose forwarding, or empty its field.")
+    else:
+        text = _("An address was entered, but something else is chosen. Choose the webhook, or empty its field.")
+    raise InvalidRequest("action", text)
+
+
+def _is_untouched(form: Form, action: str, destination: str) -> bool:
+    """Whether the field of this action has what it had when it was shown, or nothing any more."""
+    values = {"store": "", "forward": form.number("forward_to"), "webhook": form.line("webhook_url")}
+    return values.get(action, "") in ("", destination)
+
+
+def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action | None:
     if chosen == "store":
         return None
     if chosen == "forward":
@@ -143,13 +174,34 @@ def _live(tx: Tx, visit: Visit, e164: str) -> Row:
     return rent.live_rental(tx, visit.account_id, e164, now_us=visit.now_us)
 
 
+def _shown(tx: Tx, visit: Visit, live: Row | None, over: list[dict[str, Any]], asked: int | None) -> Row:
+    """The rental that was asked for, else the one that runs now, else the last to end. Raises NumberNotRented."""
+    if asked is not None:
+        return ended.of_id(tx, visit.account_id, asked, now_us=visit.now_us)
+    return live or over[0]
+
+
+def _live_or_none(tx: Tx, visit: Visit, e164: str) -> Row | None:
+    try:
+        return _live(tx, visit, e164)
+    except NumberNotRented:
+        return None
+
+
 async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
-    before = position(request)
+    before, asked = position(request), digits(request.query_params.get("rental", ""))
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
-        rental = _live(tx, visit, e164)
+        over = ended.of_number(tx, visit.account_id, e164, now_us=visit.now_us) if is_e164(e164) else []
+        live = _live_or_none(tx, visit, e164)
+        rental = _shown(tx, visit, live, over, asked) if live or over else None
+        if rental is None or rental["e164"] != e164:
+            raise NumberNotRented
         return {
             "rental": rental,
+            "is_over": rental["ended_at_us"] is not None,
+            "live": live is not None,
+            "earlier": [other for other in over if other["id"] != rental["id"]],
             "group": numbers.names(tx, [rental["group_id"]])[rental["group_id"]],
             "messages": page_of(inbox.conversation(tx, rental["id"], before=before, limit=PAGE + 1)),
             "cost": cost_so_far(tx, rental, now_us=visit.now_us),
@@ -163,7 +215,7 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
         gather,
         status=visits.status_of(refusal),
         nav="messages",
-        typed_segments=segments(form.text("content")).count,
+        kept_us=runtime_of(request).settings.kept_us,
         **more,
     )
 

@@ -73,9 +73,20 @@ environment.globals |= {
     "form": EMPTY,
     "wrong": NONE,
     "nav": "",
+    "sandbox": False,
+    "ahead_us": 0,
+    "draft": None,
+    "ended": False,
     "said": "",
     "new_key": lambda: secrets.token_urlsafe(16),
 }
+
+
+def warm_up() -> None:
+    """Load what the first SMS on an open page needs, so that it is not shown later than the others."""
+    _code("")
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
 
 
 def fragment(template: str, **context: Any) -> str:

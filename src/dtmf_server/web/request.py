@@ -1,6 +1,6 @@
 """A request of the website, and the process's runtime behind it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import litestar
 from litestar.datastructures import State
@@ -9,6 +9,9 @@ from dtmf_server.http.address import address_of, header, scheme_of, subscriber
 from dtmf_server.http.limits import RateLimit
 from dtmf_server.runtime import Runtime
 
+if TYPE_CHECKING:
+    from dtmf_server.web.forms import Form
+
 Request = litestar.Request[Any, Any, State]
 
 
@@ -16,6 +19,12 @@ def runtime_of(request: Request) -> Runtime:
     """The process's runtime."""
     runtime: Runtime = request.scope["state"]["runtime"]
     return runtime
+
+
+def form_of(request: Request) -> "Form | None":
+    """The form that this request has sent, once it was read."""
+    form: Form | None = request.scope.get("dtmf.form")  # type: ignore[assignment]  # a scope holds anything
+    return form
 
 
 def sign_in_limit(request: Request) -> RateLimit:

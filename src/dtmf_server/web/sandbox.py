@@ -6,13 +6,12 @@ from litestar import Response, get, post
 
 from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
-from dtmf_server.core.chain import required
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
 from dtmf_server.http import checks
 from dtmf_server.http.catching_up import chain_followed, run_what_is_due
 from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.operations.rent import live_rental, live_rentals
+from dtmf_server.operations.rent import live_rental, newest_rentals
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import deposits, inbox
 from dtmf_server.storage.db import Row, Tx
@@ -74,9 +73,11 @@ async def post_faucet(request: Request) -> Response[Any]:
             if newest
             else deposit.new_address(tx, visit.account_id, derive=runtime.derive, now_us=visit.now_us)
         )
+        needed = sandbox.blocks_needed(tx, visit.account_id, amount, depths=runtime.settings.confirmations)
         sandbox.broadcast(tx, visit.account_id, address=address, amount=amount)
-        sandbox.mine(tx, 0 if form["pending"] else required(runtime.settings.confirmations, amount))
-        return "/top-up?done=paid" if form["back"] == "top-up" else "/sandbox?done=paid"
+        sandbox.mine(tx, 0 if form["pending"] else needed)
+        done = "pending" if form["pending"] else "paid"
+        return f"/top-up?done={done}" if form["back"] == "top-up" else f"/sandbox?done={done}"
 
     response = await visits.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
@@ -128,9 +129,8 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     _runtime(request)
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
-        live = live_rentals(tx, visit.account_id, now_us=visit.now_us)
         return {
-            "rentals": list(reversed(live)),
+            "rentals": newest_rentals(tx, visit.account_id, now_us=visit.now_us),
             "seen": _seen(tx, visit),
             "phone": PHONE,
             "advances": ADVANCES_S,

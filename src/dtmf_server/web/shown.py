@@ -78,7 +78,7 @@ def why(kind: str) -> str:
     words = {
         Kind.DEPOSIT: _("Deposit"),
         Kind.DEPOSIT_REVERSED: _("Deposit taken back by the chain"),
-        Kind.DEBT: _("Debt"),
+        Kind.DEBT: _("Debt, to be paid from what comes next"),
         Kind.DEBT_PAID: _("Debt paid"),
         Kind.RENTAL_SETUP: _("Set-up"),
         Kind.RENTAL_MINUTES: _("Minutes"),
@@ -86,5 +86,7 @@ def why(kind: str) -> str:
         Kind.MESSAGE_SENT: _("SMS sent"),
         Kind.MESSAGE_REFUNDED: _("SMS refunded"),
         Kind.GIVEN_UP: _("Given up"),
+        Kind.MOVED_OUT: _("Moved to another account"),
+        Kind.MOVED_IN: _("From an account that was deleted"),
     }
     return words[Kind(kind)] if kind in words else kind

@@ -1,6 +1,5 @@
 """The first page; signing up, in and out. A token is shown once; what the browser keeps is a cookie, never the token."""
 
-import re
 import secrets
 from typing import Any
 
@@ -11,13 +10,11 @@ from dtmf_server.core.errors import Refusal, SignupClosed
 from dtmf_server.operations import account, sessions
 from dtmf_server.operations.sessions import UnknownToken
 from dtmf_server.storage import numbers, web_sessions
-from dtmf_server.storage.db import Tx
-from dtmf_server.web import cookies, pages, visits
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web import cookies, drafts, pages, visits
 from dtmf_server.web.forms import Form
 from dtmf_server.web.request import Request, caller, runtime_of, sign_in_limit
 from dtmf_server.web.words import _
-
-_PATH = re.compile(r"/[A-Za-z0-9+_-][A-Za-z0-9/+?&=._%-]{0,300}")
 
 
 class TooManyAttempts(Refusal):
@@ -38,9 +35,22 @@ async def get_landing(request: Request) -> Response[Any]:
     return await visits.welcome(request, "landing.html", prices)
 
 
-def prices(tx: Tx, _now_us: int) -> dict[str, Any]:
-    """The catalog."""
-    return {"mobile": numbers.groups_of_type(tx, "mobile"), "local": numbers.groups_of_type(tx, "local")}
+def prices(tx: Tx, now_us: int) -> dict[str, Any]:
+    """The catalog, and the group that the example rents."""
+    mobile, local = numbers.groups_of_type(tx, "mobile"), numbers.groups_of_type(tx, "local")
+    free = numbers.free_by_group(tx, now_us=now_us, at_most=1)
+    return {"mobile": mobile, "local": local, "cheapest": cheapest([*mobile, *local], free)}
+
+
+def cheapest(groups: list[Row], free: dict[str, int]) -> str | None:
+    """The group to begin with: of those that receive SMS, with a free number if there is one, the cheapest to start."""
+    suitable = [group for group in groups if group["sms_support"]]
+
+    def order(group: Row) -> tuple[bool, int, int, str]:
+        minute = group["rental_cost_per_minute"]
+        return not free.get(group["id"]), group["setup_cost"] + minute, minute, group["id"]
+
+    return str(min(suitable, key=order)["id"]) if suitable else None
 
 
 @get("/sign-up")
@@ -52,7 +62,12 @@ async def get_sign_up(request: Request) -> Response[Any]:
 @post("/sign-up", status_code=200)
 async def post_sign_up(request: Request) -> Response[Any]:
     """Opens an account, signs in, and shows the token this once."""
-    await visits.submitted(request)
+    try:
+        await visits.submitted(request)
+    except cookies.ForeignForm:
+        if not cookies.is_same_origin(request) or not await visits.is_signed_in(request):
+            raise
+        return visits.already_shown(request, is_first=True)  # sent again, by loading the page of the token again
     runtime = runtime_of(request)
     if not runtime.settings.sandbox and runtime.settings.signup != "open":
         raise SignupClosed
@@ -93,7 +108,12 @@ async def post_sign_in(request: Request) -> Response[Any]:
     except UnknownToken as refusal:
         limit.retry_after_s(who)
         return await _again(request, form, UnknownToken(f"token: {refusal.detail}", field="token"))
-    response = pages.redirect(_next(form["next"]))
+    draft = drafts.decoded(form["draft"])
+    if draft is None:
+        response = pages.redirect(_next(form["next"]))
+    else:
+        context = {"visit": None, "signed_in": True, "draft": draft, "signed_in_now": True}
+        response = pages.page(request, "draft.html", context, cookie=cookie)
     cookies.give(request, response, cookie, signed_in=True)
     return response
 
@@ -101,20 +121,32 @@ async def post_sign_in(request: Request) -> Response[Any]:
 @get("/sign-in/link")
 async def get_sign_in_link(request: Request) -> Response[Any]:
     """One button: what looks at links without being asked, like a chat's preview, uses none up."""
-    return await visits.welcome(request, "sign_in_link.html", link=request.query_params.get("key", ""))
+    key, wall_us = request.query_params.get("key", ""), runtime_of(request).clock.wall_us()
+    link = cookies.sha256(key)
+    if key and not await runtime_of(request).db.read(lambda tx: sessions.link_works(tx, link, wall_us=wall_us)):
+        return await _link_used(request)
+    return await visits.welcome(request, "sign_in_link.html", link=key)
 
 
 @post("/sign-in/link")
 async def post_sign_in_link(request: Request) -> Response[Any]:
     """Uses a one-time link up."""
-    form, _cookie = await visits.submitted(request)
+    try:
+        form, _cookie = await visits.submitted(request)
+    except cookies.ForeignForm:
+        if not cookies.is_same_origin(request) or not await visits.is_signed_in(request):
+            raise
+        return await _link_used(request, status=cookies.ForeignForm.status)  # its button was pressed twice
     _refuse_in_clear(request)
     runtime, cookie = runtime_of(request), cookies.new_value()
     link, session = cookies.sha256(form["link"]), cookies.sha256(cookie)
     wall_us = runtime.clock.wall_us()
-    await runtime.db.write(
-        lambda tx: sessions.sign_in_by_link(tx, link_sha256=link, session_sha256=session, wall_us=wall_us)
-    )
+    try:
+        await runtime.db.write(
+            lambda tx: sessions.sign_in_by_link(tx, link_sha256=link, session_sha256=session, wall_us=wall_us)
+        )
+    except sessions.LinkUsed:
+        return await _link_used(request)
     response = pages.redirect("/messages")
     cookies.give(request, response, cookie, signed_in=True)
     return response
@@ -130,6 +162,11 @@ async def post_sign_out(request: Request) -> Response[Any]:
     return response
 
 
+async def _link_used(request: Request, *, status: int = sessions.LinkUsed.status) -> Response[Any]:
+    """What to do with a link that signs nobody in any more."""
+    return await visits.welcome(request, "link_used.html", status=status)
+
+
 def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
     wall_us = runtime_of(request).clock.wall_us()
     sessions.sign_in(tx, token_sha256=token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
@@ -137,12 +174,13 @@ def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
 
 async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:
     """The form again; what was typed is not sent back, since it may be a token after all."""
-    kept = Form({"next": form["next"]})
+    kept = Form({"next": form["next"], "draft": form["draft"]})
     response = await visits.welcome(
         request,
         "sign_in.html",
         status=refusal.status,
         next=_next(form["next"]),
+        draft=drafts.decoded(form["draft"]),
         **visits.refused(kept, refusal),
     )
     if "retry_after" in refusal.members:
@@ -165,7 +203,7 @@ def _refuse_in_clear(request: Request) -> None:
 
 def _next(address: str) -> str:
     """Where to go after signing in: a path of ours, never another site."""
-    return address if _PATH.fullmatch(address) and not address.startswith("/sign-") else "/messages"
+    return address if drafts.safe(address) else "/messages"
 
 
 ROUTES = [

@@ -7,9 +7,10 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf_server.core import token
-from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.core.errors import AlreadyIssued, InvalidRequest, Refusal
 from dtmf_server.http import checks
 from dtmf_server.operations import tokens
+from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import pages, visits
 from dtmf_server.web.forms import EMPTY, Form
@@ -26,18 +27,24 @@ async def get_tokens(request: Request) -> Response[Any]:
 
 @post("/tokens", status_code=200)
 async def post_tokens(request: Request) -> Response[Any]:
-    """Makes a token and shows it this once."""
+    """Makes a token and shows it this once; a form sent again makes none."""
     form, cookie = await visits.submitted(request)
     new_token = token.mint(secrets.token_bytes(32))
 
-    def add(tx: Tx, visit: Visit) -> None:
+    def carry_out(tx: Tx, visit: Visit) -> Answer:
         tokens.add(tx, visit.account_id, token_sha256=token.sha256(new_token), label=label, now_us=visit.now_us)
+        return Answer(200, secret=True)
+
+    def add(tx: Tx, visit: Visit) -> Answer:
+        return visits.once_for(tx, visit, request, form, lambda tx: carry_out(tx, visit))
 
     try:
         label = _label(form)
         await visits.write(request, cookie, add)
     except InvalidRequest as refusal:
         return await _page(request, form, refusal)
+    except AlreadyIssued:
+        return visits.already_shown(request, is_first=False)
     context = {"visit": None, "signed_in": True, "token": new_token, "is_first": False}
     return pages.page(request, "new_token.html", context, cookie=cookie)
 

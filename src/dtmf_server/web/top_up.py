@@ -1,12 +1,11 @@
 """`/top-up`: an address to send coins to, as text and as a QR code, and what has arrived."""
 
-from functools import partial
 from typing import Any
 
 from litestar import Response, get, post
 
-from dtmf_server.core.chain import required
 from dtmf_server.core.errors import DepositsUnavailable, Refusal
+from dtmf_server.http.address import network_of
 from dtmf_server.operations import account, deposit
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
@@ -27,12 +26,14 @@ async def get_top_up(request: Request) -> Response[Any]:
 @post("/top-up")
 async def post_top_up(request: Request) -> Response[Any]:
     """An address never given to anyone before."""
-    derive = runtime_of(request).derive
+    runtime = runtime_of(request)
+    derive = runtime.derive
+    network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)
 
     def give(tx: Tx, visit: Visit, _form: Form) -> str:
         if derive is None:
             raise DepositsUnavailable
-        deposit.new_address(tx, visit.account_id, derive=derive, now_us=visit.now_us)
+        deposit.new_address(tx, visit.account_id, derive=derive, now_us=visit.now_us, network=network)
         return "/top-up"
 
     return await visits.act(request, give, again=lambda form, refusal: _page(request, form, refusal))
@@ -40,11 +41,12 @@ async def post_top_up(request: Request) -> Response[Any]:
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     runtime = runtime_of(request)
+    depths = runtime.settings.confirmations
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
         return {
             "address": deposits.newest_address(tx, visit.account_id),
-            "deposits": deposit.newest_of(tx, visit.account_id, limit=SHOWN),
+            "deposits": deposit.newest_of(tx, visit.account_id, depths=depths, limit=SHOWN),
             "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
         }
 
@@ -54,8 +56,7 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
         gather,
         status=visits.status_of(refusal),
         nav="top-up",
-        confirmations=required(runtime.settings.confirmations, 0),
-        needs=partial(required, runtime.settings.confirmations),
+        confirmations=depths[0][1],
         takes_coins=runtime.derive is not None,
         **visits.refused(form, refusal),
     )

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from litestar import Response
 
 from dtmf_server.core.destination import is_loopback
-from dtmf_server.core.errors import InsufficientFunds, Refusal
-from dtmf_server.operations import account, sessions
+from dtmf_server.core.errors import AlreadyIssued, InsufficientFunds, Refusal
+from dtmf_server.core.low_balance import THRESHOLDS_US
+from dtmf_server.operations import account, ended, sessions
+from dtmf_server.operations.ended import Money
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.operations.sessions import Session, SignedOut
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import events, web_sessions
+from dtmf_server.storage import accounts, events, service, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, forms, pages
 from dtmf_server.web.forms import Form, complaint_of
@@ -41,8 +43,11 @@ class Frame:
     """What the head of every page shows of the account, and where in its events the page stands."""
 
     balance: int
+    debt: int
     after: int
     now_us: int
+    money: Money | None = None
+    ahead_us: int = 0  # of the wall's clock, in a sandbox
 
 
 def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Visit, Session]:
@@ -86,10 +91,18 @@ async def show(
     def gather(tx: Tx, visit: Visit) -> tuple[Frame, dict[str, Any]]:
         after = events.last_id(tx, visit.account_id)
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
-        return Frame(balance, after, visit.now_us), fn(tx, visit)
+        debt = accounts.debt(tx, visit.account_id)
+        money = ended.money(tx, visit.account_id, now_us=visit.now_us, warn_us=THRESHOLDS_US[0])
+        return Frame(balance, debt, after, visit.now_us, money, visit.now_us - visit.wall_us), fn(tx, visit)
 
     frame, found = await read(request, gather)
-    context = {"visit": frame, "said": request.query_params.get("done", ""), **found, **more}
+    context = {
+        "visit": frame,
+        "ahead_us": frame.ahead_us,
+        "said": request.query_params.get("done", ""),
+        **found,
+        **more,
+    }
     return pages.page(request, template, context, status=status, cookie=cookies.value_of(request))
 
 
@@ -103,14 +116,7 @@ async def act(
     form, cookie = await submitted(request)
 
     def run(tx: Tx, visit: Visit) -> str:
-        answer = once(
-            tx,
-            account_id=visit.account_id,
-            key=f"web {form['key'][:KEY_MAX] or cookies.new_value()}",
-            fingerprint=_fingerprint(request, form),
-            wall_us=visit.wall_us,
-            carry_out=lambda tx: Answer(303, do(tx, visit, form).encode()),
-        )
+        answer = once_for(tx, visit, request, form, lambda tx: Answer(303, do(tx, visit, form).encode()))
         return (answer.body or b"/").decode()
 
     try:
@@ -144,20 +150,50 @@ async def welcome(
     """A page for everybody; who is not signed in gets a visitor's cookie, so that its forms work."""
     runtime, cookie = runtime_of(request), cookies.value_of(request)
 
-    def gather(tx: Tx) -> tuple[bool, dict[str, Any]]:
+    def gather(tx: Tx) -> tuple[bool, int, dict[str, Any]]:
         try:
             signed_in = bool(_visit(tx, runtime, cookie))
         except SignedOut:
             signed_in = False
-        return signed_in, fn(tx, runtime.clock.now_us(tx))
+        ahead_us = service.clock_offset_us(tx) if runtime.settings.sandbox else 0
+        return signed_in, ahead_us, fn(tx, runtime.clock.now_us(tx))
 
-    signed_in, found = await runtime.db.read(gather)
+    signed_in, ahead_us, found = await runtime.db.read(gather)
     value = cookie or cookies.new_value()
-    context = {"visit": None, "signed_in": signed_in, **found, **more}
+    context = {"visit": None, "signed_in": signed_in, "ahead_us": ahead_us, **found, **more}
     response = pages.page(request, template, context, status=status, cookie=value)
     if cookie is None:
         cookies.give(request, response, value, signed_in=False)
     return response
+
+
+async def is_signed_in(request: Request) -> bool:
+    """Whether there is a session."""
+    try:
+        await glance(request, lambda _tx, _visit: None)
+    except SignedOut:
+        return False
+    return True
+
+
+def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
+    """The page in place of a token that was shown before, and is not shown again."""
+    context = {"visit": None, "signed_in": True, "is_first": is_first}
+    status = cookies.ForeignForm.status if is_first else AlreadyIssued.status
+    return pages.page(request, "token_shown.html", context, status=status, cookie=cookies.value_of(request))
+
+
+def once_for(tx: Tx, visit: Visit, request: Request, form: Form, carry_out: Callable[[Tx], Answer]) -> Answer:
+    """The answer to this form, carried out at most once; with other content it is another form. Raises AlreadyIssued."""
+    fingerprint = _fingerprint(request, form)
+    return once(
+        tx,
+        account_id=visit.account_id,
+        key=f"web {form['key'][:KEY_MAX] or cookies.new_value()} {fingerprint.hex()[:16]}",
+        fingerprint=fingerprint,
+        wall_us=visit.wall_us,
+        carry_out=carry_out,
+    )
 
 
 def refused(form: Form, refusal: Refusal | None) -> dict[str, Any]:

@@ -6,16 +6,20 @@ come over any link of a carrier, and an SMS leaves by the first carrier that is 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from dtmf_server.carriers.base import Carrier, Intake, NotStored
 from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.operations import arrive, receipts
+from dtmf_server.core.repeats import Repeats
+from dtmf_server.core.submission import LateAnswer
+from dtmf_server.operations import arrive, doubt, receipts, strays
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.routes import Routes
 from dtmf_server.workers.supervise import supervise
@@ -28,21 +32,32 @@ Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
 ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
 LOOK_S = 1.0
 NOTE_LINKS_S = 5.0
+_away = Repeats()  # the database, for all carriers of this process
 FORGET_S = 60.0
+REPORT_STRAYS_S = 3600.0
 
 
 async def run_carriers(runtime: Runtime, routes: Routes) -> None:
     """Runs every carrier's links until cancelled."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
+    await _abandon_submits(runtime)
     routes.here = True
     runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
+    workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
     try:
-        if not routes.carriers:
-            await asyncio.Event().wait()
-        await supervise({f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers})
+        await supervise({**workers, "strays": partial(report_strays, runtime)})
     finally:
         routes.here = False
+
+
+async def _abandon_submits(runtime: Runtime) -> None:
+    """Puts in doubt what the process before this one had submitted when it lost the carriers' links."""
+    clock, rest_us = runtime.clock, runtime.settings.rest_us
+    while await runtime.db.write(
+        lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us(), rest_us=rest_us, everything=True)
+    ):
+        pass
 
 
 async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
@@ -50,7 +65,7 @@ async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
     desk = _Desk(runtime, carrier.name)
     chores = [asyncio.ensure_future(work) for work in (desk.note_answers(), desk.keep_parts(), _note(runtime, carrier))]
-    links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered)))
+    links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered, desk.late)))
     try:
         await asyncio.wait([links, *chores], return_when=asyncio.FIRST_COMPLETED)
         for task in (links, *chores):
@@ -64,12 +79,26 @@ async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def report_strays(runtime: Runtime) -> None:
+    """Logs SMS for numbers that nobody rents, at most once in REPORT_STRAYS_S."""
+    db = runtime.db
+    reported = await db.read(storage_strays.total)
+    while True:
+        await asyncio.sleep(NOTE_LINKS_S)
+        total, line = await db.read(lambda tx, reported=reported: strays.summary(tx, since_total=reported))  # type: ignore[misc]  # a lambda's default has no type
+        if line:
+            log.warning("%s: see dtmf-server doctor", line)
+            reported = total
+            await asyncio.sleep(REPORT_STRAYS_S)
+
+
 class _Desk:
     """Where one carrier's links put what they bring."""
 
     def __init__(self, runtime: Runtime, carrier: str) -> None:
         self._runtime, self._carrier = runtime, carrier
         self._answered: list[int] = []
+        self._faults = Repeats()
         self._some_answered = asyncio.Event()
 
     async def receive(self, batch: Sequence[Item], live: Collection[int]) -> Sequence[int]:
@@ -83,13 +112,22 @@ class _Desk:
                 self._answered = notes + self._answered
                 raise
 
-        return await store_batch(batch, store)
+        return await store_batch(batch, store, self._faults)
 
     def answered(self, notes: Sequence[int]) -> None:
         """These answers have left; the next transaction writes it down."""
         self._answered += [note for note in notes if note]
         if self._answered:
             self._some_answered.set()
+
+    async def late(self, answers: Sequence[LateAnswer]) -> Sequence[LateAnswer]:
+        """Stores answers to submits that were in doubt; see `Intake`."""
+        clock, rest_us = self._runtime.clock, self._runtime.settings.rest_us
+        return await self._runtime.db.write(
+            lambda tx: doubt.answered(
+                tx, self._carrier, answers, now_us=clock.now_us(tx), wall_us=clock.wall_us(), rest_us=rest_us
+            )
+        )
 
     async def note_answers(self) -> None:
         """Writes down which answers left when no batch does so."""
@@ -135,9 +173,12 @@ class _Desk:
         )
 
     async def _forget(self) -> None:
-        wall_us = self._runtime.clock.wall_us()
+        clock = self._runtime.clock
+        wall_us = clock.wall_us()
         # What a power cut brings back is forgotten again.
-        while await self._runtime.db.write(lambda tx: _forget(tx, wall_us=wall_us), durable=False):
+        while await self._runtime.db.write(
+            lambda tx: _forget(tx, wall_us=wall_us, now_us=clock.now_us(tx)), durable=False
+        ):
             pass
 
     async def _write_answers(self) -> None:
@@ -168,30 +209,34 @@ class _Desk:
             log.warning("%d long SMS of carrier %s came only in part", given_up, self._carrier)
 
 
-async def store_batch(batch: Sequence[Item], store: Store) -> Sequence[int]:
+async def store_batch(batch: Sequence[Item], store: Store, faults: Repeats | None = None) -> Sequence[int]:
     """Stores a batch in one transaction, or each of it in its own if one of them breaks it; the notes of all.
 
     Raises NotStored with those that can't be stored, StorageUnavailable when nothing can be stored now.
     """
+    faults = faults or Repeats()
     try:
         return await store(batch)
     except StorageUnavailable:
         raise
     except Exception as error:
-        log.error("a batch of %d broke (%s): each is stored on its own", len(batch), type(error).__name__)
-    notes = [await _note_of(item, store) for item in batch]
+        if line := faults.failed(f"a batch broke ({type(error).__name__})", now_s=time.monotonic()):
+            log.error("%s: each of it is stored on its own", line)
+    notes = [await _note_of(item, store, faults) for item in batch]
     if refused := [place for place, note in enumerate(notes) if note is None]:
         raise NotStored(refused, [note for note in notes if note])
     return [note or 0 for note in notes]
 
 
-async def _note_of(item: Item, store: Store) -> int | None:
+async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
     """The note of what could be stored alone, None for what could not."""
     try:
         (note,) = await store([item])
     except Exception as error:
         # The error's own words are kept out of the log: a database may quote the text in them.
-        log.error("what a carrier brought can't be stored and is not acknowledged (%s)", type(error).__name__)
+        refused = f"what a carrier brought can't be stored and is not acknowledged ({type(error).__name__})"
+        if line := faults.failed(refused, now_s=time.monotonic()):
+            log.error("%s", line)
         return None
     return note
 
@@ -219,8 +264,13 @@ async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
     try:
         await work()
     except StorageUnavailable as error:
-        log.warning("left for later: %s", error)
+        if line := _away.failed(str(error), now_s=time.monotonic()):
+            log.warning("left for later: %s", line)
+    else:
+        if lasted := _away.worked(now_s=time.monotonic()):
+            log.warning("what was left for later is done, after %s", lasted)
 
 
-def _forget(tx: Tx, *, wall_us: int) -> int:
-    return arrive.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)
+def _forget(tx: Tx, *, wall_us: int, now_us: int) -> int:
+    forgotten = storage_strays.forget(tx, now_us=now_us)
+    return forgotten + arrive.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)

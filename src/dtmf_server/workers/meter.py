@@ -4,9 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from dtmf_server.core.billing import LOOK_EVERY_US
-from dtmf_server.operations import meter, sessions
+from dtmf_server.core.repeats import Repeats
+from dtmf_server.operations import closing, meter, sessions
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervise import wait_for
@@ -15,6 +17,7 @@ log = logging.getLogger("dtmf.meter")
 
 LOOK_AGAIN_S = LOOK_EVERY_US / 2 / 1_000_000
 CHORES_EVERY_S = 600.0
+SCRUB_AGAIN_S = 30.0  # while something reads an older state of the database
 CLOCKS_APART_US = 3_600_000_000
 
 
@@ -41,7 +44,7 @@ class ClockGuard:
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     """Settles accounts when they are due; sleeps until the next one is. Pauses while the clock can't be trusted."""
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
-    woken = db.wakeups.listen("meter")
+    woken, jumps = db.wakeups.listen("meter"), Repeats()
 
     def sweep(tx: Tx) -> int | None:
         """How many accounts were settled; None if the clock can't be trusted. Asked after the clock was read: a jump
@@ -55,9 +58,14 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
             due_us, now_us = await db.glance(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
             if swept is None or guard.has_jumped():
-                log.error("the clock has jumped by more than an hour: the meter pauses until it is right again")
+                reason = "the clock has jumped by more than an hour: the meter pauses until it is right again"
+                if line := jumps.failed(reason, now_s=time.monotonic()):
+                    log.error("%s", line)
                 await asyncio.sleep(LOOK_AGAIN_S)
-            elif not swept:
+                continue
+            if lasted := jumps.worked(now_s=time.monotonic()):
+                log.warning("the clock is right again and the meter goes on, after %s", lasted)
+            if not swept:
                 until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
                 await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
     finally:
@@ -65,11 +73,31 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erases texts that were kept long enough and forgets old idempotency keys and sessions that are over."""
+    """Erase texts that were kept long enough, from the database's files too; book what each rental took; continue deleting
+    accounts where a process that ended left it; purge old idempotency keys and sessions that are over. Look at once when
+    something was erased elsewhere."""
+    db = runtime.db
+    woken = db.wakeups.listen("erased")
+    try:
+        await _chores(runtime, woken)
+    finally:
+        db.wakeups.unlisten(woken)
+
+
+async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    to_scrub = True  # a process that was killed may have left it to this one
     while True:
+        to_scrub |= woken.is_set()
+        woken.clear()
         while await db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+            to_scrub = True
+        while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
             pass
-        await db.write(lambda tx: meter.forget_idempotency_keys(tx, wall_us=clock.wall_us()))
+        while await db.write(lambda tx: closing.go_on(tx, rest_us=settings.rest_us)):
+            to_scrub = True
+        to_scrub |= bool(await db.write(partial(meter.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us)))
+        to_scrub |= bool(await db.write(partial(meter.forget_idempotency_keys, wall_us=clock.wall_us())))
         await db.write(lambda tx: sessions.forget(tx, wall_us=clock.wall_us()))
-        await asyncio.sleep(CHORES_EVERY_S)
+        to_scrub = to_scrub and not await db.scrub()
+        await wait_for(woken, timeout_s=SCRUB_AGAIN_S if to_scrub else CHORES_EVERY_S)

@@ -12,17 +12,20 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.repeats import Repeats
 from dtmf_server.deliveries.elsewhere import Elsewhere, NotThere
 from dtmf_server.deliveries.post import Outcome
 from dtmf_server.deliveries.webhook import Here
-from dtmf_server.operations import deliver, forward
+from dtmf_server.operations import deliver, doubt, forward
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
-from dtmf_server.storage import outbox, service
+from dtmf_server.storage import in_flight, outbox, service
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.lines import Lease
 from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
@@ -41,6 +44,7 @@ LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 LOOK_AGAIN_S = float(backoff.LOOK_EVERY_S)
 BLOCKED_AGAIN_S = 0.5  # how soon to look again when all that is due waits for a destination or for who is before it
+SUBMITS_END_S = 5.0  # at the end, how long submits may take: their links are being closed, which decides each
 DEFER_US = 1_000_000
 SLOW_US = 1_000_000  # an attempt that took this long and had no answer was waited for in vain
 
@@ -53,6 +57,7 @@ class Outbox:
         self._pace: Pace[Work] = Pace()
         self._leased: deque[Work] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._submits: set[asyncio.Task[None]] = set()  # those of them that a carrier may have
         self._storing: set[asyncio.Task[Any]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
         self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
@@ -64,20 +69,25 @@ class Outbox:
         self._is_blocked = True  # what is due may have to wait until something under way is over
 
     async def run(self) -> None:
-        """Delivers until cancelled; what is under way then keeps its lease, which ends by itself."""
+        """Delivers until cancelled; what is under way then keeps its lease, which ends by itself. Submits end first: what
+        the carrier answered is written down."""
         db = self._runtime.db
         self._key = await db.read(service.webhook_key)
         self._woken = db.wakeups.listen("deliveries", "clock")
         self._is_stopping = False
+        away = Repeats()
         try:
             while True:
                 self._woken.clear()
                 try:
                     timeout_s = await self._take_what_is_due()
                 except StorageUnavailable as error:  # what is under way goes on, and is written down later
-                    log.error("nothing can be claimed now: %s", error)
+                    if line := away.failed(str(error), now_s=asyncio.get_running_loop().time()):
+                        log.error("nothing can be claimed now: %s", line)
                     await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
                     continue
+                if lasted := away.worked(now_s=asyncio.get_running_loop().time()):
+                    log.warning("deliveries are claimed again, after %s", lasted)
                 if timeout_s > 0:
                     await wait_for(self._woken, timeout_s=timeout_s)
         finally:
@@ -85,6 +95,10 @@ class Outbox:
             self._is_open, self._is_stopping = False, True
             held = [*self._leased, *self._pace.release()]
             self._leased.clear()
+            for task in self._in_flight - self._submits:
+                task.cancel()
+            if self._submits:
+                await asyncio.wait(self._submits, timeout=SUBMITS_END_S)
             for task in self._in_flight:
                 task.cancel()
             await asyncio.gather(*self._in_flight, *self._storing, return_exceptions=True)
@@ -134,6 +148,7 @@ class Outbox:
     async def _take_what_is_due(self) -> float:
         """Claims and starts what is due. For how long there is nothing more to do, in seconds."""
         self._is_blocked = True
+        await self._settle_doubts()
         room = self._room()
         if room <= 0:
             self._is_open = False
@@ -148,6 +163,17 @@ class Outbox:
             wait_s = await self._until_due_s()
         self._is_open, self._is_blocked = True, wait_s <= 0
         return BLOCKED_AGAIN_S if self._is_blocked else wait_s
+
+    async def _settle_doubts(self) -> None:
+        """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
+        db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
+        wall_us = clock.wall_us()
+        if not await db.glance(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
+            return
+        while await db.write(lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=wall_us, rest_us=rest_us)):
+            pass
+        while await db.write(lambda tx: doubt.give_up(tx, now_us=clock.now_us(tx), rest_us=rest_us)):
+            pass
 
     async def _claim(self, room: int) -> tuple[list[Work], bool]:
         """Those that can be delivered, and whether there may be more."""
@@ -182,7 +208,7 @@ class Outbox:
         later = []
         for work in [self._leased.popleft() for _ in range(min(BEGUN_AT_ONCE, len(self._leased)))]:
             if work.kind not in ("webhook", "test", "event"):
-                self._run(self._submit(work))
+                self._submits.add(self._run(self._submit(work)))
                 continue
             turn = self._pace.begin(work.account_id, work.destination, work)
             if turn is Turn.NOW:
@@ -202,13 +228,15 @@ class Outbox:
         if later:
             self._run(self._give_back(later, after_us=DEFER_US))
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
+        self._submits.discard(task)
         if self._is_blocked:
             self._woken.set()
         self._runtime.db.wakeups.notify({"attempted"})
@@ -274,21 +302,33 @@ class Outbox:
     async def _submit(self, work: Work) -> None:
         """One SMS to the carrier, and what it means."""
         clock, settings = self._runtime.clock, self._runtime.settings
+        wall_us = clock.wall_us()
         outgoing = await self._runtime.db.write(
             lambda tx: forward.outgoing(
-                tx, work, now_us=clock.now_us(tx), rest_us=settings.rest_us, daily_limit=settings.daily_limit
+                tx,
+                work,
+                now_us=clock.now_us(tx),
+                rest_us=settings.rest_us,
+                daily_limit=settings.daily_limit,
+                wall_us=wall_us,
             )
         )
         if outgoing is None:
             return
+        work = structs.replace(work, leased_until_us=wall_us + forward.SUBMIT_LEASE_US)
         started_ns = time.perf_counter_ns()
-        message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text)
+        message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text, outgoing.taken)
         outcome: Taken | CarrierRefused
         try:
             outcome = await self._routes.submit(outgoing.message_id, message, order=outgoing.carriers)
         except CarrierRefused as error:
             outcome = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
-        result = "delivered" if isinstance(outcome, Taken) else "parked" if outcome.permanent else "retry"
+        result = "delivered" if isinstance(outcome, Taken) else _result(outcome)
         metrics.attempts(work.kind, result).inc()
         await self._outcomes.submitted(work, outgoing.message_id, outcome, duration_us=duration_us)
+
+
+def _result(refused: CarrierRefused) -> str:
+    """How the metrics name a submit that was not taken."""
+    return "parked" if refused.permanent else "in_doubt" if refused.in_doubt else "retry"

@@ -15,7 +15,7 @@ from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries.post import Outcome
-from dtmf_server.operations import deliver, forward
+from dtmf_server.operations import deliver, doubt, forward
 from dtmf_server.operations.deliver import Failed, Work
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
@@ -69,19 +69,29 @@ class Outcomes:
         self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
     ) -> None:
         """Of an SMS that a carrier was given."""
-        settings = self._runtime.settings
+        rest_us = self._runtime.settings.rest_us
 
         def write(tx: Tx) -> None:
-            now_us = self._runtime.clock.now_us(tx)
+            now_us, wall_us = self._runtime.clock.now_us(tx), self._runtime.clock.wall_us()
             reason = "the carrier took it" if isinstance(outcome, Taken) else outcome.reason
             attempt = Attempt(now_us, duration_us, None, reason, None)
             if isinstance(outcome, Taken):
                 self._handed_over(tx, work, message_id, outcome, attempt)
             elif outcome.permanent:
-                forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=settings.rest_us)
+                forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
                 failed = _failed(work, Verdict.RETRY, attempt, None, False)
-                deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=settings.rest_us)
+                end = doubt.begin if outcome.in_doubt else forward.not_taken
+                end(
+                    tx,
+                    failed,
+                    message_id,
+                    carrier=outcome.carrier,
+                    segments=outcome.segments,
+                    now_us=now_us,
+                    wall_us=wall_us,
+                    rest_us=rest_us,
+                )
 
         await self._write(work, write)
 

@@ -22,21 +22,22 @@ class Routes:
 
     async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> Taken:
         """Hands an SMS to the first carrier of `order` that is up (none named: of all); to the next if that one
-        answered that it can't take it now. Raises CarrierRefused."""
+        surely did not take it. Raises CarrierRefused."""
         if not self.carriers:
             raise CarrierRefused("no carrier is configured", permanent=False)
         named = {carrier.name: carrier for carrier in self.carriers}
         allowed = [named[name] for name in order if name in named] if order else [*self.carriers]
         if not allowed:
             raise CarrierRefused("no carrier of this number's group is configured", permanent=False)
-        refused = CarrierRefused("the carrier's link is down", permanent=False)
+        refused = CarrierRefused("the carrier's link is down", permanent=False, may_be_taken=bool(message.taken))
+        refused.carrier = allowed[0].name
         for carrier in allowed:
             if not carrier.can_submit():
                 continue
             try:
                 return Taken(carrier.name, tuple(await carrier.submit(message_id, message)))
             except CarrierRefused as error:
-                refused = error
+                refused, refused.carrier = error, carrier.name
                 if error.permanent or error.may_be_taken:
                     break
         raise refused

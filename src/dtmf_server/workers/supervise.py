@@ -1,5 +1,6 @@
 """Keeps workers running: one that fails is logged and started again, later each time, and the others go on.
-One that only lacks the database asks for it every second: it may be back any moment.
+One that only lacks the database asks for it every second: it may be back any moment. The first failure is logged with
+its reason, however soon it came; the same reason again at most once a minute; and that the worker runs again.
 """
 
 import asyncio
@@ -7,22 +8,24 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.repeats import Repeats
 from dtmf_server.storage.db import Database
 
 log = logging.getLogger("dtmf.workers")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 WITHOUT_DATABASE_PAUSE_S = 1.0
+RUNS_S = 2.0  # a worker that failed and has run this long runs again
 STEADY_S = 60.0  # a worker that ran this long starts over with the first pause
 
 Worker = Callable[[], Awaitable[None]]
 
 
-async def supervise(workers: Mapping[str, Worker]) -> None:
-    """Runs every worker until cancelled."""
+async def supervise(workers: Mapping[str, Worker], troubles: dict[str, str] | None = None) -> None:
+    """Runs every worker until cancelled. `troubles` has the reason of each that fails, while it does."""
     async with asyncio.TaskGroup() as group:
         for name, worker in workers.items():
-            group.create_task(_keep_running(name, worker), name=name)
+            group.create_task(_keep_running(name, worker, {} if troubles is None else troubles), name=name)
 
 
 def alone(db: Database, name: str, worker: Worker) -> Worker:
@@ -49,25 +52,54 @@ class LostHold(Exception):
     """The hold on a worker's name was lost; it is asked for again."""
 
 
-async def _keep_running(name: str, worker: Worker) -> None:
+async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> None:
     loop = asyncio.get_running_loop()
-    pause_s = FIRST_PAUSE_S
+    pause_s, faults = FIRST_PAUSE_S, Repeats()
+
+    def runs() -> None:
+        troubles.pop(name, None)
+        if lasted := faults.worked(now_s=loop.time()):
+            log.warning("worker %s runs again, after %s", name, lasted)
+
     while True:
         started_s = loop.time()
+        running = loop.call_later(RUNS_S, runs) if faults.reason is not None else None
+        error: BaseException | None = None
         try:
             await worker()
-            log.error("worker %s returned", name)
-        except Exception as error:
+        except Exception as failure:
             if (task := asyncio.current_task()) and task.cancelling():  # it failed as it was told to stop
-                raise asyncio.CancelledError from error
-            if _lacks_the_database(error):
-                if loop.time() - started_s > WITHOUT_DATABASE_PAUSE_S:  # it has run, or waited, since this was said
-                    log.error("worker %s lacks the database, and asks for it every second", name)
-                await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
-                continue
-            log.exception("worker %s failed", name)
+                raise asyncio.CancelledError from failure
+            error = failure
+        finally:
+            if running is not None:
+                running.cancel()
+        lacks_database = error is not None and _lacks_the_database(error)
+        troubles[name] = _reason(error)
+        if line := faults.failed(troubles[name], now_s=loop.time()):
+            # Where our own code is at fault its traceback is worth its lines, once.
+            trace = error if error is not None and not lacks_database and line == troubles[name] else None
+            log.error("worker %s %s", name, f"failed: {line}" if error else line, exc_info=trace)
+        if lacks_database:
+            await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
+            continue
         pause_s = FIRST_PAUSE_S if loop.time() - started_s > STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
         await asyncio.sleep(pause_s)
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why a worker ended, on one line, each cause once."""
+    if error is None:
+        return "returned, which no worker should"
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(map(_reason, error.exceptions)))
+    said = " ".join(str(error).split())
+    if isinstance(error, LostHold):
+        return f"the hold on {said} was lost"
+    if isinstance(error, StorageUnavailable):
+        cause = " ".join(str(error.__cause__ or "").split())
+        return f"the database is not available: {said}" + (f" ({cause})" if cause and cause not in said else "")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _lacks_the_database(error: BaseException) -> bool:

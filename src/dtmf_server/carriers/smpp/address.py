@@ -9,14 +9,16 @@ def sender(ton: int, address: str) -> str:
 
 
 def recipient(ton: int, address: str, *, country_code: str) -> str:
-    """The number of ours that an address means. SMSCs write it with plus, 00 or neither; a national one, or one with a
-    leading 0, is completed with the carrier's country code where there is one."""
+    """The E.164 number that an address means. SMSCs write it with plus, 00 or neither, whatever type they call it; a
+    national one, or one with a leading 0, which no international number has, is completed with the carrier's country
+    code where there is one."""
+    if address.startswith(("+0", "00")):
+        address = address.lstrip("+")
     if address.startswith("+"):
         return address
-    is_national = ton == _NATIONAL or (ton != _INTERNATIONAL and address.startswith("0"))
-    if address.startswith("00") and ton != _NATIONAL:
+    if address.startswith("00"):
         return f"+{address[2:]}"
-    if is_national and country_code:
+    if (ton == _NATIONAL or address.startswith("0")) and country_code:
         return f"+{country_code}{address.lstrip('0')}"
     return f"+{address}"
 

@@ -2,26 +2,43 @@
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from ssl import SSLContext
+from typing import NamedTuple
+
+from msgspec import structs
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
 from dtmf_server.carriers.smpp import address, text
 from dtmf_server.carriers.smpp.concat import contents
-from dtmf_server.carriers.smpp.events import Arrived, Submitted, Times
-from dtmf_server.carriers.smpp.link import Endpoint, Link
+from dtmf_server.carriers.smpp.events import AnsweredLate, Arrived, Times
+from dtmf_server.carriers.smpp.link import NOT_SENT, Answer, Endpoint, Link
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
-from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of
-from dtmf_server.carriers.smpp.status import FOR_GOOD, Status, words
+from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
+from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
 from dtmf_server.core.arrival import Arrival, Part, Receipt
-from dtmf_server.core.sms_text import decode
+from dtmf_server.core.sms_text import decode, gsm7_with
+from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
 
 _DIGEST_SIZE = 16
 _NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); what an SMSC sends beyond is in the digest
-_TAKEN_MAX = 10_000
+LATE_AGAIN_S = 0.5  # how soon a late answer is offered again that could not be stored
+LATE_BATCH_MAX = 256
+_UNKNOWN_WORDS_MAX = 100  # logged once each, while the process runs
+_unknown_words: set[tuple[str, str]] = set()
+
+log = logging.getLogger("dtmf.smpp")
+
+
+class _Tag(NamedTuple):
+    """What a submit_sm carries: a segment, of so many, of a message."""
+
+    message_id: int
+    segment: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,7 @@ class Smsc:
     dest_npi: int = 1
     receipts: bool = True
     times: Times = field(default_factory=Times)
+    retry: Retries = field(default_factory=dict)  # by command_status: what differs from the default table
 
 
 class SmppCarrier:
@@ -64,8 +82,9 @@ class SmppCarrier:
         self._links = [
             Link(
                 _endpoint(smsc, bind),
-                Traffic(f"{smsc.name} {bind} {number}"),
+                Traffic(f"{smsc.name} {bind} {number}", since_us=wall_us()),
                 reading=partial(read, smsc),
+                late=self._answered_late,
                 live=live,
                 new_id=new_id,
                 uniform=uniform,
@@ -73,12 +92,12 @@ class SmppCarrier:
             )
             for number, bind in enumerate(smsc.binds, 1)
         ]
-        # Segments that were taken of messages whose others were not: an attempt that follows sends only those.
-        self._taken: OrderedDict[int, dict[int, str]] = OrderedDict()
+        self._late: asyncio.Queue[LateAnswer] = asyncio.Queue()
 
     async def run(self, intake: Intake) -> None:
         """Keeps every bind up until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._store_late(intake))
             for link in self._links:
                 group.create_task(link.run(intake), name=link.traffic.link)
 
@@ -91,7 +110,7 @@ class SmppCarrier:
         return [link.traffic for link in self._links]
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Hands every segment over; the SMSC's message_id of each. Raises CarrierRefused."""
+        """Hands over every segment that is not taken yet; the SMSC's message_id of each. Raises CarrierRefused."""
         smsc = self._smsc
         try:
             segments = text.segments(
@@ -100,39 +119,95 @@ class SmppCarrier:
         except ValueError as error:
             raise CarrierRefused(str(error), permanent=True) from error
         if not self.can_submit():
-            raise CarrierRefused("the carrier's link is down", permanent=False)
-        taken = self._taken.pop(message_id, {})
-        left = [(number, segment) for number, segment in enumerate(segments, 1) if number not in taken]
-        results = await asyncio.gather(*(self._submit(_submit_sm(smsc, message, segment)) for _, segment in left))
-        taken |= {
-            number: result.message_id
-            for (number, _), result in zip(left, results, strict=True)
-            if result.status == Status.ESME_ROK
+            raise CarrierRefused("the carrier's link is down", permanent=False, may_be_taken=bool(message.taken))
+        left = [(number, segment) for number, segment in enumerate(segments, 1) if number not in message.taken]
+        answers = await asyncio.gather(
+            *(
+                self._submit(_submit_sm(smsc, message, segment), _Tag(message_id, number, len(segments)))
+                for number, segment in left
+            )
+        )
+        answered = {number: answer for (number, _), answer in zip(left, answers, strict=True)}
+        taken = {number: ref for number, ref in message.taken.items() if number <= len(segments)} | {
+            number: answer.message_id for number, answer in answered.items() if answer.status == Status.ESME_ROK
         }
-        refused = [result for result in results if result.status != Status.ESME_ROK]
-        if refused:
-            if taken:
-                self._taken[message_id] = taken
-            while len(self._taken) > _TAKEN_MAX:
-                self._taken.popitem(last=False)
-            raise _refusal(refused, in_part=bool(taken))
+        if len(taken) < len(segments):
+            raise self._refusal(answered, taken, total=len(segments))
         return [taken[number] for number in range(1, len(segments) + 1)]
 
-    async def _submit(self, body: Sm) -> Submitted:
-        """Over the bind with the most room."""
+    async def _submit(self, body: Sm, tag: _Tag) -> Answer:
+        """Over the bind with the most room; a bind whose fault the answer is, is restarted."""
         links = [link for link in self._links if link.can_submit]
         if not links:
-            return Submitted(0, None)
-        return await min(links, key=lambda link: link.load).submit(body)
+            return NOT_SENT
+        link = min(links, key=lambda link: link.load)
+        answer = await link.submit(body, tag)
+        if answer.is_sent and answer.status and self._verdict(answer.status) is Verdict.LINK:
+            link.restart(f"it answers submit_sm with its own fault: {words(answer.status)}")
+        return answer
+
+    def _verdict(self, status: int) -> Verdict:
+        return verdict(status, self._smsc.retry)
+
+    def _refusal(self, answered: Mapping[int, Answer], taken: dict[int, str], *, total: int) -> CarrierRefused:
+        """Why a message was not taken whole: one segment that never will be decides, then one that is in doubt."""
+        refused = [answer for answer in answered.values() if answer.status != Status.ESME_ROK]
+        for answer in refused:
+            if answer.is_sent and answer.status and self._verdict(answer.status) is Verdict.FINAL:
+                return CarrierRefused(f"the carrier refused the SMS: {words(answer.status)}", permanent=True)
+        unanswered = tuple(number for number, answer in answered.items() if answer.status is None)
+        segments = Segments(total, taken, unanswered)
+        if unanswered:
+            reason = "the carrier did not answer"
+        elif all(not answer.is_sent for answer in refused):
+            reason = "the SMS was not submitted: the link was throttled or full, or went down"
+        else:
+            reason = next(
+                f"the carrier did not take the SMS: {words(answer.status or 0)}" for answer in refused if answer.is_sent
+            )
+        return CarrierRefused(reason, permanent=False, may_be_taken=bool(unanswered or taken), segments=segments)
+
+    def _answered_late(self, tag: _Tag | None, answer: AnsweredLate) -> None:
+        """An answer to a submit_sm that was in doubt."""
+        if tag is None:
+            return
+        if answer.status == Status.ESME_ROK:
+            late = LateAnswer(*tag, verdict=None, ref=answer.message_id)
+        else:
+            reason = f"the carrier refused the SMS: {words(answer.status)}"
+            late = LateAnswer(*tag, verdict=self._verdict(answer.status), reason=reason)
+        self._late.put_nowait(late)
+
+    async def _store_late(self, intake: Intake) -> None:
+        """Stores late answers until cancelled; what can't be stored now is offered again."""
+        while True:
+            batch = [await self._late.get()]
+            while not self._late.empty() and len(batch) < LATE_BATCH_MAX:
+                batch.append(self._late.get_nowait())
+            while batch:
+                try:
+                    batch = [*await intake.late(batch)]
+                except Exception as error:
+                    log.error("%s: late answers can't be stored now (%s)", self.name, type(error).__name__)
+                if batch:
+                    await asyncio.sleep(LATE_AGAIN_S)
+                    while not self._late.empty() and len(batch) < LATE_BATCH_MAX:
+                        batch.append(self._late.get_nowait())
 
 
 def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
     """What a deliver_sm or data_sm is: an SMS, a part of one, a receipt, or nothing to keep (None)."""
     body = arrived.body
-    if is_receipt(body):
-        return receipt_of(body)
+    if is_receipt(body, default=smsc.alphabet):
+        if word := unknown_word(body, default=smsc.alphabet):
+            _note_unknown(smsc.name, word)
+        receipt = receipt_of(body, default=smsc.alphabet)
+        to = address.recipient(body.dest_addr_ton, body.destination_addr, country_code=smsc.country_code)
+        return structs.replace(receipt, to=to) if receipt else None
     found = contents(body)
     coding = text.coding_of(body.data_coding, default=smsc.alphabet)
+    if coding == "gsm7":
+        coding = gsm7_with(locking=found.locking, single=found.single)
     content: str | Part
     if found.place is None:
         content = decode(found.octets, coding)
@@ -147,6 +222,13 @@ def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None
     )
 
 
+def _note_unknown(carrier: str, word: str) -> None:
+    """Logs a status word once, so that the operator can ask the carrier what it means."""
+    if (carrier, word) not in _unknown_words and len(_unknown_words) < _UNKNOWN_WORDS_MAX:
+        _unknown_words.add((carrier, word))
+        log.warning("carrier %s: a receipt has the unknown status word %s; such receipts change nothing", carrier, word)
+
+
 def _digest(arrived: Arrived) -> str:
     """Of all but the sequence number, which is another each time. The number comes first: in an index by nothing but
     digests each row would have a page to itself, and so in the log too."""
@@ -157,7 +239,8 @@ def _digest(arrived: Arrived) -> str:
 
 def _endpoint(smsc: Smsc, bind: str) -> Endpoint:
     body = Bind(system_id=smsc.system_id, password=smsc.password, system_type=smsc.system_type)
-    return Endpoint(smsc.host, smsc.port, smsc.tls, bind, body, smsc.window, smsc.times)
+    throttled = frozenset(status for status in THROTTLED if verdict(status, smsc.retry) is Verdict.TEMPORARY)
+    return Endpoint(smsc.host, smsc.port, smsc.tls, bind, body, smsc.window, smsc.times, throttled)
 
 
 def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: text.Segment) -> Sm:
@@ -174,15 +257,3 @@ def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: text.Segment) -> Sm
         short_message=segment.octets,
         tlvs=segment.tlvs,
     )
-
-
-def _refusal(refused: Sequence[Submitted], *, in_part: bool) -> CarrierRefused:
-    """Why a message was not taken; one segment that never will be decides."""
-    for result in refused:
-        if result.status in FOR_GOOD:
-            return CarrierRefused(f"the carrier refused the SMS: {words(result.status or 0)}", permanent=True)
-    statuses = [result.status for result in refused]
-    if None in statuses:
-        return CarrierRefused("the carrier did not answer", permanent=False, may_be_taken=True)
-    reason = f"the carrier did not take the SMS: {words(statuses[0] or 0)}"
-    return CarrierRefused(reason, permanent=False, may_be_taken=in_part)

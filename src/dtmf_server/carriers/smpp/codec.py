@@ -3,6 +3,7 @@
 import struct
 from typing import Any
 
+from dtmf_server.carriers.smpp.hints import no_smpp
 from dtmf_server.carriers.smpp.pdu import (
     HEADER_SIZE,
     INTEGER,
@@ -37,7 +38,7 @@ class Frames:
         while self.lost is None and len(self._buffer) - at >= 4:
             size = int.from_bytes(self._buffer[at : at + 4], "big")
             if not HEADER_SIZE <= size <= PDU_SIZE_MAX:
-                self.lost = LostFrames(f"a PDU of {size} octets can't be")
+                self.lost = LostFrames(no_smpp(size))
             elif len(self._buffer) - at < size:
                 break
             else:
@@ -105,9 +106,17 @@ def _field(frame: bytes, at: int, name: str, room: int) -> tuple[int | str | byt
 
 
 def _tlvs(frame: bytes, at: int) -> tuple[tuple[Tlv, ...], int]:
-    """The whole TLVs, and where they end."""
-    if at == len(frame):
-        return (), at
+    """The whole TLVs, and where they end. A NUL that some SMSCs write behind short_message is skipped where the octets
+    after it are TLVs to the end, and those from it on are not."""
+    found, end = _whole_tlvs(frame, at)
+    if end < len(frame) and not frame[at]:
+        after, after_end = _whole_tlvs(frame, at + 1)
+        if after and after_end == len(frame):
+            return after, after_end
+    return found, end
+
+
+def _whole_tlvs(frame: bytes, at: int) -> tuple[tuple[Tlv, ...], int]:
     found = []
     while at + 4 <= len(frame):
         tag, size = _TLV.unpack_from(frame, at)

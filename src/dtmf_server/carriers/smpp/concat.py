@@ -1,4 +1,7 @@
-"""What a deliver_sm or data_sm carries: its octets without header, and its place in a long message. Pure."""
+"""What a deliver_sm or data_sm carries: its octets without header, its place in a long message, and the national
+language tables it is written with. Pure."""
+
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -6,15 +9,19 @@ from dtmf_server.carriers.smpp.pdu import Body, DataSm, Sm, Tag
 from dtmf_server.carriers.smpp.text import UDH_INDICATOR
 from dtmf_server.core.arrival import Place
 
-_REF_8, _REF_16 = 0x00, 0x08  # information elements of 3GPP TS 23.040 §9.2.3.24
+# Information elements of 3GPP TS 23.040 §9.2.3.24.
+_REF_8, _REF_16, _SINGLE_SHIFT, _LOCKING_SHIFT = 0x00, 0x08, 0x24, 0x25
 
 
 class Contents(Struct, frozen=True):
-    """The user data header as it came, the octets after it, and the place of a part (None: a whole message)."""
+    """The user data header as it came, the octets after it, the place of a part (None: a whole message), and the
+    numbers of the national language tables (0: the default ones)."""
 
     udh: bytes
     octets: bytes
     place: Place | None
+    locking: int = 0
+    single: int = 0
 
 
 def contents(body: Sm | DataSm) -> Contents:
@@ -25,21 +32,31 @@ def contents(body: Sm | DataSm) -> Contents:
     udh = b""
     if body.esm_class & UDH_INDICATOR and octets and octets[0] < len(octets):
         udh, octets = octets[: octets[0] + 1], octets[octets[0] + 1 :]
-    return Contents(udh, octets, _from_udh(udh) or _from_sar(body))
+    place, tables = None, {_LOCKING_SHIFT: 0, _SINGLE_SHIFT: 0}
+    for element, size, value in _elements(udh):
+        if element in tables and size == len(value) == 1:
+            tables[element] = value[0]
+        else:
+            place = _place_in(element, size, value) or place
+    return Contents(udh, octets, place or _from_sar(body), tables[_LOCKING_SHIFT], tables[_SINGLE_SHIFT])
 
 
-def _from_udh(udh: bytes) -> Place | None:
-    """The place that a header tells, whatever elements (ports, say) stand before or after; the last of several wins."""
-    place, at = None, 1
+def _elements(udh: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """The elements of a header: number, size, and value, which is shorter if the header ends before it. Of several of
+    one kind the last is meant."""
+    at = 1
     while at + 2 <= len(udh):
-        element, size = udh[at], udh[at + 1]
-        value = udh[at + 2 : at + 2 + size]
-        if element == _REF_8 and size == len(value) == 3:
-            place = _place(value[0], 8, value[1], value[2]) or place
-        elif element == _REF_16 and size == len(value) == 4:
-            place = _place(int.from_bytes(value[:2], "big"), 16, value[2], value[3]) or place
-        at += 2 + size
-    return place
+        yield udh[at], udh[at + 1], udh[at + 2 : at + 2 + udh[at + 1]]
+        at += 2 + udh[at + 1]
+
+
+def _place_in(element: int, size: int, value: bytes) -> Place | None:
+    """The place of a part, from an element that has one."""
+    if element == _REF_8 and size == len(value) == 3:
+        return _place(value[0], 8, value[1], value[2])
+    if element == _REF_16 and size == len(value) == 4:
+        return _place(int.from_bytes(value[:2], "big"), 16, value[2], value[3])
+    return None
 
 
 def _from_sar(body: Body) -> Place | None:

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm
 
+LINK_RESPONSE_MAX_S = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -16,6 +18,12 @@ class Times:
     enquire_s: float = 30.0
     throttle_first_s: float = 0.25
     throttle_longest_s: float = 5.0
+
+    @property
+    def link_response_s(self) -> float:
+        """How long an answer to a bind, enquire_link or unbind may take: a dead link is noticed soon, however long an
+        SMSC may think about an SMS."""
+        return min(self.response_s, LINK_RESPONSE_MAX_S)
 
 
 class Bound(Struct, frozen=True):
@@ -41,6 +49,14 @@ class Submitted(Struct, frozen=True):
     message_id: str = ""
 
 
+class AnsweredLate(Struct, frozen=True):
+    """The SMSC's answer to a submit for which `Submitted` had the status None."""
+
+    key: int
+    status: int
+    message_id: str = ""
+
+
 class Unreadable(Struct, frozen=True):
     """A PDU that could not be taken apart, and was answered so."""
 
@@ -54,4 +70,4 @@ class Closed(Struct, frozen=True):
     refused: bool = False
 
 
-Event = Bound | Arrived | Submitted | Unreadable | Closed
+Event = Bound | Arrived | Submitted | AnsweredLate | Unreadable | Closed

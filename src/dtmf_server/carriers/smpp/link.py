@@ -10,16 +10,28 @@ import contextlib
 import logging
 import ssl
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from dtmf_server.carriers.base import Intake, NotStored, Traffic
-from dtmf_server.carriers.smpp.events import Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
+from dtmf_server.carriers.smpp import hints
+from dtmf_server.carriers.smpp.events import (
+    AnsweredLate,
+    Arrived,
+    Bound,
+    Closed,
+    Event,
+    Submitted,
+    Times,
+    Unreadable,
+)
 from dtmf_server.carriers.smpp.pdu import Bind, Sm
-from dtmf_server.carriers.smpp.session import Session, State
-from dtmf_server.carriers.smpp.status import Status
+from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
+from dtmf_server.carriers.smpp.status import THROTTLED, Status
 from dtmf_server.core.arrival import Arrival, Receipt
+from dtmf_server.core.repeats import Repeats
 
 log = logging.getLogger("dtmf.smpp")
 
@@ -30,6 +42,7 @@ CONNECT_S = 5.0
 GOODBYE_S = 1.0
 # A network that is there again is used within seconds; an SMSC that refuses us is not asked again and again.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_REFUSED_S = 0.5, 2.0, 30.0
+RESTART_S = 60.0  # a link that answers submits with its own fault is restarted, and warned of, no more often than this
 STEADY_S = 60.0  # a bind that lasted so long begins again with the first pause
 
 
@@ -44,10 +57,25 @@ class Endpoint:
     body: Bind
     window: int
     times: Times
+    throttled: frozenset[int] = THROTTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of a submit_sm: the SMSC's status, None if there was none; `is_sent`: the SMSC may have the PDU."""
+
+    status: int | None
+    message_id: str = ""
+    is_sent: bool = True
+
+
+NOT_SENT = Answer(Status.ESME_RMSGQFUL, is_sent=False)
 
 
 # What a message is to the service; None: acknowledged and of no further interest.
 Reading = Callable[[Arrived, int], Arrival | Receipt | None]
+# Takes the answer to a submit that was in doubt, with the tag that it was submitted with.
+Late = Callable[[Any, AnsweredLate], None]
 
 
 class Link:
@@ -59,6 +87,7 @@ class Link:
         traffic: Traffic,
         *,
         reading: Reading,
+        late: Late,
         live: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]],
         new_id: Callable[[], int],
         uniform: Callable[[], float],
@@ -66,8 +95,12 @@ class Link:
     ) -> None:
         self.endpoint, self.traffic = endpoint, traffic
         self._reading, self._live, self._new_id = reading, live, new_id
+        self.late = late
+        self._restarted_s: float | None = None
         self._uniform, self._wall_us = uniform, wall_us
         self._connection: _Connection | None = None
+        self._was_bound = False
+        self._faults, self._unstored = Repeats(), Repeats()
 
     @property
     def can_submit(self) -> bool:
@@ -80,16 +113,25 @@ class Link:
         """The submits under way, as a part of the window."""
         return self._connection.session.load / self.endpoint.window if self._connection else 0.0
 
-    async def submit(self, body: Sm) -> Submitted:
-        """What became of this submit_sm."""
+    async def submit(self, body: Sm, tag: Any) -> Answer:
+        """The answer to this submit_sm. One that comes too late goes to `late`, with the tag."""
         if self._connection is None or not self.can_submit:
-            return Submitted(0, Status.ESME_RINVBNDSTS)
-        submitted = await self._connection.submit(body)
-        if submitted.status == Status.ESME_ROK:
+            return NOT_SENT
+        answer = await self._connection.submit(body, tag)
+        if answer.status == Status.ESME_ROK:
             self.traffic.submitted += 1
         else:
             self.traffic.errors += 1
-        return submitted
+        return answer
+
+    def restart(self, reason: str) -> None:
+        """Binds again, once the submits under way are answered; at most once in `RESTART_S`."""
+        now_s = time.monotonic()
+        if self._connection is None or (self._restarted_s is not None and now_s < self._restarted_s + RESTART_S):
+            return
+        self._restarted_s = now_s
+        log.warning("%s is restarted: %s. SMS to send stay queued", self.traffic.link, reason)
+        self._connection.drain(reason)
 
     async def run(self, intake: Intake) -> None:
         """Binds, and binds again after each end, until cancelled."""
@@ -99,7 +141,8 @@ class Link:
             ended = await self._serve(intake)
             self.traffic.errors += 1
             self.traffic.move("down", at_us=self._wall_us(), reason=ended.reason)
-            log.warning("%s is down: %s", self.traffic.link, ended.reason)
+            if line := self._faults.failed(ended.reason, now_s=time.monotonic()):
+                log.warning("%s is down: %s", self.traffic.link, line)
             steady = time.monotonic() - started_s > STEADY_S
             pause_s = pause_after(pause_s, steady=steady, refused=ended.refused)
             # Half to all of the pause: links that fell together do not come back together.
@@ -109,17 +152,27 @@ class Link:
         """One connection from dialling to its end; how it ended."""
         endpoint, link_id = self.endpoint, self._new_id()
         self.traffic.move("connecting", at_us=self._wall_us())
+        self._was_bound = False
         try:
             async with asyncio.timeout(CONNECT_S):
                 reader, writer = await asyncio.open_connection(
                     endpoint.host, endpoint.port, ssl=endpoint.tls, limit=READ_SIZE
                 )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            return Closed(f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})")
+            said = f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})"
+            return Closed(hints.not_connected(error, said, with_tls=endpoint.tls is not None))
         self._live[link_id] = reader, writer
         self._connection = _Connection(self, reader, writer, intake, link_id)
         try:
-            return await self._connection.run()
+            ended = await self._connection.run()
+            reason = hints.ended(
+                ended.reason,
+                refusal=self._connection.session.refusal,
+                bind=endpoint.bind,
+                was_bound=self._was_bound,
+                with_tls=endpoint.tls is not None,
+            )
+            return Closed(reason, ended.refused)
         finally:
             del self._live[link_id]
             self._connection = None
@@ -127,13 +180,30 @@ class Link:
 
     def note(self, event: Event) -> None:
         """Keeps the traffic's figures."""
-        self.traffic.heard_us = self._wall_us()
         if isinstance(event, Bound):
+            self._was_bound = True
             self.traffic.move("bound", at_us=self._wall_us())
-            log.info("%s is bound to %s", self.traffic.link, event.system_id)
+            if lasted := self._faults.worked(now_s=time.monotonic()):
+                log.warning("%s is bound to %s again, after %s", self.traffic.link, event.system_id, lasted)
+            else:
+                log.info("%s is bound to %s", self.traffic.link, event.system_id)
         elif isinstance(event, Unreadable):
             self.traffic.errors += 1
             log.error("%s brought a PDU that can't be read (%s): it stays there", self.traffic.link, event.reason)
+
+    def heard(self) -> None:
+        """Something came over the link."""
+        self.traffic.heard_us = self._wall_us()
+
+    def not_stored(self, error: Exception) -> None:
+        """Logs why nothing can be stored."""
+        if line := self._unstored.failed(type(error).__name__, now_s=time.monotonic()):
+            log.error("%s: nothing can be stored now: %s", self.traffic.link, line)
+
+    def stored(self) -> None:
+        """Logs that messages can be stored again."""
+        if lasted := self._unstored.worked(now_s=time.monotonic()):
+            log.warning("%s: messages are stored again, after %s", self.traffic.link, lasted)
 
     def read(self, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
         """What a message is to the service."""
@@ -154,13 +224,18 @@ class _Connection:
         self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, intake: Intake, link_id: int
     ) -> None:
         self.session = Session(
-            link.endpoint.bind, link.endpoint.body, window=link.endpoint.window, times=link.endpoint.times
+            link.endpoint.bind,
+            link.endpoint.body,
+            window=link.endpoint.window,
+            times=link.endpoint.times,
+            throttled=link.endpoint.throttled,
         )
         self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, intake, link_id
         self._unstored: list[tuple[Arrived, float]] = []
         self._some, self._room, self._kick = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._room.set()
-        self._submits: dict[int, asyncio.Future[Submitted]] = {}
+        self._submits: dict[int, tuple[asyncio.Future[Answer], Any]] = {}
+        self._late: OrderedDict[int, Any] = OrderedDict()  # the tags of submits that were not answered in time
         self._key = 0
         self._over: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
@@ -185,20 +260,26 @@ class _Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._handle(self.session.lost("the link ended"))
 
-    async def submit(self, body: Sm) -> Submitted:
-        """What became of this submit_sm."""
+    async def submit(self, body: Sm, tag: Any) -> Answer:
+        """The answer to this submit_sm."""
         self._key += 1
-        future: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
-        self._submits[self._key] = future
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._submits[self._key] = future, tag
         self._handle(self.session.submit(self._key, body, time.monotonic()))
         self._kick.set()
         return await future
+
+    def drain(self, reason: str) -> None:
+        """Ends the bind once the submits under way are answered."""
+        self._handle(self.session.drain(time.monotonic(), reason))
+        self._kick.set()
 
     async def _read(self) -> None:
         """Feeds the session with what comes, until the connection ends."""
         reason = "the SMSC closed the connection"
         try:
             while data := await self._reader.read(READ_SIZE):
+                self._link.heard()
                 self._handle(self.session.receive(data, time.monotonic()))
                 self._kick.set()
                 await self._room.wait()
@@ -244,10 +325,11 @@ class _Connection:
         refused: frozenset[int] = frozenset()
         try:
             notes = [*await self._intake.receive(items, self._link.links_up())] if items else []
+            self._link.stored()
         except NotStored as error:
             refused, notes = frozenset(error.places), [*error.notes]
         except Exception as error:  # whatever it is, the SMSC must keep the messages
-            log.error("%s: nothing can be stored now (%s)", self._link.traffic.link, type(error).__name__)
+            self._link.not_stored(error)
             refused = frozenset(range(len(items)))
         places = iter(range(len(items)))
         ok, not_now = int(Status.ESME_ROK), int(Status.ESME_RX_T_APPN)
@@ -261,15 +343,26 @@ class _Connection:
                 self._unstored.append((event, time.monotonic()))
                 self._some.set()
             elif isinstance(event, Submitted):
-                future = self._submits.pop(event.key)
-                if not future.done():
-                    future.set_result(event)
+                self._submitted(event)
+            elif isinstance(event, AnsweredLate):
+                self._link.late(self._late.pop(event.key, None), event)
             elif isinstance(event, Closed) and not self._over.done():
                 self._over.set_result(event)
             self._link.note(event)
         if len(self._unstored) >= UNSTORED_MAX:
             self._room.clear()
         self._flush()
+
+    def _submitted(self, event: Submitted) -> None:
+        future, tag = self._submits.pop(event.key)
+        is_sent = event.key not in self.session.not_sent
+        self.session.not_sent.discard(event.key)
+        if event.status is None:
+            self._late[event.key] = tag
+            while len(self._late) > LATE_MAX:
+                self._late.popitem(last=False)
+        if not future.done():
+            future.set_result(Answer(event.status, event.message_id, is_sent))
 
     def _flush(self) -> None:
         if data := self.session.to_send():

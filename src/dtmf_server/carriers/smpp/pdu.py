@@ -94,9 +94,10 @@ class Bind(Body, frozen=True, kw_only=True):
     """bind_receiver, bind_transmitter, bind_transceiver (§4.1.1)."""
 
     FIELDS: ClassVar[Fields] = (
-        ("system_id", 16),
-        ("password", 9),
-        ("system_type", 13),
+        # The specification's rooms are 16, 9 and 13; carriers give longer names, and take them.
+        ("system_id", 65),
+        ("password", 65),
+        ("system_type", 65),
         ("interface_version", INTEGER),
         ("addr_ton", INTEGER),
         ("addr_npi", INTEGER),

@@ -8,19 +8,22 @@ Rules:
 2. At most `window` submit_sm are unanswered (§2.9); others wait in their order. A throttled one goes back to the
    head of them, and nothing is submitted for a pause that doubles each time until one is taken (§5.1.3).
 3. Each submit is decided `submit_s` and `response_s` after it was asked for at the latest: `Submitted` has the SMSC's
-   status, RTHROTTLED or RMSGQFUL if it never left, None if it was not answered.
+   status, RTHROTTLED or RMSGQFUL if it is not with the SMSC (then `not_sent` has its key), None if it was not answered.
+   An answer that comes later, on the same bind, is an `AnsweredLate`; the last `LATE_MAX` sequence numbers wait for one.
 4. A link on which nothing was heard for `enquire_s` is asked with enquire_link; one that does not answer a bind,
-   enquire_link or unbind within `response_s` is closed (§7.2). The SMSC's own enquire_link is answered at once.
+   enquire_link or unbind within `link_response_s` is closed (§7.2). The SMSC's own enquire_link is answered at once.
 5. A request that we don't know is answered with generic_nack and ESME_RINVCMDID; content that we can't decode never is.
-6. A message that can't even be taken apart is answered ESME_RX_T_APPN: the SMSC keeps it, and the operator is told.
+6. After `drain` nothing is submitted; the bind ends once the submits that were sent are decided.
+7. A message that can't even be taken apart is answered ESME_RX_T_APPN: the SMSC keeps it, and the operator is told.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
-from dtmf_server.carriers.smpp.events import Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
+from dtmf_server.carriers.smpp.events import AnsweredLate, Arrived, Bound, Closed, Event, Submitted, Times, Unreadable
 from dtmf_server.carriers.smpp.pdu import (
     RESPONSE,
     Bind,
@@ -35,6 +38,7 @@ from dtmf_server.carriers.smpp.pdu import (
 )
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, words
 
+LATE_MAX = 10_000
 _SEQUENCE_MAX = 0x7FFF_FFFF  # §3.2
 _BINDS = {
     "receiver": Command.BIND_RECEIVER,
@@ -66,10 +70,22 @@ class _Submit:
 class Session:
     """One bind, from connection to close. Send what `to_send` gives after each call, and `tick` at `next_tick_s`."""
 
-    def __init__(self, bind: str, body: Bind, *, window: int, times: Times | None = None) -> None:
+    def __init__(
+        self,
+        bind: str,
+        body: Bind,
+        *,
+        window: int,
+        times: Times | None = None,
+        throttled: frozenset[int] = THROTTLED,  # the statuses after which the bind pauses and submits again
+    ) -> None:
         self.state = State.OPEN
         self.times = times or Times()
+        self.not_sent = set[
+            int
+        ]()  # keys of decided submits that the SMSC surely does not have; the caller removes them
         self.can_submit, self.window = bind != "receiver", window
+        self.refusal: Pdu | None = None  # the answer to the bind, if it was refused
         self._bind, self._bind_body = _BINDS[bind], body
         self._frames = Frames()
         self._out: list[bytes] = []
@@ -77,6 +93,9 @@ class Session:
         self._sequence = 0
         self._waiting: deque[_Submit] = deque()
         self._unanswered: dict[int, _Submit] = {}
+        self._late: OrderedDict[int, int] = OrderedDict()  # sequence number: key
+        self._throttled_by = throttled
+        self._is_draining, self._why_stopped = False, "we stop"
         self._answer_by_s: float | None = None  # of our bind, enquire_link or unbind
         self._heard_s = 0.0
         self._paused_until_s, self._pause_s = 0.0, 0.0
@@ -130,6 +149,14 @@ class Session:
             self._close("we stop")
         return self._take_events()
 
+    def drain(self, now_s: float, reason: str) -> list[Event]:
+        """Submits nothing more, and ends the bind for this reason once what was sent is decided."""
+        self.can_submit, self._is_draining, self._why_stopped = False, True, reason
+        self._not_sent(list(self._waiting))
+        self._waiting.clear()
+        self._submit_next(now_s)
+        return self._take_events()
+
     def lost(self, reason: str) -> list[Event]:
         """The connection broke."""
         self._close(reason)
@@ -140,12 +167,16 @@ class Session:
         if self.state is State.CLOSED:
             return []
         for sequence in [s for s, submit in self._unanswered.items() if submit.answer_by_s <= now_s]:
-            self._events.append(Submitted(self._unanswered.pop(sequence).key, None))
-        for submit in [submit for submit in self._waiting if submit.until_s <= now_s]:
+            self._late[sequence] = self._unanswered.pop(sequence).key
+            self._events.append(Submitted(self._late[sequence], None))
+        while len(self._late) > LATE_MAX:
+            self._late.popitem(last=False)
+        overdue = [submit for submit in self._waiting if submit.until_s <= now_s]
+        for submit in overdue:
             self._waiting.remove(submit)
-            self._events.append(Submitted(submit.key, submit.throttled or Status.ESME_RMSGQFUL))
+        self._not_sent(overdue)
         if self._answer_by_s is not None and self._answer_by_s <= now_s:
-            self._close(f"the SMSC did not answer within {self.times.response_s:g} s while {self.state.value}")
+            self._close(f"the SMSC did not answer within {self.times.link_response_s:g} s while {self.state.value}")
         elif self._answer_by_s is None and self._heard_s + self.times.enquire_s <= now_s:
             self._ask(Command.ENQUIRE_LINK, Body(), now_s)
         self._submit_next(now_s)
@@ -194,7 +225,7 @@ class Session:
         elif pdu.command == Command.ENQUIRE_LINK_RESP and self.state is State.BOUND:
             self._answer_by_s = None
         elif pdu.command == Command.UNBIND_RESP and self.state is State.UNBINDING:
-            self._close("we stop")
+            self._close(self._why_stopped)
         elif pdu.command in (Command.SUBMIT_SM_RESP, Command.GENERIC_NACK):
             self._submit_response(pdu, now_s)
 
@@ -203,23 +234,27 @@ class Session:
             return
         self._answer_by_s = None
         if pdu.status or pdu.command == Command.GENERIC_NACK:
+            self.refusal = pdu
             self._close(f"the SMSC refused the bind: {words(pdu.status)}", refused=True)
             return
         self.state = State.BOUND
         self._events.append(Bound(getattr(pdu.body, "system_id", "")))
 
     def _submit_response(self, pdu: Pdu, now_s: float) -> None:
+        status = pdu.status or (Status.ESME_RSYSERR if pdu.command == Command.GENERIC_NACK else Status.ESME_ROK)
+        if (late := self._late.pop(pdu.sequence, None)) is not None:
+            self._events.append(AnsweredLate(late, status, getattr(pdu.body, "message_id", "")))
+            return
         submit = self._unanswered.pop(pdu.sequence, None)
-        if submit is None:  # too late, or never asked for; a nack of our enquire_link shows that it is alive
+        if submit is None:  # never asked for; a nack of our enquire_link shows that it is alive
             if pdu.command == Command.GENERIC_NACK and self.state is State.BOUND:
                 self._answer_by_s = None
             return
-        if pdu.status in THROTTLED:
+        if pdu.status in self._throttled_by and not self._is_draining:
             self._throttled(submit, pdu.status, now_s)
             return
         if not pdu.status:
             self._pause_s = 0.0
-        status = pdu.status or (Status.ESME_RSYSERR if pdu.command == Command.GENERIC_NACK else Status.ESME_ROK)
         self._events.append(Submitted(submit.key, status, getattr(pdu.body, "message_id", "")))
 
     def _throttled(self, submit: _Submit, status: int, now_s: float) -> None:
@@ -232,7 +267,13 @@ class Session:
             self._paused_until_s = now_s + self._pause_s
 
     def _submit_next(self, now_s: float) -> None:
-        if self.state is not State.BOUND or now_s < self._paused_until_s:
+        if self.state is not State.BOUND:
+            return
+        if self._is_draining and not self._unanswered:
+            self.state = State.UNBINDING
+            self._ask(Command.UNBIND, Body(), now_s)
+            return
+        if now_s < self._paused_until_s:
             return
         self._paused_until_s = 0.0
         # While the SMSC throttles, one at a time finds out whether it still does.
@@ -257,14 +298,19 @@ class Session:
         self.state = State.CLOSED
         for submit in self._unanswered.values():
             self._events.append(Submitted(submit.key, None))
-        for submit in self._waiting:
-            self._events.append(Submitted(submit.key, submit.throttled or Status.ESME_RMSGQFUL))
+        self._not_sent(self._waiting)
         self._unanswered.clear()
         self._waiting.clear()
+        self._late.clear()
         self._events.append(Closed(reason, refused))
 
+    def _not_sent(self, submits: Iterable[_Submit]) -> None:
+        for submit in submits:
+            self.not_sent.add(submit.key)
+            self._events.append(Submitted(submit.key, submit.throttled or Status.ESME_RMSGQFUL))
+
     def _ask(self, command: Command, body: Body, now_s: float) -> None:
-        self._answer_by_s = now_s + self.times.response_s
+        self._answer_by_s = now_s + self.times.link_response_s
         self._send(command, self._next_sequence(), body)
 
     def _nack(self, status: Status, sequence: int) -> None:

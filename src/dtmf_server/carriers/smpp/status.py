@@ -1,6 +1,8 @@
-"""The command_status of a response: its number (SMPP 3.4 §5.1.3), its words, and whether it is for good."""
+"""The command_status of a response: its number (SMPP 3.4 §5.1.3), its words, and what it means for the SMS."""
 
 from enum import IntEnum
+
+from dtmf_server.core.submission import Retries, Verdict
 
 
 class Status(IntEnum):
@@ -37,28 +39,30 @@ class Status(IntEnum):
     ESME_RUNKNOWNERR = 0xFF
 
 
-# Not now: the same PDU may pass a moment later (§5.1.3, and §2.9 on throttling).
+# Not now, because there is too much: the bind pauses, then submits the same PDU (§5.1.3, and §2.9 on throttling).
 THROTTLED = frozenset({Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL})
-# Never: the same PDU will be refused again. What is in neither set is tried again by the outbox's programme.
-FOR_GOOD = frozenset(
-    {
-        Status.ESME_RINVMSGLEN,
-        Status.ESME_RINVCMDLEN,
-        Status.ESME_RINVCMDID,
-        Status.ESME_RINVSRCADR,
-        Status.ESME_RINVDSTADR,
-        Status.ESME_RINVESMCLASS,
-        Status.ESME_RINVSRCTON,
-        Status.ESME_RINVSRCNPI,
-        Status.ESME_RINVDSTTON,
-        Status.ESME_RINVDSTNPI,
-        Status.ESME_RINVOPTPARSTREAM,
-        Status.ESME_ROPTPARNOTALLWD,
-        Status.ESME_RINVPARLEN,
-        Status.ESME_RX_P_APPN,
-        Status.ESME_RX_R_APPN,
-    }
-)
+# The default table. What it does not name is final, vendors' own statuses (0x400 and above) too.
+_VERDICTS: Retries = {
+    **dict.fromkeys((*THROTTLED, Status.ESME_RX_T_APPN, Status.ESME_RSYSERR), Verdict.TEMPORARY),
+    **dict.fromkeys(
+        (
+            Status.ESME_RINVCMDID,
+            Status.ESME_RINVBNDSTS,
+            Status.ESME_RALYBND,
+            Status.ESME_RBINDFAIL,
+            Status.ESME_RINVPASWD,
+            Status.ESME_RINVSYSID,
+            Status.ESME_RINVSYSTYP,
+        ),
+        Verdict.LINK,
+    ),
+}
+
+
+def verdict(status: int, retries: Retries) -> Verdict:
+    """What the status of a submit_sm_resp means: by the operator's table, else by the default one."""
+    return retries.get(status) or _VERDICTS.get(status, Verdict.FINAL)
+
 
 _WORDS = {
     Status.ESME_RINVMSGLEN: "the text is too long for it",

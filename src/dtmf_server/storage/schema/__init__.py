@@ -12,6 +12,7 @@ from dtmf_server.storage.schema.bitcoin import (
     deposits,
     simulated_blocks,
     simulated_outputs,
+    skipped_blocks,
 )
 from dtmf_server.storage.schema.carriers import (
     arrivals,
@@ -19,9 +20,19 @@ from dtmf_server.storage.schema.carriers import (
     carriers,
     early_receipts,
     parts,
+    strays,
     submissions,
 )
-from dtmf_server.storage.schema.ledger import accounts, idempotency, minute_bookings, service, tokens, transfers
+from dtmf_server.storage.schema.ledger import (
+    accounts,
+    closings,
+    idempotency,
+    minute_bookings,
+    minute_costs,
+    service,
+    tokens,
+    transfers,
+)
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
@@ -35,6 +46,7 @@ __all__ = [
     "carriers",
     "chain_blocks",
     "chain_state",
+    "closings",
     "deliveries",
     "deposits",
     "destinations",
@@ -45,6 +57,7 @@ __all__ = [
     "messages",
     "metadata",
     "minute_bookings",
+    "minute_costs",
     "numbers",
     "parts",
     "rentals",
@@ -52,6 +65,8 @@ __all__ = [
     "sign_in_links",
     "simulated_blocks",
     "simulated_outputs",
+    "skipped_blocks",
+    "strays",
     "submissions",
     "tokens",
     "transfers",

@@ -26,12 +26,14 @@ addresses = Table(
     Column("address", Text, nullable=False),
     Column("script_pubkey", LargeBinary, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
-    Column("used", Boolean, nullable=False),
+    Column("used", Boolean, nullable=False),  # it has received something
+    Column("network", LargeBinary),  # a keyed hash of the network that asked for it, until a block has a payment to it
     UniqueConstraint("descriptor_index"),
     UniqueConstraint("address"),
     UniqueConstraint("script_pubkey"),
     Index("ix_addresses_account_id_id", "account_id", "id"),
     partial_index("ix_addresses_unused", "account_id", where="NOT used"),
+    partial_index("ix_addresses_network", "network", where="network IS NOT NULL"),
 )
 
 deposits = Table(
@@ -81,6 +83,19 @@ chain_state = Table(
     Column("trouble", Text),  # why the chain can't be followed
     Column("rescan_height", BigInteger),  # the next block to be read again
     CheckConstraint("id = 1", name="one"),
+)
+
+# Blocks that were never read, because the node had pruned them. What was paid in them and spent since is not known.
+skipped_blocks = Table(
+    "skipped_blocks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("from_height", BigInteger, nullable=False),
+    Column("to_height", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("found", BigInteger, nullable=False),  # deposits that were found in them
+    Column("found_sats", BigInteger, nullable=False),
+    CheckConstraint("to_height >= from_height", name="range"),
 )
 
 simulated_blocks = Table(

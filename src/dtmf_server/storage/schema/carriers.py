@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 from dtmf_server.storage.schema.base import Id, metadata
@@ -60,18 +61,21 @@ parts = Table(
     sqlite_autoincrement=True,
 )
 
-# Each segment that a carrier took, under the carrier's own reference: a receipt names it.
+# Each segment that a carrier took, under its reference, by which receipts name it; without one, in doubt: the carrier has
+# not said whether it took the segment.
 submissions = Table(
     "submissions",
     metadata,
     Column("id", Id, primary_key=True),
     Column("carrier", Text, nullable=False),
-    Column("ref", Text, nullable=False),
+    Column("ref", Text),
     Column("message_id", Id, ForeignKey("messages.id"), nullable=False),
     Column("delivered", Boolean, nullable=False),
     Column("taken_wall_us", BigInteger, nullable=False),
+    Column("segment", SmallInteger, nullable=False),  # from 1
+    Column("total", SmallInteger, nullable=False),  # the message's segments at this carrier
+    UniqueConstraint("message_id", "segment"),
     Index("ix_submissions_carrier_ref", "carrier", "ref"),
-    Index("ix_submissions_message_id", "message_id"),
     Index("ix_submissions_taken_wall_us", "taken_wall_us"),
     sqlite_autoincrement=True,
 )
@@ -87,9 +91,22 @@ early_receipts = Table(
     Column("reason", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("stored_wall_us", BigInteger, nullable=False),
+    Column("recipient", Text, nullable=False, server_default=""),  # the number of ours that sent the SMS
     Index("ix_early_receipts_carrier_ref", "carrier", "ref"),
     Index("ix_early_receipts_stored_wall_us", "stored_wall_us"),
     sqlite_autoincrement=True,
+)
+
+# SMS for numbers that nobody rents, by destination; times are the billing clock's. The last 1,000 destinations are kept.
+strays = Table(
+    "strays",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at_us", BigInteger, nullable=False),
+    Column("last_at_us", BigInteger, nullable=False),
+    CheckConstraint("count > 0", name="count"),
+    Index("ix_strays_last_at_us", "last_at_us"),
 )
 
 # How each link stands, written by the process that runs it, for everyone who asks.

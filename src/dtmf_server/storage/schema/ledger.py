@@ -47,6 +47,11 @@ accounts = Table(
     Column("webhook_version", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_wall_us", BigInteger),
     Column("closed_at_us", BigInteger),  # its renter has deleted it: nobody can act for it any more
+    # Sums over the live rentals, so that nobody has to read those. `begun_cost`: what those cost per minute whose phase
+    # (how far into each minute of the clock its minutes start) is at most that of `settled_at_us`.
+    Column("live_rentals", BigInteger, nullable=False, server_default="0"),
+    Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
+    Column("begun_cost", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_warnings", "low_balance_warnings", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
@@ -85,6 +90,29 @@ transfers = Table(
     Index("ix_transfers_account_id_id", "account_id", "id"),
 )
 
+# What the live rentals of an account cost per minute, summed over the seconds of the minute in which their minutes start
+# (`unit_us` 1,000,000), over milliseconds (1,000) and over microseconds (1). Sums of 0 are removed.
+minute_costs = Table(
+    "minute_costs",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("unit_us", BigInteger, primary_key=True),
+    Column("nth", BigInteger, primary_key=True),
+    Column("cost", BigInteger, nullable=False),
+    partial_index("ix_minute_costs_nothing", "account_id", where="cost = 0"),
+)
+
+# Accounts that are being deleted: how far the portions have come. The row goes with the last of them.
+closings = Table(
+    "closings",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("step", BigInteger, nullable=False),
+    Column("after_id", BigInteger, nullable=False),
+)
+
+# Which minutes of a rental are paid. `transfer_id`: the transfer that paid just these. Null: they are the rental's share
+# of what the account paid for all its rentals.
 minute_bookings = Table(
     "minute_bookings",
     metadata,
@@ -92,7 +120,7 @@ minute_bookings = Table(
     Column("from_minute", BigInteger, primary_key=True),
     Column("to_minute", BigInteger, nullable=False),
     Column("after_minute", BigInteger),
-    Column("transfer_id", Id, ForeignKey("transfers.id"), nullable=False),
+    Column("transfer_id", Id, ForeignKey("transfers.id")),
     CheckConstraint("to_minute > from_minute", name="forward"),
     CheckConstraint("(from_minute = 0) = (after_minute IS NULL)", name="first"),
     CheckConstraint("after_minute = from_minute", name="chain"),
@@ -110,5 +138,7 @@ idempotency = Table(
     Column("status", Integer),  # null only inside the transaction that carries the request out
     Column("body", LargeBinary),
     Column("secret", Boolean, nullable=False),  # the answer showed a token: it was not kept
+    Column("rental_id", Id),  # whose texts the answer shows: they are erased from it with the rental's
     Index("ix_idempotency_created_wall_us", "created_wall_us"),
+    partial_index("ix_idempotency_rental_id", "rental_id", where="rental_id IS NOT NULL"),
 )

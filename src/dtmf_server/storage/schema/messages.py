@@ -30,18 +30,21 @@ messages = Table(
     Column(
         "status",
         Text,
-        CheckConstraint("status IN ('received', 'queued', 'sent', 'delivered', 'failed')", name="status"),
+        CheckConstraint(
+            "status IN ('received', 'queued', 'sent', 'delivered', 'failed', 'in_doubt', 'unknown')", name="status"
+        ),
         nullable=False,
     ),
     Column("cost", BigInteger, CheckConstraint("cost >= 0", name="cost"), nullable=False),
     Column("segments", SmallInteger, nullable=False),
     Column("forward_of", Id, ForeignKey("messages.id")),
-    Column("reason", Text),  # in words, once failed
+    Column("reason", Text),  # why it failed, or why nobody knows whether it was taken
     CheckConstraint("inbound = (status = 'received')", name="direction"),
     Index("ix_messages_account_id_id", "account_id", "id"),
     Index("ix_messages_rental_id_id", "rental_id", "id"),
     partial_index("ix_messages_sent", "account_id", "at_us", where="NOT inbound"),
     partial_index("ix_messages_forwarded", "recipient", "sender", "at_us", where="forward_of IS NOT NULL"),
+    partial_index("ix_messages_in_doubt", "sender", "id", where="status = 'in_doubt'"),
     partial_index("uq_messages_forward_of", "forward_of", where="forward_of IS NOT NULL", unique=True),
 )
 
@@ -63,7 +66,7 @@ deliveries = Table(
     Column(
         "state",
         Text,
-        CheckConstraint("state IN ('waiting', 'delivered', 'parked')", name="state"),
+        CheckConstraint("state IN ('waiting', 'delivered', 'parked', 'in_doubt', 'unknown')", name="state"),
         nullable=False,
     ),
     Column("created_at_us", BigInteger, nullable=False),
@@ -76,7 +79,13 @@ deliveries = Table(
     Column("finished_at_us", BigInteger),
     Column("last_status", Integer),
     Column("reason", Text),
-    CheckConstraint("(state = 'waiting') = (finished_at_us IS NULL)", name="finished"),
+    # When the attempt under way became one that a carrier may have taken; null once its outcome is written.
+    Column("submitted_at_us", BigInteger),
+    # Why it is parked, not tried again, if the carrier does not take it in the attempt under way or in doubt.
+    Column("stop_reason", Text),
+    CheckConstraint("(state IN ('waiting', 'in_doubt')) = (finished_at_us IS NULL)", name="finished"),
+    CheckConstraint("submitted_at_us IS NULL OR (state = 'waiting' AND kind IN ('send', 'forward'))", name="submitted"),
+    CheckConstraint("state NOT IN ('in_doubt', 'unknown') OR kind IN ('send', 'forward')", name="doubt"),
     CheckConstraint("state = 'waiting' OR leased_until_us IS NULL", name="lease"),
     CheckConstraint("(kind IN ('test', 'event')) = (message_id IS NULL)", name="message"),
     CheckConstraint("(kind = 'event') = (rental_id IS NULL)", name="rental"),
@@ -89,6 +98,8 @@ deliveries = Table(
     partial_index("ix_deliveries_events", "account_id", "id", where="kind = 'event' AND state = 'waiting'"),
     partial_index("ix_deliveries_line", "rental_id", "kind", "id", where="state = 'waiting'"),
     partial_index("ix_deliveries_retrying", "destination", "due_at_us", where="state = 'waiting' AND attempts > 0"),
+    partial_index("ix_deliveries_submitted", "leased_until_us", where="submitted_at_us IS NOT NULL"),
+    partial_index("ix_deliveries_in_doubt", "due_at_us", where="state = 'in_doubt'"),
     Index("ix_deliveries_account_id_id", "account_id", "id"),
     partial_index("ix_deliveries_parked", "account_id", "id", where="state = 'parked'"),
     sqlite_autoincrement=True,

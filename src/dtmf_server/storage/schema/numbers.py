@@ -1,8 +1,13 @@
 """The catalog, the stock, and who rents what."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
+
+# In the words of the statements that these indexes serve (storage/rentals.py).
+PHASE_US = "started_at_us % 60000000"
+BOOKED_UNTIL_US = "started_at_us + booked_minutes * 60000000"
+PAYING = "ended_at_us IS NULL AND cost_per_minute > 0"
 
 groups = Table(
     "groups",
@@ -67,9 +72,28 @@ rentals = Table(
     CheckConstraint("erased_at_us IS NULL OR ended_at_us IS NOT NULL", name="erased"),
     CheckConstraint("booked_minutes >= 1", name="first_minute"),
     partial_index("uq_rentals_live_e164", "e164", where="ended_at_us IS NULL", unique=True),
-    partial_index("ix_rentals_live_account", "account_id", where="ended_at_us IS NULL"),
+    partial_index("ix_rentals_live_account", "account_id", "id", where="ended_at_us IS NULL"),
+    partial_index("ix_rentals_hooked", "account_id", "id", where="ended_at_us IS NULL AND action = 'webhook'"),
     partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
+    # Live rentals that cost something, in the order in which their minutes start.
+    Index(
+        "ix_rentals_phase",
+        "account_id",
+        text(f"({PHASE_US})"),
+        "started_at_us",
+        "id",
+        sqlite_where=text(PAYING),
+        postgresql_where=text(PAYING),
+    ),
+    # Live rentals that cost something, by the instant through which their minutes are booked.
+    Index("ix_rentals_booked", text(f"({BOOKED_UNTIL_US})"), sqlite_where=text(PAYING), postgresql_where=text(PAYING)),
+    partial_index(
+        "ix_rentals_kept",
+        *("account_id", "ended_at_us", "id"),
+        where="ended_at_us IS NOT NULL AND erased_at_us IS NULL",
+    ),
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
+    Index("ix_rentals_account_id_id", "account_id", "id"),
 )
 
 destinations = Table(

@@ -66,11 +66,36 @@ function enhance(part) {
 }
 enhance(document)
 
+// --- offline: said as long as it lasts, and nothing is sent meanwhile
+
+const connection = document.getElementById('connection')
+let shownConnection = ''
+
+function connected(state) {
+  if (state === shownConnection || shownConnection === 'ended' || (state === 'online' && !shownConnection)) return
+  clearTimeout(connected.over)
+  shownConnection = state === 'online' ? '' : state
+  connection.textContent = body.dataset[state]
+  connection.classList.toggle('back-again', state === 'online')
+  if (state === 'online') connected.over = setTimeout(() => { connection.textContent = '' }, 4000)
+}
+
+addEventListener('offline', () => connected('offline'))
+addEventListener('online', () => {
+  if (!body.dataset.after) connected('online') // else once the stream is back
+})
+if (!navigator.onLine) connected('offline')
+addEventListener('submit', event => {
+  if (navigator.onLine) return
+  event.preventDefault()
+  say(body.dataset.unsent)
+}, { capture: true })
+
 // --- reading the page again: parts marked as live are replaced, but not under the reader's hands
 
 async function refresh(address = location.href) {
   const answer = await fetch(address, { headers: { accept: 'text/html' } })
-  if (answer.redirected && new URL(answer.url).pathname === '/sign-in') return location.reload()
+  if (answer.redirected && new URL(answer.url).pathname === '/sign-in') return signedOut()
   if (!answer.ok) return
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
   for (const old of document.querySelectorAll('[data-live]')) {
@@ -81,10 +106,18 @@ async function refresh(address = location.href) {
   }
 }
 
+// The sign-in page replaces this one, unless something was typed here: then its form carries that through signing in.
+function signedOut() {
+  const fields = [...document.querySelectorAll('main form[method=post] :is(input:not([type=hidden]), textarea, select)')]
+  const typed = fields.some(field => field.value !== field.defaultValue && field.defaultValue !== undefined)
+  if (typed) return connected('ended')
+  location.reload()
+}
+
 let waiting
 const refreshSoon = () => {
   clearTimeout(waiting)
-  waiting = setTimeout(refresh, 150)
+  waiting = setTimeout(() => refresh().catch(() => {}), 150)
 }
 
 // --- searching while one types
@@ -104,7 +137,9 @@ if (search) {
 
 // --- live: one stream of the account's events; after a break it goes on where it was
 
+const LOST_AFTER_MS = 3000 // the server ends each stream within a minute, and the browser comes back at once
 let after = body.dataset.after
+let lost
 let retry = 500
 const title = document.title
 let unseen = 0
@@ -133,7 +168,13 @@ function notice() {
 
 function listen() {
   const stream = new EventSource(`/live?after=${after}`)
-  stream.onopen = () => { retry = 500 }
+  stream.onopen = () => {
+    retry = 500
+    clearTimeout(lost)
+    lost = undefined
+    if (shownConnection) refreshSoon()
+    connected('online')
+  }
   stream.addEventListener('message', event => {
     after = event.lastEventId
     const { html, balance } = JSON.parse(event.data)
@@ -148,18 +189,22 @@ function listen() {
     refreshSoon()
   })
   stream.onerror = () => {
+    lost ??= setTimeout(() => connected(navigator.onLine ? 'lost' : 'offline'), LOST_AFTER_MS)
     if (stream.readyState !== EventSource.CLOSED) return // the browser itself tries again
     refresh().catch(() => {}) // signed out meanwhile? Then it goes to where one signs in
     setTimeout(listen, retry)
     retry = Math.min(retry * 2, 30000)
   }
-  addEventListener('pagehide', () => stream.close(), { once: true })
+  addEventListener('pagehide', () => {
+    clearTimeout(lost)
+    stream.close()
+  }, { once: true })
 }
 
 let asideSoon
 function refreshAside() {
   clearTimeout(asideSoon)
-  asideSoon = setTimeout(refresh, 1500)
+  asideSoon = setTimeout(() => refresh().catch(() => {}), 1500)
 }
 
 if (after) {

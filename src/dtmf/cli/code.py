@@ -1,0 +1,94 @@
+"""`dtmf code`: a number for one code. Its rental ends however the command ends, short of `kill -9`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from dtmf import checks
+from dtmf.errors import TimedOutError
+
+from . import connect, out
+from .options import GroupId, Json
+from .wait import nothing_came, spinner
+from .words import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asks the command to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
+def code(
+    group: GroupId,
+    /,
+    *,
+    timeout: Annotated[str, Parameter(help="How long to wait, like 90 or 5m (default: 3m).", metavar="TIME")] = "3m",
+    match: Annotated[
+        str | None, Parameter(help="Only a text in which this regular expression is found.", metavar="PATTERN")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Rent a number of a group, print it, wait for a code, print that, and end the rental.
+
+    The number is the first line of the output, the code the second; with --json both are JSON, one a line. The rental
+    ends however the command ends: after the code, after an error or the timeout (exit status 8), and on Ctrl-C, SIGTERM
+    and a closed terminal or pipe."""
+    timeout_s = checks.timeout_s(seconds(timeout))
+    checks.pattern(match)  # before anything is paid
+    with _stopped_once(), connect.client() as dtmf, dtmf.rental(group) as number:
+        if json:
+            out.json(dict(number), one_line=True)
+        else:
+            print(number.e164)
+        sys.stdout.flush()
+        with spinner(f"waiting for a code to {number.e164}", timeout_s):
+            try:
+                found = number.wait_for_code(timeout=timeout_s, match=match)
+            except TimedOutError as error:
+                raise nothing_came(error) from error
+        if json:
+            out.json(found, one_line=True)
+        else:
+            out.line(found)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _stopped_once() -> Iterator[None]:
+    """Turns the first signal that asks to stop into an exception; the rental is ended, whatever comes meanwhile.
+    What the caller has switched off, as nohup does with SIGHUP, stays off."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stopped = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise Stopped(number)
+
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    heeded = [each for each, handler in before.items() if handler not in {signal.SIG_IGN, None}]
+    try:
+        for each in heeded:
+            signal.signal(each, stop)
+        yield
+    finally:
+        for each in heeded:
+            signal.signal(each, before[each])

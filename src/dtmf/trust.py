@@ -1,0 +1,62 @@
+"""The certificates that are trusted: SSL_CERT_FILE, else SSL_CERT_DIR, else the system's own.
+
+A value that cannot work is refused before anything is sent, and the message names the variable."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+import httpcore2
+
+from .e164 import quote
+from .errors import ConnectionFailedError, connection_failed, environment_failed
+
+
+def trust_variable() -> str:
+    """The environment variable that says which certificates are trusted, empty if none does."""
+    return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
+
+
+def tls_context(base_url: str) -> ssl.SSLContext:
+    """What secures connections to this address. Raises ConnectionFailedError if it cannot be made."""
+    variable = trust_variable()
+    if variable == "SSL_CERT_DIR":
+        _check_folders(base_url, os.environ[variable])
+    try:
+        return httpcore2.default_ssl_context()
+    except (OSError, ValueError) as cause:  # ssl.SSLError is an OSError
+        raise _refused(base_url, variable, cause) from cause
+
+
+def _check_folders(base_url: str, value: str) -> None:
+    """OpenSSL says nothing of a folder that is missing: every certificate would be refused."""
+    if not any(Path(folder).is_dir() for folder in value.split(os.pathsep) if folder):
+        raise environment_failed(base_url, "SSL_CERT_DIR", f"{quote(value)} is not a folder")
+
+
+def _refused(base_url: str, variable: str, cause: Exception) -> ConnectionFailedError:
+    if variable == "SSL_CERT_FILE" and (reason := _why_not(os.environ[variable])):
+        return environment_failed(base_url, variable, f"{quote(os.environ[variable])} {reason}")
+    # The certificates can be read: what is left are the log of keys, opened only beside them, and OpenSSL's settings.
+    for other in ("SSLKEYLOGFILE", "OPENSSL_CONF"):
+        if os.environ.get(other) and (variable or other == "OPENSSL_CONF"):
+            return environment_failed(base_url, other, f"{quote(os.environ[other])}: {_words(cause)}")
+    return connection_failed(base_url, f"TLS cannot be set up: {_words(cause)}", permanent=True)
+
+
+def _why_not(file: str) -> str:
+    """Why certificates cannot be read from the file, empty if they can."""
+    try:
+        with Path(file).open("rb"):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except ssl.SSLError:
+        return "has no certificates in PEM format"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return ""
+
+
+def _words(cause: Exception) -> str:
+    return str(getattr(cause, "strerror", None) or cause)

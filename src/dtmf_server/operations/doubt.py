@@ -1,0 +1,160 @@
+"""SMS in doubt: written to a carrier's connection, or left by a process that died, and not answered.
+
+Rules:
+1. The charge stands, whatever the renter does. The SMS is not submitted again, to this carrier or another.
+2. The carrier's late answer decides, or a receipt (receipts.py). Taken: sent. Refused: failed and refunded. Not taken now:
+   queued again, since the carrier surely does not have it.
+3. Without either, the status is `unknown` after `LIFE_US`. The charge stands.
+4. Of an SMS of several segments, one that is refused for good decides: failed, and the whole refunded. Segments that were
+   taken are never submitted again.
+"""
+
+from collections.abc import Sequence
+
+from dtmf_server.core import backoff
+from dtmf_server.core.submission import LateAnswer, Segments, Verdict
+from dtmf_server.operations import receipts, send
+from dtmf_server.operations.deliver import Failed
+from dtmf_server.storage import accounts, carriers, delivery_log, events, in_flight, messages, outbox, submissions
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_log import Attempt, Logged
+
+LIFE_US = 72 * 3_600_000_000
+LOOKED_AT_ONCE = 100
+NO_ANSWER = "the carrier has not said whether it took the SMS"
+ABANDONED = "the service stopped before the carrier answered"
+UNKNOWN = "the carrier never said whether it took the SMS"
+IN_PART = "the carrier took only a part of the SMS"
+TAKEN_LATE = "the carrier took it, and said so late"
+
+
+def begin(
+    tx: Tx,
+    failed: Failed,
+    message_id: int,
+    *,
+    carrier: str,
+    segments: Segments | None,
+    now_us: int,
+    wall_us: int,
+    rest_us: int,
+) -> None:
+    """The attempt ended without the carrier's answer: the SMS is in doubt."""
+    work, attempt = failed.work, failed.attempt
+    if carrier:
+        carriers.hold(tx, carrier)
+    accounts.hold(tx, work.account_id)
+    row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
+    if row is None or row["state"] == "parked":
+        return
+    if segments:
+        submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
+    if row["state"] == "waiting":
+        delivery_log.append(tx, [Logged(row["id"], row["rental_id"], row["attempts"], _shown(row, attempt))])
+        _enter(tx, row["id"], message_id, since_us=now_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+
+
+def abandon(tx: Tx, *, now_us: int, wall_us: int, rest_us: int, everything: bool = False) -> int:
+    """How many submitted SMS were put in doubt because their process is gone; call again until 0. `everything`: no
+    process but this one has the carriers' links, and it has submitted nothing yet."""
+    rows = in_flight.abandoned(tx, wall_us=None if everything else wall_us, limit=LOOKED_AT_ONCE)
+    for row in sorted(rows, key=lambda row: int(row["account_id"])):
+        accounts.hold(tx, row["account_id"])
+        message = send.carried(tx, row["kind"], row["message_id"])
+        if message is None or message["status"] != "queued":
+            in_flight.decided(tx, [row["id"]])
+            continue
+        in_flight.note(tx, row, Attempt(now_us, 0, None, ABANDONED, None))
+        since_us = row["submitted_at_us"]
+        _enter(tx, row["id"], message["id"], since_us=since_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    return len(rows)
+
+
+def give_up(tx: Tx, *, now_us: int, rest_us: int) -> int:
+    """How many SMS in doubt have become unknown, as no answer is expected for them any more; call again until 0."""
+    rows = in_flight.overdue(tx, now_us=now_us, limit=LOOKED_AT_ONCE)
+    for row in sorted(rows, key=lambda row: int(row["account_id"])):
+        accounts.hold(tx, row["account_id"])
+        message = send.carried(tx, row["kind"], row["message_id"])
+        assert message is not None, "what is in doubt was stored"
+        send.unknown(tx, message["id"], reason=UNKNOWN, now_us=now_us, rest_us=rest_us)
+        in_flight.finish(tx, row["id"], state="unknown", reason=UNKNOWN, now_us=now_us)
+    return len(rows)
+
+
+def answered(
+    tx: Tx, carrier: str, answers: Sequence[LateAnswer], *, now_us: int, wall_us: int, rest_us: int
+) -> list[LateAnswer]:
+    """Settles what late answers decide. Returns those to offer again: their attempt's outcome is not stored yet."""
+    carriers.hold(tx, carrier)
+    again = []
+    for answer in answers:
+        message = messages.full(tx, answer.message_id)
+        if message is None:
+            continue
+        accounts.hold(tx, message["account_id"])
+        delivery = in_flight.of_message(tx, answer.message_id)
+        if delivery is not None and delivery["submitted_at_us"] is not None:
+            again.append(answer)
+        elif delivery is not None and delivery["state"] in ("in_doubt", "unknown"):
+            _settle(tx, carrier, answer, delivery, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    return again
+
+
+def _enter(
+    tx: Tx, delivery_id: int, message_id: int, *, since_us: int, now_us: int, wall_us: int, rest_us: int
+) -> None:
+    in_flight.begin_doubt(tx, delivery_id, reason=NO_ANSWER, until_us=since_us + LIFE_US)
+    send.in_doubt(tx, message_id, reason=NO_ANSWER, now_us=now_us, rest_us=rest_us)
+    receipts.settle_early(tx, message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+
+
+def _settle(
+    tx: Tx, carrier: str, answer: LateAnswer, delivery: Row, *, now_us: int, wall_us: int, rest_us: int
+) -> None:
+    message_id = answer.message_id
+    if answer.verdict is None:
+        known = submissions.is_in_doubt(tx, message_id, answer.segment)
+        submissions.put(tx, carrier, message_id, answer.segment, total=answer.total, ref=answer.ref, wall_us=wall_us)
+        if submissions.taken(tx, message_id) >= answer.total:
+            in_flight.revise(tx, delivery, TAKEN_LATE)
+            in_flight.finish(tx, delivery["id"], state="delivered", reason=None, now_us=now_us)
+            send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+        elif known and not submissions.has_doubts(tx, message_id):  # what is left was surely not taken
+            _queue_again(tx, delivery, message_id, reason=IN_PART, now_us=now_us, rest_us=rest_us)
+        receipts.apply_early(tx, carrier, [answer.ref], now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        return
+    if answer.verdict is Verdict.FINAL:
+        in_flight.revise(tx, delivery, answer.reason)
+        _fail(tx, delivery, message_id, reason=answer.reason, now_us=now_us, rest_us=rest_us)
+        return
+    known = submissions.forget_doubt(tx, message_id, answer.segment)
+    if answer.total == 1 or (known and not submissions.has_doubts(tx, message_id)):
+        in_flight.revise(tx, delivery, answer.reason)
+        _queue_again(tx, delivery, message_id, reason=answer.reason, now_us=now_us, rest_us=rest_us)
+
+
+def _queue_again(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+    """The carrier surely does not have it: tried again by the programme, unless that is over or the renter stopped it."""
+    due_us = backoff.next_due_us(
+        delivery["attempts"] - delivery["attempts_before"],
+        first_attempt_us=delivery["first_attempt_us"] or now_us,
+        now_us=now_us,
+        uniform=0.0,
+    )
+    if due_us is None or delivery["stop_reason"] or delivery["state"] == "unknown":
+        _fail(tx, delivery, message_id, reason=delivery["stop_reason"] or reason, now_us=now_us, rest_us=rest_us)
+        return
+    send.queued_again(tx, message_id, now_us=now_us, rest_us=rest_us)
+    in_flight.end_doubt(tx, delivery["id"], due_at_us=due_us)
+
+
+def _fail(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+    in_flight.finish(tx, delivery["id"], state="parked", reason=reason, now_us=now_us)
+    events.append(tx, [events.parked(delivery, now_us=now_us, reason=reason)])
+    send.failed(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)
+
+
+def _shown(row: Row, attempt: Attempt) -> Attempt:
+    """The attempt for the log; of a closed account only that it was made."""
+    return attempt if row["destination"] else Attempt(attempt.at_us, attempt.duration_us, None, "", None)

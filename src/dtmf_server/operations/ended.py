@@ -1,0 +1,95 @@
+"""Rentals that are over: which, when and why, as long as their texts are kept.
+
+The meter may not have written yet that the money ran out: such a rental is over all the same, from the instant its
+minute could not be paid, and is shown so.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dtmf_server.core.billing import minutes_started
+from dtmf_server.core.errors import NumberNotRented
+from dtmf_server.core.moment import iso
+from dtmf_server.core.rental import DAY_US, EndReason
+from dtmf_server.operations import account
+from dtmf_server.storage import ended_rentals, rentals
+from dtmf_server.storage.db import Row, Tx
+
+RAN_OUT_SHOWN_US = 7 * DAY_US
+OF_NUMBER_MAX = 20
+UNWRITTEN_MAX = 200  # of thousands that end at once, until the meter has written them
+WHY = {EndReason.RENTER: "this account ended it", EndReason.DEPLETED: "the money ran out"}
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What an account should know about its money: when it runs out, and what ended when it had."""
+
+    runs_out_at_us: int | None
+    ran_out: list[dict[str, Any]]  # rentals, the last to end first
+
+
+def money(tx: Tx, account_id: int, *, now_us: int, warn_us: int) -> Money:
+    """When the money runs out, if that is within `warn_us`, and the rentals it ended in the last week. Renting again
+    shows that their end was noticed."""
+    row = ended_rentals.runs_out(tx, account_id, now_us=now_us)
+    now_us, depletes_at_us = row["now_us"], row["depletes_at_us"]
+    unwritten = _unwritten(tx, account_id, now_us=now_us)
+    if unwritten:
+        depletes_at_us = account.standing(tx, account_id, now_us=now_us).depletes_at_us
+    written = ended_rentals.newest_depleted(tx, account_id, ended_after_us=now_us - RAN_OUT_SHOWN_US)
+    ran_out = unwritten + [dict(rental) for rental in written]
+    if ran_out and not unwritten:
+        started_us = ended_rentals.newest_live_start_us(tx, account_id)
+        ran_out = [] if started_us is not None and started_us > ran_out[0]["ended_at_us"] else ran_out
+    soon = depletes_at_us is not None and depletes_at_us - now_us <= warn_us
+    return Money(depletes_at_us if soon else None, ran_out)
+
+
+def newest(tx: Tx, account_id: int, *, before: int | None, limit: int, now_us: int) -> list[dict[str, Any]]:
+    """A page of the account's ended rentals, the last to end first."""
+    unwritten = _unwritten(tx, account_id, now_us=now_us) if before is None else []
+    rows = ended_rentals.newest(tx, account_id, before=before, limit=limit)
+    return (unwritten + [dict(row) for row in rows])[:limit]
+
+
+def of_id(tx: Tx, account_id: int, rental_id: int, *, now_us: int) -> dict[str, Any]:
+    """One ended rental of the account. Raises NumberNotRented."""
+    row = ended_rentals.of_id(tx, account_id, rental_id)
+    found = [dict(row)] if row else [r for r in _unwritten(tx, account_id, now_us=now_us) if r["id"] == rental_id]
+    if not found:
+        raise NumberNotRented
+    return found[0]
+
+
+def of_number(tx: Tx, account_id: int, e164: str, *, now_us: int) -> list[dict[str, Any]]:
+    """The account's ended rentals of this number, the last to end first."""
+    unwritten = [rental for rental in _unwritten(tx, account_id, now_us=now_us) if rental["e164"] == e164]
+    return unwritten + [dict(row) for row in ended_rentals.of_number(tx, account_id, e164, limit=OF_NUMBER_MAX)]
+
+
+def not_rented(tx: Tx, account_id: int, e164: str, *, now_us: int) -> NumberNotRented:
+    """The refusal for a number that the account does not rent now: with when and why its last rental ended, if it had one."""
+    found = of_number(tx, account_id, e164, now_us=now_us)
+    if not found:
+        return NumberNotRented(f"this account does not rent {e164} now")
+    last = found[0]
+    return NumberNotRented(
+        f"this account does not rent {e164} now: its rental ended at {iso(last['ended_at_us'])} because"
+        f" {WHY[EndReason(last['end_reason'])]}; GET /api/v1/messages?e164=%2B{e164[1:]} has what it received"
+    )
+
+
+def _unwritten(tx: Tx, account_id: int, *, now_us: int) -> list[dict[str, Any]]:
+    """Rentals that the lack of money has ended and the meter has not, the last to end first."""
+    row = ended_rentals.runs_out(tx, account_id, now_us=now_us)
+    if row["depletes_at_us"] is None or row["depletes_at_us"] > row["now_us"]:
+        return []
+    ended = account.standing(tx, account_id, now_us=now_us).ended[-UNWRITTEN_MAX:]
+    found = []
+    for running, at_us in reversed(ended):
+        over: Row = rentals.by_id(tx, running.rental_id)
+        paid_minutes = minutes_started(running.started_at_us, at_us) - 1  # the one that starts as it ends is not
+        end = {"ended_at_us": at_us, "end_reason": EndReason.DEPLETED.value, "booked_minutes": paid_minutes}
+        found.append(dict(over) | end)
+    return found

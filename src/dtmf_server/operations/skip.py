@@ -1,0 +1,88 @@
+"""Going on above blocks that were never read and that the node has pruned.
+
+1. What was paid in them and is unspent is found by the node among all coins there are, and booked like any deposit.
+2. What was paid in them and spent since is not known. Nothing is credited or taken back for it: a credited deposit stays
+   credited, and the range is recorded for the operator.
+3. All of it is one transaction: a command that is killed has done nothing, or everything.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dtmf_server.core.chain import Depths, Output
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.operations.deposit import REORG_WINDOW, move_on, note_outputs
+from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage.db import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The blocks to skip: those above `fork_height`, the last that the node's chain and ours have in common, up to the last of
+    `hashes`, which has the newest of them by height. `cursor` is how far the chain was followed until now."""
+
+    cursor: tuple[int, str]
+    fork_height: int
+    hashes: Sequence[tuple[int, str]]
+    read_from: int | None  # the lowest block among them that the node still has, to be read
+
+    @property
+    def to_height(self) -> int:
+        """The last block to skip."""
+        return self.hashes[-1][0]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was booked, and the deposits that were known before of which the node knows nothing now."""
+
+    found: int
+    found_sats: int
+    unknown: list[Row]
+
+
+def skip(
+    tx: Tx, skipped: Range, found: Sequence[tuple[Output, int]], *, depths: Depths, now_us: int, rest_us: int
+) -> Skipped:
+    """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
+    if the chain was followed further meanwhile."""
+    chain_state.hold(tx)
+    followed = deposits.tip(tx)
+    if followed is None or (followed["height"], followed["hash"]) != skipped.cursor:
+        raise CannotStart(
+            "the chain was followed further meanwhile: nothing was skipped; run this again if it is needed"
+        )
+    deposits.unmine_uncredited_above(tx, skipped.fork_height)
+    deposits.forget_blocks_above(tx, skipped.fork_height)
+    for height, hash_ in skipped.hashes:
+        deposits.add_block(tx, height=height, hash_=hash_, keep=REORG_WINDOW)
+    before = {(row["txid"], row["vout"]) for row in deposits.unmined_or_above(tx, skipped.fork_height)}
+    by_height: dict[int, list[Output]] = defaultdict(list)
+    for output, height in found:
+        if height <= skipped.to_height:
+            by_height[height].append(output)
+    new: set[tuple[str, int]] = set()
+    for height, outputs in sorted(by_height.items()):
+        new |= note_outputs(tx, outputs, height=height, now_us=now_us)
+    here = {(o.txid, o.vout): o.amount for h, many in by_height.items() if h > skipped.fork_height for o in many}
+    noted = [outpoint for outpoint in here if outpoint in new or outpoint in before]
+    unknown = [
+        row
+        for row in deposits.unmined_or_above(tx, skipped.fork_height)
+        if row["status"] in ("pending", "credited") and (row["txid"], row["vout"]) not in here
+    ]
+    sats = sum(here[outpoint] for outpoint in noted)
+    deposits.add_skipped(
+        tx,
+        from_height=skipped.fork_height + 1,
+        to_height=skipped.to_height,
+        found=len(noted),
+        found_sats=sats,
+        now_us=now_us,
+    )
+    chain_state.rescanned(tx, skipped.read_from)
+    move_on(tx, skipped.to_height, None, new, depths=depths, now_us=now_us, rest_us=rest_us)
+    tx.notify("chain")
+    tx.notify("deposits")
+    return Skipped(len(noted), sats, unknown)

@@ -1,0 +1,149 @@
+"""SMS that a carrier may have: submitted and not decided yet, or in doubt because the carrier has not answered.
+
+`deliveries.submitted_at_us` is set, durably, before an SMS is handed to a carrier, and cleared with the outcome. Until then
+nobody else claims, parks or refunds it. What a dead process leaves behind is in doubt: its PDU may have been written.
+"""
+
+from collections.abc import Sequence
+
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_log import Attempt
+
+_COLUMNS = (
+    "d.id, d.account_id, d.rental_id, d.message_id, d.kind, d.destination, d.state, d.attempts, d.attempts_before,"
+    " d.first_attempt_us, d.submitted_at_us, d.stop_reason"
+)
+
+
+def submit(tx: Tx, delivery_id: int, *, now_us: int, until_us: int) -> None:
+    """From now on a carrier may have it, at most until `until_us` (wall time) without anybody knowing."""
+    tx.run(
+        "UPDATE deliveries SET submitted_at_us = :now_us, leased_until_us = :until_us WHERE id = :id",
+        id=delivery_id,
+        now_us=now_us,
+        until_us=until_us,
+    )
+
+
+def decided(tx: Tx, delivery_ids: Sequence[int]) -> None:
+    """What the carrier made of these is known."""
+    tx.run("UPDATE deliveries SET submitted_at_us = NULL WHERE id IN @ids", ids=list(delivery_ids))
+
+
+def begin_doubt(tx: Tx, delivery_id: int, *, reason: str, until_us: int) -> None:
+    """The carrier may have it, and has not said so. `until_us`: when it stops being worth waiting for."""
+    tx.run(
+        "UPDATE deliveries SET state = 'in_doubt', submitted_at_us = NULL, leased_until_us = NULL, reason = :reason,"
+        " due_at_us = :until_us WHERE id = :id",
+        id=delivery_id,
+        reason=reason,
+        until_us=until_us,
+    )
+
+
+def end_doubt(tx: Tx, delivery_id: int, *, due_at_us: int) -> None:
+    """The carrier surely does not have it: it waits for another attempt."""
+    tx.run(
+        "UPDATE deliveries SET state = 'waiting', due_at_us = :due_at_us WHERE id = :id AND state = 'in_doubt'",
+        id=delivery_id,
+        due_at_us=due_at_us,
+    )
+    tx.notify("deliveries")
+
+
+def finish(tx: Tx, delivery_id: int, *, state: str, reason: str | None, now_us: int) -> None:
+    """Ends a delivery that was in doubt, or whose outcome is unknown."""
+    tx.run(
+        "UPDATE deliveries SET state = :state, reason = :reason, finished_at_us = :now_us WHERE id = :id"
+        " AND state IN ('in_doubt', 'unknown')",
+        id=delivery_id,
+        state=state,
+        reason=reason,
+        now_us=now_us,
+    )
+
+
+def revise(tx: Tx, delivery: Row, reason: str) -> None:
+    """Says in the log of the last attempt what the carrier answered after all; nothing of a closed account."""
+    if delivery["destination"]:
+        tx.run(
+            "UPDATE attempts SET reason = :reason WHERE delivery_id = :id AND attempt = :attempt",
+            id=delivery["id"],
+            attempt=delivery["attempts"],
+            reason=reason,
+        )
+
+
+def note(tx: Tx, delivery: Row, attempt: Attempt) -> None:
+    """Logs the last attempt of a delivery whose process died before it could."""
+    tx.run(
+        "INSERT INTO attempts (delivery_id, attempt, at_us, duration_us, reason)"
+        " VALUES (:id, :attempt, :at_us, :duration_us, :reason) ON CONFLICT (delivery_id, attempt) DO NOTHING",
+        id=delivery["id"],
+        attempt=delivery["attempts"],
+        at_us=attempt.at_us,
+        duration_us=attempt.duration_us,
+        reason=attempt.reason if delivery["destination"] else "",
+    )
+
+
+def of_message(tx: Tx, message_id: int) -> Row | None:
+    """The delivery that carries a sent message, locked."""
+    return tx.one(
+        f"SELECT {_COLUMNS} FROM messages m JOIN deliveries d ON d.message_id = coalesce(m.forward_of, m.id)"
+        " AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END WHERE m.id = :id @LOCK",
+        id=message_id,
+    )
+
+
+def abandoned(tx: Tx, *, wall_us: int | None, limit: int) -> list[Row]:
+    """Submitted ones whose process is gone: their time is up, or (None) every process before this one has ended."""
+    old = "" if wall_us is None else " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
+    return tx.all(
+        f"SELECT {_COLUMNS} FROM deliveries d WHERE d.submitted_at_us IS NOT NULL{old} ORDER BY d.id LIMIT :limit",
+        limit=limit,
+        **({} if wall_us is None else {"wall_us": wall_us}),
+    )
+
+
+def overdue(tx: Tx, *, now_us: int, limit: int) -> list[Row]:
+    """Those in doubt that no answer is expected for any more."""
+    return tx.all(
+        f"SELECT {_COLUMNS} FROM deliveries d WHERE d.state = 'in_doubt' AND d.due_at_us <= :now_us"
+        " ORDER BY d.due_at_us LIMIT :limit",
+        now_us=now_us,
+        limit=limit,
+    )
+
+
+def is_due(tx: Tx, *, now_us: int, wall_us: int) -> bool:
+    """Whether there are any of either kind."""
+    row = tx.one(
+        "SELECT 1 FROM deliveries WHERE state = 'in_doubt' AND due_at_us <= :now_us"
+        " UNION ALL SELECT 1 FROM deliveries WHERE submitted_at_us IS NOT NULL"
+        " AND (leased_until_us IS NULL OR leased_until_us <= :wall_us) LIMIT 1",
+        now_us=now_us,
+        wall_us=wall_us,
+    )
+    return row is not None
+
+
+def between(tx: Tx, *, sender: str, phone: str) -> tuple[list[int], bool]:
+    """The messages in doubt from one of our numbers to a phone, oldest first, and whether another is being submitted.
+    `phone` is compared by its last digits: carriers write it in several ways."""
+    ids = [
+        row["id"]
+        for row in tx.all(
+            "SELECT id, recipient FROM messages WHERE status = 'in_doubt' AND sender = :sender ORDER BY id",
+            sender=sender,
+        )
+        if row["recipient"].endswith(phone)
+    ]
+    if not ids:
+        return [], False
+    busy = tx.all(
+        "SELECT m.recipient FROM deliveries d JOIN messages m ON m.forward_of = d.message_id OR"
+        " (m.id = d.message_id AND d.kind = 'send') WHERE d.submitted_at_us IS NOT NULL AND m.sender = :sender",
+        sender=sender,
+    )
+    return ids, any(row["recipient"].endswith(phone) for row in busy)

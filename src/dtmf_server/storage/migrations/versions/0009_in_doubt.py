@@ -1,0 +1,11 @@
+"""SMS that a carrier may have taken: which are being submitted, which are in doubt, and the segments of each."""
+
+from dtmf_server.storage.migrations import frozen
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Run the statements beside this file."""
+    frozen.run(__file__)

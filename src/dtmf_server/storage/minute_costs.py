@@ -1,0 +1,95 @@
+"""What the live rentals of each account cost per minute, summed by when in the minute their minutes start.
+
+Sums by second, millisecond and microsecond of the minute: what starts by any instant of it is found in 60 rows, and at
+most 1,000 and 1,000 more, and written with three rows for each rental that starts or ends.
+"""
+
+from collections.abc import Collection, Iterable
+
+from dtmf_server.core.billing import MINUTE_US
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Row, Tx
+
+UNITS_US = (1_000_000, 1_000, 1)
+
+Change = tuple[int, int]  # phase, by how much what starts there costs more per minute
+
+# What starts by `:phase` of the minute, as a column: `:second` and `:milli` are the ones it falls into.
+_SUM = "(SELECT coalesce(sum(c.cost), 0) FROM minute_costs c WHERE c.account_id = a.id AND c.unit_us ="
+UPTO = (
+    f"CAST({_SUM} 1000000 AND c.nth < :second)"
+    f" + {_SUM} 1000 AND c.nth >= :second * 1000 AND c.nth < :milli)"
+    f" + {_SUM} 1 AND c.nth >= :milli * 1000 AND c.nth <= :phase) AS bigint)"
+)
+
+
+def at_phase(phase_us: int) -> dict[str, int]:
+    """The parameters of `UPTO`."""
+    return {"second": phase_us // 1_000_000, "milli": phase_us // 1_000, "phase": phase_us}
+
+
+def upto(tx: Tx, account_id: int, phase_us: int) -> int:
+    """What the account's rentals cost per minute whose phase is at most that."""
+    row = tx.one(
+        f"SELECT {UPTO} AS cost FROM (SELECT CAST(:account_id AS bigint) AS id) a",
+        account_id=account_id,
+        **at_phase(phase_us),
+    )
+    assert row is not None
+    return int(row["cost"])
+
+
+def first_above(tx: Tx, account_id: int, sats: int) -> int:
+    """The smallest phase up to which the account's rentals cost more than that per minute."""
+    place, parent_us = 0, MINUTE_US
+    for unit_us in UNITS_US:
+        rows = tx.all(
+            "SELECT nth, cost FROM minute_costs WHERE account_id = :account_id AND unit_us = :unit_us"
+            " AND nth >= :first AND nth < :last ORDER BY nth",
+            account_id=account_id,
+            unit_us=unit_us,
+            first=place * (parent_us // unit_us),
+            last=(place + 1) * (parent_us // unit_us),
+        )
+        for row in rows:
+            if row["cost"] > sats:
+                break
+            sats -= row["cost"]
+        else:
+            raise AssertionError(f"the rentals of account {account_id} cost less than that")
+        place, parent_us = row["nth"], unit_us
+    return int(place)
+
+
+def by_phase(tx: Tx, account_ids: list[int]) -> dict[int, dict[int, int]]:
+    """What the rentals of these accounts cost per minute, by phase: all of it, for accounts with few."""
+    found: dict[int, dict[int, int]] = {}
+    if not account_ids:
+        return found
+    rows: list[Row] = tx.all(
+        "SELECT account_id, nth, cost FROM minute_costs WHERE account_id IN @ids AND unit_us = 1", ids=account_ids
+    )
+    for row in rows:
+        found.setdefault(row["account_id"], {})[row["nth"]] = row["cost"]
+    return found
+
+
+def change(tx: Tx, changes: Iterable[tuple[int, Collection[Change]]]) -> None:
+    """Adds to the sums of accounts, each with its changes, and removes those that are 0 then."""
+    sums: dict[tuple[int, int, int], int] = {}
+    fallen = set()
+    for account_id, changed in changes:
+        for phase_us, cost in changed:
+            for unit_us in UNITS_US:
+                key = account_id, unit_us, phase_us // unit_us
+                sums[key] = sums.get(key, 0) + cost
+            if cost < 0:
+                fallen.add(account_id)
+    tx.add_up(
+        schema.minute_costs,
+        ("account_id", "unit_us", "nth"),
+        "cost",
+        [(*key, cost) for key, cost in sorted(sums.items()) if cost],
+    )
+    if fallen:
+        tx.run("DELETE FROM minute_costs WHERE account_id IN @ids AND cost = 0", ids=sorted(fallen))

@@ -1,0 +1,58 @@
+"""SMS for numbers that nobody rents: how many for which destination, and no text. The last DESTINATIONS_MAX are kept."""
+
+from collections.abc import Iterator, Mapping
+
+from dtmf_server.storage.db import Row, Tx
+
+DESTINATIONS_MAX = 1000
+DESTINATION_LENGTH_MAX = 66  # an address of data_sm (SMPP 3.4 §4.7.1) and a plus
+KEPT_US = 30 * 24 * 3_600_000_000
+PAGE = 10_000
+
+
+def count(tx: Tx, found: Mapping[str, int], *, now_us: int) -> None:
+    """Counts so many SMS for each destination. Transactions that count wait for each other at the service's row."""
+    tx.run("UPDATE service SET stray_messages = stray_messages + :count", count=sum(found.values()))
+    for destination, messages in sorted(found.items()):
+        tx.run(
+            "INSERT INTO strays (destination, count, first_at_us, last_at_us)"
+            " VALUES (:destination, :count, :now_us, :now_us) ON CONFLICT (destination) DO UPDATE"
+            " SET count = strays.count + excluded.count, last_at_us = excluded.last_at_us",
+            destination=destination[:DESTINATION_LENGTH_MAX],
+            count=messages,
+            now_us=now_us,
+        )
+    tx.run(
+        "DELETE FROM strays WHERE destination IN (SELECT destination FROM strays"
+        " ORDER BY last_at_us DESC, destination LIMIT 1000000 OFFSET :kept)",
+        kept=DESTINATIONS_MAX,
+    )
+
+
+def total(tx: Tx) -> int:
+    """How many SMS came for numbers that nobody rents, since the database was made."""
+    row = tx.one("SELECT stray_messages FROM service")
+    return row["stray_messages"] if row else 0
+
+
+def latest(tx: Tx) -> list[Row]:
+    """Each destination with `count`, `first_at_us`, `last_at_us`, and whether it is in stock; the last one first."""
+    return tx.all(
+        "SELECT s.destination, s.count, s.first_at_us, s.last_at_us, n.e164 IS NOT NULL AS in_stock"
+        " FROM strays s LEFT JOIN numbers n ON n.e164 = s.destination ORDER BY s.last_at_us DESC, s.destination"
+    )
+
+
+def numbers_in_stock(tx: Tx) -> Iterator[str]:
+    """Every number that can be rented, read a page at a time."""
+    after = ""
+    while page := tx.all(
+        "SELECT e164 FROM numbers WHERE e164 > :after ORDER BY e164 LIMIT :limit", after=after, limit=PAGE
+    ):
+        yield from (row["e164"] for row in page)
+        after = page[-1]["e164"]
+
+
+def forget(tx: Tx, *, now_us: int) -> int:
+    """How many destinations were forgotten because nothing came for them in KEPT_US."""
+    return tx.run("DELETE FROM strays WHERE last_at_us < :before_us", before_us=now_us - KEPT_US)

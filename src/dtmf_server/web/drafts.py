@@ -1,0 +1,114 @@
+"""What was typed into a form that could not be carried out because the session had ended: it is carried through signing
+in inside the pages themselves, never in a cookie or an address, and nothing is done with it until its button is pressed.
+
+A draft keeps the form's key, so that a form sent before and after signing in is still carried out once.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from dtmf_server.web.forms import EMPTY
+from dtmf_server.web.request import Request, form_of
+from dtmf_server.web.words import _
+
+DRAFT_MAX = 20_000  # bytes: thrice that, as a form encodes it, is still a form that is read
+NEXT_MAX = 1_000
+_NUMBER = r"/numbers/\+[0-9]{2,15}"
+_PATHS = {  # the forms that people type into, their fields, and the page each is on
+    re.compile(rf"({_NUMBER})/send"): ("to", "content"),
+    re.compile(rf"({_NUMBER})/action"): ("action", "forward_to", "webhook_url", "shown_action", "shown_destination"),
+    re.compile(r"(/deliveries)/warnings"): ("warnings_url",),
+    re.compile(r"(/tokens)"): ("label",),
+    re.compile(r"(/sandbox)/phone"): ("to", "from", "text"),
+    re.compile(r"(/sandbox)/faucet"): ("amount", "pending", "back"),
+}
+_PAGES = re.compile(rf"({_NUMBER}/end)|({_NUMBER})/|(/rent/[^/]+)|(/account/delete)|(/[a-z-]+)")
+_QUERY = re.compile(r"[!-\[\]-~]*")  # printable ASCII without blanks and backslashes
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A form that waits: where it goes, the page it was on, its fields, and the values that somebody typed or chose."""
+
+    path: str
+    page: str
+    fields: dict[str, str]
+
+    @property
+    def typed(self) -> list[tuple[str, str]]:
+        """What to show of it: each field's name for people, and its value."""
+        names = {
+            "to": _("To"),
+            "from": _("From"),
+            "content": _("Text"),
+            "text": _("Text"),
+            "action": _("When an SMS comes"),
+            "forward_to": _("Phone number"),
+            "webhook_url": _("Webhook"),
+            "warnings_url": _("Warnings are posted to"),
+            "label": _("Name of the token"),
+            "amount": _("Satoshis"),
+        }
+        values = {"store": _("Keep it here"), "forward": _("Forward it"), "webhook": _("Post it to a webhook")}
+        return [
+            (words, values.get(self.fields[name], self.fields[name]) if name == "action" else self.fields[name])
+            for name, words in names.items()
+            if self.fields.get(name)
+        ]
+
+    @property
+    def encoded(self) -> str:
+        """The draft as a field of the sign-in form."""
+        return msgspec.json.encode({"path": self.path, "fields": self.fields}).decode()
+
+
+def of(request: Request) -> Draft | None:
+    """The draft in a form that was sent and not carried out, or the one that a sign-in form carries. None without."""
+    form = form_of(request) or EMPTY
+    return decoded(form["draft"]) or _draft(request.url.path, form.values)
+
+
+def decoded(text: str) -> Draft | None:
+    """The draft of a sign-in form; None for anything else."""
+    try:
+        found = msgspec.json.decode(text.encode("utf-8", "replace"), type=dict[str, str | dict[str, str]])
+    except msgspec.DecodeError:
+        return None
+    path, fields = found.get("path"), found.get("fields")
+    return _draft(path, fields) if isinstance(path, str) and isinstance(fields, dict) else None
+
+
+def page_for(path: str) -> str:
+    """The page to go on from after signing in, for a form that was sent there."""
+    match = _PAGES.match(path)
+    found = next(filter(None, match.groups()), "") if match else ""
+    return found if safe(found) else "/messages"
+
+
+def safe(address: str) -> bool:
+    """Whether it is a path of this site, with its query if it has one: never another site, however it is written."""
+    path = unquote(urlsplit(address).path) if address.startswith("/") and not address.startswith("//") else ""
+    return (
+        len(address) <= NEXT_MAX
+        and _QUERY.fullmatch(address) is not None
+        and "#" not in address
+        and path.isprintable()
+        and path.startswith("/")
+        and not any(part in path for part in ("//", "\\", "/./", "/../"))
+        and not path.endswith(("/.", "/.."))
+        and "//" not in unquote(path)
+        and not path.startswith(("/sign-", "/live", "/static/"))
+    )
+
+
+def _draft(path: str, values: object) -> Draft | None:
+    for pattern, names in _PATHS.items():
+        match = pattern.fullmatch(path)
+        if match and isinstance(values, dict):
+            kept = {name: values[name] for name in (*names, "key") if values.get(name)}
+            draft = Draft(path, match[1], kept)
+            return draft if len(draft.encoded.encode()) <= DRAFT_MAX and draft.typed else None
+    return None

@@ -1,0 +1,33 @@
+"""`/rentals`: the account's rentals that are over, why each ended, and the way to what it received."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from dtmf_server.operations import ended
+from dtmf_server.storage import numbers
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import visits
+from dtmf_server.web.paging import NEWEST, PAGE, page_of, position
+from dtmf_server.web.request import Request, runtime_of
+from dtmf_server.web.visits import Visit
+
+
+@get("/rentals")
+async def get_rentals(request: Request) -> Response[Any]:
+    """Rentals that are over, the last to end first."""
+    before = position(request)
+    is_newest = before == NEWEST
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        found = ended.newest(
+            tx, visit.account_id, before=None if is_newest else before, limit=PAGE + 1, now_us=visit.now_us
+        )
+        names = numbers.names(tx, [rental["group_id"] for rental in found])
+        return {"page": page_of([rental | {"group": names[rental["group_id"]]} for rental in found])}
+
+    kept_us = runtime_of(request).settings.kept_us
+    return await visits.show(request, "rentals.html", gather, nav="messages", is_newest=is_newest, kept_us=kept_us)
+
+
+ROUTES = [get_rentals]

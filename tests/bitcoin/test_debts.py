@@ -1,0 +1,156 @@
+"""Whatever is credited pays the debt first, and the renter sees what is owed."""
+
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from dtmf_server.core.chain import Block, ChainStep, Output
+from dtmf_server.core.money import Kind
+from dtmf_server.operations import deposit, verify
+from dtmf_server.operations.books import open_books
+from dtmf_server.storage.db import Database, Tx
+from harness import DAY_US, START_US, new_token, open_account, runtime_over, serving
+
+DEPTHS = ((0, 1),)
+
+
+@pytest.fixture
+def account_id(db: Database) -> int:
+    """An account that has spent a deposit of 40,000, all but 990, and lost it to a reorganization: it owes 39,010."""
+    id_ = open_account(db)
+    derive = runtime_over(db).derive
+    assert derive is not None
+
+    def live(tx: Tx) -> None:
+        address = deposit.new_address(tx, id_, derive=derive, now_us=START_US)
+        row = tx.one("SELECT script_pubkey FROM addresses WHERE address = :address", address=address)
+        assert row is not None
+        paid = Output("ab" * 32, 0, bytes(row["script_pubkey"]), 40_000)
+        follow(tx, ChainStep(0, [Block(1, "one", "", [paid])], None))
+        with open_books(tx, [id_], now_us=START_US, rest_us=DAY_US) as books:
+            for message in range(39):
+                books.charge(id_, 1000, kind=Kind.MESSAGE_SENT, ref=f"{message}", reference=f"{message}")
+            books.charge(id_, 10, kind=Kind.RENTAL_SETUP, ref="1", reference="+12025550100")
+        follow(tx, ChainStep(0, [Block(1, "other", "", []), Block(2, "two", "other", [])], None))
+
+    db.write_now(live)
+    return id_
+
+
+def follow(tx: Tx, step: ChainStep) -> None:
+    """Applies a step of the chain."""
+    deposit.follow(tx, step, depths=DEPTHS, now_us=START_US, rest_us=DAY_US)
+
+
+def refund(db: Database, account_id: int, message: int, sats: int = 1000) -> None:
+    """The carrier refuses a message."""
+
+    def give_back(tx: Tx) -> None:
+        with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+            books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
+
+    db.write_now(give_back)
+
+
+def standing(db: Database, account_id: int) -> tuple[int, int]:
+    """Balance and debt."""
+    row = db.read_now(lambda tx: tx.one("SELECT balance, debt FROM accounts WHERE id = :id", id=account_id))
+    assert row is not None
+    return row["balance"], row["debt"]
+
+
+@pytest.mark.regression("refund-pays-debt")
+def test_a_refund_pays_the_debt_first(db: Database, account_id: int):
+    assert standing(db, account_id) == (0, 39_010)
+    refund(db, account_id, 0)
+    assert standing(db, account_id) == (0, 38_010)
+    for message in range(1, 38):
+        refund(db, account_id, message)
+    assert standing(db, account_id) == (0, 1010)
+    refund(db, account_id, 38, 1500)
+    assert standing(db, account_id) == (490, 0)
+    wrong = [one for one in db.read_now(verify.differences) if "message" not in one]
+    assert wrong == []
+
+
+@pytest.mark.regression("refund-pays-debt")
+def test_usage_and_transactions_show_the_debt(db: Database, account_id: int):
+    refund(db, account_id, 0)
+    with serving(runtime_over(db)) as url:
+        headers = {"Authorization": f"Bearer {new_token()}"}
+        with httpx2.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60) as client:
+            usage = client.get("/usage").json()
+            lines = client.get("/transactions").json()
+            document = client.get(f"{url}/schema/openapi.json").json()
+    assert usage.get("debt") == 38_010
+    assert "debt" in document["components"]["schemas"]["Usage"]["properties"]
+    moved = [(line["kind"], line["amount"], line["balance"]) for line in lines]
+    assert moved[-4:] == [
+        ("debt", 39_010, 40_000),
+        ("deposit_reversed", -40_000, 0),
+        ("message_refunded", 1000, 1000),
+        ("debt_paid", -1000, 0),
+    ]
+    balance = 0
+    for line in lines:
+        balance += line["amount"]
+        assert line["balance"] == balance, line
+
+
+@pytest.mark.parametrize("balance", [0, 1, 39_999, 40_000, 40_001])
+def test_a_reversal_is_booked_in_full(db: Database, balance: int):
+    account_id = open_account(db)
+
+    def reverse(tx: Tx) -> None:
+        with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+            if balance:
+                books.deposit(account_id, balance, ref="other:0:0", reference="other:0")
+            books.reverse_deposit(account_id, 40_000, ref="one:0:1", reference="one:0")
+
+    db.write_now(reverse)
+    assert standing(db, account_id) == (max(0, balance - 40_000), max(0, 40_000 - balance))
+    assert db.read_now(verify.differences) == []
+
+
+def test_books_from_before_are_verified_all_the_same(db: Database, account_id: int):
+    """A reversal once was booked as far as the balance went, and the debt beside it."""
+
+    def as_before(tx: Tx) -> None:
+        with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+            books.deposit(account_id, 39_010, ref="x:0:0", reference="x:0")
+            books.deposit(account_id, 500, ref="y:0:0", reference="y:0")
+            books.charge(account_id, 500, kind=Kind.RENTAL_SETUP, ref="2", reference="+12025550101")
+        tx.run(
+            "INSERT INTO transfers (at_us, kind, ref, debit, credit, amount, account_id, balance, reference)"
+            " VALUES (:at, 'debt', 'y:0:1', 3, 1, 500, :id, 0, 'y:0')",
+            at=START_US,
+            id=account_id,
+        )
+        tx.run("UPDATE accounts SET debt = 500 WHERE id = :id", id=account_id)
+
+    db.write_now(as_before)
+    wrong = [one for one in db.read_now(verify.differences) if "message" not in one]
+    assert wrong == []
+
+
+@pytest.mark.regression("refund-pays-debt")
+def test_the_website_says_what_is_owed(db: Database, account_id: int, visit: Callable[[str], dict[str, str]]):
+    with serving(runtime_over(db)) as url:
+        pages = visit(url)
+    for path, text in pages.items():
+        assert "39 010" in text, path
+        assert "owe" in text, path
+
+
+@pytest.fixture
+def visit() -> Callable[[str], dict[str, str]]:
+    """What an account's pages say, by path."""
+    from web.visitor import Visitor  # the website's tests have it
+
+    def look(url: str) -> dict[str, str]:
+        with Visitor(url) as visitor:
+            visitor.sign_in(new_token())
+            return {path: visitor.open(path).text for path in ("/top-up", "/transactions", "/messages")}
+
+    return look

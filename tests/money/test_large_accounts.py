@@ -1,0 +1,207 @@
+"""An account with many live rentals: no operation reads them all, money runs out for all of them to the microsecond in
+portions, and so does the deletion of the account."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dtmf_server.core.rental import action_for
+from dtmf_server.operations import account, closing, meter, receive, rent, send, verify
+from dtmf_server.storage import tokens
+from dtmf_server.storage.db import Database, Row, Tx
+from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, give_coins, open_account, stock
+from money.plain_minutes import PlainRental, pay_minutes
+
+REST = {"rest_us": DAY_US}
+MANY = 450
+PRICE = 13
+ROWS_MORE = (
+    200  # sums and the like that an operation may read of an account with 450 rentals, above those it reads with one
+)
+
+
+class Counting(Tx):
+    """A transaction that counts the rows it hands over."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, tx: Tx) -> None:
+        super().__init__(tx._dialect, tx._cursor)
+        self.rows = 0
+
+    def all(self, statement: str, **parameters: Any) -> list[Row]:
+        found = super().all(statement, **parameters)
+        self.rows += len(found)
+        return found
+
+
+class Renter:
+    """An account, and the numbers it has rented, some seconds apart or all at once."""
+
+    def __init__(self, db: Database, rentals: int, *, seed: int, apart_us: int, minutes: int = 5000) -> None:
+        self.db = db
+        self.id = open_account(db, seed=seed)
+        group = f"group-{seed}"
+        e164s = [f"+1303{seed:02}{number:05}" for number in range(rentals + 3)]
+        db.write_now(lambda tx: stock(tx, {Group(group, rental_cost_per_minute=PRICE): e164s}))
+        give_coins(db, self.id, rentals * PRICE * minutes + 7)
+        self.group, self.apart_us, self.e164s = group, apart_us, []
+        self.now_us = START_US
+        self.db.write_now(lambda tx: self._rent(tx, rentals))
+
+    def _rent(self, tx: Tx, rentals: int) -> None:
+        self.e164s = []
+        for nth in range(rentals):
+            self.now_us = START_US + nth * self.apart_us
+            row = rent.start(tx, self.id, self.group, now_us=self.now_us, **REST)
+            self.e164s.append(row["e164"])
+
+    def plain(self) -> list[PlainRental]:
+        """The rentals as the oracle has them, with the minute paid that each began with."""
+        rows = self.db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=self.id))
+        return [PlainRental(r["id"], r["started_at_us"], r["cost_per_minute"], 1) for r in rows]
+
+    def live(self) -> int:
+        counted = "SELECT count(*) AS n FROM rentals WHERE account_id = :id AND ended_at_us IS NULL"
+        row = self.db.read_now(lambda tx: tx.one(counted, id=self.id))
+        assert row is not None
+        return int(row["n"])
+
+
+def rows_read(renter: Renter, do: Callable[[Tx], object]) -> int:
+    def run(tx: Tx) -> int:
+        counting = Counting(tx)
+        do(counting)
+        return counting.rows
+
+    return renter.db.write_now(run)
+
+
+def operations(renter: Renter) -> dict[str, Callable[[Tx], object]]:
+    e164, at = renter.e164s[-1], {"now_us": renter.now_us + 90_000_000, **REST}
+    now = {"now_us": at["now_us"]}
+
+    def start_and_end(tx: Tx) -> None:
+        rented = rent.start(tx, renter.id, renter.group, **at)
+        rent.end(tx, renter.id, rented["e164"], **at)
+
+    return {
+        "an inbound SMS": lambda tx: receive.receive_many(tx, [receive.Inbound(e164, "+1234", "hello")], **at),
+        "renting and ending": start_and_end,
+        "setting an action": lambda tx: rent.set_action(tx, renter.id, e164, action_for("https://x.example/"), **at),
+        "sending": lambda tx: send.send(
+            tx, renter.id, sender=e164, to="+447700900123", content="hi", daily_limit=None, **at
+        ),
+        "the balance": lambda tx: account.balance(tx, renter.id, **now),
+        "the usage": lambda tx: account.usage(tx, renter.id, **now),
+        "one number": lambda tx: rent.live_rental(tx, renter.id, e164, **now),
+        "settling": lambda tx: meter.sweep(tx, now_us=renter.now_us + DAY_US, **REST),
+    }
+
+
+@pytest.mark.regression("large-account-reads-no-rentals")
+@pytest.mark.parametrize("apart_us", [0, 700_001])
+def test_no_operation_reads_all_the_rentals_of_its_account(db: Database, apart_us: int) -> None:
+    small = Renter(db, 1, seed=1, apart_us=apart_us)
+    large = Renter(db, MANY, seed=2, apart_us=apart_us)
+    few = {name: rows_read(small, do) for name, do in operations(small).items()}
+    many = {name: rows_read(large, do) for name, do in operations(large).items()}
+    assert {name: rows for name, rows in many.items() if rows > few[name] + ROWS_MORE} == {}
+    assert db.read_now(verify.differences) == []
+
+
+def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
+    rows = db.read_now(
+        lambda tx: tx.all("SELECT id, ended_at_us, booked_minutes FROM rentals WHERE account_id = :id", id=account_id)
+    )
+    return sorted((row["id"], row["ended_at_us"], row["booked_minutes"]) for row in rows)
+
+
+@pytest.mark.regression("mass-run-out-in-portions")
+@pytest.mark.parametrize("apart_us", [0, 1, 700_001])
+def test_a_mass_run_out_ends_every_rental_at_its_instant_in_portions(db: Database, apart_us: int) -> None:
+    renter = Renter(db, MANY, seed=3, apart_us=apart_us, minutes=9)
+    late_us = renter.now_us + DAY_US
+    expected = renter.plain()
+    before = db.read_now(lambda tx: account.balance(tx, renter.id, now_us=renter.now_us))
+    # What minutes cost while the numbers were rented is paid from the same coins.
+    coins = MANY * PRICE * 9 + 7 - MANY * PRICE
+    left = pay_minutes(coins, expected, late_us)
+    assert before <= coins
+    portions = []
+    while db.write_now(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
+        portions.append(renter.live())
+        assert db.read_now(verify.differences) == [], "a portion leaves the books right"
+        assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
+        assert db.read_now(lambda tx: rent.live_rentals(tx, renter.id, now_us=late_us)) == []
+    steps = [was - now for was, now in zip([MANY, *portions], portions, strict=False)]
+    assert max(steps) <= 250, "a portion holds everybody up"
+    assert ends(db, renter.id) == sorted((r.id, r.ended_us, r.paid_minutes) for r in expected)
+
+
+@pytest.mark.parametrize("what", ["an SMS", "coins", "a rental"])
+def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Database, what: str) -> None:
+    renter = Renter(db, MANY, seed=4, apart_us=700_001, minutes=9)
+    neighbour = Renter(db, 1, seed=5, apart_us=0)
+    late_us = renter.now_us + DAY_US
+    expected = renter.plain()
+    left = pay_minutes(MANY * PRICE * 8 + 7, expected, late_us)
+    assert db.write_now(lambda tx: meter.sweep(tx, now_us=late_us, **REST)) > 0
+    assert 0 < renter.live() < MANY, "it is in the middle"
+    if what == "an SMS":
+        inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
+        stray, stored = db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=late_us, **REST))
+        assert stray is None and stored is not None
+        assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
+    elif what == "coins":
+        give_coins(db, renter.id, 10**6, now_us=late_us)
+        assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left + 10**6
+    else:
+        with pytest.raises(Exception, match=r"(?i)funds|balance"):
+            db.write_now(lambda tx: rent.start(tx, renter.id, "us-mobile", now_us=late_us, **REST))
+    while db.write_now(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
+        pass
+    assert renter.live() == 0
+    assert ends(db, renter.id) == sorted((r.id, r.ended_us, r.paid_minutes) for r in expected)
+    assert db.read_now(verify.differences) == []
+
+
+@pytest.mark.regression("deletion-in-portions")
+def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhile(db: Database) -> None:
+    renter = Renter(db, MANY, seed=6, apart_us=700_001)
+    last = renter.e164s[-1]
+    at = {"now_us": renter.now_us + HOUR_US, **REST}
+    db.write_now(lambda tx: receive.receive_many(tx, [receive.Inbound(last, "+1", "secret text")] * MANY, **at))
+    db.write_now(lambda tx: closing.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
+    assert renter.live() >= MANY - 250, "one transaction ended all the rentals"
+    assert db.read_now(verify.differences) == []
+    assert db.read_now(lambda tx: tokens.opened_by(tx, b"x")) is None
+    later = {"now_us": at["now_us"] + DAY_US, **REST}
+    live_e164 = db.read_now(
+        lambda tx: tx.one("SELECT e164 FROM rentals WHERE account_id = :id AND ended_at_us IS NULL", id=renter.id)
+    )
+    assert live_e164 is not None
+    inbound = [receive.Inbound(live_e164["e164"], "+1", "too late")]
+    assert db.write_now(lambda tx: receive.receive_many(tx, inbound, **later)) == [None]
+    db.write_now(lambda tx: meter.sweep(tx, **later))
+    while db.write_now(lambda tx: closing.go_on(tx, **REST)):
+        assert db.read_now(verify.differences) == []
+    rows = db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
+    assert {(row["ended_at_us"], row["end_reason"]) for row in rows} == {(at["now_us"], "renter")}
+    kept = db.read_now(lambda tx: tx.all("SELECT content FROM messages WHERE content IS NOT NULL"))
+    assert kept == []
+    assert db.read_now(verify.differences) == []
+
+
+def test_each_rental_gets_its_share_of_the_minutes_once_a_day(db: Database) -> None:
+    renter = Renter(db, 40, seed=7, apart_us=131_071)
+    later_us = renter.now_us + DAY_US + MINUTE_US
+    assert db.write_now(lambda tx: meter.sweep(tx, now_us=later_us, **REST)) == 1
+    assert db.write_now(lambda tx: meter.share_out(tx, now_us=later_us)) == 40
+    assert db.write_now(lambda tx: meter.share_out(tx, now_us=later_us)) == 0
+    rows = db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
+    assert {row["booked_minutes"] for row in rows} == {
+        (later_us - row["started_at_us"]) // MINUTE_US + 1 for row in rows
+    }
+    assert db.read_now(verify.differences) == []

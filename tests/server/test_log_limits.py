@@ -1,0 +1,117 @@
+"""Lines that strangers can cause: the first of a kind at once, then one a minute with the number left out."""
+
+import asyncio
+import errno
+import logging
+
+import pytest
+
+from dtmf_server import log
+
+
+class Clock:
+    """Seconds that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def limit(clock: Clock) -> logging.Filter:
+    return log.Sparing(monotonic_s=clock)
+
+
+def record(message: str = "bad request %d", level: int = logging.WARNING, error: BaseException | None = None):
+    info = (type(error), error, error.__traceback__) if error else None
+    return logging.LogRecord("dtmf.api", level, __file__, 1, message, (1,) if "%" in message else (), info)
+
+
+def failing(kind: type[Exception], *arguments: object) -> Exception:
+    try:
+        raise kind(*arguments)
+    except Exception as error:
+        return error
+
+
+def test_the_first_of_a_kind_passes_and_the_next_after_a_minute_has_the_number_left_out(limit, clock: Clock) -> None:
+    assert [limit.filter(record()) for _ in range(1000)].count(True) == 1
+    clock.now_s += 59
+    assert not limit.filter(record())
+    clock.now_s += 1
+    late = record()
+    assert limit.filter(late)
+    assert late.suppressed == 1000
+    clock.now_s += 61
+    quiet = record()
+    assert limit.filter(quiet)
+    assert not hasattr(quiet, "suppressed")
+
+
+def test_kinds_do_not_hide_each_other(limit) -> None:
+    assert limit.filter(record("one %d"))
+    assert limit.filter(record("another %d"))
+    assert limit.filter(record("one %d", logging.ERROR))
+    assert not limit.filter(record("another %d"))
+
+
+def test_errors_are_told_apart_by_where_they_were_raised_not_by_what_they_say(limit) -> None:
+    assert limit.filter(record("unexpected error", error=failing(KeyError, "a")))
+    assert not limit.filter(record("unexpected error", error=failing(KeyError, "b")))
+    assert limit.filter(record("unexpected error", error=failing(ValueError, "a")))
+
+
+def test_all_kinds_together_have_a_bound_and_what_is_counted_too(limit, clock: Clock) -> None:
+    for minute in range(3):
+        clock.now_s = 2000.0 + 60 * minute
+        passed = [limit.filter(record(f"kind {minute} {n}")) for n in range(5000)]
+        assert passed.count(True) == log.LINES_MAX
+    assert len(limit._suppressed) <= log.KINDS_MAX and len(limit._again_at_s) <= log.KINDS_MAX + log.LINES_MAX
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError(),
+        BrokenPipeError(),
+        ConnectionAbortedError(),
+        OSError(errno.ETIMEDOUT, "timed out"),
+        OSError(errno.EHOSTUNREACH, "no route"),
+        asyncio.CancelledError(),
+    ],
+)
+def test_a_lost_connection_is_no_error(limit, error: BaseException) -> None:
+    assert not limit.filter(record("Fatal read error on transport", logging.ERROR, error))
+    assert log.is_lost_connection(record("x", error=error))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "disk full"), ValueError("a bug"), OSError(errno.EMFILE, "files")]
+)
+def test_other_errors_are_logged(limit, error: Exception) -> None:
+    assert limit.filter(record("x", logging.ERROR, error))
+
+
+def test_at_level_debug_every_line_below_a_warning_passes(limit) -> None:
+    logger = logging.getLogger("dtmf.api")
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        assert all(limit.filter(record(level=logging.INFO)) for _ in range(10))
+        assert [limit.filter(record()) for _ in range(10)].count(True) == 1
+    finally:
+        logger.setLevel(before)
+
+
+def test_a_service_that_starts_begins_to_count_anew_and_limits_once() -> None:
+    log.limit_strangers()
+    log.limit_strangers()
+    for name in log.STRANGERS:
+        assert sum(isinstance(each, log.Sparing) for each in logging.getLogger(name).filters) == 1

@@ -1,0 +1,57 @@
+"""`dtmf-server` that kills itself with SIGKILL at one step of the first submit whose text has DIE in it.
+
+    python dying_submit.py STEP run --data DIR …
+
+Steps: before (nothing is written to the connection), written (it is, and the SMSC holds it: the test kills), answered (the
+SMSC's answer is read, and not stored), stored (the outcome is committed).
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dtmf_server.carriers.smpp.carrier import SmppCarrier
+from dtmf_server.cli import main
+from dtmf_server.workers.outcomes import Outcomes
+
+STEPS = ["before", "written", "answered", "stored"]
+
+
+def die() -> None:
+    """Gives what was written to the socket a moment, and ends the process."""
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def patch(step: str) -> None:
+    """Puts death at its step."""
+    submit: Callable[..., Any] = SmppCarrier.submit
+    submitted: Callable[..., Any] = Outcomes.submitted
+    marked = set[int]()
+
+    async def dying_submit(self: Any, message_id: int, message: Any) -> Any:
+        if "DIE" in message.text:
+            marked.add(message_id)
+            if step == "before":
+                die()
+        try:
+            return await submit(self, message_id, message)
+        finally:
+            if "DIE" in message.text and step == "answered":
+                die()
+
+    async def dying_submitted(self: Any, work: Any, message_id: int, *arguments: Any, **named: Any) -> None:
+        await submitted(self, work, message_id, *arguments, **named)
+        if message_id in marked and step == "stored":
+            die()
+
+    SmppCarrier.submit = dying_submit
+    Outcomes.submitted = dying_submitted
+
+
+if __name__ == "__main__":
+    patch(sys.argv.pop(1))
+    raise SystemExit(main())

@@ -1,0 +1,360 @@
+"""A charge stands while a carrier may have the SMS, and what was refused is given back, whatever happens meanwhile."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
+from dtmf_server.clock import wall_us
+from dtmf_server.core.rental import Action, ActionKind
+from dtmf_server.operations import closing, meter, receive, rent, replay, verify
+from harness import DAY_US
+from smpp.conftest import QUICK, Bound
+
+Binding = Callable[..., Bound]
+PHONE = "+31612345678"
+FINAL, BUSY, FAULT, RECEIVER = 0x0B, 0x58, 0x08, 0x04
+HURRIED = replace(QUICK, response_s=0.2)
+THREE_DAYS_US = 72 * 3_600_000_000
+
+
+def is_submit(pdu: Pdu) -> bool:
+    return pdu.command == Command.SUBMIT_SM
+
+
+def held(bound: Bound) -> Pdu:
+    """The next submit_sm, which the SMSC does not answer by itself."""
+    return bound.smsc.pdu(is_submit)
+
+
+def submits(bound: Bound) -> int:
+    return len(bound.smsc.pdus_so_far(is_submit))
+
+
+def answer(bound: Bound, pdu: Pdu, status: int = 0, ref: str = "A1") -> None:
+    body = Body() if status else SmResp(message_id=ref)
+    bound.smsc.send(Pdu(Command.SUBMIT_SM_RESP, pdu.sequence, body, status))
+
+
+def forwarded(bound: Bound, text: str = "hello") -> None:
+    """An SMS arrives at a number that forwards."""
+    action = Action(ActionKind.FORWARD, PHONE)
+    set_action(bound, action)
+    inbound = [receive.Inbound(bound.e164, "+1234", text)]
+    bound.db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
+    bound.db.wakeups.notify({"deliveries"})
+
+
+def set_action(bound: Bound, action: Action | None) -> None:
+    bound.db.write_now(
+        lambda tx: rent.set_action(tx, bound.account_id, bound.e164, action, now_us=wall_us(), rest_us=DAY_US)
+    )
+
+
+def sent(bound: Bound) -> tuple[str, int]:
+    """Status and booked satoshis of the only sent message."""
+    (row,) = bound.rows("SELECT id, status FROM messages WHERE NOT inbound")
+    (booked,) = bound.rows(
+        "SELECT coalesce(sum(CASE kind WHEN 'message_sent' THEN amount ELSE -amount END), 0) AS sats FROM transfers"
+        " WHERE kind IN ('message_sent', 'message_refunded') AND ref = CAST(:id AS TEXT)",
+        id=row["id"],
+    )
+    return row["status"], booked["sats"]
+
+
+def delivery(bound: Bound) -> dict:
+    (row,) = bound.rows("SELECT * FROM deliveries WHERE kind IN ('send', 'forward')")
+    return row
+
+
+def logged(bound: Bound, n: int = 1) -> list[str]:
+    """The log's reasons once that many attempts are in it."""
+    statement = "SELECT reason FROM attempts ORDER BY delivery_id, attempt"
+    rows = bound.eventually(lambda: found if len(found := bound.rows(statement)) >= n else None)
+    return [row["reason"] for row in rows]
+
+
+def parks(bound: Bound) -> None:
+    set_action(bound, None)
+
+
+def goes_elsewhere(bound: Bound) -> None:
+    set_action(bound, Action(ActionKind.FORWARD, "+31687654321"))
+
+
+def goes_to_a_webhook(bound: Bound) -> None:
+    set_action(bound, Action(ActionKind.WEBHOOK, "https://example.org/"))
+
+
+def ends(bound: Bound) -> None:
+    bound.db.write_now(lambda tx: rent.end(tx, bound.account_id, bound.e164, now_us=wall_us(), rest_us=DAY_US))
+
+
+def runs_out(bound: Bound) -> None:
+    bound.db.write_now(lambda tx: meter.sweep(tx, now_us=wall_us() + 400 * DAY_US, rest_us=DAY_US))
+
+
+def deletes(bound: Bound) -> None:
+    bound.db.write_now(
+        lambda tx: closing.close_account(
+            tx, bound.account_id, given_up_max=10**9, now_us=wall_us(), rest_us=DAY_US, wall_us=wall_us()
+        )
+    )
+
+
+def replays(bound: Bound) -> None:
+    id_ = delivery(bound)["id"]
+    bound.db.write_now(lambda tx: replay.one(tx, bound.account_id, id_, now_us=wall_us()))
+
+
+def parks_and_replays(bound: Bound) -> None:
+    parks(bound)
+    replays(bound)
+
+
+DISTURBANCES = [parks, goes_elsewhere, goes_to_a_webhook, ends, runs_out, deletes, replays, parks_and_replays]
+
+
+@pytest.mark.regression("free-sms")
+@pytest.mark.parametrize("disturb", DISTURBANCES)
+def test_what_the_carrier_takes_is_paid_whatever_the_renter_does_meanwhile(
+    bind_on_each_engine: Binding, disturb: Callable[[Bound], None]
+) -> None:
+    bound = bind_on_each_engine()
+    bound.smsc.do("set", submit=[-1] * 9)
+    forwarded(bound)
+    pdu = held(bound)
+    price = sent(bound)[1]
+    assert price > 0
+    disturb(bound)
+    answer(bound, pdu)
+    logged(bound)
+    assert sent(bound) == ("sent", price)
+    assert delivery(bound)["state"] == "delivered"
+    assert submits(bound) == 1
+    assert bound.db.read_now(verify.differences) == []
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES)
+def test_what_the_carrier_refuses_is_given_back_whatever_the_renter_does_meanwhile(
+    bind_on_each_engine: Binding, disturb: Callable[[Bound], None]
+) -> None:
+    bound = bind_on_each_engine()
+    bound.smsc.do("set", submit=[-1] * 9)
+    forwarded(bound)
+    pdu = held(bound)
+    disturb(bound)
+    answer(bound, pdu, FINAL)
+    logged(bound)
+    assert sent(bound) == ("failed", 0)
+    assert delivery(bound)["state"] == "parked"
+    assert bound.db.read_now(verify.differences) == []
+
+
+@pytest.mark.parametrize("disturb", [parks, goes_to_a_webhook])
+def test_a_forward_that_was_switched_off_is_not_tried_again_when_the_carrier_is_busy(
+    bind: Binding, disturb: Callable[[Bound], None]
+) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[-1])
+    forwarded(bound)
+    pdu = held(bound)
+    disturb(bound)
+    answer(bound, pdu, FAULT)
+    logged(bound)
+    assert sent(bound) == ("failed", 0)
+    assert (delivery(bound)["state"], delivery(bound)["reason"]) == ("parked", rent.ACTION_CHANGED)
+
+
+def in_doubt(bound: Bound, text: str = "hello") -> tuple[int, Pdu]:
+    """An SMS that the SMSC did not answer in time."""
+    bound.smsc.do("set", submit=[-1] * 9)
+    message_id = bound.sends(text)
+    pdu = held(bound)
+    logged(bound)
+    return message_id, pdu
+
+
+@pytest.mark.regression("late-submit-sm-resp")
+def test_an_sms_that_is_not_answered_in_time_is_in_doubt_and_a_late_answer_counts(bind_on_each_engine: Binding) -> None:
+    bound = bind_on_each_engine(times=HURRIED)
+    message_id, pdu = in_doubt(bound)
+    assert sent(bound)[0] == "in_doubt"
+    price = sent(bound)[1]
+    assert price > 0
+    assert delivery(bound)["state"] == "in_doubt"
+    answer(bound, pdu, ref="LATE")
+    bound.until(message_id, "sent")
+    assert sent(bound) == ("sent", price)
+    assert (delivery(bound)["state"], delivery(bound)["reason"]) == ("delivered", None)
+    assert [row["ref"] for row in bound.rows("SELECT ref FROM submissions")] == ["late"]
+    assert submits(bound) == 1
+    assert bound.db.read_now(verify.differences) == []
+
+
+def test_a_late_refusal_refunds(bind_on_each_engine: Binding) -> None:
+    bound = bind_on_each_engine(times=HURRIED)
+    message_id, pdu = in_doubt(bound)
+    answer(bound, pdu, FINAL)
+    bound.until(message_id, "failed")
+    assert sent(bound) == ("failed", 0)
+    assert delivery(bound)["state"] == "parked"
+    assert "ESME_RINVDSTADR" in delivery(bound)["reason"]
+    assert bound.db.read_now(verify.differences) == []
+
+
+def test_a_late_answer_that_asks_for_another_attempt_queues_the_sms_again(bind: Binding) -> None:
+    bound = bind(times=HURRIED)
+    message_id, pdu = in_doubt(bound)
+    bound.smsc.do("set", submit=[])
+    answer(bound, pdu, BUSY)
+    bound.until(message_id, "queued", "sent")
+    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.wakeups.notify({"deliveries"})
+    bound.until(message_id, "sent")
+    assert submits(bound) == 2
+
+
+@pytest.mark.parametrize(("stat", "status"), [("DELIVRD", "delivered"), ("UNDELIV", "failed")])
+def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
+    bind_on_each_engine: Binding, stat: str, status: str
+) -> None:
+    bound = bind_on_each_engine(times=HURRIED)
+    message_id, _ = in_doubt(bound)
+    text = f"id:77AA sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{stat} err:000 text:".encode()
+    receipt = Sm(
+        esm_class=4, source_addr="31612345678", dest_addr_ton=1, destination_addr=bound.number, short_message=text
+    )
+    bound.smsc.send(Pdu(Command.DELIVER_SM, 5, receipt))
+    bound.until(message_id, status)
+    assert (sent(bound)[1] == 0) is (status == "failed")
+    assert delivery(bound)["finished_at_us"] is not None
+    assert bound.db.read_now(verify.differences) == []
+
+
+def test_without_any_answer_the_status_is_unknown_after_72_hours_and_the_charge_stands(
+    bind_on_each_engine: Binding,
+) -> None:
+    from dtmf_server.operations import doubt
+
+    bound = bind_on_each_engine(times=HURRIED)
+    in_doubt(bound)
+    _, price = sent(bound)
+    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US - 60_000_000, rest_us=DAY_US))
+    assert sent(bound) == ("in_doubt", price)
+    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
+    assert sent(bound) == ("unknown", price)
+    assert delivery(bound)["state"] == "unknown"
+    with pytest.raises(replay.MayBeTaken):
+        replays(bound)
+    assert submits(bound) == 1
+    assert bound.db.read_now(verify.differences) == []
+
+
+def test_an_sms_in_doubt_is_not_replayed(bind: Binding) -> None:
+    bound = bind(times=HURRIED)
+    in_doubt(bound)
+    with pytest.raises(replay.MayBeTaken):
+        replays(bound)
+    assert sent(bound)[0] == "in_doubt"
+
+
+def test_a_link_that_breaks_while_the_carrier_holds_the_sms_leaves_it_in_doubt(bind: Binding) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[-1])
+    message_id = bound.sends("hello")
+    held(bound)
+    bound.smsc.do("close")
+    bound.until(message_id, "in_doubt")
+    bound.smsc.wait("bound")
+    assert submits(bound) == 1
+
+
+def test_of_a_long_sms_only_the_segments_that_were_surely_not_taken_are_sent_again(bind: Binding) -> None:
+    bound = bind(times=HURRIED)
+    bound.smsc.do("set", submit=[-1] * 3)
+    message_id = bound.sends("a" * 400)
+    first, second, third = (held(bound) for _ in range(3))
+    logged(bound)
+    answer(bound, third, ref="C3")
+    answer(bound, second, BUSY)
+    answer(bound, first, ref="C1")
+    bound.until(message_id, "queued")
+    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.wakeups.notify({"deliveries"})
+    bound.until(message_id, "sent")
+    assert submits(bound) == 4
+    assert bound.db.read_now(verify.differences) == []
+
+
+def test_a_long_sms_of_which_one_segment_is_refused_fails_and_is_refunded_whole(bind: Binding) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[0, FINAL, 0])
+    message_id = bound.sends("a" * 400)
+    bound.until(message_id, "failed")
+    assert sent(bound) == ("failed", 0)
+    assert submits(bound) == 3
+
+
+@pytest.mark.regression("final-statuses")
+@pytest.mark.parametrize("status", [0x45, 0x61, 0x400, 0x4FF, 0xFF, 0x65])
+def test_a_status_that_is_not_temporary_fails_the_sms_at_once(bind: Binding, status: int) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[status])
+    bound.sends("hello")
+    logged(bound)
+    assert sent(bound) == ("failed", 0)
+    assert delivery(bound)["state"] == "parked"
+
+
+@pytest.mark.regression("retry-delays-no-other")
+def test_an_sms_that_waits_for_its_retry_does_not_delay_the_next_of_its_number(bind_on_each_engine: Binding) -> None:
+    bound = bind_on_each_engine()
+    bound.smsc.do("set", submit=[FAULT])
+    bound.sends("one")
+    logged(bound)
+    second = bound.sends("two", to="+31687654321")
+    (row,) = bound.rows("SELECT created_at_us, due_at_us FROM deliveries WHERE message_id = :id", id=second)
+    assert row["due_at_us"] <= row["created_at_us"]
+    bound.until(second, "sent")
+    assert submits(bound) == 2
+
+
+def test_an_sms_that_waits_for_its_answer_does_not_delay_the_next_of_its_number(bind: Binding) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[-1])
+    first = bound.sends("one")
+    pdu = held(bound)
+    bound.until(bound.sends("two"), "sent")
+    answer(bound, pdu, ref="ONE")
+    bound.until(first, "sent")
+
+
+def test_an_operator_decides_which_statuses_are_temporary(bind: Binding) -> None:
+    from dtmf_server.core.submission import retries
+
+    bound = bind(retry=retries({"0x45": "temporary", "0x58": "final"}))
+    bound.smsc.do("set", submit=[0x45, 0x58])
+    first = bound.sends("one")
+    logged(bound)
+    assert sent(bound)[0] == "queued"
+    assert delivery(bound)["message_id"] == first
+    bound.until(bound.sends("two"), "failed")
+
+
+def test_a_link_at_fault_is_restarted_and_the_sms_stays_queued(bind: Binding, caplog: pytest.LogCaptureFixture) -> None:
+    bound = bind()
+    bound.smsc.do("set", submit=[RECEIVER])
+    message_id = bound.sends("hello")
+    bound.smsc.wait("bound")
+    assert sent(bound)[0] == "queued"
+    bound.smsc.do("set", submit=[RECEIVER])
+    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.wakeups.notify({"deliveries"})
+    logged(bound, 2)
+    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.wakeups.notify({"deliveries"})
+    bound.until(message_id, "sent")
+    warned = [record for record in caplog.records if "is restarted" in record.getMessage()]
+    assert len(warned) == 1  # not again within a minute
