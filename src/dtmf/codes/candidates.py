@@ -16,6 +16,7 @@ _YEAR_POINTS = 45
 _DIGIT_POINTS = {3: 0, 4: 14, 5: 16, 6: 20, 7: 12, 8: 14, 9: 0, 10: 0}
 _CUT_POINTS = 14
 _GROUPS = {(3, 3), (4, 4), (2, 2), (2, 2, 2), (2, 2, 2, 2), (3, 2), (2, 3), (3, 3, 3)} | {(1,) * n for n in range(4, 9)}
+_UNEVEN = {(4, 2), (2, 4), (3, 4), (4, 3)}  # a code only if no word follows: "4829 25" but not "4829 25 March"
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _LONGEST_RUN = 32
 _JOINTS = ("-", " ")
@@ -105,7 +106,8 @@ def _of_digits(text: str, chain: list[re.Match[str]], words: list[str]) -> Itera
     lengths = tuple(map(len, words))
     code = "".join(words)
     joints = {text[run.end()] for run in chain[:-1]}
-    if len(joints) == 1 and lengths in _GROUPS and not any(_is_year(word) for word in words):
+    uneven = lengths in _UNEVEN and not re.compile(r" ?[^\W\d_]").match(text, chain[-1].end())
+    if len(joints) == 1 and (lengths in _GROUPS or uneven) and not any(_is_year(word) for word in words):
         long = len(code) > 8
         yield Candidate(chain[0].start(), chain[-1].end(), code, _DIGIT_POINTS[len(code)], long, long)
     elif joints == {" "} and not _is_phone(words) and (max(lengths) > 4 or len(code) < 9):

@@ -143,7 +143,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " outstanding due credited debited deposited withdrawn received pay_by spent charged refund refunded won prize"
     " bonus salary population visitors followers likes votes contestant raffle draw lottery winning_number"
     " confirmation_number booking_confirmation order_confirmation payment_confirmation reservation_confirmation"
-    " appointment_confirmation confirmed_for user_id username user_name login_id userid",
+    " appointment_confirmation confirmed_for user_id username user_name login_id userid user users",
     "es, pt, ca, gl, more": "cuenta_no numero_de_cuenta numero_de_pedido numero_de_guia guia envio envios paquete"
     " numero_de_referencia ref folio poliza contrato cliente numero_de_cliente turno mesa piso puerta calle cita"
     " ticket boleto boleta monto total pago abono cargo retiro transaccion operacion no_de_operacion"

@@ -156,7 +156,8 @@ IS = {  # the verb between a number and its name
 }
 
 NUMBERED = (  # directly after a number that counts or names something
-    "numarali nolu nomreli sayili ile_biten sonli sonlu raqamli szamu szamon дугаартай нөмірлі рақамли сонли numbered"
+    "people users customers subscribers followers views votes points steps calories kwh km kg miles"
+    " numarali nolu no_lu nomreli sayili ile_biten sonli sonlu raqamli szamu szamon дугаартай нөмірлі рақамли сонли numbered"
     " numaraya numarayla nomreye ~号车~ ~號車~ ~番線~ ~号室~ ~便~ ~호차~ ~호실~ ~호점~ ~번_버스~ ~路~ ~번째~ ~名~ ~人~ ~件~"
     " ~명~ ~건~ ~台~ ~班~ ~次列车~ ~期~ ~枚~ ~冊~ ~個~"
 )
