@@ -97,9 +97,9 @@ def safe(address: str) -> bool:
         and "#" not in address
         and path.isprintable()
         and path.startswith("/")
-        and not any(part in path for part in ("//", "\\", "/./", "/../"))
+        and not any(part in path for part in ("/./", "/../"))
+        and not any(part in unquote(path) for part in ("//", "\\"))
         and not path.endswith(("/.", "/.."))
-        and "//" not in unquote(path)
         and not path.startswith(("/sign-", "/live", "/static/"))
     )
 
