@@ -4,6 +4,7 @@
 good for tests on regtest, never for real money.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -59,18 +60,29 @@ def _cache() -> Path:
 
 
 def _build(kept: Path) -> None:
+    """Build it in a folder of the cache that stays until the build is whole: one that is interrupted goes on from there.
+    Two builds at once wait for each other."""
     _install_packages()
-    with tempfile.TemporaryDirectory(prefix="dtmf-bitcoind-") as folder:
-        source = _source(Path(folder))
-        build = Path(folder) / "build"
-        _say("configuring Bitcoin Core …")
-        _run(["cmake", "-G", "Ninja", "-S", source, "-B", build, *OPTIONS], Path(folder) / "cmake.log")
+    work = kept.with_name(f"{kept.name}.build")
+    work.mkdir(parents=True, exist_ok=True)
+    with (work.with_suffix(".lock")).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.set_inheritable(lock.fileno(), True)  # a step that outlives this process, however that ended, holds it too
+        if kept.exists():
+            return
+        if (work / "source").exists():
+            _say(f"going on with the build in {work} …")
+        work.mkdir(exist_ok=True)
+        source, build = _source(work), work / "build"
+        if not (build / "build.ninja").exists():
+            _say("configuring Bitcoin Core …")
+            _run(["cmake", "-G", "Ninja", "-S", source, "-B", build, *OPTIONS], work / "cmake.log")
         _say("building bitcoind, once: about 10 minutes on two cores …")
-        _run(["ninja", "-C", build, "bitcoind"], Path(folder) / "ninja.log")
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        _run(["ninja", "-C", build, "bitcoind"], work / "ninja.log")
         finished = kept.with_name(f"{kept.name}.{os.getpid()}")
         shutil.copy2(build / "bin" / "bitcoind", finished)
         finished.rename(kept)
+        shutil.rmtree(work)
 
 
 def _install_packages() -> None:
@@ -88,35 +100,54 @@ def _install_packages() -> None:
     subprocess.run(install, check=True, **quiet)  # type: ignore[call-overload]  # shared options
 
 
-def _source(folder: Path) -> Path:
-    """The source of Bitcoin Core, its archive checked by its hash."""
+def _source(work: Path) -> Path:
+    """The source of Bitcoin Core, its archive checked by its hash; unpacked once, and whole or not at all."""
+    source = work / "source"
+    if source.exists():
+        return source
+    archive_path = _archive(work)
+    with tempfile.TemporaryDirectory(prefix="unpacking-", dir=work) as folder:
+        with tarfile.open(archive_path) as archive:
+            archive.extractall(folder, filter="data")
+        next(Path(folder).glob("py*bitcoinkernel*/depend/bitcoin")).rename(source)
+    archive_path.unlink()
+    return source
+
+
+def _archive(work: Path) -> Path:
+    """The archive with the source; one that was fetched in part is fetched again."""
+    archives = list(work.glob("py*bitcoinkernel*.tar.gz"))
+    if archives and hashlib.sha256(archives[0].read_bytes()).hexdigest() == SHA256:
+        return archives[0]
     _say("fetching the source …")
-    fetch = ["pip", "download", "--quiet", "--no-deps", "--no-binary", "py-bitcoinkernel", "--dest", folder, SDIST]
+    fetch = ["pip", "download", "--quiet", "--no-deps", "--no-binary", "py-bitcoinkernel", "--dest", work, SDIST]
     done = subprocess.run([sys.executable, "-m", *map(str, fetch)], check=False, capture_output=True, text=True)
-    archives = list(folder.glob("py*bitcoinkernel*.tar.gz"))
+    archives = list(work.glob("py*bitcoinkernel*.tar.gz"))
     if not archives:
         raise NoBitcoind(f"{SDIST} could not be fetched:\n{done.stderr[-2000:]}")
     if hashlib.sha256(archives[0].read_bytes()).hexdigest() != SHA256:
+        archives[0].unlink()
         raise NoBitcoind(f"{archives[0].name} is not the archive known by its hash")
-    with tarfile.open(archives[0]) as archive:
-        archive.extractall(folder, filter="data")
-    return next(folder.glob("py*bitcoinkernel*/depend/bitcoin"))
+    return archives[0]
 
 
 def _run(command: list[object], log: Path) -> None:
     """Runs a step, showing now and then that it goes on; its whole output only if it fails."""
     started_s = time.monotonic()
     with log.open("w+") as output:
-        process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT)
-        while True:
-            try:
-                process.wait(PROGRESS_EVERY_S)
-                break
-            except subprocess.TimeoutExpired:
-                _say(f"  {time.monotonic() - started_s:.0f} s: {_last_line(log)}")
-            if time.monotonic() - started_s > BUILD_TIMEOUT_S:
-                process.kill()
-                raise NoBitcoind(f"{command[0]} took longer than {BUILD_TIMEOUT_S} s")
+        process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, close_fds=False)
+        try:
+            while process.poll() is None:
+                try:
+                    process.wait(PROGRESS_EVERY_S)
+                except subprocess.TimeoutExpired:
+                    _say(f"  {time.monotonic() - started_s:.0f} s: {_last_line(log)}")
+                if time.monotonic() - started_s > BUILD_TIMEOUT_S:
+                    raise NoBitcoind(f"{command[0]} took longer than {BUILD_TIMEOUT_S} s")
+        finally:
+            if process.poll() is None:  # interrupted: what is compiled stays, for the next time
+                process.terminate()
+                process.wait()
     if process.returncode:
         raise NoBitcoind(f"{command[0]} failed:\n{log.read_text()[-4000:]}")
 

@@ -1,6 +1,7 @@
 """`[[bitcoin.larger]]` looks at what an account would lose in a reorganization, however that was split."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_splitting_never_lowers_what_is_needed():
         amount, depth = chance.randrange(1, 1500), chance.randrange(14)
         whole = needed(depths, [*others, (amount, depth)], depth)
         cuts = sorted({0, amount, *(chance.randrange(amount) for _ in range(chance.randrange(4)))})
-        pieces = [(after - before, chance.randrange(depth + 1)) for before, after in zip(cuts, cuts[1:], strict=False)]
+        pieces = [(after - before, chance.randrange(depth + 1)) for before, after in pairwise(cuts)]
         if whole > depth:  # it was not deep enough: neither is any of its pieces
             assert all(needed(depths, [*others, *pieces], shallow) >= whole for _, shallow in pieces), (depths, pieces)
         together = [(sats, depth) for sats, _ in pieces]

@@ -50,6 +50,12 @@ class PlainAccount:
         live, ended = [r.copy() for r in self.live], [r.copy() for r in self.ended]
         return replace(self, live=live, ended=ended, sent_us=list(self.sent_us))
 
+    def credit(self, sats: int) -> None:
+        """Satoshis come, for whatever reason: what is owed is paid first."""
+        paid = min(self.debt, sats)
+        self.debt -= paid
+        self.balance += sats - paid
+
     def pass_time(self, now_us: int) -> list[PlainRental]:
         """Pays what has begun by now, or by the account's own now if that is later; who ended."""
         self.settled_us = max(self.settled_us, now_us)
@@ -214,7 +220,7 @@ class PlainService:
             return
         message.status = status
         if status == "failed":
-            account.balance += message.cost
+            account.credit(message.cost)
             message.cost = 0
 
     def give_up_forwards(self, rental_id: int, now_us: int) -> None:
@@ -227,9 +233,7 @@ class PlainService:
         """A deposit is credited, what is owed paid from it; or reversed, what is missing owed."""
         account = self.settle(account_id, now_us)
         if sats > 0:
-            paid = min(account.debt, sats)
-            account.debt -= paid
-            account.balance += sats - paid
+            account.credit(sats)
         else:
             covered = min(account.balance, -sats)
             account.balance -= covered

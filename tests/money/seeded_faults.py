@@ -58,6 +58,12 @@ FAULTS = [
     Fault("operations/books.py", "            account.debt -= paid\n", "", "a debt is paid from every deposit again"),
     Fault(
         "operations/books.py",
+        "if paid := min(account.debt, amount):",
+        "if paid := min(account.debt, amount) if kind is Kind.DEPOSIT else 0:",
+        "refunds ignore the debt",
+    ),
+    Fault(
+        "operations/books.py",
         "account.debt += owed",
         "account.debt = owed",
         "a second reversal forgets the debt of the first",
@@ -240,8 +246,8 @@ FAULTS = [
     # --- deposits
     Fault(
         "operations/deposit.py",
-        "for deposit in deposits.unsettled(tx):",
-        "for deposit in [each for each in deposits.unsettled(tx) if each['status'] != 'credited']:",
+        "unsettled = deposits.unsettled(tx)",
+        "unsettled = [each for each in deposits.unsettled(tx) if each['status'] != 'credited']",
         "a deposit that left the chain is not reversed",
     ),
     # --- the meter and the tables

@@ -3,6 +3,7 @@
 Statuses: Bitcoin Core, src/httpserver.cpp and src/httprpc.cpp.
 """
 
+import errno
 import socket
 import ssl
 from pathlib import Path
@@ -67,7 +68,7 @@ def of_connection(url: str, error: Exception, *, timeout_s: float) -> str:
 
 
 def _cause(error: Exception, host: str, port: int, scheme: str, timeout_s: float) -> str:
-    root = getattr(error, "os_error", None) or error
+    root = _root(error)
     here = f"{host}:{port}"
     https = "" if scheme == "https" else ", or begin with https:// if the port has TLS"
     causes: list[tuple[tuple[type[BaseException], ...], str]] = [  # the first that fits
@@ -111,9 +112,18 @@ def _cause(error: Exception, host: str, port: int, scheme: str, timeout_s: float
     return f"{_reason(root)}: check bitcoin.rpc"
 
 
+def _root(error: Exception) -> BaseException:
+    """The error of the operating system behind one of aiohttp's."""
+    if isinstance(found := getattr(error, "os_error", None) or error.__cause__, OSError):
+        return found
+    if isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE):
+        return ConnectionResetError(*error.args)
+    return error
+
+
 def _reason(error: BaseException) -> str:
     """The error's own text, without the addresses of objects and the places in C that Python adds."""
-    if isinstance(error, ssl.SSLError) and error.reason:
+    if isinstance(error, ssl.SSLError) and getattr(error, "reason", None):
         return str(error.reason).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

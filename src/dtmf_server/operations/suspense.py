@@ -100,7 +100,7 @@ def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int)
     with open_books(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as books:
         refunds = entries.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
         for row in refunds:
-            ref = f"{row['ref']}:assigned"
+            ref = f"{row['ref']} assigned"
             books.hand_over(SUSPENSE, account_id, row["amount"], ref=ref, reference=f"from account {closed_id}")
         for row in moved:
             _book(tx, books, row, account_id, tip_height=tip["height"] if tip else 0)

@@ -73,7 +73,7 @@ def suspended(tx: Tx, suspense: int, reference: str) -> list[Row]:
     return tx.all(
         "SELECT t.ref, t.amount FROM transfers t WHERE t.account_id = :suspense AND t.kind = 'moved_in'"
         " AND substr(t.reference, 1, :length) = :reference AND NOT EXISTS"
-        " (SELECT 1 FROM transfers o WHERE o.kind = 'moved_out' AND o.ref = t.ref || ':assigned') ORDER BY t.id",
+        " (SELECT 1 FROM transfers o WHERE o.kind = 'moved_out' AND o.ref = t.ref || ' assigned') ORDER BY t.id",
         suspense=suspense,
         reference=reference,
         length=len(reference),

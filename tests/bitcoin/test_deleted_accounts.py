@@ -1,0 +1,172 @@
+"""Deposits and refunds that reach a deleted account go to suspense, and the operator can hand them on."""
+
+import pytest
+
+from dtmf_server import cli
+from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.core.chain import Block, ChainStep, Mempool, Output
+from dtmf_server.core.errors import Refusal
+from dtmf_server.core.money import SUSPENSE, Kind
+from dtmf_server.operations import closing, deposit, suspense, verify
+from dtmf_server.operations.books import open_books
+from dtmf_server.storage import deposits
+from dtmf_server.storage.db import Database, Tx
+from harness import DAY_US, START_US, open_account
+
+DEPTHS = ((0, 1),)
+TXID = "cd" * 32
+
+
+def address_of(db: Database, account_id: int) -> str:
+    """A new address."""
+    derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
+    return db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
+
+
+def output_to(db: Database, address: str, sats: int, txid: str = TXID) -> Output:
+    """A payment to an address."""
+    row = db.read_now(lambda tx: deposits.address(tx, address))
+    assert row is not None
+    return Output(txid, 0, bytes(row["script_pubkey"]), sats)
+
+
+def follow(db: Database, step: ChainStep) -> None:
+    """Applies a step of the chain."""
+    db.write_now(lambda tx: deposit.follow(tx, step, depths=DEPTHS, now_us=START_US, rest_us=DAY_US))
+
+
+def close(db: Database, account_id: int) -> None:
+    """Its renter deletes the account."""
+    db.write_now(
+        lambda tx: closing.close_account(
+            tx, account_id, given_up_max=10**9, now_us=START_US, rest_us=DAY_US, wall_us=START_US
+        )
+    )
+
+
+def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
+    """The carrier refuses a message of the account."""
+
+    def give_back(tx: Tx) -> None:
+        with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+            books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
+
+    db.write_now(give_back)
+
+
+def balances(db: Database, *account_ids: int) -> list[int]:
+    """What these accounts have."""
+    rows = db.read_now(lambda tx: tx.all("SELECT id, balance FROM accounts"))
+    found = {row["id"]: row["balance"] for row in rows}
+    return [found[id_] for id_ in account_ids]
+
+
+def hand_on(db: Database, what: str, to: str) -> None:
+    """The operator hands on what is in suspense."""
+    db.write_now(lambda tx: suspense.hand_on(tx, what, to_account_of=to, now_us=START_US, rest_us=DAY_US))
+
+
+def differences(db: Database) -> list[str]:
+    """What `verify` finds; the messages whose refunds are made up here are no rows."""
+    return db.read_now(verify.differences)
+
+
+@pytest.mark.regression("suspense-of-deleted")
+def test_a_deposit_to_a_deleted_accounts_address_goes_to_suspense_and_to_its_owners_new_account(
+    db: Database, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
+    old, new = open_account(db, seed=1), open_account(db, seed=2)
+    address, theirs = address_of(db, old), address_of(db, new)
+    follow(db, ChainStep(0, [Block(1, "a", "", [output_to(db, address, 500, "ef" * 32)])], None))
+    close(db, old)
+    follow(db, ChainStep(1, [Block(2, "b", "a", [output_to(db, address, 40_000)])], None))
+    assert balances(db, old, SUSPENSE, new) == [0, 40_000, 0]
+    assert differences(db) == []
+    status = cli.main(["deposits", "assign", address, "--to", theirs, "--database", database_url])
+    assert (status, "with 1 deposits: 40000 satoshis credited" in capsys.readouterr().out) == (0, True)
+    assert balances(db, old, SUSPENSE, new) == [0, 0, 40_000]
+    follow(db, ChainStep(2, [Block(3, "c", "b", [output_to(db, address, 600, "aa" * 32)])], None))
+    assert balances(db, old, SUSPENSE, new) == [0, 0, 40_600]
+    follow(db, ChainStep(1, [Block(2, "x", "a", []), Block(3, "y", "x", [])], None))
+    assert balances(db, old, SUSPENSE, new) == [0, 0, 0]
+    assert differences(db) == []
+
+
+@pytest.mark.regression("suspense-of-deleted")
+def test_a_payment_that_was_gone_when_the_account_was_deleted_goes_to_suspense(db: Database):
+    old = open_account(db)
+    output = output_to(db, address_of(db, old), 9000)
+    follow(db, ChainStep(0, [Block(1, "a", "", [])], Mempool({TXID}, [output])))
+    follow(db, ChainStep(1, [], Mempool(set(), [])))
+    close(db, old)
+    follow(db, ChainStep(1, [Block(2, "b", "a", [output])], Mempool(set(), [])))
+    assert balances(db, old, SUSPENSE) == [0, 9000]
+    assert differences(db) == []
+
+
+def test_a_deposit_that_is_given_back_pays_the_debt_of_its_own_reversal(db: Database):
+    old = open_account(db)
+    output = output_to(db, address_of(db, old), 9000)
+    follow(db, ChainStep(0, [Block(1, "a", "", [output])], None))
+    close(db, old)  # gives 9,000 up
+    follow(db, ChainStep(0, [Block(1, "x", "", []), Block(2, "y", "x", [])], None))
+    follow(db, ChainStep(2, [Block(3, "z", "y", [output])], None))
+    assert balances(db, old, SUSPENSE) == [0, 0]
+    debts = db.read_now(lambda tx: tx.all("SELECT id FROM accounts WHERE debt > 0"))
+    assert (debts, differences(db)) == ([], [])
+
+
+@pytest.mark.regression("suspense-of-deleted")
+@pytest.mark.parametrize("by_number", [False, True])
+def test_a_refund_that_reaches_a_deleted_account_goes_to_suspense_and_to_its_owners_new_account(
+    db: Database, by_number: bool
+):
+    old, new = open_account(db, seed=1), open_account(db, seed=2)
+    address, theirs = address_of(db, old), address_of(db, new)
+    close(db, old)
+    refund(db, old, 1000)
+    refund(db, old, 250, message=8)
+    assert balances(db, old, SUSPENSE, new) == [0, 1250, 0]
+    assert [one for one in differences(db) if "message" not in one] == []
+    for _ in range(1 + by_number):  # again finds nothing more
+        hand_on(db, str(old) if by_number else address, theirs)
+        assert balances(db, old, SUSPENSE, new) == [0, 0, 1250]
+    assert differences(db) == []
+
+
+def test_a_refund_of_a_deleted_account_pays_its_debt_first(db: Database):
+    old = open_account(db)
+    output = output_to(db, address_of(db, old), 900)
+    follow(db, ChainStep(0, [Block(1, "a", "", [output])], None))
+    close(db, old)
+    follow(db, ChainStep(0, [Block(1, "x", "", []), Block(2, "y", "x", [])], None))
+    refund(db, old, 1000)
+    assert balances(db, old, SUSPENSE) == [0, 100]
+    assert differences(db) == []
+
+
+def test_what_is_assigned_pays_the_debt_of_the_new_account(db: Database):
+    old, new = open_account(db, seed=1), open_account(db, seed=2)
+    address, theirs = address_of(db, old), address_of(db, new)
+    close(db, old)
+    refund(db, old, 1000)
+
+    def owe(tx: Tx) -> None:
+        with open_books(tx, [new], now_us=START_US, rest_us=DAY_US) as books:
+            books.reverse_deposit(new, 300, ref="z:0:1", reference="z:0")
+
+    db.write_now(owe)
+    hand_on(db, address, theirs)
+    assert balances(db, SUSPENSE, new) == [0, 700]
+
+
+def test_only_what_belongs_to_a_deleted_account_or_to_nobody_is_handed_on(db: Database):
+    old, new = open_account(db, seed=1), open_account(db, seed=2)
+    address, theirs = address_of(db, old), address_of(db, new)
+    for what in (address, str(old), "99999", "bc1qnothing"):
+        with pytest.raises(Refusal):
+            hand_on(db, what, theirs)
+    close(db, old)
+    with pytest.raises(Refusal):
+        hand_on(db, address, address)
