@@ -312,13 +312,14 @@ def test_a_host_that_no_resolver_takes_is_a_bad_argument(kind: Any) -> None:
 def test_nothing_in_the_environment_raises_anything_but_a_dtmf_error(
     connect: Any, unused_port: int, certificates: Path, monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime
 ) -> None:
+    monkeypatch.chdir(certificates)  # SSLKEYLOGFILE creates the file that it names
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     here = f"127.0.0.1:{unused_port}"
     pieces = [*PIECES, here]
     whole = [f"http://{here}", here, f"https://u:p@{here}", str(CERTIFICATE), str(certificates), "/nonexistent", ""]
-    whole += [str(file) for file in certificates.iterdir()]
+    whole += [str(file) for file in sorted(certificates.iterdir())]
     for _ in range(150):
         values = {
             name: chance.choice(whole)
