@@ -26,10 +26,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
         return _sign_in_first(request)
     if isinstance(error, cookies.ForeignForm) and cookies.is_same_origin(request):
         return _send_again(request)
-    response = _page(request, error.status, _words_of(error))
-    if isinstance(error, SignedOut) and cookies.value_of(request) is not None:
-        cookies.take(request, response)
-    return response
+    return _page(request, error.status, _words_of(error))
 
 
 def _sign_in_first(request: Request) -> Response[Any]:

@@ -82,7 +82,8 @@ function connected(state) {
 
 addEventListener('offline', () => connected('offline'))
 addEventListener('online', () => {
-  if (!body.dataset.after) connected('online') // else once the stream is back
+  if (!body.dataset.after) connected('online')
+  else refresh().then(() => connected('online'), () => {}) // else once the stream is back
 })
 if (!navigator.onLine) connected('offline')
 addEventListener('submit', event => {
