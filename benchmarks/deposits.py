@@ -4,7 +4,7 @@ A block of 1.6 MWU: transactions of two inputs and two outputs in P2WPKH, of whi
 next round has the same with another header and other payments. *Followed*: from the hex text that the node gives until
 deposits, events and the cursor are committed, in one process and on one database after the other. *Parsing and matching*
 is the part of it before the transaction that books; embit alone reads the same bytes into its transactions. *The next
-address* is `new_address` inside its transaction, with 1,000,000 given already, and 99 of the account's unused."""
+address* is `new_address` inside its transaction, with 1,000,000 given already, and 19 of the account's unused."""
 
 import asyncio
 import contextlib
@@ -206,7 +206,7 @@ def _use_newest(tx: Tx, *, account_id: int) -> None:
 
 
 def _next_address(db: Database, many: int, times: int, at: str) -> Line:
-    """Milliseconds; the account has used one of its last hundred."""
+    """Milliseconds; the account has used one of its last twenty."""
     account_id = money.FIRST_CUSTOMER + 1
     derive = ahead(deriver(SANDBOX_DESCRIPTOR, "regtest"))
     inside_ms: list[float] = []
@@ -221,7 +221,7 @@ def _next_address(db: Database, many: int, times: int, at: str) -> Line:
         started_s = time.perf_counter()
         db.write_now(give)
         whole_ms.append((time.perf_counter() - started_s) * 1e3)
-        if number >= deposit.UNUSED_ADDRESSES_MAX - 1:
+        if number >= deposit.UNPAID_MAX - 1:
             db.write_now(partial(_use_newest, account_id=account_id))
     raw = f"worst {max(inside_ms):.2f} ms, {median(whole_ms):.2f} ms with its commit"
     return Line(f"the next address, {at}", median(inside_ms), at_most(1), raw, unit="ms")
