@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what `make test-peers` needs and make setup does not: Node.js, Kannel, bash and jq from the system's packages where
+# Installs what `make test-peers` needs and make setup does not: Node.js, Kannel, bash, jq and curl from the system's packages where
 # they are missing, and the npm packages of package-lock.json beside this file, by their hashes.
 set -eu
 cd "$(dirname "$0")"
@@ -9,6 +9,7 @@ command -v node >/dev/null && command -v npm >/dev/null || missing="$missing nod
 test -x /usr/sbin/bearerbox && test -x /usr/sbin/smsbox || missing="$missing kannel"
 command -v jq >/dev/null || missing="$missing jq"
 command -v bash >/dev/null || missing="$missing bash"
+command -v curl >/dev/null || missing="$missing curl"
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -1,18 +1,100 @@
-"""The shell of docs/cli.md as it stands, by bash and the jq of this system, against the sandbox."""
+"""What the documents show runs as it stands, by bash and the jq and curl of this system, against a sandbox.
 
+Each document has one bash session and one Python namespace on a sandbox of its own, on which the story of `make demo` was
+played. Its blocks run in order. What can't run here is in NOT_RUN with the reason; anything else runs, so that a new block
+can't be forgotten."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
-from dtmf import DTMF
+from dtmf import DTMF, AsyncDTMF
 from dtmf.testing.sandbox import running
+from whole.test_docs import after_the_story, differences
+
+__all__ = ["after_the_story"]
 
 ROOT = Path(__file__).parents[2]
+# Without docs/bitcoin.md, whose commands need a Bitcoin Core node: tests/bitcoin runs one.
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "bitcoin.md")
+DOCUMENTS = ["README.md", *(f"docs/{name}" for name in PAGES)]
+TIMEOUT_S = 120
+
+IN_TEST_DOCS = "tests/whole/test_docs.py runs it"
+# A document and how a command or a block of Python in it begins: why it is not run here.
+NOT_RUN = {
+    ("README.md", "make run"): "installs from a package index, and stays up",
+    ("README.md", "make demo"): "installs from a package index; every test here plays the same story",
+    ("README.md", "make test"): "installs from a package index, and runs every test",
+    ("docs/quickstart.md", "make run"): "installs from a package index, and stays up",
+    ("docs/quickstart.md", "export DTMF_URL="): "the address must be the one that make run printed",
+    ("docs/quickstart.md", "export DTMF_TOKEN="): "the token must be the one that make run printed",
+    ("docs/quickstart.md", "WEBHOOK_SECRET="): "listens on a fixed port; tests/whole/test_docs.py takes a free one",
+    ("docs/quickstart.md", "import os"): "listens on a fixed port; tests/whole/test_docs.py takes a free one",
+    ("docs/quickstart.md", ">>>"): IN_TEST_DOCS,
+    ("docs/billing.md", ">>>"): IN_TEST_DOCS,
+    ("docs/cli.md", "pip install"): "installs from a package index",
+    ("docs/cli.md", "dtmf login"): "the address must be that of your service",
+    ("docs/cli.md", "pass show"): "the address must be that of your service, and the token in your password store",
+    ("docs/testing.md", "pip install"): "installs from a package index",
+    ("docs/webhooks.md", ">>> dtmf.set_sms_action("): "posts to a host outside this machine",
+    ("docs/webhooks.md", ">>> for delivery"): "needs a receiver outside this machine that answered 404 five times",
+    ("docs/pypi.md", "from dtmf import DTMF"): "the token must be your own",
+    ("docs/scaling.md", "dtmf-server restore"): "needs PostgreSQL on a second machine; tests/scale restores to it",
+    ("docs/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
+    ("docs/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
+}
+# Commands without an end of their own: stopped by Ctrl-C once they have shown what the document shows.
+ENDLESS = ("curl -N ",)
+# What a document's Python takes for granted.
+GIVEN = {
+    "README.md": "e164 = '+12025550100'",
+    "docs/waiting.md": """
+import asyncio
+from dtmf import DTMF
+dtmf, position = DTMF(), 0
+e164 = dtmf.start_rental("us-mobile")["e164"]
+for content in ("482913 is your PayPal code", "You sold something on eBay"):
+    dtmf.sandbox.receive(e164, "MyBank", content)
+def tell_a_website(number):
+    dtmf.sandbox.receive(number, "MyShop", "482913 is your MyShop code")
+""",
+    "docs/webhooks.md": """
+import time
+from dtmf import DTMF
+from dtmf.webhook import sign
+dtmf = DTMF()
+secret, now, body = dtmf.webhook_secret(), int(time.time()), b'{"id": 1, "e164": "+1", "sender": "+2", "content": "hello"}'
+headers = {"webhook-id": "dlv_17", "webhook-timestamp": str(now)}
+headers["webhook-signature"] = sign(secret, id="dlv_17", timestamp=now, body=body)
+""",
+}
+# What a document leaves to its reader to fill in.
+FILLED_IN = {'...  # tell a website number["e164"]': 'tell_a_website(number["e164"])'}
+# What a name must be once the document's Python has run.
+AFTERWARDS = {
+    ("docs/waiting.md", "code"): "482913",
+    ("docs/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
+}
+TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?")
+SPINNER = re.compile(r"^[\u2801-\u28ff].*\n?", re.M)  # only on a terminal
+END = "end-of-command"
+
 # The command; with PHONE set, a code is sent to its number once that is known.
 PROGRAM = """#!/bin/sh
 real() {{ "{python}" -P -m dtmf "$@"; }}
@@ -25,15 +107,24 @@ real "$@"
 """
 
 
+def programs(folder: Path) -> str:
+    """The PATH that has this tree's commands, as `make run` leaves them in .venv/bin of a folder."""
+    assert which("jq") and which("bash") and which("curl"), "tests/peers/install.sh installs them"
+    place = folder / ".venv" / "bin"
+    place.mkdir(parents=True)
+    texts = {"dtmf": PROGRAM.format(python=sys.executable)}
+    for name, options in {"dtmf-server": "-P -m dtmf_server", "pytest": "-P -m pytest", "python": ""}.items():
+        texts[name] = f'#!/bin/sh\nexec "{sys.executable}" {options} "$@"\n'
+    for name, text in texts.items():
+        (place / name).write_text(text)
+        (place / name).chmod(0o755)
+    return f"{place}:/usr/bin:/bin"
+
+
 @pytest.fixture
 def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
     """A client of a sandbox of its own; the command finds it, and is this tree's."""
-    assert which("jq") and which("bash"), "tests/peers/install.sh installs them"
-    program = tmp_path / "bin" / "dtmf"
-    program.parent.mkdir()
-    program.write_text(PROGRAM.format(python=sys.executable))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", programs(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     (tmp_path / "data").mkdir()
     with running(tmp_path / "data") as sandbox, sandbox.client() as client:
@@ -43,11 +134,200 @@ def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
         yield client
 
 
+def blocks(document: str) -> list[tuple[str, str]]:
+    """Its blocks of code, in order: language and text."""
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", (ROOT / document).read_text("utf-8"), re.DOTALL | re.M)
+    return [(language, dedent(code)) for _, language, code in found]
+
+
 def snippets() -> list[str]:
-    """The scripts of docs/cli.md."""
-    found = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.DOTALL | re.M)
+    """The shell scripts of the documents."""
+    found = [code for document in DOCUMENTS for language, code in blocks(document) if language == "sh"]
     assert len(found) >= 2
     return found
+
+
+def commands(block: str) -> Iterator[tuple[str, str]]:
+    """The commands of a block after `$ `, continuation lines included, each with the output shown."""
+    for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+        command = re.match(r"(.*\\\n)*.*\n", part)
+        assert command
+        yield command[0].rstrip("\n"), part[command.end() :]
+
+
+def reason_not_to_run(document: str, code: str) -> str | None:
+    """Why this can't run here, if NOT_RUN says so."""
+    return next((why for (name, start), why in NOT_RUN.items() if name == document and code.startswith(start)), None)
+
+
+def to_run(document: str) -> list[tuple[str, str, str]]:
+    """What runs: language, code, and the output shown for a command."""
+    found = []
+    for language, block in blocks(document):
+        assert language in {"", "text", "console", "sh", "python", "json", "toml"}, (
+            f"{document} has a block of {language}"
+        )
+        if language == "console":
+            assert block.startswith("$ "), f"{document}: a console block begins with a command: {block}"
+            found += [(language, *pair) for pair in commands(block)]
+        elif language == "python":
+            found.append((language, block, ""))
+    return [each for each in found if reason_not_to_run(document, each[1]) is None]
+
+
+class Shell:
+    """A bash session in a folder. A context manager: its processes end with the block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            ["bash"],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._send("trap : INT\n")
+
+    def __enter__(self) -> "Shell":
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        self._signal(signal.SIGKILL)
+        self._process.communicate()
+
+    def _signal(self, number: int) -> None:
+        os.killpg(self._process.pid, number)
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    def run(self, command: str, until: "re.Pattern[str] | None" = None) -> tuple[str, int]:
+        """The command's output and exit status; with `until`, it is stopped by Ctrl-C once its output matches."""
+        self._send(f"{{ {command}\n}} </dev/null\nprintf '\\n{END} %s\\n' $?\n")
+        output = ""
+        giving_up = threading.Timer(TIMEOUT_S, self._signal, [signal.SIGKILL])
+        giving_up.start()
+        try:
+            for line in self._process.stdout or ():
+                if line.startswith(END):
+                    return output, int(line.split()[1])
+                output += line
+                if until and until.fullmatch(masked(output)):
+                    self._signal(signal.SIGINT)
+                    until = None
+        finally:
+            giving_up.cancel()
+        raise AssertionError(f"{command} did not end within {TIMEOUT_S} s; it printed {output!r}")
+
+
+def masked(output: str) -> str:
+    """Output without what differs from run to run."""
+    return TIME.sub("TIME", SPINNER.sub("", output)).strip()
+
+
+def as_pattern(shown: str) -> "re.Pattern[str]":
+    """What matches the output shown: an ellipsis is any text, on a line of its own any lines."""
+    lines = [re.escape(line).replace("…", "[^\n]*") for line in masked(shown).split("\n")]
+    return re.compile("\n".join("(?s:.*)" if line == "[^\n]*" else line for line in lines))
+
+
+def check_command(shell: Shell, command: str, shown: str) -> None:
+    """Runs it, and compares exit status and output with the document."""
+    endless = command.startswith(ENDLESS)
+    wanted = as_pattern(shown)
+    output, status = shell.run(command, until=wanted if endless else None)
+    assert status in ({0, 130} if endless else {0}), f"{command} exits with {status}: {output}"
+    assert "about:blank" not in output, f"{command} is refused: {output}"
+    if shown and not endless:
+        assert wanted.fullmatch(masked(output)), f"{command} prints {output!r}, not {shown!r}"
+    assert not endless or status == 130, f"{command} prints {output!r}, not {shown!r}"
+
+
+class Typed(io.StringIO):
+    """Standard output of somebody who presses Ctrl-C at the first code."""
+
+    def write(self, text: str) -> int:
+        if "482913" in text:
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def check_python(block: str, names: dict[str, Any]) -> None:
+    """Runs a block; one that creates a task in a loop that is running, with the client for asyncio."""
+    for left_open, filled_in in FILLED_IN.items():
+        block = block.replace(left_open, filled_in)
+    if block.startswith(">>>"):
+        assert differences([block], names) == []
+    elif "create_task" in block:
+        asyncio.run(in_a_loop(block, names))
+    elif block.startswith("for event in"):  # has no end of its own
+        with pytest.raises(KeyboardInterrupt), contextlib.redirect_stdout(Typed()):
+            exec(block, names)
+    else:
+        exec(block, names)
+
+
+async def in_a_loop(block: str, names: dict[str, Any]) -> None:
+    """Runs a block of a coroutine, and waits for the task it cancelled."""
+    async with AsyncDTMF() as client:
+        inside = names | {"dtmf": client}
+        exec(block, inside)
+        with pytest.raises(asyncio.CancelledError):
+            await inside["reader"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, after_the_story: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `make run` was called: .venv, data, examples; the session's home too."""
+    monkeypatch.setenv("PATH", programs(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / ".curlrc").write_text("silent\nshow-error\n")  # no progress meter, as on a terminal
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", [document for document in DOCUMENTS if to_run(document)])
+def test_a_document_is_as_it_says(document: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if document == "docs/cli.md":
+        monkeypatch.setenv("PHONE", "rings")
+    names: dict[str, Any] = {}
+    exec(GIVEN.get(document, ""), names)
+    with Shell(folder) as shell:
+        for language, code, shown in in_order(document, folder):
+            if language == "console":
+                check_command(shell, code, shown)
+            else:
+                check_python(code, names)
+    for (name, variable), value in AFTERWARDS.items():
+        assert name != document or names[variable] == value
+
+
+def in_order(document: str, folder: Path) -> list[tuple[str, str, str]]:
+    """What runs of a document; its tests are written to a file for the `pytest` it shows."""
+    tests = [code for _, code, _ in to_run(document) if re.match(r"(async )?def test_", code)]
+    (folder / "test_documented.py").write_text("\n\n".join(tests))
+    return [each for each in to_run(document) if each[1] not in tests]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_documented_json_and_toml_parse(document: str) -> None:
+    for language, block in blocks(document):
+        if language in ("json", "toml"):
+            (json.loads if language == "json" else tomllib.loads)(block)
+
+
+def test_everything_that_is_not_run_is_still_in_its_document() -> None:
+    for document, start in NOT_RUN:
+        code = [block for language, block in blocks(document) if language == "python"]
+        code += [line for language, block in blocks(document) if language == "console" for line, _ in commands(block)]
+        assert any(each.startswith(start) for each in code), f"{document} has no {start!r}: remove it from NOT_RUN"
 
 
 def bash(script: str) -> "subprocess.CompletedProcess[str]":

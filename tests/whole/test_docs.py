@@ -53,9 +53,9 @@ def examples_of(document: str) -> list[str]:
     return found
 
 
-def differences(examples: list[str]) -> list[str]:
-    """Where one of these prints something else than the document."""
-    names: dict[str, Any] = {}
+def differences(examples: list[str], names: dict[str, Any] | None = None) -> list[str]:
+    """Where one of these prints something else than the document; `names` are shared with what ran before."""
+    names = {} if names is None else names
     found = []
     for block in examples:
         for example in doctest.DocTestParser().get_examples(block):
