@@ -153,10 +153,12 @@ def test_a_forward_that_was_charged_for_goes_where_it_was_charged_for_and_the_lo
     dtmf: DTMF, db: Database
 ) -> None:
     number = rent(dtmf, "forward", BUSY_TWICE)
-    for text in ("charged for", "behind it"):
-        dtmf.sandbox.receive(number, "+1234", text)
+    dtmf.sandbox.receive(number, "+1234", "charged for")
     settle(dtmf)
     dtmf.set_sms_action(number, "forward", ELSEWHERE)
+    dtmf.sandbox.receive(number, "+1234", "behind it")
+    settle(dtmf)
+    assert states(db) == ["waiting", "delivered"]
     for _ in range(3):
         dtmf.sandbox.advance(HOUR_S)
     assert states(db) == ["delivered"] * 2
@@ -195,18 +197,33 @@ def test_a_forward_with_emoji_is_charged_for_the_segments_that_it_takes(dtmf: DT
     assert dtmf.account() == {"balance": 98_000}
 
 
-def test_a_forward_whose_rental_has_ended_is_parked_unpaid(dtmf: DTMF, db: Database) -> None:
+def test_a_forward_that_was_charged_for_is_sent_after_its_rental_has_ended(dtmf: DTMF, db: Database) -> None:
     number = rent(dtmf, "forward", BUSY_TWICE)
-    for text in ("busy", "behind it"):
+    for text in ("busy", "beside it"):
         dtmf.sandbox.receive(number, "+1234", text)
     settle(dtmf)
     dtmf.end_rental(number)
     for _ in range(2):
         dtmf.sandbox.advance(DAY_S)
-    assert states(db) == ["delivered", "parked"]
-    (parked,) = dtmf.deliveries("parked")
-    assert "ended" in (parked["reason"] or "")
-    assert dtmf.account() == {"balance": 99_000}
+    assert states(db) == ["delivered", "delivered"]
+    assert dtmf.account() == {"balance": 98_000}
+
+
+@ON_SQLITE
+def test_a_forward_whose_rental_has_ended_before_it_began_is_parked_unpaid(
+    account: int, db: Database, serve: Callable[..., str]
+) -> None:
+    with DTMF(new_token(), base_url=serve(daily_limit=0)) as dtmf:
+        number = rent(dtmf, "forward", ELSEWHERE)
+        dtmf.sandbox.receive(number, "+1234", "not today")
+        settle(dtmf)
+        dtmf.end_rental(number)
+        (parked,) = dtmf.deliveries("parked")
+        dtmf.retry_delivery(parked["id"])
+        settle(dtmf)
+        (parked,) = dtmf.deliveries("parked")
+        assert "ended" in (parked["reason"] or "")
+        assert dtmf.account() == {"balance": 100_000}
 
 
 def test_a_sent_message_is_in_the_same_log(dtmf: DTMF) -> None:
