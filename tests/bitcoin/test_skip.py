@@ -80,9 +80,9 @@ def service(place: Path, database_url: str) -> Iterator[Service]:
 
 
 def addresses_of(dtmf: DTMF, database_url: str, count: int) -> list[str]:
-    """New addresses, once the chain is followed."""
+    """New addresses, once the chain was followed to its tip."""
     with closing(open_database(database_url)) as db:
-        until(lambda: db.read_now(deposits.tip))
+        until(lambda: (db.read_now(chain_state.load) or {}).get("node_height"))
     return [dtmf.new_address()["address"] for _ in range(count)]
 
 

@@ -72,11 +72,10 @@ def suspended(tx: Tx, suspense: int, reference: str) -> list[Row]:
     """What was moved to the suspense account with a reference that begins like this, and is there still."""
     return tx.all(
         "SELECT t.ref, t.amount FROM transfers t WHERE t.account_id = :suspense AND t.kind = 'moved_in'"
-        " AND substr(t.reference, 1, :length) = :reference AND NOT EXISTS"
+        " AND t.reference LIKE :reference AND NOT EXISTS"
         " (SELECT 1 FROM transfers o WHERE o.kind = 'moved_out' AND o.ref = t.ref || ' assigned') ORDER BY t.id",
         suspense=suspense,
-        reference=reference,
-        length=len(reference),
+        reference=f"{reference}%",
     )
 
 
