@@ -37,7 +37,7 @@ def test_a_reader_that_takes_nothing_holds_a_page_and_no_transaction(
         assert enough.wait(20)
         with Connection(url) as connection:  # served meanwhile, and written to
             for _ in range(20):
-                assert connection.ask("POST", "/api/v1/addresses", token=renter.token).status == 201
+                assert connection.ask("POST", "/api/v1/tokens", {"label": "x"}, token=renter.token).status == 201
         assert max(read) <= live.PAGE
         assert sum(read) < 12 * MANY
         assert _ends_every_transaction(db)

@@ -52,7 +52,7 @@ def once(connect: Any) -> Any:
         (418, None, DTMFError),
         (409, "no_numbers_available", NoNumbersAvailableError),
         (409, "already_issued", DTMFError),
-        (409, "too_many_unused_addresses", DTMFError),
+        (429, "too_many_unused_addresses", RateLimitedError),
         (400, "unauthenticated", AuthenticationError),
         (400, "number_not_rented", NotFoundError),
         (400, "group_not_found", NotFoundError),
