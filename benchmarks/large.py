@@ -1,204 +1,183 @@
-"""One account with many live rentals beside small ones: what each operation on it takes, against an account with one.
+"""One account with many live rentals beside an account with one: what each call and SMS takes, over HTTP.
 
-Each operation is carried out on both accounts in turns, in the process itself and on a database with its durability: what
-HTTP adds is the same for both, and would make the ratios smaller."""
+The service itself, in a process of its own; each call is made for both accounts in turns. The list of numbers is held
+against the same JSON emitted by the database, in one process. Neighbours: an SMS for the small account while SMS pour in
+for it, or for the large one."""
 
 import contextlib
+import http.client
+import json
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import count
+from urllib.parse import quote
 
-from benchmarks import databases
+from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.rounds import Finding, Line, Measured, at_most, ratio, rounds
 from dtmf_server.api import numbers as api_numbers
 from dtmf_server.core import token
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.core.rental import action_for
-from dtmf_server.operations import account, receive, rent
+from dtmf_server.operations import account, rent
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import numbers, service
+from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
-START_US = 1_800_000_000_000_000
 APART_US = 6_007_001  # between two rentals of the large account: their minutes start all over the minute
 REST_US = 86_400_000_000
-GROUP = (1, "bench", "mobile", "Bench", "xx", True, False, 0, 13, 705, None)
 RENTS_AT_ONCE = 200
 CALLS = 20  # of a round
 MORE_MAX = 1.5
 
-Call = Callable[[Tx], object]
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Renter:
-    """An account, one of its numbers, and its clock."""
+    """An account, its token, and one of its numbers."""
 
     id: int
+    token: str
     e164: str
-    now_us: int
-
-    def later_us(self) -> int:
-        """A quarter of a second later."""
-        self.now_us += 250_000
-        return self.now_us
 
 
-def populate(db: Database, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
+def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
     """A fresh service in which one account rents one number, another so many; so many more are on the shelf."""
-    e164s = [f"+2{number:010}" for number in range(rentals + spare + 2)]
+    start_us = time.time_ns() // 1000 - (rentals + 10) * APART_US
+    fill.initialise(url, start_us)
 
     def begin(tx: Tx) -> list[int]:
-        service.initialise(tx, mode="sandbox", webhook_key=bytes(32), now_us=START_US)
-        numbers.add_groups(tx, [GROUP])
-        numbers.add_numbers(tx, "bench", e164s)
-        numbers.set_destination(tx, "", 1000)
-        ids = [account.open_account(tx, token_sha256=token.sha256(token_of(n)), now_us=START_US) for n in range(2)]
-        with open_books(tx, ids, now_us=START_US, rest_us=REST_US) as books:
+        numbers.add_numbers(tx, "bench", [fill.e164(nth) for nth in range(rentals + spare + 2)])
+        ids = [account.open_account(tx, token_sha256=token.sha256(fill.token_of(n)), now_us=start_us) for n in range(2)]
+        with open_books(tx, ids, now_us=start_us, rest_us=REST_US) as books:
             for id_ in ids:
                 books.deposit(id_, SATS_MAX // 4, ref=f"bench:{id_}", reference="bench")
         return ids
 
-    small_id, large_id = db.write_now(begin)
-    small = Renter(small_id, db.write_now(partial(_rent, account_id=small_id, nth=range(1))), START_US)
-    for first in range(0, rentals, RENTS_AT_ONCE):
-        nth = range(first, min(first + RENTS_AT_ONCE, rentals))
-        e164 = db.write_now(partial(_rent, account_id=large_id, nth=nth))
-    now_us = START_US + rentals * APART_US
-    small.now_us = now_us
-    return small, Renter(large_id, e164, now_us)
+    def some(tx: Tx, account_id: int, first: int, until: int) -> str:
+        e164 = ""
+        for nth in range(first, until):
+            at_us = start_us + nth * APART_US
+            e164 = str(rent.start(tx, account_id, "bench", now_us=at_us, rest_us=REST_US)["e164"])
+        return e164
+
+    with contextlib.closing(open_database(url)) as db:
+        small_id, large_id = db.write_now(begin)
+        small = db.write_now(partial(some, account_id=small_id, first=0, until=1))
+        for first in range(0, rentals, RENTS_AT_ONCE):
+            until = min(first + RENTS_AT_ONCE, rentals)
+            large = db.write_now(partial(some, account_id=large_id, first=first, until=until))
+        if db.dialect.name == "postgresql":
+            db.write_now(lambda tx: tx.run("ANALYZE"))
+    return Renter(small_id, fill.token_of(0), small), Renter(large_id, fill.token_of(1), large)
 
 
-def token_of(n: int) -> str:
-    """The token of the account with one number (0), and of the large one (1)."""
-    return token.mint(n.to_bytes(8, "big") * 4)
+class Caller:
+    """A connection of a renter's."""
 
+    def __init__(self, port: int, renter: Renter) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {renter.token}", "Content-Type": "application/json"}
+        self._texts = count()
+        self.e164 = renter.e164
 
-def _rent(tx: Tx, *, account_id: int, nth: range) -> str:
-    e164 = ""
-    for n in nth:
-        row = rent.start(tx, account_id, "bench", now_us=START_US + n * APART_US, rest_us=REST_US)
-        e164 = str(row["e164"])
-    return e164
+    def close(self) -> None:
+        """Hangs up."""
+        self._connection.close()
 
+    def call(self, method: str, path: str, body: object = None) -> bytes:
+        """The answer's body; anything but success is an error."""
+        sent = None if body is None else json.dumps(body)
+        self._connection.request(method, f"/api/v1{path}", sent, self._headers)
+        with self._connection.getresponse() as response:
+            answer = response.read()
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {answer[:200]!r}")
+        return answer
 
-def operations(renter: Renter) -> Iterator[tuple[str, bool, Callable[[], Call]]]:
-    """What a renter does and what comes for it: a name, whether it writes, and the next call of it."""
-    of = {"account_id": renter.id}
-    rest = {"rest_us": REST_US}
+    def sms(self) -> None:
+        """An SMS comes for the renter's number."""
+        body = {"to": self.e164, "from": "+12345", "content": f"Your code is {next(self._texts):06}"}
+        self.call("POST", "/sandbox/message", body)
 
-    def sms() -> Call:
-        inbound, now_us = [receive.Inbound(renter.e164, "+1234", "Your code is 123456")], renter.later_us()
-        return lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **rest)
+    def rent_and_end(self) -> None:
+        """Rents one more number and gives it back."""
+        e164 = json.loads(self.call("POST", "/numbers", {"group_id": "bench"}))["e164"]
+        self.call("DELETE", f"/number?e164={quote(e164)}")
 
-    def rent_and_end() -> Call:
-        now_us = renter.later_us()
-
-        def run(tx: Tx) -> None:
-            e164 = rent.start(tx, renter.id, "bench", now_us=now_us, **rest)["e164"]
-            rent.end(tx, renter.id, e164, now_us=now_us, **rest)
-
-        return run
-
-    def set_action() -> Call:
-        now_us, action = renter.later_us(), action_for("https://example.org/hook")
-        return lambda tx: rent.set_action(tx, renter.id, renter.e164, action, now_us=now_us, **rest)
-
-    def reading(fn: Callable[..., Any], *arguments: Any) -> Callable[[], Call]:
-        def call() -> Call:
-            now_us = renter.later_us()
-            return lambda tx: fn(tx, renter.id, *arguments, now_us=now_us)
-
-        return call
-
-    yield "inbound SMS", True, sms
-    yield "rent and end", True, rent_and_end
-    yield "set the action", True, set_action
-    yield "balance", False, reading(account.balance)
-    yield "usage", False, reading(account.usage)
-    yield "number", False, reading(rent.live_rental, renter.e164)
-    yield "transactions", False, lambda: lambda tx: account.transactions(tx, after=0, limit=100, **of)
-    yield "numbers on a page", False, reading(rent.newest_rentals)
-
-
-def measure(db: Database, renters: tuple[Renter, Renter], *, turns: int) -> dict[str, Measured]:
-    """Seconds of each operation, in turns: of the account with one rental, and of the large one."""
-    found = {}
-    for one, many in zip(operations(renters[0]), operations(renters[1]), strict=True):
-        name, writes, _ = one
-        carry_out = db.write_now if writes else db.read_now
-        contenders = {
-            "one": partial(_median_s, one[2], carry_out, CALLS),
-            "many": partial(_median_s, many[2], carry_out, CALLS),
+    def operations(self) -> dict[str, Callable[[], object]]:
+        """What is measured, by name."""
+        number = f"/number?e164={quote(self.e164)}"
+        return {
+            "balance": partial(self.call, "GET", "/account"),
+            "usage": partial(self.call, "GET", "/usage"),
+            "transactions": partial(self.call, "GET", "/transactions?limit=20"),
+            "one number": partial(self.call, "GET", number),
+            "setting an action": partial(self.call, "PATCH", number, {"sms_forwarded_to": None}),
+            "inbound SMS": self.sms,
+            "renting and ending": self.rent_and_end,
         }
-        rounds(contenders, 1)
-        found[name] = rounds(contenders, turns)
-    return found
 
 
-def _median_s(next_call: Callable[[], Call], carry_out: Callable[[Call], object], calls: int) -> float:
-    return statistics.median(_timed(next_call, carry_out) for _ in range(calls))
+def _median_ms(call: Callable[[], object], calls: int) -> float:
+    return statistics.median(_timed_ms(call) for _ in range(calls))
 
 
-def _timed(next_call: Callable[[], Call], carry_out: Callable[[Call], object]) -> float:
-    call, begun = next_call(), time.perf_counter()
-    carry_out(call)
-    return time.perf_counter() - begun
+def _timed_ms(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return (time.perf_counter() - begun) * 1e3
 
 
-def neighbours(db: Database, renters: tuple[Renter, Renter], *, turns: int) -> Measured:
-    """The 99th percentile, in milliseconds, of an SMS for the small account while SMS pour in for itself (`one`), or for the
-    large account (`many`), from another thread."""
-    sms = [next(operations(renter))[2] for renter in renters]
+def neighbours(port: int, renters: tuple[Renter, Renter], *, turns: int) -> Measured:
+    """The 99th percentile, in milliseconds, of an SMS for the small account while SMS pour in for itself (`one`), or for
+    the large one (`many`)."""
 
-    def beside(busy: Callable[[], Call]) -> float:
+    def beside(busy: Renter) -> float:
         stop = threading.Event()
+        pouring, asked = Caller(port, busy), Caller(port, renters[0])
 
         def pour() -> None:
             while not stop.is_set():
-                db.write_now(busy())
+                pouring.sms()
 
         thread = threading.Thread(target=pour)
         thread.start()
         try:
-            took = sorted(_timed(sms[0], db.write_now) for _ in range(200))
+            took = sorted(_timed_ms(asked.sms) for _ in range(200))
         finally:
             stop.set()
             thread.join()
-        return took[-3] * 1e3
+            pouring.close()
+            asked.close()
+        return took[-3]
 
-    return rounds({"one": partial(beside, sms[0]), "many": partial(beside, sms[1])}, turns)
+    return rounds({"one": partial(beside, renters[0]), "many": partial(beside, renters[1])}, turns)
 
 
 def listing(db: Database, large: Renter, *, turns: int) -> Measured:
-    """Seconds that `GET /numbers` reads and encodes, and that the database takes to emit the same rows as JSON."""
-    sql = _EMIT[db.dialect.name]
+    """Milliseconds that `GET /numbers` reads and encodes, and that the database takes to emit the same rows as JSON."""
+    sql, now_us = _EMIT[db.dialect.name], time.time_ns() // 1000
 
-    def ours() -> float:
-        begun = time.perf_counter()
-        live = db.read_now(lambda tx: rent.live_rentals(tx, large.id, now_us=large.now_us))
+    def ours() -> None:
+        live = db.read_now(lambda tx: rent.live_rentals(tx, large.id, now_us=now_us))
         for first in range(0, len(live), api_numbers.BLOCK):
             db.read_now(partial(api_numbers._encoded, live=live[first : first + api_numbers.BLOCK]))
-        return time.perf_counter() - begun
 
-    def database() -> float:
-        begun = time.perf_counter()
+    def database() -> None:
         db.read_now(lambda tx: tx.one(sql, id=large.id))
-        return time.perf_counter() - begun
 
-    return rounds({"ours": ours, "database": database}, turns)
+    return rounds({"ours": partial(_timed_ms, ours), "database": partial(_timed_ms, database)}, turns)
 
 
 _FIELDS = "'e164', r.e164, 'group_id', r.group_id, 'sms', r.sms, 'cost_per_minute', r.cost_per_minute,"
 _FIELDS += " 'cost_per_inbound_message', r.cost_per_inbound_message, 'assignment_start',"
 _MORE = "'sms_forwarded_to', r.destination, 'messages', (SELECT {all}({one}('from', m.sender, 'to', m.recipient,"
-_MORE += " 'content', m.content, 'cost', m.cost)) FROM messages m WHERE m.rental_id = r.id)"
+_MORE += " 'content', m.content, 'timestamp', m.at_us, 'success', m.status, 'cost', m.cost))"
+_MORE += " FROM messages m WHERE m.rental_id = r.id)"
 _FROM = "FROM (SELECT * FROM rentals WHERE account_id = :id AND ended_at_us IS NULL ORDER BY started_at_us, id) r"
 _EMIT = {
     "sqlite": "SELECT json_group_array(json_object("
@@ -206,7 +185,7 @@ _EMIT = {
     f" {_MORE.format(all='json_group_array', one='json_object')})) AS emitted {_FROM}",
     "postgresql": "SELECT json_agg(json_build_object("
     f"{_FIELDS} to_timestamp(r.started_at_us / 1e6) AT TIME ZONE 'UTC',"
-    f" {_MORE.format(all='json_agg', one='json_build_object')})) AS emitted {_FROM}",
+    f" {_MORE.format(all='json_agg', one='json_build_object')}))::text AS emitted {_FROM}",
 }
 
 
@@ -214,21 +193,27 @@ def run(*, quick: bool) -> Iterator[Finding]:
     """Both engines."""
     for engine in (databases.sqlite, databases.postgresql):
         with engine() as files:
-            yield from findings(files, rentals=1_000 if quick else 10_000, turns=5 if quick else 15)
+            yield from findings(files, rentals=500 if quick else 10_000, turns=3 if quick else 15)
 
 
 def findings(engine: Engine, *, rentals: int, turns: int) -> Iterator[Line]:
-    """A line per operation, by the same of an account with one rental."""
+    """A line per call, by the same of an account with one rental."""
     url = engine.empty()
+    renters = populate(url, rentals=rentals, spare=500)
     at = f"{rentals:,} live rentals, {engine.name}"
-    with contextlib.closing(open_database(url)) as db:
-        renters = populate(db, rentals=rentals, spare=500)
-        if db.dialect.name == "postgresql":
-            db.write_now(lambda tx: tx.run("ANALYZE"))
-        for name, measured in measure(db, renters, turns=turns).items():
-            yield ratio(measured, "many", "one", name=f"{name}, {at}, by one", bound=at_most(MORE_MAX), raw="{} s")
-        beside = neighbours(db, renters, turns=max(3, turns // 3))
+    with processes.service(url) as service:
+        one, many = (Caller(service.port, renter) for renter in renters)
+        for name, call in one.operations().items():
+            both = {"one": call, "many": many.operations()[name]}
+            contenders = {who: partial(_median_ms, do, CALLS) for who, do in both.items()}
+            rounds(contenders, 1)
+            measured = rounds(contenders, turns)
+            yield ratio(measured, "many", "one", name=f"{name}, {at}", bound=at_most(MORE_MAX), raw="{} ms")
+        one.close()
+        many.close()
+        beside = neighbours(service.port, renters, turns=max(3, turns // 3))
         yield ratio(beside, "many", "one", name=f"neighbours' p99, {at}", bound=at_most(MORE_MAX), raw="{} ms")
+    with contextlib.closing(open_database(url)) as db:
         listed = listing(db, renters[1], turns=turns)
-        yield ratio(listed, "ours", "database", name=f"the list of numbers, {at}, by SQL", bound=at_most(2), raw="{} s")
+        yield ratio(listed, "ours", "database", name=f"list of numbers, {at}", bound=at_most(2), raw="{} ms")
     engine.drop(url)
