@@ -35,13 +35,13 @@ async def get_numbers(request: Request) -> Response[Any]:
     """Numbers rented now, oldest rental first, each with its messages."""
     db = calls.runtime_of(request).db
 
-    def first(tx: Tx, caller: calls.Caller) -> tuple[list[Row], list[bytes] | None]:
+    def first(tx: Tx, caller: calls.Caller) -> tuple[list[Row], bytes | None]:
         live = rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)
         return live, _encoded(tx, live[:BLOCK])
 
     live, encoded = await calls.read(request, first)
     if encoded is not None and len(live) <= BLOCK:
-        return Response(b"[" + b",".join(encoded) + b"]", media_type="application/json")
+        return Response(b"[" + encoded + b"]", media_type="application/json")
     return Stream(_listed(db, live, encoded), media_type="application/json")
 
 
@@ -153,7 +153,7 @@ async def _pieces(db: Database, head: _Head) -> AsyncIterator[bytes]:
     yield b"]}"
 
 
-async def _listed(db: Database, live: list[Row], encoded: list[bytes] | None) -> AsyncIterator[bytes]:
+async def _listed(db: Database, live: list[Row], encoded: bytes | None) -> AsyncIterator[bytes]:
     """The list of these rentals in pieces, some hundred rentals or messages at a time; the first may be read already."""
     for first in range(0, len(live), BLOCK):
         block = live[first : first + BLOCK]
@@ -161,7 +161,7 @@ async def _listed(db: Database, live: list[Row], encoded: list[bytes] | None) ->
             encoded = await db.read(partial(_encoded, live=block))
         yield b"," if first else b"["
         if encoded is not None:
-            yield b",".join(encoded)
+            yield encoded
             continue
         for nth, rental in enumerate(block):  # with more messages than are read at once
             yield b"," if nth else b""
@@ -170,15 +170,16 @@ async def _listed(db: Database, live: list[Row], encoded: list[bytes] | None) ->
     yield b"]"
 
 
-def _encoded(tx: Tx, live: list[Row]) -> list[bytes] | None:
-    """Each of these rentals with its messages, read in one go; None if they have too many messages for that."""
+def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
+    """These rentals with their messages, read in one go, as they stand between the brackets of a list; None if they have
+    too many messages for that."""
     rows = messages.of_rentals(tx, [rental["id"] for rental in live], limit=BLOCK_MESSAGES + 1)
     if len(rows) > BLOCK_MESSAGES:
         return None
     said: dict[int, list[wire.Message]] = {}
     for row in rows:
         said.setdefault(row["rental_id"], []).append(wire.message(row))
-    return [wire.encode(wire.number(rental, said.get(rental["id"], []))) for rental in live]
+    return wire.encode([wire.number(rental, said.get(rental["id"], [])) for rental in live])[1:-1]
 
 
 def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]:

@@ -68,7 +68,8 @@ def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
     """The account's live rentals, oldest first; without those whose money has run out unnoticed. All of them: for an answer
     that shows all of them."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    return [rental for rental in rentals.live(tx, account_id) if rental["id"] not in ended_ids]
+    live = rentals.live(tx, account_id)
+    return [rental for rental in live if rental["id"] not in ended_ids] if ended_ids else live
 
 
 def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> list[Row]:

@@ -31,9 +31,10 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
 
 
 def live(tx: Tx, account_id: int) -> list[Row]:
-    """An account's live rentals, oldest first."""
+    """What is shown of an account's live rentals, oldest first."""
     return tx.all(
-        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
+        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action"
+        " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
 
