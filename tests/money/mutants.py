@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python -m money.mutants --all
 
-Each mutant of seeded_faults.py is put into a copy of the tree, where the quick tests of the money (test_billing.py,
-test_machine.py) run against it with fixed seeds. A mutant they fail is caught. The untouched copy must pass first.
+Each mutant of seeded_faults.py is put into a copy of the tree, where the quick tests of the money (test_given_up.py,
+test_billing.py, test_machine.py) run against it with fixed seeds. A mutant they fail is caught. The untouched copy must pass first.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 from money.seeded_faults import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent.parent
-TESTS = ("tests/money/test_billing.py", "tests/money/test_machine.py")
+TESTS = ("tests/operations/test_given_up.py", "tests/money/test_billing.py", "tests/money/test_machine.py")
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-k", "not postgresql")
 TIMEOUT_S = 300
 EXAMPLES = 200  # per property of the meter

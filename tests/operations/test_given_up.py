@@ -1,8 +1,10 @@
 """What was charged for and is never sent goes back to the renter, whichever way it is given up."""
 
+from dtmf_server.core import submission
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.rental import Action, ActionKind
-from dtmf_server.operations import account, deliver, forward, receive, rent, send, verify
+from dtmf_server.core.submission import LateAnswer, Segments
+from dtmf_server.operations import account, deliver, doubt, forward, receive, rent, send, verify
 from dtmf_server.operations.deliver import Work
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Database, Row
@@ -84,4 +86,29 @@ def test_a_forward_that_waits_when_the_action_changes_is_refunded(db: Database) 
     busy = [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)]
     db.write_now(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
     db.write_now(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
+    assert_given_back(db, account_id, message_id)
+
+
+def test_a_forward_that_a_carrier_may_have_keeps_its_charge_when_the_action_changes(db: Database) -> None:
+    account_id, rental, work, message_id = forwarding(db)
+    before = db.read_now(lambda tx: account.balance(tx, account_id, now_us=START_US))
+    db.write_now(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
+    message = db.read_now(lambda tx: messages.full(tx, message_id))
+    assert message is not None and message["status"] == "queued" and message["cost"] > 0
+    assert db.read_now(lambda tx: account.balance(tx, account_id, now_us=START_US)) == before
+    busy = [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)]
+    db.write_now(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
+    assert_given_back(db, account_id, message_id)
+
+
+def test_an_sms_in_doubt_that_the_carrier_refuses_late_is_refunded(db: Database) -> None:
+    account_id, _, work, message_id = forwarding(db)
+    failed = deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)
+    what = {"carrier": "london", "segments": Segments(1, {}, (1,))}
+    when = {"now_us": START_US, "wall_us": START_US, "rest_us": DAY_US}
+    db.write_now(lambda tx: doubt.begin(tx, failed, message_id, **what, **when))
+    message = db.read_now(lambda tx: messages.full(tx, message_id))
+    assert message is not None and message["status"] == "in_doubt" and message["cost"] > 0
+    refused = LateAnswer(message_id, 1, 1, submission.Verdict.FINAL, reason="no")
+    assert db.write_now(lambda tx: doubt.answered(tx, "london", [refused], **when)) == []
     assert_given_back(db, account_id, message_id)
