@@ -3,7 +3,8 @@
     PYTHONPATH=tests python -m money.mutants --all
 
 Each mutant of seeded_faults.py is put into a copy of the tree, where the quick tests of the money (test_given_up.py,
-test_billing.py, test_machine.py) run against it with fixed seeds. A mutant they fail is caught. The untouched copy must pass first.
+test_billing.py, test_machine.py) run against it with fixed seeds. A mutant they fail is caught. The untouched copy must
+pass first.
 """
 
 import argparse
