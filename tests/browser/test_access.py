@@ -7,14 +7,16 @@ from itertools import product
 import pytest
 from playwright.sync_api import Page, expect
 
-from dtmf_server.storage.db import Database
+from dtmf_server.operations import rent
+from dtmf_server.storage.db import Database, Tx
+from harness import START_US
 
 from .conftest import DESKTOP, PHONE, Open, receive, sign_in
 
-PUBLIC = ("/", "/sign-in", "/sign-up", "/sign-in/link", "/nowhere")
+PUBLIC = ("/", "/sign-in", "/sign-up", "/sign-in/link", "/sign-in/link?key=used", "/account/deleted", "/nowhere")
 PRIVATE = ("/messages", "/messages?q=nothing", "/rent", "/rent?type=local", "/rent/us-mobile", "/numbers/{e164}")
 PRIVATE += ("/numbers/{e164}/end", "/top-up", "/transactions", "/deliveries", "/tokens", "/account")
-PRIVATE += ("/account/delete", "/sandbox")
+PRIVATE += ("/account/delete", "/sandbox", "/rentals", "/numbers/+12025550200")  # the last has ended
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -36,6 +38,16 @@ def live_in(db: Database, page: Page, e164: str) -> None:
     """Gives every page something to show, hostile texts among it."""
     for text in ("Your code is 604 118", "\u202eevil https://evil.example/x", "x" * 10_000, "word " * 2_000):
         receive(db, e164, text, sender="\u202e" + "N" * 60)
+
+    def run_out(tx: Tx) -> None:
+        (account,) = tx.all("SELECT account_id FROM rentals WHERE e164 = :e164", e164=e164)
+        rent.start(tx, account["account_id"], "tiny", now_us=START_US, rest_us=0)
+        rent.end(tx, account["account_id"], "+12025550200", now_us=START_US, rest_us=0)
+        tx.run(
+            "UPDATE rentals SET end_reason = 'depleted', ended_at_us = started_at_us + 1 WHERE e164 = '+12025550200'"
+        )
+
+    db.write_now(run_out)
     page.goto(f"/numbers/{e164}")
     page.get_by_label("Post it to a webhook").check()
     page.get_by_label("Address").fill("http://127.0.0.1:9999/" + "long" * 60)

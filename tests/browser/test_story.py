@@ -76,7 +76,7 @@ def answer(page: Page, e164: str) -> None:
     page.get_by_label("Forward it").check()
     page.get_by_label("Phone number").fill("+44 7700 900123")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("From now on SMS to this number do that")).to_be_visible()
+    expect(page.get_by_text("From now on SMS to this number are forwarded")).to_be_visible()
     expect(page.get_by_label("Phone number")).to_have_value("+447700900123")
 
 
@@ -86,7 +86,7 @@ def give_back(page: Page, e164: str) -> None:
     page.get_by_role("button", name="End the rental").click()
     expect(page.get_by_text("The rental has ended")).to_be_visible()
     page.goto(f"/numbers/{e164}")
-    expect(page.get_by_role("heading", name="This number is not yours now")).to_be_visible()
+    expect(page.get_by_text("This rental has ended: you ended it")).to_be_visible()
     page.goto("/transactions")
     expect(page.locator("#transactions")).to_contain_text("SMS sent")
     page.get_by_role("button", name="Sign out").click()
