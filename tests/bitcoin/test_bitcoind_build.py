@@ -10,8 +10,6 @@ import sys
 import tarfile
 from pathlib import Path
 
-import pytest
-
 NINJA = """\
 #!/bin/sh
 cd "$2"
@@ -42,7 +40,6 @@ print(bitcoind.bitcoind())
 """
 
 
-@pytest.mark.regression("bitcoind-resumes")
 def test_an_interrupted_build_goes_on(tmp_path: Path):
     tools, cache = tmp_path / "tools", tmp_path / "cache"
     tools.mkdir()

@@ -82,7 +82,7 @@ def service(place: Path, database_url: str) -> Iterator[Service]:
 def addresses_of(dtmf: DTMF, database_url: str, count: int) -> list[str]:
     """New addresses, once the chain was followed to its tip."""
     with closing(open_database(database_url)) as db:
-        until(lambda: (db.read_now(chain_state.load) or {}).get("node_height"))
+        until(lambda: db.read_now(lambda tx: tx.one("SELECT 1 FROM chain_state WHERE node_height > 0")))
     return [dtmf.new_address()["address"] for _ in range(count)]
 
 

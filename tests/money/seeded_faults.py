@@ -58,12 +58,6 @@ FAULTS = [
     Fault("operations/books.py", "            account.debt -= paid\n", "", "a debt is paid from every deposit again"),
     Fault(
         "operations/books.py",
-        "if paid := min(account.debt, amount):",
-        "if paid := min(account.debt, amount) if kind is Kind.DEPOSIT else 0:",
-        "refunds ignore the debt",
-    ),
-    Fault(
-        "operations/books.py",
         "account.debt += owed",
         "account.debt = owed",
         "a second reversal forgets the debt of the first",
