@@ -37,6 +37,7 @@ NO_TEXT = {
     "accounts.kind",
     "accounts.webhook_url",
     "addresses.address",
+    "addresses.network",  # a keyed hash of the network that asked for it
     "addresses.script_pubkey",
     "arrivals.carrier",
     "arrivals.digest",  # a SHA-256, for minutes
@@ -54,10 +55,12 @@ NO_TEXT = {
     "deliveries.kind",
     "deliveries.reason",  # as attempts.reason
     "deliveries.state",
+    "deliveries.stop_reason",  # as attempts.reason
     "deposits.status",
     "deposits.txid",
     "destinations.prefix",
     "early_receipts.carrier",
+    "early_receipts.recipient",
     "early_receipts.reason",  # of a table of words, and the network's code
     "early_receipts.ref",
     "early_receipts.sender",
@@ -91,6 +94,7 @@ NO_TEXT = {
     "simulated_blocks.hash",
     "simulated_outputs.script_pubkey",
     "simulated_outputs.txid",
+    "strays.destination",  # numbers that nobody rents
     "submissions.carrier",
     "submissions.ref",
     "tokens.label",
@@ -264,7 +268,7 @@ def test_a_deleted_account_leaves_no_text_in_any_column_or_file(lived: Lived, db
     with Visitor(str(lived.client.base_url).removesuffix("/api/v1/")) as visitor:
         assert visitor.sign_in(new_token(1)).path == "/messages"
         page = visitor.open("/account/delete")
-        assert visitor.send(page, "/account/delete", agreed="yes").path == "/"
+        assert visitor.send(page, "/account/delete", agreed="yes").path == "/account/deleted"
     assert columns_with(db, CANARY) == []
     assert files_with(db, tmp_path, CANARY) == []
     assert not in_a_backup(db, tmp_path, CANARY)
