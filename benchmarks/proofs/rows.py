@@ -276,7 +276,7 @@ ROWS = [
     Row(
         4,
         "The money is right",
-        "10⁶ steps of a state machine against a per-minute oracle; 34 seeded mutants",
+        "10⁶ steps of a state machine against a per-minute oracle; 45 seeded mutants",
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),

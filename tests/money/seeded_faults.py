@@ -162,8 +162,9 @@ FAULTS = [
     # --- rentals
     Fault(
         "operations/rent.py",
-        ' not books.is_live(account_id, rental["id"]):\n            raise NumberNotRented\n        books.end(',
-        " False:\n            raise NumberNotRented\n        books.end(",
+        ' not books.is_live(account_id, rental["id"]):\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)'
+        "\n        books.end(",
+        " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)\n        books.end(",
         "a rental that is over ends again",
     ),
     Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),

@@ -10,6 +10,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
+from dtmf_server.core.errors import NumberNotRented
 from dtmf_server.operations import account, deposit, rent, verify
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
@@ -127,7 +128,7 @@ def test_whoever_gives_a_number_back_twice_at_once_ends_it_once(db: Database) ->
     def end(_: int) -> list[tuple[int, str]]:
         try:
             db.write_now(lambda tx: rent.end(tx, account_id, str(e164), now_us=START_US, rest_us=DAY_US))
-        except rent.NumberNotRented as refusal:
+        except NumberNotRented as refusal:
             return [(refusal.status, refusal.code)]
         return [(204, "")]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dtmf_server.storage import service
+from dtmf_server.storage import strays
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.sqlite import SQLiteDatabase
 
@@ -31,13 +31,13 @@ async def test_only_a_batch_of_nothing_that_has_to_be_durable_is_not_synced(db: 
 
 async def test_what_is_not_synced_is_seen_at_once(db: Database) -> None:
     for count in range(3):
-        await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
+        await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
         assert await db.read(_stray_messages) == count + 1
 
 
 @ON_SQLITE
 async def test_what_is_not_synced_is_synced_soon_by_itself(db: SQLiteDatabase) -> None:
-    await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
+    await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
     assert db._sync_by_s is not None
     async with asyncio.timeout(20):
         while db._sync_by_s is not None:  # noqa: ASYNC110 - it tells nobody
@@ -47,7 +47,7 @@ async def test_what_is_not_synced_is_synced_soon_by_itself(db: SQLiteDatabase) -
 
 @ON_SQLITE
 async def test_a_durable_commit_of_nothing_syncs_what_is_not(db: SQLiteDatabase) -> None:
-    await db.write(lambda tx: service.count_stray_messages(tx, 1), durable=False)
+    await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
     size = _size(db)
     await db.write(lambda _: None)
     assert _size(db) > size, "a commit that writes nothing syncs nothing"

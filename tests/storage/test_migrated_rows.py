@@ -347,7 +347,7 @@ def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
             assert db.read_now(verify.differences) == []
             runs_out_us = (3 + 34 + 1) * MINUTE_US + 20_000_003
             assert db.read_now(lambda tx: account.usage(tx, 1000, now_us=SETTLED_US)) == account.Usage(
-                1000, 29, runs_out_us
+                1000, 29, runs_out_us, 0
             )
             assert db.read_now(lambda tx: account.balance(tx, 1000, now_us=runs_out_us - 1)) == 1000 - 34 * 29 - 13
             while db.write_now(lambda tx: meter.sweep(tx, now_us=runs_out_us + 2 * DAY_US, rest_us=DAY_US)):
