@@ -25,7 +25,7 @@ def main() -> int:
         if sandbox and dtmf.account()["balance"] < 10_000:
             dtmf.sandbox.deposit(dtmf.new_address()["address"], 100_000)
         with dtmf.rental("us-mobile") as number:
-            print(number.e164, flush=True)  # give this to whoever sends the code
+            print(number.e164, flush=True)  # the number to enter where the code is sent
             phone = threading.Thread(target=be_the_phone, args=(dtmf, number.e164))
             if sandbox:
                 phone.start()

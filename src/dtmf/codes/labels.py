@@ -1,6 +1,6 @@
 """The words that say what a number is when it isn't a code, by language; words.py has the words for codes.
 
-An entry is written as in words.py."""
+Entries have the form of those in words.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words by which a code is told from other numbers, by language; labels.py has the labels of other numbers.
+"""The words that introduce a code, by language; labels.py has the labels of other numbers.
 
 One entry is a word or a phrase; `_` is a space, hyphen or apostrophe in a phrase; a `~` at an end lets the entry be part
 of a longer word there (passcode, Bestätigungscode, kodunuz). Case and accents don't count. Of two entries that begin at

@@ -11,7 +11,7 @@ class OneWrite:
     """Stands for the transport of a connection; what is not about writing is the transport's own.
 
     What is written once the connection is closing, by either side, is dropped: the peer can be gone at any time, and
-    whoever answers it need not know.
+    the code that answers it need not handle that.
     """
 
     __slots__ = ("_ended", "_held", "_held_bytes", "_loop", "_transport")
