@@ -2,71 +2,21 @@
 portions, and so does the deletion of the account."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import account, closing, meter, receive, rent, send, verify
 from dtmf_server.storage import tokens
-from dtmf_server.storage.db import Database, Row, Tx
-from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, give_coins, open_account, stock
-from money.plain_minutes import PlainRental, pay_minutes
+from dtmf_server.storage.db import Database, Tx
+from harness import DAY_US, HOUR_US, MINUTE_US, give_coins
+from money.large_accounts import PRICE, REST, Counting, Renter, ends
+from money.plain_minutes import pay_minutes
 
-REST = {"rest_us": DAY_US}
 MANY = 450
-PRICE = 13
 ROWS_MORE = (
     200  # sums and the like that an operation may read of an account with 450 rentals, above those it reads with one
 )
-
-
-class Counting(Tx):
-    """A transaction that counts the rows it hands over."""
-
-    __slots__ = ("rows",)
-
-    def __init__(self, tx: Tx) -> None:
-        super().__init__(tx._dialect, tx._cursor)
-        self.rows = 0
-
-    def all(self, statement: str, **parameters: Any) -> list[Row]:
-        found = super().all(statement, **parameters)
-        self.rows += len(found)
-        return found
-
-
-class Renter:
-    """An account, and the numbers it has rented, some seconds apart or all at once."""
-
-    def __init__(self, db: Database, rentals: int, *, seed: int, apart_us: int, minutes: int = 5000) -> None:
-        self.db = db
-        self.id = open_account(db, seed=seed)
-        group = f"group-{seed}"
-        e164s = [f"+1303{seed:02}{number:05}" for number in range(rentals + 3)]
-        db.write_now(lambda tx: stock(tx, {Group(group, rental_cost_per_minute=PRICE): e164s}))
-        give_coins(db, self.id, rentals * PRICE * minutes + 7)
-        self.group, self.apart_us, self.e164s = group, apart_us, []
-        self.now_us = START_US
-        self.db.write_now(lambda tx: self._rent(tx, rentals))
-
-    def _rent(self, tx: Tx, rentals: int) -> None:
-        self.e164s = []
-        for nth in range(rentals):
-            self.now_us = START_US + nth * self.apart_us
-            row = rent.start(tx, self.id, self.group, now_us=self.now_us, **REST)
-            self.e164s.append(row["e164"])
-
-    def plain(self) -> list[PlainRental]:
-        """The rentals as the oracle has them, with the minute paid that each began with."""
-        rows = self.db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=self.id))
-        return [PlainRental(r["id"], r["started_at_us"], r["cost_per_minute"], 1) for r in rows]
-
-    def live(self) -> int:
-        counted = "SELECT count(*) AS n FROM rentals WHERE account_id = :id AND ended_at_us IS NULL"
-        row = self.db.read_now(lambda tx: tx.one(counted, id=self.id))
-        assert row is not None
-        return int(row["n"])
 
 
 def rows_read(renter: Renter, do: Callable[[Tx], object]) -> int:
@@ -109,13 +59,6 @@ def test_no_operation_reads_all_the_rentals_of_its_account(db: Database, apart_u
     many = {name: rows_read(large, do) for name, do in operations(large).items()}
     assert {name: rows for name, rows in many.items() if rows > few[name] + ROWS_MORE} == {}
     assert db.read_now(verify.differences) == []
-
-
-def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
-    rows = db.read_now(
-        lambda tx: tx.all("SELECT id, ended_at_us, booked_minutes FROM rentals WHERE account_id = :id", id=account_id)
-    )
-    return sorted((row["id"], row["ended_at_us"], row["booked_minutes"]) for row in rows)
 
 
 @pytest.mark.regression("mass-run-out-in-portions")

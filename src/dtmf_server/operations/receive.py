@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms import segments as count_segments
-from dtmf_server.operations.books import Books, open_books
+from dtmf_server.operations import account
+from dtmf_server.operations.books import ENDS_MAX, Books, open_books
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.storage import lines, messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
@@ -31,10 +32,10 @@ def receive_many(
     Each costs `min(price, what is left)` and is never withheld for lack of funds. `handover` takes what is to be posted.
     """
     e164s = sorted({sms.to for sms in inbound})
-    live = rentals.live_by_numbers(tx, e164s)
+    live = _live(tx, e164s, now_us=now_us)
     with open_books(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as books:
         if tx.others_write:  # now that the accounts are ours nobody changes a rental's action or end any more
-            live = rentals.live_by_numbers(tx, e164s)
+            live = _live(tx, e164s, now_us=now_us)
         rented = {e164: rental for e164, rental in live.items() if books.survives(rental["account_id"], rental["id"])}
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.draw_ids(schema.messages, len(accepted))
@@ -53,6 +54,24 @@ def receive_many(
         strays.count(tx, Counter(sms.to for sms in inbound if sms.to not in rented), now_us=now_us)
     remaining = iter(ids)
     return [next(remaining) if sms.to in rented else None for sms in inbound]
+
+
+def _live(tx: Tx, e164s: list[str], *, now_us: int) -> dict[str, Row]:
+    """The live rental of each of these numbers that has one, as far as the database says so.
+
+    A mass run-out takes many transactions, and opening the books of its account waits for all of them. So whether its
+    rentals are over is computed instead, as for readers: only an SMS for one that goes on waits.
+    """
+    live = rentals.live_by_numbers(tx, e164s)
+    running_out = {r["account_id"] for r in live.values() if _ends_in_portions(r, now_us=now_us)}
+    over = {rental_id for id_ in running_out for rental_id in account.standing(tx, id_, now_us=now_us).ended_ids}
+    return {e164: rental for e164, rental in live.items() if rental["id"] not in over}
+
+
+def _ends_in_portions(rental: Row, *, now_us: int) -> bool:
+    """Whether more rentals of the account may be out of money than end in one transaction."""
+    depletes_at_us = rental["depletes_at_us"]
+    return depletes_at_us is not None and depletes_at_us <= now_us and rental["live_rentals"] > ENDS_MAX
 
 
 def _delivery(rental: Row, message_id: int) -> NewDelivery:

@@ -124,11 +124,12 @@ def to_share(tx: Tx, *, booked_before_us: int, limit: int) -> list[Row]:
 
 
 def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
-    """The live rental of each of these numbers that has one, with what its account signs webhooks with, and whether
-    somebody stands in the line of its action."""
+    """The live rental of each of these numbers that has one, with what its account signs webhooks with, when the account's
+    money runs out and how many live rentals it has, and whether somebody stands in the line of its action."""
     rows = tx.all(
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, a.webhook_version,"
-        " a.webhook_rotated_wall_us, EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
+        " a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
+        " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 IN @e164s AND r.ended_at_us IS NULL",
         e164s=e164s,
