@@ -16,7 +16,7 @@ from .conftest import DESKTOP, PHONE, Open, receive, sign_in
 PUBLIC = ("/", "/sign-in", "/sign-up", "/sign-in/link", "/sign-in/link?key=used", "/account/deleted", "/nowhere")
 PRIVATE = ("/messages", "/messages?q=nothing", "/rent", "/rent?type=local", "/rent/us-mobile", "/numbers/{e164}")
 PRIVATE += ("/numbers/{e164}/end", "/top-up", "/transactions", "/deliveries", "/tokens", "/account")
-PRIVATE += ("/account/delete", "/sandbox", "/rentals", "/numbers/+12025550200")  # the last has ended
+PRIVATE += ("/account/delete", "/sandbox", "/rentals", "/numbers", "/numbers/+12025550200")  # the last has ended
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

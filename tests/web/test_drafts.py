@@ -342,6 +342,7 @@ def test_every_page_says_how_far_the_clock_is_ahead(
         f"/numbers/{e164}",
         "/top-up",
         "/transactions",
+        "/numbers",
         "/deliveries",
         "/tokens",
     ]

@@ -71,6 +71,7 @@ def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db
         "/messages",
         "/messages?q=428613",
         "/transactions",
+        "/numbers",
         "/deliveries",
         "/sandbox",
         "/export/messages.json",

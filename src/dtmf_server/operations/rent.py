@@ -1,5 +1,7 @@
 """Rentals: starting one, ending it, setting what its SMS do, and looking at those that are live."""
 
+from dataclasses import dataclass
+
 from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
@@ -72,11 +74,31 @@ def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
     return [rental for rental in live if rental["id"] not in ended_ids] if ended_ids else live
 
 
-def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> list[Row]:
-    """The newest of the account's live rentals, or of those with a webhook, newest first: as many as a page shows."""
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest live rentals, newest first: as many as a list shows, and how many more there are."""
+
+    rows: list[Row]
+    more: int
+
+
+def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> Newest:
+    """The newest of the account's live rentals, or of those with a webhook."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    newest = rentals.newest_live(tx, account_id, limit=SHOWN, hooked=hooked)
-    return [rental for rental in newest if rental["id"] not in ended_ids]
+    newest = rentals.newest_live(tx, account_id, before=2**63 - 1, limit=SHOWN, hooked=hooked)
+    rows = [rental for rental in newest if rental["id"] not in ended_ids]
+    if len(newest) < SHOWN:
+        return Newest(rows, 0)
+    live = rentals.count_live(tx, account_id, hooked=hooked)
+    return Newest(rows, max(0, live - len(ended_ids) - len(rows)))
+
+
+def older_rentals(tx: Tx, account_id: int, *, before: int, limit: int, now_us: int) -> list[Row]:
+    """The account's live rentals with ids below `before`, newest first. One whose money has run out unnoticed is among them
+    and has `is_over`: a page must not end because of it."""
+    ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
+    rows = rentals.newest_live(tx, account_id, before=before, limit=limit)
+    return [dict(row) | {"is_over": row["id"] in ended_ids} for row in rows]
 
 
 def live_rental(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:

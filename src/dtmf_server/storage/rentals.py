@@ -39,14 +39,26 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     )
 
 
-def newest_live(tx: Tx, account_id: int, *, limit: int, hooked: bool = False) -> list[Row]:
-    """The newest of an account's live rentals, or of those with a webhook, newest first."""
+def newest_live(tx: Tx, account_id: int, *, before: int, limit: int, hooked: bool = False) -> list[Row]:
+    """The newest of an account's live rentals with ids below `before`, or of those with a webhook, newest first."""
     return tx.all(
-        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        "SELECT * FROM rentals WHERE account_id = :account_id AND id < :before AND ended_at_us IS NULL"
         f"{_HOOKED if hooked else ''} ORDER BY id DESC LIMIT :limit",
         account_id=account_id,
+        before=before,
         limit=limit,
     )
+
+
+def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
+    """How many live rentals an account has, or how many with a webhook."""
+    row = tx.one(
+        "SELECT count(*) AS n FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        f"{_HOOKED if hooked else ''}",
+        account_id=account_id,
+    )
+    assert row is not None
+    return int(row["n"])
 
 
 def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[Running]]:

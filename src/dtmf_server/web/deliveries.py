@@ -104,7 +104,8 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
         return {
             "page": page,
             "attempts": delivery_log.attempts_of(tx, [row["id"] for row in page.rows]),
-            "hooked": [rental["e164"] for rental in reversed(hooked)],
+            "hooked": [rental["e164"] for rental in reversed(hooked.rows)],
+            "more_hooked": hooked.more,
             "secret": replay.secret(tx, visit.account_id),
             "warnings_url": account_webhook.url(tx, visit.account_id),
         }

@@ -1,5 +1,6 @@
 """`/messages`: the dashboard. Everything that came, newest first; the balance and how long it lasts; the numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, get
@@ -48,16 +49,21 @@ def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
     return {
         "usage": usage,
         "chart": chart,
-        "rentals": rentals(tx, visit),
+        **rentals(tx, visit),
         "over": over[:ENDED_SHOWN],
         "more_over": len(over) > ENDED_SHOWN,
         "is_new": not rows and not over,
     }
 
 
-def rentals(tx: Tx, visit: Visit) -> list[dict[str, Any]]:
-    """The account's newest numbers, newest first, with what they are called and how long they have been rented."""
-    live = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
+def rentals(tx: Tx, visit: Visit) -> dict[str, Any]:
+    """The account's newest numbers, newest first, with their groups' names, and how many more there are."""
+    newest = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
+    return {"rentals": with_groups(tx, newest.rows), "more_rentals": newest.more}
+
+
+def with_groups(tx: Tx, live: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rentals with the names of their groups."""
     names = numbers.names(tx, [rental["group_id"] for rental in live])
     return [dict(rental) | {"group": names[rental["group_id"]]} for rental in live]
 

@@ -129,8 +129,10 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     _runtime(request)
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        newest = newest_rentals(tx, visit.account_id, now_us=visit.now_us)
         return {
-            "rentals": newest_rentals(tx, visit.account_id, now_us=visit.now_us),
+            "rentals": newest.rows,
+            "more_rentals": newest.more,
             "seen": _seen(tx, visit),
             "phone": PHONE,
             "advances": ADVANCES_S,

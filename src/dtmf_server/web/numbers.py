@@ -1,0 +1,27 @@
+"""`/numbers`: every number that the account rents now, newest first, a page at a time."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from dtmf_server.operations import rent
+from dtmf_server.storage.db import Tx
+from dtmf_server.web import messages, visits
+from dtmf_server.web.paging import NEWEST, PAGE, page_of, position
+from dtmf_server.web.request import Request
+from dtmf_server.web.visits import Visit
+
+
+@get("/numbers")
+async def get_numbers(request: Request) -> Response[Any]:
+    """The numbers that are rented now."""
+    before = position(request)
+
+    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+        live = rent.older_rentals(tx, visit.account_id, before=before, limit=PAGE + 1, now_us=visit.now_us)
+        return {"page": page_of(messages.with_groups(tx, live))}
+
+    return await visits.show(request, "numbers.html", gather, nav="messages", is_newest=before == NEWEST)
+
+
+ROUTES = [get_numbers]
