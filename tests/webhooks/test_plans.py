@@ -1,8 +1,10 @@
 """How deliveries are found costs the same however many are due: the plan is looked at, not the time."""
 
+import pytest
+
 from dtmf import DTMF
 from dtmf_server.operations import deliver
-from dtmf_server.storage import lines, outbox
+from dtmf_server.storage import delivery_log, lines, outbox
 from dtmf_server.storage.db import Database, Tx
 from webhooks.receiver import Receiver
 from webhooks.steps import plan_of, rent, settle, states
@@ -32,3 +34,11 @@ def test_what_is_due_is_found_by_its_time(db: Database) -> None:
         plan = plan_of(db, ask)
         assert "ix_deliveries_due" in plan
         assert "SCAN deliveries'" not in plan and "Seq Scan on deliveries" not in plan
+
+
+@pytest.mark.regression("replay-reads-no-history")
+def test_a_replay_looks_up_the_rentals_of_what_is_replayed_alone(db: Database) -> None:
+    plan = plan_of(db, lambda tx: delivery_log.replay_parked(tx, 1, since_us=0, now_us=1))
+    assert "ix_rentals_account" not in plan, "it reads every rental that the account ever had"
+    assert "Seq Scan on rentals" not in plan and "SCAN e" not in plan
+    assert " on rentals e " in plan or "SEARCH e USING INTEGER PRIMARY KEY" in plan
