@@ -24,7 +24,7 @@ from dtmf_server.core import token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.core.submission import retries
-from dtmf_server.operations import account, sandbox, sessions
+from dtmf_server.operations import account, doubt, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
 from dtmf_server.storage import chain_state, deposits, files, migrate, outbox, service, tokens
@@ -137,6 +137,9 @@ def _smsc(carrier: CarrierSection) -> Smsc:
         system_id=carrier.system_id,
         password=carrier.password,
         system_type=carrier.system_type or "",
+        address_range=carrier.address_range or "",
+        service_type=carrier.service_type or "",
+        validity_h=carrier.validity_period_h,
         binds=tuple(carrier.bind.split("+")) * carrier.links,
         window=carrier.window,
         tls=tls,
@@ -175,6 +178,7 @@ def settings_of(config: Config) -> Settings:
         node=bitcoin.rpc,
         node_cookie=Path(bitcoin.rpc_cookie) if bitcoin.rpc_cookie else None,
         look_again_s=bitcoin.poll_seconds,
+        doubt_us=round(max((doubt.LIFE_H, *(carrier.validity_period_h for carrier in config.carrier))) * HOUR_US),
         parts_patience_us=config.messages.parts_wait_s * 1_000_000,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,

@@ -4,6 +4,8 @@ import pytest
 
 from dtmf_server import config
 from dtmf_server.config import ConfigError, load
+from dtmf_server.startup import settings_of
+from harness import HOUR_US
 
 LONDON = """\
 [[carrier]]
@@ -30,6 +32,18 @@ password = "hunter2"
         ),
         (LONDON.replace('"dtmf"', '"d\\u0000"'), "dtmf.toml:5: carrier[0].system_id must be the ASCII name that the"),
         (LONDON + f"system_type = '{'s' * 65}'", "dtmf.toml:7: carrier[0].system_type must be the ASCII system_type"),
+        (
+            LONDON + f"address_range = '{'1' * 41}'",
+            "dtmf.toml:7: carrier[0].address_range must be the ASCII address_range",
+        ),
+        (LONDON + "address_range = 'é'", "dtmf.toml:7: carrier[0].address_range must be the ASCII address_range that"),
+        (
+            LONDON + "service_type = 'ABCDEF'",
+            "dtmf.toml:7: carrier[0].service_type must be the ASCII service_type that",
+        ),
+        (LONDON + 'service_type = "A\\u0000"', "dtmf.toml:7: carrier[0].service_type must be the ASCII service_type"),
+        (LONDON + "validity_period_h = 169", "carrier[0].validity_period_h must be whole hours from 1 to 168, not 169"),
+        (LONDON + "validity_period_h = 0", "carrier[0].validity_period_h must be whole hours from 1 to 168, not 0"),
         (LONDON + "tls_ca = 'ca.pem'", "dtmf.toml:7: carrier[0].tls_ca needs tls = true"),
         (LONDON + "country_code = '044'", "dtmf.toml:7: carrier[0].country_code must be the digits of a country code"),
         (LONDON + "alphabet = 'ebcdic'", "dtmf.toml:7: carrier[0].alphabet must be 'gsm7', 'latin1', 'ascii' or"),
@@ -64,6 +78,22 @@ def test_everything_about_a_carrier_can_be_set(tmp_path):
     assert (carrier.source_ton, carrier.source_npi, carrier.dest_ton, carrier.dest_npi) == (5, 0, 2, 8)
     assert (carrier.receipts, carrier.enquire_s, carrier.response_s) == (False, 15, 5)
     assert config.messages.parts_wait_s == 60
+
+
+def test_what_binds_and_submits_say_is_as_long_as_smpp_has_room_for(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + f"address_range = '{'1' * 40}'\nservice_type = 'CMT12'\nvalidity_period_h = 168\n")
+    configuration = load(path, {})
+    (carrier,) = configuration.carrier
+    assert (len(carrier.address_range), carrier.service_type, carrier.validity_period_h) == (40, "CMT12", 168)
+    assert settings_of(configuration).doubt_us == 168 * HOUR_US
+
+
+@pytest.mark.parametrize("hours", [1, 72])
+def test_an_sms_in_doubt_is_waited_for_72_hours_at_least(tmp_path, hours):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + f"validity_period_h = {hours}\n")
+    assert settings_of(load(path, {})).doubt_us == 72 * HOUR_US
 
 
 def test_a_production_service_may_have_carriers_anywhere(tmp_path):

@@ -233,6 +233,19 @@ def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
     assert bound.db.read_now(verify.differences) == []
 
 
+def test_an_answer_is_waited_for_as_long_as_a_validity_period_of_more_than_72_hours(
+    bind_on_each_engine: Binding,
+) -> None:
+    from dtmf_server.operations import doubt
+
+    bound = bind_on_each_engine(times=HURRIED, settings={"doubt_us": 2 * THREE_DAYS_US})
+    in_doubt(bound)
+    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
+    assert sent(bound)[0] == "in_doubt"
+    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + 2 * THREE_DAYS_US, rest_us=DAY_US))
+    assert sent(bound)[0] == "unknown"
+
+
 def test_without_any_answer_the_status_is_unknown_after_72_hours_and_the_charge_stands(
     bind_on_each_engine: Binding,
 ) -> None:

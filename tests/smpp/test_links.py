@@ -134,10 +134,11 @@ def test_a_service_that_stops_says_goodbye(bind: Binding, smsc: Smsc) -> None:
 
 
 def test_a_bind_asks_as_it_is_configured(bind: Binding, smsc: Smsc) -> None:
-    bind(wait=False, system_type="VMA", binds=("transmitter", "receiver", "receiver"))
+    bind(wait=False, system_type="VMA", address_range="4477[0-9]*", binds=("transmitter", "receiver", "receiver"))
     asked = [smsc.pdu(lambda pdu: isinstance(pdu.body, Bind)) for _ in range(3)]
     assert sorted(pdu.command for pdu in asked) == [1, 1, 2]
-    assert {pdu.body for pdu in asked} == {Bind(system_id="dtmf", password="secret", system_type="VMA")}
+    body = Bind(system_id="dtmf", password="secret", system_type="VMA", address_range="4477[0-9]*")
+    assert {pdu.body for pdu in asked} == {body}
 
 
 def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each_engine: Binding) -> None:

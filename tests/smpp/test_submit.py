@@ -43,6 +43,24 @@ def test_types_of_number_and_receipts_are_as_configured(bind: Binding) -> None:
     assert body.registered_delivery == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "service_type", "validity_period"),
+    [
+        ({}, "", "000003000000000R"),
+        ({"service_type": "CMT", "validity_h": 1}, "CMT", "000000010000000R"),
+        ({"validity_h": 168}, "", "000007000000000R"),
+        ({"validity_h": 47}, "", "000001230000000R"),
+    ],
+)
+def test_service_type_and_validity_period_are_as_configured(
+    bind: Binding, settings: dict[str, object], service_type: str, validity_period: str
+) -> None:
+    bound = bind(**settings)
+    bound.until(bound.sends("hello"), "sent")
+    (body,) = submitted(bound)
+    assert (body.service_type, body.validity_period) == (service_type, validity_period)
+
+
 @pytest.mark.parametrize("segmentation", ["udh8", "udh16", "sar", "payload"])
 def test_a_long_sms_leaves_in_the_form_that_is_configured(bind: Binding, segmentation: str) -> None:
     bound = bind(segmentation=segmentation)

@@ -6,7 +6,7 @@ the sandbox's defaults under it.
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -127,7 +127,11 @@ YesNo = Annotated[bool, Meta(description="true or false")]
 
 
 def _is_name(value: str) -> bool:
-    return len(value) <= 64 and value.isascii() and (value.isprintable() or not value)
+    return _is_c_string(64)(value)
+
+
+def _is_c_string(limit: int) -> Callable[[str], bool]:
+    return lambda value: len(value) <= limit and value.isascii() and (value.isprintable() or not value)
 
 
 class Carrier(Section, frozen=True):
@@ -153,6 +157,14 @@ class Carrier(Section, frozen=True):
     system_type: Annotated[
         str | None, setting("the ASCII system_type that the carrier gave, up to 64 characters", _is_name)
     ] = None
+    address_range: Annotated[
+        str | None, setting("the ASCII address_range that the carrier gave, up to 40 characters", _is_c_string(40))
+    ] = None  # SMPP 3.4 §5.2.7
+    service_type: Annotated[
+        str | None, setting("the ASCII service_type that the carrier gave, up to 5 characters", _is_c_string(5))
+    ] = None  # SMPP 3.4 §5.2.11
+    # Receipts are known for 8 days, so no SMS may be under way for longer.
+    validity_period_h: Annotated[int, Meta(ge=1, le=168, description="whole hours from 1 to 168")] = 72
     tls: YesNo = False
     tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
     # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.

@@ -4,7 +4,8 @@ Rules:
 1. The charge stands, whatever the renter does. The SMS is not submitted again, to this carrier or another.
 2. The carrier's late answer decides, or a receipt (receipts.py). Taken: sent. Refused: failed and refunded. Not taken now:
    queued again, since the carrier surely does not have it.
-3. Without either, the status is `unknown` after `LIFE_US`. The charge stands.
+3. Without either, the status is `unknown` after `life_us`: 72 hours, or the longest `validity_period_h` of a carrier if
+   that is more. The charge stands.
 4. Of an SMS of several segments, one that is refused for good decides: failed, and the whole refunded. Segments that were
    taken are never submitted again.
 """
@@ -19,7 +20,8 @@ from dtmf_server.storage import accounts, carriers, delivery_log, events, in_fli
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, Logged
 
-LIFE_US = 72 * 3_600_000_000
+LIFE_H = 72
+LIFE_US = LIFE_H * 3_600_000_000
 LOOKED_AT_ONCE = 100
 NO_ANSWER = "the carrier has not said whether it took the SMS"
 ABANDONED = "the service stopped before the carrier answered"
@@ -38,6 +40,7 @@ def begin(
     now_us: int,
     wall_us: int,
     rest_us: int,
+    life_us: int = LIFE_US,
 ) -> None:
     """The attempt ended without the carrier's answer: the SMS is in doubt."""
     work, attempt = failed.work, failed.attempt
@@ -51,10 +54,13 @@ def begin(
         submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
     if row["state"] == "waiting":
         delivery_log.append(tx, [Logged(row["id"], row["rental_id"], row["attempts"], _shown(row, attempt))])
-        _enter(tx, row["id"], message_id, since_us=now_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        until_us = now_us + life_us
+        _enter(tx, row["id"], message_id, until_us=until_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
 
 
-def abandon(tx: Tx, *, now_us: int, wall_us: int, rest_us: int, everything: bool = False) -> int:
+def abandon(
+    tx: Tx, *, now_us: int, wall_us: int, rest_us: int, life_us: int = LIFE_US, everything: bool = False
+) -> int:
     """How many submitted SMS were put in doubt because their process is gone; call again until 0. `everything`: no
     process but this one has the carriers' links, and it has submitted nothing yet."""
     rows = in_flight.abandoned(tx, wall_us=None if everything else wall_us, limit=LOOKED_AT_ONCE)
@@ -65,8 +71,8 @@ def abandon(tx: Tx, *, now_us: int, wall_us: int, rest_us: int, everything: bool
             in_flight.decided(tx, [row["id"]])
             continue
         in_flight.note(tx, row, Attempt(now_us, 0, None, ABANDONED, None))
-        since_us = row["submitted_at_us"]
-        _enter(tx, row["id"], message["id"], since_us=since_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        until_us = row["submitted_at_us"] + life_us
+        _enter(tx, row["id"], message["id"], until_us=until_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
     return len(rows)
 
 
@@ -102,9 +108,9 @@ def answered(
 
 
 def _enter(
-    tx: Tx, delivery_id: int, message_id: int, *, since_us: int, now_us: int, wall_us: int, rest_us: int
+    tx: Tx, delivery_id: int, message_id: int, *, until_us: int, now_us: int, wall_us: int, rest_us: int
 ) -> None:
-    in_flight.begin_doubt(tx, delivery_id, reason=NO_ANSWER, until_us=since_us + LIFE_US)
+    in_flight.begin_doubt(tx, delivery_id, reason=NO_ANSWER, until_us=until_us)
     send.in_doubt(tx, message_id, reason=NO_ANSWER, now_us=now_us, rest_us=rest_us)
     receipts.settle_early(tx, message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
 

@@ -53,9 +53,16 @@ async def run_carriers(runtime: Runtime, routes: Routes) -> None:
 
 async def _abandon_submits(runtime: Runtime) -> None:
     """Puts in doubt what the process before this one had submitted when it lost the carriers' links."""
-    clock, rest_us = runtime.clock, runtime.settings.rest_us
+    clock, settings = runtime.clock, runtime.settings
     while await runtime.db.write(
-        lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=clock.wall_us(), rest_us=rest_us, everything=True)
+        lambda tx: doubt.abandon(
+            tx,
+            now_us=clock.now_us(tx),
+            wall_us=clock.wall_us(),
+            rest_us=settings.rest_us,
+            life_us=settings.doubt_us,
+            everything=True,
+        )
     ):
         pass
 

@@ -167,11 +167,15 @@ class Outbox:
 
     async def _settle_doubts(self) -> None:
         """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
-        db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
-        wall_us = clock.wall_us()
+        db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
+        wall_us, rest_us = clock.wall_us(), settings.rest_us
         if not await db.glance(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
             return
-        while await db.write(lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=wall_us, rest_us=rest_us)):
+        while await db.write(
+            lambda tx: doubt.abandon(
+                tx, now_us=clock.now_us(tx), wall_us=wall_us, rest_us=rest_us, life_us=settings.doubt_us
+            )
+        ):
             pass
         while await db.write(lambda tx: doubt.give_up(tx, now_us=clock.now_us(tx), rest_us=rest_us)):
             pass

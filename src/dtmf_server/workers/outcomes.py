@@ -69,7 +69,7 @@ class Outcomes:
         self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
     ) -> None:
         """Of an SMS that a carrier was given."""
-        rest_us = self._runtime.settings.rest_us
+        rest_us, doubt_us = self._runtime.settings.rest_us, self._runtime.settings.doubt_us
 
         def write(tx: Tx) -> None:
             now_us, wall_us = self._runtime.clock.now_us(tx), self._runtime.clock.wall_us()
@@ -81,7 +81,7 @@ class Outcomes:
                 forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
                 failed = _failed(work, Verdict.RETRY, attempt, None, False)
-                end = doubt.begin if outcome.in_doubt else forward.not_taken
+                end = partial(doubt.begin, life_us=doubt_us) if outcome.in_doubt else forward.not_taken
                 end(
                     tx,
                     failed,

@@ -52,6 +52,9 @@ class Smsc:
     password: str
     binds: tuple[str, ...] = ("transceiver",)  # one link each
     system_type: str = ""
+    address_range: str = ""
+    service_type: str = ""
+    validity_h: int = 72
     window: int = 50
     tls: SSLContext | None = None
     alphabet: text.Alphabet = "gsm7"
@@ -238,13 +241,26 @@ def _digest(arrived: Arrived) -> str:
 
 
 def _endpoint(smsc: Smsc, bind: str) -> Endpoint:
-    body = Bind(system_id=smsc.system_id, password=smsc.password, system_type=smsc.system_type)
+    body = Bind(
+        system_id=smsc.system_id,
+        password=smsc.password,
+        system_type=smsc.system_type,
+        address_range=smsc.address_range,
+    )
     throttled = frozenset(status for status in THROTTLED if verdict(status, smsc.retry) is Verdict.TEMPORARY)
     return Endpoint(smsc.host, smsc.port, smsc.tls, bind, body, smsc.window, smsc.times, throttled)
 
 
+def relative_time(*, hours: int) -> str:
+    """A time so many hours from when the SMSC receives it, up to 31 days, in its own format. Source: SMPP 3.4 §7.1.1."""
+    days, hours = divmod(hours, 24)
+    assert days <= 31, "the format has months for more"
+    return f"0000{days:02}{hours:02}0000000R"
+
+
 def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: text.Segment) -> Sm:
     return Sm(
+        service_type=smsc.service_type,
         source_addr_ton=smsc.source_ton,
         source_addr_npi=smsc.source_npi,
         source_addr=message.sender.removeprefix("+"),
@@ -252,6 +268,7 @@ def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: text.Segment) -> Sm
         dest_addr_npi=smsc.dest_npi,
         destination_addr=message.to.removeprefix("+"),
         esm_class=segment.esm_class,
+        validity_period=relative_time(hours=smsc.validity_h),
         registered_delivery=1 if smsc.receipts else 0,
         data_coding=segment.dcs,
         short_message=segment.octets,
