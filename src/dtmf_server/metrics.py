@@ -55,6 +55,9 @@ class _Standing(Collector):
         parked = GaugeMetricFamily("dtmf_deliveries_parked", "Deliveries given up until they are replayed")
         parked.add_metric([], standing["parked"])
         yield parked
+        in_doubt = GaugeMetricFamily("dtmf_deliveries_in_doubt", "SMS that a carrier has not said whether it took")
+        in_doubt.add_metric([], standing["in_doubt"])
+        yield in_doubt
         oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
         oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
         yield oldest

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from dtmf_server import config, metrics
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
+from dtmf_server.cli import carriers as commands
 from dtmf_server.clock import wall_us
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import closing, meter, receive, rent, replay, verify
-from harness import DAY_US
+from harness import DAY_US, runtime_over
 from smpp.conftest import QUICK, Bound
 
 Binding = Callable[..., Bound]
@@ -231,6 +233,28 @@ def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
     assert (sent(bound)[1] == 0) is (status == "failed")
     assert delivery(bound)["finished_at_us"] is not None
     assert bound.db.read_now(verify.differences) == []
+
+
+def gauge(bound: Bound) -> float:
+    """What Prometheus is told of SMS in doubt."""
+    families = metrics._Standing(runtime_over(bound.db)).collect()
+    (found,) = (f.samples[0].value for f in families if f.name == "dtmf_deliveries_in_doubt")
+    return found
+
+
+def test_sms_in_doubt_are_counted_by_metrics_and_doctor(bind_on_each_engine: Binding) -> None:
+    bound = bind_on_each_engine(times=HURRIED)
+
+    def said() -> str:
+        return "\n".join(commands.doctor(bound.db, config.Config())[1])
+
+    assert (gauge(bound), "in doubt" in said()) == (0, False)
+    _, pdu = in_doubt(bound)
+    assert gauge(bound) == 1
+    assert "1 SMS is in doubt: its carrier has not answered whether it was taken" in said()
+    answer(bound, pdu)
+    bound.eventually(lambda: sent(bound)[0] == "sent")
+    assert (gauge(bound), "in doubt" in said()) == (0, False)
 
 
 def test_an_answer_is_waited_for_as_long_as_a_validity_period_of_more_than_72_hours(

@@ -60,6 +60,6 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
     found += db.read_now(address_gap.complaints)
-    warned = warnings(configuration)  # which may do no harm
+    warned = [*warnings(configuration), *db.read_now(carrier_health.doubts)]  # which may do no harm
     said = [*found, *warned] or ["nothing is wrong"]
     return (1 if found else 0), [*said, *db.read_now(address_gap.lines)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.repeats import duration
 from dtmf_server.operations import strays
-from dtmf_server.storage import carriers, numbers
+from dtmf_server.storage import carriers, in_flight, numbers
 from dtmf_server.storage.db import Row, Tx
 
 STALE_US = 30_000_000  # a link of which nobody has written for so long is run by nobody
@@ -36,6 +36,15 @@ def doctor(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
     ]
     found += [f"{fault}: no SMS comes or goes over it until that is mended" for fault in faults(tx, wall_us=wall_us)]
     return [*found, *strays.doctor(tx), *_catalog(tx, set(configured))]
+
+
+def doubts(tx: Tx) -> list[str]:
+    """How many SMS are in doubt, and what to do if there are many; nothing when none is."""
+    count = in_flight.count_in_doubt(tx)
+    if not count:
+        return []
+    said = "1 SMS is in doubt: its carrier has" if count == 1 else f"{count} SMS are in doubt: their carriers have"
+    return [f"{said} not answered whether it was taken; if this is frequent, raise response_s of [[carrier]]"]
 
 
 def _catalog(tx: Tx, configured: Collection[str]) -> list[str]:

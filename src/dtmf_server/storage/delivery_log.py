@@ -130,10 +130,11 @@ def erase_replies(tx: Tx, rental_ids: list[int]) -> None:
 
 
 def standing(tx: Tx, *, now_us: int) -> Row:
-    """How many deliveries wait and are parked, and how old the oldest that waits is."""
+    """How many deliveries wait, are parked and are in doubt, and how old the oldest that waits is."""
     row = tx.one(
         "SELECT (SELECT count(*) FROM deliveries WHERE state = 'waiting') AS waiting,"
         " (SELECT count(*) FROM deliveries WHERE state = 'parked') AS parked,"
+        " (SELECT count(*) FROM deliveries WHERE state = 'in_doubt') AS in_doubt,"
         " (SELECT :now_us - min(created_at_us) FROM deliveries WHERE state = 'waiting') AS oldest_age_us",
         now_us=now_us,
     )

@@ -128,6 +128,13 @@ def is_due(tx: Tx, *, now_us: int, wall_us: int) -> bool:
     return row is not None
 
 
+def count_in_doubt(tx: Tx) -> int:
+    """How many SMS are in doubt."""
+    row = tx.one("SELECT count(*) AS n FROM deliveries WHERE state = 'in_doubt'")
+    assert row is not None
+    return int(row["n"])
+
+
 def between(tx: Tx, *, sender: str, phone: str) -> tuple[list[int], bool]:
     """The messages in doubt from one of our numbers to a phone, oldest first, and whether another is being submitted.
     `phone` is compared by its last digits: carriers write it in several ways."""
