@@ -174,6 +174,16 @@ def test_a_slow_body_of_any_operation_is_answered_with_408(
         assert (found["status"], found["code"]) == (408, "request_timeout"), (name, path)
 
 
+@pytest.mark.regression("options-of-all")
+@ONE_ENGINE
+def test_options_of_the_whole_service_allows_what_any_route_takes(connection: Connection, renter: Renter) -> None:
+    reply = connection.ask("OPTIONS", "*")
+    assert (reply.status, reply.body) == (204, b"")
+    documented = {name.partition(" ")[0] for name in calls(renter)}
+    assert set(reply.headers["allow"].split(", ")) == documented | {"HEAD", "OPTIONS"}
+    assert connection.ask("GET", "*").status == 404
+
+
 @pytest.mark.regression("options-and-allow")
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 @ONE_ENGINE

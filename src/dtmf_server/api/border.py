@@ -22,6 +22,7 @@ log = logging.getLogger("dtmf.access")
 limited = logging.getLogger("dtmf.access.limited")
 
 NO_METHOD = "TRACE"  # that no route takes
+ALL_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"  # that some route takes
 
 
 class Border:
@@ -67,6 +68,10 @@ class Border:
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         """The application's answer; to a HEAD that of the GET, whose body the server leaves out. What goes on after it, a
         stream, holds nothing of what led to it."""
+        if scope["method"] == "OPTIONS" and scope["path"] == "*":  # the service as a whole (RFC 9110 §9.3.7)
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", ALL_METHODS)]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         inner = {**scope, "state": dict(self._state)}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
