@@ -31,13 +31,14 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint prove bench bench-peers clean
+.PHONY: help setup run demo test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     start the sandbox, play the story once, and stay up (ARGS='…' goes to examples/story.py)"
 	@echo "make demo    the story with every call shown, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
+	@echo "make test-quick   every test that serves nothing, starts no process and needs no PostgreSQL"
 	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
 	@echo "make test-peers       against other people's software (Node.js, Kannel, jq; installs them on Debian as root)"
@@ -62,6 +63,11 @@ setup: $(DEV)
 test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(call report,test) $(ARGS)
+
+# Which tests those are is a rule, not a list: tests/quick.py.
+test-quick: export PYTHONDONTWRITEBYTECODE :=
+test-quick: $(DEV)
+	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal -m quick $(ARGS)
 
 # The deposits' tests once more, on Bitcoin Core: BITCOIND, one in PATH, or one built once and kept in ~/.cache/dtmf.
 # Those listed have only been run on the node of Core's shape so far.

@@ -14,6 +14,7 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import FakeWall, initialise, runtime_over, serving
 from postgres import drop_database, fresh_database, postgres_url
+from quick import is_quick
 
 __all__ = ["postgres_url"]  # a fixture of postgres.py
 
@@ -22,6 +23,13 @@ ENGINES = ["sqlite", "postgresql"]
 # A suite in a shell's background ignores SIGINT, and so would every process it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what `make test-quick` runs."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_quick(item):
+            item.add_marker("quick")
 
 
 @pytest.fixture(autouse=True)

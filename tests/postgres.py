@@ -35,6 +35,7 @@ from psycopg import sql
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 PORT_ATTEMPTS = 5
+STRATEGIES_SINCE = 150_000  # the SQL of the service asks for PostgreSQL 14 or later
 # A database is some hundred files. Where a file system in memory has room they are made in a tenth of the time.
 MEMORY, MEMORY_MIN_BYTES = Path("/dev/shm"), 4 << 30
 
@@ -166,6 +167,8 @@ def fresh_database(server: str, *, template: str | None = None) -> str:
     encoding = sql.SQL(" ENCODING 'UTF8'") if template is None else sql.SQL("")
     command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(like)) + encoding
     with psycopg.connect(server, autocommit=True) as connection:
+        if connection.info.server_version >= STRATEGIES_SINCE:
+            command += sql.SQL(" STRATEGY FILE_COPY")  # half the time of writing every page to the log
         connection.execute(command)
     url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     _made.setdefault(server, set()).add(url)

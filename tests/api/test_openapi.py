@@ -17,7 +17,7 @@ from schemathesis.specs.openapi import checks
 from .connection import Connection
 from .operations import AS_LIST, ONE_ENGINE, PUBLIC, Renter, calls, names_of, operation_of
 
-EXAMPLES = int(os.environ.get("DTMF_TEST_EXAMPLES", "5"))  # of good requests for each operation, and of bad ones
+EXAMPLES = int(os.environ.get("DTMF_TEST_EXAMPLES", "3"))  # of good requests for each operation, and of bad ones
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,

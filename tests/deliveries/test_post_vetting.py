@@ -124,7 +124,7 @@ async def test_without_an_own_context_only_public_authorities_are_trusted(tmp_pa
 async def test_tls_before_1_2_is_refused(tmp_path, known, least, status, reason):
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     tls.minimum_version = tls.maximum_version = ssl.TLSVersion.TLSv1_1
-    ours = _verifying_context()
+    ours = _verifying_context(ssl.get_default_verify_paths())
     ours.load_verify_locations(cadata=known.pem)
     for context in (tls, ours):
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # the version alone decides

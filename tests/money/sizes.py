@@ -1,7 +1,7 @@
 """How much the random tests of the money try: little by itself, as much as the environment asks for.
 
-DTMF_MONEY_STEPS     steps of the state machine on SQLite (default 2,000; `make prove` takes a million)
-DTMF_MONEY_STEPS_POSTGRESQL  the same on PostgreSQL, whose steps take longer (default: a twentieth)
+DTMF_MONEY_STEPS     steps of the state machine on SQLite (default 1,000; `make prove` takes a million)
+DTMF_MONEY_STEPS_POSTGRESQL  the same on PostgreSQL, whose steps take longer (default: a tenth)
 DTMF_MONEY_EXAMPLES  examples per property of the meter (default 150)
 DTMF_MONEY_SEED      the seed of both (default 0: the same run every time); a failure prints it
 DTMF_MONEY_SHRINK    0: a failure is shown as it was found, not made small first
@@ -11,8 +11,8 @@ import os
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
-STEPS = int(os.environ.get("DTMF_MONEY_STEPS", "2000"))
-STEPS_POSTGRESQL = int(os.environ.get("DTMF_MONEY_STEPS_POSTGRESQL", STEPS // 20))
+STEPS = int(os.environ.get("DTMF_MONEY_STEPS", "1000"))
+STEPS_POSTGRESQL = int(os.environ.get("DTMF_MONEY_STEPS_POSTGRESQL", STEPS // 10))
 EXAMPLES = int(os.environ.get("DTMF_MONEY_EXAMPLES", "150"))
 SEED = int(os.environ.get("DTMF_MONEY_SEED", "0"))
 SHRINK = os.environ.get("DTMF_MONEY_SHRINK", "1") != "0"

@@ -28,7 +28,7 @@ def test_the_fuzzer_would_see_one(tmp_path: Path) -> None:
     broken = Path(fuzz_pdu.__file__).read_text().replace("frames = Frames()", 'assert b"\\0" not in data', 1)
     (tmp_path / "fuzz.py").write_text(broken.replace("import atheris", "import atheris_or_random as atheris"))
     (tmp_path / "atheris_or_random.py").write_text(
-        "def instrument_all(): pass\ndef Setup(arguments, check): globals().update(check=check)\n"
+        "def instrument_func(function): pass\ndef Setup(arguments, check): globals().update(check=check)\n"
         "def Fuzz(): check(bytes(9))\n"
     )
     program = [sys.executable, str(tmp_path / "fuzz.py"), "1"]
