@@ -2,6 +2,7 @@
 # Written for GNU make 3.81 and later, which is what macOS has.
 
 VENV := .venv
+PACKAGES := packages/dtmf-io packages/dtmf-server
 BIN := $(VENV)/bin
 # `make PYTHON=/path/to/python3.12 …` takes that one; otherwise the newest of these that works.
 PYTHON ?=
@@ -12,9 +13,9 @@ export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
-# What is installed is what the hashes say; then the project itself, in place, without fetching anything more.
+# What is installed is what the hashes say; then the two distributions, in place, without fetching anything more.
 HASHED := $(BIN)/python requirements/install.py
-PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix --editable ./,$(PACKAGES))
 
 # What the tests print is kept for `make test-proofs`, which reads the figures of the proofs in it.
 REPORTS := build/reports
@@ -117,16 +118,16 @@ bench-peers: $(DEV)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find packages tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(RUN): requirements/run.txt pyproject.toml $(VENV)/pyvenv.cfg
+$(RUN): requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "installing what the service needs into $(VENV) (requirements/run.txt) …"
 	@$(HASHED) requirements/run.txt
 	@$(PROJECT)
 	@touch $@
 
 # What development needs includes what running needs, so this stamps both.
-$(DEV): requirements/dev.txt requirements/run.txt pyproject.toml $(VENV)/pyvenv.cfg
+$(DEV): requirements/dev.txt requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "installing what development needs into $(VENV) (requirements/dev.txt) …"
 	@$(HASHED) requirements/dev.txt
 	@$(PROJECT)

@@ -6,6 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 # The tree's own code, installed or not; tests/ for its PostgreSQL server.
-for folder in ("src", "tests"):
-    if str(ROOT / folder) not in sys.path:
-        sys.path.insert(0, str(ROOT / folder))
+SOURCES = [ROOT / "packages" / "dtmf-io" / "src", ROOT / "packages" / "dtmf-server" / "src"]
+
+for folder in [*SOURCES, ROOT / "tests"]:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))

@@ -6,7 +6,7 @@ import sys
 import venv
 from pathlib import Path
 
-from benchmarks import ROOT
+from benchmarks import ROOT, SOURCES
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dtmf-bench"
 
@@ -27,7 +27,7 @@ OURS = ("dtmf", "engines")  # these get the tree's own client too
 
 def python_of(name: str) -> Path:
     """The interpreter of an environment, made and filled when it is first asked for."""
-    packages, ours = PACKAGES[name], str(ROOT / "src") if name in OURS else ""
+    packages, ours = PACKAGES[name], str(SOURCES[0]) if name in OURS else ""
     folder = CACHE / f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
     python, stamp, wanted = folder / "bin" / "python", folder / "installed", "\n".join([*packages, ours])
     if not stamp.exists() or stamp.read_text() != wanted:

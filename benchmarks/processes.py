@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import ROOT
+from benchmarks import SOURCES
 
 START_TIMEOUT_S = 60.0
 PEERS = Path(__file__).parent / "peers"
@@ -47,7 +47,7 @@ def service(url: str, *options: str) -> Iterator[Process]:
     with tempfile.TemporaryDirectory(prefix="dtmf-bench-") as folder:
         code = "import sys; from dtmf_server.cli import main; sys.exit(main())"
         command = [sys.executable, "-c", code, "run", "--data", folder, "--database", url, *options]
-        environment = {"PYTHONPATH": str(ROOT / "src")}
+        environment = {"PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
         with _running(command, "--port", environment) as process:
             yield process
 

@@ -39,7 +39,8 @@ def run_marked(folder: Path, arguments: list[str]) -> ElementTree.Element:
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--tb=short", "-m", "regression", "-o", MARKER]
     command += ["-o", "junit_family=xunit2", f"--junitxml={report}", "--numprocesses=2", "--dist=worksteal", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    sources = [str(source) for source in [folder / "src", *folder.glob("packages/*/src")] if source.is_dir()]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, check=False, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     return ElementTree.parse(report).getroot()
 

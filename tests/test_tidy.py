@@ -68,7 +68,8 @@ class File:
 
     @property
     def module(self) -> str:
-        return ".".join(Path(self.path).with_suffix("").parts[1:]).removesuffix(".__init__")
+        parts = Path(self.path).with_suffix("").parts
+        return ".".join(parts[parts.index("src") + 1 :]).removesuffix(".__init__")
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -197,8 +198,8 @@ def hosts(file: File) -> Iterator[str]:
             yield file.at(line, "a requirement file says what, not from where: take the address out")
 
 
-SRC, CODE = files("src"), files("src", "tests", "benchmarks", "examples")
-EVERYTHING = [*files("src", "tests", "benchmarks", "examples", "docs", "requirements", ".ci", suffixes=TEXTS)]
+SRC, CODE = files("packages"), files("packages", "tests", "benchmarks", "examples")
+EVERYTHING = [*files("packages", "tests", "benchmarks", "examples", "docs", "requirements", ".ci", suffixes=TEXTS)]
 EVERYTHING += files("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml", suffixes=TEXTS)
 Check = Callable[[File], Iterator[str]]
 CHECKS: dict[Check, list[File]] = {
@@ -250,19 +251,64 @@ def test_the_arrows_themselves_make_no_ring():
         (arrows, "src/dtmf/x.py", "\nimport dtmf_server", ":2: `dtmf` may not import dtmf_server"),
         (arrows, "src/dtmf/x.py", "def f():\n from dtmf_server import core", ":2:"),
         (arrows, "src/dtmf_server/core/x.py", "from dtmf_server.storage import db", ":1:"),
-        (arrows, "src/dtmf_server/core/x.py", "from ..storage.db import Tx", "dtmf_server.storage.db.Tx"),
-        (arrows, "src/dtmf_server/core/__init__.py", "from .. import storage", "dtmf_server.storage"),
+        (
+            arrows,
+            "src/dtmf_server/core/x.py",
+            "from ..storage.db import Tx",
+            "dtmf_server.storage.db.Tx",
+        ),
+        (
+            arrows,
+            "src/dtmf_server/core/__init__.py",
+            "from .. import storage",
+            "dtmf_server.storage",
+        ),
         (arrows, "src/dtmf_server/core/x.py", "from dtmf import DTMF", "dtmf.DTMF"),
-        (arrows, "src/dtmf_server/operations/x.py", "import dtmf_server.config", "dtmf_server.config"),
-        (arrows, "src/dtmf_server/storage/x.py", "import dtmf_server.operations.rent", "`storage` may not"),
+        (
+            arrows,
+            "src/dtmf_server/operations/x.py",
+            "import dtmf_server.config",
+            "dtmf_server.config",
+        ),
+        (
+            arrows,
+            "src/dtmf_server/storage/x.py",
+            "import dtmf_server.operations.rent",
+            "`storage` may not",
+        ),
         (arrows, "src/dtmf_server/web/x.py", "from dtmf_server.api import app", "`web` may not"),
-        (arrows, "src/dtmf_server/carriers/smpp/x.py", "import dtmf_server.storage.db", "`carriers` may not"),
-        (arrows, "src/dtmf_server/workers/x.py", "from dtmf_server import main", "`workers` may not"),
+        (
+            arrows,
+            "src/dtmf_server/carriers/smpp/x.py",
+            "import dtmf_server.storage.db",
+            "`carriers` may not",
+        ),
+        (
+            arrows,
+            "src/dtmf_server/workers/x.py",
+            "from dtmf_server import main",
+            "`workers` may not",
+        ),
         (arrows, "src/dtmf_server/odds.py", "", "`odds` is new"),
         (purity, "src/dtmf_server/core/x.py", "from time import time", "imports time.time"),
-        (purity, "src/dtmf_server/operations/x.py", "def f():\n import os.path", ":2: imports os.path"),
-        (purity, "src/dtmf_server/core/x.py", "import datetime\ndatetime.datetime.now()", ":2: datetime.now"),
-        (purity, "src/dtmf_server/core/x.py", "from datetime import date\ndate.today()", ":2: date.today"),
+        (
+            purity,
+            "src/dtmf_server/operations/x.py",
+            "def f():\n import os.path",
+            ":2: imports os.path",
+        ),
+        (
+            purity,
+            "src/dtmf_server/core/x.py",
+            "import datetime\ndatetime.datetime.now()",
+            ":2: datetime.now",
+        ),
+        (
+            purity,
+            "src/dtmf_server/core/x.py",
+            "from datetime import date\ndate.today()",
+            ":2: date.today",
+        ),
         (length, "src/dtmf/x.py", "\n" * 401, ":401: 401 lines"),
         (length, "src/dtmf/x.py", "async def f():\n" + " x\n" * 50, ":1: f has 51 lines"),
         (docstrings, "src/dtmf/x.py", "\ndef f(): pass", ":2: f is public"),
@@ -284,7 +330,10 @@ def test_each_check_finds_what_it_is_for(check, path, text, complaint):
 
 
 def test_a_ring_of_imports_is_found():
-    ring = [File("src/dtmf/a.py", "from . import b"), File("src/dtmf/b.py", "from dtmf.a import x")]
+    ring = [
+        File("src/dtmf/a.py", "from . import b"),
+        File("src/dtmf/b.py", "from dtmf.a import x"),
+    ]
     assert set(cycle(ring)) == {"dtmf.a", "dtmf.b"}
     assert cycle([ring[0], File("src/dtmf/b.py", "def f():\n from dtmf.a import x")]) == []
 

@@ -52,7 +52,7 @@ class Row:
     promise: str
     how: str  # in a few words, at full size
     proofs: tuple[Proof, ...]
-    sources: tuple[str, ...] = ("src/dtmf", "src/dtmf_server")  # the code that the proofs exercise
+    sources: tuple[str, ...] = ("packages/dtmf-io/src", "packages/dtmf-server/src")  # the code that the proofs exercise
     bound_minutes: float = 240  # so that a proof that hangs comes to an end: what a proof does is bounded by counts
 
     def run(self, *, small: bool) -> Outcome:

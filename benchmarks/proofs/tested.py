@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks import ROOT
+from benchmarks import ROOT, SOURCES
 from benchmarks.proofs.row import Check, Figure, Outcome
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
@@ -98,7 +98,7 @@ class Program:
 def run(command: Sequence[str], settings: Mapping[str, str], *, bound_s: float) -> tuple[int | None, str]:
     """A program's exit status and all its output; None if it had to be ended, with all it started."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
-    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src"), str(ROOT)]), **settings}
+    environment |= {"PYTHONPATH": os.pathsep.join(map(str, [ROOT / "tests", *SOURCES, ROOT])), **settings}
     if server := os.environ.get("DTMF_TEST_PG_URL"):
         environment["DTMF_TEST_PG_URL"] = server
     with tempfile.TemporaryDirectory(prefix="dtmf-prove-") as folder:

@@ -19,6 +19,7 @@ from pathlib import Path
 from money.seeded_faults import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent.parent
+SERVER = Path("packages/dtmf-server/src/dtmf_server")
 TESTS = ("tests/operations/test_given_up.py", "tests/money/test_billing.py", "tests/money/test_machine.py")
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-k", "not postgresql")
 TIMEOUT_S = 300
@@ -33,7 +34,7 @@ class Unusable(Exception):
 def copy_tree(to: Path) -> Path:
     """A copy of what the tests need."""
     shutil.copy(ROOT / "pyproject.toml", to)
-    for folder in ("src", "tests"):
+    for folder in ("packages", "tests"):
         shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
     return to
 
@@ -47,7 +48,7 @@ def mutated(fault: Fault, text: str) -> str:
 
 def is_caught(fault: Fault, tree: Path, *, steps: int, examples: int) -> bool:
     """Whether the tests fail with the fault in the tree, which is as it was afterwards."""
-    path = tree / "src/dtmf_server" / fault.file
+    path = tree / SERVER / fault.file
     before = path.read_text(encoding="utf-8")
     try:
         _replace(path, mutated(fault, before))
@@ -82,7 +83,7 @@ def _environment(tree: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTEST", "PYTHONPATH"))}
     return kept | {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those installed take longer to import than the tests to run
-        "DTMF_MONEY_SOURCE": str(tree / "src"),
+        "DTMF_MONEY_SOURCE": str((tree / SERVER).parent),
         "DTMF_MONEY_SEED": "0",
         "DTMF_MONEY_SHRINK": "0",
     }

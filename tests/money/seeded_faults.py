@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A text in a file below src/dtmf_server, what to put in its place, and what that breaks."""
+    """A text in a file below the source of dtmf_server, what to put in its place, and what that breaks."""
 
     file: str
     original: str

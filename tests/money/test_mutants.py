@@ -19,7 +19,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.breaks)
 def test_the_place_of_each_fault_is_still_there(fault: Fault) -> None:
-    text = (mutants.ROOT / "src/dtmf_server" / fault.file).read_text(encoding="utf-8")
+    text = (mutants.ROOT / mutants.SERVER / fault.file).read_text(encoding="utf-8")
     broken = mutants.mutated(fault, text)
     assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(text)), "the fault changes nothing"
 
@@ -40,7 +40,7 @@ def test_a_fault_is_caught(tree: Path, breaks: str) -> None:
 
 @pytest.mark.parametrize("original", ["a text that is nowhere", "import"])
 def test_a_fault_without_its_place_or_with_two_is_an_error(original: str) -> None:
-    text = (mutants.ROOT / "src/dtmf_server/core/billing.py").read_text(encoding="utf-8")
+    text = (mutants.ROOT / mutants.SERVER / "core/billing.py").read_text(encoding="utf-8")
     with pytest.raises(mutants.Unusable):
         mutants.mutated(Fault("core/billing.py", original, "", "nothing"), text)
 
@@ -49,4 +49,4 @@ def test_a_fault_that_keeps_the_tests_from_running_is_an_error_and_not_caught(tr
     fault = Fault("core/billing.py", '"""The meter', 'syntax error"""The meter', "the syntax")
     with pytest.raises(mutants.Unusable):
         mutants.is_caught(fault, tree, **SIZE)
-    assert (tree / "src/dtmf_server/core/billing.py").read_text(encoding="utf-8").startswith('"""The meter')
+    assert (tree / mutants.SERVER / "core/billing.py").read_text(encoding="utf-8").startswith('"""The meter')

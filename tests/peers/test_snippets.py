@@ -25,6 +25,7 @@ import pytest
 
 from dtmf import DTMF, AsyncDTMF
 from dtmf.testing.sandbox import running
+from support.paths import PYTHONPATH
 from whole.test_docs import after_the_story, differences
 
 __all__ = ["after_the_story"]
@@ -54,7 +55,7 @@ NOT_RUN = {
     ("docs/testing.md", "pip install"): "installs from a package index",
     ("docs/webhooks.md", ">>> dtmf.set_sms_action("): "posts to a host outside this machine",
     ("docs/webhooks.md", ">>> for delivery"): "needs a receiver outside this machine that answered 404 five times",
-    ("docs/pypi.md", "from dtmf import DTMF"): "the token must be your own",
+    ("packages/dtmf-io/README.md", "from dtmf import DTMF"): "the token must be your own",
     ("docs/scaling.md", "dtmf-server restore"): "needs PostgreSQL on a second machine; tests/scale restores to it",
     ("docs/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
     ("docs/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
@@ -125,7 +126,7 @@ def programs(folder: Path) -> str:
 def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
     """A client of a sandbox of its own; the command finds it, and is this tree's."""
     monkeypatch.setenv("PATH", programs(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     (tmp_path / "data").mkdir()
     with running(tmp_path / "data") as sandbox, sandbox.client() as client:
         client.sandbox.deposit(client.new_address()["address"], 1_000_000)
@@ -284,7 +285,7 @@ async def in_a_loop(block: str, names: dict[str, Any]) -> None:
 def folder(tmp_path: Path, after_the_story: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where `make run` was called: .venv, data, examples; the session's home too."""
     monkeypatch.setenv("PATH", programs(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     (tmp_path / "examples").symlink_to(ROOT / "examples")

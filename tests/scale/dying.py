@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.paths import PYTHONPATH
+
 STEPS = {"execute", "executemany", "commit", "write", "fsync", "replace", "link", "close", "mkdir", "open", "flock"}
 
 
@@ -32,14 +34,14 @@ class Dying:
     """The process whose children run the commands. A context manager."""
 
     def __enter__(self) -> "Dying":
-        source, tests = Path(__file__).parents[2] / "src", Path(__file__).parents[1]
+        tests = str(Path(__file__).parents[1])
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scale.dying"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=kept | {"PYTHONPATH": os.pathsep.join([str(tests), str(source)])},
+            env=kept | {"PYTHONPATH": os.pathsep.join([tests, PYTHONPATH])},
         )
         return self
 

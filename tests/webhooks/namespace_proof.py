@@ -30,7 +30,8 @@ from pathlib import Path
 from random import Random
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "src")]
+PACKAGES = HERE.parents[1] / "packages"
+sys.path[:0] = [str(HERE.parent), str(PACKAGES / "dtmf-io" / "src"), str(PACKAGES / "dtmf-server" / "src")]
 
 NAMESPACE = f"dtmf-proof-{os.getpid()}"
 RESOLVER = Path("/etc/netns") / NAMESPACE

@@ -1,0 +1,250 @@
+"""Both distributions are whole, and each extra works where nothing but it and what it requires is installed."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import dtmf
+import dtmf_server
+from support.paths import CLIENT, PACKAGES, SERVER
+
+CLIENT_SIZE_MAX = 120_000  # compressed bytes of its files: everybody who rents a number downloads them
+SOURCES = {"dtmf-io": CLIENT, "dtmf-server": SERVER}
+BARE = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTHON", "VIRTUAL_ENV"))}
+
+
+def run(*command: object, cwd: Path, status: int = 0, **environ: str) -> str:
+    """What a command printed; its whole output is the message if its exit status is another."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        check=False,
+        env=BARE | environ,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == status, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def build(source: Path, target: str, folder: Path) -> Path:
+    """A wheel or an sdist of the distribution in this folder."""
+    before = set(folder.iterdir())
+    run(sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder, cwd=source)
+    (built,) = set(folder.iterdir()) - before
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of each distribution, built from its sdist: what an sdist lacks, no wheel has."""
+    folder, built = tmp_path_factory.mktemp("dist"), {}
+    for name in SOURCES:
+        sdist = build(PACKAGES / name, "sdist", folder)
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder / name, filter="data")
+        (source,) = (folder / name).iterdir()
+        built[name] = build(source, "wheel", folder)
+    return built
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """The files of a wheel by their names."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def described(wheel: Path, field: str) -> list[str]:
+    """The values of a field of a wheel's metadata."""
+    (text,) = [text for name, text in contents(wheel).items() if name.endswith(".dist-info/METADATA")]
+    return re.findall(rf"^{field}: (.*)$", text.decode(), re.MULTILINE)
+
+
+def closure(requirement: str, wheels: dict[str, Path]) -> tuple[set[str], set[str]]:
+    """The distributions of ours, and those of others, that a requirement needs, with its extras."""
+    ours, others, seen, left = set[str](), set[str](), set[str](), [Requirement(requirement)]
+    while left:
+        wanted = left.pop()
+        if str(wanted) in seen:
+            continue
+        seen.add(str(wanted))
+        if wanted.name in wheels:
+            ours.add(wanted.name)
+            needs = described(wheels[wanted.name], "Requires-Dist")
+        else:
+            others.add(wanted.name)
+            needs = metadata.distribution(wanted.name).requires or []
+        for need in map(Requirement, needs):
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in wanted.extras or {""}):
+                left.append(need)
+    return ours, others
+
+
+def install(requirement: str, wheels: dict[str, Path], folder: Path) -> Path:
+    """An environment with the requirement, what it requires, and nothing else; its folder of programs."""
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
+    (site,) = folder.glob("lib/python*/site-packages")
+    ours, others = closure(requirement, wheels)
+    for distribution in map(metadata.distribution, others):
+        for part in {Path(file).parts[0] for file in distribution.files or () if ".." not in file.parts}:
+            source = Path(str(distribution.locate_file(part)))
+            if source.exists() and part != "__pycache__" and not (site / part).exists():
+                (site / part).symlink_to(source)
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet"]
+    run(*pip, "--no-deps", "--no-index", *(wheels[name] for name in sorted(ours)), cwd=folder)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def client(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with `pip install dtmf-io`."""
+    return install("dtmf-io", wheels, tmp_path_factory.mktemp("client") / "env")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_wheel_has_its_package_whole_and_nothing_else(name: str, wheels: dict[str, Path]) -> None:
+    source = SOURCES[name].parent
+    files = [path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    wanted = {path.relative_to(source).as_posix(): path.read_bytes() for path in files}
+    built = contents(wheels[name])
+    assert {name: text for name, text in built.items() if ".dist-info/" not in name} == wanted
+    assert [name for name in built if name.endswith("/licenses/LICENSE")]
+    assert name != "dtmf-io" or "dtmf/py.typed" in built
+
+
+def test_the_wheel_of_the_client_is_within_its_budget(wheels: dict[str, Path]) -> None:
+    with zipfile.ZipFile(wheels["dtmf-io"]) as archive:
+        sizes = [info.compress_size for info in archive.infolist() if info.filename.startswith("dtmf/")]
+    assert 0 < sum(sizes) <= CLIENT_SIZE_MAX
+
+
+def test_the_versions_are_one(wheels: dict[str, Path]) -> None:
+    versions = {version for wheel in wheels.values() for version in described(wheel, "Version")}
+    assert versions == {dtmf.__version__} == {dtmf_server.__version__}
+    pins = {need for wheel in wheels.values() for need in described(wheel, "Requires-Dist") if need.startswith("dtmf-")}
+    assert {pin.partition(";")[0].strip() for pin in pins} == {
+        f"dtmf-io=={dtmf.__version__}",
+        f"dtmf-server=={dtmf.__version__}",
+    }
+
+
+def test_the_client_has_one_dependency_and_the_rest_are_extras(wheels: dict[str, Path]) -> None:
+    required = [Requirement(text) for text in described(wheels["dtmf-io"], "Requires-Dist")]
+    assert [each.name for each in required if each.marker is None] == ["httpcore2"]
+    extras = set(described(wheels["dtmf-io"], "Provides-Extra"))
+    assert extras == {"cli", "server", "testing"}
+
+
+def test_the_lock_files_have_all_that_the_distributions_require() -> None:
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (PACKAGES.parent / "requirements/run.txt").read_text(), re.MULTILINE))
+    for name in SOURCES:
+        project = tomllib.loads((PACKAGES / name / "pyproject.toml").read_text())["project"]
+        wanted = project["dependencies"] + project.get("optional-dependencies", {}).get("cli", [])
+        names = {Requirement(text).name for text in wanted}
+        assert names - set(SOURCES) <= locked
+
+
+def test_the_client_runs_alone_and_names_the_address_it_could_not_reach(client: Path, tmp_path: Path) -> None:
+    with socket.socket() as closed:  # bound and never listening: nobody else can answer there
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        for code in (
+            "dtmf.DTMF('token', base_url=URL, max_retries=0).account()",
+            "asyncio.run(dtmf.AsyncDTMF('token', base_url=URL, max_retries=0).account())",
+        ):
+            program = (
+                f"import asyncio, dtmf\nURL = {url!r}\n"
+                f"try:\n    {code}\nexcept dtmf.ConnectionFailedError as error:\n"
+                "    print(type(error).__name__, error)\n"
+            )
+            said = run(client / "python", "-B", "-W", "error", "-c", program, cwd=tmp_path)
+            assert said.startswith("ConnectionFailedError")
+            assert url in said
+            assert "DTMF_URL" in said
+
+
+def test_the_client_uses_nothing_of_the_server_and_loads_its_dependency_when_it_calls(
+    client: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import importlib.util, sys, dtmf\n"
+        "client = dtmf.DTMF('token')\n"
+        "client.close()\n"
+        "absent = ('dtmf_server', 'litestar', 'msgspec', 'sqlalchemy', 'aiohttp', 'uvicorn', 'jinja2', 'embit')\n"
+        "print([name for name in absent if importlib.util.find_spec(name)])\n"
+        "print('httpcore2' in sys.modules, dtmf.__version__)\n"
+    )
+    said = run(client / "python", "-B", "-c", program, cwd=tmp_path)
+    assert said.splitlines() == ["[]", f"False {dtmf.__version__}"]
+
+
+def test_without_its_extra_the_command_names_what_to_install(client: Path, tmp_path: Path) -> None:
+    assert "pip install 'dtmf-io[cli]'" in run(client / "dtmf", "account", cwd=tmp_path, status=1)
+
+
+def test_the_command_runs_with_its_extra_alone(wheels: dict[str, Path], tmp_path: Path) -> None:
+    programs = install("dtmf-io[cli]", wheels, tmp_path / "env")
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert dtmf.__version__ in run(programs / "dtmf", "--version", cwd=tmp_path, **home)
+    assert "dtmf account" in run(programs / "dtmf", "account", "--help", cwd=tmp_path, **home)
+    assert not (programs / "dtmf-server").exists()
+
+
+@pytest.fixture(scope="module")
+def server(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with `pip install 'dtmf-io[server]'`."""
+    return install("dtmf-io[server]", wheels, tmp_path_factory.mktemp("server") / "env")
+
+
+def announced(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        name, _, value = line.strip().removeprefix("export ").partition("=")
+        if name.startswith("DTMF_"):
+            yield name, value
+
+
+def test_the_server_runs_with_its_extra_alone_and_answers_the_client(
+    server: Path, client: Path, tmp_path: Path
+) -> None:
+    command = [str(server / "dtmf-server"), "run", "--data", "data", "--port", "0", "--stop-with-stdin"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=BARE, **pipes) as process:
+        assert process.stdout is not None
+        found: dict[str, str] = {}
+        for name, value in announced(process.stdout):
+            found[name] = value
+            if {"DTMF_URL", "DTMF_TOKEN"} <= set(found):
+                break
+        program = "from dtmf import DTMF; print(DTMF().groups('mobile') and 'groups')"
+        said = run(client / "python", "-B", "-c", program, cwd=tmp_path, **found) if found else "not announced"
+        process.communicate()
+    assert (said.strip(), process.returncode) == ("groups", 0)
+
+
+def test_the_pytest_fixture_runs_with_its_extra_alone(wheels: dict[str, Path], tmp_path: Path) -> None:
+    programs = install("dtmf-io[testing]", wheels, tmp_path / "env")
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "test_code.py").write_text(
+        "def test_a_code_arrives(dtmf):\n"
+        "    number = dtmf.start_rental('us-mobile')['e164']\n"
+        "    dtmf.sandbox.receive(number, 'BANK', 'Your code is 428613')\n"
+        "    assert dtmf.wait_for_code(number) == '428613'\n"
+    )
+    said = run(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=suite)
+    assert "1 passed" in said
+    shutil.rmtree(suite)

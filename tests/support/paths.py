@@ -1,0 +1,11 @@
+"""Where the project's files are."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ROOT / "packages"
+CLIENT = PACKAGES / "dtmf-io" / "src" / "dtmf"
+SERVER = PACKAGES / "dtmf-server" / "src" / "dtmf_server"
+SOURCES = [CLIENT.parent, SERVER.parent]
+PYTHONPATH = os.pathsep.join(map(str, SOURCES))  # for a process that must run this tree's code
