@@ -17,6 +17,7 @@ from harness import DAY_US, give_coins
 from money import dying_run_out
 from money.large_accounts import PRICE, REST, Counting, Renter, ends, sweep
 from money.plain_minutes import PlainRental, pay_minutes
+from support.paths import PYTHONPATH
 
 MANY = 450
 MINUTES = 9
@@ -38,7 +39,7 @@ def after_all(renter: Renter, *, now_us: int) -> tuple[int, list[tuple[int, int,
 def die(url: str, renter: Renter, *, now_us: int, nth: int, place: str, who: str) -> int:
     """The exit status of a process that settles the account and is killed."""
     tests = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(tests), str(tests.parent / "src")])
+    paths = os.pathsep.join([str(tests), PYTHONPATH])
     arguments = [url, renter.id, now_us, nth, place, who]
     command = [sys.executable, "-m", "money.dying_run_out", *map(str, arguments)]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, timeout=60, check=False).returncode
