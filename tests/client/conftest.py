@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from client.stub import Stub
-from dtmf import DTMF, AsyncDTMF, exchange
+from dtmf import DTMF, AsyncDTMF, sender
 
 TOKEN = "dtmf_canaryTOKENcanaryTOKENcanary01"
 
@@ -99,9 +99,9 @@ class FakeTime:
 @pytest.fixture
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     clock = FakeTime()
-    monkeypatch.setattr(exchange, "monotonic", lambda: clock.now_s)
-    monkeypatch.setattr(exchange, "time", lambda: 1_600_000_000.0)
-    monkeypatch.setattr(exchange, "sleep", clock.sleep)
-    monkeypatch.setattr(exchange, "_sleep_async", clock.sleep_async)
-    monkeypatch.setattr(exchange, "_chance", lambda: clock.chance)
+    monkeypatch.setattr(sender, "monotonic", lambda: clock.now_s)
+    monkeypatch.setattr(sender, "time", lambda: 1_600_000_000.0)
+    monkeypatch.setattr(sender, "sleep", clock.sleep)
+    monkeypatch.setattr(sender, "_sleep_async", clock.sleep_async)
+    monkeypatch.setattr(sender, "_chance", lambda: clock.chance)
     return clock

@@ -15,8 +15,8 @@ import pytest
 from client.conftest import TOKEN, FakeTime
 from client.stub import Stub, reply
 from dtmf import DTMF, AsyncDTMF, ConnectionFailedError, NotFoundError, TimedOutError
-from dtmf.engine import Engine
 from dtmf.errors import connection_failed
+from dtmf.http_transport import Engine
 from dtmf.proxies import proxy_for
 from dtmf.transport import Reply, Request
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 __version__ = "0.1.0"  # before the imports below, some of which read it
 
-from .aio import AsyncDTMF
+from .async_client import AsyncDTMF
 from .client import DTMF
 from .errors import (
     AuthenticationError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import calls, checks, waits
+from . import endpoints, validation, waiters
 from .settings import Configured, Settings
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, Literal, Self
 
-    from .calls import Answer, Call
+    from .endpoints import Answer, Call
     from .rental import Rental
     from .transport import Transport
     from .types import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Transaction,
         Usage,
     )
-    from .waits import Match, Wait
+    from .waiters import Match, Wait
 
 
 class DTMF(Configured):
@@ -58,31 +58,31 @@ class DTMF(Configured):
 
     def account(self) -> Account:
         """The account: its balance in satoshis."""
-        return self._perform(calls.account())
+        return self._perform(endpoints.account())
 
     def addresses(self) -> list[Address]:
         """Every Bitcoin deposit address given to the account, oldest first."""
-        return self._perform(calls.addresses())
+        return self._perform(endpoints.addresses())
 
     def new_address(self) -> Address:
         """A Bitcoin deposit address never given before."""
-        return self._perform(calls.new_address())
+        return self._perform(endpoints.new_address())
 
     def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
         """All groups of phone numbers of one type, 'mobile' or 'local', with their prices."""
-        return self._perform(calls.groups(group_type))
+        return self._perform(endpoints.groups(group_type))
 
     def numbers(self) -> list[Number]:
         """All phone numbers rented now, each with its messages."""
-        return self._perform(calls.numbers())
+        return self._perform(endpoints.numbers())
 
     def number(self, e164: str) -> Number:
         """One phone number rented now, with its messages. Raises NotFoundError if it is not."""
-        return self._perform(calls.number(e164))
+        return self._perform(endpoints.number(e164))
 
     def start_rental(self, group_id: str) -> Number:
         """The number newly rented from the group with this id, which groups() tells."""
-        return self._perform(calls.start_rental(group_id))
+        return self._perform(endpoints.start_rental(group_id))
 
     def rental(self, group_id: str) -> Rental:
         """A number for the length of a `with` block, whose rental ends however the block ends:
@@ -98,20 +98,20 @@ class DTMF(Configured):
 
     def end_rental(self, e164: str) -> bool:
         """True, once the rental of the number has ended."""
-        return self._perform(calls.end_rental(e164))
+        return self._perform(endpoints.end_rental(e164))
 
     def set_sms_action(self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None) -> bool:
         """True, once each SMS to the number is stored (None, None) and forwarded to a phone number
         ('forward', '+44…') or posted to a URL ('webhook', 'https://…')."""
-        return self._perform(calls.set_sms_action(e164, action, destination))
+        return self._perform(endpoints.set_sms_action(e164, action, destination))
 
     def send_message(self, e164: str, to: str, content: str) -> FullMessage:
         """The message, on its way from a rented number to another phone."""
-        return self._perform(calls.send_message(e164, to, content))
+        return self._perform(endpoints.send_message(e164, to, content))
 
     def messages(self, e164: str | None = None, *, after: int = 0) -> Iterator[FullMessage]:
         """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
-        return self._pages(lambda cursor: calls.messages(e164, cursor), calls.messages(e164, after), after)
+        return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
     def wait_for_message(
         self, e164: str, *, timeout: float = 180, match: Match | None = None, after: int | None = None
@@ -122,31 +122,31 @@ class DTMF(Configured):
 
         Waits through whatever happens to the service; raises TimedOutError after `timeout` seconds, NotFoundError
         when the number is not rented, or no longer."""
-        return self._wait(waits.for_message(e164, timeout, match, after))
+        return self._wait(waiters.for_message(e164, timeout, match, after))
 
     def wait_for_code(
         self, e164: str, *, timeout: float = 180, match: Match | None = None, after: int | None = None
     ) -> str:
         """The code in the next message that has one, as dtmf.codes.find_code() finds it. Otherwise it is
         wait_for_message()."""
-        return self._wait(waits.for_code(e164, timeout, match, after))
+        return self._wait(waiters.for_code(e164, timeout, match, after))
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """What happens to the account, as it happens, from the event after the id `after`; without end. Once the
         first answer is there it goes on through every outage, and tells each event once."""
-        return self._follow(checks.whole("after", after, least=0))
+        return self._follow(validation.whole("after", after, least=0))
 
     def transactions(self, after: int = 0) -> Iterator[Transaction]:
         """Why each satoshi moved, oldest first, from the one after the id `after`."""
-        return self._pages(calls.transactions, calls.transactions(after), after)
+        return self._pages(endpoints.transactions, endpoints.transactions(after), after)
 
     def deposits(self) -> list[Deposit]:
         """The payments to the account's addresses, those waiting for confirmations too."""
-        return self._perform(calls.deposits())
+        return self._perform(endpoints.deposits())
 
     def usage(self) -> Usage:
         """What the rentals cost per minute now, and when the balance ends."""
-        return self._perform(calls.usage())
+        return self._perform(endpoints.usage())
 
     def deliveries(
         self,
@@ -158,37 +158,37 @@ class DTMF(Configured):
     ) -> Iterator[Delivery]:
         """What became of each SMS on its way to a webhook or a phone, oldest first, with every attempt: of a state, of a
         number, of those that came since a time (UTC if it says nothing else)."""
-        first = calls.deliveries(state, e164, since, after)
-        return self._pages(lambda cursor: calls.deliveries(state, e164, since, cursor), first, after)
+        first = endpoints.deliveries(state, e164, since, after)
+        return self._pages(lambda cursor: endpoints.deliveries(state, e164, since, cursor), first, after)
 
     def retry_delivery(self, delivery_id: int) -> Delivery:
         """The delivery, queued again, even if it was delivered. Raises DTMFError with code 'may_be_taken' if a carrier may
         have the SMS and has not said so."""
-        return self._perform(calls.retry_delivery(delivery_id))
+        return self._perform(endpoints.retry_delivery(delivery_id))
 
     def retry_deliveries(self, since: datetime) -> int:
         """How many parked webhooks that came since then were queued again."""
-        return self._perform(calls.retry_deliveries(since))
+        return self._perform(endpoints.retry_deliveries(since))
 
     def test_webhook(self, e164: str) -> Delivery:
         """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() tells what came of it."""
-        return self._perform(calls.test_webhook(e164))
+        return self._perform(endpoints.test_webhook(e164))
 
     def webhook_secret(self) -> str:
         """The secret that signs the account's webhooks: dtmf.webhook.verify(body, headers, secret)."""
-        return self._perform(calls.webhook_secret())
+        return self._perform(endpoints.webhook_secret())
 
     def rotate_webhook_secret(self) -> str:
         """A new secret. For 24 hours webhooks carry a signature of the old one too."""
-        return self._perform(calls.rotate_webhook_secret())
+        return self._perform(endpoints.rotate_webhook_secret())
 
     def account_webhook(self) -> str | None:
         """Where the account's own events (balance.low) are posted; None: nowhere."""
-        return self._perform(calls.account_webhook())
+        return self._perform(endpoints.account_webhook())
 
     def set_account_webhook(self, url: str | None) -> bool:
         """Has them posted to this URL, signed like every webhook; None: no more. True, or an error."""
-        return self._perform(calls.set_account_webhook(url))
+        return self._perform(endpoints.set_account_webhook(url))
 
     @property
     def sandbox(self) -> Sandbox:
@@ -208,21 +208,21 @@ class DTMF(Configured):
         self.close()
 
     def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
-        from .exchange import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
+        from .sender import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
 
         return perform(call, settings or self._settings, self._engine(), key=key)
 
     def _wait(self, wait: Wait[Answer]) -> Answer:
-        from . import exchange  # noqa: PLC0415  # as above
+        from .sender import wait  # noqa: PLC0415  # as above
 
-        return exchange.wait(wait, self._settings, self._cursors, self._engine())
+        return wait(wait, self._settings, self._cursors, self._engine())
 
     def _follow(self, after: int) -> Iterator[Event]:
-        from . import exchange  # noqa: PLC0415  # as above
+        from .sender import events, poll  # noqa: PLC0415  # as above
 
-        events = exchange.events(after, self._settings)
+        events = events(after, self._settings)
         while True:
-            yield from exchange.poll(events, self._engine())
+            yield from poll(events, self._engine())
 
     def _engine(self) -> Any:
         """What sends: the caller's transport, else the engine of this process: a fork must not write on its
@@ -231,7 +231,7 @@ class DTMF(Configured):
             return self._transport
         engine = self._engines.get(os.getpid())
         if engine is None:
-            from .engine import Engine  # noqa: PLC0415  # as above
+            from .http_transport import Engine  # noqa: PLC0415  # as above
 
             engine = self._engines.setdefault(os.getpid(), Engine(self._settings.base_url))
         return engine
@@ -243,7 +243,7 @@ class DTMF(Configured):
         while True:
             page = self._perform(call)
             yield from page
-            following = calls.next_after(page, cursor)
+            following = endpoints.next_after(page, cursor)
             if following is None:
                 return
             call, cursor = page_after(following), following
@@ -257,16 +257,16 @@ class Sandbox:
 
     def receive(self, e164: str, sender: str, content: str) -> FullMessage:
         """The SMS that a rented number has just received, stored for good."""
-        return self._perform(calls.sandbox_receive(e164, sender, content))
+        return self._perform(endpoints.sandbox_receive(e164, sender, content))
 
     def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
         """A simulated payment of that many satoshis, credited unless `confirmations` says how deep it is."""
-        return self._perform(calls.sandbox_deposit(address, amount, confirmations))
+        return self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
 
     def advance(self, seconds: float) -> Clock:
         """The sandbox's new time, once everything due by then is done."""
-        return self._perform(calls.sandbox_advance(seconds))
+        return self._perform(endpoints.sandbox_advance(seconds))
 
     def sent(self) -> list[SentMessage]:
         """What left for other phones."""
-        return self._perform(calls.sandbox_sent())
+        return self._perform(endpoints.sandbox_sent())

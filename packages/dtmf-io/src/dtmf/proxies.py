@@ -13,9 +13,9 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from httpcore2 import URL, Proxy
 
-from .checks import is_host, is_loopback
 from .e164 import quote
 from .errors import environment_failed
+from .validation import is_host, is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 

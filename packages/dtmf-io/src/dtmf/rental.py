@@ -11,10 +11,10 @@
 
 from __future__ import annotations
 
-from . import calls
+from . import endpoints
 from .e164 import is_e164
 from .errors import ConnectionFailedError, DTMFError, NotFoundError, ServerError, TimedOutError
-from .exchange import new_key
+from .sender import new_key
 from .settings import persistent
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .client import DTMF
     from .types import FullMessage, Number
-    from .waits import Match
+    from .waiters import Match
 
 ANSWER_LOST = (ConnectionFailedError, TimedOutError, ServerError)
 _UNDOING_S = 10.0  # someone has pressed Ctrl-C and waits
@@ -75,7 +75,7 @@ class Rental:
     def __init__(self, dtmf: DTMF, group_id: str) -> None:
         self._dtmf = dtmf
         self._group_id = group_id
-        self._call = calls.start_rental(group_id)
+        self._call = endpoints.start_rental(group_id)
         self._settings = persistent(dtmf._settings)
         self._running: list[str] = []
 
@@ -138,7 +138,7 @@ class Rental:
 
     def _end_once(self, e164: str) -> DTMFError | None:
         try:
-            self._dtmf._perform(calls.end_rental(e164), settings=self._settings)
+            self._dtmf._perform(endpoints.end_rental(e164), settings=self._settings)
         except NotFoundError:
             return None  # it has run out, or was ended by hand
         except DTMFError as failure:

@@ -7,19 +7,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from . import calls
+from . import endpoints
 from .errors import DTMFError, NotFoundError
-from .exchange import new_key
 from .rental import ANSWER_LOST, e164_of, end_failed, report_failed_end, unknown_start
+from .sender import new_key
 from .settings import persistent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
     from types import TracebackType
 
-    from .aio import AsyncDTMF
+    from .async_client import AsyncDTMF
     from .types import FullMessage, Number
-    from .waits import Match
+    from .waiters import Match
 
 Result = TypeVar("Result")
 
@@ -78,7 +78,7 @@ class AsyncRental:
     def __init__(self, dtmf: AsyncDTMF, group_id: str) -> None:
         self._dtmf = dtmf
         self._group_id = group_id
-        self._call = calls.start_rental(group_id)
+        self._call = endpoints.start_rental(group_id)
         self._settings = persistent(dtmf._settings)
         self._running: list[str] = []
 
@@ -129,7 +129,7 @@ class AsyncRental:
     async def _end(self, e164: str) -> DTMFError | None:
         """Why the rental could not be ended."""
         try:
-            await self._dtmf._perform(calls.end_rental(e164), settings=self._settings)
+            await self._dtmf._perform(endpoints.end_rental(e164), settings=self._settings)
         except NotFoundError:
             return None  # it has run out, or was ended by hand
         except DTMFError as failure:

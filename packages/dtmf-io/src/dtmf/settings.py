@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from math import inf
 
-from . import checks
+from . import validation
 from .cursors import Cursors
 from .e164 import quote
 from .errors import ConfigurationError
@@ -30,7 +30,7 @@ class Settings:
         self.token_from = "DTMF_TOKEN" if token is None and os.environ.get("DTMF_TOKEN") else token_from
         self.token = _token(os.environ.get("DTMF_TOKEN") if token is None else token, self.token_from)
         self.base_url = _base_url(base_url)
-        self.timeout_s = checks.timeout_s(timeout_s)
+        self.timeout_s = validation.timeout_s(timeout_s)
         self.max_retries = _max_retries(max_retries)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -98,7 +98,7 @@ def _base_url(value: object) -> str:
 
 
 def _checked_url(name: str, value: object) -> str:
-    url = checks.http_url(name, value)
+    url = validation.http_url(name, value)
     if "?" in url or "#" in url or not url.isascii():
         raise ValueError(f"{name} must be ASCII (a name in its xn-- form) without ? and #, not {quote(url)}")
     return url.rstrip("/")

@@ -1,6 +1,6 @@
 """The seam between this package and the network: `send(request) -> reply`.
 
-engine.py fills it with httpcore2, the connection layer of httpx2. Anything else with a `send` may take
+http_transport.py fills it with httpcore2, the connection layer of httpx2. Anything else with a `send` may take
 its place, `DTMF(token, transport=...)`: another HTTP library, a recorder, an in-process application."""
 
 from __future__ import annotations

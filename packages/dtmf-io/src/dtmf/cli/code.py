@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from dtmf import checks
+from dtmf import validation
 from dtmf.errors import TimedOutError
 
 from . import connect, out
@@ -47,8 +47,8 @@ def code(
     The number is the first line of the output, the code the second; with --json both are JSON, one a line. The rental
     ends however the command ends: after the code, after an error or the timeout (exit status 8), and on Ctrl-C, SIGTERM
     and a closed terminal or pipe."""
-    timeout_s = checks.timeout_s(seconds(timeout))
-    checks.pattern(match)  # before anything is paid
+    timeout_s = validation.timeout_s(seconds(timeout))
+    validation.pattern(match)  # before anything is paid
     with _stopped_once(), connect.client() as dtmf, dtmf.rental(group) as number:
         if json:
             out.json(dict(number), one_line=True)

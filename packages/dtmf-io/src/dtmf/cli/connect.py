@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from dtmf.checks import http_url
 from dtmf.client import DTMF
 from dtmf.settings import SANDBOX_URL, Settings
+from dtmf.validation import http_url
 
 from . import endings, kept
 from .endings import Ending

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from dtmf.checks import http_url
 from dtmf.e164 import parse
+from dtmf.validation import http_url
 
 from . import connect, out
 from .messages import show_messages

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtmf import DTMF, AsyncDTMF
-from dtmf.calls import Operation
+from dtmf.endpoints import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ same however often they arrive. So every operation here may be tried again after
 
 from __future__ import annotations
 
-from . import checks
+from . import validation
 from .e164 import parse, quote
 from .errors import ServerError
 
@@ -72,7 +72,7 @@ def new_address() -> Call[Address]:
 
 def groups(group_type: object) -> Call[list[Group]]:
     """GET /groups"""
-    return Operation("GET", f"/groups?type={checks.group_type(group_type)}"), _a_list
+    return Operation("GET", f"/groups?type={validation.group_type(group_type)}"), _a_list
 
 
 def numbers() -> Call[list[Number]]:
@@ -87,7 +87,7 @@ def number(e164: object) -> Call[Number]:
 
 def start_rental(group_id: object) -> Call[Number]:
     """POST /numbers"""
-    return Operation("POST", "/numbers", {"group_id": checks.group_id(group_id)}), _an_object
+    return Operation("POST", "/numbers", {"group_id": validation.group_id(group_id)}), _an_object
 
 
 def end_rental(e164: object) -> Call[bool]:
@@ -98,12 +98,12 @@ def end_rental(e164: object) -> Call[bool]:
 def set_sms_action(e164: object, action: object, destination: object) -> Call[bool]:
     """PATCH /number"""
     path = _number_path(e164)
-    return Operation("PATCH", path, {"sms_forwarded_to": checks.sms_destination(action, destination)}), _true
+    return Operation("PATCH", path, {"sms_forwarded_to": validation.sms_destination(action, destination)}), _true
 
 
 def send_message(e164: object, to: object, content: object) -> Call[FullMessage]:
     """POST /message"""
-    body: dict[str, object] = {"from": parse(e164), "to": parse(to), "content": checks.content(content)}
+    body: dict[str, object] = {"from": parse(e164), "to": parse(to), "content": validation.content(content)}
     return Operation("POST", "/message", body, wants_result=True), _an_object
 
 
@@ -141,20 +141,20 @@ def usage() -> Call[Usage]:
 
 def deliveries(state: object, e164: object, since: object, after: object) -> Call[list[Delivery]]:
     """GET /deliveries, one page"""
-    chosen = "" if state is None else f"state={checks.delivery_state(state)}&"
+    chosen = "" if state is None else f"state={validation.delivery_state(state)}&"
     chosen += "" if e164 is None else f"e164={_escaped(e164)}&"
-    chosen += "" if since is None else f"since={checks.moment('since', since).replace('+', '%2B')}&"
+    chosen += "" if since is None else f"since={validation.moment('since', since).replace('+', '%2B')}&"
     return Operation("GET", f"/deliveries?{chosen}{_page(after)}"), _a_list
 
 
 def retry_delivery(delivery_id: object) -> Call[Delivery]:
     """POST /deliveries/{id}/retry"""
-    return Operation("POST", f"/deliveries/{checks.whole('delivery_id', delivery_id, least=1)}/retry"), _an_object
+    return Operation("POST", f"/deliveries/{validation.whole('delivery_id', delivery_id, least=1)}/retry"), _an_object
 
 
 def retry_deliveries(since: object) -> Call[int]:
     """POST /deliveries/retry"""
-    return Operation("POST", "/deliveries/retry", {"since": checks.moment("since", since)}), _replayed
+    return Operation("POST", "/deliveries/retry", {"since": validation.moment("since", since)}), _replayed
 
 
 def test_webhook(e164: object) -> Call[Delivery]:
@@ -179,7 +179,7 @@ def account_webhook() -> Call[str | None]:
 
 def set_account_webhook(url: object) -> Call[bool]:
     """PUT /account/webhook"""
-    checked = None if url is None else checks.http_url("url", url)
+    checked = None if url is None else validation.http_url("url", url)
     return Operation("PUT", "/account/webhook", {"url": checked}), _true
 
 
@@ -187,8 +187,8 @@ def sandbox_receive(e164: object, sender: object, content: object) -> Call[FullM
     """POST /sandbox/message; phones do send empty texts"""
     body: dict[str, object] = {
         "to": parse(e164),
-        "from": checks.sender(sender),
-        "content": checks.content(content, least=0),
+        "from": validation.sender(sender),
+        "content": validation.content(content, least=0),
     }
     return Operation("POST", "/sandbox/message", body), _an_object
 
@@ -196,17 +196,17 @@ def sandbox_receive(e164: object, sender: object, content: object) -> Call[FullM
 def sandbox_deposit(address: object, amount: object, confirmations: object) -> Call[Deposit]:
     """POST /sandbox/deposit"""
     body: dict[str, object] = {
-        "address": checks.address(address),
-        "amount": checks.whole("amount", amount, least=1),
+        "address": validation.address(address),
+        "amount": validation.whole("amount", amount, least=1),
     }
     if confirmations is not None:
-        body["confirmations"] = checks.whole("confirmations", confirmations, least=0)
+        body["confirmations"] = validation.whole("confirmations", confirmations, least=0)
     return Operation("POST", "/sandbox/deposit", body), _an_object
 
 
 def sandbox_advance(seconds: object) -> Call[Clock]:
     """POST /sandbox/clock"""
-    return Operation("POST", "/sandbox/clock", {"advance_s": checks.seconds(seconds)}), _an_object
+    return Operation("POST", "/sandbox/clock", {"advance_s": validation.seconds(seconds)}), _an_object
 
 
 def sandbox_sent() -> Call[list[SentMessage]]:
@@ -237,7 +237,7 @@ def _escaped(e164: object) -> str:
 
 
 def _page(after: object) -> str:
-    return f"after={checks.whole('after', after, least=0)}&limit={PAGE_LENGTH}"
+    return f"after={validation.whole('after', after, least=0)}&limit={PAGE_LENGTH}"
 
 
 def _an_object(answer: Any) -> Any:

@@ -28,7 +28,7 @@ from .errors import (
 from .transport import Request
 
 if TYPE_CHECKING:
-    from .calls import Operation
+    from .endpoints import Operation
     from .settings import Settings
     from .transport import Reply
 

@@ -1,6 +1,6 @@
 """The two loops that drive a call's attempts until there is an answer or an error.
 
-Everything they decide is in attempts.py; only here are clocks, chance and keys drawn."""
+Everything they decide is in retry.py; only here are clocks, chance and keys drawn."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from random import random
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
-from . import polls
-from .attempts import Attempts
+from . import long_polling
 from .errors import DTMFError
+from .retry import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .calls import Answer, Call
     from .cursors import Cursors
+    from .endpoints import Answer, Call
     from .settings import Settings
     from .transport import AsyncTransport, Reply, Transport
     from .types import Event
-    from .waits import Wait
+    from .waiters import Wait
 
 
 def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key: str = "") -> Answer:
@@ -34,7 +34,7 @@ def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key
 def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: Transport) -> Answer:
     """What ends the wait. Raises TimedOutError, or another DTMFError for what time can't mend."""
     awaited, found_in = wanted
-    messages = polls.of_messages(awaited, settings, cursors, now_s=monotonic())
+    messages = long_polling.of_messages(awaited, settings, cursors, now_s=monotonic())
     while True:
         for message in poll(messages, transport):
             found = found_in(message)
@@ -43,12 +43,12 @@ def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: 
                 return found
 
 
-def events(after: int, settings: Settings) -> polls.Polls[Event]:
+def events(after: int, settings: Settings) -> long_polling.Polls[Event]:
     """A stream of events, to poll()."""
-    return polls.of_events(after, settings, now_s=monotonic())
+    return long_polling.of_events(after, settings, now_s=monotonic())
 
 
-def poll(items: polls.Polls[Answer], transport: Transport) -> list[Answer]:
+def poll(items: long_polling.Polls[Answer], transport: Transport) -> list[Answer]:
     """What comes next, at least one item. Raises a DTMFError."""
     return _answer(items, items.read, transport)
 
@@ -82,7 +82,7 @@ async def perform_async(call: Call[Answer], settings: Settings, transport: Async
 async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: AsyncTransport) -> Answer:
     """The same, awaited."""
     awaited, found_in = wanted
-    messages = polls.of_messages(awaited, settings, cursors, now_s=monotonic())
+    messages = long_polling.of_messages(awaited, settings, cursors, now_s=monotonic())
     while True:
         for message in await poll_async(messages, transport):
             found = found_in(message)
@@ -91,7 +91,7 @@ async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors,
                 return found
 
 
-async def poll_async(items: polls.Polls[Answer], transport: AsyncTransport) -> list[Answer]:
+async def poll_async(items: long_polling.Polls[Answer], transport: AsyncTransport) -> list[Answer]:
     """The same, awaited."""
     return await _answer_async(items, items.read, transport)
 

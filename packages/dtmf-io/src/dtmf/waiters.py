@@ -5,7 +5,7 @@ wanted ends it."""
 
 from __future__ import annotations
 
-from . import checks
+from . import validation
 from .e164 import parse
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from re import Pattern
     from typing import Any, TypeAlias
 
-    from .calls import Answer
+    from .endpoints import Answer
     from .types import FullMessage
 
     Match: TypeAlias = str | Pattern[str] | Callable[[FullMessage], Any]
@@ -29,8 +29,8 @@ class Awaited:
 
     def __init__(self, e164: object, timeout_s: object, after: object, lacking: str) -> None:
         self.e164 = parse(e164)
-        self.timeout_s = checks.timeout_s(timeout_s)
-        self.after = None if after is None else checks.whole("after", after, least=0)
+        self.timeout_s = validation.timeout_s(timeout_s)
+        self.after = None if after is None else validation.whole("after", after, least=0)
         self.lacking = f"{lacking} came to {self.e164}"
 
 
@@ -58,7 +58,7 @@ def _wanted(match: object) -> Callable[[FullMessage], Any]:
     """Whether a message is wanted. Raises ValueError for what can't tell."""
     if match is None:
         return lambda message: True
-    pattern = checks.pattern(match)
+    pattern = validation.pattern(match)
     if pattern is not None:
         return lambda message: pattern.search(message["content"] or "")
-    return checks.predicate(match)
+    return validation.predicate(match)

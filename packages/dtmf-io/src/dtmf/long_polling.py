@@ -1,6 +1,6 @@
 """Long polls: what comes in, asked for page after page, through whatever happens to the service meanwhile.
 
-Pure, as attempts.py, whose rules hold for a single call. For polls they are these:
+Pure, as retry.py, whose rules hold for a single call. For polls they are these:
 
 1. A poll asks for what came after the last item seen, and waits for it at the service for at most 25 s: less than any
    proxy on the way allows. What the service has it answers at once, so nothing is lost or repeated between two polls.
@@ -20,19 +20,19 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import calls
-from .attempts import Attempts, span_s
+from . import endpoints
 from .errors import DTMFError, TimedOutError
+from .retry import Attempts, span_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .calls import Call
     from .cursors import Cursors
+    from .endpoints import Call
     from .settings import Settings
     from .transport import Request
     from .types import Event, FullMessage
-    from .waits import Awaited
+    from .waiters import Awaited
 
 Item = TypeVar("Item")
 
@@ -103,7 +103,7 @@ class Polls(Attempts, Generic[Item]):
             self._patient, self._deadline_s = True, inf
             self._asked_at_s = now_s
         if answer:
-            self._after = calls.last_id(answer, self._after)
+            self._after = endpoints.last_id(answer, self._after)
             self._early = 0
             return None
         if now_s >= self._asked_at_s + self._poll_s / 2:
@@ -141,7 +141,7 @@ def of_messages(awaited: Awaited, settings: Settings, cursors: Cursors, *, now_s
     """The polls of a wait, from where the last wait for this number ended unless it says where."""
     after = cursors.after(awaited.e164) if awaited.after is None else awaited.after
     return Polls(
-        lambda after, wait_s: calls.received(awaited.e164, after, wait_s),
+        lambda after, wait_s: endpoints.received(awaited.e164, after, wait_s),
         settings,
         after=after,
         now_s=now_s,
@@ -152,4 +152,4 @@ def of_messages(awaited: Awaited, settings: Settings, cursors: Cursors, *, now_s
 
 def of_events(after: int, settings: Settings, *, now_s: float) -> Polls[Event]:
     """The polls of a stream of events."""
-    return Polls(calls.events, settings, after=after, now_s=now_s)
+    return Polls(endpoints.events, settings, after=after, now_s=now_s)
