@@ -26,9 +26,9 @@ from __future__ import annotations
 import re
 
 from .candidates import candidates_in
-from .folding import fold, lowered
-from .never import without_what_is_never_a_code
-from .surroundings import Surroundings
+from .exclusions import without_what_is_never_a_code
+from .normalization import fold, lowered
+from .scoring import Surroundings
 
 __all__ = ["find_code"]
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .lexicon import is_code_word
-from .never import GAP
+from .exclusions import GAP
+from .word_patterns import is_code_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .lexicon import any_of
-from .words import MONEY, NUMBERED, UNIT
+from .vocabulary import MONEY, NUMBERED, UNIT
+from .word_patterns import any_of
 
 GAP = re.compile(r"\[(?:\u2026|\.{3})\]|\((?:\u2026|\.{3})\)|^(?:\u2026|\.{3})|(?:\u2026|\.{3})(?=\s*\Z)")
 """A place where text is missing: the mark of a part that never came, or an ellipsis where the text breaks off."""

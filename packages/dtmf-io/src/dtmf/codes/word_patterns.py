@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .folding import fold, lowered
 from .labels import NOT_A_CODE, NUMBER, OTHER
-from .words import CODE, IS, SALE, TASK
+from .normalization import fold, lowered
+from .vocabulary import CODE, IS, SALE, TASK
 
 Span = tuple[int, int]
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from .candidates import Candidate
-from .lexicon import SALES, is_destination, is_named_after, is_polish, is_stated, words_in
+from .word_patterns import SALES, is_destination, is_named_after, is_polish, is_stated, words_in
 
 _CLEAR = 40  # points of words that a weak form needs
 # Distance between a word and a number: a word between them is 3, a character of a script without blanks 1, the end of
