@@ -2,19 +2,19 @@
 
 import pytest
 
-from dtmf.cli import words
+from dtmf.cli import formatting
 
 
 @pytest.mark.parametrize(
     ("number", "shown"), [(0, "0"), (999, "999"), (1_000, "1,000"), (21 * 10**14, "2,100,000,000,000,000"), (None, "–")]
 )
 def test_figures_have_thousands_separators(number: int | None, shown: str) -> None:
-    assert words.figure(number) == shown
+    assert formatting.figure(number) == shown
 
 
 @pytest.mark.parametrize(("number", "shown"), [(5_000, "+5,000"), (-705, "−705"), (0, "+0")])
 def test_what_moved_has_its_sign(number: int, shown: str) -> None:
-    assert words.signed(number) == shown
+    assert formatting.signed(number) == shown
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_what_moved_has_its_sign(number: int, shown: str) -> None:
     ],
 )
 def test_a_span_has_its_two_largest_units(seconds: float, shown: str) -> None:
-    assert words.span(seconds) == shown
+    assert formatting.span(seconds) == shown
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(179.2, "2:59"), (0, "0:00"), (-3, "0:00"), (3_600, "1:00:00")])
 def test_what_is_left_is_a_clock(seconds: float, shown: str) -> None:
-    assert words.countdown(seconds) == shown
+    assert formatting.countdown(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_what_is_left_is_a_clock(seconds: float, shown: str) -> None:
     [("90", 90), ("90s", 90), ("1.5h", 5_400), ("15m", 900), ("15 min", 900), ("2h", 7_200), ("30d", 2_592_000)],
 )
 def test_a_span_is_read(text: str, seconds: float) -> None:
-    assert words.seconds(text) == seconds
+    assert formatting.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "-1", "1y", "1h30m", "1e3", "٣", "nan", "inf", "1..5", "9" * 20, "1\n2"])
 def test_what_is_no_span_is_refused_and_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="not a span of time: ") as caught:
-        words.seconds(text)
+        formatting.seconds(text)
     assert repr(text) in str(caught.value)
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_span_is_refused_and_quoted(text: str) -> None:
     ("text", "sats"), [("1", 1), ("50000", 50_000), ("50,000", 50_000), ("1_000_000", 1_000_000), ("7 sats", 7)]
 )
 def test_an_amount_is_read(text: str, sats: int) -> None:
-    assert words.sats(text) == sats
+    assert formatting.sats(text) == sats
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_amount_is_read(text: str, sats: int) -> None:
 )
 def test_what_is_no_amount_is_refused_and_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="not an amount: ") as caught:
-        words.sats(text)
+        formatting.sats(text)
     assert repr(text) in str(caught.value)
 
 
@@ -76,4 +76,4 @@ def test_what_is_no_amount_is_refused_and_quoted(text: str) -> None:
     ("sats", "shown"), [(1, "0.00000001"), (50_000, "0.0005"), (10**8, "1"), (123_456_789, "1.23456789"), (10**9, "10")]
 )
 def test_bitcoins_are_exact(sats: int, shown: str) -> None:
-    assert words.bitcoin(sats) == shown
+    assert formatting.bitcoin(sats) == shown

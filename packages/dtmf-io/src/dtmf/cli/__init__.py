@@ -2,7 +2,7 @@
 
 1. What needs no parser is answered without one: `dtmf --help` starts as fast as Python allows, since cyclopts alone
    takes eight times as long to import (docs/decisions/0008).
-2. A command is a function that prints; whatever stops it is one line on stderr and an exit status (endings.py).
+2. A command is a function that prints; whatever stops it is one line on stderr and an exit status (exit_codes.py).
 3. stdout carries results only. Questions, spinners and complaints go to stderr."""
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from . import connect, out, qr
+from . import connect, output, qr
+from .formatting import MINUTES_A_DAY, bitcoin, clock_time, figure, moment, sats, signed, span
 from .options import Json, Last, newest
-from .out import Column
-from .words import MINUTES_A_DAY, bitcoin, clock_time, figure, moment, sats, signed, span
+from .output import Column
 
 if TYPE_CHECKING:
     from dtmf import DTMF
@@ -35,15 +35,15 @@ def account(*, json: Json = False) -> None:
     """What you have, what your numbers cost, and how long it lasts."""
     with connect.client() as dtmf:
         if json:
-            out.json(dtmf.account())
+            output.json(dtmf.account())
             return
         place, usage, numbers = connect.find_place(), dtmf.usage(), dtmf.numbers()
-    out.line((f"{figure(usage['balance'])} sats", "bold"))
-    out.blank()
+    output.line((f"{figure(usage['balance'])} sats", "bold"))
+    output.blank()
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
     debt = usage.get("debt", 0)  # a service from before does not tell
     owed = [("Debt", f"{figure(debt)} sats; whatever is credited pays it first")] if debt else []
-    out.facts([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
+    output.facts([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
 
 
 def topup(
@@ -58,15 +58,17 @@ def topup(
     with connect.client() as dtmf:
         address = dtmf.new_address() if new else unused_address(dtmf)
     if json:
-        out.json(address)
+        output.json(address)
         return
     uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if asked else "")
-    out.line((address["address"], "bold"))
-    out.blank()
+    output.line((address["address"], "bold"))
+    output.blank()
     qr.show(uri)
-    out.line((uri, "dim"))
+    output.line((uri, "dim"))
     if address["address"].startswith("bcrt1"):
-        out.line(("A sandbox's address: never send real coins. ", "dim"), "dtmf sandbox deposit", (" pays it.", "dim"))
+        output.line(
+            ("A sandbox's address: never send real coins. ", "dim"), "dtmf sandbox deposit", (" pays it.", "dim")
+        )
 
 
 def transactions(
@@ -79,7 +81,7 @@ def transactions(
     with connect.client() as dtmf:
         found = dtmf.transactions(after)
         if json:
-            out.json_lines(newest(found, last, else_last=None))
+            output.json_lines(newest(found, last, else_last=None))
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
 
@@ -112,7 +114,7 @@ def _lasts(usage: Usage) -> str:
 
 def _table(found: list[Transaction]) -> None:
     if not found:
-        out.line("Nothing has moved yet.")
+        output.line("Nothing has moved yet.")
         return
     columns = [
         Column("Id", figures=True, style="dim"),
@@ -122,7 +124,7 @@ def _table(found: list[Transaction]) -> None:
         Column("Balance", figures=True),
         Column("Reference", style="dim", wraps=True),
     ]
-    out.table(
+    output.table(
         columns,
         [
             (

@@ -10,9 +10,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from dtmf import DTMFError, __version__
 
-from . import commands, endings, usage
-from .endings import Ending, ending, one_line
-from .looks import Plain
+from . import commands, exit_codes, usage_errors
+from .exit_codes import Ending, ending, one_line
+from .help_formatter import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def run(tokens: Sequence[str]) -> int:
     try:
         build()(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(usage.complaint(error, tokens), endings.USAGE)
+        return _complain(usage_errors.complaint(error, tokens), exit_codes.USAGE)
     except (Ending, DTMFError, ValueError) as error:
         end = ending(error)
         return _complain("; ".join([str(end), *getattr(error, "__notes__", ())]), end.status)

@@ -12,10 +12,10 @@ from cyclopts import Parameter
 from dtmf import validation
 from dtmf.errors import TimedOutError
 
-from . import connect, out
+from . import connect, output
+from .formatting import seconds
 from .options import GroupId, Json
 from .wait import nothing_came, spinner
-from .words import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,20 +51,20 @@ def code(
     validation.pattern(match)  # before anything is paid
     with _stopped_once(), connect.client() as dtmf, dtmf.rental(group) as number:
         if json:
-            out.json(dict(number), one_line=True)
+            output.json(dict(number), one_line=True)
         else:
             print(number.e164)
-        out.flush()
+        output.flush()
         with spinner(f"waiting for a code to {number.e164}", timeout_s):
             try:
                 found = number.wait_for_code(timeout=timeout_s, match=match)
             except TimedOutError as error:
                 raise nothing_came(error) from error
         if json:
-            out.json(found, one_line=True)
+            output.json(found, one_line=True)
         else:
-            out.line(found)
-        out.flush()
+            output.line(found)
+        output.flush()
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from dtmf.client import DTMF
 from dtmf.settings import SANDBOX_URL, Settings
 from dtmf.validation import http_url
 
-from . import endings, kept
-from .endings import Ending
+from . import credentials, exit_codes
+from .exit_codes import Ending
 
 SANDBOX_DATA = Path("data")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -48,7 +48,7 @@ def client_at(url: str, token: str, *, timeout_s: float = 30.0, max_retries: int
     try:
         return DTMF(token, base_url=url, timeout=timeout_s, max_retries=max_retries)
     except ValueError as error:  # … and what is left is the token
-        raise Ending(endings.TOKEN, str(error)) from error
+        raise Ending(exit_codes.TOKEN, str(error)) from error
 
 
 def find_place() -> Place:
@@ -56,7 +56,7 @@ def find_place() -> Place:
     token, url = os.environ.get("DTMF_TOKEN"), os.environ.get("DTMF_URL")
     if token and url:
         return Place(url, token)
-    known = kept.read()
+    known = credentials.read()
     if token:
         return Place(known.url if known else SANDBOX_URL, token)
     if known and (not url or is_same_server(url, known.url)):
@@ -66,17 +66,17 @@ def find_place() -> Place:
         return Place(url or sandbox.url, sandbox.token)
     if known:
         line = f"the kept token is for {known.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or dtmf login --url {url}"
-        raise Ending(endings.TOKEN, line)
+        raise Ending(exit_codes.TOKEN, line)
     if sandbox:
         line = f"the token in {SANDBOX_DATA} is for {sandbox.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or unset DTMF_URL"
-        raise Ending(endings.TOKEN, line)
-    raise Ending(endings.TOKEN, "no token: dtmf login, or set DTMF_TOKEN")
+        raise Ending(exit_codes.TOKEN, line)
+    raise Ending(exit_codes.TOKEN, "no token: dtmf login, or set DTMF_TOKEN")
 
 
 def sandbox_place(data: Path) -> Place | None:
     """The sandbox that keeps its data there, None if there is none or it is not on this machine."""
     with suppress(OSError):
-        kept.refuse_if_others_can_read(data / "token")
+        credentials.refuse_if_others_can_read(data / "token")
         token = (data / "token").read_text("ascii", errors="replace").strip()
         url = (data / "url").read_text("utf-8", errors="replace").partition("\n")[0].strip()
         if token and (origin(url) or ("", "", 0))[1] in LOOPBACK:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from . import connect, out
+from . import connect, output
+from .formatting import moment
 from .options import Json, Last, Number, newest, rented_numbers
-from .out import Column
-from .words import moment
+from .output import Column
 
 if TYPE_CHECKING:
     from dtmf.types import Delivery
@@ -35,7 +35,7 @@ def listed(
     with connect.client() as dtmf:
         found = dtmf.deliveries(state, e164=number, after=after)
         if json:
-            out.json_lines(newest(found, last, else_last=None))
+            output.json_lines(newest(found, last, else_last=None))
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
 
@@ -46,9 +46,9 @@ def retry(delivery: Annotated[int, Parameter(help="The id of the delivery.")], /
     with connect.client() as dtmf:
         again = dtmf.retry_delivery(delivery)
     if json:
-        out.json(again)
+        output.json(again)
     else:
-        out.line(f"Delivery {again['id']} to {again['destination']} is tried again.")
+        output.line(f"Delivery {again['id']} to {again['destination']} is tried again.")
 
 
 @deliveries.command
@@ -57,14 +57,14 @@ def test(number: Number, /, *, json: Json = False) -> None:
     with connect.client() as dtmf:
         sample = dtmf.test_webhook(number)
     if json:
-        out.json(sample)
+        output.json(sample)
     else:
-        out.line(f"A sample is on its way to {sample['destination']}; dtmf deliveries tells what comes of it.")
+        output.line(f"A sample is on its way to {sample['destination']}; dtmf deliveries tells what comes of it.")
 
 
 def _table(found: list[Delivery]) -> None:
     if not found:
-        out.line("No deliveries.")
+        output.line("No deliveries.")
         return
     columns = [
         Column("Id", figures=True, style="dim"),
@@ -74,7 +74,7 @@ def _table(found: list[Delivery]) -> None:
         Column("To", wraps=True),
         Column("Last answer", style="dim", wraps=True),
     ]
-    out.table(columns, map(_row, found))
+    output.table(columns, map(_row, found))
 
 
 def _row(delivery: Delivery) -> tuple[str, ...]:

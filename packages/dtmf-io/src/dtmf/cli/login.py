@@ -14,10 +14,10 @@ from cyclopts import Parameter
 from dtmf.errors import AuthenticationError
 from dtmf.settings import SANDBOX_URL
 
-from . import connect, endings, kept, out
-from .endings import Ending
-from .kept import Kept
-from .words import figure
+from . import connect, credentials, exit_codes, output
+from .credentials import Kept
+from .exit_codes import Ending
+from .formatting import figure
 
 _LONGEST_TOKEN = 4_096
 
@@ -37,18 +37,18 @@ def login(
         try:
             balance = dtmf.account()["balance"]
         except AuthenticationError as error:
-            raise Ending(endings.TOKEN, f"{place.url} refuses this token; nothing was kept") from error
-    file = kept.keep(Kept(place.url, place.token))
-    out.line("Signed in to ", (place.url, "bold"), f", {figure(balance)} sats. Kept in {file}")
+            raise Ending(exit_codes.TOKEN, f"{place.url} refuses this token; nothing was kept") from error
+    file = credentials.keep(Kept(place.url, place.token))
+    output.line("Signed in to ", (place.url, "bold"), f", {figure(balance)} sats. Kept in {file}")
     _warn(place.url)
 
 
 def logout() -> None:
     """Forget the kept token. The token itself goes on working."""
-    if kept.forget():
-        out.line("The token is forgotten.")
+    if credentials.forget():
+        output.line("The token is forgotten.")
     else:
-        out.line("There was none.")
+        output.line("There was none.")
     if os.environ.get("DTMF_TOKEN"):
         print("dtmf: DTMF_TOKEN is set and goes on being used", file=sys.stderr)
 
@@ -56,9 +56,9 @@ def logout() -> None:
 def _of_sandbox(data: Path, url: str | None) -> connect.Place:
     place = connect.sandbox_place(data)
     if place is None:
-        raise Ending(endings.TOKEN, f"there is no sandbox in {data}: name its folder with --data, or make run")
+        raise Ending(exit_codes.TOKEN, f"there is no sandbox in {data}: name its folder with --data, or make run")
     if url and not connect.is_same_server(url, place.url):
-        raise Ending(endings.TOKEN, f"the token in {data} is for {place.url}, not for {url}: leave out --url")
+        raise Ending(exit_codes.TOKEN, f"the token in {data} is for {place.url}, not for {url}: leave out --url")
     return place
 
 
@@ -66,11 +66,11 @@ def _asked_for(url: str | None) -> connect.Place:
     where = (url or os.environ.get("DTMF_URL") or SANDBOX_URL).rstrip("/")
     connect.client_at(where, "any")  # a malformed address is refused before somebody looks for their token
     if sys.stdin is None:
-        raise Ending(endings.TOKEN, "there is no standard input to read the token from")
+        raise Ending(exit_codes.TOKEN, "there is no standard input to read the token from")
     is_asked = sys.stdin.isatty()
     token = getpass(f"Token for {where}: ", stream=sys.stderr) if is_asked else sys.stdin.readline(_LONGEST_TOKEN)
     if not token.strip():
-        raise Ending(endings.TOKEN, "no token was given; nothing was kept")
+        raise Ending(exit_codes.TOKEN, "no token was given; nothing was kept")
     return connect.Place(where, token.strip())
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from . import connect, out
-from .endings import USAGE, Ending
+from . import connect, output
+from .exit_codes import USAGE, Ending
+from .formatting import clock_time, figure
 from .options import Json, Last, Number, newest, rented_numbers
-from .words import clock_time, figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ def messages(
     with connect.client() as dtmf:
         found = dtmf.messages(number, after=after)
         if json:
-            out.json_lines(newest(found, last, else_last=None))
+            output.json_lines(newest(found, last, else_last=None))
             return
         show_messages(newest(found, last, else_last=_SHOWN), nothing="No messages.")
 
@@ -52,9 +52,11 @@ def send(
     with connect.client() as dtmf:
         sent = dtmf.send_message(number, to, text)
     if json:
-        out.json(sent)
+        output.json(sent)
     else:
-        out.line("On its way to ", (to, "bold"), f", {figure(sent['cost'])} sats.", (f" Message {sent['id']}", "dim"))
+        output.line(
+            "On its way to ", (to, "bold"), f", {figure(sent['cost'])} sats.", (f" Message {sent['id']}", "dim")
+        )
 
 
 def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:
@@ -62,11 +64,11 @@ def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = No
     is_first = True
     for message in found:
         if not is_first:
-            out.blank()
+            output.blank()
         is_first = False
         show_message(message, number)
     if is_first:
-        out.line((nothing, "dim"))
+        output.line((nothing, "dim"))
 
 
 def show_message(message: Any, number: str | None = None) -> None:
@@ -74,13 +76,13 @@ def show_message(message: Any, number: str | None = None) -> None:
     is_received = message.get("inbound", message["to"] == number)
     who = f"{message['from']} → {message['to']}"
     told = [clock_time(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
-    out.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
+    output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
     show_text(message["content"])
 
 
 def show_text(content: str | None) -> None:
     """The text of a message, or that it has none, or none any more."""
-    out.texts("(erased)" if content is None else content or "(empty)", indent=2)
+    output.texts("(erased)" if content is None else content or "(empty)", indent=2)
 
 
 def _fate(message: Any) -> str:

@@ -9,11 +9,11 @@ from cyclopts import Parameter
 from dtmf.e164 import parse
 from dtmf.validation import http_url
 
-from . import connect, out
+from . import connect, output
+from .formatting import MINUTES_A_DAY, figure, moment
 from .messages import show_messages
 from .options import GroupId, Json, Number, Yes, confirm
-from .out import Column
-from .words import MINUTES_A_DAY, figure, moment
+from .output import Column
 
 if TYPE_CHECKING:
     from dtmf.types import Group
@@ -32,7 +32,7 @@ def groups(
     with connect.client() as dtmf:
         found = {kind: dtmf.groups(kind) for kind in ([kind] if kind else _TYPES)}
     if json:
-        out.json([group for several in found.values() for group in several])
+        output.json([group for several in found.values() for group in several])
         return
     columns = [
         Column("Group"),
@@ -41,9 +41,9 @@ def groups(
     ]
     for index, (name, several) in enumerate(found.items()):
         if index:
-            out.blank()
-        out.line((f"{name.capitalize()} numbers", "bold"), (", prices in satoshis" if not index else "", "dim"))
-        out.table(columns, map(_prices, several))
+            output.blank()
+        output.line((f"{name.capitalize()} numbers", "bold"), (", prices in satoshis" if not index else "", "dim"))
+        output.table(columns, map(_prices, several))
 
 
 def rent(group: GroupId, /, *, json: Json = False) -> None:
@@ -52,7 +52,7 @@ def rent(group: GroupId, /, *, json: Json = False) -> None:
         number = dtmf.start_rental(group)
     try:
         _show_rented(number, group, json=json)
-        out.flush()
+        output.flush()
     except OSError as error:  # the pipe is closed, the disk is full
         error.add_note(f"{number['e164']} is rented and charged all the same: dtmf end {number['e164']} ends it")
         raise
@@ -63,10 +63,10 @@ def numbers(*, json: Json = False) -> None:
     with connect.client() as dtmf:
         found = dtmf.numbers()
     if json:
-        out.json(found)
+        output.json(found)
         return
     if not found:
-        out.line("No number is rented. ", ("dtmf groups lists what there is, dtmf rent GROUP rents.", "dim"))
+        output.line("No number is rented. ", ("dtmf groups lists what there is, dtmf rent GROUP rents.", "dim"))
         return
     columns = [
         Column("Number", style="bold"),
@@ -76,7 +76,7 @@ def numbers(*, json: Json = False) -> None:
         Column("SMS", figures=True),
         Column("Action", style="dim", wraps=True),
     ]
-    out.table(columns, map(_row, found))
+    output.table(columns, map(_row, found))
 
 
 def show(number: Number, /, *, json: Json = False) -> None:
@@ -84,12 +84,12 @@ def show(number: Number, /, *, json: Json = False) -> None:
     with connect.client() as dtmf:
         found = dtmf.number(number)
     if json:
-        out.json(found)
+        output.json(found)
         return
     minute, inbound = found["cost_per_minute"], found["cost_per_inbound_message"]
-    out.line((found["e164"], "bold"))
-    out.blank()
-    out.facts(
+    output.line((found["e164"], "bold"))
+    output.blank()
+    output.facts(
         [
             ("Group", found["group_id"]),
             ("Since", f"{moment(found['assignment_start'])} UTC"),
@@ -100,7 +100,7 @@ def show(number: Number, /, *, json: Json = False) -> None:
             ("Action", _action(found["sms_forwarded_to"])),
         ]
     )
-    out.blank()
+    output.blank()
     show_messages(found["messages"], nothing="No SMS yet.", number=number)
 
 
@@ -124,9 +124,9 @@ def action(
     with connect.client() as dtmf:
         done = dtmf.set_sms_action(number, None if what == "none" else what, destination)
     if json:
-        out.json(done)
+        output.json(done)
     else:
-        out.line(f"Each SMS to {number} is {_action(destination)}.")
+        output.line(f"Each SMS to {number} is {_action(destination)}.")
 
 
 def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
@@ -136,18 +136,18 @@ def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
     with connect.client() as dtmf:
         done = dtmf.end_rental(number)
     if json:
-        out.json(done)
+        output.json(done)
     else:
-        out.line(f"The rental of {number} has ended.")
+        output.line(f"The rental of {number} has ended.")
 
 
 def _show_rented(number: NumberFound, group: str, *, json: bool) -> None:
     if json:
-        out.json(number)
+        output.json(number)
         return
-    out.line((number["e164"], "bold"))
+    output.line((number["e164"], "bold"))
     minute = number["cost_per_minute"]
-    out.line((f"{group}, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day", "dim"))
+    output.line((f"{group}, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day", "dim"))
 
 
 def _prices(group: Group) -> tuple[str, ...]:

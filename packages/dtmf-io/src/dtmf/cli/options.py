@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from dtmf.errors import DTMFError
 
 from . import connect
-from .endings import FAILED, Ending
+from .exit_codes import FAILED, Ending
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import out
+from . import output
 
 _QUIET = 2  # modules of white around the code; phones read it with fewer than the four of ISO/IEC 18004
 _HALVES = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}  # ink is the light modules
@@ -13,16 +13,16 @@ _HALVES = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}  # ink is t
 
 def show(text: str) -> None:
     """Prints the code where a phone can see it: on a terminal that is wide enough."""
-    there = out.console()
+    there = output.console()
     if not there.is_terminal or os.environ.get("TERM") == "dumb" or not _has_blocks():
         return
     rows = half_blocks(text)
     if len(rows[0]) > there.width:
-        out.line((f"The QR code needs a terminal {len(rows[0])} columns wide.", "dim"))
+        output.line((f"The QR code needs a terminal {len(rows[0])} columns wide.", "dim"))
         return
     for row in rows:  # white on black whatever the terminal's colours; without colours, as on a dark terminal
-        out.line((row, "bright_white on black"))
-    out.blank()
+        output.line((row, "bright_white on black"))
+    output.blank()
 
 
 def half_blocks(text: str) -> list[str]:

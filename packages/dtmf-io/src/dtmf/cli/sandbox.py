@@ -6,11 +6,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from . import connect, out
+from . import connect, output
 from .account import unused_address
+from .formatting import clock_time, figure, sats, seconds
 from .messages import show_message, show_text
 from .options import Json, Number
-from .words import clock_time, figure, sats, seconds
 
 sandbox = App(name="sandbox", help="Let an SMS or coins arrive, let time pass: what only a sandbox can do.")
 
@@ -28,7 +28,7 @@ def receive(
     with connect.client() as dtmf:
         message = dtmf.sandbox.receive(number, sender, text)
     if json:
-        out.json(message)
+        output.json(message)
     else:
         show_message(message)
 
@@ -52,9 +52,9 @@ def deposit(
         paid = dtmf.sandbox.deposit(address or unused_address(dtmf)["address"], asked, confirmations)
         balance = None if json else dtmf.account()["balance"]
     if json:
-        out.json(paid)
+        output.json(paid)
     else:
-        out.line(
+        output.line(
             f"{figure(asked)} sats are {paid['status']}. The balance is ", (f"{figure(balance)} sats", "bold"), "."
         )
 
@@ -66,9 +66,9 @@ def advance(time: Annotated[str, Parameter(help="How long: 90s, 15m, 2h, 30d, 1w
     with connect.client(timeout_s=90.0) as dtmf:
         clock = dtmf.sandbox.advance(span)
     if json:
-        out.json(clock)
+        output.json(clock)
     else:
-        out.line("It is ", (clock_time(clock["now"]), "bold"), " UTC in the sandbox now.")
+        output.line("It is ", (clock_time(clock["now"]), "bold"), " UTC in the sandbox now.")
 
 
 @sandbox.command
@@ -77,10 +77,10 @@ def sent(*, json: Json = False) -> None:
     with connect.client() as dtmf:
         found = dtmf.sandbox.sent()
     if json:
-        out.json(found)
+        output.json(found)
         return
     for message in found:
-        out.line((f"{message['from']} → {message['to']}", "bold"))
+        output.line((f"{message['from']} → {message['to']}", "bold"))
         show_text(message["content"])
     if not found:
-        out.line(("Nothing has left yet.", "dim"))
+        output.line(("Nothing has left yet.", "dim"))

@@ -12,11 +12,11 @@ from cyclopts import Parameter
 
 from dtmf.errors import ConnectionFailedError, TimedOutError
 
-from . import connect, out
-from .endings import NOTHING_CAME, UNREACHABLE, Ending
+from . import connect, output
+from .exit_codes import NOTHING_CAME, UNREACHABLE, Ending
+from .formatting import clock_time, countdown, figure, seconds
 from .messages import show_message, show_text
 from .options import Json, Number
-from .words import clock_time, countdown, figure, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +58,9 @@ def wait(
         except TimedOutError as error:
             raise nothing_came(error) from error
     if json:
-        out.json(found)
+        output.json(found)
     elif code:
-        out.line(str(found))
+        output.line(str(found))
     else:
         show_message(found)
 
@@ -74,7 +74,7 @@ def events(
     with connect.client() as dtmf:
         found = dtmf.events(after)
         if json:
-            out.json_lines(found)
+            output.json_lines(found)
         for event in found:
             _show(event)
 
@@ -92,7 +92,7 @@ def _newest(dtmf: DTMF, number: str) -> int:
 
 
 def _show(event: Event) -> None:
-    out.line(
+    output.line(
         (f"{clock_time(event['timestamp'])}  ", "dim"),
         (event["kind"], "bold"),
         "".join(f"  {each}" for each in [event["e164"], *_about(event)] if each),
@@ -110,7 +110,7 @@ def _about(event: Event) -> list[str]:
 @contextmanager
 def spinner(text: str, timeout_s: float) -> Iterator[None]:
     """Shows on a terminal what is waited for, and how much time is left."""
-    there = out.console(stderr=True)
+    there = output.console(stderr=True)
     if not there.is_terminal or there.is_dumb_terminal:
         yield
         return

@@ -11,7 +11,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .words import visible
+from .formatting import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -107,7 +107,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
 
 def console(*, stderr: bool = False) -> Console:
     """Where people read: as wide as the terminal, or as COLUMNS says; without bound where it is neither."""
-    from .terminal import Terminal  # noqa: PLC0415  # 30 ms that --json does not need
+    from .console import Terminal  # noqa: PLC0415  # 30 ms that --json does not need
 
     file: Any = sys.stderr if stderr else sys.stdout
     width = None if file is None or file.isatty() or os.environ.get("COLUMNS", "").isdigit() else _UNBOUNDED

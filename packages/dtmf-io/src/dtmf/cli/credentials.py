@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from . import endings
-from .endings import Ending
+from . import exit_codes
+from .exit_codes import Ending
 
 
 class Kept(NamedTuple):
@@ -37,7 +37,7 @@ def read() -> Kept | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Ending(endings.TOKEN, f"can't read {file}: {error.strerror}") from error
+        raise Ending(exit_codes.TOKEN, f"can't read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise _spoiled(file) from error
     if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in Kept._fields):
@@ -60,7 +60,7 @@ def keep(kept: Kept) -> Path:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise Ending(endings.FAILED, f"can't keep the token in {file}: {error.strerror}") from error
+        raise Ending(exit_codes.FAILED, f"can't keep the token in {file}: {error.strerror}") from error
     return file
 
 
@@ -71,7 +71,7 @@ def forget() -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise Ending(endings.FAILED, f"can't remove {path()}: {error.strerror}") from error
+        raise Ending(exit_codes.FAILED, f"can't remove {path()}: {error.strerror}") from error
     return True
 
 
@@ -81,9 +81,9 @@ def refuse_if_others_can_read(file: Path) -> None:
         return
     found = file.stat()
     if found.st_uid != os.geteuid() and os.geteuid() != 0:
-        raise Ending(endings.TOKEN, f"{file} belongs to another user: dtmf login keeps your own token")
+        raise Ending(exit_codes.TOKEN, f"{file} belongs to another user: dtmf login keeps your own token")
     if found.st_mode & 0o077:
-        raise Ending(endings.TOKEN, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
+        raise Ending(exit_codes.TOKEN, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
 
 
 def _folder() -> Path:
@@ -98,4 +98,4 @@ def _folder() -> Path:
 
 
 def _spoiled(file: Path) -> Ending:
-    return Ending(endings.TOKEN, f"{file} is not what dtmf login wrote: dtmf login writes it anew")
+    return Ending(exit_codes.TOKEN, f"{file} is not what dtmf login wrote: dtmf login writes it anew")

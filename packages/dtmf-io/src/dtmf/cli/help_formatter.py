@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import out
+from . import output
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
@@ -19,24 +19,24 @@ class Plain:
         entries = [(_names(entry), _sentence(entry)) for entry in panel.entries]
         if not entries:
             return
-        out.line((str(panel.title), "bold"))
+        output.line((str(panel.title), "bold"))
         width = max(len(names) for names, _ in entries) + 3
         for names, sentence in entries:
-            out.hanging(f"  {names:<{width}}", sentence)
-        out.blank()
+            output.hanging(f"  {names:<{width}}", sentence)
+        output.blank()
 
     def render_usage(self, _console: Console, _options: ConsoleOptions, usage: Any) -> None:
         """The line that shows the order of words."""
         if usage:
-            out.line(f"  {str(usage).removeprefix('Usage: ').strip()}")
-            out.blank()
+            output.line(f"  {str(usage).removeprefix('Usage: ').strip()}")
+            output.blank()
 
     def render_description(self, _console: Console, _options: ConsoleOptions, description: Any) -> None:
         """What the command does, before everything else."""
         text = _plain(description)
         if text:
-            out.texts(text, indent=0)
-            out.blank()
+            output.texts(text, indent=0)
+            output.blank()
 
 
 def _names(entry: HelpEntry) -> str:
@@ -51,5 +51,5 @@ def _plain(renderable: Any) -> str:
     """The words of what cyclopts gives, which is a text, or something that rich renders to one."""
     if renderable is None or isinstance(renderable, str):
         return (renderable or "").strip()
-    wide = out.console().options.update(width=10_000)
-    return "".join(segment.text for segment in out.console().render(renderable, wide)).strip()
+    wide = output.console().options.update(width=10_000)
+    return "".join(segment.text for segment in output.console().render(renderable, wide)).strip()
