@@ -27,7 +27,7 @@ from benchmarks.size import Size
 from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
 from dtmf_server.core import money
-from dtmf_server.core.chain import ChainStep
+from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
 from dtmf_server.storage import chain_state, deposits, schema
 from dtmf_server.storage.db import Database, Tx

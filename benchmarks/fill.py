@@ -11,7 +11,7 @@ import psycopg
 from benchmarks.databases import path_of
 from dtmf_server import startup
 from dtmf_server.clock import Clock
-from dtmf_server.core import money, token
+from dtmf_server.core import api_token, money
 from dtmf_server.storage import numbers
 from dtmf_server.storage.minute_costs import UNITS_US
 
@@ -60,7 +60,7 @@ def place_of(e164: str) -> int:
 
 def token_of(n: int) -> str:
     """The token of the n-th account that has one."""
-    return token.mint(n.to_bytes(8, "big") * 4)
+    return api_token.mint(n.to_bytes(8, "big") * 4)
 
 
 def initialise(url: str, start_us: int) -> None:
@@ -79,7 +79,7 @@ def populate(url: str, people: Population) -> None:
             cursor.execute(statement)
         step = people.accounts // people.tokens
         rows = [
-            (people.account_id(n * step), token.sha256(token_of(n)), "bench", people.start_us)
+            (people.account_id(n * step), api_token.sha256(token_of(n)), "bench", people.start_us)
             for n in range(people.tokens)
         ]
         mark = "?" if url.startswith("sqlite") else "%s"

@@ -20,7 +20,7 @@ from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.rounds import Finding, Line, Measured, at_most, ratio, rounds
 from dtmf_server.api import numbers as api_numbers
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import account, rent
 from dtmf_server.operations.books import open_books
@@ -51,7 +51,9 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
 
     def begin(tx: Tx) -> list[int]:
         numbers.add_numbers(tx, "bench", [fill.e164(nth) for nth in range(rentals + spare + 2)])
-        ids = [account.open_account(tx, token_sha256=token.sha256(fill.token_of(n)), now_us=start_us) for n in range(2)]
+        ids = [
+            account.open_account(tx, token_sha256=api_token.sha256(fill.token_of(n)), now_us=start_us) for n in range(2)
+        ]
         with open_books(tx, ids, now_us=start_us, rest_us=REST_US) as books:
             for id_ in ids:
                 books.deposit(id_, SATS_MAX // 4, ref=f"bench:{id_}", reference="bench")

@@ -13,7 +13,7 @@ from dtmf_server import main
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.clock import Clock, wall_us
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.operations import account
 from dtmf_server.operations import sandbox as sandbox_operations
 from dtmf_server.runtime import Runtime, Settings
@@ -91,12 +91,12 @@ def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, m
 
 def new_token(seed: int = 0) -> str:
     """A token that is the same for the same seed."""
-    return token.mint(seed.to_bytes(8, "big") * 4)
+    return api_token.mint(seed.to_bytes(8, "big") * 4)
 
 
 def open_account(db: Database, *, seed: int = 0, now_us: int = START_US) -> int:
     """A new account whose token is `new_token(seed)`."""
-    sha256 = token.sha256(new_token(seed))
+    sha256 = api_token.sha256(new_token(seed))
     return db.write_now(lambda tx: account.open_account(tx, token_sha256=sha256, now_us=now_us))
 
 

@@ -10,7 +10,7 @@ from benchmarks import fill
 
 from dtmf_server import main, startup
 from dtmf_server.config import Config
-from dtmf_server.core.arrival import Arrival
+from dtmf_server.core.inbound import Arrival
 from dtmf_server.operations import arrive
 
 PER_SECOND, NUMBERS = 100, 1000

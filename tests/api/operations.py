@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import deposit, rent, replay, tokens
 from dtmf_server.operations.receive import Inbound, receive_many
@@ -76,7 +76,7 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
     text, label, hook = f"a text for {seed} only", f"the label of {seed}", f"http://127.0.0.1:1024/{seed}"
 
     def settle_in(tx: Tx) -> Renter:
-        unused = token.sha256(new_token(seed + 1_000_000))
+        unused = api_token.sha256(new_token(seed + 1_000_000))
         second = tokens.add(tx, account_id, token_sha256=unused, label=label, now_us=START_US)
         derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
         address = deposit.new_address(tx, account_id, derive=derive, now_us=START_US)

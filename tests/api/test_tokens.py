@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account, serving
@@ -29,7 +29,7 @@ def guesses(count: int) -> Iterator[str]:
     """Random tokens that look right."""
     chance = random.Random(SEED)
     for _ in range(count):
-        yield token.PREFIX + "".join(chance.choices(LETTERS, k=token.BODY_LENGTH + token.CHECKSUM_LENGTH))
+        yield api_token.PREFIX + "".join(chance.choices(LETTERS, k=api_token.BODY_LENGTH + api_token.CHECKSUM_LENGTH))
 
 
 def typos(real: str) -> Iterator[str]:
@@ -43,13 +43,13 @@ def typos(real: str) -> Iterator[str]:
 
 
 def test_no_random_token_and_no_typo_has_the_right_checksum() -> None:
-    hits = [guess for guess in guesses(GUESSES) if token.is_well_formed(guess)]
+    hits = [guess for guess in guesses(GUESSES) if api_token.is_well_formed(guess)]
     print(f"{GUESSES} random tokens with seed {SEED}: {len(hits)} well-formed")
     assert hits == []
     for seed in range(5):
         real = new_token(seed * 7919)
-        assert token.is_well_formed(real)
-        assert not [typo for typo in typos(real) if token.is_well_formed(typo)]
+        assert api_token.is_well_formed(real)
+        assert not [typo for typo in typos(real) if api_token.is_well_formed(typo)]
 
 
 @ONE_ENGINE
@@ -116,7 +116,7 @@ def test_tokens_are_in_no_answer_but_the_one_that_issues_them_nor_in_database_or
         replayed = connection.ask("POST", path, body, token=renter.token, headers={"Idempotency-Key": path})
         assert (replayed.status, replayed.code) == (409, "already_issued")
         assert issued[-1].encode() not in replayed.body
-    assert all(token.is_well_formed(each) for each in issued)
+    assert all(api_token.is_well_formed(each) for each in issued)
     for name, call in calls(renter).items():
         if name not in ("DELETE /api/v1/tokens", "DELETE /api/v1/number"):
             answer = connection.send(call.asked(name, renter.token)).body
@@ -124,10 +124,10 @@ def test_tokens_are_in_no_answer_but_the_one_that_issues_them_nor_in_database_or
     assert connection.ask("GET", "/api/v1/account", token=renter.token + "x").status == 401
     stored = json.dumps(dump(db), default=repr) + _file(database_url)
     for each in issued:
-        for part in (each, each.removeprefix(token.PREFIX)[:20], each[-20:]):
+        for part in (each, each.removeprefix(api_token.PREFIX)[:20], each[-20:]):
             assert part not in stored
             assert part not in caplog.text
-    assert token.sha256(renter.token).hex() in stored or repr(token.sha256(renter.token)) in repr(dump(db))
+    assert api_token.sha256(renter.token).hex() in stored or repr(api_token.sha256(renter.token)) in repr(dump(db))
 
 
 def _file(database_url: str) -> str:

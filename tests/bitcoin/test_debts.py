@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from dtmf_server.core.chain import Block, ChainStep, Output
+from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.core.money import Kind
 from dtmf_server.operations import deposit, verify
 from dtmf_server.operations.books import open_books

@@ -4,7 +4,7 @@ import pytest
 
 from dtmf_server import cli
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.core.chain import Block, ChainStep, Mempool, Output
+from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import SUSPENSE, Kind
 from dtmf_server.operations import closing, deposit, suspense, verify

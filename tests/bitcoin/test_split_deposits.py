@@ -7,7 +7,7 @@ import pytest
 
 from bitcoin.conftest import Look, Node
 from bitcoin.renter import Renter, books_are_right
-from dtmf_server.core import chain
+from dtmf_server.core import deposit_rules
 from dtmf_server.operations import explain
 from dtmf_server.runtime import Runtime
 
@@ -122,7 +122,7 @@ def any_depths(chance: random.Random) -> Depths:
 
 def needed(depths: Depths, paid: list[tuple[int, int]], depth: int) -> int:
     """What an output of that depth needs among these."""
-    return chain.required(depths, chain.exposed(depths, paid), depth)
+    return deposit_rules.required(depths, deposit_rules.exposed(depths, paid), depth)
 
 
 def test_splitting_never_lowers_what_is_needed():
@@ -154,9 +154,9 @@ def test_no_reorganization_takes_back_more_than_its_depth_allows():
             for output in paid:
                 output[1] += 1
             paid += [[chance.randrange(1, 700), chance.randrange(2), 0] for _ in range(chance.randrange(3))]
-            below = chain.exposed(depths, [(sats, depth) for sats, depth, _ in paid])
+            below = deposit_rules.exposed(depths, [(sats, depth) for sats, depth, _ in paid])
             for output in paid:
-                output[2] |= int(output[1] >= chain.required(depths, below, output[1]))
+                output[2] |= int(output[1] >= deposit_rules.required(depths, below, output[1]))
             for from_sats, confirmations in depths[1:]:
                 at_risk = sum(sats for sats, depth, credited in paid if credited and depth < confirmations)
                 assert at_risk < from_sats, (depths, paid)
@@ -168,7 +168,7 @@ def test_a_single_payment_needs_what_its_rule_says():
         assert [needed(depths, [(amount, depth)], depth) <= depth for depth in range(8)] == [
             depth >= confirmations for depth in range(8)
         ]
-        assert chain.blocks_to_credit(depths, amount, []) == confirmations
-    assert chain.blocks_to_credit(depths, 5_000_000, [(5_000_000, 0)]) == 4
-    assert chain.blocks_to_credit(depths, 5_000_000, [(5_000_000, 2)]) == 2
-    assert chain.blocks_to_credit(depths, 9_999_999, [(99_000_000, 1)]) == 5
+        assert deposit_rules.blocks_to_credit(depths, amount, []) == confirmations
+    assert deposit_rules.blocks_to_credit(depths, 5_000_000, [(5_000_000, 0)]) == 4
+    assert deposit_rules.blocks_to_credit(depths, 5_000_000, [(5_000_000, 2)]) == 2
+    assert deposit_rules.blocks_to_credit(depths, 9_999_999, [(99_000_000, 1)]) == 5

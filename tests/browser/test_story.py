@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 
 from .conftest import DESKTOP, PHONE, Open
 
@@ -22,7 +22,7 @@ def test_somebody_who_knows_nothing_does_the_whole_job(opened: Open, window: str
     page.goto("/")
     page.get_by_role("button", name="Open an account").click()
     shown = page.locator("#new-token").inner_text()
-    assert token.is_well_formed(shown)
+    assert api_token.is_well_formed(shown)
     page.get_by_role("link", name="go on").click()
     top_up(page)
     e164 = rent(page)

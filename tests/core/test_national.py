@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 
 from dtmf_server.core.national import LANGUAGES, LOCKING, SINGLE
-from dtmf_server.core.sms import GSM7_ALPHABET
-from dtmf_server.core.sms_text import MARK, decode, gsm7_with
+from dtmf_server.core.sms_encoding import MARK, decode, gsm7_with
+from dtmf_server.core.sms_segments import GSM7_ALPHABET
 
 SCRIPTS = {
     4: "BENGALI",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtmf_server.core.sms import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION, Segments, segments
+from dtmf_server.core.sms_segments import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION, Segments, segments
 
 GSM_CHARACTERS = GSM7_ALPHABET.replace(ESCAPE, "") + "".join(GSM7_EXTENSION)
 

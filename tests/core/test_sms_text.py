@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtmf_server.core.sms import GSM7_ALPHABET, GSM7_EXTENSION, cut, segments
-from dtmf_server.core.sms_text import CODINGS, GAP, MARK, decode, encode_gsm7, join
+from dtmf_server.core.sms_encoding import CODINGS, GAP, MARK, decode, encode_gsm7, join
+from dtmf_server.core.sms_segments import GSM7_ALPHABET, GSM7_EXTENSION, cut, segments
 
 GSM7_TEXT = st.text(st.sampled_from(GSM7_ALPHABET.replace("\x1b", "") + "".join(GSM7_EXTENSION)), max_size=700)
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)

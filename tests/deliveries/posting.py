@@ -4,7 +4,7 @@ import asyncio
 import ssl
 
 from deliveries.receiver import receiving
-from dtmf_server.core.destination import Destination, parse
+from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.deliveries.post import Bounds, Outcome, Poster
 
 BODY = b'{"id": 1234, "e164": "+1234567890", "sender": "+1234", "content": "SMS text"}'

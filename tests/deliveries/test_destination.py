@@ -16,7 +16,7 @@ from deliveries.corpus import (
     REFUSED_AT_FORM,
     SANDBOX_ONLY,
 )
-from dtmf_server.core.destination import Destination, address_allowed, parse
+from dtmf_server.core.webhook_url import Destination, address_allowed, parse
 
 
 def pairs(block: list[str]) -> list[tuple[str, str]]:

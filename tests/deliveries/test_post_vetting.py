@@ -10,7 +10,7 @@ import pytest
 from deliveries.certificates import Authority, address, authority, dns, issue
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
-from dtmf_server.core.destination import Destination, parse
+from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.deliveries.post import Bounds, Poster, _verifying_context
 
 NAME = "hooks.example.org"

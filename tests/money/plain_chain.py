@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from dtmf_server.core.chain import Block, ChainStep, Mempool, Output
+from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 
 
 @dataclass(slots=True)

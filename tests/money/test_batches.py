@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from dtmf_server.carriers.base import CarrierMessage, Intake, NotStored, Traffic
-from dtmf_server.core.arrival import Arrival
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.inbound import Arrival
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import account, rent, verify
 from dtmf_server.operations.receive import Inbound, receive_many

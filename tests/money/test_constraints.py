@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
-from dtmf_server.core.chain import Block, ChainStep, Output
+from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.operations import deposit, meter, receive, rent, send, verify
 from dtmf_server.operations.books import open_books
 from dtmf_server.storage import schema

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from dtmf_server.core.arrival import Arrival, Part, Place, Receipt
-from dtmf_server.core.sms_text import Coding
+from dtmf_server.core.inbound import Arrival, Part, Place, Receipt
+from dtmf_server.core.sms_encoding import Coding
 from dtmf_server.operations import arrive, rent, verify
 from dtmf_server.storage import arrivals, carriers, parts
 from dtmf_server.storage.db import Database

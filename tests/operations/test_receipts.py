@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dtmf_server.core.arrival import Receipt, canonical, spellings
+from dtmf_server.core.inbound import Receipt, canonical, spellings
 from dtmf_server.operations import account, arrive, deliver, forward, receipts, rent, send, verify
 from dtmf_server.storage import carriers, messages
 from dtmf_server.storage.db import Database, Tx

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.core import sms as core_sms
+from dtmf_server.core import sms_segments as core_sms
 from peers.conftest import Exchange
 from peers.kannel import Read
 from smpp.conftest import Bound, binding, sqlite

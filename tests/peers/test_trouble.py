@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from dtmf_server.carriers.smpp import link
-from dtmf_server.core.sms import segments
+from dtmf_server.core.sms_segments import segments
 from dtmf_server.operations import account
 from harness import START_US
 from peers.line import NEVER, Line, Trouble, line

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.log import OURS, mask, request_id, setup
 
-TOKEN = token.mint(bytes(range(32)))
+TOKEN = api_token.mint(bytes(range(32)))
 NUMBER = "+447700900123"
 
 

@@ -13,7 +13,7 @@ from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, DataSm, Malformed, Sm
 from dtmf_server.carriers.smpp.receipt import receipt_of
 from dtmf_server.carriers.smpp.text import coding_of
-from dtmf_server.core.sms_text import decode as decode_text
+from dtmf_server.core.sms_encoding import decode as decode_text
 
 
 def check(data: bytes) -> None:

@@ -13,7 +13,7 @@ from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.codec import decode, encode
 from dtmf_server.carriers.smpp.link import pause_after
 from dtmf_server.carriers.smpp.pdu import BindResp, Command, Pdu, Sm
-from dtmf_server.core.arrival import Arrival, Receipt
+from dtmf_server.core.inbound import Arrival, Receipt
 
 SMS = encode(
     Pdu(Command.DELIVER_SM, 1, Sm(source_addr="491511", destination_addr="12125550100", short_message=b"once"))

@@ -8,7 +8,7 @@ from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Tr
 from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
 from dtmf_server.carriers.smpp.status import Status
-from dtmf_server.core.sms_text import decode, join
+from dtmf_server.core.sms_encoding import decode, join
 from dtmf_server.operations import account
 from dtmf_server.workers.routes import Routes, Taken
 from harness import START_US

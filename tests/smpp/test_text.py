@@ -8,9 +8,9 @@ from dtmf_server.carriers.smpp.concat import Contents, contents
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
 from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.text import coding_of, segments
-from dtmf_server.core import sms
-from dtmf_server.core.arrival import Place, Receipt
-from dtmf_server.core.sms_text import CODINGS, join
+from dtmf_server.core import sms_segments
+from dtmf_server.core.inbound import Place, Receipt
+from dtmf_server.core.sms_encoding import CODINGS, join
 
 TEXT = st.text(st.sampled_from("abc XYZ@£€[]~é\n") | st.sampled_from("жč日😀"), max_size=500)
 
@@ -136,7 +136,7 @@ def test_a_submitted_text_arrives_as_it_was_in_every_form(alphabet, segmentation
 @pytest.mark.parametrize("segmentation", ["udh8", "sar"])
 def test_as_many_segments_are_submitted_as_the_renter_pays_for(segmentation, text):
     sent = segments(text, ref=1, alphabet="gsm7", segmentation=segmentation)
-    assert len(sent) == sms.segments(text).count
+    assert len(sent) == sms_segments.segments(text).count
 
 
 @given(TEXT)

@@ -9,7 +9,7 @@ import pytest
 from dtmf import DTMF
 from dtmf_server import cli, startup
 from dtmf_server.clock import Clock
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.operations import sessions
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.schema import metadata
@@ -23,7 +23,7 @@ Visit = Callable[[], Visitor]
 
 def token_on(page) -> str:
     """The token that a page shows."""
-    return next(word for word in page.text.split() if token.is_well_formed(word))
+    return next(word for word in page.text.split() if api_token.is_well_formed(word))
 
 
 def test_one_click_opens_an_account_and_shows_its_token_once(visit: Visit) -> None:
@@ -40,7 +40,7 @@ def test_one_click_opens_an_account_and_shows_its_token_once(visit: Visit) -> No
 
 def test_a_token_signs_in_and_the_cookie_is_another_secret(renter: Visitor, db: Database) -> None:
     cookie = renter.client.cookies["dtmf"]
-    assert new_token(1) not in cookie and not token.is_well_formed(cookie)
+    assert new_token(1) not in cookie and not api_token.is_well_formed(cookie)
     answer = renter.client.get("/api/v1/account", headers={"Authorization": f"Bearer {cookie}"})
     assert answer.status_code == 401
     assert renter.client.get("/api/v1/account").status_code == 401, "a cookie opens no API"

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import LargeBinary, Text
 
-from dtmf_server.core.arrival import Arrival, Part, Place
+from dtmf_server.core.inbound import Arrival, Part, Place
 from dtmf_server.operations import arrive
 from dtmf_server.storage import archive, carriers, migrate, schema
 from dtmf_server.storage.db import Database, Tx

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dtmf_server.clock import Clock
-from dtmf_server.core.chain import Depths
+from dtmf_server.core.deposit_rules import Depths
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.storage.db import Database, Tx
 

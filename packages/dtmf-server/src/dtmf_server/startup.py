@@ -20,7 +20,7 @@ from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.clock import Clock, wall_us
 from dtmf_server.config import Carrier as CarrierSection
 from dtmf_server.config import Config
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.core.submission import retries
@@ -216,11 +216,11 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
     program's file is in its place."""
     if path.is_file():
         known = path.read_text(encoding="ascii", errors="replace").strip()
-        if token.is_well_formed(known) and db.read_now(lambda tx: tokens.opened_by(tx, token.sha256(known))):
+        if api_token.is_well_formed(known) and db.read_now(lambda tx: tokens.opened_by(tx, api_token.sha256(known))):
             return known
-    new_token = token.mint(secrets.token_bytes(32))
+    new_token = api_token.mint(secrets.token_bytes(32))
     files.put(path, new_token + "\n", begins="dtmf_")
-    db.write_now(partial(_give_token, sha256=token.sha256(new_token), clock=clock))
+    db.write_now(partial(_give_token, sha256=api_token.sha256(new_token), clock=clock))
     return new_token
 
 
@@ -230,7 +230,7 @@ def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
     db.write_now(
         partial(
             sessions.make_link,
-            token_sha256=token.sha256(token_),
+            token_sha256=api_token.sha256(token_),
             link_sha256=hashlib.sha256(key.encode()).digest(),
             wall_us=clock.wall_us(),
         )

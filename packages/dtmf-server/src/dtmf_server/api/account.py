@@ -8,9 +8,9 @@ from litestar.params import QueryParameter
 
 from dtmf_server.api import calls, wire
 from dtmf_server.api.calls import Request
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.core.errors import SignupClosed
-from dtmf_server.core.moment import iso
+from dtmf_server.core.timestamps import iso
 from dtmf_server.operations import account
 from dtmf_server.operations.idempotent import Answer
 from dtmf_server.storage.db import Tx
@@ -60,10 +60,10 @@ async def post_accounts(request: Request) -> Response[bytes]:
     settings = calls.runtime_of(request).settings
     if not settings.sandbox and settings.signup != "open":
         raise SignupClosed
-    new_token = token.mint(secrets.token_bytes(32))
+    new_token = api_token.mint(secrets.token_bytes(32))
 
     def sign_up(tx: Tx, now_us: int) -> Answer:
-        account.open_account(tx, token_sha256=token.sha256(new_token), now_us=now_us)
+        account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=now_us)
         return calls.answer(201, wire.NewAccountAnswer(new_token), secret=True)
 
     return await calls.write_anonymous(request, sign_up, body=await request.body())

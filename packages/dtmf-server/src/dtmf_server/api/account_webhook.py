@@ -4,7 +4,7 @@ from litestar import Response, get, put
 
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
-from dtmf_server.core import destination
+from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.operations import account_webhook
 from dtmf_server.operations.idempotent import Answer
@@ -31,7 +31,7 @@ async def put_account_webhook(request: Request) -> Response[bytes]:
     url = body.decode(raw, asked.NewAccountWebhook).url
     if url is not None:
         try:
-            destination.parse(url, sandbox=calls.runtime_of(request).settings.sandbox)
+            webhook_url.parse(url, sandbox=calls.runtime_of(request).settings.sandbox)
         except ValueError as error:
             raise InvalidRequest("url", f"not a webhook's URL: {error}") from error
 

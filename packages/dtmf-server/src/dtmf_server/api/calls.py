@@ -12,7 +12,7 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from dtmf_server.api import wire
-from dtmf_server.core import money, token
+from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.idempotent import Answer, once
@@ -46,10 +46,10 @@ def bearer(request: Request) -> bytes:
     value = value.strip()
     if scheme.lower() != "bearer":
         raise Unauthenticated
-    if not token.is_well_formed(value):
+    if not api_token.is_well_formed(value):
         raise Unauthenticated("this is no token of ours: was it copied whole? It is 'dtmf_' and 36 letters and digits")
     request.scope["state"][CALLER] = True
-    return token.sha256(value)
+    return api_token.sha256(value)
 
 
 def _header(request: Request, name: bytes) -> str | None:

@@ -10,7 +10,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest
-from dtmf_server.core.moment import iso
+from dtmf_server.core.timestamps import iso
 from dtmf_server.http import checks
 from dtmf_server.operations import replay
 from dtmf_server.operations.idempotent import Answer

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dtmf_server.api import wire
-from dtmf_server.core.moment import iso
+from dtmf_server.core.timestamps import iso
 from dtmf_server.storage import events, messages
 from dtmf_server.storage.db import Row, Tx
 

@@ -6,7 +6,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
-from dtmf_server.core.moment import iso
+from dtmf_server.core.timestamps import iso
 from dtmf_server.http import checks
 from dtmf_server.http.catching_up import chain_followed, run_what_is_due
 from dtmf_server.operations import sandbox

@@ -9,8 +9,8 @@ from litestar.params import QueryParameter
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import ID_MAX
 from dtmf_server.api.calls import Request
-from dtmf_server.core import token
-from dtmf_server.core.moment import iso
+from dtmf_server.core import api_token
+from dtmf_server.core.timestamps import iso
 from dtmf_server.http import checks
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotent import Answer
@@ -35,10 +35,12 @@ async def post_tokens(request: Request) -> Response[bytes]:
     """Makes a token for this account, shown this once."""
     raw = await request.body()
     label = checks.line("label", body.decode(raw or b"{}", asked.NewToken).label)
-    new_token = token.mint(secrets.token_bytes(32))
+    new_token = api_token.mint(secrets.token_bytes(32))
 
     def add(tx: Tx, caller: calls.Caller) -> Answer:
-        id_ = tokens.add(tx, caller.account_id, token_sha256=token.sha256(new_token), label=label, now_us=caller.now_us)
+        id_ = tokens.add(
+            tx, caller.account_id, token_sha256=api_token.sha256(new_token), label=label, now_us=caller.now_us
+        )
         return calls.answer(201, wire.NewTokenAnswer(id_, label, new_token), secret=True)
 
     return await calls.write(request, add, body=raw)

@@ -10,7 +10,7 @@
 
 from typing import Protocol
 
-from dtmf_server.core.chain import Block, ChainStep, Mempool
+from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool
 
 BLOCKS_PER_STEP = 20
 

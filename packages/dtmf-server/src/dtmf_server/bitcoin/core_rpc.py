@@ -11,7 +11,7 @@ from typing import Any
 from dtmf_server.bitcoin import parse
 from dtmf_server.bitcoin.chain import CantFollow
 from dtmf_server.bitcoin.rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
-from dtmf_server.core.chain import Block, Mempool, Output
+from dtmf_server.core.deposit_rules import Block, Mempool, Output
 
 STARTS_BELOW = 144  # blocks below the tip, so that a reorganisation right after the first start is followed too
 TRANSACTIONS_PER_CALL = 200

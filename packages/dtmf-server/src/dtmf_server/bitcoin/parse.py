@@ -10,7 +10,7 @@ from typing import Any
 from embit import compact, hashes
 from embit.transaction import Transaction
 
-from dtmf_server.core.chain import Block, Output
+from dtmf_server.core.deposit_rules import Block, Output
 from dtmf_server.core.money import SATS_MAX
 
 _HEADER_BYTES = 80

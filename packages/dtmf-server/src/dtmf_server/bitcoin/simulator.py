@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from dtmf_server.core.chain import Block, Mempool
+from dtmf_server.core.deposit_rules import Block, Mempool
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dtmf_server.core.arrival import Arrival, Receipt
+from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.submission import LateAnswer, Segments
 
 ANSWER_TIMES_KEPT = 1000

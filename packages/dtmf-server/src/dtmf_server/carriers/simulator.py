@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
-from dtmf_server.core.arrival import Arrival, Receipt
+from dtmf_server.core.inbound import Arrival, Receipt
 
 REFUSED_FOR_GOOD = "+15005550001"
 NOT_DELIVERED = "+15005550002"

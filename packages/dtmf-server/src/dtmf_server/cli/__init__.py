@@ -14,8 +14,8 @@ from dtmf_server import config, log
 from dtmf_server.cli import accounts, deposits
 from dtmf_server.cli.places import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
-from dtmf_server.core.destination import is_loopback
 from dtmf_server.core.errors import CannotStart, Refusal
+from dtmf_server.core.webhook_url import is_loopback
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 

@@ -23,14 +23,16 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
 def _open(options: argparse.Namespace, configuration: Config) -> int:
     """The token is alone on the first line, for scripts; the link needs the configuration's public_url."""
     from dtmf_server import startup  # noqa: PLC0415 - only where it is used
-    from dtmf_server.core import token  # noqa: PLC0415 - the same
+    from dtmf_server.core import api_token  # noqa: PLC0415 - the same
     from dtmf_server.operations import account  # noqa: PLC0415 - the same
 
     runtime = startup.runtime_beside(configuration, current(options, configuration))
-    new_token = token.mint(secrets.token_bytes(32))
+    new_token = api_token.mint(secrets.token_bytes(32))
     with contextlib.closing(runtime.db) as db:
         db.write_now(
-            lambda tx: account.open_account(tx, token_sha256=token.sha256(new_token), now_us=runtime.clock.now_us(tx))
+            lambda tx: account.open_account(
+                tx, token_sha256=api_token.sha256(new_token), now_us=runtime.clock.now_us(tx)
+            )
         )
         print(new_token)
         if configuration.server.public_url is not None:

@@ -6,7 +6,7 @@ from functools import partial
 from dtmf_server.bitcoin.chain import CantFollow
 from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.cli.answers import open_chain
-from dtmf_server.core.chain import Output
+from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import skip
 from dtmf_server.operations.deposit import REORG_WINDOW

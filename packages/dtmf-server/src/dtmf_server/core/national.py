@@ -6,7 +6,7 @@ order of their septets, 16 a line. A space in the place of another character is 
 locking shift table. Data only; `sms_text` decodes with it.
 """
 
-from dtmf_server.core.sms import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
+from dtmf_server.core.sms_segments import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
 
 LANGUAGES = {
     1: "Turkish",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from dtmf_server.core.destination import Destination
+from dtmf_server.core.webhook_url import Destination
 from dtmf_server.deliveries.connection import Connection, Reply
 from dtmf_server.deliveries.resolver import VettingResolver
 

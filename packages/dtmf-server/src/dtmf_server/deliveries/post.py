@@ -27,7 +27,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from dtmf_server.core.destination import Destination, parse
+from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.deliveries.connection import NoReply, Reply
 from dtmf_server.deliveries.pool import Pool
 from dtmf_server.deliveries.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, is_ours, look_up

@@ -21,7 +21,7 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 
-from dtmf_server.core.destination import address_allowed
+from dtmf_server.core.webhook_url import address_allowed
 
 LIMIT_S = 3.0
 LOOKUPS, LOOKUPS_OF_FOUND = 48, 16

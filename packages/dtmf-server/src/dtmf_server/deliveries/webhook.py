@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from dtmf.webhook import sign
-from dtmf_server.core import destination
+from dtmf_server.core import webhook_url
 from dtmf_server.deliveries.post import Outcome, Poster
 
 
@@ -43,7 +43,7 @@ class Here:
         The URL is vetted again: what was allowed when it was set may not be any more.
         """
         try:
-            parsed = destination.parse(sms.destination, sandbox=self.sandbox)
+            parsed = webhook_url.parse(sms.destination, sandbox=self.sandbox)
         except ValueError as error:
             return Outcome(status=None, reason=str(error))
         content = body(sms)

@@ -4,7 +4,7 @@ import unicodedata
 
 from dtmf.e164 import is_e164
 from dtmf.e164 import parse as parse_e164
-from dtmf_server.core import destination
+from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest, UnsupportedEncoding
 from dtmf_server.core.rental import Action, ActionKind, action_for
 
@@ -54,7 +54,7 @@ def action(e164: str, sms_forwarded_to: str | None, *, sandbox: bool) -> Action 
             raise InvalidRequest("sms_forwarded_to", "a number can't forward to itself")
         return found
     try:
-        destination.parse(found.destination, sandbox=sandbox)
+        webhook_url.parse(found.destination, sandbox=sandbox)
     except ValueError as error:
         raise InvalidRequest("sms_forwarded_to", f"neither E.164 nor a webhook's URL: {error}") from error
     return found

@@ -2,7 +2,7 @@
 
 import json
 
-from dtmf_server.core.moment import iso
+from dtmf_server.core.timestamps import iso
 from dtmf_server.storage import accounts, events, lines, outbox
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event

@@ -11,9 +11,9 @@ Rules for long SMS:
 
 from collections.abc import Collection, Sequence
 
-from dtmf_server.core.arrival import Arrival, Part, Receipt
-from dtmf_server.core.redelivery import is_redelivery
-from dtmf_server.core.sms_text import join
+from dtmf_server.core.deduplication import is_redelivery
+from dtmf_server.core.inbound import Arrival, Part, Receipt
+from dtmf_server.core.sms_encoding import join
 from dtmf_server.operations import receipts
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many

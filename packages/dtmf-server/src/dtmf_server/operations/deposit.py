@@ -4,7 +4,7 @@ import hmac
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from dtmf_server.core.chain import (
+from dtmf_server.core.deposit_rules import (
     Block,
     ChainStep,
     Depths,

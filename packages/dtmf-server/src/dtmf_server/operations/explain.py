@@ -1,6 +1,6 @@
 """What the database knows of one outpoint, in words for the operator."""
 
-from dtmf_server.core.chain import Depths, confirmations, required
+from dtmf_server.core.deposit_rules import Depths, confirmations, required
 from dtmf_server.operations.deposit import exposed_of
 from dtmf_server.storage import chain_state, deposits, entries
 from dtmf_server.storage.db import Row, Tx

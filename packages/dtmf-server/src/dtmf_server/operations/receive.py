@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dtmf_server.core.money import Kind
-from dtmf_server.core.sms import segments as count_segments
+from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.operations import account
 from dtmf_server.operations.books import ENDS_MAX, Books, open_books
 from dtmf_server.operations.deliver import Handover

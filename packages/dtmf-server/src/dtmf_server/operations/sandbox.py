@@ -2,7 +2,7 @@
 
 import hashlib
 
-from dtmf_server.core.chain import Block, Depths, Mempool, Output, blocks_to_credit, confirmations
+from dtmf_server.core.deposit_rules import Block, Depths, Mempool, Output, blocks_to_credit, confirmations
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.storage import deposits, messages, service, simulated_chain
 from dtmf_server.storage.db import Row, Tx

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtmf_server.core.chain import Depths, Output
+from dtmf_server.core.deposit_rules import Depths, Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations.deposit import REORG_WINDOW, move_on, note_outputs
 from dtmf_server.storage import chain_state, deposits

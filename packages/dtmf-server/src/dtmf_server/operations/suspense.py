@@ -10,7 +10,7 @@ the suspense account and given to the other, as the next two of their alternatio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtmf_server.core.chain import Output
+from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import deposit

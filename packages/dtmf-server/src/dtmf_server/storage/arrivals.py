@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dtmf_server.core.redelivery import Stored
+from dtmf_server.core.deduplication import Stored
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
 

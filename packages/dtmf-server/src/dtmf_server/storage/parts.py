@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dtmf_server.core.arrival import Arrival, Part
+from dtmf_server.core.inbound import Arrival, Part
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 

@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf.e164 import is_e164
-from dtmf_server.core import destination
+from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.operations import account_webhook, rent, replay
 from dtmf_server.storage import delivery_log
@@ -59,7 +59,7 @@ async def post_warnings(request: Request) -> Response[Any]:
         url = form.line("warnings_url") or None
         try:
             if url is not None:
-                destination.parse(url, sandbox=sandbox)
+                webhook_url.parse(url, sandbox=sandbox)
         except ValueError as error:
             raise InvalidRequest("warnings_url", str(error)) from error
         account_webhook.set_url(tx, visit.account_id, url, now_us=visit.now_us)

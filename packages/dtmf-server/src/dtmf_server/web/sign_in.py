@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response, get, post
 
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.core.errors import Refusal, SignupClosed
 from dtmf_server.operations import account, sessions
 from dtmf_server.operations.sessions import UnknownToken
@@ -72,10 +72,10 @@ async def post_sign_up(request: Request) -> Response[Any]:
     if not runtime.settings.sandbox and runtime.settings.signup != "open":
         raise SignupClosed
     _refuse_in_clear(request)
-    new_token, cookie = token.mint(secrets.token_bytes(32)), cookies.new_value()
+    new_token, cookie = api_token.mint(secrets.token_bytes(32)), cookies.new_value()
 
     def open_account(tx: Tx) -> None:
-        account.open_account(tx, token_sha256=token.sha256(new_token), now_us=runtime.clock.now_us(tx))
+        account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=runtime.clock.now_us(tx))
         _begin(tx, request, new_token, cookie)
 
     await runtime.db.write(open_account)
@@ -102,7 +102,7 @@ async def post_sign_in(request: Request) -> Response[Any]:
         return await _again(request, form, TooManyAttempts(f"token: {text}", field="token", retry_after=wait_s))
     given, cookie = form.line("token"), cookies.new_value()
     try:
-        if not token.is_well_formed(given):
+        if not api_token.is_well_formed(given):
             raise UnknownToken(_unlike_a_token(given))
         await runtime_of(request).db.write(lambda tx: _begin(tx, request, given, cookie))
     except UnknownToken as refusal:
@@ -169,7 +169,7 @@ async def _link_used(request: Request, *, status: int = sessions.LinkUsed.status
 
 def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
     wall_us = runtime_of(request).clock.wall_us()
-    sessions.sign_in(tx, token_sha256=token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
+    sessions.sign_in(tx, token_sha256=api_token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
 
 
 async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:
@@ -191,7 +191,7 @@ async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any
 def _unlike_a_token(given: str) -> str:
     if not given:
         return _("Paste your token here: it begins with dtmf_.")
-    if not given.startswith(token.PREFIX):
+    if not given.startswith(api_token.PREFIX):
         return _("A token begins with dtmf_, and this does not. Was something else on the clipboard?")
     return _("This is no token of ours: was it copied whole? After dtmf_ come 36 letters and digits.")
 

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from dtmf_server.core import token
+from dtmf_server.core import api_token
 from dtmf_server.core.errors import AlreadyIssued, InvalidRequest, Refusal
 from dtmf_server.http import checks
 from dtmf_server.operations import tokens
@@ -29,10 +29,10 @@ async def get_tokens(request: Request) -> Response[Any]:
 async def post_tokens(request: Request) -> Response[Any]:
     """Makes a token and shows it this once; a form sent again makes none."""
     form, cookie = await visits.submitted(request)
-    new_token = token.mint(secrets.token_bytes(32))
+    new_token = api_token.mint(secrets.token_bytes(32))
 
     def carry_out(tx: Tx, visit: Visit) -> Answer:
-        tokens.add(tx, visit.account_id, token_sha256=token.sha256(new_token), label=label, now_us=visit.now_us)
+        tokens.add(tx, visit.account_id, token_sha256=api_token.sha256(new_token), label=label, now_us=visit.now_us)
         return Answer(200, secret=True)
 
     def add(tx: Tx, visit: Visit) -> Answer:

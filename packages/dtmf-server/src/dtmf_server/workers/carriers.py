@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from dtmf_server.carriers.base import Carrier, Intake, NotStored
-from dtmf_server.core.arrival import Arrival, Receipt
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
 from dtmf_server.operations import arrive, doubt, receipts, strays

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Set
 
 from dtmf_server.bitcoin.chain import BLOCKS_PER_STEP, CantFollow, Chain, ReorgTooDeep, next_step, read_from
-from dtmf_server.core.chain import ChainStep
+from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain_state, deposits

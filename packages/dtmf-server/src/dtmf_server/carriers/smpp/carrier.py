@@ -19,8 +19,8 @@ from dtmf_server.carriers.smpp.link import NOT_SENT, Answer, Endpoint, Link
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
 from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
-from dtmf_server.core.arrival import Arrival, Part, Receipt
-from dtmf_server.core.sms_text import decode, gsm7_with
+from dtmf_server.core.inbound import Arrival, Part, Receipt
+from dtmf_server.core.sms_encoding import decode, gsm7_with
 from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
 
 _DIGEST_SIZE = 16

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from dtmf_server.carriers.smpp.pdu import Body, DataSm, Sm, Tag
 from dtmf_server.carriers.smpp.text import UDH_INDICATOR
-from dtmf_server.core.arrival import Place
+from dtmf_server.core.inbound import Place
 
 # Information elements of 3GPP TS 23.040 §9.2.3.24.
 _REF_8, _REF_16, _SINGLE_SHIFT, _LOCKING_SHIFT = 0x00, 0x08, 0x24, 0x25

@@ -30,7 +30,7 @@ from dtmf_server.carriers.smpp.events import (
 from dtmf_server.carriers.smpp.pdu import Bind, Sm
 from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
 from dtmf_server.carriers.smpp.status import THROTTLED, Status
-from dtmf_server.core.arrival import Arrival, Receipt
+from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
 
 log = logging.getLogger("dtmf.smpp")

@@ -18,8 +18,8 @@ from msgspec import Struct
 from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
 from dtmf_server.carriers.smpp.text import Alphabet, coding_of
-from dtmf_server.core.arrival import Receipt
-from dtmf_server.core.sms_text import decode
+from dtmf_server.core.inbound import Receipt
+from dtmf_server.core.sms_encoding import decode
 
 _TYPE, _RECEIPT, _INTERMEDIATE, _ACKNOWLEDGEMENTS = 0x3C, 0x04, 0x20, (0x08, 0x10)  # of esm_class (§5.2.12)
 # message_state (§5.2.28, and SMPP 5.0 §4.7.15) as words of appendix B.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dtmf_server.carriers.smpp.pdu import Tag, Tlv
-from dtmf_server.core import sms
-from dtmf_server.core.sms_text import Coding, encode_gsm7
+from dtmf_server.core import sms_segments
+from dtmf_server.core.sms_encoding import Coding, encode_gsm7
 
 Alphabet = Literal["gsm7", "latin1", "ascii", "utf8"]
 Segmentation = Literal["udh8", "udh16", "sar", "payload"]
@@ -58,16 +58,16 @@ class Segment:
 
 
 def segments(text: str, *, ref: int, alphabet: Alphabet, segmentation: Segmentation) -> list[Segment]:
-    """The submit_sm that a text takes. `core/sms.py` counts as many for what the renter pays, except that a 16-bit
+    """The submit_sm that a text takes. `core/sms_segments.py` counts as many for what the renter pays, except that a 16-bit
     reference, or an SMSC whose default alphabet is not GSM 7-bit, may take one more in rare texts."""
     if segmentation == "payload":
         return [_payload(text, alphabet)]
-    header_octets = 7 if segmentation == "udh16" else sms.HEADER_OCTETS
-    pieces = sms.cut(text, header_octets=header_octets)
+    header_octets = 7 if segmentation == "udh16" else sms_segments.HEADER_OCTETS
+    pieces = sms_segments.cut(text, header_octets=header_octets)
     encoded = _in_default(pieces, alphabet)
     dcs = 0
     if encoded is None:
-        pieces = sms.cut(text, header_octets=header_octets, encoding="ucs2")
+        pieces = sms_segments.cut(text, header_octets=header_octets, encoding="ucs2")
         dcs, encoded = 0x08, [_ucs2(piece) for piece in pieces]
     if len(encoded) == 1:
         return [Segment(dcs, 0, encoded[0])]
@@ -99,7 +99,7 @@ def _payload(text: str, alphabet: Alphabet) -> Segment:
     """The whole text in one PDU, for an SMSC that cuts it itself (§5.3.2.32)."""
     encoded = _in_default([text], alphabet)
     dcs, octets = (0x08, _ucs2(text)) if encoded is None else (0, encoded[0])
-    if len(octets) <= sms.GSM7_SINGLE if dcs == 0 else len(octets) <= sms.OCTETS:
+    if len(octets) <= sms_segments.GSM7_SINGLE if dcs == 0 else len(octets) <= sms_segments.OCTETS:
         return Segment(dcs, 0, octets)
     return Segment(dcs, 0, b"", ((int(Tag.MESSAGE_PAYLOAD), octets),))
 
@@ -107,7 +107,7 @@ def _payload(text: str, alphabet: Alphabet) -> Segment:
 def _in_default(pieces: list[str], alphabet: Alphabet) -> list[bytes] | None:
     """The pieces in the SMSC's default alphabet, None where they are not in it or not in GSM 7-bit, which is what it
     becomes on the air."""
-    if sms.segments("".join(pieces)).encoding != "gsm7":
+    if sms_segments.segments("".join(pieces)).encoding != "gsm7":
         return None
     try:
         if alphabet == "gsm7":

@@ -24,7 +24,7 @@ from itertools import groupby
 from typing import Literal, get_args
 
 from dtmf_server.core.national import LOCKING, SINGLE
-from dtmf_server.core.sms import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
+from dtmf_server.core.sms_segments import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
 
 # One of CODINGS, or a name that `gsm7_with` gives.
 Coding = str

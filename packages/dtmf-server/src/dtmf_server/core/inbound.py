@@ -4,7 +4,7 @@ import re
 
 from msgspec import Struct
 
-from dtmf_server.core.sms_text import Coding
+from dtmf_server.core.sms_encoding import Coding
 
 REF_MAX = 64  # characters (SMPP 3.4 §5.2.23)
 _is_decimal = re.compile(r"[0-9]{1,20}").fullmatch
