@@ -29,7 +29,8 @@ from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
 from dtmf_server.core import money
 from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
-from dtmf_server.storage import chain_state, deposits, schema
+from dtmf_server.storage import chain as stored_chain
+from dtmf_server.storage import deposits, schema
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
@@ -136,7 +137,7 @@ def _watching(engine: Engine, count: int) -> str:
         for first in range(0, count, PAGE):
             db.write_now(partial(_add_addresses, indexes=range(first, min(first + PAGE, count))))
         db.write_now(lambda tx: tx.continue_ids([schema.addresses]))
-        db.write_now(partial(chain_state.fix, network="regtest", descriptor="bench"))
+        db.write_now(partial(stored_chain.fix, network="regtest", descriptor="bench"))
     return url
 
 

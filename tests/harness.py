@@ -17,7 +17,7 @@ from dtmf_server.core import api_token
 from dtmf_server.operations import account
 from dtmf_server.operations import sandbox as sandbox_operations
 from dtmf_server.runtime import Runtime, Settings
-from dtmf_server.storage import numbers, service
+from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Database, Tx
 
 MINUTE_US = 60_000_000
@@ -82,7 +82,7 @@ def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, m
     """Makes an empty, migrated database a service's, with a test's catalog."""
 
     def fill(tx: Tx) -> None:
-        service.initialise(tx, mode=mode, webhook_key=bytes(32), now_us=START_US)
+        instance.initialise(tx, mode=mode, webhook_key=bytes(32), now_us=START_US)
         stock(tx, CATALOG if catalog is None else catalog)
         sandbox_operations.mine(tx, 1)
 

@@ -12,7 +12,7 @@ from benchmarks.gateways.places import Pids, folder
 from benchmarks.gateways.smsc import Smsc
 from dtmf.webhook import verify
 from dtmf_server.core import money, webhook_secret
-from dtmf_server.storage import service
+from dtmf_server.storage import instance
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -39,7 +39,7 @@ class Service:
         with closing(open_database(self.url)) as db:
             stored, charged = db.read_now(_counts)
             assert stored == charged == count, f"{stored} of {count} stored, {charged} charged"
-            key = db.read_now(service.webhook_key)
+            key = db.read_now(instance.webhook_key)
         assert kept
         for webhook in kept:
             account_id = money.FIRST_CUSTOMER + fill.place_of(json.loads(webhook["body"])["e164"])

@@ -8,7 +8,7 @@ import sys
 from dtmf_server import cli, startup
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import sqlite_path
-from dtmf_server.storage.sqlite import SQLiteDatabase
+from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 SYNCHRONOUS = sys.argv.pop(1)
 

@@ -18,7 +18,7 @@ from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.bitcoin.descriptor import deriver
 from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain import look, ours
 
 BITCOIND = os.environ.get("DTMF_TEST_BITCOIND")
@@ -75,7 +75,7 @@ def another(node: Node) -> Iterator[Another]:
 def following(runtime: Runtime, wallet: HardwareWallet) -> Runtime:
     """The service with a real chain."""
     descriptor = wallet.descriptor.partition("#")[0]
-    runtime.db.write_now(partial(chain_state.fix, network="regtest", descriptor=descriptor))
+    runtime.db.write_now(partial(stored_chain.fix, network="regtest", descriptor=descriptor))
     settings = replace(runtime.settings, network="regtest", confirmations=((0, 2), (10_000_000, 4)))
     return replace(runtime, settings=settings, derive=deriver(wallet.descriptor, "regtest"))
 

@@ -8,7 +8,7 @@ from bitcoin.shaped_node import ShapedNode
 from dtmf_server.bitcoin.chain import BLOCKS_PER_STEP
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state
+from dtmf_server.storage import chain
 
 
 @pytest.fixture
@@ -138,14 +138,14 @@ async def test_a_node_that_is_down_stops_crediting_says_so_and_nothing_is_lost(
     trouble = await look_now()
     assert trouble is not None
     assert "does not answer" in trouble
-    state = following.db.read_now(chain_state.load)
+    state = following.db.read_now(chain.load)
     assert state is not None
     assert state["trouble"] == trouble
     assert renter.balance() == 0
     node.start()
     assert await look_now() is None
     assert renter.balance() == 4000
-    state = following.db.read_now(chain_state.load)
+    state = following.db.read_now(chain.load)
     assert state is not None
     assert (state["trouble"], state["node_height"]) == (None, node.tip()[0])
 
@@ -163,11 +163,11 @@ async def test_a_rescan_finds_what_was_forgotten_and_credits_nothing_twice(
     script = following.derive(1)[1] if following.derive else b""
     following.db.write_now(lambda tx: tx.run("UPDATE addresses SET script_pubkey = :x WHERE id = 1", x=script))
     for _ in range(2):
-        following.db.write_now(lambda tx: chain_state.ask_rescan(tx, first))
+        following.db.write_now(lambda tx: chain.ask_rescan(tx, first))
         assert await look_now() is None
         assert renter.deposits() == {known: ("credited", 5), forgotten: ("credited", 5)}
         assert renter.balance() == 3000
-    assert following.db.read_now(chain_state.load)["rescan_height"] is None  # type: ignore[index]  # it is there
+    assert following.db.read_now(chain.load)["rescan_height"] is None  # type: ignore[index]  # it is there
     assert books_are_right(following)
 
 

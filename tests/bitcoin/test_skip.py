@@ -12,7 +12,7 @@ from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import differences, opened, until, write_configuration
 from dtmf import DTMF
 from dtmf_server import cli
-from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage import chain, deposits
 from dtmf_server.storage.open import open_database
 from harness import new_token, open_account, serving
 
@@ -89,7 +89,7 @@ def addresses_of(dtmf: DTMF, database_url: str, count: int) -> list[str]:
 def trouble(database_url: str) -> str | None:
     """Why nothing is credited."""
     with closing(open_database(database_url)) as db:
-        state = db.read_now(chain_state.load)
+        state = db.read_now(chain.load)
     assert state is not None
     return state["trouble"]
 

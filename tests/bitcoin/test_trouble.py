@@ -16,7 +16,7 @@ from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage import chain, deposits
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def renter(following: Runtime, look_now: Look) -> Renter:
 
 
 def trouble_noted(runtime: Runtime) -> str | None:
-    state = runtime.db.read_now(chain_state.load)
+    state = runtime.db.read_now(chain.load)
     assert state is not None
     found: str | None = state["trouble"]
     return found
@@ -107,10 +107,10 @@ async def test_pruned_blocks_that_are_wanted_again_keep_nothing_new_from_being_c
     renter = Renter(following)
     node.pay(renter.address(), 5000)
     node.mine(2)
-    following.db.write_now(lambda tx: chain_state.ask_rescan(tx, 1))
+    following.db.write_now(lambda tx: chain.ask_rescan(tx, 1))
     assert "to read block 1 again, as `deposits rescan` wants: the node has pruned" in (await look_at(node.url) or "")
     assert renter.balance() == 5000
-    following.db.write_now(lambda tx: chain_state.ask_rescan(tx, node.tip()[0] - 60))
+    following.db.write_now(lambda tx: chain.ask_rescan(tx, node.tip()[0] - 60))
     assert await look_at(node.url) is None
     assert (renter.balance(), trouble_noted(following)) == (5000, None)
 
@@ -133,7 +133,7 @@ async def test_a_reorganisation_below_all_that_is_remembered_waits_for_the_opera
     assert f"the best chain has another block at height {tip}" in trouble
     assert "we remember none below" in trouble
     assert renter.balance() == 11_000
-    following.db.write_now(lambda tx: chain_state.ask_rescan(tx, first))
+    following.db.write_now(lambda tx: chain.ask_rescan(tx, first))
     assert await look_now() is None
     assert (renter.deposits()[stays], renter.deposits()[lost]) == (("credited", 44), ("reversed", 0))
     assert renter.kinds() == ["deposit.credited", "deposit.credited", "deposit.reversed"]

@@ -10,7 +10,7 @@ from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
-from dtmf_server.storage.sqlite import SQLiteDatabase
+from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 _made = count(1)
 _open: dict[str, Database] = {}  # servers' databases, which are emptied and not made anew

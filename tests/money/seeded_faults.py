@@ -266,7 +266,7 @@ FAULTS = [
         "one of the rentals that ended stays live",
     ),
     Fault(
-        "storage/entries.py",
+        "storage/transfers.py",
         "t.debit, t.credit, t.amount, t.account_id, t.balance,",
         "t.credit, t.debit, t.amount, t.account_id, t.balance,",
         "every transfer goes the other way",

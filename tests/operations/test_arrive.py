@@ -8,7 +8,7 @@ import pytest
 from dtmf_server.core.inbound import Arrival, Part, Place, Receipt
 from dtmf_server.core.sms_encoding import Coding
 from dtmf_server.operations import arrive, rent, verify
-from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Database
 from harness import DAY_US, START_US, give_coins, open_account
 
@@ -36,9 +36,9 @@ class Desk:
         )
 
     def answered(self, notes: list[int]) -> None:
-        from dtmf_server.storage import arrivals
+        from dtmf_server.storage import inbound_log
 
-        self.db.write_now(lambda tx: arrivals.answered(tx, notes, wall_us=self.wall_us))
+        self.db.write_now(lambda tx: inbound_log.answered(tx, notes, wall_us=self.wall_us))
 
     def gives_up(self) -> int:
         return self.db.write_now(
@@ -69,7 +69,7 @@ class Desk:
         return [row["content"] for row in rows]
 
     def waiting(self) -> int:
-        return len(self.db.read_now(lambda tx: parts.waiting(tx, self.carrier, [self.e164])))
+        return len(self.db.read_now(lambda tx: message_parts.waiting(tx, self.carrier, [self.e164])))
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
 
 
 def test_thousands_are_forgotten_in_portions(desk: Desk) -> None:
-    many = arrivals.FORGOTTEN_AT_ONCE + 1
+    many = inbound_log.FORGOTTEN_AT_ONCE + 1
     desk.answered(desk.brings(*(desk.sms(str(n)) for n in range(many))))
     desk.wall_us += 121 * SECOND_US
     forgotten = [desk.db.write_now(lambda tx: arrive.forget(tx, wall_us=desk.wall_us)) for _ in range(3)]

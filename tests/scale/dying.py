@@ -65,7 +65,8 @@ def _serve() -> None:
 
     from dtmf_server import cli, startup  # noqa: F401 - the same
     from dtmf_server.operations import verify  # noqa: F401 - the same
-    from dtmf_server.storage import archive, migrate, postgresql  # noqa: F401 - the same
+    from dtmf_server.storage import backup, migrate  # noqa: F401 - the same
+    from dtmf_server.storage.postgresql import engine  # noqa: F401 - the same
 
     migrate.head()  # what Alembic imports late
     for line in sys.stdin:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from dtmf_server import cli
-from dtmf_server.storage import archive
+from dtmf_server.storage import backup as backups
 from scale import sizes
 from scale.dying import Dying
 from scale.places import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
@@ -86,8 +86,8 @@ def test_a_damaged_backup_is_refused_and_nothing_is_restored(
     for damage, content in damages(backup):
         file.write_bytes(content)
         if tried >= sizes.RESTORED:
-            with pytest.raises(archive.NotABackup):  # which is what `restore` asks before anything else
-                archive.revision_of(file)
+            with pytest.raises(backups.NotABackup):  # which is what `restore` asks before anything else
+                backups.revision_of(file)
             tried += 1
             continue
         code, said = run("restore", "--database", f"sqlite:///{target}", file)

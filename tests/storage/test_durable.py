@@ -7,7 +7,7 @@ import pytest
 
 from dtmf_server.storage import strays
 from dtmf_server.storage.db import Database, Tx
-from dtmf_server.storage.sqlite import SQLiteDatabase
+from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -17,7 +17,7 @@ from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database, Tx
-from dtmf_server.storage.lines import Lease
+from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.workers import outbox as outbox_worker
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes

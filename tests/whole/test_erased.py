@@ -17,7 +17,7 @@ from sqlalchemy import LargeBinary, Text
 
 from dtmf_server.core.inbound import Arrival, Part, Place
 from dtmf_server.operations import arrive
-from dtmf_server.storage import archive, carriers, migrate, schema
+from dtmf_server.storage import backup, carriers, migrate, schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, give_coins, new_token, open_account
 
@@ -158,7 +158,7 @@ def files_with(db: Database, folder: Path, what: str) -> list[str]:
 def in_a_backup(db: Database, folder: Path, what: str) -> bool:
     """Whether a backup made now has it, as it is or in base64."""
     path = folder / f"backup-{len(list(folder.iterdir()))}"
-    db.read_now(lambda tx: archive.write(tx, path, revision=migrate.head()))
+    db.read_now(lambda tx: backup.write(tx, path, revision=migrate.head()))
     content = gzip.decompress(path.read_bytes())
     path.unlink()
     encoded = [

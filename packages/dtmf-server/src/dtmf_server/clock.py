@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from dtmf_server.storage import service
+from dtmf_server.storage import instance
 from dtmf_server.storage.db import Tx
 
 
@@ -21,7 +21,7 @@ class Clock:
 
     def now_us(self, tx: Tx) -> int:
         """The service's now."""
-        return self.after_us(service.clock_offset_us(tx) if self._sandbox else 0)
+        return self.after_us(instance.clock_offset_us(tx) if self._sandbox else 0)
 
     def after_us(self, offset_us: int) -> int:
         """The service's now, to whom knows the sandbox's offset."""

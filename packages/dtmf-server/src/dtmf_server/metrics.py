@@ -12,7 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import carriers, chain_state, delivery_log, deposits, strays
+from dtmf_server.storage import carriers, delivery_log, deposits, strays
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
 log = logging.getLogger("dtmf.metrics")
@@ -44,7 +45,7 @@ class _Standing(Collector):
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
             stray = (strays.total(tx), len(strays.latest(tx)))
-            return standing, chain_state.load(tx), deposits.tip(tx), stray, deposits.gap(tx)
+            return standing, stored_chain.load(tx), deposits.tip(tx), stray, deposits.gap(tx)
 
         standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
             self._runtime.db.read_now, look

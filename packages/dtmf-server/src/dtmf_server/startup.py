@@ -27,7 +27,7 @@ from dtmf_server.core.submission import retries
 from dtmf_server.operations import account, doubt, sandbox, sessions
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
-from dtmf_server.storage import chain_state, deposits, files, migrate, outbox, service, tokens
+from dtmf_server.storage import chain, deposits, files, instance, migrate, outbox, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
@@ -79,7 +79,7 @@ def replace_descriptor(config: Config, url: str) -> None:
     db = prepare(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
     found = db.write_now(partial(_chain_of, network=config.bitcoin.network, descriptor=text))
     if found["network"] == config.bitcoin.network:
-        db.write_now(partial(chain_state.replace_descriptor, descriptor=text))
+        db.write_now(partial(chain.replace_descriptor, descriptor=text))
     db.close()
     if found["network"] != config.bitcoin.network:
         raise CannotStart(f"this database follows the chain {found['network']!r}, not {config.bitcoin.network!r}")
@@ -113,9 +113,9 @@ def _fix_chain(db: Database, network: str, descriptor: str) -> None:
 
 def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     """The chain this database is bound to. One from before that was noted is a sandbox's if it gave addresses."""
-    if chain_state.load(tx) is None and deposits.any_address(tx):
+    if chain.load(tx) is None and deposits.any_address(tx):
         network, descriptor = "simulated", SANDBOX_DESCRIPTOR.partition("#")[0]
-    return chain_state.fix(tx, network=network, descriptor=descriptor)
+    return chain.fix(tx, network=network, descriptor=descriptor)
 
 
 def carriers_of(config: Config) -> list[Carrier]:
@@ -202,11 +202,11 @@ def prepare(url: str, mode: str, clock: Clock) -> Database:
 
 
 def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
-    is_new = service.initialise(tx, mode=mode, webhook_key=secrets.token_bytes(32), now_us=clock.wall_us())
+    is_new = instance.initialise(tx, mode=mode, webhook_key=secrets.token_bytes(32), now_us=clock.wall_us())
     if is_new and mode == "sandbox":
         catalog.stock_sandbox(tx)
         sandbox.mine(tx, 1)
-    found = service.mode(tx)
+    found = instance.mode(tx)
     assert found is not None, "somebody has initialised it"
     return found
 
@@ -239,7 +239,7 @@ def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
 
 
 def _give_token(tx: Tx, *, sha256: bytes, clock: Clock) -> None:
-    service.lock(tx)  # API processes that start at once shall find one first account
+    instance.lock(tx)  # API processes that start at once shall find one first account
     now_us = clock.now_us(tx)
     first = tokens.first_account(tx)
     if first is None:

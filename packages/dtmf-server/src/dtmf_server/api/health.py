@@ -6,7 +6,7 @@ from dtmf_server.api import calls
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import carrier_health
-from dtmf_server.storage import chain_state, deposits, service
+from dtmf_server.storage import chain, deposits, instance
 from dtmf_server.storage.db import Tx
 
 SCANNER_AGE_MAX_S = 120.0  # and twice the time between looks: two that each took as long as they may
@@ -30,7 +30,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
 
     def look(tx: Tx) -> dict[str, str]:
         faults = carrier_health.faults(tx, wall_us=wall_us)
-        checks = {"mode": service.mode(tx) or "not initialised", "schema": service.schema_revision(tx)}
+        checks = {"mode": instance.mode(tx) or "not initialised", "schema": instance.schema_revision(tx)}
         checks |= {"status": "degraded", "carriers": "; ".join(faults)} if faults else {}
         if runtime.troubles:
             troubles = "; ".join(f"{name}: {reason}" for name, reason in runtime.troubles.items())
@@ -48,7 +48,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
 
 def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
     """How the real chain is followed: a node that is away is degraded, not unready; SMS and rentals go on."""
-    state = chain_state.load(tx)
+    state = chain.load(tx)
     if state is None or state["network"] == "simulated":
         return {}
     followed = deposits.tip(tx)

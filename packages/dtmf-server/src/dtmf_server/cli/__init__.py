@@ -149,14 +149,15 @@ def _verify(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _backup(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.storage import archive, files, migrate  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
+    from dtmf_server.storage import files, migrate
 
     with using(options.file):
         files.refuse_existing(options.file)  # before the database is read for it
     with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
         rows, last = db.read_now(
-            lambda tx: (archive.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
+            lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
         )
     _say(f"{rows} rows in {options.file}")
     _say(f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)")
@@ -166,31 +167,32 @@ def _backup(options: argparse.Namespace, configuration: Config) -> int:
 def _restore(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
-    from dtmf_server.storage import archive, migrate  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import migrate
 
     def restore(tx: Tx) -> tuple[int, str]:
-        rows = archive.read(tx, options.file)
+        rows = backups.read(tx, options.file)
         if differences := verify.differences(tx):
-            raise archive.NotABackup("nothing was restored, its books are wrong:\n" + "\n".join(differences))
+            raise backups.NotABackup("nothing was restored, its books are wrong:\n" + "\n".join(differences))
         return rows, verify.summary(tx)
 
     url = url_of(options, configuration)
     try:
         with using(options.file):
-            revision = archive.revision_of(options.file)
+            revision = backups.revision_of(options.file)
         make_folder(url)
         with startup.only_process(url):
             with opening(url):
                 found = migrate.current(url)
             if found is not None:  # before its tables are touched
                 with contextlib.closing(open_database(url)) as db:
-                    db.read_now(archive.refuse_in_use)
+                    db.read_now(backups.refuse_in_use)
             with opening(url):
                 migrate.upgrade(url, revision)
             with contextlib.closing(open_database(url)) as db:
                 rows, summary = db.write_now(restore)
             migrate.upgrade(url)
-    except archive.NotABackup as error:
+    except backups.NotABackup as error:
         raise CannotStart(str(error)) from error
     _say(f"{rows} rows restored; {summary}: the books are right")
     return 0

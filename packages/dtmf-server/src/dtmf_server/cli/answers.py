@@ -14,7 +14,8 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import explain, suspense
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import accounts, chain_state, deposits
+from dtmf_server.storage import accounts, deposits
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain import look, ours
 
 PAGE = 500
@@ -32,7 +33,7 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
             print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
     state, tip, held, skipped = runtime.db.read_now(
-        lambda tx: (chain_state.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
+        lambda tx: (stored_chain.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
     )
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
     for row in skipped:
@@ -71,7 +72,7 @@ def ask_rescan(runtime: Runtime, height: int) -> None:
             f"--from {height}: the chain was followed to block {tip['height']} only; above it goes"
             " only `deposits skip --to HEIGHT`, and only where the node has pruned what comes next"
         )
-    runtime.db.write_now(lambda tx: chain_state.ask_rescan(tx, height))
+    runtime.db.write_now(lambda tx: stored_chain.ask_rescan(tx, height))
     print(f"blocks {height} to {tip['height']} are read again as soon as the service runs; nothing is credited twice")
 
 
@@ -146,7 +147,7 @@ async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from
             unspent = await chain.unspent(descriptor, last)
             await db.write(lambda tx, unspent=unspent: suspense.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
             if from_height is not None:
-                await db.write(lambda tx: chain_state.ask_rescan(tx, from_height))
+                await db.write(lambda tx: stored_chain.ask_rescan(tx, from_height))
             if trouble := await look(runtime, chain):
                 raise CantFollow(trouble)
         if not await _extend(runtime, gap, index):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.billing import MINUTE_US, NEVER_US, Running
-from dtmf_server.storage import accounts, entries, rentals, tokens
+from dtmf_server.storage import accounts, rentals, tokens, transfers
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -125,4 +125,4 @@ def _without(row: Row, balance: int, ended: Sequence[tuple[Running, int]], deple
 
 def transactions(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     """The account's booked transfers after that id, oldest first."""
-    return entries.of_account(tx, account_id, after=after, limit=limit)
+    return transfers.of_account(tx, account_id, after=after, limit=limit)

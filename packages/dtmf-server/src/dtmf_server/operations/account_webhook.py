@@ -3,10 +3,10 @@
 import json
 
 from dtmf_server.core.timestamps import iso
-from dtmf_server.storage import accounts, events, lines, outbox
+from dtmf_server.storage import accounts, delivery_queue, events, outbox
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
-from dtmf_server.storage.lines import NewDelivery
 
 POSTED = frozenset({"balance.low"})
 TAKEN_AWAY = "the account's webhook was taken away"
@@ -54,7 +54,7 @@ def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
         for id_, account_id in wanted
         if account_id in urls
     ]
-    lines.add(tx, deliveries, now_us=now_us)
+    delivery_queue.add(tx, deliveries, now_us=now_us)
 
 
 def body(event: Row) -> str:

@@ -17,7 +17,7 @@ from dtmf_server.core.sms_encoding import join
 from dtmf_server.operations import receipts
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Row, Tx
 
 ANSWERED_KEPT_US = 120_000_000
@@ -60,14 +60,14 @@ def give_up_parts(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_u
     """How many SMS were delivered in part because the rest of them did not come."""
     carriers.hold(tx, carrier)
     waiting: dict[Key, list[Row]] = {}
-    for row in parts.overdue(tx, carrier, before_us=wall_us - patience_us):
+    for row in message_parts.overdue(tx, carrier, before_us=wall_us - patience_us):
         waiting.setdefault(_key_of(row), []).append(row)
     inbound = []
     for rows in waiting.values():
         alone = len({row["number"] for row in rows}) < len(rows)
         for group in [[row] for row in rows] if alone else [rows]:
             inbound.append(Inbound(group[0]["recipient"], group[0]["sender"], _text(group)))
-        parts.remove(tx, [row["id"] for row in rows])
+        message_parts.remove(tx, [row["id"] for row in rows])
     if inbound:
         receive_many(tx, inbound, now_us=now_us, rest_us=rest_us)
     return len(inbound)
@@ -75,7 +75,7 @@ def give_up_parts(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_u
 
 def forget(tx: Tx, *, wall_us: int) -> int:
     """How many arrivals were forgotten that cannot come again; call again until 0."""
-    return arrivals.forget(
+    return inbound_log.forget(
         tx, answered_before_us=wall_us - ANSWERED_KEPT_US, stored_before_us=wall_us - UNANSWERED_KEPT_US
     )
 
@@ -85,7 +85,7 @@ def _fresh(
 ) -> tuple[list[Arrival], list[int]]:
     """Those that were not stored before, and the note of each that came."""
     digests = sorted({message.digest for message in messages if message.digest})
-    known = arrivals.stored(tx, carrier, digests) if digests else {}
+    known = inbound_log.stored(tx, carrier, digests) if digests else {}
     again: dict[int, int] = {}  # place in the batch: the note of what was stored
     for place, message in enumerate(messages):
         candidates = known.get(message.digest, [])
@@ -95,10 +95,10 @@ def _fresh(
                 again[place] = stored.id
                 candidates.remove(stored)  # each stored one comes again once
                 break
-    arrivals.came_again(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
+    inbound_log.came_again(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
     new = [(place, message) for place, message in enumerate(messages) if place not in again]
     tracked = [(place, message) for place, message in new if message.digest]
-    added = arrivals.add(tx, carrier, [(message.digest, message.link) for _, message in tracked], wall_us=wall_us)
+    added = inbound_log.add(tx, carrier, [(message.digest, message.link) for _, message in tracked], wall_us=wall_us)
     notes = again | {place: note for (place, _), note in zip(tracked, added, strict=True)}
     return [message for _, message in new], [notes.get(place, 0) for place in range(len(messages))]
 
@@ -107,7 +107,7 @@ def _joined(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: int) 
     """The SMS that are whole now, in the order in which they became so; parts that are not are stored."""
     recipients = sorted({message.to for message in messages if isinstance(message.content, Part)})
     waiting: dict[Key, list[Row]] = {}
-    for row in parts.waiting(tx, carrier, recipients):
+    for row in message_parts.waiting(tx, carrier, recipients):
         waiting.setdefault(_key_of(row), []).append(row)
     inbound, done, kept = list[Inbound](), list[int](), dict[int, Arrival]()
     for place, message in enumerate(messages, 1):
@@ -124,9 +124,9 @@ def _joined(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: int) 
             inbound.append(Inbound(message.to, message.sender, _text(others)))
             done += [other["id"] for other in others]
             others.clear()
-    parts.remove(tx, [id_ for id_ in done if id_ > 0])
+    message_parts.remove(tx, [id_ for id_ in done if id_ > 0])
     finished = set(done)
-    parts.add(tx, carrier, [message for id_, message in kept.items() if id_ not in finished], wall_us=wall_us)
+    message_parts.add(tx, carrier, [message for id_, message in kept.items() if id_ not in finished], wall_us=wall_us)
     return inbound
 
 

@@ -17,11 +17,11 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
-from dtmf_server.storage import accounts, closing, entries, events, messages, numbers, rentals
+from dtmf_server.storage import account_erasure, accounts, events, messages, numbers, rentals, transfers
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import DoFirst, Row, Tx
-from dtmf_server.storage.entries import Transfer
 from dtmf_server.storage.events import Event
+from dtmf_server.storage.transfers import Transfer
 
 ENDS_MAX = 200  # rentals that end for lack of money in one transaction, more or less
 
@@ -89,7 +89,7 @@ class Books:
     def refund(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
         """Give satoshis that were charged back to the account. The suspense account gets what reaches a deleted one."""
         self._credit(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
-        if closing.is_closed(self._tx, account_id):
+        if account_erasure.is_closed(self._tx, account_id):
             self._suspend(self.accounts[account_id], f"{kind}:{ref}", reference)
 
     def deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
@@ -165,7 +165,7 @@ class Books:
             if account.id in self._touched:
                 self._look_ahead(account)
                 self._warn(account, [account.depletes_at_us], until_us=account.settled_at_us)
-        entries.append(self._tx, self._transfers)
+        transfers.append(self._tx, self._transfers)
         self._write_ends()
         self._events.sort(key=lambda event: event.at_us)
         ids = events.append(self._tx, self._events)
@@ -297,7 +297,7 @@ class Books:
         shares, self._shares = self._shares, []
         if not ended:
             return
-        entries.book_minutes(self._tx, [*shares])
+        transfers.book_minutes(self._tx, [*shares])
         rentals.end(self._tx, [(rental, at_us, reason) for _, rental, at_us, reason in ended])
         numbers.put_to_rest(self._tx, [(rental.e164, at_us + self._rest_us) for _, rental, at_us, _ in ended])
         for account_id, rental, at_us, reason in ended:

@@ -9,7 +9,7 @@ from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import closing, deposits, rentals, web_sessions
+from dtmf_server.storage import account_erasure, deposits, rentals, web_sessions
 from dtmf_server.storage.db import Tx
 
 PORTION = 200  # rentals that end, or rows that are erased, in one transaction
@@ -40,17 +40,17 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, re
         if given_up:
             books.charge(account_id, given_up, kind=Kind.GIVEN_UP, ref=str(account_id), reference="account deleted")
         now_us = books.shut(account_id)
-    closing.revoke_tokens(tx, account_id, now_us=now_us)
+    account_erasure.revoke_tokens(tx, account_id, now_us=now_us)
     web_sessions.end_all(tx, account_id)
-    closing.mark(tx, account_id, now_us=now_us)
-    closing.begin(tx, account_id)
+    account_erasure.mark(tx, account_id, now_us=now_us)
+    account_erasure.begin(tx, account_id)
     _portion(tx, account_id, rest_us=rest_us)
     return given_up
 
 
 def go_on(tx: Tx, *, rest_us: int) -> bool:
     """Does one more portion of an account that is being deleted; false if there is none. Call again until then."""
-    account_id = closing.first_unfinished(tx)
+    account_id = account_erasure.first_unfinished(tx)
     if account_id is None:
         return False
     _portion(tx, account_id, rest_us=rest_us)
@@ -65,5 +65,5 @@ def _portion(tx: Tx, account_id: int, *, rest_us: int) -> None:
             books.end_all(account_id, running, EndReason.RENTER)
             left -= len(running)
         now_us = books.now_us(account_id)
-    while left > 0 and (place := closing.place(tx, account_id)) is not None:
-        left -= closing.erase(tx, account_id, place, now_us=now_us, limit=left)
+    while left > 0 and (place := account_erasure.place(tx, account_id)) is not None:
+        left -= account_erasure.erase(tx, account_id, place, now_us=now_us, limit=left)

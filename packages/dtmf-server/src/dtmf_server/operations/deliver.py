@@ -9,10 +9,10 @@ from msgspec import Struct
 from dtmf_server.core import backoff
 from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.books import open_books
-from dtmf_server.storage import accounts, events, lines, messages, outbox, rentals
+from dtmf_server.storage import accounts, delivery_queue, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
-from dtmf_server.storage.lines import Lease, NewDelivery
+from dtmf_server.storage.delivery_queue import Lease, NewDelivery
 from dtmf_server.storage.outbox import Ended, Retry
 
 Sms = tuple[str, str, str]  # to, sender, text
@@ -53,7 +53,7 @@ class Handover:
     def add(self, tx: Tx, new: Sequence[tuple[NewDelivery, Sms, Row]], *, now_us: int) -> None:
         """Queues webhooks and forwards of new SMS, each with what its account signs with; those leased are among `works`."""
         texts = {delivery.message_id: (sms, signed) for delivery, sms, signed in new}
-        for id_, d in lines.add_leased(tx, [delivery for delivery, _, _ in new], self.lease, now_us=now_us):
+        for id_, d in delivery_queue.add_leased(tx, [delivery for delivery, _, _ in new], self.lease, now_us=now_us):
             (to, sender, text), signed = texts[d.message_id]
             leased = {
                 "id": id_,
@@ -219,7 +219,7 @@ def _next_due_us(tx: Tx, failed: Failed, *, now_us: int) -> int | None:
         now_us=now_us,
         uniform=failed.uniform,
         retry_after_s=failed.retry_after_s,
-        others_wait=may_be_long and lines.is_longer(tx, work.rental_id, work.kind),
+        others_wait=may_be_long and delivery_queue.is_longer(tx, work.rental_id, work.kind),
     )
     if due_us is not None and failed.answered_meanwhile:
         return min(due_us, now_us + outbox.BREATH_US)

@@ -18,7 +18,7 @@ from dtmf_server.core.deposit_rules import (
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations.books import Books, open_books
-from dtmf_server.storage import accounts, chain_state, closing, deposits, service
+from dtmf_server.storage import account_erasure, accounts, chain, deposits, instance
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
@@ -69,8 +69,8 @@ def _is_full(network: Row) -> bool:
 def _network_key(tx: Tx, network: str) -> bytes:
     """What stands for a network in the database: a keyed hash, from which the network can't be told without the key.
     One transaction at a time gets one, so that callers of the same network are counted one after the other."""
-    secret = service.webhook_key(tx)
-    service.lock(tx)
+    secret = instance.webhook_key(tx)
+    instance.lock(tx)
     return hmac.digest(secret, b"deposit address network " + network.encode(), "sha256")[:16]
 
 
@@ -101,7 +101,7 @@ def exposed_of(tx: Tx, account_id: int, *, depths: Depths) -> tuple[int, ...]:
 
 def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
-    chain_state.hold(tx)
+    chain.hold(tx)
     deposits.unmine_above(tx, step.fork_height)
     deposits.forget_blocks_above(tx, step.fork_height)
     new: set[tuple[str, int]] = set()
@@ -118,13 +118,13 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
 
 def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us: int, rest_us: int) -> bool:
     """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
-    chain_state.hold(tx)
+    chain.hold(tx)
     followed = deposits.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
     new = note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
     move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
-    chain_state.rescanned(tx, block.height + 1 if block.height < tip[0] else None)
+    chain.rescanned(tx, block.height + 1 if block.height < tip[0] else None)
     tx.notify("deposits")
     return True
 
@@ -143,7 +143,7 @@ def note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_u
     gone and is back in the mempool is pending again: those are given back, by outpoint."""
     new: set[tuple[str, int]] = set()
     owners = deposits.owners(tx, {output.script_pubkey for output in outputs})
-    closed = closing.closed_among(tx, {owner["account_id"] for owner in owners.values()})
+    closed = account_erasure.closed_among(tx, {owner["account_id"] for owner in owners.values()})
     for output in outputs:
         owner = owners.get(output.script_pubkey)
         if owner is None or output.amount == 0:
@@ -211,7 +211,7 @@ def move_on(
         return
     account_ids = {deposit["account_id"] for deposit, _ in changes}
     accounts.hold(tx, *account_ids)
-    closed = closing.closed_among(tx, account_ids)
+    closed = account_erasure.closed_among(tx, account_ids)
     with open_books(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us, rest_us=rest_us) as books:
         for deposit, status in changes:
             account_id = deposit["account_id"]

@@ -2,7 +2,7 @@
 
 from dtmf_server.core.deposit_rules import Depths, confirmations, required
 from dtmf_server.operations.deposit import exposed_of
-from dtmf_server.storage import chain_state, deposits, entries
+from dtmf_server.storage import chain, deposits, transfers
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -20,7 +20,7 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
     ]
     said += [
         f"Booked: {row['kind']}, {row['amount']} satoshis, transfer {row['id']}."
-        for row in entries.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
+        for row in transfers.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
     ]
     if deposit["status"] in ("gone", "pending") and deposit["height"] is None:
         said += [
@@ -28,7 +28,7 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
             " and its output spent since, this service cannot know."
             for row in deposits.skipped(tx)
         ]
-    state = chain_state.load(tx)
+    state = chain.load(tx)
     if state is not None and state["trouble"]:
         said.append(f"Nothing is credited at the moment: {state['trouble']}.")
     return said

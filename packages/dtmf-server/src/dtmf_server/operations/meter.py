@@ -5,7 +5,7 @@ from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.operations.books import settle_portion
-from dtmf_server.storage import accounts, delivery_log, entries, idempotency, messages, parts, rentals
+from dtmf_server.storage import accounts, delivery_log, idempotency, message_parts, messages, rentals, transfers
 from dtmf_server.storage.db import Tx
 
 SWEEP_MAX = 200  # accounts settled in one transaction
@@ -38,7 +38,7 @@ def share_out(tx: Tx, *, now_us: int) -> int:
         minutes = minutes_started(rental.started_at_us, settled[owner[rental.rental_id]].settled_at_us)
         if minutes > rental.booked_minutes:
             shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
-    entries.book_minutes(tx, [*shares])
+    transfers.book_minutes(tx, [*shares])
     rentals.store_booked(tx, [(rental_id, minutes) for rental_id, _, minutes, _ in shares])
     return len(shares)
 
@@ -59,14 +59,14 @@ def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
         messages.erase_texts(tx, rental_ids)
         delivery_log.erase_replies(tx, rental_ids)
         idempotency.erase_texts(tx, rental_ids)
-        parts.erase_texts(tx, rental_ids)
+        message_parts.erase_texts(tx, rental_ids)
         tx.notify("erased")
     return len(rental_ids)
 
 
 def forget_parts(tx: Tx, *, wall_us: int, kept_us: int) -> int:
     """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
-    return parts.forget(tx, before_wall_us=wall_us - kept_us)
+    return message_parts.forget(tx, before_wall_us=wall_us - kept_us)
 
 
 def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:

@@ -10,10 +10,10 @@ from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.operations import account
 from dtmf_server.operations.books import ENDS_MAX, Books, open_books
 from dtmf_server.operations.deliver import Handover
-from dtmf_server.storage import lines, messages, rentals, schema, strays
+from dtmf_server.storage import delivery_queue, messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
-from dtmf_server.storage.lines import NewDelivery
 
 
 class Inbound(Struct, frozen=True):
@@ -46,7 +46,7 @@ def receive_many(
             if rental["action"] is not None
         ]
         if handover is None:
-            lines.add(tx, [delivery for delivery, _, _ in new], now_us=now_us)
+            delivery_queue.add(tx, [delivery for delivery, _, _ in new], now_us=now_us)
         else:
             handed = [(delivery, (sms.to, sms.sender, sms.content), signed) for delivery, sms, signed in new]
             handover.add(tx, handed, now_us=now_us)

@@ -3,9 +3,9 @@
 from dtmf_server.core import webhook_secret
 from dtmf_server.core.errors import NotFound, Refusal
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.storage import accounts, delivery_log, lines, service
+from dtmf_server.storage import accounts, delivery_log, delivery_queue, instance
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.storage.lines import NewDelivery
+from dtmf_server.storage.delivery_queue import NewDelivery
 
 
 class NoWebhook(Refusal):
@@ -64,7 +64,7 @@ def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     if rental["action"] != "webhook":
         raise NoWebhook
     new = NewDelivery(account_id, rental["id"], None, "test", rental["destination"])
-    lines.add(tx, [new], now_us=now_us)
+    delivery_queue.add(tx, [new], now_us=now_us)
     row = delivery_log.newest_of_account(tx, account_id)
     assert row is not None
     return row
@@ -73,7 +73,7 @@ def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
 def secret(tx: Tx, account_id: int) -> str:
     """The secret that signs the account's webhooks."""
     version, _ = accounts.webhook_version(tx, account_id)
-    return webhook_secret.derive(service.webhook_key(tx), account_id=account_id, version=version)
+    return webhook_secret.derive(instance.webhook_key(tx), account_id=account_id, version=version)
 
 
 def rotate_secret(tx: Tx, account_id: int, *, wall_us: int) -> str:

@@ -4,7 +4,7 @@ import hashlib
 
 from dtmf_server.core.deposit_rules import Block, Depths, Mempool, Output, blocks_to_credit, confirmations
 from dtmf_server.core.errors import InvalidRequest
-from dtmf_server.storage import deposits, messages, service, simulated_chain
+from dtmf_server.storage import deposits, instance, messages, simulated_chain
 from dtmf_server.storage.db import Row, Tx
 
 BLOCK_INTERVAL_US = 600_000_000
@@ -13,7 +13,7 @@ BLOCKS_PER_ADVANCE_MAX = 6  # enough to bury any deposit that waits
 
 def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
     """The id of a transaction that pays one of the account's addresses; it waits in the mempool."""
-    service.lock(tx)  # the id counts what was broadcast before
+    instance.lock(tx)  # the id counts what was broadcast before
     owner = deposits.address(tx, address)
     if owner is None or owner["account_id"] != account_id:
         raise InvalidRequest("address", f"{address!r} is not a deposit address of this account")
@@ -24,7 +24,7 @@ def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
 
 def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: Depths) -> int:
     """How many blocks must be mined until a payment of that many satoshis to the account, broadcast now, is credited."""
-    service.lock(tx)
+    instance.lock(tx)
     tip = simulated_chain.tip(tx)
     height = tip["height"] if tip else 0
     rows = simulated_chain.shallow_of(tx, account_id, above=height - depths[-1][1])
@@ -34,7 +34,7 @@ def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: Depths) -> in
 
 def mine(tx: Tx, count: int) -> None:
     """Mines blocks; the first takes in everything that waits."""
-    service.lock(tx)  # the next height is read first: one transaction mines at a time
+    instance.lock(tx)  # the next height is read first: one transaction mines at a time
     tip = simulated_chain.tip(tx)
     height, hash_ = (tip["height"], tip["hash"]) if tip else (0, "")
     for _ in range(count):
@@ -44,7 +44,7 @@ def mine(tx: Tx, count: int) -> None:
 
 def advance_clock(tx: Tx, by_us: int) -> None:
     """Puts the clock forward; a block is mined for each ten minutes, up to a few."""
-    service.advance_clock(tx, by_us)
+    instance.advance_clock(tx, by_us)
     mine(tx, min(by_us // BLOCK_INTERVAL_US, BLOCKS_PER_ADVANCE_MAX))
 
 

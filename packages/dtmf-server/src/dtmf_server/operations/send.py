@@ -6,10 +6,10 @@ from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.operations.books import Books, fail_message, open_books
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.storage import lines, messages, numbers, schema
+from dtmf_server.storage import delivery_queue, messages, numbers, schema
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
-from dtmf_server.storage.lines import NewDelivery
 
 
 def send(
@@ -30,7 +30,7 @@ def send(
             raise NumberNotRented
         message_id = queue(tx, books, rental, to=to, content=content, daily_limit=daily_limit)
         delivery = NewDelivery(account_id, rental["id"], message_id, "send", to)
-        lines.add(tx, [delivery], now_us=books.now_us(account_id))
+        delivery_queue.add(tx, [delivery], now_us=books.now_us(account_id))
     message = messages.full(tx, message_id)
     assert message is not None
     return message

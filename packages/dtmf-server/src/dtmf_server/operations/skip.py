@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dtmf_server.core.deposit_rules import Depths, Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations.deposit import REORG_WINDOW, move_on, note_outputs
-from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage import chain, deposits
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -47,7 +47,7 @@ def skip(
 ) -> Skipped:
     """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
     if the chain was followed further meanwhile."""
-    chain_state.hold(tx)
+    chain.hold(tx)
     followed = deposits.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != skipped.cursor:
         raise CannotStart(
@@ -81,7 +81,7 @@ def skip(
         found_sats=sats,
         now_us=now_us,
     )
-    chain_state.rescanned(tx, skipped.read_from)
+    chain.rescanned(tx, skipped.read_from)
     move_on(tx, skipped.to_height, None, new, depths=depths, now_us=now_us, rest_us=rest_us)
     tx.notify("chain")
     tx.notify("deposits")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dtmf.e164 import is_e164
-from dtmf_server.storage import numbers, service
+from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Tx
 
 SATS_MAX = 2_100_000_000_000_000
@@ -74,7 +74,7 @@ PRICE = {
 
 def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
     """How many groups the file has. Raises WrongStock, also for a price of 0 per minute unless `allow_free`."""
-    service.lock(tx)  # two imports at once would read the same catalog
+    instance.lock(tx)  # two imports at once would read the same catalog
     items = _items(text, name, "group", GROUP)
     _unique(items, "id")
     _refuse_free(_free_groups(items), allow_free=allow_free)
@@ -150,7 +150,7 @@ def _group_row(item: Item) -> tuple[object, ...]:
 
 def import_numbers(tx: Tx, text: str, *, name: str) -> int:
     """How many numbers of the file are new. Raises WrongStock."""
-    service.lock(tx)
+    instance.lock(tx)
     items = _items(text, name, "number", NUMBER)
     _unique(items, "e164")
     known = numbers.groups_of(tx, [item["e164"] for _, item in items])

@@ -16,7 +16,7 @@ from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import deposit
 from dtmf_server.operations.books import Books, open_books
 from dtmf_server.operations.deposit import Derive
-from dtmf_server.storage import chain_state, closing, deposits, entries, schema
+from dtmf_server.storage import account_erasure, chain, deposits, schema, transfers
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -47,7 +47,7 @@ def require_empty(tx: Tx) -> None:
 def watch(tx: Tx, *, gap: int, at_least: int, derive: Derive, now_us: int) -> bool:
     """Put the descriptor's addresses in suspense up to `gap` past the last used index, and up to the index `at_least`.
     No account is given any of them again. False if all of them were there before."""
-    chain_state.hold(tx)  # two restores may run at once
+    chain.hold(tx)  # two restores may run at once
     indexes = range(deposits.last_index(tx) + 1, max(deposits.last_used_index(tx) + gap, at_least) + 1)
     for index in indexes:
         address, script_pubkey = derive(index)
@@ -85,20 +85,20 @@ def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int)
     """Hand an address on to the account that has another one, with what is in suspense for it. If its account was deleted,
     refunds that reached it go along; `what` may also be the number of such an account. Raises NotOurs, NotInSuspense,
     NoAccount."""
-    chain_state.hold(tx)
+    chain.hold(tx)
     known = deposits.address(tx, to_account_of)
     address_ids, closed_id = _in_suspense(tx, what)
     if known is None:
         raise NotOurs(f"{to_account_of} is no address of this service")
     account_id = known["account_id"]
-    if account_id == SUSPENSE or closing.is_closed(tx, account_id):
+    if account_id == SUSPENSE or account_erasure.is_closed(tx, account_id):
         raise NoAccount
     moved = [row for id_ in address_ids for row in deposits.of_address(tx, id_, SUSPENSE)]
     for id_ in address_ids:
         deposits.move_address(tx, id_, account_id, deposits_of=SUSPENSE)
     tip = deposits.tip(tx)
     with open_books(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as books:
-        refunds = entries.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
+        refunds = transfers.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
         for row in refunds:
             ref = f"{row['ref']} assigned"
             books.hand_over(SUSPENSE, account_id, row["amount"], ref=ref, reference=f"from account {closed_id}")
@@ -112,7 +112,7 @@ def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int)
 def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:
     """The ids of the addresses that are meant, and the deleted account that had them."""
     if what.isascii() and what.isdigit() and len(what) < 19:
-        if not closing.is_closed(tx, int(what)):
+        if not account_erasure.is_closed(tx, int(what)):
             raise NotInSuspense(f"account {what} was not deleted: there is nothing in suspense for it")
         return deposits.ids_of(tx, int(what)), int(what)
     found = deposits.address(tx, what)
@@ -120,7 +120,7 @@ def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:
         raise NotOurs(f"{what} is no address of this service")
     if found["account_id"] == SUSPENSE:
         return [found["id"]], None
-    if not closing.is_closed(tx, found["account_id"]):
+    if not account_erasure.is_closed(tx, found["account_id"]):
         raise NotInSuspense
     return [found["id"]], found["account_id"]
 

@@ -5,7 +5,7 @@ Reads only, and holds nobody up: nothing is locked, the database compares, and r
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.storage import audit
+from dtmf_server.storage import ledger_audit
 from dtmf_server.storage.db import Tx
 
 
@@ -27,9 +27,9 @@ def differences(tx: Tx) -> list[str]:
 def _balances(tx: Tx) -> list[str]:
     found = [
         f"account {row['id']}: the books give {row['sats']} satoshis, its balance says {row['balance']}"
-        for row in audit.wrong_balances(tx)
+        for row in ledger_audit.wrong_balances(tx)
     ]
-    if total := audit.sum_of_books(tx):
+    if total := ledger_audit.sum_of_books(tx):
         found.append(f"the books sum to {total} satoshis instead of 0")
     return found
 
@@ -38,12 +38,12 @@ def _running_balances(tx: Tx) -> list[str]:
     return [
         f"transfer {row['id']} of account {row['account_id']}: the balance after it should be"
         f" {row['expected']}, it says {row['balance']}"
-        for row in audit.wrong_running_balances(tx)
+        for row in ledger_audit.wrong_running_balances(tx)
     ]
 
 
 def _debts(tx: Tx) -> list[str]:
-    rows = audit.debts(tx, incurred=Kind.DEBT, paid=Kind.DEBT_PAID)
+    rows = ledger_audit.debts(tx, incurred=Kind.DEBT, paid=Kind.DEBT_PAID)
     return [
         f"account {row['id']}: the books give a debt of {row['booked']} satoshis, it says {row['debt']}"
         for row in rows
@@ -55,7 +55,7 @@ def _minutes(tx: Tx) -> list[str]:
     """Each rental's minutes: in one chain, as many as it says and its life allows, and where a transfer paid just these,
     at its price."""
     found = []
-    for row in audit.rental_minutes(tx):
+    for row in ledger_audit.rental_minutes(tx):
         name = f"rental {row['id']}"
         booked = row["booked"] if row["cost_per_minute"] else row["booked_minutes"]
         if booked != row["booked_minutes"]:
@@ -79,7 +79,7 @@ def _shares(tx: Tx) -> list[str]:
     return [
         f"account {row['id']}: paid {row['paid']} satoshis for minutes; its rentals' shares are {row['shares']}, and"
         f" {row['unshared']} are to be shared out"
-        for row in audit.wrong_shares(tx, kind=Kind.RENTAL_MINUTES)
+        for row in ledger_audit.wrong_shares(tx, kind=Kind.RENTAL_MINUTES)
     ]
 
 
@@ -89,12 +89,12 @@ def _sums(tx: Tx) -> list[str]:
         *(
             f"account {row['id']}: its live rentals are {row['rentals']} for {row['cost']} satoshis a minute"
             f" ({row['begun']} begun), it says {row['live_rentals']} for {row['cost_per_minute']} ({row['begun_cost']})"
-            for row in audit.wrong_sums(tx)
+            for row in ledger_audit.wrong_sums(tx)
         ),
         *(
             f"account {row['account_id']}: in part {row['nth']} of the minute ({row['unit_us']} microseconds each) rentals"
             f" for {row['live']} satoshis a minute start theirs, the sum says {row['stored']}"
-            for row in audit.wrong_minute_costs(tx)
+            for row in ledger_audit.wrong_minute_costs(tx)
         ),
     ]
 
@@ -102,11 +102,11 @@ def _sums(tx: Tx) -> list[str]:
 def _messages(tx: Tx) -> list[str]:
     return [
         f"message {row['id']}: costs {row['cost']} satoshis, {row['booked']} are booked for it"
-        for row in audit.wrong_message_costs(tx)
+        for row in ledger_audit.wrong_message_costs(tx)
     ] + [
         f"message {row['id']}: is {row['status']}, its delivery is {row['state'] or 'missing'}"
         f"{' and under way' if row['submitted'] else ''}, {'a' if row['refunded'] else 'no'} refund is booked for it"
-        for row in audit.wrong_message_states(tx)
+        for row in ledger_audit.wrong_message_states(tx)
     ]
 
 
@@ -114,7 +114,7 @@ def _deposits(tx: Tx) -> list[str]:
     return [
         f"deposit {row['txid']}:{row['vout']} of account {row['owner']}: is {row['status']}, {row['booked']} of"
         f" {row['amount']} satoshis are booked for it to account {row['account_id']}"
-        for row in audit.wrong_deposits(tx)
+        for row in ledger_audit.wrong_deposits(tx)
     ]
 
 
@@ -122,7 +122,7 @@ def _depletion(tx: Tx) -> list[str]:
     """The stored instant at which each account runs out of money; the sums it is computed from are held against the
     rentals by `_sums`."""
     found = []
-    for account in audit.customers(tx):
+    for account in ledger_audit.customers(tx):
         expected = billing.runs_out_at(account.balance, account.settled_at_us, account.costs)
         if account.closed_at_us is not None:
             expected = None
@@ -135,5 +135,5 @@ def _depletion(tx: Tx) -> list[str]:
 
 def summary(tx: Tx) -> str:
     """What there was to verify."""
-    counts = audit.counts(tx)
+    counts = ledger_audit.counts(tx)
     return f"{counts['customers']} accounts, {counts['transfers']} transfers, {counts['rentals']} rentals"

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from dtmf_server.storage.db import Database
-from dtmf_server.storage.sqlite import SQLiteDatabase
+from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 
 def open_database(url: str) -> Database:
     """The database of `sqlite:///path` or `postgresql://…`; its tables must be there (`migrate.upgrade`)."""
     if url.startswith("sqlite:///"):
         return SQLiteDatabase(sqlite_path(url))
-    from dtmf_server.storage.postgresql import PostgreSQLDatabase  # noqa: PLC0415 - psycopg only where it is used
+    from dtmf_server.storage.postgresql.engine import PostgreSQLDatabase  # noqa: PLC0415 - psycopg only where it is used
 
     return PostgreSQLDatabase(url)
 

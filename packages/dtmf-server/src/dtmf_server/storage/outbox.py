@@ -1,6 +1,6 @@
 """Deliveries: what still has to reach a webhook or a carrier, and what became of it.
 
-A lease (`leased_until_us`, wall time) keeps a line (lines.py) to one worker; a dead worker's lease simply ends.
+A lease (`leased_until_us`, wall time) keeps a line (delivery_queue.py) to one worker; a dead worker's lease simply ends.
 Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
 """
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dtmf_server.core.backoff import LOOK_EVERY_S, PROBE_S
-from dtmf_server.storage import delivery_log, lines, schema
+from dtmf_server.storage import delivery_log, delivery_queue, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, Logged
 
@@ -149,7 +149,9 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
         tx,
         [_logged(row, attempt) for row in rows if (attempt := by_id[row["id"]].attempt) is not None],
     )
-    lines.move_up(tx, {(row["rental_id"], row["kind"]) for row in ours if row["has_others_in_line"]}, now_us=now_us)
+    delivery_queue.move_up(
+        tx, {(row["rental_id"], row["kind"]) for row in ours if row["has_others_in_line"]}, now_us=now_us
+    )
     return ours
 
 

@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from dtmf.e164 import is_e164
-from dtmf_server.storage import entries, messages
+from dtmf_server.storage import messages, transfers
 from dtmf_server.storage.db import Row
 from dtmf_server.web import visits
 from dtmf_server.web.request import Request, runtime_of
@@ -55,7 +55,7 @@ def _transaction(row: Row, account_id: int) -> Record:
 
 _READ: dict[str, tuple[Read, Callable[[Row, int], Record]]] = {
     "messages": (partial(messages.listed, rental_ids=None, inbound=None, limit=PAGE), _message),
-    "transactions": (partial(entries.of_account, limit=PAGE), _transaction),
+    "transactions": (partial(transfers.of_account, limit=PAGE), _transaction),
 }
 
 

@@ -18,7 +18,7 @@ from dtmf_server.core.rental import DAY_US
 from dtmf_server.http import live
 from dtmf_server.operations import account
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import accounts, events, inbox
+from dtmf_server.storage import accounts, conversations, events
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import cookies, pages, visits
 from dtmf_server.web.paging import digits
@@ -76,7 +76,7 @@ def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:
 def _page(tx: Tx, visit: Visit, *, after: int, limit: int) -> list[Sent]:
     rows = events.of_account(tx, visit.account_id, after=after, limit=limit)
     ids = [row["message_id"] for row in rows if row["kind"] == "message"]
-    messages = inbox.of_ids(tx, visit.account_id, ids) if ids else {}
+    messages = conversations.of_ids(tx, visit.account_id, ids) if ids else {}
     balance = account.balance(tx, visit.account_id, now_us=visit.now_us) if messages else 0
     frame = Frame(balance, accounts.debt(tx, visit.account_id), after, visit.now_us)
     return [_sent(row, messages.get(row["message_id"]), frame) for row in rows]

@@ -8,7 +8,7 @@ from litestar import Response, get
 from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.operations import account, ended, rent
-from dtmf_server.storage import entries, inbox, numbers
+from dtmf_server.storage import conversations, numbers, transfers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits
 from dtmf_server.web.chart import balance_chart
@@ -30,9 +30,9 @@ async def get_messages(request: Request) -> Response[Any]:
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
         if words:
-            rows = inbox.search(tx, visit.account_id, words, before=before, limit=PAGE + 1)
+            rows = conversations.search(tx, visit.account_id, words, before=before, limit=PAGE + 1)
         else:
-            rows = inbox.received(tx, visit.account_id, before=before, limit=PAGE + 1)
+            rows = conversations.received(tx, visit.account_id, before=before, limit=PAGE + 1)
         return {"messages": page_of(rows), "words": words, **beside(tx, visit)}
 
     return await visits.show(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
@@ -41,7 +41,7 @@ async def get_messages(request: Request) -> Response[Any]:
 def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
     """What stands beside the inbox: money and numbers."""
     usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
-    rows = entries.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=CHARTED_MAX)
+    rows = transfers.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=CHARTED_MAX)
     chart = balance_chart(
         rows, visit.account_id, balance=usage.balance, now_us=visit.now_us, span_us=CHARTED_DAYS * DAY_US
     )
@@ -75,7 +75,9 @@ def cost_so_far(tx: Tx, rental: Row, *, now_us: int) -> int:
         if rental["ended_at_us"] is not None
         else minutes_started(rental["started_at_us"], max(now_us, rental["started_at_us"]))
     )
-    return int(rental["setup_cost"] + minutes * rental["cost_per_minute"] + inbox.cost_of_rental(tx, rental["id"]))
+    return int(
+        rental["setup_cost"] + minutes * rental["cost_per_minute"] + conversations.cost_of_rental(tx, rental["id"])
+    )
 
 
 ROUTES = [get_messages]

@@ -10,7 +10,7 @@ from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
 from dtmf_server.core.rental import Action
 from dtmf_server.http import checks
 from dtmf_server.operations import ended, rent, send
-from dtmf_server.storage import inbox, numbers
+from dtmf_server.storage import conversations, numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits
 from dtmf_server.web.forms import EMPTY, Form
@@ -203,7 +203,7 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
             "live": live is not None,
             "earlier": [other for other in over if other["id"] != rental["id"]],
             "group": numbers.names(tx, [rental["group_id"]])[rental["group_id"]],
-            "messages": page_of(inbox.conversation(tx, rental["id"], before=before, limit=PAGE + 1)),
+            "messages": page_of(conversations.conversation(tx, rental["id"], before=before, limit=PAGE + 1)),
             "cost": cost_so_far(tx, rental, now_us=visit.now_us),
             "segment_cost": numbers.cost_per_segment(tx, "+"),
         }

@@ -13,7 +13,7 @@ from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.operations.rent import live_rental, newest_rentals
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import deposits, inbox
+from dtmf_server.storage import conversations, deposits
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits
 from dtmf_server.web.forms import EMPTY, Form
@@ -144,7 +144,7 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
 
 def _seen(tx: Tx, visit: Visit) -> list[Row]:
     """What other phones and this account's numbers said to each other last, oldest first."""
-    return list(reversed(inbox.newest(tx, visit.account_id, limit=SHOWN)))
+    return list(reversed(conversations.newest(tx, visit.account_id, limit=SHOWN)))
 
 
 ROUTES = [get_sandbox, post_phone, post_faucet, post_clock]

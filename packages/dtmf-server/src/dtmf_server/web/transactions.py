@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, get
 
 from dtmf_server.operations import account
-from dtmf_server.storage import entries, inbox
+from dtmf_server.storage import conversations, transfers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits
 from dtmf_server.web.paging import PAGE, page_of, position
@@ -21,9 +21,9 @@ async def get_transactions(request: Request) -> Response[Any]:
     before = position(request)
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
-        rows = entries.newest_of_account(tx, visit.account_id, before=before, limit=PAGE + 1)
+        rows = transfers.newest_of_account(tx, visit.account_id, before=before, limit=PAGE + 1)
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
-        newest = entries.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=1)
+        newest = transfers.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=1)
         unbooked = newest[0]["balance"] - balance if newest else 0
         return {
             "page": page_of(rows),
@@ -38,7 +38,7 @@ async def get_transactions(request: Request) -> Response[Any]:
 def _reasons(tx: Tx, visit: Visit, rows: list[Row]) -> dict[int, str]:
     """What each transfer was about: a message by its number and the other phone, all else by its reference."""
     ids = [int(row["reference"]) for row in rows if row["kind"].startswith("message_")]
-    messages = inbox.of_ids(tx, visit.account_id, ids)
+    messages = conversations.of_ids(tx, visit.account_id, ids)
     return {row["id"]: _reason(row, messages) for row in rows}
 
 

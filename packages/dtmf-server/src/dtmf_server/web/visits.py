@@ -16,7 +16,7 @@ from dtmf_server.operations.ended import Money
 from dtmf_server.operations.idempotent import Answer, once
 from dtmf_server.operations.sessions import Session, SignedOut
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import accounts, events, service, web_sessions
+from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, forms, pages
 from dtmf_server.web.forms import Form, complaint_of
@@ -155,7 +155,7 @@ async def welcome(
             signed_in = bool(_visit(tx, runtime, cookie))
         except SignedOut:
             signed_in = False
-        ahead_us = service.clock_offset_us(tx) if runtime.settings.sandbox else 0
+        ahead_us = instance.clock_offset_us(tx) if runtime.settings.sandbox else 0
         return signed_in, ahead_us, fn(tx, runtime.clock.now_us(tx))
 
     signed_in, ahead_us, found = await runtime.db.read(gather)

@@ -18,7 +18,7 @@ from dtmf_server.core.submission import LateAnswer
 from dtmf_server.operations import arrive, doubt, receipts, strays
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import arrivals, carriers, parts
+from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.routes import Routes
@@ -167,7 +167,7 @@ class _Desk:
         clock, settings = self._runtime.clock, self._runtime.settings
         wall_us = clock.wall_us()
         if answered:
-            arrivals.answered(tx, answered, wall_us=wall_us)
+            inbound_log.answered(tx, answered, wall_us=wall_us)
         return arrive.arrive(
             tx,
             self._carrier,
@@ -191,7 +191,9 @@ class _Desk:
     async def _write_answers(self) -> None:
         notes, self._answered = self._answered, []
         try:
-            await self._runtime.db.write(lambda tx: arrivals.answered(tx, notes, wall_us=self._runtime.clock.wall_us()))
+            await self._runtime.db.write(
+                lambda tx: inbound_log.answered(tx, notes, wall_us=self._runtime.clock.wall_us())
+            )
         except BaseException:
             self._answered = notes + self._answered
             self._some_answered.set()
@@ -199,7 +201,7 @@ class _Desk:
 
     async def _give_up_parts(self) -> None:
         db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
-        oldest_us = await db.glance(parts.oldest_wall_us)
+        oldest_us = await db.glance(message_parts.oldest_wall_us)
         if oldest_us is None or oldest_us > clock.wall_us() - settings.parts_patience_us:
             return
         given_up = await db.write(

@@ -8,7 +8,8 @@ from dtmf_server.bitcoin.chain import BLOCKS_PER_STEP, CantFollow, Chain, ReorgT
 from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
 from dtmf_server.runtime import Runtime
-from dtmf_server.storage import chain_state, deposits
+from dtmf_server.storage import chain as stored_chain
+from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervise import wait_for
 
@@ -72,7 +73,7 @@ async def look(runtime: Runtime, chain: Chain) -> str | None:
 def _note(tx: Tx, runtime: Runtime, *, node_height: int | None, trouble: str | None) -> None:
     """Notes how a look at a real node goes."""
     if runtime.settings.network != "simulated":
-        chain_state.looked(tx, at_us=runtime.clock.wall_us(), node_height=node_height, trouble=trouble)
+        stored_chain.looked(tx, at_us=runtime.clock.wall_us(), node_height=node_height, trouble=trouble)
 
 
 async def _catch_up(runtime: Runtime, chain: Chain) -> None:
@@ -97,7 +98,7 @@ async def _step(runtime: Runtime, chain: Chain, followed: _FollowedInDatabase) -
     try:
         return await next_step(chain, followed)
     except ReorgTooDeep:
-        state = await runtime.db.read(chain_state.load)
+        state = await runtime.db.read(stored_chain.load)
         if state is None or state["rescan_height"] is None:
             raise
         return await read_from(chain, state["rescan_height"])
@@ -107,7 +108,7 @@ async def _rescan(runtime: Runtime, chain: Chain) -> bool:
     """Reads some of the blocks again that the operator asked for, up to the cursor; whether there are more."""
     settings, clock, db = runtime.settings, runtime.clock, runtime.db
     for _ in range(BLOCKS_PER_STEP):
-        state, tip = await db.read(chain_state.load), await _FollowedInDatabase(runtime).tip()
+        state, tip = await db.read(stored_chain.load), await _FollowedInDatabase(runtime).tip()
         if state is None or state["rescan_height"] is None:
             return False
         height = state["rescan_height"]
@@ -116,7 +117,7 @@ async def _rescan(runtime: Runtime, chain: Chain) -> bool:
         except CantFollow as error:
             raise CantFollow(f"to read block {height} again, as `deposits rescan` wants: {error}") from error
         if tip is None or block is None or height > tip[0]:
-            await db.write(lambda tx: chain_state.rescanned(tx, None))
+            await db.write(lambda tx: stored_chain.rescanned(tx, None))
             return False
         if await chain.block_hash(tip[0]) != tip[1]:
             return True  # the chain is changing: it is followed first

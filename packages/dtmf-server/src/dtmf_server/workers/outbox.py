@@ -25,9 +25,9 @@ from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import deliver, doubt, forward
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
-from dtmf_server.storage import in_flight, outbox, service
+from dtmf_server.storage import in_flight, instance, outbox
 from dtmf_server.storage.db import Tx
-from dtmf_server.storage.lines import Lease
+from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
 from dtmf_server.workers.pace import Pace, Turn
 from dtmf_server.workers.routes import Routes, Taken
@@ -73,7 +73,7 @@ class Outbox:
         """Delivers until cancelled; what is under way then keeps its lease, which ends by itself. Submits end first: what
         the carrier answered is written down."""
         db = self._runtime.db
-        self._key = await db.read(service.webhook_key)
+        self._key = await db.read(instance.webhook_key)
         self._woken = db.wakeups.listen("deliveries", "clock")
         self._is_stopping = False
         away = Repeats()

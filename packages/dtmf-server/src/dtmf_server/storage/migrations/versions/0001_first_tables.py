@@ -1,6 +1,6 @@
 """The first tables: accounts, ledger, stock, rentals, messages, deliveries, deposits."""
 
-from dtmf_server.storage.migrations import frozen
+from dtmf_server.storage.migrations import sql_script
 
 revision = "0001"
 down_revision = None
@@ -8,4 +8,4 @@ down_revision = None
 
 def upgrade() -> None:
     """Runs the statements beside this file."""
-    frozen.run(__file__)
+    sql_script.run(__file__)

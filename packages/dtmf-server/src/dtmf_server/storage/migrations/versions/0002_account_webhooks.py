@@ -1,6 +1,6 @@
 """A webhook of the account's own, for events; deliveries of events, which belong to no rental; low-balance warnings."""
 
-from dtmf_server.storage.migrations import frozen
+from dtmf_server.storage.migrations import sql_script
 
 revision = "0002"
 down_revision = "0001"
@@ -8,4 +8,4 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Runs the statements beside this file."""
-    frozen.run(__file__)
+    sql_script.run(__file__)

@@ -1,6 +1,6 @@
 """Real carriers: parts that wait, arrivals and whether they were answered, what was taken, how links stand."""
 
-from dtmf_server.storage.migrations import frozen
+from dtmf_server.storage.migrations import sql_script
 
 revision = "0005"
 down_revision = "0004"
@@ -8,4 +8,4 @@ down_revision = "0004"
 
 def upgrade() -> None:
     """Runs the statements beside this file."""
-    frozen.run(__file__)
+    sql_script.run(__file__)

@@ -1,6 +1,6 @@
 """SMS that a carrier may have taken: which are being submitted, which are in doubt, and the segments of each."""
 
-from dtmf_server.storage.migrations import frozen
+from dtmf_server.storage.migrations import sql_script
 
 revision = "0009"
 down_revision = "0008"
@@ -8,4 +8,4 @@ down_revision = "0008"
 
 def upgrade() -> None:
     """Run the statements beside this file."""
-    frozen.run(__file__)
+    sql_script.run(__file__)
