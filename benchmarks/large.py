@@ -23,7 +23,7 @@ from dtmf_server.api import numbers as api_numbers
 from dtmf_server.core import api_token
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import account, rent
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database

@@ -143,7 +143,7 @@ give_coins_kinds = iter(range(10**9))
 
 def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = START_US) -> None:
     """Books a deposit, as the chain would."""
-    from dtmf_server.operations.books import open_books
+    from dtmf_server.operations.ledger import open_books
 
     ref = f"test:{next(give_coins_kinds)}"
 

@@ -11,7 +11,7 @@ from benchmarks import fill
 from dtmf_server import main, startup
 from dtmf_server.config import Config
 from dtmf_server.core.inbound import Arrival
-from dtmf_server.operations import arrive
+from dtmf_server.operations import ingest
 
 PER_SECOND, NUMBERS = 100, 1000
 WARM = 100  # not counted: connections are opened, code is loaded
@@ -46,14 +46,14 @@ class Link:
 
 def noting(stored):
     """Has `arrive` note when it stored an SMS, which is the last that it does before the commit."""
-    receive_many = arrive.receive_many
+    receive_many = ingest.receive_many
 
     def receive(tx, inbound, **named):
         ids = receive_many(tx, inbound, **named)
         stored.append((ids[0], time.monotonic_ns()))
         return ids
 
-    arrive.receive_many = receive
+    ingest.receive_many = receive
 
 
 async def bring(url, count):

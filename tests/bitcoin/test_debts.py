@@ -8,7 +8,7 @@ import pytest
 from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.core.money import Kind
 from dtmf_server.operations import deposit, verify
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, new_token, open_account, runtime_over, serving
 

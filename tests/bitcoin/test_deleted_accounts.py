@@ -7,8 +7,8 @@ from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import SUSPENSE, Kind
-from dtmf_server.operations import closing, deposit, suspense, verify
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations import close_account, deposit, suspense, verify
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, open_account
@@ -38,7 +38,7 @@ def follow(db: Database, step: ChainStep) -> None:
 def close(db: Database, account_id: int) -> None:
     """Its renter deletes the account."""
     db.write_now(
-        lambda tx: closing.close_account(
+        lambda tx: close_account.close_account(
             tx, account_id, given_up_max=10**9, now_us=START_US, rest_us=DAY_US, wall_us=START_US
         )
     )

@@ -8,7 +8,7 @@ import pytest
 from bitcoin.conftest import Look, Node
 from bitcoin.renter import Renter, books_are_right
 from dtmf_server.core import deposit_rules
-from dtmf_server.operations import explain
+from dtmf_server.operations import explain_deposit
 from dtmf_server.runtime import Runtime
 
 PART = 9_999_999  # one satoshi below the rule of `following`: 10,000,000 need 4 confirmations
@@ -103,7 +103,7 @@ async def test_explain_names_the_sum(following: Runtime, node: Node, look_now: L
     node.mine(2)
     await look_now()
     depths = following.settings.confirmations
-    said = following.db.read_now(lambda tx: explain.explain(tx, txid, 0, depths=depths)) or []
+    said = following.db.read_now(lambda tx: explain_deposit.explain(tx, txid, 0, depths=depths)) or []
     assert (
         f"{2 * PART} satoshis of this account have fewer than 4 confirmations, and so many together need 4"
         in " ".join(said)

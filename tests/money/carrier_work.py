@@ -3,7 +3,7 @@
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.submission import LateAnswer, Segments
 from dtmf_server.core.submission import Verdict as Verdict_
-from dtmf_server.operations import deliver, doubt, forward
+from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Work
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
@@ -28,7 +28,7 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
     """Writes what came of the attempt; what has become of the message, None if it is on its way still."""
     attempt = _attempt(outcome, now_us, None)
     if outcome == "sent":
-        forward.handed_over(
+        submit.handed_over(
             tx,
             work,
             message_id,
@@ -41,7 +41,7 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
         )
         return "sent"
     if outcome == "failed":
-        forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
+        submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
         return "failed"
     if outcome == "busy":
         deliver.not_delivered(

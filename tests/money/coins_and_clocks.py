@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dtmf_server.core.errors import InsufficientFunds, Refusal
 from dtmf_server.operations import account, deposit, meter
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import accounts, numbers
 from dtmf_server.storage.db import Tx
 from harness import START_US, Group

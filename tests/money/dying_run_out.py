@@ -12,7 +12,7 @@ import sys
 from itertools import count
 from typing import Any
 
-from dtmf_server.operations import books, meter
+from dtmf_server.operations import ledger, meter
 from dtmf_server.storage.open import open_database
 from harness import give_coins
 from money.large_accounts import sweep
@@ -23,7 +23,7 @@ COINS = 10**6
 def main(url: str, account_id: str, now_us: str, nth: str, place: str, who: str) -> None:
     """Settles the account, and dies."""
     portions = count(1)
-    settle_portion = books.settle_portion
+    settle_portion = ledger.settle_portion
 
     def dying(*arguments: Any, **named: Any) -> bool:
         is_last = next(portions) == int(nth)
@@ -34,7 +34,7 @@ def main(url: str, account_id: str, now_us: str, nth: str, place: str, who: str)
             os.kill(os.getpid(), signal.SIGKILL)
         return more
 
-    books.settle_portion = meter.settle_portion = dying  # type: ignore[attr-defined]  # the meter imports it
+    ledger.settle_portion = meter.settle_portion = dying  # type: ignore[attr-defined]  # the meter imports it
     db = open_database(url)
     if who == "coins":
         give_coins(db, int(account_id), COINS, now_us=int(now_us))

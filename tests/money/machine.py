@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from dtmf_server.core.rental import action_for
-from dtmf_server.operations import forward, receive, rent, send
+from dtmf_server.operations import receive, rent, send, submit
 from dtmf_server.operations.deliver import Work
 from dtmf_server.storage import accounts
 from harness import START_US
@@ -180,7 +180,7 @@ class Money(CoinsAndClocks):
     def _work(self, work: Work, outcome: str) -> None:
         """What the outbox does with one SMS, step by step; the oracle says whether it may be sent at all."""
         terms = {"now_us": self.now_us, "rest_us": REST_US}
-        outgoing = self._write(lambda tx: forward.outgoing(tx, work, daily_limit=DAILY_LIMIT, **terms))
+        outgoing = self._write(lambda tx: submit.outgoing(tx, work, daily_limit=DAILY_LIMIT, **terms))
         message_id = work.message_id if work.kind == "send" else self._forwarded(work, outgoing)
         if message_id is None or self.plain.messages[message_id].status != "queued":
             assert outgoing is None, "sent what is not to be sent"

@@ -7,7 +7,7 @@ import pytest
 
 from dtmf_server import main
 from dtmf_server.operations import account, meter, rent, verify
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import events

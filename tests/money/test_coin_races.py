@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.operations import deposit, sandbox, stock, suspense, verify
+from dtmf_server.operations import deposit, import_catalog, sandbox, suspense, verify
 from dtmf_server.storage import carriers, deposits, numbers
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US, new_token, open_account
@@ -97,13 +97,15 @@ id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_mes
 @pytest.mark.regression("sandbox-deposit-race")
 def test_imports_at_once_of_the_same_and_of_other_stock(db: Database):
     groups = at_once(
-        lambda place: db.write_now(lambda tx: stock.import_groups(tx, GROUPS.format(id=f"g{place}"), name="g.csv"))
+        lambda place: db.write_now(
+            lambda tx: import_catalog.import_groups(tx, GROUPS.format(id=f"g{place}"), name="g.csv")
+        )
     )
     assert groups == [1] * THREADS
     positions = db.read_now(lambda tx: tx.all("SELECT position FROM groups WHERE id LIKE 'g_'"))
     assert len({row["position"] for row in positions}) == THREADS, "each stands at a place of its own"
     text = "e164,group_id\n" + "".join(f"+3712000{n:04d},g0\n" for n in range(50))
-    counts = at_once(lambda _: db.write_now(lambda tx: stock.import_numbers(tx, text, name="n.csv")))
+    counts = at_once(lambda _: db.write_now(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv")))
     assert sorted(map(str, counts)) == ["0"] * (THREADS - 1) + ["50"]
     assert len(db.read_now(lambda tx: numbers.groups_of(tx, [f"+3712000{n:04d}" for n in range(50)]))) == 50
 

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
 from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.operations import deposit, meter, receive, rent, send, verify
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, MINUTE_US, START_US, open_account

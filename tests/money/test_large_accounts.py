@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from dtmf_server.core.rental import action_for
-from dtmf_server.operations import account, closing, meter, receive, rent, send, verify
+from dtmf_server.operations import account, close_account, meter, receive, rent, send, verify
 from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, give_coins
@@ -116,7 +116,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
     last = renter.e164s[-1]
     at = {"now_us": renter.now_us + HOUR_US, **REST}
     db.write_now(lambda tx: receive.receive_many(tx, [receive.Inbound(last, "+1", "secret text")] * MANY, **at))
-    db.write_now(lambda tx: closing.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
+    db.write_now(lambda tx: close_account.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
     assert renter.live() >= MANY - 250, "one transaction ended all the rentals"
     assert db.read_now(verify.differences) == []
     assert db.read_now(lambda tx: tokens.opened_by(tx, b"x")) is None
@@ -128,7 +128,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
     inbound = [receive.Inbound(live_e164["e164"], "+1", "too late")]
     assert db.write_now(lambda tx: receive.receive_many(tx, inbound, **later)) == [None]
     db.write_now(lambda tx: meter.sweep(tx, **later))
-    while db.write_now(lambda tx: closing.go_on(tx, **REST)):
+    while db.write_now(lambda tx: close_account.go_on(tx, **REST)):
         assert db.read_now(verify.differences) == []
     rows = db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
     assert {(row["ended_at_us"], row["end_reason"]) for row in rows} == {(at["now_us"], "renter")}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dtmf_server.operations import account, meter, receive, rent, verify
-from dtmf_server.operations.books import ENDS_MAX
+from dtmf_server.operations.ledger import ENDS_MAX
 from dtmf_server.storage.db import Database, DoFirst, Tx
 from harness import DAY_US, give_coins
 from money import dying_run_out

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dtmf_server.core import low_balance
 from dtmf_server.operations import account as account_operations
 from dtmf_server.operations import meter, rent
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, initialise, open_account

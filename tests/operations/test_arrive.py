@@ -7,7 +7,7 @@ import pytest
 
 from dtmf_server.core.inbound import Arrival, Part, Place, Receipt
 from dtmf_server.core.sms_encoding import Coding
-from dtmf_server.operations import arrive, rent, verify
+from dtmf_server.operations import ingest, rent, verify
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Database
 from harness import DAY_US, START_US, give_coins, open_account
@@ -30,7 +30,7 @@ class Desk:
     def brings(self, *batch: Arrival | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
         """The notes of a batch."""
         return self.db.write_now(
-            lambda tx: arrive.arrive(
+            lambda tx: ingest.arrive(
                 tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
             )
         )
@@ -42,7 +42,7 @@ class Desk:
 
     def gives_up(self) -> int:
         return self.db.write_now(
-            lambda tx: arrive.give_up_parts(
+            lambda tx: ingest.give_up_parts(
                 tx, self.carrier, patience_us=PATIENCE_US, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
             )
         )
@@ -279,7 +279,7 @@ def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
     desk.answered(desk.brings(desk.sms("answered")))
     desk.brings(desk.sms("unanswered"))
     desk.wall_us += 121 * SECOND_US
-    forget = lambda: desk.db.write_now(lambda tx: arrive.forget(tx, wall_us=desk.wall_us))  # noqa: E731 - said once
+    forget = lambda: desk.db.write_now(lambda tx: ingest.forget(tx, wall_us=desk.wall_us))  # noqa: E731 - said once
     assert forget() == 1
     desk.wall_us += 4 * DAY_US
     assert forget() == 1
@@ -289,7 +289,7 @@ def test_thousands_are_forgotten_in_portions(desk: Desk) -> None:
     many = inbound_log.FORGOTTEN_AT_ONCE + 1
     desk.answered(desk.brings(*(desk.sms(str(n)) for n in range(many))))
     desk.wall_us += 121 * SECOND_US
-    forgotten = [desk.db.write_now(lambda tx: arrive.forget(tx, wall_us=desk.wall_us)) for _ in range(3)]
+    forgotten = [desk.db.write_now(lambda tx: ingest.forget(tx, wall_us=desk.wall_us)) for _ in range(3)]
     assert forgotten == [many - 1, 1, 0]
 
 

@@ -4,7 +4,7 @@ from dtmf_server.core import submission
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.core.submission import LateAnswer, Segments
-from dtmf_server.operations import account, deliver, doubt, forward, receive, rent, send, verify
+from dtmf_server.operations import account, deliver, doubt, receive, rent, send, submit, verify
 from dtmf_server.operations.deliver import Work
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Database, Row
@@ -70,7 +70,7 @@ def forwarding(db: Database) -> tuple[int, Row, Work, int]:
     inbound = [receive.Inbound(rental["e164"], "+1234", "hello")]
     db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=START_US, rest_us=DAY_US))
     work = claim_one(db)
-    outgoing = db.write_now(lambda tx: forward.outgoing(tx, work, now_us=START_US, rest_us=DAY_US, daily_limit=None))
+    outgoing = db.write_now(lambda tx: submit.outgoing(tx, work, now_us=START_US, rest_us=DAY_US, daily_limit=None))
     assert outgoing is not None
     return account_id, rental, work, outgoing.message_id
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from dtmf_server.core.inbound import Receipt, canonical, spellings
-from dtmf_server.operations import account, arrive, deliver, forward, receipts, rent, send, verify
+from dtmf_server.operations import account, deliver, ingest, receipts, rent, send, submit, verify
 from dtmf_server.storage import carriers, messages
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -49,7 +49,7 @@ class Sender:
         assert work.message_id == message_id
 
         def hand_over(tx: Tx) -> None:
-            forward.handed_over(
+            submit.handed_over(
                 tx,
                 work,
                 message_id,
@@ -72,7 +72,7 @@ class Sender:
     def told(self, *said: Receipt, carrier: str = "london") -> None:
         self.db.write_now(lambda tx: carriers.add(tx, carrier))
         self.db.write_now(
-            lambda tx: arrive.arrive(tx, carrier, said, live=(), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
+            lambda tx: ingest.arrive(tx, carrier, said, live=(), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
         )
 
     def message(self, message_id: int) -> tuple[str, int]:

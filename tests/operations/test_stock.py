@@ -3,7 +3,7 @@
 import pytest
 
 from dtmf_server.core.errors import DestinationNotServed
-from dtmf_server.operations import rent, send, stock
+from dtmf_server.operations import import_catalog, rent, send
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database
 from harness import DAY_US, START_US, give_coins, open_account
@@ -37,7 +37,7 @@ rental_cost_per_minute = 5
 
 def refused(db: Database, operation: object, text: str, name: str) -> list[str]:
     before = counts(db)
-    with pytest.raises(stock.WrongStock) as wrong:
+    with pytest.raises(import_catalog.WrongStock) as wrong:
         db.write_now(lambda tx: operation(tx, text, name=name))
     assert counts(db) == before, "all or nothing"
     return wrong.value.complaints
@@ -52,7 +52,7 @@ def counts(db: Database) -> tuple[int, ...]:
     ("text", "name"), [(GROUPS_CSV, "g.csv"), (GROUPS_TOML, "g.toml"), ("\ufeff" + GROUPS_CSV, "g")]
 )
 def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, name: str) -> None:
-    assert db.write_now(lambda tx: stock.import_groups(tx, text, name=name)) == 2
+    assert db.write_now(lambda tx: import_catalog.import_groups(tx, text, name=name)) == 2
     (group,) = db.read_now(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'cz-mobile'"))
     assert (group["type"], group["name"], group["country_code"]) == ("mobile", "Czech Republic", "cz")
     assert (group["setup_cost"], group["rental_cost_per_minute"], group["cost_per_inbound_message"]) == (
@@ -66,10 +66,10 @@ def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, na
 
 
 def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database) -> None:
-    db.write_now(lambda tx: stock.import_groups(tx, GROUPS_CSV, name="g.csv"))
+    db.write_now(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV, name="g.csv"))
     places = "SELECT id, position FROM groups ORDER BY position"
     before = [tuple(row.values()) for row in map(dict, db.read_now(lambda tx: tx.all(places)))]
-    db.write_now(lambda tx: stock.import_groups(tx, GROUPS_CSV.replace("269", "300"), name="g.csv"))
+    db.write_now(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV.replace("269", "300"), name="g.csv"))
     assert [tuple(row.values()) for row in map(dict, db.read_now(lambda tx: tx.all(places)))] == before
     group = db.read_now(lambda tx: numbers.group(tx, "cz-mobile"))
     assert group is not None and group["rental_cost_per_minute"] == 300
@@ -95,7 +95,7 @@ def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database)
     ],
 )
 def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, complaint: str) -> None:
-    complaints = refused(db, stock.import_groups, GROUPS_CSV.replace(old, new, 1), "g.csv")
+    complaints = refused(db, import_catalog.import_groups, GROUPS_CSV.replace(old, new, 1), "g.csv")
     assert any(complaint in found for found in complaints), complaints
 
 
@@ -111,12 +111,12 @@ def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, 
     ],
 )
 def test_a_wrong_toml_is_refused_with_its_place(db: Database, text: str, complaint: str) -> None:
-    assert any(complaint in found for found in refused(db, stock.import_groups, text, "g.toml"))
+    assert any(complaint in found for found in refused(db, import_catalog.import_groups, text, "g.toml"))
 
 
 def test_numbers_are_imported_once(db: Database) -> None:
     text = "e164,group_id\n+12025550300,us-mobile\n+12025550301,us-mobile\n"
-    imports = lambda: db.write_now(lambda tx: stock.import_numbers(tx, text, name="n.csv"))  # noqa: E731 - said twice
+    imports = lambda: db.write_now(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv"))  # noqa: E731 - said twice
     assert (imports(), imports()) == (2, 0)
     assert db.read_now(lambda tx: numbers.exists(tx, "+12025550301"))
 
@@ -133,18 +133,18 @@ def test_numbers_are_imported_once(db: Database) -> None:
 )
 def test_a_wrong_number_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"e164,group_id\n+12025550999,us-mobile\n{line}\n"
-    assert any(complaint in found for found in refused(db, stock.import_numbers, text, "n.csv"))
+    assert any(complaint in found for found in refused(db, import_catalog.import_numbers, text, "n.csv"))
 
 
 def test_no_more_complaints_are_said_than_can_be_read(db: Database) -> None:
-    complaints = refused(db, stock.import_numbers, "e164,group_id\n" + "x,us-mobile\n" * 50, "n.csv")
+    complaints = refused(db, import_catalog.import_numbers, "e164,group_id\n" + "x,us-mobile\n" * 50, "n.csv")
     assert len(complaints) == 21 and complaints[-1] == "and 30 more"
 
 
 def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_before_it_costs(db: Database) -> None:
     prices = "prefix,cost_per_segment\n+44,20\n447,70\n"
     db.write_now(lambda tx: tx.run("DELETE FROM destinations"))
-    assert db.write_now(lambda tx: stock.import_prices(tx, prices, name="p.csv")) == 2
+    assert db.write_now(lambda tx: import_catalog.import_prices(tx, prices, name="p.csv")) == 2
     costs = [
         db.read_now(lambda tx, to=to: numbers.cost_per_segment(tx, to))
         for to in ("+442071838750", "+447700900001", "+1")
@@ -179,4 +179,4 @@ def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_be
 )
 def test_a_wrong_price_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"prefix,cost_per_segment\n420,5\n{line}\n"
-    assert any(complaint in found for found in refused(db, stock.import_prices, text, "p.csv"))
+    assert any(complaint in found for found in refused(db, import_catalog.import_prices, text, "p.csv"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from dtmf_server.carriers.smpp import link
 from dtmf_server.cli import main
-from dtmf_server.operations import arrive
+from dtmf_server.operations import ingest
 from dtmf_server.workers import carriers
 
 STEPS = ["arrived", "storing", "stored", "answered", "noted"]
@@ -35,7 +35,7 @@ def is_it(batch: Any) -> bool:
 def patch(step: str) -> None:
     """Puts death at its step."""
     stored: Callable[..., Any] = link._Connection._stored
-    receive_many: Callable[..., Any] = arrive.receive_many
+    receive_many: Callable[..., Any] = ingest.receive_many
     answered: Callable[..., Any] = carriers._Desk.answered
     write_answers: Callable[..., Any] = carriers._Desk._write_answers
     seen = []
@@ -66,7 +66,7 @@ def patch(step: str) -> None:
             die()
 
     link._Connection._stored = dying_stored
-    arrive.receive_many = dying_receive
+    ingest.receive_many = dying_receive
     carriers._Desk.answered = dying_answered
     carriers._Desk._write_answers = dying_write
 

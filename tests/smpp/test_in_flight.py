@@ -10,7 +10,7 @@ from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
 from dtmf_server.cli import carriers as commands
 from dtmf_server.clock import wall_us
 from dtmf_server.core.rental import Action, ActionKind
-from dtmf_server.operations import closing, meter, receive, rent, replay, verify
+from dtmf_server.operations import close_account, meter, receive, rent, replay, verify
 from harness import DAY_US, runtime_over
 from smpp.conftest import QUICK, Bound
 
@@ -99,7 +99,7 @@ def runs_out(bound: Bound) -> None:
 
 def deletes(bound: Bound) -> None:
     bound.db.write_now(
-        lambda tx: closing.close_account(
+        lambda tx: close_account.close_account(
             tx, bound.account_id, given_up_max=10**9, now_us=wall_us(), rest_us=DAY_US, wall_us=wall_us()
         )
     )

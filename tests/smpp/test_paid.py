@@ -22,8 +22,8 @@ from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
 from dtmf_server.clock import wall_us
 from dtmf_server.core.rental import Action, ActionKind
-from dtmf_server.operations import closing, receive, rent, send, verify
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations import close_account, receive, rent, send, verify
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, give_coins, open_account, runtime_over, serving
@@ -93,7 +93,7 @@ class Renter:
             db.write_now(lambda tx: rent.end(tx, case.account_id, case.e164, **terms))
         elif case.disturbance == "deletes":
             everything = {"given_up_max": 10**9, "wall_us": wall_us()}
-            db.write_now(lambda tx: closing.close_account(tx, case.account_id, **everything, **terms))
+            db.write_now(lambda tx: close_account.close_account(tx, case.account_id, **everything, **terms))
         elif case.disturbance == "runs out":
             db.write_now(lambda tx: _settle(tx, case.account_id, now_us=wall_us() + 365 * DAY_US))
 

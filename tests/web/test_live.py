@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from dtmf_server.operations import sessions
+from dtmf_server.operations import sign_in
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, new_token
@@ -108,7 +108,7 @@ def test_a_position_that_is_none_is_the_beginning(renter: Visitor, db: Database,
 
 @ONE_ENGINE
 def test_an_idle_page_does_not_keep_its_session_alive(renter: Visitor, db: Database, wall, account_id: int) -> None:
-    wall.advance(us=sessions.IDLE_US - 1)
+    wall.advance(us=sign_in.IDLE_US - 1)
     give_coins(db, account_id, 1, now_us=START_US)
     with renter.client.stream("GET", "/live?after=0") as response:
         assert response.status_code == 200

@@ -10,7 +10,7 @@ from dtmf import DTMF
 from dtmf_server import cli, startup
 from dtmf_server.clock import Clock
 from dtmf_server.core import api_token
-from dtmf_server.operations import sessions
+from dtmf_server.operations import sign_in
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.schema import metadata
 from harness import DAY_US, FakeWall, new_token
@@ -245,7 +245,7 @@ def test_sessions_and_links_that_are_over_are_forgotten(
     renter: Visitor, db: Database, wall: FakeWall, account_id: int
 ) -> None:
     startup.sign_in_link(db, Clock(sandbox=True, wall=wall), new_token(1))
-    assert db.write_now(lambda tx: sessions.forget(tx, wall_us=wall())) == 0
+    assert db.write_now(lambda tx: sign_in.forget(tx, wall_us=wall())) == 0
     assert renter.open("/messages").path == "/messages"
-    assert db.write_now(lambda tx: sessions.forget(tx, wall_us=wall() + sessions.IDLE_US)) == 1
+    assert db.write_now(lambda tx: sign_in.forget(tx, wall_us=wall() + sign_in.IDLE_US)) == 1
     assert db.read_now(lambda tx: tx.all("SELECT id FROM web_sessions UNION SELECT id FROM sign_in_links")) == []

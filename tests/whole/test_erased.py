@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import LargeBinary, Text
 
 from dtmf_server.core.inbound import Arrival, Part, Place
-from dtmf_server.operations import arrive
+from dtmf_server.operations import ingest
 from dtmf_server.storage import backup, carriers, migrate, schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, give_coins, new_token, open_account
@@ -190,7 +190,7 @@ class Lived:
 
         def bring(tx: Tx) -> None:
             carriers.add(tx, "london")
-            arrive.arrive(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
+            ingest.arrive(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
 
         db.write_now(bring)
 

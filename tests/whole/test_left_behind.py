@@ -14,8 +14,8 @@ import pytest
 
 from deliveries.receiver import refused_port
 from dtmf import DTMF
-from dtmf_server.operations import closing as closing_accounts
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations import close_account as closing_accounts
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database

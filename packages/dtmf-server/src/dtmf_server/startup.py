@@ -24,7 +24,7 @@ from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.core.submission import retries
-from dtmf_server.operations import account, doubt, sandbox, sessions
+from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.runtime import Runtime, Settings
 from dtmf_server.storage import chain, deposits, files, instance, migrate, outbox, tokens
@@ -229,7 +229,7 @@ def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
     key = secrets.token_urlsafe(32)
     db.write_now(
         partial(
-            sessions.make_link,
+            sign_in.make_link,
             token_sha256=api_token.sha256(token_),
             link_sha256=hashlib.sha256(key.encode()).digest(),
             wall_us=clock.wall_us(),

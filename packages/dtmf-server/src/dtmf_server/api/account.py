@@ -12,7 +12,7 @@ from dtmf_server.core import api_token
 from dtmf_server.core.errors import SignupClosed
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations import account
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
 
 ID_MAX = 2**63 - 1

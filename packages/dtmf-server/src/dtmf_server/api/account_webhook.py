@@ -7,7 +7,7 @@ from dtmf_server.api.calls import Request
 from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.operations import account_webhook
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
 
 

@@ -13,7 +13,7 @@ from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import checks
 from dtmf_server.operations import replay
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Row, Tx
 
 

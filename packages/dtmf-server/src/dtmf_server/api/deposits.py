@@ -7,7 +7,7 @@ from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.http.address import network_of
 from dtmf_server.operations import deposit
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 

@@ -11,7 +11,7 @@ from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
 from dtmf_server.http import checks, live
 from dtmf_server.operations import send
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import events, messages, rentals
 from dtmf_server.storage.db import Tx

@@ -12,7 +12,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.http import checks
 from dtmf_server.operations import rent
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 

@@ -11,7 +11,7 @@ from dtmf_server.http import checks
 from dtmf_server.http.catching_up import chain_followed, run_what_is_due
 from dtmf_server.operations import sandbox
 from dtmf_server.operations.deliver import Handover
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx

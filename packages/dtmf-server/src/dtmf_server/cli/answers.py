@@ -12,7 +12,7 @@ from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
-from dtmf_server.operations import explain, suspense
+from dtmf_server.operations import explain_deposit, suspense
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import accounts, deposits
 from dtmf_server.storage import chain as stored_chain
@@ -83,7 +83,7 @@ def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
         raise CannotStart(f"{outpoint!r} is no outpoint: give the transaction's id, a colon and the output's number")
     txid, vout = parts[1], int(parts[2])
     depths = runtime.settings.confirmations
-    said = runtime.db.read_now(lambda tx: explain.explain(tx, txid, vout, depths=depths))
+    said = runtime.db.read_now(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
     if said is not None:
         print("\n".join(said))
         return 0

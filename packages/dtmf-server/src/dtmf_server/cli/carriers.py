@@ -7,14 +7,14 @@ from pathlib import Path
 from dtmf_server.clock import wall_us
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.operations import address_gap, carrier_health, stock, strays
+from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
 from dtmf_server.storage.db import Database, Tx
 
 FILE_MAX = 64 << 20
 _IMPORTS: dict[str, Callable[..., int]] = {
-    "groups": stock.import_groups,
-    "numbers": stock.import_numbers,
-    "prices": stock.import_prices,
+    "groups": import_catalog.import_groups,
+    "numbers": import_catalog.import_numbers,
+    "prices": import_catalog.import_prices,
 }
 
 
@@ -33,8 +33,8 @@ def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False
         raise CannotStart(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
     try:
         count = db.write_now(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
-        warnings = stock.warnings(kind, text, name=path.name)
-    except stock.WrongStock as wrong:
+        warnings = import_catalog.warnings(kind, text, name=path.name)
+    except import_catalog.WrongStock as wrong:
         return 1, [*wrong.complaints, "nothing was imported"]
     return 0, [*(f"warning: {warning}" for warning in warnings), f"{count} {kind} imported"]
 

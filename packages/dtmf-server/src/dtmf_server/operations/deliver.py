@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dtmf_server.core import backoff
 from dtmf_server.operations import account_webhook, send
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import accounts, delivery_queue, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt

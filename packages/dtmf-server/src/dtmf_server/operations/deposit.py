@@ -17,7 +17,7 @@ from dtmf_server.core.deposit_rules import (
 )
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.core.money import SUSPENSE
-from dtmf_server.operations.books import Books, open_books
+from dtmf_server.operations.ledger import Books, open_books
 from dtmf_server.storage import account_erasure, accounts, chain, deposits, instance
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event

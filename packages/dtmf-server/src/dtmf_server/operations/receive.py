@@ -8,8 +8,8 @@ from msgspec import Struct
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.operations import account
-from dtmf_server.operations.books import ENDS_MAX, Books, open_books
 from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.ledger import ENDS_MAX, Books, open_books
 from dtmf_server.storage import delivery_queue, messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery

@@ -6,7 +6,7 @@ from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.operations import account, ended
-from dtmf_server.operations.books import fail_message, open_books
+from dtmf_server.operations.ledger import fail_message, open_books
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 

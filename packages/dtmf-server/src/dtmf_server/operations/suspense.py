@@ -14,8 +14,8 @@ from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import deposit
-from dtmf_server.operations.books import Books, open_books
 from dtmf_server.operations.deposit import Derive
+from dtmf_server.operations.ledger import Books, open_books
 from dtmf_server.storage import account_erasure, chain, deposits, schema, transfers
 from dtmf_server.storage.db import Row, Tx
 

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, get, post
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
-from dtmf_server.operations import account, closing, sessions
+from dtmf_server.operations import account, close_account, sign_in
 from dtmf_server.storage import web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, pages, visits
@@ -20,7 +20,7 @@ async def get_account(request: Request) -> Response[Any]:
     """Exports, sessions, and the way to delete it all."""
 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
-        return {"browsers": sessions.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
+        return {"browsers": sign_in.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
 
     kept_us = runtime_of(request).settings.kept_us
     return await visits.show(request, "account.html", gather, nav="account", kept_us=kept_us)
@@ -49,7 +49,7 @@ async def post_delete(request: Request) -> Response[Any]:
     rest_us = runtime_of(request).settings.rest_us
 
     def close(tx: Tx, visit: Visit) -> None:
-        closing.close_account(
+        close_account.close_account(
             tx, visit.account_id, given_up_max=agreed, now_us=visit.now_us, rest_us=rest_us, wall_us=visit.wall_us
         )
 
@@ -59,10 +59,10 @@ async def post_delete(request: Request) -> Response[Any]:
             raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
         await visits.write(request, cookie, close)
         db = runtime_of(request).db
-        while await db.write(lambda tx: closing.go_on(tx, rest_us=rest_us)):
+        while await db.write(lambda tx: close_account.go_on(tx, rest_us=rest_us)):
             pass
         await db.scrub()
-    except (InvalidRequest, closing.MoreThanAgreed, closing.DepositUnderWay) as refusal:
+    except (InvalidRequest, close_account.MoreThanAgreed, close_account.DepositUnderWay) as refusal:
         return await _page(request, form, refusal)
     response = pages.redirect("/account/deleted")
     cookies.take(request, response)

@@ -14,7 +14,7 @@ from litestar import Response
 
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.rental import DAY_US
-from dtmf_server.operations.sessions import LONGEST_US
+from dtmf_server.operations.sign_in import LONGEST_US
 from dtmf_server.web.forms import Form
 from dtmf_server.web.request import Request, asked_origin, is_secure, own_origin
 

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
 from dtmf_server.http.website import BROKEN_OFF
-from dtmf_server.operations.sessions import SignedOut
+from dtmf_server.operations.sign_in import SignedOut
 from dtmf_server.web import cookies, drafts, pages
 from dtmf_server.web.request import Request
 from dtmf_server.web.words import _

@@ -7,8 +7,8 @@ from litestar import Response, get, post
 
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import Refusal, SignupClosed
-from dtmf_server.operations import account, sessions
-from dtmf_server.operations.sessions import UnknownToken
+from dtmf_server.operations import account, sign_in
+from dtmf_server.operations.sign_in import UnknownToken
 from dtmf_server.storage import numbers, web_sessions
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import cookies, drafts, pages, visits
@@ -123,7 +123,7 @@ async def get_sign_in_link(request: Request) -> Response[Any]:
     """One button: what looks at links without being asked, like a chat's preview, uses none up."""
     key, wall_us = request.query_params.get("key", ""), runtime_of(request).clock.wall_us()
     link = cookies.sha256(key)
-    if key and not await runtime_of(request).db.read(lambda tx: sessions.link_works(tx, link, wall_us=wall_us)):
+    if key and not await runtime_of(request).db.read(lambda tx: sign_in.link_works(tx, link, wall_us=wall_us)):
         return await _link_used(request)
     return await visits.welcome(request, "sign_in_link.html", link=key)
 
@@ -143,9 +143,9 @@ async def post_sign_in_link(request: Request) -> Response[Any]:
     wall_us = runtime.clock.wall_us()
     try:
         await runtime.db.write(
-            lambda tx: sessions.sign_in_by_link(tx, link_sha256=link, session_sha256=session, wall_us=wall_us)
+            lambda tx: sign_in.sign_in_by_link(tx, link_sha256=link, session_sha256=session, wall_us=wall_us)
         )
-    except sessions.LinkUsed:
+    except sign_in.LinkUsed:
         return await _link_used(request)
     response = pages.redirect("/messages")
     cookies.give(request, response, cookie, signed_in=True)
@@ -162,14 +162,14 @@ async def post_sign_out(request: Request) -> Response[Any]:
     return response
 
 
-async def _link_used(request: Request, *, status: int = sessions.LinkUsed.status) -> Response[Any]:
+async def _link_used(request: Request, *, status: int = sign_in.LinkUsed.status) -> Response[Any]:
     """What to do with a link that signs nobody in any more."""
     return await visits.welcome(request, "link_used.html", status=status)
 
 
 def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
     wall_us = runtime_of(request).clock.wall_us()
-    sessions.sign_in(tx, token_sha256=api_token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
+    sign_in.sign_in(tx, token_sha256=api_token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
 
 
 async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:

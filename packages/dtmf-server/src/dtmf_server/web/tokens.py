@@ -10,7 +10,7 @@ from dtmf_server.core import api_token
 from dtmf_server.core.errors import AlreadyIssued, InvalidRequest, Refusal
 from dtmf_server.http import checks
 from dtmf_server.operations import tokens
-from dtmf_server.operations.idempotent import Answer
+from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import pages, visits
 from dtmf_server.web.forms import EMPTY, Form

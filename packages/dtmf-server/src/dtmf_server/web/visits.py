@@ -11,10 +11,10 @@ from litestar import Response
 from dtmf_server.core.errors import AlreadyIssued, InsufficientFunds, Refusal
 from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.core.webhook_url import is_loopback
-from dtmf_server.operations import account, ended, sessions
+from dtmf_server.operations import account, ended, sign_in
 from dtmf_server.operations.ended import Money
-from dtmf_server.operations.idempotent import Answer, once
-from dtmf_server.operations.sessions import Session, SignedOut
+from dtmf_server.operations.idempotency import Answer, once
+from dtmf_server.operations.sign_in import Session, SignedOut
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
@@ -54,7 +54,7 @@ def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Visit, Session
     if cookie is None:
         raise SignedOut
     wall_us = runtime.clock.wall_us()
-    session = sessions.session(tx, cookies.sha256(cookie), wall_us=wall_us)
+    session = sign_in.session(tx, cookies.sha256(cookie), wall_us=wall_us)
     return Visit(session.account_id, session.token_id, runtime.clock.now_us(tx), wall_us), session
 
 

@@ -15,7 +15,7 @@ from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
-from dtmf_server.operations import arrive, doubt, receipts, strays
+from dtmf_server.operations import doubt, ingest, receipts, strays
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
@@ -168,7 +168,7 @@ class _Desk:
         wall_us = clock.wall_us()
         if answered:
             inbound_log.answered(tx, answered, wall_us=wall_us)
-        return arrive.arrive(
+        return ingest.arrive(
             tx,
             self._carrier,
             items,
@@ -205,7 +205,7 @@ class _Desk:
         if oldest_us is None or oldest_us > clock.wall_us() - settings.parts_patience_us:
             return
         given_up = await db.write(
-            lambda tx: arrive.give_up_parts(
+            lambda tx: ingest.give_up_parts(
                 tx,
                 self._carrier,
                 patience_us=settings.parts_patience_us,
@@ -282,4 +282,4 @@ async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
 
 def _forget(tx: Tx, *, wall_us: int, now_us: int) -> int:
     forgotten = storage_strays.forget(tx, now_us=now_us)
-    return forgotten + arrive.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)
+    return forgotten + ingest.forget(tx, wall_us=wall_us) + receipts.forget(tx, wall_us=wall_us)

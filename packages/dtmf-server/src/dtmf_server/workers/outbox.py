@@ -22,7 +22,7 @@ from dtmf_server.core.repeats import Repeats
 from dtmf_server.deliveries.elsewhere import Elsewhere, NotThere
 from dtmf_server.deliveries.post import Outcome
 from dtmf_server.deliveries.webhook import Here
-from dtmf_server.operations import deliver, doubt, forward
+from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
 from dtmf_server.storage import in_flight, instance, outbox
@@ -310,7 +310,7 @@ class Outbox:
         clock, settings = self._runtime.clock, self._runtime.settings
         wall_us = clock.wall_us()
         outgoing = await self._runtime.db.write(
-            lambda tx: forward.outgoing(
+            lambda tx: submit.outgoing(
                 tx,
                 work,
                 now_us=clock.now_us(tx),
@@ -321,7 +321,7 @@ class Outbox:
         )
         if outgoing is None:
             return
-        work = structs.replace(work, leased_until_us=wall_us + forward.SUBMIT_LEASE_US)
+        work = structs.replace(work, leased_until_us=wall_us + submit.SUBMIT_LEASE_US)
         started_ns = time.perf_counter_ns()
         message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text, outgoing.taken)
         outcome: Taken | CarrierRefused

@@ -15,7 +15,7 @@ from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.deliveries.post import Outcome
-from dtmf_server.operations import deliver, doubt, forward
+from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Failed, Work
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
@@ -78,10 +78,10 @@ class Outcomes:
             if isinstance(outcome, Taken):
                 self._handed_over(tx, work, message_id, outcome, attempt)
             elif outcome.permanent:
-                forward.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
+                submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
                 failed = _failed(work, Verdict.RETRY, attempt, None, False)
-                end = partial(doubt.begin, life_us=doubt_us) if outcome.in_doubt else forward.not_taken
+                end = partial(doubt.begin, life_us=doubt_us) if outcome.in_doubt else submit.not_taken
                 end(
                     tx,
                     failed,
@@ -143,7 +143,7 @@ class Outcomes:
             await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
 
     def _handed_over(self, tx: Tx, work: Work, message_id: int, taken: Taken, attempt: Attempt) -> None:
-        forward.handed_over(
+        submit.handed_over(
             tx,
             work,
             message_id,

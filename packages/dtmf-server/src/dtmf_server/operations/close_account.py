@@ -8,7 +8,7 @@ docs/decisions/0009 says what goes and what stays, and why.
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
-from dtmf_server.operations.books import open_books
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import account_erasure, deposits, rentals, web_sessions
 from dtmf_server.storage.db import Tx
 

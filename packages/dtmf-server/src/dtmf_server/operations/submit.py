@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.submission import Segments
 from dtmf_server.operations import deliver, receipts, send
-from dtmf_server.operations.books import open_books
 from dtmf_server.operations.deliver import Failed, Work
+from dtmf_server.operations.ledger import open_books
 from dtmf_server.storage import accounts, carriers, in_flight, messages, numbers, outbox, rentals, submissions
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
