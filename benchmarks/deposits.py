@@ -24,11 +24,11 @@ from benchmarks import databases, fill
 from benchmarks.databases import Engine
 from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
 from benchmarks.size import Size
-from dtmf_server.bitcoin.core_rpc import CoreChain
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
 from dtmf_server.core import money
 from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
+from dtmf_server.payments.bitcoin.bitcoind import CoreChain
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits, schema
 from dtmf_server.storage.db import Database, Tx

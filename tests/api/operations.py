@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.core import api_token
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import deposit, rent, replay, tokens
 from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits, messages, schema
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.schema import metadata

@@ -14,9 +14,9 @@ from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import write_configuration
 from bitcoin.shaped_node import ShapedNode
 from dtmf_server import cli
-from dtmf_server.bitcoin.core_rpc import CoreChain
-from dtmf_server.bitcoin.descriptor import deriver
-from dtmf_server.bitcoin.rpc import Rpc
+from dtmf_server.payments.bitcoin.bitcoind import CoreChain
+from dtmf_server.payments.bitcoin.descriptor import deriver
+from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain import look, ours

@@ -9,7 +9,7 @@ from embit.descriptor.checksum import add_checksum
 from embit.networks import NETWORKS
 from embit.transaction import Transaction
 
-from dtmf_server.bitcoin.descriptor import deriver
+from dtmf_server.payments.bitcoin.descriptor import deriver
 
 if TYPE_CHECKING:
     from bitcoin.shaped_node import ShapedNode

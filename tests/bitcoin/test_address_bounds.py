@@ -16,9 +16,9 @@ from bitcoin.conftest import Look, Node
 from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import opened
 from bitcoin.renter import Renter
-from dtmf_server.bitcoin.descriptor import deriver
 from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import deposit
+from dtmf_server.payments.bitcoin.descriptor import deriver
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database

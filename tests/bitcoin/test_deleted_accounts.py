@@ -3,12 +3,12 @@
 import pytest
 
 from dtmf_server import cli
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import SUSPENSE, Kind
 from dtmf_server.operations import close_account, deposit, suspense, verify
 from dtmf_server.operations.ledger import open_books
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, open_account

@@ -5,7 +5,7 @@ import threading
 import pytest
 from embit.descriptor.checksum import add_checksum
 
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, ahead, deriver
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, ahead, deriver
 
 # Accounts of the mnemonic "abandon … about" (BIP-39), as BIP-49, BIP-84 and BIP-86 publish them.
 X44 = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"

@@ -206,8 +206,8 @@ async def test_the_cookie_file_is_read_again_when_the_node_has_written_another(
         read = None
         assert "RPC_COOKIE" not in str(error), "there is no setting for the cookie file"
     assert read is not None
-    from dtmf_server.bitcoin.chain import CantFollow
-    from dtmf_server.bitcoin.rpc import Rpc
+    from dtmf_server.payments.bitcoin.chain import CantFollow
+    from dtmf_server.payments.bitcoin.json_rpc import Rpc
 
     asked: list[str] = []
     allowed = ["__cookie__:first"]

@@ -10,7 +10,7 @@ from bitcoin.conftest import Node
 from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import differences, opened, until
 from dtmf import DTMF
-from dtmf_server.bitcoin.descriptor import deriver
+from dtmf_server.payments.bitcoin.descriptor import deriver
 from harness import new_token, open_account, serving
 
 Command = Callable[..., tuple[int, str, str]]

@@ -14,7 +14,7 @@ from bitcoin.operating import answer_of, differences, until, write_configuration
 from bitcoin.plain_deposits import DEEPEST
 from dtmf import DTMF
 from dtmf.errors import DTMFError
-from dtmf_server.bitcoin.descriptor import deriver
+from dtmf_server.payments.bitcoin.descriptor import deriver
 from whole.running import Service, command
 
 

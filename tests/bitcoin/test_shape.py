@@ -7,9 +7,9 @@ import pytest
 
 from bitcoin.conftest import Node
 from bitcoin.hardware_wallet import HardwareWallet
-from dtmf_server.bitcoin import parse
-from dtmf_server.bitcoin.descriptor import deriver
-from dtmf_server.bitcoin.rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
+from dtmf_server.payments.bitcoin import block_parser
+from dtmf_server.payments.bitcoin.descriptor import deriver
+from dtmf_server.payments.bitcoin.json_rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
 
 NOBODYS = "00" * 31 + "01"
 
@@ -52,7 +52,7 @@ async def test_blocks(node: Node, rpc: Rpc, wallet: HardwareWallet):
     assert (await rpc.call("getblockheader", hash_))["height"] == height
     assert await refusal(rpc, "getblockheader", NOBODYS) == NOT_FOUND
     raw = bytes.fromhex(await rpc.call("getblock", hash_, 0))
-    block = parse.block_of(raw, height, parse.transactions_of(raw), {script})
+    block = block_parser.block_of(raw, height, block_parser.transactions_of(raw), {script})
     assert (block.hash, block.previous) == (hash_, below)
     assert [(o.txid, o.vout, o.amount, o.coinbase) for o in block.outputs] == [(txid, 0, 5000, False)]
     lowest = node.undo(1)
@@ -78,8 +78,8 @@ async def test_the_mempool(node: Node, rpc: Rpc, wallet: HardwareWallet):
     assert (await rpc.call("getmempoolinfo"))["loaded"] is True
     txid = node.pay(address, 5000)
     assert txid in await rpc.call("getrawmempool")
-    transaction = parse.transaction_of(bytes.fromhex(await rpc.call("getrawtransaction", txid)))
-    assert [(o.txid, o.vout, o.amount) for o in parse.outputs_to([transaction], {script})] == [(txid, 0, 5000)]
+    transaction = block_parser.transaction_of(bytes.fromhex(await rpc.call("getrawtransaction", txid)))
+    assert [(o.txid, o.vout, o.amount) for o in block_parser.outputs_to([transaction], {script})] == [(txid, 0, 5000)]
     assert await refusal(rpc, "getrawtransaction", NOBODYS) == NOT_FOUND
     node.mine()
     assert txid not in await rpc.call("getrawmempool")

@@ -9,8 +9,8 @@ from functools import partial
 import httpx2
 import pytest
 
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.operations import deposit, import_catalog, sandbox, suspense, verify
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import carriers, deposits, numbers
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US, new_token, open_account

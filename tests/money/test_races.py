@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from urllib.parse import urlsplit
 
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.core.errors import NumberNotRented
 from dtmf_server.operations import account, deposit, rent, verify
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, give_coins, new_token, open_account

@@ -17,8 +17,6 @@ import uvicorn
 from dtmf_server import log, metrics
 from dtmf_server.api.app import create_app
 from dtmf_server.api.protocol import Protocol
-from dtmf_server.bitcoin.chain import Chain
-from dtmf_server.bitcoin.simulator import SimulatedChain
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config
@@ -27,6 +25,8 @@ from dtmf_server.deliveries.elsewhere import Elsewhere, new_event_loop
 from dtmf_server.deliveries.post import Poster
 from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import sandbox
+from dtmf_server.payments.bitcoin.chain import Chain
+from dtmf_server.payments.bitcoin.simulator import SimulatedChain
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
 from dtmf_server.web import pages
@@ -82,8 +82,8 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
     if settings.network == "simulated":
         await follow(simulated_chain(runtime))
         return
-    from dtmf_server.bitcoin.core_rpc import CoreChain  # noqa: PLC0415 - an eighth of a sandbox's start
-    from dtmf_server.bitcoin.rpc import Rpc  # noqa: PLC0415 - the same
+    from dtmf_server.payments.bitcoin.bitcoind import CoreChain  # noqa: PLC0415 - an eighth of a sandbox's start
+    from dtmf_server.payments.bitcoin.json_rpc import Rpc  # noqa: PLC0415 - the same
 
     assert settings.network is not None and settings.node is not None, "the configuration has both"
     async with Rpc(settings.node, settings.node_cookie) as rpc:

@@ -13,7 +13,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from dtmf_server import catalog
-from dtmf_server.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.events import Times
@@ -26,6 +25,7 @@ from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.core.submission import retries
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
 from dtmf_server.runtime import Runtime, Settings
 from dtmf_server.storage import chain, deposits, files, instance, migrate, outbox, tokens
 from dtmf_server.storage.db import Database, Row, Tx

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from dtmf_server.bitcoin.chain import CantFollow
-from dtmf_server.bitcoin.core_rpc import CoreChain
-from dtmf_server.bitcoin.rpc import Rpc
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import explain_deposit, suspense
+from dtmf_server.payments.bitcoin.bitcoind import CoreChain
+from dtmf_server.payments.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import accounts, deposits
 from dtmf_server.storage import chain as stored_chain

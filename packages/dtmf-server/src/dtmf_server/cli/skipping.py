@@ -3,14 +3,14 @@
 import asyncio
 from functools import partial
 
-from dtmf_server.bitcoin.chain import CantFollow
-from dtmf_server.bitcoin.core_rpc import CoreChain
 from dtmf_server.cli.answers import open_chain
 from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import skip
 from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.operations.skip import Range, Skipped
+from dtmf_server.payments.bitcoin.bitcoind import CoreChain
+from dtmf_server.payments.bitcoin.chain import CantFollow
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import deposits
 

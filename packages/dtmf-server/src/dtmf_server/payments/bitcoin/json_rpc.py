@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import aiohttp
 import msgspec
 
-from dtmf_server.bitcoin import node_errors
-from dtmf_server.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin import node_errors
+from dtmf_server.payments.bitcoin.chain import CantFollow
 
 TIMEOUT_S = 60.0
 OK, UNAUTHORIZED, BUSY = 200, 401, 503

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
-from dtmf_server.bitcoin import parse
-from dtmf_server.bitcoin.chain import CantFollow
-from dtmf_server.bitcoin.rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
 from dtmf_server.core.deposit_rules import Block, Mempool, Output
+from dtmf_server.payments.bitcoin import block_parser
+from dtmf_server.payments.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin.json_rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
 
 STARTS_BELOW = 144  # blocks below the tip, so that a reorganisation right after the first start is followed too
 TRANSACTIONS_PER_CALL = 200
@@ -89,8 +89,10 @@ class CoreChain:
             raise
         with _bytes_of(f"block {height}"):
             raw = bytes.fromhex(given)
-            transactions = await asyncio.to_thread(parse.transactions_of, raw)
-            block = parse.block_of(raw, height, transactions, await self._ours(parse.scripts_of(transactions)))
+            transactions = await asyncio.to_thread(block_parser.transactions_of, raw)
+            block = block_parser.block_of(
+                raw, height, transactions, await self._ours(block_parser.scripts_of(transactions))
+            )
             if block.hash != hash_:
                 raise ValueError(f"its hash is {block.hash} and not {hash_}")
             return block
@@ -142,12 +144,12 @@ class CoreChain:
         for txid, raw in zip(txids, results, strict=True):
             if not isinstance(raw, RpcError):
                 with _bytes_of(f"transaction {txid}"):
-                    found[txid] = parse.transaction_of(bytes.fromhex(raw))
+                    found[txid] = block_parser.transaction_of(bytes.fromhex(raw))
             elif raw.code != NOT_FOUND:
                 raise raw
-        ours = await self._ours(parse.scripts_of(found.values()))
+        ours = await self._ours(block_parser.scripts_of(found.values()))
         with _bytes_of("a transaction of the mempool"):
-            self._seen |= {txid: parse.outputs_to([transaction], ours) for txid, transaction in found.items()}
+            self._seen |= {txid: block_parser.outputs_to([transaction], ours) for txid, transaction in found.items()}
 
 
 def _output(txid: str, vout: int, script_pubkey: str, coins: float, coinbase: bool) -> Output:
