@@ -5,7 +5,7 @@ import ssl
 
 from deliveries.receiver import receiving
 from dtmf_server.core.webhook_url import Destination, parse
-from dtmf_server.deliveries.post import Bounds, Outcome, Poster
+from dtmf_server.webhooks.client import Bounds, Outcome, Poster
 
 BODY = b'{"id": 1234, "e164": "+1234567890", "sender": "+1234", "content": "SMS text"}'
 HEADERS = {"webhook-id": "msg_1", "webhook-timestamp": "1514768461", "webhook-signature": "v1,x v1,y"}

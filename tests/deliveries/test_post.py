@@ -8,8 +8,8 @@ import pytest
 
 from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, local, post_once
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
-from dtmf_server.deliveries.post import Bounds, Poster
 from dtmf_server.main import new_event_loop
+from dtmf_server.webhooks.client import Bounds, Poster
 
 
 async def test_the_receiver_gets_exactly_the_body_and_the_headers():

@@ -11,7 +11,7 @@ from deliveries.certificates import Authority, address, authority, dns, issue
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
 from dtmf_server.core.webhook_url import Destination, parse
-from dtmf_server.deliveries.post import Bounds, Poster, _verifying_context
+from dtmf_server.webhooks.client import Bounds, Poster, _verifying_context
 
 NAME = "hooks.example.org"
 BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: for posts that never get as far as TLS

@@ -6,7 +6,7 @@ import pytest
 
 from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, flooding, local, post_once
 from deliveries.receiver import OK, receiving
-from dtmf_server.deliveries.post import Poster
+from dtmf_server.webhooks.client import Poster
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dtmf_server.deliveries.resolver import LookupFailed, NotVetted, VettingResolver, is_ours, look_up
+from dtmf_server.webhooks.resolver import LookupFailed, NotVetted, VettingResolver, is_ours, look_up
 
 
 class SlowNames:

@@ -208,8 +208,8 @@ def check_then_fetch(names: int) -> None:
 async def prove() -> int:
     """Delivers everything there is to deliver, and prints who heard of it."""
     from deliveries.certificates import authority, dns, issue
-    from dtmf_server.deliveries.resolver import is_ours
     from dtmf_server.storage import migrate
+    from dtmf_server.webhooks.resolver import is_ours
 
     canaries, names, redirecting = Canaries(), NameServer(Random(0)), Redirecting()
     assert canaries.answer_everywhere(), "a canary is deaf"
@@ -250,8 +250,8 @@ class Made:
 async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> Made:
     """How many attempts the real outbox made, at the corpus and at names whose addresses flip."""
     from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
-    from dtmf_server.deliveries.post import Poster
     from dtmf_server.storage.open import open_database
+    from dtmf_server.webhooks.client import Poster
     from harness import FakeWall, initialise, open_account, runtime_over
     from webhooks.steps import CATALOG, DAY_S, attempts, deliveries, delivering, receive, rent_now, settled
     from webhooks.test_inside import storable

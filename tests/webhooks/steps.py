@@ -9,13 +9,13 @@ import pytest
 
 from dtmf import DTMF
 from dtmf_server.core.rental import Action, ActionKind
-from dtmf_server.deliveries.post import Poster
-from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import rent as rent_operations
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
+from dtmf_server.webhooks.client import Poster
+from dtmf_server.webhooks.dispatcher import Here
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
 from harness import DAY_US, Group

@@ -13,10 +13,10 @@ import pytest
 
 from deliveries.certificates import authority, dns, issue
 from deliveries.receiver import OK_AND_CLOSE, Receiver, receiving, refused_port
-from dtmf_server.deliveries.post import Bounds, Poster
-from dtmf_server.deliveries.resolver import LookupFailed, VettingResolver
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
+from dtmf_server.webhooks.client import Bounds, Poster
+from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver
 from dtmf_server.workers.pace import START
 from harness import open_account
 from webhooks import sizes

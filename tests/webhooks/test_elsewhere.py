@@ -18,12 +18,12 @@ from dtmf.webhook import verify
 from dtmf_server import main
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.deliveries import elsewhere
-from dtmf_server.deliveries.elsewhere import BROKEN_OFF, Asked, Elsewhere, NotThere
-from dtmf_server.deliveries.post import Outcome, Poster
-from dtmf_server.deliveries.webhook import Here
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
+from dtmf_server.webhooks import subprocess_dispatcher
+from dtmf_server.webhooks.client import Outcome, Poster
+from dtmf_server.webhooks.dispatcher import Here
+from dtmf_server.webhooks.subprocess_dispatcher import BROKEN_OFF, Asked, Elsewhere, NotThere
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes
 from harness import FakeWall
@@ -162,12 +162,12 @@ async def test_while_there_is_no_process_nothing_is_attempted(
     wall: FakeWall,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(elsewhere, "AWAITED_S", 0.01)
+    monkeypatch.setattr(subprocess_dispatcher, "AWAITED_S", 0.01)
     number = rent_now(runtime, account, receiver.url)
     async with Elsewhere(sandbox=True) as webhooks:
         worker = asyncio.create_task(Outbox(runtime, webhooks, Routes([])).run())
         before = webhooks.pid
-        monkeypatch.setattr(elsewhere, "RESTART_S", 3600.0)
+        monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 3600.0)
         webhooks._is_there.clear()  # as between its end and the next one's start
         with pytest.raises(NotThere):
             await webhooks.post(asked(receiver.url), secrets=SECRETS, timestamp_s=0)
@@ -189,7 +189,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elsewhere, "LOOK_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
     async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
@@ -201,7 +201,7 @@ async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pyt
 
 
 async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elsewhere, "LOOK_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
 
     async def slow(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2.0)
@@ -225,7 +225,7 @@ async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pyte
 async def test_one_that_can_not_be_started_again_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(elsewhere, "RESTART_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 0.05)
     async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
         before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
 
@@ -247,8 +247,8 @@ async def test_one_that_can_not_be_started_again_is_tried_again(
 async def test_a_service_whose_second_process_does_not_come_up_does_not_start(
     monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    monkeypatch.setattr(elsewhere, "_START", program)
-    monkeypatch.setattr(elsewhere, "START_S", 1.0)
+    monkeypatch.setattr(subprocess_dispatcher, "_START", program)
+    monkeypatch.setattr(subprocess_dispatcher, "START_S", 1.0)
     webhooks = Elsewhere(sandbox=True)
     with pytest.raises(CannotStart, match="posts webhooks"):
         await webhooks.__aenter__()

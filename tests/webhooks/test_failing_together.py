@@ -9,11 +9,11 @@ import pytest
 from msgspec import structs
 
 from dtmf_server.core.backoff import Verdict
-from dtmf_server.deliveries.post import Bounds, Outcome, Poster
 from dtmf_server.operations import deliver
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Fn
+from dtmf_server.webhooks.client import Bounds, Outcome, Poster
 from dtmf_server.workers import outcomes
 from dtmf_server.workers.outbox import LEASE_US
 from harness import START_US

@@ -10,14 +10,14 @@ import pytest
 from dtmf import DTMF
 from dtmf.errors import NotFoundError
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.deliveries.post import Poster
-from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import deliver
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_queue import Lease
+from dtmf_server.webhooks.client import Poster
+from dtmf_server.webhooks.dispatcher import Here
 from dtmf_server.workers import outbox as outbox_worker
 from dtmf_server.workers.outbox import Outbox
 from dtmf_server.workers.routes import Routes

@@ -12,8 +12,8 @@ import pytest
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
 from deliveries.receiver import refused_port
 from dtmf import DTMF
-from dtmf_server.deliveries.post import Poster
 from dtmf_server.storage.db import Database
+from dtmf_server.webhooks.client import Poster
 from harness import FakeWall, new_token, runtime_over, serving
 from webhooks import sizes
 from webhooks.steps import DAY_S, ON_SQLITE, attempts, deliveries, delivering, receive, rent, rent_now, settled

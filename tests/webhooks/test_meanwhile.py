@@ -7,10 +7,10 @@ import pytest
 
 from dtmf import DTMF
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.deliveries.post import Poster
 from dtmf_server.operations.close_account import close_account
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
+from dtmf_server.webhooks.client import Poster
 from dtmf_server.workers import outbox
 from dtmf_server.workers.outbox import LEASE_LEFT_US, LEASE_US
 from dtmf_server.workers.pace import START

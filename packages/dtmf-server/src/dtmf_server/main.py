@@ -21,9 +21,6 @@ from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.deliveries.elsewhere import Elsewhere, new_event_loop
-from dtmf_server.deliveries.post import Poster
-from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import sandbox
 from dtmf_server.payments.bitcoin.chain import Chain
 from dtmf_server.payments.bitcoin.simulator import SimulatedChain
@@ -31,6 +28,9 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import numbers
 from dtmf_server.web import pages
 from dtmf_server.web.site import WEBSITE
+from dtmf_server.webhooks.client import Poster
+from dtmf_server.webhooks.dispatcher import Here
+from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, new_event_loop
 from dtmf_server.workers.carriers import run_carriers
 from dtmf_server.workers.chain import ours, run_chain
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter

@@ -19,15 +19,15 @@ from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.deliveries.elsewhere import Elsewhere, NotThere
-from dtmf_server.deliveries.post import Outcome
-from dtmf_server.deliveries.webhook import Here
 from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Handover, Work
 from dtmf_server.runtime import Runtime, Store
 from dtmf_server.storage import in_flight, instance, outbox
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_queue import Lease
+from dtmf_server.webhooks.client import Outcome
+from dtmf_server.webhooks.dispatcher import Here
+from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, NotThere
 from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
 from dtmf_server.workers.pace import Pace, Turn
 from dtmf_server.workers.routes import Routes, Taken

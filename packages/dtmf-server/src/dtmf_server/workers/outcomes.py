@@ -14,12 +14,12 @@ from functools import partial
 from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.deliveries.post import Outcome
 from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Failed, Work
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
+from dtmf_server.webhooks.client import Outcome
 from dtmf_server.workers.routes import Taken
 from dtmf_server.workers.together import Together
 

@@ -8,7 +8,7 @@ import msgspec
 
 from dtmf.webhook import sign
 from dtmf_server.core import webhook_url
-from dtmf_server.deliveries.post import Outcome, Poster
+from dtmf_server.webhooks.client import Outcome, Poster
 
 
 class Posted(Protocol):

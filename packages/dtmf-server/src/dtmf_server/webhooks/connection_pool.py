@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from dtmf_server.core.webhook_url import Destination
-from dtmf_server.deliveries.connection import Connection, Reply
-from dtmf_server.deliveries.resolver import VettingResolver
+from dtmf_server.webhooks.connection import Connection, Reply
+from dtmf_server.webhooks.resolver import VettingResolver
 
 NEXT_ADDRESS_S = 0.25  # how long an address is waited for before the next one is tried too (RFC 8305 §5)
 

@@ -24,8 +24,8 @@ from typing import Any, Self, cast
 import msgspec
 
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.deliveries import webhook
-from dtmf_server.deliveries.post import Outcome, Poster
+from dtmf_server.webhooks import dispatcher
+from dtmf_server.webhooks.client import Outcome, Poster
 
 log = logging.getLogger("dtmf.outbox")
 
@@ -151,7 +151,7 @@ class Elsewhere:
         self._frames.transport.abort()
         await asyncio.to_thread(_end, self._process)
 
-    async def post(self, sms: webhook.Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+    async def post(self, sms: dispatcher.Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
         """One POST of the SMS to its webhook. Raises NotThere."""
         if not self._is_there.is_set():
             try:
@@ -260,7 +260,7 @@ async def _serve(*, sandbox: bool) -> None:
         frames.send(Answered(asked.place, outcome))
 
     async with Poster(sandbox=sandbox) as poster:
-        webhooks = webhook.Here(poster, sandbox=sandbox)
+        webhooks = dispatcher.Here(poster, sandbox=sandbox)
         frames = _Frames(begin, pause_s=ANSWERS_PAUSE_S)
         await asyncio.get_running_loop().create_connection(lambda: frames, sock=socket.socket(fileno=0))
         frames.send(Answered(0, ""))

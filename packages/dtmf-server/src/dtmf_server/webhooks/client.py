@@ -28,9 +28,9 @@ from typing import Self
 from msgspec import Struct
 
 from dtmf_server.core.webhook_url import Destination, parse
-from dtmf_server.deliveries.connection import NoReply, Reply
-from dtmf_server.deliveries.pool import Pool
-from dtmf_server.deliveries.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, is_ours, look_up
+from dtmf_server.webhooks.connection import NoReply, Reply
+from dtmf_server.webhooks.connection_pool import Pool
+from dtmf_server.webhooks.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, is_ours, look_up
 
 _HEADERS = (
     "Content-Type: application/json\r\nUser-Agent: dtmf-webhook/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
