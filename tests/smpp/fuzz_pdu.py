@@ -10,9 +10,9 @@ from types import FunctionType
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
 from dtmf_server.carriers.smpp.concat import contents
+from dtmf_server.carriers.smpp.data_coding import coding_of
+from dtmf_server.carriers.smpp.delivery_receipt import receipt_of
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, DataSm, Malformed, Sm
-from dtmf_server.carriers.smpp.receipt import receipt_of
-from dtmf_server.carriers.smpp.text import coding_of
 from dtmf_server.core.sms_encoding import decode as decode_text
 
 

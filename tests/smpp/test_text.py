@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtmf_server.carriers.smpp.concat import Contents, contents
+from dtmf_server.carriers.smpp.data_coding import coding_of, segments
+from dtmf_server.carriers.smpp.delivery_receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
-from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
-from dtmf_server.carriers.smpp.text import coding_of, segments
 from dtmf_server.core import sms_segments
 from dtmf_server.core.inbound import Place, Receipt
 from dtmf_server.core.sms_encoding import CODINGS, join

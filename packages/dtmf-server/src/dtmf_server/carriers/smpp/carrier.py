@@ -12,12 +12,12 @@ from typing import NamedTuple
 from msgspec import structs
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
-from dtmf_server.carriers.smpp import address, text
+from dtmf_server.carriers.smpp import address, data_coding
 from dtmf_server.carriers.smpp.concat import contents
+from dtmf_server.carriers.smpp.delivery_receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.events import AnsweredLate, Arrived, Times
 from dtmf_server.carriers.smpp.link import NOT_SENT, Answer, Endpoint, Link
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
-from dtmf_server.carriers.smpp.receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
 from dtmf_server.core.inbound import Arrival, Part, Receipt
 from dtmf_server.core.sms_encoding import decode, gsm7_with
@@ -57,8 +57,8 @@ class Smsc:
     validity_h: int = 72
     window: int = 50
     tls: SSLContext | None = None
-    alphabet: text.Alphabet = "gsm7"
-    segmentation: text.Segmentation = "udh8"
+    alphabet: data_coding.Alphabet = "gsm7"
+    segmentation: data_coding.Segmentation = "udh8"
     country_code: str = ""
     source_ton: int = 1
     source_npi: int = 1
@@ -116,7 +116,7 @@ class SmppCarrier:
         """Hands over every segment that is not taken yet; the SMSC's message_id of each. Raises CarrierRefused."""
         smsc = self._smsc
         try:
-            segments = text.segments(
+            segments = data_coding.segments(
                 message.text, ref=message_id, alphabet=smsc.alphabet, segmentation=smsc.segmentation
             )
         except ValueError as error:
@@ -208,7 +208,7 @@ def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None
         to = address.recipient(body.dest_addr_ton, body.destination_addr, country_code=smsc.country_code)
         return structs.replace(receipt, to=to) if receipt else None
     found = contents(body)
-    coding = text.coding_of(body.data_coding, default=smsc.alphabet)
+    coding = data_coding.coding_of(body.data_coding, default=smsc.alphabet)
     if coding == "gsm7":
         coding = gsm7_with(locking=found.locking, single=found.single)
     content: str | Part
@@ -258,7 +258,7 @@ def relative_time(*, hours: int) -> str:
     return f"0000{days:02}{hours:02}0000000R"
 
 
-def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: text.Segment) -> Sm:
+def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: data_coding.Segment) -> Sm:
     return Sm(
         service_type=smsc.service_type,
         source_addr_ton=smsc.source_ton,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from dtmf_server.carriers.smpp.data_coding import UDH_INDICATOR
 from dtmf_server.carriers.smpp.pdu import Body, DataSm, Sm, Tag
-from dtmf_server.carriers.smpp.text import UDH_INDICATOR
 from dtmf_server.core.inbound import Place
 
 # Information elements of 3GPP TS 23.040 §9.2.3.24.

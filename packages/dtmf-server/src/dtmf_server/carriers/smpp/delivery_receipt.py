@@ -16,8 +16,8 @@ import re
 from msgspec import Struct
 
 from dtmf_server.carriers.smpp.concat import contents
+from dtmf_server.carriers.smpp.data_coding import Alphabet, coding_of
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
-from dtmf_server.carriers.smpp.text import Alphabet, coding_of
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.sms_encoding import decode
 
