@@ -19,7 +19,7 @@ from dtmf_server.payments.bitcoin.descriptor import deriver
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import chain as stored_chain
-from dtmf_server.workers.chain import look, ours
+from dtmf_server.workers.chain_follower import look, ours
 
 BITCOIND = os.environ.get("DTMF_TEST_BITCOIND")
 Node = ShapedNode | CoreNode

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.workers.supervise import supervise
+from dtmf_server.workers.supervisor import supervise
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable, RuntimeError])
@@ -58,7 +58,7 @@ async def test_a_worker_that_lacks_the_database_from_the_start_says_so_once_with
     seen: list[str], monkeypatch: pytest.MonkeyPatch, pause: float
 ) -> None:
     starts, often = 0, asyncio.Event()
-    monkeypatch.setattr("dtmf_server.workers.supervise.WITHOUT_DATABASE_PAUSE_S", pause)
+    monkeypatch.setattr("dtmf_server.workers.supervisor.WITHOUT_DATABASE_PAUSE_S", pause)
 
     async def worker() -> None:
         nonlocal starts
@@ -80,8 +80,8 @@ async def test_a_worker_that_lacks_the_database_from_the_start_says_so_once_with
 async def test_a_worker_that_runs_again_is_logged_and_is_no_trouble_any_more(
     seen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dtmf_server.workers.supervise.WITHOUT_DATABASE_PAUSE_S", 0.0)
-    monkeypatch.setattr("dtmf_server.workers.supervise.RUNS_S", 0.0)
+    monkeypatch.setattr("dtmf_server.workers.supervisor.WITHOUT_DATABASE_PAUSE_S", 0.0)
+    monkeypatch.setattr("dtmf_server.workers.supervisor.RUNS_S", 0.0)
     troubles: dict[str, str] = {}
     during, starts = "", 0
 

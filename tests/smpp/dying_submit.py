@@ -15,7 +15,7 @@ from typing import Any
 
 from dtmf_server.carriers.smpp.carrier import SmppCarrier
 from dtmf_server.cli import main
-from dtmf_server.workers.outcomes import Outcomes
+from dtmf_server.workers.delivery_results import Outcomes
 
 STEPS = ["before", "written", "answered", "stored"]
 

@@ -10,7 +10,7 @@ from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
 from dtmf_server.carriers.smpp.status import Status
 from dtmf_server.core.sms_encoding import decode, join
 from dtmf_server.operations import account
-from dtmf_server.workers.routes import Routes, Taken
+from dtmf_server.workers.carrier_router import Routes, Taken
 from harness import START_US
 from smpp.conftest import COINS, Bound
 

@@ -16,8 +16,8 @@ from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.webhooks.client import Poster
 from dtmf_server.webhooks.dispatcher import Here
-from dtmf_server.workers.outbox import Outbox
-from dtmf_server.workers.routes import Routes
+from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.delivery_worker import Outbox
 from harness import DAY_US, Group
 from webhooks import sizes
 

@@ -17,7 +17,7 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import Bounds, Poster
 from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver
-from dtmf_server.workers.pace import START
+from dtmf_server.workers.adaptive_concurrency import START
 from harness import open_account
 from webhooks import sizes
 from webhooks.receiver import silent_ports

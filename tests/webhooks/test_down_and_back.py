@@ -11,7 +11,7 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_queue import PATIENCE_US
-from dtmf_server.workers.outbox import LEASE_US
+from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
 from webhooks import sizes
 from webhooks.receiver import Posted, Receiver, receiving

@@ -24,8 +24,8 @@ from dtmf_server.webhooks import subprocess_dispatcher
 from dtmf_server.webhooks.client import Outcome, Poster
 from dtmf_server.webhooks.dispatcher import Here
 from dtmf_server.webhooks.subprocess_dispatcher import BROKEN_OFF, Asked, Elsewhere, NotThere
-from dtmf_server.workers.outbox import Outbox
-from dtmf_server.workers.routes import Routes
+from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.delivery_worker import Outbox
 from harness import FakeWall
 from webhooks.receiver import Receiver
 from webhooks.steps import attempts, deliveries, receive, rent_now, settled, states

@@ -14,8 +14,8 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Fn
 from dtmf_server.webhooks.client import Bounds, Outcome, Poster
-from dtmf_server.workers import outcomes
-from dtmf_server.workers.outbox import LEASE_US
+from dtmf_server.workers import delivery_results
+from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import START_US
 from webhooks.receiver import silent_ports
 from webhooks.steps import attempts, deliveries, delivering, receive, rent_now, settled
@@ -36,7 +36,7 @@ class Counted:
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Does it, counted."""
-        counts = getattr(fn, "func", fn).__module__ == outcomes.__name__
+        counts = getattr(fn, "func", fn).__module__ == delivery_results.__name__
         self.waiting += counts
         self.most = max(self.most, self.waiting)
         try:
@@ -62,7 +62,7 @@ async def test_those_that_fail_together_are_written_down_in_one_transaction_afte
 async def test_what_its_destination_answers_until_a_failure_is_written_counts(
     account: int, db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcomes, "FAILED_PAUSE_S", 0.2)
+    monkeypatch.setattr(delivery_results, "FAILED_PAUSE_S", 0.2)
     numbers = [rent_now(runtime, account, "http://127.0.0.1:9/") for _ in range(2)]
     await receive(runtime, *((number, "in vain") for number in numbers))
     works = db.write_now(
@@ -71,7 +71,7 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
             *deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=LEASE_US, limit=9, except_destinations=[]),
         ]
     )[1:]
-    answered, written, failure = set[int](), outcomes.Outcomes(runtime), Outcome(None, "no answer within 15 s")
+    answered, written, failure = set[int](), delivery_results.Outcomes(runtime), Outcome(None, "no answer within 15 s")
     await written.posted(works[0], failure, Verdict.RETRY, answered=answered)
     waits = asyncio.create_task(written.posted(works[1], failure, Verdict.RETRY, answered=answered))
     await asyncio.sleep(0)
@@ -100,7 +100,7 @@ async def test_the_end_of_a_programme_waits_for_the_disk_however_few_attempts_it
         )
     )
     begun_us = START_US - hours * 3_600_000_000
-    watched = outcomes.Outcomes(replace(runtime, db=cast(Database, Watched(db))))
+    watched = delivery_results.Outcomes(replace(runtime, db=cast(Database, Watched(db))))
     await watched.posted(
         structs.replace(work, first_attempt_us=begun_us), Outcome(None, "no answer"), Verdict.RETRY, answered=()
     )

@@ -18,9 +18,9 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.webhooks.client import Poster
 from dtmf_server.webhooks.dispatcher import Here
-from dtmf_server.workers import outbox as outbox_worker
-from dtmf_server.workers.outbox import Outbox
-from dtmf_server.workers.routes import Routes
+from dtmf_server.workers import delivery_worker as outbox_worker
+from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.delivery_worker import Outbox
 from harness import DAY_US, START_US, new_token, open_account
 from webhooks.receiver import Receiver
 from webhooks.steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states

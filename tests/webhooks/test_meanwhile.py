@@ -11,9 +11,9 @@ from dtmf_server.operations.close_account import close_account
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import Poster
-from dtmf_server.workers import outbox
-from dtmf_server.workers.outbox import LEASE_LEFT_US, LEASE_US
-from dtmf_server.workers.pace import START
+from dtmf_server.workers import delivery_worker
+from dtmf_server.workers.adaptive_concurrency import START
+from dtmf_server.workers.delivery_worker import LEASE_LEFT_US, LEASE_US
 from harness import DAY_US, START_US, FakeWall
 from webhooks.receiver import Posted, Receiver
 from webhooks.steps import (
@@ -34,7 +34,7 @@ from webhooks.steps import (
 @pytest.fixture(autouse=True)
 def _woken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here nobody looks again after a while: whatever is to be done has to wake who does it."""
-    monkeypatch.setattr(outbox, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(delivery_worker, "LOOK_AGAIN_S", 3600.0)
 
 
 def test_a_replay_while_it_is_under_way_posts_nothing_twice(dtmf: DTMF, db: Database, receiver: Receiver) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dtmf_server.workers.pace import HELD, HELD_BY_HOST, HOSTS, MOST, MOST_OF_HOST, START, Pace, Turn
+from dtmf_server.workers.adaptive_concurrency import HELD, HELD_BY_HOST, HOSTS, MOST, MOST_OF_HOST, START, Pace, Turn
 
 URL = "https://a.example.org/hook"
 ACCOUNT, OTHER = 1, 2

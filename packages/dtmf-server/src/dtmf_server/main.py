@@ -31,12 +31,12 @@ from dtmf_server.web.site import WEBSITE
 from dtmf_server.webhooks.client import Poster
 from dtmf_server.webhooks.dispatcher import Here
 from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, new_event_loop
-from dtmf_server.workers.carriers import run_carriers
-from dtmf_server.workers.chain import ours, run_chain
+from dtmf_server.workers.carrier_links import run_carriers
+from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.chain_follower import ours, run_chain
+from dtmf_server.workers.delivery_worker import Outbox
 from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
-from dtmf_server.workers.outbox import Outbox
-from dtmf_server.workers.routes import Routes
-from dtmf_server.workers.supervise import Worker, alone, supervise, wait_for
+from dtmf_server.workers.supervisor import Worker, alone, supervise, wait_for
 
 PORTS_TRIED = 20
 OPEN_FILES = 16_384

@@ -16,7 +16,7 @@ from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage import accounts, deposits
 from dtmf_server.storage import chain as stored_chain
-from dtmf_server.workers.chain import look, ours
+from dtmf_server.workers.chain_follower import look, ours
 
 PAGE = 500
 _OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")

@@ -11,7 +11,7 @@ from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import close_account, meter, sign_in
 from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.supervise import wait_for
+from dtmf_server.workers.supervisor import wait_for
 
 log = logging.getLogger("dtmf.meter")
 

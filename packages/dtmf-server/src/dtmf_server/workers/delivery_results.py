@@ -20,8 +20,8 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.webhooks.client import Outcome
-from dtmf_server.workers.routes import Taken
-from dtmf_server.workers.together import Together
+from dtmf_server.workers.batcher import Together
+from dtmf_server.workers.carrier_router import Taken
 
 WITHOUT_DATABASE_PAUSE_S = 0.5
 FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # in one transaction, and until the next: a next attempt is seconds away

@@ -21,8 +21,8 @@ from dtmf_server.runtime import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.routes import Routes
-from dtmf_server.workers.supervise import supervise
+from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.supervisor import supervise
 
 log = logging.getLogger("dtmf.carriers")
 

@@ -28,10 +28,10 @@ from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.webhooks.client import Outcome
 from dtmf_server.webhooks.dispatcher import Here
 from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, NotThere
-from dtmf_server.workers.outcomes import WITHOUT_DATABASE_PAUSE_S, Outcomes
-from dtmf_server.workers.pace import Pace, Turn
-from dtmf_server.workers.routes import Routes, Taken
-from dtmf_server.workers.supervise import wait_for
+from dtmf_server.workers.adaptive_concurrency import Pace, Turn
+from dtmf_server.workers.carrier_router import Routes, Taken
+from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, Outcomes
+from dtmf_server.workers.supervisor import wait_for
 
 log = logging.getLogger("dtmf.outbox")
 
