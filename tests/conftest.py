@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database

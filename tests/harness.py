@@ -11,12 +11,12 @@ from typing import Any
 
 from dtmf_server import main
 from dtmf_server.carriers.base import Carrier
-from dtmf_server.clock import Clock, wall_us
 from dtmf_server.core import api_token
 from dtmf_server.operations import account
 from dtmf_server.operations import sandbox as sandbox_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.runtime import Runtime, Settings
+from dtmf_server.runtime.clock import Clock, wall_us
+from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Database, Tx
 

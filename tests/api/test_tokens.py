@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dtmf_server.core import api_token
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account, serving
 

@@ -17,7 +17,7 @@ from dtmf_server import cli
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.descriptor import deriver
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain_follower import look, ours
 
@@ -117,7 +117,9 @@ def command(
     settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
     """Runs `dtmf-server` with this configuration: exit status, output, errors."""
-    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
+    monkeypatch.setattr(
+        "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
+    )  # the log stays this process's own
 
     def run(*arguments: str) -> tuple[int, str, str]:
         status = cli.main([*arguments, "--config", str(settings)])

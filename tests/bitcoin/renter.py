@@ -3,7 +3,7 @@
 import random
 
 from dtmf_server.operations import account, deposit, verify
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
 from harness import open_account
 

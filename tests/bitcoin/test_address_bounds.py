@@ -19,7 +19,7 @@ from bitcoin.renter import Renter
 from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import deposit
 from dtmf_server.payments.bitcoin.descriptor import deriver
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database
 from harness import START_US, new_token, open_account, runtime_over, serving
@@ -199,7 +199,7 @@ def tried(command: Command, *arguments: str) -> tuple[int, str, str]:
 
 
 def test_metrics_have_the_gap(settings: Path, node: Node, database_url: str):
-    from dtmf_server import metrics  # as the command does: only where it is used
+    from dtmf_server.runtime import metrics  # as the command does: only where it is used
 
     runtime = opened(settings, database_url)
     with closing(runtime.db):

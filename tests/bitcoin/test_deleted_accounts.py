@@ -75,7 +75,9 @@ def differences(db: Database) -> list[str]:
 def test_a_deposit_to_a_deleted_accounts_address_goes_to_suspense_and_to_its_owners_new_account(
     db: Database, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
+    monkeypatch.setattr(
+        "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
+    )  # the log stays this process's own
     old, new = open_account(db, seed=1), open_account(db, seed=2)
     address, theirs = address_of(db, old), address_of(db, new)
     follow(db, ChainStep(0, [Block(1, "a", "", [output_to(db, address, 500, "ef" * 32)])], None))

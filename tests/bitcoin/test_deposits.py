@@ -7,7 +7,7 @@ from bitcoin.renter import Renter, books_are_right
 from bitcoin.shaped_node import ShapedNode
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.payments.bitcoin.chain import BLOCKS_PER_STEP
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain
 
 

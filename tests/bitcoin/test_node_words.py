@@ -20,7 +20,7 @@ from bitcoin.shaped_node import ShapedNode
 from deliveries.certificates import authority, dns, issue
 from dtmf_server import config
 from dtmf_server.config import ConfigError
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from scale.cluster import free_port
 
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, bytes]]

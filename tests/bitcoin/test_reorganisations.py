@@ -14,7 +14,7 @@ import pytest
 from bitcoin.conftest import Look, Node
 from bitcoin.plain_deposits import PlainDeposits
 from bitcoin.renter import Renter, books_are_right
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 
 REORGS = int(os.environ.get("DTMF_TEST_REORGS", "15"))

@@ -36,7 +36,9 @@ def place(pruning: Node, wallet: HardwareWallet, tmp_path: Path) -> Path:
 @pytest.fixture
 def do(place: Path, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs `dtmf-server`; an action that an older version does not know ends with 2."""
-    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
+    monkeypatch.setattr(
+        "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
+    )  # the log stays this process's own
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()

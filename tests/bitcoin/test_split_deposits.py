@@ -9,7 +9,7 @@ from bitcoin.conftest import Look, Node
 from bitcoin.renter import Renter, books_are_right
 from dtmf_server.core import deposit_rules
 from dtmf_server.operations import explain_deposit
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 
 PART = 9_999_999  # one satoshi below the rule of `following`: 10,000,000 need 4 confirmations
 

@@ -15,7 +15,7 @@ from bitcoin.shaped_node import ShapedNode
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations.deposit import REORG_WINDOW
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain, deposits
 
 

@@ -11,7 +11,7 @@ from dtmf_server.core.inbound import Arrival
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import account, rent, verify
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.workers.carrier_links import run_carrier, store_batch
 from harness import DAY_US, START_US, give_coins, open_account

@@ -9,7 +9,7 @@ from dtmf_server import main
 from dtmf_server.operations import account, meter, rent, verify
 from dtmf_server.operations.ledger import open_books
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.workers import meter as meter_worker

@@ -22,7 +22,9 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Imports a file of that kind: exit status, output, errors."""
-    monkeypatch.setattr("dtmf_server.log.setup", lambda *_args, **_options: None)  # the log stays this process's own
+    monkeypatch.setattr(
+        "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
+    )  # the log stays this process's own
 
     def importing(kind: str, text: str, *options: str, name: str = "file.csv") -> tuple[int, str, str]:
         (tmp_path / name).write_text(text)

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from dtmf_server.clock import wall_us
 from dtmf_server.operations import verify
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import migrate
 from dtmf_server.storage.open import open_database
 from harness import Group, give_coins, initialise, new_token, open_account

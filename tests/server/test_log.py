@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtmf_server.core import api_token
-from dtmf_server.log import OURS, mask, request_id, setup
+from dtmf_server.runtime.logging import OURS, mask, request_id, setup
 
 TOKEN = api_token.mint(bytes(range(32)))
 NUMBER = "+447700900123"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from dtmf_server import log
+from dtmf_server.runtime.logging import KINDS_MAX, LINES_MAX, STRANGERS, Sparing, is_lost_connection, limit_strangers
 
 
 class Clock:
@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def limit(clock: Clock) -> logging.Filter:
-    return log.Sparing(monotonic_s=clock)
+    return Sparing(monotonic_s=clock)
 
 
 def record(message: str = "bad request %d", level: int = logging.WARNING, error: BaseException | None = None):
@@ -72,8 +72,8 @@ def test_all_kinds_together_have_a_bound_and_what_is_counted_too(limit, clock: C
     for minute in range(3):
         clock.now_s = 2000.0 + 60 * minute
         passed = [limit.filter(record(f"kind {minute} {n}")) for n in range(5000)]
-        assert passed.count(True) == log.LINES_MAX
-    assert len(limit._suppressed) <= log.KINDS_MAX and len(limit._again_at_s) <= log.KINDS_MAX + log.LINES_MAX
+        assert passed.count(True) == LINES_MAX
+    assert len(limit._suppressed) <= KINDS_MAX and len(limit._again_at_s) <= KINDS_MAX + LINES_MAX
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_all_kinds_together_have_a_bound_and_what_is_counted_too(limit, clock: C
 )
 def test_a_lost_connection_is_no_error(limit, error: BaseException) -> None:
     assert not limit.filter(record("Fatal read error on transport", logging.ERROR, error))
-    assert log.is_lost_connection(record("x", error=error))
+    assert is_lost_connection(record("x", error=error))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_at_level_debug_every_line_below_a_warning_passes(limit) -> None:
 
 
 def test_a_service_that_starts_begins_to_count_anew_and_limits_once() -> None:
-    log.limit_strangers()
-    log.limit_strangers()
-    for name in log.STRANGERS:
-        assert sum(isinstance(each, log.Sparing) for each in logging.getLogger(name).filters) == 1
+    limit_strangers()
+    limit_strangers()
+    for name in STRANGERS:
+        assert sum(isinstance(each, Sparing) for each in logging.getLogger(name).filters) == 1

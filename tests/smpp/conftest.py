@@ -14,8 +14,8 @@ import pytest
 from dtmf_server.carriers.smpp.carrier import SmppCarrier
 from dtmf_server.carriers.smpp.carrier import Smsc as Settings
 from dtmf_server.carriers.smpp.events import Times
-from dtmf_server.clock import wall_us
 from dtmf_server.operations import rent, send
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.storage.open import open_database
 from harness import DAY_US, give_coins, initialise, open_account, runtime_over, serving

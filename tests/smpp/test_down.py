@@ -15,8 +15,8 @@ from dtmf_server.carriers.smpp.codec import decode, encode
 from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.carriers.smpp.pdu import BindResp, Body, Command, Pdu
 from dtmf_server.carriers.smpp.status import Status
-from dtmf_server.clock import wall_us
 from dtmf_server.operations import carrier_health
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import carriers
 from dtmf_server.storage.db import Database
 

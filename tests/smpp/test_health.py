@@ -6,9 +6,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from dtmf_server import metrics
-from dtmf_server.clock import wall_us
 from dtmf_server.operations import carrier_health
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.clock import wall_us
 from harness import runtime_over
 from smpp.conftest import Bound
 from smpp.smsc import Smsc

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from dtmf_server import config, metrics
+from dtmf_server import config
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
 from dtmf_server.cli import carriers as commands
-from dtmf_server.clock import wall_us
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import close_account, meter, receive, rent, replay, verify
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.clock import wall_us
 from harness import DAY_US, runtime_over
 from smpp.conftest import QUICK, Bound
 

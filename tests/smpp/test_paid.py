@@ -20,10 +20,10 @@ from dtmf_server.carriers.smpp.carrier import SmppCarrier
 from dtmf_server.carriers.smpp.carrier import Smsc as Settings
 from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
-from dtmf_server.clock import wall_us
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import close_account, receive, rent, send, verify
 from dtmf_server.operations.ledger import open_books
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, give_coins, open_account, runtime_over, serving

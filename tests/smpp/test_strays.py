@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from dtmf_server import config, metrics
+from dtmf_server import config
 from dtmf_server.carriers.smpp import address
 from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
 from dtmf_server.cli import carriers as commands
 from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.runtime import metrics
 from dtmf_server.storage.db import Database
 from harness import DAY_US, START_US, runtime_over
 from smpp.conftest import Bound

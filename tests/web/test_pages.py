@@ -8,7 +8,7 @@ from deliveries.receiver import refused_port
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import account_webhook, deposit
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.web import site, static_files
 from harness import START_US, FakeWall, new_token

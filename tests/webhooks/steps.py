@@ -11,7 +11,7 @@ from dtmf import DTMF
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import rent as rent_operations
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.webhooks.client import Poster

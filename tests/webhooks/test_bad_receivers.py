@@ -13,7 +13,7 @@ import pytest
 
 from deliveries.certificates import authority, dns, issue
 from deliveries.receiver import OK_AND_CLOSE, Receiver, receiving, refused_port
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import Bounds, Poster
 from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver

@@ -7,7 +7,7 @@ from random import Random
 from dtmf import DTMF
 from dtmf_server.core.backoff import PROBE_S
 from dtmf_server.operations import deliver
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_queue import PATIENCE_US

@@ -18,7 +18,7 @@ from dtmf.webhook import verify
 from dtmf_server import main
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks import subprocess_dispatcher
 from dtmf_server.webhooks.client import Outcome, Poster

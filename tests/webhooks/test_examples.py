@@ -16,7 +16,7 @@ import pytest
 
 from deliveries.receiver import refused_port
 from dtmf import DTMF
-from dtmf_server.clock import wall_us
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database
 from harness import FakeWall
 from webhooks.steps import ON_SQLITE, rent, settle, states

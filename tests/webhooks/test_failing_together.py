@@ -10,7 +10,7 @@ from msgspec import structs
 
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.operations import deliver
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Fn
 from dtmf_server.webhooks.client import Bounds, Outcome, Poster

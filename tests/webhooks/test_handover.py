@@ -13,7 +13,7 @@ from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import deliver
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.receive import Inbound, receive_many
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.webhooks.client import Poster

@@ -8,7 +8,7 @@ import pytest
 from dtmf import DTMF
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations.close_account import close_account
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import Poster
 from dtmf_server.workers import delivery_worker

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dtmf import DTMF
-from dtmf_server import metrics
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from webhooks.receiver import Receiver
 from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, rent, settle

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from webhooks.receiver import Posted, Receiver, Reply, receiving
 from webhooks.steps import (

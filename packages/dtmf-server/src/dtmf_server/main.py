@@ -14,7 +14,6 @@ from functools import partial
 
 import uvicorn
 
-from dtmf_server import log, metrics
 from dtmf_server.api.app import create_app
 from dtmf_server.api.protocol import Protocol
 from dtmf_server.carriers.base import Carrier
@@ -24,7 +23,9 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import sandbox
 from dtmf_server.payments.bitcoin.chain import Chain
 from dtmf_server.payments.bitcoin.simulator import SimulatedChain
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.context import Runtime
+from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.storage import numbers
 from dtmf_server.web import pages
 from dtmf_server.web.site import WEBSITE
@@ -162,7 +163,7 @@ class Server(uvicorn.Server):
 
 def http_server(runtime: Runtime) -> Server:
     """The HTTP server, not started."""
-    log.limit_strangers()
+    limit_strangers()
     return Server(
         uvicorn.Config(
             create_app(runtime, WEBSITE),

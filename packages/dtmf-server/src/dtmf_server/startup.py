@@ -16,7 +16,6 @@ from dtmf_server import catalog
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.events import Times
-from dtmf_server.clock import Clock, wall_us
 from dtmf_server.config import Carrier as CarrierSection
 from dtmf_server.config import Config
 from dtmf_server.core import api_token
@@ -26,7 +25,8 @@ from dtmf_server.core.submission import retries
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
-from dtmf_server.runtime import Runtime, Settings
+from dtmf_server.runtime.clock import Clock, wall_us
+from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.storage import chain, deposits, files, instance, migrate, outbox, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path

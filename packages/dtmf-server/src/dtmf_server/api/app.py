@@ -32,7 +32,7 @@ from dtmf_server.api.document import document
 from dtmf_server.http import checks
 from dtmf_server.http.address import has_body
 from dtmf_server.http.website import Website
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
 forwarded or posted to a webhook. Every POST and DELETE honours `Idempotency-Key`; errors are

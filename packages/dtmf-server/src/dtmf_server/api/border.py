@@ -15,8 +15,8 @@ from dtmf_server.http.address import address_of, header, subscriber
 from dtmf_server.http.limits import RateLimit
 from dtmf_server.http.live import GOES_ON
 from dtmf_server.http.website import Website, wants_page
-from dtmf_server.log import request_id
-from dtmf_server.runtime import Settings
+from dtmf_server.runtime.context import Settings
+from dtmf_server.runtime.logging import request_id
 
 log = logging.getLogger("dtmf.access")
 limited = logging.getLogger("dtmf.access.limited")

@@ -16,7 +16,7 @@ from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.idempotency import Answer, once
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Tx
 

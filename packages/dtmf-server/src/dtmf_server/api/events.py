@@ -12,7 +12,7 @@ from dtmf_server.api.account import After
 from dtmf_server.api.calls import Request
 from dtmf_server.api.event import Event
 from dtmf_server.http import live
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Tx
 

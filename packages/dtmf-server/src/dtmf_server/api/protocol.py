@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from dtmf_server.api.one_write import OneWrite
 from dtmf_server.api.problems import new_request_id, problem
-from dtmf_server.log import request_id
+from dtmf_server.runtime.logging import request_id
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application

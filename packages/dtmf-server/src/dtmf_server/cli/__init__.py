@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dtmf_server
-from dtmf_server import config, log
+from dtmf_server import config
 from dtmf_server.cli import accounts, deposits
 from dtmf_server.cli.places import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
 from dtmf_server.core.webhook_url import is_loopback
+from dtmf_server.runtime.logging import setup
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -25,7 +26,7 @@ DEFAULT_PORT = 8000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; its exit status: 0 done, 1 something differs or failed, 2 can't be done as asked."""
     options = _parser().parse_args(arguments)
-    log.setup(options.log_level, json=not sys.stderr.isatty())
+    setup(options.log_level, json=not sys.stderr.isatty())
     try:
         configuration = config.load(options.config, os.environ)
         result: int = options.command(options, configuration)

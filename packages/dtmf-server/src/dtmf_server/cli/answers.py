@@ -13,7 +13,7 @@ from dtmf_server.operations import explain_deposit, suspense
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import CantFollow
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, deposits
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain_follower import look, ours

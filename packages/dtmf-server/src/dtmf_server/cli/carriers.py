@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from dtmf_server.clock import wall_us
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database, Tx
 
 FILE_MAX = 64 << 20

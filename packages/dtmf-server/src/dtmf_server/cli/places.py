@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from dtmf_server import log
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.runtime.logging import mask
 from dtmf_server.storage.open import sqlite_path
 
 
@@ -59,7 +59,7 @@ def opening(name: str) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as error:
         cause = getattr(error, "orig", None) or error  # without the statement that SQLAlchemy quotes
-        raise CannotStart(f"can't open {log.mask(name)}: {' '.join(str(cause).split())}") from error
+        raise CannotStart(f"can't open {mask(name)}: {' '.join(str(cause).split())}") from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.operations.skip import Range, Skipped
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import CantFollow
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import deposits
 
 SCRIPTS_PER_SCAN = 50_000  # a call of 4 MB; the node takes 32

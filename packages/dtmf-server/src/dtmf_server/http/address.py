@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from dtmf_server.runtime import Network
+from dtmf_server.runtime.context import Network
 
 
 def address_of(scope: Any, proxies: Sequence[Network]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import deposit, meter, sandbox
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import deposits, outbox
 from dtmf_server.storage.db import Tx
 

@@ -17,7 +17,7 @@ from litestar.response.base import ASGIResponse
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.http import live
 from dtmf_server.operations import account
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, conversations, events
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import cookies, pages, visits

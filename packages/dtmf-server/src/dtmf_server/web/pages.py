@@ -12,7 +12,7 @@ from litestar import Response
 from markupsafe import Markup
 
 import dtmf_server
-from dtmf_server.log import request_id
+from dtmf_server.runtime.logging import request_id
 from dtmf_server.web import hostile, shown, static_files, words
 from dtmf_server.web.cookies import stamp
 from dtmf_server.web.forms import EMPTY, NONE

@@ -7,7 +7,7 @@ from litestar.datastructures import State
 
 from dtmf_server.http.address import address_of, header, scheme_of, subscriber
 from dtmf_server.http.limits import RateLimit
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 
 if TYPE_CHECKING:
     from dtmf_server.web.forms import Form

@@ -12,7 +12,7 @@ from dtmf_server.http.catching_up import chain_followed, run_what_is_due
 from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.operations.rent import live_rental, newest_rentals
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import conversations, deposits
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web import visits

@@ -15,7 +15,7 @@ from dtmf_server.operations import account, ended, sign_in
 from dtmf_server.operations.ended import Money
 from dtmf_server.operations.idempotency import Answer, once
 from dtmf_server.operations.sign_in import Session, SignedOut
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web import cookies, forms, pages

@@ -17,7 +17,7 @@ from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
 from dtmf_server.operations import doubt, ingest, receipts, strays
 from dtmf_server.operations.deliver import Handover
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Tx

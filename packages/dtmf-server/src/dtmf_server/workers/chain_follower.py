@@ -7,7 +7,7 @@ from collections.abc import Set
 from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
 from dtmf_server.payments.bitcoin.chain import BLOCKS_PER_STEP, CantFollow, Chain, ReorgTooDeep, next_step, read_from
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx

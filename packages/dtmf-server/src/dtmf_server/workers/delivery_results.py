@@ -16,7 +16,7 @@ from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Failed, Work
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.webhooks.client import Outcome

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from dtmf_server import metrics
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import Handover, Work
-from dtmf_server.runtime import Runtime, Store
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.context import Runtime, Store
 from dtmf_server.storage import in_flight, instance, outbox
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_queue import Lease

@@ -9,7 +9,7 @@ from functools import partial
 from dtmf_server.core.billing import LOOK_EVERY_US
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import close_account, meter, sign_in
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervisor import wait_for
 

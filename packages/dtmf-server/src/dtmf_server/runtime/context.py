@@ -6,9 +6,9 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from dtmf_server.clock import Clock
 from dtmf_server.core.deposit_rules import Depths
 from dtmf_server.operations.deliver import Handover
+from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.db import Database, Tx
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from dtmf_server.runtime import Runtime
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, delivery_log, deposits, strays
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
