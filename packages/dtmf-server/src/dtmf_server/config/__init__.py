@@ -1,6 +1,6 @@
 """The operator's configuration: `load` reads and checks it."""
 
-from dtmf_server.config.settings import (
+from dtmf_server.config.schema import (
     Bitcoin,
     Carrier,
     Config,

@@ -1,6 +1,6 @@
 """The operator's settings, what each may be, and how they must agree with each other.
 
-A TOML file, environment variables over it (DTMF_SERVER__PORT beats `port` of `[server]`; reading.py has the rule),
+A TOML file, environment variables over it (DTMF_SERVER__PORT beats `port` of `[server]`; loader.py has the rule),
 the sandbox's defaults under it.
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta
 
-from dtmf_server.config.reading import read
+from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
 from dtmf_server.core.money import SATS_MAX
