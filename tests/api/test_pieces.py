@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dtmf_server.api.one_write import HELD_MAX_BYTES, OneWrite
-from dtmf_server.api.protocol import HEAD_MAX_BYTES
+from dtmf_server.asgi.protocol import HEAD_MAX_BYTES
+from dtmf_server.asgi.write_buffer import HELD_MAX_BYTES, OneWrite
 
 from .connection import TIMEOUT_S, Connection, ask_for
 from .operations import ONE_ENGINE, Renter

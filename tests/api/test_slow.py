@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dtmf_server.api import protocol
+from dtmf_server.asgi import protocol
 from dtmf_server.main import allow_many_sockets
 
 from .connection import TIMEOUT_S, Connection

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.api import protocol
+from dtmf_server.asgi import protocol
 from dtmf_server.http import live
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dtmf_server.api import protocol
+from dtmf_server.asgi import protocol
 
 from .connection import TIMEOUT_S, Connection
 from .operations import ONE_ENGINE, Renter, calls, dump, names_of

@@ -14,8 +14,8 @@ from functools import partial
 
 import uvicorn
 
-from dtmf_server.api.app import create_app
-from dtmf_server.api.protocol import Protocol
+from dtmf_server.asgi.app import create_app
+from dtmf_server.asgi.protocol import Protocol
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config

@@ -11,8 +11,8 @@ from litestar.exceptions import HTTPException, ValidationException
 from dtmf_server.api import query
 from dtmf_server.api.body import BODY_MAX_BYTES
 from dtmf_server.api.calls import Request
+from dtmf_server.asgi.browser_requests import BROKEN_OFF, Website, wants_page
 from dtmf_server.core.errors import Refusal
-from dtmf_server.http.website import BROKEN_OFF, Website, wants_page
 from dtmf_server.runtime.logging import request_id
 
 log = logging.getLogger("dtmf.api")

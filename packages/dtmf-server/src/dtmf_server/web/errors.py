@@ -8,8 +8,8 @@ from urllib.parse import quote
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from dtmf_server.asgi.browser_requests import BROKEN_OFF
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
-from dtmf_server.http.website import BROKEN_OFF
 from dtmf_server.operations.sign_in import SignedOut
 from dtmf_server.web import cookies, drafts, pages
 from dtmf_server.web.request import Request

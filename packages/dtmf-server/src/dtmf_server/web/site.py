@@ -5,8 +5,8 @@ from typing import Any
 
 from litestar import Router
 
+from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.http.limits import RateLimit
-from dtmf_server.http.website import Website
 from dtmf_server.web import (
     account,
     deliveries,

@@ -26,12 +26,12 @@ from dtmf_server.api import (
     sandbox,
     tokens,
 )
-from dtmf_server.api.border import Border
 from dtmf_server.api.calls import Request
 from dtmf_server.api.document import document
+from dtmf_server.asgi.browser_requests import Website
+from dtmf_server.asgi.middleware import Border
 from dtmf_server.http import checks
 from dtmf_server.http.address import has_body
-from dtmf_server.http.website import Website
 from dtmf_server.runtime.context import Runtime
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,

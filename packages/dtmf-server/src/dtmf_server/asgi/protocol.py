@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from dtmf_server.api.one_write import OneWrite
 from dtmf_server.api.problems import new_request_id, problem
+from dtmf_server.asgi.write_buffer import OneWrite
 from dtmf_server.runtime.logging import request_id
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The ASGI application: the API and the website behind one middleware."""
