@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.http import live
+from dtmf_server.http import sse
 from dtmf_server.operations import rent
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database
@@ -202,7 +202,7 @@ def test_the_tables_are_asked_from_where_the_position_is_however_high(renter: Re
 def test_an_idle_stream_shows_that_it_lives_and_ends_when_its_life_is_over(
     url: str, renter: Renter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.05)
     with EventSource(url, renter.token, query={"after": 10**6, "wait": 0.3}) as source:
         assert list(source.blocks()) == []  # it ends by itself, and properly
     first, *beats = source.rest.splitlines()
@@ -215,7 +215,7 @@ def test_every_block_of_a_stream_is_an_event(
     url: str, db: Database, renter: Renter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many readers make an event of each block, with or without `data:`."""
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.05)
     with EventSource(url, renter.token, query={"wait": 0.3}) as source:
         blocks = list(source.blocks())
     assert len(blocks) >= 1

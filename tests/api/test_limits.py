@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.http.address import subscriber
-from dtmf_server.http.limits import RateLimit
+from dtmf_server.http.client_address import subscriber
+from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account
 
@@ -101,7 +101,7 @@ def test_a_bucket_fills_again_by_the_clock_and_holds_no_more_than_its_burst() ->
 
 
 def test_a_flood_of_addresses_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtmf_server.http.limits.KEYS_MAX", 100)
+    monkeypatch.setattr("dtmf_server.http.rate_limit.KEYS_MAX", 100)
     limit = RateLimit(per_second=1, burst=1, monotonic_s=lambda: 0.0)
     for key in range(1000):
         assert limit.retry_after_s(b"%d" % key) == 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dtmf_server.asgi import protocol
-from dtmf_server.http import live
+from dtmf_server.http import sse
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database
 
@@ -38,7 +38,7 @@ def test_a_reader_that_takes_nothing_holds_a_page_and_no_transaction(
         with Connection(url) as connection:  # served meanwhile, and written to
             for _ in range(20):
                 assert connection.ask("POST", "/api/v1/tokens", {"label": "x"}, token=renter.token).status == 201
-        assert max(read) <= live.PAGE
+        assert max(read) <= sse.PAGE
         assert sum(read) < 12 * MANY
         assert _ends_every_transaction(db)
         arrived = (event for event in source.events() if event["kind"] == "message")

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.http.checks import LABEL_MAX, TEXT_MAX
+from dtmf_server.http.validation import LABEL_MAX, TEXT_MAX
 
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 

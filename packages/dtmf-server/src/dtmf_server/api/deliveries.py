@@ -11,7 +11,7 @@ from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.timestamps import iso
-from dtmf_server.http import checks
+from dtmf_server.http import validation
 from dtmf_server.operations import replay
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Row, Tx
@@ -33,7 +33,7 @@ async def get_deliveries(
 ) -> list[wire.Delivery]:
     """Deliveries with ids above `after`, oldest first, each with its attempts."""
     if e164 is not None:
-        checks.e164("e164", e164)
+        validation.e164("e164", e164)
     since_us = 0 if since is None else _us("since", since)
 
     def page(tx: Tx, caller: calls.Caller) -> list[wire.Delivery]:
@@ -93,7 +93,7 @@ async def post_deliveries_retry(request: Request) -> Response[bytes]:
 async def post_deliveries_test(request: Request) -> Response[bytes]:
     """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
     raw = await request.body()
-    e164 = checks.e164("e164", body.decode(raw, asked.TestDelivery).e164)
+    e164 = validation.e164("e164", body.decode(raw, asked.TestDelivery).e164)
 
     def test(tx: Tx, caller: calls.Caller) -> Answer:
         return calls.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))

@@ -5,7 +5,7 @@ from litestar import Response, get, post
 from dtmf_server.api import calls, wire
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import DepositsUnavailable
-from dtmf_server.http.address import network_of
+from dtmf_server.http.client_address import network_of
 from dtmf_server.operations import deposit
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage import deposits

@@ -11,7 +11,7 @@ from dtmf_server.api import calls, event, wire
 from dtmf_server.api.account import After
 from dtmf_server.api.calls import Request
 from dtmf_server.api.event import Event
-from dtmf_server.http import live
+from dtmf_server.http import sse
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Tx
@@ -36,7 +36,7 @@ async def get_events(
         float | None,
         QueryParameter(
             ge=0,
-            le=live.WAIT_MAX_S,
+            le=sse.WAIT_MAX_S,
             description="seconds: how long a stream lives, 60 if not given; how long a list waits if there is nothing"
             " yet, 0 if not given",
             schema_extra={"minimum": 0},
@@ -45,9 +45,9 @@ async def get_events(
 ) -> ASGIResponse:
     """Events with ids above `after`, oldest first: as Server-Sent Events, those that are kept, then each as it
     happens; with `Accept: application/json` as a list. `Last-Event-ID` beats `after`."""
-    after = live.position(request.headers.get("last-event-id", ""), after)
+    after = sse.position(request.headers.get("last-event-id", ""), after)
     as_list = _wants_list(request.headers.get("accept", ""))
-    size = min(limit or (100 if as_list else live.PAGE), live.PAGE if not as_list else 1000)
+    size = min(limit or (100 if as_list else sse.PAGE), sse.PAGE if not as_list else 1000)
 
     def first(tx: Tx, caller: calls.Caller) -> tuple[int, list[Event]]:
         return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size)
@@ -56,13 +56,13 @@ async def get_events(
     account_id, found = await calls.read(request, first)
     wakeups, topic, read_on = runtime.db.wakeups, events.topic(account_id), partial(_read_on, runtime, bearer)
     if not as_list:
-        life_s = live.WAIT_MAX_S if wait is None else wait
+        life_s = sse.WAIT_MAX_S if wait is None else wait
         written = event.server_sent
-        stream = live.Stream(wakeups, topic, read_on, written, first=found, after=after, limit=limit, life_s=life_s)
-        return live.EventStream(stream)
+        stream = sse.Stream(wakeups, topic, read_on, written, first=found, after=after, limit=limit, life_s=life_s)
+        return sse.EventStream(stream)
     if not found and wait:
         question = (bearer, "events", after, size)
-        found = await live.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
+        found = await sse.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
     return ASGIResponse(body=wire.encode(found), media_type="application/json", headers=NO_STORE)
 
 

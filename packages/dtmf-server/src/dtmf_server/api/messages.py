@@ -9,7 +9,7 @@ from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.account import After, Limit
 from dtmf_server.api.calls import Request
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
-from dtmf_server.http import checks, live
+from dtmf_server.http import sse, validation
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.operations.rent import live_rental
@@ -30,8 +30,8 @@ async def post_message(request: Request) -> Response[None]:
     `Prefer: return=representation`."""
     raw = await request.body()
     new = body.decode(raw, asked.NewMessage)
-    sender, to = checks.e164("from", new.from_), checks.e164("to", new.to)
-    content = checks.text("content", new.content)
+    sender, to = validation.e164("from", new.from_), validation.e164("to", new.to)
+    content = validation.text("content", new.content)
     settings = calls.runtime_of(request).settings
     wanted = "return=representation" in request.headers.get("prefer", "").replace(" ", "").lower()
 
@@ -66,12 +66,12 @@ async def get_messages(
     after: After = 0,
     limit: Limit = 100,
     wait: Annotated[
-        float, QueryParameter(ge=0, le=live.WAIT_MAX_S, description="seconds to wait if there is nothing yet")
+        float, QueryParameter(ge=0, le=sse.WAIT_MAX_S, description="seconds to wait if there is nothing yet")
     ] = 0,
 ) -> list[wire.FullMessage]:
     """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
     if e164 is not None:
-        checks.e164("e164", e164)
+        validation.e164("e164", e164)
     elif current:
         raise InvalidRequest("current", "is about one number: add e164=… to the URL")
 
@@ -89,7 +89,7 @@ async def get_messages(
         return found
     wakeups, topic = calls.runtime_of(request).db.wakeups, events.topic(account_id)
     question = (calls.bearer(request), "messages", e164, current, inbound, after, limit)
-    return await live.poll(wakeups, topic, again, wait_s=wait, question=question)
+    return await sse.poll(wakeups, topic, again, wait_s=wait, question=question)
 
 
 def _rentals(tx: Tx, caller: calls.Caller, e164: str, *, current: bool) -> list[int]:

@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from dtmf_server.api import asked, body, calls, wire
 from dtmf_server.api.calls import Request
-from dtmf_server.http import checks
+from dtmf_server.http import validation
 from dtmf_server.operations import rent
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage import messages, numbers
@@ -48,7 +48,7 @@ async def get_numbers(request: Request) -> Response[Any]:
 @get("/number", tags=["numbers"], summary="One number")
 async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
     """A number rented now, with its messages, oldest first."""
-    checks.e164("e164", e164)
+    validation.e164("e164", e164)
     runtime = calls.runtime_of(request)
 
     def head(tx: Tx, caller: calls.Caller) -> _Head:
@@ -67,7 +67,7 @@ async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
 async def post_numbers(request: Request) -> Response[bytes]:
     """Rents a free number of the group: set-up and the first minute are paid at once."""
     raw = await request.body()
-    group_id = checks.text("group_id", body.decode(raw, asked.NewRental).group_id)
+    group_id = validation.text("group_id", body.decode(raw, asked.NewRental).group_id)
     settings = calls.runtime_of(request).settings
 
     def start(tx: Tx, caller: calls.Caller) -> Answer:
@@ -80,7 +80,7 @@ async def post_numbers(request: Request) -> Response[bytes]:
 @delete("/number", tags=["numbers"], summary="End a rental", status_code=204, responses=calls.answers(204))
 async def delete_number(request: Request, e164: E164) -> Response[None]:
     """Ends the rental of this number; the minute under way is paid already."""
-    checks.e164("e164", e164)
+    validation.e164("e164", e164)
     settings = calls.runtime_of(request).settings
 
     def end(tx: Tx, caller: calls.Caller) -> Answer:
@@ -99,9 +99,9 @@ async def delete_number(request: Request, e164: E164) -> Response[None]:
 )
 async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
     """Sets what an SMS to this number does besides being stored: nothing, a forward, or a webhook."""
-    checks.e164("e164", e164)
+    validation.e164("e164", e164)
     runtime = calls.runtime_of(request)
-    action = checks.action(
+    action = validation.action(
         e164,
         body.decode(await request.body(), asked.NewAction).sms_forwarded_to,
         sandbox=runtime.settings.sandbox,

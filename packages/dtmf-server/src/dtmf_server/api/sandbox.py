@@ -7,8 +7,8 @@ from dtmf_server.api.calls import Request
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.timestamps import iso
-from dtmf_server.http import checks
-from dtmf_server.http.catching_up import chain_followed, run_what_is_due
+from dtmf_server.http import validation
+from dtmf_server.http.sandbox_sync import chain_followed, run_what_is_due
 from dtmf_server.operations import sandbox
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.idempotency import Answer
@@ -29,8 +29,8 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     settings = calls.runtime_of(request).settings
     raw = await request.body()
     new = body.decode(raw, asked.SandboxMessage)
-    to = checks.e164("to", new.to)
-    inbound = Inbound(to, checks.line("from", new.from_), checks.text("content", new.content))
+    to = validation.e164("to", new.to)
+    inbound = Inbound(to, validation.line("from", new.from_), validation.text("content", new.content))
 
     def arrive(tx: Tx, caller: calls.Caller, handover: Handover | None) -> Answer:
         now_us, rest_us = caller.now_us, settings.rest_us
@@ -58,7 +58,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
         raise NotFound("this sandbox follows a real chain: pay the address there")
     raw = await request.body()
     new = body.decode(raw, asked.SandboxDeposit)
-    address = checks.line("address", new.address)
+    address = validation.line("address", new.address)
 
     def pay(tx: Tx, caller: calls.Caller) -> Answer:
         needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=runtime.settings.confirmations)

@@ -11,7 +11,7 @@ from dtmf_server.api.account import ID_MAX
 from dtmf_server.api.calls import Request
 from dtmf_server.core import api_token
 from dtmf_server.core.timestamps import iso
-from dtmf_server.http import checks
+from dtmf_server.http import validation
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
@@ -34,7 +34,7 @@ async def get_tokens(request: Request) -> list[wire.Token]:
 async def post_tokens(request: Request) -> Response[bytes]:
     """Makes a token for this account, shown this once."""
     raw = await request.body()
-    label = checks.line("label", body.decode(raw or b"{}", asked.NewToken).label)
+    label = validation.line("label", body.decode(raw or b"{}", asked.NewToken).label)
     new_token = api_token.mint(secrets.token_bytes(32))
 
     def add(tx: Tx, caller: calls.Caller) -> Answer:

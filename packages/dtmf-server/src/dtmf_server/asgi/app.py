@@ -30,8 +30,8 @@ from dtmf_server.api.calls import Request
 from dtmf_server.api.document import document
 from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.asgi.middleware import Border
-from dtmf_server.http import checks
-from dtmf_server.http.address import has_body
+from dtmf_server.http import validation
+from dtmf_server.http.client_address import has_body
 from dtmf_server.runtime.context import Runtime
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
@@ -54,7 +54,7 @@ async def _check(request: Request) -> None:
         if any(str(value) not in segments for value in request.path_params.values()):
             raise NotFoundException  # int() reads 1_0, and digits of every script
     query.check(request)
-    checks.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
+    validation.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
     if request.method in ("POST", "PATCH", "PUT") and body.type_of(request.route_handler) is None:
         body.nothing(await request.body())
 

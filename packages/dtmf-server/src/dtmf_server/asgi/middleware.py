@@ -12,9 +12,9 @@ from dtmf_server.api.calls import CALLER
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.asgi.browser_requests import Website, wants_page
 from dtmf_server.core.errors import RateLimited
-from dtmf_server.http.address import address_of, header, subscriber
-from dtmf_server.http.limits import RateLimit
-from dtmf_server.http.live import GOES_ON
+from dtmf_server.http.client_address import address_of, header, subscriber
+from dtmf_server.http.rate_limit import RateLimit
+from dtmf_server.http.sse import GOES_ON
 from dtmf_server.runtime.context import Settings
 from dtmf_server.runtime.logging import request_id
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 from litestar.exceptions import ClientException
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
-from dtmf_server.http import checks
-from dtmf_server.http.address import has_body
+from dtmf_server.http import validation
+from dtmf_server.http.client_address import has_body
 from dtmf_server.web.request import Request
 
 FIELDS_MAX = 40
@@ -79,7 +79,7 @@ def complaint_of(refusal: Refusal | None) -> Complaint:
 async def read(request: Request) -> Form:
     """The form of a request. Raises ClientException for anything that no form here would send, UnsupportedEncoding for a
     compressed one."""
-    checks.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
+    validation.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise ClientException(status_code=415, detail="this is no form")

@@ -15,7 +15,7 @@ from litestar import get
 from litestar.response.base import ASGIResponse
 
 from dtmf_server.core.rental import DAY_US
-from dtmf_server.http import live
+from dtmf_server.http import sse
 from dtmf_server.operations import account
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, conversations, events
@@ -42,10 +42,10 @@ class Sent:
 async def get_live(request: Request) -> ASGIResponse:
     """The account's events from a position on."""
     given = digits(request.query_params.get("after", ""))
-    after = live.position(request.headers.get("last-event-id", ""), 0 if given is None else given)
+    after = sse.position(request.headers.get("last-event-id", ""), 0 if given is None else given)
     account_id, found = await visits.glance(request, partial(_first, after=after))
     runtime, cookie = runtime_of(request), cookies.value_of(request)
-    stream = live.Stream(
+    stream = sse.Stream(
         runtime.db.wakeups,
         events.topic(account_id),
         partial(_read_on, runtime, cookie),
@@ -55,7 +55,7 @@ async def get_live(request: Request) -> ASGIResponse:
         limit=None,
         life_s=random.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S),  # noqa: S311 - spreads load, hides nothing
     )
-    return live.EventStream(stream)
+    return sse.EventStream(stream)
 
 
 async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
@@ -66,11 +66,11 @@ async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int)
     async def read() -> list[Sent]:
         return await runtime.db.glance(partial(_page, visit=visit, after=after, limit=limit))
 
-    return await live.together((runtime.db, visit.account_id, after, limit), read)
+    return await sse.together((runtime.db, visit.account_id, after, limit), read)
 
 
 def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:
-    return visit.account_id, _page(tx, visit, after=after, limit=live.PAGE)
+    return visit.account_id, _page(tx, visit, after=after, limit=sse.PAGE)
 
 
 def _page(tx: Tx, visit: Visit, *, after: int, limit: int) -> list[Sent]:

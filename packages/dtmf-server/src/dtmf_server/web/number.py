@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from dtmf.e164 import is_e164
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
 from dtmf_server.core.rental import Action
-from dtmf_server.http import checks
+from dtmf_server.http import validation
 from dtmf_server.operations import ended, rent, send
 from dtmf_server.storage import conversations, numbers
 from dtmf_server.storage.db import Row, Tx
@@ -106,12 +106,12 @@ def e164_of(form: Form, name: str) -> str:
 
 
 def _text_of(form: Form) -> str:
-    content = checks.text("content", form.text("content"))
+    content = validation.text("content", form.text("content"))
     if not content.strip():
         raise InvalidRequest("content", _("An SMS needs some text."))
-    if len(content) > checks.TEXT_MAX:
+    if len(content) > validation.TEXT_MAX:
         words = _("This is too long for an SMS: %(has)d characters, at most %(may)d.")
-        raise InvalidRequest("content", words % {"has": len(content), "may": checks.TEXT_MAX})
+        raise InvalidRequest("content", words % {"has": len(content), "may": validation.TEXT_MAX})
     return content
 
 
@@ -154,14 +154,14 @@ def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action |
         to = e164_of(form, "forward_to")
         if to == e164:
             raise InvalidRequest("forward_to", _("A number can't forward to itself: write another one."))
-        return checks.action(e164, to, sandbox=sandbox)
+        return validation.action(e164, to, sandbox=sandbox)
     if chosen != "webhook":
         raise InvalidRequest("action", _("Choose one of the three."))
     url = form.line("webhook_url")
     if not url or is_e164(url) or len(url) > URL_MAX:
         raise InvalidRequest("webhook_url", _("Which address? It begins with https://."))
     try:
-        return checks.action(e164, url, sandbox=sandbox)
+        return validation.action(e164, url, sandbox=sandbox)
     except InvalidRequest as error:
         detail = error.detail.rpartition("webhook's URL: ")[2]
         raise InvalidRequest("webhook_url", detail) from error

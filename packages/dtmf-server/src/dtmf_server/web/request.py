@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import litestar
 from litestar.datastructures import State
 
-from dtmf_server.http.address import address_of, header, scheme_of, subscriber
-from dtmf_server.http.limits import RateLimit
+from dtmf_server.http.client_address import address_of, header, scheme_of, subscriber
+from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.runtime.context import Runtime
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from litestar import Response, get, post
 from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
-from dtmf_server.http import checks
-from dtmf_server.http.catching_up import chain_followed, run_what_is_due
+from dtmf_server.http import validation
+from dtmf_server.http.sandbox_sync import chain_followed, run_what_is_due
 from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.operations.rent import live_rental, newest_rentals
@@ -107,14 +107,14 @@ async def post_clock(request: Request) -> Response[Any]:
 
 def _sms(form: Form) -> tuple[str, str, str]:
     """To, from and text, each refused at its field."""
-    to, sender = form["to"], checks.line("from", form.line("from"))
-    content = checks.text("text", form.text("text"))
+    to, sender = form["to"], validation.line("from", form.line("from"))
+    content = validation.text("text", form.text("text"))
     if not is_e164(to):
         raise InvalidRequest("to", _("Choose one of your numbers."))
     if not 0 < len(sender) <= SENDER_MAX:
         raise InvalidRequest("from", _("A number, or a name of at most %d characters.") % SENDER_MAX)
-    if len(content) > checks.TEXT_MAX:
-        raise InvalidRequest("text", _("This is too long for an SMS: at most %d characters.") % checks.TEXT_MAX)
+    if len(content) > validation.TEXT_MAX:
+        raise InvalidRequest("text", _("This is too long for an SMS: at most %d characters.") % validation.TEXT_MAX)
     return to, sender, content
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Router
 
 from dtmf_server.asgi.browser_requests import Website
-from dtmf_server.http.limits import RateLimit
+from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.web import (
     account,
     deliveries,

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import AlreadyIssued, InvalidRequest, Refusal
-from dtmf_server.http import checks
+from dtmf_server.http import validation
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
@@ -61,11 +61,11 @@ async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any
 
 
 def _label(form: Form) -> str:
-    label = checks.line("label", form.line("label"))
+    label = validation.line("label", form.line("label"))
     if not label:
         raise InvalidRequest("label", _("Give it a name, so that you know it again: what will use it?"))
-    if len(label) > checks.LABEL_MAX:
-        raise InvalidRequest("label", _("A shorter name, please: at most %d characters.") % checks.LABEL_MAX)
+    if len(label) > validation.LABEL_MAX:
+        raise InvalidRequest("label", _("A shorter name, please: at most %d characters.") % validation.LABEL_MAX)
     return label
 
 

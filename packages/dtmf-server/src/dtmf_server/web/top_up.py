@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, get, post
 
 from dtmf_server.core.errors import DepositsUnavailable, Refusal
-from dtmf_server.http.address import network_of
+from dtmf_server.http.client_address import network_of
 from dtmf_server.operations import account, deposit
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
