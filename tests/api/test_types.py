@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from dtmf import types
-from dtmf_server.api import wire
+from dtmf_server.api.schemas import responses
 
-SHAPES = [name for name in vars(types) if hasattr(vars(types)[name], "__required_keys__") and hasattr(wire, name)]
+SHAPES = [name for name in vars(types) if hasattr(vars(types)[name], "__required_keys__") and hasattr(responses, name)]
 # A number's messages are of the rental that runs, and texts are erased after one has ended.
 NEVER_NULL = {("Message", "content")}
 
@@ -21,7 +21,7 @@ def test_there_are_shapes_to_compare() -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_shape_is_typed_as_it_is_sent(name: str) -> None:
     typed = {key: NoneType in get_args(kind) for key, kind in get_type_hints(vars(types)[name]).items()}
-    sent = {field.encode_name: _may_be_null(field.type) for field in msgspec.structs.fields(getattr(wire, name))}
+    sent = {field.encode_name: _may_be_null(field.type) for field in msgspec.structs.fields(getattr(responses, name))}
     sent |= {key: False for shape, key in NEVER_NULL if shape == name}
     assert list(typed.items()) == list(sent.items())
 

@@ -1,4 +1,4 @@
-"""DTMF, the blocking client. Its methods are one line each: calls.py has what they ask."""
+"""DTMF, the blocking client. Its methods are one line each: transactions.py has what they ask."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import calls, wire
-from dtmf_server.api.calls import Request
+from dtmf_server.api import transactions
+from dtmf_server.api.schemas import responses
+from dtmf_server.api.transactions import Request
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import SignupClosed
 from dtmf_server.core.timestamps import iso
@@ -20,32 +21,34 @@ After = Annotated[int, QueryParameter(ge=0, le=ID_MAX, description="only what ha
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="at most so many")]
 
 
-@get("/account", tags=["account"], summary="The balance", responses=calls.answers(200, wire.Account))
-async def get_account(request: Request) -> calls.Json:
+@get("/account", tags=["account"], summary="The balance", responses=transactions.answers(200, responses.Account))
+async def get_account(request: Request) -> transactions.Json:
     """Satoshis the account can spend now, every minute started until now paid."""
-    balance = await calls.glance(
+    balance = await transactions.glance(
         request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
     )
-    return calls.Json(wire.Account(balance))
+    return transactions.Json(responses.Account(balance))
 
 
 @get("/usage", tags=["account"], summary="The running cost")
-async def get_usage(request: Request) -> wire.Usage:
+async def get_usage(request: Request) -> responses.Usage:
     """Balance, satoshis per minute over all rentals, when the money runs out, and the debt that is paid first."""
-    usage = await calls.glance(request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us))
+    usage = await transactions.glance(
+        request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us)
+    )
     runs_out_at = None if usage.runs_out_at_us is None else iso(usage.runs_out_at_us)
-    return wire.Usage(usage.balance, usage.cost_per_minute, runs_out_at, usage.debt)
+    return responses.Usage(usage.balance, usage.cost_per_minute, runs_out_at, usage.debt)
 
 
 @get("/transactions", tags=["account"], summary="Why each satoshi moved")
-async def get_transactions(request: Request, after: After = 0, limit: Limit = 100) -> list[wire.Transaction]:
+async def get_transactions(request: Request, after: After = 0, limit: Limit = 100) -> list[responses.Transaction]:
     """Booked transfers with ids above `after`, oldest first. Minutes not booked yet are in the balance, not here."""
 
-    def page(tx: Tx, caller: calls.Caller) -> list[wire.Transaction]:
+    def page(tx: Tx, caller: transactions.Caller) -> list[responses.Transaction]:
         rows = account.transactions(tx, caller.account_id, after=after, limit=limit)
-        return [wire.transaction(row, caller.account_id) for row in rows]
+        return [responses.transaction(row, caller.account_id) for row in rows]
 
-    return await calls.read(request, page)
+    return await transactions.read(request, page)
 
 
 @post(
@@ -53,20 +56,20 @@ async def get_transactions(request: Request, after: After = 0, limit: Limit = 10
     tags=["account"],
     summary="Sign up",
     security=[],
-    responses=calls.answers(201, wire.NewAccountAnswer),
+    responses=transactions.answers(201, responses.NewAccountAnswer),
 )
 async def post_accounts(request: Request) -> Response[bytes]:
     """Opens an account where the operator allows it; its first token is shown this once."""
-    settings = calls.runtime_of(request).settings
+    settings = transactions.runtime_of(request).settings
     if not settings.sandbox and settings.signup != "open":
         raise SignupClosed
     new_token = api_token.mint(secrets.token_bytes(32))
 
     def sign_up(tx: Tx, now_us: int) -> Answer:
         account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=now_us)
-        return calls.answer(201, wire.NewAccountAnswer(new_token), secret=True)
+        return transactions.answer(201, responses.NewAccountAnswer(new_token), secret=True)
 
-    return await calls.write_anonymous(request, sign_up, body=await request.body())
+    return await transactions.write_anonymous(request, sign_up, body=await request.body())
 
 
 ROUTES = [get_account, get_usage, get_transactions, post_accounts]

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 
-from dtmf_server.api import asked, body, calls, wire
+from dtmf_server.api import request_body, transactions
 from dtmf_server.api.account import After, Limit
-from dtmf_server.api.calls import Request
+from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
@@ -30,19 +31,19 @@ async def get_deliveries(
     ] = None,
     after: After = 0,
     limit: Limit = 100,
-) -> list[wire.Delivery]:
+) -> list[responses.Delivery]:
     """Deliveries with ids above `after`, oldest first, each with its attempts."""
     if e164 is not None:
         validation.e164("e164", e164)
     since_us = 0 if since is None else _us("since", since)
 
-    def page(tx: Tx, caller: calls.Caller) -> list[wire.Delivery]:
+    def page(tx: Tx, caller: transactions.Caller) -> list[responses.Delivery]:
         found = replay.deliveries(
             tx, caller.account_id, state=of_state, e164=e164, since_us=since_us, after=after, limit=limit
         )
         return [_delivery(row, attempts) for row, attempts in found]
 
-    return await calls.read(request, page)
+    return await transactions.read(request, page)
 
 
 @post(
@@ -50,78 +51,80 @@ async def get_deliveries(
     tags=["deliveries"],
     summary="Deliver again",
     status_code=200,
-    responses=calls.answers(200, wire.Delivery),
+    responses=transactions.answers(200, responses.Delivery),
 )
 async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> Response[bytes]:
     """Queues a delivery again, even if it was delivered; the receiver may get it out of order, or twice. Refused for an SMS
     that a carrier may have and has not answered for."""
 
-    def again(tx: Tx, caller: calls.Caller) -> Answer:
+    def again(tx: Tx, caller: transactions.Caller) -> Answer:
         row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
-        return calls.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
+        return transactions.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
-    return await calls.write(request, again, body=await request.body())
+    return await transactions.write(request, again, body=await request.body())
 
 
 @post(
     "/deliveries/retry",
     tags=["deliveries"],
     summary="Deliver all failed again",
-    operation_class=body.documents(asked.ReplaySince),
+    operation_class=request_body.documents(requests.ReplaySince),
     status_code=200,
-    responses=calls.answers(200, wire.Replayed),
+    responses=transactions.answers(200, responses.Replayed),
 )
 async def post_deliveries_retry(request: Request) -> Response[bytes]:
     """Queues every parked webhook that came since then."""
     raw = await request.body()
-    since_us = _us("since", body.decode(raw, asked.ReplaySince).since)
+    since_us = _us("since", request_body.decode(raw, requests.ReplaySince).since)
 
-    def again(tx: Tx, caller: calls.Caller) -> Answer:
+    def again(tx: Tx, caller: transactions.Caller) -> Answer:
         count = replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us)
-        return calls.answer(200, wire.Replayed(count))
+        return transactions.answer(200, responses.Replayed(count))
 
-    return await calls.write(request, again, body=raw)
+    return await transactions.write(request, again, body=raw)
 
 
 @post(
     "/deliveries/test",
     tags=["deliveries"],
     summary="Try a webhook",
-    operation_class=body.documents(asked.TestDelivery),
-    responses=calls.answers(201, wire.Delivery),
+    operation_class=request_body.documents(requests.TestDelivery),
+    responses=transactions.answers(201, responses.Delivery),
 )
 async def post_deliveries_test(request: Request) -> Response[bytes]:
     """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
     raw = await request.body()
-    e164 = validation.e164("e164", body.decode(raw, asked.TestDelivery).e164)
+    e164 = validation.e164("e164", request_body.decode(raw, requests.TestDelivery).e164)
 
-    def test(tx: Tx, caller: calls.Caller) -> Answer:
-        return calls.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))
+    def test(tx: Tx, caller: transactions.Caller) -> Answer:
+        return transactions.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))
 
-    return await calls.write(request, test, body=raw)
+    return await transactions.write(request, test, body=raw)
 
 
 @get("/webhook_secret", tags=["deliveries"], summary="The webhook secret")
-async def get_webhook_secret(request: Request) -> wire.WebhookSecret:
+async def get_webhook_secret(request: Request) -> responses.WebhookSecret:
     """What signs this account's webhooks."""
-    return wire.WebhookSecret(await calls.read(request, lambda tx, caller: replay.secret(tx, caller.account_id)))
+    return responses.WebhookSecret(
+        await transactions.read(request, lambda tx, caller: replay.secret(tx, caller.account_id))
+    )
 
 
 @post(
     "/webhook_secret",
     tags=["deliveries"],
     summary="A new webhook secret",
-    responses=calls.answers(201, wire.WebhookSecret),
+    responses=transactions.answers(201, responses.WebhookSecret),
 )
 async def post_webhook_secret(request: Request) -> Response[bytes]:
     """Makes a new secret; for 24 hours webhooks carry a signature of the old one too."""
-    wall_us = calls.runtime_of(request).clock.wall_us()
+    wall_us = transactions.runtime_of(request).clock.wall_us()
 
-    def rotate(tx: Tx, caller: calls.Caller) -> Answer:
+    def rotate(tx: Tx, caller: transactions.Caller) -> Answer:
         secret = replay.rotate_secret(tx, caller.account_id, wall_us=wall_us)
-        return calls.answer(201, wire.WebhookSecret(secret), secret=True)
+        return transactions.answer(201, responses.WebhookSecret(secret), secret=True)
 
-    return await calls.write(request, rotate, body=await request.body())
+    return await transactions.write(request, rotate, body=await request.body())
 
 
 def _us(field: str, moment: datetime) -> int:
@@ -133,8 +136,8 @@ def _us(field: str, moment: datetime) -> int:
     return microseconds
 
 
-def _delivery(row: Row, attempts: list[Any]) -> wire.Delivery:
-    return wire.Delivery(
+def _delivery(row: Row, attempts: list[Any]) -> responses.Delivery:
+    return responses.Delivery(
         row["id"],
         row["e164"],
         row["kind"],
@@ -146,7 +149,7 @@ def _delivery(row: Row, attempts: list[Any]) -> wire.Delivery:
         None if row["finished_at_us"] is None else iso(row["finished_at_us"]),
         row["reason"],
         [
-            wire.Attempt(iso(a["at_us"]), a["duration_us"] / 1000, a["status"], a["reason"], a["reply"])
+            responses.Attempt(iso(a["at_us"]), a["duration_us"] / 1000, a["status"], a["reason"], a["reply"])
             for a in attempts
         ],
     )

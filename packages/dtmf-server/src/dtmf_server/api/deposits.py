@@ -2,8 +2,9 @@
 
 from litestar import Response, get, post
 
-from dtmf_server.api import calls, wire
-from dtmf_server.api.calls import Request
+from dtmf_server.api import transactions
+from dtmf_server.api.schemas import responses
+from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.http.client_address import network_of
 from dtmf_server.operations import deposit
@@ -13,34 +14,34 @@ from dtmf_server.storage.db import Tx
 
 
 @get("/addresses", tags=["deposits"], summary="Deposit addresses")
-async def get_addresses(request: Request) -> list[wire.Address]:
+async def get_addresses(request: Request) -> list[responses.Address]:
     """Every address ever given to the account, oldest first; coins sent to any of them are credited."""
-    rows = await calls.read(request, lambda tx, caller: deposits.addresses_of(tx, caller.account_id))
-    return [wire.Address(row["address"]) for row in rows]
+    rows = await transactions.read(request, lambda tx, caller: deposits.addresses_of(tx, caller.account_id))
+    return [responses.Address(row["address"]) for row in rows]
 
 
-@post("/addresses", tags=["deposits"], summary="A new address", responses=calls.answers(201, wire.Address))
+@post("/addresses", tags=["deposits"], summary="A new address", responses=transactions.answers(201, responses.Address))
 async def post_addresses(request: Request) -> Response[bytes]:
     """An address never given to anyone before. At most 20 of an account may wait for their first deposit, and 200 of all
     accounts in one network (/24, /48)."""
-    runtime = calls.runtime_of(request)
+    runtime = transactions.runtime_of(request)
     derive = runtime.derive
     if derive is None:
         raise DepositsUnavailable
     network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)
 
-    def give(tx: Tx, caller: calls.Caller) -> Answer:
+    def give(tx: Tx, caller: transactions.Caller) -> Answer:
         address = deposit.new_address(tx, caller.account_id, derive=derive, now_us=caller.now_us, network=network)
-        return calls.answer(201, wire.Address(address))
+        return transactions.answer(201, responses.Address(address))
 
-    return await calls.write(request, give, body=await request.body())
+    return await transactions.write(request, give, body=await request.body())
 
 
 @get("/deposits", tags=["deposits"], summary="Deposits")
-async def get_deposits(request: Request) -> list[wire.Deposit]:
+async def get_deposits(request: Request) -> list[responses.Deposit]:
     """What was paid to the account's addresses, oldest first, pending outputs too."""
-    rows = await calls.read(request, lambda tx, caller: deposit.deposits_of(tx, caller.account_id))
-    return [wire.deposit(row, confirmations) for row, confirmations in rows]
+    rows = await transactions.read(request, lambda tx, caller: deposit.deposits_of(tx, caller.account_id))
+    return [responses.deposit(row, confirmations) for row, confirmations in rows]
 
 
 ROUTES = [get_addresses, post_addresses, get_deposits]

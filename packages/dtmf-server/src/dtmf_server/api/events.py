@@ -7,10 +7,11 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
-from dtmf_server.api import calls, event, wire
+from dtmf_server.api import transactions
 from dtmf_server.api.account import After
-from dtmf_server.api.calls import Request
-from dtmf_server.api.event import Event
+from dtmf_server.api.schemas import event, responses
+from dtmf_server.api.schemas.event import Event
+from dtmf_server.api.transactions import Request
 from dtmf_server.http import sse
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
@@ -23,7 +24,7 @@ NO_STORE = {"Cache-Control": "no-store"}
     "/events",
     tags=["events"],
     summary="What happens, as it happens",
-    responses=calls.answers(200, list[Event]),
+    responses=transactions.answers(200, list[Event]),
     opt={"event_stream": True},
 )
 async def get_events(
@@ -49,11 +50,11 @@ async def get_events(
     as_list = _wants_list(request.headers.get("accept", ""))
     size = min(limit or (100 if as_list else sse.PAGE), sse.PAGE if not as_list else 1000)
 
-    def first(tx: Tx, caller: calls.Caller) -> tuple[int, list[Event]]:
+    def first(tx: Tx, caller: transactions.Caller) -> tuple[int, list[Event]]:
         return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size)
 
-    runtime, bearer = calls.runtime_of(request), calls.bearer(request)
-    account_id, found = await calls.read(request, first)
+    runtime, bearer = transactions.runtime_of(request), transactions.bearer(request)
+    account_id, found = await transactions.read(request, first)
     wakeups, topic, read_on = runtime.db.wakeups, events.topic(account_id), partial(_read_on, runtime, bearer)
     if not as_list:
         life_s = sse.WAIT_MAX_S if wait is None else wait
@@ -63,12 +64,12 @@ async def get_events(
     if not found and wait:
         question = (bearer, "events", after, size)
         found = await sse.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
-    return ASGIResponse(body=wire.encode(found), media_type="application/json", headers=NO_STORE)
+    return ASGIResponse(body=responses.encode(found), media_type="application/json", headers=NO_STORE)
 
 
 async def _read_on(runtime: Runtime, bearer: bytes, after: int, limit: int) -> list[Event]:
     """The bearer's events from there."""
-    return await calls.glance_as(
+    return await transactions.glance_as(
         runtime, bearer, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit)
     )
 

@@ -2,8 +2,8 @@
 
 from litestar import Response, get
 
-from dtmf_server.api import calls
-from dtmf_server.api.calls import Request
+from dtmf_server.api import transactions
+from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import carrier_health
 from dtmf_server.storage import chain, deposits, instance
@@ -18,13 +18,13 @@ async def get_healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/readyz", tags=["health"], summary="Ready", security=[], responses=calls.answers(503, dict[str, str]))
+@get("/readyz", tags=["health"], summary="Ready", security=[], responses=transactions.answers(503, dict[str, str]))
 async def get_readyz(request: Request) -> Response[dict[str, str]]:
     """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason.
 
     A carrier's link that is down makes it `degraded`, with the reason, not unready: what waits is sent later.
     """
-    runtime = calls.runtime_of(request)
+    runtime = transactions.runtime_of(request)
 
     wall_us = runtime.clock.wall_us()
 

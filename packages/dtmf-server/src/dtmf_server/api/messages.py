@@ -5,9 +5,10 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import asked, body, calls, wire
+from dtmf_server.api import request_body, transactions
 from dtmf_server.api.account import After, Limit
-from dtmf_server.api.calls import Request
+from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
 from dtmf_server.http import sse, validation
 from dtmf_server.operations import send
@@ -21,21 +22,21 @@ from dtmf_server.storage.db import Tx
     "/message",
     tags=["messages"],
     summary="Send an SMS",
-    operation_class=body.documents(asked.NewMessage),
-    responses=calls.answers(204) | calls.answers(201, wire.FullMessage),
+    operation_class=request_body.documents(requests.NewMessage),
+    responses=transactions.answers(204) | transactions.answers(201, responses.FullMessage),
     status_code=204,
 )
 async def post_message(request: Request) -> Response[None]:
     """Queues an SMS from a rented number: 204 once it is durable, or 201 and the message with
     `Prefer: return=representation`."""
     raw = await request.body()
-    new = body.decode(raw, asked.NewMessage)
+    new = request_body.decode(raw, requests.NewMessage)
     sender, to = validation.e164("from", new.from_), validation.e164("to", new.to)
     content = validation.text("content", new.content)
-    settings = calls.runtime_of(request).settings
+    settings = transactions.runtime_of(request).settings
     wanted = "return=representation" in request.headers.get("prefer", "").replace(" ", "").lower()
 
-    def queue(tx: Tx, caller: calls.Caller) -> Answer:
+    def queue(tx: Tx, caller: transactions.Caller) -> Answer:
         message = send.send(
             tx,
             caller.account_id,
@@ -47,10 +48,10 @@ async def post_message(request: Request) -> Response[None]:
             daily_limit=settings.daily_limit,
         )
         if not wanted:
-            return calls.answer(204)
-        return calls.answer(201, wire.full_message(message), rental_id=message["rental_id"])
+            return transactions.answer(204)
+        return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
-    return await calls.write(request, queue, body=raw)
+    return await transactions.write(request, queue, body=raw)
 
 
 @get("/messages", tags=["messages"], summary="Messages of all rentals, or of one number")
@@ -68,31 +69,31 @@ async def get_messages(
     wait: Annotated[
         float, QueryParameter(ge=0, le=sse.WAIT_MAX_S, description="seconds to wait if there is nothing yet")
     ] = 0,
-) -> list[wire.FullMessage]:
+) -> list[responses.FullMessage]:
     """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
     if e164 is not None:
         validation.e164("e164", e164)
     elif current:
         raise InvalidRequest("current", "is about one number: add e164=… to the URL")
 
-    def page(tx: Tx, caller: calls.Caller) -> tuple[int, list[wire.FullMessage]]:
+    def page(tx: Tx, caller: transactions.Caller) -> tuple[int, list[responses.FullMessage]]:
         rental_ids = None if e164 is None else _rentals(tx, caller, e164, current=current)
         rows = messages.listed(tx, caller.account_id, rental_ids, inbound=inbound, after=after, limit=limit)
-        return caller.account_id, [wire.full_message(row) for row in rows]
+        return caller.account_id, [responses.full_message(row) for row in rows]
 
-    async def again() -> list[wire.FullMessage]:
-        _, found = await calls.glance(request, page)
+    async def again() -> list[responses.FullMessage]:
+        _, found = await transactions.glance(request, page)
         return found
 
-    account_id, found = await calls.read(request, page)
+    account_id, found = await transactions.read(request, page)
     if found or not wait:
         return found
-    wakeups, topic = calls.runtime_of(request).db.wakeups, events.topic(account_id)
-    question = (calls.bearer(request), "messages", e164, current, inbound, after, limit)
+    wakeups, topic = transactions.runtime_of(request).db.wakeups, events.topic(account_id)
+    question = (transactions.bearer(request), "messages", e164, current, inbound, after, limit)
     return await sse.poll(wakeups, topic, again, wait_s=wait, question=question)
 
 
-def _rentals(tx: Tx, caller: calls.Caller, e164: str, *, current: bool) -> list[int]:
+def _rentals(tx: Tx, caller: transactions.Caller, e164: str, *, current: bool) -> list[int]:
     """The rental of this number that runs now, or every one the account has had. Raises NumberNotRented."""
     if current:
         return [live_rental(tx, caller.account_id, e164, now_us=caller.now_us)["id"]]

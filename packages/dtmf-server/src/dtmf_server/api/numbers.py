@@ -8,8 +8,9 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from dtmf_server.api import asked, body, calls, wire
-from dtmf_server.api.calls import Request
+from dtmf_server.api import request_body, transactions
+from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Request
 from dtmf_server.http import validation
 from dtmf_server.operations import rent
 from dtmf_server.operations.idempotency import Answer
@@ -24,90 +25,95 @@ E164 = Annotated[str, QueryParameter(name="e164", description="E.164, with + as 
 @get("/groups", tags=["numbers"], summary="The catalog")
 async def get_groups(
     request: Request, group_type: Annotated[Literal["mobile", "local"], QueryParameter(name="type")]
-) -> list[wire.Group]:
+) -> list[responses.Group]:
     """Groups of one type, and what they cost."""
-    rows = await calls.read(request, lambda tx, _caller: numbers.groups_of_type(tx, group_type))
-    return [wire.group(row) for row in rows]
+    rows = await transactions.read(request, lambda tx, _caller: numbers.groups_of_type(tx, group_type))
+    return [responses.group(row) for row in rows]
 
 
-@get("/numbers", tags=["numbers"], summary="Numbers rented now", responses=calls.answers(200, list[wire.Number]))
+@get(
+    "/numbers",
+    tags=["numbers"],
+    summary="Numbers rented now",
+    responses=transactions.answers(200, list[responses.Number]),
+)
 async def get_numbers(request: Request) -> Response[Any]:
     """Numbers rented now, oldest rental first, each with its messages."""
-    db = calls.runtime_of(request).db
+    db = transactions.runtime_of(request).db
 
-    def first(tx: Tx, caller: calls.Caller) -> tuple[list[Row], bytes | None]:
+    def first(tx: Tx, caller: transactions.Caller) -> tuple[list[Row], bytes | None]:
         live = rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)
         return live, _encoded(tx, live[:BLOCK])
 
-    live, encoded = await calls.read(request, first)
+    live, encoded = await transactions.read(request, first)
     if encoded is not None and len(live) <= BLOCK:
         return Response(b"[" + encoded + b"]", media_type="application/json")
     return Stream(_listed(db, live, encoded), media_type="application/json")
 
 
 @get("/number", tags=["numbers"], summary="One number")
-async def get_number(request: Request, e164: E164) -> Response[wire.Number]:
+async def get_number(request: Request, e164: E164) -> Response[responses.Number]:
     """A number rented now, with its messages, oldest first."""
     validation.e164("e164", e164)
-    runtime = calls.runtime_of(request)
+    runtime = transactions.runtime_of(request)
 
-    def head(tx: Tx, caller: calls.Caller) -> _Head:
+    def head(tx: Tx, caller: transactions.Caller) -> _Head:
         return _head(tx, rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us))
 
-    return await _respond(runtime.db, await calls.read(request, head))
+    return await _respond(runtime.db, await transactions.read(request, head))
 
 
 @post(
     "/numbers",
     tags=["numbers"],
     summary="Rent a number",
-    operation_class=body.documents(asked.NewRental),
-    responses=calls.answers(201, wire.Number),
+    operation_class=request_body.documents(requests.NewRental),
+    responses=transactions.answers(201, responses.Number),
 )
 async def post_numbers(request: Request) -> Response[bytes]:
     """Rents a free number of the group: set-up and the first minute are paid at once."""
     raw = await request.body()
-    group_id = validation.text("group_id", body.decode(raw, asked.NewRental).group_id)
-    settings = calls.runtime_of(request).settings
+    group_id = validation.text("group_id", request_body.decode(raw, requests.NewRental).group_id)
+    settings = transactions.runtime_of(request).settings
 
-    def start(tx: Tx, caller: calls.Caller) -> Answer:
+    def start(tx: Tx, caller: transactions.Caller) -> Answer:
         rental = rent.start(tx, caller.account_id, group_id, now_us=caller.now_us, rest_us=settings.rest_us)
-        return calls.answer(201, wire.number(rental, []))
+        return transactions.answer(201, responses.number(rental, []))
 
-    return await calls.write(request, start, body=raw)
+    return await transactions.write(request, start, body=raw)
 
 
-@delete("/number", tags=["numbers"], summary="End a rental", status_code=204, responses=calls.answers(204))
+@delete("/number", tags=["numbers"], summary="End a rental", status_code=204, responses=transactions.answers(204))
 async def delete_number(request: Request, e164: E164) -> Response[None]:
     """Ends the rental of this number; the minute under way is paid already."""
     validation.e164("e164", e164)
-    settings = calls.runtime_of(request).settings
+    settings = transactions.runtime_of(request).settings
 
-    def end(tx: Tx, caller: calls.Caller) -> Answer:
+    def end(tx: Tx, caller: transactions.Caller) -> Answer:
         rent.end(tx, caller.account_id, e164, now_us=caller.now_us, rest_us=settings.rest_us)
-        return calls.answer(204)
+        return transactions.answer(204)
 
-    return await calls.write(request, end)
+    return await transactions.write(request, end)
 
 
 @patch(
     "/number",
     tags=["numbers"],
     summary="Set the SMS action",
-    operation_class=body.documents(asked.NewAction),
-    responses=calls.answers(200, wire.Number),
+    operation_class=request_body.documents(requests.NewAction),
+    responses=transactions.answers(200, responses.Number),
 )
-async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
+async def patch_number(request: Request, e164: E164) -> Response[responses.Number]:
     """Sets what an SMS to this number does besides being stored: nothing, a forward, or a webhook."""
     validation.e164("e164", e164)
-    runtime = calls.runtime_of(request)
+    runtime = transactions.runtime_of(request)
     action = validation.action(
         e164,
-        body.decode(await request.body(), asked.NewAction).sms_forwarded_to,
+        request_body.decode(await request.body(), requests.NewAction).sms_forwarded_to,
         sandbox=runtime.settings.sandbox,
     )
 
-    def set_action(tx: Tx, caller: calls.Caller) -> _Head:
+    def set_action(tx: Tx, caller: transactions.Caller) -> _Head:
         rental = rent.set_action(
             tx,
             caller.account_id,
@@ -118,35 +124,35 @@ async def patch_number(request: Request, e164: E164) -> Response[wire.Number]:
         )
         return _head(tx, rental)
 
-    sha256 = calls.bearer(request)
-    head = await runtime.db.write(lambda tx: set_action(tx, calls.caller_of(tx, runtime, sha256)))
+    sha256 = transactions.bearer(request)
+    head = await runtime.db.write(lambda tx: set_action(tx, transactions.caller_of(tx, runtime, sha256)))
     return await _respond(runtime.db, head)
 
 
 # --- a number and its messages, however many: read in pages, written as they come -------------------------------
 
-_Head = tuple[wire.Number, int, int, bool]  # the number with its first messages; rental, last id, whether complete
+_Head = tuple[responses.Number, int, int, bool]  # the number with its first messages; rental, last id, whether complete
 
 
 def _head(tx: Tx, rental: Row) -> _Head:
     last = messages.last_id_of_rental(tx, rental["id"])
     rows = messages.of_rental(tx, rental["id"], after=0, through=last, limit=PAGE)
     complete = not rows or rows[-1]["id"] == last
-    number = wire.number(rental, [wire.message(row) for row in rows])
+    number = responses.number(rental, [responses.message(row) for row in rows])
     return number, rental["id"], rows[-1]["id"] if rows else 0, complete
 
 
 async def _respond(db: Database, head: _Head) -> Response[Any]:
     number, _, _, complete = head
     if complete:
-        return Response(wire.encode(number), media_type="application/json")
+        return Response(responses.encode(number), media_type="application/json")
     return Stream(_pieces(db, head), media_type="application/json")
 
 
 async def _pieces(db: Database, head: _Head) -> AsyncIterator[bytes]:
     """The same JSON in pieces; no transaction stays open while the socket is written to."""
     number, rental_id, after, done = head
-    yield wire.encode(number).removesuffix(b"]}")
+    yield responses.encode(number).removesuffix(b"]}")
     while not done:
         page, after, done = await db.read(_page(rental_id, after))
         yield page
@@ -176,16 +182,16 @@ def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
     rows = messages.of_rentals(tx, [rental["id"] for rental in live], limit=BLOCK_MESSAGES + 1)
     if len(rows) > BLOCK_MESSAGES:
         return None
-    said: dict[int, list[wire.Message]] = {}
+    said: dict[int, list[responses.Message]] = {}
     for row in rows:
-        said.setdefault(row["rental_id"], []).append(wire.message(row))
-    return wire.encode([wire.number(rental, said.get(rental["id"], [])) for rental in live])[1:-1]
+        said.setdefault(row["rental_id"], []).append(responses.message(row))
+    return responses.encode([responses.number(rental, said.get(rental["id"], [])) for rental in live])[1:-1]
 
 
 def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]:
     def read(tx: Tx) -> tuple[bytes, int, bool]:
         rows = messages.of_rental(tx, rental_id, after=after, through=2**63 - 1, limit=PAGE)
-        encoded = wire.encode([wire.message(row) for row in rows])[1:-1]
+        encoded = responses.encode([responses.message(row) for row in rows])[1:-1]
         return b"," + encoded if rows else b"", rows[-1]["id"] if rows else after, len(rows) < PAGE
 
     return read

@@ -8,9 +8,9 @@ import msgspec
 from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from dtmf_server.api import query
-from dtmf_server.api.body import BODY_MAX_BYTES
-from dtmf_server.api.calls import Request
+from dtmf_server.api import query_validation
+from dtmf_server.api.request_body import BODY_MAX_BYTES
+from dtmf_server.api.transactions import Request
 from dtmf_server.asgi.browser_requests import BROKEN_OFF, Website, wants_page
 from dtmf_server.core.errors import Refusal
 from dtmf_server.runtime.logging import request_id
@@ -76,7 +76,7 @@ def refused(_: Request, error: Refusal) -> Response[bytes]:
 
 def invalid_parameter(request: Request, error: ValidationException) -> Response[bytes]:
     """A query parameter that does not fit: 422, naming it."""
-    return refused(request, query.refusal(request, error))
+    return refused(request, query_validation.refusal(request, error))
 
 
 def http_error(request: Request, error: HTTPException) -> Response[bytes]:

@@ -2,8 +2,9 @@
 
 from litestar import Response, get, post
 
-from dtmf_server.api import asked, body, calls, wire
-from dtmf_server.api.calls import Request
+from dtmf_server.api import request_body, transactions
+from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Request
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.timestamps import iso
@@ -21,54 +22,54 @@ from dtmf_server.storage.db import Tx
     "/sandbox/message",
     tags=["sandbox"],
     summary="An SMS arrives",
-    operation_class=body.documents(asked.SandboxMessage),
-    responses=calls.answers(201, wire.FullMessage),
+    operation_class=request_body.documents(requests.SandboxMessage),
+    responses=transactions.answers(201, responses.FullMessage),
 )
 async def post_sandbox_message(request: Request) -> Response[bytes]:
     """An SMS arrives from another phone at a number of this account; answered once it is durable."""
-    settings = calls.runtime_of(request).settings
+    settings = transactions.runtime_of(request).settings
     raw = await request.body()
-    new = body.decode(raw, asked.SandboxMessage)
+    new = request_body.decode(raw, requests.SandboxMessage)
     to = validation.e164("to", new.to)
     inbound = Inbound(to, validation.line("from", new.from_), validation.text("content", new.content))
 
-    def arrive(tx: Tx, caller: calls.Caller, handover: Handover | None) -> Answer:
+    def arrive(tx: Tx, caller: transactions.Caller, handover: Handover | None) -> Answer:
         now_us, rest_us = caller.now_us, settings.rest_us
         (message_id,) = receive_many(tx, [inbound], now_us=now_us, rest_us=rest_us, handover=handover)
         message = None if message_id is None else messages.full(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
             raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
-        return calls.answer(201, wire.full_message(message), rental_id=message["rental_id"])
+        return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
-    return await calls.write_and_deliver(request, arrive, body=raw)
+    return await transactions.write_and_deliver(request, arrive, body=raw)
 
 
 @post(
     "/sandbox/deposit",
     tags=["sandbox"],
     summary="Coins arrive",
-    operation_class=body.documents(asked.SandboxDeposit),
-    responses=calls.answers(201, wire.Deposit),
+    operation_class=request_body.documents(requests.SandboxDeposit),
+    responses=transactions.answers(201, responses.Deposit),
 )
 async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     """Pays an address of this account on the simulated chain. Without `confirmations` the answer comes once the
     deposit is credited; with them once it is seen with so many."""
-    runtime = calls.runtime_of(request)
+    runtime = transactions.runtime_of(request)
     if runtime.settings.network != "simulated":
         raise NotFound("this sandbox follows a real chain: pay the address there")
     raw = await request.body()
-    new = body.decode(raw, asked.SandboxDeposit)
+    new = request_body.decode(raw, requests.SandboxDeposit)
     address = validation.line("address", new.address)
 
-    def pay(tx: Tx, caller: calls.Caller) -> Answer:
+    def pay(tx: Tx, caller: transactions.Caller) -> Answer:
         needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=runtime.settings.confirmations)
         blocks = needed if new.confirmations is None else new.confirmations
         txid = sandbox.broadcast(tx, caller.account_id, address=address, amount=new.amount)
         sandbox.mine(tx, blocks)
-        status: wire.DepositStatus = "credited" if blocks >= needed else "pending"
-        return calls.answer(201, wire.Deposit(txid, 0, new.address, new.amount, blocks, status))
+        status: responses.DepositStatus = "credited" if blocks >= needed else "pending"
+        return transactions.answer(201, responses.Deposit(txid, 0, new.address, new.amount, blocks, status))
 
-    answer = await calls.write(request, pay, body=raw)
+    answer = await transactions.write(request, pay, body=raw)
     await chain_followed(runtime)
     return answer
 
@@ -77,32 +78,32 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     "/sandbox/clock",
     tags=["sandbox"],
     summary="Time passes",
-    operation_class=body.documents(asked.SandboxAdvance),
+    operation_class=request_body.documents(requests.SandboxAdvance),
     status_code=200,
-    responses=calls.answers(200, wire.SandboxClock),
+    responses=transactions.answers(200, responses.SandboxClock),
 )
 async def post_sandbox_clock(request: Request) -> Response[bytes]:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
-    runtime = calls.runtime_of(request)
+    runtime = transactions.runtime_of(request)
     raw = await request.body()
-    by_us = round(body.decode(raw, asked.SandboxAdvance).advance_s * 1_000_000)
+    by_us = round(request_body.decode(raw, requests.SandboxAdvance).advance_s * 1_000_000)
 
-    def advance(tx: Tx, caller: calls.Caller) -> Answer:
+    def advance(tx: Tx, caller: transactions.Caller) -> Answer:
         if caller.now_us + by_us >= NEVER_US:
             raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
         sandbox.advance_clock(tx, by_us)
-        return calls.answer(200, wire.SandboxClock(iso(runtime.clock.now_us(tx))))
+        return transactions.answer(200, responses.SandboxClock(iso(runtime.clock.now_us(tx))))
 
-    answer = await calls.write(request, advance, body=raw)
+    answer = await transactions.write(request, advance, body=raw)
     await run_what_is_due(runtime)
     return answer
 
 
 @get("/sandbox/sent", tags=["sandbox"], summary="What other phones received")
-async def get_sandbox_sent(request: Request) -> list[wire.SentMessage]:
+async def get_sandbox_sent(request: Request) -> list[responses.SentMessage]:
     """What left this account's numbers for other phones, oldest first."""
-    rows = await calls.read(request, lambda tx, caller: sandbox.sent(tx, caller.account_id))
-    return [wire.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
+    rows = await transactions.read(request, lambda tx, caller: sandbox.sent(tx, caller.account_id))
+    return [responses.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
 
 
 ROUTES = [post_sandbox_message, post_sandbox_deposit, post_sandbox_clock, get_sandbox_sent]

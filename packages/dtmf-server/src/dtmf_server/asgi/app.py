@@ -13,21 +13,21 @@ import dtmf_server
 from dtmf_server.api import (
     account,
     account_webhook,
-    body,
     deliveries,
     deposits,
+    docs_page,
     events,
     health,
     messages,
     numbers,
     problems,
-    query,
-    reference,
+    query_validation,
+    request_body,
     sandbox,
     tokens,
 )
-from dtmf_server.api.calls import Request
-from dtmf_server.api.document import document
+from dtmf_server.api.openapi import document
+from dtmf_server.api.transactions import Request
 from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.asgi.middleware import Border
 from dtmf_server.http import validation
@@ -53,10 +53,10 @@ async def _check(request: Request) -> None:
         segments = request.scope["path"].split("/")
         if any(str(value) not in segments for value in request.path_params.values()):
             raise NotFoundException  # int() reads 1_0, and digits of every script
-    query.check(request)
+    query_validation.check(request)
     validation.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
-    if request.method in ("POST", "PATCH", "PUT") and body.type_of(request.route_handler) is None:
-        body.nothing(await request.body())
+    if request.method in ("POST", "PATCH", "PUT") and request_body.type_of(request.route_handler) is None:
+        request_body.nothing(await request.body())
 
 
 def _only_the_document(request: Request) -> None:
@@ -82,9 +82,9 @@ def _routes(website: Website, *, is_sandbox: bool) -> Litestar:
         before_request=_check,
     )
     return Litestar(
-        route_handlers=[api, *health.ROUTES, *reference.ROUTES, *website.routes],
+        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, *website.routes],
         exception_handlers=problems.handlers(website),  # type: ignore[arg-type]  # each handler takes its own exception
-        request_max_body_size=body.BODY_MAX_BYTES,
+        request_max_body_size=request_body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(
             title="DTMF",
             version=dtmf_server.__version__,

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from dtmf_server.api.calls import CALLER
 from dtmf_server.api.problems import new_request_id
+from dtmf_server.api.transactions import CALLER
 from dtmf_server.asgi.browser_requests import Website, wants_page
 from dtmf_server.core.errors import RateLimited
 from dtmf_server.http.client_address import address_of, header, subscriber

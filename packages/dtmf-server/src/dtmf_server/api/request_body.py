@@ -10,7 +10,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Operation
 
-from dtmf_server.api.wording import plain
+from dtmf_server.api.error_messages import plain
 from dtmf_server.core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ def _refuse_duplicates(body: bytes) -> None:
 
 
 def documents(type_: type[Any]) -> type[Operation]:
-    """The OpenAPI operation of a handler whose JSON body is `type_` (document.py reads it)."""
+    """The OpenAPI operation of a handler whose JSON body is `type_` (openapi.py reads it)."""
 
     class JsonBody(Operation):
         body_type = type_

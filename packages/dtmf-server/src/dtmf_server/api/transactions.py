@@ -11,7 +11,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from dtmf_server.api import wire
+from dtmf_server.api.schemas import responses
 from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
 from dtmf_server.operations.deliver import Handover
@@ -145,7 +145,7 @@ class Json:
     __slots__ = ("_body",)
 
     def __init__(self, value: object) -> None:
-        self._body = wire.encode(value)
+        self._body = responses.encode(value)
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Sends it."""
@@ -156,7 +156,7 @@ class Json:
 
 def answer(status: int, value: object = None, *, secret: bool = False, rental_id: int | None = None) -> Answer:
     """A successful answer with a JSON body, or without one. `rental_id`: of the rental whose texts the body shows."""
-    return Answer(status, None if value is None else wire.encode(value), secret, rental_id)
+    return Answer(status, None if value is None else responses.encode(value), secret, rental_id)
 
 
 def respond(answer: Answer) -> Response[Any]:

@@ -9,9 +9,9 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from dtmf_server.api import wire
 from dtmf_server.api.account import ID_MAX
-from dtmf_server.api.body import type_of
+from dtmf_server.api.request_body import type_of
+from dtmf_server.api.schemas import responses
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ def document(app: Litestar) -> Json:
     found: Json = app.openapi_schema.to_schema()
     handlers = list(_handlers(app))
     bodies = [type_ for _, _, handler in handlers if (type_ := type_of(handler))]
-    _, schemas = msgspec.json.schema_components([wire.Problem, *bodies], ref_template=_REF)
+    _, schemas = msgspec.json.schema_components([responses.Problem, *bodies], ref_template=_REF)
     found["components"]["schemas"] |= schemas
     content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
     found["components"]["responses"] = {"Problem": {"description": "What was wrong, by `code`", "content": content}}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from dtmf_server.api import wire
+from dtmf_server.api.schemas import responses
 from dtmf_server.core.timestamps import iso
 from dtmf_server.storage import events, messages
 from dtmf_server.storage.db import Row, Tx
@@ -29,22 +29,22 @@ class Event(Struct):
     """Something that happened to the account; a kind has only the fields that are its own."""
 
     id: int
-    timestamp: wire.Time
+    timestamp: responses.Time
     kind: Kind
-    e164: Annotated[wire.E164 | None, Meta(description="the number it is about, null if about none")]
+    e164: Annotated[responses.E164 | None, Meta(description="the number it is about, null if about none")]
     message: Annotated[
-        wire.FullMessage | UnsetType, Meta(description="message, message.status: the message as it is now")
+        responses.FullMessage | UnsetType, Meta(description="message, message.status: the message as it is now")
     ] = UNSET
     status: Annotated[str | UnsetType, Meta(description="message.status: what it became then")] = UNSET
     reason: Annotated[str | UnsetType, Meta(description="why, in words or as a code")] = UNSET
     txid: Annotated[str | UnsetType, Meta(description="deposit.…")] = UNSET
     vout: Annotated[int | UnsetType, Meta(description="deposit.…")] = UNSET
     address: Annotated[str | UnsetType, Meta(description="deposit.…")] = UNSET
-    amount: Annotated[wire.Sats | UnsetType, Meta(description="deposit.…: satoshis")] = UNSET
+    amount: Annotated[responses.Sats | UnsetType, Meta(description="deposit.…: satoshis")] = UNSET
     confirmations: Annotated[int | UnsetType, Meta(description="deposit.…: at that time")] = UNSET
     hours: Annotated[int | UnsetType, Meta(description="balance.low: 24 or 1")] = UNSET
-    balance: Annotated[wire.Sats | UnsetType, Meta(description="balance.low: satoshis at that time")] = UNSET
-    runs_out_at: Annotated[wire.Time | UnsetType, Meta(description="balance.low: when the money runs out")] = UNSET
+    balance: Annotated[responses.Sats | UnsetType, Meta(description="balance.low: satoshis at that time")] = UNSET
+    runs_out_at: Annotated[responses.Time | UnsetType, Meta(description="balance.low: when the money runs out")] = UNSET
     destination: Annotated[str | UnsetType, Meta(description="action.disabled: where it went")] = UNSET
     delivery_id: Annotated[int | UnsetType, Meta(description="delivery.parked: its id in GET /deliveries")] = UNSET
 
@@ -67,7 +67,7 @@ def _event(row: Row, message: Row | None) -> Event:
         data["runs_out_at"] = iso(data["runs_out_at_us"])
     event = Event(row["id"], iso(row["at_us"]), row["kind"], e164)
     if message is not None and row["kind"].startswith("message"):
-        event.message = wire.full_message(message)
+        event.message = responses.full_message(message)
     for name in _OWN & data.keys():
         setattr(event, name, data[name])
     return event

@@ -12,8 +12,8 @@ from litestar.exceptions import ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
-from dtmf_server.api.calls import Request
-from dtmf_server.api.wording import in_query
+from dtmf_server.api.error_messages import in_query
+from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest
 
 # msgspec would take 1e3 for a whole number, 2018 for a time in 1970, and 1 for true.
