@@ -6,7 +6,7 @@ import pytest
 
 from dtmf_server.storage import rentals
 from dtmf_server.storage.db import Database
-from dtmf_server.web import site
+from dtmf_server.web.renter import routes
 from harness import new_token
 
 from .conftest import ONE_ENGINE
@@ -17,7 +17,7 @@ Visit = Callable[[], Visitor]
 
 def post_paths(e164: str) -> list[str]:
     """Where forms can be sent, all of them."""
-    handlers = [handler for handler in site.HANDLERS if "POST" in handler.http_methods]
+    handlers = [handler for handler in routes.HANDLERS if "POST" in handler.http_methods]
     filled = {"{e164:str}": e164, "{group_id:str}": "us-mobile", "{delivery_id:int}": "1", "{token_id:int}": "1"}
     found = []
     for handler in handlers:

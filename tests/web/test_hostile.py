@@ -4,7 +4,7 @@ import pytest
 
 from dtmf.codes import find_code
 from dtmf_server.storage.db import Database
-from dtmf_server.web import hostile
+from dtmf_server.web.kit import untrusted_text
 
 from .conftest import ONE_ENGINE, receive
 from .visitor import Visitor
@@ -55,7 +55,7 @@ def test_a_text_stays_text_on_every_page(renter: Visitor, db: Database, e164: st
     ],
 )
 def test_a_link_says_the_host_it_really_leads_to_or_is_none(text: str, hosts: list[str]) -> None:
-    found = hostile.links(text)
+    found = untrusted_text.links(text)
     assert [link.host for link in found] == hosts
     assert all(link.url.lower().startswith(("http://", "https://")) for link in found)
 
@@ -72,16 +72,16 @@ def test_a_link_opens_apart_and_says_where(renter: Visitor, db: Database, e164: 
 @pytest.mark.parametrize("length", [0, 1, 600, 749, 750, 751, 5000])
 def test_a_long_text_loses_nothing_by_being_cut(length: int) -> None:
     text = ("word " * length)[:length]
-    found = hostile.shown(text)
+    found = untrusted_text.shown(text)
     assert "".join(part.text for part in [*found.parts, *found.rest]) == text
     assert found.rest_length == sum(len(part.text) for part in found.rest)
 
 
 def test_every_character_that_is_not_obeyed_has_a_name() -> None:
     for character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff\u00ad\x00\x1b\x7f\x85":
-        (part,) = hostile.parts(character)
+        (part,) = untrusted_text.parts(character)
         assert part.mark and part.text.strip() and character not in part.text
-    assert hostile.parts("a\n\tb \u200c\u200d \u05d0") == [hostile.Part("a\n\tb \u200c\u200d \u05d0")]
+    assert untrusted_text.parts("a\n\tb \u200c\u200d \u05d0") == [untrusted_text.Part("a\n\tb \u200c\u200d \u05d0")]
 
 
 @pytest.mark.parametrize(

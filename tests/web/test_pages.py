@@ -10,7 +10,8 @@ from dtmf_server.operations import account_webhook, deposit
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from dtmf_server.web import site, static_files
+from dtmf_server.web.kit import static
+from dtmf_server.web.renter import routes
 from harness import START_US, FakeWall, new_token
 
 from .conftest import ONE_ENGINE, receive
@@ -22,7 +23,7 @@ PUBLIC = {"/", "/sign-in", "/sign-up", "/sign-in/link", "/account/deleted"}
 
 def get_paths(e164: str) -> list[str]:
     """Every page there is."""
-    paths = [path for handler in site.HANDLERS if "GET" in handler.http_methods for path in handler.paths]
+    paths = [path for handler in routes.HANDLERS if "GET" in handler.http_methods for path in handler.paths]
     kept = [path for path in paths if not path.startswith(("/static", "/live", "/export"))]
     filled = [path.replace("{e164:str}", e164).replace("{group_id:str}", "us-mobile") for path in kept]
     assert len(filled) > 14 and not any("{" in path for path in filled)
@@ -230,7 +231,7 @@ def test_the_dashboard_is_small(renter: Visitor, db: Database, e164: str) -> Non
     page = renter.look("/messages")
     assert page.headers["content-encoding"] == "gzip"
     html = int(page.headers["content-length"])
-    files = [file for name, file in static_files.FILES.items() if name in ("site.css", "site.js", "icon.svg")]
+    files = [file for name, file in static.FILES.items() if name in ("site.css", "site.js", "icon.svg")]
     assert html + sum(len(file.zipped) for file in files) <= 60_000
     linked = [given for tag, given in page.tags if (tag == "link" and given["rel"] == "stylesheet") or tag == "script"]
     assert len(linked) + 1 <= 4, "requests before anything is seen"
@@ -239,7 +240,7 @@ def test_the_dashboard_is_small(renter: Visitor, db: Database, e164: str) -> Non
 @ONE_ENGINE
 def test_static_files_are_kept_for_ever_and_named_by_content(visit: Visit) -> None:
     visitor = visit()
-    address = static_files.address("site.css")
+    address = static.address("site.css")
     answer = visitor.client.get(address)
     assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"].startswith("text/css")

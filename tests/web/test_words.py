@@ -3,17 +3,17 @@
 import re
 from pathlib import Path
 
-from dtmf_server.web import words
+from dtmf_server.web.kit import i18n
 
-WEB = Path(words.__file__).parent
+WEB = Path(i18n.__file__).parent
 
 
 def test_a_pot_has_every_text_of_pages_and_code() -> None:
-    pot = words.pot()
+    pot = i18n.pot()
     for text in ("Rent a number", "No account has", "%d day", "There is no such page", "Once"):
         assert (f'msgid "{text}' in pot) is (text not in ("Once", "No account has")), text
     assert 'msgid_plural "%d days"' in pot
-    assert "sign_in.html:" in pot and "shown.py:" in pot
+    assert "sign_in.html:" in pot and "filters.py:" in pot
 
 
 CODE = r"{#.*?#}|{%.*?%}|{{.*?}}|<pre.*?</pre>|<div class=\"sample.*?</div>\n</section>"

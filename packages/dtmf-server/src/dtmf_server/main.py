@@ -27,8 +27,8 @@ from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.storage import numbers
-from dtmf_server.web import pages
-from dtmf_server.web.site import WEBSITE
+from dtmf_server.web.kit import templating
+from dtmf_server.web.renter.routes import WEBSITE
 from dtmf_server.webhooks.client import Poster
 from dtmf_server.webhooks.dispatcher import Here
 from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, new_event_loop
@@ -251,7 +251,7 @@ async def _serve(
     async with running:
         if server is not None and listener is not None:
             loop = asyncio.get_running_loop()
-            loop.call_later(WARM_UP_AFTER_S, loop.run_in_executor, None, pages.warm_up)
+            loop.call_later(WARM_UP_AFTER_S, loop.run_in_executor, None, templating.warm_up)
             await server.serve(sockets=[listener])
         else:
             await stop.wait()

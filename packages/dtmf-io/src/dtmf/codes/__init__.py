@@ -18,7 +18,7 @@ The rules:
    any other, but if it wins there is no code.
 8. The candidate with the most points is the code, if it has enough; of equals the first.
 
-One file each: folding, never, candidates, surroundings, and lexicon for the words. words.py has the words about codes,
+One file each: folding, never, candidates, surroundings, and lexicon for the words. i18n.py has the words about codes,
 labels.py those about other numbers. Every step is linear in the text, which is looked at up to a fixed length."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The words that say what a number is when it isn't a code, by language; words.py has the words for codes.
+"""The words that say what a number is when it isn't a code, by language; i18n.py has the words for codes.
 
-Entries have the form of those in words.py."""
+Entries have the form of those in i18n.py."""
 
 from __future__ import annotations
 

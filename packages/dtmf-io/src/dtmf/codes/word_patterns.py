@@ -1,4 +1,4 @@
-"""The entries of words.py and labels.py, found in folded text in lower case."""
+"""The entries of i18n.py and labels.py, found in folded text in lower case."""
 
 from __future__ import annotations
 

@@ -6,10 +6,11 @@ from litestar import Response, get
 
 from dtmf_server.operations import rent
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import messages, visits
-from dtmf_server.web.paging import NEWEST, PAGE, page_of, position
-from dtmf_server.web.request import Request
-from dtmf_server.web.visits import Visit
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.pagination import NEWEST, PAGE, page_of, position
+from dtmf_server.web.kit.request import Request
+from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.renter import messages
 
 
 @get("/numbers")
@@ -21,7 +22,7 @@ async def get_numbers(request: Request) -> Response[Any]:
         live = rent.older_rentals(tx, visit.account_id, before=before, limit=PAGE + 1, now_us=visit.now_us)
         return {"page": page_of(messages.with_groups(tx, live))}
 
-    return await visits.show(request, "numbers.html", gather, nav="messages", is_newest=before == NEWEST)
+    return await views.show(request, "numbers.html", gather, nav="messages", is_newest=before == NEWEST)
 
 
 ROUTES = [get_numbers]

@@ -12,12 +12,12 @@ from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.operations import account_webhook, rent, replay
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.paging import PAGE, page_of, position
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.pagination import PAGE, page_of, position
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
 
 STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 
@@ -36,7 +36,7 @@ async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[A
         replay.one(tx, visit.account_id, delivery_id, now_us=visit.now_us)
         return "/deliveries?done=retried"
 
-    return await visits.act(request, again, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.act(request, again, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/retry")
@@ -47,7 +47,7 @@ async def post_retry_all(request: Request) -> Response[Any]:
         count = replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
         return "/deliveries?done=retried_all" if count else "/deliveries?done=retried_none"
 
-    return await visits.act(request, again)
+    return await views.act(request, again)
 
 
 @post("/deliveries/warnings")
@@ -65,7 +65,7 @@ async def post_warnings(request: Request) -> Response[Any]:
         account_webhook.set_url(tx, visit.account_id, url, now_us=visit.now_us)
         return "/deliveries?done=warnings" if url else "/deliveries?done=no_warnings"
 
-    return await visits.act(request, set_url, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.act(request, set_url, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/test")
@@ -78,7 +78,7 @@ async def post_test(request: Request) -> Response[Any]:
         replay.test(tx, visit.account_id, form["e164"], now_us=visit.now_us)
         return "/deliveries?done=tested"
 
-    return await visits.act(request, test, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.act(request, test, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/secret")
@@ -90,7 +90,7 @@ async def post_secret(request: Request) -> Response[Any]:
         replay.rotate_secret(tx, visit.account_id, wall_us=wall_us)
         return "/deliveries?done=rotated"
 
-    return await visits.act(request, rotate)
+    return await views.act(request, rotate)
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
@@ -110,9 +110,9 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "warnings_url": account_webhook.url(tx, visit.account_id),
         }
 
-    more = visits.refused(form, refusal)
-    status = visits.status_of(refusal)
-    return await visits.show(request, "deliveries.html", gather, status=status, nav="account", state=state, **more)
+    more = views.refused(form, refusal)
+    status = views.status_of(refusal)
+    return await views.show(request, "deliveries.html", gather, status=status, nav="account", state=state, **more)
 
 
 ROUTES = [get_deliveries, post_retry, post_retry_all, post_warnings, post_test, post_secret]

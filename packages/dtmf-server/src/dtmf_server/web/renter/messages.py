@@ -10,11 +10,11 @@ from dtmf_server.core.rental import DAY_US
 from dtmf_server.operations import account, ended, rent
 from dtmf_server.storage import conversations, numbers, transfers
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web import visits
-from dtmf_server.web.chart import balance_chart
-from dtmf_server.web.paging import PAGE, page_of, position
-from dtmf_server.web.request import Request
-from dtmf_server.web.visits import Visit
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.chart import balance_chart
+from dtmf_server.web.kit.pagination import PAGE, page_of, position
+from dtmf_server.web.kit.request import Request
+from dtmf_server.web.kit.views import Visit
 
 CHARTED_DAYS = 14
 CHARTED_MAX = 2_000  # transfers
@@ -35,7 +35,7 @@ async def get_messages(request: Request) -> Response[Any]:
             rows = conversations.received(tx, visit.account_id, before=before, limit=PAGE + 1)
         return {"messages": page_of(rows), "words": words, **beside(tx, visit)}
 
-    return await visits.show(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
+    return await views.show(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
 
 
 def beside(tx: Tx, visit: Visit) -> dict[str, Any]:

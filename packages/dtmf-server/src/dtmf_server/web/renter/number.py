@@ -12,13 +12,13 @@ from dtmf_server.http import validation
 from dtmf_server.operations import ended, rent, send
 from dtmf_server.storage import conversations, numbers
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web import visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.messages import cost_so_far
-from dtmf_server.web.paging import PAGE, digits, page_of, position
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.renter.messages import cost_so_far
 
 URL_MAX = 2048
 
@@ -49,7 +49,7 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
         )
         return f"/numbers/{e164}?done=sent"
 
-    return await visits.act(request, queue, again=lambda form, refusal: _page(request, e164, form, refusal))
+    return await views.act(request, queue, again=lambda form, refusal: _page(request, e164, form, refusal))
 
 
 @post("/numbers/{e164:str}/action")
@@ -64,7 +64,7 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
         rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us, rest_us=settings.rest_us)
         return f"/numbers/{e164}?done={chosen}"
 
-    return await visits.act(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
+    return await views.act(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
 
 
 @get("/numbers/{e164:str}/end")
@@ -77,7 +77,7 @@ async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
 
     settings = runtime_of(request).settings
     kept = {"rest_us": settings.rest_us, "kept_us": settings.kept_us}
-    return await visits.show(request, "number_end.html", gather, nav="messages", **kept)
+    return await views.show(request, "number_end.html", gather, nav="messages", **kept)
 
 
 @post("/numbers/{e164:str}/end")
@@ -90,7 +90,7 @@ async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
         rent.end(tx, visit.account_id, e164, now_us=visit.now_us, rest_us=rest_us)
         return "/messages?done=ended"
 
-    return await visits.act(request, end)
+    return await views.act(request, end)
 
 
 def e164_of(form: Form, name: str) -> str:
@@ -208,12 +208,12 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
             "segment_cost": numbers.cost_per_segment(tx, "+"),
         }
 
-    more = visits.refused(form, refusal)
-    return await visits.show(
+    more = views.refused(form, refusal)
+    return await views.show(
         request,
         "number.html",
         gather,
-        status=visits.status_of(refusal),
+        status=views.status_of(refusal),
         nav="messages",
         kept_us=runtime_of(request).settings.kept_us,
         **more,

@@ -7,10 +7,10 @@ from litestar import Response, get
 from dtmf_server.operations import account
 from dtmf_server.storage import conversations, transfers
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web import visits
-from dtmf_server.web.paging import PAGE, page_of, position
-from dtmf_server.web.request import Request
-from dtmf_server.web.visits import Visit
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.pagination import PAGE, page_of, position
+from dtmf_server.web.kit.request import Request
+from dtmf_server.web.kit.views import Visit
 
 LONG = 40  # a reference of so many characters is the id of a Bitcoin transaction
 
@@ -32,7 +32,7 @@ async def get_transactions(request: Request) -> Response[Any]:
             "unbooked": unbooked,
         }
 
-    return await visits.show(request, "transactions.html", gather, nav="account", is_newest=before == 2**63 - 1)
+    return await views.show(request, "transactions.html", gather, nav="account", is_newest=before == 2**63 - 1)
 
 
 def _reasons(tx: Tx, visit: Visit, rows: list[Row]) -> dict[int, str]:

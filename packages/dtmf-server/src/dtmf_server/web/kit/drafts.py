@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from dtmf_server.web.forms import EMPTY
-from dtmf_server.web.request import Request, form_of
-from dtmf_server.web.words import _
+from dtmf_server.web.kit.forms import EMPTY
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request, form_of
 
 DRAFT_MAX = 20_000  # bytes: thrice that, as a form encodes it, is still a form that is read
 NEXT_MAX = 1_000

@@ -7,10 +7,10 @@ from litestar import Response, get
 from dtmf_server.operations import ended
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import visits
-from dtmf_server.web.paging import NEWEST, PAGE, page_of, position
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.pagination import NEWEST, PAGE, page_of, position
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
 
 
 @get("/rentals")
@@ -27,7 +27,7 @@ async def get_rentals(request: Request) -> Response[Any]:
         return {"page": page_of([rental | {"group": names[rental["group_id"]]} for rental in found])}
 
     kept_us = runtime_of(request).settings.kept_us
-    return await visits.show(request, "rentals.html", gather, nav="messages", is_newest=is_newest, kept_us=kept_us)
+    return await views.show(request, "rentals.html", gather, nav="messages", is_newest=is_newest, kept_us=kept_us)
 
 
 ROUTES = [get_rentals]

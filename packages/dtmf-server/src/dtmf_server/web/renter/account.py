@@ -8,11 +8,11 @@ from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.operations import account, close_account, sign_in
 from dtmf_server.storage import web_sessions
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import cookies, pages, visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import session_cookie, templating, views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
 
 
 @get("/account")
@@ -23,16 +23,16 @@ async def get_account(request: Request) -> Response[Any]:
         return {"browsers": sign_in.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
 
     kept_us = runtime_of(request).settings.kept_us
-    return await visits.show(request, "account.html", gather, nav="account", kept_us=kept_us)
+    return await views.show(request, "account.html", gather, nav="account", kept_us=kept_us)
 
 
 @post("/account/sign-out")
 async def post_sign_out_everywhere(request: Request) -> Response[Any]:
     """Ends every session of the account, this one too."""
-    _form, cookie = await visits.submitted(request)
-    await visits.write(request, cookie, lambda tx, visit: web_sessions.end_all(tx, visit.account_id))
-    response = pages.redirect("/sign-in")
-    cookies.take(request, response)
+    _form, cookie = await views.submitted(request)
+    await views.write(request, cookie, lambda tx, visit: web_sessions.end_all(tx, visit.account_id))
+    response = templating.redirect("/sign-in")
+    session_cookie.take(request, response)
     return response
 
 
@@ -45,7 +45,7 @@ async def get_delete(request: Request) -> Response[Any]:
 @post("/account/delete")
 async def post_delete(request: Request) -> Response[Any]:
     """Deletes the account, if what is given up with it was seen and agreed to."""
-    form, cookie = await visits.submitted(request)
+    form, cookie = await views.submitted(request)
     rest_us = runtime_of(request).settings.rest_us
 
     def close(tx: Tx, visit: Visit) -> None:
@@ -57,22 +57,22 @@ async def post_delete(request: Request) -> Response[Any]:
         agreed = form.whole("given_up", at_least=0, at_most=2**53, otherwise=_("Please look at the balance again."))
         if form["agreed"] != "yes":
             raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
-        await visits.write(request, cookie, close)
+        await views.write(request, cookie, close)
         db = runtime_of(request).db
         while await db.write(lambda tx: close_account.go_on(tx, rest_us=rest_us)):
             pass
         await db.scrub()
     except (InvalidRequest, close_account.MoreThanAgreed, close_account.DepositUnderWay) as refusal:
         return await _page(request, form, refusal)
-    response = pages.redirect("/account/deleted")
-    cookies.take(request, response)
+    response = templating.redirect("/account/deleted")
+    session_cookie.take(request, response)
     return response
 
 
 @get("/account/deleted")
 async def get_deleted(request: Request) -> Response[Any]:
     """What has become of a deleted account, and what its renter can do now."""
-    return await visits.welcome(request, "account_deleted.html")
+    return await views.welcome(request, "account_deleted.html")
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
@@ -82,9 +82,9 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "live_rentals": account.standing(tx, visit.account_id, now_us=visit.now_us).live_rentals,
         }
 
-    more = visits.refused(form, refusal)
-    return await visits.show(
-        request, "account_delete.html", gather, status=visits.status_of(refusal), nav="account", **more
+    more = views.refused(form, refusal)
+    return await views.show(
+        request, "account_delete.html", gather, status=views.status_of(refusal), nav="account", **more
     )
 
 

@@ -25,7 +25,7 @@ def counted(singular: str, plural: str, count: int) -> str:
 
 def texts() -> Iterator[tuple[str, int, str, str | None]]:
     """Every text: file, line, the text and its plural."""
-    from dtmf_server.web.pages import environment  # noqa: PLC0415 - the templates need `_` first
+    from dtmf_server.web.kit.templating import environment  # noqa: PLC0415 - the templates need `_` first
 
     for path in sorted((_HERE / "templates").rglob("*.html")):
         for line, function, found in environment.extract_translations(  # type: ignore[attr-defined]  # the extension adds it

@@ -9,11 +9,11 @@ from dtmf_server.core.errors import GroupNotFound, Refusal
 from dtmf_server.operations import account, rent
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
 
 PLENTY = 20  # more free numbers than this are not counted
 
@@ -28,7 +28,7 @@ async def get_rent(request: Request) -> Response[Any]:
         groups = [dict(group) | {"free": free[group["id"]]} for group in numbers.groups_of_type(tx, of_type)]
         return {"groups": groups, "type": of_type, "plenty": PLENTY}
 
-    return await visits.show(request, "rent.html", gather, nav="rent")
+    return await views.show(request, "rent.html", gather, nav="rent")
 
 
 @get("/rent/{group_id:str}")
@@ -46,7 +46,7 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
         rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, rest_us=rest_us)
         return f"/numbers/{rental['e164']}?done=rented"
 
-    return await visits.act(
+    return await views.act(
         request, start, again=lambda form, refusal: _confirm(request, group_id, form=form, refusal=refusal)
     )
 
@@ -65,8 +65,8 @@ async def _confirm(
         lasts_us = rest // per_minute * 60_000_000 if per_minute and rest >= 0 else None
         return {"group": group, "rest": rest, "lasts_us": lasts_us, "free": free}
 
-    more = visits.refused(form, refusal)
-    return await visits.show(request, "rent_group.html", gather, status=visits.status_of(refusal), nav="rent", **more)
+    more = views.refused(form, refusal)
+    return await views.show(request, "rent_group.html", gather, status=views.status_of(refusal), nav="rent", **more)
 
 
 ROUTES = [get_rent, get_rent_group, post_rent_group]

@@ -12,11 +12,11 @@ from dtmf_server.http import validation
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import pages, visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.request import Request
-from dtmf_server.web.visits import Visit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import templating, views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request
+from dtmf_server.web.kit.views import Visit
 
 
 @get("/tokens")
@@ -28,7 +28,7 @@ async def get_tokens(request: Request) -> Response[Any]:
 @post("/tokens", status_code=200)
 async def post_tokens(request: Request) -> Response[Any]:
     """Makes a token and shows it this once; a form sent again makes none."""
-    form, cookie = await visits.submitted(request)
+    form, cookie = await views.submitted(request)
     new_token = api_token.mint(secrets.token_bytes(32))
 
     def carry_out(tx: Tx, visit: Visit) -> Answer:
@@ -36,17 +36,17 @@ async def post_tokens(request: Request) -> Response[Any]:
         return Answer(200, secret=True)
 
     def add(tx: Tx, visit: Visit) -> Answer:
-        return visits.once_for(tx, visit, request, form, lambda tx: carry_out(tx, visit))
+        return views.once_for(tx, visit, request, form, lambda tx: carry_out(tx, visit))
 
     try:
         label = _label(form)
-        await visits.write(request, cookie, add)
+        await views.write(request, cookie, add)
     except InvalidRequest as refusal:
         return await _page(request, form, refusal)
     except AlreadyIssued:
-        return visits.already_shown(request, is_first=False)
+        return views.already_shown(request, is_first=False)
     context = {"visit": None, "signed_in": True, "token": new_token, "is_first": False}
-    return pages.page(request, "new_token.html", context, cookie=cookie)
+    return templating.page(request, "new_token.html", context, cookie=cookie)
 
 
 @post("/tokens/{token_id:int}/revoke")
@@ -57,7 +57,7 @@ async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any
         tokens.revoke(tx, visit.account_id, token_id, now_us=visit.now_us)
         return "/tokens?done=revoked"
 
-    return await visits.act(request, revoke, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.act(request, revoke, again=lambda form, refusal: _page(request, form, refusal))
 
 
 def _label(form: Form) -> str:
@@ -73,8 +73,8 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
         return {"tokens": tokens.of_account(tx, visit.account_id), "mine": visit.token_id}
 
-    more = visits.refused(form, refusal)
-    return await visits.show(request, "tokens.html", gather, status=visits.status_of(refusal), nav="account", **more)
+    more = views.refused(form, refusal)
+    return await views.show(request, "tokens.html", gather, status=views.status_of(refusal), nav="account", **more)
 
 
 ROUTES = [get_tokens, post_tokens, post_revoke]

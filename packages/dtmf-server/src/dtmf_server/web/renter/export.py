@@ -16,9 +16,9 @@ from litestar.response import Stream
 from dtmf.e164 import is_e164
 from dtmf_server.storage import messages, transfers
 from dtmf_server.storage.db import Row
-from dtmf_server.web import visits
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.shown import iso
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.filters import iso
+from dtmf_server.web.kit.request import Request, runtime_of
 
 PAGE = 500  # rows read in one transaction
 _FORMULA = re.compile(r"[=+@\t\r-]")
@@ -74,7 +74,7 @@ async def get_export(request: Request, name: FromPath[str]) -> Response[Any]:
             found = await db.read(partial(read, account_id=account_id, after=found[-1]["id"]))
 
     db = runtime_of(request).db
-    account_id, first = await visits.read(
+    account_id, first = await views.read(
         request, lambda tx, visit: (visit.account_id, read(tx, account_id=visit.account_id, after=0))
     )
     headers = {

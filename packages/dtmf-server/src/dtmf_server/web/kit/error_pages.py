@@ -11,9 +11,9 @@ from litestar.exceptions import HTTPException
 from dtmf_server.asgi.browser_requests import BROKEN_OFF
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
 from dtmf_server.operations.sign_in import SignedOut
-from dtmf_server.web import cookies, drafts, pages
-from dtmf_server.web.request import Request
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import drafts, session_cookie, templating
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request
 
 log = logging.getLogger("dtmf.web")
 
@@ -24,7 +24,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
     """The page for what the service refuses. Without a session it is the sign-in form, which leads back."""
     if isinstance(error, SignedOut) and not request.url.path.startswith("/live"):
         return _sign_in_first(request)
-    if isinstance(error, cookies.ForeignForm) and cookies.is_same_origin(request):
+    if isinstance(error, session_cookie.ForeignForm) and session_cookie.is_same_origin(request):
         return _send_again(request)
     return _page(request, error.status, _words_of(error))
 
@@ -34,8 +34,8 @@ def _sign_in_first(request: Request) -> Response[Any]:
     if request.method in ("GET", "HEAD"):
         path = bytes(request.scope["raw_path"]).decode("latin-1")
         query = bytes(request.scope["query_string"]).decode("latin-1")
-        return pages.redirect(f"/sign-in?next={quote(f'{path}?{query}' if query else path, safe='/')}")
-    draft, cookie = drafts.of(request), cookies.value_of(request)
+        return templating.redirect(f"/sign-in?next={quote(f'{path}?{query}' if query else path, safe='/')}")
+    draft, cookie = drafts.of(request), session_cookie.value_of(request)
     context = {
         "visit": None,
         "signed_in": False,
@@ -43,7 +43,7 @@ def _sign_in_first(request: Request) -> Response[Any]:
         "draft": draft,
         "ended": True,
     }
-    return pages.page(request, "sign_in.html", context, status=401, cookie=cookie)
+    return templating.page(request, "sign_in.html", context, status=401, cookie=cookie)
 
 
 def _send_again(request: Request) -> Response[Any]:
@@ -51,11 +51,11 @@ def _send_again(request: Request) -> Response[Any]:
     draft = drafts.of(request)
     if draft is None:
         return _page(request, 403, _stale_words(request))
-    value = cookies.value_of(request) or cookies.new_value()
+    value = session_cookie.value_of(request) or session_cookie.new_value()
     context = {"visit": None, "signed_in": True, "draft": draft, "signed_in_now": False}
-    response = pages.page(request, "draft.html", context, status=403, cookie=value)
-    if cookies.value_of(request) is None:
-        cookies.give(request, response, value, signed_in=False)
+    response = templating.page(request, "draft.html", context, status=403, cookie=value)
+    if session_cookie.value_of(request) is None:
+        session_cookie.give(request, response, value, signed_in=False)
     return response
 
 
@@ -85,13 +85,13 @@ def crashed(request: Request, error: Exception) -> Response[Any]:
 def error_page(status: int, _request_id: str, wait_s: int) -> tuple[bytes, Sequence[tuple[str, str]]]:
     """The page for what was refused before any route was reached, and its headers."""
     title, text, link = _words(status, wait_s=wait_s)
-    return pages.plain_page(status, title, text, link=link).encode(), list(pages.HEADERS.items())
+    return templating.plain_page(status, title, text, link=link).encode(), list(templating.HEADERS.items())
 
 
 def _page(request: Request, status: int, words: _Words) -> Response[Any]:
     title, text, link = words
     zipped = "gzip" in request.headers.get("accept-encoding", "")
-    return pages.html(pages.plain_page(status, title, text, link=link), status=status, zipped=zipped)
+    return templating.html(templating.plain_page(status, title, text, link=link), status=status, zipped=zipped)
 
 
 def _words_of(error: Refusal) -> _Words:

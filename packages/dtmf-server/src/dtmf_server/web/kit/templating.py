@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 import dtmf_server
 from dtmf_server.runtime.logging import request_id
-from dtmf_server.web import hostile, shown, static_files, words
-from dtmf_server.web.cookies import stamp
-from dtmf_server.web.forms import EMPTY, NONE
-from dtmf_server.web.request import Request, own_origin, runtime_of
+from dtmf_server.web.kit import filters, i18n, static, untrusted_text
+from dtmf_server.web.kit.forms import EMPTY, NONE
+from dtmf_server.web.kit.request import Request, own_origin, runtime_of
+from dtmf_server.web.kit.session_cookie import stamp
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -52,23 +52,23 @@ environment = jinja2.Environment(
     extensions=["jinja2.ext.i18n"],
 )
 environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
-    words.catalog.gettext, words.catalog.ngettext, newstyle=True
+    i18n.catalog.gettext, i18n.catalog.ngettext, newstyle=True
 )
 environment.filters |= {
-    "sats": shown.sats,
-    "signed": shown.signed,
-    "iso": shown.iso,
-    "exactly": shown.exactly,
-    "when": shown.when,
-    "lasting": shown.lasting,
-    "roughly": shown.roughly,
-    "why": shown.why,
-    "shown": hostile.shown,
-    "parts": hostile.parts,
+    "sats": filters.sats,
+    "signed": filters.signed,
+    "iso": filters.iso,
+    "exactly": filters.exactly,
+    "when": filters.when,
+    "lasting": filters.lasting,
+    "roughly": filters.roughly,
+    "why": filters.why,
+    "shown": untrusted_text.shown,
+    "parts": untrusted_text.parts,
     "code": _code,
 }
 environment.globals |= {
-    "static": static_files.address,
+    "static": static.address,
     "version": dtmf_server.__version__,
     "form": EMPTY,
     "wrong": NONE,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.storage.db import Row
-from dtmf_server.web.request import Request
+from dtmf_server.web.kit.request import Request
 
 PAGE = 50
 NEWEST = 2**63 - 1

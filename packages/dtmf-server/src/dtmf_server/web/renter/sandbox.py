@@ -15,11 +15,11 @@ from dtmf_server.operations.rent import live_rental, newest_rentals
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import conversations, deposits
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web import visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
 
 PHONE = "+13105550123"  # the toy phone's number, which belongs to nobody
 SENDER_MAX = 64
@@ -53,7 +53,7 @@ async def post_phone(request: Request) -> Response[Any]:
             raise NumberNotRented
         return "/sandbox?done=texted"
 
-    return await visits.act(request, arrive, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.act(request, arrive, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/sandbox/faucet")
@@ -79,7 +79,7 @@ async def post_faucet(request: Request) -> Response[Any]:
         done = "pending" if form["pending"] else "paid"
         return f"/top-up?done={done}" if form["back"] == "top-up" else f"/sandbox?done={done}"
 
-    response = await visits.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
+    response = await views.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
         await chain_followed(runtime)
     return response
@@ -99,7 +99,7 @@ async def post_clock(request: Request) -> Response[Any]:
         sandbox.advance_clock(tx, by_us)
         return "/sandbox?done=advanced"
 
-    response = await visits.act(request, advance, again=lambda form, refusal: _page(request, form, refusal))
+    response = await views.act(request, advance, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
         await run_what_is_due(runtime)
     return response
@@ -138,8 +138,8 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "advances": ADVANCES_S,
         }
 
-    more = visits.refused(form, refusal)
-    return await visits.show(request, "sandbox.html", gather, status=visits.status_of(refusal), nav="sandbox", **more)
+    more = views.refused(form, refusal)
+    return await views.show(request, "sandbox.html", gather, status=views.status_of(refusal), nav="sandbox", **more)
 
 
 def _seen(tx: Tx, visit: Visit) -> list[Row]:

@@ -15,8 +15,8 @@ from litestar import Response
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.operations.sign_in import LONGEST_US
-from dtmf_server.web.forms import Form
-from dtmf_server.web.request import Request, asked_origin, is_secure, own_origin
+from dtmf_server.web.kit.forms import Form
+from dtmf_server.web.kit.request import Request, asked_origin, is_secure, own_origin
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 

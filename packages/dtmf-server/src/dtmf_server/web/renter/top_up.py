@@ -9,10 +9,10 @@ from dtmf_server.http.client_address import network_of
 from dtmf_server.operations import account, deposit
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import visits
-from dtmf_server.web.forms import EMPTY, Form
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.visits import Visit
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.forms import EMPTY, Form
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Visit
 
 SHOWN = 20  # deposits
 
@@ -36,7 +36,7 @@ async def post_top_up(request: Request) -> Response[Any]:
         deposit.new_address(tx, visit.account_id, derive=derive, now_us=visit.now_us, network=network)
         return "/top-up"
 
-    return await visits.act(request, give, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.act(request, give, again=lambda form, refusal: _page(request, form, refusal))
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
@@ -50,15 +50,15 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
         }
 
-    return await visits.show(
+    return await views.show(
         request,
         "top_up.html",
         gather,
-        status=visits.status_of(refusal),
+        status=views.status_of(refusal),
         nav="top-up",
         confirmations=depths[0][1],
         takes_coins=runtime.derive is not None,
-        **visits.refused(form, refusal),
+        **views.refused(form, refusal),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.storage.db import Row
-from dtmf_server.web.shown import THIN
+from dtmf_server.web.kit.filters import THIN
 
 WIDTH, HEIGHT = 320, 96
 POINTS_MAX = 240

@@ -18,9 +18,9 @@ from dtmf_server.operations.sign_in import Session, SignedOut
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
-from dtmf_server.web import cookies, forms, pages
-from dtmf_server.web.forms import Form, complaint_of
-from dtmf_server.web.request import Request, is_secure, own_origin, runtime_of
+from dtmf_server.web.kit import forms, session_cookie, templating
+from dtmf_server.web.kit.forms import Form, complaint_of
+from dtmf_server.web.kit.request import Request, is_secure, own_origin, runtime_of
 
 T = TypeVar("T")
 KEY_MAX = 64
@@ -54,13 +54,13 @@ def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Visit, Session
     if cookie is None:
         raise SignedOut
     wall_us = runtime.clock.wall_us()
-    session = sign_in.session(tx, cookies.sha256(cookie), wall_us=wall_us)
+    session = sign_in.session(tx, session_cookie.sha256(cookie), wall_us=wall_us)
     return Visit(session.account_id, session.token_id, runtime.clock.now_us(tx), wall_us), session
 
 
 async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
     """What fn reads for whoever is signed in. Raises SignedOut."""
-    cookie, runtime = cookies.value_of(request), runtime_of(request)
+    cookie, runtime = session_cookie.value_of(request), runtime_of(request)
 
     def run(tx: Tx) -> tuple[T, Session]:
         visit, session = _visit(tx, runtime, cookie)
@@ -75,7 +75,7 @@ async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
 
 async def glance(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
     """What fn reads for whoever is signed in, a few rows found by an index; it does not count as a visit."""
-    return await glance_as(runtime_of(request), cookies.value_of(request), fn)
+    return await glance_as(runtime_of(request), session_cookie.value_of(request), fn)
 
 
 async def glance_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Visit], T]) -> T:
@@ -103,7 +103,7 @@ async def show(
         **found,
         **more,
     }
-    return pages.page(request, template, context, status=status, cookie=cookies.value_of(request))
+    return templating.page(request, template, context, status=status, cookie=session_cookie.value_of(request))
 
 
 async def act(
@@ -120,7 +120,7 @@ async def act(
         return (answer.body or b"/").decode()
 
     try:
-        return pages.redirect(await write(request, cookie, run))
+        return templating.redirect(await write(request, cookie, run))
     except Refusal as refusal:
         if again is None or refusal.status not in COMES_BACK or isinstance(refusal, SignedOut):
             raise
@@ -130,7 +130,7 @@ async def act(
 async def submitted(request: Request) -> tuple[Form, str]:
     """The form that was sent, and the cookie that proves it to be ours. Raises ForeignForm."""
     form = await forms.read(request)
-    return form, cookies.check(request, form)
+    return form, session_cookie.check(request, form)
 
 
 async def write(request: Request, cookie: str, fn: Callable[[Tx, Visit], T]) -> T:
@@ -148,7 +148,7 @@ async def welcome(
     **more: Any,
 ) -> Response[Any]:
     """A page for everybody; who is not signed in gets a visitor's cookie, so that its forms work."""
-    runtime, cookie = runtime_of(request), cookies.value_of(request)
+    runtime, cookie = runtime_of(request), session_cookie.value_of(request)
 
     def gather(tx: Tx) -> tuple[bool, int, dict[str, Any]]:
         try:
@@ -159,11 +159,11 @@ async def welcome(
         return signed_in, ahead_us, fn(tx, runtime.clock.now_us(tx))
 
     signed_in, ahead_us, found = await runtime.db.read(gather)
-    value = cookie or cookies.new_value()
+    value = cookie or session_cookie.new_value()
     context = {"visit": None, "signed_in": signed_in, "ahead_us": ahead_us, **found, **more}
-    response = pages.page(request, template, context, status=status, cookie=value)
+    response = templating.page(request, template, context, status=status, cookie=value)
     if cookie is None:
-        cookies.give(request, response, value, signed_in=False)
+        session_cookie.give(request, response, value, signed_in=False)
     return response
 
 
@@ -179,8 +179,8 @@ async def is_signed_in(request: Request) -> bool:
 def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
     """The page in place of a token that was shown before, and is not shown again."""
     context = {"visit": None, "signed_in": True, "is_first": is_first}
-    status = cookies.ForeignForm.status if is_first else AlreadyIssued.status
-    return pages.page(request, "token_shown.html", context, status=status, cookie=cookies.value_of(request))
+    status = session_cookie.ForeignForm.status if is_first else AlreadyIssued.status
+    return templating.page(request, "token_shown.html", context, status=status, cookie=session_cookie.value_of(request))
 
 
 def once_for(tx: Tx, visit: Visit, request: Request, form: Form, carry_out: Callable[[Tx], Answer]) -> Answer:
@@ -189,7 +189,7 @@ def once_for(tx: Tx, visit: Visit, request: Request, form: Form, carry_out: Call
     return once(
         tx,
         account_id=visit.account_id,
-        key=f"web {form['key'][:KEY_MAX] or cookies.new_value()} {fingerprint.hex()[:16]}",
+        key=f"web {form['key'][:KEY_MAX] or session_cookie.new_value()} {fingerprint.hex()[:16]}",
         fingerprint=fingerprint,
         wall_us=visit.wall_us,
         carry_out=carry_out,

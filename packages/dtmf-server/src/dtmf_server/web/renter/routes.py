@@ -7,20 +7,19 @@ from litestar import Router
 
 from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.http.rate_limit import RateLimit
-from dtmf_server.web import (
+from dtmf_server.web import numbers
+from dtmf_server.web.kit import error_pages, static
+from dtmf_server.web.renter import (
     account,
     deliveries,
-    errors,
     export,
     live,
     messages,
     number,
-    numbers,
     rent,
     rentals,
     sandbox,
     sign_in,
-    static_files,
     tokens,
     top_up,
     transactions,
@@ -44,7 +43,7 @@ _PAGES = [
     account,
     export,
     sandbox,
-    static_files,
+    static,
 ]
 HANDLERS = [route for page in _PAGES for route in page.ROUTES]
 
@@ -52,7 +51,7 @@ HANDLERS = [route for page in _PAGES for route in page.ROUTES]
 _ROUTER = Router(
     "/",
     route_handlers=HANDLERS,
-    exception_handlers=errors.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
+    exception_handlers=error_pages.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
     include_in_schema=False,
 )
 
@@ -61,4 +60,4 @@ def _new_state() -> Mapping[str, Any]:
     return {"sign_in_limit": RateLimit(per_second=WRONG_TOKENS_PER_SECOND, burst=WRONG_TOKENS)}
 
 
-WEBSITE = Website([_ROUTER], _new_state, errors.error_page)
+WEBSITE = Website([_ROUTER], _new_state, error_pages.error_page)

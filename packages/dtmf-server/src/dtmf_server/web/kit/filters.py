@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dtmf_server.core.money import Kind
-from dtmf_server.web.words import _, counted
+from dtmf_server.web.kit.i18n import _, counted
 
 THIN = "\u202f"  # a narrow blank that does not break
 MINUTES_A_DAY = 24 * 60

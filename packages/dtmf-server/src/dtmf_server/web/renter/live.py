@@ -20,11 +20,11 @@ from dtmf_server.operations import account
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, conversations, events
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web import cookies, pages, visits
-from dtmf_server.web.paging import digits
-from dtmf_server.web.request import Request, runtime_of
-from dtmf_server.web.shown import sats
-from dtmf_server.web.visits import Frame, Visit
+from dtmf_server.web.kit import session_cookie, templating, views
+from dtmf_server.web.kit.filters import sats
+from dtmf_server.web.kit.pagination import digits
+from dtmf_server.web.kit.request import Request, runtime_of
+from dtmf_server.web.kit.views import Frame, Visit
 
 SHORTEST_LIFE_S, LONGEST_LIFE_S = 50, 60  # not all pages come back at the same moment
 _SHOWN = ("id", "sender", "recipient", "content", "at_us")
@@ -43,8 +43,8 @@ async def get_live(request: Request) -> ASGIResponse:
     """The account's events from a position on."""
     given = digits(request.query_params.get("after", ""))
     after = sse.position(request.headers.get("last-event-id", ""), 0 if given is None else given)
-    account_id, found = await visits.glance(request, partial(_first, after=after))
-    runtime, cookie = runtime_of(request), cookies.value_of(request)
+    account_id, found = await views.glance(request, partial(_first, after=after))
+    runtime, cookie = runtime_of(request), session_cookie.value_of(request)
     stream = sse.Stream(
         runtime.db.wakeups,
         events.topic(account_id),
@@ -61,7 +61,7 @@ async def get_live(request: Request) -> ASGIResponse:
 async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
     """The next page. Each stream looks its session up again, which may have ended; all streams of one account at one
     position share the read of the page."""
-    visit = await visits.glance_as(runtime, cookie, lambda _, visit: visit)
+    visit = await views.glance_as(runtime, cookie, lambda _, visit: visit)
 
     async def read() -> list[Sent]:
         return await runtime.db.glance(partial(_page, visit=visit, after=after, limit=limit))
@@ -94,7 +94,7 @@ def _sent(row: Row, message: Row | None, frame: Frame) -> Sent:
 def _piece(*values: Any) -> str:
     """An SMS as the piece of page it is; made once for all the pages that are open on it this day."""
     *shown, day = values
-    return pages.fragment("arrived.html", message=dict(zip(_SHOWN, shown, strict=True)), now_us=day * DAY_US)
+    return templating.fragment("arrived.html", message=dict(zip(_SHOWN, shown, strict=True)), now_us=day * DAY_US)
 
 
 ROUTES = [get_live]

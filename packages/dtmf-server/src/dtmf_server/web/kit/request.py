@@ -10,7 +10,7 @@ from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.runtime.context import Runtime
 
 if TYPE_CHECKING:
-    from dtmf_server.web.forms import Form
+    from dtmf_server.web.kit.forms import Form
 
 Request = litestar.Request[Any, Any, State]
 

@@ -11,10 +11,10 @@ from dtmf_server.operations import account, sign_in
 from dtmf_server.operations.sign_in import UnknownToken
 from dtmf_server.storage import numbers, web_sessions
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web import cookies, drafts, pages, visits
-from dtmf_server.web.forms import Form
-from dtmf_server.web.request import Request, caller, runtime_of, sign_in_limit
-from dtmf_server.web.words import _
+from dtmf_server.web.kit import drafts, session_cookie, templating, views
+from dtmf_server.web.kit.forms import Form
+from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.request import Request, caller, runtime_of, sign_in_limit
 
 
 class TooManyAttempts(Refusal):
@@ -32,7 +32,7 @@ class NotPrivate(Refusal):
 @get("/")
 async def get_landing(request: Request) -> Response[Any]:
     """What this is, what it costs, and how to begin."""
-    return await visits.welcome(request, "landing.html", prices)
+    return await views.welcome(request, "landing.html", prices)
 
 
 def prices(tx: Tx, now_us: int) -> dict[str, Any]:
@@ -56,23 +56,23 @@ def cheapest(groups: list[Row], free: dict[str, int]) -> str | None:
 @get("/sign-up")
 async def get_sign_up(request: Request) -> Response[Any]:
     """What an account is, and the one button that opens it."""
-    return await visits.welcome(request, "sign_up.html")
+    return await views.welcome(request, "sign_up.html")
 
 
 @post("/sign-up", status_code=200)
 async def post_sign_up(request: Request) -> Response[Any]:
     """Opens an account, signs in, and shows the token this once."""
     try:
-        await visits.submitted(request)
-    except cookies.ForeignForm:
-        if not cookies.is_same_origin(request) or not await visits.is_signed_in(request):
+        await views.submitted(request)
+    except session_cookie.ForeignForm:
+        if not session_cookie.is_same_origin(request) or not await views.is_signed_in(request):
             raise
-        return visits.already_shown(request, is_first=True)  # sent again, by loading the page of the token again
+        return views.already_shown(request, is_first=True)  # sent again, by loading the page of the token again
     runtime = runtime_of(request)
     if not runtime.settings.sandbox and runtime.settings.signup != "open":
         raise SignupClosed
     _refuse_in_clear(request)
-    new_token, cookie = api_token.mint(secrets.token_bytes(32)), cookies.new_value()
+    new_token, cookie = api_token.mint(secrets.token_bytes(32)), session_cookie.new_value()
 
     def open_account(tx: Tx) -> None:
         account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=runtime.clock.now_us(tx))
@@ -80,27 +80,27 @@ async def post_sign_up(request: Request) -> Response[Any]:
 
     await runtime.db.write(open_account)
     context = {"visit": None, "signed_in": True, "token": new_token, "is_first": True}
-    response = pages.page(request, "new_token.html", context, cookie=cookie)
-    cookies.give(request, response, cookie, signed_in=True)
+    response = templating.page(request, "new_token.html", context, cookie=cookie)
+    session_cookie.give(request, response, cookie, signed_in=True)
     return response
 
 
 @get("/sign-in")
 async def get_sign_in(request: Request) -> Response[Any]:
     """The form for a token."""
-    return await visits.welcome(request, "sign_in.html", next=_next(request.query_params.get("next", "")))
+    return await views.welcome(request, "sign_in.html", next=_next(request.query_params.get("next", "")))
 
 
 @post("/sign-in")
 async def post_sign_in(request: Request) -> Response[Any]:
     """Opens a session for a token. Wrong ones are counted, by address."""
-    form, _cookie = await visits.submitted(request)
+    form, _cookie = await views.submitted(request)
     _refuse_in_clear(request)
     limit, who = sign_in_limit(request), caller(request)
     if wait_s := limit.wait_s(who):
         text = _("Too many wrong tokens from your address. Try again in %d seconds.") % wait_s
         return await _again(request, form, TooManyAttempts(f"token: {text}", field="token", retry_after=wait_s))
-    given, cookie = form.line("token"), cookies.new_value()
+    given, cookie = form.line("token"), session_cookie.new_value()
     try:
         if not api_token.is_well_formed(given):
             raise UnknownToken(_unlike_a_token(given))
@@ -110,11 +110,11 @@ async def post_sign_in(request: Request) -> Response[Any]:
         return await _again(request, form, UnknownToken(f"token: {refusal.detail}", field="token"))
     draft = drafts.decoded(form["draft"])
     if draft is None:
-        response = pages.redirect(_next(form["next"]))
+        response = templating.redirect(_next(form["next"]))
     else:
         context = {"visit": None, "signed_in": True, "draft": draft, "signed_in_now": True}
-        response = pages.page(request, "draft.html", context, cookie=cookie)
-    cookies.give(request, response, cookie, signed_in=True)
+        response = templating.page(request, "draft.html", context, cookie=cookie)
+    session_cookie.give(request, response, cookie, signed_in=True)
     return response
 
 
@@ -122,24 +122,24 @@ async def post_sign_in(request: Request) -> Response[Any]:
 async def get_sign_in_link(request: Request) -> Response[Any]:
     """One button: what looks at links without being asked, like a chat's preview, uses none up."""
     key, wall_us = request.query_params.get("key", ""), runtime_of(request).clock.wall_us()
-    link = cookies.sha256(key)
+    link = session_cookie.sha256(key)
     if key and not await runtime_of(request).db.read(lambda tx: sign_in.link_works(tx, link, wall_us=wall_us)):
         return await _link_used(request)
-    return await visits.welcome(request, "sign_in_link.html", link=key)
+    return await views.welcome(request, "sign_in_link.html", link=key)
 
 
 @post("/sign-in/link")
 async def post_sign_in_link(request: Request) -> Response[Any]:
     """Uses a one-time link up."""
     try:
-        form, _cookie = await visits.submitted(request)
-    except cookies.ForeignForm:
-        if not cookies.is_same_origin(request) or not await visits.is_signed_in(request):
+        form, _cookie = await views.submitted(request)
+    except session_cookie.ForeignForm:
+        if not session_cookie.is_same_origin(request) or not await views.is_signed_in(request):
             raise
-        return await _link_used(request, status=cookies.ForeignForm.status)  # its button was pressed twice
+        return await _link_used(request, status=session_cookie.ForeignForm.status)  # its button was pressed twice
     _refuse_in_clear(request)
-    runtime, cookie = runtime_of(request), cookies.new_value()
-    link, session = cookies.sha256(form["link"]), cookies.sha256(cookie)
+    runtime, cookie = runtime_of(request), session_cookie.new_value()
+    link, session = session_cookie.sha256(form["link"]), session_cookie.sha256(cookie)
     wall_us = runtime.clock.wall_us()
     try:
         await runtime.db.write(
@@ -147,41 +147,43 @@ async def post_sign_in_link(request: Request) -> Response[Any]:
         )
     except sign_in.LinkUsed:
         return await _link_used(request)
-    response = pages.redirect("/messages")
-    cookies.give(request, response, cookie, signed_in=True)
+    response = templating.redirect("/messages")
+    session_cookie.give(request, response, cookie, signed_in=True)
     return response
 
 
 @post("/sign-out")
 async def post_sign_out(request: Request) -> Response[Any]:
     """Ends this session."""
-    _form, cookie = await visits.submitted(request)
-    await runtime_of(request).db.write(lambda tx: web_sessions.end(tx, cookies.sha256(cookie)))
-    response = pages.redirect("/")
-    cookies.take(request, response)
+    _form, cookie = await views.submitted(request)
+    await runtime_of(request).db.write(lambda tx: web_sessions.end(tx, session_cookie.sha256(cookie)))
+    response = templating.redirect("/")
+    session_cookie.take(request, response)
     return response
 
 
 async def _link_used(request: Request, *, status: int = sign_in.LinkUsed.status) -> Response[Any]:
     """What to do with a link that signs nobody in any more."""
-    return await visits.welcome(request, "link_used.html", status=status)
+    return await views.welcome(request, "link_used.html", status=status)
 
 
 def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
     wall_us = runtime_of(request).clock.wall_us()
-    sign_in.sign_in(tx, token_sha256=api_token.sha256(given), session_sha256=cookies.sha256(cookie), wall_us=wall_us)
+    sign_in.sign_in(
+        tx, token_sha256=api_token.sha256(given), session_sha256=session_cookie.sha256(cookie), wall_us=wall_us
+    )
 
 
 async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:
     """The form again; what was typed is not sent back, since it may be a token after all."""
     kept = Form({"next": form["next"], "draft": form["draft"]})
-    response = await visits.welcome(
+    response = await views.welcome(
         request,
         "sign_in.html",
         status=refusal.status,
         next=_next(form["next"]),
         draft=drafts.decoded(form["draft"]),
-        **visits.refused(kept, refusal),
+        **views.refused(kept, refusal),
     )
     if "retry_after" in refusal.members:
         response.headers["Retry-After"] = str(refusal.members["retry_after"])
@@ -197,7 +199,7 @@ def _unlike_a_token(given: str) -> str:
 
 
 def _refuse_in_clear(request: Request) -> None:
-    if not visits.may_hold_a_session(request):
+    if not views.may_hold_a_session(request):
         raise NotPrivate
 
 

@@ -1,0 +1,1 @@
+"""The renter's pages."""
