@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 
 from benchmarks.databases import path_of
-from dtmf_server import startup
 from dtmf_server.core import api_token, money
 from dtmf_server.runtime.clock import Clock
+from dtmf_server.server import startup
 from dtmf_server.storage import numbers
 from dtmf_server.storage.minute_costs import UNITS_US
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtmf_server import main
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.core import api_token
 from dtmf_server.operations import account
@@ -17,6 +16,7 @@ from dtmf_server.operations import sandbox as sandbox_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
+from dtmf_server.server import process
 from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Database, Tx
 
@@ -110,11 +110,11 @@ def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings:
 def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[Carrier] = ()) -> Iterator[str]:
     """Serves the runtime until the block ends; gives its URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = main.http_server(runtime)
+    server = process.http_server(runtime)
     failures: list[BaseException] = []
 
     async def serve() -> None:
-        async with main.running_workers(runtime, carriers) if workers else contextlib.nullcontext():
+        async with process.running_workers(runtime, carriers) if workers else contextlib.nullcontext():
             await server.serve(sockets=[listener])
 
     def run() -> None:

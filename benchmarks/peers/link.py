@@ -8,10 +8,10 @@ import time
 import uvloop
 from benchmarks import fill
 
-from dtmf_server import main, startup
 from dtmf_server.config import Config
 from dtmf_server.core.inbound import Arrival
 from dtmf_server.operations import ingest
+from dtmf_server.server import process, startup
 
 PER_SECOND, NUMBERS = 100, 1000
 WARM = 100  # not counted: connections are opened, code is loaded
@@ -59,7 +59,7 @@ def noting(stored):
 async def bring(url, count):
     runtime, link, stored = startup.open_runtime(Config(), url), Link(WARM + count), []
     noting(stored)
-    async with main.running_workers(runtime, [link]):
+    async with process.running_workers(runtime, [link]):
         await link.done.wait()
         await asyncio.sleep(2)
     runtime.db.close()

@@ -5,7 +5,8 @@ For the proof that FULL is needed: nobody else should have a switch for it.
 
 import sys
 
-from dtmf_server import cli, startup
+from dtmf_server import cli
+from dtmf_server.server import startup
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import sqlite_path
 from dtmf_server.storage.sqlite.engine import SQLiteDatabase

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dtmf_server.asgi import protocol
-from dtmf_server.main import allow_many_sockets
+from dtmf_server.server.process import allow_many_sockets
 
 from .connection import TIMEOUT_S, Connection
 from .operations import ONE_ENGINE, Renter

@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from dtmf_server import config as configuration
-from dtmf_server import startup
 from dtmf_server.operations import verify
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.server import startup
 from dtmf_server.storage.open import open_database
 
 WITHIN = 1200  # looks, of 0.05 s and what a look takes

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from dtmf_server import catalog
 from dtmf_server.operations import rent
+from dtmf_server.server import sandbox_seed
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 from harness import DAY_US, START_US, FakeWall, give_coins, initialise, open_account
@@ -35,7 +35,7 @@ def db(database_url: str) -> Iterator[Database]:
     """A sandbox as it comes, with its whole catalog."""
     database = open_database(database_url)
     initialise(database, {})
-    database.write_now(catalog.stock_sandbox)
+    database.write_now(sandbox_seed.stock_sandbox)
     yield database
     database.close()
 

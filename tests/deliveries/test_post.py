@@ -8,7 +8,7 @@ import pytest
 
 from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, local, post_once
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
-from dtmf_server.main import new_event_loop
+from dtmf_server.server.process import new_event_loop
 from dtmf_server.webhooks.client import Bounds, Poster
 
 

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import pytest
 
-from dtmf_server import main
 from dtmf_server.operations import account, meter, rent, verify
 from dtmf_server.operations.ledger import open_books
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.server import process
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.workers import meter as meter_worker
@@ -284,10 +284,10 @@ async def test_a_clock_that_jumps_while_the_meter_still_waits_for_the_chain_ends
         return guard
 
     monkeypatch.setattr(meter_worker, "LOOK_AGAIN_S", 0.001)
-    monkeypatch.setattr(main, "_follow_chain", follow_chain)
-    monkeypatch.setattr(main, "ClockGuard", guard_of)
+    monkeypatch.setattr(process, "_follow_chain", follow_chain)
+    monkeypatch.setattr(process, "ClockGuard", guard_of)
     renter = Renter(runtime.db)
-    async with asyncio.timeout(20), main.running_workers(runtime):
+    async with asyncio.timeout(20), process.running_workers(runtime):
         await followed.wait()
         wall.advance(us=YEAR_US)
         jumped.set()

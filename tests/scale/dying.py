@@ -63,8 +63,9 @@ class Dying:
 def _serve() -> None:
     import psycopg_pool  # noqa: F401 - imported before the forks, as all that follows
 
-    from dtmf_server import cli, startup  # noqa: F401 - the same
+    from dtmf_server import cli  # noqa: F401 - the same
     from dtmf_server.operations import verify  # noqa: F401 - the same
+    from dtmf_server.server import startup  # noqa: F401 - the same
     from dtmf_server.storage import backup, migrate  # noqa: F401 - the same
     from dtmf_server.storage.postgresql import engine  # noqa: F401 - the same
 

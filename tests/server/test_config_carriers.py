@@ -4,7 +4,7 @@ import pytest
 
 from dtmf_server import config
 from dtmf_server.config import ConfigError, load
-from dtmf_server.startup import settings_of
+from dtmf_server.server.startup import settings_of
 from harness import HOUR_US
 
 LONDON = """\

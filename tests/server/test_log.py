@@ -182,7 +182,7 @@ def test_the_level_is_for_our_loggers_and_others_speak_from_warning_on(log):
     _, written = log()
     logging.getLogger("sqlalchemy.engine").info("INSERT canary")
     logging.getLogger("httpcore2").debug("Authorization: canary")
-    logging.getLogger("dtmf_server.main").debug("ours")
+    logging.getLogger("dtmf_server.server.process").debug("ours")
     logging.getLogger("aiohttp").warning("theirs")
     assert "canary" not in written.getvalue()
     assert "ours" in written.getvalue()

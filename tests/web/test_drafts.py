@@ -5,8 +5,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from dtmf_server import startup
 from dtmf_server.runtime.clock import Clock
+from dtmf_server.server import startup
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, FakeWall, give_coins, new_token
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from dtmf import DTMF
-from dtmf_server import cli, startup
+from dtmf_server import cli
 from dtmf_server.core import api_token
 from dtmf_server.operations import sign_in
 from dtmf_server.runtime.clock import Clock
+from dtmf_server.server import startup
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.schema import metadata
 from harness import DAY_US, FakeWall, new_token

@@ -15,10 +15,10 @@ import pytest
 
 from deliveries.receiver import OK, receiving, refused_port
 from dtmf.webhook import verify
-from dtmf_server import main
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.server import process
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks import subprocess_dispatcher
 from dtmf_server.webhooks.client import Outcome, Poster
@@ -283,8 +283,8 @@ async def test_a_service_with_carriers_posts_from_another_process_where_there_is
     async def is_ours(_: str) -> bool:
         return False
 
-    monkeypatch.setattr(main, "processors", lambda: processors)
-    async with main._webhooks(runtime, [SimulatedCarrier(is_ours=is_ours)]) as webhooks:
+    monkeypatch.setattr(process, "processors", lambda: processors)
+    async with process._webhooks(runtime, [SimulatedCarrier(is_ours=is_ours)]) as webhooks:
         assert isinstance(webhooks, kind)
-    async with main._webhooks(runtime, []) as webhooks:
+    async with process._webhooks(runtime, []) as webhooks:
         assert isinstance(webhooks, Here)

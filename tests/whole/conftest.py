@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
-from dtmf_server import cli, main
+from dtmf_server import cli
+from dtmf_server.server import process
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import START_US, give_coins, initialise, new_token, open_account, runtime_over, serving
@@ -23,7 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def serve(*_arguments: object, **_named: object) -> None:
         raise AssertionError("it serves")
 
-    monkeypatch.setattr(main, "serve", serve)
+    monkeypatch.setattr(process, "serve", serve)
 
     def run_here(*arguments: object) -> tuple[int, str, str]:
         try:

@@ -166,8 +166,8 @@ def _backup(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _restore(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
+    from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import migrate
 
@@ -228,8 +228,10 @@ def _said(code: int, lines: Sequence[str]) -> int:
 
 
 def _run(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import main as process  # noqa: PLC0415 - `--help` does not wait for the whole service
-    from dtmf_server import startup  # noqa: PLC0415 - the same
+    from dtmf_server.server import (
+        process,  # noqa: PLC0415 - `--help` does not wait for the whole service
+        startup,  # noqa: PLC0415 - the same
+    )
     from dtmf_server.storage import files  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host

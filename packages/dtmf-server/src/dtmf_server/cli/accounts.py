@@ -22,9 +22,9 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
 
 def _open(options: argparse.Namespace, configuration: Config) -> int:
     """The token is alone on the first line, for scripts; the link needs the configuration's public_url."""
-    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.core import api_token  # noqa: PLC0415 - the same
     from dtmf_server.operations import account  # noqa: PLC0415 - the same
+    from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
     runtime = startup.runtime_beside(configuration, current(options, configuration))
     new_token = api_token.mint(secrets.token_bytes(32))

@@ -72,8 +72,8 @@ def _count(text: str) -> int:
 
 
 def _deposits(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.cli import answers, skipping  # noqa: PLC0415 - the same
+    from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
     runtime = startup.runtime_beside(configuration, current(options, configuration))
     with contextlib.closing(runtime.db):
@@ -91,8 +91,8 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def _init(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.cli import answers  # noqa: PLC0415 - the same
+    from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
     if options.descriptor is not None:
         bitcoin = msgspec.structs.replace(configuration.bitcoin, descriptor=options.descriptor)

@@ -1,6 +1,6 @@
 """Carrier links: what they bring is stored before it is acknowledged, what they report moves messages on.
 
-One process of the service has every link at a time (`alone` in main.py): redeliveries, parts of one SMS and receipts
+One process of the service has every link at a time (`alone` in process.py): redeliveries, parts of one SMS and receipts
 come over any link of a carrier, and an SMS leaves by the first carrier that is up.
 """
 

@@ -12,7 +12,6 @@ from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
-from dtmf_server import catalog
 from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.events import Times
@@ -27,6 +26,7 @@ from dtmf_server.operations import tokens as token_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
+from dtmf_server.server import sandbox_seed
 from dtmf_server.storage import chain, deposits, files, instance, migrate, outbox, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
@@ -204,7 +204,7 @@ def prepare(url: str, mode: str, clock: Clock) -> Database:
 def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
     is_new = instance.initialise(tx, mode=mode, webhook_key=secrets.token_bytes(32), now_us=clock.wall_us())
     if is_new and mode == "sandbox":
-        catalog.stock_sandbox(tx)
+        sandbox_seed.stock_sandbox(tx)
         sandbox.mine(tx, 1)
     found = instance.mode(tx)
     assert found is not None, "somebody has initialised it"

@@ -1,0 +1,1 @@
+"""The process: what it opens, what it runs, and how it stops."""
