@@ -5,7 +5,7 @@ For the proof that FULL is needed: nobody else should have a switch for it.
 
 import sys
 
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.server import startup
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import sqlite_path
@@ -21,4 +21,4 @@ def open_database(url: str) -> Database:
 
 if __name__ == "__main__":
     startup.open_database = open_database
-    sys.exit(cli.main())
+    sys.exit(main())

@@ -13,7 +13,7 @@ from bitcoin.core_node import MINED_AT_FIRST, CoreNode
 from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import write_configuration
 from bitcoin.shaped_node import ShapedNode
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.descriptor import deriver
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
@@ -122,7 +122,7 @@ def command(
     )  # the log stays this process's own
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        status = cli.main([*arguments, "--config", str(settings)])
+        status = main([*arguments, "--config", str(settings)])
         said = capsys.readouterr()
         return status, said.out, said.err
 

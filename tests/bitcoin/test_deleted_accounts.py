@@ -2,7 +2,7 @@
 
 import pytest
 
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import SUSPENSE, Kind
@@ -85,7 +85,7 @@ def test_a_deposit_to_a_deleted_accounts_address_goes_to_suspense_and_to_its_own
     follow(db, ChainStep(1, [Block(2, "b", "a", [output_to(db, address, 40_000)])], None))
     assert balances(db, old, SUSPENSE, new) == [0, 40_000, 0]
     assert differences(db) == []
-    status = cli.main(["deposits", "assign", address, "--to", theirs, "--database", database_url])
+    status = main(["deposits", "assign", address, "--to", theirs, "--database", database_url])
     assert (status, "with 1 deposits: 40000 satoshis credited" in capsys.readouterr().out) == (0, True)
     assert balances(db, old, SUSPENSE, new) == [0, 0, 40_000]
     follow(db, ChainStep(2, [Block(3, "c", "b", [output_to(db, address, 600, "aa" * 32)])], None))

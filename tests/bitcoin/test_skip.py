@@ -11,7 +11,7 @@ from bitcoin.conftest import Another, Node
 from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import differences, opened, until, write_configuration
 from dtmf import DTMF
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.storage import chain, deposits
 from dtmf_server.storage.open import open_database
 from harness import new_token, open_account, serving
@@ -43,7 +43,7 @@ def do(place: Path, database_url: str, capsys: pytest.CaptureFixture[str], monke
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
         try:
-            status = cli.main([*arguments, "--config", str(place), "--database", database_url])
+            status = main([*arguments, "--config", str(place), "--database", database_url])
         except SystemExit as ended:
             status = int(str(ended.code))
         said = capsys.readouterr()
@@ -197,7 +197,7 @@ def test_a_credited_deposit_stays_credited_where_nothing_is_known_of_its_block(
 def test_scripts_are_looked_for_in_portions_and_a_killed_command_has_done_nothing(
     pruning: Node, service: Service, do: Command, database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    from dtmf_server.cli import skipping
+    from dtmf_server.cli import skip_commands
     from dtmf_server.operations import skip
 
     dtmf = service.start()
@@ -207,7 +207,7 @@ def test_scripts_are_looked_for_in_portions_and_a_killed_command_has_done_nothin
         pruning.pay(address, 1000)
     pruning.mine(700)
     pruning.prune(500)
-    monkeypatch.setattr(skipping, "SCRIPTS_PER_SCAN", 2)
+    monkeypatch.setattr(skip_commands, "SCRIPTS_PER_SCAN", 2)
     with closing(open_database(database_url)) as db:
         before = db.read_now(deposits.tip)
         with monkeypatch.context() as killed:

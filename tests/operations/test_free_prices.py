@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database
 
@@ -29,7 +29,7 @@ def run(
     def importing(kind: str, text: str, *options: str, name: str = "file.csv") -> tuple[int, str, str]:
         (tmp_path / name).write_text(text)
         try:
-            status = cli.main([kind, "import", str(tmp_path / name), "--database", database_url, *options])
+            status = main([kind, "import", str(tmp_path / name), "--database", database_url, *options])
         except SystemExit as ended:  # of a version that does not know the option
             status = int(str(ended.code))
         said = capsys.readouterr()

@@ -63,7 +63,7 @@ class Dying:
 def _serve() -> None:
     import psycopg_pool  # noqa: F401 - imported before the forks, as all that follows
 
-    from dtmf_server import cli  # noqa: F401 - the same
+    from dtmf_server.cli.main import main  # noqa: F401 - the same
     from dtmf_server.operations import verify  # noqa: F401 - the same
     from dtmf_server.server import startup  # noqa: F401 - the same
     from dtmf_server.storage import backup, migrate  # noqa: F401 - the same
@@ -72,7 +72,7 @@ def _serve() -> None:
     migrate.head()  # what Alembic imports late
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(_ended(cli.main, **asked)), flush=True)
+        print(json.dumps(_ended(main, **asked)), flush=True)
 
 
 def _ended(main: Any, *, arguments: list[str], at: int | None, after_s: float | None) -> dict[str, Any]:

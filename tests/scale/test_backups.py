@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.storage import backup as backups
 from scale import sizes
 from scale.dying import Dying
@@ -29,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(name)
 
     def run_here(*arguments: object) -> tuple[int, str]:
-        code = cli.main([str(argument) for argument in arguments])
+        code = main([str(argument) for argument in arguments])
         said = capsys.readouterr()
         return code, said.out + said.err
 

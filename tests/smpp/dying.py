@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dtmf_server.carriers.smpp import link
-from dtmf_server.cli import main
+from dtmf_server.cli.main import main
 from dtmf_server.operations import ingest
 from dtmf_server.workers import carrier_links
 

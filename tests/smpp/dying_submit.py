@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dtmf_server.carriers.smpp.carrier import SmppCarrier
-from dtmf_server.cli import main
+from dtmf_server.cli.main import main
 from dtmf_server.workers.delivery_results import Outcomes
 
 STEPS = ["before", "written", "answered", "stored"]

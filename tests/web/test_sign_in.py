@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dtmf import DTMF
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.core import api_token
 from dtmf_server.operations import sign_in
 from dtmf_server.runtime.clock import Clock
@@ -232,12 +232,12 @@ def test_where_sign_up_is_closed_the_operator_opens_accounts(
     with Visitor(serve(sandbox=False, signup="closed")) as visitor:
         (tmp_path / "dtmf.toml").write_text(f'mode = "production"\nserver.public_url = "{visitor.url}"\n')
         arguments = ["accounts", "open", "--database", database_url]
-        assert cli.main([*arguments, "--config", str(tmp_path / "dtmf.toml")]) == 0
+        assert main([*arguments, "--config", str(tmp_path / "dtmf.toml")]) == 0
         given, link = capsys.readouterr().out.splitlines()
         assert DTMF(given, base_url=visitor.url).account() == {"balance": 0}
         page = visitor.send(visitor.open(link.removeprefix(visitor.url)), "/sign-in/link")
         assert page.path == "/messages"
-        assert cli.main(arguments) == 0
+        assert main(arguments) == 0
         (another,) = capsys.readouterr().out.splitlines()  # where the site is nobody has told
         assert another != given and DTMF(another, base_url=visitor.url).addresses() == []
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
-from dtmf_server import cli
+from dtmf_server.cli.main import main
 from dtmf_server.server import process
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
@@ -28,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def run_here(*arguments: object) -> tuple[int, str, str]:
         try:
-            code: Any = cli.main([str(argument) for argument in arguments])
+            code: Any = main([str(argument) for argument in arguments])
         except SystemExit as leaving:
             code = leaving.code
         said = capsys.readouterr()

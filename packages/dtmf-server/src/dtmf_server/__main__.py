@@ -1,5 +1,5 @@
 """`python -m dtmf_server`: the same as `dtmf-server`."""
 
-from dtmf_server.cli import main
+from dtmf_server.cli.main import main
 
 raise SystemExit(main())

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dtmf_server.cli.places import current
+from dtmf_server.cli.database_options import current
 from dtmf_server.config import Config
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from dtmf_server.cli.places import current, make_folder, opening, url_of
+from dtmf_server.cli.database_options import current, make_folder, opening, url_of
 from dtmf_server.config import Config, ConfigError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -72,26 +72,26 @@ def _count(text: str) -> int:
 
 
 def _deposits(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.cli import answers, skipping  # noqa: PLC0415 - the same
+    from dtmf_server.cli import deposit_commands, skip_commands  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
     runtime = startup.runtime_beside(configuration, current(options, configuration))
     with contextlib.closing(runtime.db):
         if options.action == "explain":
-            return answers.explain_outpoint(runtime, options.outpoint)
+            return deposit_commands.explain_outpoint(runtime, options.outpoint)
         if options.action == "rescan":
-            answers.ask_rescan(runtime, options.from_height)
+            deposit_commands.ask_rescan(runtime, options.from_height)
         elif options.action == "skip":
-            skipping.skip_to(runtime, options.to_height)
+            skip_commands.skip_to(runtime, options.to_height)
         elif options.action == "assign":
-            answers.assign(runtime, options.address, options.to)
+            deposit_commands.assign(runtime, options.address, options.to)
         else:
-            answers.list_deposits(runtime, suspense_only=options.suspense)
+            deposit_commands.list_deposits(runtime, suspense_only=options.suspense)
     return 0
 
 
 def _init(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.cli import answers  # noqa: PLC0415 - the same
+    from dtmf_server.cli import deposit_commands  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
     if options.descriptor is not None:
@@ -110,7 +110,7 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
                 return 0
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
-        answers.restore(
+        deposit_commands.restore(
             runtime,
             descriptor=configuration.bitcoin.descriptor,
             gap=options.gap,

@@ -12,7 +12,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.cli import accounts, deposits
-from dtmf_server.cli.places import current, existing, make_folder, opening, url_of, using
+from dtmf_server.cli.database_options import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
 from dtmf_server.core.webhook_url import is_loopback

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from dtmf_server.cli.answers import open_chain
+from dtmf_server.cli.deposit_commands import open_chain
 from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import skip
