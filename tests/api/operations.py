@@ -9,7 +9,7 @@ import pytest
 
 from dtmf_server.core import api_token
 from dtmf_server.core.rental import action_for
-from dtmf_server.operations import deposit, rent, replay, tokens
+from dtmf_server.operations import deposit, rent, tokens, webhook_secrets
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits, messages, schema
@@ -85,7 +85,7 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         (message_id,) = receive_many(tx, [Inbound(e164, OTHER_PHONE, text)], now_us=START_US, rest_us=REST_US)
         rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US, rest_us=REST_US)
         delivery_id = _park(tx, account_id, rental["id"], message_id, destination=hook)
-        kept = (_send(tx, account_id, rental), _pay(tx, address), replay.secret(tx, account_id))
+        kept = (_send(tx, account_id, rental), _pay(tx, address), webhook_secrets.secret(tx, account_id))
         return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id, kept)
 
     return db.write_now(settle_in)

@@ -9,7 +9,7 @@ import pytest
 
 from dtmf import DTMF, DTMFError, NotFoundError
 from dtmf_server.core.backoff import LIFE_S, PROBE_S
-from dtmf_server.operations import meter
+from dtmf_server.operations import retention
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
@@ -282,7 +282,7 @@ def test_a_reply_that_comes_after_the_texts_were_erased_is_not_kept(
     dtmf.sandbox.receive(number, "+1234", "secret")
     receiver.wait_for(1)
     dtmf.end_rental(number)
-    assert db.write_now(lambda tx: meter.erase(tx, now_us=wall(), kept_us=0)) == 1
+    assert db.write_now(lambda tx: retention.erase(tx, now_us=wall(), kept_us=0)) == 1
     erased.set()
     settle(dtmf)
     assert [(row["status"], row["reply"]) for row in attempts(db)] == [(500, None)]

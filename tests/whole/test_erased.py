@@ -294,9 +294,9 @@ def test_the_texts_of_a_rental_that_goes_on_stay(lived: Lived, db: Database) -> 
 
 @pytest.mark.regression("parts-outlive-retention")
 def test_parts_of_a_carrier_that_is_gone_are_forgotten_in_the_end(lived: Lived, db: Database) -> None:
-    from dtmf_server.operations import meter
+    from dtmf_server.operations import retention
 
-    forget: Callable[..., int] = getattr(meter, "forget_parts", lambda *_, **__: 0)
+    forget: Callable[..., int] = getattr(retention, "forget_parts", lambda *_, **__: 0)
     db.write_now(lambda tx: forget(tx, wall_us=START_US + 29 * DAY_US, kept_us=30 * DAY_US))
     assert "parts.octets" in columns_with(db, CANARY)
     db.write_now(lambda tx: forget(tx, wall_us=START_US + 31 * DAY_US, kept_us=30 * DAY_US))

@@ -13,7 +13,7 @@ from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
-from dtmf_server.operations import replay
+from dtmf_server.operations import replay, webhook_secrets
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Row, Tx
 
@@ -106,7 +106,7 @@ async def post_deliveries_test(request: Request) -> Response[bytes]:
 async def get_webhook_secret(request: Request) -> responses.WebhookSecret:
     """What signs this account's webhooks."""
     return responses.WebhookSecret(
-        await transactions.read(request, lambda tx, caller: replay.secret(tx, caller.account_id))
+        await transactions.read(request, lambda tx, caller: webhook_secrets.secret(tx, caller.account_id))
     )
 
 
@@ -121,7 +121,7 @@ async def post_webhook_secret(request: Request) -> Response[bytes]:
     wall_us = transactions.runtime_of(request).clock.wall_us()
 
     def rotate(tx: Tx, caller: transactions.Caller) -> Answer:
-        secret = replay.rotate_secret(tx, caller.account_id, wall_us=wall_us)
+        secret = webhook_secrets.rotate_secret(tx, caller.account_id, wall_us=wall_us)
         return transactions.answer(201, responses.WebhookSecret(secret), secret=True)
 
     return await transactions.write(request, rotate, body=await request.body())

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.operations import deposit, meter, sandbox
+from dtmf_server.operations import deposit, meter, retention, sandbox
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import deposits, outbox
 from dtmf_server.storage.db import Tx
@@ -20,7 +20,7 @@ async def run_what_is_due(runtime: Runtime) -> None:
         pass
     erased = 0
     while count := await runtime.db.write(
-        lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
+        lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
     ):
         erased += count
     if erased:

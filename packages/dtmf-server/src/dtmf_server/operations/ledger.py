@@ -17,9 +17,9 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations import account_webhook
-from dtmf_server.storage import account_erasure, accounts, events, messages, numbers, rentals, transfers
+from dtmf_server.storage import account_erasure, accounts, events, numbers, rentals, transfers
 from dtmf_server.storage.accounts import Account
-from dtmf_server.storage.db import DoFirst, Row, Tx
+from dtmf_server.storage.db import DoFirst, Tx
 from dtmf_server.storage.events import Event
 from dtmf_server.storage.transfers import Transfer
 
@@ -324,15 +324,3 @@ def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int, rest_us: int)
     with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=True) as books:
         pass
     return not books.is_settled(now_us)
-
-
-def fail_message(tx: Tx, books: Books, message: Row, *, reason: str) -> None:
-    """The message will not arrive: its cost goes back, in open books."""
-    account_id, message_id = message["account_id"], message["id"]
-    messages.set_status(tx, message_id, status="failed", reason=reason)
-    if message["cost"]:
-        ref = str(message_id)
-        books.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
-        messages.refund(tx, message_id)
-    data = {"status": "failed", "reason": reason}
-    books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))

@@ -5,14 +5,12 @@ from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.operations.ledger import settle_portion
-from dtmf_server.storage import accounts, delivery_log, idempotency, message_parts, messages, rentals, transfers
+from dtmf_server.storage import accounts, rentals, transfers
 from dtmf_server.storage.db import Tx
 
 SWEEP_MAX = 200  # accounts settled in one transaction
 SHARE_MAX = 200  # rentals in one transaction
 SHARE_AFTER_US = DAY_US - HOUR_US
-ERASE_MAX = 200  # rentals in one transaction
-IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
 
 
 def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
@@ -50,25 +48,3 @@ def next_due_us(tx: Tx) -> int | None:
     due = [(first["depletes_at_us"], 0), (first["settled_at_us"], DAY_US)]
     due += [(first[f"unwarned_{given}"], -threshold_us) for given, threshold_us in enumerate(THRESHOLDS_US)]
     return min((at_us + after_us for at_us, after_us in due if at_us is not None), default=None)
-
-
-def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
-    """How many rentals' texts were erased; call again until 0."""
-    rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - kept_us, now_us=now_us, limit=ERASE_MAX)
-    if rental_ids:
-        messages.erase_texts(tx, rental_ids)
-        delivery_log.erase_replies(tx, rental_ids)
-        idempotency.erase_texts(tx, rental_ids)
-        message_parts.erase_texts(tx, rental_ids)
-        tx.notify("erased")
-    return len(rental_ids)
-
-
-def forget_parts(tx: Tx, *, wall_us: int, kept_us: int) -> int:
-    """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
-    return message_parts.forget(tx, before_wall_us=wall_us - kept_us)
-
-
-def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:
-    """How many remembered answers were forgotten, 48 h after they were given."""
-    return idempotency.forget(tx, before_wall_us=wall_us - IDEMPOTENCY_KEPT_US)

@@ -6,7 +6,8 @@ from dtmf_server.core.billing import Running
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.operations import account, ended
-from dtmf_server.operations.ledger import fail_message, open_books
+from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 

@@ -1,9 +1,8 @@
 """Deliveries as the renter sees them: the log, replays, a test, and the secret that signs webhooks."""
 
-from dtmf_server.core import webhook_secret
 from dtmf_server.core.errors import NotFound, Refusal
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.storage import accounts, delivery_log, delivery_queue, instance
+from dtmf_server.storage import accounts, delivery_log, delivery_queue
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 
@@ -68,15 +67,3 @@ def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     row = delivery_log.newest_of_account(tx, account_id)
     assert row is not None
     return row
-
-
-def secret(tx: Tx, account_id: int) -> str:
-    """The secret that signs the account's webhooks."""
-    version, _ = accounts.webhook_version(tx, account_id)
-    return webhook_secret.derive(instance.webhook_key(tx), account_id=account_id, version=version)
-
-
-def rotate_secret(tx: Tx, account_id: int, *, wall_us: int) -> str:
-    """A new secret; the one before signs too for a day."""
-    accounts.rotate_webhook_secret(tx, account_id, wall_us=wall_us)
-    return secret(tx, account_id)

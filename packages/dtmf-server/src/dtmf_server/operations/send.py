@@ -4,7 +4,8 @@ from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, Num
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.sms_segments import segments as count_segments
-from dtmf_server.operations.ledger import Books, fail_message, open_books
+from dtmf_server.operations.ledger import Books, open_books
+from dtmf_server.operations.refund import fail_message
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import delivery_queue, messages, numbers, schema
 from dtmf_server.storage.db import Row, Tx

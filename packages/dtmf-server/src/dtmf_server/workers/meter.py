@@ -8,7 +8,7 @@ from functools import partial
 
 from dtmf_server.core.billing import LOOK_EVERY_US
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.operations import close_account, meter, sign_in
+from dtmf_server.operations import close_account, meter, retention, sign_in
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.supervisor import wait_for
@@ -90,14 +90,16 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
     while True:
         to_scrub |= woken.is_set()
         woken.clear()
-        while await db.write(lambda tx: meter.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+        while await db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
             to_scrub = True
         while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
             pass
         while await db.write(lambda tx: close_account.go_on(tx, rest_us=settings.rest_us)):
             to_scrub = True
-        to_scrub |= bool(await db.write(partial(meter.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us)))
-        to_scrub |= bool(await db.write(partial(meter.forget_idempotency_keys, wall_us=clock.wall_us())))
+        to_scrub |= bool(
+            await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us))
+        )
+        to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
         await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))
         to_scrub = to_scrub and not await db.scrub()
         await wait_for(woken, timeout_s=SCRUB_AGAIN_S if to_scrub else CHORES_EVERY_S)

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from dtmf.e164 import is_e164
 from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest, Refusal
-from dtmf_server.operations import account_webhook, rent, replay
+from dtmf_server.operations import account_webhook, rent, replay, webhook_secrets
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
@@ -87,7 +87,7 @@ async def post_secret(request: Request) -> Response[Any]:
     wall_us = runtime_of(request).clock.wall_us()
 
     def rotate(tx: Tx, visit: Visit, _form: Form) -> str:
-        replay.rotate_secret(tx, visit.account_id, wall_us=wall_us)
+        webhook_secrets.rotate_secret(tx, visit.account_id, wall_us=wall_us)
         return "/deliveries?done=rotated"
 
     return await views.act(request, rotate)
@@ -106,7 +106,7 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "attempts": delivery_log.attempts_of(tx, [row["id"] for row in page.rows]),
             "hooked": [rental["e164"] for rental in reversed(hooked.rows)],
             "more_hooked": hooked.more,
-            "secret": replay.secret(tx, visit.account_id),
+            "secret": webhook_secrets.secret(tx, visit.account_id),
             "warnings_url": account_webhook.url(tx, visit.account_id),
         }
 

@@ -1,0 +1,30 @@
+"""Retention: texts and idempotency keys are erased when their time is over."""
+
+from dtmf_server.core.rental import DAY_US
+from dtmf_server.storage import delivery_log, idempotency, message_parts, messages, rentals
+from dtmf_server.storage.db import Tx
+
+ERASE_MAX = 200  # rentals in one transaction
+IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
+
+
+def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
+    """How many rentals' texts were erased; call again until 0."""
+    rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - kept_us, now_us=now_us, limit=ERASE_MAX)
+    if rental_ids:
+        messages.erase_texts(tx, rental_ids)
+        delivery_log.erase_replies(tx, rental_ids)
+        idempotency.erase_texts(tx, rental_ids)
+        message_parts.erase_texts(tx, rental_ids)
+        tx.notify("erased")
+    return len(rental_ids)
+
+
+def forget_parts(tx: Tx, *, wall_us: int, kept_us: int) -> int:
+    """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
+    return message_parts.forget(tx, before_wall_us=wall_us - kept_us)
+
+
+def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:
+    """How many remembered answers were forgotten, 48 h after they were given."""
+    return idempotency.forget(tx, before_wall_us=wall_us - IDEMPOTENCY_KEPT_US)
