@@ -20,7 +20,7 @@ from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import deposit
 from dtmf_server.payments.bitcoin.descriptor import deriver
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import deposits
+from dtmf_server.storage import chain, deposits
 from dtmf_server.storage.db import Database
 from harness import START_US, new_token, open_account, runtime_over, serving
 
@@ -120,7 +120,7 @@ def test_a_network_is_stored_as_a_keyed_hash_and_forgotten_once_a_block_pays(
     following: Runtime, node: Node, wallet: HardwareWallet
 ):
     """The address of a caller cannot be read from the database."""
-    following.db.write_now(lambda tx: deposits.add_block(tx, height=1, hash_="x", keep=9))
+    following.db.write_now(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
     account_id = open_account(following.db)
     derive = deriver(wallet.descriptor, "regtest")
     following.db.write_now(
@@ -205,7 +205,7 @@ def test_metrics_have_the_gap(settings: Path, node: Node, database_url: str):
     with closing(runtime.db):
         derive, account_id = runtime.derive, open_account(runtime.db)
         assert derive is not None
-        runtime.db.write_now(lambda tx: deposits.add_block(tx, height=1, hash_="x", keep=9))
+        runtime.db.write_now(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
         for _ in range(3):
             runtime.db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
         runtime.db.write_now(lambda tx: deposits.mark_used(tx, 1, mined=True))

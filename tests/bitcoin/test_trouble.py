@@ -16,7 +16,8 @@ from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import chain, deposits
+from dtmf_server.storage import chain
+from dtmf_server.storage import chain as stored_chain
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def test_a_node_in_its_initial_block_download_is_waited_for(
 ):
     node = another(blocks=0)
     assert "initial block download, at block 0 of 0" in (await look_at(node.url) or "")
-    assert following.db.read_now(deposits.tip) is None
+    assert following.db.read_now(stored_chain.tip) is None
     with pytest.raises(DepositsUnavailable):
         Renter(following).address()
 
@@ -201,4 +202,4 @@ REFUSED = b'[{"id": 0, "result": null, "error": {"code": -32601, "message": "Met
 async def test_something_that_is_no_node_is_said_so(following: Runtime, look_at: LookAt, answer: bytes, said: str):
     with answering(answer) as url:
         assert said in (await look_at(url) or "")
-    assert following.db.read_now(deposits.tip) is None
+    assert following.db.read_now(stored_chain.tip) is None

@@ -6,7 +6,8 @@ from dtmf_server.api import transactions
 from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import carrier_health
-from dtmf_server.storage import chain, deposits, instance
+from dtmf_server.storage import chain, instance
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Tx
 
 SCANNER_AGE_MAX_S = 120.0  # and twice the time between looks: two that each took as long as they may
@@ -51,7 +52,7 @@ def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
     state = chain.load(tx)
     if state is None or state["network"] == "simulated":
         return {}
-    followed = deposits.tip(tx)
+    followed = stored_chain.tip(tx)
     age_s = None if state["looked_at_us"] is None else (wall_us - state["looked_at_us"]) / 1e6
     if age_s is None or age_s > age_max_s:
         said = "degraded: nobody looks at the node; is a worker running?"

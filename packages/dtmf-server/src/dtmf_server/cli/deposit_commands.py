@@ -33,7 +33,7 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
             print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
     state, tip, held, skipped = runtime.db.read_now(
-        lambda tx: (stored_chain.load(tx), deposits.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
+        lambda tx: (stored_chain.load(tx), stored_chain.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
     )
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
     for row in skipped:
@@ -64,7 +64,7 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
 
 def ask_rescan(runtime: Runtime, height: int) -> None:
     """Has the running service read the blocks from that height on again. Raises CannotStart."""
-    tip = runtime.db.read_now(deposits.tip)
+    tip = runtime.db.read_now(stored_chain.tip)
     if tip is None or runtime.settings.network == "simulated":
         raise CannotStart("no real chain was followed yet: there is nothing to read again")
     if height > tip["height"]:

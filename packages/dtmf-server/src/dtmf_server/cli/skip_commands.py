@@ -12,6 +12,7 @@ from dtmf_server.operations.skip import Range, Skipped
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import CantFollow
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits
 
 SCRIPTS_PER_SCAN = 50_000  # a call of 4 MB; the node takes 32
@@ -39,7 +40,7 @@ async def _skip(runtime: Runtime, height: int) -> tuple[Range, Skipped]:
     settings, clock = runtime.settings, runtime.clock
     if settings.network == "simulated":
         raise CannotStart("this sandbox follows a simulated chain, which is never pruned")
-    followed = await runtime.db.read(deposits.tip)
+    followed = await runtime.db.read(stored_chain.tip)
     if followed is None:
         raise CannotStart("no block was followed yet: there is nothing to skip")
     cursor = (followed["height"], followed["hash"])
@@ -84,7 +85,7 @@ async def _fork(runtime: Runtime, chain: CoreChain, height: int) -> int:
     """The highest block that both chains have; the one below all that are remembered if they have none of those."""
     lowest = await runtime.db.read(deposits.lowest_block)
     for at in range(height, lowest - 1, -1):
-        ours = await runtime.db.read(partial(deposits.block_hash, height=at))
+        ours = await runtime.db.read(partial(stored_chain.block_hash, height=at))
         if ours is not None and await chain.block_hash(at) == ours:
             return at
     return lowest - 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import deposit, meter, retention, sandbox
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import deposits, outbox
+from dtmf_server.storage import chain, outbox
 from dtmf_server.storage.db import Tx
 
 CATCH_UP_TIMEOUT_S = 60.0
@@ -37,7 +37,7 @@ async def chain_followed(runtime: Runtime) -> None:
 
 
 def _is_followed(tx: Tx) -> bool:
-    tip, followed = sandbox.chain_tip(tx), deposits.tip(tx)
+    tip, followed = sandbox.chain_tip(tx), chain.tip(tx)
     mined = tip is None or (followed is not None and tip == (followed["height"], followed["hash"]))
     return mined and deposit.mempool_followed(tx, sandbox.chain_mempool(tx))
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from litestar.response.base import ASGIResponse
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
-from dtmf_server.storage.db import Wakeups
+from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
 Event = TypeVar("Event", bound="Positioned")

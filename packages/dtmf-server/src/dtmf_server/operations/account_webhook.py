@@ -3,7 +3,7 @@
 import json
 
 from dtmf_server.core.timestamps import iso
-from dtmf_server.storage import accounts, delivery_queue, events, outbox
+from dtmf_server.storage import accounts, delivery_queue, event_deliveries, events
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
@@ -22,7 +22,7 @@ def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
     accounts.hold(tx, account_id)
     accounts.set_webhook_url(tx, account_id, url)
     if url is not None:
-        outbox.redirect_events(tx, account_id, destination=url, now_us=now_us)
+        event_deliveries.redirect_events(tx, account_id, destination=url, now_us=now_us)
     else:
         park_waiting(tx, account_id, now_us=now_us, reason=TAKEN_AWAY)
 
@@ -39,7 +39,7 @@ def switch_off(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -
 
 def park_waiting(tx: Tx, account_id: int, *, now_us: int, reason: str) -> None:
     """Parks what waits, each with an event."""
-    parked = outbox.park_events(tx, account_id, now_us=now_us, reason=reason)
+    parked = event_deliveries.park_events(tx, account_id, now_us=now_us, reason=reason)
     events.append(tx, [events.parked(delivery, now_us=now_us, reason=reason) for delivery in parked])
 
 

@@ -19,6 +19,7 @@ from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations.ledger import Books, open_books
 from dtmf_server.storage import account_erasure, accounts, chain, deposits, instance
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
@@ -76,14 +77,14 @@ def _network_key(tx: Tx, network: str) -> bytes:
 
 def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
     """The account's deposits, oldest first, each with its confirmations."""
-    tip = deposits.tip(tx)
+    tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
     return [(row, confirmations(row["height"], height)) for row in deposits.deposits_of(tx, account_id)]
 
 
 def newest_of(tx: Tx, account_id: int, *, depths: Depths, limit: int) -> list[tuple[Row, int, int]]:
     """The account's last deposits, newest first, each with the confirmations it has and needs."""
-    tip = deposits.tip(tx)
+    tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
     below = exposed_of(tx, account_id, depths=depths)
     rows = deposits.newest_of_account(tx, account_id, limit=limit)
@@ -93,7 +94,7 @@ def newest_of(tx: Tx, account_id: int, *, depths: Depths, limit: int) -> list[tu
 
 def exposed_of(tx: Tx, account_id: int, *, depths: Depths) -> tuple[int, ...]:
     """Satoshis of the account below the depth of each rule."""
-    tip = deposits.tip(tx)
+    tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
     rows = deposits.shallow_of(tx, account_id, above=height - depths[-1][1])
     return exposed(depths, [(row["amount"], confirmations(row["height"], height)) for row in rows])
@@ -103,14 +104,14 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
     chain.hold(tx)
     deposits.unmine_above(tx, step.fork_height)
-    deposits.forget_blocks_above(tx, step.fork_height)
+    stored_chain.forget_blocks_above(tx, step.fork_height)
     new: set[tuple[str, int]] = set()
     for block in step.blocks:
-        deposits.add_block(tx, height=block.height, hash_=block.hash, keep=REORG_WINDOW)
+        stored_chain.add_block(tx, height=block.height, hash_=block.hash, keep=REORG_WINDOW)
         new |= note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
     if step.mempool is not None:
         new |= note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
-    tip = deposits.tip(tx)
+    tip = stored_chain.tip(tx)
     if tip is not None:
         move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
     tx.notify("deposits")
@@ -119,7 +120,7 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
 def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us: int, rest_us: int) -> bool:
     """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
     chain.hold(tx)
-    followed = deposits.tip(tx)
+    followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
     new = note_outputs(tx, block.outputs, height=block.height, now_us=now_us)

@@ -3,6 +3,7 @@
 from dtmf_server.core.deposit_rules import Depths, confirmations, required
 from dtmf_server.operations.deposit import exposed_of
 from dtmf_server.storage import chain, deposits, transfers
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -11,7 +12,7 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
     deposit = deposits.by_outpoint(tx, txid, vout)
     if deposit is None:
         return None
-    tip = deposits.tip(tx)
+    tip = stored_chain.tip(tx)
     address = deposits.address_by_id(tx, deposit["address_id"])
     said = [
         f"It pays {deposit['amount']} satoshis to {address['address']}, index {address['descriptor_index']} of the"

@@ -14,6 +14,7 @@ from dtmf_server.core.deposit_rules import Depths, Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations.deposit import REORG_WINDOW, move_on, note_outputs
 from dtmf_server.storage import chain, deposits
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -48,15 +49,15 @@ def skip(
     """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
     if the chain was followed further meanwhile."""
     chain.hold(tx)
-    followed = deposits.tip(tx)
+    followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != skipped.cursor:
         raise CannotStart(
             "the chain was followed further meanwhile: nothing was skipped; run this again if it is needed"
         )
     deposits.unmine_uncredited_above(tx, skipped.fork_height)
-    deposits.forget_blocks_above(tx, skipped.fork_height)
+    stored_chain.forget_blocks_above(tx, skipped.fork_height)
     for height, hash_ in skipped.hashes:
-        deposits.add_block(tx, height=height, hash_=hash_, keep=REORG_WINDOW)
+        stored_chain.add_block(tx, height=height, hash_=hash_, keep=REORG_WINDOW)
     before = {(row["txid"], row["vout"]) for row in deposits.unmined_or_above(tx, skipped.fork_height)}
     by_height: dict[int, list[Output]] = defaultdict(list)
     for output, height in found:

@@ -17,6 +17,7 @@ from dtmf_server.operations import deposit
 from dtmf_server.operations.deposit import Derive
 from dtmf_server.operations.ledger import Books, open_books
 from dtmf_server.storage import account_erasure, chain, deposits, schema, transfers
+from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -96,7 +97,7 @@ def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int)
     moved = [row for id_ in address_ids for row in deposits.of_address(tx, id_, SUSPENSE)]
     for id_ in address_ids:
         deposits.move_address(tx, id_, account_id, deposits_of=SUSPENSE)
-    tip = deposits.tip(tx)
+    tip = stored_chain.tip(tx)
     with open_books(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as books:
         refunds = transfers.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
         for row in refunds:

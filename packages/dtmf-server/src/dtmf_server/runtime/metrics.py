@@ -45,7 +45,7 @@ class _Standing(Collector):
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
             stray = (strays.total(tx), len(strays.latest(tx)))
-            return standing, stored_chain.load(tx), deposits.tip(tx), stray, deposits.gap(tx)
+            return standing, stored_chain.load(tx), stored_chain.tip(tx), stray, deposits.gap(tx)
 
         standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
             self._runtime.db.read_now, look

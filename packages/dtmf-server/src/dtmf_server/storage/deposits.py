@@ -300,31 +300,6 @@ def unmined_or_above(tx: Tx, height: int) -> list[Row]:
     )
 
 
-# --- the chain as far as it was followed -------------------------------------------------------------------------
-
-
-def tip(tx: Tx) -> Row | None:
-    """The last block followed."""
-    return tx.one("SELECT height, hash FROM chain_blocks ORDER BY height DESC LIMIT 1")
-
-
-def block_hash(tx: Tx, height: int) -> str | None:
-    """The block followed at that height, if it is still remembered."""
-    row = tx.one("SELECT hash FROM chain_blocks WHERE height = :height", height=height)
-    return str(row["hash"]) if row else None
-
-
-def forget_blocks_above(tx: Tx, height: int) -> None:
-    """Rolls the cursor back."""
-    tx.run("DELETE FROM chain_blocks WHERE height > :height", height=height)
-
-
-def add_block(tx: Tx, *, height: int, hash_: str, keep: int) -> None:
-    """Moves the cursor to this block and remembers the last `keep`."""
-    tx.run("INSERT INTO chain_blocks (height, hash) VALUES (:height, :hash)", height=height, hash=hash_)
-    tx.run("DELETE FROM chain_blocks WHERE height <= :height", height=height - keep)
-
-
 def add_skipped(tx: Tx, *, from_height: int, to_height: int, found: int, found_sats: int, now_us: int) -> None:
     """Records blocks that were never read, and what was found of their payments."""
     tx.run(

@@ -203,35 +203,6 @@ def _stop_submitted(tx: Tx, rental_id: int, *, kind: str, reason: str | None) ->
         )
 
 
-def redirect_events(tx: Tx, account_id: int, *, destination: str, now_us: int) -> None:
-    """Waiting events follow the account's changed webhook; those that have failed try it at once."""
-    waiting = "account_id = :account_id AND kind = 'event' AND state = 'waiting'"
-    tx.run(
-        f"UPDATE deliveries SET destination = :destination WHERE {waiting}",
-        account_id=account_id,
-        destination=destination,
-    )
-    tx.run(
-        f"UPDATE deliveries SET due_at_us = :now_us WHERE {waiting}"
-        " AND attempts > 0 AND due_at_us > :now_us AND leased_until_us IS NULL",
-        account_id=account_id,
-        now_us=now_us,
-    )
-    tx.notify("deliveries")
-
-
-def park_events(tx: Tx, account_id: int, *, now_us: int, reason: str) -> list[Row]:
-    """Parks the events that wait: nothing is lost, and each can be replayed."""
-    return tx.all(
-        "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL, reason = :reason"
-        " WHERE account_id = :account_id AND kind = 'event' AND state = 'waiting'"
-        " RETURNING id, account_id, message_id, kind",
-        account_id=account_id,
-        now_us=now_us,
-        reason=reason,
-    )
-
-
 def first_due(tx: Tx, *, wall_us: int) -> tuple[int | None, int]:
     """When the next delivery that nobody holds is due, None without one; and the offset of the sandbox's clock."""
     row = tx.one(

@@ -26,12 +26,12 @@ class _FollowedInDatabase:
 
     async def tip(self) -> tuple[int, str] | None:
         """The last block followed."""
-        row = await self._db.read(deposits.tip)
+        row = await self._db.read(stored_chain.tip)
         return (row["height"], row["hash"]) if row else None
 
     async def block_hash(self, height: int) -> str | None:
         """The block followed at that height."""
-        return await self._db.read(lambda tx: deposits.block_hash(tx, height))
+        return await self._db.read(lambda tx: stored_chain.block_hash(tx, height))
 
 
 async def ours(runtime: Runtime, script_pubkeys: Set[bytes]) -> set[bytes]:

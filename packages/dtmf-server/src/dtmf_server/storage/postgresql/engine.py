@@ -17,8 +17,9 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.storage.db import DoFirst, Fn, Tx, Wakeups
+from dtmf_server.storage.db import DoFirst, Fn, Tx
 from dtmf_server.storage.dialect import Dialect, PostgreSQL
+from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
 
