@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.databases import path_of
-from dtmf_server.storage.dialect import sqlite_connection
+from dtmf_server.storage.sqlite.dialect import sqlite_connection
 
 # Each after what it refers to.
 _NEW = ("transfers", "minute_bookings", "messages", "deliveries", "events")

@@ -4,7 +4,7 @@ import pytest
 
 from dtmf_server.storage import deposits, schema
 from dtmf_server.storage.db import Database
-from dtmf_server.storage.dialect import MATCHED_AT_ONCE
+from dtmf_server.storage.sqlite.dialect import MATCHED_AT_ONCE
 from harness import START_US, open_account
 
 COLUMNS = ("id", "account_id", "descriptor_index", "address", "script_pubkey", "created_at_us", "used")

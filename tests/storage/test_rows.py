@@ -5,7 +5,7 @@ import pytest
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database
-from dtmf_server.storage.dialect import WRITTEN_AT_ONCE
+from dtmf_server.storage.sqlite.dialect import WRITTEN_AT_ONCE
 from harness import START_US, open_account
 
 COLUMNS = ("account_id", "at_us", "kind", "message_id", "data")

@@ -18,7 +18,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.storage.db import DoFirst, Fn, Tx
-from dtmf_server.storage.dialect import Dialect, PostgreSQL
+from dtmf_server.storage.dialect import Dialect
+from dtmf_server.storage.postgresql.dialect import PostgreSQL
 from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")

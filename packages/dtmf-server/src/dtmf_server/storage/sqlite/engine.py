@@ -24,7 +24,8 @@ from typing import Any, TypeVar
 
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.storage.db import DoFirst, Fn, Tx
-from dtmf_server.storage.dialect import BUSY_MS, Dialect, SQLite, sqlite_connection
+from dtmf_server.storage.dialect import Dialect
+from dtmf_server.storage.sqlite.dialect import BUSY_MS, SQLite, sqlite_connection
 from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
