@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from dtmf_server.asgi.browser_requests import BROKEN_OFF
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
 from dtmf_server.operations.sign_in import SignedOut
-from dtmf_server.web.kit import drafts, session_cookie, templating
+from dtmf_server.web.kit import csrf, drafts, session_cookie, templating
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import Request
 
@@ -24,7 +24,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
     """The page for what the service refuses. Without a session it is the sign-in form, which leads back."""
     if isinstance(error, SignedOut) and not request.url.path.startswith("/live"):
         return _sign_in_first(request)
-    if isinstance(error, session_cookie.ForeignForm) and session_cookie.is_same_origin(request):
+    if isinstance(error, csrf.ForeignForm) and csrf.is_same_origin(request):
         return _send_again(request)
     return _page(request, error.status, _words_of(error))
 

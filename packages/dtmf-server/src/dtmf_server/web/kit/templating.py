@@ -14,9 +14,9 @@ from markupsafe import Markup
 import dtmf_server
 from dtmf_server.runtime.logging import request_id
 from dtmf_server.web.kit import filters, i18n, static, untrusted_text
+from dtmf_server.web.kit.csrf import stamp
 from dtmf_server.web.kit.forms import EMPTY, NONE
 from dtmf_server.web.kit.request import Request, own_origin, runtime_of
-from dtmf_server.web.kit.session_cookie import stamp
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"

@@ -18,7 +18,7 @@ from dtmf_server.operations.sign_in import Session, SignedOut
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
-from dtmf_server.web.kit import forms, session_cookie, templating
+from dtmf_server.web.kit import csrf, forms, session_cookie, templating
 from dtmf_server.web.kit.forms import Form, complaint_of
 from dtmf_server.web.kit.request import Request, is_secure, own_origin, runtime_of
 
@@ -130,7 +130,7 @@ async def act(
 async def submitted(request: Request) -> tuple[Form, str]:
     """The form that was sent, and the cookie that proves it to be ours. Raises ForeignForm."""
     form = await forms.read(request)
-    return form, session_cookie.check(request, form)
+    return form, csrf.check(request, form)
 
 
 async def write(request: Request, cookie: str, fn: Callable[[Tx, Visit], T]) -> T:
@@ -179,7 +179,7 @@ async def is_signed_in(request: Request) -> bool:
 def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
     """The page in place of a token that was shown before, and is not shown again."""
     context = {"visit": None, "signed_in": True, "is_first": is_first}
-    status = session_cookie.ForeignForm.status if is_first else AlreadyIssued.status
+    status = csrf.ForeignForm.status if is_first else AlreadyIssued.status
     return templating.page(request, "token_shown.html", context, status=status, cookie=session_cookie.value_of(request))
 
 

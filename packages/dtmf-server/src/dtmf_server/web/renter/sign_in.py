@@ -9,12 +9,13 @@ from dtmf_server.core import api_token
 from dtmf_server.core.errors import Refusal, SignupClosed
 from dtmf_server.operations import account, sign_in
 from dtmf_server.operations.sign_in import UnknownToken
-from dtmf_server.storage import numbers, web_sessions
-from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web.kit import drafts, session_cookie, templating, views
+from dtmf_server.storage import web_sessions
+from dtmf_server.storage.db import Tx
+from dtmf_server.web.kit import csrf, drafts, session_cookie, templating, views
 from dtmf_server.web.kit.forms import Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import Request, caller, runtime_of, sign_in_limit
+from dtmf_server.web.renter.landing import get_landing
 
 
 class TooManyAttempts(Refusal):
@@ -29,30 +30,6 @@ class NotPrivate(Refusal):
     status, code, title = 403, "not_private", "Not over http"
 
 
-@get("/")
-async def get_landing(request: Request) -> Response[Any]:
-    """What this is, what it costs, and how to begin."""
-    return await views.welcome(request, "landing.html", prices)
-
-
-def prices(tx: Tx, now_us: int) -> dict[str, Any]:
-    """The catalog, and the group that the example rents."""
-    mobile, local = numbers.groups_of_type(tx, "mobile"), numbers.groups_of_type(tx, "local")
-    free = numbers.free_by_group(tx, now_us=now_us, at_most=1)
-    return {"mobile": mobile, "local": local, "cheapest": cheapest([*mobile, *local], free)}
-
-
-def cheapest(groups: list[Row], free: dict[str, int]) -> str | None:
-    """The group to begin with: of those that receive SMS, with a free number if there is one, the cheapest to start."""
-    suitable = [group for group in groups if group["sms_support"]]
-
-    def order(group: Row) -> tuple[bool, int, int, str]:
-        minute = group["rental_cost_per_minute"]
-        return not free.get(group["id"]), group["setup_cost"] + minute, minute, group["id"]
-
-    return str(min(suitable, key=order)["id"]) if suitable else None
-
-
 @get("/sign-up")
 async def get_sign_up(request: Request) -> Response[Any]:
     """What an account is, and the one button that opens it."""
@@ -64,8 +41,8 @@ async def post_sign_up(request: Request) -> Response[Any]:
     """Opens an account, signs in, and shows the token this once."""
     try:
         await views.submitted(request)
-    except session_cookie.ForeignForm:
-        if not session_cookie.is_same_origin(request) or not await views.is_signed_in(request):
+    except csrf.ForeignForm:
+        if not csrf.is_same_origin(request) or not await views.is_signed_in(request):
             raise
         return views.already_shown(request, is_first=True)  # sent again, by loading the page of the token again
     runtime = runtime_of(request)
@@ -133,10 +110,10 @@ async def post_sign_in_link(request: Request) -> Response[Any]:
     """Uses a one-time link up."""
     try:
         form, _cookie = await views.submitted(request)
-    except session_cookie.ForeignForm:
-        if not session_cookie.is_same_origin(request) or not await views.is_signed_in(request):
+    except csrf.ForeignForm:
+        if not csrf.is_same_origin(request) or not await views.is_signed_in(request):
             raise
-        return await _link_used(request, status=session_cookie.ForeignForm.status)  # its button was pressed twice
+        return await _link_used(request, status=csrf.ForeignForm.status)  # its button was pressed twice
     _refuse_in_clear(request)
     runtime, cookie = runtime_of(request), session_cookie.new_value()
     link, session = session_cookie.sha256(form["link"]), session_cookie.sha256(cookie)

@@ -1,0 +1,34 @@
+"""The landing page: what the service is, and its prices."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from dtmf_server.storage import numbers
+from dtmf_server.storage.db import Row, Tx
+from dtmf_server.web.kit import views
+from dtmf_server.web.kit.request import Request
+
+
+@get("/")
+async def get_landing(request: Request) -> Response[Any]:
+    """What this is, what it costs, and how to begin."""
+    return await views.welcome(request, "landing.html", prices)
+
+
+def prices(tx: Tx, now_us: int) -> dict[str, Any]:
+    """The catalog, and the group that the example rents."""
+    mobile, local = numbers.groups_of_type(tx, "mobile"), numbers.groups_of_type(tx, "local")
+    free = numbers.free_by_group(tx, now_us=now_us, at_most=1)
+    return {"mobile": mobile, "local": local, "cheapest": cheapest([*mobile, *local], free)}
+
+
+def cheapest(groups: list[Row], free: dict[str, int]) -> str | None:
+    """The group to begin with: of those that receive SMS, with a free number if there is one, the cheapest to start."""
+    suitable = [group for group in groups if group["sms_support"]]
+
+    def order(group: Row) -> tuple[bool, int, int, str]:
+        minute = group["rental_cost_per_minute"]
+        return not free.get(group["id"]), group["setup_cost"] + minute, minute, group["id"]
+
+    return str(min(suitable, key=order)["id"]) if suitable else None
