@@ -2,7 +2,7 @@
 
 import pytest
 
-from dtmf_server.core.webhook_url import is_loopback
+from dtmf_server.core.hosts import is_loopback
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1"])

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dtmf_server.core.inbound import Receipt, canonical, spellings
+from dtmf_server.core.inbound import Receipt
+from dtmf_server.core.receipt_refs import canonical, spellings
 from dtmf_server.operations import account, deliver, ingest, receipts, rent, send, submit, verify
 from dtmf_server.storage import carriers, messages
 from dtmf_server.storage.db import Database, Tx

@@ -15,7 +15,7 @@ from dtmf_server.cli import accounts, deposits
 from dtmf_server.cli.database_options import current, existing, make_folder, opening, url_of, using
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
-from dtmf_server.core.webhook_url import is_loopback
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.runtime.logging import setup
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database

@@ -18,9 +18,9 @@ from msgspec import Meta
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.core.submission import retries
-from dtmf_server.core.webhook_url import is_loopback
 
 
 def _url(value: str) -> SplitResult | None:

@@ -1,14 +1,8 @@
 """What a carrier brings: an SMS, a part of a long one, or word of what became of an SMS that it took."""
 
-import re
-
 from msgspec import Struct
 
 from dtmf_server.core.sms_encoding import Coding
-
-REF_MAX = 64  # characters (SMPP 3.4 §5.2.23)
-_is_decimal = re.compile(r"[0-9]{1,20}").fullmatch
-_is_hexadecimal = re.compile(r"[0-9a-f]{1,16}").fullmatch
 
 
 class Place(Struct, frozen=True):
@@ -53,20 +47,3 @@ class Receipt(Struct, frozen=True):
     reason: str = ""
     sender: str = ""
     to: str = ""
-
-
-def canonical(ref: str) -> str:
-    """The spelling that a reference is stored and looked for in."""
-    plain = ref.strip().lower().replace("\0", "")[:REF_MAX]
-    return plain.lstrip("0") or plain
-
-
-def spellings(ref: str) -> list[str]:
-    """The reference, then what it would be in the other base; the first that is known is meant: SMSCs answer a submit in
-    hexadecimal and report in decimal, or the other way round, and lose leading zeros on the way."""
-    found = [canonical(ref)]
-    if _is_decimal(found[0]):
-        found.append(f"{int(found[0]):x}")
-    if _is_hexadecimal(found[0]):
-        found.append(str(int(found[0], 16)))
-    return list(dict.fromkeys(found))

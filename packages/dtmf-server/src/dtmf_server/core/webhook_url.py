@@ -234,11 +234,3 @@ def _checked_port(text: str | None, *, scheme: str) -> int:
 
 def _is_loopback(address: Address) -> bool:
     return address in _LOOPBACK_V4 if isinstance(address, IPv4Address) else address == _LOOPBACK_V6
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host, a name or an address without brackets, is this machine and nobody else's way to it."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

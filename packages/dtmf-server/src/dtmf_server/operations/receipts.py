@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from dtmf_server.core.inbound import Receipt, canonical, spellings
+from dtmf_server.core.inbound import Receipt
+from dtmf_server.core.receipt_refs import canonical, spellings
 from dtmf_server.operations import send
 from dtmf_server.storage import accounts, in_flight, messages, submissions
 from dtmf_server.storage.db import Row, Tx

@@ -1,6 +1,7 @@
 """What carriers took, under their own references, and receipts that came before that was written down."""
 
-from dtmf_server.core.inbound import Receipt, canonical
+from dtmf_server.core.inbound import Receipt
+from dtmf_server.core.receipt_refs import canonical
 from dtmf_server.core.submission import Segments
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from litestar import Response
 
 from dtmf_server.core.errors import AlreadyIssued, InsufficientFunds, Refusal
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.low_balance import THRESHOLDS_US
-from dtmf_server.core.webhook_url import is_loopback
 from dtmf_server.operations import account, ended, sign_in
 from dtmf_server.operations.ended import Money
 from dtmf_server.operations.idempotency import Answer, once
