@@ -13,7 +13,8 @@ from dtmf_server.server import process
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.workers import meter as meter_worker
-from dtmf_server.workers.meter import ClockGuard, run_meter
+from dtmf_server.workers.clock_guard import ClockGuard
+from dtmf_server.workers.meter import run_meter
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, FakeWall, give_coins, open_account
 
 YEAR_US = 365 * DAY_US

@@ -20,6 +20,7 @@ from dtmf_server.carriers.base import Carrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.event_loop import new_event_loop
 from dtmf_server.operations import sandbox
 from dtmf_server.payments.bitcoin.chain import Chain
 from dtmf_server.payments.bitcoin.simulator import SimulatedChain
@@ -31,13 +32,16 @@ from dtmf_server.web.kit import templating
 from dtmf_server.web.renter.routes import WEBSITE
 from dtmf_server.webhooks.client import Poster
 from dtmf_server.webhooks.dispatcher import Here
-from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, new_event_loop
+from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere
 from dtmf_server.workers.carrier_links import run_carriers
 from dtmf_server.workers.carrier_router import Routes
 from dtmf_server.workers.chain_follower import ours, run_chain
+from dtmf_server.workers.clock_guard import ClockGuard
 from dtmf_server.workers.delivery_worker import Outbox
-from dtmf_server.workers.meter import ClockGuard, run_chores, run_meter
-from dtmf_server.workers.supervisor import Worker, alone, supervise, wait_for
+from dtmf_server.workers.housekeeping import run_chores
+from dtmf_server.workers.meter import run_meter
+from dtmf_server.workers.supervisor import Worker, alone, supervise
+from dtmf_server.workers.waiting import wait_for
 
 PORTS_TRIED = 20
 OPEN_FILES = 16_384

@@ -24,6 +24,7 @@ from typing import Any, Self, cast
 import msgspec
 
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.event_loop import new_event_loop
 from dtmf_server.webhooks import dispatcher
 from dtmf_server.webhooks.client import Outcome, Poster
 
@@ -276,12 +277,3 @@ def main(*, sandbox: bool) -> None:
     gc.freeze()  # as in the process that started us
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(sandbox=sandbox))
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where there is one."""
-    with suppress(ImportError):
-        import uvloop  # noqa: PLC0415 - not on every platform
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()

@@ -11,7 +11,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.supervisor import wait_for
+from dtmf_server.workers.waiting import wait_for
 
 BLOCKS_PER_WORD = 1000  # of many that are read again
 

@@ -31,7 +31,7 @@ from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, NotThere
 from dtmf_server.workers.adaptive_concurrency import Pace, Turn
 from dtmf_server.workers.carrier_router import Routes, Taken
 from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, Outcomes
-from dtmf_server.workers.supervisor import wait_for
+from dtmf_server.workers.waiting import wait_for
 
 log = logging.getLogger("dtmf.outbox")
 

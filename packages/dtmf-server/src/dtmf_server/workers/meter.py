@@ -3,42 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from functools import partial
 
 from dtmf_server.core.billing import LOOK_EVERY_US
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.operations import close_account, meter, retention, sign_in
+from dtmf_server.operations import meter
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.supervisor import wait_for
+from dtmf_server.workers.clock_guard import ClockGuard
+from dtmf_server.workers.waiting import wait_for
 
 log = logging.getLogger("dtmf.meter")
 
 LOOK_AGAIN_S = LOOK_EVERY_US / 2 / 1_000_000
-CHORES_EVERY_S = 600.0
-SCRUB_AGAIN_S = 30.0  # while something reads an older state of the database
-CLOCKS_APART_US = 3_600_000_000
-
-
-def _running_ns() -> int:
-    """A clock that nobody sets; one that goes on while the machine sleeps, so that waking up is no jump."""
-    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-class ClockGuard:
-    """Notices when the wall's clock jumps: it is held against one that nobody can set, from its making on."""
-
-    def __init__(self, wall_us: Callable[[], int], monotonic_ns: Callable[[], int] = _running_ns) -> None:
-        self._wall_us, self._monotonic_ns = wall_us, monotonic_ns
-        self._apart_us = self._difference_us()
-
-    def has_jumped(self) -> bool:
-        """Whether the clocks are more than an hour further apart, or nearer, than at the start."""
-        return abs(self._difference_us() - self._apart_us) > CLOCKS_APART_US
-
-    def _difference_us(self) -> int:
-        return self._wall_us() - self._monotonic_ns() // 1000
 
 
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
@@ -70,36 +46,3 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
                 await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
     finally:
         db.wakeups.unlisten(woken)
-
-
-async def run_chores(runtime: Runtime) -> None:
-    """Erase texts that were kept long enough, from the database's files too; book what each rental took; continue deleting
-    accounts where a process that ended left it; purge old idempotency keys and sessions that are over. Look at once when
-    something was erased elsewhere."""
-    db = runtime.db
-    woken = db.wakeups.listen("erased")
-    try:
-        await _chores(runtime, woken)
-    finally:
-        db.wakeups.unlisten(woken)
-
-
-async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
-    db, clock, settings = runtime.db, runtime.clock, runtime.settings
-    to_scrub = True  # a process that was killed may have left it to this one
-    while True:
-        to_scrub |= woken.is_set()
-        woken.clear()
-        while await db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
-            to_scrub = True
-        while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
-            pass
-        while await db.write(lambda tx: close_account.go_on(tx, rest_us=settings.rest_us)):
-            to_scrub = True
-        to_scrub |= bool(
-            await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us))
-        )
-        to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
-        await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))
-        to_scrub = to_scrub and not await db.scrub()
-        await wait_for(woken, timeout_s=SCRUB_AGAIN_S if to_scrub else CHORES_EVERY_S)

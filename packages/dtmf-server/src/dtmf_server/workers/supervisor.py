@@ -107,12 +107,3 @@ def _lacks_the_database(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(map(_lacks_the_database, error.exceptions))
     return isinstance(error, (StorageUnavailable, LostHold))
-
-
-async def wait_for(event: asyncio.Event, *, timeout_s: float) -> None:
-    """Returns when the event is set, or after the time: whoever waited looks at the tables either way."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return

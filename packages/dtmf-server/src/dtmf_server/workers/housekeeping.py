@@ -1,0 +1,44 @@
+"""Housekeeping: erase what retention ends, forget old idempotency keys and sessions."""
+
+import asyncio
+from functools import partial
+
+from dtmf_server.operations import close_account, meter, retention, sign_in
+from dtmf_server.runtime.context import Runtime
+from dtmf_server.workers.waiting import wait_for
+
+CHORES_EVERY_S = 600.0
+SCRUB_AGAIN_S = 30.0  # while something reads an older state of the database
+
+
+async def run_chores(runtime: Runtime) -> None:
+    """Erase texts that were kept long enough, from the database's files too; book what each rental took; continue deleting
+    accounts where a process that ended left it; purge old idempotency keys and sessions that are over. Look at once when
+    something was erased elsewhere."""
+    db = runtime.db
+    woken = db.wakeups.listen("erased")
+    try:
+        await _chores(runtime, woken)
+    finally:
+        db.wakeups.unlisten(woken)
+
+
+async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
+    db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    to_scrub = True  # a process that was killed may have left it to this one
+    while True:
+        to_scrub |= woken.is_set()
+        woken.clear()
+        while await db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+            to_scrub = True
+        while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
+            pass
+        while await db.write(lambda tx: close_account.go_on(tx, rest_us=settings.rest_us)):
+            to_scrub = True
+        to_scrub |= bool(
+            await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us))
+        )
+        to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
+        await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))
+        to_scrub = to_scrub and not await db.scrub()
+        await wait_for(woken, timeout_s=SCRUB_AGAIN_S if to_scrub else CHORES_EVERY_S)
