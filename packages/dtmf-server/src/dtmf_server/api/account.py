@@ -1,24 +1,19 @@
 """`/account`, `/accounts`, `/usage`, `/transactions`: what an account has, and why."""
 
 import secrets
-from typing import Annotated
 
 from litestar import Response, get, post
-from litestar.params import QueryParameter
 
 from dtmf_server.api import transactions
+from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import SignupClosed
 from dtmf_server.core.timestamps import iso
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
-
-ID_MAX = 2**63 - 1
-After = Annotated[int, QueryParameter(ge=0, le=ID_MAX, description="only what has a higher id")]
-Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="at most so many")]
 
 
 @get("/account", tags=["account"], summary="The balance", responses=transactions.answers(200, responses.Account))
@@ -60,7 +55,7 @@ async def get_transactions(request: Request, after: After = 0, limit: Limit = 10
 )
 async def post_accounts(request: Request) -> Response[bytes]:
     """Opens an account where the operator allows it; its first token is shown this once."""
-    settings = transactions.runtime_of(request).settings
+    settings = runtime_of(request).settings
     if not settings.sandbox and settings.signup != "open":
         raise SignupClosed
     new_token = api_token.mint(secrets.token_bytes(32))

@@ -4,9 +4,9 @@ from litestar import Response, get, put
 
 from dtmf_server.api import request_body, transactions
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account_webhook
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx
@@ -32,7 +32,7 @@ async def put_account_webhook(request: Request) -> Response[bytes]:
     url = request_body.decode(raw, requests.NewAccountWebhook).url
     if url is not None:
         try:
-            webhook_url.parse(url, sandbox=transactions.runtime_of(request).settings.sandbox)
+            webhook_url.parse(url, sandbox=runtime_of(request).settings.sandbox)
         except ValueError as error:
             raise InvalidRequest("url", f"not a webhook's URL: {error}") from error
 

@@ -7,12 +7,12 @@ from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 
 from dtmf_server.api import request_body, transactions
-from dtmf_server.api.account import After, Limit
+from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import replay, webhook_secrets
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Row, Tx
@@ -118,7 +118,7 @@ async def get_webhook_secret(request: Request) -> responses.WebhookSecret:
 )
 async def post_webhook_secret(request: Request) -> Response[bytes]:
     """Makes a new secret; for 24 hours webhooks carry a signature of the old one too."""
-    wall_us = transactions.runtime_of(request).clock.wall_us()
+    wall_us = runtime_of(request).clock.wall_us()
 
     def rotate(tx: Tx, caller: transactions.Caller) -> Answer:
         secret = webhook_secrets.rotate_secret(tx, caller.account_id, wall_us=wall_us)

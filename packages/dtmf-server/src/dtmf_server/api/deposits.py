@@ -4,9 +4,9 @@ from litestar import Response, get, post
 
 from dtmf_server.api import transactions
 from dtmf_server.api.schemas import responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.http.client_address import network_of
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import deposit
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage import deposits
@@ -24,7 +24,7 @@ async def get_addresses(request: Request) -> list[responses.Address]:
 async def post_addresses(request: Request) -> Response[bytes]:
     """An address never given to anyone before. At most 20 of an account may wait for their first deposit, and 200 of all
     accounts in one network (/24, /48)."""
-    runtime = transactions.runtime_of(request)
+    runtime = runtime_of(request)
     derive = runtime.derive
     if derive is None:
         raise DepositsUnavailable

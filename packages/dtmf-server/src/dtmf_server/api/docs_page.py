@@ -6,7 +6,7 @@ from typing import Any
 from litestar import MediaType, Response, get
 
 from dtmf_server.api.openapi import document as openapi_document
-from dtmf_server.api.transactions import Request
+from dtmf_server.http.request import Request
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }

@@ -8,11 +8,11 @@ from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
 from dtmf_server.api import transactions
-from dtmf_server.api.account import After
+from dtmf_server.api.pagination import After
 from dtmf_server.api.schemas import event, responses
 from dtmf_server.api.schemas.event import Event
-from dtmf_server.api.transactions import Request
-from dtmf_server.http import sse
+from dtmf_server.http import long_poll, sse
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Tx
@@ -53,7 +53,7 @@ async def get_events(
     def first(tx: Tx, caller: transactions.Caller) -> tuple[int, list[Event]]:
         return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size)
 
-    runtime, bearer = transactions.runtime_of(request), transactions.bearer(request)
+    runtime, bearer = runtime_of(request), transactions.bearer(request)
     account_id, found = await transactions.read(request, first)
     wakeups, topic, read_on = runtime.db.wakeups, events.topic(account_id), partial(_read_on, runtime, bearer)
     if not as_list:
@@ -63,7 +63,7 @@ async def get_events(
         return sse.EventStream(stream)
     if not found and wait:
         question = (bearer, "events", after, size)
-        found = await sse.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
+        found = await long_poll.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
     return ASGIResponse(body=responses.encode(found), media_type="application/json", headers=NO_STORE)
 
 

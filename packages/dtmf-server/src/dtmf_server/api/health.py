@@ -3,8 +3,8 @@
 from litestar import Response, get
 
 from dtmf_server.api import transactions
-from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import carrier_health
 from dtmf_server.storage import chain, instance
 from dtmf_server.storage import chain as stored_chain
@@ -25,7 +25,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
 
     A carrier's link that is down makes it `degraded`, with the reason, not unready: what waits is sent later.
     """
-    runtime = transactions.runtime_of(request)
+    runtime = runtime_of(request)
 
     wall_us = runtime.clock.wall_us()
 

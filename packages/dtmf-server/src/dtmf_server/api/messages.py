@@ -6,11 +6,11 @@ from litestar import Response, get, post
 from litestar.params import QueryParameter
 
 from dtmf_server.api import request_body, transactions
-from dtmf_server.api.account import After, Limit
+from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
-from dtmf_server.http import sse, validation
+from dtmf_server.http import long_poll, sse, validation
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.operations.rent import live_rental
@@ -33,7 +33,7 @@ async def post_message(request: Request) -> Response[None]:
     new = request_body.decode(raw, requests.NewMessage)
     sender, to = validation.e164("from", new.from_), validation.e164("to", new.to)
     content = validation.text("content", new.content)
-    settings = transactions.runtime_of(request).settings
+    settings = runtime_of(request).settings
     wanted = "return=representation" in request.headers.get("prefer", "").replace(" ", "").lower()
 
     def queue(tx: Tx, caller: transactions.Caller) -> Answer:
@@ -88,9 +88,9 @@ async def get_messages(
     account_id, found = await transactions.read(request, page)
     if found or not wait:
         return found
-    wakeups, topic = transactions.runtime_of(request).db.wakeups, events.topic(account_id)
+    wakeups, topic = runtime_of(request).db.wakeups, events.topic(account_id)
     question = (transactions.bearer(request), "messages", e164, current, inbound, after, limit)
-    return await sse.poll(wakeups, topic, again, wait_s=wait, question=question)
+    return await long_poll.poll(wakeups, topic, again, wait_s=wait, question=question)
 
 
 def _rentals(tx: Tx, caller: transactions.Caller, e164: str, *, current: bool) -> list[int]:

@@ -10,8 +10,8 @@ from litestar.response import Stream
 
 from dtmf_server.api import request_body, transactions
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import rent
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage import messages, numbers
@@ -39,7 +39,7 @@ async def get_groups(
 )
 async def get_numbers(request: Request) -> Response[Any]:
     """Numbers rented now, oldest rental first, each with its messages."""
-    db = transactions.runtime_of(request).db
+    db = runtime_of(request).db
 
     def first(tx: Tx, caller: transactions.Caller) -> tuple[list[Row], bytes | None]:
         live = rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)
@@ -55,7 +55,7 @@ async def get_numbers(request: Request) -> Response[Any]:
 async def get_number(request: Request, e164: E164) -> Response[responses.Number]:
     """A number rented now, with its messages, oldest first."""
     validation.e164("e164", e164)
-    runtime = transactions.runtime_of(request)
+    runtime = runtime_of(request)
 
     def head(tx: Tx, caller: transactions.Caller) -> _Head:
         return _head(tx, rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us))
@@ -74,7 +74,7 @@ async def post_numbers(request: Request) -> Response[bytes]:
     """Rents a free number of the group: set-up and the first minute are paid at once."""
     raw = await request.body()
     group_id = validation.text("group_id", request_body.decode(raw, requests.NewRental).group_id)
-    settings = transactions.runtime_of(request).settings
+    settings = runtime_of(request).settings
 
     def start(tx: Tx, caller: transactions.Caller) -> Answer:
         rental = rent.start(tx, caller.account_id, group_id, now_us=caller.now_us, rest_us=settings.rest_us)
@@ -87,7 +87,7 @@ async def post_numbers(request: Request) -> Response[bytes]:
 async def delete_number(request: Request, e164: E164) -> Response[None]:
     """Ends the rental of this number; the minute under way is paid already."""
     validation.e164("e164", e164)
-    settings = transactions.runtime_of(request).settings
+    settings = runtime_of(request).settings
 
     def end(tx: Tx, caller: transactions.Caller) -> Answer:
         rent.end(tx, caller.account_id, e164, now_us=caller.now_us, rest_us=settings.rest_us)
@@ -106,7 +106,7 @@ async def delete_number(request: Request, e164: E164) -> Response[None]:
 async def patch_number(request: Request, e164: E164) -> Response[responses.Number]:
     """Sets what an SMS to this number does besides being stored: nothing, a forward, or a webhook."""
     validation.e164("e164", e164)
-    runtime = transactions.runtime_of(request)
+    runtime = runtime_of(request)
     action = validation.action(
         e164,
         request_body.decode(await request.body(), requests.NewAction).sms_forwarded_to,

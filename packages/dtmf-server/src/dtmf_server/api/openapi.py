@@ -9,7 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from dtmf_server.api.account import ID_MAX
+from dtmf_server.api.pagination import ID_MAX
 from dtmf_server.api.request_body import type_of
 from dtmf_server.api.schemas import responses
 

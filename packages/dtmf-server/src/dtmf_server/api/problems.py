@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from litestar import Response
@@ -10,9 +10,9 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from dtmf_server.api import query_validation
 from dtmf_server.api.request_body import BODY_MAX_BYTES
-from dtmf_server.api.transactions import Request
-from dtmf_server.asgi.browser_requests import BROKEN_OFF, Website, wants_page
+from dtmf_server.asgi.browser_requests import BROKEN_OFF
 from dtmf_server.core.errors import Refusal
+from dtmf_server.http.request import Request
 from dtmf_server.runtime.logging import request_id
 
 log = logging.getLogger("dtmf.api")
@@ -113,16 +113,3 @@ def crashed(_: Request, error: Exception) -> Response[bytes]:
         title="Internal error",
         detail="this is a fault of the service; nothing was stored. Its log has this request_id",
     )
-
-
-def handlers(website: Website) -> dict[type[Exception], Callable[..., Response[bytes]]]:
-    """How each exception is answered. A browser that has lost its way gets a page."""
-
-    def lost(request: Request, error: HTTPException) -> Response[bytes]:
-        if error.status_code not in (404, 405) or not wants_page(request.url.path, request.headers.get("accept", "")):
-            return http_error(request, error)
-        body, given = website.error_page(error.status_code, request_id.get() or "", 0)
-        headers = dict(given) | ({"allow": _allowed(error)} if error.status_code == 405 else {})
-        return Response(body, status_code=error.status_code, media_type="text/html", headers=headers)
-
-    return {Refusal: refused, ValidationException: invalid_parameter, HTTPException: lost, Exception: crashed}

@@ -13,8 +13,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
 from dtmf_server.api.error_messages import in_query
-from dtmf_server.api.transactions import Request
 from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.http.request import Request
 
 # msgspec would take 1e3 for a whole number, 2018 for a time in 1970, and 1 for true.
 _FORMS: dict[type, tuple[re.Pattern[str], str]] = {

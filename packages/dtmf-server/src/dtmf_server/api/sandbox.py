@@ -4,11 +4,11 @@ from litestar import Response, get, post
 
 from dtmf_server.api import request_body, transactions
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import chain_followed, run_what_is_due
 from dtmf_server.operations import sandbox
 from dtmf_server.operations.deliver import Handover
@@ -27,7 +27,7 @@ from dtmf_server.storage.db import Tx
 )
 async def post_sandbox_message(request: Request) -> Response[bytes]:
     """An SMS arrives from another phone at a number of this account; answered once it is durable."""
-    settings = transactions.runtime_of(request).settings
+    settings = runtime_of(request).settings
     raw = await request.body()
     new = request_body.decode(raw, requests.SandboxMessage)
     to = validation.e164("to", new.to)
@@ -54,7 +54,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
 async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     """Pays an address of this account on the simulated chain. Without `confirmations` the answer comes once the
     deposit is credited; with them once it is seen with so many."""
-    runtime = transactions.runtime_of(request)
+    runtime = runtime_of(request)
     if runtime.settings.network != "simulated":
         raise NotFound("this sandbox follows a real chain: pay the address there")
     raw = await request.body()
@@ -84,7 +84,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
 )
 async def post_sandbox_clock(request: Request) -> Response[bytes]:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
-    runtime = transactions.runtime_of(request)
+    runtime = runtime_of(request)
     raw = await request.body()
     by_us = round(request_body.decode(raw, requests.SandboxAdvance).advance_s * 1_000_000)
 

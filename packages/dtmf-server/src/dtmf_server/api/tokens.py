@@ -7,12 +7,12 @@ from litestar import Response, delete, get, post
 from litestar.params import QueryParameter
 
 from dtmf_server.api import request_body, transactions
-from dtmf_server.api.account import ID_MAX
+from dtmf_server.api.pagination import ID_MAX
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.api.transactions import Request
 from dtmf_server.core import api_token
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotency import Answer
 from dtmf_server.storage.db import Tx

@@ -4,9 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import litestar
 from litestar import Response
-from litestar.datastructures import State
 from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
@@ -14,6 +12,7 @@ from msgspec import Struct
 from dtmf_server.api.schemas import responses
 from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations.deliver import Handover
 from dtmf_server.operations.idempotency import Answer, once
 from dtmf_server.runtime.context import Runtime
@@ -21,7 +20,6 @@ from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Tx
 
 T = TypeVar("T")
-Request = litestar.Request[Any, Any, State]
 
 KEY_MAX = 255
 CALLER = "dtmf.caller"  # in the state of a request that is carried out only for the bearer of a token
@@ -32,12 +30,6 @@ class Caller(Struct, frozen=True):
 
     account_id: int
     now_us: int
-
-
-def runtime_of(request: Request) -> Runtime:
-    """The process's runtime."""
-    runtime: Runtime = request.scope["state"]["runtime"]
-    return runtime
 
 
 def bearer(request: Request) -> bytes:

@@ -20,18 +20,18 @@ from dtmf_server.api import (
     health,
     messages,
     numbers,
-    problems,
     query_validation,
     request_body,
     sandbox,
     tokens,
 )
 from dtmf_server.api.openapi import document
-from dtmf_server.api.transactions import Request
+from dtmf_server.asgi import error_handlers
 from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.asgi.middleware import Border
 from dtmf_server.http import validation
 from dtmf_server.http.client_address import has_body
+from dtmf_server.http.request import Request
 from dtmf_server.runtime.context import Runtime
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
@@ -83,7 +83,7 @@ def _routes(website: Website, *, is_sandbox: bool) -> Litestar:
     )
     return Litestar(
         route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, *website.routes],
-        exception_handlers=problems.handlers(website),  # type: ignore[arg-type]  # each handler takes its own exception
+        exception_handlers=error_handlers.handlers(website),  # type: ignore[arg-type]  # each handler takes its own exception
         request_max_body_size=request_body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(
             title="DTMF",

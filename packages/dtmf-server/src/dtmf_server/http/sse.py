@@ -7,7 +7,7 @@ others and asks what they ask looks with them.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from litestar.response.base import ASGIResponse
@@ -38,49 +38,6 @@ class Positioned(Protocol):
     @property
     def id(self) -> int:
         """The position to go on from after it."""
-
-
-async def poll(
-    wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T]]], *, wait_s: float, question: Hashable
-) -> list[T]:
-    """The page as soon as it has something, or the empty one when the time is over or the service stops.
-
-    Whoever asks the same `question` gets the same page: who asks is a part of it.
-    """
-    woken = wakeups.listen(topic)
-    try:
-        async with asyncio.timeout(wait_s):
-            while True:
-                woken.clear()
-                found = await together(question, page)
-                if found or wakeups.stopping:
-                    return found
-                await woken.wait()
-    except TimeoutError:
-        return []
-    finally:
-        wakeups.unlisten(woken)
-
-
-_not_begun: dict[tuple[asyncio.AbstractEventLoop, Hashable], "asyncio.Task[Any]"] = {}
-
-
-async def together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) -> list[T]:
-    """The page, read once for all clients that ask the same question in one turn of the event loop.
-
-    Clients woken by the same event do. A read that has started is not joined: it may have missed that event.
-    """
-    key = (asyncio.get_running_loop(), question)
-
-    async def read() -> list[T]:
-        del _not_begun[key]
-        return await page()
-
-    task: asyncio.Task[list[T]] | None = _not_begun.get(key)
-    if task is None:
-        task = _not_begun[key] = asyncio.create_task(read())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # all who asked may have left
-    return await asyncio.shield(task)
 
 
 def position(last_event_id: str, after: int) -> int:

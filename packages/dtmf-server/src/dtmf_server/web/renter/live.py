@@ -15,7 +15,7 @@ from litestar import get
 from litestar.response.base import ASGIResponse
 
 from dtmf_server.core.rental import DAY_US
-from dtmf_server.http import sse
+from dtmf_server.http import long_poll, sse
 from dtmf_server.operations import account
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, conversations, events
@@ -66,7 +66,7 @@ async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int)
     async def read() -> list[Sent]:
         return await runtime.db.glance(partial(_page, visit=visit, after=after, limit=limit))
 
-    return await sse.together((runtime.db, visit.account_id, after, limit), read)
+    return await long_poll.together((runtime.db, visit.account_id, after, limit), read)
 
 
 def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:
