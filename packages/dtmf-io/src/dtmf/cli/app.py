@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -49,17 +49,6 @@ def build() -> App:
         for name, _, target in several:
             app.command(target, name=name, group=heading)
     return app
-
-
-def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell:")],
-    /,
-) -> None:
-    """Print the completion of a shell.
-
-    bash: `eval "$(dtmf completion bash)"` in ~/.bashrc; zsh: the same in ~/.zshrc, after compinit;
-    fish: `dtmf completion fish > ~/.config/fish/completions/dtmf.fish`."""
-    print(build().generate_completion(prog_name="dtmf", shell=shell))
 
 
 def _complain(line: str, status: int) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dtmf.cli.message_view import show_messages
+
 from . import connect, output
 from .exit_codes import USAGE, Ending
-from .formatting import clock_time, figure
+from .formatting import figure
 from .options import Json, Last, Number, newest, rented_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 _SHOWN = 25
 _LONGEST_TEXT = 10_000
@@ -57,38 +59,6 @@ def send(
         output.line(
             "On its way to ", (to, "bold"), f", {figure(sent['cost'])} sats.", (f" Message {sent['id']}", "dim")
         )
-
-
-def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:
-    """Messages as a conversation: who and when, the text below. `number` is theirs if they don't say so."""
-    is_first = True
-    for message in found:
-        if not is_first:
-            output.blank()
-        is_first = False
-        show_message(message, number)
-    if is_first:
-        output.line((nothing, "dim"))
-
-
-def show_message(message: Any, number: str | None = None) -> None:
-    """One message; a received one stands out."""
-    is_received = message.get("inbound", message["to"] == number)
-    who = f"{message['from']} → {message['to']}"
-    told = [clock_time(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
-    output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
-    show_text(message["content"])
-
-
-def show_text(content: str | None) -> None:
-    """The text of a message, or that it has none, or none any more."""
-    output.texts("(erased)" if content is None else content or "(empty)", indent=2)
-
-
-def _fate(message: Any) -> str:
-    if message.get("status") not in {None, "received"}:
-        return str(message["status"])
-    return {None: "on its way", False: "refused"}.get(message["success"], "")
 
 
 def _from_stdin() -> str:

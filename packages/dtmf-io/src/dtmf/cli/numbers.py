@@ -11,7 +11,7 @@ from dtmf.validation import http_url
 
 from . import connect, output
 from .formatting import MINUTES_A_DAY, figure, moment
-from .messages import show_messages
+from .message_view import show_messages
 from .options import GroupId, Json, Number, Yes, confirm
 from .output import Column
 

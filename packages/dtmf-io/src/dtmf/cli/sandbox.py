@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from . import connect, output
 from .account import unused_address
 from .formatting import clock_time, figure, sats, seconds
-from .messages import show_message, show_text
+from .message_view import show_message, show_text
 from .options import Json, Number
 
 sandbox = App(name="sandbox", help="Let an SMS or coins arrive, let time pass: what only a sandbox can do.")

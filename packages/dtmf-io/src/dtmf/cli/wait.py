@@ -6,7 +6,7 @@ import signal
 from collections import deque
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,8 +14,8 @@ from dtmf.errors import ConnectionFailedError, TimedOutError
 
 from . import connect, output
 from .exit_codes import NOTHING_CAME, UNREACHABLE, Ending
-from .formatting import clock_time, countdown, figure, seconds
-from .messages import show_message, show_text
+from .formatting import countdown, seconds
+from .message_view import show_message
 from .options import Json, Number
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from dtmf import DTMF
-    from dtmf.types import Event
-
-_TOLD: tuple[Literal["status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at"], ...] = (
-    *("status", "reason", "amount", "confirmations"),
-    *("destination", "balance", "runs_out_at"),
-)
 
 
 def wait(
@@ -65,20 +59,6 @@ def wait(
         show_message(found)
 
 
-def events(
-    *,
-    after: Annotated[int, Parameter(help="Everything after this id; 0 is the beginning.", metavar="ID")] = 0,
-    json: Json = False,
-) -> None:
-    """What happens to your account, as it happens, until Ctrl-C. With --json one object a line."""
-    with connect.client() as dtmf:
-        found = dtmf.events(after)
-        if json:
-            output.json_lines(found)
-        for event in found:
-            _show(event)
-
-
 def nothing_came(error: TimedOutError) -> Ending:
     """How a command ends whose wait was in vain."""
     is_down = isinstance(error.__cause__, ConnectionFailedError)
@@ -89,22 +69,6 @@ def _newest(dtmf: DTMF, number: str) -> int:
     dtmf.number(number)  # a number not rented now is refused, whatever it received before
     last = deque(dtmf.messages(number), 1)
     return last[0]["id"] if last else 0
-
-
-def _show(event: Event) -> None:
-    output.line(
-        (f"{clock_time(event['timestamp'])}  ", "dim"),
-        (event["kind"], "bold"),
-        "".join(f"  {each}" for each in [event["e164"], *_about(event)] if each),
-        (f"  #{event['id']}", "dim"),
-    )
-    if "message" in event:
-        show_text(event["message"]["content"])
-
-
-def _about(event: Event) -> list[str]:
-    found = [(name.replace("_", " "), event[name]) for name in _TOLD if name in event]
-    return [f"{name} {figure(value) if isinstance(value, int) else value}" for name, value in found]
 
 
 @contextmanager

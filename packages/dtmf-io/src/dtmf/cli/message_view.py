@@ -1,0 +1,40 @@
+"""How messages are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dtmf.cli import output
+from dtmf.cli.formatting import clock_time
+
+
+def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:
+    """Messages as a conversation: who and when, the text below. `number` is theirs if they don't say so."""
+    is_first = True
+    for message in found:
+        if not is_first:
+            output.blank()
+        is_first = False
+        show_message(message, number)
+    if is_first:
+        output.line((nothing, "dim"))
+
+
+def show_message(message: Any, number: str | None = None) -> None:
+    """One message; a received one stands out."""
+    is_received = message.get("inbound", message["to"] == number)
+    who = f"{message['from']} → {message['to']}"
+    told = [clock_time(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
+    output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
+    show_text(message["content"])
+
+
+def show_text(content: str | None) -> None:
+    """The text of a message, or that it has none, or none any more."""
+    output.texts("(erased)" if content is None else content or "(empty)", indent=2)
+
+
+def _fate(message: Any) -> str:
+    if message.get("status") not in {None, "received"}:
+        return str(message["status"])
+    return {None: "on its way", False: "refused"}.get(message["success"], "")
