@@ -1,14 +1,20 @@
 """What the operator's commands about stock and carriers say: lines, and the exit status."""
 
-from collections.abc import Callable
+import argparse
+import contextlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from dtmf_server import config
+from dtmf_server.cli.database_options import current
+from dtmf_server.cli.output import print_lines
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.open import open_database
 
 FILE_MAX = 64 << 20
 _IMPORTS: dict[str, Callable[..., int]] = {
@@ -63,3 +69,31 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     warned = [*warnings(configuration), *db.read_now(carrier_health.doubts)]  # which may do no harm
     said = [*found, *warned] or ["nothing is wrong"]
     return (1 if found else 0), [*said, *db.read_now(address_gap.lines)]
+
+
+def import_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        return _said(*commands.import_file(db, options.kind, options.file, allow_free=options.allow_free))
+
+
+def carriers_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        code, lines = commands.carriers(db)
+    return _said(code, [*lines, *config.warnings(configuration)])
+
+
+def doctor_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        return _said(*commands.doctor(db, configuration))
+
+
+def _said(code: int, lines: Sequence[str]) -> int:
+    for line in lines:
+        print_lines(line)
+    return code

@@ -1,0 +1,86 @@
+"""`dtmf-server migrate`, `verify`, `backup` and `restore`."""
+
+import argparse
+import contextlib
+
+from dtmf_server.cli.database_options import current, existing, make_folder, opening, url_of, using
+from dtmf_server.cli.output import print_lines
+from dtmf_server.config import Config
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.storage.db import Tx
+from dtmf_server.storage.open import open_database
+
+
+def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
+
+    url = existing(options, configuration)
+    with opening(url):
+        before = migrate.current(url)
+        migrate.upgrade(url)
+        after = migrate.current(url)
+    print_lines(f"the database was at {before or 'nothing'} and is at {after}")
+    return 0
+
+
+def verify_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(current(options, configuration))) as db:
+        summary, differences = db.read_now(lambda tx: (verify.summary(tx), verify.differences(tx)))
+    for difference in differences:
+        print_lines(difference)
+    print_lines(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
+    return 1 if differences else 0
+
+
+def backup_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
+    from dtmf_server.storage import files, migrate
+
+    with using(options.file):
+        files.refuse_existing(options.file)  # before the database is read for it
+    with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
+        rows, last = db.read_now(
+            lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
+        )
+    print_lines(f"{rows} rows in {options.file}")
+    print_lines(
+        f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)"
+    )
+    return 0
+
+
+def restore_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
+    from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage import migrate
+
+    def restore(tx: Tx) -> tuple[int, str]:
+        rows = backups.read(tx, options.file)
+        if differences := verify.differences(tx):
+            raise backups.NotABackup("nothing was restored, its books are wrong:\n" + "\n".join(differences))
+        return rows, verify.summary(tx)
+
+    url = url_of(options, configuration)
+    try:
+        with using(options.file):
+            revision = backups.revision_of(options.file)
+        make_folder(url)
+        with startup.only_process(url):
+            with opening(url):
+                found = migrate.current(url)
+            if found is not None:  # before its tables are touched
+                with contextlib.closing(open_database(url)) as db:
+                    db.read_now(backups.refuse_in_use)
+            with opening(url):
+                migrate.upgrade(url, revision)
+            with contextlib.closing(open_database(url)) as db:
+                rows, summary = db.write_now(restore)
+            migrate.upgrade(url)
+    except backups.NotABackup as error:
+        raise CannotStart(str(error)) from error
+    print_lines(f"{rows} rows restored; {summary}: the books are right")
+    return 0

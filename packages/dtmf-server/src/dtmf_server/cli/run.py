@@ -1,0 +1,79 @@
+"""`dtmf-server run`, `api` and `worker`."""
+
+import argparse
+import contextlib
+import logging
+import socket
+
+from dtmf_server import config
+from dtmf_server.cli.database_options import make_folder, opening, url_of
+from dtmf_server.cli.output import print_lines
+from dtmf_server.config import Config
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.hosts import is_loopback
+
+
+def run_command(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.server import (
+        process,  # noqa: PLC0415 - `--help` does not wait for the whole service
+        startup,  # noqa: PLC0415 - the same
+    )
+    from dtmf_server.storage import files  # noqa: PLC0415 - the same
+
+    host = options.host or configuration.server.host
+    if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
+        raise CannotStart(
+            f"a sandbox on {host} would give anyone who reaches it numbers and coins: add --sandbox if that is"
+            ' meant, or set mode = "production" in a configuration'
+        )
+    url = url_of(options, configuration)
+    if url.startswith("sqlite:///") and not (options.api and options.workers):
+        raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
+    carriers = startup.carriers_of(configuration) if options.workers else []
+    for warning in config.warnings(configuration):
+        logging.getLogger("dtmf").warning("%s", warning)
+    make_folder(url)
+    with contextlib.ExitStack() as held:
+        with opening(url):
+            held.enter_context(startup.only_process(url))
+            runtime = startup.open_runtime(configuration, url)
+        held.enter_context(contextlib.closing(runtime.db))
+        listener, lines = None, [f"DTMF {configuration.mode} worker"]
+        if options.api:
+            asked = options.port if options.port is not None else configuration.server.port
+            listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
+            lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
+            if configuration.mode == "sandbox":
+                with opening(f"the token file {options.data / 'token'}"):
+                    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
+                    files.put(options.data / "url", f"{_url_of(host, listener)}\n", begins="http")
+                link = startup.sign_in_link(runtime.db, runtime.clock, token)
+                lines.insert(-1, f"  Sign in    {_url_of(host, listener)}{link}   (once, today)")
+                lines.append(f"  export DTMF_TOKEN={token}")
+        if options.stop_with_stdin:
+            process.stop_with_stdin()
+        process.listen_for_metrics(runtime, configuration)
+        process.allow_many_sockets()
+        process.serve(
+            runtime, listener, workers=options.workers, carriers=carriers, ready=lambda: print_lines("\n".join(lines))
+        )
+    print_lines("stopped; everything acknowledged is stored")
+    return 0
+
+
+def _url_of(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _where(mode: str, url: str, asked: int, port: int) -> list[str]:
+    """The first lines people see: where the service answers."""
+    moved = [] if asked in (0, port) else [f"port {asked} is busy: using {port}"]
+    return [
+        *moved,
+        f"DTMF {mode} on {url}",
+        f"  Website    {url}/",
+        f"  API docs   {url}/docs",
+        f"  export DTMF_URL={url}",
+    ]
