@@ -218,17 +218,17 @@ class AsyncDTMF(Configured):
 
         return await perform_async(call, settings or self._settings, self._engine(), key=key)
 
-    async def _wait(self, wait: Wait[Answer]) -> Answer:
+    async def _wait(self, wanted: Wait[Answer]) -> Answer:
         from .sender import wait_async  # noqa: PLC0415  # as above
 
-        return await wait_async(wait, self._settings, self._cursors, self._engine())
+        return await wait_async(wanted, self._settings, self._cursors, self._engine())
 
     async def _follow(self, after: int) -> AsyncIterator[Event]:
         from .sender import events, poll_async  # noqa: PLC0415  # as above
 
-        events = events(after, self._settings)
+        follow = events(after, self._settings)
         while True:
-            for event in await poll_async(events, self._engine()):
+            for event in await poll_async(follow, self._engine()):
                 yield event
 
     def _engine(self) -> Any:

@@ -212,17 +212,17 @@ class DTMF(Configured):
 
         return perform(call, settings or self._settings, self._engine(), key=key)
 
-    def _wait(self, wait: Wait[Answer]) -> Answer:
+    def _wait(self, wanted: Wait[Answer]) -> Answer:
         from .sender import wait  # noqa: PLC0415  # as above
 
-        return wait(wait, self._settings, self._cursors, self._engine())
+        return wait(wanted, self._settings, self._cursors, self._engine())
 
     def _follow(self, after: int) -> Iterator[Event]:
         from .sender import events, poll  # noqa: PLC0415  # as above
 
-        events = events(after, self._settings)
+        follow = events(after, self._settings)
         while True:
-            yield from poll(events, self._engine())
+            yield from poll(follow, self._engine())
 
     def _engine(self) -> Any:
         """What sends: the caller's transport, else the engine of this process: a fork must not write on its
