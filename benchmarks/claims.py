@@ -67,7 +67,7 @@ def _filled(engine: Engine, finished: int) -> str:
 def _claim(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
     """Microseconds a delivery, of which one is due in each line."""
     sms = [Inbound(fill.e164(n), "+1234", "text") for n in range(LINES)]
-    db.write_now(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=DAY_US))
 
     def claim(tx: Tx) -> float:
         started_s = time.perf_counter()
@@ -81,7 +81,7 @@ def _claim(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
         )
         return (time.perf_counter() - started_s) / LINES * 1e6
 
-    took_us = db.write_now(claim)
+    took_us = db.write_blocking(claim)
     assert len(claimed[db]) == LINES
     return took_us
 
@@ -95,4 +95,4 @@ def _finish(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
         deliver.delivered(tx, [(work, attempt) for work in claimed[db]], now_us=START_US)
         return (time.perf_counter() - started_s) / LINES * 1e6
 
-    return db.write_now(finish)
+    return db.write_blocking(finish)

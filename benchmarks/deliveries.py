@@ -101,7 +101,7 @@ def _deliver(engine: Engine, template: str, sink: Process, count: int) -> float:
     with contextlib.closing(open_database(url)) as db:
         for first in range(0, count, NUMBERS):
             batch = [_inbound(n) for n in range(first, first + NUMBERS)]
-            db.write_now(partial(_receive, batch))
+            db.write_blocking(partial(_receive, batch))
     with processes.service(url):
         per_second = _per_second(sink, count)
     engine.drop(url)

@@ -135,9 +135,9 @@ def _watching(engine: Engine, count: int) -> str:
     fill.populate(url, fill.Population(START_US, ACCOUNTS, tokens=1))
     with contextlib.closing(open_database(url)) as db:
         for first in range(0, count, PAGE):
-            db.write_now(partial(_add_addresses, indexes=range(first, min(first + PAGE, count))))
-        db.write_now(lambda tx: tx.continue_ids([schema.addresses]))
-        db.write_now(partial(stored_chain.fix, network="regtest", descriptor="bench"))
+            db.write_blocking(partial(_add_addresses, indexes=range(first, min(first + PAGE, count))))
+        db.write_blocking(lambda tx: tx.resync_sequences([schema.addresses]))
+        db.write_blocking(partial(stored_chain.fix, network="regtest", descriptor="bench"))
     return url
 
 
@@ -220,9 +220,9 @@ def _next_address(db: Database, many: int, times: int, at: str) -> Line:
 
     for number in range(times * ADDRESSES_A_ROUND):
         started_s = time.perf_counter()
-        db.write_now(give)
+        db.write_blocking(give)
         whole_ms.append((time.perf_counter() - started_s) * 1e3)
         if number >= deposit.UNPAID_MAX - 1:
-            db.write_now(partial(_use_newest, account_id=account_id))
+            db.write_blocking(partial(_use_newest, account_id=account_id))
     raw = f"worst {max(inside_ms):.2f} ms, {median(whole_ms):.2f} ms with its commit"
     return Line(f"the next address, {at}", median(inside_ms), at_most(1), raw, unit="ms")

@@ -67,7 +67,7 @@ def initialise(url: str, start_us: int) -> None:
     """Makes a migrated database a sandbox's, with one more group."""
     db = startup.prepare(url, "sandbox", Clock(sandbox=True, wall=lambda: start_us))
     group = (99, "bench", "mobile", "Bench", "xx", True, False, 0, COST_PER_MINUTE, COST_PER_MESSAGE, None)
-    db.write_now(lambda tx: numbers.add_groups(tx, [group]))
+    db.write_blocking(lambda tx: numbers.add_groups(tx, [group]))
     db.close()
 
 

@@ -67,13 +67,13 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
         return e164
 
     with contextlib.closing(open_database(url)) as db:
-        small_id, large_id = db.write_now(begin)
-        small = db.write_now(partial(some, account_id=small_id, first=0, until=1))
+        small_id, large_id = db.write_blocking(begin)
+        small = db.write_blocking(partial(some, account_id=small_id, first=0, until=1))
         for first in range(0, rentals, RENTS_AT_ONCE):
             until = min(first + RENTS_AT_ONCE, rentals)
-            large = db.write_now(partial(some, account_id=large_id, first=first, until=until))
+            large = db.write_blocking(partial(some, account_id=large_id, first=first, until=until))
         if db.dialect.name == "postgresql":
-            db.write_now(lambda tx: tx.run("ANALYZE"))
+            db.write_blocking(lambda tx: tx.run("ANALYZE"))
     return Renter(small_id, fill.token_of(0), small), Renter(large_id, fill.token_of(1), large)
 
 
@@ -165,12 +165,12 @@ def listing(db: Database, large: Renter, *, turns: int) -> Measured:
     sql, now_us = _EMIT[db.dialect.name], time.time_ns() // 1000
 
     def ours() -> None:
-        live = db.read_now(lambda tx: rent.live_rentals(tx, large.id, now_us=now_us))
+        live = db.read_blocking(lambda tx: rent.live_rentals(tx, large.id, now_us=now_us))
         for first in range(0, len(live), api_numbers.BLOCK):
-            db.read_now(partial(api_numbers._encoded, live=live[first : first + api_numbers.BLOCK]))
+            db.read_blocking(partial(api_numbers._encoded, live=live[first : first + api_numbers.BLOCK]))
 
     def database() -> None:
-        db.read_now(lambda tx: tx.one(sql, id=large.id))
+        db.read_blocking(lambda tx: tx.one(sql, id=large.id))
 
     return rounds({"ours": partial(_timed_ms, ours), "database": partial(_timed_ms, database)}, turns)
 

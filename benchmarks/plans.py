@@ -53,10 +53,12 @@ def settle_noting(db: Database, *, now_us: int) -> Settled:
     which is undone: the triggers that note rows would show in them."""
     found = Settled()
     with contextlib.suppress(_Undo):
-        db.write_now(partial(_explain_sweep, db, found.plans, now_us))
-    db.write_now(_watch)
-    db.write_now(lambda tx: tx.run(f"CREATE TABLE due AS SELECT id FROM accounts WHERE depletes_at_us <= {now_us}"))
-    while settled := db.write_now(lambda tx: meter.sweep(tx, now_us=now_us, rest_us=DAY_US)):
+        db.write_blocking(partial(_explain_sweep, db, found.plans, now_us))
+    db.write_blocking(_watch)
+    db.write_blocking(
+        lambda tx: tx.run(f"CREATE TABLE due AS SELECT id FROM accounts WHERE depletes_at_us <= {now_us}")
+    )
+    while settled := db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us, rest_us=DAY_US)):
         found.settled += settled
     found.due = _count(db, "due")
     found.rows_written = _count(db, "written")
@@ -117,6 +119,6 @@ def _watch(tx: Tx) -> None:
 
 
 def _count(db: Database, rows: str) -> int:
-    found = db.read_now(lambda tx: tx.one(f"SELECT count(*) AS n FROM {rows}"))
+    found = db.read_blocking(lambda tx: tx.one(f"SELECT count(*) AS n FROM {rows}"))
     assert found is not None
     return int(found["n"])

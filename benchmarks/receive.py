@@ -80,7 +80,7 @@ def _receive(engine: Engine, template: str, inbound: list[Inbound], now_us: int,
 def _receive_all(inbound: list[Inbound], now_us: int, size: int, db: Database) -> None:
     for first in range(0, len(inbound), size):
         batch = inbound[first : first + size]
-        ids = db.write_now(partial(_receive_batch, batch, now_us))
+        ids = db.write_blocking(partial(_receive_batch, batch, now_us))
         assert None not in ids, "every number is rented"
 
 

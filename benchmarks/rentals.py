@@ -1,6 +1,6 @@
 """1,000,000 live rentals of 100,000 accounts, on both engines.
 
-Reading a balance (ten live rentals, settled to now), against one SELECT of one row by its key, both through `db.read_now`.
+Reading a balance (ten live rentals, settled to now), against one SELECT of one row by its key, both through `db.read_blocking`.
 Settling 1,000 accounts that are out of money: triggers note every row that is written, and whose it is; every statement's
 query plan is asked for and looked through for scans. Memory: `dtmf-server run`, after
 answering the same requests, over this database and over one with a thousandth of it."""
@@ -66,7 +66,7 @@ def _balance_read(db: Database, people: Population, times: int, at: str) -> Line
     ids = [people.account_id(n) for n in random.Random(1).sample(range(people.accounts), READS)]
     now_us = people.start_us + 30 * fill.MINUTE_US
     expected = (people.minutes - 30) * people.each * fill.COST_PER_MINUTE
-    assert db.read_now(lambda tx: account.balance(tx, people.account_id(1), now_us=now_us)) == expected
+    assert db.read_blocking(lambda tx: account.balance(tx, people.account_id(1), now_us=now_us)) == expected
 
     def balance(account_id: int, tx: Tx) -> int:
         return account.balance(tx, account_id, now_us=now_us)
@@ -84,7 +84,7 @@ def _reads(db: Database, ids: list[int], read: Callable[[int, Tx], object]) -> f
     """Microseconds a read."""
     started_s = perf_counter()
     for account_id in ids:
-        db.read_now(partial(read, account_id))
+        db.read_blocking(partial(read, account_id))
     return (perf_counter() - started_s) / len(ids) * 1e6
 
 

@@ -86,7 +86,7 @@ def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, m
         stock(tx, CATALOG if catalog is None else catalog)
         sandbox_operations.mine(tx, 1)
 
-    db.write_now(fill)
+    db.write_blocking(fill)
 
 
 def new_token(seed: int = 0) -> str:
@@ -97,7 +97,7 @@ def new_token(seed: int = 0) -> str:
 def open_account(db: Database, *, seed: int = 0, now_us: int = START_US) -> int:
     """A new account whose token is `new_token(seed)`."""
     sha256 = api_token.sha256(new_token(seed))
-    return db.write_now(lambda tx: account.open_account(tx, token_sha256=sha256, now_us=now_us))
+    return db.write_blocking(lambda tx: account.open_account(tx, token_sha256=sha256, now_us=now_us))
 
 
 def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings: Any) -> Runtime:
@@ -151,4 +151,4 @@ def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = STAR
         with open_books(tx, [account_id], now_us=now_us, rest_us=DAY_US) as books:
             books.deposit(account_id, amount, ref=ref, reference=ref)
 
-    db.write_now(partial(deposit))
+    db.write_blocking(partial(deposit))

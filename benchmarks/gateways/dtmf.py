@@ -37,9 +37,9 @@ class Service:
     def check(self, kept: Sequence[Mapping[str, Any]], *, count: int) -> None:
         """Each of so many SMS was stored and charged, and these webhooks are signed with their account's secret."""
         with closing(open_database(self.url)) as db:
-            stored, charged = db.read_now(_counts)
+            stored, charged = db.read_blocking(_counts)
             assert stored == charged == count, f"{stored} of {count} stored, {charged} charged"
-            key = db.read_now(instance.webhook_key)
+            key = db.read_blocking(instance.webhook_key)
         assert kept
         for webhook in kept:
             account_id = money.FIRST_CUSTOMER + fill.place_of(json.loads(webhook["body"])["e164"])

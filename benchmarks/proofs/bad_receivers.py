@@ -83,7 +83,7 @@ def _round(engine: Engine, sink: Process, bad: Process, turn_s: float) -> Found:
     fill.populate(url, fill.Population(time.time_ns() // 1000, numbers, webhook=healthy, tokens=numbers))
     without, with_bad = range(HEALTHY, HEALTHY + len(urls)), range(HEALTHY + len(urls), numbers)
     with contextlib.closing(open_database(url)) as db:
-        db.write_now(lambda tx: _set_actions(tx, without, dict(zip(with_bad, urls, strict=True))))
+        db.write_blocking(lambda tx: _set_actions(tx, without, dict(zip(with_bad, urls, strict=True))))
     with processes.service(url) as service:
         _latency_ms(service, sink, without, turn_s / 5)  # warms up
         quiet_ms = _latency_ms(service, sink, without, turn_s)
@@ -92,7 +92,7 @@ def _round(engine: Engine, sink: Process, bad: Process, turn_s: float) -> Found:
         beside_ms = _latency_ms(service, sink, with_bad, turn_s)
         grown_mb = (service.memory_kib("VmHWM") - before_kib) * 1024 / 1e6
     with contextlib.closing(open_database(url)) as db:
-        attempts = db.read_now(
+        attempts = db.read_blocking(
             lambda tx: tx.all(
                 "SELECT d.destination, a.duration_us FROM attempts a JOIN deliveries d ON d.id = a.delivery_id"
                 " WHERE d.destination <> :healthy",

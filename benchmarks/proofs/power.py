@@ -84,7 +84,7 @@ class Machine:
                 if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                     return False
             with closing(open_database(f"sqlite:///{copy / 'dtmf.db'}")) as db:
-                return db.read_now(verify.differences) == []
+                return db.read_blocking(verify.differences) == []
         except sqlite3.Error:
             return False
         finally:

@@ -88,12 +88,12 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         kept = (_send(tx, account_id, rental), _pay(tx, address), webhook_secrets.secret(tx, account_id))
         return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id, kept)
 
-    return db.write_now(settle_in)
+    return db.write_blocking(settle_in)
 
 
 def _send(tx: Tx, account_id: int, rental: Row) -> str:
     """The text of a message that has left."""
-    (message_id,) = tx.draw_ids(schema.messages, 1)
+    (message_id,) = tx.allocate_ids(schema.messages, 1)
     text = f"sent by {account_id} only"
     row = (message_id, account_id, rental["id"], False, rental["e164"], OTHER_PHONE, text, START_US, "sent", 0, 1)
     messages.add(tx, [row])
@@ -197,7 +197,7 @@ def body_schema_of(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def dump(db: Database, account_id: int | None = None) -> dict[str, list[Any]]:
     """Every row of every table, or every row that belongs to an account."""
-    return {table.name: db.read_now(partial(_rows, name=table.name, account_id=account_id)) for table in _tables()}
+    return {table.name: db.read_blocking(partial(_rows, name=table.name, account_id=account_id)) for table in _tables()}
 
 
 def _tables() -> list[Any]:

@@ -53,8 +53,8 @@ def reply_length(url: str, asked: Asked) -> int:
 
 def rented_and_spent(db: Database, account_id: int) -> tuple[int, int]:
     """How many rentals the account has had, and what they cost."""
-    rentals = db.read_now(lambda tx: tx.all("SELECT id FROM rentals WHERE account_id = :id", id=account_id))
-    minutes = db.read_now(
+    rentals = db.read_blocking(lambda tx: tx.all("SELECT id FROM rentals WHERE account_id = :id", id=account_id))
+    minutes = db.read_blocking(
         lambda tx: tx.all("SELECT amount FROM transfers WHERE debit = :id AND kind = 'rental_minutes'", id=account_id)
     )
     return len(rentals), sum(row["amount"] for row in minutes)
@@ -62,7 +62,7 @@ def rented_and_spent(db: Database, account_id: int) -> tuple[int, int]:
 
 def effects(db: Database) -> dict[str, int]:
     """How many rows there are of all that costs or pays, and how many satoshis have moved."""
-    return db.read_now(count_effects)
+    return db.read_blocking(count_effects)
 
 
 def count_effects(tx: Tx) -> dict[str, int]:

@@ -21,7 +21,7 @@ MANY = 350  # more than three pages of a stream
 def receive(db: Database, renter: Renter, *texts: str) -> None:
     """SMS arrive for a renter, in one transaction."""
     arrived = [Inbound(renter.e164, OTHER_PHONE, text) for text in texts]
-    db.write_now(lambda tx: receive_many(tx, arrived, now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: receive_many(tx, arrived, now_us=START_US, rest_us=REST_US))
 
 
 def listed(connection: Connection, renter: Renter, **query: object) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def test_a_parked_delivery_is_told_with_its_number_and_its_place_in_the_log(
         receive_many(tx, [Inbound(renter.e164, OTHER_PHONE, "not posted")], now_us=START_US, rest_us=REST_US)
         rent.set_action(tx, renter.account_id, renter.e164, None, now_us=START_US, rest_us=REST_US)
 
-    db.write_now(park)
+    db.write_blocking(park)
     message, parked = listed(connection, renter, after=after)
     query = {"state": "parked", "after": renter.delivery_id}
     (delivery,) = connection.ask("GET", "/api/v1/deliveries", token=renter.token, query=query).json

@@ -135,7 +135,7 @@ def receive_in_bulk(db: Database, e164: str, count: int) -> None:
     def store(tx: Tx) -> None:
         receive_many(tx, inbound, now_us=START_US, rest_us=REST_US)
 
-    db.write_now(store)
+    db.write_blocking(store)
 
 
 def test_a_number_with_very_many_messages_is_whole_and_equal_to_its_pages(db: Database, connection: Connection) -> None:

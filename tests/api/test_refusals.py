@@ -137,7 +137,7 @@ def test_the_sandboxs_clock_ends_with_the_year_9999(db: Database, connection: Co
     open_account(db)
     year_us = 366 * 86_400 * 1_000_000
     left = (253_402_300_799_000_000 - START_US) // year_us
-    db.write_now(lambda tx: tx.run("UPDATE service SET clock_offset_us = :us", us=left * year_us))
+    db.write_blocking(lambda tx: tx.run("UPDATE service SET clock_offset_us = :us", us=left * year_us))
     reply = connection.ask("POST", "/api/v1/sandbox/clock", {"advance_s": 366 * 86_400}, token=new_token())
     assert (*told(reply), reply.json["field"]) == (422, "invalid_request", "advance_s")
     assert connection.ask("GET", "/api/v1/usage", token=new_token()).status == 200

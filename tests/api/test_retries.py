@@ -44,7 +44,7 @@ def sizes(db: Database) -> dict[str, int]:
         "ended": "SELECT count(*) AS n FROM rentals WHERE ended_at_us IS NOT NULL",
         "revoked": "SELECT count(*) AS n FROM tokens WHERE revoked_at_us IS NOT NULL",
     }.items():
-        found[name] = db.read_now(partial(_count, statement=statement))
+        found[name] = db.read_blocking(partial(_count, statement=statement))
     return found
 
 

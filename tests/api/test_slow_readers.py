@@ -66,7 +66,7 @@ def _ends_every_transaction(db: Database) -> bool:
 def _open_transactions(db: Database) -> int:
     if db.dialect.name == "sqlite":
         return sum(connection.in_transaction for connection in db._read_connections)  # type: ignore[attr-defined]  # SQLite's
-    row = db.read_now(
+    row = db.read_blocking(
         lambda tx: tx.one(
             "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
             " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"

@@ -96,7 +96,9 @@ def test_without_a_token_nothing_is_read_or_changed(db: Database, renter: Renter
 def test_a_revoked_token_reads_and_changes_nothing(db: Database, renter: Renter, connection: Connection) -> None:
     revoked = new_token(77)
     sha256 = api_token.sha256(revoked)
-    id_ = db.write_now(lambda tx: tokens.add(tx, renter.account_id, token_sha256=sha256, label="x", now_us=START_US))
+    id_ = db.write_blocking(
+        lambda tx: tokens.add(tx, renter.account_id, token_sha256=sha256, label="x", now_us=START_US)
+    )
     assert connection.ask("GET", "/api/v1/account", token=revoked).status == 200
     assert connection.ask("DELETE", "/api/v1/tokens", token=renter.token, query={"id": id_}).status == 204
     _refused_everywhere(db, renter, connection, revoked)

@@ -75,7 +75,7 @@ def another(node: Node) -> Iterator[Another]:
 def following(runtime: Runtime, wallet: HardwareWallet) -> Runtime:
     """The service with a real chain."""
     descriptor = wallet.descriptor.partition("#")[0]
-    runtime.db.write_now(partial(stored_chain.fix, network="regtest", descriptor=descriptor))
+    runtime.db.write_blocking(partial(stored_chain.fix, network="regtest", descriptor=descriptor))
     settings = replace(runtime.settings, network="regtest", confirmations=((0, 2), (10_000_000, 4)))
     return replace(runtime, settings=settings, derive=deriver(wallet.descriptor, "regtest"))
 

@@ -58,4 +58,4 @@ def until(true: Callable[[], object]) -> None:
 def differences(database_url: str) -> list[str]:
     """What `dtmf-server verify` finds."""
     with closing(open_database(database_url)) as db:
-        return db.read_now(verify.differences)
+        return db.read_blocking(verify.differences)

@@ -69,7 +69,7 @@ def test_the_accounts_of_a_network_have_at_most_200_in_two_processes_at_once(pro
 
         with ThreadPoolExecutor(14) as pool:
             answers = sum(pool.map(ask, range(14)), Counter[tuple[int, str]]())
-    given = production.db.read_now(lambda tx: tx.all("SELECT address FROM addresses"))
+    given = production.db.read_blocking(lambda tx: tx.all("SELECT address FROM addresses"))
     beyond = max(0, len(given) - NETWORK_MAX)
     print(f"{sum(answers.values())} addresses asked for from one network: {beyond} addresses beyond the bound")
     assert (answers[201, ""], len(given)) == (NETWORK_MAX, NETWORK_MAX)
@@ -101,17 +101,17 @@ def test_addresses_of_deleted_accounts_still_count_for_their_network(production:
     for seed in range(10):
         account_id = open_account(production.db, seed=seed)
         for _ in range(20):
-            production.db.write_now(
+            production.db.write_blocking(
                 lambda tx, id_=account_id: deposit.new_address(
                     tx, id_, derive=derive, now_us=START_US, network="10.0.0.0/24"
                 )
             )
-        production.db.write_now(
+        production.db.write_blocking(
             lambda tx, id_=account_id: tx.run("UPDATE accounts SET closed_at_us = 1 WHERE id = :id", id=id_)
         )
     last = open_account(production.db, seed=10)
     with pytest.raises(Refusal, match="given to your network"):
-        production.db.write_now(
+        production.db.write_blocking(
             lambda tx: deposit.new_address(tx, last, derive=derive, now_us=START_US, network="10.0.0.0/24")
         )
 
@@ -120,20 +120,20 @@ def test_a_network_is_stored_as_a_keyed_hash_and_forgotten_once_a_block_pays(
     following: Runtime, node: Node, wallet: HardwareWallet
 ):
     """The address of a caller cannot be read from the database."""
-    following.db.write_now(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
+    following.db.write_blocking(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
     account_id = open_account(following.db)
     derive = deriver(wallet.descriptor, "regtest")
-    following.db.write_now(
+    following.db.write_blocking(
         lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US, network="203.0.113.0/24")
     )
-    read = lambda: following.db.read_now(lambda tx: tx.one("SELECT * FROM addresses"))  # noqa: E731 - said twice
+    read = lambda: following.db.read_blocking(lambda tx: tx.one("SELECT * FROM addresses"))  # noqa: E731 - said twice
     row = read()
     assert row is not None
     assert len(row["network"]) == 16
     assert b"203" not in bytes(row["network"])
-    following.db.write_now(lambda tx: deposits.mark_used(tx, 1, mined=False))
+    following.db.write_blocking(lambda tx: deposits.mark_used(tx, 1, mined=False))
     assert read()["network"] is not None  # type: ignore[index]  # it is there
-    following.db.write_now(lambda tx: deposits.mark_used(tx, 1, mined=True))
+    following.db.write_blocking(lambda tx: deposits.mark_used(tx, 1, mined=True))
     assert read()["network"] is None  # type: ignore[index]  # it is there
 
 
@@ -205,10 +205,10 @@ def test_metrics_have_the_gap(settings: Path, node: Node, database_url: str):
     with closing(runtime.db):
         derive, account_id = runtime.derive, open_account(runtime.db)
         assert derive is not None
-        runtime.db.write_now(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
+        runtime.db.write_blocking(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
         for _ in range(3):
-            runtime.db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
-        runtime.db.write_now(lambda tx: deposits.mark_used(tx, 1, mined=True))
+            runtime.db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
+        runtime.db.write_blocking(lambda tx: deposits.mark_used(tx, 1, mined=True))
         found = {family.name: family.samples[0].value for family in metrics._Standing(runtime).collect()}
     assert {name: found[name] for name in ("dtmf_address_index", "dtmf_address_gap", "dtmf_addresses_unpaid")} == {
         "dtmf_address_index": 3,

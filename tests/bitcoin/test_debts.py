@@ -34,7 +34,7 @@ def account_id(db: Database) -> int:
             books.charge(id_, 10, kind=Kind.RENTAL_SETUP, ref="1", reference="+12025550100")
         follow(tx, ChainStep(0, [Block(1, "other", "", []), Block(2, "two", "other", [])], None))
 
-    db.write_now(live)
+    db.write_blocking(live)
     return id_
 
 
@@ -50,12 +50,12 @@ def refund(db: Database, account_id: int, message: int, sats: int = 1000) -> Non
         with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
             books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
 
-    db.write_now(give_back)
+    db.write_blocking(give_back)
 
 
 def standing(db: Database, account_id: int) -> tuple[int, int]:
     """Balance and debt."""
-    row = db.read_now(lambda tx: tx.one("SELECT balance, debt FROM accounts WHERE id = :id", id=account_id))
+    row = db.read_blocking(lambda tx: tx.one("SELECT balance, debt FROM accounts WHERE id = :id", id=account_id))
     assert row is not None
     return row["balance"], row["debt"]
 
@@ -70,7 +70,7 @@ def test_a_refund_pays_the_debt_first(db: Database, account_id: int):
     assert standing(db, account_id) == (0, 1010)
     refund(db, account_id, 38, 1500)
     assert standing(db, account_id) == (490, 0)
-    wrong = [one for one in db.read_now(verify.differences) if "message" not in one]
+    wrong = [one for one in db.read_blocking(verify.differences) if "message" not in one]
     assert wrong == []
 
 
@@ -108,9 +108,9 @@ def test_a_reversal_is_booked_in_full(db: Database, balance: int):
                 books.deposit(account_id, balance, ref="other:0:0", reference="other:0")
             books.reverse_deposit(account_id, 40_000, ref="one:0:1", reference="one:0")
 
-    db.write_now(reverse)
+    db.write_blocking(reverse)
     assert standing(db, account_id) == (max(0, balance - 40_000), max(0, 40_000 - balance))
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_books_from_before_are_verified_all_the_same(db: Database, account_id: int):
@@ -129,8 +129,8 @@ def test_books_from_before_are_verified_all_the_same(db: Database, account_id: i
         )
         tx.run("UPDATE accounts SET debt = 500 WHERE id = :id", id=account_id)
 
-    db.write_now(as_before)
-    wrong = [one for one in db.read_now(verify.differences) if "message" not in one]
+    db.write_blocking(as_before)
+    wrong = [one for one in db.read_blocking(verify.differences) if "message" not in one]
     assert wrong == []
 
 

@@ -20,24 +20,24 @@ TXID = "cd" * 32
 def address_of(db: Database, account_id: int) -> str:
     """A new address."""
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
-    return db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
+    return db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
 
 
 def output_to(db: Database, address: str, sats: int, txid: str = TXID) -> Output:
     """A payment to an address."""
-    row = db.read_now(lambda tx: deposits.address(tx, address))
+    row = db.read_blocking(lambda tx: deposits.address(tx, address))
     assert row is not None
     return Output(txid, 0, bytes(row["script_pubkey"]), sats)
 
 
 def follow(db: Database, step: ChainStep) -> None:
     """Applies a step of the chain."""
-    db.write_now(lambda tx: deposit.follow(tx, step, depths=DEPTHS, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: deposit.follow(tx, step, depths=DEPTHS, now_us=START_US, rest_us=DAY_US))
 
 
 def close(db: Database, account_id: int) -> None:
     """Its renter deletes the account."""
-    db.write_now(
+    db.write_blocking(
         lambda tx: close_account.close_account(
             tx, account_id, given_up_max=10**9, now_us=START_US, rest_us=DAY_US, wall_us=START_US
         )
@@ -51,24 +51,24 @@ def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
         with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
             books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
 
-    db.write_now(give_back)
+    db.write_blocking(give_back)
 
 
 def balances(db: Database, *account_ids: int) -> list[int]:
     """What these accounts have."""
-    rows = db.read_now(lambda tx: tx.all("SELECT id, balance FROM accounts"))
+    rows = db.read_blocking(lambda tx: tx.all("SELECT id, balance FROM accounts"))
     found = {row["id"]: row["balance"] for row in rows}
     return [found[id_] for id_ in account_ids]
 
 
 def hand_on(db: Database, what: str, to: str) -> None:
     """The operator hands on what is in suspense."""
-    db.write_now(lambda tx: suspense.hand_on(tx, what, to_account_of=to, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: suspense.hand_on(tx, what, to_account_of=to, now_us=START_US, rest_us=DAY_US))
 
 
 def differences(db: Database) -> list[str]:
     """What `verify` finds; the messages whose refunds are made up here are no rows."""
-    return db.read_now(verify.differences)
+    return db.read_blocking(verify.differences)
 
 
 @pytest.mark.regression("suspense-of-deleted")
@@ -115,7 +115,7 @@ def test_a_deposit_that_is_given_back_pays_the_debt_of_its_own_reversal(db: Data
     follow(db, ChainStep(0, [Block(1, "x", "", []), Block(2, "y", "x", [])], None))
     follow(db, ChainStep(2, [Block(3, "z", "y", [output])], None))
     assert balances(db, old, SUSPENSE) == [0, 0]
-    debts = db.read_now(lambda tx: tx.all("SELECT id FROM accounts WHERE debt > 0"))
+    debts = db.read_blocking(lambda tx: tx.all("SELECT id FROM accounts WHERE debt > 0"))
     assert (debts, differences(db)) == ([], [])
 
 
@@ -158,7 +158,7 @@ def test_what_is_assigned_pays_the_debt_of_the_new_account(db: Database):
         with open_books(tx, [new], now_us=START_US, rest_us=DAY_US) as books:
             books.reverse_deposit(new, 300, ref="z:0:1", reference="z:0")
 
-    db.write_now(owe)
+    db.write_blocking(owe)
     hand_on(db, address, theirs)
     assert balances(db, SUSPENSE, new) == [0, 700]
 

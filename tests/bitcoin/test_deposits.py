@@ -138,14 +138,14 @@ async def test_a_node_that_is_down_stops_crediting_says_so_and_nothing_is_lost(
     trouble = await look_now()
     assert trouble is not None
     assert "does not answer" in trouble
-    state = following.db.read_now(chain.load)
+    state = following.db.read_blocking(chain.load)
     assert state is not None
     assert state["trouble"] == trouble
     assert renter.balance() == 0
     node.start()
     assert await look_now() is None
     assert renter.balance() == 4000
-    state = following.db.read_now(chain.load)
+    state = following.db.read_blocking(chain.load)
     assert state is not None
     assert (state["trouble"], state["node_height"]) == (None, node.tip()[0])
 
@@ -157,17 +157,17 @@ async def test_a_rescan_finds_what_was_forgotten_and_credits_nothing_twice(
     first = node.tip()[0]
     known, forgotten = node.pay(address, 1000), node.pay(address, 2000)
     node.mine(5)
-    following.db.write_now(lambda tx: tx.run("UPDATE addresses SET script_pubkey = :x", x=b"hidden"))
+    following.db.write_blocking(lambda tx: tx.run("UPDATE addresses SET script_pubkey = :x", x=b"hidden"))
     await look_now()
     assert renter.deposits() == {}
     script = following.derive(1)[1] if following.derive else b""
-    following.db.write_now(lambda tx: tx.run("UPDATE addresses SET script_pubkey = :x WHERE id = 1", x=script))
+    following.db.write_blocking(lambda tx: tx.run("UPDATE addresses SET script_pubkey = :x WHERE id = 1", x=script))
     for _ in range(2):
-        following.db.write_now(lambda tx: chain.ask_rescan(tx, first))
+        following.db.write_blocking(lambda tx: chain.ask_rescan(tx, first))
         assert await look_now() is None
         assert renter.deposits() == {known: ("credited", 5), forgotten: ("credited", 5)}
         assert renter.balance() == 3000
-    assert following.db.read_now(chain.load)["rescan_height"] is None  # type: ignore[index]  # it is there
+    assert following.db.read_blocking(chain.load)["rescan_height"] is None  # type: ignore[index]  # it is there
     assert books_are_right(following)
 
 

@@ -22,7 +22,7 @@ def test_what_is_no_deposit_is_explained_too(node: Node, settings: Path, databas
     runtime, at = opened(settings, database_url), ("--database", database_url)
     with closing(runtime.db), serving(runtime) as url:
         open_account(runtime.db)
-        until(lambda: runtime.db.read_now(lambda tx: tx.one("SELECT 1 FROM chain_blocks")))
+        until(lambda: runtime.db.read_blocking(lambda tx: tx.one("SELECT 1 FROM chain_blocks")))
         with DTMF(new_token(), base_url=url) as dtmf:
             ours = dtmf.new_address()["address"]
     status, out, _ = command("deposits", "explain", f"{'0' * 64}:0", *at)
@@ -70,6 +70,6 @@ def test_a_descriptor_that_cant_be_watched_stops_the_start_with_a_sentence(
 def test_commands_that_only_read_change_nothing(settings: Path, database_url: str, command: Command):
     opened(settings, database_url).db.close()
     with closing(open_database(database_url)) as db:
-        before = db.read_now(lambda tx: tx.one("SELECT * FROM chain_state"))
+        before = db.read_blocking(lambda tx: tx.one("SELECT * FROM chain_state"))
         assert command("deposits", "list", "--database", database_url)[0] == 0
-        assert tuple(db.read_now(lambda tx: tx.one("SELECT * FROM chain_state"))) == tuple(before)  # type: ignore[arg-type]  # a row
+        assert tuple(db.read_blocking(lambda tx: tx.one("SELECT * FROM chain_state"))) == tuple(before)  # type: ignore[arg-type]  # a row

@@ -73,8 +73,8 @@ async def test_reorganisations_back_and_forth_leave_exactly_what_the_best_chain_
     node.mine(2)
     assert await look_now() is None
     wrong_sats += abs(renter.balance() - plain.looked())
-    missed = len(plain.credited.keys() ^ following.db.read_now(credited))
-    double = abs(following.db.read_now(reversals) - plain.reversals)
+    missed = len(plain.credited.keys() ^ following.db.read_blocking(credited))
+    double = abs(following.db.read_blocking(reversals) - plain.reversals)
     print(
         f"\nseed {seed}: {reorganised} reorganisations, node down {downs} times, {looks} looks,"
         f" {len(plain.credited)} deposits: {wrong_sats} sats wrong, {double} double reversals of {plain.reversals},"
@@ -105,7 +105,7 @@ async def test_a_chain_that_moves_between_two_questions_is_followed_all_the_same
     node.mine(2)  # what is in a block is deep enough, however it got there
     assert await look_now() is None
     wrong_sats = abs(renter.balance() - plain.looked())
-    missed = len(plain.credited.keys() ^ following.db.read_now(credited))
+    missed = len(plain.credited.keys() ^ following.db.read_blocking(credited))
     print(f"\nseed {seed}: {looks} looks meanwhile: {wrong_sats} sats wrong, {missed} deposits missed")
     assert (wrong_sats, missed) == (0, 0), f"seed {seed}"
     assert books_are_right(following)

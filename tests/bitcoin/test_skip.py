@@ -85,14 +85,14 @@ def service(place: Path, database_url: str) -> Iterator[Service]:
 def addresses_of(dtmf: DTMF, database_url: str, count: int) -> list[str]:
     """New addresses, once the chain was followed to its tip."""
     with closing(open_database(database_url)) as db:
-        until(lambda: db.read_now(lambda tx: tx.one("SELECT 1 FROM chain_state WHERE node_height > 0")))
+        until(lambda: db.read_blocking(lambda tx: tx.one("SELECT 1 FROM chain_state WHERE node_height > 0")))
     return [dtmf.new_address()["address"] for _ in range(count)]
 
 
 def trouble(database_url: str) -> str | None:
     """Why nothing is credited."""
     with closing(open_database(database_url)) as db:
-        state = db.read_now(chain.load)
+        state = db.read_blocking(chain.load)
     assert state is not None
     return state["trouble"]
 
@@ -210,13 +210,13 @@ def test_scripts_are_looked_for_in_portions_and_a_killed_command_has_done_nothin
     pruning.prune(500)
     monkeypatch.setattr(skip_commands, "SCRIPTS_PER_SCAN", 2)
     with closing(open_database(database_url)) as db:
-        before = db.read_now(stored_chain.tip)
+        before = db.read_blocking(stored_chain.tip)
         with monkeypatch.context() as killed:
             killed.setattr(skip, "move_on", partial(_killed))
             with pytest.raises(KeyboardInterruptedSkip):
                 do("deposits", "skip", "--to", "700")
-        assert db.read_now(stored_chain.tip) == before
-        assert db.read_now(deposits.skipped) == []
+        assert db.read_blocking(stored_chain.tip) == before
+        assert db.read_blocking(deposits.skipped) == []
     status, out, _ = do("deposits", "skip", "--to", "700")
     assert (status, out.count("looking for coins on"), "5 deposits found" in out) == (0, 3, True)
 

@@ -103,7 +103,7 @@ async def test_explain_names_the_sum(following: Runtime, node: Node, look_now: L
     node.mine(2)
     await look_now()
     depths = following.settings.confirmations
-    said = following.db.read_now(lambda tx: explain_deposit.explain(tx, txid, 0, depths=depths)) or []
+    said = following.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, 0, depths=depths)) or []
     assert (
         f"{2 * PART} satoshis of this account have fewer than 4 confirmations, and so many together need 4"
         in " ".join(said)

@@ -28,7 +28,7 @@ async def renter(following: Runtime, look_now: Look) -> Renter:
 
 
 def trouble_noted(runtime: Runtime) -> str | None:
-    state = runtime.db.read_now(chain.load)
+    state = runtime.db.read_blocking(chain.load)
     assert state is not None
     found: str | None = state["trouble"]
     return found
@@ -51,7 +51,7 @@ async def test_a_node_in_its_initial_block_download_is_waited_for(
 ):
     node = another(blocks=0)
     assert "initial block download, at block 0 of 0" in (await look_at(node.url) or "")
-    assert following.db.read_now(stored_chain.tip) is None
+    assert following.db.read_blocking(stored_chain.tip) is None
     with pytest.raises(DepositsUnavailable):
         Renter(following).address()
 
@@ -108,10 +108,10 @@ async def test_pruned_blocks_that_are_wanted_again_keep_nothing_new_from_being_c
     renter = Renter(following)
     node.pay(renter.address(), 5000)
     node.mine(2)
-    following.db.write_now(lambda tx: chain.ask_rescan(tx, 1))
+    following.db.write_blocking(lambda tx: chain.ask_rescan(tx, 1))
     assert "to read block 1 again, as `deposits rescan` wants: the node has pruned" in (await look_at(node.url) or "")
     assert renter.balance() == 5000
-    following.db.write_now(lambda tx: chain.ask_rescan(tx, node.tip()[0] - 60))
+    following.db.write_blocking(lambda tx: chain.ask_rescan(tx, node.tip()[0] - 60))
     assert await look_at(node.url) is None
     assert (renter.balance(), trouble_noted(following)) == (5000, None)
 
@@ -126,7 +126,7 @@ async def test_a_reorganisation_below_all_that_is_remembered_waits_for_the_opera
     node.mine(2)
     await look_now()
     tip = node.tip()[0]
-    following.db.write_now(lambda tx: tx.run("DELETE FROM chain_blocks WHERE height < :height", height=tip))
+    following.db.write_blocking(lambda tx: tx.run("DELETE FROM chain_blocks WHERE height < :height", height=tip))
     node.undo(2)
     node.spend_elsewhere(lost)
     node.mine(40)
@@ -134,7 +134,7 @@ async def test_a_reorganisation_below_all_that_is_remembered_waits_for_the_opera
     assert f"the best chain has another block at height {tip}" in trouble
     assert "we remember none below" in trouble
     assert renter.balance() == 11_000
-    following.db.write_now(lambda tx: chain.ask_rescan(tx, first))
+    following.db.write_blocking(lambda tx: chain.ask_rescan(tx, first))
     assert await look_now() is None
     assert (renter.deposits()[stays], renter.deposits()[lost]) == (("credited", 44), ("reversed", 0))
     assert renter.kinds() == ["deposit.credited", "deposit.credited", "deposit.reversed"]
@@ -202,4 +202,4 @@ REFUSED = b'[{"id": 0, "result": null, "error": {"code": -32601, "message": "Met
 async def test_something_that_is_no_node_is_said_so(following: Runtime, look_at: LookAt, answer: bytes, said: str):
     with answering(answer) as url:
         assert said in (await look_at(url) or "")
-    assert following.db.read_now(stored_chain.tip) is None
+    assert following.db.read_blocking(stored_chain.tip) is None

@@ -35,7 +35,7 @@ def db(database_url: str) -> Iterator[Database]:
     """A sandbox as it comes, with its whole catalog."""
     database = open_database(database_url)
     initialise(database, {})
-    database.write_now(sandbox_seed.stock_sandbox)
+    database.write_blocking(sandbox_seed.stock_sandbox)
     yield database
     database.close()
 
@@ -58,7 +58,7 @@ def e164(db: Database, account_id: int) -> str:
         )
         return str(first["e164"])
 
-    return db.write_now(start)
+    return db.write_blocking(start)
 
 
 def furnish(db: Database, wall: FakeWall, account_id: int, page: Page, e164: str) -> None:

@@ -47,7 +47,7 @@ def live_in(db: Database, page: Page, e164: str) -> None:
             "UPDATE rentals SET end_reason = 'depleted', ended_at_us = started_at_us + 1 WHERE e164 = '+12025550200'"
         )
 
-    db.write_now(run_out)
+    db.write_blocking(run_out)
     page.goto(f"/numbers/{e164}")
     page.get_by_label("Post it to a webhook").check()
     page.get_by_label("Address").fill("http://127.0.0.1:9999/" + "long" * 60)

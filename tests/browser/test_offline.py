@@ -60,7 +60,7 @@ def test_a_page_whose_session_ended_keeps_what_is_being_typed(opened: Open, db: 
     page.goto(f"/numbers/{e164}")
     page.get_by_label("To", exact=True).fill("+13105550123")
     page.get_by_label("Text").fill("a long text, nearly done")
-    db.write_now(lambda tx: tx.run("DELETE FROM web_sessions"))
+    db.write_blocking(lambda tx: tx.run("DELETE FROM web_sessions"))
     receive(db, e164, "which has the page look again")
     expect(page.locator("#connection")).to_contain_text("Your session has ended")
     expect(page.get_by_label("Text")).to_have_value("a long text, nearly done")

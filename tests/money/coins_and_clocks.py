@@ -73,7 +73,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
             daily_limit=DAILY_LIMIT,
         )
         initialise_service(self.db, CATALOG)
-        self.db.write_now(self._open)
+        self.db.write_blocking(self._open)
         self.ids = list(self.plain.accounts)
         self.scripts = [bytes([index]) for index in range(ACCOUNTS)]
         self.owners = dict(zip(self.scripts, self.ids, strict=True))
@@ -166,7 +166,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
         for account_id in due:
             self.plain.settle(account_id, self.now_us)
         assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == 0
-        assert self.db.read_now(meter.next_due_us) == self.plain.next_due_us()
+        assert self.db.read_blocking(meter.next_due_us) == self.plain.next_due_us()
 
     @rule(apart_us=st.sampled_from([0, 0, HOUR_US, DAY_US]))
     def minutes_are_shared_out(self, apart_us: int) -> None:
@@ -203,7 +203,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
     @rule(who=who, span_us=spans_us)
     def the_balance_is_read_at_another_time(self, who: int, span_us: int) -> None:
         at_us = self.now_us + span_us
-        read = self.db.read_now(lambda tx: account.balance(tx, self.ids[who], now_us=at_us))
+        read = self.db.read_blocking(lambda tx: account.balance(tx, self.ids[who], now_us=at_us))
         assert read == self.plain.at(self.ids[who], at_us).balance
 
     # --- after every step -------------------------------------------------------------------------------------
@@ -211,15 +211,15 @@ class CoinsAndClocks(RuleBasedStateMachine):
     @invariant()
     def everything_agrees(self) -> None:
         type(self).steps_done += 1
-        self.db.read_now(lambda tx: same_money.check(tx, self.plain, self.chain, now_us=self.now_us))
+        self.db.read_blocking(lambda tx: same_money.check(tx, self.plain, self.chain, now_us=self.now_us))
 
     def _write(self, fn: Any) -> Any:
-        return self.db.write_now(fn)
+        return self.db.write_blocking(fn)
 
     def _answer(self, fn: Any) -> Any:
         """What a request is answered: its result, or the code of its refusal."""
         try:
-            return self.db.write_now(fn)
+            return self.db.write_blocking(fn)
         except InsufficientFunds as refusal:
             assert 0 <= refusal.members["balance"] < refusal.members["required"]  # type: ignore[operator]  # ints
             return refusal.code

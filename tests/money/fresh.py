@@ -21,7 +21,7 @@ def fresh_database(url: str) -> Iterator[Database]:
     """An open database without anything but its tables, as the one at this URL was before anyone used it."""
     if not url.startswith("sqlite:///"):
         database = _open.get(url) or _open.setdefault(url, open_database(url))
-        database.write_now(_empty)
+        database.write_blocking(_empty)
         yield database
         return
     template = sqlite_path(url)

@@ -34,11 +34,11 @@ class Renter:
         self.id = open_account(db, seed=seed)
         group = f"group-{seed}"
         e164s = [f"+1303{seed:02}{number:05}" for number in range(rentals + 3)]
-        db.write_now(lambda tx: stock(tx, {Group(group, rental_cost_per_minute=PRICE): e164s}))
+        db.write_blocking(lambda tx: stock(tx, {Group(group, rental_cost_per_minute=PRICE): e164s}))
         give_coins(db, self.id, rentals * PRICE * minutes + 7)
         self.group, self.apart_us, self.e164s = group, apart_us, []
         self.now_us = START_US
-        self.db.write_now(lambda tx: self._rent(tx, rentals))
+        self.db.write_blocking(lambda tx: self._rent(tx, rentals))
 
     def _rent(self, tx: Tx, rentals: int) -> None:
         self.e164s = []
@@ -49,20 +49,20 @@ class Renter:
 
     def plain(self) -> list[PlainRental]:
         """The rentals as the oracle has them, with the minute paid that each began with."""
-        rows = self.db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=self.id))
+        rows = self.db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=self.id))
         return [PlainRental(r["id"], r["started_at_us"], r["cost_per_minute"], 1) for r in rows]
 
     def live(self) -> int:
         """How many of its rentals are stored as live."""
         counted = "SELECT count(*) AS n FROM rentals WHERE account_id = :id AND ended_at_us IS NULL"
-        row = self.db.read_now(lambda tx: tx.one(counted, id=self.id))
+        row = self.db.read_blocking(lambda tx: tx.one(counted, id=self.id))
         assert row is not None
         return int(row["n"])
 
 
 def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
     """Id, instant of the end and minutes paid of each of the account's rentals."""
-    rows = db.read_now(
+    rows = db.read_blocking(
         lambda tx: tx.all("SELECT id, ended_at_us, booked_minutes FROM rentals WHERE account_id = :id", id=account_id)
     )
     return sorted((row["id"], row["ended_at_us"], row["booked_minutes"]) for row in rows)
@@ -70,4 +70,4 @@ def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
 
 def sweep(db: Database, *, now_us: int) -> int:
     """How many accounts one transaction of the meter settled, wholly or in part."""
-    return db.write_now(lambda tx: meter.sweep(tx, now_us=now_us, **REST))
+    return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us, **REST))

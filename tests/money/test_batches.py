@@ -31,21 +31,21 @@ def rented(db: Database, coins: int, *, seed: int = 0, to: str | None = None) ->
         rent.set_action(tx, account_id, e164, action_for(to), now_us=START_US, rest_us=DAY_US)
         return e164
 
-    return account_id, db.write_now(start)
+    return account_id, db.write_blocking(start)
 
 
 def receive(db: Database, *inbound: Inbound, now_us: int = START_US) -> list[int | None]:
-    return db.write_now(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
+    return db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
 
 
 def rows(db: Database, statement: str) -> list[Row]:
-    found = db.read_now(lambda tx: tx.all(statement))
-    assert db.read_now(verify.differences) == []
+    found = db.read_blocking(lambda tx: tx.all(statement))
+    assert db.read_blocking(verify.differences) == []
     return found
 
 
 def balance(db: Database, account_id: int, *, now_us: int = START_US) -> int:
-    return db.read_now(lambda tx: account.balance(tx, account_id, now_us=now_us))
+    return db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=now_us))
 
 
 def sms(to: str, content: str = "hello") -> Inbound:

@@ -38,7 +38,7 @@ class Renter:
             self.is_settled(START_US + 10 * MINUTE_US)
 
     def rents(self, at_us: int) -> str:
-        row = self.db.write_now(lambda tx: rent.start(tx, self.id, "us-mobile", now_us=at_us, **REST))
+        row = self.db.write_blocking(lambda tx: rent.start(tx, self.id, "us-mobile", now_us=at_us, **REST))
         return str(row["e164"])
 
     def is_settled(self, at_us: int) -> None:
@@ -46,31 +46,31 @@ class Renter:
             with open_books(tx, [self.id], now_us=at_us, **REST):
                 pass
 
-        self.db.write_now(settle)
+        self.db.write_blocking(settle)
 
     def receives(self, at_us: int) -> int | None:
         sms = Inbound(self.e164, "+1234", "hello")
-        return self.db.write_now(lambda tx: receive_many(tx, [sms], now_us=at_us, **REST))[0]
+        return self.db.write_blocking(lambda tx: receive_many(tx, [sms], now_us=at_us, **REST))[0]
 
     def sweep(self, at_us: int) -> int:
-        return self.db.write_now(lambda tx: meter.sweep(tx, now_us=at_us, **REST))
+        return self.db.write_blocking(lambda tx: meter.sweep(tx, now_us=at_us, **REST))
 
     def balance(self, at_us: int) -> int:
-        return self.db.read_now(lambda tx: account.balance(tx, self.id, now_us=at_us))
+        return self.db.read_blocking(lambda tx: account.balance(tx, self.id, now_us=at_us))
 
     def live(self, at_us: int) -> list[str]:
-        rows = self.db.read_now(lambda tx: rent.live_rentals(tx, self.id, now_us=at_us))
+        rows = self.db.read_blocking(lambda tx: rent.live_rentals(tx, self.id, now_us=at_us))
         return [str(row["e164"]) for row in rows]
 
     def rentals(self) -> list[Row]:
-        return self.db.read_now(lambda tx: tx.all("SELECT * FROM rentals ORDER BY id"))
+        return self.db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals ORDER BY id"))
 
     def minutes_paid(self) -> int:
         """Satoshis booked for minutes; checks that the books are whole and their times in order on the way."""
-        rows = self.db.read_now(lambda tx: tx.all("SELECT * FROM transfers ORDER BY id"))
+        rows = self.db.read_blocking(lambda tx: tx.all("SELECT * FROM transfers ORDER BY id"))
         times = [row["at_us"] for row in rows]
         assert times == sorted(times), "an account's now ran backwards"
-        assert self.db.read_now(verify.differences) == []
+        assert self.db.read_blocking(verify.differences) == []
         return sum(row["amount"] for row in rows if row["kind"] == "rental_minutes")
 
 
@@ -96,8 +96,8 @@ def test_what_happens_while_the_clock_is_back_happens_at_the_accounts_now(db: Da
     renter.is_settled(at_us)
     assert renter.receives(at_us - HOUR_US) is not None
     second = renter.rents(at_us - HOUR_US)
-    db.write_now(lambda tx: rent.end(tx, renter.id, second, now_us=at_us - HOUR_US, **REST))
-    message = db.read_now(lambda tx: tx.one("SELECT at_us FROM messages"))
+    db.write_blocking(lambda tx: rent.end(tx, renter.id, second, now_us=at_us - HOUR_US, **REST))
+    message = db.read_blocking(lambda tx: tx.one("SELECT at_us FROM messages"))
     ended = renter.rentals()[-1]
     assert message is not None and message["at_us"] == at_us
     assert (ended["started_at_us"], ended["ended_at_us"], ended["booked_minutes"]) == (at_us, at_us, 1)
@@ -151,7 +151,7 @@ def test_a_day_down_past_the_run_out_ends_the_rental_when_the_money_ran_out(db: 
     (rental,) = renter.rentals()
     assert (rental["ended_at_us"], rental["booked_minutes"]) == (RUN_OUT_US, LASTS)
     assert renter.minutes_paid() == LASTS * PRICE
-    number = db.read_now(lambda tx: tx.one("SELECT * FROM numbers WHERE e164 = :e164", e164=renter.e164))
+    number = db.read_blocking(lambda tx: tx.one("SELECT * FROM numbers WHERE e164 = :e164", e164=renter.e164))
     assert number is not None and number["rests_until_us"] == RUN_OUT_US + DAY_US
 
 

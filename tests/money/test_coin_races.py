@@ -55,19 +55,19 @@ def test_deposits_at_once_are_all_credited(db: Database, url: str):
         expected = sum(1000 + place * TURNS + turn for place in (seed, seed + 4) for turn in range(TURNS))
         with httpx2.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {new_token(seed)}"}) as client:
             assert client.get("/account").json() == {"balance": expected}
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 @pytest.mark.regression("sandbox-deposit-race")
 def test_blocks_mined_at_once_make_one_chain(db: Database):
-    before = db.read_now(sandbox.chain_tip)
+    before = db.read_blocking(sandbox.chain_tip)
     assert before is not None
-    assert at_once(lambda _: db.write_now(partial(sandbox.mine, count=TURNS))) == [None] * THREADS
-    tip = db.read_now(sandbox.chain_tip)
+    assert at_once(lambda _: db.write_blocking(partial(sandbox.mine, count=TURNS))) == [None] * THREADS
+    tip = db.read_blocking(sandbox.chain_tip)
     assert tip is not None
     assert tip[0] == before[0] + THREADS * TURNS
     for height in range(1, tip[0]):
-        below, above = (db.read_now(partial(sandbox.chain_block, height=at)) for at in (height, height + 1))
+        below, above = (db.read_blocking(partial(sandbox.chain_block, height=at)) for at in (height, height + 1))
         assert below is not None
         assert above is not None
         assert above.previous == below.hash
@@ -77,13 +77,13 @@ def test_blocks_mined_at_once_make_one_chain(db: Database):
 def test_payments_broadcast_at_once_have_ids_of_their_own(db: Database):
     account_id = open_account(db)
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
-    address = db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
+    address = db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
 
     def broadcast(_: int) -> str:
-        return db.write_now(lambda tx: sandbox.broadcast(tx, account_id, address=address, amount=1000))
+        return db.write_blocking(lambda tx: sandbox.broadcast(tx, account_id, address=address, amount=1000))
 
     txids = [broadcast_ for _ in range(TURNS) for broadcast_ in at_once(broadcast)]
-    waiting = db.read_now(sandbox.chain_mempool)
+    waiting = db.read_blocking(sandbox.chain_mempool)
     assert set(txids) == waiting.txids
     assert len(waiting.txids) == THREADS * TURNS
 
@@ -97,38 +97,38 @@ id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_mes
 @pytest.mark.regression("sandbox-deposit-race")
 def test_imports_at_once_of_the_same_and_of_other_stock(db: Database):
     groups = at_once(
-        lambda place: db.write_now(
+        lambda place: db.write_blocking(
             lambda tx: import_catalog.import_groups(tx, GROUPS.format(id=f"g{place}"), name="g.csv")
         )
     )
     assert groups == [1] * THREADS
-    positions = db.read_now(lambda tx: tx.all("SELECT position FROM groups WHERE id LIKE 'g_'"))
+    positions = db.read_blocking(lambda tx: tx.all("SELECT position FROM groups WHERE id LIKE 'g_'"))
     assert len({row["position"] for row in positions}) == THREADS, "each stands at a place of its own"
     text = "e164,group_id\n" + "".join(f"+3712000{n:04d},g0\n" for n in range(50))
-    counts = at_once(lambda _: db.write_now(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv")))
+    counts = at_once(lambda _: db.write_blocking(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv")))
     assert sorted(map(str, counts)) == ["0"] * (THREADS - 1) + ["50"]
-    assert len(db.read_now(lambda tx: numbers.groups_of(tx, [f"+3712000{n:04d}" for n in range(50)]))) == 50
+    assert len(db.read_blocking(lambda tx: numbers.groups_of(tx, [f"+3712000{n:04d}" for n in range(50)]))) == 50
 
 
 @pytest.mark.regression("sandbox-deposit-race")
 def test_processes_that_write_at_once_how_a_carriers_links_stand(db: Database):
-    db.write_now(lambda tx: carriers.add(tx, "london"))
+    db.write_blocking(lambda tx: carriers.add(tx, "london"))
     rows = [("london-1", "bound", 1, 1, 0, 0, 0, 0, ""), ("london-2", "bound", 1, 1, 0, 0, 0, 0, "")]
 
     def write(_: int) -> None:
         for _ in range(TURNS):
-            db.write_now(lambda tx: carriers.note_links(tx, rows, carrier="london", wall_us=1))
+            db.write_blocking(lambda tx: carriers.note_links(tx, rows, carrier="london", wall_us=1))
 
     assert at_once(write) == [None] * THREADS
-    assert len(db.read_now(carriers.links)) == 2
+    assert len(db.read_blocking(carriers.links)) == 2
 
 
 def test_restores_at_once_watch_each_address_once(db: Database):
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
-    db.write_now(lambda tx: tx.run("INSERT INTO chain_state (id, network, descriptor) VALUES (1, 'regtest', 'd')"))
+    db.write_blocking(lambda tx: tx.run("INSERT INTO chain_state (id, network, descriptor) VALUES (1, 'regtest', 'd')"))
 
     def watch(tx: Tx) -> bool:
         return suspense.watch(tx, gap=10, at_least=15, derive=derive, now_us=START_US)
 
-    assert sorted(map(str, at_once(lambda _: db.write_now(watch)))) == ["False"] * (THREADS - 1) + ["True"]
-    assert db.read_now(deposits.last_index) == 15
+    assert sorted(map(str, at_once(lambda _: db.write_blocking(watch)))) == ["False"] * (THREADS - 1) + ["True"]
+    assert db.read_blocking(deposits.last_index) == 15

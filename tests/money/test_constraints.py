@@ -58,8 +58,10 @@ def names(db: Database) -> dict[str, object]:
             "deposit": known["id"],
         }
 
-    found = db.write_now(happen)
-    bookings = db.read_now(lambda tx: tx.all("SELECT from_minute, to_minute FROM minute_bookings ORDER BY from_minute"))
+    found = db.write_blocking(happen)
+    bookings = db.read_blocking(
+        lambda tx: tx.all("SELECT from_minute, to_minute FROM minute_bookings ORDER BY from_minute")
+    )
     assert [(row["from_minute"], row["to_minute"]) for row in bookings] == [(0, 1), (1, 4)]
     return found
 
@@ -68,7 +70,7 @@ def complaint(db: Database, statement: str, names: dict[str, object]) -> str:
     """What the database says to a statement that it refuses."""
     used = {name: names[name] for name in re.findall(r":([a-z0-9]+)", statement)}
     with pytest.raises(Refused) as refused:
-        db.write_now(lambda tx: tx.run(statement, **used))
+        db.write_blocking(lambda tx: tx.run(statement, **used))
     return str(refused.value)
 
 
@@ -99,7 +101,7 @@ def test_every_wrong_state_is_refused_by_the_constraint_that_guards_against_it(
     for constraint, wrong, statement in WRONG_STATES:
         said = complaint(db, statement, names)
         assert named_by(constraint, db.dialect.name) in said, f"{wrong}: refused, but by another: {said}"
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_every_constraint_that_guards_money_has_a_wrong_state_that_it_refuses() -> None:
@@ -114,12 +116,12 @@ def test_every_constraint_that_guards_money_has_a_wrong_state_that_it_refuses() 
 
 def test_the_books_can_only_be_appended_to(db: Database, names: dict[str, object]) -> None:
     everything = "SELECT count(*) AS n, sum(amount) AS sats, max(ref) AS ref FROM transfers"
-    before = dict(db.read_now(lambda tx: tx.one(everything)))
+    before = dict(db.read_blocking(lambda tx: tx.one(everything)))
     for table, statement in CHANGES_OF_THE_BOOKS + CHANGES_ON[db.dialect.name]:
         said = complaint(db, statement, names)
         assert f"{table} is append-only" in said, f"{statement}: refused, but for another reason: {said}"
-    assert dict(db.read_now(lambda tx: tx.one(everything))) == before
-    assert db.read_now(verify.differences) == []
+    assert dict(db.read_blocking(lambda tx: tx.one(everything))) == before
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_a_right_transfer_and_a_right_booking_are_accepted(db: Database, names: dict[str, object]) -> None:
@@ -137,30 +139,30 @@ def test_a_right_transfer_and_a_right_booking_are_accepted(db: Database, names: 
             rental=names["rental"],
         )
 
-    assert db.write_now(continue_the_chain) == 1
+    assert db.write_blocking(continue_the_chain) == 1
 
 
 def test_the_same_deposit_is_never_credited_twice(db: Database, names: dict[str, object]) -> None:
     """Were its row set back by hand, the books would still refuse."""
-    db.write_now(
+    db.write_blocking(
         lambda tx: tx.run(
             "UPDATE deposits SET status = 'pending', alternations = 0 WHERE id = :id", id=names["deposit"]
         )
     )
     with pytest.raises(Refused):
         step = ChainStep(1, [], None)
-        db.write_now(lambda tx: deposit.follow(tx, step, depths=((0, 1),), now_us=START_US, rest_us=DAY_US))
+        db.write_blocking(lambda tx: deposit.follow(tx, step, depths=((0, 1),), now_us=START_US, rest_us=DAY_US))
 
 
 def test_a_refused_write_leaves_the_account_as_it_was(db: Database, names: dict[str, object]) -> None:
     """A bug that would take a balance below 0 undoes the whole operation, its minutes and events too."""
-    before = db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")])
+    before = db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")])
 
     def overspend(tx: Tx) -> None:
         meter.sweep(tx, now_us=START_US + 2 * DAY_US, rest_us=DAY_US)
         tx.run("UPDATE accounts SET balance = balance - 1000000 WHERE id = :account", account=names["account"])
 
     with pytest.raises(Refused, match="ck_accounts_balance"):
-        db.write_now(overspend)
-    assert db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")]) == before
-    assert db.read_now(verify.differences) == []
+        db.write_blocking(overspend)
+    assert db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")]) == before
+    assert db.read_blocking(verify.differences) == []

@@ -25,7 +25,7 @@ def rows_read(renter: Renter, do: Callable[[Tx], object]) -> int:
         do(counting)
         return counting.rows
 
-    return renter.db.write_now(run)
+    return renter.db.write_blocking(run)
 
 
 def operations(renter: Renter) -> dict[str, Callable[[Tx], object]]:
@@ -58,7 +58,7 @@ def test_no_operation_reads_all_the_rentals_of_its_account(db: Database, apart_u
     few = {name: rows_read(small, do) for name, do in operations(small).items()}
     many = {name: rows_read(large, do) for name, do in operations(large).items()}
     assert {name: rows for name, rows in many.items() if rows > few[name] + ROWS_MORE} == {}
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 @pytest.mark.regression("mass-run-out-in-portions")
@@ -67,17 +67,17 @@ def test_a_mass_run_out_ends_every_rental_at_its_instant_in_portions(db: Databas
     renter = Renter(db, MANY, seed=3, apart_us=apart_us, minutes=9)
     late_us = renter.now_us + DAY_US
     expected = renter.plain()
-    before = db.read_now(lambda tx: account.balance(tx, renter.id, now_us=renter.now_us))
+    before = db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=renter.now_us))
     # What minutes cost while the numbers were rented is paid from the same coins.
     coins = MANY * PRICE * 9 + 7 - MANY * PRICE
     left = pay_minutes(coins, expected, late_us)
     assert before <= coins
     portions = []
-    while db.write_now(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
+    while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
         portions.append(renter.live())
-        assert db.read_now(verify.differences) == [], "a portion leaves the books right"
-        assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
-        assert db.read_now(lambda tx: rent.live_rentals(tx, renter.id, now_us=late_us)) == []
+        assert db.read_blocking(verify.differences) == [], "a portion leaves the books right"
+        assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
+        assert db.read_blocking(lambda tx: rent.live_rentals(tx, renter.id, now_us=late_us)) == []
     steps = [was - now for was, now in zip([MANY, *portions], portions, strict=False)]
     assert max(steps) <= 250, "a portion holds everybody up"
     assert ends(db, renter.id) == sorted((r.id, r.ended_us, r.paid_minutes) for r in expected)
@@ -90,24 +90,24 @@ def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Da
     late_us = renter.now_us + DAY_US
     expected = renter.plain()
     left = pay_minutes(MANY * PRICE * 8 + 7, expected, late_us)
-    assert db.write_now(lambda tx: meter.sweep(tx, now_us=late_us, **REST)) > 0
+    assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us, **REST)) > 0
     assert 0 < renter.live() < MANY, "it is in the middle"
     if what == "an SMS":
         inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
-        stray, stored = db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=late_us, **REST))
+        stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=late_us, **REST))
         assert stray is None and stored is not None
-        assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
+        assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
     elif what == "coins":
         give_coins(db, renter.id, 10**6, now_us=late_us)
-        assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left + 10**6
+        assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left + 10**6
     else:
         with pytest.raises(Exception, match=r"(?i)funds|balance"):
-            db.write_now(lambda tx: rent.start(tx, renter.id, "us-mobile", now_us=late_us, **REST))
-    while db.write_now(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
+            db.write_blocking(lambda tx: rent.start(tx, renter.id, "us-mobile", now_us=late_us, **REST))
+    while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
         pass
     assert renter.live() == 0
     assert ends(db, renter.id) == sorted((r.id, r.ended_us, r.paid_minutes) for r in expected)
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 @pytest.mark.regression("deletion-in-portions")
@@ -115,36 +115,36 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
     renter = Renter(db, MANY, seed=6, apart_us=700_001)
     last = renter.e164s[-1]
     at = {"now_us": renter.now_us + HOUR_US, **REST}
-    db.write_now(lambda tx: receive.receive_many(tx, [receive.Inbound(last, "+1", "secret text")] * MANY, **at))
-    db.write_now(lambda tx: close_account.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
+    db.write_blocking(lambda tx: receive.receive_many(tx, [receive.Inbound(last, "+1", "secret text")] * MANY, **at))
+    db.write_blocking(lambda tx: close_account.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
     assert renter.live() >= MANY - 250, "one transaction ended all the rentals"
-    assert db.read_now(verify.differences) == []
-    assert db.read_now(lambda tx: tokens.opened_by(tx, b"x")) is None
+    assert db.read_blocking(verify.differences) == []
+    assert db.read_blocking(lambda tx: tokens.opened_by(tx, b"x")) is None
     later = {"now_us": at["now_us"] + DAY_US, **REST}
-    live_e164 = db.read_now(
+    live_e164 = db.read_blocking(
         lambda tx: tx.one("SELECT e164 FROM rentals WHERE account_id = :id AND ended_at_us IS NULL", id=renter.id)
     )
     assert live_e164 is not None
     inbound = [receive.Inbound(live_e164["e164"], "+1", "too late")]
-    assert db.write_now(lambda tx: receive.receive_many(tx, inbound, **later)) == [None]
-    db.write_now(lambda tx: meter.sweep(tx, **later))
-    while db.write_now(lambda tx: close_account.go_on(tx, **REST)):
-        assert db.read_now(verify.differences) == []
-    rows = db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
+    assert db.write_blocking(lambda tx: receive.receive_many(tx, inbound, **later)) == [None]
+    db.write_blocking(lambda tx: meter.sweep(tx, **later))
+    while db.write_blocking(lambda tx: close_account.go_on(tx, **REST)):
+        assert db.read_blocking(verify.differences) == []
+    rows = db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
     assert {(row["ended_at_us"], row["end_reason"]) for row in rows} == {(at["now_us"], "renter")}
-    kept = db.read_now(lambda tx: tx.all("SELECT content FROM messages WHERE content IS NOT NULL"))
+    kept = db.read_blocking(lambda tx: tx.all("SELECT content FROM messages WHERE content IS NOT NULL"))
     assert kept == []
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_each_rental_gets_its_share_of_the_minutes_once_a_day(db: Database) -> None:
     renter = Renter(db, 40, seed=7, apart_us=131_071)
     later_us = renter.now_us + DAY_US + MINUTE_US
-    assert db.write_now(lambda tx: meter.sweep(tx, now_us=later_us, **REST)) == 1
-    assert db.write_now(lambda tx: meter.share_out(tx, now_us=later_us)) == 40
-    assert db.write_now(lambda tx: meter.share_out(tx, now_us=later_us)) == 0
-    rows = db.read_now(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
+    assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=later_us, **REST)) == 1
+    assert db.write_blocking(lambda tx: meter.share_out(tx, now_us=later_us)) == 40
+    assert db.write_blocking(lambda tx: meter.share_out(tx, now_us=later_us)) == 0
+    rows = db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
     assert {row["booked_minutes"] for row in rows} == {
         (later_us - row["started_at_us"]) // MINUTE_US + 1 for row in rows
     }
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []

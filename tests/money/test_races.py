@@ -54,7 +54,9 @@ def at_once(count: int, act: Callable[[int], list[tuple[int, str]]]) -> Counter[
 def test_sixty_four_clients_never_spend_more_than_the_balance(db: Database, url: str) -> None:
     account_id = open_account(db)
     give_coins(db, account_id, COINS)
-    sender = db.write_now(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US))["e164"]
+    sender = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US))[
+        "e164"
+    ]
     message = {"from": str(sender), "to": "+447700900000", "content": "hello"}
     asks = [("/numbers", {"group_id": "us-mobile"}), ("/message", message), ("/message", message)]
 
@@ -67,13 +69,13 @@ def test_sixty_four_clients_never_spend_more_than_the_balance(db: Database, url:
     answers = at_once(CLIENTS, spend)
     rents, sends = answers.pop((201, "")), answers.pop((204, ""))
     spent = MINUTE_COST + rents * MINUTE_COST + sends * SEND_COST
-    left = db.read_now(lambda tx: account.balance(tx, account_id, now_us=START_US))
+    left = db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US))
     assert max(0, spent - COINS) == 0, "overspent"
     assert left == COINS - spent and left < SEND_COST, "what was answered with success is what was paid"
     assert answers == {(402, "insufficient_funds"): 3 * CLIENTS - rents - sends}
-    live = db.read_now(lambda tx: [row["e164"] for row in rent.live_rentals(tx, account_id, now_us=START_US)])
+    live = db.read_blocking(lambda tx: [row["e164"] for row in rent.live_rentals(tx, account_id, now_us=START_US)])
     assert len(live) == len(set(live)) == 1 + rents
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_a_hundred_race_for_one_number_and_one_gets_it(db: Database, url: str) -> None:
@@ -94,10 +96,10 @@ def test_a_hundred_race_for_one_number_and_one_gets_it(db: Database, url: str) -
         rentals = tx.all("SELECT account_id FROM rentals WHERE ended_at_us IS NULL")
         return len(rentals), [account.balance(tx, id_, now_us=START_US) for id_ in accounts]
 
-    live, balances = db.read_now(look)
+    live, balances = db.read_blocking(look)
     assert live == 1
     assert sorted(balances) == [0] + [57] * (racers - 1), "only the one who got the number paid"
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_thirty_two_ask_for_the_last_ten_addresses_and_ten_get_one(db: Database) -> None:
@@ -106,32 +108,34 @@ def test_thirty_two_ask_for_the_last_ten_addresses_and_ten_get_one(db: Database)
         deposit.new_address, account_id=account_id, derive=deriver(SANDBOX_DESCRIPTOR, "regtest"), now_us=START_US
     )
     for _ in range(10):
-        db.write_now(give)
+        db.write_blocking(give)
 
     def ask(_: int) -> list[tuple[int, str]]:
         try:
-            db.write_now(give)
+            db.write_blocking(give)
         except deposit.TooManyUnusedAddresses as refusal:
             return [(refusal.status, refusal.code)]
         return [(201, "")]
 
     assert at_once(32, ask) == {(201, ""): 10, (429, "too_many_unused_addresses"): 22}
-    given = db.read_now(lambda tx: deposits.addresses_of(tx, account_id))
+    given = db.read_blocking(lambda tx: deposits.addresses_of(tx, account_id))
     assert len({row["address"] for row in given}) == len(given) == 20
 
 
 def test_whoever_gives_a_number_back_twice_at_once_ends_it_once(db: Database) -> None:
     account_id = open_account(db)
     give_coins(db, account_id, COINS)
-    e164 = db.write_now(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US))["e164"]
+    e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US))[
+        "e164"
+    ]
 
     def end(_: int) -> list[tuple[int, str]]:
         try:
-            db.write_now(lambda tx: rent.end(tx, account_id, str(e164), now_us=START_US, rest_us=DAY_US))
+            db.write_blocking(lambda tx: rent.end(tx, account_id, str(e164), now_us=START_US, rest_us=DAY_US))
         except NumberNotRented as refusal:
             return [(refusal.status, refusal.code)]
         return [(204, "")]
 
     assert at_once(16, end) == {(204, ""): 1, (404, "number_not_rented"): 15}
-    ended = db.read_now(lambda tx: tx.all("SELECT id FROM events WHERE kind = 'rental.ended'"))
-    assert len(ended) == 1 and db.read_now(verify.differences) == []
+    ended = db.read_blocking(lambda tx: tx.all("SELECT id FROM events WHERE kind = 'rental.ended'"))
+    assert len(ended) == 1 and db.read_blocking(verify.differences) == []

@@ -57,16 +57,16 @@ def test_a_mass_run_out_whose_process_is_killed_is_completed_by_the_next_with_ex
     left, expected = after_all(renter, now_us=now_us)
     assert die(database_url, renter, now_us=now_us, nth=nth, place=place, who=who) == -signal.SIGKILL
     assert renter.live() == MANY - committed * ENDS_MAX, "what is committed is whole portions"
-    assert db.read_now(verify.differences) == []
-    assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=now_us)) == left
+    assert db.read_blocking(verify.differences) == []
+    assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=now_us)) == left
     if who == "coins":  # they were not acknowledged, so the chain brings them again
         give_coins(db, renter.id, dying_run_out.COINS, now_us=now_us)
         left += dying_run_out.COINS
     while sweep(db, now_us=now_us):
         pass
     assert ends(db, renter.id) == expected
-    assert db.read_now(lambda tx: account.balance(tx, renter.id, now_us=now_us)) == left
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=now_us)) == left
+    assert db.read_blocking(verify.differences) == []
 
 
 @ON_SQLITE
@@ -82,7 +82,7 @@ def test_a_portion_is_bounded_with_10_000_rentals(db: Database) -> None:
 
     ended, was_live = [], WHOLE
     while True:
-        settled, read, written = db.write_now(portion)
+        settled, read, written = db.write_blocking(portion)
         if not settled:
             break
         live = renter.live()
@@ -92,7 +92,7 @@ def test_a_portion_is_bounded_with_10_000_rentals(db: Database) -> None:
         was_live = live
     assert was_live == 0
     assert max(ended) <= ENDS_MAX
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def without_waiting(do: Callable[[Tx], list[int | None]]) -> Callable[[Tx], list[int | None]]:
@@ -121,19 +121,21 @@ def test_a_batch_does_not_wait_for_the_mass_run_out_of_one_of_its_accounts(
     live = renter.live()
     assert live == MANY - portions * ENDS_MAX
     inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
-    stray, stored = db.write_now(without_waiting(lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **REST)))
+    stray, stored = db.write_blocking(
+        without_waiting(lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **REST))
+    )
     assert stray is None and stored is not None
     assert renter.live() == live, "the batch ended rentals of the account"
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def test_an_sms_for_a_number_that_outlives_a_mass_run_out_is_stored(db: Database) -> None:
     renter = Renter(db, MANY, seed=5, apart_us=700_001, minutes=MINUTES)
-    free = db.write_now(lambda tx: rent.start(tx, renter.id, "free", now_us=renter.now_us, **REST))
+    free = db.write_blocking(lambda tx: rent.start(tx, renter.id, "free", now_us=renter.now_us, **REST))
     now_us = renter.now_us + DAY_US
     sweep(db, now_us=now_us)
     inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], free["e164"])]
-    stray, stored = db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **REST))
+    stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **REST))
     assert stray is None and stored is not None
     assert renter.live() == 1
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []

@@ -62,7 +62,7 @@ class Service:
         self.plain.until(self.now_us)
 
     def sweep(self, _: int = 0) -> None:
-        while self.db.write_now(lambda tx: meter.sweep(tx, now_us=self.now_us, **REST)):
+        while self.db.write_blocking(lambda tx: meter.sweep(tx, now_us=self.now_us, **REST)):
             pass
 
     def deposit(self, amount: int) -> None:
@@ -70,14 +70,14 @@ class Service:
             with open_books(tx, [self.id], now_us=self.now_us, **REST) as books:
                 books.deposit(self.id, amount, ref=str(next(self.refs)), reference="test")
 
-        self.db.write_now(book)
+        self.db.write_blocking(book)
         self.plain.balance += amount
         self.plain.changed(self.now_us)
 
     def rent(self, group: str) -> None:
         if self.plain.balance < COST[group] or len(live(self.plain.rentals)) == 4:
             return
-        row = self.db.write_now(lambda tx: rent.start(tx, self.id, group, now_us=self.now_us, **REST))
+        row = self.db.write_blocking(lambda tx: rent.start(tx, self.id, group, now_us=self.now_us, **REST))
         started(self.plain, row["id"], at_us=self.now_us, cost=COST[group])
         self.numbers[row["id"]] = row["e164"]
 
@@ -85,7 +85,7 @@ class Service:
         if not (rentals := live(self.plain.rentals)):
             return
         rental = rentals[nth % len(rentals)]
-        self.db.write_now(lambda tx: rent.end(tx, self.id, self.numbers[rental.id], now_us=self.now_us, **REST))
+        self.db.write_blocking(lambda tx: rent.end(tx, self.id, self.numbers[rental.id], now_us=self.now_us, **REST))
         rental.ended_us = self.now_us
         self.plain.changed(self.now_us)
 
@@ -94,13 +94,13 @@ class Service:
             return
         rental = rentals[nth % len(rentals)]
         sms = [Inbound(self.numbers[rental.id], "+1234", "x")]
-        self.db.write_now(lambda tx: receive_many(tx, sms, now_us=self.now_us, **REST))
+        self.db.write_blocking(lambda tx: receive_many(tx, sms, now_us=self.now_us, **REST))
         self.plain.balance -= min(self.plain.balance, 40 if rental.cost else 0)
         self.plain.changed(self.now_us)
 
     def told(self) -> list[Told]:
         """The warnings that were written as events."""
-        rows = self.db.read_now(
+        rows = self.db.read_blocking(
             lambda tx: tx.all("SELECT at_us, data FROM events WHERE kind = 'balance.low' ORDER BY id")
         )
         data = [(row["at_us"], json.loads(row["data"])) for row in rows]
@@ -108,7 +108,7 @@ class Service:
 
     def usage_is_exact(self) -> None:
         """`GET /usage` is what counting minutes gives."""
-        usage = self.db.read_now(lambda tx: account_operations.usage(tx, self.id, now_us=self.now_us))
+        usage = self.db.read_blocking(lambda tx: account_operations.usage(tx, self.id, now_us=self.now_us))
         rentals = live(self.plain.rentals)
         assert (usage.balance, usage.cost_per_minute) == (self.plain.balance, sum(r.cost for r in rentals))
         assert usage.runs_out_at_us == self.plain.runs_out_us()
@@ -139,17 +139,17 @@ def test_an_account_nobody_touches_is_found_at_its_minute_and_left_alone_otherwi
     """The meter's own question, at each threshold and a microsecond before it."""
     id_ = open_account(db)
     service_has(db, id_, 2 * 1440 * 13)
-    db.write_now(lambda tx: rent.start(tx, id_, "us-mobile", now_us=START_US, **REST))
+    db.write_blocking(lambda tx: rent.start(tx, id_, "us-mobile", now_us=START_US, **REST))
     runs_out_us = START_US + 2 * DAY_US
     sweep = partial(_sweep, db)
     for due_us in (runs_out_us - DAY_US, runs_out_us - HOUR_US, runs_out_us):
         assert sweep(due_us - 1) in (0, 1)  # a day since the last booking is a reason of its own
         assert sweep(due_us - 1) == 0
-        assert db.read_now(meter.next_due_us) == due_us
+        assert db.read_blocking(meter.next_due_us) == due_us
         assert sweep(due_us) == 1
         assert sweep(due_us) == 0
-    assert db.read_now(meter.next_due_us) is None
-    rows = db.read_now(lambda tx: tx.all("SELECT kind, at_us FROM events ORDER BY id"))
+    assert db.read_blocking(meter.next_due_us) is None
+    rows = db.read_blocking(lambda tx: tx.all("SELECT kind, at_us FROM events ORDER BY id"))
     assert [(row["kind"], row["at_us"]) for row in rows] == [
         ("balance.low", runs_out_us - DAY_US),
         ("balance.low", runs_out_us - HOUR_US),
@@ -158,7 +158,7 @@ def test_an_account_nobody_touches_is_found_at_its_minute_and_left_alone_otherwi
 
 
 def _sweep(db: Database, now_us: int) -> int:
-    return db.write_now(lambda tx: meter.sweep(tx, now_us=now_us, **REST))
+    return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us, **REST))
 
 
 def service_has(db: Database, account_id: int, amount: int) -> None:
@@ -168,13 +168,13 @@ def service_has(db: Database, account_id: int, amount: int) -> None:
         with open_books(tx, [account_id], now_us=START_US, **REST) as books:
             books.deposit(account_id, amount, ref=f"{account_id}", reference="test")
 
-    db.write_now(book)
+    db.write_blocking(book)
 
 
 def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database) -> None:
     """The plan, not the time: every part of the meter's question is answered by an index alone."""
     if db.dialect.name == "postgresql":
-        db.write_now(lambda tx: tx.run("SET LOCAL enable_seqscan = off"))
+        db.write_blocking(lambda tx: tx.run("SET LOCAL enable_seqscan = off"))
     explain = "EXPLAIN QUERY PLAN " if db.dialect.name == "sqlite" else "EXPLAIN "
     asked: list[str] = []
 
@@ -194,7 +194,7 @@ def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database
         meter.sweep(noted, now_us=START_US, **REST)
         meter.next_due_us(noted)
 
-    db.write_now(look)
+    db.write_blocking(look)
     plan = "\n".join(asked)
     assert plan.count("ix_accounts_warnings") >= 4 and plan.count("ix_accounts_depletes") >= 1
     assert "SCAN accounts'" not in plan and "Seq Scan" not in plan

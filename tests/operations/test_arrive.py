@@ -24,12 +24,14 @@ class Desk:
         self.db, self.carrier, self.wall_us = db, carrier, START_US
         account_id = open_account(db, seed=seed)
         give_coins(db, account_id, 1_000_000)
-        self.e164 = db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))["e164"]
-        db.write_now(lambda tx: carriers.add(tx, carrier))
+        self.e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))[
+            "e164"
+        ]
+        db.write_blocking(lambda tx: carriers.add(tx, carrier))
 
     def brings(self, *batch: Arrival | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
         """The notes of a batch."""
-        return self.db.write_now(
+        return self.db.write_blocking(
             lambda tx: ingest.arrive(
                 tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
             )
@@ -38,10 +40,10 @@ class Desk:
     def answered(self, notes: list[int]) -> None:
         from dtmf_server.storage import inbound_log
 
-        self.db.write_now(lambda tx: inbound_log.answered(tx, notes, wall_us=self.wall_us))
+        self.db.write_blocking(lambda tx: inbound_log.answered(tx, notes, wall_us=self.wall_us))
 
     def gives_up(self) -> int:
-        return self.db.write_now(
+        return self.db.write_blocking(
             lambda tx: ingest.give_up_parts(
                 tx, self.carrier, patience_us=PATIENCE_US, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
             )
@@ -65,11 +67,11 @@ class Desk:
         return Arrival(sender, self.e164, Part(Place(ref, bits, total, number), octets, coding))
 
     def texts(self) -> list[str]:
-        rows = self.db.read_now(lambda tx: tx.all("SELECT content FROM messages ORDER BY id"))
+        rows = self.db.read_blocking(lambda tx: tx.all("SELECT content FROM messages ORDER BY id"))
         return [row["content"] for row in rows]
 
     def waiting(self) -> int:
-        return len(self.db.read_now(lambda tx: message_parts.waiting(tx, self.carrier, [self.e164])))
+        return len(self.db.read_blocking(lambda tx: message_parts.waiting(tx, self.carrier, [self.e164])))
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_the_same_sender_and_reference_at_two_of_our_numbers_is_two_messages(des
 
 def test_the_same_reference_over_another_carrier_is_another_message(desk: Desk) -> None:
     desk.brings(desk.part("a1", 1, 2))
-    desk.db.write_now(lambda tx: carriers.add(tx, "paris"))
+    desk.db.write_blocking(lambda tx: carriers.add(tx, "paris"))
     desk.carrier = "paris"
     desk.brings(desk.part("b2", 2, 2))
     assert desk.texts() == []
@@ -176,7 +178,7 @@ def test_a_part_after_its_message_was_given_up_is_delivered_too(desk: Desk) -> N
 def test_parts_for_a_number_nobody_rents_are_counted_as_one_stray_and_gone(desk: Desk) -> None:
     stray = [Arrival("+1", "+12125550101", Part(Place(1, 8, 2, n), b"x", "gsm7")) for n in (1, 2)]
     desk.brings(*stray)
-    assert desk.db.read_now(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))["n"] == 1
+    assert desk.db.read_blocking(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))["n"] == 1
     assert desk.texts() == []
 
 
@@ -207,7 +209,7 @@ def test_a_storm_of_parts_shuffled_colliding_and_missing_mixes_no_texts(desk: De
         shown += [(int(message), int(number)) for message, number in pieces]
     expected = [(m, n) for m, (total, missing) in sent.items() for n in range(1, total + 1) if n != missing]
     assert sorted(shown) == sorted(expected)
-    assert desk.db.read_now(verify.differences) == []
+    assert desk.db.read_blocking(verify.differences) == []
 
 
 def test_an_identical_sms_on_the_same_link_is_another_sms(desk: Desk) -> None:
@@ -279,7 +281,7 @@ def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
     desk.answered(desk.brings(desk.sms("answered")))
     desk.brings(desk.sms("unanswered"))
     desk.wall_us += 121 * SECOND_US
-    forget = lambda: desk.db.write_now(lambda tx: ingest.forget(tx, wall_us=desk.wall_us))  # noqa: E731 - said once
+    forget = lambda: desk.db.write_blocking(lambda tx: ingest.forget(tx, wall_us=desk.wall_us))  # noqa: E731 - said once
     assert forget() == 1
     desk.wall_us += 4 * DAY_US
     assert forget() == 1
@@ -289,7 +291,7 @@ def test_thousands_are_forgotten_in_portions(desk: Desk) -> None:
     many = inbound_log.FORGOTTEN_AT_ONCE + 1
     desk.answered(desk.brings(*(desk.sms(str(n)) for n in range(many))))
     desk.wall_us += 121 * SECOND_US
-    forgotten = [desk.db.write_now(lambda tx: ingest.forget(tx, wall_us=desk.wall_us)) for _ in range(3)]
+    forgotten = [desk.db.write_blocking(lambda tx: ingest.forget(tx, wall_us=desk.wall_us)) for _ in range(3)]
     assert forgotten == [many - 1, 1, 0]
 
 
@@ -297,4 +299,4 @@ def test_a_batch_that_breaks_leaves_nothing_of_itself(desk: Desk) -> None:
     with pytest.raises(UnicodeEncodeError):
         desk.brings(desk.part("a", 1), desk.sms("fine"), desk.sms("\ud800"))
     assert desk.texts() == [] and desk.waiting() == 0
-    assert desk.db.read_now(lambda tx: tx.all("SELECT id FROM arrivals")) == []
+    assert desk.db.read_blocking(lambda tx: tx.all("SELECT id FROM arrivals")) == []

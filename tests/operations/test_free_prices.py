@@ -48,7 +48,7 @@ def test_a_group_priced_0_a_minute_is_refused_unless_allowed(db: Database, run: 
         True,
         True,
     )
-    assert not {"paid", "gratis"} & db.read_now(numbers.group_ids), "nothing of the file was taken"
+    assert not {"paid", "gratis"} & db.read_blocking(numbers.group_ids), "nothing of the file was taken"
     status, out, _ = run("groups", text, "--allow-free")
     assert (status, "warning: file.csv:3: group gratis costs 0" in out, "2 groups imported" in out) == (0, True, True)
     assert "warning: file.csv:2: group paid receives SMS for 0 satoshis" in out
@@ -71,7 +71,7 @@ def test_a_destination_priced_0_is_refused_unless_allowed(db: Database, run: Run
     assert (status, "file.csv:3: prefix '44' costs 0 satoshis a segment" in out) == (1, True)
     status, out, _ = run("prices", text, "--allow-free")
     assert (status, "2 prices imported" in out) == (0, True)
-    assert db.read_now(lambda tx: numbers.cost_per_segment(tx, "+447700900000")) == 0
+    assert db.read_blocking(lambda tx: numbers.cost_per_segment(tx, "+447700900000")) == 0
 
 
 @pytest.mark.regression("free-groups")

@@ -24,12 +24,12 @@ class Sender:
         self.db = db
         self.account_id = open_account(db)
         give_coins(db, self.account_id, COINS)
-        rental = db.write_now(lambda tx: rent.start(tx, self.account_id, "free", now_us=START_US, rest_us=DAY_US))
+        rental = db.write_blocking(lambda tx: rent.start(tx, self.account_id, "free", now_us=START_US, rest_us=DAY_US))
         self.e164 = rental["e164"]
-        db.write_now(lambda tx: carriers.add(tx, "london"))
+        db.write_blocking(lambda tx: carriers.add(tx, "london"))
 
     def sends(self, *, text: str = "hello", to: str = PHONE) -> int:
-        message = self.db.write_now(
+        message = self.db.write_blocking(
             lambda tx: send.send(
                 tx,
                 self.account_id,
@@ -44,7 +44,7 @@ class Sender:
         return int(message["id"])
 
     def taken(self, message_id: int, *refs: str, before_commit: Callable[[], object] = lambda: None) -> None:
-        (work,) = self.db.write_now(
+        (work,) = self.db.write_blocking(
             lambda tx: deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, except_destinations=[])
         )
         assert work.message_id == message_id
@@ -63,7 +63,7 @@ class Sender:
             )
             before_commit()
 
-        self.db.write_now(hand_over)
+        self.db.write_blocking(hand_over)
 
     def sent_under(self, *refs: str, text: str = "hello") -> int:
         message_id = self.sends(text=text)
@@ -71,18 +71,18 @@ class Sender:
         return message_id
 
     def told(self, *said: Receipt, carrier: str = "london") -> None:
-        self.db.write_now(lambda tx: carriers.add(tx, carrier))
-        self.db.write_now(
+        self.db.write_blocking(lambda tx: carriers.add(tx, carrier))
+        self.db.write_blocking(
             lambda tx: ingest.arrive(tx, carrier, said, live=(), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
         )
 
     def message(self, message_id: int) -> tuple[str, int]:
-        row = self.db.read_now(lambda tx: messages.full(tx, message_id))
+        row = self.db.read_blocking(lambda tx: messages.full(tx, message_id))
         assert row is not None
         return row["status"], row["cost"]
 
     def balance(self) -> int:
-        return self.db.read_now(lambda tx: account.balance(tx, self.account_id, now_us=START_US))
+        return self.db.read_blocking(lambda tx: account.balance(tx, self.account_id, now_us=START_US))
 
 
 @pytest.fixture
@@ -119,9 +119,9 @@ def test_a_failed_message_is_refunded_once_with_its_reason(sender: Sender) -> No
         sender.told(Receipt("7", False, "the phone can't be reached"))
     assert sender.message(message_id) == ("failed", 0)
     assert sender.balance() == COINS
-    row = sender.db.read_now(lambda tx: tx.one("SELECT reason FROM messages WHERE id = :id", id=message_id))
+    row = sender.db.read_blocking(lambda tx: tx.one("SELECT reason FROM messages WHERE id = :id", id=message_id))
     assert row is not None and row["reason"] == "the phone can't be reached"
-    assert sender.db.read_now(verify.differences) == []
+    assert sender.db.read_blocking(verify.differences) == []
 
 
 def test_what_was_delivered_stays_so_and_what_failed_too(sender: Sender) -> None:
@@ -151,7 +151,7 @@ def test_a_receipt_that_overtakes_the_answer_to_its_submit_is_applied_when_that_
     assert sender.message(message_id)[0] == "queued"
     sender.taken(message_id, "26")
     assert sender.message(message_id)[0] == "delivered"
-    assert sender.db.read_now(lambda tx: tx.all("SELECT id FROM early_receipts")) == []
+    assert sender.db.read_blocking(lambda tx: tx.all("SELECT id FROM early_receipts")) == []
 
 
 def test_a_receipt_that_crosses_the_answer_to_its_submit_finds_it(sender: Sender) -> None:
@@ -205,8 +205,8 @@ def test_what_no_receipt_will_come_for_is_forgotten(sender: Sender) -> None:
     sender.sent_under("7")
     sender.told(Receipt("8", True))
     later_us = START_US + 2 * 3_600_000_000
-    assert sender.db.write_now(lambda tx: receipts.forget(tx, wall_us=later_us)) == 1
-    assert sender.db.write_now(lambda tx: receipts.forget(tx, wall_us=later_us + 9 * DAY_US)) == 1
+    assert sender.db.write_blocking(lambda tx: receipts.forget(tx, wall_us=later_us)) == 1
+    assert sender.db.write_blocking(lambda tx: receipts.forget(tx, wall_us=later_us + 9 * DAY_US)) == 1
 
 
 @pytest.mark.parametrize(

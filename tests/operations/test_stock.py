@@ -38,22 +38,22 @@ rental_cost_per_minute = 5
 def refused(db: Database, operation: object, text: str, name: str) -> list[str]:
     before = counts(db)
     with pytest.raises(import_catalog.WrongStock) as wrong:
-        db.write_now(lambda tx: operation(tx, text, name=name))
+        db.write_blocking(lambda tx: operation(tx, text, name=name))
     assert counts(db) == before, "all or nothing"
     return wrong.value.complaints
 
 
 def counts(db: Database) -> tuple[int, ...]:
     tables = ("groups", "numbers", "destinations")
-    return db.read_now(lambda tx: tuple(tx.all(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables))
+    return db.read_blocking(lambda tx: tuple(tx.all(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables))
 
 
 @pytest.mark.parametrize(
     ("text", "name"), [(GROUPS_CSV, "g.csv"), (GROUPS_TOML, "g.toml"), ("\ufeff" + GROUPS_CSV, "g")]
 )
 def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, name: str) -> None:
-    assert db.write_now(lambda tx: import_catalog.import_groups(tx, text, name=name)) == 2
-    (group,) = db.read_now(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'cz-mobile'"))
+    assert db.write_blocking(lambda tx: import_catalog.import_groups(tx, text, name=name)) == 2
+    (group,) = db.read_blocking(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'cz-mobile'"))
     assert (group["type"], group["name"], group["country_code"]) == ("mobile", "Czech Republic", "cz")
     assert (group["setup_cost"], group["rental_cost_per_minute"], group["cost_per_inbound_message"]) == (
         32093,
@@ -61,17 +61,17 @@ def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, na
         601,
     )
     assert (bool(group["sms_support"]), group["carriers"]) == (True, "london paris")
-    (group,) = db.read_now(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'fr-local'"))
+    (group,) = db.read_blocking(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'fr-local'"))
     assert (bool(group["sms_support"]), group["cost_per_inbound_message"], group["carriers"]) == (False, None, "")
 
 
 def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database) -> None:
-    db.write_now(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV, name="g.csv"))
+    db.write_blocking(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV, name="g.csv"))
     places = "SELECT id, position FROM groups ORDER BY position"
-    before = [tuple(row.values()) for row in map(dict, db.read_now(lambda tx: tx.all(places)))]
-    db.write_now(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV.replace("269", "300"), name="g.csv"))
-    assert [tuple(row.values()) for row in map(dict, db.read_now(lambda tx: tx.all(places)))] == before
-    group = db.read_now(lambda tx: numbers.group(tx, "cz-mobile"))
+    before = [tuple(row.values()) for row in map(dict, db.read_blocking(lambda tx: tx.all(places)))]
+    db.write_blocking(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV.replace("269", "300"), name="g.csv"))
+    assert [tuple(row.values()) for row in map(dict, db.read_blocking(lambda tx: tx.all(places)))] == before
+    group = db.read_blocking(lambda tx: numbers.group(tx, "cz-mobile"))
     assert group is not None and group["rental_cost_per_minute"] == 300
 
 
@@ -116,9 +116,9 @@ def test_a_wrong_toml_is_refused_with_its_place(db: Database, text: str, complai
 
 def test_numbers_are_imported_once(db: Database) -> None:
     text = "e164,group_id\n+12025550300,us-mobile\n+12025550301,us-mobile\n"
-    imports = lambda: db.write_now(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv"))  # noqa: E731 - said twice
+    imports = lambda: db.write_blocking(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv"))  # noqa: E731 - said twice
     assert (imports(), imports()) == (2, 0)
-    assert db.read_now(lambda tx: numbers.exists(tx, "+12025550301"))
+    assert db.read_blocking(lambda tx: numbers.exists(tx, "+12025550301"))
 
 
 @pytest.mark.parametrize(
@@ -143,18 +143,18 @@ def test_no_more_complaints_are_said_than_can_be_read(db: Database) -> None:
 
 def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_before_it_costs(db: Database) -> None:
     prices = "prefix,cost_per_segment\n+44,20\n447,70\n"
-    db.write_now(lambda tx: tx.run("DELETE FROM destinations"))
-    assert db.write_now(lambda tx: import_catalog.import_prices(tx, prices, name="p.csv")) == 2
+    db.write_blocking(lambda tx: tx.run("DELETE FROM destinations"))
+    assert db.write_blocking(lambda tx: import_catalog.import_prices(tx, prices, name="p.csv")) == 2
     costs = [
-        db.read_now(lambda tx, to=to: numbers.cost_per_segment(tx, to))
+        db.read_blocking(lambda tx, to=to: numbers.cost_per_segment(tx, to))
         for to in ("+442071838750", "+447700900001", "+1")
     ]
     assert costs == [20, 70, None]
     account_id = open_account(db)
     give_coins(db, account_id, 1000)
-    rental = db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
+    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
     with pytest.raises(DestinationNotServed):
-        db.write_now(
+        db.write_blocking(
             lambda tx: send.send(
                 tx,
                 account_id,
@@ -166,7 +166,7 @@ def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_be
                 daily_limit=None,
             )
         )
-    assert db.read_now(lambda tx: tx.all("SELECT id FROM messages")) == []
+    assert db.read_blocking(lambda tx: tx.all("SELECT id FROM messages")) == []
 
 
 @pytest.mark.parametrize(

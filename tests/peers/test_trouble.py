@@ -95,7 +95,7 @@ def check_sent(bound: Bound, sent: dict[int, str]) -> None:
     """Each left at most once: it was sent, or is in doubt where the line broke before its answer came. All are charged."""
 
     def every_one_has_left() -> bool:
-        bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0 WHERE state = 'waiting'"))
+        bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0 WHERE state = 'waiting'"))
         bound.db.wakeups.notify({"deliveries"})
         left = "SELECT count(*) AS n FROM messages WHERE status IN ('sent', 'in_doubt')"
         return bound.rows(left)[0]["n"] == len(sent)
@@ -107,7 +107,7 @@ def check_sent(bound: Bound, sent: dict[int, str]) -> None:
     print(f"{len(sent)} sent, {len(sent) - len(taken)} of them in doubt: {sum(seen.values()) - len(seen)} came twice")
     assert taken <= set(seen) <= set(sent.values())
     assert set(seen.values()) <= {1}
-    balance = bound.db.read_now(lambda tx: account.balance(tx, bound.account_id, now_us=START_US))
+    balance = bound.db.read_blocking(lambda tx: account.balance(tx, bound.account_id, now_us=START_US))
     assert balance == COINS - sum(1000 * segments(text).count for text in sent.values())
 
 

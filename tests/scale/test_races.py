@@ -67,7 +67,7 @@ def read(url: str, statement: str) -> list[tuple[Any, ...]]:
 def books_are_right(url: str) -> None:
     """The ledger agrees with every balance, and nobody had to be told to try again."""
     with closing(open_database(url)) as db:
-        assert db.read_now(verify.differences) == []
+        assert db.read_blocking(verify.differences) == []
     deadlocks = read(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
     assert deadlocks == [(0,)]
 

@@ -50,11 +50,11 @@ class Bound:
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """What a statement reads."""
-        return self.db.read_now(lambda tx: tx.all(statement, **parameters))
+        return self.db.read_blocking(lambda tx: tx.all(statement, **parameters))
 
     def sends(self, text: str, to: str = "+31612345678") -> int:
         """The id of an SMS that the renter sends."""
-        message = self.db.write_now(
+        message = self.db.write_blocking(
             lambda tx: send.send(
                 tx,
                 self.account_id,
@@ -109,7 +109,7 @@ def binding(
     link = SmppCarrier(configured, new_id=lambda: next(_link_ids), uniform=random.random, wall_us=wall_us)
     account_id = open_account(db, now_us=wall_us())
     give_coins(db, account_id, COINS, now_us=wall_us())
-    rental = db.write_now(lambda tx: rent.start(tx, account_id, "free", now_us=wall_us(), rest_us=DAY_US))
+    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=wall_us(), rest_us=DAY_US))
     running = stack.enter_context(ExitStack())
     url = running.enter_context(serving(runtime_over(db, **(settings or {})), carriers=[link]))
     bound = Bound(db, smsc, url, link, account_id, rental["e164"], running.close)

@@ -209,10 +209,10 @@ def test_before_its_first_bind_a_link_is_connecting_since_a_time(db: Database) -
 
     def shown() -> tuple[str, list[str]]:
         row = (traffic.link, traffic.state, traffic.since_us, traffic.heard_us, 0, 0, 0, 0, traffic.reason)
-        db.write_now(lambda tx: carriers.add(tx, "london"))
-        db.write_now(lambda tx: carriers.note_links(tx, [row], carrier="london", wall_us=now_us))
-        (line,) = db.read_now(lambda tx: carrier_health.lines(tx, wall_us=now_us))
-        return line, db.read_now(lambda tx: carrier_health.faults(tx, wall_us=now_us))
+        db.write_blocking(lambda tx: carriers.add(tx, "london"))
+        db.write_blocking(lambda tx: carriers.note_links(tx, [row], carrier="london", wall_us=now_us))
+        (line,) = db.read_blocking(lambda tx: carrier_health.lines(tx, wall_us=now_us))
+        return line, db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=now_us))
 
     line, faults = shown()
     assert line.startswith("london transceiver 1: connecting since 07:31:02 UTC, 0 in, 0 out")

@@ -40,7 +40,7 @@ def test_a_link_that_no_process_runs_is_said_to_be_that(bind: Binding) -> None:
     bound.eventually(lambda: bound.rows("SELECT 1 FROM carrier_links WHERE state = 'bound'"))
     bound.stop()
     later_us = wall_us() + carrier_health.STALE_US
-    assert bound.db.read_now(lambda tx: carrier_health.faults(tx, wall_us=later_us)) == [
+    assert bound.db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=later_us)) == [
         "london transceiver 1 is run by no process"
     ]
 

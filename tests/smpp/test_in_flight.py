@@ -45,12 +45,12 @@ def forwarded(bound: Bound, text: str = "hello") -> None:
     action = Action(ActionKind.FORWARD, PHONE)
     set_action(bound, action)
     inbound = [receive.Inbound(bound.e164, "+1234", text)]
-    bound.db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
     bound.db.wakeups.notify({"deliveries"})
 
 
 def set_action(bound: Bound, action: Action | None) -> None:
-    bound.db.write_now(
+    bound.db.write_blocking(
         lambda tx: rent.set_action(tx, bound.account_id, bound.e164, action, now_us=wall_us(), rest_us=DAY_US)
     )
 
@@ -91,15 +91,15 @@ def goes_to_a_webhook(bound: Bound) -> None:
 
 
 def ends(bound: Bound) -> None:
-    bound.db.write_now(lambda tx: rent.end(tx, bound.account_id, bound.e164, now_us=wall_us(), rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: rent.end(tx, bound.account_id, bound.e164, now_us=wall_us(), rest_us=DAY_US))
 
 
 def runs_out(bound: Bound) -> None:
-    bound.db.write_now(lambda tx: meter.sweep(tx, now_us=wall_us() + 400 * DAY_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall_us() + 400 * DAY_US, rest_us=DAY_US))
 
 
 def deletes(bound: Bound) -> None:
-    bound.db.write_now(
+    bound.db.write_blocking(
         lambda tx: close_account.close_account(
             tx, bound.account_id, given_up_max=10**9, now_us=wall_us(), rest_us=DAY_US, wall_us=wall_us()
         )
@@ -108,7 +108,7 @@ def deletes(bound: Bound) -> None:
 
 def replays(bound: Bound) -> None:
     id_ = delivery(bound)["id"]
-    bound.db.write_now(lambda tx: replay.one(tx, bound.account_id, id_, now_us=wall_us()))
+    bound.db.write_blocking(lambda tx: replay.one(tx, bound.account_id, id_, now_us=wall_us()))
 
 
 def parks_and_replays(bound: Bound) -> None:
@@ -136,7 +136,7 @@ def test_what_the_carrier_takes_is_paid_whatever_the_renter_does_meanwhile(
     assert sent(bound) == ("sent", price)
     assert delivery(bound)["state"] == "delivered"
     assert submits(bound) == 1
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 @pytest.mark.parametrize("disturb", DISTURBANCES)
@@ -152,7 +152,7 @@ def test_what_the_carrier_refuses_is_given_back_whatever_the_renter_does_meanwhi
     logged(bound)
     assert sent(bound) == ("failed", 0)
     assert delivery(bound)["state"] == "parked"
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 @pytest.mark.parametrize("disturb", [parks, goes_to_a_webhook])
@@ -193,7 +193,7 @@ def test_an_sms_that_is_not_answered_in_time_is_in_doubt_and_a_late_answer_count
     assert (delivery(bound)["state"], delivery(bound)["reason"]) == ("delivered", None)
     assert [row["ref"] for row in bound.rows("SELECT ref FROM submissions")] == ["late"]
     assert submits(bound) == 1
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 def test_a_late_refusal_refunds(bind_on_each_engine: Binding) -> None:
@@ -204,7 +204,7 @@ def test_a_late_refusal_refunds(bind_on_each_engine: Binding) -> None:
     assert sent(bound) == ("failed", 0)
     assert delivery(bound)["state"] == "parked"
     assert "ESME_RINVDSTADR" in delivery(bound)["reason"]
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 def test_a_late_answer_that_asks_for_another_attempt_queues_the_sms_again(bind: Binding) -> None:
@@ -213,7 +213,7 @@ def test_a_late_answer_that_asks_for_another_attempt_queues_the_sms_again(bind: 
     bound.smsc.do("set", submit=[])
     answer(bound, pdu, BUSY)
     bound.until(message_id, "queued", "sent")
-    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     bound.until(message_id, "sent")
     assert submits(bound) == 2
@@ -233,7 +233,7 @@ def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
     bound.until(message_id, status)
     assert (sent(bound)[1] == 0) is (status == "failed")
     assert delivery(bound)["finished_at_us"] is not None
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 def gauge(bound: Bound) -> float:
@@ -265,9 +265,9 @@ def test_an_answer_is_waited_for_as_long_as_a_validity_period_of_more_than_72_ho
 
     bound = bind_on_each_engine(times=HURRIED, settings={"doubt_us": 2 * THREE_DAYS_US})
     in_doubt(bound)
-    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
     assert sent(bound)[0] == "in_doubt"
-    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + 2 * THREE_DAYS_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + 2 * THREE_DAYS_US, rest_us=DAY_US))
     assert sent(bound)[0] == "unknown"
 
 
@@ -279,15 +279,15 @@ def test_without_any_answer_the_status_is_unknown_after_72_hours_and_the_charge_
     bound = bind_on_each_engine(times=HURRIED)
     in_doubt(bound)
     _, price = sent(bound)
-    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US - 60_000_000, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US - 60_000_000, rest_us=DAY_US))
     assert sent(bound) == ("in_doubt", price)
-    bound.db.write_now(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
     assert sent(bound) == ("unknown", price)
     assert delivery(bound)["state"] == "unknown"
     with pytest.raises(replay.MayBeTaken):
         replays(bound)
     assert submits(bound) == 1
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 def test_an_sms_in_doubt_is_not_replayed(bind: Binding) -> None:
@@ -319,11 +319,11 @@ def test_of_a_long_sms_only_the_segments_that_were_surely_not_taken_are_sent_aga
     answer(bound, second, BUSY)
     answer(bound, first, ref="C1")
     bound.until(message_id, "queued")
-    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     bound.until(message_id, "sent")
     assert submits(bound) == 4
-    assert bound.db.read_now(verify.differences) == []
+    assert bound.db.read_blocking(verify.differences) == []
 
 
 def test_a_long_sms_of_which_one_segment_is_refused_fails_and_is_refunded_whole(bind: Binding) -> None:
@@ -388,10 +388,10 @@ def test_a_link_at_fault_is_restarted_and_the_sms_stays_queued(bind: Binding, ca
     bound.smsc.wait("bound")
     assert sent(bound)[0] == "queued"
     bound.smsc.do("set", submit=[RECEIVER])
-    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     logged(bound, 2)
-    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     bound.until(message_id, "sent")
     warned = [record for record in caplog.records if "is restarted" in record.getMessage()]

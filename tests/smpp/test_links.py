@@ -143,7 +143,7 @@ def test_a_bind_asks_as_it_is_configured(bind: Binding, smsc: Smsc) -> None:
 
 def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
-    bound.db.write_now(lambda tx: tx.run("UPDATE service SET stray_messages = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE service SET stray_messages = 0"))
     held, release = threading.Event(), threading.Event()
 
     def hold(tx) -> None:  # the next commit waits here: stored, not answered
@@ -153,7 +153,7 @@ def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each
 
     if bound.db.dialect.name == "postgresql":
         release.set()
-    blocker = threading.Thread(target=bound.db.write_now, args=(hold,))
+    blocker = threading.Thread(target=bound.db.write_blocking, args=(hold,))
     blocker.start()
     held.wait(30)
     bound.smsc.send(deliver(bound, 1), deliver(bound, 2, b"code 2"))

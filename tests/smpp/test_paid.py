@@ -71,16 +71,18 @@ class Renter:
         db = self.db
         case.account_id = open_account(db, seed=seed, now_us=wall_us())
         give_coins(db, case.account_id, 10_000, now_us=wall_us())
-        rental = db.write_now(lambda tx: rent.start(tx, case.account_id, "us-mobile", now_us=wall_us(), rest_us=DAY_US))
+        rental = db.write_blocking(
+            lambda tx: rent.start(tx, case.account_id, "us-mobile", now_us=wall_us(), rest_us=DAY_US)
+        )
         case.e164 = rental["e164"]
         if case.disturbance in ("parks", "goes elsewhere", "goes to a webhook"):
             self._act(case, Action(ActionKind.FORWARD, PHONE))
             inbound = [receive.Inbound(case.e164, "+1234", case.text)]
-            db.write_now(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
+            db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
         else:
             to = {"sender": case.e164, "to": PHONE, "content": case.text}
             terms = {"now_us": wall_us(), "rest_us": DAY_US, "daily_limit": None}
-            db.write_now(lambda tx: send.send(tx, case.account_id, **to, **terms))
+            db.write_blocking(lambda tx: send.send(tx, case.account_id, **to, **terms))
 
     def disturbs(self, case: Case) -> None:
         """Does it."""
@@ -90,16 +92,16 @@ class Renter:
         if case.disturbance in actions:
             self._act(case, actions[case.disturbance])
         elif case.disturbance == "ends":
-            db.write_now(lambda tx: rent.end(tx, case.account_id, case.e164, **terms))
+            db.write_blocking(lambda tx: rent.end(tx, case.account_id, case.e164, **terms))
         elif case.disturbance == "deletes":
             everything = {"given_up_max": 10**9, "wall_us": wall_us()}
-            db.write_now(lambda tx: close_account.close_account(tx, case.account_id, **everything, **terms))
+            db.write_blocking(lambda tx: close_account.close_account(tx, case.account_id, **everything, **terms))
         elif case.disturbance == "runs out":
-            db.write_now(lambda tx: _settle(tx, case.account_id, now_us=wall_us() + 365 * DAY_US))
+            db.write_blocking(lambda tx: _settle(tx, case.account_id, now_us=wall_us() + 365 * DAY_US))
 
     def _act(self, case: Case, action: Action | None) -> None:
         terms = {"now_us": wall_us(), "rest_us": DAY_US}
-        self.db.write_now(lambda tx: rent.set_action(tx, case.account_id, case.e164, action, **terms))
+        self.db.write_blocking(lambda tx: rent.set_action(tx, case.account_id, case.e164, action, **terms))
 
 
 def _settle(tx: Tx, account_id: int, *, now_us: int) -> None:
@@ -177,7 +179,7 @@ def play(
         if case.step != "late" and case.verdict != SILENT:
             answer(smsc, case)
     still = "SELECT 1 FROM deliveries WHERE submitted_at_us IS NOT NULL LIMIT 1"
-    eventually(lambda: not db.read_now(lambda tx: tx.all(still)))
+    eventually(lambda: not db.read_blocking(lambda tx: tx.all(still)))
     late = sorted((chance.uniform(0, LATE_S), n) for n, case in enumerate(cases) if case.step == "late")
     for _, n in late:
         renter.disturbs(cases[n])
@@ -188,13 +190,13 @@ def play(
             answer(smsc, cases[n])
     ids = [case.account_id for case in cases if case.step == "late" and case.verdict != SILENT]
     doubts = "SELECT 1 FROM messages WHERE status = 'in_doubt' AND account_id IN @ids LIMIT 1"
-    eventually(lambda: not db.read_now(lambda tx: tx.all(doubts, ids=ids)))
+    eventually(lambda: not db.read_blocking(lambda tx: tx.all(doubts, ids=ids)))
 
 
 def tally(db: Database, smsc: Smsc, cases: list[Case]) -> Tally:
     """What went wrong."""
     found, sent = Tally(), submits(smsc)
-    booked = {row["account_id"]: row for row in db.read_now(lambda tx: tx.all(BOOKED))}
+    booked = {row["account_id"]: row for row in db.read_blocking(lambda tx: tx.all(BOOKED))}
     for case in cases:
         row = booked[case.account_id]
         expected = {TAKES: ("sent",), REFUSES: ("failed",), SILENT: ("in_doubt",)}[case.verdict]
@@ -219,7 +221,7 @@ def test_what_a_carrier_takes_is_paid_and_what_it_refuses_is_not_whatever_the_re
         )
         for n in range(SUBMITS)
     ]
-    db.write_now(lambda tx: numbers.add_numbers(tx, "us-mobile", [f"+1303{n:07}" for n in range(SUBMITS)]))
+    db.write_blocking(lambda tx: numbers.add_numbers(tx, "us-mobile", [f"+1303{n:07}" for n in range(SUBMITS)]))
     smsc.do("set", submit=[SILENT] * (SUBMITS + 100))
     renter, wrong = Renter(db, cases), Tally()
     settings = Settings(
@@ -239,7 +241,7 @@ def test_what_a_carrier_takes_is_paid_and_what_it_refuses_is_not_whatever_the_re
             f"\non {db.dialect.name}: {len(cases)} SMS disturbed while their carrier held them, seed {SEED}: {shown(wrong)}"
         )
     assert wrong == Tally(), f"seed {SEED}"
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []
 
 
 def shown(wrong: Tally) -> str:

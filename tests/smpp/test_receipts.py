@@ -37,7 +37,7 @@ def message(bound: Bound, message_id: int) -> Row:
 
 
 def balance(bound: Bound) -> int:
-    return bound.db.read_now(lambda tx: account.balance(tx, bound.account_id, now_us=START_US))
+    return bound.db.read_blocking(lambda tx: account.balance(tx, bound.account_id, now_us=START_US))
 
 
 def inbound(bound: Bound) -> int:

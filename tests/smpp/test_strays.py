@@ -99,11 +99,13 @@ def test_prometheus_counts_strays(db: Database) -> None:
 
 def receive(db: Database, *destinations: str, now_us: int = START_US) -> None:
     inbound = [Inbound(destination, "+4915", "text") for destination in destinations]
-    db.write_now(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
+    db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
 
 
 def kept(db: Database) -> list[str]:
-    return [row["destination"] for row in db.read_now(lambda tx: tx.all("SELECT * FROM strays ORDER BY destination"))]
+    return [
+        row["destination"] for row in db.read_blocking(lambda tx: tx.all("SELECT * FROM strays ORDER BY destination"))
+    ]
 
 
 def test_the_last_thousand_destinations_are_kept_for_thirty_days(db: Database) -> None:
@@ -114,9 +116,9 @@ def test_the_last_thousand_destinations_are_kept_for_thirty_days(db: Database) -
     assert kept(db) == [f"+1999{number:07}" for number in range(500, 1500)]
     receive(db, "+19990000500", "x" * 100_000, now_us=START_US + 2000)
     assert (len(kept(db)), "x" * 66 in kept(db)) == (1000, True)
-    db.write_now(lambda tx: strays.forget(tx, now_us=START_US + 2000 + 30 * DAY_US))
+    db.write_blocking(lambda tx: strays.forget(tx, now_us=START_US + 2000 + 30 * DAY_US))
     assert kept(db) == ["+19990000500", "x" * 66]
-    assert db.read_now(strays.total) == 1502
+    assert db.read_blocking(strays.total) == 1502
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_receipt_that_says_it_failed_refunds_with_its_reason(bind: Binding) ->
     assert bound.smsc.answer(5).status == 0
     message = bound.until(message_id, "failed")
     assert (message["cost"], message["reason"]) == (0, "the phone can't be reached (error 027)")
-    assert bound.db.read_now(lambda tx: account.balance(tx, bound.account_id, now_us=START_US)) == COINS
+    assert bound.db.read_blocking(lambda tx: account.balance(tx, bound.account_id, now_us=START_US)) == COINS
 
 
 @pytest.mark.parametrize("status", [Status.ESME_RINVDSTADR, Status.ESME_RINVSRCADR, Status.ESME_RX_P_APPN])
@@ -135,7 +135,7 @@ def test_an_smsc_with_a_fault_of_its_own_is_asked_again_by_the_programme(bind: B
         "waiting",
         "the carrier did not take the SMS: it has a fault of its own (ESME_RSYSERR)",
     )
-    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     bound.until(message_id, "sent")
 
@@ -156,7 +156,7 @@ def test_segments_that_were_taken_are_not_sent_again(bind: Binding) -> None:
     bound.smsc.do("set", submit=[0, int(Status.ESME_RSYSERR), 0])
     message_id = bound.sends("a" * 400)
     bound.eventually(lambda: bound.rows("SELECT 1 FROM deliveries WHERE reason IS NOT NULL"))
-    bound.db.write_now(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     bound.until(message_id, "sent")
     numbers = [place.number for body in submitted(bound) if (place := contents(body).place)]

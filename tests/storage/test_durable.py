@@ -26,7 +26,7 @@ async def test_only_a_batch_of_nothing_that_has_to_be_durable_is_not_synced(db: 
     for _ in range(20):
         durable, _not_durable = await asyncio.gather(alone(durable=True), alone(durable=False))
         assert durable
-    assert db.write_now(_waits_for_the_disk)
+    assert db.write_blocking(_waits_for_the_disk)
 
 
 async def test_what_is_not_synced_is_seen_at_once(db: Database) -> None:

@@ -20,8 +20,8 @@ def script(n: int, *, ours: bool = True) -> bytes:
 def test_each_is_found_once(db: Database, asked: int) -> None:
     account = open_account(db)
     rows = [(n + 1, account, n, f"address {n}", script(n), START_US, False) for n in range(OURS)]
-    db.write_now(lambda tx: tx.insert(schema.addresses, COLUMNS, rows))
+    db.write_blocking(lambda tx: tx.insert(schema.addresses, COLUMNS, rows))
     scripts = [script(n, ours=ours) for n in range(asked) for ours in (True, False)]
-    found = db.read_now(lambda tx: tx.matching(schema.addresses, "script_pubkey", scripts))
+    found = db.read_blocking(lambda tx: tx.select_in(schema.addresses, "script_pubkey", scripts))
     assert sorted(row["id"] for row in found) == list(range(1, asked + 1))
-    assert set(db.read_now(lambda tx: deposits.owners(tx, scripts))) == {script(n) for n in range(asked)}
+    assert set(db.read_blocking(lambda tx: deposits.owners(tx, scripts))) == {script(n) for n in range(asked)}

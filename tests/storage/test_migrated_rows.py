@@ -158,11 +158,11 @@ def test_rows_of_the_first_release_are_kept_whole(engine: str, tmp_path: Path, r
     with empty_database(engine, tmp_path, request) as url:
         migrate.upgrade(url, "0001")
         with closing(open_database(url)) as db:
-            db.write_now(fill)
-            before = db.read_now(found)
+            db.write_blocking(fill)
+            before = db.read_blocking(found)
         migrate.upgrade(url)
         with closing(open_database(url)) as db:
-            after = db.read_now(found)
+            after = db.read_blocking(found)
             seen = json.loads(after["events"][1].pop("data"))
             assert seen == {**json.loads(before["events"][1].pop("data")), "address": "bcrt1q"}
             assert after == before
@@ -172,7 +172,7 @@ def test_rows_of_the_first_release_are_kept_whole(engine: str, tmp_path: Path, r
             )
             insert += " VALUES (1000, :rental_id, :kind, :state, :destination, :created_at_us, 0) RETURNING id"
             if engine == "sqlite":  # PostgreSQL's ids come from a sequence, which rows with ids of their own pass by
-                row = db.write_now(lambda tx: tx.one(insert, **new))
+                row = db.write_blocking(lambda tx: tx.one(insert, **new))
                 assert row is not None and row["id"] == 10, "no id is given out twice"
 
 
@@ -182,15 +182,15 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
     with empty_database("sqlite", tmp_path, request) as url:
         migrate.upgrade(url, "0001")
         with closing(open_database(url)) as db:
-            db.write_now(fill)
+            db.write_blocking(fill)
             priced = "UPDATE rentals SET cost_per_minute = 1, booked_minutes = 1"
-            db.write_now(lambda tx: tx.run(priced))
-            db.write_now(lambda tx: tx.run("UPDATE accounts SET balance = 719 WHERE id = 1000"))
+            db.write_blocking(lambda tx: tx.run(priced))
+            db.write_blocking(lambda tx: tx.run("UPDATE accounts SET balance = 719 WHERE id = 1000"))
         migrate.upgrade(url)
         with closing(open_database(url)) as db:
-            assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 1
-            assert db.write_now(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
-            rows = db.read_now(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
+            assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 1
+            assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
+            rows = db.read_blocking(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
             assert [json.loads(row["data"])["hours"] for row in rows] == [24]
 
 
@@ -221,19 +221,19 @@ def test_an_sms_that_was_being_submitted_before_the_migration_is_in_doubt_after_
     with empty_database(engine, tmp_path, request) as url:
         migrate.upgrade(url, "0008")
         with closing(open_database(url)) as db:
-            db.write_now(fill)
+            db.write_blocking(fill)
             for table, rows in (("messages", messages), ("deliveries", deliveries), ("submissions", taken)):
                 for row in rows:
                     columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
                     insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-                    db.write_now(lambda tx, insert=insert, row=row: tx.run(insert, **row))
+                    db.write_blocking(lambda tx, insert=insert, row=row: tx.run(insert, **row))
         migrate.upgrade(url)
         with closing(open_database(url)) as db:
-            found = db.read_now(lambda tx: tx.all("SELECT segment, total, ref FROM submissions ORDER BY segment"))
+            found = db.read_blocking(lambda tx: tx.all("SELECT segment, total, ref FROM submissions ORDER BY segment"))
             assert [(row["segment"], row["total"], row["ref"]) for row in found] == [(1, 2, "a"), (2, 2, "b")]
             terms = {"now_us": 100, "wall_us": 100, "rest_us": DAY_US}
-            assert db.write_now(lambda tx: doubt.abandon(tx, **terms)) == 2
-            rows = db.read_now(lambda tx: tx.all("SELECT status FROM messages WHERE id >= 20 ORDER BY id"))
+            assert db.write_blocking(lambda tx: doubt.abandon(tx, **terms)) == 2
+            rows = db.read_blocking(lambda tx: tx.all("SELECT status FROM messages WHERE id >= 20 ORDER BY id"))
             assert [row["status"] for row in rows] == ["in_doubt", "in_doubt", "queued"]
 
 
@@ -251,7 +251,7 @@ def test_answers_remembered_before_the_migration_lose_their_texts_with_the_renta
     with empty_database(engine, tmp_path, request) as url:
         migrate.upgrade(url, "0001")
         with closing(open_database(url)) as db:
-            db.write_now(fill)
+            db.write_blocking(fill)
         migrate.upgrade(url, "0008")
         insert = (
             "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, status, body, secret)"
@@ -259,14 +259,14 @@ def test_answers_remembered_before_the_migration_lose_their_texts_with_the_renta
         )
         with closing(open_database(url)) as db:
             for key, body in answers.items():
-                db.write_now(
+                db.write_blocking(
                     lambda tx, key=key, body=body: tx.run(insert, key=key, body=body or b"", secret=body is None)
                 )
-            db.write_now(lambda tx: tx.run("UPDATE idempotency SET body = NULL WHERE key = 'none'"))
+            db.write_blocking(lambda tx: tx.run("UPDATE idempotency SET body = NULL WHERE key = 'none'"))
         migrate.upgrade(url)
         with closing(open_database(url)) as db:
-            db.write_now(lambda tx: idempotency.erase_texts(tx, [7]))
-            rows = db.read_now(lambda tx: tx.all("SELECT key, body FROM idempotency"))
+            db.write_blocking(lambda tx: idempotency.erase_texts(tx, [7]))
+            rows = db.read_blocking(lambda tx: tx.all("SELECT key, body FROM idempotency"))
     left = {row["key"]: row["body"] and bytes(row["body"]) for row in rows}
     assert left == answers | {
         "sent": b'{"id":3,"e164":"+12025550100","content":null}',
@@ -339,20 +339,20 @@ def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
     with empty_database(engine, tmp_path, request) as url:
         migrate.upgrade(url, "0008")
         with closing(open_database(url)) as db:
-            db.write_now(fill_with_live_rentals)
+            db.write_blocking(fill_with_live_rentals)
         migrate.upgrade(url)
         with closing(open_database(url)) as db:
             if engine == "postgresql":
-                db.write_now(lambda tx: tx.all("SELECT setval('transfers_id_seq', 100)"))
-            assert db.read_now(verify.differences) == []
+                db.write_blocking(lambda tx: tx.all("SELECT setval('transfers_id_seq', 100)"))
+            assert db.read_blocking(verify.differences) == []
             runs_out_us = (3 + 34 + 1) * MINUTE_US + 20_000_003
-            assert db.read_now(lambda tx: account.usage(tx, 1000, now_us=SETTLED_US)) == account.Usage(
+            assert db.read_blocking(lambda tx: account.usage(tx, 1000, now_us=SETTLED_US)) == account.Usage(
                 1000, 29, runs_out_us, 0
             )
-            assert db.read_now(lambda tx: account.balance(tx, 1000, now_us=runs_out_us - 1)) == 1000 - 34 * 29 - 13
-            while db.write_now(lambda tx: meter.sweep(tx, now_us=runs_out_us + 2 * DAY_US, rest_us=DAY_US)):
+            assert db.read_blocking(lambda tx: account.balance(tx, 1000, now_us=runs_out_us - 1)) == 1000 - 34 * 29 - 13
+            while db.write_blocking(lambda tx: meter.sweep(tx, now_us=runs_out_us + 2 * DAY_US, rest_us=DAY_US)):
                 pass
-            rows = db.read_now(lambda tx: tx.all("SELECT id, ended_at_us FROM rentals ORDER BY id"))
+            rows = db.read_blocking(lambda tx: tx.all("SELECT id, ended_at_us FROM rentals ORDER BY id"))
             assert [row["id"] for row in rows if row["ended_at_us"] is None] == [10]
             assert rows[1]["ended_at_us"] == runs_out_us
-            assert db.read_now(verify.differences) == []
+            assert db.read_blocking(verify.differences) == []

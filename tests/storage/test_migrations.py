@@ -86,7 +86,7 @@ def create_all(url: str) -> None:
 def description(url: str) -> Parts:
     """What the database at this URL has."""
     with closing(open_database(url)) as db:
-        return db.read_now(partial(described, engine=db.dialect.name))
+        return db.read_blocking(partial(described, engine=db.dialect.name))
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
@@ -123,7 +123,7 @@ def test_the_comparison_sees_a_difference(database_url: str, change: str) -> Non
         trigger="transfers_append_only_update" if sqlite else "transfers_append_only ON transfers"
     )
     with closing(open_database(database_url)) as db:
-        db.write_now(lambda tx: tx.run(statement))
+        db.write_blocking(lambda tx: tx.run(statement))
     assert description(database_url) != before
 
 
@@ -133,7 +133,7 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     migrate.upgrade(database_url)
     assert description(database_url) == before
     with closing(open_database(database_url)) as db:
-        assert db.read_now(verify.differences) == []
+        assert db.read_blocking(verify.differences) == []
 
 
 def test_a_migration_that_fails_halfway_leaves_nothing(

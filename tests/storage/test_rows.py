@@ -14,11 +14,11 @@ COLUMNS = ("account_id", "at_us", "kind", "message_id", "data")
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_the_ids_are_those_of_the_rows_in_their_order(db: Database, count: int) -> None:
     account = open_account(db)
-    before = db.read_now(lambda tx: tx.all("SELECT id FROM events"))
+    before = db.read_blocking(lambda tx: tx.all("SELECT id FROM events"))
     rows = [(account, START_US + n, f"kind {n}", None, "{}") for n in range(count)]
-    ids = db.write_now(lambda tx: tx.add(schema.events, COLUMNS, rows))
+    ids = db.write_blocking(lambda tx: tx.add(schema.events, COLUMNS, rows))
     assert list(ids) == sorted(set(ids))
-    stored = db.read_now(lambda tx: tx.all("SELECT id, kind FROM events ORDER BY id"))[len(before) :]
+    stored = db.read_blocking(lambda tx: tx.all("SELECT id, kind FROM events ORDER BY id"))[len(before) :]
     assert [(row["id"], row["kind"]) for row in stored] == [(id_, f"kind {n}") for n, id_ in enumerate(ids)]
 
 
@@ -28,11 +28,13 @@ def test_the_ids_are_those_of_the_rows_in_their_order(db: Database, count: int) 
 def test_a_row_is_stored_and_changed_as_it_is(db: Database, count: int, at_us: int, data: str) -> None:
     account = open_account(db)
     rows = [(account, at_us, "first", None, data)] * count
-    ids = db.write_now(lambda tx: tx.add(schema.events, COLUMNS, rows))
+    ids = db.write_blocking(lambda tx: tx.add(schema.events, COLUMNS, rows))
     changes = [(id_, "second", at_us + 1) for id_ in ids]
-    db.write_now(lambda tx: tx.insert(schema.events, COLUMNS, rows))
-    db.write_now(lambda tx: tx.update(schema.events, ("id", "kind", "at_us"), changes))
-    stored = db.read_now(lambda tx: tx.all("SELECT at_us, kind, message_id, data FROM events WHERE data = :d", d=data))
+    db.write_blocking(lambda tx: tx.insert(schema.events, COLUMNS, rows))
+    db.write_blocking(lambda tx: tx.update(schema.events, ("id", "kind", "at_us"), changes))
+    stored = db.read_blocking(
+        lambda tx: tx.all("SELECT at_us, kind, message_id, data FROM events WHERE data = :d", d=data)
+    )
     found = sorted((row["kind"], row["at_us"], row["message_id"], row["data"]) for row in stored)
     assert found == [("first", at_us, None, data)] * count + [("second", at_us + 1, None, data)] * count
 
@@ -43,8 +45,10 @@ def test_a_row_is_stored_and_changed_as_it_is(db: Database, count: int, at_us: i
 def test_each_row_has_its_own_change(db: Database, count: int) -> None:
     account = open_account(db)
     rows = [(account, START_US + n, "first", None, "{}") for n in range(count + 1)]
-    *ids, other = db.write_now(lambda tx: tx.add(schema.events, COLUMNS, rows))
+    *ids, other = db.write_blocking(lambda tx: tx.add(schema.events, COLUMNS, rows))
     changes = [(id_, f"second {id_}") for id_ in ids]
-    db.write_now(lambda tx: tx.update(schema.events, ("id", "kind"), changes))
-    stored = db.read_now(lambda tx: tx.all("SELECT id, kind FROM events WHERE id >= :first ORDER BY id", first=ids[0]))
+    db.write_blocking(lambda tx: tx.update(schema.events, ("id", "kind"), changes))
+    stored = db.read_blocking(
+        lambda tx: tx.all("SELECT id, kind FROM events WHERE id >= :first ORDER BY id", first=ids[0])
+    )
     assert [(row["id"], row["kind"]) for row in stored] == [*changes, (other, "first")]

@@ -28,7 +28,7 @@ def everything(db: Database) -> str:
             for row in tx.all(f"SELECT * FROM {table.name}")
         )
 
-    return db.read_now(read)
+    return db.read_blocking(read)
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
     assert lived_in.sign_in(new_token(1)).status == 401
     authorization = {"Authorization": f"Bearer {new_token(1)}"}
     assert lived_in.client.get("/api/v1/account", headers=authorization).status_code == 401
-    assert db.read_now(verify.differences) == []
-    account = db.read_now(lambda tx: accounts.load(tx, account_id))
+    assert db.read_blocking(verify.differences) == []
+    account = db.read_blocking(lambda tx: accounts.load(tx, account_id))
     assert (account.balance, account.live_rentals, account.depletes_at_us) == (0, 0, None)
     assert "given_up" in left
 
@@ -82,8 +82,8 @@ def test_an_account_waits_for_the_coins_on_their_way_to_it(lived_in: Visitor, db
     lived_in.do("/sandbox", "/sandbox/faucet", amount="1000", pending="yes")
     page = lived_in.do("/account/delete", "/account/delete", agreed="yes")
     assert page.status == 409 and "on its way" in page.text
-    db.write_now(lambda tx: sandbox.mine(tx, 2))
-    assert db.read_now(lambda tx: deposits.deposits_of(tx, account_id))
+    db.write_blocking(lambda tx: sandbox.mine(tx, 2))
+    assert db.read_blocking(lambda tx: deposits.deposits_of(tx, account_id))
 
 
 def test_everything_can_be_taken_along(renter: Visitor, db: Database, e164: str) -> None:

@@ -21,7 +21,7 @@ PHONE = "+447700900123"
 
 def action(db: Database) -> tuple[str | None, str | None]:
     """What an SMS to the account's number does."""
-    (row,) = db.read_now(lambda tx: tx.all("SELECT action, destination FROM rentals WHERE ended_at_us IS NULL"))
+    (row,) = db.read_blocking(lambda tx: tx.all("SELECT action, destination FROM rentals WHERE ended_at_us IS NULL"))
     return row["action"], row["destination"]
 
 
@@ -179,7 +179,7 @@ def state(db: Database) -> list[object]:
     def rows(tx: Tx, table: str) -> list[dict[str, object]]:
         return [{**dict(row), "status": None} for row in tx.all(f"SELECT * FROM {table}")]
 
-    return db.read_now(lambda tx: [rows(tx, table) for table in tables])
+    return db.read_blocking(lambda tx: [rows(tx, table) for table in tables])
 
 
 @pytest.mark.regression("an-expired-session-loses-the-draft")
@@ -256,7 +256,7 @@ def test_what_is_pressed_after_the_session_ended_leads_back_to_its_page(
 
 def tokens(db: Database) -> int:
     """How many there are."""
-    return len(db.read_now(lambda tx: tx.all("SELECT id FROM tokens")))
+    return len(db.read_blocking(lambda tx: tx.all("SELECT id FROM tokens")))
 
 
 @pytest.mark.regression("loading-the-token-page-again")
@@ -319,7 +319,7 @@ def example_of(page: Page) -> str:
 @ONE_ENGINE
 def test_the_example_of_the_first_page_rents_the_cheapest_group_that_has_a_number(visit: Visit, db: Database) -> None:
     def change(statement: str) -> None:
-        db.write_now(lambda tx: tx.run(statement))
+        db.write_blocking(lambda tx: tx.run(statement))
 
     assert example_of(visit().open("/")) == "free"
     change("UPDATE groups SET setup_cost = 9000 WHERE id = 'free'")

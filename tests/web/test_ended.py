@@ -22,7 +22,7 @@ def poor_id(db: Database) -> int:
     """An account with a number, an SMS in it, and money for 100 minutes; its token is `new_token(3)`."""
     found = open_account(db, seed=3)
     give_coins(db, found, 705 + 13 * MINUTES)
-    db.write_now(lambda tx: rent.start(tx, found, "us-mobile", now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.start(tx, found, "us-mobile", now_us=START_US, rest_us=REST_US))
     receive(db, "+12025550100", "Your code is 428613")
     return found
 
@@ -39,7 +39,7 @@ def run_out(db: Database, wall: FakeWall, *, swept: bool = True) -> None:
     """The money runs out; `swept`: and the meter has written that down."""
     wall.advance(us=MINUTES * MINUTE_US)
     if swept:
-        db.write_now(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
+        db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -64,16 +64,16 @@ def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
 ) -> None:
     account_id = open_account(db, seed=3)
     give_coins(db, account_id, 13)
-    db.write_now(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US))
     visitor = visit()
     visitor.sign_in(new_token(3))
     wall.advance(us=HOUR_US)
     for _ in range(2):
         page = visitor.open("/messages")
         assert "Begin with some satoshis" not in page.text and "Your money ran out" in page.text
-        db.write_now(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
+        db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
     wall.advance(us=40 * DAY_US)
-    db.write_now(lambda tx: retention.erase(tx, now_us=wall(), kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), kept_us=30 * DAY_US))
     visitor.sign_in(new_token(3))
     page = visitor.open("/messages")
     assert "Begin with some satoshis" not in page.text and "Your balance is used up" in page.text
@@ -92,7 +92,7 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
         assert "runs out in" not in page.text, path
     give_coins(db, poor_id, 13 * 60 * 48, now_us=wall())
     wall.advance(us=MINUTE_US)
-    db.write_now(lambda tx: rent.start(tx, poor_id, "us-mobile", now_us=wall(), rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.start(tx, poor_id, "us-mobile", now_us=wall(), rest_us=REST_US))
     assert "ran out" not in poor.open("/rent").text, "renting again shows that it was noticed"
     assert "runs out in" not in poor.open("/rent").text, "two days are enough"
 
@@ -109,12 +109,12 @@ def test_each_rental_of_a_number_keeps_a_page_of_its_own(
     renter: Visitor, db: Database, wall: FakeWall, account_id: int
 ) -> None:
     for text in ("first", "second", "third"):
-        db.write_now(lambda tx: rent.start(tx, account_id, "tiny", now_us=wall(), rest_us=REST_US))
+        db.write_blocking(lambda tx: rent.start(tx, account_id, "tiny", now_us=wall(), rest_us=REST_US))
         receive(db, "+12025550200", f"the {text} text")
         if text != "third":
-            db.write_now(lambda tx: rent.end(tx, account_id, "+12025550200", now_us=wall(), rest_us=REST_US))
+            db.write_blocking(lambda tx: rent.end(tx, account_id, "+12025550200", now_us=wall(), rest_us=REST_US))
         wall.advance(us=MINUTE_US)
-    ids = [row["id"] for row in db.read_now(lambda tx: tx.all("SELECT id FROM rentals ORDER BY id"))]
+    ids = [row["id"] for row in db.read_blocking(lambda tx: tx.all("SELECT id FROM rentals ORDER BY id"))]
     live = renter.open("/numbers/+12025550200")
     assert "the third text" in live.text and "the second text" not in live.text
     for id_, own, others in ((ids[0], "first", "second"), (ids[1], "second", "first")):
@@ -131,7 +131,7 @@ def test_ended_rentals_are_paged(renter: Visitor, db: Database, wall: FakeWall, 
             found = rent.start(tx, account_id, "us-mobile", now_us=wall(), rest_us=0)
             rent.end(tx, account_id, found["e164"], now_us=wall(), rest_us=0)
 
-    db.write_now(come_and_go)
+    db.write_blocking(come_and_go)
     page = renter.open("/rentals")
     ids = [given["href"] for tag, given in page.tags if tag == "a" and "?rental=" in given.get("href", "")]
     (older,) = (given["href"] for tag, given in page.tags if tag == "a" and "before=" in given.get("href", ""))
@@ -144,7 +144,7 @@ def test_what_a_rental_left_is_seen_by_its_renter_alone_and_until_it_is_erased(
     poor: Visitor, other: Visitor, visit: Visit, db: Database, wall: FakeWall
 ) -> None:
     run_out(db, wall)
-    (rental,) = db.read_now(lambda tx: tx.all("SELECT id FROM rentals"))
+    (rental,) = db.read_blocking(lambda tx: tx.all("SELECT id FROM rentals"))
     paths = ("/numbers/+12025550100", f"/numbers/+12025550100?rental={rental['id']}")
     for path in paths:
         assert other.open(path).status == 404 and "428613" not in other.open(path).text
@@ -159,7 +159,7 @@ def test_what_a_rental_left_is_seen_by_its_renter_alone_and_until_it_is_erased(
     assert other.open(paths[1]).status == 404
     assert "428613" in poor.open(paths[0]).text, "it is still its own renter's"
     wall.advance(us=29 * DAY_US)
-    db.write_now(lambda tx: retention.erase(tx, now_us=wall(), kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), kept_us=30 * DAY_US))
     poor.sign_in(new_token(3))
     assert [poor.open(path).status for path in paths] == [404, 404]
 

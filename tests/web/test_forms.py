@@ -52,7 +52,7 @@ def fingerprint(db: Database) -> list[object]:
     def read(tx) -> list[object]:
         return [[tuple(dict(row).values()) for row in tx.all(f"SELECT * FROM {name}")] for name in tables.split()]
 
-    return db.read_now(read)
+    return db.read_blocking(read)
 
 
 def test_forms_that_are_not_ours_do_nothing(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
@@ -99,7 +99,7 @@ def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, ac
     second = renter.send(page, "/rent/us-mobile", follow=False)
     assert first.status == second.status == 303
     assert first.headers["location"] == second.headers["location"]
-    assert len(db.read_now(lambda tx: rentals.live(tx, account_id))) == 1
+    assert len(db.read_blocking(lambda tx: rentals.live(tx, account_id))) == 1
 
 
 @pytest.mark.parametrize(

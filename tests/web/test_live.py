@@ -92,7 +92,7 @@ def test_a_stream_ends_with_its_session(renter: Visitor, db: Database, e164: str
     with stream(renter, 0) as arriving:
         receive(db, e164, "first")
         assert next(arriving)["event"] == "message"
-        db.write_now(lambda tx: web_sessions.end_all(tx, account_id))
+        db.write_blocking(lambda tx: web_sessions.end_all(tx, account_id))
         receive(db, e164, "second")
         assert list(arriving) == []
     assert renter.client.get("/live?after=0").status_code == 401
@@ -114,5 +114,5 @@ def test_an_idle_page_does_not_keep_its_session_alive(renter: Visitor, db: Datab
         assert response.status_code == 200
     wall.advance(us=1)
     assert renter.client.get("/live?after=0").status_code == 401
-    assert db.read_now(lambda tx: events.last_id(tx, account_id)) >= 0
+    assert db.read_blocking(lambda tx: events.last_id(tx, account_id)) >= 0
     assert renter.sign_in(new_token(1)).path == "/messages"

@@ -26,7 +26,7 @@ def e164s(db: Database, account_id: int, wall: FakeWall) -> list[str]:
             found.append(e164)
         return found
 
-    return db.write_now(start)
+    return db.write_blocking(start)
 
 
 def linked(page: Visitor | object) -> list[str]:

@@ -83,7 +83,7 @@ def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db
 
 def test_where_warnings_go_is_set_and_taken_away(renter: Visitor, db: Database, account_id: int) -> None:
     def url() -> str | None:
-        return db.read_now(lambda tx: account_webhook.url(tx, account_id))
+        return db.read_blocking(lambda tx: account_webhook.url(tx, account_id))
 
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url=" http://localhost:9999/warn ")
     assert "from now on" in page.text and url() == "http://localhost:9999/warn"
@@ -104,10 +104,10 @@ def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db
     assert "Deliver all" not in renter.open("/deliveries").text
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="store")
     parked = "SELECT id FROM deliveries WHERE state = 'parked'"
-    assert len(db.read_now(lambda tx: tx.all(parked))) == 2
+    assert len(db.read_blocking(lambda tx: tx.all(parked))) == 2
     page = renter.do("/deliveries?state=parked", "/deliveries/retry")
     assert "queued again" in page.text
-    assert db.read_now(lambda tx: tx.all(parked)) == []
+    assert db.read_blocking(lambda tx: tx.all(parked)) == []
 
 
 def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: FakeWall) -> None:
@@ -214,7 +214,7 @@ def test_a_sandbox_on_a_real_chain_has_no_coins_from_nowhere(
     serve: Callable[..., str], db: Database, account_id: int
 ) -> None:
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
-    db.write_now(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
+    db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
     with Visitor(serve(network="regtest", node="http://127.0.0.1:1")) as visitor:
         visitor.sign_in(new_token(1))
         for path in ("/sandbox", "/top-up"):

@@ -51,7 +51,7 @@ def test_a_token_signs_in_and_the_cookie_is_another_secret(renter: Visitor, db: 
             f"{dict(row)}" for table in metadata.sorted_tables for row in tx.all(f"SELECT * FROM {table.name}")
         )
 
-    stored = db.read_now(everything)
+    stored = db.read_blocking(everything)
     assert cookie not in stored and new_token(1) not in stored
 
 
@@ -246,7 +246,7 @@ def test_sessions_and_links_that_are_over_are_forgotten(
     renter: Visitor, db: Database, wall: FakeWall, account_id: int
 ) -> None:
     startup.sign_in_link(db, Clock(sandbox=True, wall=wall), new_token(1))
-    assert db.write_now(lambda tx: sign_in.forget(tx, wall_us=wall())) == 0
+    assert db.write_blocking(lambda tx: sign_in.forget(tx, wall_us=wall())) == 0
     assert renter.open("/messages").path == "/messages"
-    assert db.write_now(lambda tx: sign_in.forget(tx, wall_us=wall() + sign_in.IDLE_US)) == 1
-    assert db.read_now(lambda tx: tx.all("SELECT id FROM web_sessions UNION SELECT id FROM sign_in_links")) == []
+    assert db.write_blocking(lambda tx: sign_in.forget(tx, wall_us=wall() + sign_in.IDLE_US)) == 1
+    assert db.read_blocking(lambda tx: tx.all("SELECT id FROM web_sessions UNION SELECT id FROM sign_in_links")) == []

@@ -44,13 +44,13 @@ def settle(dtmf: DTMF) -> None:
 
 def deliveries(db: Database) -> list[Any]:
     """Every delivery's row, oldest first."""
-    return db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM deliveries ORDER BY id")])
+    return db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM deliveries ORDER BY id")])
 
 
 def attempts(db: Database) -> list[Any]:
     """Every attempt's row, by delivery and number."""
     statement = "SELECT * FROM attempts ORDER BY delivery_id, attempt"
-    return db.read_now(lambda tx: [dict(row) for row in tx.all(statement)])
+    return db.read_blocking(lambda tx: [dict(row) for row in tx.all(statement)])
 
 
 def states(db: Database) -> list[str]:
@@ -61,7 +61,7 @@ def states(db: Database) -> list[str]:
 def events(db: Database, kind: str) -> list[Any]:
     """Every event of a kind, oldest first."""
     statement = "SELECT * FROM events WHERE kind = :kind ORDER BY id"
-    return db.read_now(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])
+    return db.read_blocking(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])
 
 
 def plan_of(db: Database, ask: Callable[[Tx], object]) -> str:
@@ -85,7 +85,7 @@ def plan_of(db: Database, ask: Callable[[Tx], object]) -> str:
             tx.run("SET LOCAL enable_seqscan = off")  # a handful of rows would be read one by one
         ask(Explained(tx._dialect, tx._cursor))
 
-    db.write_now(look)
+    db.write_blocking(look)
     return "\n".join(found)
 
 
@@ -103,7 +103,7 @@ def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
             rent_operations.set_action(tx, account_id, e164, action, now_us=now_us, rest_us=DAY_US)
         return e164
 
-    return runtime.db.write_now(start)
+    return runtime.db.write_blocking(start)
 
 
 async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:

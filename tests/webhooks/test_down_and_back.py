@@ -80,7 +80,7 @@ def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_mi
 def all_delivered_after_another_second(dtmf: DTMF, db: Database) -> bool:
     """Whether nothing waits any more once a second has passed."""
     dtmf.sandbox.advance(1)
-    return int(db.read_now(lambda tx: delivery_log.standing(tx, now_us=0))["waiting"]) == 0
+    return int(db.read_blocking(lambda tx: delivery_log.standing(tx, now_us=0))["waiting"]) == 0
 
 
 def test_all_that_waits_anywhere_for_a_destination_is_delivered_once_it_answers_one(dtmf: DTMF, db: Database) -> None:
@@ -211,7 +211,7 @@ def test_a_worker_that_died_keeps_its_lease_until_it_runs_out_by_the_wall(
         held, other = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
         dtmf.sandbox.receive(held, "+1234", "held by the dead")
         now_us = wall()
-        claimed = db.write_now(
+        claimed = db.write_blocking(
             lambda tx: deliver.claim(
                 tx, now_us=now_us, wall_us=now_us, lease_us=LEASE_US, limit=10, except_destinations=[]
             )

@@ -65,7 +65,7 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
     monkeypatch.setattr(delivery_results, "FAILED_PAUSE_S", 0.2)
     numbers = [rent_now(runtime, account, "http://127.0.0.1:9/") for _ in range(2)]
     await receive(runtime, *((number, "in vain") for number in numbers))
-    works = db.write_now(
+    works = db.write_blocking(
         lambda tx: [
             tx.run("UPDATE deliveries SET attempts = 4, first_attempt_us = :now_us", now_us=START_US),
             *deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=LEASE_US, limit=9, except_destinations=[]),
@@ -94,7 +94,7 @@ async def test_the_end_of_a_programme_waits_for_the_disk_however_few_attempts_it
 
     number = rent_now(runtime, account, "http://127.0.0.1:9/")
     await receive(runtime, (number, "in vain"))
-    (work,) = db.write_now(
+    (work,) = db.write_blocking(
         lambda tx: deliver.claim(
             tx, now_us=START_US, wall_us=START_US, lease_us=LEASE_US, limit=9, except_destinations=[]
         )

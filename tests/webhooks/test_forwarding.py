@@ -136,7 +136,7 @@ def test_a_busy_carrier_is_tried_again_and_each_attempt_is_in_the_log(dtmf: DTMF
 
 
 def test_a_forward_that_was_never_charged_for_is_replayed_to_the_number_of_now(dtmf: DTMF, db: Database) -> None:
-    db.write_now(lambda tx: tx.run("UPDATE destinations SET prefix = '44'"))
+    db.write_blocking(lambda tx: tx.run("UPDATE destinations SET prefix = '44'"))
     number = rent(dtmf, "forward", "+33612345678")
     dtmf.sandbox.receive(number, "+1234", "no carrier goes there")
     settle(dtmf)

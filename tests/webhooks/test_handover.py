@@ -101,7 +101,7 @@ def test_what_another_account_rents_is_neither_stored_nor_charged_nor_handed_ove
             with pytest.raises(NotFoundError, match="does not rent"):
                 other.sandbox.receive(to, "+1234", "not theirs")
     assert ([*dtmf.messages(number)], deliveries(db), receiver.contents) == ([], [], [])
-    stray = db.read_now(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))
+    stray = db.read_blocking(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))
     assert stray is not None
     assert stray["n"] == 0
 
@@ -245,8 +245,8 @@ def test_a_lease_takes_webhooks_that_have_room(account: int, db: Database, runti
     numbers = [rent_now(runtime, account, f"http://127.0.0.1:9/{n}") for n in range(5)]
     forward = "UPDATE rentals SET action = 'forward', destination = '+447911000000' WHERE e164 = :e164"
     handover = Handover(Lease(START_US + 1, 2, frozenset({(account, "http://127.0.0.1:9/1")})))
-    db.write_now(lambda tx: tx.run(forward, e164=numbers[0]))
-    db.write_now(lambda tx: storing(runtime, *((number, "text") for number in numbers))(tx, handover))
+    db.write_blocking(lambda tx: tx.run(forward, e164=numbers[0]))
+    db.write_blocking(lambda tx: storing(runtime, *((number, "text") for number in numbers))(tx, handover))
     works = [(work.id, work.destination[-2:], work.e164, work.text) for work in handover.works]
     assert works == [(3, "/2", numbers[2], "text"), (4, "/3", numbers[3], "text")], "no forward, none that is full, two"
     assert [row["leased_until_us"] for row in deliveries(db)] == [None, None, START_US + 1, START_US + 1, None]

@@ -186,7 +186,7 @@ def test_deliveries_are_listed_by_state_number_time_and_page(
 
     first, second = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
     sms = [Inbound((first, second)[n % 2], "+1234", f"{n}") for n in range(130)]
-    db.write_now(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=HOUR_US))
+    db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=HOUR_US))
     dtmf.sandbox.advance(DAY_S)
     receiver.answer = lambda _: 500
     dtmf.sandbox.receive(first, "+1234", "waits")
@@ -282,7 +282,7 @@ def test_a_reply_that_comes_after_the_texts_were_erased_is_not_kept(
     dtmf.sandbox.receive(number, "+1234", "secret")
     receiver.wait_for(1)
     dtmf.end_rental(number)
-    assert db.write_now(lambda tx: retention.erase(tx, now_us=wall(), kept_us=0)) == 1
+    assert db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), kept_us=0)) == 1
     erased.set()
     settle(dtmf)
     assert [(row["status"], row["reply"]) for row in attempts(db)] == [(500, None)]

@@ -170,7 +170,7 @@ def test_an_sms_whose_text_was_erased_meanwhile_is_parked_and_not_posted(
     dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
     settle(dtmf)
     posted = len(receiver.posted)
-    db.write_now(lambda tx: tx.run("UPDATE messages SET content = NULL"))
+    db.write_blocking(lambda tx: tx.run("UPDATE messages SET content = NULL"))
     dtmf.sandbox.advance(HOUR_S)
     assert (states(db), len(receiver.posted)) == (["parked"], posted)
     (delivery,) = dtmf.deliveries()

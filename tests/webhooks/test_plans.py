@@ -15,7 +15,7 @@ def _plan_where_nothing_waited(dtmf: DTMF, db: Database, receiver: Receiver) -> 
     dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "text")
     settle(dtmf)
     assert states(db) == ["delivered"]
-    db.write_now(lambda tx: tx.run("ANALYZE deliveries"))
+    db.write_blocking(lambda tx: tx.run("ANALYZE deliveries"))
 
     def claim(tx: Tx) -> None:
         deliver.claim(tx, now_us=1, wall_us=1, lease_us=1, limit=256, except_destinations=[])

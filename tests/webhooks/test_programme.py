@@ -98,7 +98,7 @@ def test_the_head_of_a_line_is_tried_every_30_minutes_for_72_hours_though_it_was
 
     def note(posted: Posted) -> Reply:
         if posted.json["content"] == "head":
-            at_us.append(db.read_now(runtime.clock.now_us))
+            at_us.append(db.read_blocking(runtime.clock.now_us))
         return Reply(503, {"Retry-After": "36000"})
 
     receiver.answer = note

@@ -26,7 +26,7 @@ def settle(dtmf: DTMF) -> None:
 
 def deliveries(db: Database) -> list[Any]:
     """Every delivery, oldest first."""
-    return db.read_now(lambda tx: [dict(row) for row in tx.all("SELECT * FROM deliveries ORDER BY id")])
+    return db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM deliveries ORDER BY id")])
 
 
 def states(db: Database) -> list[str]:
@@ -37,4 +37,4 @@ def states(db: Database) -> list[str]:
 def events(db: Database, kind: str) -> list[Any]:
     """Every event of a kind, oldest first."""
     statement = "SELECT * FROM events WHERE kind = :kind ORDER BY id"
-    return db.read_now(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])
+    return db.read_blocking(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])

@@ -144,8 +144,8 @@ def test_wherever_the_clock_jumps_each_minute_is_paid_once_and_none_past_the_run
     for renter in renters:
         renter.rents(service.url)
     live_through_jumps(service, wall, *renters)
-    rentals = {row["account_id"]: row for row in db.read_now(lambda tx: tx.all("SELECT * FROM rentals"))}
-    transfers = db.read_now(lambda tx: tx.all("SELECT * FROM transfers"))
+    rentals = {row["account_id"]: row for row in db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals"))}
+    transfers = db.read_blocking(lambda tx: tx.all("SELECT * FROM transfers"))
     past = 0
     for id_, row in rentals.items():
         minutes = (row["ended_at_us"] - row["started_at_us"]) // MINUTE_US
@@ -157,4 +157,4 @@ def test_wherever_the_clock_jumps_each_minute_is_paid_once_and_none_past_the_run
     print(f"{past} sats billed past the run-out, {missing} sats of minutes not charged")
     assert (extra, given_back, past, missing) == (0, 0, 0, 0)
     assert [row["end_reason"] for row in rentals.values()] == ["depleted", "depleted"]
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []

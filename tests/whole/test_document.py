@@ -209,7 +209,7 @@ def test_the_webhook_receives_exactly_the_documented_body(kind: Any, db: Databas
     ):
         dtmf.start_rental("us-mobile")
         rented = other.start_rental("us-local")["e164"]
-        db.write_now(lambda tx: fill_messages(tx, rented, through=1233))
+        db.write_blocking(lambda tx: fill_messages(tx, rented, through=1233))
         assert dtmf.set_sms_action("+1234567890", "webhook", receiver.url) is True
         dtmf.sandbox.receive("+1234567890", "+1234", "SMS text")
         (posted,) = receiver.wait_for(1)

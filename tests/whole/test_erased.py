@@ -118,7 +118,7 @@ def test_every_column_that_could_hold_a_text_is_known_to_be_erased_or_to_hold_no
 
 def columns_with(db: Database, what: str) -> list[str]:
     """The columns in which the text is, in any case, as text or octets, or in base64."""
-    return sorted(db.read_now(lambda tx: set(_columns(tx, what))))
+    return sorted(db.read_blocking(lambda tx: set(_columns(tx, what))))
 
 
 def _columns(tx: Tx, what: str) -> Iterator[str]:
@@ -158,7 +158,7 @@ def files_with(db: Database, folder: Path, what: str) -> list[str]:
 def in_a_backup(db: Database, folder: Path, what: str) -> bool:
     """Whether a backup made now has it, as it is or in base64."""
     path = folder / f"backup-{len(list(folder.iterdir()))}"
-    db.read_now(lambda tx: backup.write(tx, path, revision=migrate.head()))
+    db.read_blocking(lambda tx: backup.write(tx, path, revision=migrate.head()))
     content = gzip.decompress(path.read_bytes())
     path.unlink()
     encoded = [
@@ -192,7 +192,7 @@ class Lived:
             carriers.add(tx, "london")
             ingest.arrive(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
 
-        db.write_now(bring)
+        db.write_blocking(bring)
 
     def post(self, path: str, body: object, key: str = "") -> httpx.Response:
         headers = {"Prefer": "return=representation"} | ({"Idempotency-Key": key} if key else {})
@@ -276,7 +276,7 @@ def test_a_deleted_account_leaves_no_text_in_any_column_or_file(lived: Lived, db
 
 def test_a_remembered_answer_shows_null_for_an_erased_text_and_does_nothing_again(lived: Lived, db: Database) -> None:
     assert lived.send("out").json() == lived.sent.json()
-    count = db.read_now(lambda tx: tx.one("SELECT count(*) AS n FROM messages WHERE forward_of IS NULL"))
+    count = db.read_blocking(lambda tx: tx.one("SELECT count(*) AS n FROM messages WHERE forward_of IS NULL"))
     lived.client.delete("/number", params={"e164": lived.e164})
     lived.post("/sandbox/clock", {"advance_s": KEPT_S})
     again = lived.send("out")
@@ -284,7 +284,7 @@ def test_a_remembered_answer_shows_null_for_an_erased_text_and_does_nothing_agai
     retried = lived.post(f"/deliveries/{lived.delivery_id}/retry", None, "retry").json()
     assert retried["id"] == lived.delivery_id
     assert {attempt["reply"] for attempt in retried["attempts"]} == {None}
-    assert db.read_now(lambda tx: tx.one("SELECT count(*) AS n FROM messages WHERE forward_of IS NULL")) == count
+    assert db.read_blocking(lambda tx: tx.one("SELECT count(*) AS n FROM messages WHERE forward_of IS NULL")) == count
 
 
 def test_the_texts_of_a_rental_that_goes_on_stay(lived: Lived, db: Database) -> None:
@@ -297,9 +297,9 @@ def test_parts_of_a_carrier_that_is_gone_are_forgotten_in_the_end(lived: Lived, 
     from dtmf_server.operations import retention
 
     forget: Callable[..., int] = getattr(retention, "forget_parts", lambda *_, **__: 0)
-    db.write_now(lambda tx: forget(tx, wall_us=START_US + 29 * DAY_US, kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: forget(tx, wall_us=START_US + 29 * DAY_US, kept_us=30 * DAY_US))
     assert "parts.octets" in columns_with(db, CANARY)
-    db.write_now(lambda tx: forget(tx, wall_us=START_US + 31 * DAY_US, kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: forget(tx, wall_us=START_US + 31 * DAY_US, kept_us=30 * DAY_US))
     assert "parts.octets" not in columns_with(db, CANARY)
 
 

@@ -44,7 +44,7 @@ def play(data: Path, *arguments: str) -> Said:
 def written(data: Path, fn: Callable[[Tx], object]) -> None:
     """Does something to the database that no request does."""
     with closing(open_database(f"sqlite:///{data / 'dtmf.db'}")) as db:
-        db.write_now(fn)
+        db.write_blocking(fn)
 
 
 def number_with_webhook(dtmf: DTMF, hook: str) -> str:

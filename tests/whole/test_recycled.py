@@ -214,10 +214,10 @@ def test_an_sms_to_a_resting_number_is_counted_and_its_text_discarded(renters: t
     sender = following.start_rental("us-mobile")["e164"]
     following.send_message(sender, NUMBER, "lost-by-carrier")
     following.sandbox.advance(1)
-    stored = db.read_now(lambda tx: tx.all("SELECT content, inbound FROM messages"))
+    stored = db.read_blocking(lambda tx: tx.all("SELECT content, inbound FROM messages"))
     # The sender's own, and nothing else.
     assert [(row["content"], bool(row["inbound"])) for row in stored] == [("lost-by-carrier", False)]
-    counted = db.read_now(lambda tx: tx.one("SELECT stray_messages FROM service"))
+    counted = db.read_blocking(lambda tx: tx.one("SELECT stray_messages FROM service"))
     assert counted is not None
     assert counted["stray_messages"] == 1
     first.sandbox.advance(1)
@@ -241,7 +241,7 @@ def tables_showing(db: Database, canaries: list[str]) -> set[str]:
 
     found = set()
     for name in metadata.tables:
-        rows = db.read_now(partial(all_rows, name=name))
+        rows = db.read_blocking(partial(all_rows, name=name))
         if any(canary in shown(value) for row in rows for value in row.values() for canary in canaries):
             found.add(name)
     return found
@@ -279,4 +279,4 @@ def test_thirty_days_after_a_rental_its_texts_are_gone_and_the_ledger_stays(db: 
             assert [m | {"content": None} for m in kept] == list(dtmf.messages())
             assert list(dtmf.transactions()) == ledger
     assert receiver.contents == [RECEIVED]
-    assert db.read_now(verify.differences) == []
+    assert db.read_blocking(verify.differences) == []

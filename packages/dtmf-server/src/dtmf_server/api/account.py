@@ -19,7 +19,7 @@ from dtmf_server.storage.db import Tx
 @get("/account", tags=["account"], summary="The balance", responses=transactions.answers(200, responses.Account))
 async def get_account(request: Request) -> transactions.Json:
     """Satoshis the account can spend now, every minute started until now paid."""
-    balance = await transactions.glance(
+    balance = await transactions.read_autocommit(
         request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
     )
     return transactions.Json(responses.Account(balance))
@@ -28,7 +28,7 @@ async def get_account(request: Request) -> transactions.Json:
 @get("/usage", tags=["account"], summary="The running cost")
 async def get_usage(request: Request) -> responses.Usage:
     """Balance, satoshis per minute over all rentals, when the money runs out, and the debt that is paid first."""
-    usage = await transactions.glance(
+    usage = await transactions.read_autocommit(
         request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us)
     )
     runs_out_at = None if usage.runs_out_at_us is None else iso(usage.runs_out_at_us)

@@ -15,7 +15,7 @@ from dtmf_server.storage.db import Tx
 @get("/account/webhook", tags=["account"], summary="The account's webhook")
 async def get_account_webhook(request: Request) -> responses.AccountWebhook:
     """Where `balance.low` is posted, null for nowhere."""
-    url = await transactions.glance(request, lambda tx, caller: account_webhook.url(tx, caller.account_id))
+    url = await transactions.read_autocommit(request, lambda tx, caller: account_webhook.url(tx, caller.account_id))
     return responses.AccountWebhook(url)
 
 

@@ -69,7 +69,7 @@ async def get_events(
 
 async def _read_on(runtime: Runtime, bearer: bytes, after: int, limit: int) -> list[Event]:
     """The bearer's events from there."""
-    return await transactions.glance_as(
+    return await transactions.read_autocommit_as(
         runtime, bearer, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit)
     )
 

@@ -82,7 +82,7 @@ async def get_messages(
         return caller.account_id, [responses.full_message(row) for row in rows]
 
     async def again() -> list[responses.FullMessage]:
-        _, found = await transactions.glance(request, page)
+        _, found = await transactions.read_autocommit(request, page)
         return found
 
     account_id, found = await transactions.read(request, page)

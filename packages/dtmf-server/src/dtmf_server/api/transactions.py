@@ -63,14 +63,14 @@ async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     return await runtime.db.read(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
-async def glance(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
+async def read_autocommit(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     """The same for a few rows found by an index."""
-    return await glance_as(runtime_of(request), bearer(request), fn)
+    return await read_autocommit_as(runtime_of(request), bearer(request), fn)
 
 
-async def glance_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, Caller], T]) -> T:
+async def read_autocommit_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, Caller], T]) -> T:
     """The same for a bearer whose request is not held any more; the token may have been revoked since."""
-    return await runtime.db.glance(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
+    return await runtime.db.read_autocommit(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
 async def write(request: Request, fn: Callable[[Tx, Caller], Answer], *, body: bytes = b"") -> Response[Any]:

@@ -29,7 +29,7 @@ def _open(options: argparse.Namespace, configuration: Config) -> int:
     runtime = startup.runtime_beside(configuration, current(options, configuration))
     new_token = api_token.mint(secrets.token_bytes(32))
     with contextlib.closing(runtime.db) as db:
-        db.write_now(
+        db.write_blocking(
             lambda tx: account.open_account(
                 tx, token_sha256=api_token.sha256(new_token), now_us=runtime.clock.now_us(tx)
             )

@@ -38,7 +38,7 @@ def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False
         line = content.count(b"\n", 0, error.start) + 1
         raise CannotStart(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
     try:
-        count = db.write_now(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
+        count = db.write_blocking(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
         warnings = import_catalog.warnings(kind, text, name=path.name)
     except import_catalog.WrongStock as wrong:
         return 1, [*wrong.complaints, "nothing was imported"]
@@ -53,22 +53,22 @@ def _import(tx: Tx, *, kind: str, text: str, name: str, allow_free: bool) -> int
 def carriers(db: Database) -> tuple[int, list[str]]:
     """How every link stands; 1 if one is not up."""
     now_us = wall_us()
-    lines = db.read_now(lambda tx: carrier_health.lines(tx, wall_us=now_us))
-    faults = db.read_now(lambda tx: carrier_health.faults(tx, wall_us=now_us))
+    lines = db.read_blocking(lambda tx: carrier_health.lines(tx, wall_us=now_us))
+    faults = db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=now_us))
     lines = lines or ["no carrier was started with this database"]
-    return (1 if faults else 0), [*lines, *db.read_now(strays.lines)]
+    return (1 if faults else 0), [*lines, *db.read_blocking(strays.lines)]
 
 
 def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     """What is wrong, and what to do about it; 1 if anything is."""
     names = [carrier.name for carrier in configuration.carrier]
-    found = db.read_now(lambda tx: carrier_health.doctor(tx, names, wall_us=wall_us()))
+    found = db.read_blocking(lambda tx: carrier_health.doctor(tx, names, wall_us=wall_us()))
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
-    found += db.read_now(address_gap.complaints)
-    warned = [*warnings(configuration), *db.read_now(carrier_health.doubts)]  # which may do no harm
+    found += db.read_blocking(address_gap.complaints)
+    warned = [*warnings(configuration), *db.read_blocking(carrier_health.doubts)]  # which may do no harm
     said = [*found, *warned] or ["nothing is wrong"]
-    return (1 if found else 0), [*said, *db.read_now(address_gap.lines)]
+    return (1 if found else 0), [*said, *db.read_blocking(address_gap.lines)]
 
 
 def import_command(options: argparse.Namespace, configuration: Config) -> int:

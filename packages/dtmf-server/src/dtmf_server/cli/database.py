@@ -27,7 +27,7 @@ def verify_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(current(options, configuration))) as db:
-        summary, differences = db.read_now(lambda tx: (verify.summary(tx), verify.differences(tx)))
+        summary, differences = db.read_blocking(lambda tx: (verify.summary(tx), verify.differences(tx)))
     for difference in differences:
         print_lines(difference)
     print_lines(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
@@ -42,7 +42,7 @@ def backup_command(options: argparse.Namespace, configuration: Config) -> int:
     with using(options.file):
         files.refuse_existing(options.file)  # before the database is read for it
     with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
-        rows, last = db.read_now(
+        rows, last = db.read_blocking(
             lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
         )
     print_lines(f"{rows} rows in {options.file}")
@@ -74,11 +74,11 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
                 found = migrate.current(url)
             if found is not None:  # before its tables are touched
                 with contextlib.closing(open_database(url)) as db:
-                    db.read_now(backups.refuse_in_use)
+                    db.read_blocking(backups.refuse_in_use)
             with opening(url):
                 migrate.upgrade(url, revision)
             with contextlib.closing(open_database(url)) as db:
-                rows, summary = db.write_now(restore)
+                rows, summary = db.write_blocking(restore)
             migrate.upgrade(url)
     except backups.NotABackup as error:
         raise CannotStart(str(error)) from error

@@ -25,14 +25,16 @@ _OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
 def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
     """Prints every deposit, oldest first, or only those in suspense."""
     after, account_id = 0, SUSPENSE if suspense_only else None
-    while rows := runtime.db.read_now(partial(deposits.all_deposits, after=after, limit=PAGE, account_id=account_id)):
+    while rows := runtime.db.read_blocking(
+        partial(deposits.all_deposits, after=after, limit=PAGE, account_id=account_id)
+    ):
         for row in rows:
             where = f"block {row['height']}" if row["height"] is not None else "no block"
             whose = "in suspense" if row["account_id"] == SUSPENSE else f"account {row['account_id']}"
             print(f"{row['txid']}:{row['vout']}  {row['status']:8}  {row['amount']:>12} sat  {where}")
             print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
-    state, tip, held, skipped = runtime.db.read_now(
+    state, tip, held, skipped = runtime.db.read_blocking(
         lambda tx: (stored_chain.load(tx), stored_chain.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
     )
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
@@ -49,7 +51,7 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
 
 def assign(runtime: Runtime, address: str, to: str) -> None:
     """Hands an address in suspense on to the account that has the other. Raises Refusal."""
-    moved = runtime.db.write_now(
+    moved = runtime.db.write_blocking(
         lambda tx: suspense.hand_on(
             tx,
             address,
@@ -64,7 +66,7 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
 
 def ask_rescan(runtime: Runtime, height: int) -> None:
     """Has the running service read the blocks from that height on again. Raises CannotStart."""
-    tip = runtime.db.read_now(stored_chain.tip)
+    tip = runtime.db.read_blocking(stored_chain.tip)
     if tip is None or runtime.settings.network == "simulated":
         raise CannotStart("no real chain was followed yet: there is nothing to read again")
     if height > tip["height"]:
@@ -72,7 +74,7 @@ def ask_rescan(runtime: Runtime, height: int) -> None:
             f"--from {height}: the chain was followed to block {tip['height']} only; above it goes"
             " only `deposits skip --to HEIGHT`, and only where the node has pruned what comes next"
         )
-    runtime.db.write_now(lambda tx: stored_chain.ask_rescan(tx, height))
+    runtime.db.write_blocking(lambda tx: stored_chain.ask_rescan(tx, height))
     print(f"blocks {height} to {tip['height']} are read again as soon as the service runs; nothing is credited twice")
 
 
@@ -83,7 +85,7 @@ def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
         raise CannotStart(f"{outpoint!r} is no outpoint: give the transaction's id, a colon and the output's number")
     txid, vout = parts[1], int(parts[2])
     depths = runtime.settings.confirmations
-    said = runtime.db.read_now(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
+    said = runtime.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
     if said is not None:
         print("\n".join(said))
         return 0
@@ -121,7 +123,7 @@ def restore(runtime: Runtime, *, descriptor: str, gap: int, index: int, from_hei
         asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, index, from_height))
     except CantFollow as error:
         raise CannotStart(f"{error}; what was found so far is kept, the same command goes on") from error
-    last, used, rows = runtime.db.read_now(
+    last, used, rows = runtime.db.read_blocking(
         lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx), deposits.deposits_of(tx, SUSPENSE))
     )
     credited = sum(row["amount"] for row in rows if row["status"] == "credited")

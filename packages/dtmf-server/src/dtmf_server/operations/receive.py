@@ -34,11 +34,11 @@ def receive_many(
     e164s = sorted({sms.to for sms in inbound})
     live = _live(tx, e164s, now_us=now_us)
     with open_books(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as books:
-        if tx.others_write:  # now that the accounts are ours nobody changes a rental's action or end any more
+        if tx.has_concurrent_writers:  # now that the accounts are ours nobody changes a rental's action or end any more
             live = _live(tx, e164s, now_us=now_us)
         rented = {e164: rental for e164, rental in live.items() if books.survives(rental["account_id"], rental["id"])}
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
-        ids = tx.draw_ids(schema.messages, len(accepted))
+        ids = tx.allocate_ids(schema.messages, len(accepted))
         _store(tx, books, list(zip(ids, accepted, strict=True)))
         new = [
             (_delivery(rental, id_), sms, rental)

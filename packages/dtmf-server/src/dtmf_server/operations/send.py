@@ -51,7 +51,7 @@ def queue(tx: Tx, books: Books, rental: Row, *, to: str, content: str, daily_lim
     segments = count_segments(content).count
     cost = segments * cost_per_segment
     books.require(account_id, cost)
-    (message_id,) = tx.draw_ids(schema.messages, 1)
+    (message_id,) = tx.allocate_ids(schema.messages, 1)
     books.charge(account_id, cost, kind=Kind.MESSAGE_SENT, ref=str(message_id), reference=str(message_id))
     messages.add(
         tx,

@@ -60,7 +60,7 @@ def watch(tx: Tx, *, gap: int, at_least: int, derive: Derive, now_us: int) -> bo
             script_pubkey=script_pubkey,
             now_us=now_us,
         )
-    tx.continue_ids([schema.addresses])
+    tx.resync_sequences([schema.addresses])
     return bool(indexes)
 
 

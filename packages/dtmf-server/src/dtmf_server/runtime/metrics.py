@@ -48,7 +48,7 @@ class _Standing(Collector):
             return standing, stored_chain.load(tx), stored_chain.tip(tx), stray, deposits.gap(tx)
 
         standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
-            self._runtime.db.read_now, look
+            self._runtime.db.read_blocking, look
         ).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
         waiting.add_metric([], standing["waiting"])
@@ -112,7 +112,7 @@ class _Links(Collector):
 
     def collect(self) -> Iterator[Any]:
         """A sample for each link."""
-        rows = self._reader.submit(self._runtime.db.read_now, carriers.links).result()
+        rows = self._reader.submit(self._runtime.db.read_blocking, carriers.links).result()
         for name, text, value in (
             ("dtmf_carrier_link_up", "Whether the link is bound", lambda row: int(row["state"] == "bound")),
             (

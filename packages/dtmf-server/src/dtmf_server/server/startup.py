@@ -62,7 +62,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     if settings.network is not None and descriptor is not None:
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
-        db.write_now(outbox.release_all)  # of the process that had this file before; it is no more
+        db.write_blocking(outbox.release_all)  # of the process that had this file before; it is no more
     return Runtime(db, clock, settings, ahead(derive) if derive else None)
 
 
@@ -77,9 +77,9 @@ def replace_descriptor(config: Config, url: str) -> None:
     text = config.bitcoin.descriptor.partition("#")[0]
     _deriver(config.bitcoin.descriptor, config.bitcoin.network)
     db = prepare(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
-    found = db.write_now(partial(_chain_of, network=config.bitcoin.network, descriptor=text))
+    found = db.write_blocking(partial(_chain_of, network=config.bitcoin.network, descriptor=text))
     if found["network"] == config.bitcoin.network:
-        db.write_now(partial(chain.replace_descriptor, descriptor=text))
+        db.write_blocking(partial(chain.replace_descriptor, descriptor=text))
     db.close()
     if found["network"] != config.bitcoin.network:
         raise CannotStart(f"this database follows the chain {found['network']!r}, not {config.bitcoin.network!r}")
@@ -97,7 +97,7 @@ def _deriver(descriptor: str | None, network: str) -> Derive | None:
 
 def _fix_chain(db: Database, network: str, descriptor: str) -> None:
     """Binds the database to its chain and descriptor at its first start. Raises CannotStart for another."""
-    found = db.write_now(partial(_chain_of, network=network, descriptor=descriptor.partition("#")[0]))
+    found = db.write_blocking(partial(_chain_of, network=network, descriptor=descriptor.partition("#")[0]))
     if found["network"] != network:
         trouble = f"this database follows the chain {found['network']!r}, and {network!r} is configured"
     elif found["descriptor"] != descriptor.partition("#")[0]:
@@ -191,7 +191,7 @@ def prepare(url: str, mode: str, clock: Clock) -> Database:
     """The open database, its tables the newest, its mode fixed. Raises CannotStart in the other mode."""
     migrate.upgrade(url)
     db = open_database(url)
-    found = db.write_now(partial(_initialise, mode=mode, clock=clock))
+    found = db.write_blocking(partial(_initialise, mode=mode, clock=clock))
     if found != mode:
         db.close()
         raise CannotStart(
@@ -216,18 +216,20 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
     program's file is in its place."""
     if path.is_file():
         known = path.read_text(encoding="ascii", errors="replace").strip()
-        if api_token.is_well_formed(known) and db.read_now(lambda tx: tokens.opened_by(tx, api_token.sha256(known))):
+        if api_token.is_well_formed(known) and db.read_blocking(
+            lambda tx: tokens.opened_by(tx, api_token.sha256(known))
+        ):
             return known
     new_token = api_token.mint(secrets.token_bytes(32))
     files.put(path, new_token + "\n", begins="dtmf_")
-    db.write_now(partial(_give_token, sha256=api_token.sha256(new_token), clock=clock))
+    db.write_blocking(partial(_give_token, sha256=api_token.sha256(new_token), clock=clock))
     return new_token
 
 
 def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
     """The path of a link that signs in once, within a day, as whoever has this token."""
     key = secrets.token_urlsafe(32)
-    db.write_now(
+    db.write_blocking(
         partial(
             sign_in.make_link,
             token_sha256=api_token.sha256(token_),

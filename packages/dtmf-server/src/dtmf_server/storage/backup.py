@@ -89,7 +89,7 @@ def read(tx: Tx, path: Path) -> int:
                     raise NotABackup(f"{path} has {rows} rows, and says {line['rows']}")
                 if next(lines, None) is not None:
                     raise NotABackup(f"{path} goes on after its last line")
-                tx.continue_ids(list(tables.values()))
+                tx.resync_sequences(list(tables.values()))
                 return rows
             if isinstance(line, dict):
                 if line.get("table") not in tables:

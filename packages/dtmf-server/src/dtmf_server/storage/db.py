@@ -46,13 +46,13 @@ class Tx:
         return count
 
     @property
-    def others_write(self) -> bool:
+    def has_concurrent_writers(self) -> bool:
         """Whether what was read may be another now, unless it was locked."""
-        return self._dialect.others_write
+        return self._dialect.has_concurrent_writers
 
     def hold(self, statement: str, **parameters: Any) -> None:
         """Locks the rows that the statement finds until the transaction ends, where others write."""
-        if self.others_write:
+        if self.has_concurrent_writers:
             self._cursor.execute(self._dialect.render(f"{statement} @LOCK"), self._dialect.bind(parameters))
 
     def insert(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
@@ -75,17 +75,17 @@ class Tx:
         if rows:
             self._dialect.add_up(self._cursor, table, key, column, rows)
 
-    def matching(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
+    def select_in(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
         """The rows whose column, a unique one, has one of these values."""
-        return self._dialect.matching(self._cursor, table, column, values) if values else []
+        return self._dialect.select_in(self._cursor, table, column, values) if values else []
 
-    def draw_ids(self, table: Table, count: int) -> Sequence[int]:
+    def allocate_ids(self, table: Table, count: int) -> Sequence[int]:
         """Ids for new rows, ascending. Lock the account first where their order matters."""
-        return self._dialect.draw_ids(self._cursor, table, count) if count else ()
+        return self._dialect.allocate_ids(self._cursor, table, count) if count else ()
 
-    def continue_ids(self, tables: Sequence[Table]) -> None:
+    def resync_sequences(self, tables: Sequence[Table]) -> None:
         """Makes drawn ids go on after the highest id of each table."""
-        self._dialect.continue_ids(self._cursor, [table for table in tables if "id" in table.c])
+        self._dialect.resync_sequences(self._cursor, [table for table in tables if "id" in table.c])
 
     def notify(self, topic: str) -> None:
         """Wakes whoever listens to the topic, after the commit."""
@@ -117,17 +117,17 @@ class Database(Protocol):
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn on one consistent state."""
 
-    async def glance(self, fn: Fn[T]) -> T:
+    async def read_autocommit(self, fn: Fn[T]) -> T:
         """Reads a few rows found by an index, each statement for itself: SQLite has them before a thread could be asked,
         PostgreSQL without a transaction around them."""
 
-    def write_now(self, fn: Fn[T]) -> T:
+    def write_blocking(self, fn: Fn[T]) -> T:
         """`write` for callers without an event loop."""
 
-    def read_now(self, fn: Fn[T]) -> T:
+    def read_blocking(self, fn: Fn[T]) -> T:
         """`read` for callers without an event loop."""
 
-    def exclusively(self, name: str) -> AbstractAsyncContextManager[asyncio.Event]:
+    def advisory_lock(self, name: str) -> AbstractAsyncContextManager[asyncio.Event]:
         """Holds a name that only one process of the service has at a time; the event is set when it is lost."""
 
     async def scrub(self) -> bool:

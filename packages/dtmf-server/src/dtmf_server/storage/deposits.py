@@ -153,7 +153,7 @@ def all_deposits(tx: Tx, *, after: int, limit: int, account_id: int | None = Non
 
 def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
     """Whose addresses these are; scripts that are nobody's are left out."""
-    rows = tx.matching(schema.addresses, "script_pubkey", sorted(set(script_pubkeys)))
+    rows = tx.select_in(schema.addresses, "script_pubkey", sorted(set(script_pubkeys)))
     return {bytes(row["script_pubkey"]): row for row in rows}
 
 

@@ -25,7 +25,7 @@ class Dialect(Protocol):
     """What a transaction needs from its engine."""
 
     name: str
-    others_write: bool  # while a transaction is under way
+    has_concurrent_writers: bool  # while a transaction is under way
 
     def render(self, statement: str) -> str:
         """The statement in the engine's own spelling."""
@@ -45,11 +45,11 @@ class Dialect(Protocol):
     def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Adds to the column of the rows with these keys; those that are not there are inserted."""
 
-    def matching(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
+    def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
         """The rows whose column has one of these values; the column is unique."""
 
-    def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
+    def allocate_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """Ids nobody else gets, ascending."""
 
-    def continue_ids(self, cursor: Any, tables: Sequence[Table]) -> None:
+    def resync_sequences(self, cursor: Any, tables: Sequence[Table]) -> None:
         """Makes drawn ids go on after the highest of each table, whose rows came with their ids."""

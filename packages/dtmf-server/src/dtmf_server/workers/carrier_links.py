@@ -201,7 +201,7 @@ class _Desk:
 
     async def _give_up_parts(self) -> None:
         db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
-        oldest_us = await db.glance(message_parts.oldest_wall_us)
+        oldest_us = await db.read_autocommit(message_parts.oldest_wall_us)
         if oldest_us is None or oldest_us > clock.wall_us() - settings.parts_patience_us:
             return
         given_up = await db.write(

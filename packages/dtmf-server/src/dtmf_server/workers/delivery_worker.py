@@ -169,7 +169,7 @@ class Outbox:
         """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
         db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
         wall_us, rest_us = clock.wall_us(), settings.rest_us
-        if not await db.glance(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
+        if not await db.read_autocommit(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
             return
         while await db.write(
             lambda tx: doubt.abandon(
@@ -252,7 +252,9 @@ class Outbox:
     async def _until_due_s(self) -> float:
         """Until when nothing is due, in seconds from now; 0 if something is."""
         clock = self._runtime.clock
-        due_us, offset_us = await self._runtime.db.glance(lambda tx: outbox.first_due(tx, wall_us=clock.wall_us()))
+        due_us, offset_us = await self._runtime.db.read_autocommit(
+            lambda tx: outbox.first_due(tx, wall_us=clock.wall_us())
+        )
         if due_us is None:
             return LOOK_AGAIN_S
         return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, LOOK_AGAIN_S))

@@ -31,7 +31,7 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     try:
         while True:
             woken.clear()
-            due_us, now_us = await db.glance(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
+            due_us, now_us = await db.read_autocommit(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
             if swept is None or guard.has_jumped():
                 reason = "the clock has jumped by more than an hour: the meter pauses until it is right again"

@@ -32,7 +32,7 @@ def alone(db: Database, name: str, worker: Worker) -> Worker:
     """The worker, run by one process at a time: another takes over when that one dies or loses its hold."""
 
     async def run() -> None:
-        async with db.exclusively(name) as lost:
+        async with db.advisory_lock(name) as lost:
             log.info("this process runs the %s", name)
             work, loss = asyncio.ensure_future(worker()), asyncio.ensure_future(lost.wait())
             try:

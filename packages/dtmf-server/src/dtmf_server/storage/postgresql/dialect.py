@@ -15,7 +15,7 @@ class PostgreSQL:
     """The dialect of PostgreSQL 14 or later, through psycopg 3."""
 
     name = "postgresql"
-    others_write = True
+    has_concurrent_writers = True
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
@@ -49,21 +49,21 @@ class PostgreSQL:
         statement, values = _postgresql_insert(table, (*key, column), rows)
         cursor.execute(f"{statement} {_adding(table.name, key, column)}", values)
 
-    def matching(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
+    def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
         """One statement for all values: an array."""
         statement = f"SELECT * FROM {table.name} WHERE {column} = ANY({_arrays(table, [column])})"
         cursor.execute(statement, (list(values),))
         rows: list[Any] = cursor.fetchall()
         return rows
 
-    def draw_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
+    def allocate_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
         """The sequence's next values. Ids of one account ascend in commit order: its row is locked first."""
         cursor.execute(
             "SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)", (f"{table.name}_id_seq", count)
         )
         return [row["id"] for row in cursor.fetchall()]
 
-    def continue_ids(self, cursor: Any, tables: Sequence[Table]) -> None:
+    def resync_sequences(self, cursor: Any, tables: Sequence[Table]) -> None:
         """Sequences know nothing of rows that came with an id."""
         for table in tables:
             cursor.execute("SELECT pg_get_serial_sequence(%s, 'id') AS sequence", (table.name,))

@@ -60,13 +60,13 @@ class PostgreSQLDatabase:
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in a transaction of its own, again if it lost to another."""
-        return await self._in_thread(self.write_now if durable else self._write_not_synced, fn)
+        return await self._in_thread(self.write_blocking if durable else self._write_not_synced, fn)
 
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn on one consistent state."""
-        return await self._in_thread(self.read_now, fn)
+        return await self._in_thread(self.read_blocking, fn)
 
-    async def glance(self, fn: Fn[T]) -> T:
+    async def read_autocommit(self, fn: Fn[T]) -> T:
         """In a thread all the same, since the answer comes over a socket; without the two further ones of a transaction."""
         return await self._in_thread(self._glance_now, fn)
 
@@ -87,7 +87,7 @@ class PostgreSQLDatabase:
         with self._connection() as connection:
             connection.execute(f"VACUUM {', '.join(ERASED_FROM)}")
 
-    def write_now(self, fn: Fn[T]) -> T:
+    def write_blocking(self, fn: Fn[T]) -> T:
         """`write`, blocking."""
         return self._write(fn, "BEGIN")
 
@@ -111,12 +111,12 @@ class PostgreSQLDatabase:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def read_now(self, fn: Fn[T]) -> T:
+    def read_blocking(self, fn: Fn[T]) -> T:
         """`read`, blocking."""
         return self._run(fn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     @asynccontextmanager
-    async def exclusively(self, name: str) -> AsyncIterator[asyncio.Event]:
+    async def advisory_lock(self, name: str) -> AsyncIterator[asyncio.Event]:
         """Holds an advisory lock on a connection of its own; the server frees it when that connection dies."""
         try:
             connection = await psycopg.AsyncConnection.connect(

@@ -99,9 +99,9 @@ class SQLiteDatabase:
 
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn in a reader thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, fn)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_blocking, fn)
 
-    async def glance(self, fn: Fn[T]) -> T:
+    async def read_autocommit(self, fn: Fn[T]) -> T:
         """Runs fn here and now, in some 20 µs; handing it to a thread and back takes five times as long."""
         with _translated():
             cursor = self._reading().cursor()
@@ -115,7 +115,7 @@ class SQLiteDatabase:
         the log until others write over it."""
         return await self.write(_scrub)
 
-    def write_now(self, fn: Fn[T]) -> T:
+    def write_blocking(self, fn: Fn[T]) -> T:
         """Runs fn in the next group commit and blocks until then."""
         while True:
             try:
@@ -129,7 +129,7 @@ class SQLiteDatabase:
         self._submit(_Job(fn, future, None, durable=True))
         return future.result()
 
-    def read_now(self, fn: Fn[T]) -> T:
+    def read_blocking(self, fn: Fn[T]) -> T:
         """Runs fn in this thread, on a read transaction of its own."""
         with _translated():
             connection = self._reading()
@@ -142,7 +142,7 @@ class SQLiteDatabase:
                     cursor.execute("ROLLBACK")
 
     @asynccontextmanager
-    async def exclusively(self, name: str) -> AsyncIterator[asyncio.Event]:
+    async def advisory_lock(self, name: str) -> AsyncIterator[asyncio.Event]:
         """One process has the file: every name is its own."""
         yield asyncio.Event()
 
@@ -210,7 +210,7 @@ class SQLiteDatabase:
                 durable = any(job.durable for job in batch) or self._is_to_sync()
                 self._wait_for_disk(cursor, durable=durable)
                 cursor.execute("BEGIN IMMEDIATE")
-                with _undisturbed(batch):
+                with _event_loop_paused(batch):
                     for job in batch:
                         topics |= self._run_in_savepoint(cursor, job)
                 if durable and self._sync_by_s is not None:
@@ -271,7 +271,7 @@ class SQLiteDatabase:
 
 
 @contextmanager
-def _undisturbed(batch: list[_Job]) -> Iterator[None]:
+def _event_loop_paused(batch: list[_Job]) -> Iterator[None]:
     """The event loop that waits for the batch stands still for up to `STILL_S`.
 
     The driver lets go of the interpreter at each step of a statement. Where a loop has other work, getting it back takes

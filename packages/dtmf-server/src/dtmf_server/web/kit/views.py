@@ -73,14 +73,14 @@ async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
     return found
 
 
-async def glance(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
+async def read_autocommit(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
     """What fn reads for whoever is signed in, a few rows found by an index; it does not count as a visit."""
-    return await glance_as(runtime_of(request), session_cookie.value_of(request), fn)
+    return await read_autocommit_as(runtime_of(request), session_cookie.value_of(request), fn)
 
 
-async def glance_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Visit], T]) -> T:
+async def read_autocommit_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Visit], T]) -> T:
     """The same for a visitor whose request is not held any more."""
-    return await runtime.db.glance(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
+    return await runtime.db.read_autocommit(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
 
 async def show(
@@ -170,7 +170,7 @@ async def welcome(
 async def is_signed_in(request: Request) -> bool:
     """Whether there is a session."""
     try:
-        await glance(request, lambda _tx, _visit: None)
+        await read_autocommit(request, lambda _tx, _visit: None)
     except SignedOut:
         return False
     return True

@@ -43,7 +43,7 @@ async def get_live(request: Request) -> ASGIResponse:
     """The account's events from a position on."""
     given = digits(request.query_params.get("after", ""))
     after = sse.position(request.headers.get("last-event-id", ""), 0 if given is None else given)
-    account_id, found = await views.glance(request, partial(_first, after=after))
+    account_id, found = await views.read_autocommit(request, partial(_first, after=after))
     runtime, cookie = runtime_of(request), session_cookie.value_of(request)
     stream = sse.Stream(
         runtime.db.wakeups,
@@ -61,10 +61,10 @@ async def get_live(request: Request) -> ASGIResponse:
 async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
     """The next page. Each stream looks its session up again, which may have ended; all streams of one account at one
     position share the read of the page."""
-    visit = await views.glance_as(runtime, cookie, lambda _, visit: visit)
+    visit = await views.read_autocommit_as(runtime, cookie, lambda _, visit: visit)
 
     async def read() -> list[Sent]:
-        return await runtime.db.glance(partial(_page, visit=visit, after=after, limit=limit))
+        return await runtime.db.read_autocommit(partial(_page, visit=visit, after=after, limit=limit))
 
     return await long_poll.together((runtime.db, visit.account_id, after, limit), read)
 
