@@ -23,7 +23,7 @@ from dtmf_server.api import numbers as api_numbers
 from dtmf_server.core import api_token
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import account, rent
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
@@ -54,7 +54,7 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
         ids = [
             account.open_account(tx, token_sha256=api_token.sha256(fill.token_of(n)), now_us=start_us) for n in range(2)
         ]
-        with open_books(tx, ids, now_us=start_us, rest_us=REST_US) as books:
+        with open_ledger(tx, ids, now_us=start_us, rest_us=REST_US) as books:
             for id_ in ids:
                 books.deposit(id_, SATS_MAX // 4, ref=f"bench:{id_}", reference="bench")
         return ids

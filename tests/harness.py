@@ -143,12 +143,12 @@ give_coins_kinds = iter(range(10**9))
 
 def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = START_US) -> None:
     """Books a deposit, as the chain would."""
-    from dtmf_server.operations.ledger import open_books
+    from dtmf_server.operations.ledger import open_ledger
 
     ref = f"test:{next(give_coins_kinds)}"
 
     def deposit(tx: Tx) -> None:
-        with open_books(tx, [account_id], now_us=now_us, rest_us=DAY_US) as books:
+        with open_ledger(tx, [account_id], now_us=now_us, rest_us=DAY_US) as books:
             books.deposit(account_id, amount, ref=ref, reference=ref)
 
     db.write_blocking(partial(deposit))

@@ -103,8 +103,8 @@ def _bad_bodies(document: dict[str, Any], renter: Renter, name: str, call: Call)
             yield replace(asked, body=_json({**rest, key: value}), field=None if key == "group_id" else key)
         if key in schema["required"]:
             yield replace(asked, body=_json(rest), field=key)
-        begun = _json({**good, key: good.get(key, 1)})[:-1]
-        yield replace(asked, body=begun + b"," + _json({key: good.get(key, 1)})[1:], field=key)
+        accrued = _json({**good, key: good.get(key, 1)})[:-1]
+        yield replace(asked, body=accrued + b"," + _json({key: good.get(key, 1)})[1:], field=key)
         for raw in (
             b'"\xff"',
             b'"\xed\xa0\x80"',

@@ -64,9 +64,9 @@ def test_a_number_that_is_not_rented_now_has_no_current_messages(
 
 def test_who_waits_is_told_when_the_rental_ends(url: str, db: Database, renter: Renter) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with listening(db) as begun:
+        with listening(db) as accrued:
             waiting = pool.submit(messages_of, url, renter, e164=renter.e164, current="true", after=10**6, wait=60)
-            assert begun.wait(20)
+            assert accrued.wait(20)
         db.write_blocking(lambda tx: rent.end(tx, renter.account_id, renter.e164, now_us=START_US, rest_us=REST_US))
         reply = waiting.result(20)
     assert (reply.status, reply.code) == (404, "number_not_rented")
@@ -74,9 +74,9 @@ def test_who_waits_is_told_when_the_rental_ends(url: str, db: Database, renter: 
 
 def test_who_waits_is_told_when_the_money_runs_out(url: str, db: Database, renter: Renter) -> None:
     with ThreadPoolExecutor(1) as pool, Connection(url) as connection:
-        with listening(db) as begun:
+        with listening(db) as accrued:
             waiting = pool.submit(messages_of, url, renter, e164=renter.e164, current="true", after=10**6, wait=60)
-            assert begun.wait(20)
+            assert accrued.wait(20)
         body = {"advance_s": 100 * 24 * 3600}
         assert connection.ask("POST", "/api/v1/sandbox/clock", body, token=renter.token).status == 200
         reply = waiting.result(20)
@@ -88,9 +88,9 @@ def test_who_waits_for_a_received_message_is_not_answered_with_a_sent_one(
 ) -> None:
     last = messages_of(url, renter).json[-1]["id"]
     with ThreadPoolExecutor(1) as pool, Connection(url) as connection:
-        with listening(db) as begun:
+        with listening(db) as accrued:
             waiting = pool.submit(messages_of, url, renter, inbound="true", after=last, wait=60)
-            assert begun.wait(20)
+            assert accrued.wait(20)
         body = {"from": renter.e164, "to": OTHER_PHONE, "content": "sent"}
         assert connection.ask("POST", "/api/v1/message", body, token=renter.token).status == 204
         body = {"to": renter.e164, "from": OTHER_PHONE, "content": "received"}

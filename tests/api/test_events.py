@@ -92,9 +92,9 @@ def test_a_list_waits_for_what_it_does_not_have_yet(url: str, db: Database, rent
         last = listed(connection, renter)[-1]["id"]
         assert listed(connection, renter, after=last) == []
         assert listed(connection, renter, after=last, wait=0.05) == []
-        with listening(db) as begun:
+        with listening(db) as accrued:
             waiting = pool.submit(listed, connection, renter, after=last, wait=60)
-            assert begun.wait(20)
+            assert accrued.wait(20)
             receive(db, renter, "at last")
         assert texts(waiting.result(20)) == ["at last"]
 
@@ -241,9 +241,9 @@ def test_a_revoked_token_ends_the_stream_and_opens_no_other(
 def test_a_service_that_stops_ends_streams_and_polls_at_once(url: str, db: Database, renter: Renter) -> None:
     with Connection(url) as connection, ThreadPoolExecutor(1) as pool, EventSource(url, renter.token) as source:
         last = upto(source, renter.text)[-1]["id"]
-        with listening(db) as begun:
+        with listening(db) as accrued:
             waiting = pool.submit(listed, connection, renter, after=last, wait=60)
-            assert begun.wait(20)
+            assert accrued.wait(20)
         db.wakeups.stop()
         assert list(source.events()) == []
         assert waiting.result(20) == []

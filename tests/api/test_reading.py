@@ -65,17 +65,17 @@ def test_every_answer_has_a_request_id_of_its_own_which_its_problem_repeats(
 @pytest.fixture
 def polling(db: Database, monkeypatch: pytest.MonkeyPatch) -> Event:
     """Is set once a long poll has begun to wait."""
-    begun = Event()
+    accrued = Event()
     listen = db.wakeups.listen
 
     def noticed(*topics: str) -> Any:
         found = listen(*topics)
         if any("account" in topic or "event" in topic for topic in topics):
-            begun.set()
+            accrued.set()
         return found
 
     monkeypatch.setattr(db.wakeups, "listen", noticed)
-    return begun
+    return accrued
 
 
 def poll(url: str, renter: Renter, **query: object) -> Any:

@@ -7,7 +7,7 @@ from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import SUSPENSE, Kind
 from dtmf_server.operations import close_account, deposit, suspense, verify
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
@@ -48,7 +48,7 @@ def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
     """The carrier refuses a message of the account."""
 
     def give_back(tx: Tx) -> None:
-        with open_books(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
             books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
 
     db.write_blocking(give_back)
@@ -155,7 +155,7 @@ def test_what_is_assigned_pays_the_debt_of_the_new_account(db: Database):
     refund(db, old, 1000)
 
     def owe(tx: Tx) -> None:
-        with open_books(tx, [new], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [new], now_us=START_US, rest_us=DAY_US) as books:
             books.reverse_deposit(new, 300, ref="z:0:1", reference="z:0")
 
     db.write_blocking(owe)

@@ -277,6 +277,6 @@ def is_a_code(code: str) -> bool:
 
 @pytest.mark.parametrize("piece", ["1 ", "code 12 ", "x1", "1.1,", "@a.a", "$1 000 ", "+1-", "验证码12，", "\ud800"])
 def test_of_a_text_of_any_length_only_the_beginning_is_looked_at(piece: str) -> None:
-    begun = (piece * 4_000)[:4_000]
-    assert find_code(begun + "\ncode: 482913") == find_code(begun) != "482913"
+    accrued = (piece * 4_000)[:4_000]
+    assert find_code(accrued + "\ncode: 482913") == find_code(accrued) != "482913"
     assert find_code("code: 482913\n" + piece * 100_000) == "482913"

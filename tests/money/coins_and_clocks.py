@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dtmf_server.core.errors import InsufficientFunds, Refusal
 from dtmf_server.operations import account, deposit, meter
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import accounts, numbers
 from dtmf_server.storage.db import Tx
 from harness import START_US, Group
@@ -193,7 +193,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
         ids = [self.ids[index] for index in several]
 
         def look(tx: Tx) -> None:
-            with open_books(tx, ids, now_us=self.now_us, rest_us=REST_US):
+            with open_ledger(tx, ids, now_us=self.now_us, rest_us=REST_US):
                 pass
 
         self._write(look)

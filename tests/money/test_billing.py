@@ -7,7 +7,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from dtmf_server.core import billing
-from dtmf_server.core.billing import MINUTE_US, NEVER_US, Running
+from dtmf_server.core.billing import MINUTE_US, NEVER_US, LiveRental
 from money.plain_minutes import PlainRental, pay_minutes, run_out_us
 from money.sizes import EXAMPLES, PROFILE, SEED
 
@@ -21,16 +21,16 @@ costs = st.sampled_from([0, 1, 2, 3, 13, 269]) | st.integers(0, 1000)
 
 
 @st.composite
-def booked_rentals(draw: st.DrawFn) -> list[Running]:
+def booked_rentals(draw: st.DrawFn) -> list[LiveRental]:
     """Live rentals of one account as a settlement at NOW_US leaves them, in any order."""
     rentals = []
     for rental_id in range(1, draw(st.integers(0, 6)) + 1):
         age_us = draw(st.integers(0, 5)) * MINUTE_US + draw(offsets_us)
-        rentals.append(Running(rental_id, NOW_US - age_us, draw(costs), age_us // MINUTE_US + 1))
+        rentals.append(LiveRental(rental_id, NOW_US - age_us, draw(costs), age_us // MINUTE_US + 1))
     return draw(st.permutations(rentals))
 
 
-def plain(rentals: list[Running]) -> list[PlainRental]:
+def plain(rentals: list[LiveRental]) -> list[PlainRental]:
     return [PlainRental(r.rental_id, r.started_at_us, r.cost_per_minute, r.booked_minutes) for r in rentals]
 
 
@@ -42,7 +42,7 @@ thorough = settings(PROFILE, max_examples=EXAMPLES)
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals(), later_us)
-def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[Running], later_us: int) -> None:
+def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[LiveRental], later_us: int) -> None:
     now_us = NOW_US + later_us
     settled = billing.settle(balance, rentals, now_us)
     expected = plain(rentals)
@@ -62,7 +62,7 @@ def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[Runn
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals(), st.lists(later_us, min_size=1, max_size=8))
-def test_settling_in_many_steps_is_settling_once(balance: int, rentals: list[Running], steps_us: list[int]) -> None:
+def test_settling_in_many_steps_is_settling_once(balance: int, rentals: list[LiveRental], steps_us: list[int]) -> None:
     once = billing.settle(balance, rentals, NOW_US + max(steps_us))
     left, running, ended = balance, tuple(rentals), []
     for step_us in sorted(steps_us):
@@ -76,7 +76,7 @@ def test_settling_in_many_steps_is_settling_once(balance: int, rentals: list[Run
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals())
-def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[Running]) -> None:
+def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[LiveRental]) -> None:
     at_us = billing.depletes_at(balance, rentals)
     assert at_us == run_out_us(balance, plain(rentals))
     if at_us is None:
@@ -91,7 +91,9 @@ def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[Run
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals(), st.integers(0, 10**9))
-def test_each_further_round_of_money_lasts_one_more_minute(balance: int, rentals: list[Running], rounds: int) -> None:
+def test_each_further_round_of_money_lasts_one_more_minute(
+    balance: int, rentals: list[LiveRental], rounds: int
+) -> None:
     """Ties balances too large to count to those that are counted."""
     at_us = billing.depletes_at(balance, rentals)
     richer = balance + rounds * sum(rental.cost_per_minute for rental in rentals)
@@ -103,7 +105,7 @@ def test_each_further_round_of_money_lasts_one_more_minute(balance: int, rentals
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals(), later_us)
-def test_settling_twice_at_the_same_instant_pays_once(balance: int, rentals: list[Running], later_us: int) -> None:
+def test_settling_twice_at_the_same_instant_pays_once(balance: int, rentals: list[LiveRental], later_us: int) -> None:
     once = billing.settle(balance, rentals, NOW_US + later_us)
     twice = billing.settle(once.balance, once.running, NOW_US + later_us)
     assert (twice.balance, twice.running, twice.ended) == (once.balance, once.running, ())
@@ -112,14 +114,14 @@ def test_settling_twice_at_the_same_instant_pays_once(balance: int, rentals: lis
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals(), st.integers(0, 400 * MINUTE_US))
-def test_going_back_in_time_pays_nothing(balance: int, rentals: list[Running], earlier_us: int) -> None:
+def test_going_back_in_time_pays_nothing(balance: int, rentals: list[LiveRental], earlier_us: int) -> None:
     settled = billing.settle(balance, rentals, NOW_US - earlier_us)
     assert settled.balance == balance and settled.ended == ()
     assert sorted(settled.running, key=lambda r: r.rental_id) == sorted(rentals, key=lambda r: r.rental_id)
 
 
-def running(rental_id: int, cost: int, *, age_us: int = 0) -> Running:
-    return Running(rental_id, NOW_US - age_us, cost, age_us // MINUTE_US + 1)
+def running(rental_id: int, cost: int, *, age_us: int = 0) -> LiveRental:
+    return LiveRental(rental_id, NOW_US - age_us, cost, age_us // MINUTE_US + 1)
 
 
 def test_at_equal_instants_the_oldest_rental_is_paid_first() -> None:
@@ -178,8 +180,8 @@ def test_every_satoshi_there_is_lasts_at_most_until_the_year_9999(balance: int) 
 
 def test_minutes_started_counts_the_minute_that_begins_now() -> None:
     for at_us in [0, 1, MINUTE_US - 1, MINUTE_US, MINUTE_US + 1, 10 * MINUTE_US - 1, 10 * MINUTE_US]:
-        begun = sum(1 for start_us in range(0, 20 * MINUTE_US, MINUTE_US) if start_us <= at_us)
-        assert billing.minutes_started(NOW_US, NOW_US + at_us) == begun
+        accrued = sum(1 for start_us in range(0, 20 * MINUTE_US, MINUTE_US) if start_us <= at_us)
+        assert billing.minutes_started(NOW_US, NOW_US + at_us) == accrued
 
 
 def test_minutes_started_refuses_a_time_before_the_start() -> None:
@@ -197,7 +199,7 @@ def test_depletion_moves_with_the_money_never_against_it() -> None:
 # --- sums in place of rentals
 
 
-def costs_of(rentals: list[Running]) -> billing.KnownCosts:
+def costs_of(rentals: list[LiveRental]) -> billing.KnownCosts:
     by_phase: dict[int, int] = {}
     for rental in rentals:
         if rental.cost_per_minute:
@@ -208,14 +210,14 @@ def costs_of(rentals: list[Running]) -> billing.KnownCosts:
 @seed(SEED)
 @thorough
 @given(balances, booked_rentals())
-def test_sums_find_the_run_out_that_rentals_find(balance: int, rentals: list[Running]) -> None:
+def test_sums_find_the_run_out_that_rentals_find(balance: int, rentals: list[LiveRental]) -> None:
     assert billing.runs_out_at(balance, NOW_US, costs_of(rentals)) == billing.depletes_at(balance, rentals)
 
 
 @seed(SEED)
 @thorough
 @given(booked_rentals(), later_us)
-def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[Running], later_us: int) -> None:
+def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[LiveRental], later_us: int) -> None:
     settled = billing.settle(10**9, rentals, NOW_US + later_us)
     assert billing.cost_between(costs_of(rentals), NOW_US, NOW_US + later_us) == 10**9 - settled.balance
 
@@ -224,7 +226,7 @@ def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[Running], 
 @thorough
 @given(balances, booked_rentals(), later_us, st.integers(1, 3))
 def test_running_out_in_portions_is_running_out_at_once(
-    balance: int, rentals: list[Running], later_us: int, at_most: int
+    balance: int, rentals: list[LiveRental], later_us: int, at_most: int
 ) -> None:
     now_us, at_us = NOW_US + later_us, NOW_US
     once = billing.settle(balance, rentals, now_us)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from dtmf_server.operations import account, meter, rent, verify
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.server import process
@@ -43,7 +43,7 @@ class Renter:
 
     def is_settled(self, at_us: int) -> None:
         def settle(tx):  # type: ignore[no-untyped-def]  # a transaction's function
-            with open_books(tx, [self.id], now_us=at_us, **REST):
+            with open_ledger(tx, [self.id], now_us=at_us, **REST):
                 pass
 
         self.db.write_blocking(settle)

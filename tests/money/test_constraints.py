@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
 from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.operations import deposit, meter, receive, rent, send, verify
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, MINUTE_US, START_US, open_account
@@ -40,7 +40,7 @@ def names(db: Database) -> dict[str, object]:
         deposit.follow(tx, ChainStep(0, [block], None), depths=((0, 1),), **at)
         rental = rent.start(tx, account_id, "us-mobile", **at)
         later = {"now_us": START_US + 3 * MINUTE_US, "rest_us": DAY_US}
-        with open_books(tx, [account_id], **later) as books:
+        with open_ledger(tx, [account_id], **later) as books:
             books.deposit(account_id, 10, ref="credited", reference="")
         meter.share_out(tx, now_us=START_US + 2 * DAY_US)
         (message_id,) = receive.receive_many(tx, [receive.Inbound(rental["e164"], "+1", "hello")], **later)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dtmf_server.core import low_balance
 from dtmf_server.operations import account as account_operations
 from dtmf_server.operations import meter, rent
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, initialise, open_account
@@ -67,7 +67,7 @@ class Service:
 
     def deposit(self, amount: int) -> None:
         def book(tx: Tx) -> None:
-            with open_books(tx, [self.id], now_us=self.now_us, **REST) as books:
+            with open_ledger(tx, [self.id], now_us=self.now_us, **REST) as books:
                 books.deposit(self.id, amount, ref=str(next(self.refs)), reference="test")
 
         self.db.write_blocking(book)
@@ -165,7 +165,7 @@ def service_has(db: Database, account_id: int, amount: int) -> None:
     """Coins for an account."""
 
     def book(tx: Tx) -> None:
-        with open_books(tx, [account_id], now_us=START_US, **REST) as books:
+        with open_ledger(tx, [account_id], now_us=START_US, **REST) as books:
             books.deposit(account_id, amount, ref=f"{account_id}", reference="test")
 
     db.write_blocking(book)

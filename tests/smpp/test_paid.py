@@ -22,7 +22,7 @@ from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import close_account, receive, rent, send, verify
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
@@ -105,7 +105,7 @@ class Renter:
 
 
 def _settle(tx: Tx, account_id: int, *, now_us: int) -> None:
-    with open_books(tx, [account_id], now_us=now_us, rest_us=DAY_US):
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=DAY_US):
         pass
 
 

@@ -32,7 +32,7 @@ def stored_in(url: str, load: Load) -> Stored:
         bookings[id_].append((start, end))
     further = 0  # minutes after the first of each rental, which are paid as one sum
     live = "(a.settled_at_us - r.started_at_us) / 60000000 + 1"
-    for id_, e164, end_reason, minutes, begun in read(
+    for id_, e164, end_reason, minutes, accrued in read(
         url,
         f"SELECT r.id, r.e164, r.end_reason, r.booked_minutes, {live} FROM rentals r JOIN accounts a ON a.id = r.account_id",
     ):
@@ -42,7 +42,7 @@ def stored_in(url: str, load: Load) -> Stored:
         if end_reason is not None:
             effects["end", e164] += 1
         due.add(("rental_minutes", f"{id_}:0", PER_MINUTE))
-        further += (minutes if end_reason is not None else begun) - 1
+        further += (minutes if end_reason is not None else accrued) - 1
         assert sum(end - start for start, end in bookings[id_]) == minutes
     for txid, vout, amount in read(url, "SELECT txid, vout, amount FROM deposits"):
         due.add(("deposit", f"{txid}:{vout}:0", amount))

@@ -67,8 +67,8 @@ class Renter:
         with self.call(url) as dtmf:
             charged = self.coins + self.later_coins - self.sms * PER_SMS - dtmf.account()["balance"]
         affordable = (self.coins - self.sms * PER_SMS) // PER_MINUTE
-        begun = 1 + (max(self.settled_us, at_us) - START_US) // MINUTE_US
-        due = PER_MINUTE * min(begun, affordable)
+        accrued = 1 + (max(self.settled_us, at_us) - START_US) // MINUTE_US
+        due = PER_MINUTE * min(accrued, affordable)
         self.extra += max(0, charged - due)
         self.missing += max(0, due - charged)
 

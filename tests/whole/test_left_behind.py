@@ -15,7 +15,7 @@ import pytest
 from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.operations import close_account as closing_accounts
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
@@ -83,7 +83,7 @@ def debt(dtmf: DTMF, data: Path) -> None:
     dtmf.new_address()
 
     def owe(tx: Tx) -> None:
-        with open_books(tx, [1000], now_us=1, rest_us=0) as books:
+        with open_ledger(tx, [1000], now_us=1, rest_us=0) as books:
             books.reverse_deposit(1000, 1_000_000, ref="gone:0", reference="gone:0")
 
     (account_id,) = rows(data / "dtmf.db", "SELECT account_id FROM tokens")[0]

@@ -32,7 +32,7 @@ LOOK_EVERY_US = 60_000_000  # the meter looks at the accounts at least that ofte
 NEVER_US = 253_402_300_799_000_000
 
 
-class Running(Struct, frozen=True):
+class LiveRental(Struct, frozen=True):
     """A live rental as the meter sees it. `booked_minutes`: how many of its minutes are paid."""
 
     rental_id: int
@@ -57,8 +57,8 @@ class Settlement:
     """What an account looks like after its started minutes are paid."""
 
     balance: int
-    running: tuple[Running, ...]  # still live, booked up to `now`, oldest first
-    ended: tuple[tuple[Running, int], ...]  # (as booked, the instant it ended), in order of that instant
+    running: tuple[LiveRental, ...]  # still live, booked up to `now`, oldest first
+    ended: tuple[tuple[LiveRental, int], ...]  # (as booked, the instant it ended), in order of that instant
     depletes_at_us: int | None  # None while nothing costs anything
 
     @property
@@ -73,7 +73,7 @@ def minutes_started(started_at_us: int, at_us: int) -> int:
     return (at_us - started_at_us) // MINUTE_US + 1
 
 
-def depletes_at(balance: int, running: Sequence[Running]) -> int | None:
+def depletes_at(balance: int, running: Sequence[LiveRental]) -> int | None:
     """The instant of the first minute that `balance` can't pay, None when nothing is due ever.
 
     Needs every rental's next minute within one minute of the others' (as `settle` leaves them): then each
@@ -92,13 +92,13 @@ def depletes_at(balance: int, running: Sequence[Running]) -> int | None:
     raise AssertionError("one round costs more than the rest of a division by its cost")
 
 
-def settle(balance: int, running: Sequence[Running], now_us: int) -> Settlement:
+def settle(balance: int, running: Sequence[LiveRental], now_us: int) -> Settlement:
     """Pays every minute started up to and including `now_us`; ends the rentals that can't be paid.
 
     Takes at most one step per minute in which a rental ends, however long the time since the last settlement.
     """
     live = sorted(running, key=lambda r: (r.started_at_us, r.rental_id))
-    ended: list[tuple[Running, int]] = []
+    ended: list[tuple[LiveRental, int]] = []
     while (instant := depletes_at(balance, live)) is not None and instant <= now_us:
         balance, live = _book_before(balance, live, instant)
         balance, live, out_of_money = _pay_round(balance, live, instant, now_us)
@@ -107,16 +107,16 @@ def settle(balance: int, running: Sequence[Running], now_us: int) -> Settlement:
     return Settlement(balance, tuple(live), tuple(ended), depletes_at(balance, live))
 
 
-def in_order(running: Sequence[Running], from_us: int) -> list[Running]:
+def in_order(running: Sequence[LiveRental], from_us: int) -> list[LiveRental]:
     """Rentals in the order in which their minutes start from that instant on; equal instants oldest rental first."""
     return sorted(running, key=lambda r: (next_minute_from(r, from_us), r.started_at_us, r.rental_id))
 
 
-def _order(rental: Running) -> tuple[int, int, int]:
+def _order(rental: LiveRental) -> tuple[int, int, int]:
     return rental.next_minute_us, rental.started_at_us, rental.rental_id
 
 
-def _book_before(balance: int, live: list[Running], instant_us: int) -> tuple[int, list[Running]]:
+def _book_before(balance: int, live: list[LiveRental], instant_us: int) -> tuple[int, list[LiveRental]]:
     """Pays the minutes that start before `instant_us`; the caller knows that the balance covers them."""
     booked = []
     for rental in live:
@@ -128,8 +128,8 @@ def _book_before(balance: int, live: list[Running], instant_us: int) -> tuple[in
 
 
 def _pay_round(
-    balance: int, live: list[Running], from_us: int, until_us: int
-) -> tuple[int, list[Running], list[tuple[Running, int]]]:
+    balance: int, live: list[LiveRental], from_us: int, until_us: int
+) -> tuple[int, list[LiveRental], list[tuple[LiveRental, int]]]:
     """Pays what starts from `from_us` on, within a minute and by `until_us`: balance, live, ended."""
     paying = {r.rental_id: r for r in live}
     ended = []
@@ -209,18 +209,18 @@ def runs_out_at(balance: int, at_us: int, costs: Costs) -> int | None:
 class Turn(Struct, frozen=True):
     """A rental whose minute starts at `at_us`, whether that is paid, and the balance it leaves."""
 
-    rental: Running
+    rental: LiveRental
     at_us: int
     is_paid: bool
     left: int
 
 
-def next_minute_from(rental: Running, from_us: int) -> int:
+def next_minute_from(rental: LiveRental, from_us: int) -> int:
     """The start of the rental's first minute that does not start before that instant."""
     return from_us + (rental.started_at_us - from_us) % MINUTE_US
 
 
-def turns(balance: int, in_order: Sequence[Running], from_us: int) -> Iterator[Turn]:
+def turns(balance: int, in_order: Sequence[LiveRental], from_us: int) -> Iterator[Turn]:
     """The minutes that start from that instant on, one of each rental: paid while the balance lasts, and where it
     does not, the end of that rental alone. The rentals come in the order in which their minutes do, oldest first at
     equal instants; all of the account's until the last of them."""
@@ -236,16 +236,16 @@ class RunOut(Struct, frozen=True):
 
     cost: int
     through_us: int
-    ended: list[tuple[Running, int]]  # in the order of the instants
+    ended: list[tuple[LiveRental, int]]  # in the order of the instants
 
 
-def run_out(balance: int, in_order: Sequence[Running], from_us: int, until_us: int, *, at_most: int) -> RunOut:
+def run_out(balance: int, in_order: Sequence[LiveRental], from_us: int, until_us: int, *, at_most: int) -> RunOut:
     """The rentals that end from `from_us`, when the money runs out, until `until_us`: at most so many, at least one.
 
     It ends with the last instant at which one ended. If more than `at_most` end at the first instant, that instant is
     not over: its minutes are not paid yet, and the others will end at the same.
     """
-    cost, through_us, ended = 0, from_us - 1, list[tuple[Running, int]]()
+    cost, through_us, ended = 0, from_us - 1, list[tuple[LiveRental, int]]()
     left = balance
     for at_us, group in groupby(turns(balance, in_order, from_us), key=lambda turn: turn.at_us):
         if at_us > until_us:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.core import billing
-from dtmf_server.core.billing import MINUTE_US, NEVER_US, Running
+from dtmf_server.core.billing import MINUTE_US, NEVER_US, LiveRental
 from dtmf_server.storage import accounts, rentals, tokens, transfers
 from dtmf_server.storage.db import Row, Tx
 
@@ -28,7 +28,7 @@ class Standing:
     live_rentals: int
     depletes_at_us: int | None
     # Rentals whose money has run out and that are still stored as live, with the instants they ended, in their order.
-    ended: tuple[tuple[Running, int], ...] = ()
+    ended: tuple[tuple[LiveRental, int], ...] = ()
 
     @property
     def ended_ids(self) -> frozenset[int]:
@@ -93,7 +93,7 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
     costs = accounts.load(tx, row["id"]).costs
     left = row["balance"] - billing.cost_between(costs, row["settled_at_us"], from_us - 1)
     first = rentals.paying_from(tx, row["id"], from_us, limit=READ_AT_ONCE)
-    ended: list[tuple[Running, int]] = []
+    ended: list[tuple[LiveRental, int]] = []
     for turn in billing.turns(left, first, from_us):
         if turn.at_us > now_us and not turn.is_paid:
             return _without(row, left, ended, turn.at_us)
@@ -101,7 +101,7 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
             left = turn.left
             ended += [] if turn.is_paid else [(turn.rental, turn.at_us)]
     every = [
-        Running(
+        LiveRental(
             r.rental_id,
             r.started_at_us,
             r.cost_per_minute,
@@ -113,7 +113,7 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
     return _without(row, settled.balance, settled.ended, settled.depletes_at_us)
 
 
-def _without(row: Row, balance: int, ended: Sequence[tuple[Running, int]], depletes_at_us: int | None) -> Standing:
+def _without(row: Row, balance: int, ended: Sequence[tuple[LiveRental, int]], depletes_at_us: int | None) -> Standing:
     return Standing(
         balance,
         row["cost_per_minute"] - sum(rental.cost_per_minute for rental, _ in ended),

@@ -8,7 +8,7 @@ docs/decisions/0009 says what goes and what stays, and why.
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import account_erasure, deposits, rentals, web_sessions
 from dtmf_server.storage.db import Tx
 
@@ -31,15 +31,15 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, re
     """The satoshis given up. What is left goes to the service, tokens and sessions stop working; rentals end, texts and
     other people's numbers are erased, all of it here if there are few, else `go_on` does the rest. Raises
     MoreThanAgreed, DepositUnderWay."""
-    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
         if any(row["status"] == "pending" for row in deposits.deposits_of(tx, account_id)):
             raise DepositUnderWay
-        given_up = books.balance(account_id)
+        given_up = ledger.balance(account_id)
         if given_up > given_up_max:
             raise MoreThanAgreed
         if given_up:
-            books.charge(account_id, given_up, kind=Kind.GIVEN_UP, ref=str(account_id), reference="account deleted")
-        now_us = books.shut(account_id)
+            ledger.charge(account_id, given_up, kind=Kind.GIVEN_UP, ref=str(account_id), reference="account deleted")
+        now_us = ledger.shut(account_id)
     account_erasure.revoke_tokens(tx, account_id, now_us=now_us)
     web_sessions.end_all(tx, account_id)
     account_erasure.mark(tx, account_id, now_us=now_us)
@@ -60,10 +60,10 @@ def go_on(tx: Tx, *, rest_us: int) -> bool:
 def _portion(tx: Tx, account_id: int, *, rest_us: int) -> None:
     """Ends and erases a portion."""
     left = PORTION
-    with open_books(tx, [account_id], now_us=0, rest_us=rest_us) as books:
+    with open_ledger(tx, [account_id], now_us=0, rest_us=rest_us) as ledger:
         if running := rentals.some_live(tx, account_id, limit=left):
-            books.end_all(account_id, running, EndReason.RENTER)
+            ledger.end_all(account_id, running, EndReason.RENTER)
             left -= len(running)
-        now_us = books.now_us(account_id)
+        now_us = ledger.now_us(account_id)
     while left > 0 and (place := account_erasure.place(tx, account_id)) is not None:
         left -= account_erasure.erase(tx, account_id, place, now_us=now_us, limit=left)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from dtmf_server.core import backoff
 from dtmf_server.operations import account_webhook, send
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import accounts, delivery_queue, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -246,7 +246,7 @@ def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
 def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
     """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
     waits for it is parked."""
-    with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
+    with open_ledger(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as ledger:
         attempted = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
         if attempted is not None and _has_moved(attempted, work):
             outbox.retry(tx, [Retry(attempted, now_us, attempt)])
@@ -258,10 +258,10 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
         data = {"e164": work.e164, "destination": work.destination, "reason": attempt.reason}
-        books.note(events.Event(work.account_id, now_us, "action.disabled", data=data))
+        ledger.note(events.Event(work.account_id, now_us, "action.disabled", data=data))
         waiting = outbox.park_waiting(tx, work.rental_id, kind="webhook", now_us=now_us, reason=attempt.reason)
         for row in waiting:
-            books.note(events.parked(row, now_us=now_us, reason=attempt.reason))
+            ledger.note(events.parked(row, now_us=now_us, reason=attempt.reason))
 
 
 def _has_moved(attempted: Row, work: Work) -> bool:

@@ -17,7 +17,7 @@ from dtmf_server.core.deposit_rules import (
 )
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.core.money import SUSPENSE
-from dtmf_server.operations.ledger import Books, open_books
+from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.storage import account_erasure, accounts, chain, deposits, instance
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
@@ -213,13 +213,13 @@ def move_on(
     account_ids = {deposit["account_id"] for deposit, _ in changes}
     accounts.hold(tx, *account_ids)
     closed = account_erasure.closed_among(tx, account_ids)
-    with open_books(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us, rest_us=rest_us) as books:
+    with open_ledger(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us, rest_us=rest_us) as ledger:
         for deposit, status in changes:
             account_id = deposit["account_id"]
-            if status == "credited" and account_id in closed and books.accounts[account_id].debt < deposit["amount"]:
+            if status == "credited" and account_id in closed and ledger.accounts[account_id].debt < deposit["amount"]:
                 deposits.move_deposit(tx, deposit["id"], SUSPENSE)
                 deposit = {**deposit, "account_id": SUSPENSE}  # noqa: PLW2901 - the same deposit, of another account
-            apply(tx, books, deposit, status, tip_height=tip_height)
+            apply(tx, ledger, deposit, status, tip_height=tip_height)
 
 
 def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: Depths) -> dict[int, tuple[int, ...]]:
@@ -231,7 +231,7 @@ def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: Depths) -
     return {row["account_id"]: exposed(depths, paid[row["account_id"]]) for row in unsettled}
 
 
-def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -> None:
+def apply(tx: Tx, ledger: Ledger, deposit: Row, status: str, *, tip_height: int) -> None:
     """Moves a deposit on to another status: booked to its account, which is told."""
     account_id, amount = deposit["account_id"], deposit["amount"]
     outpoint = f"{deposit['txid']}:{deposit['vout']}"
@@ -239,10 +239,10 @@ def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -
     ref = f"{outpoint}:{alternations}"
     if status == "credited":
         alternations += 1
-        books.deposit(account_id, amount, ref=ref, reference=outpoint)
+        ledger.deposit(account_id, amount, ref=ref, reference=outpoint)
     elif status == "reversed":
         alternations += 1
-        books.reverse_deposit(account_id, amount, ref=ref, reference=outpoint)
+        ledger.reverse_deposit(account_id, amount, ref=ref, reference=outpoint)
     deposits.set_status(tx, deposit["id"], status=status, alternations=alternations)
     if status == "gone":
         deposits.mark_unused(tx, deposit["address_id"])
@@ -254,4 +254,4 @@ def apply(tx: Tx, books: Books, deposit: Row, status: str, *, tip_height: int) -
         "amount": amount,
         "confirmations": confirmations(deposit["height"], tip_height),
     }
-    books.note(Event(account_id, books.now_us(account_id), kind, data=data))
+    ledger.note(Event(account_id, ledger.now_us(account_id), kind, data=data))

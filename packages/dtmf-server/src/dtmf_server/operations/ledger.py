@@ -12,7 +12,7 @@ from functools import partial
 from msgspec import structs
 
 from dtmf_server.core import billing, low_balance, money
-from dtmf_server.core.billing import Running
+from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
@@ -26,7 +26,7 @@ from dtmf_server.storage.transfers import Transfer
 ENDS_MAX = 200  # rentals that end for lack of money in one transaction, more or less
 
 
-class Books:
+class Ledger:
     """The open books of some accounts. Balances here are settled to `now_us(account)` and include what was posted.
 
     An account of which more than `ENDS_MAX` rentals are out of money is settled in portions. Opening raises `DoFirst` then,
@@ -42,7 +42,7 @@ class Books:
         self._transfers: list[Transfer] = []
         self._events: list[Event] = []
         self._shares: list[tuple[int, int, int, None]] = []
-        self._ended: list[tuple[int, Running, int, EndReason]] = []
+        self._ended: list[tuple[int, LiveRental, int, EndReason]] = []
         self._ended_ids: set[int] = set()
         self._touched: set[int] = set()
         self.accounts = accounts.lock(tx, account_ids)
@@ -126,7 +126,7 @@ class Books:
             reference = f"account {account.id}: {reference}"
             self.hand_over(account.id, money.SUSPENSE, account.balance, ref=ref, reference=reference)
 
-    def start(self, account_id: int, rental: Running, *, setup_cost: int, e164: str) -> None:
+    def start(self, account_id: int, rental: LiveRental, *, setup_cost: int, e164: str) -> None:
         """Pays a new rental's set-up and first minute; its minutes count from now on."""
         account = self.accounts[account_id]
         self.require(account_id, setup_cost + rental.cost_per_minute)
@@ -142,7 +142,7 @@ class Books:
         (rental,) = rentals.running(self._tx, [rental_id])
         self.end_all(account_id, [rental], reason)
 
-    def end_all(self, account_id: int, running: list[Running], reason: EndReason) -> None:
+    def end_all(self, account_id: int, running: list[LiveRental], reason: EndReason) -> None:
         """Ends live rentals of an account now."""
         account = self.accounts[account_id]
         for rental in running:
@@ -207,7 +207,7 @@ class Books:
         self._look_ahead(account)
         self._write_ends()
 
-    def _in_order(self, account: Account, from_us: int) -> list[Running]:
+    def _in_order(self, account: Account, from_us: int) -> list[LiveRental]:
         if account.id not in self._paying:
             return rentals.paying_from(self._tx, account.id, from_us, limit=ENDS_MAX)
         paying = [rental for rental in self._paying[account.id] if rental.rental_id not in self._ended_ids]
@@ -245,7 +245,7 @@ class Books:
                     self._only_numbers[row["account_id"]] = row["e164"]
         return self._only_numbers[account.id]
 
-    def _end(self, account: Account, rental: Running, at_us: int, reason: EndReason) -> None:
+    def _end(self, account: Account, rental: LiveRental, at_us: int, reason: EndReason) -> None:
         """The rental's share of the minutes paid so far is booked, and it takes part in none any more."""
         minutes = billing.minutes_started(rental.started_at_us, at_us) - (reason is EndReason.DEPLETED)
         if rental.cost_per_minute and minutes > rental.booked_minutes:
@@ -310,17 +310,17 @@ def _is_out_of_money(account: Account, now_us: int) -> bool:
 
 
 @contextmanager
-def open_books(
+def open_ledger(
     tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int, is_portion: bool = False
-) -> Iterator[Books]:
+) -> Iterator[Ledger]:
     """Open books that are closed when the block ends well; an error writes nothing."""
-    books = Books(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=is_portion)
-    yield books
-    books.close()
+    ledger = Ledger(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=is_portion)
+    yield ledger
+    ledger.close()
 
 
 def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int, rest_us: int) -> bool:
     """Settles accounts, or ends some of what they can't pay any more: whether more is to be done."""
-    with open_books(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=True) as books:
+    with open_ledger(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=True) as ledger:
         pass
-    return not books.is_settled(now_us)
+    return not ledger.is_settled(now_us)

@@ -9,7 +9,7 @@ from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.operations import account
 from dtmf_server.operations.deliver import Handover
-from dtmf_server.operations.ledger import ENDS_MAX, Books, open_books
+from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
 from dtmf_server.storage import delivery_queue, messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
@@ -33,13 +33,13 @@ def receive_many(
     """
     e164s = sorted({sms.to for sms in inbound})
     live = _live(tx, e164s, now_us=now_us)
-    with open_books(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as books:
+    with open_ledger(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as ledger:
         if tx.has_concurrent_writers:  # now that the accounts are ours nobody changes a rental's action or end any more
             live = _live(tx, e164s, now_us=now_us)
-        rented = {e164: rental for e164, rental in live.items() if books.survives(rental["account_id"], rental["id"])}
+        rented = {e164: rental for e164, rental in live.items() if ledger.survives(rental["account_id"], rental["id"])}
         accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
         ids = tx.allocate_ids(schema.messages, len(accepted))
-        _store(tx, books, list(zip(ids, accepted, strict=True)))
+        _store(tx, ledger, list(zip(ids, accepted, strict=True)))
         new = [
             (_delivery(rental, id_), sms, rental)
             for id_, (sms, rental) in zip(ids, accepted, strict=True)
@@ -85,13 +85,13 @@ def _delivery(rental: Row, message_id: int) -> NewDelivery:
     )
 
 
-def _store(tx: Tx, books: Books, accepted: list[tuple[int, tuple[Inbound, Row]]]) -> None:
+def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[Inbound, Row]]]) -> None:
     rows: list[tuple[object, ...]] = []
     for id_, (inbound, rental) in accepted:
         account_id = rental["account_id"]
-        now_us = books.now_us(account_id)
-        cost = min(rental["cost_per_inbound_message"] or 0, books.balance(account_id))
-        books.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, ref=str(id_), reference=str(id_))
+        now_us = ledger.now_us(account_id)
+        cost = min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))
+        ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, ref=str(id_), reference=str(id_))
         segments = count_segments(inbound.content).count
         rows.append(
             (
@@ -108,5 +108,5 @@ def _store(tx: Tx, books: Books, accepted: list[tuple[int, tuple[Inbound, Row]]]
                 segments,
             )
         )
-        books.note(Event(account_id, now_us, "message", id_))
+        ledger.note(Event(account_id, now_us, "message", id_))
     messages.add(tx, rows)

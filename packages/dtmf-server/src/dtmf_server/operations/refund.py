@@ -1,19 +1,19 @@
 """Refund what a message cost when it can't be sent."""
 
 from dtmf_server.core.money import Kind
-from dtmf_server.operations.ledger import Books
+from dtmf_server.operations.ledger import Ledger
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
 
-def fail_message(tx: Tx, books: Books, message: Row, *, reason: str) -> None:
+def fail_message(tx: Tx, ledger: Ledger, message: Row, *, reason: str) -> None:
     """The message will not arrive: its cost goes back, in open books."""
     account_id, message_id = message["account_id"], message["id"]
     messages.set_status(tx, message_id, status="failed", reason=reason)
     if message["cost"]:
         ref = str(message_id)
-        books.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
+        ledger.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
         messages.refund(tx, message_id)
     data = {"status": "failed", "reason": reason}
-    books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))
+    ledger.note(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from dtmf_server.core.billing import Running
+from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.operations import account, ended
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
@@ -23,25 +23,25 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) 
     group = numbers.group(tx, group_id)
     if group is None:
         raise GroupNotFound(f"there is no group {group_id!r}: GET /api/v1/groups lists them")
-    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
-        books.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
-        now_us = books.now_us(account_id)
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+        ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
+        now_us = ledger.now_us(account_id)
         e164 = numbers.take(tx, group_id, account_id=account_id, now_us=now_us)
         if e164 is None:
             raise NoNumbersAvailable
         rental_id = rentals.add(tx, account_id=account_id, e164=e164, group=group, now_us=now_us)
-        rental = Running(rental_id, now_us, group["rental_cost_per_minute"], booked_minutes=1)
-        books.start(account_id, rental, setup_cost=group["setup_cost"], e164=e164)
+        rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], booked_minutes=1)
+        ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=e164)
     return rentals.by_id(tx, rental_id)
 
 
 def end(tx: Tx, account_id: int, e164: str, *, now_us: int, rest_us: int) -> None:
     """Ends the account's rental of this number. Raises NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
-    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
-        if not books.is_live(account_id, rental["id"]):
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+        if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
-        books.end(account_id, rental["id"], EndReason.RENTER)
+        ledger.end(account_id, rental["id"], EndReason.RENTER)
 
 
 def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, rest_us: int) -> Row:
@@ -50,20 +50,20 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
     Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
     """
     rental = _live(tx, account_id, e164, now_us=now_us)
-    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
-        if not books.is_live(account_id, rental["id"]):
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+        if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
-        now_us = books.now_us(account_id)
+        now_us = ledger.now_us(account_id)
         rentals.set_action(tx, rental["id"], action)
         for kind in ActionKind:
             if action is not None and action.kind is kind:
                 outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
                 continue
             for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
-                books.note(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
-                begun = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
-                if begun is not None and begun["status"] == "queued":
-                    fail_message(tx, books, begun, reason=ACTION_CHANGED)
+                ledger.note(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
+                accrued = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
+                if accrued is not None and accrued["status"] == "queued":
+                    fail_message(tx, ledger, accrued, reason=ACTION_CHANGED)
     return rentals.by_id(tx, rental["id"])
 
 

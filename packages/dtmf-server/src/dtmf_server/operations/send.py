@@ -4,7 +4,7 @@ from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, Num
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.sms_segments import segments as count_segments
-from dtmf_server.operations.ledger import Books, open_books
+from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import delivery_queue, messages, numbers, schema
@@ -26,21 +26,21 @@ def send(
 ) -> Row:
     """The queued message. Raises NumberNotRented, DestinationNotServed, DailyLimitReached, InsufficientFunds."""
     rental = live_rental(tx, account_id, sender, now_us=now_us)
-    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
-        if not books.is_live(account_id, rental["id"]):
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+        if not ledger.is_live(account_id, rental["id"]):
             raise NumberNotRented
-        message_id = queue(tx, books, rental, to=to, content=content, daily_limit=daily_limit)
+        message_id = queue(tx, ledger, rental, to=to, content=content, daily_limit=daily_limit)
         delivery = NewDelivery(account_id, rental["id"], message_id, "send", to)
-        delivery_queue.add(tx, [delivery], now_us=books.now_us(account_id))
+        delivery_queue.add(tx, [delivery], now_us=ledger.now_us(account_id))
     message = messages.full(tx, message_id)
     assert message is not None
     return message
 
 
-def queue(tx: Tx, books: Books, rental: Row, *, to: str, content: str, daily_limit: int | None) -> int:
+def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_limit: int | None) -> int:
     """The id of a new sent message of this rental, charged and stored."""
     account_id = rental["account_id"]
-    now_us = books.now_us(account_id)
+    now_us = ledger.now_us(account_id)
     cost_per_segment = numbers.cost_per_segment(tx, to)
     if cost_per_segment is None:
         raise DestinationNotServed(f"no carrier here sends to {to}")
@@ -50,9 +50,9 @@ def queue(tx: Tx, books: Books, rental: Row, *, to: str, content: str, daily_lim
             raise DailyLimitReached(f"this account may send {daily_limit} messages within 24 hours, and has")
     segments = count_segments(content).count
     cost = segments * cost_per_segment
-    books.require(account_id, cost)
+    ledger.require(account_id, cost)
     (message_id,) = tx.allocate_ids(schema.messages, 1)
-    books.charge(account_id, cost, kind=Kind.MESSAGE_SENT, ref=str(message_id), reference=str(message_id))
+    ledger.charge(account_id, cost, kind=Kind.MESSAGE_SENT, ref=str(message_id), reference=str(message_id))
     messages.add(
         tx,
         [
@@ -153,17 +153,17 @@ def _move_on(
     message = messages.full(tx, message_id)
     assert message is not None
     account_id = message["account_id"]
-    with open_books(tx, [account_id], now_us=now_us, rest_us=rest_us) as books:
+    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
         message = messages.full(tx, message_id)  # again, now that the account is ours
         assert message is not None
         if message["status"] not in from_status:
             return
         if to_status == "failed":
-            fail_message(tx, books, message, reason=reason or "")
+            fail_message(tx, ledger, message, reason=reason or "")
             return
         messages.set_status(tx, message_id, status=to_status, reason=reason)
         data = {"status": to_status, **({"reason": reason} if reason else {})}
-        books.note(Event(account_id, books.now_us(account_id), "message.status", message_id, data))
+        ledger.note(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))
 
 
 def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:

@@ -7,7 +7,7 @@ from dtmf_server.core.errors import Refusal
 from dtmf_server.core.submission import Segments
 from dtmf_server.operations import deliver, receipts, send
 from dtmf_server.operations.deliver import Failed, Work
-from dtmf_server.operations.ledger import open_books
+from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import accounts, carriers, in_flight, messages, numbers, outbox, rentals, submissions
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -135,10 +135,10 @@ def _begin_forward(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit
     rental = rentals.by_id(tx, work.rental_id)
     text = f"From {work.sender}: {work.text}"
     try:
-        with open_books(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as books:
-            if not books.is_live(work.account_id, work.rental_id):
+        with open_ledger(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as ledger:
+            if not ledger.is_live(work.account_id, work.rental_id):
                 raise ForwardTooLate
-            message_id = send.queue(tx, books, rental, to=work.destination, content=text, daily_limit=daily_limit)
+            message_id = send.queue(tx, ledger, rental, to=work.destination, content=text, daily_limit=daily_limit)
             messages.mark_forward(tx, message_id, forward_of=work.message_id)
     except Refusal as refusal:
         deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us, rest_us=rest_us)

@@ -15,7 +15,7 @@ from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import deposit
 from dtmf_server.operations.deposit import Derive
-from dtmf_server.operations.ledger import Books, open_books
+from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.storage import account_erasure, chain, deposits, schema, transfers
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
@@ -98,13 +98,13 @@ def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int)
     for id_ in address_ids:
         deposits.move_address(tx, id_, account_id, deposits_of=SUSPENSE)
     tip = stored_chain.tip(tx)
-    with open_books(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as books:
+    with open_ledger(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as ledger:
         refunds = transfers.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
         for row in refunds:
             ref = f"{row['ref']} assigned"
-            books.hand_over(SUSPENSE, account_id, row["amount"], ref=ref, reference=f"from account {closed_id}")
+            ledger.hand_over(SUSPENSE, account_id, row["amount"], ref=ref, reference=f"from account {closed_id}")
         for row in moved:
-            _book(tx, books, row, account_id, tip_height=tip["height"] if tip else 0)
+            _book(tx, ledger, row, account_id, tip_height=tip["height"] if tip else 0)
     tx.notify("deposits")
     credited = sum(row["amount"] for row in moved if row["status"] == "credited")
     return HandedOn(len(moved), credited, sum(row["amount"] for row in refunds))
@@ -126,11 +126,11 @@ def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:
     return [found["id"]], found["account_id"]
 
 
-def _book(tx: Tx, books: Books, row: Row, account_id: int, *, tip_height: int) -> None:
+def _book(tx: Tx, ledger: Ledger, row: Row, account_id: int, *, tip_height: int) -> None:
     """Takes a deposit's credit back from suspense and gives it to the account, which hears of it as of any other."""
     theirs = {**row, "account_id": account_id}
     if row["status"] == "credited":
-        deposit.apply(tx, books, row, "reversed", tip_height=tip_height)
+        deposit.apply(tx, ledger, row, "reversed", tip_height=tip_height)
         theirs["alternations"] += 1
     if row["status"] in ("credited", "pending"):
-        deposit.apply(tx, books, theirs, row["status"], tip_height=tip_height)
+        deposit.apply(tx, ledger, theirs, row["status"], tip_height=tip_height)

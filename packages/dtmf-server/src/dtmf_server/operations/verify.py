@@ -88,7 +88,7 @@ def _sums(tx: Tx) -> list[str]:
     return [
         *(
             f"account {row['id']}: its live rentals are {row['rentals']} for {row['cost']} satoshis a minute"
-            f" ({row['begun']} begun), it says {row['live_rentals']} for {row['cost_per_minute']} ({row['begun_cost']})"
+            f" ({row['accrued']} begun), it says {row['live_rentals']} for {row['cost_per_minute']} ({row['begun_cost']})"
             for row in ledger_audit.wrong_sums(tx)
         ),
         *(

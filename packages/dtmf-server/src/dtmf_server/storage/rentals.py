@@ -1,6 +1,6 @@
 """Rentals: who has a number, since when, at which prices, and what its SMS do."""
 
-from dtmf_server.core.billing import MINUTE_US, Running
+from dtmf_server.core.billing import MINUTE_US, LiveRental
 from dtmf_server.core.rental import Action, EndReason
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
@@ -61,15 +61,15 @@ def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
     return int(row["n"])
 
 
-def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[Running]]:
+def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
     """The live rentals of these accounts that cost something."""
-    found: dict[int, list[Running]] = {}
+    found: dict[int, list[LiveRental]] = {}
     for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE account_id IN @ids AND {PAYING}", ids=account_ids):
         found.setdefault(row["account_id"], []).append(_running(row))
     return found
 
 
-def paying_from(tx: Tx, account_id: int, from_us: int, *, limit: int) -> list[Running]:
+def paying_from(tx: Tx, account_id: int, from_us: int, *, limit: int) -> list[LiveRental]:
     """An account's live rentals that cost something, in the order in which their minutes start from that instant on, oldest
     first at equal instants: about so many, all of an instant or none."""
     phase_us = from_us % MINUTE_US
@@ -84,7 +84,7 @@ def paying_from(tx: Tx, account_id: int, from_us: int, *, limit: int) -> list[Ru
     )
 
 
-def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int) -> list[Running]:
+def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int) -> list[LiveRental]:
     rows = tx.all(
         f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND {PHASE_US} {compared} :phase_us AND {PAYING}"
         f" ORDER BY {PHASE_US}, started_at_us, id LIMIT :limit",
@@ -95,11 +95,11 @@ def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int)
     return [_running(row) for row in rows]
 
 
-def _running(row: Row) -> Running:
-    return Running(row["id"], row["started_at_us"], row["cost_per_minute"], row["booked_minutes"], row["e164"])
+def _running(row: Row) -> LiveRental:
+    return LiveRental(row["id"], row["started_at_us"], row["cost_per_minute"], row["booked_minutes"], row["e164"])
 
 
-def running(tx: Tx, rental_ids: list[int]) -> list[Running]:
+def running(tx: Tx, rental_ids: list[int]) -> list[LiveRental]:
     """Those of these rentals that are live."""
     rows = tx.all(
         f"SELECT {_RUNNING} FROM rentals WHERE id IN @ids AND ended_at_us IS NULL ORDER BY id", ids=rental_ids
@@ -107,7 +107,7 @@ def running(tx: Tx, rental_ids: list[int]) -> list[Running]:
     return [_running(row) for row in rows]
 
 
-def some_live(tx: Tx, account_id: int, *, limit: int) -> list[Running]:
+def some_live(tx: Tx, account_id: int, *, limit: int) -> list[LiveRental]:
     """Some of the account's live rentals, whatever they cost."""
     rows = tx.all(
         f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL LIMIT :limit",
@@ -191,7 +191,7 @@ def store_booked(tx: Tx, booked: list[tuple[int, int]]) -> None:
     tx.update(schema.rentals, ("id", "booked_minutes"), booked)
 
 
-def end(tx: Tx, ends: list[tuple[Running, int, EndReason]]) -> None:
+def end(tx: Tx, ends: list[tuple[LiveRental, int, EndReason]]) -> None:
     """Ends rentals, each at its instant, with the minutes that are booked then."""
     rows = [(rental.rental_id, at_us, reason.value, rental.booked_minutes) for rental, at_us, reason in ends]
     tx.update(schema.rentals, ("id", "ended_at_us", "end_reason", "booked_minutes"), rows)
