@@ -39,7 +39,7 @@ def measure(engine: Engine, count: int, times: int) -> Iterator[Line]:
     urls = [_filled(engine, finished) for finished in (0, count)]
     with contextlib.ExitStack() as stack:
         none, many = (stack.enter_context(contextlib.closing(open_database(url))) for url in urls)
-        claimed: dict[Database, list[deliver.Work]] = {}
+        claimed: dict[Database, list[deliver.LeasedDelivery]] = {}
         contenders = {}
         for behind, db in (("none", none), ("many", many)):
             contenders[f"claim {behind}"] = partial(_claim, db, claimed)
@@ -64,7 +64,7 @@ def _filled(engine: Engine, finished: int) -> str:
     return url
 
 
-def _claim(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
+def _claim(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) -> float:
     """Microseconds a delivery, of which one is due in each line."""
     sms = [Inbound(fill.e164(n), "+1234", "text") for n in range(LINES)]
     db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=DAY_US))
@@ -86,7 +86,7 @@ def _claim(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
     return took_us
 
 
-def _finish(db: Database, claimed: dict[Database, list[deliver.Work]]) -> float:
+def _finish(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) -> float:
     """Microseconds a delivery."""
     attempt = Attempt(START_US, 1000, 200, "the receiver answered 200", "ok")
 

@@ -63,7 +63,7 @@ def balances(db: Database, *account_ids: int) -> list[int]:
 
 def hand_on(db: Database, what: str, to: str) -> None:
     """The operator hands on what is in suspense."""
-    db.write_blocking(lambda tx: suspense.hand_on(tx, what, to_account_of=to, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US, rest_us=DAY_US))
 
 
 def differences(db: Database) -> list[str]:

@@ -4,7 +4,7 @@ from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.submission import LateAnswer, Segments
 from dtmf_server.core.submission import Verdict as Verdict_
 from dtmf_server.operations import deliver, doubt, submit
-from dtmf_server.operations.deliver import Work
+from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -14,17 +14,17 @@ LEASE_US = 60_000_000
 OUTCOMES = ["sent", "failed", "busy", "silent", "died"]
 
 
-def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[Work]:
+def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[LeasedDelivery]:
     """What is due."""
     return deliver.claim(tx, now_us=now_us, wall_us=wall_us, lease_us=LEASE_US, limit=limit, except_destinations=[])
 
 
-def posted(tx: Tx, work: Work, *, now_us: int) -> None:
+def posted(tx: Tx, work: LeasedDelivery, *, now_us: int) -> None:
     """The webhook took it."""
     deliver.delivered(tx, [(work, _attempt("", now_us, 200))], now_us=now_us)
 
 
-def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, rest_us: int) -> str | None:
+def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now_us: int, rest_us: int) -> str | None:
     """Writes what came of the attempt; what has become of the message, None if it is on its way still."""
     attempt = _attempt(outcome, now_us, None)
     if outcome == "sent":
@@ -45,13 +45,13 @@ def conclude(tx: Tx, work: Work, message_id: int, outcome: str, *, now_us: int, 
         return "failed"
     if outcome == "busy":
         deliver.not_delivered(
-            tx, [deliver.Failed(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us, rest_us=rest_us
+            tx, [deliver.FailedAttempt(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us, rest_us=rest_us
         )
         return "failed" if _is_parked(tx, work.id) else None  # after three days nobody tries again
     if outcome == "silent":
         doubt.begin(
             tx,
-            deliver.Failed(work, Verdict.RETRY, attempt, None, 0.0),
+            deliver.FailedAttempt(work, Verdict.RETRY, attempt, None, 0.0),
             message_id,
             carrier="carrier",
             segments=Segments(1, {}, (1,)),
@@ -70,11 +70,11 @@ def look_after_doubts(tx: Tx, *, now_us: int, wall_us: int, rest_us: int) -> Non
 
 def answer_late(tx: Tx, message_id: int, verdict: Verdict_ | None, *, now_us: int, rest_us: int) -> str | None:
     """The carrier answers a submit that was in doubt; what has become of the message, None if nothing changed."""
-    before = messages.full(tx, message_id)
+    before = messages.by_id(tx, message_id)
     assert before is not None
     answer = LateAnswer(message_id, 1, 1, verdict, ref=f"late-{message_id}", reason="late")
     doubt.answered(tx, "carrier", [answer], now_us=now_us, wall_us=now_us, rest_us=rest_us)
-    after = messages.full(tx, message_id)
+    after = messages.by_id(tx, message_id)
     assert after is not None
     if before["status"] not in ("in_doubt", "unknown"):
         assert after["status"] == before["status"]

@@ -7,7 +7,7 @@ from hypothesis.stateful import initialize, rule
 
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import receive, rent, send, submit
-from dtmf_server.operations.deliver import Work
+from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.storage import accounts
 from harness import START_US
 from money import carrier_work
@@ -177,7 +177,7 @@ class Money(CoinsAndClocks):
     def _claim(self, limit: int) -> Any:
         return lambda tx: carrier_work.claim(tx, now_us=self.now_us, wall_us=self.wall_us, limit=limit)
 
-    def _work(self, work: Work, outcome: str) -> None:
+    def _work(self, work: LeasedDelivery, outcome: str) -> None:
         """What the outbox does with one SMS, step by step; the oracle says whether it may be sent at all."""
         terms = {"now_us": self.now_us, "rest_us": REST_US}
         outgoing = self._write(lambda tx: submit.outgoing(tx, work, daily_limit=DAILY_LIMIT, **terms))
@@ -190,7 +190,7 @@ class Money(CoinsAndClocks):
         if status is not None:
             self.plain.move_on(message_id, status, self.now_us)
 
-    def _forwarded(self, work: Work, outgoing: Any) -> int | None:
+    def _forwarded(self, work: LeasedDelivery, outgoing: Any) -> int | None:
         """The sent message of a forward, charged when it is first attempted; None if it could not be."""
         sent = next((m.id for m in self.plain.messages.values() if m.forward_of == work.message_id), None)
         if sent is not None:

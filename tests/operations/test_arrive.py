@@ -32,7 +32,7 @@ class Desk:
     def brings(self, *batch: Arrival | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
         """The notes of a batch."""
         return self.db.write_blocking(
-            lambda tx: ingest.arrive(
+            lambda tx: ingest.ingest_batch(
                 tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
             )
         )
@@ -44,7 +44,7 @@ class Desk:
 
     def gives_up(self) -> int:
         return self.db.write_blocking(
-            lambda tx: ingest.give_up_parts(
+            lambda tx: ingest.flush_incomplete(
                 tx, self.carrier, patience_us=PATIENCE_US, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
             )
         )

@@ -5,7 +5,7 @@ from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.core.submission import LateAnswer, Segments
 from dtmf_server.operations import account, deliver, doubt, receive, rent, send, submit, verify
-from dtmf_server.operations.deliver import Work
+from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.storage.delivery_log import Attempt
@@ -21,23 +21,26 @@ def rented(db: Database) -> tuple[int, Row]:
     return account_id, db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
 
 
-def claim_one(db: Database) -> Work:
+def claim_one(db: Database) -> LeasedDelivery:
     (work,) = db.write_blocking(
         lambda tx: deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, except_destinations=[])
     )
     return work
 
 
-def busy_for_three_days(db: Database, work: Work) -> None:
+def busy_for_three_days(db: Database, work: LeasedDelivery) -> None:
     db.write_blocking(
         lambda tx: deliver.not_delivered(
-            tx, [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)], now_us=START_US + THREE_DAYS_US, rest_us=DAY_US
+            tx,
+            [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)],
+            now_us=START_US + THREE_DAYS_US,
+            rest_us=DAY_US,
         )
     )
 
 
 def assert_given_back(db: Database, account_id: int, message_id: int) -> None:
-    message = db.read_blocking(lambda tx: messages.full(tx, message_id))
+    message = db.read_blocking(lambda tx: messages.by_id(tx, message_id))
     assert message is not None
     assert (message["status"], message["cost"]) == ("failed", 0)
     assert db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US)) == 10_000
@@ -62,7 +65,7 @@ def test_an_sms_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> 
     assert_given_back(db, account_id, sent["id"])
 
 
-def forwarding(db: Database) -> tuple[int, Row, Work, int]:
+def forwarding(db: Database) -> tuple[int, Row, LeasedDelivery, int]:
     """A forward that was charged and waits for its carrier."""
     account_id, rental = rented(db)
     action = Action(ActionKind.FORWARD, "+13105550123")
@@ -87,7 +90,7 @@ def test_a_forward_that_no_carrier_took_in_three_days_is_refunded(db: Database) 
 
 def test_a_forward_that_waits_when_the_action_changes_is_refunded(db: Database) -> None:
     account_id, rental, work, message_id = forwarding(db)
-    busy = [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)]
+    busy = [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)]
     db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
     db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
     assert_given_back(db, account_id, message_id)
@@ -97,21 +100,21 @@ def test_a_forward_that_a_carrier_may_have_keeps_its_charge_when_the_action_chan
     account_id, rental, work, message_id = forwarding(db)
     before = db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US))
     db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
-    message = db.read_blocking(lambda tx: messages.full(tx, message_id))
+    message = db.read_blocking(lambda tx: messages.by_id(tx, message_id))
     assert message is not None and message["status"] == "queued" and message["cost"] > 0
     assert db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US)) == before
-    busy = [deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)]
+    busy = [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)]
     db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
     assert_given_back(db, account_id, message_id)
 
 
 def test_an_sms_in_doubt_that_the_carrier_refuses_late_is_refunded(db: Database) -> None:
     account_id, _, work, message_id = forwarding(db)
-    failed = deliver.Failed(work, Verdict.RETRY, BUSY, None, 0.0)
+    failed = deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)
     what = {"carrier": "london", "segments": Segments(1, {}, (1,))}
     when = {"now_us": START_US, "wall_us": START_US, "rest_us": DAY_US}
     db.write_blocking(lambda tx: doubt.begin(tx, failed, message_id, **what, **when))
-    message = db.read_blocking(lambda tx: messages.full(tx, message_id))
+    message = db.read_blocking(lambda tx: messages.by_id(tx, message_id))
     assert message is not None and message["status"] == "in_doubt" and message["cost"] > 0
     refused = LateAnswer(message_id, 1, 1, submission.Verdict.FINAL, reason="no")
     assert db.write_blocking(lambda tx: doubt.answered(tx, "london", [refused], **when)) == []

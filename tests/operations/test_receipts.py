@@ -73,11 +73,13 @@ class Sender:
     def told(self, *said: Receipt, carrier: str = "london") -> None:
         self.db.write_blocking(lambda tx: carriers.add(tx, carrier))
         self.db.write_blocking(
-            lambda tx: ingest.arrive(tx, carrier, said, live=(), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
+            lambda tx: ingest.ingest_batch(
+                tx, carrier, said, live=(), now_us=START_US, wall_us=START_US, rest_us=DAY_US
+            )
         )
 
     def message(self, message_id: int) -> tuple[str, int]:
-        row = self.db.read_blocking(lambda tx: messages.full(tx, message_id))
+        row = self.db.read_blocking(lambda tx: messages.by_id(tx, message_id))
         assert row is not None
         return row["status"], row["cost"]
 

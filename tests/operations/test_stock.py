@@ -37,7 +37,7 @@ rental_cost_per_minute = 5
 
 def refused(db: Database, operation: object, text: str, name: str) -> list[str]:
     before = counts(db)
-    with pytest.raises(import_catalog.WrongStock) as wrong:
+    with pytest.raises(import_catalog.ImportErrors) as wrong:
         db.write_blocking(lambda tx: operation(tx, text, name=name))
     assert counts(db) == before, "all or nothing"
     return wrong.value.complaints

@@ -10,7 +10,7 @@ from dtmf_server.operations import deliver
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
-from dtmf_server.storage.delivery_queue import PATIENCE_US
+from dtmf_server.storage.delivery_queue import HEAD_OF_LINE_TIMEOUT_US
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
 from webhooks import sizes
@@ -27,7 +27,7 @@ def out_of_order(db: Database) -> list[tuple[int, int]]:
             overtakes = row["first_attempt_us"] is not None and (
                 earlier["first_attempt_us"] is None or row["first_attempt_us"] < earlier["first_attempt_us"]
             )
-            if overtakes and row["first_attempt_us"] < row["created_at_us"] + PATIENCE_US:
+            if overtakes and row["first_attempt_us"] < row["created_at_us"] + HEAD_OF_LINE_TIMEOUT_US:
                 found.append((earlier["id"], row["id"]))
         lines[row["rental_id"]].append(row)
     return found

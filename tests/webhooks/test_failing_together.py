@@ -78,7 +78,7 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
     answered.add(works[1].id)
     await waits
     await written.all_written()
-    assert deliveries(db)[1]["due_at_us"] == START_US + outbox.BREATH_US, "not hours later, by the programme"
+    assert deliveries(db)[1]["due_at_us"] == START_US + outbox.RETRY_FLOOR_US, "not hours later, by the programme"
 
 
 @pytest.mark.parametrize(("hours", "state", "written"), [(1, "waiting", [False]), (73, "parked", [False, True])])

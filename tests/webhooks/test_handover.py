@@ -11,7 +11,7 @@ from dtmf import DTMF
 from dtmf.errors import NotFoundError
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import deliver
-from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Tx
@@ -25,14 +25,14 @@ from harness import DAY_US, START_US, new_token, open_account
 from webhooks.receiver import Receiver
 from webhooks.steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
 
-Store = Callable[[Tx, Handover | None], list[int | None]]
+Store = Callable[[Tx, LeasedBatch | None], list[int | None]]
 
 
 def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event | None = None) -> Store:
     """A transaction that stores SMS, each (number, text), and ends no sooner than told."""
     sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
 
-    def store(tx: Tx, handover: Handover | None) -> list[int | None]:
+    def store(tx: Tx, handover: LeasedBatch | None) -> list[int | None]:
         ids = receive_many(tx, sms, now_us=runtime.clock.now_us(tx), rest_us=DAY_US, handover=handover)
         assert until is None or until.wait(20)
         return ids
@@ -220,7 +220,7 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
 
-    def broken(tx: Tx, handover: Handover | None) -> None:
+    def broken(tx: Tx, handover: LeasedBatch | None) -> None:
         storing(runtime, (number, "text"))(tx, handover)
         raise RuntimeError("broken")
 
@@ -244,7 +244,7 @@ async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: D
 def test_a_lease_takes_webhooks_that_have_room(account: int, db: Database, runtime: Runtime) -> None:
     numbers = [rent_now(runtime, account, f"http://127.0.0.1:9/{n}") for n in range(5)]
     forward = "UPDATE rentals SET action = 'forward', destination = '+447911000000' WHERE e164 = :e164"
-    handover = Handover(Lease(START_US + 1, 2, frozenset({(account, "http://127.0.0.1:9/1")})))
+    handover = LeasedBatch(Lease(START_US + 1, 2, frozenset({(account, "http://127.0.0.1:9/1")})))
     db.write_blocking(lambda tx: tx.run(forward, e164=numbers[0]))
     db.write_blocking(lambda tx: storing(runtime, *((number, "text") for number in numbers))(tx, handover))
     works = [(work.id, work.destination[-2:], work.e164, work.text) for work in handover.works]

@@ -20,7 +20,7 @@ def _plan_where_nothing_waited(dtmf: DTMF, db: Database, receiver: Receiver) -> 
     def claim(tx: Tx) -> None:
         deliver.claim(tx, now_us=1, wall_us=1, lease_us=1, limit=256, except_destinations=[])
 
-    return plan_of(db, claim), plan_of(db, lambda tx: delivery_queue.move_up(tx, {(1, "webhook")}, now_us=1))
+    return plan_of(db, claim), plan_of(db, lambda tx: delivery_queue.promote_heads(tx, {(1, "webhook")}, now_us=1))
 
 
 def test_a_line_is_looked_up_by_itself(dtmf: DTMF, db: Database, receiver: Receiver) -> None:

@@ -190,7 +190,7 @@ class Lived:
 
         def bring(tx: Tx) -> None:
             carriers.add(tx, "london")
-            ingest.arrive(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
+            ingest.ingest_batch(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
 
         db.write_blocking(bring)
 

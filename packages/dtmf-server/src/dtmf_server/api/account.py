@@ -12,7 +12,7 @@ from dtmf_server.core.errors import SignupClosed
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Tx
 
 
@@ -60,7 +60,7 @@ async def post_accounts(request: Request) -> Response[bytes]:
         raise SignupClosed
     new_token = api_token.mint(secrets.token_bytes(32))
 
-    def sign_up(tx: Tx, now_us: int) -> Answer:
+    def sign_up(tx: Tx, now_us: int) -> StoredResponse:
         account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=now_us)
         return transactions.answer(201, responses.NewAccountAnswer(new_token), secret=True)
 

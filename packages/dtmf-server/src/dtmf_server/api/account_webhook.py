@@ -8,7 +8,7 @@ from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account_webhook
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Tx
 
 
@@ -36,7 +36,7 @@ async def put_account_webhook(request: Request) -> Response[bytes]:
         except ValueError as error:
             raise InvalidRequest("url", f"not a webhook's URL: {error}") from error
 
-    def set_url(tx: Tx, caller: transactions.Caller) -> Answer:
+    def set_url(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         account_webhook.set_url(tx, caller.account_id, url, now_us=caller.now_us)
         return transactions.answer(200, responses.AccountWebhook(url))
 

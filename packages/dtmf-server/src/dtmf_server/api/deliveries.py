@@ -14,7 +14,7 @@ from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import replay, webhook_secrets
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Row, Tx
 
 
@@ -57,7 +57,7 @@ async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> R
     """Queues a delivery again, even if it was delivered; the receiver may get it out of order, or twice. Refused for an SMS
     that a carrier may have and has not answered for."""
 
-    def again(tx: Tx, caller: transactions.Caller) -> Answer:
+    def again(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
         return transactions.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
@@ -77,7 +77,7 @@ async def post_deliveries_retry(request: Request) -> Response[bytes]:
     raw = await request.body()
     since_us = _us("since", request_body.decode(raw, requests.ReplaySince).since)
 
-    def again(tx: Tx, caller: transactions.Caller) -> Answer:
+    def again(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         count = replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us)
         return transactions.answer(200, responses.Replayed(count))
 
@@ -96,7 +96,7 @@ async def post_deliveries_test(request: Request) -> Response[bytes]:
     raw = await request.body()
     e164 = validation.e164("e164", request_body.decode(raw, requests.TestDelivery).e164)
 
-    def test(tx: Tx, caller: transactions.Caller) -> Answer:
+    def test(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         return transactions.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))
 
     return await transactions.write(request, test, body=raw)
@@ -120,7 +120,7 @@ async def post_webhook_secret(request: Request) -> Response[bytes]:
     """Makes a new secret; for 24 hours webhooks carry a signature of the old one too."""
     wall_us = runtime_of(request).clock.wall_us()
 
-    def rotate(tx: Tx, caller: transactions.Caller) -> Answer:
+    def rotate(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         secret = webhook_secrets.rotate_secret(tx, caller.account_id, wall_us=wall_us)
         return transactions.answer(201, responses.WebhookSecret(secret), secret=True)
 

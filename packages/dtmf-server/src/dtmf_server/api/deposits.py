@@ -8,7 +8,7 @@ from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.http.client_address import network_of
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import deposit
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 
@@ -30,7 +30,7 @@ async def post_addresses(request: Request) -> Response[bytes]:
         raise DepositsUnavailable
     network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)
 
-    def give(tx: Tx, caller: transactions.Caller) -> Answer:
+    def give(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         address = deposit.new_address(tx, caller.account_id, derive=derive, now_us=caller.now_us, network=network)
         return transactions.answer(201, responses.Address(address))
 

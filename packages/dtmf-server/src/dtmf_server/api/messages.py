@@ -12,7 +12,7 @@ from dtmf_server.core.errors import InvalidRequest, NumberNotRented
 from dtmf_server.http import long_poll, sse, validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import send
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import events, messages, rentals
 from dtmf_server.storage.db import Tx
@@ -36,7 +36,7 @@ async def post_message(request: Request) -> Response[None]:
     settings = runtime_of(request).settings
     wanted = "return=representation" in request.headers.get("prefer", "").replace(" ", "").lower()
 
-    def queue(tx: Tx, caller: transactions.Caller) -> Answer:
+    def queue(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         message = send.send(
             tx,
             caller.account_id,

@@ -13,7 +13,7 @@ from dtmf_server.api.schemas import requests, responses
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import rent
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 
@@ -76,7 +76,7 @@ async def post_numbers(request: Request) -> Response[bytes]:
     group_id = validation.text("group_id", request_body.decode(raw, requests.NewRental).group_id)
     settings = runtime_of(request).settings
 
-    def start(tx: Tx, caller: transactions.Caller) -> Answer:
+    def start(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         rental = rent.start(tx, caller.account_id, group_id, now_us=caller.now_us, rest_us=settings.rest_us)
         return transactions.answer(201, responses.number(rental, []))
 
@@ -89,7 +89,7 @@ async def delete_number(request: Request, e164: E164) -> Response[None]:
     validation.e164("e164", e164)
     settings = runtime_of(request).settings
 
-    def end(tx: Tx, caller: transactions.Caller) -> Answer:
+    def end(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         rent.end(tx, caller.account_id, e164, now_us=caller.now_us, rest_us=settings.rest_us)
         return transactions.answer(204)
 

@@ -11,8 +11,8 @@ from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import chain_followed, run_what_is_due
 from dtmf_server.operations import sandbox
-from dtmf_server.operations.deliver import Handover
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.deliver import LeasedBatch
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
@@ -33,10 +33,10 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     to = validation.e164("to", new.to)
     inbound = Inbound(to, validation.line("from", new.from_), validation.text("content", new.content))
 
-    def arrive(tx: Tx, caller: transactions.Caller, handover: Handover | None) -> Answer:
+    def arrive(tx: Tx, caller: transactions.Caller, handover: LeasedBatch | None) -> StoredResponse:
         now_us, rest_us = caller.now_us, settings.rest_us
         (message_id,) = receive_many(tx, [inbound], now_us=now_us, rest_us=rest_us, handover=handover)
-        message = None if message_id is None else messages.full(tx, message_id)
+        message = None if message_id is None else messages.by_id(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
             raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
         return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
@@ -61,7 +61,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     new = request_body.decode(raw, requests.SandboxDeposit)
     address = validation.line("address", new.address)
 
-    def pay(tx: Tx, caller: transactions.Caller) -> Answer:
+    def pay(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=runtime.settings.confirmations)
         blocks = needed if new.confirmations is None else new.confirmations
         txid = sandbox.broadcast(tx, caller.account_id, address=address, amount=new.amount)
@@ -88,7 +88,7 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
     raw = await request.body()
     by_us = round(request_body.decode(raw, requests.SandboxAdvance).advance_s * 1_000_000)
 
-    def advance(tx: Tx, caller: transactions.Caller) -> Answer:
+    def advance(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         if caller.now_us + by_us >= NEVER_US:
             raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
         sandbox.advance_clock(tx, by_us)

@@ -14,7 +14,7 @@ from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request
 from dtmf_server.operations import tokens
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Tx
 
 
@@ -38,7 +38,7 @@ async def post_tokens(request: Request) -> Response[bytes]:
     label = validation.line("label", request_body.decode(raw or b"{}", requests.NewToken).label)
     new_token = api_token.mint(secrets.token_bytes(32))
 
-    def add(tx: Tx, caller: transactions.Caller) -> Answer:
+    def add(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         id_ = tokens.add(
             tx, caller.account_id, token_sha256=api_token.sha256(new_token), label=label, now_us=caller.now_us
         )
@@ -59,7 +59,7 @@ async def delete_tokens(
 ) -> Response[None]:
     """Revokes the token with this id, at once. The last one can't be revoked."""
 
-    def revoke(tx: Tx, caller: transactions.Caller) -> Answer:
+    def revoke(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         tokens.revoke(tx, caller.account_id, token_id, now_us=caller.now_us)
         return transactions.answer(204)
 

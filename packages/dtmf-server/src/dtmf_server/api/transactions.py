@@ -13,8 +13,8 @@ from dtmf_server.api.schemas import responses
 from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations.deliver import Handover
-from dtmf_server.operations.idempotency import Answer, once
+from dtmf_server.operations.deliver import LeasedBatch
+from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Tx
@@ -73,45 +73,49 @@ async def read_autocommit_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, 
     return await runtime.db.read_autocommit(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
-async def write(request: Request, fn: Callable[[Tx, Caller], Answer], *, body: bytes = b"") -> Response[Any]:
+async def write(request: Request, fn: Callable[[Tx, Caller], StoredResponse], *, body: bytes = b"") -> Response[Any]:
     """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
-    carry_out = _for_caller(request, body)
-    return respond(await runtime_of(request).db.write(lambda tx: carry_out(tx, fn)))
+    action = _for_caller(request, body)
+    return respond(await runtime_of(request).db.write(lambda tx: action(tx, fn)))
 
 
 async def write_and_deliver(
-    request: Request, fn: Callable[[Tx, Caller, Handover | None], Answer], *, body: bytes
+    request: Request, fn: Callable[[Tx, Caller, LeasedBatch | None], StoredResponse], *, body: bytes
 ) -> Response[Any]:
     """The same; what fn hands over is attempted at once."""
-    carry_out = _for_caller(request, body)
+    action = _for_caller(request, body)
 
-    def run(tx: Tx, handover: Handover | None) -> Answer:
-        return carry_out(tx, lambda tx, caller: fn(tx, caller, handover))
+    def run(tx: Tx, handover: LeasedBatch | None) -> StoredResponse:
+        return action(tx, lambda tx, caller: fn(tx, caller, handover))
 
     return respond(await runtime_of(request).write(run))
 
 
-async def write_anonymous(request: Request, fn: Callable[[Tx, int], Answer], *, body: bytes) -> Response[Any]:
+async def write_anonymous(request: Request, fn: Callable[[Tx, int], StoredResponse], *, body: bytes) -> Response[Any]:
     """The same for a caller without an account; fn gets the time."""
     runtime = runtime_of(request)
-    carry_out = _with_key(request, runtime, body)
-    answer = await runtime.db.write(lambda tx: carry_out(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx))))
+    action = _with_key(request, runtime, body)
+    answer = await runtime.db.write(lambda tx: action(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx))))
     return respond(answer)
 
 
-def _for_caller(request: Request, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Answer]], Answer]:
+def _for_caller(
+    request: Request, body: bytes
+) -> Callable[[Tx, Callable[[Tx, Caller], StoredResponse]], StoredResponse]:
     """Runs a function for the request's bearer, as its Idempotency-Key asks."""
     runtime, sha256 = runtime_of(request), bearer(request)
-    carry_out = _with_key(request, runtime, body)
+    action = _with_key(request, runtime, body)
 
-    def run(tx: Tx, fn: Callable[[Tx, Caller], Answer]) -> Answer:
+    def run(tx: Tx, fn: Callable[[Tx, Caller], StoredResponse]) -> StoredResponse:
         caller = caller_of(tx, runtime, sha256)
-        return carry_out(tx, caller.account_id, lambda tx: fn(tx, caller))
+        return action(tx, caller.account_id, lambda tx: fn(tx, caller))
 
     return run
 
 
-def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, int, Callable[[Tx], Answer]], Answer]:
+def _with_key(
+    request: Request, runtime: Runtime, body: bytes
+) -> Callable[[Tx, int, Callable[[Tx], StoredResponse]], StoredResponse]:
     """Runs a function as the request's Idempotency-Key asks; without one it just runs it."""
     key = _header(request, b"idempotency-key")
     if key is None or request.method in ("PATCH", "PUT"):
@@ -121,13 +125,13 @@ def _with_key(request: Request, runtime: Runtime, body: bytes) -> Callable[[Tx, 
     prefer = request.headers.get("prefer", "")
     asked = f"{request.method} {request.url.path}?{request.url.query} {prefer}\n".encode() + body
     fingerprint = hashlib.sha256(asked).digest()
-    return lambda tx, account_id, fn: once(
+    return lambda tx, account_id, fn: run_idempotent(
         tx,
         account_id=account_id,
         key=key,
         fingerprint=fingerprint,
         wall_us=runtime.clock.wall_us(),
-        carry_out=fn,
+        action=fn,
     )
 
 
@@ -146,12 +150,12 @@ class Json:
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def answer(status: int, value: object = None, *, secret: bool = False, rental_id: int | None = None) -> Answer:
+def answer(status: int, value: object = None, *, secret: bool = False, rental_id: int | None = None) -> StoredResponse:
     """A successful answer with a JSON body, or without one. `rental_id`: of the rental whose texts the body shows."""
-    return Answer(status, None if value is None else responses.encode(value), secret, rental_id)
+    return StoredResponse(status, None if value is None else responses.encode(value), secret, rental_id)
 
 
-def respond(answer: Answer) -> Response[Any]:
+def respond(answer: StoredResponse) -> Response[Any]:
     """The answer as HTTP."""
     if answer.body is None:
         return Response(None, status_code=answer.status)

@@ -40,7 +40,7 @@ def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False
     try:
         count = db.write_blocking(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
         warnings = import_catalog.warnings(kind, text, name=path.name)
-    except import_catalog.WrongStock as wrong:
+    except import_catalog.ImportErrors as wrong:
         return 1, [*wrong.complaints, "nothing was imported"]
     return 0, [*(f"warning: {warning}" for warning in warnings), f"{count} {kind} imported"]
 

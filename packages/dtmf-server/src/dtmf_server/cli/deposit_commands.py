@@ -52,7 +52,7 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
 def assign(runtime: Runtime, address: str, to: str) -> None:
     """Hands an address in suspense on to the account that has the other. Raises Refusal."""
     moved = runtime.db.write_blocking(
-        lambda tx: suspense.hand_on(
+        lambda tx: suspense.assign(
             tx,
             address,
             to_account_of=to,

@@ -9,7 +9,7 @@ from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
 
 POSTED = frozenset({"balance.low"})
-TAKEN_AWAY = "the account's webhook was taken away"
+WEBHOOK_REMOVED = "the account's webhook was taken away"
 
 
 def url(tx: Tx, account_id: int) -> str | None:
@@ -24,10 +24,10 @@ def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
     if url is not None:
         event_deliveries.redirect_events(tx, account_id, destination=url, now_us=now_us)
     else:
-        park_waiting(tx, account_id, now_us=now_us, reason=TAKEN_AWAY)
+        park_waiting(tx, account_id, now_us=now_us, reason=WEBHOOK_REMOVED)
 
 
-def switch_off(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -> None:
+def disable(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -> None:
     """The receiver wants no more: the webhook is taken away if it still goes there, with an event."""
     if accounts.webhook_urls(tx, [account_id]).get(account_id) != url:
         return

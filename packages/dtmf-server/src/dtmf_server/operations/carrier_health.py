@@ -48,7 +48,7 @@ def doubts(tx: Tx) -> list[str]:
 
 
 def _catalog(tx: Tx, configured: Collection[str]) -> list[str]:
-    stock = numbers.stock(tx)
+    stock = numbers.inventory(tx)
     found = []
     if not stock:
         found.append("there are no groups, so nobody can rent: dtmf-server groups import FILE")

@@ -13,7 +13,7 @@ from dtmf_server.storage import accounts, delivery_queue, events, messages, outb
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.storage.delivery_queue import Lease, NewDelivery
-from dtmf_server.storage.outbox import Ended, Retry
+from dtmf_server.storage.outbox import FinishedDelivery, Retry
 
 Sms = tuple[str, str, str]  # to, sender, text
 
@@ -21,7 +21,7 @@ ERASED = "its text was erased before it could be delivered"
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
 
 
-class Work(Struct, frozen=True):
+class LeasedDelivery(Struct, frozen=True):
     """A leased delivery with what is to be delivered: the SMS, and for a webhook what signs it."""
 
     id: int
@@ -44,11 +44,11 @@ class Work(Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Handover:
+class LeasedBatch:
     """What a transaction leases for the outbox of its own process, which need not claim it then."""
 
     lease: Lease
-    works: list[Work] = field(default_factory=list)
+    works: list[LeasedDelivery] = field(default_factory=list)
 
     def add(self, tx: Tx, new: Sequence[tuple[NewDelivery, Sms, Row]], *, now_us: int) -> None:
         """Queues webhooks and forwards of new SMS, each with what its account signs with; those leased are among `works`."""
@@ -80,7 +80,7 @@ def claim(
     limit: int,
     except_destinations: list[tuple[int, str]],
     for_carriers: bool = True,
-) -> list[Work]:
+) -> list[LeasedDelivery]:
     """Leases up to `limit` due deliveries, one per line, each with its message; none of those accounts to those
     destinations. `for_carriers`: those for carriers too."""
     claimed = outbox.claim(
@@ -104,7 +104,7 @@ def claim(
     ]
 
 
-def without_erased(tx: Tx, claimed: Sequence[Work], *, now_us: int, rest_us: int) -> list[Work]:
+def without_erased(tx: Tx, claimed: Sequence[LeasedDelivery], *, now_us: int, rest_us: int) -> list[LeasedDelivery]:
     """Those that can be delivered; the others are parked."""
     for work in claimed:
         if work.is_erased:
@@ -136,8 +136,8 @@ def _what(row: Row, texts: dict[int, Row], tested: dict[int, str], happened: dic
     }
 
 
-def _work(row: Row, what: dict[str, Any], signed: Row) -> Work:
-    return Work(
+def _work(row: Row, what: dict[str, Any], signed: Row) -> LeasedDelivery:
+    return LeasedDelivery(
         id=row["id"],
         account_id=row["account_id"],
         rental_id=row["rental_id"] or 0,
@@ -154,19 +154,19 @@ def _work(row: Row, what: dict[str, Any], signed: Row) -> Work:
     )
 
 
-def delivered(tx: Tx, arrived: Sequence[tuple[Work, Attempt]], *, now_us: int) -> None:
+def delivered(tx: Tx, arrived: Sequence[tuple[LeasedDelivery, Attempt]], *, now_us: int) -> None:
     """They arrived: their lines move up, and everything that failed at these destinations is due."""
     accounts.hold(tx, *{work.account_id for work, _ in arrived})  # else one that joins a line now would not be seen
-    ended = [Ended(work.id, work.attempts, attempt, None) for work, attempt in arrived]
+    ended = [FinishedDelivery(work.id, work.attempts, attempt, None) for work, attempt in arrived]
     done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}
     answered = sorted({work.destination for work, _ in arrived if work.id in done})
     outbox.make_all_due(tx, answered, now_us=now_us)
 
 
-class Failed(Struct, frozen=True):
+class FailedAttempt(Struct, frozen=True):
     """An attempt that did not arrive."""
 
-    work: Work
+    work: LeasedDelivery
     verdict: backoff.Verdict
     attempt: Attempt
     retry_after_s: int | None
@@ -174,7 +174,7 @@ class Failed(Struct, frozen=True):
     answered_meanwhile: bool = False  # the destination took another delivery while this one was under way
 
 
-def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int) -> bool:
+def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int, rest_us: int) -> bool:
     """They did not arrive: tried again by the programme, or parked with an event when the programme is over. Whether any
     was parked."""
     accounts.hold(tx, *{one.work.account_id for one in failed})
@@ -206,7 +206,7 @@ def not_delivered(tx: Tx, failed: Sequence[Failed], *, now_us: int, rest_us: int
     return any_ended
 
 
-def _next_due_us(tx: Tx, failed: Failed, *, now_us: int) -> int | None:
+def _next_due_us(tx: Tx, failed: FailedAttempt, *, now_us: int) -> int | None:
     """When the programme has it attempted again, None if it is over."""
     work = failed.work
     if failed.verdict is not backoff.Verdict.RETRY or work.kind == "test":
@@ -219,17 +219,17 @@ def _next_due_us(tx: Tx, failed: Failed, *, now_us: int) -> int | None:
         now_us=now_us,
         uniform=failed.uniform,
         retry_after_s=failed.retry_after_s,
-        others_wait=may_be_long and delivery_queue.is_longer(tx, work.rental_id, work.kind),
+        others_wait=may_be_long and delivery_queue.has_followers(tx, work.rental_id, work.kind),
     )
     if due_us is not None and failed.answered_meanwhile:
-        return min(due_us, now_us + outbox.BREATH_US)
+        return min(due_us, now_us + outbox.RETRY_FLOOR_US)
     return due_us
 
 
-def park(tx: Tx, work: Work, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
+def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
     """Stops trying: visible, replayable, and said in an event. What was charged for and not sent is refunded."""
     accounts.hold(tx, work.account_id)
-    done = outbox.finish(tx, [Ended(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
+    done = outbox.finish(tx, [FinishedDelivery(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
     if not done or work.kind == "test":
         return
     events.append(tx, [events.parked(row, now_us=now_us, reason=reason) for row in done])
@@ -243,7 +243,7 @@ def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
     return carried["id"] if carried else None
 
 
-def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
+def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
     """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
     waits for it is parked."""
     with open_ledger(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as ledger:
@@ -253,7 +253,7 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
             return
         park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
         if work.kind == "event":
-            account_webhook.switch_off(tx, work.account_id, work.destination, now_us=now_us, reason=attempt.reason)
+            account_webhook.disable(tx, work.account_id, work.destination, now_us=now_us, reason=attempt.reason)
             return
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
@@ -264,11 +264,11 @@ def switch_off(tx: Tx, work: Work, *, attempt: Attempt, now_us: int, rest_us: in
             ledger.note(events.parked(row, now_us=now_us, reason=attempt.reason))
 
 
-def _has_moved(attempted: Row, work: Work) -> bool:
+def _has_moved(attempted: Row, work: LeasedDelivery) -> bool:
     """Whether the renter set another URL while the old one was tried; if so the new one is due at once."""
     return bool(attempted["destination"] != work.destination)
 
 
-def _is_asked_for(attempted: Row, work: Work) -> bool:
+def _is_asked_for(attempted: Row, work: LeasedDelivery) -> bool:
     """Whether the renter asked for a replay while this attempt was under way; if so the next is due at once."""
     return bool(attempted["attempts_before"] == work.attempts)

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dtmf_server.core import backoff
 from dtmf_server.core.submission import LateAnswer, Segments, Verdict
 from dtmf_server.operations import receipts, send
-from dtmf_server.operations.deliver import Failed
+from dtmf_server.operations.deliver import FailedAttempt
 from dtmf_server.storage import accounts, carriers, delivery_log, events, in_flight, messages, outbox, submissions
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.storage.delivery_log import Attempt, Logged
+from dtmf_server.storage.delivery_log import Attempt, LoggedAttempt
 
 LIFE_H = 72
 LIFE_US = LIFE_H * 3_600_000_000
@@ -32,7 +32,7 @@ TAKEN_LATE = "the carrier took it, and said so late"
 
 def begin(
     tx: Tx,
-    failed: Failed,
+    failed: FailedAttempt,
     message_id: int,
     *,
     carrier: str,
@@ -53,7 +53,7 @@ def begin(
     if segments:
         submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
     if row["state"] == "waiting":
-        delivery_log.append(tx, [Logged(row["id"], row["rental_id"], row["attempts"], _shown(row, attempt))])
+        delivery_log.append(tx, [LoggedAttempt(row["id"], row["rental_id"], row["attempts"], _shown(row, attempt))])
         until_us = now_us + life_us
         _enter(tx, row["id"], message_id, until_us=until_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
 
@@ -95,7 +95,7 @@ def answered(
     carriers.hold(tx, carrier)
     again = []
     for answer in answers:
-        message = messages.full(tx, answer.message_id)
+        message = messages.by_id(tx, answer.message_id)
         if message is None:
             continue
         accounts.hold(tx, message["account_id"])

@@ -9,7 +9,7 @@ from dtmf_server.storage import idempotency
 from dtmf_server.storage.db import Tx
 
 
-class Answer(Struct, frozen=True):
+class StoredResponse(Struct, frozen=True):
     """A successful answer as it goes out. `secret`: it shows a token, and must never be stored.
     `rental_id`: whose texts it shows."""
 
@@ -19,9 +19,9 @@ class Answer(Struct, frozen=True):
     rental_id: int | None = None
 
 
-def once(
-    tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int, carry_out: Callable[[Tx], Answer]
-) -> Answer:
+def run_idempotent(
+    tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int, action: Callable[[Tx], StoredResponse]
+) -> StoredResponse:
     """The answer to this key's request, carried out at most once.
 
     The key is stored in the transaction of the effect: a second request waits for the first. A refusal rolls the
@@ -29,7 +29,7 @@ def once(
     """
     earlier = idempotency.begin(tx, account_id=account_id, key=key, fingerprint=fingerprint, wall_us=wall_us)
     if earlier is None:
-        answer = carry_out(tx)
+        answer = action(tx)
         idempotency.finish(
             tx,
             account_id=account_id,
@@ -44,4 +44,4 @@ def once(
         raise IdempotencyMismatch
     if earlier["secret"]:
         raise AlreadyIssued
-    return Answer(earlier["status"], None if earlier["body"] is None else bytes(earlier["body"]))
+    return StoredResponse(earlier["status"], None if earlier["body"] is None else bytes(earlier["body"]))

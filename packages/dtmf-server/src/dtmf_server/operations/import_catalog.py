@@ -23,7 +23,7 @@ Item = Mapping[str, str]
 Check = Callable[[str], object]
 
 
-class WrongStock(Exception):
+class ImportErrors(Exception):
     """Nothing of the file was taken; a line for each thing that is wrong in it."""
 
     def __init__(self, complaints: list[str]) -> None:
@@ -120,7 +120,7 @@ def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[str]:
 def _refuse_free(free: list[str], *, allow_free: bool) -> None:
     """Raises WrongStock for what costs nothing, unless that is allowed."""
     if free and not allow_free:
-        raise WrongStock([*free, "if that is meant, import the file with --allow-free"])
+        raise ImportErrors([*free, "if that is meant, import the file with --allow-free"])
 
 
 def _dear(items: list[tuple[str, dict[str, str]]], columns: Sequence[str]) -> list[str]:
@@ -165,7 +165,7 @@ def import_numbers(tx: Tx, text: str, *, name: str) -> int:
         elif e164 not in known:
             new.setdefault(group_id, []).append(e164)
     if wrong:
-        raise WrongStock(wrong)
+        raise ImportErrors(wrong)
     for group_id, e164s in new.items():
         numbers.add_numbers(tx, group_id, e164s)
     return sum(map(len, new.values()))
@@ -186,9 +186,9 @@ def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> li
     found = list(_from_toml(text, name, kind) if name.endswith(".toml") else _from_csv(text, name))
     wrong = [f"{where}: {complaint}" for where, item in found for complaint in _complaints(item, columns)]
     if wrong:
-        raise WrongStock(wrong)
+        raise ImportErrors(wrong)
     if not found:
-        raise WrongStock([f"{name}: there is no {kind} in it"])
+        raise ImportErrors([f"{name}: there is no {kind} in it"])
     taken = [(where, {column: item.get(column, "") for column in columns}) for where, item in found]
     if kind == "price":
         return [(where, {**item, "prefix": item["prefix"].removeprefix("+")}) for where, item in taken]
@@ -213,7 +213,7 @@ def _unique(items: list[tuple[str, dict[str, str]]], key: str) -> None:
             wrong.append(f"{where}: {item[key]!r} stands at {first[item[key]]} already")
         first.setdefault(item[key], where)
     if wrong:
-        raise WrongStock(wrong)
+        raise ImportErrors(wrong)
 
 
 def _from_csv(text: str, name: str) -> Iterator[tuple[str, Item]]:
@@ -222,20 +222,20 @@ def _from_csv(text: str, name: str) -> Iterator[tuple[str, Item]]:
         for row in reader:
             where = f"{name}:{reader.line_num}"
             if None in row or None in row.values():
-                raise WrongStock([f"{where}: this line has not as many columns as the first"])
+                raise ImportErrors([f"{where}: this line has not as many columns as the first"])
             yield where, {str(key).strip(): str(value).strip() for key, value in row.items()}
     except csv.Error as error:
-        raise WrongStock([f"{name}:{reader.line_num}: this is not CSV: {error}"]) from None
+        raise ImportErrors([f"{name}:{reader.line_num}: this is not CSV: {error}"]) from None
 
 
 def _from_toml(text: str, name: str, kind: str) -> Iterator[tuple[str, Item]]:
     try:
         table = tomllib.loads(text.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise WrongStock([f"{name}: this is not TOML: {error}"]) from None
+        raise ImportErrors([f"{name}: this is not TOML: {error}"]) from None
     found: Any = table.pop(kind, [])
     if table or not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise WrongStock([f"{name}: it must consist of [[{kind}]] tables"])
+        raise ImportErrors([f"{name}: it must consist of [[{kind}]] tables"])
     lines = [at for at, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip() == f"[[{kind}]]"]
     for index, item in enumerate(found):
         where = f"{name}:{lines[index]}" if len(lines) == len(found) else f"{name}: {kind} {index + 1}"

@@ -15,7 +15,7 @@ from dtmf_server.core.deduplication import is_redelivery
 from dtmf_server.core.inbound import Arrival, Part, Receipt
 from dtmf_server.core.sms_encoding import join
 from dtmf_server.operations import receipts
-from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Row, Tx
@@ -26,7 +26,7 @@ UNANSWERED_KEPT_US = 3 * 24 * 3_600_000_000  # as long as SMSCs keep trying
 Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width, total
 
 
-def arrive(
+def ingest_batch(
     tx: Tx,
     carrier: str,
     batch: Sequence[Arrival | Receipt],
@@ -35,7 +35,7 @@ def arrive(
     now_us: int,
     wall_us: int,
     rest_us: int,
-    handover: Handover | None = None,
+    handover: LeasedBatch | None = None,
 ) -> list[int]:
     """A note for each of the batch, by which `answered` knows it; 0 where none is needed.
 
@@ -45,8 +45,8 @@ def arrive(
     numbered = any(isinstance(message.content, Part) for message in messages)
     if numbered or len(messages) < len(batch) or any(message.digest for message in messages):
         carriers.hold(tx, carrier)
-    fresh, notes = _fresh(tx, carrier, messages, live=live, wall_us=wall_us)
-    inbound = _joined(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]
+    fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
+    inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]
     if inbound:
         receive_many(tx, inbound, now_us=now_us, rest_us=rest_us, handover=handover)
     for item in batch:
@@ -56,7 +56,7 @@ def arrive(
     return [next(remaining) if isinstance(item, Arrival) else 0 for item in batch]
 
 
-def give_up_parts(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int, rest_us: int) -> int:
+def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int, rest_us: int) -> int:
     """How many SMS were delivered in part because the rest of them did not come."""
     carriers.hold(tx, carrier)
     waiting: dict[Key, list[Row]] = {}
@@ -80,7 +80,7 @@ def forget(tx: Tx, *, wall_us: int) -> int:
     )
 
 
-def _fresh(
+def _deduplicate(
     tx: Tx, carrier: str, messages: Sequence[Arrival], *, live: Collection[int], wall_us: int
 ) -> tuple[list[Arrival], list[int]]:
     """Those that were not stored before, and the note of each that came."""
@@ -95,7 +95,7 @@ def _fresh(
                 again[place] = stored.id
                 candidates.remove(stored)  # each stored one comes again once
                 break
-    inbound_log.came_again(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
+    inbound_log.mark_redelivered(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
     new = [(place, message) for place, message in enumerate(messages) if place not in again]
     tracked = [(place, message) for place, message in new if message.digest]
     added = inbound_log.add(tx, carrier, [(message.digest, message.link) for _, message in tracked], wall_us=wall_us)
@@ -103,7 +103,7 @@ def _fresh(
     return [message for _, message in new], [notes.get(place, 0) for place in range(len(messages))]
 
 
-def _joined(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: int) -> list[Inbound]:
+def _reassemble(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: int) -> list[Inbound]:
     """The SMS that are whole now, in the order in which they became so; parts that are not are stored."""
     recipients = sorted({message.to for message in messages if isinstance(message.content, Part)})
     waiting: dict[Key, list[Row]] = {}

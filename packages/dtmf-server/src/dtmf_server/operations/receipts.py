@@ -66,7 +66,7 @@ def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_
 def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int, rest_us: int) -> None:
     """Settles SMS in doubt from the number of this message to its phone by receipts that came before; not while another
     such SMS is being submitted, whose receipts they may be."""
-    message = messages.full(tx, message_id)
+    message = messages.by_id(tx, message_id)
     assert message is not None, "what was submitted was stored"
     phone = _last_digits(message["recipient"])
     doubts, is_busy = in_flight.between(tx, sender=message["sender"], phone=phone) if phone else ([], False)
@@ -86,7 +86,7 @@ def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
 
 
 def _end_doubt(tx: Tx, message_id: int, *, state: str, reason: str | None, now_us: int) -> None:
-    message = messages.full(tx, message_id)
+    message = messages.by_id(tx, message_id)
     assert message is not None, "what a receipt is about was stored"
     accounts.hold(tx, message["account_id"])
     delivery = in_flight.of_message(tx, message_id)

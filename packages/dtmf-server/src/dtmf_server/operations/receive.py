@@ -8,7 +8,7 @@ from msgspec import Struct
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.operations import account
-from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
 from dtmf_server.storage import delivery_queue, messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
@@ -25,7 +25,7 @@ class Inbound(Struct, frozen=True):
 
 
 def receive_many(
-    tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: int, handover: Handover | None = None
+    tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: int, handover: LeasedBatch | None = None
 ) -> list[int | None]:
     """The id each SMS is stored under, None for those whose number nobody rents (counted, text discarded).
 

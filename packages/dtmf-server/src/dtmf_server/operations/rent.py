@@ -26,7 +26,7 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) 
     with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
-        e164 = numbers.take(tx, group_id, account_id=account_id, now_us=now_us)
+        e164 = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us)
         if e164 is None:
             raise NoNumbersAvailable
         rental_id = rentals.add(tx, account_id=account_id, e164=e164, group=group, now_us=now_us)

@@ -71,7 +71,7 @@ def chain_mempool(tx: Tx) -> Mempool:
 
 def sent(tx: Tx, account_id: int) -> list[Row]:
     """What left this account's numbers for other phones, oldest first."""
-    return messages.left_for_others(tx, account_id)
+    return messages.sent_messages(tx, account_id)
 
 
 def _output(row: Row) -> Output:

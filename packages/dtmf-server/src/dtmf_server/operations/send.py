@@ -32,7 +32,7 @@ def send(
         message_id = queue(tx, ledger, rental, to=to, content=content, daily_limit=daily_limit)
         delivery = NewDelivery(account_id, rental["id"], message_id, "send", to)
         delivery_queue.add(tx, [delivery], now_us=ledger.now_us(account_id))
-    message = messages.full(tx, message_id)
+    message = messages.by_id(tx, message_id)
     assert message is not None
     return message
 
@@ -136,7 +136,7 @@ def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -
 
 def carried(tx: Tx, kind: str, message_id: int) -> Row | None:
     """The sent message that a delivery for a carrier carries; None for a forward that has not begun."""
-    return messages.full(tx, message_id) if kind == "send" else messages.forward_of(tx, message_id)
+    return messages.by_id(tx, message_id) if kind == "send" else messages.forward_of(tx, message_id)
 
 
 def _move_on(
@@ -150,11 +150,11 @@ def _move_on(
     reason: str | None = None,
 ) -> None:
     """Moves a message on if it is where the step starts; a second report of the same changes nothing."""
-    message = messages.full(tx, message_id)
+    message = messages.by_id(tx, message_id)
     assert message is not None
     account_id = message["account_id"]
     with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
-        message = messages.full(tx, message_id)  # again, now that the account is ours
+        message = messages.by_id(tx, message_id)  # again, now that the account is ours
         assert message is not None
         if message["status"] not in from_status:
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.submission import Segments
 from dtmf_server.operations import deliver, receipts, send
-from dtmf_server.operations.deliver import Failed, Work
+from dtmf_server.operations.deliver import FailedAttempt, LeasedDelivery
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import accounts, carriers, in_flight, messages, numbers, outbox, rentals, submissions
 from dtmf_server.storage.db import Row, Tx
@@ -29,7 +29,7 @@ class Outgoing:
 
 
 def outgoing(
-    tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None, wall_us: int | None = None
+    tx: Tx, work: LeasedDelivery, *, now_us: int, rest_us: int, daily_limit: int | None, wall_us: int | None = None
 ) -> Outgoing | None:
     """What to hand to the carrier for this delivery; None if there is nothing (more) to send.
 
@@ -50,8 +50,8 @@ def outgoing(
     return replace(found, carriers=numbers.carriers_of(tx, found.sender))
 
 
-def _outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
-    sent = messages.full(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
+def _outgoing(tx: Tx, work: LeasedDelivery, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
+    sent = messages.by_id(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
     if sent is not None:
         return _unless_done(tx, work, sent, now_us=now_us, rest_us=rest_us)
     if refused := _refuse_loop(tx, work):
@@ -62,7 +62,7 @@ def _outgoing(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int
 
 def handed_over(
     tx: Tx,
-    work: Work,
+    work: LeasedDelivery,
     message_id: int,
     *,
     carrier: str,
@@ -79,7 +79,9 @@ def handed_over(
     deliver.delivered(tx, [(work, attempt)], now_us=now_us)
 
 
-def refused_for_good(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
+def refused_for_good(
+    tx: Tx, work: LeasedDelivery, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int
+) -> None:
     """The carrier will never take the SMS: failed, refunded, parked."""
     send.failed(tx, message_id, reason=attempt.reason, now_us=now_us, rest_us=rest_us)
     deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
@@ -87,7 +89,7 @@ def refused_for_good(tx: Tx, work: Work, message_id: int, *, attempt: Attempt, n
 
 def not_taken(
     tx: Tx,
-    failed: Failed,
+    failed: FailedAttempt,
     message_id: int,
     *,
     carrier: str,
@@ -109,7 +111,7 @@ def not_taken(
     deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
 
 
-def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int, rest_us: int) -> Outgoing | None:
+def _unless_done(tx: Tx, work: LeasedDelivery, sent: Row, *, now_us: int, rest_us: int) -> Outgoing | None:
     """The message again, if the attempt before did not get to the end; a failed one was refunded and stays so."""
     if sent["status"] == "queued" and sent["content"] is not None:
         return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"])
@@ -122,7 +124,7 @@ def _unless_done(tx: Tx, work: Work, sent: Row, *, now_us: int, rest_us: int) ->
     return None
 
 
-def _refuse_loop(tx: Tx, work: Work) -> str | None:
+def _refuse_loop(tx: Tx, work: LeasedDelivery) -> str | None:
     since_us = work.received_us - SEEN_US  # counted from its arrival: it may be replayed much later
     if work.destination == work.e164:
         return "a number does not forward to itself"
@@ -131,7 +133,9 @@ def _refuse_loop(tx: Tx, work: Work) -> str | None:
     return None
 
 
-def _begin_forward(tx: Tx, work: Work, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
+def _begin_forward(
+    tx: Tx, work: LeasedDelivery, *, now_us: int, rest_us: int, daily_limit: int | None
+) -> Outgoing | None:
     rental = rentals.by_id(tx, work.rental_id)
     text = f"From {work.sender}: {work.text}"
     try:

@@ -82,7 +82,7 @@ class HandedOn:
     refunds: int
 
 
-def hand_on(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int) -> HandedOn:
+def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int) -> HandedOn:
     """Hand an address on to the account that has another one, with what is in suspense for it. If its account was deleted,
     refunds that reached it go along; `what` may also be the number of such an account. Raises NotOurs, NotInSuspense,
     NoAccount."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dtmf_server.core.deposit_rules import Depths
-from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.db import Database, Tx
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
-Store = Callable[[Tx, Handover | None], T]
+Store = Callable[[Tx, LeasedBatch | None], T]
 
 
 @dataclass(frozen=True, slots=True)

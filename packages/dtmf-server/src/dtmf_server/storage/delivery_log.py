@@ -18,7 +18,7 @@ class Attempt(Struct, frozen=True):
     reply: str | None
 
 
-class Logged(Struct, frozen=True):
+class LoggedAttempt(Struct, frozen=True):
     """An attempt and the delivery it was the n-th at."""
 
     delivery_id: int
@@ -27,7 +27,7 @@ class Logged(Struct, frozen=True):
     attempt: Attempt
 
 
-def append(tx: Tx, logged: list[Logged]) -> None:
+def append(tx: Tx, logged: list[LoggedAttempt]) -> None:
     """Adds attempts to their deliveries' logs; without the reply where the texts were erased meanwhile.
 
     Of many attempts the log keeps the first and the last.

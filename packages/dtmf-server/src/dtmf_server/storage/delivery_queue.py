@@ -14,9 +14,9 @@ from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
 
-PATIENCE_US = 60_000_000  # how long a delivery waits for those before it in its line
+HEAD_OF_LINE_TIMEOUT_US = 60_000_000  # how long a delivery waits for those before it in its line
 
-Line = tuple[int | None, str]  # rental, kind; no rental: no line
+Lane = tuple[int | None, str]  # rental, kind; no rental: no line
 _HEADS = (
     "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
     " FROM rentals r WHERE r.id IN @rental_ids"
@@ -82,38 +82,38 @@ _ADDED = (
 def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...]]:
     """What is stored of new deliveries."""
     busy = {(d.rental_id, d.kind) for d in new if d.is_line_busy}
-    busy |= _busy_lines(tx, {(d.rental_id, d.kind) for d in new if d.is_line_busy is None})
-    busy = {line for line in busy if _is_line(line)}
+    busy |= _busy_lanes(tx, {(d.rental_id, d.kind) for d in new if d.is_line_busy is None})
+    busy = {line for line in busy if _is_lane(line)}
     _hurry_heads(tx, busy, now_us=now_us)
     rows = []
     for d in new:
         line = (d.rental_id, d.kind)
-        due_at_us = now_us + PATIENCE_US if line in busy else now_us
-        if _is_line(line):
+        due_at_us = now_us + HEAD_OF_LINE_TIMEOUT_US if line in busy else now_us
+        if _is_lane(line):
             busy.add(line)
         what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind)
         rows.append((*what, d.destination, "waiting", now_us, due_at_us))
     return rows
 
 
-def _is_line(line: Line) -> bool:
+def _is_lane(line: Lane) -> bool:
     rental_id, kind = line
     return rental_id is not None and kind not in ("send", "forward")
 
 
-def _by_kind(lines: set[Line]) -> list[tuple[str, list[int]]]:
+def _by_kind(lines: set[Lane]) -> list[tuple[str, list[int]]]:
     """Each kind with the rentals that have such a line."""
-    kinds = sorted({line[1] for line in lines if _is_line(line)})
+    kinds = sorted({line[1] for line in lines if _is_lane(line)})
     return [(kind, _rentals(lines, kind)) for kind in kinds]
 
 
-def _rentals(lines: set[Line], kind: str) -> list[int]:
+def _rentals(lines: set[Lane], kind: str) -> list[int]:
     return sorted(rental_id for rental_id, of_kind in lines if of_kind == kind and rental_id is not None)
 
 
-def _busy_lines(tx: Tx, lines: set[Line]) -> set[Line]:
+def _busy_lanes(tx: Tx, lines: set[Lane]) -> set[Lane]:
     """Those of the lines that somebody stands in; found at their heads, however long they are."""
-    busy: set[Line] = set()
+    busy: set[Lane] = set()
     for kind, rental_ids in _by_kind(lines):
         rows = tx.all(
             "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
@@ -125,7 +125,7 @@ def _busy_lines(tx: Tx, lines: set[Line]) -> set[Line]:
     return busy
 
 
-def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
+def _hurry_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
     """Who had a line to itself until now may have been put off for longer than the head of a line ever is."""
     for kind, rental_ids in _by_kind(lines):
         tx.run(
@@ -137,7 +137,7 @@ def _hurry_heads(tx: Tx, lines: set[Line], *, now_us: int) -> None:
         )
 
 
-def move_up(tx: Tx, lines: set[Line], *, now_us: int) -> None:
+def promote_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
     """Who stood behind need not wait any longer."""
     changed = 0
     for kind, rental_ids in _by_kind(lines):
@@ -152,9 +152,9 @@ def move_up(tx: Tx, lines: set[Line], *, now_us: int) -> None:
         tx.notify("deliveries")
 
 
-def is_longer(tx: Tx, rental_id: int, kind: str) -> bool:
+def has_followers(tx: Tx, rental_id: int, kind: str) -> bool:
     """Whether somebody stands behind the head of this line."""
-    if not _is_line((rental_id, kind)):
+    if not _is_lane((rental_id, kind)):
         return False
     rows = tx.all(
         "SELECT 1 FROM deliveries WHERE rental_id = :rental_id AND kind = :kind AND state = 'waiting' LIMIT 2",

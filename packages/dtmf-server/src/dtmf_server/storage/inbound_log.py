@@ -29,7 +29,7 @@ def add(tx: Tx, carrier: str, new: Sequence[tuple[str, int]], *, wall_us: int) -
     return tx.add(schema.arrivals, ("carrier", "digest", "link", "stored_wall_us"), rows)
 
 
-def came_again(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) -> None:
+def mark_redelivered(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) -> None:
     """Known arrivals (id, link) came again on these links, and are not answered there yet."""
     rows = [(id_, link, wall_us, None) for id_, link in moved]
     tx.update(schema.arrivals, ("id", "link", "stored_wall_us", "answered_wall_us"), rows)

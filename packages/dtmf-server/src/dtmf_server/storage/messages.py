@@ -76,7 +76,7 @@ def listed(
     )
 
 
-def full(tx: Tx, message_id: int) -> Row | None:
+def by_id(tx: Tx, message_id: int) -> Row | None:
     """One message."""
     return tx.one(f"SELECT {_FULL}, m.account_id FROM messages m WHERE m.id = :id", id=message_id)
 
@@ -94,7 +94,7 @@ def sent_since(tx: Tx, account_id: int, *, since_us: int, limit: int) -> int:
     return int(row["n"])
 
 
-def left_for_others(tx: Tx, account_id: int) -> list[Row]:
+def sent_messages(tx: Tx, account_id: int) -> list[Row]:
     """What the carrier took from this account, oldest first."""
     return tx.all(
         "SELECT sender, recipient, content FROM messages WHERE account_id = :account_id AND NOT inbound"

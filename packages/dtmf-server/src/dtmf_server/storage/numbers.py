@@ -58,7 +58,7 @@ def groups_of(tx: Tx, e164s: list[str]) -> dict[str, str]:
     return {row["e164"]: row["group_id"] for row in rows}
 
 
-def stock(tx: Tx) -> list[Row]:
+def inventory(tx: Tx) -> list[Row]:
     """Each group with its carriers, how many numbers it has and how many are rented, in the catalog's order."""
     return tx.all(
         "SELECT g.id, g.carriers, count(n.e164) AS numbers, count(CASE WHEN n.rented THEN 1 END) AS rented"
@@ -80,7 +80,7 @@ def add_numbers(tx: Tx, group_id: str, e164s: Iterable[str]) -> None:
     tx.insert(schema.numbers, ("e164", "group_id", "rented", "rests_until_us"), rows)
 
 
-def take(tx: Tx, group_id: str, *, account_id: int, now_us: int) -> str | None:
+def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int) -> str | None:
     """A free number of the group, now this account's: one it had and that still rests, else the longest rested."""
     row = tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND last_account_id = :account_id AND group_id = :group_id"

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from dtmf_server.core.backoff import LOOK_EVERY_S, PROBE_S
 from dtmf_server.storage import delivery_log, delivery_queue, schema
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.storage.delivery_log import Attempt, Logged
+from dtmf_server.storage.delivery_log import Attempt, LoggedAttempt
 
-BREATH_US = PROBE_S * 1_000_000  # how long a failed delivery is left alone, though its destination answers others
+RETRY_FLOOR_US = PROBE_S * 1_000_000  # how long a failed delivery is left alone, though its destination answers others
 
 
 def claim(
@@ -63,7 +63,7 @@ def release_all(tx: Tx) -> None:
     tx.run("UPDATE deliveries SET leased_until_us = NULL WHERE state = 'waiting' AND leased_until_us IS NOT NULL")
 
 
-def give_back(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
+def release(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
     """Returns leased deliveries (id, attempts) that were not attempted after all."""
     ours = [row for row in _attempted(tx, dict(claimed)) if row["state"] == "waiting"]
     tx.run(
@@ -91,11 +91,11 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
     return [row for row in rows if row["attempts"] == attempts[row["id"]]]
 
 
-def _logged(row: Row, attempt: Attempt) -> Logged:
+def _logged(row: Row, attempt: Attempt) -> LoggedAttempt:
     """The attempt for the log; where the account was closed meanwhile, only that it was made."""
     if not row["destination"]:
         attempt = replace(attempt, reason="", reply=None)
-    return Logged(row["id"], row["rental_id"], row["attempts"], attempt)
+    return LoggedAttempt(row["id"], row["rental_id"], row["attempts"], attempt)
 
 
 def attempted(tx: Tx, attempts: dict[int, int]) -> dict[int, Row]:
@@ -124,7 +124,7 @@ def retry(tx: Tx, retries: list[Retry]) -> None:
         tx.notify("deliveries")  # the renter may have asked for it meanwhile
 
 
-class Ended(Struct, frozen=True):
+class FinishedDelivery(Struct, frozen=True):
     """A leased delivery that is over. `attempt` is None if it was not attempted this time."""
 
     id: int
@@ -133,7 +133,7 @@ class Ended(Struct, frozen=True):
     reason: str | None
 
 
-def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
+def finish(tx: Tx, ended: list[FinishedDelivery], *, state: str, now_us: int) -> list[Row]:
     """Ends leased deliveries as 'delivered' or 'parked'; their lines move up. Those whose lease was still ours.
 
     What was parked while it was under way, and arrived, is delivered: a replay would bring it twice. What was put in doubt
@@ -149,13 +149,15 @@ def finish(tx: Tx, ended: list[Ended], *, state: str, now_us: int) -> list[Row]:
         tx,
         [_logged(row, attempt) for row in rows if (attempt := by_id[row["id"]].attempt) is not None],
     )
-    delivery_queue.move_up(
+    delivery_queue.promote_heads(
         tx, {(row["rental_id"], row["kind"]) for row in ours if row["has_others_in_line"]}, now_us=now_us
     )
     return ours
 
 
-def _change(end: Ended, *, state: str, now_us: int) -> tuple[int, str, int, None, None, int | None, str | None]:
+def _change(
+    end: FinishedDelivery, *, state: str, now_us: int
+) -> tuple[int, str, int, None, None, int | None, str | None]:
     return end.id, state, now_us, None, None, end.attempt.status if end.attempt else None, end.reason
 
 
@@ -268,8 +270,8 @@ def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
         f" AND destination IN @destinations AND leased_until_us IS NULL AND due_at_us > {due_us}",
         destinations=destinations,
         now_us=now_us,
-        breath_us=now_us - BREATH_US,
-        rest_us=BREATH_US,
+        breath_us=now_us - RETRY_FLOOR_US,
+        rest_us=RETRY_FLOOR_US,
     )
     if changed:
         tx.notify("deliveries")

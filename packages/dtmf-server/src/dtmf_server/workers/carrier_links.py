@@ -16,7 +16,7 @@ from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
 from dtmf_server.operations import doubt, ingest, receipts, strays
-from dtmf_server.operations.deliver import Handover
+from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
@@ -158,7 +158,7 @@ class _Desk:
     def _store(
         self,
         tx: Tx,
-        handover: Handover | None,
+        handover: LeasedBatch | None,
         *,
         items: Sequence[Item],
         live: Collection[int],
@@ -168,7 +168,7 @@ class _Desk:
         wall_us = clock.wall_us()
         if answered:
             inbound_log.answered(tx, answered, wall_us=wall_us)
-        return ingest.arrive(
+        return ingest.ingest_batch(
             tx,
             self._carrier,
             items,
@@ -205,7 +205,7 @@ class _Desk:
         if oldest_us is None or oldest_us > clock.wall_us() - settings.parts_patience_us:
             return
         given_up = await db.write(
-            lambda tx: ingest.give_up_parts(
+            lambda tx: ingest.flush_incomplete(
                 tx,
                 self._carrier,
                 patience_us=settings.parts_patience_us,

@@ -15,7 +15,7 @@ from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import deliver, doubt, submit
-from dtmf_server.operations.deliver import Failed, Work
+from dtmf_server.operations.deliver import FailedAttempt, LeasedDelivery
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
@@ -41,7 +41,9 @@ class Outcomes:
         self._failed = Together(self._write_failed, most=FAILED_AT_ONCE, pause_s=FAILED_PAUSE_S)
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
 
-    async def posted(self, work: Work, outcome: Outcome, verdict: Verdict, *, answered: Container[int]) -> None:
+    async def posted(
+        self, work: LeasedDelivery, outcome: Outcome, verdict: Verdict, *, answered: Container[int]
+    ) -> None:
         """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
         with suppress(Exception):  # whatever broke a batch, each of it is written on its own
             if verdict is Verdict.DELIVERED:
@@ -57,7 +59,7 @@ class Outcomes:
             if verdict is Verdict.DELIVERED:
                 deliver.delivered(tx, [(work, attempt)], now_us=now_us)
             elif verdict is Verdict.GONE and work.kind in ("webhook", "event"):
-                deliver.switch_off(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
+                deliver.disable_webhook(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
             else:
                 failed = _failed(work, verdict, attempt, outcome.retry_after_s, work.id in answered)
                 deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
@@ -66,7 +68,7 @@ class Outcomes:
             await self._write(work, write)
 
     async def submitted(
-        self, work: Work, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
+        self, work: LeasedDelivery, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
     ) -> None:
         """Of an SMS that a carrier was given."""
         rest_us, doubt_us = self._runtime.settings.rest_us, self._runtime.settings.doubt_us
@@ -100,7 +102,7 @@ class Outcomes:
         await self._delivered.all_written()
         await self._failed.all_written()
 
-    async def _write_delivered(self, arrived: list[tuple[Work, Outcome]]) -> None:
+    async def _write_delivered(self, arrived: list[tuple[LeasedDelivery, Outcome]]) -> None:
         """Writes down what arrived at the same time."""
 
         def write(tx: Tx) -> None:
@@ -110,7 +112,7 @@ class Outcomes:
 
         await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
 
-    async def _write_failed(self, failed: list[tuple[Work, Outcome, Container[int]]]) -> None:
+    async def _write_failed(self, failed: list[tuple[LeasedDelivery, Outcome, Container[int]]]) -> None:
         """Writes down what failed at about the same time, and is attempted again."""
 
         def write(tx: Tx, *, may_end: bool) -> None:
@@ -131,7 +133,7 @@ class Outcomes:
         except _Ends:
             await self._runtime.db.write(partial(write, may_end=True))
 
-    async def _write(self, work: Work, write: Callable[[Tx], None]) -> None:
+    async def _write(self, work: LeasedDelivery, write: Callable[[Tx], None]) -> None:
         """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
         what was delivered is not delivered twice."""
         while True:
@@ -142,7 +144,7 @@ class Outcomes:
                     raise
             await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
 
-    def _handed_over(self, tx: Tx, work: Work, message_id: int, taken: Taken, attempt: Attempt) -> None:
+    def _handed_over(self, tx: Tx, work: LeasedDelivery, message_id: int, taken: Taken, attempt: Attempt) -> None:
         submit.handed_over(
             tx,
             work,
@@ -156,8 +158,10 @@ class Outcomes:
         )
 
 
-def _failed(work: Work, verdict: Verdict, attempt: Attempt, retry_after_s: int | None, answered: bool) -> Failed:
-    return Failed(work, verdict, attempt, retry_after_s, random.random(), answered)  # noqa: S311 - jitter is no secret
+def _failed(
+    work: LeasedDelivery, verdict: Verdict, attempt: Attempt, retry_after_s: int | None, answered: bool
+) -> FailedAttempt:
+    return FailedAttempt(work, verdict, attempt, retry_after_s, random.random(), answered)  # noqa: S311 - jitter is no secret
 
 
 def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:

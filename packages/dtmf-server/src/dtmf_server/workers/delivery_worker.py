@@ -19,7 +19,7 @@ from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import deliver, doubt, submit
-from dtmf_server.operations.deliver import Handover, Work
+from dtmf_server.operations.deliver import LeasedBatch, LeasedDelivery
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime, Store
 from dtmf_server.storage import in_flight, instance, outbox
@@ -55,8 +55,8 @@ class Outbox:
 
     def __init__(self, runtime: Runtime, webhooks: Here | Elsewhere, routes: Routes) -> None:
         self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
-        self._pace: Pace[Work] = Pace()
-        self._leased: deque[Work] = deque()  # to be begun
+        self._pace: Pace[LeasedDelivery] = Pace()
+        self._leased: deque[LeasedDelivery] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[None]] = set()  # those of them that a carrier may have
         self._storing: set[asyncio.Task[Any]] = set()
@@ -123,8 +123,8 @@ class Outbox:
     async def _write_and_start(self, fn: Store[T]) -> T:
         lease = self._lease()
 
-        def write(tx: Tx) -> tuple[T, list[Work]]:
-            handover = Handover(lease) if lease else None
+        def write(tx: Tx) -> tuple[T, list[LeasedDelivery]]:
+            handover = LeasedBatch(lease) if lease else None
             return fn(tx, handover), handover.works if handover else []
 
         self._promised += lease.room if lease else 0
@@ -180,7 +180,7 @@ class Outbox:
         while await db.write(lambda tx: doubt.give_up(tx, now_us=clock.now_us(tx), rest_us=rest_us)):
             pass
 
-    async def _claim(self, room: int) -> tuple[list[Work], bool]:
+    async def _claim(self, room: int) -> tuple[list[LeasedDelivery], bool]:
         """Those that can be delivered, and whether there may be more."""
         db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
         full = self._pace.full()
@@ -205,7 +205,7 @@ class Outbox:
         posts = len(self._in_flight) - len(self._submits)
         return min(CLAIM_MAX, IN_FLIGHT_MAX - posts - len(self._leased) - self._promised)
 
-    def _start(self, works: list[Work]) -> None:
+    def _start(self, works: list[LeasedDelivery]) -> None:
         if works and not self._leased:
             asyncio.get_running_loop().call_soon(self._begin_some)
         self._leased += works
@@ -226,7 +226,7 @@ class Outbox:
         if self._leased:
             asyncio.get_running_loop().call_soon(self._begin_some)
 
-    def _end(self, work: Work, *, answered: bool | None, in_vain: bool = False) -> None:
+    def _end(self, work: LeasedDelivery, *, answered: bool | None, in_vain: bool = False) -> None:
         """Tells the pace that a post is over, and lets those follow whose turn it is."""
         begun, later = self._pace.end(work.account_id, work.destination, answered=answered, in_vain=in_vain)
         for held in begun:
@@ -259,12 +259,12 @@ class Outbox:
             return LOOK_AGAIN_S
         return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, LOOK_AGAIN_S))
 
-    async def _give_back(self, unattempted: list[Work], *, after_us: int) -> None:
+    async def _give_back(self, unattempted: list[LeasedDelivery], *, after_us: int) -> None:
         """Returns leased deliveries that were not attempted; they are due a moment later."""
         clock, ids = self._runtime.clock, [(work.id, work.attempts) for work in unattempted]
-        await self._runtime.db.write(lambda tx: outbox.give_back(tx, ids, due_at_us=clock.now_us(tx) + after_us))
+        await self._runtime.db.write(lambda tx: outbox.release(tx, ids, due_at_us=clock.now_us(tx) + after_us))
 
-    async def _post(self, work: Work) -> None:
+    async def _post(self, work: LeasedDelivery) -> None:
         """One POST to the renter's webhook, and what it means."""
         if work.leased_until_us - self._runtime.clock.wall_us() < LEASE_LEFT_US:
             self._end(work, answered=None)
@@ -282,7 +282,7 @@ class Outbox:
             if not under_way:
                 self._posting.pop(work.destination, None)
 
-    async def _exchange(self, work: Work) -> Outcome:
+    async def _exchange(self, work: LeasedDelivery) -> Outcome:
         """What the receiver made of the POST, signed with the secrets of this moment."""
         wall_us = self._runtime.clock.wall_us()
         versions = webhook_secret.signing_versions(
@@ -299,7 +299,7 @@ class Outbox:
             self._end(work, answered=answered, in_vain=in_vain)
         return outcome
 
-    async def _note(self, work: Work, outcome: Outcome) -> None:
+    async def _note(self, work: LeasedDelivery, outcome: Outcome) -> None:
         """Has what came of a POST written down."""
         verdict = backoff.verdict(outcome.status, attempts=work.attempts - work.attempts_before)
         metrics.attempts(work.kind, verdict).inc()
@@ -307,7 +307,7 @@ class Outbox:
             self._answered_meanwhile |= self._posting[work.destination]
         await self._outcomes.posted(work, outcome, verdict, answered=self._answered_meanwhile)
 
-    async def _submit(self, work: Work) -> None:
+    async def _submit(self, work: LeasedDelivery) -> None:
         """One SMS to the carrier, and what it means."""
         clock, settings = self._runtime.clock, self._runtime.settings
         wall_us = clock.wall_us()

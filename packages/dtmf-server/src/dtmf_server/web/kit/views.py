@@ -13,7 +13,7 @@ from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.operations import account, ended, sign_in
 from dtmf_server.operations.ended import Money
-from dtmf_server.operations.idempotency import Answer, once
+from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
 from dtmf_server.operations.sign_in import Session, SignedOut
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, events, instance, web_sessions
@@ -116,7 +116,7 @@ async def act(
     form, cookie = await submitted(request)
 
     def run(tx: Tx, visit: Visit) -> str:
-        answer = once_for(tx, visit, request, form, lambda tx: Answer(303, do(tx, visit, form).encode()))
+        answer = once_for(tx, visit, request, form, lambda tx: StoredResponse(303, do(tx, visit, form).encode()))
         return (answer.body or b"/").decode()
 
     try:
@@ -183,10 +183,12 @@ def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
     return templating.page(request, "token_shown.html", context, status=status, cookie=session_cookie.value_of(request))
 
 
-def once_for(tx: Tx, visit: Visit, request: Request, form: Form, carry_out: Callable[[Tx], Answer]) -> Answer:
+def once_for(
+    tx: Tx, visit: Visit, request: Request, form: Form, carry_out: Callable[[Tx], StoredResponse]
+) -> StoredResponse:
     """The answer to this form, carried out at most once; with other content it is another form. Raises AlreadyIssued."""
     fingerprint = _fingerprint(request, form)
-    return once(
+    return run_idempotent(
         tx,
         account_id=visit.account_id,
         key=f"web {form['key'][:KEY_MAX] or session_cookie.new_value()} {fingerprint.hex()[:16]}",

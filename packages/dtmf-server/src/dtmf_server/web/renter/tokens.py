@@ -10,7 +10,7 @@ from dtmf_server.core import api_token
 from dtmf_server.core.errors import AlreadyIssued, InvalidRequest, Refusal
 from dtmf_server.http import validation
 from dtmf_server.operations import tokens
-from dtmf_server.operations.idempotency import Answer
+from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import templating, views
 from dtmf_server.web.kit.forms import EMPTY, Form
@@ -31,11 +31,11 @@ async def post_tokens(request: Request) -> Response[Any]:
     form, cookie = await views.submitted(request)
     new_token = api_token.mint(secrets.token_bytes(32))
 
-    def carry_out(tx: Tx, visit: Visit) -> Answer:
+    def carry_out(tx: Tx, visit: Visit) -> StoredResponse:
         tokens.add(tx, visit.account_id, token_sha256=api_token.sha256(new_token), label=label, now_us=visit.now_us)
-        return Answer(200, secret=True)
+        return StoredResponse(200, secret=True)
 
-    def add(tx: Tx, visit: Visit) -> Answer:
+    def add(tx: Tx, visit: Visit) -> StoredResponse:
         return views.once_for(tx, visit, request, form, lambda tx: carry_out(tx, visit))
 
     try:
