@@ -11,7 +11,7 @@ from deliveries.certificates import Authority, address, authority, dns, issue
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
 from dtmf_server.core.webhook_url import Destination, parse
-from dtmf_server.webhooks.client import Bounds, Poster, _verifying_context
+from dtmf_server.webhooks.client import Bounds, WebhookClient, _verifying_context
 
 NAME = "hooks.example.org"
 BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: for posts that never get as far as TLS
@@ -65,7 +65,7 @@ async def test_the_vetted_address_is_dialled_with_the_name_in_sni_and_host(tmp_p
     names, tls = Names(["127.0.0.1"]), serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
         receiving(OK, tls=tls) as receiver,
-        Poster(sandbox=True, ssl_context=trusting, lookup=names) as poster,
+        WebhookClient(sandbox=True, ssl_context=trusting, lookup=names) as poster,
     ):
         outcome = await poster.post(named(receiver.port), b"{}", {})
     assert (outcome.status, outcome.reply) == (200, "ok")
@@ -76,7 +76,7 @@ async def test_the_vetted_address_is_dialled_with_the_name_in_sni_and_host(tmp_p
 
 async def test_an_address_in_the_url_is_verified_against_the_certificate(tmp_path, known, trusting):
     tls = serving(issue(tmp_path, known, names=[LOOPBACK]))
-    async with receiving(OK, tls=tls) as receiver, Poster(sandbox=True, ssl_context=trusting) as poster:
+    async with receiving(OK, tls=tls) as receiver, WebhookClient(sandbox=True, ssl_context=trusting) as poster:
         outcome = await poster.post(named(receiver.port, "127.0.0.1"), b"{}", {})
     assert outcome.status == 200
     assert receiver.server_names == [None]  # RFC 6066 §3: addresses are no server names
@@ -99,7 +99,7 @@ async def test_a_bad_certificate_is_refused_and_named(
     tls = serving(issue(tmp_path, by, names=names, days=days))
     async with (
         receiving(OK, tls=tls) as receiver,
-        Poster(sandbox=True, ssl_context=trusting, lookup=Names(["127.0.0.1"])) as poster,
+        WebhookClient(sandbox=True, ssl_context=trusting, lookup=Names(["127.0.0.1"])) as poster,
     ):
         outcome = await poster.post(named(receiver.port, host), b"{}", {})
     assert (outcome.status, outcome.reason, receiver.requests) == (None, reason, [])
@@ -107,7 +107,7 @@ async def test_a_bad_certificate_is_refused_and_named(
 
 async def test_without_an_own_context_only_public_authorities_are_trusted(tmp_path, known):
     tls = serving(issue(tmp_path, known, names=[LOOPBACK]))
-    async with receiving(OK, tls=tls) as receiver, Poster(sandbox=True) as poster:
+    async with receiving(OK, tls=tls) as receiver, WebhookClient(sandbox=True) as poster:
         outcome = await poster.post(named(receiver.port, "127.0.0.1"), b"{}", {})
     assert (outcome.status, receiver.requests) == (None, [])
     assert outcome.reason == "the certificate is not signed by a known authority"
@@ -132,7 +132,7 @@ async def test_tls_before_1_2_is_refused(tmp_path, known, least, status, reason)
         ours.minimum_version = least
     async with (
         receiving(OK, tls=tls) as receiver,
-        Poster(sandbox=True, ssl_context=ours, lookup=Names(["127.0.0.1"])) as poster,
+        WebhookClient(sandbox=True, ssl_context=ours, lookup=Names(["127.0.0.1"])) as poster,
     ):
         outcome = await poster.post(named(receiver.port), b"{}", {})
     assert (outcome.status, outcome.reason) == (status, reason.format(port=receiver.port))
@@ -150,7 +150,7 @@ async def test_a_receiver_without_tls_gets_nothing(trusting):
 
     server = await asyncio.start_server(accepted, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, Poster(sandbox=True, ssl_context=trusting) as poster:
+    async with server, WebhookClient(sandbox=True, ssl_context=trusting) as poster:
         outcome = await poster.post(named(port, "127.0.0.1"), b'"a secret"', {})
     assert (outcome.status, outcome.reason) == (None, f"the TLS handshake with 127.0.0.1:{port} failed")
     assert received.startswith(b"\x16\x03")
@@ -163,7 +163,7 @@ async def test_one_bad_address_among_good_ones_refuses_them_all(bad):
         bad = "10.9.8.7"  # loopback is fit for the sandbox
     async with receiving(OK) as canary:
         for addresses in (["127.0.0.1", bad], [bad, "127.0.0.1"], ["127.0.0.1", "8.8.8.8", bad]):
-            async with Poster(sandbox=True, ssl_context=BARE, lookup=Names(addresses)) as poster:
+            async with WebhookClient(sandbox=True, ssl_context=BARE, lookup=Names(addresses)) as poster:
                 outcome = await poster.post(named(canary.port), b"{}", {})
             assert outcome.status is None
             assert outcome.reason == f"{NAME} resolves to {bad}, which is not a public address"
@@ -173,7 +173,9 @@ async def test_one_bad_address_among_good_ones_refuses_them_all(bad):
 async def test_an_address_of_our_own_is_refused():
     async with (
         receiving(OK) as canary,
-        Poster(sandbox=True, lookup=Names(["127.0.0.1"]), is_own=lambda address: address == "127.0.0.1") as poster,
+        WebhookClient(
+            sandbox=True, lookup=Names(["127.0.0.1"]), is_own=lambda address: address == "127.0.0.1"
+        ) as poster,
     ):
         by_name = await poster.post(named(canary.port), b"{}", {})
         by_address = await poster.post(named(canary.port, "127.0.0.1"), b"{}", {})
@@ -187,7 +189,7 @@ async def test_a_name_that_flips_between_lookups_is_dialled_only_where_it_was_ve
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
         receiving(OK_AND_CLOSE, tls=tls) as receiver,
-        Poster(sandbox=True, ssl_context=trusting, lookup=names) as poster,
+        WebhookClient(sandbox=True, ssl_context=trusting, lookup=names) as poster,
     ):
         outcomes = [await poster.post(named(receiver.port), b"{}", {}) for _ in range(40)]
     assert [outcome.status for outcome in outcomes] == [200, None] * 20
@@ -202,7 +204,7 @@ async def test_every_vetted_address_may_be_tried(tmp_path, known, trusting):
     names = Names(["::1", "127.0.0.1"])  # the receiver listens on the last one only
     async with (
         receiving(OK, tls=tls) as receiver,
-        Poster(sandbox=True, ssl_context=trusting, lookup=names) as poster,
+        WebhookClient(sandbox=True, ssl_context=trusting, lookup=names) as poster,
     ):
         outcome = await poster.post(named(receiver.port), b"{}", {})
     assert (outcome.status, names.asked) == (200, [NAME])
@@ -210,7 +212,7 @@ async def test_every_vetted_address_may_be_tried(tmp_path, known, trusting):
 
 async def test_localhost_is_loopback_and_never_looked_up():
     names = Names(["10.0.0.1"])
-    async with receiving(OK) as receiver, Poster(sandbox=True, ssl_context=BARE, lookup=names) as poster:
+    async with receiving(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE, lookup=names) as poster:
         destination = parse(f"http://localhost:{receiver.port}/", sandbox=True)
         outcome = await poster.post(destination, b"{}", {})
     assert (outcome.status, names.asked) == (200, [])
@@ -219,7 +221,7 @@ async def test_localhost_is_loopback_and_never_looked_up():
 @pytest.mark.parametrize("url", [*SANDBOX_ONLY, *NOT_EVEN_IN_SANDBOX, "https://10.0.0.1/", "https://[fe80::1]/"])
 async def test_what_no_parser_has_vetted_is_vetted_before_it_is_dialled(url):
     names = Names(["127.0.0.1"])
-    async with Poster(sandbox=False, ssl_context=BARE, lookup=names) as poster:
+    async with WebhookClient(sandbox=False, ssl_context=BARE, lookup=names) as poster:
         outcome = await poster.post(unparsed(url, "example.org", 443), b"{}", {})
     assert outcome.status is None
     assert names.asked == []
@@ -230,7 +232,7 @@ async def test_what_no_parser_has_vetted_is_vetted_before_it_is_dialled(url):
 async def test_outside_the_sandbox_no_name_leads_to_loopback(name):
     async with (
         receiving(OK) as canary,
-        Poster(sandbox=False, ssl_context=BARE, lookup=Names(["127.0.0.1"])) as poster,
+        WebhookClient(sandbox=False, ssl_context=BARE, lookup=Names(["127.0.0.1"])) as poster,
     ):
         outcome = await poster.post(named(canary.port, name), b"{}", {})
     assert outcome.reason == f"{name} resolves to 127.0.0.1, which is not a public address"
@@ -239,7 +241,7 @@ async def test_outside_the_sandbox_no_name_leads_to_loopback(name):
 
 async def test_a_refused_name_says_which_address_refused():
     port = refused_port()
-    async with Poster(sandbox=True, ssl_context=BARE, lookup=Names(["127.0.0.1"] * 2)) as poster:
+    async with WebhookClient(sandbox=True, ssl_context=BARE, lookup=Names(["127.0.0.1"] * 2)) as poster:
         outcome = await poster.post(named(port), b"{}", {})
     assert (outcome.status, outcome.reason) == (None, f"connection refused by 127.0.0.1:{port}")
 
@@ -251,7 +253,7 @@ async def test_the_deadline_holds_while_a_lookup_hangs():
         done.wait()
         return ["127.0.0.1"]
 
-    async with Poster(sandbox=True, ssl_context=BARE, lookup=hang, bounds=Bounds(deadline_s=0.1)) as poster:
+    async with WebhookClient(sandbox=True, ssl_context=BARE, lookup=hang, bounds=Bounds(deadline_s=0.1)) as poster:
         outcome = await poster.post(named(8443), b"{}", {})
     done.set()
     assert (outcome.status, outcome.reason) == (None, "no answer within 0.1 s")
@@ -264,6 +266,6 @@ async def test_the_default_executor_is_never_used(tmp_path, known, trusting):
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
         receiving(OK, tls=tls) as receiver,
-        Poster(sandbox=True, ssl_context=trusting, lookup=Names(["127.0.0.1"])) as poster,
+        WebhookClient(sandbox=True, ssl_context=trusting, lookup=Names(["127.0.0.1"])) as poster,
     ):
         assert (await poster.post(named(receiver.port), b"{}", {})).status == 200

@@ -251,7 +251,7 @@ async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> Made
     """How many attempts the real outbox made, at the corpus and at names whose addresses flip."""
     from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
     from dtmf_server.storage.open import open_database
-    from dtmf_server.webhooks.client import Poster
+    from dtmf_server.webhooks.client import WebhookClient
     from harness import FakeWall, initialise, open_account, runtime_over
     from webhooks.steps import CATALOG, DAY_S, attempts, deliveries, delivering, receive, rent_now, settled
     from webhooks.test_inside import storable
@@ -263,7 +263,7 @@ async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> Made
     to_corpus = [rent_now(runtime, account, destination) for destination in corpus]
     to_names = [rent_now(runtime, account, f"https://flip{n}.example.org/{n}") for n in range(50)]
     # The receiver stands on this machine's own public addresses, which are refused otherwise.
-    poster = Poster(sandbox=False, ssl_context=trusting, is_own=lambda _: False)
+    poster = WebhookClient(sandbox=False, ssl_context=trusting, is_own=lambda _: False)
     async with delivering(runtime, poster):
         await receive(runtime, *((number, "to the corpus") for number in to_corpus))
         while names.asked < 2 * REBINDS:  # each lookup asks for A and AAAA

@@ -14,8 +14,8 @@ from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
-from dtmf_server.webhooks.client import Poster
-from dtmf_server.webhooks.dispatcher import Here
+from dtmf_server.webhooks.client import WebhookClient
+from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers.carrier_router import Routes
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import DAY_US, Group
@@ -113,9 +113,9 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 
 
 @asynccontextmanager
-async def delivering(runtime: Runtime, poster: Poster) -> AsyncIterator[Outbox]:
+async def delivering(runtime: Runtime, poster: WebhookClient) -> AsyncIterator[Outbox]:
     """Runs the outbox's worker until the block ends."""
-    delivers = Outbox(runtime, Here(poster, sandbox=runtime.settings.sandbox), Routes([]))
+    delivers = Outbox(runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), Routes([]))
     async with poster:
         worker = asyncio.create_task(delivers.run())
         try:

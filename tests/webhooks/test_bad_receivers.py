@@ -15,7 +15,7 @@ from deliveries.certificates import authority, dns, issue
 from deliveries.receiver import OK_AND_CLOSE, Receiver, receiving, refused_port
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from dtmf_server.webhooks.client import Bounds, Poster
+from dtmf_server.webhooks.client import Bounds, WebhookClient
 from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver
 from dtmf_server.workers.adaptive_concurrency import START
 from harness import open_account
@@ -96,7 +96,9 @@ async def test_each_attempt_ends_by_its_deadline_and_says_what_was_wrong(
         receivers = [await stack.enter_async_context(receiving(behaviour)) for behaviour, *_ in BEHAVIOURS]
         ports = [*(receiver.port for receiver in receivers), refused_port()]
         numbers = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in ports]
-        await stack.enter_async_context(delivering(runtime, Poster(sandbox=True, ssl_context=BARE, bounds=SHORT)))
+        await stack.enter_async_context(
+            delivering(runtime, WebhookClient(sandbox=True, ssl_context=BARE, bounds=SHORT))
+        )
         await receive(runtime, *((number, "to a bad one") for number in numbers))
         await settled(runtime)
     log = attempts(db)
@@ -126,7 +128,7 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
             receiver = await stack.enter_async_context(receiving(OK_AND_CLOSE, tls=tls))
             numbers.append(rent_now(runtime, account, f"https://{name}:{receiver.port}/"))
         trusting = ssl.create_default_context(cadata=known.pem)
-        poster = Poster(sandbox=True, ssl_context=trusting, lookup=lambda _: ["127.0.0.1"])
+        poster = WebhookClient(sandbox=True, ssl_context=trusting, lookup=lambda _: ["127.0.0.1"])
         await stack.enter_async_context(delivering(runtime, poster))
         await receive(runtime, *((number, "over TLS") for number in numbers))
         await settled(runtime)
@@ -142,7 +144,7 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
 async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db: Database, runtime: Runtime) -> None:
     with silent_ports(sizes.DEAD) as dead:
         to_dead = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in [*dead, *dead[:40]]]
-        poster = Poster(sandbox=True, ssl_context=BARE, bounds=LONG)
+        poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=LONG)
         async with receiving(OK_AND_CLOSE) as healthy, delivering(runtime, poster):
             to_healthy = [rent_now(runtime, account, f"http://127.0.0.1:{healthy.port}/{n}") for n in range(10)]
             await receive(runtime, *((number, "in vain") for number in to_dead))
@@ -166,7 +168,7 @@ async def test_what_one_account_has_at_a_host_that_never_answers_it_holds_up_nob
         writer.write(OK_AND_CLOSE)
 
     other = open_account(db, seed=1)
-    poster = Poster(sandbox=True, ssl_context=BARE, bounds=LONG)
+    poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=LONG)
     async with receiving(answer) as receiver, delivering(runtime, poster):
         url = f"http://127.0.0.1:{receiver.port}"
         hanging = [rent_now(runtime, account, f"{url}/hangs/{n}") for n in range(START + 3)]
@@ -186,7 +188,7 @@ async def test_a_host_that_lets_us_wait_in_vain_is_given_one_attempt_at_a_time(
 ) -> None:
     with silent_ports(1) as (port,):
         numbers = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for _ in range(10)]
-        poster = Poster(sandbox=True, ssl_context=BARE, bounds=Bounds(deadline_s=1.1))
+        poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=Bounds(deadline_s=1.1))
         async with delivering(runtime, poster):
             await receive(runtime, *((number, "in vain") for number in numbers))
             await settled(runtime)
@@ -209,7 +211,9 @@ async def test_floods_and_bombs_at_the_same_time_stay_in_bounded_memory(
         bombs = [await stack.enter_async_context(receiving(BOMB_HEAD + BOMB)) for _ in range(10)]
         urls = [f"http://127.0.0.1:{receiver.port}/" for receiver in [*floods, *bombs] for _ in range(START)]
         numbers = [rent_now(runtime, account, url) for url in urls]
-        await stack.enter_async_context(delivering(runtime, Poster(sandbox=True, ssl_context=BARE, bounds=SHORT)))
+        await stack.enter_async_context(
+            delivering(runtime, WebhookClient(sandbox=True, ssl_context=BARE, bounds=SHORT))
+        )
         tracemalloc.start()
         try:
             await receive(runtime, *((number, "flooded") for number in numbers))

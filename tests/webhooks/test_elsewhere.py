@@ -21,9 +21,14 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.server import process
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks import subprocess_dispatcher
-from dtmf_server.webhooks.client import Outcome, Poster
-from dtmf_server.webhooks.dispatcher import Here
-from dtmf_server.webhooks.subprocess_dispatcher import BROKEN_OFF, Asked, Elsewhere, NotThere
+from dtmf_server.webhooks.client import Outcome, WebhookClient
+from dtmf_server.webhooks.dispatcher import InProcessDispatcher
+from dtmf_server.webhooks.subprocess_dispatcher import (
+    ABORTED,
+    DispatcherUnavailable,
+    DispatchRequest,
+    SubprocessDispatcher,
+)
 from dtmf_server.workers.carrier_router import Routes
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import FakeWall
@@ -50,8 +55,8 @@ asyncio.run(main())
 """
 
 
-def asked(url: str, *, text: str = "Grüße 👋\x00", id_: int = 7) -> Asked:
-    return Asked(0, id_, "webhook", 42, "+12025550100", "Bank", text, url, (), 0)
+def asked(url: str, *, text: str = "Grüße 👋\x00", id_: int = 7) -> DispatchRequest:
+    return DispatchRequest(0, id_, "webhook", 42, "+12025550100", "Bank", text, url, (), 0)
 
 
 def without_duration(outcome: Outcome) -> tuple[object, ...]:
@@ -66,7 +71,7 @@ def has_ended(pid: int) -> bool:
     return False
 
 
-async def until_restarted(webhooks: Elsewhere, before: int) -> None:
+async def until_restarted(webhooks: SubprocessDispatcher, before: int) -> None:
     async with asyncio.timeout(30):
         while webhooks.pid == before:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
@@ -78,12 +83,13 @@ async def test_it_posts_the_same_and_tells_the_same(answer: bytes) -> None:
     now_s = int(time.time())
     async with (
         receiving(answer) as receiver,
-        Poster(sandbox=True) as poster,
-        Elsewhere(sandbox=True) as webhooks,
+        WebhookClient(sandbox=True) as poster,
+        SubprocessDispatcher(sandbox=True) as webhooks,
     ):
         sms = asked(f"http://127.0.0.1:{receiver.port}/hook")
         outcomes = [
-            await each.post(sms, secrets=SECRETS, timestamp_s=now_s) for each in (Here(poster, sandbox=True), webhooks)
+            await each.post(sms, secrets=SECRETS, timestamp_s=now_s)
+            for each in (InProcessDispatcher(poster, sandbox=True), webhooks)
         ]
     assert without_duration(outcomes[0]) == without_duration(outcomes[1])
     here, there = receiver.requests
@@ -97,7 +103,7 @@ async def test_it_posts_the_same_and_tells_the_same(answer: bytes) -> None:
 
 async def test_what_can_not_be_reached_or_is_not_allowed_is_said_in_the_same_words() -> None:
     port = refused_port()
-    async with Elsewhere(sandbox=False) as live, Elsewhere(sandbox=True) as sandbox:
+    async with SubprocessDispatcher(sandbox=False) as live, SubprocessDispatcher(sandbox=True) as sandbox:
         sms = asked(f"http://127.0.0.1:{port}/")
         refused = await sandbox.post(sms, secrets=SECRETS, timestamp_s=0)
         inside = await live.post(sms, secrets=SECRETS, timestamp_s=0)
@@ -107,7 +113,7 @@ async def test_what_can_not_be_reached_or_is_not_allowed_is_said_in_the_same_wor
 
 
 async def test_an_error_of_ours_there_is_an_error_here() -> None:
-    async with Elsewhere(sandbox=True) as webhooks:
+    async with SubprocessDispatcher(sandbox=True) as webhooks:
         with pytest.raises(RuntimeError, match="whsec_"):  # which no secret of ours is without
             await webhooks.post(asked("http://127.0.0.1:8099/"), secrets=["no secret"], timestamp_s=0)
         with pytest.raises(UnicodeEncodeError):  # what can't be sent there fails alone
@@ -119,7 +125,7 @@ async def test_hundreds_at_once_each_get_their_own_answer() -> None:
     async def echo(writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
 
-    async with receiving(echo) as receiver, Elsewhere(sandbox=True) as webhooks:
+    async with receiving(echo) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         url = f"http://127.0.0.1:{receiver.port}/"
         posts = [webhooks.post(asked(url, id_=n, text=str(n)), secrets=SECRETS, timestamp_s=0) for n in range(300)]
         outcomes = await asyncio.gather(*posts)
@@ -131,7 +137,7 @@ async def test_a_process_that_is_killed_takes_no_sms_with_it(
     account: int, db: Database, runtime: Runtime, receiver: Receiver, wall: FakeWall
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
-    async with Elsewhere(sandbox=True) as webhooks:
+    async with SubprocessDispatcher(sandbox=True) as webhooks:
         outbox = Outbox(runtime, webhooks, Routes([]))
         worker = asyncio.create_task(outbox.run())
         os.kill(webhooks.pid, signal.SIGSTOP)  # so that it has the post, and has not made it
@@ -164,12 +170,12 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 ) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "AWAITED_S", 0.01)
     number = rent_now(runtime, account, receiver.url)
-    async with Elsewhere(sandbox=True) as webhooks:
+    async with SubprocessDispatcher(sandbox=True) as webhooks:
         worker = asyncio.create_task(Outbox(runtime, webhooks, Routes([])).run())
         before = webhooks.pid
         monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 3600.0)
         webhooks._is_there.clear()  # as between its end and the next one's start
-        with pytest.raises(NotThere):
+        with pytest.raises(DispatcherUnavailable):
             await webhooks.post(asked(receiver.url), secrets=SECRETS, timestamp_s=0)
         await receive(runtime, (number, "meanwhile"))
         async with asyncio.timeout(30):
@@ -190,10 +196,10 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
-    async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
+    async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
-        assert await webhooks.post(sms, secrets=SECRETS, timestamp_s=0) == BROKEN_OFF
+        assert await webhooks.post(sms, secrets=SECRETS, timestamp_s=0) == ABORTED
         assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200, "it waits for the next one"
         assert webhooks.pid != before
     assert has_ended(before)
@@ -207,7 +213,11 @@ async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pyte
         await asyncio.sleep(2.0)
         writer.write(OK)
 
-    async with receiving(slow) as receiving_slowly, receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
+    async with (
+        receiving(slow) as receiving_slowly,
+        receiving(OK) as receiver,
+        SubprocessDispatcher(sandbox=True) as webhooks,
+    ):
         before = webhooks.pid
         waits = asyncio.create_task(
             webhooks.post(asked(f"http://127.0.0.1:{receiving_slowly.port}/"), secrets=SECRETS, timestamp_s=0)
@@ -226,7 +236,7 @@ async def test_one_that_can_not_be_started_again_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 0.05)
-    async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
+    async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
 
         def fails_once(*command: Any, **options: Any) -> Any:
@@ -249,7 +259,7 @@ async def test_a_service_whose_second_process_does_not_come_up_does_not_start(
 ) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "_START", program)
     monkeypatch.setattr(subprocess_dispatcher, "START_S", 1.0)
-    webhooks = Elsewhere(sandbox=True)
+    webhooks = SubprocessDispatcher(sandbox=True)
     with pytest.raises(CannotStart, match="posts webhooks"):
         await webhooks.__aenter__()
     webhooks._process.kill()
@@ -268,7 +278,7 @@ def test_it_ends_with_who_started_it_however_that_ended() -> None:
 
 
 async def test_signals_meant_for_all_of_a_terminal_end_what_started_it_first() -> None:
-    async with receiving(OK) as receiver, Elsewhere(sandbox=True) as webhooks:
+    async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         sms = asked(f"http://127.0.0.1:{receiver.port}/")
         assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -276,9 +286,12 @@ async def test_signals_meant_for_all_of_a_terminal_end_what_started_it_first() -
         assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
 
 
-@pytest.mark.parametrize(("processors", "kind"), [(2, Elsewhere), (1, Here)])
+@pytest.mark.parametrize(("processors", "kind"), [(2, SubprocessDispatcher), (1, InProcessDispatcher)])
 async def test_a_service_with_carriers_posts_from_another_process_where_there_is_a_processor_for_it(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, processors: int, kind: type[Here | Elsewhere]
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    processors: int,
+    kind: type[InProcessDispatcher | SubprocessDispatcher],
 ) -> None:
     async def is_ours(_: str) -> bool:
         return False
@@ -287,4 +300,4 @@ async def test_a_service_with_carriers_posts_from_another_process_where_there_is
     async with process._webhooks(runtime, [SimulatedCarrier(is_ours=is_ours)]) as webhooks:
         assert isinstance(webhooks, kind)
     async with process._webhooks(runtime, []) as webhooks:
-        assert isinstance(webhooks, Here)
+        assert isinstance(webhooks, InProcessDispatcher)

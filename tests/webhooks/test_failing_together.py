@@ -13,7 +13,7 @@ from dtmf_server.operations import deliver
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Fn
-from dtmf_server.webhooks.client import Bounds, Outcome, Poster
+from dtmf_server.webhooks.client import Bounds, Outcome, WebhookClient
 from dtmf_server.workers import delivery_results
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import START_US
@@ -53,7 +53,7 @@ async def test_those_that_fail_together_are_written_down_in_one_transaction_afte
         await receive(runtime, *((number, "in vain") for number in numbers))
         counted = Counted(db)
         watched = replace(runtime, db=cast(Database, counted))
-        async with delivering(watched, Poster(sandbox=True, bounds=Bounds(deadline_s=1.0))):
+        async with delivering(watched, WebhookClient(sandbox=True, bounds=Bounds(deadline_s=1.0))):
             await settled(runtime)
     assert [row["reason"] for row in attempts(db)] == ["no answer within 1 s"] * SILENT
     assert counted.most == 1

@@ -16,8 +16,8 @@ from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_queue import Lease
-from dtmf_server.webhooks.client import Poster
-from dtmf_server.webhooks.dispatcher import Here
+from dtmf_server.webhooks.client import WebhookClient
+from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers import delivery_worker as outbox_worker
 from dtmf_server.workers.carrier_router import Routes
 from dtmf_server.workers.delivery_worker import Outbox
@@ -61,7 +61,7 @@ async def test_what_is_stored_is_posted_without_being_claimed(
     account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         monkeypatch.delattr(deliver, "claim")
         await outbox.write(storing(runtime, (number, "text")))
@@ -108,7 +108,7 @@ def test_what_another_account_rents_is_neither_stored_nor_charged_nor_handed_ove
 
 async def test_each_line_keeps_its_order(account: int, db: Database, runtime: Runtime, receiver: Receiver) -> None:
     one, other = (rent_now(runtime, account, receiver.url) for _ in range(2))
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         await outbox.write(storing(runtime, (one, "1"), (one, "2"), (other, "a"), (one, "3"), (other, "b")))
         await settled(runtime)
@@ -122,7 +122,7 @@ async def test_what_fails_is_tried_again_by_the_programme(
 ) -> None:
     receiver.answer = lambda _: 500
     number = rent_now(runtime, account, receiver.url)
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         await outbox.write(storing(runtime, (number, "text")))
         await settled(runtime)
@@ -140,7 +140,7 @@ async def test_it_is_posted_even_if_who_asked_has_gone(
     account: int, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         asked.cancel()
@@ -156,7 +156,7 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     account: int, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)  # while the worker, cancelled here, waits for it
@@ -164,7 +164,7 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     (row,) = deliveries(db)
     assert (receiver.posted, row["state"], row["attempts"], row["leased_until_us"]) == ([], "waiting", 0, None)
     assert (row["first_attempt_us"], row["due_at_us"]) == (None, START_US)
-    async with delivering(runtime, Poster(sandbox=True)):
+    async with delivering(runtime, WebhookClient(sandbox=True)):
         await settled(runtime)
     assert receiver.contents == ["text"]
 
@@ -177,7 +177,7 @@ async def test_what_cant_be_given_back_as_the_process_stops_is_stored_all_the_sa
     async def fails(*_: object, **__: object) -> None:
         raise StorageUnavailable
 
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         monkeypatch.setattr(outbox, "_give_back", fails)
         asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
@@ -190,7 +190,7 @@ async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
     account: int, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         outbox._is_open = False
@@ -205,7 +205,7 @@ async def test_stores_under_way_share_the_room(
 ) -> None:
     monkeypatch.setattr(outbox_worker, "IN_FLIGHT_MAX", 300)
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         first = (await open_for(outbox))._lease()
         asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
         second = outbox._lease()
@@ -224,7 +224,7 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
         storing(runtime, (number, "text"))(tx, handover)
         raise RuntimeError("broken")
 
-    async with delivering(runtime, Poster(sandbox=True)) as outbox:
+    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         with pytest.raises(RuntimeError, match="broken"):
             await outbox.write(broken)
@@ -235,7 +235,7 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
 
 async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: Database, runtime: Runtime) -> None:
     number = rent_now(runtime, account, "http://127.0.0.1:9/")
-    await Outbox(runtime, Here(Poster(sandbox=True), sandbox=True), Routes([])).write(
+    await Outbox(runtime, InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True), Routes([])).write(
         storing(runtime, (number, "text"))
     )
     assert [(row["state"], row["leased_until_us"], row["attempts"]) for row in deliveries(db)] == [("waiting", None, 0)]

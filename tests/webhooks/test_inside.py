@@ -13,7 +13,7 @@ from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_A
 from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
-from dtmf_server.webhooks.client import Poster
+from dtmf_server.webhooks.client import WebhookClient
 from harness import FakeWall, new_token, runtime_over, serving
 from webhooks import sizes
 from webhooks.steps import DAY_S, ON_SQLITE, attempts, deliveries, delivering, receive, rent, rent_now, settled
@@ -98,7 +98,7 @@ async def test_what_was_stored_under_other_rules_is_neither_looked_up_nor_dialle
         return ["8.8.8.8"]
 
     dialled.clear()
-    async with delivering(runtime, Poster(sandbox=False, lookup=look_up)):
+    async with delivering(runtime, WebhookClient(sandbox=False, lookup=look_up)):
         await receive(runtime, *((number, "never leaves") for number in numbers))
         await settled(runtime)
     assert [(row["attempts"], row["state"]) for row in deliveries(db)] == [(1, "waiting")] * len(urls)
@@ -113,7 +113,7 @@ async def test_a_name_with_an_address_that_is_not_public_is_refused_when_it_is_d
     addresses = dict(zip(REFUSED_AT_ADDRESS[1::2], REFUSED_AT_ADDRESS[::2], strict=True))
     names = {url.split("/")[2]: address for url, address in addresses.items()}
     numbers = [rent_now(runtime, account, url) for url in addresses]
-    async with delivering(runtime, Poster(sandbox=False, lookup=lambda name: [names[name]])):
+    async with delivering(runtime, WebhookClient(sandbox=False, lookup=lambda name: [names[name]])):
         await receive(runtime, *((number, "never leaves") for number in numbers))
         dialled.clear()
         await settled(runtime)
@@ -138,7 +138,7 @@ async def test_a_name_that_flips_to_an_inner_address_is_dialled_only_where_it_wa
 
     url = f"https://flips.example.org:{refused_port()}/"
     numbers = [rent_now(runtime, account, url) for _ in range(40)]
-    async with delivering(runtime, Poster(sandbox=True, lookup=flip)):
+    async with delivering(runtime, WebhookClient(sandbox=True, lookup=flip)):
         dialled.clear()
         while len(answers) < sizes.REBINDS:
             await receive(runtime, *((number, "to somewhere") for number in numbers))

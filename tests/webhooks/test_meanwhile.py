@@ -10,7 +10,7 @@ from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations.close_account import close_account
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from dtmf_server.webhooks.client import Poster
+from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.workers import delivery_worker
 from dtmf_server.workers.adaptive_concurrency import START
 from dtmf_server.workers.delivery_worker import LEASE_LEFT_US, LEASE_US
@@ -148,7 +148,7 @@ async def test_of_an_attempt_under_way_when_its_account_is_deleted_only_that_it_
         return []
 
     number = rent_now(runtime, account, "https://whose.example.org/")
-    async with delivering(runtime, Poster(sandbox=True, lookup=look_up)):
+    async with delivering(runtime, WebhookClient(sandbox=True, lookup=look_up)):
         await receive(runtime, (number, "text"))
         await asyncio.to_thread(asked.wait, 20)
         await runtime.db.write(

@@ -30,9 +30,9 @@ from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.storage import numbers
 from dtmf_server.web.kit import templating
 from dtmf_server.web.renter.routes import WEBSITE
-from dtmf_server.webhooks.client import Poster
-from dtmf_server.webhooks.dispatcher import Here
-from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere
+from dtmf_server.webhooks.client import WebhookClient
+from dtmf_server.webhooks.dispatcher import InProcessDispatcher
+from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
 from dtmf_server.workers.carrier_links import run_carriers
 from dtmf_server.workers.carrier_router import Routes
 from dtmf_server.workers.chain_follower import ours, run_chain
@@ -110,15 +110,17 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
 
 
 @asynccontextmanager
-async def _webhooks(runtime: Runtime, carriers: Sequence[Carrier]) -> AsyncIterator[Here | Elsewhere]:
+async def _webhooks(
+    runtime: Runtime, carriers: Sequence[Carrier]
+) -> AsyncIterator[InProcessDispatcher | SubprocessDispatcher]:
     """Who posts: where carriers may bring thousands of SMS a second, and there is a processor for it, another process."""
     sandbox = runtime.settings.sandbox
     if carriers and processors() > 1:
-        async with Elsewhere(sandbox=sandbox) as elsewhere:
+        async with SubprocessDispatcher(sandbox=sandbox) as elsewhere:
             yield elsewhere
     else:
-        async with Poster(sandbox=sandbox) as poster:
-            yield Here(poster, sandbox=sandbox)
+        async with WebhookClient(sandbox=sandbox) as poster:
+            yield InProcessDispatcher(poster, sandbox=sandbox)
 
 
 def processors() -> int:
@@ -126,7 +128,9 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _workers(runtime: Runtime, webhooks: Here | Elsewhere, carriers: Sequence[Carrier]) -> dict[str, Worker]:
+def _workers(
+    runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, carriers: Sequence[Carrier]
+) -> dict[str, Worker]:
     """Deliveries run in every process; the carriers' links, the chain and the meter in one at a time."""
     db = runtime.db
     guard = ClockGuard(runtime.clock.wall_us)  # of now: whether the clock jumps while others are waited for is seen too

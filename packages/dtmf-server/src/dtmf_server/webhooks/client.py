@@ -72,7 +72,7 @@ class Outcome(Struct, frozen=True):
     duration_us: int = 0
 
 
-class Poster:
+class WebhookClient:
     """Posts to webhooks. An async context manager; any number of posts may be under way at once."""
 
     def __init__(

@@ -8,10 +8,10 @@ import msgspec
 
 from dtmf.webhook import sign
 from dtmf_server.core import webhook_url
-from dtmf_server.webhooks.client import Outcome, Poster
+from dtmf_server.webhooks.client import Outcome, WebhookClient
 
 
-class Posted(Protocol):
+class Payload(Protocol):
     """What a webhook says of an SMS, and where; of an event `text` is all that is said."""
 
     @property
@@ -31,13 +31,13 @@ class Posted(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class InProcessDispatcher:
     """Webhooks, posted by this process itself."""
 
-    poster: Poster
+    poster: WebhookClient
     sandbox: bool
 
-    async def post(self, sms: Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+    async def post(self, sms: Payload, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
         """One POST of the SMS to its webhook, signed with each secret (Standard Webhooks).
 
         The URL is vetted again: what was allowed when it was set may not be any more.
@@ -57,7 +57,7 @@ class Here:
         return await self.poster.post(parsed, content, headers)
 
 
-def body(sms: Posted) -> bytes:
+def body(sms: Payload) -> bytes:
     """The documented JSON body, exactly: id, e164, sender, content; or an event's."""
     if sms.kind == "event":
         return sms.text.encode()

@@ -26,7 +26,7 @@ import msgspec
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.event_loop import new_event_loop
 from dtmf_server.webhooks import dispatcher
-from dtmf_server.webhooks.client import Outcome, Poster
+from dtmf_server.webhooks.client import Outcome, WebhookClient
 
 log = logging.getLogger("dtmf.outbox")
 
@@ -37,7 +37,7 @@ START_S, STOP_S = 10.0, 5.0
 RESTART_S, RESTART_MAX_S, STEADY_S = 0.5, 30.0, 60.0  # the pause doubles until one has lived for so long
 AWAITED_S = 4.0  # how long a post waits for a process to be there
 LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
-BROKEN_OFF = Outcome(None, "the attempt was broken off")
+ABORTED = Outcome(None, "the attempt was broken off")
 # Its log is the service's: masked, and limited where a receiver can cause lines.
 _START = (
     "import sys; from dtmf_server import log; log.setup('WARNING'); log.limit_strangers();"
@@ -45,11 +45,11 @@ _START = (
 )
 
 
-class NotThere(Exception):
+class DispatcherUnavailable(Exception):
     """There is no process to post with, so nothing was posted."""
 
 
-class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class DispatchRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A post: what of a delivery is needed for it, and what it is signed with."""
 
     place: int  # by which its answer is known
@@ -64,7 +64,7 @@ class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
     timestamp_s: int
 
 
-class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class DispatchResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What came of it, or the traceback of an error of ours. At place 0: the process is there."""
 
     place: int
@@ -72,8 +72,8 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_asked = msgspec.msgpack.Decoder(Asked).decode
-_answered = msgspec.msgpack.Decoder(Answered).decode
+_asked = msgspec.msgpack.Decoder(DispatchRequest).decode
+_answered = msgspec.msgpack.Decoder(DispatchResult).decode
 
 
 class _Frames(asyncio.Protocol):
@@ -119,7 +119,7 @@ class _Frames(asyncio.Protocol):
         self.lost.set_result(None)
 
 
-class Elsewhere:
+class SubprocessDispatcher:
     """Webhooks, posted by a process of its own. An async context manager; otherwise as `webhook.Here`."""
 
     def __init__(self, *, sandbox: bool) -> None:
@@ -139,7 +139,7 @@ class Elsewhere:
     async def __aenter__(self) -> Self:
         try:
             await self._start()
-        except NotThere:
+        except DispatcherUnavailable:
             raise CannotStart("the process that posts webhooks does not start; what it printed says why") from None
         self._keeper = asyncio.create_task(self._keep())
         return self
@@ -152,17 +152,17 @@ class Elsewhere:
         self._frames.transport.abort()
         await asyncio.to_thread(_end, self._process)
 
-    async def post(self, sms: dispatcher.Posted, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+    async def post(self, sms: dispatcher.Payload, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
         """One POST of the SMS to its webhook. Raises NotThere."""
         if not self._is_there.is_set():
             try:
                 async with asyncio.timeout(AWAITED_S):
                     await self._is_there.wait()
             except TimeoutError:
-                raise NotThere from None
+                raise DispatcherUnavailable from None
         self._place = place = self._place + 1
         what = (sms.id, sms.kind, sms.message_id, sms.e164, sms.sender, sms.text, sms.destination)
-        self._frames.send(Asked(place, *what, secrets, timestamp_s))
+        self._frames.send(DispatchRequest(place, *what, secrets, timestamp_s))
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[place] = answer
         try:
@@ -203,7 +203,7 @@ class Elsewhere:
         there.cancel()
         if not self._is_there.is_set():
             self._frames.transport.abort()
-            raise NotThere
+            raise DispatcherUnavailable
 
     async def _keep(self) -> None:
         """Starts it anew whenever it ends, until cancelled."""
@@ -231,7 +231,7 @@ class Elsewhere:
         self._is_there.clear()
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_result(BROKEN_OFF)
+                answer.set_result(ABORTED)
         await asyncio.to_thread(_end, self._process)
 
 
@@ -252,19 +252,19 @@ async def _serve(*, sandbox: bool) -> None:
         under_way.add(task)
         task.add_done_callback(under_way.discard)
 
-    async def post(asked: Asked) -> None:
+    async def post(asked: DispatchRequest) -> None:
         outcome: Outcome | str
         try:
             outcome = await webhooks.post(asked, secrets=asked.secrets, timestamp_s=asked.timestamp_s)
         except Exception:  # whatever it is, the other side must not wait for ever
             outcome = traceback.format_exc()
-        frames.send(Answered(asked.place, outcome))
+        frames.send(DispatchResult(asked.place, outcome))
 
-    async with Poster(sandbox=sandbox) as poster:
-        webhooks = dispatcher.Here(poster, sandbox=sandbox)
+    async with WebhookClient(sandbox=sandbox) as poster:
+        webhooks = dispatcher.InProcessDispatcher(poster, sandbox=sandbox)
         frames = _Frames(begin, pause_s=ANSWERS_PAUSE_S)
         await asyncio.get_running_loop().create_connection(lambda: frames, sock=socket.socket(fileno=0))
-        frames.send(Answered(0, ""))
+        frames.send(DispatchResult(0, ""))
         await frames.lost
 
 

@@ -26,8 +26,8 @@ from dtmf_server.storage import in_flight, instance, outbox
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.webhooks.client import Outcome
-from dtmf_server.webhooks.dispatcher import Here
-from dtmf_server.webhooks.subprocess_dispatcher import Elsewhere, NotThere
+from dtmf_server.webhooks.dispatcher import InProcessDispatcher
+from dtmf_server.webhooks.subprocess_dispatcher import DispatcherUnavailable, SubprocessDispatcher
 from dtmf_server.workers.adaptive_concurrency import Pace, Turn
 from dtmf_server.workers.carrier_router import Routes, Taken
 from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, Outcomes
@@ -53,7 +53,7 @@ SLOW_US = 1_000_000  # an attempt that took this long and had no answer was wait
 class Outbox:
     """One process's deliveries."""
 
-    def __init__(self, runtime: Runtime, webhooks: Here | Elsewhere, routes: Routes) -> None:
+    def __init__(self, runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, routes: Routes) -> None:
         self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
         self._pace: Pace[LeasedDelivery] = Pace()
         self._leased: deque[LeasedDelivery] = deque()  # to be begun
@@ -274,7 +274,7 @@ class Outbox:
         under_way.add(work.id)
         try:
             await self._note(work, await self._exchange(work))
-        except NotThere:  # for the moment
+        except DispatcherUnavailable:  # for the moment
             await self._give_back([work], after_us=DEFER_US)
         finally:
             under_way.discard(work.id)
