@@ -19,7 +19,7 @@ from dtmf_server.payments.bitcoin.descriptor import deriver
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
-from dtmf_server.workers.chain_follower import look, ours
+from dtmf_server.workers.chain_follower import own_scripts, poll
 
 BITCOIND = os.environ.get("DTMF_TEST_BITCOIND")
 Node = ShapedNode | CoreNode
@@ -86,7 +86,7 @@ async def look_at(following: Runtime) -> LookAt:
 
     async def look_once(url: str, network: str = "regtest") -> str | None:
         async with Rpc(url) as rpc:
-            return await look(following, CoreChain(rpc, network, partial(ours, following)))
+            return await poll(following, CoreChain(rpc, network, partial(own_scripts, following)))
 
     return look_once
 
@@ -95,8 +95,8 @@ async def look_at(following: Runtime) -> LookAt:
 async def look_now(following: Runtime, node: Node) -> AsyncIterator[Look]:
     """One look at the node: what is there is followed, or the trouble told."""
     async with Rpc(node.url) as rpc:
-        chain = CoreChain(rpc, "regtest", partial(ours, following))
-        yield partial(look, following, chain)
+        chain = CoreChain(rpc, "regtest", partial(own_scripts, following))
+        yield partial(poll, following, chain)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dtmf_server.carriers.base import CarrierMessage, Intake, NotStored, Traffic
+from dtmf_server.carriers.base import CarrierMessage, InboundSink, LinkStats, NotStored
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.inbound import Arrival
 from dtmf_server.core.rental import action_for
@@ -127,9 +127,9 @@ class HandsOver:
     def __init__(self, batch: list[Arrival]) -> None:
         self.batch, self.said = batch, asyncio.get_running_loop().create_future()
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, sink: InboundSink) -> None:
         try:
-            self.said.set_result(await intake.receive(self.batch, ()))
+            self.said.set_result(await sink.receive(self.batch, ()))
         except Exception as error:
             self.said.set_exception(error)
 
@@ -139,7 +139,7 @@ class HandsOver:
     def can_submit(self) -> bool:
         return False
 
-    def traffic(self) -> Sequence[Traffic]:
+    def traffic(self) -> Sequence[LinkStats]:
         return ()
 
 

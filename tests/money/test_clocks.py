@@ -215,7 +215,7 @@ class AskedGuard(ClockGuard):
 async def test_the_meter_pauses_while_the_clocks_are_apart_and_goes_on_when_they_agree(
     runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(meter_worker, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(meter_worker, "POLL_INTERVAL_S", 0.001)
     renter = Renter(runtime.db)
     monotonic = FakeWall(at_us=0)
     guard = AskedGuard(wall, monotonic)
@@ -258,7 +258,7 @@ class JumpingGuard(ClockGuard):
 async def test_a_clock_that_jumps_right_after_it_was_looked_at_ends_nothing(
     runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(meter_worker, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(meter_worker, "POLL_INTERVAL_S", 0.001)
     renter, guard = Renter(runtime.db), JumpingGuard(wall)
     running = asyncio.create_task(run_meter(runtime, guard))
     async with asyncio.timeout(10):
@@ -284,7 +284,7 @@ async def test_a_clock_that_jumps_while_the_meter_still_waits_for_the_chain_ends
         guard.asked_often = asked_often
         return guard
 
-    monkeypatch.setattr(meter_worker, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(meter_worker, "POLL_INTERVAL_S", 0.001)
     monkeypatch.setattr(process, "_follow_chain", follow_chain)
     monkeypatch.setattr(process, "ClockGuard", guard_of)
     renter = Renter(runtime.db)

@@ -36,8 +36,8 @@ def patch(step: str) -> None:
     """Puts death at its step."""
     stored: Callable[..., Any] = link._Connection._stored
     receive_many: Callable[..., Any] = ingest.receive_many
-    answered: Callable[..., Any] = carrier_links._Desk.answered
-    write_answers: Callable[..., Any] = carrier_links._Desk._write_answers
+    answered: Callable[..., Any] = carrier_links._InboundStore.answered
+    write_answers: Callable[..., Any] = carrier_links._InboundStore._write_answers
     seen = []
 
     async def dying_stored(self: Any, batch: Any) -> Any:
@@ -67,8 +67,8 @@ def patch(step: str) -> None:
 
     link._Connection._stored = dying_stored
     ingest.receive_many = dying_receive
-    carrier_links._Desk.answered = dying_answered
-    carrier_links._Desk._write_answers = dying_write
+    carrier_links._InboundStore.answered = dying_answered
+    carrier_links._InboundStore._write_answers = dying_write
 
 
 if __name__ == "__main__":

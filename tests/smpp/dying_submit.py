@@ -15,7 +15,7 @@ from typing import Any
 
 from dtmf_server.carriers.smpp.carrier import SmppCarrier
 from dtmf_server.cli.main import main
-from dtmf_server.workers.delivery_results import Outcomes
+from dtmf_server.workers.delivery_results import ResultWriter
 
 STEPS = ["before", "written", "answered", "stored"]
 
@@ -29,7 +29,7 @@ def die() -> None:
 def patch(step: str) -> None:
     """Puts death at its step."""
     submit: Callable[..., Any] = SmppCarrier.submit
-    submitted: Callable[..., Any] = Outcomes.submitted
+    submitted: Callable[..., Any] = ResultWriter.submitted
     marked = set[int]()
 
     async def dying_submit(self: Any, message_id: int, message: Any) -> Any:
@@ -49,7 +49,7 @@ def patch(step: str) -> None:
             die()
 
     SmppCarrier.submit = dying_submit
-    Outcomes.submitted = dying_submitted
+    ResultWriter.submitted = dying_submitted
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deliveries.certificates import address, authority, issue
-from dtmf_server.carriers.base import Intake
+from dtmf_server.carriers.base import InboundSink
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.codec import decode, encode
 from dtmf_server.carriers.smpp.events import Times
@@ -42,7 +42,7 @@ async def reasons(
         port = server.sockets[0].getsockname()[1]
         carrier = a_carrier(port, **settings)
         (traffic,) = carrier.traffic()
-        running = asyncio.ensure_future(carrier.run(Intake(nothing_is_stored, lambda notes: None)))
+        running = asyncio.ensure_future(carrier.run(InboundSink(nothing_is_stored, lambda notes: None)))
         while len(found) < count:
             await asyncio.sleep(0.01)
             assert not running.done()
@@ -158,7 +158,7 @@ async def test_a_certificate_that_is_not_trusted_leads_to_tls_ca(tmp_path: Path)
 
 async def test_a_port_that_nobody_listens_on_is_no_matter_of_tls() -> None:
     carrier = a_carrier(1, tls=ssl.create_default_context())
-    running = asyncio.ensure_future(carrier.run(Intake(nothing_is_stored, lambda notes: None)))
+    running = asyncio.ensure_future(carrier.run(InboundSink(nothing_is_stored, lambda notes: None)))
     await until(lambda: bool(carrier.traffic()[0].reason))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -184,7 +184,7 @@ async def test_a_link_that_stays_down_is_logged_once_and_when_its_reason_changes
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
         carrier = a_carrier(server.sockets[0].getsockname()[1])
-        running = asyncio.ensure_future(carrier.run(Intake(nothing_is_stored, lambda notes: None)))
+        running = asyncio.ensure_future(carrier.run(InboundSink(nothing_is_stored, lambda notes: None)))
         await bound.wait()
         await until(lambda: carrier.traffic()[0].state == "bound")
         running.cancel()
@@ -208,7 +208,7 @@ def test_before_its_first_bind_a_link_is_connecting_since_a_time(db: Database) -
     (traffic,) = carrier.traffic()
 
     def shown() -> tuple[str, list[str]]:
-        row = (traffic.link, traffic.state, traffic.since_us, traffic.heard_us, 0, 0, 0, 0, traffic.reason)
+        row = (traffic.link, traffic.state, traffic.since_us, traffic.last_seen_us, 0, 0, 0, 0, traffic.reason)
         db.write_blocking(lambda tx: carriers.add(tx, "london"))
         db.write_blocking(lambda tx: carriers.note_links(tx, [row], carrier="london", wall_us=now_us))
         (line,) = db.read_blocking(lambda tx: carrier_health.lines(tx, wall_us=now_us))
@@ -224,7 +224,7 @@ def test_before_its_first_bind_a_link_is_connecting_since_a_time(db: Database) -
     assert line.endswith("(refused)")
     assert faults == ["london transceiver 1 is connecting since 07:31:02 UTC: refused"]
     traffic.move("bound", at_us=began_us + 4_000_000)
-    traffic.heard_us = began_us + 5_000_000
+    traffic.last_seen_us = began_us + 5_000_000
     assert shown()[0].startswith("london transceiver 1: bound for 8 s, heard 7 s ago, 0 in")
     traffic.move("down", at_us=began_us + 6_000_000, reason="closed")
     traffic.move("connecting", at_us=began_us + 8_000_000)

@@ -243,4 +243,4 @@ def test_the_traffic_of_a_link_is_counted(bind: Binding) -> None:
     bound.eventually(lambda: traffic.arrived == 10)
     assert traffic.link == "london transceiver 1"
     assert 0 < traffic.p95_us < 60_000_000
-    assert traffic.heard_us >= traffic.since_us > 0
+    assert traffic.last_seen_us >= traffic.since_us > 0

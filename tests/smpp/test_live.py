@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from dtmf_server.carriers.base import Intake
+from dtmf_server.carriers.base import InboundSink
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.codec import decode, encode
 from dtmf_server.carriers.smpp.link import pause_after
@@ -43,7 +43,7 @@ async def test_a_link_that_ended_in_the_same_moment_is_not_up(linger: bytes) -> 
         port = server.sockets[0].getsockname()[1]
         settings = Smsc("london", "127.0.0.1", port, "dtmf", "secret", binds=("transceiver", "transceiver"))
         carrier = SmppCarrier(settings, new_id=lambda: next(ids), uniform=lambda: 1.0, wall_us=lambda: 0)
-        running = asyncio.ensure_future(carrier.run(Intake(receive, lambda notes: None)))
+        running = asyncio.ensure_future(carrier.run(InboundSink(receive, lambda notes: None)))
         one, other = await writers.get(), await writers.get()
         one.write(SMS)
         first, both = await stored.get()

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, InboundSink, LinkStats
 from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
 from dtmf_server.carriers.smpp.status import Status
 from dtmf_server.core.sms_encoding import decode, join
 from dtmf_server.operations import account
-from dtmf_server.workers.carrier_router import Routes, Taken
+from dtmf_server.workers.carrier_router import AcceptedSubmit, CarrierRouter
 from harness import START_US
 from smpp.conftest import COINS, Bound
 
@@ -178,7 +178,7 @@ class Fake:
     def __init__(self, name: str, outcome: str | CarrierRefused = "taken") -> None:
         self.name, self.outcome, self.asked = name, outcome, 0
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, sink: InboundSink) -> None:
         raise AssertionError("only submit is asked for here")
 
     async def submit(self, message_id: int, message: CarrierMessage) -> list[str]:
@@ -190,7 +190,7 @@ class Fake:
     def can_submit(self) -> bool:
         return self.outcome != "down"
 
-    def traffic(self) -> list[Traffic]:
+    def traffic(self) -> list[LinkStats]:
         return []
 
 
@@ -212,8 +212,8 @@ MESSAGE = CarrierMessage("+12025550123", "+31612345678", "hello")
     ],
 )
 async def test_the_first_carrier_of_the_group_that_is_up_takes_it(outcomes: list, order: list, by: str) -> None:
-    routes = Routes([Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)])
-    assert await routes.submit(7, MESSAGE, order=order) == Taken(by, (f"{by}-7",))
+    routes = CarrierRouter([Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)])
+    assert await routes.submit(7, MESSAGE, order=order) == AcceptedSubmit(by, (f"{by}-7",))
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ async def test_the_first_carrier_of_the_group_that_is_up_takes_it(outcomes: list
 async def test_what_no_other_carrier_may_take_is_refused(outcomes: list, order: list, refused: str) -> None:
     carriers = [Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)]
     with pytest.raises(CarrierRefused, match=refused):
-        await Routes(carriers).submit(7, MESSAGE, order=order)
+        await CarrierRouter(carriers).submit(7, MESSAGE, order=order)
     assert carriers[1].asked == (1 if outcomes == [BUSY, BUSY] else 0)
 
 
 async def test_without_carriers_what_should_leave_waits_for_one() -> None:
     with pytest.raises(CarrierRefused, match="no carrier is configured") as refused:
-        await Routes([]).submit(7, MESSAGE, order=[])
+        await CarrierRouter([]).submit(7, MESSAGE, order=[])
     assert not refused.value.permanent

@@ -16,7 +16,7 @@ from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
-from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import DAY_US, Group
 from webhooks import sizes
@@ -115,7 +115,7 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 @asynccontextmanager
 async def delivering(runtime: Runtime, poster: WebhookClient) -> AsyncIterator[Outbox]:
     """Runs the outbox's worker until the block ends."""
-    delivers = Outbox(runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), Routes([]))
+    delivers = Outbox(runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), CarrierRouter([]))
     async with poster:
         worker = asyncio.create_task(delivers.run())
         try:

@@ -29,7 +29,7 @@ from dtmf_server.webhooks.subprocess_dispatcher import (
     DispatchRequest,
     SubprocessDispatcher,
 )
-from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import FakeWall
 from webhooks.receiver import Receiver
@@ -138,7 +138,7 @@ async def test_a_process_that_is_killed_takes_no_sms_with_it(
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
     async with SubprocessDispatcher(sandbox=True) as webhooks:
-        outbox = Outbox(runtime, webhooks, Routes([]))
+        outbox = Outbox(runtime, webhooks, CarrierRouter([]))
         worker = asyncio.create_task(outbox.run())
         os.kill(webhooks.pid, signal.SIGSTOP)  # so that it has the post, and has not made it
         await receive(runtime, (number, "under way"))
@@ -171,7 +171,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
     monkeypatch.setattr(subprocess_dispatcher, "AWAITED_S", 0.01)
     number = rent_now(runtime, account, receiver.url)
     async with SubprocessDispatcher(sandbox=True) as webhooks:
-        worker = asyncio.create_task(Outbox(runtime, webhooks, Routes([])).run())
+        worker = asyncio.create_task(Outbox(runtime, webhooks, CarrierRouter([])).run())
         before = webhooks.pid
         monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 3600.0)
         webhooks._is_there.clear()  # as between its end and the next one's start

@@ -71,13 +71,17 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
             *deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=LEASE_US, limit=9, except_destinations=[]),
         ]
     )[1:]
-    answered, written, failure = set[int](), delivery_results.Outcomes(runtime), Outcome(None, "no answer within 15 s")
+    answered, written, failure = (
+        set[int](),
+        delivery_results.ResultWriter(runtime),
+        Outcome(None, "no answer within 15 s"),
+    )
     await written.posted(works[0], failure, Verdict.RETRY, answered=answered)
     waits = asyncio.create_task(written.posted(works[1], failure, Verdict.RETRY, answered=answered))
     await asyncio.sleep(0)
     answered.add(works[1].id)
     await waits
-    await written.all_written()
+    await written.drain()
     assert deliveries(db)[1]["due_at_us"] == START_US + outbox.RETRY_FLOOR_US, "not hours later, by the programme"
 
 
@@ -100,9 +104,9 @@ async def test_the_end_of_a_programme_waits_for_the_disk_however_few_attempts_it
         )
     )
     begun_us = START_US - hours * 3_600_000_000
-    watched = delivery_results.Outcomes(replace(runtime, db=cast(Database, Watched(db))))
+    watched = delivery_results.ResultWriter(replace(runtime, db=cast(Database, Watched(db))))
     await watched.posted(
         structs.replace(work, first_attempt_us=begun_us), Outcome(None, "no answer"), Verdict.RETRY, answered=()
     )
-    await watched.all_written()
+    await watched.drain()
     assert (durable, [row["state"] for row in deliveries(db)], len(attempts(db))) == (written, [state], 1)

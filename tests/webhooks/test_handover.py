@@ -19,7 +19,7 @@ from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers import delivery_worker as outbox_worker
-from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import DAY_US, START_US, new_token, open_account
 from webhooks.receiver import Receiver
@@ -235,7 +235,7 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
 
 async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: Database, runtime: Runtime) -> None:
     number = rent_now(runtime, account, "http://127.0.0.1:9/")
-    await Outbox(runtime, InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True), Routes([])).write(
+    await Outbox(runtime, InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True), CarrierRouter([])).write(
         storing(runtime, (number, "text"))
     )
     assert [(row["state"], row["leased_until_us"], row["attempts"]) for row in deliveries(db)] == [("waiting", None, 0)]

@@ -34,7 +34,7 @@ from webhooks.steps import (
 @pytest.fixture(autouse=True)
 def _woken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here nobody looks again after a while: whatever is to be done has to wake who does it."""
-    monkeypatch.setattr(delivery_worker, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(delivery_worker, "POLL_INTERVAL_S", 3600.0)
 
 
 def test_a_replay_while_it_is_under_way_posts_nothing_twice(dtmf: DTMF, db: Database, receiver: Receiver) -> None:

@@ -36,7 +36,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
         if runtime.troubles:
             troubles = "; ".join(f"{name}: {reason}" for name, reason in runtime.troubles.items())
             checks |= {"status": "degraded", "workers": troubles}
-        return checks | _chain(tx, wall_us=wall_us, age_max_s=SCANNER_AGE_MAX_S + 2 * runtime.settings.look_again_s)
+        return checks | _chain(tx, wall_us=wall_us, age_max_s=SCANNER_AGE_MAX_S + 2 * runtime.settings.poll_interval_s)
 
     try:
         checks = await runtime.db.read(look)

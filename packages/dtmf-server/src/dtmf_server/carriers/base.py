@@ -61,7 +61,7 @@ Receive = Callable[[Sequence[Arrival | Receipt], Collection[int]], Awaitable[Seq
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class InboundSink:
     """Where a carrier's link puts what it brings.
 
     `receive` returns once the batch is durable, with a note for each of it. It raises NotStored with the places of
@@ -76,13 +76,13 @@ class Intake:
 
 
 @dataclass(slots=True)
-class Traffic:
+class LinkStats:
     """How one link of a carrier stands, and what it carried since the process began. Times are wall µs."""
 
     link: str
     state: str = "connecting"
     since_us: int = 0  # when it was last bound, or last ceased to be
-    heard_us: int = 0
+    last_seen_us: int = 0
     arrived: int = 0
     submitted: int = 0
     errors: int = 0
@@ -109,7 +109,7 @@ class Carrier(Protocol):
 
     name: str
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, sink: InboundSink) -> None:
         """Keeps the links up until cancelled."""
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
@@ -118,5 +118,5 @@ class Carrier(Protocol):
     def can_submit(self) -> bool:
         """Whether a link is up that takes SMS."""
 
-    def traffic(self) -> Sequence[Traffic]:
+    def traffic(self) -> Sequence[LinkStats]:
         """How each link stands."""

@@ -11,7 +11,7 @@ An SMS to a number of the service's own arrives there like any other.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, InboundSink, LinkStats
 from dtmf_server.core.inbound import Arrival, Receipt
 
 REFUSED_FOR_GOOD = "+15005550001"
@@ -26,11 +26,11 @@ class SimulatedCarrier:
         self.name = name
         self._is_ours = is_ours
         self._attempts: dict[int, int] = {}  # of messages to the busy number that were not taken yet
-        self._intake: Intake | None = None
+        self._intake: InboundSink | None = None
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, sink: InboundSink) -> None:
         """Its link is up for as long as this runs."""
-        self._intake = intake
+        self._intake = sink
         try:
             await asyncio.Event().wait()
         finally:
@@ -40,7 +40,7 @@ class SimulatedCarrier:
         """Whether it runs."""
         return self._intake is not None
 
-    def traffic(self) -> Sequence[Traffic]:
+    def traffic(self) -> Sequence[LinkStats]:
         """It has no links."""
         return ()
 

@@ -16,7 +16,7 @@ from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, deposits
 from dtmf_server.storage import chain as stored_chain
-from dtmf_server.workers.chain_follower import look, ours
+from dtmf_server.workers.chain_follower import own_scripts, poll
 
 PAGE = 500
 _OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
@@ -104,7 +104,7 @@ def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
         if output is None:
             return "The node knows no such output that is unspent, in a block or in its mempool."
         paid, depth = output
-        if not await ours(runtime, {paid.script_pubkey}):
+        if not await own_scripts(runtime, {paid.script_pubkey}):
             return f"The node knows it: {paid.amount} satoshis, {depth} confirmations, to an address that is not ours."
         return (
             f"It pays {paid.amount} satoshis to an address of ours with {depth} confirmations and was not noted: see that"
@@ -150,7 +150,7 @@ async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from
             await db.write(lambda tx, unspent=unspent: suspense.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
             if from_height is not None:
                 await db.write(lambda tx: stored_chain.ask_rescan(tx, from_height))
-            if trouble := await look(runtime, chain):
+            if trouble := await poll(runtime, chain):
                 raise CantFollow(trouble)
         if not await _extend(runtime, gap, index):
             return
@@ -172,4 +172,4 @@ async def open_chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
     if settings.node is None or settings.network is None:
         raise CantFollow("no node is configured: set bitcoin.rpc")
     async with Rpc(settings.node, settings.node_cookie) as rpc:
-        yield CoreChain(rpc, settings.network, partial(ours, replace(runtime)))
+        yield CoreChain(rpc, settings.network, partial(own_scripts, replace(runtime)))

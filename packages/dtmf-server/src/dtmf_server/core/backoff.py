@@ -26,7 +26,7 @@ LONGEST_RETRY_AFTER_S = 10 * 3600
 HEAD_RETRY_MAX_S = 30 * 60
 PROBE_S = 45  # 60 s less the 15 s that an attempt may take: one may begin just before the receiver is back
 REFUSALS_BEFORE_PARKING = 5
-LOOK_EVERY_S = 5  # workers look for what is due at least that often, whatever wakes them meanwhile
+POLL_INTERVAL_S = 5  # workers look for what is due at least that often, whatever wakes them meanwhile
 # 4xx answers that say "not now" rather than "never": timeout, too early, too many requests.
 _PASSING_4XX = frozenset({408, 425, 429})
 

@@ -173,7 +173,7 @@ class Ledger:
         account_webhook.queue(self._tx, list(zip(ids, self._events, strict=True)), now_us=now_us)
         accounts.store(self._tx, self.accounts.values())
         dues = [low_balance.next_due_us(a.low_balance_warnings, a.depletes_at_us) for a in self.accounts.values()]
-        if any(due_us is not None and due_us <= now_us + billing.LOOK_EVERY_US for due_us in dues):
+        if any(due_us is not None and due_us <= now_us + billing.POLL_INTERVAL_US for due_us in dues):
             self._tx.notify("meter")  # which would come too late by itself
 
     def _settle(self, account: Account, now_us: int) -> None:

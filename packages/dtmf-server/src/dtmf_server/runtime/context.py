@@ -29,7 +29,7 @@ class Settings:
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
     node: str | None = field(default=None, repr=False)  # its RPC address, password included
     node_cookie: Path | None = None  # the file with its user and password
-    look_again_s: float = 5.0  # between two looks at the chain
+    poll_interval_s: float = 5.0  # between two looks at the chain
     doubt_us: int = 72 * 3_600_000_000  # how long the carrier's answer about an SMS is waited for
     parts_patience_us: int = 300_000_000  # how long a long SMS waits for its missing parts
     requests_per_second: float | None = None  # per token and per address; None: unlimited

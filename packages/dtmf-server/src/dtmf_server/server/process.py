@@ -34,13 +34,13 @@ from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
 from dtmf_server.workers.carrier_links import run_carriers
-from dtmf_server.workers.carrier_router import Routes
-from dtmf_server.workers.chain_follower import ours, run_chain
+from dtmf_server.workers.carrier_router import CarrierRouter
+from dtmf_server.workers.chain_follower import own_scripts, run_chain
 from dtmf_server.workers.clock_guard import ClockGuard
 from dtmf_server.workers.delivery_worker import Outbox
 from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.meter import run_meter
-from dtmf_server.workers.supervisor import Worker, alone, supervise
+from dtmf_server.workers.supervisor import Worker, singleton, supervise
 from dtmf_server.workers.waiting import wait_for
 
 PORTS_TRIED = 20
@@ -83,7 +83,7 @@ def simulated_chain(runtime: Runtime) -> Chain:
 async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
     """Follows the chain of the settings until cancelled."""
     settings = runtime.settings
-    follow = partial(run_chain, runtime, look_again_s=settings.look_again_s, caught_up=caught_up)
+    follow = partial(run_chain, runtime, poll_interval_s=settings.poll_interval_s, caught_up=caught_up)
     if settings.network == "simulated":
         await follow(simulated_chain(runtime))
         return
@@ -92,7 +92,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
 
     assert settings.network is not None and settings.node is not None, "the configuration has both"
     async with Rpc(settings.node, settings.node_cookie) as rpc:
-        await follow(CoreChain(rpc, settings.network, partial(ours, runtime)))
+        await follow(CoreChain(rpc, settings.network, partial(own_scripts, runtime)))
 
 
 @asynccontextmanager
@@ -150,13 +150,13 @@ def _workers(
 
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
-    routes = Routes(carriers)
+    routes = CarrierRouter(carriers)
     outbox = runtime.outbox = Outbox(runtime, webhooks, routes)
     return {
         "outbox": outbox.run,
-        "carriers": alone(db, "carriers", partial(run_carriers, runtime, routes)),
-        "chain and meter": alone(db, "chain and meter", chain_and_meter),
-        "chores": alone(db, "chores", partial(run_chores, runtime)),
+        "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),
+        "chain and meter": singleton(db, "chain and meter", chain_and_meter),
+        "chores": singleton(db, "chores", partial(run_chores, runtime)),
     }
 
 

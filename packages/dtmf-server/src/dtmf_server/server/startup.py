@@ -177,7 +177,7 @@ def settings_of(config: Config) -> Settings:
         network=bitcoin.network if bitcoin.descriptor else "simulated" if is_sandbox else None,
         node=bitcoin.rpc,
         node_cookie=Path(bitcoin.rpc_cookie) if bitcoin.rpc_cookie else None,
-        look_again_s=bitcoin.poll_seconds,
+        poll_interval_s=bitcoin.poll_seconds,
         doubt_us=round(max((doubt.LIFE_H, *(carrier.validity_period_h for carrier in config.carrier))) * HOUR_US),
         parts_patience_us=config.messages.parts_wait_s * 1_000_000,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,

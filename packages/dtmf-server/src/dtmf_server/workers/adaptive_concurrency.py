@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 START, MOST = 2, 64
-MOST_OF_HOST = 512  # a third of what is under way at most: a popular host that is dead leaves the others theirs
-HELD_BY_HOST, HELD = 256, 2048
+HOST_MAX = 512  # a third of what is under way at most: a popular host that is dead leaves the others theirs
+HELD_BY_HOST, QUEUED = 256, 2048
 HOSTS = 10_000
 
 Delivery = TypeVar("Delivery")
@@ -29,12 +29,12 @@ Key = tuple[int, str]  # account, host and port
 _end_of_authority = re.compile(r"[/?#\\]")
 
 
-class Turn(Enum):
+class Admission(Enum):
     """When a delivery may be attempted."""
 
-    NOW = "now"
-    HELD = "held"  # `end` gives it back when its turn has come
-    LATER = "later"  # bring it again
+    ADMITTED = "now"
+    QUEUED = "held"  # `end` gives it back when its turn has come
+    REJECTED = "later"  # bring it again
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class _Host(Generic[Delivery]):
     held: deque[Delivery] = field(default_factory=deque)
 
 
-class Pace(Generic[Delivery]):
+class ConcurrencyLimiter(Generic[Delivery]):
     """Counts what is under way, by account, host and port."""
 
     def __init__(self) -> None:
@@ -54,20 +54,20 @@ class Pace(Generic[Delivery]):
         self._later: dict[Key, set[str]] = {}  # URLs that were told to come later
         self._held = 0
 
-    def begin(self, account_id: int, destination: str, delivery: Delivery) -> Turn:
+    def begin(self, account_id: int, destination: str, delivery: Delivery) -> Admission:
         """Whether the delivery may go there now; if so it counts as under way until `end`."""
         key = _key(account_id, destination)
         host = self._host(key)
         if self._room(key, host) and not host.held:
             self._count(key, host, 1)
-            return Turn.NOW
+            return Admission.ADMITTED
         alone = not host.under_way  # held, it would wait for an `end` that never comes
-        if host.dead or alone or len(host.held) >= HELD_BY_HOST or self._held >= HELD:
+        if host.dead or alone or len(host.held) >= HELD_BY_HOST or self._held >= QUEUED:
             self._later.setdefault(key, set()).add(destination)
-            return Turn.LATER
+            return Admission.REJECTED
         host.held.append(delivery)
         self._held += 1
-        return Turn.HELD
+        return Admission.QUEUED
 
     def end(
         self, account_id: int, destination: str, *, answered: bool | None, in_vain: bool = False
@@ -92,7 +92,7 @@ class Pace(Generic[Delivery]):
             self._later.pop(key, None)
         return begun, []  # whoever ends one leaves room for one
 
-    def full(self) -> list[tuple[int, str]]:
+    def saturated(self) -> list[tuple[int, str]]:
         """The accounts' destinations that can't take more now."""
         return [(key[0], url) for key, urls in self._later.items() if self._hosts[key].under_way for url in urls]
 
@@ -102,7 +102,7 @@ class Pace(Generic[Delivery]):
 
     def _room(self, key: Key, host: _Host[Delivery]) -> int:
         """How many more may be under way there."""
-        return max(0, min(host.limit - host.under_way, MOST_OF_HOST - self._under_way[key[1]]))
+        return max(0, min(host.limit - host.under_way, HOST_MAX - self._under_way[key[1]]))
 
     def _count(self, key: Key, host: _Host[Delivery], more: int) -> None:
         host.under_way += more

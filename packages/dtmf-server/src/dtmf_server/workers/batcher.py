@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-MOST = 256  # in one transaction, unless told otherwise: bounds how long it holds its accounts
+BATCH_MAX = 256  # in one transaction, unless told otherwise: bounds how long it holds its accounts
 
 T = TypeVar("T")
 
 
-class Together(Generic[T]):
+class Batcher(Generic[T]):
     """Hands what is added to `write`, one batch after another, `pause_s` between two. Belongs to one event loop."""
 
-    def __init__(self, write: Callable[[list[T]], Awaitable[None]], *, most: int = MOST, pause_s: float = 0.0) -> None:
+    def __init__(
+        self, write: Callable[[list[T]], Awaitable[None]], *, most: int = BATCH_MAX, pause_s: float = 0.0
+    ) -> None:
         self._write = write
         self._most, self._pause_s = most, pause_s
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
@@ -26,7 +28,7 @@ class Together(Generic[T]):
             self._writer = asyncio.create_task(self._write_all())
         await written
 
-    async def all_written(self) -> None:
+    async def drain(self) -> None:
         """Returns once nothing waits any more."""
         if self._writer is not None:
             await self._writer

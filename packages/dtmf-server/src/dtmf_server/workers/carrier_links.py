@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
-from dtmf_server.carriers.base import Carrier, Intake, NotStored
+from dtmf_server.carriers.base import Carrier, InboundSink, NotStored
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
@@ -21,7 +21,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.carrier_router import Routes
+from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.supervisor import supervise
 
 log = logging.getLogger("dtmf.carriers")
@@ -30,14 +30,14 @@ Item = Arrival | Receipt
 Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
 
 ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
-LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 NOTE_LINKS_S = 5.0
 _away = Repeats()  # the database, for all carriers of this process
 FORGET_S = 60.0
 REPORT_STRAYS_S = 3600.0
 
 
-async def run_carriers(runtime: Runtime, routes: Routes) -> None:
+async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
     """Runs every carrier's links until cancelled."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
@@ -70,9 +70,11 @@ async def _abandon_submits(runtime: Runtime) -> None:
 async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
     """Keeps the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
-    desk = _Desk(runtime, carrier.name)
-    chores = [asyncio.ensure_future(work) for work in (desk.note_answers(), desk.keep_parts(), _note(runtime, carrier))]
-    links = asyncio.ensure_future(carrier.run(Intake(desk.receive, desk.answered, desk.late)))
+    desk = _InboundStore(runtime, carrier.name)
+    chores = [
+        asyncio.ensure_future(work) for work in (desk.record_acks(), desk.expire_parts(), _note(runtime, carrier))
+    ]
+    links = asyncio.ensure_future(carrier.run(InboundSink(desk.receive, desk.answered, desk.late)))
     try:
         await asyncio.wait([links, *chores], return_when=asyncio.FIRST_COMPLETED)
         for task in (links, *chores):
@@ -99,7 +101,7 @@ async def report_strays(runtime: Runtime) -> None:
             await asyncio.sleep(REPORT_STRAYS_S)
 
 
-class _Desk:
+class _InboundStore:
     """Where one carrier's links put what they bring."""
 
     def __init__(self, runtime: Runtime, carrier: str) -> None:
@@ -136,7 +138,7 @@ class _Desk:
             )
         )
 
-    async def note_answers(self) -> None:
+    async def record_acks(self) -> None:
         """Writes down which answers left when no batch does so."""
         while True:
             await self._some_answered.wait()
@@ -145,11 +147,11 @@ class _Desk:
             if self._answered:
                 await _unless_away(self._write_answers)
 
-    async def keep_parts(self) -> None:
+    async def expire_parts(self) -> None:
         """Delivers what never became whole, and forgets what can't come again."""
         clock, forgotten_us = self._runtime.clock, 0
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
             await _unless_away(self._give_up_parts)
             if clock.wall_us() - forgotten_us > FORGET_S * 1_000_000:
                 forgotten_us = clock.wall_us()
@@ -255,15 +257,15 @@ async def _note(runtime: Runtime, carrier: Carrier) -> None:
     while True:
         if traffic := carrier.traffic():
             rows = [
-                (t.link, t.state, t.since_us, t.heard_us, t.arrived, t.submitted, t.errors, t.p95_us, t.reason)
+                (t.link, t.state, t.since_us, t.last_seen_us, t.arrived, t.submitted, t.errors, t.p95_us, t.reason)
                 for t in traffic
             ]
             wall_us = runtime.clock.wall_us()
             note = partial(carriers.note_links, rows=rows, carrier=carrier.name, wall_us=wall_us)
             await _unless_away(partial(runtime.db.write, note))
             states = [t.state for t in traffic]
-        for _ in range(round(NOTE_LINKS_S / LOOK_S)):
-            await asyncio.sleep(LOOK_S)
+        for _ in range(round(NOTE_LINKS_S / POLL_INTERVAL_S)):
+            await asyncio.sleep(POLL_INTERVAL_S)
             if traffic and [t.state for t in carrier.traffic()] != states:
                 break
 

@@ -7,20 +7,20 @@ from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptedSubmit:
     """The carrier that took an SMS, and its reference of each segment."""
 
     carrier: str
     refs: tuple[str, ...]
 
 
-class Routes:
+class CarrierRouter:
     """This process's carriers. `here` while their links are run by it and by no other."""
 
     def __init__(self, carriers: Sequence[Carrier]) -> None:
         self.carriers, self.here = carriers, False
 
-    async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> Taken:
+    async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> AcceptedSubmit:
         """Hands an SMS to the first carrier of `order` that is up (none named: of all); to the next if that one
         surely did not take it. Raises CarrierRefused."""
         if not self.carriers:
@@ -35,7 +35,7 @@ class Routes:
             if not carrier.can_submit():
                 continue
             try:
-                return Taken(carrier.name, tuple(await carrier.submit(message_id, message)))
+                return AcceptedSubmit(carrier.name, tuple(await carrier.submit(message_id, message)))
             except CarrierRefused as error:
                 refused, refused.carrier = error, carrier.name
                 if error.permanent or error.may_be_taken:

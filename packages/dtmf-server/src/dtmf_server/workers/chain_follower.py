@@ -34,12 +34,12 @@ class _FollowedInDatabase:
         return await self._db.read(lambda tx: stored_chain.block_hash(tx, height))
 
 
-async def ours(runtime: Runtime, script_pubkeys: Set[bytes]) -> set[bytes]:
+async def own_scripts(runtime: Runtime, script_pubkeys: Set[bytes]) -> set[bytes]:
     """Which of these scripts we have given out as addresses."""
     return set(await runtime.db.read(lambda tx: deposits.owners(tx, script_pubkeys)))
 
 
-async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float, caught_up: asyncio.Event) -> None:
+async def run_chain(runtime: Runtime, chain: Chain, *, poll_interval_s: float, caught_up: asyncio.Event) -> None:
     """Follows the chain until cancelled; sets `caught_up` when it has reached the tip for the first time. Where it
     can't be followed nothing is credited, and the state tells the operator why."""
     woken = runtime.db.wakeups.listen("chain")
@@ -47,17 +47,17 @@ async def run_chain(runtime: Runtime, chain: Chain, *, look_again_s: float, caug
     try:
         while True:
             woken.clear()
-            before, trouble = trouble, await look(runtime, chain)
+            before, trouble = trouble, await poll(runtime, chain)
             if trouble is None:
                 caught_up.set()
             if trouble != before:
                 log.log(logging.ERROR if trouble else logging.INFO, "deposits: %s", trouble or "followed again")
-            await wait_for(woken, timeout_s=look_again_s)
+            await wait_for(woken, timeout_s=poll_interval_s)
     finally:
         runtime.db.wakeups.unlisten(woken)
 
 
-async def look(runtime: Runtime, chain: Chain) -> str | None:
+async def poll(runtime: Runtime, chain: Chain) -> str | None:
     """Follows the chain to its tip, and reads again what was asked for; why that was not possible, None if it was."""
     try:
         await _catch_up(runtime, chain)

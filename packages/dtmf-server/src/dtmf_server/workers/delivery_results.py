@@ -20,28 +20,28 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.webhooks.client import Outcome
-from dtmf_server.workers.batcher import Together
-from dtmf_server.workers.carrier_router import Taken
+from dtmf_server.workers.batcher import Batcher
+from dtmf_server.workers.carrier_router import AcceptedSubmit
 
 WITHOUT_DATABASE_PAUSE_S = 0.5
 FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # in one transaction, and until the next: a next attempt is seconds away
 ALONE_AT_ONCE = 4
 
 
-class _Ends(Exception):
+class _TerminalResult(Exception):
     """A programme is over, which is told in an event: that waits for the disk."""
 
 
-class Outcomes:
+class ResultWriter:
     """Of one process's attempts."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._delivered = Together(self._write_delivered)
-        self._failed = Together(self._write_failed, most=FAILED_AT_ONCE, pause_s=FAILED_PAUSE_S)
+        self._delivered = Batcher(self._write_delivered)
+        self._failed = Batcher(self._write_failed, most=FAILED_AT_ONCE, pause_s=FAILED_PAUSE_S)
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
 
-    async def posted(
+    async def record_post(
         self, work: LeasedDelivery, outcome: Outcome, verdict: Verdict, *, answered: Container[int]
     ) -> None:
         """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
@@ -67,17 +67,17 @@ class Outcomes:
         async with self._alone:
             await self._write(work, write)
 
-    async def submitted(
-        self, work: LeasedDelivery, message_id: int, outcome: Taken | CarrierRefused, *, duration_us: int
+    async def record_submit(
+        self, work: LeasedDelivery, message_id: int, outcome: AcceptedSubmit | CarrierRefused, *, duration_us: int
     ) -> None:
         """Of an SMS that a carrier was given."""
         rest_us, doubt_us = self._runtime.settings.rest_us, self._runtime.settings.doubt_us
 
         def write(tx: Tx) -> None:
             now_us, wall_us = self._runtime.clock.now_us(tx), self._runtime.clock.wall_us()
-            reason = "the carrier took it" if isinstance(outcome, Taken) else outcome.reason
+            reason = "the carrier took it" if isinstance(outcome, AcceptedSubmit) else outcome.reason
             attempt = Attempt(now_us, duration_us, None, reason, None)
-            if isinstance(outcome, Taken):
+            if isinstance(outcome, AcceptedSubmit):
                 self._handed_over(tx, work, message_id, outcome, attempt)
             elif outcome.permanent:
                 submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
@@ -97,10 +97,10 @@ class Outcomes:
 
         await self._write(work, write)
 
-    async def all_written(self) -> None:
+    async def drain(self) -> None:
         """Returns once nothing waits to be written."""
-        await self._delivered.all_written()
-        await self._failed.all_written()
+        await self._delivered.drain()
+        await self._failed.drain()
 
     async def _write_delivered(self, arrived: list[tuple[LeasedDelivery, Outcome]]) -> None:
         """Writes down what arrived at the same time."""
@@ -125,12 +125,12 @@ class Outcomes:
             ]
             ended = deliver.not_delivered(tx, attempts, now_us=now_us, rest_us=self._runtime.settings.rest_us)
             if ended and not may_end:
-                raise _Ends
+                raise _TerminalResult
 
         try:
             # What is forgotten is attempted again.
             await self._runtime.db.write(partial(write, may_end=False), durable=False)
-        except _Ends:
+        except _TerminalResult:
             await self._runtime.db.write(partial(write, may_end=True))
 
     async def _write(self, work: LeasedDelivery, write: Callable[[Tx], None]) -> None:
@@ -144,7 +144,9 @@ class Outcomes:
                     raise
             await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
 
-    def _handed_over(self, tx: Tx, work: LeasedDelivery, message_id: int, taken: Taken, attempt: Attempt) -> None:
+    def _handed_over(
+        self, tx: Tx, work: LeasedDelivery, message_id: int, taken: AcceptedSubmit, attempt: Attempt
+    ) -> None:
         submit.handed_over(
             tx,
             work,

@@ -28,9 +28,9 @@ from dtmf_server.storage.delivery_queue import Lease
 from dtmf_server.webhooks.client import Outcome
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import DispatcherUnavailable, SubprocessDispatcher
-from dtmf_server.workers.adaptive_concurrency import Pace, Turn
-from dtmf_server.workers.carrier_router import Routes, Taken
-from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, Outcomes
+from dtmf_server.workers.adaptive_concurrency import Admission, ConcurrencyLimiter
+from dtmf_server.workers.carrier_router import AcceptedSubmit, CarrierRouter
+from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, ResultWriter
 from dtmf_server.workers.waiting import wait_for
 
 log = logging.getLogger("dtmf.outbox")
@@ -43,7 +43,7 @@ CLAIM_MAX = 256
 BEGUN_AT_ONCE = 8  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
 LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
-LOOK_AGAIN_S = float(backoff.LOOK_EVERY_S)
+POLL_INTERVAL_S = float(backoff.POLL_INTERVAL_S)
 BLOCKED_AGAIN_S = 0.5  # how soon to look again when all that is due waits for a destination or for who is before it
 SUBMITS_END_S = 5.0  # at the end, how long submits may take: their links are being closed, which decides each
 DEFER_US = 1_000_000
@@ -53,16 +53,18 @@ SLOW_US = 1_000_000  # an attempt that took this long and had no answer was wait
 class Outbox:
     """One process's deliveries."""
 
-    def __init__(self, runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, routes: Routes) -> None:
+    def __init__(
+        self, runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, routes: CarrierRouter
+    ) -> None:
         self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
-        self._pace: Pace[LeasedDelivery] = Pace()
+        self._pace: ConcurrencyLimiter[LeasedDelivery] = ConcurrencyLimiter()
         self._leased: deque[LeasedDelivery] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[None]] = set()  # those of them that a carrier may have
         self._storing: set[asyncio.Task[Any]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
         self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
-        self._outcomes = Outcomes(runtime)
+        self._results = ResultWriter(runtime)
         self._key = b""
         self._promised = 0  # what may be leased by the transactions under way
         self._is_open = False  # takes what is stored now, since nothing older waits
@@ -103,7 +105,7 @@ class Outbox:
             for task in self._in_flight:
                 task.cancel()
             await asyncio.gather(*self._in_flight, *self._storing, return_exceptions=True)
-            await self._outcomes.all_written()
+            await self._results.drain()
             if held:
                 with suppress(StorageUnavailable):  # their leases end by themselves
                     await self._give_back(held, after_us=0)
@@ -144,7 +146,7 @@ class Outbox:
         room = self._room()
         if not self._is_open or room <= 0:
             return None
-        return Lease(self._runtime.clock.wall_us() + LEASE_US, room, frozenset(self._pace.full()))
+        return Lease(self._runtime.clock.wall_us() + LEASE_US, room, frozenset(self._pace.saturated()))
 
     async def _take_what_is_due(self) -> float:
         """Claims and starts what is due. For how long there is nothing more to do, in seconds."""
@@ -153,7 +155,7 @@ class Outbox:
         room = self._room()
         if room <= 0:
             self._is_open = False
-            return LOOK_AGAIN_S
+            return POLL_INTERVAL_S
         wait_s = await self._until_due_s()
         if wait_s <= 0:
             claimed, left = await self._claim(room)
@@ -183,7 +185,7 @@ class Outbox:
     async def _claim(self, room: int) -> tuple[list[LeasedDelivery], bool]:
         """Those that can be delivered, and whether there may be more."""
         db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
-        full = self._pace.full()
+        saturated = self._pace.saturated()
         claimed = await db.write(
             lambda tx: deliver.claim(
                 tx,
@@ -191,7 +193,7 @@ class Outbox:
                 wall_us=clock.wall_us(),
                 lease_us=LEASE_US,
                 limit=room,
-                except_destinations=full,
+                except_destinations=saturated,
                 for_carriers=self._routes.here and len(self._submits) < SUBMITS_MAX,
             ),
             durable=False,  # a claim that is forgotten is made again
@@ -217,9 +219,9 @@ class Outbox:
                 self._submits.add(self._run(self._submit(work)))
                 continue
             turn = self._pace.begin(work.account_id, work.destination, work)
-            if turn is Turn.NOW:
+            if turn is Admission.ADMITTED:
                 self._run(self._post(work))
-            elif turn is Turn.LATER:
+            elif turn is Admission.REJECTED:
                 later.append(work)
         if later:
             self._run(self._give_back(later, after_us=DEFER_US))
@@ -256,8 +258,8 @@ class Outbox:
             lambda tx: outbox.first_due(tx, wall_us=clock.wall_us())
         )
         if due_us is None:
-            return LOOK_AGAIN_S
-        return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, LOOK_AGAIN_S))
+            return POLL_INTERVAL_S
+        return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, POLL_INTERVAL_S))
 
     async def _give_back(self, unattempted: list[LeasedDelivery], *, after_us: int) -> None:
         """Returns leased deliveries that were not attempted; they are due a moment later."""
@@ -305,7 +307,7 @@ class Outbox:
         metrics.attempts(work.kind, verdict).inc()
         if verdict is backoff.Verdict.DELIVERED:
             self._answered_meanwhile |= self._posting[work.destination]
-        await self._outcomes.posted(work, outcome, verdict, answered=self._answered_meanwhile)
+        await self._results.record_post(work, outcome, verdict, answered=self._answered_meanwhile)
 
     async def _submit(self, work: LeasedDelivery) -> None:
         """One SMS to the carrier, and what it means."""
@@ -326,15 +328,15 @@ class Outbox:
         work = structs.replace(work, leased_until_us=wall_us + submit.SUBMIT_LEASE_US)
         started_ns = time.perf_counter_ns()
         message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text, outgoing.taken)
-        outcome: Taken | CarrierRefused
+        outcome: AcceptedSubmit | CarrierRefused
         try:
             outcome = await self._routes.submit(outgoing.message_id, message, order=outgoing.carriers)
         except CarrierRefused as error:
             outcome = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
-        result = "delivered" if isinstance(outcome, Taken) else _result(outcome)
+        result = "delivered" if isinstance(outcome, AcceptedSubmit) else _result(outcome)
         metrics.attempts(work.kind, result).inc()
-        await self._outcomes.submitted(work, outgoing.message_id, outcome, duration_us=duration_us)
+        await self._results.record_submit(work, outgoing.message_id, outcome, duration_us=duration_us)
 
 
 def _result(refused: CarrierRefused) -> str:

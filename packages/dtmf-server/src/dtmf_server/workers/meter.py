@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from dtmf_server.core.billing import LOOK_EVERY_US
+from dtmf_server.core.billing import POLL_INTERVAL_US
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import meter
 from dtmf_server.runtime.context import Runtime
@@ -14,7 +14,7 @@ from dtmf_server.workers.waiting import wait_for
 
 log = logging.getLogger("dtmf.meter")
 
-LOOK_AGAIN_S = LOOK_EVERY_US / 2 / 1_000_000
+POLL_INTERVAL_S = POLL_INTERVAL_US / 2 / 1_000_000
 
 
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
@@ -37,12 +37,12 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
                 reason = "the clock has jumped by more than an hour: the meter pauses until it is right again"
                 if line := jumps.failed(reason, now_s=time.monotonic()):
                     log.error("%s", line)
-                await asyncio.sleep(LOOK_AGAIN_S)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             if lasted := jumps.worked(now_s=time.monotonic()):
                 log.warning("the clock is right again and the meter goes on, after %s", lasted)
             if not swept:
-                until_due_s = LOOK_AGAIN_S if due_us is None else (due_us - now_us) / 1_000_000
-                await wait_for(woken, timeout_s=max(0.01, min(until_due_s, LOOK_AGAIN_S)))
+                until_due_s = POLL_INTERVAL_S if due_us is None else (due_us - now_us) / 1_000_000
+                await wait_for(woken, timeout_s=max(0.01, min(until_due_s, POLL_INTERVAL_S)))
     finally:
         db.wakeups.unlisten(woken)

@@ -28,7 +28,7 @@ async def supervise(workers: Mapping[str, Worker], troubles: dict[str, str] | No
             group.create_task(_keep_running(name, worker, {} if troubles is None else troubles), name=name)
 
 
-def alone(db: Database, name: str, worker: Worker) -> Worker:
+def singleton(db: Database, name: str, worker: Worker) -> Worker:
     """The worker, run by one process at a time: another takes over when that one dies or loses its hold."""
 
     async def run() -> None:
@@ -42,13 +42,13 @@ def alone(db: Database, name: str, worker: Worker) -> Worker:
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
             if work.cancelled():
-                raise LostHold(name)
+                raise LockLost(name)
             work.result()
 
     return run
 
 
-class LostHold(Exception):
+class LockLost(Exception):
     """The hold on a worker's name was lost; it is asked for again."""
 
 
@@ -94,7 +94,7 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(map(_reason, error.exceptions)))
     said = " ".join(str(error).split())
-    if isinstance(error, LostHold):
+    if isinstance(error, LockLost):
         return f"the hold on {said} was lost"
     if isinstance(error, StorageUnavailable):
         cause = " ".join(str(error.__cause__ or "").split())
@@ -106,4 +106,4 @@ def _lacks_the_database(error: BaseException) -> bool:
     """Whether nothing but the database's absence made a worker, or the tasks it consists of, fail."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_lacks_the_database, error.exceptions))
-    return isinstance(error, (StorageUnavailable, LostHold))
+    return isinstance(error, (StorageUnavailable, LockLost))

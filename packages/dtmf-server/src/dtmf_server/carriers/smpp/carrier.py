@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, Intake, Traffic
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, InboundSink, LinkStats
 from dtmf_server.carriers.smpp import address, data_coding
 from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.delivery_receipt import is_receipt, receipt_of, unknown_word
@@ -85,7 +85,7 @@ class SmppCarrier:
         self._links = [
             Link(
                 _endpoint(smsc, bind),
-                Traffic(f"{smsc.name} {bind} {number}", since_us=wall_us()),
+                LinkStats(f"{smsc.name} {bind} {number}", since_us=wall_us()),
                 reading=partial(read, smsc),
                 late=self._answered_late,
                 live=live,
@@ -97,18 +97,18 @@ class SmppCarrier:
         ]
         self._late: asyncio.Queue[LateAnswer] = asyncio.Queue()
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, sink: InboundSink) -> None:
         """Keeps every bind up until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._store_late(intake))
+            group.create_task(self._store_late(sink))
             for link in self._links:
-                group.create_task(link.run(intake), name=link.traffic.link)
+                group.create_task(link.run(sink), name=link.traffic.link)
 
     def can_submit(self) -> bool:
         """Whether a transmitter or transceiver is bound."""
         return any(link.can_submit for link in self._links)
 
-    def traffic(self) -> Sequence[Traffic]:
+    def traffic(self) -> Sequence[LinkStats]:
         """How each bind stands."""
         return [link.traffic for link in self._links]
 
@@ -181,7 +181,7 @@ class SmppCarrier:
             late = LateAnswer(*tag, verdict=self._verdict(answer.status), reason=reason)
         self._late.put_nowait(late)
 
-    async def _store_late(self, intake: Intake) -> None:
+    async def _store_late(self, sink: InboundSink) -> None:
         """Stores late answers until cancelled; what can't be stored now is offered again."""
         while True:
             batch = [await self._late.get()]
@@ -189,7 +189,7 @@ class SmppCarrier:
                 batch.append(self._late.get_nowait())
             while batch:
                 try:
-                    batch = [*await intake.late(batch)]
+                    batch = [*await sink.late(batch)]
                 except Exception as error:
                     log.error("%s: late answers can't be stored now (%s)", self.name, type(error).__name__)
                 if batch:

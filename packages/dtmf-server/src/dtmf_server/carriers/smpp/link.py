@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from dtmf_server.carriers.base import Intake, NotStored, Traffic
+from dtmf_server.carriers.base import InboundSink, LinkStats, NotStored
 from dtmf_server.carriers.smpp import hints
 from dtmf_server.carriers.smpp.events import (
     AnsweredLate,
@@ -84,7 +84,7 @@ class Link:
     def __init__(
         self,
         endpoint: Endpoint,
-        traffic: Traffic,
+        traffic: LinkStats,
         *,
         reading: Reading,
         late: Late,
@@ -133,12 +133,12 @@ class Link:
         log.warning("%s is restarted: %s. SMS to send stay queued", self.traffic.link, reason)
         self._connection.drain(reason)
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, sink: InboundSink) -> None:
         """Binds, and binds again after each end, until cancelled."""
         pause_s = 0.0
         while True:
             started_s = time.monotonic()
-            ended = await self._serve(intake)
+            ended = await self._serve(sink)
             self.traffic.errors += 1
             self.traffic.move("down", at_us=self._wall_us(), reason=ended.reason)
             if line := self._faults.failed(ended.reason, now_s=time.monotonic()):
@@ -148,7 +148,7 @@ class Link:
             # Half to all of the pause: links that fell together do not come back together.
             await asyncio.sleep(pause_s * (0.5 + self._uniform() / 2))
 
-    async def _serve(self, intake: Intake) -> Closed:
+    async def _serve(self, sink: InboundSink) -> Closed:
         """One connection from dialling to its end; how it ended."""
         endpoint, link_id = self.endpoint, self._new_id()
         self.traffic.move("connecting", at_us=self._wall_us())
@@ -162,7 +162,7 @@ class Link:
             said = f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})"
             return Closed(hints.not_connected(error, said, with_tls=endpoint.tls is not None))
         self._live[link_id] = reader, writer
-        self._connection = _Connection(self, reader, writer, intake, link_id)
+        self._connection = _Connection(self, reader, writer, sink, link_id)
         try:
             ended = await self._connection.run()
             reason = hints.ended(
@@ -193,7 +193,7 @@ class Link:
 
     def heard(self) -> None:
         """Something came over the link."""
-        self.traffic.heard_us = self._wall_us()
+        self.traffic.last_seen_us = self._wall_us()
 
     def not_stored(self, error: Exception) -> None:
         """Logs why nothing can be stored."""
@@ -221,7 +221,7 @@ class _Connection:
     """One TCP connection with its session."""
 
     def __init__(
-        self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, intake: Intake, link_id: int
+        self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sink: InboundSink, link_id: int
     ) -> None:
         self.session = Session(
             link.endpoint.bind,
@@ -230,7 +230,7 @@ class _Connection:
             times=link.endpoint.times,
             throttled=link.endpoint.throttled,
         )
-        self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, intake, link_id
+        self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, sink, link_id
         self._unstored: list[tuple[Arrived, float]] = []
         self._some, self._room, self._kick = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._room.set()
