@@ -206,7 +206,7 @@ async def test_the_cookie_file_is_read_again_when_the_node_has_written_another(
         read = None
         assert "RPC_COOKIE" not in str(error), "there is no setting for the cookie file"
     assert read is not None
-    from dtmf_server.payments.bitcoin.chain import CantFollow
+    from dtmf_server.payments.bitcoin.chain import ChainUnavailable
     from dtmf_server.payments.bitcoin.json_rpc import Rpc
 
     asked: list[str] = []
@@ -222,12 +222,12 @@ async def test_the_cookie_file_is_read_again_when_the_node_has_written_another(
     with ExitStack() as stack:
         url = stack.enter_context(answering(answer))
         async with Rpc(url, cookie) as rpc:
-            with pytest.raises(CantFollow, match=r"cookie file .* cannot be read .*rpc_cookie"):
+            with pytest.raises(ChainUnavailable, match=r"cookie file .* cannot be read .*rpc_cookie"):
                 await rpc.call("getblockcount")
             cookie.write_text("__cookie__:first\n")
             assert await rpc.call("getblockcount") == 7
             allowed.append("__cookie__:second")
-            with pytest.raises(CantFollow, match="HTTP 401"):
+            with pytest.raises(ChainUnavailable, match="HTTP 401"):
                 await rpc.call("getblockcount")
             cookie.write_text("__cookie__:second")
             assert [await rpc.call("getblockcount") for _ in range(3)] == [7, 7, 7]

@@ -11,7 +11,7 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import explain_deposit, suspense
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
-from dtmf_server.payments.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, deposits
@@ -113,7 +113,7 @@ def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
 
     try:
         return asyncio.run(ask())
-    except CantFollow as error:
+    except ChainUnavailable as error:
         return f"The node could not be asked: {error}."
 
 
@@ -121,7 +121,7 @@ def restore(runtime: Runtime, *, descriptor: str, gap: int, index: int, from_hei
     """Fills an empty database with the descriptor's addresses and what is on them. Raises CannotStart."""
     try:
         asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, index, from_height))
-    except CantFollow as error:
+    except ChainUnavailable as error:
         raise CannotStart(f"{error}; what was found so far is kept, the same command goes on") from error
     last, used, rows = runtime.db.read_blocking(
         lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx), deposits.deposits_of(tx, SUSPENSE))
@@ -151,7 +151,7 @@ async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from
             if from_height is not None:
                 await db.write(lambda tx: stored_chain.ask_rescan(tx, from_height))
             if trouble := await poll(runtime, chain):
-                raise CantFollow(trouble)
+                raise ChainUnavailable(trouble)
         if not await _extend(runtime, gap, index):
             return
 
@@ -170,6 +170,6 @@ async def open_chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
     """The node of the settings, asked by this command alone."""
     settings = runtime.settings
     if settings.node is None or settings.network is None:
-        raise CantFollow("no node is configured: set bitcoin.rpc")
+        raise ChainUnavailable("no node is configured: set bitcoin.rpc")
     async with Rpc(settings.node, settings.node_cookie) as rpc:
         yield CoreChain(rpc, settings.network, partial(own_scripts, replace(runtime)))

@@ -10,7 +10,7 @@ from dtmf_server.operations import skip
 from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.operations.skip import Range, Skipped
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
-from dtmf_server.payments.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits
@@ -22,7 +22,7 @@ def skip_to(runtime: Runtime, height: int) -> None:
     """Moves the cursor to that block and prints what was booked. Raises CannotStart."""
     try:
         range_, done = asyncio.run(_skip(runtime, height))
-    except CantFollow as error:
+    except ChainUnavailable as error:
         raise CannotStart(f"{error}; nothing was skipped") from error
     first, last = range_.fork_height + 1, range_.to_height
     print(f"blocks {first} to {last} are skipped: {done.found} deposits found in them, {done.found_sats} satoshis")
@@ -48,7 +48,7 @@ async def _skip(runtime: Runtime, height: int) -> tuple[Range, Skipped]:
         range_ = await _range(runtime, chain, cursor, height)
         found = await _find(runtime, chain)
         if await chain.block_hash(height) != range_.hashes[-1][1]:
-            raise CantFollow("the best chain has changed meanwhile: run this again")
+            raise ChainUnavailable("the best chain has changed meanwhile: run this again")
     done = await runtime.db.write(
         lambda tx: skip.skip(
             tx, range_, found, depths=settings.confirmations, now_us=clock.now_us(tx), rest_us=settings.rest_us
@@ -77,7 +77,7 @@ async def _range(runtime: Runtime, chain: CoreChain, cursor: tuple[int, str], he
     heights = range(max(fork + 1, height - REORG_WINDOW + 1), height + 1)
     hashes = [(at, hash_) for at in heights if (hash_ := await chain.block_hash(at)) is not None]
     if len(hashes) < len(heights):
-        raise CantFollow("the best chain has changed meanwhile: run this again")
+        raise ChainUnavailable("the best chain has changed meanwhile: run this again")
     return Range(cursor, fork, hashes, kept if kept <= height else None)
 
 

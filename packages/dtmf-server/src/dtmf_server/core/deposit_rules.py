@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 # Rules: (from so many satoshis, so many confirmations), both ascending, the first from 0.
-Depths = tuple[tuple[int, int], ...]
+ConfirmationTiers = tuple[tuple[int, int], ...]
 COINBASE_MATURITY = 100  # confirmations before a miner's own coins can be spent: a rule of every node
 
 
@@ -61,14 +61,14 @@ class ChainStep:
     mempool: Mempool | None
 
 
-def exposed(depths: Depths, paid: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+def exposed(depths: ConfirmationTiers, paid: Iterable[tuple[int, int]]) -> tuple[int, ...]:
     """Satoshis of one account below the depth of each rule. `paid` has the amount and the confirmations of each of its
     outputs; those that are in no block and not in the mempool are left out."""
     outputs = list(paid)
     return tuple(sum(amount for amount, depth in outputs if depth < needed) for _, needed in depths)
 
 
-def required(depths: Depths, below: Sequence[int], depth: int, *, coinbase: bool = False) -> int:
+def required(depths: ConfirmationTiers, below: Sequence[int], depth: int, *, coinbase: bool = False) -> int:
     """Confirmations that an output needs, at least; it is deep enough when it has as many. `below` is what `exposed`
     gives for its account, `depth` how many confirmations the output has now."""
     needed = max(
@@ -82,7 +82,7 @@ def required(depths: Depths, below: Sequence[int], depth: int, *, coinbase: bool
     return max(needed, COINBASE_MATURITY) if coinbase else needed
 
 
-def blocks_to_credit(depths: Depths, amount: int, others: Sequence[tuple[int, int]]) -> int:
+def blocks_to_credit(depths: ConfirmationTiers, amount: int, others: Sequence[tuple[int, int]]) -> int:
     """How many blocks must be mined until a new output is credited, the first of which takes in all that waits. `others`
     are the account's other outputs, as in `exposed`."""
     for blocks in range(depths[0][1], depths[-1][1]):

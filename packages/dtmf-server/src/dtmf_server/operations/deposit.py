@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dtmf_server.core.deposit_rules import (
     Block,
     ChainStep,
-    Depths,
+    ConfirmationTiers,
     Mempool,
     Output,
     confirmations,
@@ -82,7 +82,7 @@ def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
     return [(row, confirmations(row["height"], height)) for row in deposits.deposits_of(tx, account_id)]
 
 
-def newest_of(tx: Tx, account_id: int, *, depths: Depths, limit: int) -> list[tuple[Row, int, int]]:
+def newest_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers, limit: int) -> list[tuple[Row, int, int]]:
     """The account's last deposits, newest first, each with the confirmations it has and needs."""
     tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
@@ -92,7 +92,7 @@ def newest_of(tx: Tx, account_id: int, *, depths: Depths, limit: int) -> list[tu
     return [(row, depth, required(depths, below, depth, coinbase=row["coinbase"])) for row, depth in has]
 
 
-def exposed_of(tx: Tx, account_id: int, *, depths: Depths) -> tuple[int, ...]:
+def exposed_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers) -> tuple[int, ...]:
     """Satoshis of the account below the depth of each rule."""
     tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
@@ -100,7 +100,7 @@ def exposed_of(tx: Tx, account_id: int, *, depths: Depths) -> tuple[int, ...]:
     return exposed(depths, [(row["amount"], confirmations(row["height"], height)) for row in rows])
 
 
-def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int) -> None:
+def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int, rest_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
     chain.hold(tx)
     deposits.unmine_above(tx, step.fork_height)
@@ -117,7 +117,7 @@ def follow(tx: Tx, step: ChainStep, *, depths: Depths, now_us: int, rest_us: int
     tx.notify("deposits")
 
 
-def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: Depths, now_us: int, rest_us: int) -> bool:
+def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: ConfirmationTiers, now_us: int, rest_us: int) -> bool:
     """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
     chain.hold(tx)
     followed = stored_chain.tip(tx)
@@ -188,7 +188,7 @@ def move_on(
     mempool: Mempool | None,
     new: set[tuple[str, int]],
     *,
-    depths: Depths,
+    depths: ConfirmationTiers,
     now_us: int,
     rest_us: int,
 ) -> None:
@@ -222,7 +222,7 @@ def move_on(
             apply(tx, ledger, deposit, status, tip_height=tip_height)
 
 
-def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: Depths) -> dict[int, tuple[int, ...]]:
+def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: ConfirmationTiers) -> dict[int, tuple[int, ...]]:
     """Satoshis below the depth of each rule, for every account with an unsettled deposit."""
     paid: dict[int, list[tuple[int, int]]] = defaultdict(list)
     waiting = [row for row in unsettled if row["height"] is None and row["status"] == "pending"]

@@ -1,13 +1,13 @@
 """What the database knows of one outpoint, in words for the operator."""
 
-from dtmf_server.core.deposit_rules import Depths, confirmations, required
+from dtmf_server.core.deposit_rules import ConfirmationTiers, confirmations, required
 from dtmf_server.operations.deposit import exposed_of
 from dtmf_server.storage import chain, deposits, transfers
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
 
-def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None:
+def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> list[str] | None:
     """Sentences about a deposit, None if it was never seen."""
     deposit = deposits.by_outpoint(tx, txid, vout)
     if deposit is None:
@@ -35,7 +35,7 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: Depths) -> list[str] | None
     return said
 
 
-def _standing(tx: Tx, deposit: Row, tip_height: int, depths: Depths) -> str:
+def _standing(tx: Tx, deposit: Row, tip_height: int, depths: ConfirmationTiers) -> str:
     depth = confirmations(deposit["height"], tip_height)
     below = exposed_of(tx, deposit["account_id"], depths=depths)
     needed = required(depths, below, depth, coinbase=deposit["coinbase"])

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from dtmf_server.core.deposit_rules import Block, Depths, Mempool, Output, blocks_to_credit, confirmations
+from dtmf_server.core.deposit_rules import Block, ConfirmationTiers, Mempool, Output, blocks_to_credit, confirmations
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.storage import deposits, instance, messages, simulated_chain
 from dtmf_server.storage.db import Row, Tx
@@ -22,7 +22,7 @@ def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
     return txid
 
 
-def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: Depths) -> int:
+def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: ConfirmationTiers) -> int:
     """How many blocks must be mined until a payment of that many satoshis to the account, broadcast now, is credited."""
     instance.lock(tx)
     tip = simulated_chain.tip(tx)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtmf_server.core.deposit_rules import Depths, Output
+from dtmf_server.core.deposit_rules import ConfirmationTiers, Output
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations.deposit import REORG_WINDOW, move_on, note_outputs
 from dtmf_server.storage import chain, deposits
@@ -44,7 +44,7 @@ class Skipped:
 
 
 def skip(
-    tx: Tx, skipped: Range, found: Sequence[tuple[Output, int]], *, depths: Depths, now_us: int, rest_us: int
+    tx: Tx, skipped: Range, found: Sequence[tuple[Output, int]], *, depths: ConfirmationTiers, now_us: int, rest_us: int
 ) -> Skipped:
     """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
     if the chain was followed further meanwhile."""

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from dtmf_server.core.deposit_rules import Depths
+from dtmf_server.core.deposit_rules import ConfirmationTiers
 from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.db import Database, Tx
@@ -25,7 +25,7 @@ class Settings:
     rest_us: int = 24 * 3_600_000_000
     kept_us: int = 30 * 24 * 3_600_000_000
     daily_limit: int | None = None  # messages an account may send within 24 hours
-    confirmations: Depths = ((0, 2),)
+    confirmations: ConfirmationTiers = ((0, 2),)
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
     node: str | None = field(default=None, repr=False)  # its RPC address, password included
     node_cookie: Path | None = None  # the file with its user and password

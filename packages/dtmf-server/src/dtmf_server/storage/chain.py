@@ -31,7 +31,7 @@ def replace_descriptor(tx: Tx, descriptor: str) -> None:
     tx.run("UPDATE chain_state SET descriptor = :descriptor", descriptor=descriptor)
 
 
-def looked(tx: Tx, *, at_us: int, node_height: int | None, trouble: str | None) -> None:
+def record_poll(tx: Tx, *, at_us: int, node_height: int | None, trouble: str | None) -> None:
     """Notes how a look at the node went; its height stays what it was where it is not known."""
     tx.run(
         "UPDATE chain_state SET looked_at_us = :at_us, node_height = coalesce(:node_height, node_height),"

@@ -6,7 +6,14 @@ from collections.abc import Set
 
 from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
-from dtmf_server.payments.bitcoin.chain import BLOCKS_PER_STEP, CantFollow, Chain, ReorgTooDeep, next_step, read_from
+from dtmf_server.payments.bitcoin.chain import (
+    BLOCKS_PER_STEP,
+    Chain,
+    ChainUnavailable,
+    ReorgTooDeep,
+    next_step,
+    read_from,
+)
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits
@@ -63,7 +70,7 @@ async def poll(runtime: Runtime, chain: Chain) -> str | None:
         await _catch_up(runtime, chain)
         while await _rescan(runtime, chain):
             await _catch_up(runtime, chain)  # what is new comes first, however much is to be read again
-    except CantFollow as error:
+    except ChainUnavailable as error:
         trouble = str(error)
         await runtime.db.write(lambda tx: _note(tx, runtime, node_height=None, trouble=trouble))
         return trouble
@@ -73,7 +80,7 @@ async def poll(runtime: Runtime, chain: Chain) -> str | None:
 def _note(tx: Tx, runtime: Runtime, *, node_height: int | None, trouble: str | None) -> None:
     """Notes how a look at a real node goes."""
     if runtime.settings.network != "simulated":
-        stored_chain.looked(tx, at_us=runtime.clock.wall_us(), node_height=node_height, trouble=trouble)
+        stored_chain.record_poll(tx, at_us=runtime.clock.wall_us(), node_height=node_height, trouble=trouble)
 
 
 async def _catch_up(runtime: Runtime, chain: Chain) -> None:
@@ -114,8 +121,8 @@ async def _rescan(runtime: Runtime, chain: Chain) -> bool:
         height = state["rescan_height"]
         try:
             block = await chain.block(height)
-        except CantFollow as error:
-            raise CantFollow(f"to read block {height} again, as `deposits rescan` wants: {error}") from error
+        except ChainUnavailable as error:
+            raise ChainUnavailable(f"to read block {height} again, as `deposits rescan` wants: {error}") from error
         if tip is None or block is None or height > tip[0]:
             await db.write(lambda tx: stored_chain.rescanned(tx, None))
             return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from dtmf_server.core.deposit_rules import Block, Mempool, Output
 from dtmf_server.payments.bitcoin import block_parser
-from dtmf_server.payments.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
 
 STARTS_BELOW = 144  # blocks below the tip, so that a reorganisation right after the first start is followed too
@@ -41,12 +41,12 @@ class CoreChain:
         """Height and hash of the best block."""
         info = await self._rpc.call("getblockchaininfo")
         if info["chain"] != self._network:
-            raise CantFollow(
+            raise ChainUnavailable(
                 f"the node is on the network {info['chain']!r} and bitcoin.network is {self._network!r}: nothing is"
                 " credited until they agree"
             )
         if info["initialblockdownload"]:
-            raise CantFollow(
+            raise ChainUnavailable(
                 f"the node is in its initial block download, at block {info['blocks']} of {info['headers']} that it has"
                 " heard of: it has to catch up with the network first, which a block less than a day old shows"
             )
@@ -81,7 +81,7 @@ class CoreChain:
             given: str = await self._rpc.call("getblock", hash_, 0)
         except RpcError as error:
             if error.code == MISC_ERROR and "pruned" in error.message:
-                raise CantFollow(
+                raise ChainUnavailable(
                     f"the node has pruned block {height}, which we have not read: let it fetch the chain again"
                     " without prune, or with a larger one; if that is not possible, `dtmf-server deposits skip --to HEIGHT`"
                     " goes on above what it has pruned"
@@ -162,4 +162,4 @@ def _bytes_of(what: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise CantFollow(f"{what} can't be read as the node gives it: {error}") from error
+        raise ChainUnavailable(f"{what} can't be read as the node gives it: {error}") from error

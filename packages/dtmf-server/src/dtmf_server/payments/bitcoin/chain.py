@@ -37,7 +37,7 @@ class Chain(Protocol):
         """What waits to be mined."""
 
 
-class Followed(Protocol):
+class ChainCursor(Protocol):
     """How far the chain was followed, from the database."""
 
     async def tip(self) -> tuple[int, str] | None:
@@ -47,19 +47,19 @@ class Followed(Protocol):
         """The block followed at that height, None if it is forgotten or was never seen."""
 
 
-class CantFollow(Exception):
+class ChainUnavailable(Exception):
     """The chain can't be followed now; the text says why, and what would mend it."""
 
 
-class NodeBehind(CantFollow):
+class NodeBehind(ChainUnavailable):
     """The node has not come as far as we were, and does not know our last block."""
 
 
-class ReorgTooDeep(CantFollow):
+class ReorgTooDeep(ChainUnavailable):
     """The best chain has left ours below everything remembered: nothing is guessed, crediting stops."""
 
 
-async def next_step(chain: Chain, followed: Followed) -> ChainStep:
+async def next_step(chain: Chain, followed: ChainCursor) -> ChainStep:
     """What changed since the last block followed: a few blocks at most, and the mempool once the tip is reached."""
     tip = await chain.tip()
     tip_height = tip[0] if tip else 0
@@ -85,12 +85,12 @@ async def read_from(chain: Chain, height: int) -> ChainStep:
     for at in range(max(1, height), (tip[0] if tip else 0) + 1):
         block = await chain.block(at)
         if block is None or (blocks and block.previous != blocks[-1].hash):
-            raise CantFollow("the chain has changed while it was read again; the next look begins anew")
+            raise ChainUnavailable("the chain has changed while it was read again; the next look begins anew")
         blocks.append(block)
     return ChainStep(max(1, height) - 1, blocks, None)
 
 
-async def _fork(chain: Chain, followed: Followed, tip_height: int) -> tuple[int, str | None]:
+async def _fork(chain: Chain, followed: ChainCursor, tip_height: int) -> tuple[int, str | None]:
     """The last block that both chains have: its height, and its hash if we know it."""
     ours = await followed.tip()
     if ours is None:

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from dtmf_server.payments.bitcoin import node_errors
-from dtmf_server.payments.bitcoin.chain import CantFollow
+from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 
 TIMEOUT_S = 60.0
 OK, UNAUTHORIZED, BUSY = 200, 401, 503
@@ -23,11 +23,11 @@ OUT_OF_RANGE = -8
 WARMING_UP = -28
 
 
-class NodeUnavailable(CantFollow):
+class NodeUnavailable(ChainUnavailable):
     """The node does not answer, or not to us."""
 
 
-class RpcError(CantFollow):
+class RpcError(ChainUnavailable):
     """The node refused a call."""
 
     def __init__(self, method: str, code: int, message: str) -> None:
@@ -135,7 +135,7 @@ def _result(method: str, answer: dict[str, Any]) -> Any:
     return answer["result"] if error is None else _error(method, error, raised=True)
 
 
-def _error(method: str, error: dict[str, Any], *, raised: bool = False) -> CantFollow:
+def _error(method: str, error: dict[str, Any], *, raised: bool = False) -> ChainUnavailable:
     """The node's refusal of a call. Raises NodeUnavailable, or gives it, while the node is starting."""
     if error["code"] == WARMING_UP:
         starting = NodeUnavailable(f"the node is starting: {error['message']}")
