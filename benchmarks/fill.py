@@ -65,7 +65,7 @@ def token_of(n: int) -> str:
 
 def initialise(url: str, start_us: int) -> None:
     """Makes a migrated database a sandbox's, with one more group."""
-    db = startup.prepare(url, "sandbox", Clock(sandbox=True, wall=lambda: start_us))
+    db = startup.open_prepared(url, "sandbox", Clock(sandbox=True, wall=lambda: start_us))
     group = (99, "bench", "mobile", "Bench", "xx", True, False, 0, COST_PER_MINUTE, COST_PER_MESSAGE, None)
     db.write_blocking(lambda tx: numbers.add_groups(tx, [group]))
     db.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dtmf_server.http.client_address import subscriber
+from dtmf_server.http.client_address import rate_limit_key
 from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account
@@ -116,7 +116,7 @@ def test_there_are_no_limits_in_a_sandbox_as_it_comes(connection: Connection) ->
 
 
 def test_a_subscriber_of_ipv6_is_one_caller_whatever_address_it_takes() -> None:
-    assert subscriber("2001:db8:1:2::1") == subscriber("2001:db8:1:2:ffff::9")
-    assert subscriber("2001:db8:1:2::1") != subscriber("2001:db8:1:3::1")
-    assert subscriber("192.0.2.1") == "192.0.2.1"
-    assert subscriber("unknown") == "unknown"
+    assert rate_limit_key("2001:db8:1:2::1") == rate_limit_key("2001:db8:1:2:ffff::9")
+    assert rate_limit_key("2001:db8:1:2::1") != rate_limit_key("2001:db8:1:3::1")
+    assert rate_limit_key("192.0.2.1") == "192.0.2.1"
+    assert rate_limit_key("unknown") == "unknown"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dtmf_server.asgi.protocol import HEAD_MAX_BYTES
-from dtmf_server.asgi.write_buffer import HELD_MAX_BYTES, OneWrite
+from dtmf_server.asgi.write_buffer import HELD_MAX_BYTES, CoalescingTransport
 
 from .connection import TIMEOUT_S, Connection, ask_for
 from .operations import ONE_ENGINE, Renter
@@ -35,7 +35,7 @@ class Wire:
 
 async def test_what_is_written_in_one_turn_is_sent_together_and_before_what_follows() -> None:
     wire = Wire()
-    transport = OneWrite(cast(asyncio.Transport, wire), asyncio.get_running_loop())
+    transport = CoalescingTransport(cast(asyncio.Transport, wire), asyncio.get_running_loop())
     transport.write(b"head")
     transport.write(b"body")
     assert wire.told == []

@@ -209,7 +209,7 @@ def test_metrics_have_the_gap(settings: Path, node: Node, database_url: str):
         for _ in range(3):
             runtime.db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
         runtime.db.write_blocking(lambda tx: deposits.mark_used(tx, 1, mined=True))
-        found = {family.name: family.samples[0].value for family in metrics._Standing(runtime).collect()}
+        found = {family.name: family.samples[0].value for family in metrics.QueueCollector(runtime).collect()}
     assert {name: found[name] for name in ("dtmf_address_index", "dtmf_address_gap", "dtmf_addresses_unpaid")} == {
         "dtmf_address_index": 3,
         "dtmf_address_gap": 2,

@@ -238,7 +238,7 @@ def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
 
 def gauge(bound: Bound) -> float:
     """What Prometheus is told of SMS in doubt."""
-    families = metrics._Standing(runtime_over(bound.db)).collect()
+    families = metrics.QueueCollector(runtime_over(bound.db)).collect()
     (found,) = (f.samples[0].value for f in families if f.name == "dtmf_deliveries_in_doubt")
     return found
 

@@ -90,7 +90,7 @@ def test_prometheus_counts_strays(db: Database) -> None:
     receive(db, "+19995550100", "+19995550101", "+19995550100")
     found = {
         sample.name: sample.value
-        for family in metrics._Standing(runtime_over(db)).collect()
+        for family in metrics.QueueCollector(runtime_over(db)).collect()
         for sample in family.samples
         if "stray" in sample.name
     }

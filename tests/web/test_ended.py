@@ -73,7 +73,7 @@ def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
         assert "Begin with some satoshis" not in page.text and "Your money ran out" in page.text
         db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
     wall.advance(us=40 * DAY_US)
-    db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), retention_us=30 * DAY_US))
     visitor.sign_in(new_token(3))
     page = visitor.open("/messages")
     assert "Begin with some satoshis" not in page.text and "Your balance is used up" in page.text
@@ -159,7 +159,7 @@ def test_what_a_rental_left_is_seen_by_its_renter_alone_and_until_it_is_erased(
     assert other.open(paths[1]).status == 404
     assert "428613" in poor.open(paths[0]).text, "it is still its own renter's"
     wall.advance(us=29 * DAY_US)
-    db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), retention_us=30 * DAY_US))
     poor.sign_in(new_token(3))
     assert [poor.open(path).status for path in paths] == [404, 404]
 

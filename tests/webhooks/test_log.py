@@ -252,7 +252,7 @@ def test_one_account_neither_sees_nor_replays_what_is_anothers(
 def test_replies_are_erased_with_the_texts_and_neither_comes_back(
     account: int, db: Database, serve: Callable[..., str], receiver: Receiver
 ) -> None:
-    with DTMF(new_token(), base_url=serve(kept_us=HOUR_US)) as dtmf:
+    with DTMF(new_token(), base_url=serve(retention_us=HOUR_US)) as dtmf:
         kept, erased = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
         for number in (kept, erased):
             receiver.answer = lambda posted: Reply(404, body=f"what is {posted.json['content']}?".encode())
@@ -282,7 +282,7 @@ def test_a_reply_that_comes_after_the_texts_were_erased_is_not_kept(
     dtmf.sandbox.receive(number, "+1234", "secret")
     receiver.wait_for(1)
     dtmf.end_rental(number)
-    assert db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), kept_us=0)) == 1
+    assert db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), retention_us=0)) == 1
     erased.set()
     settle(dtmf)
     assert [(row["status"], row["reply"]) for row in attempts(db)] == [(500, None)]

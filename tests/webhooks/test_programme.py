@@ -221,7 +221,7 @@ def test_a_text_erased_before_it_could_be_delivered_is_parked_and_never_posted_e
     from harness import HOUR_US, new_token
 
     receiver.answer = always(500)
-    with DTMF(new_token(), base_url=serve(kept_us=HOUR_US)) as dtmf:
+    with DTMF(new_token(), base_url=serve(retention_us=HOUR_US)) as dtmf:
         number = rent(dtmf, "webhook", receiver.url)
         dtmf.sandbox.receive(number, "+1234", "secret")
         dtmf.end_rental(number)

@@ -297,9 +297,9 @@ def test_parts_of_a_carrier_that_is_gone_are_forgotten_in_the_end(lived: Lived, 
     from dtmf_server.operations import retention
 
     forget: Callable[..., int] = getattr(retention, "forget_parts", lambda *_, **__: 0)
-    db.write_blocking(lambda tx: forget(tx, wall_us=START_US + 29 * DAY_US, kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: forget(tx, wall_us=START_US + 29 * DAY_US, retention_us=30 * DAY_US))
     assert "parts.octets" in columns_with(db, CANARY)
-    db.write_blocking(lambda tx: forget(tx, wall_us=START_US + 31 * DAY_US, kept_us=30 * DAY_US))
+    db.write_blocking(lambda tx: forget(tx, wall_us=START_US + 31 * DAY_US, retention_us=30 * DAY_US))
     assert "parts.octets" not in columns_with(db, CANARY)
 
 

@@ -23,7 +23,7 @@ async def get_account_webhook(request: Request) -> responses.AccountWebhook:
     "/account/webhook",
     tags=["account"],
     summary="Set the account's webhook",
-    operation_class=request_body.documents(requests.NewAccountWebhook),
+    operation_class=request_body.describes_body(requests.NewAccountWebhook),
     responses=transactions.answers(200, responses.AccountWebhook),
 )
 async def put_account_webhook(request: Request) -> Response[bytes]:

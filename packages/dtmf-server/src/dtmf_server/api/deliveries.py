@@ -68,7 +68,7 @@ async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> R
     "/deliveries/retry",
     tags=["deliveries"],
     summary="Deliver all failed again",
-    operation_class=request_body.documents(requests.ReplaySince),
+    operation_class=request_body.describes_body(requests.ReplaySince),
     status_code=200,
     responses=transactions.answers(200, responses.Replayed),
 )
@@ -88,7 +88,7 @@ async def post_deliveries_retry(request: Request) -> Response[bytes]:
     "/deliveries/test",
     tags=["deliveries"],
     summary="Try a webhook",
-    operation_class=request_body.documents(requests.TestDelivery),
+    operation_class=request_body.describes_body(requests.TestDelivery),
     responses=transactions.answers(201, responses.Delivery),
 )
 async def post_deliveries_test(request: Request) -> Response[bytes]:

@@ -39,7 +39,7 @@ _TRANSLATIONS: list[tuple[str, Callable[[re.Match[str]], str]]] = [
 ]
 
 
-def plain(message: str) -> str:
+def translate(message: str) -> str:
     """The message in plain words; one without a translation as it is."""
     for pattern, translate in _TRANSLATIONS:
         if match := re.fullmatch(pattern, message):
@@ -47,8 +47,8 @@ def plain(message: str) -> str:
     return message
 
 
-def in_query(message: str) -> str:
+def translate_query(message: str) -> str:
     """The same for a query parameter, where everything was text to begin with."""
     if wanted := re.fullmatch(r"Expected `([^`]+)`, got `str`", message):
         return f"must be {_one_of(wanted[1].removesuffix(' | null'))}"
-    return plain(message)
+    return translate(message)

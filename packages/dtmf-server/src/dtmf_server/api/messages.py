@@ -22,7 +22,7 @@ from dtmf_server.storage.db import Tx
     "/message",
     tags=["messages"],
     summary="Send an SMS",
-    operation_class=request_body.documents(requests.NewMessage),
+    operation_class=request_body.describes_body(requests.NewMessage),
     responses=transactions.answers(204) | transactions.answers(201, responses.FullMessage),
     status_code=204,
 )

@@ -67,7 +67,7 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
     "/numbers",
     tags=["numbers"],
     summary="Rent a number",
-    operation_class=request_body.documents(requests.NewRental),
+    operation_class=request_body.describes_body(requests.NewRental),
     responses=transactions.answers(201, responses.Number),
 )
 async def post_numbers(request: Request) -> Response[bytes]:
@@ -100,7 +100,7 @@ async def delete_number(request: Request, e164: E164) -> Response[None]:
     "/number",
     tags=["numbers"],
     summary="Set the SMS action",
-    operation_class=request_body.documents(requests.NewAction),
+    operation_class=request_body.describes_body(requests.NewAction),
     responses=transactions.answers(200, responses.Number),
 )
 async def patch_number(request: Request, e164: E164) -> Response[responses.Number]:

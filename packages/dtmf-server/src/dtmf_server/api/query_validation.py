@@ -12,7 +12,7 @@ from litestar.exceptions import ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
-from dtmf_server.api.error_messages import in_query
+from dtmf_server.api.error_messages import translate_query
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.http.request import Request
 
@@ -49,7 +49,7 @@ def check(request: Request) -> None:
 def refusal(request: Request, error: ValidationException) -> InvalidRequest:
     """Litestar's complaint about a parameter, by the name it has on the wire and in plain words."""
     found = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
-    key, message = found.get("key", "request"), in_query(found.get("message", error.detail))
+    key, message = found.get("key", "request"), translate_query(found.get("message", error.detail))
     if "can't be" in message and (allowed := _choices(request.route_handler, key)):
         message += f"; it is {' or '.join(allowed)}"
     return InvalidRequest(_names(request.route_handler).get(key, key), message)

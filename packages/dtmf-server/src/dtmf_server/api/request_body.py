@@ -10,7 +10,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Operation
 
-from dtmf_server.api.error_messages import plain
+from dtmf_server.api.error_messages import translate
 from dtmf_server.core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ def decode(body: bytes, type_: type[T]) -> T:
     return decoded
 
 
-def nothing(body: bytes) -> None:
+def require_empty(body: bytes) -> None:
     """Refuses a body where none is wanted; an empty object is none."""
     if body.strip():
         decode(body, _Nothing)
@@ -56,7 +56,7 @@ def _invalid_field(text: str, type_: type[Any]) -> InvalidRequest:
     at, message = _PATH.search(text), _PATH.sub("", text)
     named = re.search(r"field `([^`]+)`", message)
     field = (at and at.group(1)) or (named and named.group(1)) or "body"
-    said = plain(message)
+    said = translate(message)
     if named or field == "body":
         said += f"; this request takes {_fields(type_)}"
     return InvalidRequest(field, said)
@@ -67,7 +67,7 @@ def _not_json(body: bytes, message: str, type_: type[Any]) -> str:
         return f"is empty: send a JSON object with {_fields(type_)}"
     if _LONE_SURROGATE.search(body):
         return "has half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-    return plain(message)
+    return translate(message)
 
 
 def _fields(type_: type[Any]) -> str:
@@ -86,7 +86,7 @@ def _refuse_duplicates(body: bytes) -> None:
     json.loads(body, object_pairs_hook=pairs, parse_int=str, parse_float=str)
 
 
-def documents(type_: type[Any]) -> type[Operation]:
+def describes_body(type_: type[Any]) -> type[Operation]:
     """The OpenAPI operation of a handler whose JSON body is `type_` (openapi.py reads it)."""
 
     class JsonBody(Operation):

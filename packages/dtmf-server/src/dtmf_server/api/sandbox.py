@@ -9,7 +9,7 @@ from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.http.sandbox_sync import chain_followed, run_what_is_due
+from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import sandbox
 from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.operations.idempotency import StoredResponse
@@ -22,7 +22,7 @@ from dtmf_server.storage.db import Tx
     "/sandbox/message",
     tags=["sandbox"],
     summary="An SMS arrives",
-    operation_class=request_body.documents(requests.SandboxMessage),
+    operation_class=request_body.describes_body(requests.SandboxMessage),
     responses=transactions.answers(201, responses.FullMessage),
 )
 async def post_sandbox_message(request: Request) -> Response[bytes]:
@@ -48,7 +48,7 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     "/sandbox/deposit",
     tags=["sandbox"],
     summary="Coins arrive",
-    operation_class=request_body.documents(requests.SandboxDeposit),
+    operation_class=request_body.describes_body(requests.SandboxDeposit),
     responses=transactions.answers(201, responses.Deposit),
 )
 async def post_sandbox_deposit(request: Request) -> Response[bytes]:
@@ -70,7 +70,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
         return transactions.answer(201, responses.Deposit(txid, 0, new.address, new.amount, blocks, status))
 
     answer = await transactions.write(request, pay, body=raw)
-    await chain_followed(runtime)
+    await wait_for_chain(runtime)
     return answer
 
 
@@ -78,7 +78,7 @@ async def post_sandbox_deposit(request: Request) -> Response[bytes]:
     "/sandbox/clock",
     tags=["sandbox"],
     summary="Time passes",
-    operation_class=request_body.documents(requests.SandboxAdvance),
+    operation_class=request_body.describes_body(requests.SandboxAdvance),
     status_code=200,
     responses=transactions.answers(200, responses.SandboxClock),
 )
@@ -95,7 +95,7 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
         return transactions.answer(200, responses.SandboxClock(iso(runtime.clock.now_us(tx))))
 
     answer = await transactions.write(request, advance, body=raw)
-    await run_what_is_due(runtime)
+    await run_due_work(runtime)
     return answer
 
 

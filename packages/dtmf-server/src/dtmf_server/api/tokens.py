@@ -29,7 +29,7 @@ async def get_tokens(request: Request) -> list[responses.Token]:
     "/tokens",
     tags=["tokens"],
     summary="A further token",
-    operation_class=request_body.documents(requests.NewToken),
+    operation_class=request_body.describes_body(requests.NewToken),
     responses=transactions.answers(201, responses.NewTokenAnswer),
 )
 async def post_tokens(request: Request) -> Response[bytes]:

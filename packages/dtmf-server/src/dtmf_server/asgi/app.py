@@ -28,7 +28,7 @@ from dtmf_server.api import (
 from dtmf_server.api.openapi import document
 from dtmf_server.asgi import error_handlers
 from dtmf_server.asgi.browser_requests import Website
-from dtmf_server.asgi.middleware import Border
+from dtmf_server.asgi.middleware import RequestMiddleware
 from dtmf_server.http import validation
 from dtmf_server.http.client_address import has_body
 from dtmf_server.http.request import Request
@@ -56,7 +56,7 @@ async def _check(request: Request) -> None:
     query_validation.check(request)
     validation.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
     if request.method in ("POST", "PATCH", "PUT") and request_body.type_of(request.route_handler) is None:
-        request_body.nothing(await request.body())
+        request_body.require_empty(await request.body())
 
 
 def _only_the_document(request: Request) -> None:
@@ -68,7 +68,7 @@ def _only_the_document(request: Request) -> None:
 def create_app(runtime: Runtime, website: Website) -> Any:
     """The ASGI application over this runtime: the API, and beside it the website."""
     app = _routes(website, is_sandbox=runtime.settings.sandbox)
-    return Border(app, runtime.settings, website, state={"runtime": runtime, **website.new_state()})
+    return RequestMiddleware(app, runtime.settings, website, state={"runtime": runtime, **website.new_state()})
 
 
 @lru_cache(maxsize=2)

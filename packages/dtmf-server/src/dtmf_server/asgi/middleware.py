@@ -12,9 +12,9 @@ from dtmf_server.api.problems import new_request_id
 from dtmf_server.api.transactions import CALLER
 from dtmf_server.asgi.browser_requests import Website, wants_page
 from dtmf_server.core.errors import RateLimited
-from dtmf_server.http.client_address import address_of, header, subscriber
+from dtmf_server.http.client_address import address_of, header, rate_limit_key
 from dtmf_server.http.rate_limit import RateLimit
-from dtmf_server.http.sse import GOES_ON
+from dtmf_server.http.sse import STREAM_CONTINUATION
 from dtmf_server.runtime.context import Settings
 from dtmf_server.runtime.logging import request_id
 
@@ -25,7 +25,7 @@ NO_METHOD = "TRACE"  # that no route takes
 ALL_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"  # that some route takes
 
 
-class Border:
+class RequestMiddleware:
     """Wraps the application; its answers all carry `X-Request-Id`. Each request gets `state`."""
 
     def __init__(self, app: Any, settings: Settings, website: Website, *, state: Mapping[str, Any]) -> None:
@@ -79,7 +79,7 @@ class Border:
             inner["method"], send = NO_METHOD, _as_options(send)
         await self._app(inner, receive, send)
         scope[CALLER] = inner["state"].get(CALLER, False)
-        goes_on = inner.get(GOES_ON)
+        goes_on = inner.get(STREAM_CONTINUATION)
         if goes_on is not None:
             inner.clear()
             scope["headers"] = ()
@@ -102,7 +102,7 @@ class Border:
         if self._limit is None or scope["path"] in ("/healthz", "/readyz"):
             return 0
         headers = dict(scope["headers"])
-        keys = [b"address " + subscriber(address_of(scope, self._proxies)).encode()]
+        keys = [b"address " + rate_limit_key(address_of(scope, self._proxies)).encode()]
         if token := headers.get(b"authorization"):
             keys.append(b"token " + hashlib.sha256(token).digest())
         return max(self._limit.retry_after_s(key) for key in keys)

@@ -7,7 +7,7 @@ from typing import Any
 HELD_MAX_BYTES = 16 * 1024  # more is sent at once, so that the transport can say when it is full
 
 
-class OneWrite:
+class CoalescingTransport:
     """Stands for the transport of a connection; what is not about writing is the transport's own.
 
     What is written once the connection is closing, by either side, is dropped: the peer can be gone at any time, and

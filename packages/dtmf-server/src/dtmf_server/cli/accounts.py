@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dtmf_server.cli.database_options import current
+from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.config import Config
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -26,7 +26,7 @@ def _open(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.operations import account  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
-    runtime = startup.runtime_beside(configuration, current(options, configuration))
+    runtime = startup.attach_runtime(configuration, require_current_schema(options, configuration))
     new_token = api_token.mint(secrets.token_bytes(32))
     with contextlib.closing(runtime.db) as db:
         db.write_blocking(

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from dtmf_server import config
-from dtmf_server.cli.database_options import current
+from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_lines
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
@@ -74,14 +74,14 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
 def import_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(current(options, configuration))) as db:
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         return _said(*commands.import_file(db, options.kind, options.file, allow_free=options.allow_free))
 
 
 def carriers_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(current(options, configuration))) as db:
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         code, lines = commands.carriers(db)
     return _said(code, [*lines, *config.warnings(configuration)])
 
@@ -89,7 +89,7 @@ def carriers_command(options: argparse.Namespace, configuration: Config) -> int:
 def doctor_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(current(options, configuration))) as db:
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         return _said(*commands.doctor(db, configuration))
 
 

@@ -3,7 +3,14 @@
 import argparse
 import contextlib
 
-from dtmf_server.cli.database_options import current, existing, make_folder, opening, url_of, using
+from dtmf_server.cli.database_options import (
+    make_folder,
+    require_current_schema,
+    require_existing,
+    translating_file_errors,
+    translating_open_errors,
+    url_of,
+)
 from dtmf_server.cli.output import print_lines
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
@@ -14,8 +21,8 @@ from dtmf_server.storage.open import open_database
 def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
-    url = existing(options, configuration)
-    with opening(url):
+    url = require_existing(options, configuration)
+    with translating_open_errors(url):
         before = migrate.current(url)
         migrate.upgrade(url)
         after = migrate.current(url)
@@ -26,7 +33,7 @@ def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
 def verify_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
 
-    with contextlib.closing(open_database(current(options, configuration))) as db:
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         summary, differences = db.read_blocking(lambda tx: (verify.summary(tx), verify.differences(tx)))
     for difference in differences:
         print_lines(difference)
@@ -39,9 +46,12 @@ def backup_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
     from dtmf_server.storage import files, migrate
 
-    with using(options.file):
+    with translating_file_errors(options.file):
         files.refuse_existing(options.file)  # before the database is read for it
-    with contextlib.closing(open_database(current(options, configuration))) as db, using(options.file):
+    with (
+        contextlib.closing(open_database(require_current_schema(options, configuration))) as db,
+        translating_file_errors(options.file),
+    ):
         rows, last = db.read_blocking(
             lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
         )
@@ -66,16 +76,16 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
 
     url = url_of(options, configuration)
     try:
-        with using(options.file):
+        with translating_file_errors(options.file):
             revision = backups.revision_of(options.file)
         make_folder(url)
-        with startup.only_process(url):
-            with opening(url):
+        with startup.exclusive_file_lock(url):
+            with translating_open_errors(url):
                 found = migrate.current(url)
             if found is not None:  # before its tables are touched
                 with contextlib.closing(open_database(url)) as db:
                     db.read_blocking(backups.refuse_in_use)
-            with opening(url):
+            with translating_open_errors(url):
                 migrate.upgrade(url, revision)
             with contextlib.closing(open_database(url)) as db:
                 rows, summary = db.write_blocking(restore)

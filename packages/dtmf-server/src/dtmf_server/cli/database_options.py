@@ -22,7 +22,7 @@ def url_of(options: argparse.Namespace, configuration: Config) -> str:
     return str(url)
 
 
-def existing(options: argparse.Namespace, configuration: Config) -> str:
+def require_existing(options: argparse.Namespace, configuration: Config) -> str:
     """The same for commands that look after a database: it must be there."""
     url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not sqlite_path(url).exists():
@@ -30,12 +30,12 @@ def existing(options: argparse.Namespace, configuration: Config) -> str:
     return url
 
 
-def current(options: argparse.Namespace, configuration: Config) -> str:
+def require_current_schema(options: argparse.Namespace, configuration: Config) -> str:
     """The same for commands that read it: its tables must be the newest."""
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
-    url = existing(options, configuration)
-    with opening(url):
+    url = require_existing(options, configuration)
+    with translating_open_errors(url):
         revision, head = migrate.current(url), migrate.head()
     if revision != head:
         raise CannotStart(f"the database is at {revision or 'nothing'}, this program at {head}: dtmf-server migrate")
@@ -45,12 +45,12 @@ def current(options: argparse.Namespace, configuration: Config) -> str:
 def make_folder(url: str) -> None:
     """Makes the folder of a SQLite file, for its owner alone: it holds texts, and what signs webhooks."""
     if url.startswith("sqlite:///"):
-        with opening(url):
+        with translating_open_errors(url):
             sqlite_path(url).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
-def opening(name: str) -> Iterator[None]:
+def translating_open_errors(name: str) -> Iterator[None]:
     """Says in one line what keeps a database or file from being opened: its folder, its server, what it holds."""
     from alembic.util import CommandError  # noqa: PLC0415 - `--help` does not wait for it
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
@@ -63,7 +63,7 @@ def opening(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def using(file: Path) -> Iterator[None]:
+def translating_file_errors(file: Path) -> Iterator[None]:
     """Says in one line what keeps a backup from being written or read."""
     try:
         yield

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from dtmf_server.cli.database_options import current, make_folder, opening, url_of
+from dtmf_server.cli.database_options import make_folder, require_current_schema, translating_open_errors, url_of
 from dtmf_server.config import Config, ConfigError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -75,7 +75,7 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.cli import deposit_commands, skip_commands  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
-    runtime = startup.runtime_beside(configuration, current(options, configuration))
+    runtime = startup.attach_runtime(configuration, require_current_schema(options, configuration))
     with contextlib.closing(runtime.db):
         if options.action == "explain":
             return deposit_commands.explain_outpoint(runtime, options.outpoint)
@@ -102,8 +102,8 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
     url = url_of(options, configuration)
     make_folder(url)
     with contextlib.ExitStack() as held:
-        with opening(url):
-            held.enter_context(startup.only_process(url))
+        with translating_open_errors(url):
+            held.enter_context(startup.exclusive_file_lock(url))
             if options.replace_descriptor:
                 startup.replace_descriptor(configuration, url)
                 print("new addresses come from this descriptor from now on")

@@ -6,7 +6,7 @@ import logging
 import socket
 
 from dtmf_server import config
-from dtmf_server.cli.database_options import make_folder, opening, url_of
+from dtmf_server.cli.database_options import make_folder, translating_open_errors, url_of
 from dtmf_server.cli.output import print_lines
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
@@ -34,8 +34,8 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
         logging.getLogger("dtmf").warning("%s", warning)
     make_folder(url)
     with contextlib.ExitStack() as held:
-        with opening(url):
-            held.enter_context(startup.only_process(url))
+        with translating_open_errors(url):
+            held.enter_context(startup.exclusive_file_lock(url))
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
         listener, lines = None, [f"DTMF {configuration.mode} worker"]
@@ -44,7 +44,7 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
             listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
             lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
             if configuration.mode == "sandbox":
-                with opening(f"the token file {options.data / 'token'}"):
+                with translating_open_errors(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
                     files.put(options.data / "url", f"{_url_of(host, listener)}\n", begins="http")

@@ -60,7 +60,7 @@ def network_of(scope: Any, proxies: Sequence[Network]) -> str:
     return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
 
-def subscriber(address: str) -> str:
+def rate_limit_key(address: str) -> str:
     """Whom an address stands for: in IPv6 a subscriber has a whole /64 to choose from."""
     try:
         parsed = ip_address(address)

@@ -13,23 +13,23 @@ CATCH_UP_TIMEOUT_S = 60.0
 LOOK_AGAIN_S = 0.25  # wake-ups may get lost: the tables are asked this often anyway
 
 
-async def run_what_is_due(runtime: Runtime) -> None:
+async def run_due_work(runtime: Runtime) -> None:
     """Meter, retention, chain and deliveries, until nothing is due any more."""
     settings, clock = runtime.settings, runtime.clock
     while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
         pass
     erased = 0
     while count := await runtime.db.write(
-        lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)
+        lambda tx: retention.erase(tx, now_us=clock.now_us(tx), retention_us=settings.retention_us)
     ):
         erased += count
     if erased:
         await runtime.db.scrub()
-    await chain_followed(runtime)
+    await wait_for_chain(runtime)
     await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))
 
 
-async def chain_followed(runtime: Runtime) -> None:
+async def wait_for_chain(runtime: Runtime) -> None:
     """Waits until every block and every unmined output of the simulated chain has been seen; a real one takes its time."""
     if runtime.settings.network != "simulated":
         return

@@ -27,7 +27,7 @@ PAGE = 100  # events read in one transaction and written in one piece
 RETRY = b"retry: 1000\n"
 HEARTBEAT = b":\n"
 # In the scope of a request: what writes the rest of the answer when nothing else of the request is held any more.
-GOES_ON = "dtmf.goes_on"
+STREAM_CONTINUATION = "dtmf.goes_on"
 
 _POSITION = re.compile(r"[0-9]{1,19}")
 
@@ -62,7 +62,7 @@ class EventStream(ASGIResponse):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Begins the answer. A stream is idle for most of its life: it should not hold a request meanwhile."""
         await self.start_response(send)
-        scope[GOES_ON] = self._stream.run
+        scope[STREAM_CONTINUATION] = self._stream.run
 
 
 class Stream:

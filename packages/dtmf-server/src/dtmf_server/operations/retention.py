@@ -8,9 +8,9 @@ ERASE_MAX = 200  # rentals in one transaction
 IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
 
 
-def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
+def erase(tx: Tx, *, now_us: int, retention_us: int) -> int:
     """How many rentals' texts were erased; call again until 0."""
-    rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - kept_us, now_us=now_us, limit=ERASE_MAX)
+    rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - retention_us, now_us=now_us, limit=ERASE_MAX)
     if rental_ids:
         messages.erase_texts(tx, rental_ids)
         delivery_log.erase_replies(tx, rental_ids)
@@ -20,9 +20,9 @@ def erase(tx: Tx, *, now_us: int, kept_us: int) -> int:
     return len(rental_ids)
 
 
-def forget_parts(tx: Tx, *, wall_us: int, kept_us: int) -> int:
+def forget_parts(tx: Tx, *, wall_us: int, retention_us: int) -> int:
     """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
-    return message_parts.forget(tx, before_wall_us=wall_us - kept_us)
+    return message_parts.forget(tx, before_wall_us=wall_us - retention_us)
 
 
 def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:

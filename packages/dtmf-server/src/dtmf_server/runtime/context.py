@@ -23,7 +23,7 @@ class Settings:
     sandbox: bool
     signup: str = "open"  # open, invite, closed
     rest_us: int = 24 * 3_600_000_000
-    kept_us: int = 30 * 24 * 3_600_000_000
+    retention_us: int = 30 * 24 * 3_600_000_000
     daily_limit: int | None = None  # messages an account may send within 24 hours
     confirmations: ConfirmationTiers = ((0, 2),)
     network: str | None = "simulated"  # the chain that is followed; None: no deposits

@@ -31,7 +31,7 @@ def attempts(kind: str, result: str) -> Counter:
     return ATTEMPTS.labels(kind=kind, result=result)
 
 
-class _Standing(Collector):
+class QueueCollector(Collector):
     """What waits, and how the chain is followed, read from the database when it is asked for."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -136,7 +136,7 @@ def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     """Serves `/metrics` in a thread of its own; the server it started."""
     registry = CollectorRegistry()
     registry.register(ATTEMPTS)
-    registry.register(_Standing(runtime))
+    registry.register(QueueCollector(runtime))
     registry.register(_Links(runtime))
     server, _ = start_http_server(port, addr=host, registry=registry)
     server.RequestHandlerClass.timeout = REQUEST_S  # type: ignore[attr-defined]  # of StreamRequestHandler

@@ -33,7 +33,7 @@ from dtmf_server.storage.open import open_database, sqlite_path
 
 
 @contextmanager
-def only_process(url: str) -> Iterator[None]:
+def exclusive_file_lock(url: str) -> Iterator[None]:
     """Holds the SQLite file for this process alone; the lock is freed by any death. PostgreSQL needs none."""
     if not url.startswith("sqlite:///"):
         yield
@@ -58,7 +58,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     descriptor = config.bitcoin.descriptor or (SANDBOX_DESCRIPTOR if settings.network == "simulated" else None)
     derive = _deriver(descriptor, "regtest" if settings.network == "simulated" else config.bitcoin.network)
     clock = clock or Clock(sandbox=config.mode == "sandbox")
-    db = prepare(url, config.mode, clock)
+    db = open_prepared(url, config.mode, clock)
     if settings.network is not None and descriptor is not None:
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
@@ -66,7 +66,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     return Runtime(db, clock, settings, ahead(derive) if derive else None)
 
 
-def runtime_beside(config: Config, url: str) -> Runtime:
+def attach_runtime(config: Config, url: str) -> Runtime:
     """The runtime of a short command beside a running service: it takes no lock and changes nothing by itself."""
     return Runtime(open_database(url), Clock(sandbox=config.mode == "sandbox"), settings_of(config), None)
 
@@ -76,7 +76,7 @@ def replace_descriptor(config: Config, url: str) -> None:
     assert config.bitcoin.descriptor is not None, "the command has one"
     text = config.bitcoin.descriptor.partition("#")[0]
     _deriver(config.bitcoin.descriptor, config.bitcoin.network)
-    db = prepare(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
+    db = open_prepared(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
     found = db.write_blocking(partial(_chain_of, network=config.bitcoin.network, descriptor=text))
     if found["network"] == config.bitcoin.network:
         db.write_blocking(partial(chain.replace_descriptor, descriptor=text))
@@ -168,7 +168,7 @@ def settings_of(config: Config) -> Settings:
         sandbox=is_sandbox,
         signup=config.signup.mode,
         rest_us=round(config.rest.hours * HOUR_US),
-        kept_us=round(config.retention.message_days * DAY_US),
+        retention_us=round(config.retention.message_days * DAY_US),
         daily_limit=None if is_sandbox else config.limits.sends_per_day,
         confirmations=(
             (0, bitcoin.confirmations),
@@ -187,7 +187,7 @@ def settings_of(config: Config) -> Settings:
     )
 
 
-def prepare(url: str, mode: str, clock: Clock) -> Database:
+def open_prepared(url: str, mode: str, clock: Clock) -> Database:
     """The open database, its tables the newest, its mode fixed. Raises CannotStart in the other mode."""
     migrate.upgrade(url)
     db = open_database(url)

@@ -29,14 +29,16 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
     while True:
         to_scrub |= woken.is_set()
         woken.clear()
-        while await db.write(lambda tx: retention.erase(tx, now_us=clock.now_us(tx), kept_us=settings.kept_us)):
+        while await db.write(
+            lambda tx: retention.erase(tx, now_us=clock.now_us(tx), retention_us=settings.retention_us)
+        ):
             to_scrub = True
         while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
             pass
         while await db.write(lambda tx: close_account.go_on(tx, rest_us=settings.rest_us)):
             to_scrub = True
         to_scrub |= bool(
-            await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), kept_us=settings.kept_us))
+            await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), retention_us=settings.retention_us))
         )
         to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
         await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))

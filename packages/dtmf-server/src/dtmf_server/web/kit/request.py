@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import litestar
 from litestar.datastructures import State
 
-from dtmf_server.http.client_address import address_of, header, scheme_of, subscriber
+from dtmf_server.http.client_address import address_of, header, rate_limit_key, scheme_of
 from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.runtime.context import Runtime
 
@@ -55,4 +55,4 @@ def asked_origin(request: Request) -> str:
 
 def caller(request: Request) -> bytes:
     """Whom to count wrong sign-ins against."""
-    return subscriber(address_of(request.scope, runtime_of(request).settings.trusted_proxies)).encode()
+    return rate_limit_key(address_of(request.scope, runtime_of(request).settings.trusted_proxies)).encode()

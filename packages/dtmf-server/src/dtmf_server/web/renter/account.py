@@ -22,8 +22,8 @@ async def get_account(request: Request) -> Response[Any]:
     def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
         return {"browsers": sign_in.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
 
-    kept_us = runtime_of(request).settings.kept_us
-    return await views.show(request, "account.html", gather, nav="account", kept_us=kept_us)
+    retention_us = runtime_of(request).settings.retention_us
+    return await views.show(request, "account.html", gather, nav="account", retention_us=retention_us)
 
 
 @post("/account/sign-out")

@@ -76,7 +76,7 @@ async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
         return {"rental": rental, "cost": cost_so_far(tx, rental, now_us=visit.now_us)}
 
     settings = runtime_of(request).settings
-    kept = {"rest_us": settings.rest_us, "kept_us": settings.kept_us}
+    kept = {"rest_us": settings.rest_us, "retention_us": settings.retention_us}
     return await views.show(request, "number_end.html", gather, nav="messages", **kept)
 
 
@@ -215,7 +215,7 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
         gather,
         status=views.status_of(refusal),
         nav="messages",
-        kept_us=runtime_of(request).settings.kept_us,
+        retention_us=runtime_of(request).settings.retention_us,
         **more,
     )
 

@@ -26,8 +26,10 @@ async def get_rentals(request: Request) -> Response[Any]:
         names = numbers.names(tx, [rental["group_id"] for rental in found])
         return {"page": page_of([rental | {"group": names[rental["group_id"]]} for rental in found])}
 
-    kept_us = runtime_of(request).settings.kept_us
-    return await views.show(request, "rentals.html", gather, nav="messages", is_newest=is_newest, kept_us=kept_us)
+    retention_us = runtime_of(request).settings.retention_us
+    return await views.show(
+        request, "rentals.html", gather, nav="messages", is_newest=is_newest, retention_us=retention_us
+    )
 
 
 ROUTES = [get_rentals]

@@ -8,7 +8,7 @@ from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
 from dtmf_server.http import validation
-from dtmf_server.http.sandbox_sync import chain_followed, run_what_is_due
+from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.operations.rent import live_rental, newest_rentals
@@ -81,7 +81,7 @@ async def post_faucet(request: Request) -> Response[Any]:
 
     response = await views.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
-        await chain_followed(runtime)
+        await wait_for_chain(runtime)
     return response
 
 
@@ -101,7 +101,7 @@ async def post_clock(request: Request) -> Response[Any]:
 
     response = await views.act(request, advance, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
-        await run_what_is_due(runtime)
+        await run_due_work(runtime)
     return response
 
 
