@@ -72,16 +72,18 @@ def test_a_link_opens_apart_and_says_where(renter: Visitor, db: Database, e164: 
 @pytest.mark.parametrize("length", [0, 1, 600, 749, 750, 751, 5000])
 def test_a_long_text_loses_nothing_by_being_cut(length: int) -> None:
     text = ("word " * length)[:length]
-    found = untrusted_text.shown(text)
+    found = untrusted_text.render_untrusted(text)
     assert "".join(part.text for part in [*found.parts, *found.rest]) == text
     assert found.rest_length == sum(len(part.text) for part in found.rest)
 
 
 def test_every_character_that_is_not_obeyed_has_a_name() -> None:
     for character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff\u00ad\x00\x1b\x7f\x85":
-        (part,) = untrusted_text.parts(character)
+        (part,) = untrusted_text.fragments(character)
         assert part.mark and part.text.strip() and character not in part.text
-    assert untrusted_text.parts("a\n\tb \u200c\u200d \u05d0") == [untrusted_text.Part("a\n\tb \u200c\u200d \u05d0")]
+    assert untrusted_text.fragments("a\n\tb \u200c\u200d \u05d0") == [
+        untrusted_text.Fragment("a\n\tb \u200c\u200d \u05d0")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dtmf_server.web.kit.request import Request, asked_origin, own_origin
 from dtmf_server.web.kit.session_cookie import value_of
 
 
-class ForeignForm(Refusal):
+class CsrfRejected(Refusal):
     """This form did not come from a page of this site, or the page was left open for too long. Nothing was done."""
 
     status, code, title = 403, "foreign_form", "Please try again"
@@ -27,9 +27,9 @@ def check(request: Request, form: Form) -> str:
     value = value_of(request)
     number, _, mac = form["stamp"].partition(".")
     if not is_same_origin(request) or value is None:
-        raise ForeignForm
+        raise CsrfRejected
     if not hmac.compare_digest(mac.encode(), _mac(value, number).encode()):
-        raise ForeignForm
+        raise CsrfRejected
     return value
 
 

@@ -24,7 +24,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
     """The page for what the service refuses. Without a session it is the sign-in form, which leads back."""
     if isinstance(error, SignedOut) and not request.url.path.startswith("/live"):
         return _sign_in_first(request)
-    if isinstance(error, csrf.ForeignForm) and csrf.is_same_origin(request):
+    if isinstance(error, csrf.CsrfRejected) and csrf.is_same_origin(request):
         return _send_again(request)
     return _page(request, error.status, _words_of(error))
 
@@ -55,7 +55,7 @@ def _send_again(request: Request) -> Response[Any]:
     context = {"visit": None, "signed_in": True, "draft": draft, "signed_in_now": False}
     response = templating.page(request, "draft.html", context, status=403, cookie=value)
     if session_cookie.value_of(request) is None:
-        session_cookie.give(request, response, value, signed_in=False)
+        session_cookie.set_cookie(request, response, value, signed_in=False)
     return response
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dtmf_server.core.money import Kind
-from dtmf_server.web.kit.i18n import _, counted
+from dtmf_server.web.kit.i18n import _, ngettext
 
 THIN = "\u202f"  # a narrow blank that does not break
 MINUTES_A_DAY = 24 * 60
@@ -29,12 +29,12 @@ def iso(at_us: int) -> str:
     return moment(at_us).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def exactly(at_us: int) -> str:
+def timestamp(at_us: int) -> str:
     """A time to the second."""
     return moment(at_us).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def when(at_us: int, now_us: int) -> str:
+def short_time(at_us: int, now_us: int) -> str:
     """A time as short as it can be told: 09:41, Yesterday, 12 Nov."""
     at, now = moment(at_us), moment(now_us)
     if at.date() == now.date():
@@ -49,7 +49,7 @@ def _month(at: datetime) -> str:
     return [*names, _("Nov"), _("Dec")][at.month - 1]
 
 
-def lasting(duration_us: int) -> str:
+def duration(duration_us: int) -> str:
     """A duration in its two largest units: 2 d 4 h, 3 h 20 min, 12 min."""
     minutes = max(0, duration_us) // 60_000_000
     days, hours = divmod(minutes // 60, 24)
@@ -62,18 +62,18 @@ def lasting(duration_us: int) -> str:
     return _("%d\u00a0min") % minutes
 
 
-def roughly(duration_us: int) -> str:
+def humanize_duration(duration_us: int) -> str:
     """A duration in one unit, for what is only an estimate: about 4 days."""
     minutes = max(0, duration_us) // 60_000_000
     if minutes >= 2 * MINUTES_A_DAY:
         days = minutes // MINUTES_A_DAY
-        return _("more than ten years") if days > 3652 else counted("%d day", "%d days", days) % days
+        return _("more than ten years") if days > 3652 else ngettext("%d day", "%d days", days) % days
     if minutes >= 120:
-        return counted("%d hour", "%d hours", minutes // 60) % (minutes // 60)
-    return counted("%d minute", "%d minutes", minutes) % minutes
+        return ngettext("%d hour", "%d hours", minutes // 60) % (minutes // 60)
+    return ngettext("%d minute", "%d minutes", minutes) % minutes
 
 
-def why(kind: str) -> str:
+def transfer_label(kind: str) -> str:
     """What a transfer was for."""
     words = {
         Kind.DEPOSIT: _("Deposit"),

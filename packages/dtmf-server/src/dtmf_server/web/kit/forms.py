@@ -53,7 +53,7 @@ EMPTY = Form()
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class FormError:
     """Why a form came back: at a field (`field` names it), or about the whole of it."""
 
     field: str = ""
@@ -64,16 +64,16 @@ class Complaint:
         return self.text if self.field == name else ""
 
 
-NONE = Complaint()
+NO_ERROR = FormError()
 
 
-def complaint_of(refusal: Refusal | None) -> Complaint:
+def form_error_of(refusal: Refusal | None) -> FormError:
     """A refusal in words, at its field."""
     if refusal is None:
-        return NONE
+        return NO_ERROR
     found = str(refusal.members.get("field", ""))
     text = refusal.detail.removeprefix(f"{found}: ") if found else refusal.detail
-    return Complaint(found, text[:1].upper() + text[1:])
+    return FormError(found, text[:1].upper() + text[1:])
 
 
 async def read(request: Request) -> Form:

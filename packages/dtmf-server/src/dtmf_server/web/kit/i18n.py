@@ -18,7 +18,7 @@ def _(message: str) -> str:
     return catalog.gettext(message)
 
 
-def counted(singular: str, plural: str, count: int) -> str:
+def ngettext(singular: str, plural: str, count: int) -> str:
     """The form of the text that goes with this count."""
     return catalog.ngettext(singular, plural, count)
 

@@ -34,7 +34,7 @@ def sha256(value: str) -> bytes:
     return hashlib.sha256(value.encode()).digest()
 
 
-def give(request: Request, response: Response[Any], value: str, *, signed_in: bool) -> None:
+def set_cookie(request: Request, response: Response[Any], value: str, *, signed_in: bool) -> None:
     """Sets the cookie: a visitor's until the browser closes, a session's for as long as one lasts at most."""
     response.set_cookie(
         _name(request),
@@ -47,7 +47,7 @@ def give(request: Request, response: Response[Any], value: str, *, signed_in: bo
     )
 
 
-def take(request: Request, response: Response[Any]) -> None:
+def clear_cookie(request: Request, response: Response[Any]) -> None:
     """Takes the cookie back."""
     response.set_cookie(
         _name(request), "", path="/", httponly=True, samesite="lax", secure=is_secure(request), max_age=0

@@ -15,7 +15,7 @@ import dtmf_server
 from dtmf_server.runtime.logging import request_id
 from dtmf_server.web.kit import filters, i18n, static, untrusted_text
 from dtmf_server.web.kit.csrf import stamp
-from dtmf_server.web.kit.forms import EMPTY, NONE
+from dtmf_server.web.kit.forms import EMPTY, NO_ERROR
 from dtmf_server.web.kit.request import Request, own_origin, runtime_of
 
 POLICY = (
@@ -58,20 +58,20 @@ environment.filters |= {
     "sats": filters.sats,
     "signed": filters.signed,
     "iso": filters.iso,
-    "exactly": filters.exactly,
-    "when": filters.when,
-    "lasting": filters.lasting,
-    "roughly": filters.roughly,
-    "why": filters.why,
-    "shown": untrusted_text.shown,
-    "parts": untrusted_text.parts,
+    "exactly": filters.timestamp,
+    "when": filters.short_time,
+    "lasting": filters.duration,
+    "roughly": filters.humanize_duration,
+    "why": filters.transfer_label,
+    "shown": untrusted_text.render_untrusted,
+    "parts": untrusted_text.fragments,
     "code": _code,
 }
 environment.globals |= {
     "static": static.address,
     "version": dtmf_server.__version__,
     "form": EMPTY,
-    "wrong": NONE,
+    "wrong": NO_ERROR,
     "nav": "",
     "sandbox": False,
     "ahead_us": 0,

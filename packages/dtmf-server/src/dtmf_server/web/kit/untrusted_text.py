@@ -24,7 +24,7 @@ _URL = re.compile(r"(?i)\bhttps?://[^\s<>\"'\u202a-\u202e\u2066-\u2069\u200b\ufe
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Fragment:
     """A piece of text, or (`mark`) the name of a character that is not obeyed."""
 
     text: str
@@ -40,29 +40,29 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class UntrustedText:
     """A text to show: its beginning, what is left of it, and where it links to."""
 
-    parts: list[Part]
-    rest: list[Part]
+    parts: list[Fragment]
+    rest: list[Fragment]
     rest_length: int
     links: list[Link]
 
 
-def shown(text: str) -> Shown:
+def render_untrusted(text: str) -> UntrustedText:
     """The text as parts, the long rest apart."""
     first, rest = (text, "") if len(text) <= SHOWN_AT_FIRST * 5 // 4 else _cut(text)
-    return Shown(parts(first), parts(rest), len(rest), links(text))
+    return UntrustedText(fragments(first), fragments(rest), len(rest), links(text))
 
 
-def parts(text: str) -> list[Part]:
+def fragments(text: str) -> list[Fragment]:
     """The text without characters that would be obeyed; each has become a mark."""
     found, start = [], 0
     for match in _MARKED.finditer(text):
-        found.append(Part(text[start : match.start()]))
-        found.append(Part(_name(match[0]), mark=True))
+        found.append(Fragment(text[start : match.start()]))
+        found.append(Fragment(_name(match[0]), mark=True))
         start = match.end()
-    found.append(Part(text[start:]))
+    found.append(Fragment(text[start:]))
     return [part for part in found if part.text]
 
 

@@ -19,7 +19,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import csrf, forms, session_cookie, templating
-from dtmf_server.web.kit.forms import Form, complaint_of
+from dtmf_server.web.kit.forms import Form, form_error_of
 from dtmf_server.web.kit.request import Request, is_secure, own_origin, runtime_of
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ COMES_BACK = (400, 402, 404, 409, 422, 429, 503)
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Caller:
     """Who is signed in, and the service's now."""
 
     account_id: int
@@ -39,7 +39,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PageHeader:
     """What the head of every page shows of the account, and where in its events the page stands."""
 
     balance: int
@@ -50,15 +50,15 @@ class Frame:
     ahead_us: int = 0  # of the wall's clock, in a sandbox
 
 
-def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Visit, Session]:
+def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Caller, Session]:
     if cookie is None:
         raise SignedOut
     wall_us = runtime.clock.wall_us()
     session = sign_in.session(tx, session_cookie.sha256(cookie), wall_us=wall_us)
-    return Visit(session.account_id, session.token_id, runtime.clock.now_us(tx), wall_us), session
+    return Caller(session.account_id, session.token_id, runtime.clock.now_us(tx), wall_us), session
 
 
-async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
+async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     """What fn reads for whoever is signed in. Raises SignedOut."""
     cookie, runtime = session_cookie.value_of(request), runtime_of(request)
 
@@ -73,27 +73,27 @@ async def read(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
     return found
 
 
-async def read_autocommit(request: Request, fn: Callable[[Tx, Visit], T]) -> T:
+async def read_autocommit(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     """What fn reads for whoever is signed in, a few rows found by an index; it does not count as a visit."""
     return await read_autocommit_as(runtime_of(request), session_cookie.value_of(request), fn)
 
 
-async def read_autocommit_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Visit], T]) -> T:
+async def read_autocommit_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Caller], T]) -> T:
     """The same for a visitor whose request is not held any more."""
     return await runtime.db.read_autocommit(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
 
-async def show(
-    request: Request, template: str, fn: Callable[[Tx, Visit], dict[str, Any]], *, status: int = 200, **more: Any
+async def render_page(
+    request: Request, template: str, fn: Callable[[Tx, Caller], dict[str, Any]], *, status: int = 200, **more: Any
 ) -> Response[Any]:
     """A page of what fn reads, below the account's head."""
 
-    def gather(tx: Tx, visit: Visit) -> tuple[Frame, dict[str, Any]]:
+    def gather(tx: Tx, visit: Caller) -> tuple[PageHeader, dict[str, Any]]:
         after = events.last_id(tx, visit.account_id)
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
         debt = accounts.debt(tx, visit.account_id)
         money = ended.money(tx, visit.account_id, now_us=visit.now_us, warn_us=THRESHOLDS_US[0])
-        return Frame(balance, debt, after, visit.now_us, money, visit.now_us - visit.wall_us), fn(tx, visit)
+        return PageHeader(balance, debt, after, visit.now_us, money, visit.now_us - visit.wall_us), fn(tx, visit)
 
     frame, found = await read(request, gather)
     context = {
@@ -106,16 +106,16 @@ async def show(
     return templating.page(request, template, context, status=status, cookie=session_cookie.value_of(request))
 
 
-async def act(
+async def handle_form(
     request: Request,
-    do: Callable[[Tx, Visit, Form], str],
+    do: Callable[[Tx, Caller, Form], str],
     *,
     again: Callable[[Form, Refusal], Awaitable[Response[Any]]] | None = None,
 ) -> Response[Any]:
     """Carries a form out once, however often it is sent, and goes where `do` says; `again` shows it when refused."""
-    form, cookie = await submitted(request)
+    form, cookie = await verified_form(request)
 
-    def run(tx: Tx, visit: Visit) -> str:
+    def run(tx: Tx, visit: Caller) -> str:
         answer = once_for(tx, visit, request, form, lambda tx: StoredResponse(303, do(tx, visit, form).encode()))
         return (answer.body or b"/").decode()
 
@@ -127,19 +127,19 @@ async def act(
         return await again(form, refusal)
 
 
-async def submitted(request: Request) -> tuple[Form, str]:
+async def verified_form(request: Request) -> tuple[Form, str]:
     """The form that was sent, and the cookie that proves it to be ours. Raises ForeignForm."""
     form = await forms.read(request)
     return form, csrf.check(request, form)
 
 
-async def write(request: Request, cookie: str, fn: Callable[[Tx, Visit], T]) -> T:
+async def write(request: Request, cookie: str, fn: Callable[[Tx, Caller], T]) -> T:
     """What fn returns, once it is durable. Raises SignedOut."""
     runtime = runtime_of(request)
     return await runtime.db.write(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
 
-async def welcome(
+async def render_public_page(
     request: Request,
     template: str,
     fn: Callable[[Tx, int], dict[str, Any]] = lambda _tx, _now_us: {},
@@ -163,7 +163,7 @@ async def welcome(
     context = {"visit": None, "signed_in": signed_in, "ahead_us": ahead_us, **found, **more}
     response = templating.page(request, template, context, status=status, cookie=value)
     if cookie is None:
-        session_cookie.give(request, response, value, signed_in=False)
+        session_cookie.set_cookie(request, response, value, signed_in=False)
     return response
 
 
@@ -179,12 +179,12 @@ async def is_signed_in(request: Request) -> bool:
 def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
     """The page in place of a token that was shown before, and is not shown again."""
     context = {"visit": None, "signed_in": True, "is_first": is_first}
-    status = csrf.ForeignForm.status if is_first else AlreadyIssued.status
+    status = csrf.CsrfRejected.status if is_first else AlreadyIssued.status
     return templating.page(request, "token_shown.html", context, status=status, cookie=session_cookie.value_of(request))
 
 
 def once_for(
-    tx: Tx, visit: Visit, request: Request, form: Form, carry_out: Callable[[Tx], StoredResponse]
+    tx: Tx, visit: Caller, request: Request, form: Form, carry_out: Callable[[Tx], StoredResponse]
 ) -> StoredResponse:
     """The answer to this form, carried out at most once; with other content it is another form. Raises AlreadyIssued."""
     fingerprint = _fingerprint(request, form)
@@ -201,7 +201,7 @@ def once_for(
 def refused(form: Form, refusal: Refusal | None) -> dict[str, Any]:
     """What a template needs to show a form again: what was typed, and what was wrong with it."""
     short = refusal.members if isinstance(refusal, InsufficientFunds) else None
-    return {"form": form, "wrong": complaint_of(refusal), "short": short}
+    return {"form": form, "wrong": form_error_of(refusal), "short": short}
 
 
 def status_of(refusal: Refusal | None) -> int:

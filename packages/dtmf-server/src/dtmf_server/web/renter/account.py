@@ -12,27 +12,27 @@ from dtmf_server.web.kit import session_cookie, templating, views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 
 @get("/account")
 async def get_account(request: Request) -> Response[Any]:
     """Exports, sessions, and the way to delete it all."""
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         return {"browsers": sign_in.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
 
     retention_us = runtime_of(request).settings.retention_us
-    return await views.show(request, "account.html", gather, nav="account", retention_us=retention_us)
+    return await views.render_page(request, "account.html", gather, nav="account", retention_us=retention_us)
 
 
 @post("/account/sign-out")
 async def post_sign_out_everywhere(request: Request) -> Response[Any]:
     """Ends every session of the account, this one too."""
-    _form, cookie = await views.submitted(request)
+    _form, cookie = await views.verified_form(request)
     await views.write(request, cookie, lambda tx, visit: web_sessions.end_all(tx, visit.account_id))
     response = templating.redirect("/sign-in")
-    session_cookie.take(request, response)
+    session_cookie.clear_cookie(request, response)
     return response
 
 
@@ -45,10 +45,10 @@ async def get_delete(request: Request) -> Response[Any]:
 @post("/account/delete")
 async def post_delete(request: Request) -> Response[Any]:
     """Deletes the account, if what is given up with it was seen and agreed to."""
-    form, cookie = await views.submitted(request)
+    form, cookie = await views.verified_form(request)
     rest_us = runtime_of(request).settings.rest_us
 
-    def close(tx: Tx, visit: Visit) -> None:
+    def close(tx: Tx, visit: Caller) -> None:
         close_account.close_account(
             tx, visit.account_id, given_up_max=agreed, now_us=visit.now_us, rest_us=rest_us, wall_us=visit.wall_us
         )
@@ -65,25 +65,25 @@ async def post_delete(request: Request) -> Response[Any]:
     except (InvalidRequest, close_account.MoreThanAgreed, close_account.DepositUnderWay) as refusal:
         return await _page(request, form, refusal)
     response = templating.redirect("/account/deleted")
-    session_cookie.take(request, response)
+    session_cookie.clear_cookie(request, response)
     return response
 
 
 @get("/account/deleted")
 async def get_deleted(request: Request) -> Response[Any]:
     """What has become of a deleted account, and what its renter can do now."""
-    return await views.welcome(request, "account_deleted.html")
+    return await views.render_public_page(request, "account_deleted.html")
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         return {
             "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
             "live_rentals": account.standing(tx, visit.account_id, now_us=visit.now_us).live_rentals,
         }
 
     more = views.refused(form, refusal)
-    return await views.show(
+    return await views.render_page(
         request, "account_delete.html", gather, status=views.status_of(refusal), nav="account", **more
     )
 

@@ -17,7 +17,7 @@ from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 
@@ -32,22 +32,22 @@ async def get_deliveries(request: Request) -> Response[Any]:
 async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[Any]:
     """Delivers one again."""
 
-    def again(tx: Tx, visit: Visit, _form: Form) -> str:
+    def again(tx: Tx, visit: Caller, _form: Form) -> str:
         replay.one(tx, visit.account_id, delivery_id, now_us=visit.now_us)
         return "/deliveries?done=retried"
 
-    return await views.act(request, again, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.handle_form(request, again, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/retry")
 async def post_retry_all(request: Request) -> Response[Any]:
     """Delivers every parked webhook again."""
 
-    def again(tx: Tx, visit: Visit, _form: Form) -> str:
+    def again(tx: Tx, visit: Caller, _form: Form) -> str:
         count = replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
         return "/deliveries?done=retried_all" if count else "/deliveries?done=retried_none"
 
-    return await views.act(request, again)
+    return await views.handle_form(request, again)
 
 
 @post("/deliveries/warnings")
@@ -55,7 +55,7 @@ async def post_warnings(request: Request) -> Response[Any]:
     """Sets where the account's own events are posted; nothing: nowhere."""
     sandbox = runtime_of(request).settings.sandbox
 
-    def set_url(tx: Tx, visit: Visit, form: Form) -> str:
+    def set_url(tx: Tx, visit: Caller, form: Form) -> str:
         url = form.line("warnings_url") or None
         try:
             if url is not None:
@@ -65,20 +65,20 @@ async def post_warnings(request: Request) -> Response[Any]:
         account_webhook.set_url(tx, visit.account_id, url, now_us=visit.now_us)
         return "/deliveries?done=warnings" if url else "/deliveries?done=no_warnings"
 
-    return await views.act(request, set_url, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.handle_form(request, set_url, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/test")
 async def post_test(request: Request) -> Response[Any]:
     """Posts a sample SMS to a number's webhook."""
 
-    def test(tx: Tx, visit: Visit, form: Form) -> str:
+    def test(tx: Tx, visit: Caller, form: Form) -> str:
         if not is_e164(form["e164"]):
             raise InvalidRequest("e164", _("Choose one of your numbers that has a webhook."))
         replay.test(tx, visit.account_id, form["e164"], now_us=visit.now_us)
         return "/deliveries?done=tested"
 
-    return await views.act(request, test, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.handle_form(request, test, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/deliveries/secret")
@@ -86,18 +86,18 @@ async def post_secret(request: Request) -> Response[Any]:
     """Makes a new signing secret; the old one signs too for a day."""
     wall_us = runtime_of(request).clock.wall_us()
 
-    def rotate(tx: Tx, visit: Visit, _form: Form) -> str:
+    def rotate(tx: Tx, visit: Caller, _form: Form) -> str:
         webhook_secrets.rotate_secret(tx, visit.account_id, wall_us=wall_us)
         return "/deliveries?done=rotated"
 
-    return await views.act(request, rotate)
+    return await views.handle_form(request, rotate)
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     before, asked = position(request), request.query_params.get("state", "")
     state = asked if asked in STATES else None
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         rows = delivery_log.newest_of_state(tx, visit.account_id, state=state, before=before, limit=PAGE + 1)
         page = page_of(rows)
         hooked = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us, hooked=True)
@@ -112,7 +112,9 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
 
     more = views.refused(form, refusal)
     status = views.status_of(refusal)
-    return await views.show(request, "deliveries.html", gather, status=status, nav="account", state=state, **more)
+    return await views.render_page(
+        request, "deliveries.html", gather, status=status, nav="account", state=state, **more
+    )
 
 
 ROUTES = [get_deliveries, post_retry, post_retry_all, post_warnings, post_test, post_secret]

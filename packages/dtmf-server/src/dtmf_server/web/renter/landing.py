@@ -13,7 +13,7 @@ from dtmf_server.web.kit.request import Request
 @get("/")
 async def get_landing(request: Request) -> Response[Any]:
     """What this is, what it costs, and how to begin."""
-    return await views.welcome(request, "landing.html", prices)
+    return await views.render_public_page(request, "landing.html", prices)
 
 
 def prices(tx: Tx, now_us: int) -> dict[str, Any]:

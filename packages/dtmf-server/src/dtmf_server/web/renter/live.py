@@ -24,7 +24,7 @@ from dtmf_server.web.kit import session_cookie, templating, views
 from dtmf_server.web.kit.filters import sats
 from dtmf_server.web.kit.pagination import digits
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Frame, Visit
+from dtmf_server.web.kit.views import Caller, PageHeader
 
 SHORTEST_LIFE_S, LONGEST_LIFE_S = 50, 60  # not all pages come back at the same moment
 _SHOWN = ("id", "sender", "recipient", "content", "at_us")
@@ -69,20 +69,20 @@ async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int)
     return await long_poll.together((runtime.db, visit.account_id, after, limit), read)
 
 
-def _first(tx: Tx, visit: Visit, *, after: int) -> tuple[int, list[Sent]]:
+def _first(tx: Tx, visit: Caller, *, after: int) -> tuple[int, list[Sent]]:
     return visit.account_id, _page(tx, visit, after=after, limit=sse.PAGE)
 
 
-def _page(tx: Tx, visit: Visit, *, after: int, limit: int) -> list[Sent]:
+def _page(tx: Tx, visit: Caller, *, after: int, limit: int) -> list[Sent]:
     rows = events.of_account(tx, visit.account_id, after=after, limit=limit)
     ids = [row["message_id"] for row in rows if row["kind"] == "message"]
     messages = conversations.of_ids(tx, visit.account_id, ids) if ids else {}
     balance = account.balance(tx, visit.account_id, now_us=visit.now_us) if messages else 0
-    frame = Frame(balance, accounts.debt(tx, visit.account_id), after, visit.now_us)
+    frame = PageHeader(balance, accounts.debt(tx, visit.account_id), after, visit.now_us)
     return [_sent(row, messages.get(row["message_id"]), frame) for row in rows]
 
 
-def _sent(row: Row, message: Row | None, frame: Frame) -> Sent:
+def _sent(row: Row, message: Row | None, frame: PageHeader) -> Sent:
     kind, data = "changed", b"{}"
     if message is not None and message["inbound"]:
         html = _piece(*(message[name] for name in _SHOWN), frame.now_us // DAY_US)

@@ -14,7 +14,7 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.chart import balance_chart
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
 from dtmf_server.web.kit.request import Request
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 CHARTED_DAYS = 14
 CHARTED_MAX = 2_000  # transfers
@@ -28,17 +28,17 @@ async def get_messages(request: Request) -> Response[Any]:
     words = request.query_params.get("q", "").strip()[:WORDS_MAX].replace("\0", "")
     before = position(request)
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         if words:
             rows = conversations.search(tx, visit.account_id, words, before=before, limit=PAGE + 1)
         else:
             rows = conversations.received(tx, visit.account_id, before=before, limit=PAGE + 1)
-        return {"messages": page_of(rows), "words": words, **beside(tx, visit)}
+        return {"messages": page_of(rows), "words": words, **sidebar(tx, visit)}
 
-    return await views.show(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
+    return await views.render_page(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
 
 
-def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
+def sidebar(tx: Tx, visit: Caller) -> dict[str, Any]:
     """What stands beside the inbox: money and numbers."""
     usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
     rows = transfers.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=CHARTED_MAX)
@@ -56,7 +56,7 @@ def beside(tx: Tx, visit: Visit) -> dict[str, Any]:
     }
 
 
-def rentals(tx: Tx, visit: Visit) -> dict[str, Any]:
+def rentals(tx: Tx, visit: Caller) -> dict[str, Any]:
     """The account's newest numbers, newest first, with their groups' names, and how many more there are."""
     newest = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
     return {"rentals": with_groups(tx, newest.rows), "more_rentals": newest.more}
@@ -68,7 +68,7 @@ def with_groups(tx: Tx, live: Sequence[Row]) -> list[dict[str, Any]]:
     return [dict(rental) | {"group": names[rental["group_id"]]} for rental in live]
 
 
-def cost_so_far(tx: Tx, rental: Row, *, now_us: int) -> int:
+def rental_cost(tx: Tx, rental: Row, *, now_us: int) -> int:
     """What a rental has cost by now, or by its end: set-up, started minutes, messages."""
     minutes = (
         rental["booked_minutes"]

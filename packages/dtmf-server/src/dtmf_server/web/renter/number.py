@@ -17,8 +17,8 @@ from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
-from dtmf_server.web.renter.messages import cost_so_far
+from dtmf_server.web.kit.views import Caller
+from dtmf_server.web.renter.messages import rental_cost
 
 URL_MAX = 2048
 
@@ -34,7 +34,7 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Sends an SMS from the number."""
     settings = runtime_of(request).settings
 
-    def queue(tx: Tx, visit: Visit, form: Form) -> str:
+    def queue(tx: Tx, visit: Caller, form: Form) -> str:
         _live(tx, visit, e164)
         to, content = e164_of(form, "to"), _text_of(form)
         send.send(
@@ -49,7 +49,7 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
         )
         return f"/numbers/{e164}?done=sent"
 
-    return await views.act(request, queue, again=lambda form, refusal: _page(request, e164, form, refusal))
+    return await views.handle_form(request, queue, again=lambda form, refusal: _page(request, e164, form, refusal))
 
 
 @post("/numbers/{e164:str}/action")
@@ -57,27 +57,27 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Sets what an SMS to the number does besides being stored."""
     settings = runtime_of(request).settings
 
-    def set_action(tx: Tx, visit: Visit, form: Form) -> str:
+    def set_action(tx: Tx, visit: Caller, form: Form) -> str:
         rental = _live(tx, visit, e164)
         chosen = _chosen(form, rental)
         action = _action_of(form, chosen, e164, sandbox=settings.sandbox)
         rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us, rest_us=settings.rest_us)
         return f"/numbers/{e164}?done={chosen}"
 
-    return await views.act(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
+    return await views.handle_form(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
 
 
 @get("/numbers/{e164:str}/end")
 async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Asks before the number is gone."""
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         rental = _live(tx, visit, e164)
-        return {"rental": rental, "cost": cost_so_far(tx, rental, now_us=visit.now_us)}
+        return {"rental": rental, "cost": rental_cost(tx, rental, now_us=visit.now_us)}
 
     settings = runtime_of(request).settings
     kept = {"rest_us": settings.rest_us, "retention_us": settings.retention_us}
-    return await views.show(request, "number_end.html", gather, nav="messages", **kept)
+    return await views.render_page(request, "number_end.html", gather, nav="messages", **kept)
 
 
 @post("/numbers/{e164:str}/end")
@@ -85,12 +85,12 @@ async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Ends the rental."""
     rest_us = runtime_of(request).settings.rest_us
 
-    def end(tx: Tx, visit: Visit, _form: Form) -> str:
+    def end(tx: Tx, visit: Caller, _form: Form) -> str:
         _live(tx, visit, e164)
         rent.end(tx, visit.account_id, e164, now_us=visit.now_us, rest_us=rest_us)
         return "/messages?done=ended"
 
-    return await views.act(request, end)
+    return await views.handle_form(request, end)
 
 
 def e164_of(form: Form, name: str) -> str:
@@ -167,21 +167,21 @@ def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action |
         raise InvalidRequest("webhook_url", detail) from error
 
 
-def _live(tx: Tx, visit: Visit, e164: str) -> Row:
+def _live(tx: Tx, visit: Caller, e164: str) -> Row:
     """The rental. Raises NumberNotRented: another renter's number and one that does not exist look the same."""
     if not is_e164(e164):
         raise NumberNotRented
     return rent.live_rental(tx, visit.account_id, e164, now_us=visit.now_us)
 
 
-def _shown(tx: Tx, visit: Visit, live: Row | None, over: list[dict[str, Any]], asked: int | None) -> Row:
+def _shown(tx: Tx, visit: Caller, live: Row | None, over: list[dict[str, Any]], asked: int | None) -> Row:
     """The rental that was asked for, else the one that runs now, else the last to end. Raises NumberNotRented."""
     if asked is not None:
         return ended.of_id(tx, visit.account_id, asked, now_us=visit.now_us)
     return live or over[0]
 
 
-def _live_or_none(tx: Tx, visit: Visit, e164: str) -> Row | None:
+def _live_or_none(tx: Tx, visit: Caller, e164: str) -> Row | None:
     try:
         return _live(tx, visit, e164)
     except NumberNotRented:
@@ -191,7 +191,7 @@ def _live_or_none(tx: Tx, visit: Visit, e164: str) -> Row | None:
 async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     before, asked = position(request), digits(request.query_params.get("rental", ""))
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         over = ended.of_number(tx, visit.account_id, e164, now_us=visit.now_us) if is_e164(e164) else []
         live = _live_or_none(tx, visit, e164)
         rental = _shown(tx, visit, live, over, asked) if live or over else None
@@ -204,12 +204,12 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
             "earlier": [other for other in over if other["id"] != rental["id"]],
             "group": numbers.names(tx, [rental["group_id"]])[rental["group_id"]],
             "messages": page_of(conversations.conversation(tx, rental["id"], before=before, limit=PAGE + 1)),
-            "cost": cost_so_far(tx, rental, now_us=visit.now_us),
+            "cost": rental_cost(tx, rental, now_us=visit.now_us),
             "segment_cost": numbers.cost_per_segment(tx, "+"),
         }
 
     more = views.refused(form, refusal)
-    return await views.show(
+    return await views.render_page(
         request,
         "number.html",
         gather,

@@ -13,7 +13,7 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 PLENTY = 20  # more free numbers than this are not counted
 
@@ -23,12 +23,12 @@ async def get_rent(request: Request) -> Response[Any]:
     """The catalog, one type at a time."""
     of_type = "local" if request.query_params.get("type") == "local" else "mobile"
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         free = numbers.free_by_group(tx, now_us=visit.now_us, at_most=PLENTY + 1)
         groups = [dict(group) | {"free": free[group["id"]]} for group in numbers.groups_of_type(tx, of_type)]
         return {"groups": groups, "type": of_type, "plenty": PLENTY}
 
-    return await views.show(request, "rent.html", gather, nav="rent")
+    return await views.render_page(request, "rent.html", gather, nav="rent")
 
 
 @get("/rent/{group_id:str}")
@@ -42,11 +42,11 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
     """Rents a number."""
     rest_us = runtime_of(request).settings.rest_us
 
-    def start(tx: Tx, visit: Visit, _form: Form) -> str:
+    def start(tx: Tx, visit: Caller, _form: Form) -> str:
         rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, rest_us=rest_us)
         return f"/numbers/{rental['e164']}?done=rented"
 
-    return await views.act(
+    return await views.handle_form(
         request, start, again=lambda form, refusal: _confirm(request, group_id, form=form, refusal=refusal)
     )
 
@@ -54,7 +54,7 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
 async def _confirm(
     request: Request, group_id: str, *, form: Form = EMPTY, refusal: Refusal | None = None
 ) -> Response[Any]:
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         group = numbers.group(tx, group_id) if "\0" not in group_id else None
         if group is None:
             raise GroupNotFound(_("There is no such group of numbers."))
@@ -66,7 +66,9 @@ async def _confirm(
         return {"group": group, "rest": rest, "lasts_us": lasts_us, "free": free}
 
     more = views.refused(form, refusal)
-    return await views.show(request, "rent_group.html", gather, status=views.status_of(refusal), nav="rent", **more)
+    return await views.render_page(
+        request, "rent_group.html", gather, status=views.status_of(refusal), nav="rent", **more
+    )
 
 
 ROUTES = [get_rent, get_rent_group, post_rent_group]

@@ -10,7 +10,7 @@ from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.pagination import NEWEST, PAGE, page_of, position
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 
 @get("/rentals")
@@ -19,7 +19,7 @@ async def get_rentals(request: Request) -> Response[Any]:
     before = position(request)
     is_newest = before == NEWEST
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         found = ended.newest(
             tx, visit.account_id, before=None if is_newest else before, limit=PAGE + 1, now_us=visit.now_us
         )
@@ -27,7 +27,7 @@ async def get_rentals(request: Request) -> Response[Any]:
         return {"page": page_of([rental | {"group": names[rental["group_id"]]} for rental in found])}
 
     retention_us = runtime_of(request).settings.retention_us
-    return await views.show(
+    return await views.render_page(
         request, "rentals.html", gather, nav="messages", is_newest=is_newest, retention_us=retention_us
     )
 

@@ -19,7 +19,7 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 PHONE = "+13105550123"  # the toy phone's number, which belongs to nobody
 SENDER_MAX = 64
@@ -45,7 +45,7 @@ async def post_phone(request: Request) -> Response[Any]:
     """The toy phone, or whoever it says it is, sends an SMS to one of your numbers."""
     settings = _runtime(request).settings
 
-    def arrive(tx: Tx, visit: Visit, form: Form) -> str:
+    def arrive(tx: Tx, visit: Caller, form: Form) -> str:
         to, sender, content = _sms(form)
         live_rental(tx, visit.account_id, to, now_us=visit.now_us)
         (message_id,) = receive_many(tx, [Inbound(to, sender, content)], now_us=visit.now_us, rest_us=settings.rest_us)
@@ -53,7 +53,7 @@ async def post_phone(request: Request) -> Response[Any]:
             raise NumberNotRented
         return "/sandbox?done=texted"
 
-    return await views.act(request, arrive, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.handle_form(request, arrive, again=lambda form, refusal: _page(request, form, refusal))
 
 
 @post("/sandbox/faucet")
@@ -63,7 +63,7 @@ async def post_faucet(request: Request) -> Response[Any]:
     if runtime.settings.network != "simulated":
         raise NotFound
 
-    def pay(tx: Tx, visit: Visit, form: Form) -> str:
+    def pay(tx: Tx, visit: Caller, form: Form) -> str:
         words = _("How many satoshis? A whole number from 1 to %d.") % COINS_MAX
         amount = form.whole("amount", at_least=1, at_most=COINS_MAX, otherwise=words)
         assert runtime.derive is not None, "a sandbox takes coins"
@@ -79,7 +79,7 @@ async def post_faucet(request: Request) -> Response[Any]:
         done = "pending" if form["pending"] else "paid"
         return f"/top-up?done={done}" if form["back"] == "top-up" else f"/sandbox?done={done}"
 
-    response = await views.act(request, pay, again=lambda form, refusal: _page(request, form, refusal))
+    response = await views.handle_form(request, pay, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
         await wait_for_chain(runtime)
     return response
@@ -90,7 +90,7 @@ async def post_clock(request: Request) -> Response[Any]:
     """Time passes; what is due by then is done before the answer."""
     runtime = _runtime(request)
 
-    def advance(tx: Tx, visit: Visit, form: Form) -> str:
+    def advance(tx: Tx, visit: Caller, form: Form) -> str:
         if form["advance_s"] not in ADVANCES_S:
             raise InvalidRequest("advance_s", _("Choose how far."))
         by_us = int(form["advance_s"]) * 1_000_000
@@ -99,7 +99,7 @@ async def post_clock(request: Request) -> Response[Any]:
         sandbox.advance_clock(tx, by_us)
         return "/sandbox?done=advanced"
 
-    response = await views.act(request, advance, again=lambda form, refusal: _page(request, form, refusal))
+    response = await views.handle_form(request, advance, again=lambda form, refusal: _page(request, form, refusal))
     if response.status_code == 303:
         await run_due_work(runtime)
     return response
@@ -128,7 +128,7 @@ def _runtime(request: Request) -> Runtime:
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     _runtime(request)
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         newest = newest_rentals(tx, visit.account_id, now_us=visit.now_us)
         return {
             "rentals": newest.rows,
@@ -139,10 +139,12 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
         }
 
     more = views.refused(form, refusal)
-    return await views.show(request, "sandbox.html", gather, status=views.status_of(refusal), nav="sandbox", **more)
+    return await views.render_page(
+        request, "sandbox.html", gather, status=views.status_of(refusal), nav="sandbox", **more
+    )
 
 
-def _seen(tx: Tx, visit: Visit) -> list[Row]:
+def _seen(tx: Tx, visit: Caller) -> list[Row]:
     """What other phones and this account's numbers said to each other last, oldest first."""
     return list(reversed(conversations.newest(tx, visit.account_id, limit=SHOWN)))
 

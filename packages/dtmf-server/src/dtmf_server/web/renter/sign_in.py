@@ -33,15 +33,15 @@ class NotPrivate(Refusal):
 @get("/sign-up")
 async def get_sign_up(request: Request) -> Response[Any]:
     """What an account is, and the one button that opens it."""
-    return await views.welcome(request, "sign_up.html")
+    return await views.render_public_page(request, "sign_up.html")
 
 
 @post("/sign-up", status_code=200)
 async def post_sign_up(request: Request) -> Response[Any]:
     """Opens an account, signs in, and shows the token this once."""
     try:
-        await views.submitted(request)
-    except csrf.ForeignForm:
+        await views.verified_form(request)
+    except csrf.CsrfRejected:
         if not csrf.is_same_origin(request) or not await views.is_signed_in(request):
             raise
         return views.already_shown(request, is_first=True)  # sent again, by loading the page of the token again
@@ -58,20 +58,20 @@ async def post_sign_up(request: Request) -> Response[Any]:
     await runtime.db.write(open_account)
     context = {"visit": None, "signed_in": True, "token": new_token, "is_first": True}
     response = templating.page(request, "new_token.html", context, cookie=cookie)
-    session_cookie.give(request, response, cookie, signed_in=True)
+    session_cookie.set_cookie(request, response, cookie, signed_in=True)
     return response
 
 
 @get("/sign-in")
 async def get_sign_in(request: Request) -> Response[Any]:
     """The form for a token."""
-    return await views.welcome(request, "sign_in.html", next=_next(request.query_params.get("next", "")))
+    return await views.render_public_page(request, "sign_in.html", next=_next(request.query_params.get("next", "")))
 
 
 @post("/sign-in")
 async def post_sign_in(request: Request) -> Response[Any]:
     """Opens a session for a token. Wrong ones are counted, by address."""
-    form, _cookie = await views.submitted(request)
+    form, _cookie = await views.verified_form(request)
     _refuse_in_clear(request)
     limit, who = sign_in_limit(request), caller(request)
     if wait_s := limit.wait_s(who):
@@ -91,7 +91,7 @@ async def post_sign_in(request: Request) -> Response[Any]:
     else:
         context = {"visit": None, "signed_in": True, "draft": draft, "signed_in_now": True}
         response = templating.page(request, "draft.html", context, cookie=cookie)
-    session_cookie.give(request, response, cookie, signed_in=True)
+    session_cookie.set_cookie(request, response, cookie, signed_in=True)
     return response
 
 
@@ -102,18 +102,18 @@ async def get_sign_in_link(request: Request) -> Response[Any]:
     link = session_cookie.sha256(key)
     if key and not await runtime_of(request).db.read(lambda tx: sign_in.link_works(tx, link, wall_us=wall_us)):
         return await _link_used(request)
-    return await views.welcome(request, "sign_in_link.html", link=key)
+    return await views.render_public_page(request, "sign_in_link.html", link=key)
 
 
 @post("/sign-in/link")
 async def post_sign_in_link(request: Request) -> Response[Any]:
     """Uses a one-time link up."""
     try:
-        form, _cookie = await views.submitted(request)
-    except csrf.ForeignForm:
+        form, _cookie = await views.verified_form(request)
+    except csrf.CsrfRejected:
         if not csrf.is_same_origin(request) or not await views.is_signed_in(request):
             raise
-        return await _link_used(request, status=csrf.ForeignForm.status)  # its button was pressed twice
+        return await _link_used(request, status=csrf.CsrfRejected.status)  # its button was pressed twice
     _refuse_in_clear(request)
     runtime, cookie = runtime_of(request), session_cookie.new_value()
     link, session = session_cookie.sha256(form["link"]), session_cookie.sha256(cookie)
@@ -125,23 +125,23 @@ async def post_sign_in_link(request: Request) -> Response[Any]:
     except sign_in.LinkUsed:
         return await _link_used(request)
     response = templating.redirect("/messages")
-    session_cookie.give(request, response, cookie, signed_in=True)
+    session_cookie.set_cookie(request, response, cookie, signed_in=True)
     return response
 
 
 @post("/sign-out")
 async def post_sign_out(request: Request) -> Response[Any]:
     """Ends this session."""
-    _form, cookie = await views.submitted(request)
+    _form, cookie = await views.verified_form(request)
     await runtime_of(request).db.write(lambda tx: web_sessions.end(tx, session_cookie.sha256(cookie)))
     response = templating.redirect("/")
-    session_cookie.take(request, response)
+    session_cookie.clear_cookie(request, response)
     return response
 
 
 async def _link_used(request: Request, *, status: int = sign_in.LinkUsed.status) -> Response[Any]:
     """What to do with a link that signs nobody in any more."""
-    return await views.welcome(request, "link_used.html", status=status)
+    return await views.render_public_page(request, "link_used.html", status=status)
 
 
 def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
@@ -154,7 +154,7 @@ def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
 async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:
     """The form again; what was typed is not sent back, since it may be a token after all."""
     kept = Form({"next": form["next"], "draft": form["draft"]})
-    response = await views.welcome(
+    response = await views.render_public_page(
         request,
         "sign_in.html",
         status=refusal.status,

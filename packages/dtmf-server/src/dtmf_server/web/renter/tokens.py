@@ -16,7 +16,7 @@ from dtmf_server.web.kit import templating, views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import Request
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 
 @get("/tokens")
@@ -28,14 +28,14 @@ async def get_tokens(request: Request) -> Response[Any]:
 @post("/tokens", status_code=200)
 async def post_tokens(request: Request) -> Response[Any]:
     """Makes a token and shows it this once; a form sent again makes none."""
-    form, cookie = await views.submitted(request)
+    form, cookie = await views.verified_form(request)
     new_token = api_token.mint(secrets.token_bytes(32))
 
-    def carry_out(tx: Tx, visit: Visit) -> StoredResponse:
+    def carry_out(tx: Tx, visit: Caller) -> StoredResponse:
         tokens.add(tx, visit.account_id, token_sha256=api_token.sha256(new_token), label=label, now_us=visit.now_us)
         return StoredResponse(200, secret=True)
 
-    def add(tx: Tx, visit: Visit) -> StoredResponse:
+    def add(tx: Tx, visit: Caller) -> StoredResponse:
         return views.once_for(tx, visit, request, form, lambda tx: carry_out(tx, visit))
 
     try:
@@ -53,11 +53,11 @@ async def post_tokens(request: Request) -> Response[Any]:
 async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any]:
     """Revokes a token, and ends the sessions that were opened with it."""
 
-    def revoke(tx: Tx, visit: Visit, _form: Form) -> str:
+    def revoke(tx: Tx, visit: Caller, _form: Form) -> str:
         tokens.revoke(tx, visit.account_id, token_id, now_us=visit.now_us)
         return "/tokens?done=revoked"
 
-    return await views.act(request, revoke, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.handle_form(request, revoke, again=lambda form, refusal: _page(request, form, refusal))
 
 
 def _label(form: Form) -> str:
@@ -70,11 +70,13 @@ def _label(form: Form) -> str:
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         return {"tokens": tokens.of_account(tx, visit.account_id), "mine": visit.token_id}
 
     more = views.refused(form, refusal)
-    return await views.show(request, "tokens.html", gather, status=views.status_of(refusal), nav="account", **more)
+    return await views.render_page(
+        request, "tokens.html", gather, status=views.status_of(refusal), nav="account", **more
+    )
 
 
 ROUTES = [get_tokens, post_tokens, post_revoke]

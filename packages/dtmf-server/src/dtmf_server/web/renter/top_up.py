@@ -12,7 +12,7 @@ from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.request import Request, runtime_of
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 SHOWN = 20  # deposits
 
@@ -30,27 +30,27 @@ async def post_top_up(request: Request) -> Response[Any]:
     derive = runtime.derive
     network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)
 
-    def give(tx: Tx, visit: Visit, _form: Form) -> str:
+    def give(tx: Tx, visit: Caller, _form: Form) -> str:
         if derive is None:
             raise DepositsUnavailable
         deposit.new_address(tx, visit.account_id, derive=derive, now_us=visit.now_us, network=network)
         return "/top-up"
 
-    return await views.act(request, give, again=lambda form, refusal: _page(request, form, refusal))
+    return await views.handle_form(request, give, again=lambda form, refusal: _page(request, form, refusal))
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     runtime = runtime_of(request)
     depths = runtime.settings.confirmations
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         return {
             "address": deposits.newest_address(tx, visit.account_id),
             "deposits": deposit.newest_of(tx, visit.account_id, depths=depths, limit=SHOWN),
             "usage": account.usage(tx, visit.account_id, now_us=visit.now_us),
         }
 
-    return await views.show(
+    return await views.render_page(
         request,
         "top_up.html",
         gather,

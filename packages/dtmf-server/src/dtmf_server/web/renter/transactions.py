@@ -10,7 +10,7 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
 from dtmf_server.web.kit.request import Request
-from dtmf_server.web.kit.views import Visit
+from dtmf_server.web.kit.views import Caller
 
 LONG = 40  # a reference of so many characters is the id of a Bitcoin transaction
 
@@ -20,7 +20,7 @@ async def get_transactions(request: Request) -> Response[Any]:
     """A page of the statement, and the minutes that are not booked yet."""
     before = position(request)
 
-    def gather(tx: Tx, visit: Visit) -> dict[str, Any]:
+    def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         rows = transfers.newest_of_account(tx, visit.account_id, before=before, limit=PAGE + 1)
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
         newest = transfers.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=1)
@@ -32,10 +32,10 @@ async def get_transactions(request: Request) -> Response[Any]:
             "unbooked": unbooked,
         }
 
-    return await views.show(request, "transactions.html", gather, nav="account", is_newest=before == 2**63 - 1)
+    return await views.render_page(request, "transactions.html", gather, nav="account", is_newest=before == 2**63 - 1)
 
 
-def _reasons(tx: Tx, visit: Visit, rows: list[Row]) -> dict[int, str]:
+def _reasons(tx: Tx, visit: Caller, rows: list[Row]) -> dict[int, str]:
     """What each transfer was about: a message by its number and the other phone, all else by its reference."""
     ids = [int(row["reference"]) for row in rows if row["kind"].startswith("message_")]
     messages = conversations.of_ids(tx, visit.account_id, ids)
