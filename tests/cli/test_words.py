@@ -9,7 +9,7 @@ from dtmf.cli import formatting
     ("number", "shown"), [(0, "0"), (999, "999"), (1_000, "1,000"), (21 * 10**14, "2,100,000,000,000,000"), (None, "–")]
 )
 def test_figures_have_thousands_separators(number: int | None, shown: str) -> None:
-    assert formatting.figure(number) == shown
+    assert formatting.format_int(number) == shown
 
 
 @pytest.mark.parametrize(("number", "shown"), [(5_000, "+5,000"), (-705, "−705"), (0, "+0")])
@@ -33,7 +33,7 @@ def test_what_moved_has_its_sign(number: int, shown: str) -> None:
     ],
 )
 def test_a_span_has_its_two_largest_units(seconds: float, shown: str) -> None:
-    assert formatting.span(seconds) == shown
+    assert formatting.format_duration(seconds) == shown
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(179.2, "2:59"), (0, "0:00"), (-3, "0:00"), (3_600, "1:00:00")])

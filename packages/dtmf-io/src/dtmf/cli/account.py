@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from . import connect, output, qr
-from .formatting import MINUTES_A_DAY, bitcoin, clock_time, figure, moment, sats, signed, span
+from .formatting import MINUTES_A_DAY, bitcoin, format_duration, format_int, format_minute, format_second, sats, signed
 from .options import Json, Last, newest
 from .output import Column
 
@@ -38,12 +38,12 @@ def account(*, json: Json = False) -> None:
             output.json(dtmf.account())
             return
         place, usage, numbers = connect.find_place(), dtmf.usage(), dtmf.numbers()
-    output.line((f"{figure(usage['balance'])} sats", "bold"))
+    output.line((f"{format_int(usage['balance'])} sats", "bold"))
     output.blank()
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
     debt = usage.get("debt", 0)  # a service from before does not tell
-    owed = [("Debt", f"{figure(debt)} sats; whatever is credited pays it first")] if debt else []
-    output.facts([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
+    owed = [("Debt", f"{format_int(debt)} sats; whatever is credited pays it first")] if debt else []
+    output.key_values([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
 
 
 def topup(
@@ -103,13 +103,13 @@ def _running(numbers: list[Number], usage: Usage) -> str:
     if not numbers:
         return "none rented"
     minute = usage["cost_per_minute"]
-    return f"{figure(len(numbers))} rented, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day"
+    return f"{format_int(len(numbers))} rented, {format_int(minute)} sats a minute, {format_int(minute * MINUTES_A_DAY)} a day"
 
 
 def _lasts(usage: Usage) -> str:
     # From the cost, not from a clock: the service's may be ahead of this machine's, as a sandbox's often is.
-    left = span(usage["balance"] // max(usage["cost_per_minute"], 1) * 60)
-    return f"{left}, until {moment(usage['runs_out_at'] or '')} UTC"
+    left = format_duration(usage["balance"] // max(usage["cost_per_minute"], 1) * 60)
+    return f"{left}, until {format_minute(usage['runs_out_at'] or '')} UTC"
 
 
 def _table(found: list[Transaction]) -> None:
@@ -129,10 +129,10 @@ def _table(found: list[Transaction]) -> None:
         [
             (
                 str(each["id"]),
-                clock_time(each["timestamp"]),
+                format_second(each["timestamp"]),
                 _KINDS.get(each["kind"], each["kind"].replace("_", " ")),
                 signed(each["amount"]),
-                figure(each["balance"]),
+                format_int(each["balance"]),
                 _short(each["reference"]),
             )
             for each in found

@@ -11,8 +11,8 @@ from cyclopts import App, CycloptsError, Parameter
 from dtmf import DTMFError, __version__
 
 from . import commands, exit_codes, usage_errors
-from .exit_codes import Ending, ending, one_line
-from .help_formatter import Plain
+from .exit_codes import CommandError, one_line, to_command_error
+from .help_formatter import PlainHelpFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,8 @@ def run(tokens: Sequence[str]) -> int:
         build()(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _complain(usage_errors.complaint(error, tokens), exit_codes.USAGE)
-    except (Ending, DTMFError, ValueError) as error:
-        end = ending(error)
+    except (CommandError, DTMFError, ValueError) as error:
+        end = to_command_error(error)
         return _complain("; ".join([str(end), *getattr(error, "__notes__", ())]), end.status)
     return 0
 
@@ -39,7 +39,7 @@ def build() -> App:
         help_flags=("--help", "-h"),
         version_flags=(),
         help_format="plaintext",
-        help_formatter=Plain(),
+        help_formatter=PlainHelpFormatter(),
         group_parameters="Options",
         default_parameter=Parameter(negative=(), show_default=False),
         result_action="return_value",

@@ -20,13 +20,13 @@ from dtmf.settings import SANDBOX_URL, Settings
 from dtmf.validation import http_url
 
 from . import credentials, exit_codes
-from .exit_codes import Ending
+from .exit_codes import CommandError
 
 SANDBOX_DATA = Path("data")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """An address and the token for it."""
 
     url: str
@@ -48,39 +48,39 @@ def client_at(url: str, token: str, *, timeout_s: float = 30.0, max_retries: int
     try:
         return DTMF(token, base_url=url, timeout=timeout_s, max_retries=max_retries)
     except ValueError as error:  # … and what is left is the token
-        raise Ending(exit_codes.TOKEN, str(error)) from error
+        raise CommandError(exit_codes.AUTH, str(error)) from error
 
 
-def find_place() -> Place:
+def find_place() -> Endpoint:
     """Where to go, with which token. Raises Ending when there is none."""
     token, url = os.environ.get("DTMF_TOKEN"), os.environ.get("DTMF_URL")
     if token and url:
-        return Place(url, token)
+        return Endpoint(url, token)
     known = credentials.read()
     if token:
-        return Place(known.url if known else SANDBOX_URL, token)
+        return Endpoint(known.url if known else SANDBOX_URL, token)
     if known and (not url or is_same_server(url, known.url)):
-        return Place(url or known.url, known.token)
+        return Endpoint(url or known.url, known.token)
     sandbox = sandbox_place(SANDBOX_DATA)
     if sandbox and (not url or is_same_server(url, sandbox.url)):
-        return Place(url or sandbox.url, sandbox.token)
+        return Endpoint(url or sandbox.url, sandbox.token)
     if known:
         line = f"the kept token is for {known.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or dtmf login --url {url}"
-        raise Ending(exit_codes.TOKEN, line)
+        raise CommandError(exit_codes.AUTH, line)
     if sandbox:
         line = f"the token in {SANDBOX_DATA} is for {sandbox.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or unset DTMF_URL"
-        raise Ending(exit_codes.TOKEN, line)
-    raise Ending(exit_codes.TOKEN, "no token: dtmf login, or set DTMF_TOKEN")
+        raise CommandError(exit_codes.AUTH, line)
+    raise CommandError(exit_codes.AUTH, "no token: dtmf login, or set DTMF_TOKEN")
 
 
-def sandbox_place(data: Path) -> Place | None:
+def sandbox_place(data: Path) -> Endpoint | None:
     """The sandbox that keeps its data there, None if there is none or it is not on this machine."""
     with suppress(OSError):
-        credentials.refuse_if_others_can_read(data / "token")
+        credentials.require_private(data / "token")
         token = (data / "token").read_text("ascii", errors="replace").strip()
         url = (data / "url").read_text("utf-8", errors="replace").partition("\n")[0].strip()
         if token and (origin(url) or ("", "", 0))[1] in LOOPBACK:
-            return Place(url, token)
+            return Endpoint(url, token)
     return None
 
 

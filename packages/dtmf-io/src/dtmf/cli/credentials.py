@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import exit_codes
-from .exit_codes import Ending
+from .exit_codes import CommandError
 
 
-class Kept(NamedTuple):
+class Credentials(NamedTuple):
     """A token and the one address it is sent to."""
 
     url: str
@@ -28,24 +28,24 @@ def path() -> Path:
     return _folder() / "dtmf" / "login.json"
 
 
-def read() -> Kept | None:
+def read() -> Credentials | None:
     """What was kept, None if nothing was. Raises Ending for a file that others can read, or that is something else."""
     file = path()
     try:
-        refuse_if_others_can_read(file)
+        require_private(file)
         found = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Ending(exit_codes.TOKEN, f"can't read {file}: {error.strerror}") from error
+        raise CommandError(exit_codes.AUTH, f"can't read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise _spoiled(file) from error
-    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in Kept._fields):
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in Credentials._fields):
         raise _spoiled(file)
-    return Kept(found["url"], found["token"])
+    return Credentials(found["url"], found["token"])
 
 
-def keep(kept: Kept) -> Path:
+def save(kept: Credentials) -> Path:
     """Writes the file, whole or not at all, mode 0600 from its first byte; gives its path."""
     file = path()
     try:
@@ -60,30 +60,30 @@ def keep(kept: Kept) -> Path:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise Ending(exit_codes.FAILED, f"can't keep the token in {file}: {error.strerror}") from error
+        raise CommandError(exit_codes.FAILED, f"can't keep the token in {file}: {error.strerror}") from error
     return file
 
 
-def forget() -> bool:
+def delete() -> bool:
     """Whether there was something to forget."""
     try:
         path().unlink()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise Ending(exit_codes.FAILED, f"can't remove {path()}: {error.strerror}") from error
+        raise CommandError(exit_codes.FAILED, f"can't remove {path()}: {error.strerror}") from error
     return True
 
 
-def refuse_if_others_can_read(file: Path) -> None:
+def require_private(file: Path) -> None:
     """Raises Ending when a file with a token is not this user's alone: somebody else may have read or written it."""
     if os.name != "posix":
         return
     found = file.stat()
     if found.st_uid != os.geteuid() and os.geteuid() != 0:
-        raise Ending(exit_codes.TOKEN, f"{file} belongs to another user: dtmf login keeps your own token")
+        raise CommandError(exit_codes.AUTH, f"{file} belongs to another user: dtmf login keeps your own token")
     if found.st_mode & 0o077:
-        raise Ending(exit_codes.TOKEN, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
+        raise CommandError(exit_codes.AUTH, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
 
 
 def _folder() -> Path:
@@ -97,5 +97,5 @@ def _folder() -> Path:
     return Path.home() / ".config"
 
 
-def _spoiled(file: Path) -> Ending:
-    return Ending(exit_codes.TOKEN, f"{file} is not what dtmf login wrote: dtmf login writes it anew")
+def _spoiled(file: Path) -> CommandError:
+    return CommandError(exit_codes.AUTH, f"{file} is not what dtmf login wrote: dtmf login writes it anew")

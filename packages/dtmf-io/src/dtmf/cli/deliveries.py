@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from . import connect, output
-from .formatting import moment
+from .formatting import format_minute
 from .options import Json, Last, Number, newest, rented_numbers
 from .output import Column
 
@@ -82,7 +82,7 @@ def _row(delivery: Delivery) -> tuple[str, ...]:
     tried = "1 try" if len(attempts) == 1 else f"{len(attempts)} tries"
     return (
         str(delivery["id"]),
-        moment(delivery["created_at"]),
+        format_minute(delivery["created_at"]),
         delivery["kind"],
         delivery["state"],
         delivery["destination"],

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dtmf.cli import connect, output
-from dtmf.cli.formatting import clock_time, figure
+from dtmf.cli.formatting import format_int, format_second
 from dtmf.cli.message_view import show_text
 from dtmf.cli.options import Json
 
@@ -33,7 +33,7 @@ def events(
 
 def _show(event: Event) -> None:
     output.line(
-        (f"{clock_time(event['timestamp'])}  ", "dim"),
+        (f"{format_second(event['timestamp'])}  ", "dim"),
         (event["kind"], "bold"),
         "".join(f"  {each}" for each in [event["e164"], *_about(event)] if each),
         (f"  #{event['id']}", "dim"),
@@ -44,4 +44,4 @@ def _show(event: Event) -> None:
 
 def _about(event: Event) -> list[str]:
     found = [(name.replace("_", " "), event[name]) for name in _TOLD if name in event]
-    return [f"{name} {figure(value) if isinstance(value, int) else value}" for name, value in found]
+    return [f"{name} {format_int(value) if isinstance(value, int) else value}" for name, value in found]

@@ -21,23 +21,23 @@ from dtmf.errors import (
 
 FAILED = 1
 USAGE = 2
-TOKEN = 3
+AUTH = 3
 NOT_FOUND = 4
-NO_MONEY = 5
+INSUFFICIENT_FUNDS = 5
 NO_NUMBERS = 6
 UNREACHABLE = 7
-NOTHING_CAME = 8
-TOO_MANY = 9
+NO_MESSAGE = 8
+RATE_LIMITED = 9
 
 _STATUS: list[tuple[type[Exception], int]] = [
-    (AuthenticationError, TOKEN),
-    (PermissionDeniedError, TOKEN),
+    (AuthenticationError, AUTH),
+    (PermissionDeniedError, AUTH),
     (NotFoundError, NOT_FOUND),
-    (InsufficientFundsError, NO_MONEY),
+    (InsufficientFundsError, INSUFFICIENT_FUNDS),
     (NoNumbersAvailableError, NO_NUMBERS),
     (InvalidRequestError, USAGE),
     (ConfigurationError, USAGE),
-    (RateLimitedError, TOO_MANY),
+    (RateLimitedError, RATE_LIMITED),
     (ServerError, UNREACHABLE),
     (ConnectionFailedError, UNREACHABLE),
     (TimedOutError, UNREACHABLE),
@@ -49,7 +49,7 @@ _FOR_PROGRAMS = (": GET ", _IS_IT_THERE, " (timeout= sets", " (the token is")  #
 _LISTED_BY = {"number_not_rented": ": dtmf numbers lists yours", "group_not_found": ": dtmf groups lists them"}
 
 
-class Ending(Exception):
+class CommandError(Exception):
     """A command stops with this exit status, saying this line."""
 
     def __init__(self, status: int, line: str) -> None:
@@ -57,15 +57,15 @@ class Ending(Exception):
         self.status = status
 
 
-def ending(error: Exception) -> Ending:
+def to_command_error(error: Exception) -> CommandError:
     """How a command ends that met this error."""
-    if isinstance(error, Ending):
+    if isinstance(error, CommandError):
         return error
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     said = str(error)
     for advice in _FOR_PROGRAMS:
         said = said.partition(advice)[0]
-    return Ending(status, f"{said.rstrip('.')}{_mend(error)}")
+    return CommandError(status, f"{said.rstrip('.')}{_mend(error)}")
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,7 @@ _WHOLE = re.compile(r"[0-9]{1,3}(?:([,_])[0-9]{3})(?:\1[0-9]{3})*|[0-9]{1,19}")
 _HARMLESS = "\n\t\xa0\u202f\u200c\u200d"  # besides what prints: blanks that don't break, joiners of scripts and emoji
 
 
-def figure(number: int | None) -> str:
+def format_int(number: int | None) -> str:
     """A number with thousands separators, a dash for none."""
     return "–" if number is None else f"{number:,}"
 
@@ -21,17 +21,17 @@ def signed(number: int) -> str:
     return f"{number:+,}".replace("-", "−")
 
 
-def moment(iso: str) -> str:
+def format_minute(iso: str) -> str:
     """A time of the service to the minute: '2018-01-01 01:01'."""
     return iso[:16].replace("T", " ")
 
 
-def clock_time(iso: str) -> str:
+def format_second(iso: str) -> str:
     """A time of the service to the second: '2018-01-01 01:01:02'."""
     return iso[:19].replace("T", " ")
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time span in its two largest units: '2 d 9 h', '41 min', '12 s'."""
     left = max(0, int(seconds))
     days, hours, minutes = left // 86_400, left // 3_600 % 24, left // 60 % 60
@@ -70,7 +70,7 @@ def bitcoin(amount_sats: int) -> str:
     return f"{amount_sats // 10**8}.{amount_sats % 10**8:08d}".rstrip("0").rstrip(".")
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     """The text with every character that would act on a terminal made visible; line ends and tabs stay.
     An SMS comes from anybody: its escape sequences and reversed letters must not reach the terminal."""
     return "".join(c if c in _HARMLESS or c.isprintable() else _shown(c) for c in text.replace("\r\n", "\n"))

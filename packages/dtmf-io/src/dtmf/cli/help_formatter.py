@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
 
-class Plain:
+class PlainHelpFormatter:
     """Formats help for cyclopts: headings in bold, names to the left, sentences to the right, no boxes."""
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
@@ -22,7 +22,7 @@ class Plain:
         output.line((str(panel.title), "bold"))
         width = max(len(names) for names, _ in entries) + 3
         for names, sentence in entries:
-            output.hanging(f"  {names:<{width}}", sentence)
+            output.definition(f"  {names:<{width}}", sentence)
         output.blank()
 
     def render_usage(self, _console: Console, _options: ConsoleOptions, usage: Any) -> None:
@@ -35,7 +35,7 @@ class Plain:
         """What the command does, before everything else."""
         text = _plain(description)
         if text:
-            output.texts(text, indent=0)
+            output.paragraphs(text, indent=0)
             output.blank()
 
 

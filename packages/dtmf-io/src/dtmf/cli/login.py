@@ -15,9 +15,9 @@ from dtmf.errors import AuthenticationError
 from dtmf.settings import SANDBOX_URL
 
 from . import connect, credentials, exit_codes, output
-from .credentials import Kept
-from .exit_codes import Ending
-from .formatting import figure
+from .credentials import Credentials
+from .exit_codes import CommandError
+from .formatting import format_int
 
 _LONGEST_TOKEN = 4_096
 
@@ -37,15 +37,15 @@ def login(
         try:
             balance = dtmf.account()["balance"]
         except AuthenticationError as error:
-            raise Ending(exit_codes.TOKEN, f"{place.url} refuses this token; nothing was kept") from error
-    file = credentials.keep(Kept(place.url, place.token))
-    output.line("Signed in to ", (place.url, "bold"), f", {figure(balance)} sats. Kept in {file}")
+            raise CommandError(exit_codes.AUTH, f"{place.url} refuses this token; nothing was kept") from error
+    file = credentials.save(Credentials(place.url, place.token))
+    output.line("Signed in to ", (place.url, "bold"), f", {format_int(balance)} sats. Kept in {file}")
     _warn(place.url)
 
 
 def logout() -> None:
     """Forget the kept token. The token itself goes on working."""
-    if credentials.forget():
+    if credentials.delete():
         output.line("The token is forgotten.")
     else:
         output.line("There was none.")
@@ -53,25 +53,25 @@ def logout() -> None:
         print("dtmf: DTMF_TOKEN is set and goes on being used", file=sys.stderr)
 
 
-def _of_sandbox(data: Path, url: str | None) -> connect.Place:
+def _of_sandbox(data: Path, url: str | None) -> connect.Endpoint:
     place = connect.sandbox_place(data)
     if place is None:
-        raise Ending(exit_codes.TOKEN, f"there is no sandbox in {data}: name its folder with --data, or make run")
+        raise CommandError(exit_codes.AUTH, f"there is no sandbox in {data}: name its folder with --data, or make run")
     if url and not connect.is_same_server(url, place.url):
-        raise Ending(exit_codes.TOKEN, f"the token in {data} is for {place.url}, not for {url}: leave out --url")
+        raise CommandError(exit_codes.AUTH, f"the token in {data} is for {place.url}, not for {url}: leave out --url")
     return place
 
 
-def _asked_for(url: str | None) -> connect.Place:
+def _asked_for(url: str | None) -> connect.Endpoint:
     where = (url or os.environ.get("DTMF_URL") or SANDBOX_URL).rstrip("/")
     connect.client_at(where, "any")  # a malformed address is refused before somebody looks for their token
     if sys.stdin is None:
-        raise Ending(exit_codes.TOKEN, "there is no standard input to read the token from")
+        raise CommandError(exit_codes.AUTH, "there is no standard input to read the token from")
     is_asked = sys.stdin.isatty()
     token = getpass(f"Token for {where}: ", stream=sys.stderr) if is_asked else sys.stdin.readline(_LONGEST_TOKEN)
     if not token.strip():
-        raise Ending(exit_codes.TOKEN, "no token was given; nothing was kept")
-    return connect.Place(where, token.strip())
+        raise CommandError(exit_codes.AUTH, "no token was given; nothing was kept")
+    return connect.Endpoint(where, token.strip())
 
 
 def _warn(url: str) -> None:

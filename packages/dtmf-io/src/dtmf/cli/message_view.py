@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dtmf.cli import output
-from dtmf.cli.formatting import clock_time
+from dtmf.cli.formatting import format_second
 
 
 def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:
@@ -24,14 +24,14 @@ def show_message(message: Any, number: str | None = None) -> None:
     """One message; a received one stands out."""
     is_received = message.get("inbound", message["to"] == number)
     who = f"{message['from']} → {message['to']}"
-    told = [clock_time(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
+    told = [format_second(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
     output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
     show_text(message["content"])
 
 
 def show_text(content: str | None) -> None:
     """The text of a message, or that it has none, or none any more."""
-    output.texts("(erased)" if content is None else content or "(empty)", indent=2)
+    output.paragraphs("(erased)" if content is None else content or "(empty)", indent=2)
 
 
 def _fate(message: Any) -> str:

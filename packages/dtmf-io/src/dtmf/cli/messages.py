@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from dtmf.cli.message_view import show_messages
 
 from . import connect, output
-from .exit_codes import USAGE, Ending
-from .formatting import figure
+from .exit_codes import USAGE, CommandError
+from .formatting import format_int
 from .options import Json, Last, Number, newest, rented_numbers
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def send(
         output.json(sent)
     else:
         output.line(
-            "On its way to ", (to, "bold"), f", {figure(sent['cost'])} sats.", (f" Message {sent['id']}", "dim")
+            "On its way to ", (to, "bold"), f", {format_int(sent['cost'])} sats.", (f" Message {sent['id']}", "dim")
         )
 
 
 def _from_stdin() -> str:
     if sys.stdin is None:
-        raise Ending(USAGE, "there is no standard input to read the text from")
+        raise CommandError(USAGE, "there is no standard input to read the text from")
     return sys.stdin.read(_LONGEST_TEXT).removesuffix("\n")

@@ -10,7 +10,7 @@ from dtmf.e164 import parse
 from dtmf.validation import http_url
 
 from . import connect, output
-from .formatting import MINUTES_A_DAY, figure, moment
+from .formatting import MINUTES_A_DAY, format_int, format_minute
 from .message_view import show_messages
 from .options import GroupId, Json, Number, Yes, confirm
 from .output import Column
@@ -89,13 +89,13 @@ def show(number: Number, /, *, json: Json = False) -> None:
     minute, inbound = found["cost_per_minute"], found["cost_per_inbound_message"]
     output.line((found["e164"], "bold"))
     output.blank()
-    output.facts(
+    output.key_values(
         [
             ("Group", found["group_id"]),
-            ("Since", f"{moment(found['assignment_start'])} UTC"),
+            ("Since", f"{format_minute(found['assignment_start'])} UTC"),
             (
                 "Costs",
-                f"{figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day, {figure(inbound)} an SMS",
+                f"{format_int(minute)} sats a minute, {format_int(minute * MINUTES_A_DAY)} a day, {format_int(inbound)} an SMS",
             ),
             ("Action", _action(found["sms_forwarded_to"])),
         ]
@@ -147,7 +147,7 @@ def _show_rented(number: NumberFound, group: str, *, json: bool) -> None:
         return
     output.line((number["e164"], "bold"))
     minute = number["cost_per_minute"]
-    output.line((f"{group}, {figure(minute)} sats a minute, {figure(minute * MINUTES_A_DAY)} a day", "dim"))
+    output.line((f"{group}, {format_int(minute)} sats a minute, {format_int(minute * MINUTES_A_DAY)} a day", "dim"))
 
 
 def _prices(group: Group) -> tuple[str, ...]:
@@ -155,11 +155,11 @@ def _prices(group: Group) -> tuple[str, ...]:
     return (
         group["id"],
         group["name"],
-        figure(group["setup_cost"]),
-        figure(minute),
-        figure(minute * MINUTES_A_DAY),
-        figure(minute * MINUTES_A_DAY * 30),
-        figure(group["cost_per_inbound_message"]),
+        format_int(group["setup_cost"]),
+        format_int(minute),
+        format_int(minute * MINUTES_A_DAY),
+        format_int(minute * MINUTES_A_DAY * 30),
+        format_int(group["cost_per_inbound_message"]),
     )
 
 
@@ -167,9 +167,9 @@ def _row(number: NumberFound) -> tuple[str, ...]:
     return (
         number["e164"],
         number["group_id"],
-        moment(number["assignment_start"]),
-        figure(number["cost_per_minute"] * MINUTES_A_DAY),
-        figure(len(number["messages"])),
+        format_minute(number["assignment_start"]),
+        format_int(number["cost_per_minute"] * MINUTES_A_DAY),
+        format_int(len(number["messages"])),
         "stored" if number["sms_forwarded_to"] is None else f"→ {number['sms_forwarded_to']}",
     )
 

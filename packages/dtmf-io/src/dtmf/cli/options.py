@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from dtmf.errors import DTMFError
 
 from . import connect
-from .exit_codes import FAILED, Ending
+from .exit_codes import FAILED, CommandError
 
 Item = TypeVar("Item")
 
@@ -23,7 +23,7 @@ _COMPLETION_TIMEOUT_S = 2.0  # somebody is waiting with a finger on TAB
 def rented_numbers(_context: object) -> list[tuple[str, str]]:
     """The numbers rented now, for the shell; none when the service does not answer."""
     with (
-        suppress(DTMFError, Ending, ValueError),
+        suppress(DTMFError, CommandError, ValueError),
         connect.client(timeout_s=_COMPLETION_TIMEOUT_S, max_retries=0) as dtmf,
     ):
         return [(number["e164"], number["group_id"]) for number in dtmf.numbers()]
@@ -33,7 +33,7 @@ def rented_numbers(_context: object) -> list[tuple[str, str]]:
 def group_ids(_context: object) -> list[tuple[str, str]]:
     """The groups, for the shell."""
     with (
-        suppress(DTMFError, Ending, ValueError),
+        suppress(DTMFError, CommandError, ValueError),
         connect.client(timeout_s=_COMPLETION_TIMEOUT_S, max_retries=0) as dtmf,
     ):
         return [(group["id"], group["name"]) for group in dtmf.groups("mobile") + dtmf.groups("local")]
@@ -61,4 +61,4 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise Ending(FAILED, "nothing was done")
+        raise CommandError(FAILED, "nothing was done")

@@ -11,7 +11,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .formatting import visible
+from .formatting import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -62,7 +62,7 @@ def blank() -> None:
     console().print()
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> None:
+def key_values(pairs: Iterable[tuple[str, str]]) -> None:
     """Names and values, one pair a line."""
     found = list(pairs)
     width = max(len(name) for name, _ in found) + 3
@@ -70,7 +70,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
         line((f"  {name:<{width}}", "dim"), value)
 
 
-def hanging(lead: str, text: str, *, style: str = "") -> None:
+def definition(lead: str, text: str, *, style: str = "") -> None:
     """A lead, and a text beside it that is wrapped to the right of it."""
     from rich.table import Table  # noqa: PLC0415  # as above
 
@@ -81,7 +81,7 @@ def hanging(lead: str, text: str, *, style: str = "") -> None:
     _print(grid)
 
 
-def texts(content: str, *, indent: int) -> None:
+def paragraphs(content: str, *, indent: int) -> None:
     """A text of somebody else's, wrapped and indented."""
     from rich.padding import Padding  # noqa: PLC0415  # as above
 
@@ -92,7 +92,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """The rows below their headings."""
     from rich.cells import cell_len  # noqa: PLC0415  # as above
 
-    cells = [[visible(cell) for cell in row] for row in rows]
+    cells = [[escape_controls(cell) for cell in row] for row in rows]
     there = console()
     widths = [_least_width(column, [row[i] for row in cells], cell_len) for i, column in enumerate(columns)]
     if sum(widths) + 2 * len(widths) <= there.width:
@@ -102,7 +102,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         if index:
             blank()
         line((row[0], "bold"))
-        facts((column.heading, cell) for column, cell in zip(columns[1:], row[1:], strict=True) if cell)
+        key_values((column.heading, cell) for column, cell in zip(columns[1:], row[1:], strict=True) if cell)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -156,7 +156,7 @@ def _text(*parts: str | tuple[str, str]) -> Text:
     text = Text()
     for part in parts:
         words, style = (part, "") if isinstance(part, str) else part
-        text.append(visible(words), style=style or None)
+        text.append(escape_controls(words), style=style or None)
     return text
 
 

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from . import connect, output
 from .account import unused_address
-from .formatting import clock_time, figure, sats, seconds
+from .formatting import format_int, format_second, sats, seconds
 from .message_view import show_message, show_text
 from .options import Json, Number
 
@@ -55,7 +55,9 @@ def deposit(
         output.json(paid)
     else:
         output.line(
-            f"{figure(asked)} sats are {paid['status']}. The balance is ", (f"{figure(balance)} sats", "bold"), "."
+            f"{format_int(asked)} sats are {paid['status']}. The balance is ",
+            (f"{format_int(balance)} sats", "bold"),
+            ".",
         )
 
 
@@ -68,7 +70,7 @@ def advance(time: Annotated[str, Parameter(help="How long: 90s, 15m, 2h, 30d, 1w
     if json:
         output.json(clock)
     else:
-        output.line("It is ", (clock_time(clock["now"]), "bold"), " UTC in the sandbox now.")
+        output.line("It is ", (format_second(clock["now"]), "bold"), " UTC in the sandbox now.")
 
 
 @sandbox.command

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from dtmf.errors import ConnectionFailedError, TimedOutError
 
 from . import connect, output
-from .exit_codes import NOTHING_CAME, UNREACHABLE, Ending
+from .exit_codes import NO_MESSAGE, UNREACHABLE, CommandError
 from .formatting import countdown, seconds
 from .message_view import show_message
 from .options import Json, Number
@@ -59,10 +59,10 @@ def wait(
         show_message(found)
 
 
-def nothing_came(error: TimedOutError) -> Ending:
+def nothing_came(error: TimedOutError) -> CommandError:
     """How a command ends whose wait was in vain."""
     is_down = isinstance(error.__cause__, ConnectionFailedError)
-    return Ending(UNREACHABLE if is_down else NOTHING_CAME, str(error))
+    return CommandError(UNREACHABLE if is_down else NO_MESSAGE, str(error))
 
 
 def _newest(dtmf: DTMF, number: str) -> int:
