@@ -16,7 +16,7 @@ from client.conftest import TOKEN, FakeTime
 from client.stub import Stub, reply
 from dtmf import DTMF, AsyncDTMF, ConnectionFailedError, NotFoundError, TimedOutError
 from dtmf.errors import connection_failed
-from dtmf.http_transport import Engine
+from dtmf.http_transport import HttpTransport
 from dtmf.proxies import proxy_for
 from dtmf.transport import Reply, Request
 
@@ -226,5 +226,5 @@ async def test_an_async_transport_that_never_answers_is_cut_off_at_the_deadline(
 
 def test_the_engine_is_itself_a_transport(stub: Stub) -> None:
     stub.then(reply(200, b'{"balance": 1}'))
-    with DTMF(TOKEN, base_url=stub.url, transport=Engine(stub.url)) as dtmf:
+    with DTMF(TOKEN, base_url=stub.url, transport=HttpTransport(stub.url)) as dtmf:
         assert dtmf.account() == {"balance": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import endpoints, validation, waiters
-from .settings import Configured, Settings
+from .settings import BaseClient, Settings
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .waiters import Match, Wait
 
 
-class AsyncDTMF(Configured):
+class AsyncDTMF(BaseClient):
     """The DTMF API for asyncio: the arguments, methods and results of DTMF. Tasks may share a client.
 
     Await close(), or use `async with`, before the event loop ends."""
@@ -239,11 +239,11 @@ class AsyncDTMF(Configured):
         here = _here()
         engine = self._engines.get(here)
         if engine is None:
-            from .http_transport import AsyncEngine  # noqa: PLC0415  # as above
+            from .http_transport import AsyncHttpTransport  # noqa: PLC0415  # as above
 
             for other in [place for place in self._engines if place[1].is_closed()]:
                 self._engines.pop(other, None)
-            engine = self._engines.setdefault(here, AsyncEngine(self._settings.base_url))
+            engine = self._engines.setdefault(here, AsyncHttpTransport(self._settings.base_url))
         return engine
 
     async def _pages(

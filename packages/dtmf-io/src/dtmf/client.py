@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import endpoints, validation, waiters
-from .settings import Configured, Settings
+from .settings import BaseClient, Settings
 
 TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .waiters import Match, Wait
 
 
-class DTMF(Configured):
+class DTMF(BaseClient):
     """The DTMF API: one method for each of its functions, results as plain dicts.
 
     token: an API token of your account; without one, the environment variable DTMF_TOKEN.
@@ -231,9 +231,9 @@ class DTMF(Configured):
             return self._transport
         engine = self._engines.get(os.getpid())
         if engine is None:
-            from .http_transport import Engine  # noqa: PLC0415  # as above
+            from .http_transport import HttpTransport  # noqa: PLC0415  # as above
 
-            engine = self._engines.setdefault(os.getpid(), Engine(self._settings.base_url))
+            engine = self._engines.setdefault(os.getpid(), HttpTransport(self._settings.base_url))
         return engine
 
     def _pages(

@@ -32,7 +32,7 @@ _NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolT
 _TRANSIENT_STATUSES = {408, 429}  # and what is 500 or more
 
 
-class Engine:
+class HttpTransport:
     """Sends requests and blocks until the reply is there. Its connections go with close(), or when it goes itself."""
 
     def __init__(self, base_url: str) -> None:
@@ -74,7 +74,7 @@ def _close_unless_forked(pool: httpcore2.ConnectionPool, process_id: int) -> Non
         pool.close()
 
 
-class AsyncEngine:
+class AsyncHttpTransport:
     """The same, awaited. The caller bounds the time, by cancelling."""
 
     def __init__(self, base_url: str) -> None:

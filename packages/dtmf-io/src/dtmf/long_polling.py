@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import endpoints
 from .errors import DTMFError, TimedOutError
-from .retry import Attempts, span_s
+from .retry import RetryState, backoff_cap_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .transport import Request
     from .types import Event, FullMessage
-    from .waiters import Awaited
+    from .waiters import WaitSpec
 
 Item = TypeVar("Item")
 
@@ -41,7 +41,7 @@ _LONGEST_SPAN_S = 2.0  # someone waits, and a service that is started anew is ba
 _ROUND_TRIP_S = 1.0  # how much later than the deadline the answer to the last poll may come
 
 
-class Polls(Attempts, Generic[Item]):
+class LongPoll(RetryState, Generic[Item]):
     """The polls of one wait, or of one stream, as one long run of attempts."""
 
     __slots__ = (
@@ -110,7 +110,7 @@ class Polls(Attempts, Generic[Item]):
             self._early = 0
             return 0.0
         self._early += 1
-        return self._within_deadline_s(span_s(self._early, longest_s=_LONGEST_SPAN_S) * chance, now_s=now_s)
+        return self._within_deadline_s(backoff_cap_s(self._early, longest_s=_LONGEST_SPAN_S) * chance, now_s=now_s)
 
     def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
         if not self._patient:
@@ -119,7 +119,7 @@ class Polls(Attempts, Generic[Item]):
         self._note_early_end(now_s)
         if now_s + least_s >= self._deadline_s:
             raise self._in_vain()
-        pause_s = max(least_s, span_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
+        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
         return self._within_deadline_s(pause_s, now_s=now_s)
 
     def _note_early_end(self, now_s: float) -> None:
@@ -137,10 +137,10 @@ class Polls(Attempts, Generic[Item]):
         return error
 
 
-def of_messages(awaited: Awaited, settings: Settings, cursors: Cursors, *, now_s: float) -> Polls[FullMessage]:
+def of_messages(awaited: WaitSpec, settings: Settings, cursors: Cursors, *, now_s: float) -> LongPoll[FullMessage]:
     """The polls of a wait, from where the last wait for this number ended unless it says where."""
     after = cursors.after(awaited.e164) if awaited.after is None else awaited.after
-    return Polls(
+    return LongPoll(
         lambda after, wait_s: endpoints.received(awaited.e164, after, wait_s),
         settings,
         after=after,
@@ -150,6 +150,6 @@ def of_messages(awaited: Awaited, settings: Settings, cursors: Cursors, *, now_s
     )
 
 
-def of_events(after: int, settings: Settings, *, now_s: float) -> Polls[Event]:
+def of_events(after: int, settings: Settings, *, now_s: float) -> LongPoll[Event]:
     """The polls of a stream of events."""
-    return Polls(endpoints.events, settings, after=after, now_s=now_s)
+    return LongPoll(endpoints.events, settings, after=after, now_s=now_s)

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 _FIRST_SPAN_S = 0.5
 _LONGEST_SPAN_S = 8.0
-_LASTING = {"daily_limit_reached", "deposits_unavailable", "too_many_unused_addresses"}
+_NOT_RETRYABLE = {"daily_limit_reached", "deposits_unavailable", "too_many_unused_addresses"}
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-class Attempts:
+class RetryState:
     """One call on its way, from its first request to its answer or its error."""
 
     __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_sent", "_settings")
@@ -76,7 +76,7 @@ class Attempts:
         self._sent = True
         retry_after_s = _retry_after_s(reply, wall_s)
         error = self._refusal(reply, retry_after_s=retry_after_s)
-        if (reply.status not in {408, 429} and reply.status < 500) or error.code in _LASTING:
+        if (reply.status not in {408, 429} and reply.status < 500) or error.code in _NOT_RETRYABLE:
             raise error
         return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
 
@@ -126,7 +126,7 @@ class Attempts:
     def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
         if self._made > self._settings.max_retries:
             raise error
-        pause_s = max(least_s, span_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
+        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
         if now_s + pause_s >= self._deadline_s:
             raise error
         return pause_s
@@ -167,7 +167,7 @@ class Attempts:
         )
 
 
-def span_s(failures: int, *, longest_s: float) -> float:
+def backoff_cap_s(failures: int, *, longest_s: float) -> float:
     """The span of which the pause after so many failures is a random part."""
     return min(longest_s, _FIRST_SPAN_S * 2.0 ** min(failures - 1, 10))
 

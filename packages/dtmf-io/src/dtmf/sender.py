@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import long_polling
 from .errors import DTMFError
-from .retry import Attempts
+from .retry import RetryState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key: str = "") -> Answer:
     """The answer to the call. Raises a DTMFError. A `key` of the caller's makes a later call with it the same one."""
     operation, read = call
-    return _answer(Attempts(operation, settings, key=key or new_key(), now_s=monotonic()), read, transport)
+    return _answer(RetryState(operation, settings, key=key or new_key(), now_s=monotonic()), read, transport)
 
 
 def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: Transport) -> Answer:
@@ -43,17 +43,17 @@ def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: 
                 return found
 
 
-def events(after: int, settings: Settings) -> long_polling.Polls[Event]:
+def events(after: int, settings: Settings) -> long_polling.LongPoll[Event]:
     """A stream of events, to poll()."""
     return long_polling.of_events(after, settings, now_s=monotonic())
 
 
-def poll(items: long_polling.Polls[Answer], transport: Transport) -> list[Answer]:
+def poll(items: long_polling.LongPoll[Answer], transport: Transport) -> list[Answer]:
     """What comes next, at least one item. Raises a DTMFError."""
     return _answer(items, items.read, transport)
 
 
-def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transport) -> Answer:
+def _answer(attempts: RetryState, read: Callable[[Any], Answer], transport: Transport) -> Answer:
     while True:
         request = attempts.request(now_s=monotonic())
         try:
@@ -75,7 +75,7 @@ def _answer(attempts: Attempts, read: Callable[[Any], Answer], transport: Transp
 async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport, *, key: str = "") -> Answer:
     """The same, awaited."""
     operation, read = call
-    attempts = Attempts(operation, settings, key=key or new_key(), now_s=monotonic())
+    attempts = RetryState(operation, settings, key=key or new_key(), now_s=monotonic())
     return await _answer_async(attempts, read, transport)
 
 
@@ -91,12 +91,12 @@ async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors,
                 return found
 
 
-async def poll_async(items: long_polling.Polls[Answer], transport: AsyncTransport) -> list[Answer]:
+async def poll_async(items: long_polling.LongPoll[Answer], transport: AsyncTransport) -> list[Answer]:
     """The same, awaited."""
     return await _answer_async(items, items.read, transport)
 
 
-async def _answer_async(attempts: Attempts, read: Callable[[Any], Answer], transport: AsyncTransport) -> Answer:
+async def _answer_async(attempts: RetryState, read: Callable[[Any], Answer], transport: AsyncTransport) -> Answer:
     import asyncio  # noqa: PLC0415  # 30 ms that a blocking client does not need
 
     while True:
@@ -118,7 +118,7 @@ async def _answer_async(attempts: Attempts, read: Callable[[Any], Answer], trans
         await _sleep_async(pause_s)
 
 
-def _read(attempts: Attempts, reply: Reply, read: Callable[[Any], Answer]) -> Answer:
+def _read(attempts: RetryState, reply: Reply, read: Callable[[Any], Answer]) -> Answer:
     answer = attempts.answer(reply)
     try:
         return read(answer)

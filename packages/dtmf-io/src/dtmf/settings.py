@@ -47,7 +47,7 @@ def persistent(settings: Settings, *, at_most_s: float = inf) -> Settings:
     return Settings(settings.token, settings.base_url, timeout_s, _ENDLESS_RETRIES, settings.token_from)
 
 
-class Configured:
+class BaseClient:
     """The part both clients share: settings, how far their waits have come, and the engines that grow from the
     settings where they are used."""
 
@@ -66,10 +66,10 @@ class Configured:
 
 
 def _restored(
-    kind: type[Configured], settings: Settings, transport: object, cursors: dict[str, int] | None = None
-) -> Configured:
+    kind: type[BaseClient], settings: Settings, transport: object, cursors: dict[str, int] | None = None
+) -> BaseClient:
     client = kind.__new__(kind)
-    Configured.__init__(client, settings, transport, cursors)
+    BaseClient.__init__(client, settings, transport, cursors)
     return client
 
 

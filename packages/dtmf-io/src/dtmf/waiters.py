@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Wait: TypeAlias = tuple["Awaited", Callable[[FullMessage], Answer | None]]
 
 
-class Awaited:
+class WaitSpec:
     """The messages a wait looks through: of which number, after which id (None: where the last wait ended), how long,
     and what is lacking if it was in vain."""
 
@@ -38,7 +38,7 @@ def for_message(e164: object, timeout_s: object, match: object, after: object) -
     """A wait for the first message that matches."""
     is_wanted = _wanted(match)
     lacking = "no message" if match is None else "no message that matches"
-    return Awaited(e164, timeout_s, after, lacking), lambda message: message if is_wanted(message) else None
+    return WaitSpec(e164, timeout_s, after, lacking), lambda message: message if is_wanted(message) else None
 
 
 def for_code(e164: object, timeout_s: object, match: object, after: object) -> Wait[str]:
@@ -51,7 +51,7 @@ def for_code(e164: object, timeout_s: object, match: object, after: object) -> W
     def code(message: FullMessage) -> str | None:
         return find_code(message["content"] or "") if is_wanted(message) else None
 
-    return Awaited(e164, timeout_s, after, lacking), code
+    return WaitSpec(e164, timeout_s, after, lacking), code
 
 
 def _wanted(match: object) -> Callable[[FullMessage], Any]:

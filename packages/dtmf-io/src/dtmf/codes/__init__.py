@@ -26,9 +26,9 @@ from __future__ import annotations
 import re
 
 from .candidates import candidates_in
-from .exclusions import without_what_is_never_a_code
+from .exclusions import mask_non_codes
 from .normalization import fold, lowered
-from .scoring import Surroundings
+from .scoring import ContextScorer
 
 __all__ = ["find_code"]
 
@@ -53,10 +53,10 @@ def find_code(text: str) -> str | None:
     if _WEBOTP_CUT.search(folded):
         return None
     lower = lowered(folded)
-    plain = without_what_is_never_a_code(folded, lower)
+    plain = mask_non_codes(folded, lower)
     candidates = candidates_in(plain)
     if not candidates:
         return None
-    surroundings = Surroundings(plain, lowered(plain), candidates, whole=lower)
+    surroundings = ContextScorer(plain, lowered(plain), candidates, whole=lower)
     points, best = max(((surroundings.points(c), c) for c in candidates), key=lambda rated: rated[0])
     return best.code or None if points >= _ENOUGH else None

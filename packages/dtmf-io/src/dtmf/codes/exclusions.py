@@ -58,7 +58,7 @@ def _never() -> re.Pattern[str]:
 _NEVER = _never()
 
 
-def without_what_is_never_a_code(folded: str, lower: str) -> str:
+def mask_non_codes(folded: str, lower: str) -> str:
     """The folded text with a `~` for each character of what is never a code."""
     parts, end = [], 0
     for found in _NEVER.finditer(lower):

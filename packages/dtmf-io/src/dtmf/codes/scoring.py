@@ -33,7 +33,7 @@ _LENGTHS = {"word": _WORD, "character": _CHARACTER, "sentence": _SENTENCE, "para
 _ANOTHER_NUMBER = re.compile(r"[0-9~]{3}")
 
 
-class Surroundings:
+class ContextScorer:
     """The words around the candidates of one text, and how far it is from one place to another."""
 
     def __init__(self, text: str, lower: str, candidates: list[Candidate], *, whole: str) -> None:
