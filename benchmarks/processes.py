@@ -45,7 +45,7 @@ def memory_kib(pid: int | str, of: str) -> int:
 def service(url: str, *options: str) -> Iterator[Process]:
     """`dtmf-server run` on this database."""
     with tempfile.TemporaryDirectory(prefix="dtmf-bench-") as folder:
-        code = "import sys; from dtmf_server.cli import main; sys.exit(main())"
+        code = "import sys; from dtmf_server.cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", code, "run", "--data", folder, "--database", url, *options]
         environment = {"PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
         with _running(command, "--port", environment) as process:

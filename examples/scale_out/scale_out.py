@@ -24,7 +24,7 @@ from pathlib import Path
 from dtmf import DTMF
 
 ROOT = Path(__file__).parents[2]
-SERVER = [sys.executable, "-c", "from dtmf_server.cli import main; raise SystemExit(main())"]
+SERVER = [sys.executable, "-c", "from dtmf_server.cli.main import main; raise SystemExit(main())"]
 NUMBERS, SMS, THREADS = 10, 600, 4
 KILL_AFTER = SMS // 3
 START_WITHIN_S = 60

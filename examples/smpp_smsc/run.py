@@ -19,7 +19,7 @@ from typing import IO, Any
 from dtmf import DTMF
 
 HERE = Path(__file__).parent
-SERVER = [sys.executable, "-c", "from dtmf_server.cli import main; raise SystemExit(main())"]
+SERVER = [sys.executable, "-c", "from dtmf_server.cli.main import main; raise SystemExit(main())"]
 CONFIG = """
 [[carrier]]
 name = "example"

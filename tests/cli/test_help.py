@@ -69,5 +69,5 @@ def test_without_the_extra_one_line_says_what_to_install(home: object, missing: 
 
 
 def test_a_broken_module_of_our_own_is_not_taken_for_a_missing_extra(home: object) -> None:
-    code = "import sys\nsys.modules['dtmf.cli.endings'] = None\nfrom dtmf.cli import main\nmain(['account'])"
+    code = "import sys\nsys.modules['dtmf.cli.exit_codes'] = None\nfrom dtmf.cli import main\nmain(['account'])"
     assert "ModuleNotFoundError" in process(code=code).stderr

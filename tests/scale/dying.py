@@ -63,7 +63,7 @@ class Dying:
 def _serve() -> None:
     import psycopg_pool  # noqa: F401 - imported before the forks, as all that follows
 
-    from dtmf_server.cli.main import main  # noqa: F401 - the same
+    from dtmf_server.cli.main import main
     from dtmf_server.operations import verify  # noqa: F401 - the same
     from dtmf_server.server import startup  # noqa: F401 - the same
     from dtmf_server.storage import backup, migrate  # noqa: F401 - the same

@@ -96,8 +96,8 @@ def test_a_field_that_was_emptied_comes_back_empty(renter: Visitor, e164: str) -
 def test_no_notice_claims_what_did_not_happen(renter: Visitor, e164: str) -> None:
     pending = renter.do("/sandbox", "/sandbox/faucet", amount="1000", pending="yes")
     assert "have arrived" not in pending.text and "wait for blocks" in pending.text
-    stamp = renter.open("/tokens").form("/tokens").fields["stamp"]
-    assert "queued again" not in renter.post("/deliveries/retry", {"stamp": stamp}).text
+    csrf_token = renter.open("/tokens").form("/tokens").fields["csrf_token"]
+    assert "queued again" not in renter.post("/deliveries/retry", {"csrf_token": csrf_token}).text
 
 
 # --- deep links ------------------------------------------------------------------------------------------------------

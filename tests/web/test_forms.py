@@ -56,22 +56,22 @@ def fingerprint(db: Database) -> list[object]:
 
 
 def test_forms_that_are_not_ours_do_nothing(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
-    stamp = renter.open("/tokens").form("/tokens").fields["stamp"]
-    foreign = other.open("/tokens").form("/tokens").fields["stamp"]
+    csrf_token = renter.open("/tokens").form("/tokens").fields["csrf_token"]
+    foreign = other.open("/tokens").form("/tokens").fields["csrf_token"]
     before = fingerprint(db)
     for path in post_paths(e164):
         for origin, given in (
             (renter.url, ""),
             (renter.url, foreign),
-            (renter.url, stamp[:-1] + ("0" if stamp[-1] != "0" else "1")),
-            ("https://evil.example", stamp),
-            ("null", stamp),
-            (renter.url.replace("http:", "https:"), stamp),
+            (renter.url, csrf_token[:-1] + ("0" if csrf_token[-1] != "0" else "1")),
+            ("https://evil.example", csrf_token),
+            ("null", csrf_token),
+            (renter.url.replace("http:", "https:"), csrf_token),
         ):
-            page = renter.post(path, {**FULL, "stamp": given}, Origin=origin)
+            page = renter.post(path, {**FULL, "csrf_token": given}, Origin=origin)
             assert page.status == 403, (path, origin, given)
             assert "Nothing was done" in page.text
-        without = Page(renter.client.post(path, data={**FULL, "stamp": stamp}))
+        without = Page(renter.client.post(path, data={**FULL, "csrf_token": csrf_token}))
         assert without.status == 403, f"{path} without an origin"
     assert fingerprint(db) == before
 
@@ -146,8 +146,8 @@ def test_no_money_and_no_stock_come_back_in_words(renter: Visitor, other: Visito
         poor.do("/", "/sign-up")
         page = poor.open("/rent/us-mobile")
         assert "13 short" in page.text and not [form for form in page.forms if form.action == "/rent/us-mobile"]
-        stamp = poor.open("/tokens").form("/tokens").fields["stamp"]
-        assert poor.post("/rent/us-mobile", {"stamp": stamp}).status == 402
+        csrf_token = poor.open("/tokens").form("/tokens").fields["csrf_token"]
+        assert poor.post("/rent/us-mobile", {"csrf_token": csrf_token}).status == 402
 
 
 @ONE_ENGINE

@@ -55,7 +55,7 @@ def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db
     receive(db, e164, "Your code is 428613")
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="webhook", webhook_url="http://127.0.0.1:9999/x")
     renter.do("/deliveries", "/deliveries/test", e164=e164)
-    stamp = other.open("/tokens").form("/tokens").fields["stamp"]
+    csrf_token = other.open("/tokens").form("/tokens").fields["csrf_token"]
     for path in (f"/numbers/{e164}", f"/numbers/{e164}/end"):
         assert other.open(path).status == 404
     for path, fields in (
@@ -67,7 +67,7 @@ def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db
         ("/tokens/1/revoke", {}),
         ("/sandbox/phone", {"to": e164, "from": "x", "text": "x"}),
     ):
-        assert other.post(path, {**fields, "stamp": stamp}).status == 404, path
+        assert other.post(path, {**fields, "csrf_token": csrf_token}).status == 404, path
     for path in (
         "/messages",
         "/messages?q=428613",
@@ -203,9 +203,9 @@ def test_what_only_a_sandbox_has_is_nowhere_else(serve: Callable[..., str], db: 
         page = visitor.sign_in(new_token(1))
         assert page.path == "/messages" and "Sandbox" not in page.text
         assert visitor.open("/sandbox").status == 404
-        stamp = visitor.open("/tokens").form("/tokens").fields["stamp"]
+        csrf_token = visitor.open("/tokens").form("/tokens").fields["csrf_token"]
         for path in ("/sandbox/phone", "/sandbox/faucet", "/sandbox/clock"):
-            assert visitor.post(path, {"stamp": stamp, "amount": "5", "advance_s": "600"}).status == 404
+            assert visitor.post(path, {"csrf_token": csrf_token, "amount": "5", "advance_s": "600"}).status == 404
         assert "regtest" not in visitor.open("/top-up").text
 
 
@@ -220,8 +220,8 @@ def test_a_sandbox_on_a_real_chain_has_no_coins_from_nowhere(
         for path in ("/sandbox", "/top-up"):
             page = visitor.open(path)
             assert page.status == 200 and "faucet" not in page.html.lower(), path
-        stamp = visitor.open("/tokens").form("/tokens").fields["stamp"]
-        assert visitor.post("/sandbox/faucet", {"stamp": stamp, "amount": "5"}).status == 404
+        csrf_token = visitor.open("/tokens").form("/tokens").fields["csrf_token"]
+        assert visitor.post("/sandbox/faucet", {"csrf_token": csrf_token, "amount": "5"}).status == 404
 
 
 @ONE_ENGINE

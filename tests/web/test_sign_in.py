@@ -222,8 +222,8 @@ def test_where_sign_up_is_closed_there_is_no_button_and_no_way_round(serve: Call
     with Visitor(serve(sandbox=False, signup=mode)) as visitor:
         page = visitor.open("/sign-up")
         assert "operator" in page.text and not [form for form in page.forms if form.action == "/sign-up"]
-        stamp = visitor.open("/sign-in").form("/sign-in").fields["stamp"]
-        assert visitor.post("/sign-up", {"stamp": stamp}).status == 403
+        csrf_token = visitor.open("/sign-in").form("/sign-in").fields["csrf_token"]
+        assert visitor.post("/sign-up", {"csrf_token": csrf_token}).status == 403
 
 
 def test_where_sign_up_is_closed_the_operator_opens_accounts(

@@ -44,7 +44,7 @@ ANSWERS = [
 ]
 STARTS_ONE = """
 import asyncio
-from dtmf_server.deliveries.elsewhere import Elsewhere
+from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
 
 async def main():
     async with Elsewhere(sandbox=True) as webhooks:

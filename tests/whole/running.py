@@ -16,7 +16,7 @@ from typing import Any
 
 import dtmf_server
 
-COMMAND = [sys.executable, "-c", "from dtmf_server.cli import main; raise SystemExit(main())"]
+COMMAND = [sys.executable, "-c", "from dtmf_server.cli.main import main; raise SystemExit(main())"]
 SOURCE = str(Path(dtmf_server.__file__).parents[1])
 START_TIMEOUT_S = 60
 

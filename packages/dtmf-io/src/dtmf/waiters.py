@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .types import FullMessage
 
     Match: TypeAlias = str | Pattern[str] | Callable[[FullMessage], Any]
-    Wait: TypeAlias = tuple["Awaited", Callable[[FullMessage], Answer | None]]
+    Wait: TypeAlias = tuple["WaitSpec", Callable[[FullMessage], Answer | None]]
 
 
 class WaitSpec:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dtmf.cli.app import build
+from .app import build
 
 
 def completion(

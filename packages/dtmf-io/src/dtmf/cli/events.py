@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from dtmf.cli import connect, output
-from dtmf.cli.formatting import format_int, format_second
-from dtmf.cli.message_view import show_text
-from dtmf.cli.options import Json
+from . import connect, output
+from .formatting import format_int, format_second
+from .message_view import show_text
+from .options import Json
+
+if TYPE_CHECKING:
+    from ..types import Event
 
 _TOLD: tuple[Literal["status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at"], ...] = (
     *("status", "reason", "amount", "confirmations"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dtmf.cli import output
-from dtmf.cli.formatting import format_second
+from . import output
+from .formatting import format_second
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:

@@ -10,9 +10,8 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from dtmf_server.api import query_validation
 from dtmf_server.api.request_body import BODY_MAX_BYTES
-from dtmf_server.asgi.browser_requests import BROKEN_OFF
 from dtmf_server.core.errors import Refusal
-from dtmf_server.http.request import Request
+from dtmf_server.http.request import BROKEN_OFF, Request
 from dtmf_server.runtime.logging import request_id
 
 log = logging.getLogger("dtmf.api")
@@ -90,7 +89,7 @@ def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     if error.status_code == 404:
         detail = f"there is no {request.url.path}: GET /schema/openapi.json lists what there is"
     elif error.status_code == 405:
-        allowed = _allowed(error)
+        allowed = allowed_methods(error)
         detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
         return problem(405, code=code, title=title, detail=detail, headers={"allow": allowed})
     elif error.status_code == 413:
@@ -98,8 +97,8 @@ def http_error(request: Request, error: HTTPException) -> Response[bytes]:
     return problem(error.status_code, code=code, title=title, detail=detail, headers=error.headers)
 
 
-def _allowed(error: HTTPException) -> str:
-    """The methods that the path takes. HEAD and OPTIONS are answered by `Border`."""
+def allowed_methods(error: HTTPException) -> str:
+    """The methods that the path takes. HEAD and OPTIONS are answered by the middleware."""
     given = {*(error.headers or {}).get("allow", "").split(", ")} - {""}
     return ", ".join(sorted({*given, "OPTIONS"} | ({"HEAD"} if "GET" in given else set())))
 

@@ -27,12 +27,12 @@ from dtmf_server.api import (
 )
 from dtmf_server.api.openapi import document
 from dtmf_server.asgi import error_handlers
-from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.asgi.middleware import RequestMiddleware
 from dtmf_server.http import validation
 from dtmf_server.http.client_address import has_body
 from dtmf_server.http.request import Request
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.web.renter import routes as website
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
 forwarded or posted to a webhook. Every POST and DELETE honours `Idempotency-Key`; errors are
@@ -65,14 +65,14 @@ def _only_the_document(request: Request) -> None:
         raise NotFoundException
 
 
-def create_app(runtime: Runtime, website: Website) -> Any:
+def create_app(runtime: Runtime) -> Any:
     """The ASGI application over this runtime: the API, and beside it the website."""
-    app = _routes(website, is_sandbox=runtime.settings.sandbox)
-    return RequestMiddleware(app, runtime.settings, website, state={"runtime": runtime, **website.new_state()})
+    app = _routes(is_sandbox=runtime.settings.sandbox)
+    return RequestMiddleware(app, runtime.settings, state={"runtime": runtime, **website.new_state()})
 
 
 @lru_cache(maxsize=2)
-def _routes(website: Website, *, is_sandbox: bool) -> Litestar:
+def _routes(*, is_sandbox: bool) -> Litestar:
     """Every route, which takes a tenth of a second to make; what a runtime keeps comes with each request."""
     resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries]
     resources += [sandbox] if is_sandbox else []
@@ -82,8 +82,8 @@ def _routes(website: Website, *, is_sandbox: bool) -> Litestar:
         before_request=_check,
     )
     return Litestar(
-        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, *website.routes],
-        exception_handlers=error_handlers.handlers(website),  # type: ignore[arg-type]  # each handler takes its own exception
+        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, website.ROUTER],
+        exception_handlers=error_handlers.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
         request_max_body_size=request_body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(
             title="DTMF",

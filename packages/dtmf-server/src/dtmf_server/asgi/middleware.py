@@ -1,4 +1,4 @@
-"""The outermost layer of the wire: request ids, rate limits, one log line per request. Plain ASGI."""
+"""ASGI middleware: request IDs, rate limiting, access log."""
 
 import hashlib
 import logging
@@ -10,13 +10,14 @@ import msgspec
 
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.api.transactions import CALLER
-from dtmf_server.asgi.browser_requests import Website, wants_page
+from dtmf_server.asgi.browser_requests import wants_page
 from dtmf_server.core.errors import RateLimited
 from dtmf_server.http.client_address import address_of, header, rate_limit_key
 from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.http.sse import STREAM_CONTINUATION
 from dtmf_server.runtime.context import Settings
 from dtmf_server.runtime.logging import request_id
+from dtmf_server.web.kit.error_pages import error_page
 
 log = logging.getLogger("dtmf.access")
 limited = logging.getLogger("dtmf.access.limited")
@@ -28,9 +29,8 @@ ALL_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"  # that some route
 class RequestMiddleware:
     """Wraps the application; its answers all carry `X-Request-Id`. Each request gets `state`."""
 
-    def __init__(self, app: Any, settings: Settings, website: Website, *, state: Mapping[str, Any]) -> None:
+    def __init__(self, app: Any, settings: Settings, *, state: Mapping[str, Any]) -> None:
         self._app, self._state = app, state
-        self._website = website
         self._proxies = settings.trusted_proxies
         self._limit = (
             RateLimit(per_second=settings.requests_per_second, burst=settings.request_burst)
@@ -88,7 +88,7 @@ class RequestMiddleware:
     async def _refuse(self, scope: Any, send: Any, id_: str, wait_s: int) -> None:
         """Says to wait: in a page to people, else as a problem."""
         if wants_page(scope["path"], header(scope, b"accept")):
-            body, told = self._website.error_page(RateLimited.status, id_, wait_s)
+            body, told = error_page(RateLimited.status, wait_s=wait_s)
             headers = [(name.lower().encode(), value.encode()) for name, value in told]
             headers.append((b"content-type", b"text/html; charset=utf-8"))
         else:

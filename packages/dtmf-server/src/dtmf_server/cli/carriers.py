@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dtmf_server import config
 from dtmf_server.cli.database_options import require_current_schema
-from dtmf_server.cli.output import print_lines
+from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
@@ -72,28 +72,25 @@ def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
 
 
 def import_command(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
-
+    """Import groups, numbers or prices from a file. Returns the exit status."""
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        return _said(*commands.import_file(db, options.kind, options.file, allow_free=options.allow_free))
+        return _said(*import_file(db, options.kind, options.file, allow_free=options.allow_free))
 
 
 def carriers_command(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
-
+    """Show the state of every carrier's links. Returns the exit status."""
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        code, lines = commands.carriers(db)
+        code, lines = carriers(db)
     return _said(code, [*lines, *config.warnings(configuration)])
 
 
 def doctor_command(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.cli import carriers as commands  # noqa: PLC0415 - only where it is used
-
+    """Check the configuration, the carriers and the ledger. Returns the exit status."""
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        return _said(*commands.doctor(db, configuration))
+        return _said(*doctor(db, configuration))
 
 
 def _said(code: int, lines: Sequence[str]) -> int:
     for line in lines:
-        print_lines(line)
+        print_line(line)
     return code

@@ -11,7 +11,7 @@ from dtmf_server.cli.database_options import (
     translating_open_errors,
     url_of,
 )
-from dtmf_server.cli.output import print_lines
+from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.storage.db import Tx
@@ -19,6 +19,7 @@ from dtmf_server.storage.open import open_database
 
 
 def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
+    """Bring the database to the newest tables. Returns the exit status."""
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
     url = require_existing(options, configuration)
@@ -26,25 +27,27 @@ def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
         before = migrate.current(url)
         migrate.upgrade(url)
         after = migrate.current(url)
-    print_lines(f"the database was at {before or 'nothing'} and is at {after}")
+    print_line(f"the database was at {before or 'nothing'} and is at {after}")
     return 0
 
 
 def verify_command(options: argparse.Namespace, configuration: Config) -> int:
+    """Recompute every balance from the ledger. Returns the exit status."""
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
 
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         summary, differences = db.read_blocking(lambda tx: (verify.summary(tx), verify.differences(tx)))
     for difference in differences:
-        print_lines(difference)
-    print_lines(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
+        print_line(difference)
+    print_line(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
     return 1 if differences else 0
 
 
 def backup_command(options: argparse.Namespace, configuration: Config) -> int:
+    """Write everything to a new file. Returns the exit status."""
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
-    from dtmf_server.storage import files, migrate
+    from dtmf_server.storage import files, migrate  # noqa: PLC0415 - the same
 
     with translating_file_errors(options.file):
         files.refuse_existing(options.file)  # before the database is read for it
@@ -55,18 +58,17 @@ def backup_command(options: argparse.Namespace, configuration: Config) -> int:
         rows, last = db.read_blocking(
             lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
         )
-    print_lines(f"{rows} rows in {options.file}")
-    print_lines(
-        f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)"
-    )
+    print_line(f"{rows} rows in {options.file}")
+    print_line(f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)")
     return 0
 
 
 def restore_command(options: argparse.Namespace, configuration: Config) -> int:
+    """Fill an empty database from a backup. Returns the exit status."""
     from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
-    from dtmf_server.storage import migrate
+    from dtmf_server.storage import migrate  # noqa: PLC0415 - the same
 
     def restore(tx: Tx) -> tuple[int, str]:
         rows = backups.read(tx, options.file)
@@ -92,5 +94,5 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
             migrate.upgrade(url)
     except backups.NotABackup as error:
         raise CannotStart(str(error)) from error
-    print_lines(f"{rows} rows restored; {summary}: the books are right")
+    print_line(f"{rows} rows restored; {summary}: the books are right")
     return 0

@@ -1,5 +1,6 @@
 """What the commands print."""
 
 
-def print_lines(line: str) -> None:
+def print_line(line: str) -> None:
+    """Print a line now, also where standard output is a pipe."""
     print(line, flush=True)

@@ -7,17 +7,15 @@ import socket
 
 from dtmf_server import config
 from dtmf_server.cli.database_options import make_folder, translating_open_errors, url_of
-from dtmf_server.cli.output import print_lines
+from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.hosts import is_loopback
 
 
 def run_command(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.server import (
-        process,  # noqa: PLC0415 - `--help` does not wait for the whole service
-        startup,  # noqa: PLC0415 - the same
-    )
+    """Run the API, the workers, or both until a signal. Returns the exit status."""
+    from dtmf_server.server import process, startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import files  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
@@ -56,9 +54,9 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
         process.listen_for_metrics(runtime, configuration)
         process.allow_many_sockets()
         process.serve(
-            runtime, listener, workers=options.workers, carriers=carriers, ready=lambda: print_lines("\n".join(lines))
+            runtime, listener, workers=options.workers, carriers=carriers, ready=lambda: print_line("\n".join(lines))
         )
-    print_lines("stopped; everything acknowledged is stored")
+    print_line("stopped; everything acknowledged is stored")
     return 0
 
 

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from dtmf_server.runtime.context import Runtime
 
 Request = litestar.Request[Any, Any, State]
+BROKEN_OFF = "client disconnected prematurely"  # Litestar's words, with the status of an internal error
 
 
 def runtime_of(request: Request) -> Runtime:

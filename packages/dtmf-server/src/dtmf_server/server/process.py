@@ -29,7 +29,6 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.storage import numbers
 from dtmf_server.web.kit import templating
-from dtmf_server.web.renter.routes import WEBSITE
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
@@ -174,7 +173,7 @@ def http_server(runtime: Runtime) -> Server:
     limit_strangers()
     return Server(
         uvicorn.Config(
-            create_app(runtime, WEBSITE),
+            create_app(runtime),
             loop="none",
             http=Protocol,
             ws="none",

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Table
 
 from dtmf_server.storage.dialect import Dialect, Rows
+from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -108,7 +109,7 @@ class Database(Protocol):
     """An open database, whichever engine it is."""
 
     dialect: Dialect
-    wakeups: "Wakeups"
+    wakeups: Wakeups
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in a transaction and returns what it returned, once that is durable. If it need not be, a loss of power may

@@ -40,8 +40,8 @@ LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing 
 ABORTED = Outcome(None, "the attempt was broken off")
 # Its log is the service's: masked, and limited where a receiver can cause lines.
 _START = (
-    "import sys; from dtmf_server import log; log.setup('WARNING'); log.limit_strangers();"
-    "from dtmf_server.deliveries.elsewhere import main; main(sandbox=sys.argv[1] == 'sandbox')"
+    "import sys; from dtmf_server.runtime import logging as log; log.setup('WARNING'); log.limit_strangers();"
+    "from dtmf_server.webhooks.subprocess_dispatcher import main; main(sandbox=sys.argv[1] == 'sandbox')"
 )
 
 

@@ -5,8 +5,9 @@ import hmac
 import secrets
 
 from dtmf_server.core.errors import Refusal
+from dtmf_server.http.request import Request
 from dtmf_server.web.kit.forms import Form
-from dtmf_server.web.kit.request import Request, asked_origin, own_origin
+from dtmf_server.web.kit.request import asked_origin, own_origin
 from dtmf_server.web.kit.session_cookie import value_of
 
 
@@ -16,7 +17,7 @@ class CsrfRejected(Refusal):
     status, code, title = 403, "foreign_form", "Please try again"
 
 
-def stamp(value: str) -> str:
+def csrf_token(value: str) -> str:
     """What a form carries to prove that it is ours; another one each time, so that compression tells nothing."""
     number = secrets.token_hex(8)
     return f"{number}.{_mac(value, number)}"
@@ -25,7 +26,7 @@ def stamp(value: str) -> str:
 def check(request: Request, form: Form) -> str:
     """The cookie's value, if the form is ours and was sent from our origin. Raises ForeignForm."""
     value = value_of(request)
-    number, _, mac = form["stamp"].partition(".")
+    number, _, mac = form["csrf_token"].partition(".")
     if not is_same_origin(request) or value is None:
         raise CsrfRejected
     if not hmac.compare_digest(mac.encode(), _mac(value, number).encode()):

@@ -10,9 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from dtmf_server.http.request import Request
 from dtmf_server.web.kit.forms import EMPTY
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request, form_of
+from dtmf_server.web.kit.request import form_of
 
 DRAFT_MAX = 20_000  # bytes: thrice that, as a form encodes it, is still a form that is read
 NEXT_MAX = 1_000

@@ -8,12 +8,11 @@ from urllib.parse import quote
 from litestar import Response
 from litestar.exceptions import HTTPException
 
-from dtmf_server.asgi.browser_requests import BROKEN_OFF
 from dtmf_server.core.errors import InsufficientFunds, NumberNotRented, Refusal, StorageUnavailable
+from dtmf_server.http.request import BROKEN_OFF, Request
 from dtmf_server.operations.sign_in import SignedOut
 from dtmf_server.web.kit import csrf, drafts, session_cookie, templating
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request
 
 log = logging.getLogger("dtmf.web")
 
@@ -82,7 +81,7 @@ def crashed(request: Request, error: Exception) -> Response[Any]:
     return _page(request, 500, _words(500))
 
 
-def error_page(status: int, _request_id: str, wait_s: int) -> tuple[bytes, Sequence[tuple[str, str]]]:
+def error_page(status: int, *, wait_s: int = 0) -> tuple[bytes, Sequence[tuple[str, str]]]:
     """The page for what was refused before any route was reached, and its headers."""
     title, text, link = _words(status, wait_s=wait_s)
     return templating.plain_page(status, title, text, link=link).encode(), list(templating.HEADERS.items())

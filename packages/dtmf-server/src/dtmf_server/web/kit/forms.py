@@ -10,7 +10,7 @@ from litestar.exceptions import ClientException
 from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.http import validation
 from dtmf_server.http.client_address import has_body
-from dtmf_server.web.kit.request import Request
+from dtmf_server.http.request import Request
 
 FIELDS_MAX = 40
 _PUNCTUATION = re.compile(r"[\s()./\u00a0\u202f-]+")

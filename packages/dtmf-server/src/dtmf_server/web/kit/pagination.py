@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtmf_server.http.request import Request
 from dtmf_server.storage.db import Row
-from dtmf_server.web.kit.request import Request
 
 PAGE = 50
 NEWEST = 2**63 - 1

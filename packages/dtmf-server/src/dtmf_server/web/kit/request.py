@@ -1,24 +1,13 @@
-"""A request of the website, and the process's runtime behind it."""
+"""What the pages ask of a request: its form, its origin, its caller's address."""
 
-from typing import TYPE_CHECKING, Any
-
-import litestar
-from litestar.datastructures import State
+from typing import TYPE_CHECKING
 
 from dtmf_server.http.client_address import address_of, header, rate_limit_key, scheme_of
 from dtmf_server.http.rate_limit import RateLimit
-from dtmf_server.runtime.context import Runtime
+from dtmf_server.http.request import Request, runtime_of
 
 if TYPE_CHECKING:
     from dtmf_server.web.kit.forms import Form
-
-Request = litestar.Request[Any, Any, State]
-
-
-def runtime_of(request: Request) -> Runtime:
-    """The process's runtime."""
-    runtime: Runtime = request.scope["state"]["runtime"]
-    return runtime
 
 
 def form_of(request: Request) -> "Form | None":

@@ -12,8 +12,9 @@ from typing import Any
 from litestar import Response
 
 from dtmf_server.core.rental import DAY_US
+from dtmf_server.http.request import Request
 from dtmf_server.operations.sign_in import LONGEST_US
-from dtmf_server.web.kit.request import Request, is_secure
+from dtmf_server.web.kit.request import is_secure
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 

@@ -12,11 +12,12 @@ from litestar import Response
 from markupsafe import Markup
 
 import dtmf_server
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.runtime.logging import request_id
 from dtmf_server.web.kit import filters, i18n, static, untrusted_text
-from dtmf_server.web.kit.csrf import stamp
+from dtmf_server.web.kit.csrf import csrf_token
 from dtmf_server.web.kit.forms import EMPTY, NO_ERROR
-from dtmf_server.web.kit.request import Request, own_origin, runtime_of
+from dtmf_server.web.kit.request import own_origin
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -43,7 +44,9 @@ def _code(text: str) -> str | None:
 
 
 environment = jinja2.Environment(
-    loader=jinja2.PackageLoader("dtmf_server.web"),
+    loader=jinja2.ChoiceLoader(
+        [jinja2.PackageLoader("dtmf_server.web.kit"), jinja2.PackageLoader("dtmf_server.web.renter")]
+    ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -58,26 +61,26 @@ environment.filters |= {
     "sats": filters.sats,
     "signed": filters.signed,
     "iso": filters.iso,
-    "exactly": filters.timestamp,
-    "when": filters.short_time,
-    "lasting": filters.duration,
-    "roughly": filters.humanize_duration,
-    "why": filters.transfer_label,
-    "shown": untrusted_text.render_untrusted,
-    "parts": untrusted_text.fragments,
+    "timestamp": filters.timestamp,
+    "short_time": filters.short_time,
+    "duration": filters.duration,
+    "humanize_duration": filters.humanize_duration,
+    "transfer_label": filters.transfer_label,
+    "render_untrusted": untrusted_text.render_untrusted,
+    "fragments": untrusted_text.fragments,
     "code": _code,
 }
 environment.globals |= {
     "static": static.address,
     "version": dtmf_server.__version__,
     "form": EMPTY,
-    "wrong": NO_ERROR,
+    "form_error": NO_ERROR,
     "nav": "",
     "sandbox": False,
     "ahead_us": 0,
     "draft": None,
     "ended": False,
-    "said": "",
+    "flash": "",
     "new_key": lambda: secrets.token_urlsafe(16),
 }
 
@@ -105,7 +108,7 @@ def page(
         signup_open=settings.sandbox or settings.signup == "open",
         origin=own_origin(request),
         path=request.url.path,
-        stamp=lambda: stamp(cookie) if cookie else "",
+        csrf_token=lambda: csrf_token(cookie) if cookie else "",
         **context,
     )
     return html(text, status=status, zipped="gzip" in request.headers.get("accept-encoding", ""))
@@ -122,7 +125,7 @@ def html(text: str, *, status: int = 200, zipped: bool = False) -> Response[Any]
 
 def plain_page(status: int, title: str, text: str, *, link: tuple[str, str]) -> str:
     """A page that needs nothing: no session, no database, no request."""
-    return environment.get_template("refused.html").render(
+    return environment.get_template("error.html").render(
         status=status, title=title, text=text, link=link, request_id=request_id.get() or "", visit=None
     )
 

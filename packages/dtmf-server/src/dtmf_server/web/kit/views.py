@@ -11,6 +11,7 @@ from litestar import Response
 from dtmf_server.core.errors import AlreadyIssued, InsufficientFunds, Refusal
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.low_balance import THRESHOLDS_US
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, ended, sign_in
 from dtmf_server.operations.ended import Money
 from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
@@ -20,7 +21,7 @@ from dtmf_server.storage import accounts, events, instance, web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import csrf, forms, session_cookie, templating
 from dtmf_server.web.kit.forms import Form, form_error_of
-from dtmf_server.web.kit.request import Request, is_secure, own_origin, runtime_of
+from dtmf_server.web.kit.request import is_secure, own_origin
 
 T = TypeVar("T")
 KEY_MAX = 64
@@ -99,7 +100,7 @@ async def render_page(
     context = {
         "visit": frame,
         "ahead_us": frame.ahead_us,
-        "said": request.query_params.get("done", ""),
+        "flash": request.query_params.get("done", ""),
         **found,
         **more,
     }
@@ -184,7 +185,7 @@ def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
 
 
 def once_for(
-    tx: Tx, visit: Caller, request: Request, form: Form, carry_out: Callable[[Tx], StoredResponse]
+    tx: Tx, visit: Caller, request: Request, form: Form, action: Callable[[Tx], StoredResponse]
 ) -> StoredResponse:
     """The answer to this form, carried out at most once; with other content it is another form. Raises AlreadyIssued."""
     fingerprint = _fingerprint(request, form)
@@ -194,14 +195,14 @@ def once_for(
         key=f"web {form['key'][:KEY_MAX] or session_cookie.new_value()} {fingerprint.hex()[:16]}",
         fingerprint=fingerprint,
         wall_us=visit.wall_us,
-        carry_out=carry_out,
+        action=action,
     )
 
 
 def refused(form: Form, refusal: Refusal | None) -> dict[str, Any]:
     """What a template needs to show a form again: what was typed, and what was wrong with it."""
     short = refusal.members if isinstance(refusal, InsufficientFunds) else None
-    return {"form": form, "wrong": form_error_of(refusal), "short": short}
+    return {"form": form, "form_error": form_error_of(refusal), "short": short}
 
 
 def status_of(refusal: Refusal | None) -> int:
@@ -222,5 +223,5 @@ def _is_here(origin: str) -> bool:
 
 
 def _fingerprint(request: Request, form: Form) -> bytes:
-    fields = sorted((name, value) for name, value in form.values.items() if name != "stamp")
+    fields = sorted((name, value) for name, value in form.values.items() if name != "csrf_token")
     return hashlib.sha256(repr((request.url.path, fields)).encode()).digest()

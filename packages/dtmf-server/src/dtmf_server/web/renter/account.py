@@ -5,13 +5,13 @@ from typing import Any
 from litestar import Response, get, post
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, close_account, sign_in
 from dtmf_server.storage import web_sessions
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import session_cookie, templating, views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from dtmf.e164 import is_e164
 from dtmf_server.core import webhook_url
 from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account_webhook, rent, replay, webhook_secrets
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Tx
@@ -16,7 +17,6 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 
 STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")

@@ -14,11 +14,11 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from dtmf.e164 import is_e164
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.storage import messages, transfers
 from dtmf_server.storage.db import Row
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.filters import iso
-from dtmf_server.web.kit.request import Request, runtime_of
 
 PAGE = 500  # rows read in one transaction
 _FORMULA = re.compile(r"[=+@\t\r-]")

@@ -4,10 +4,10 @@ from typing import Any
 
 from litestar import Response, get
 
+from dtmf_server.http.request import Request
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
-from dtmf_server.web.kit.request import Request
 
 
 @get("/")

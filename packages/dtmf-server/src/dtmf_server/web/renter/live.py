@@ -16,6 +16,7 @@ from litestar.response.base import ASGIResponse
 
 from dtmf_server.core.rental import DAY_US
 from dtmf_server.http import long_poll, sse
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, conversations, events
@@ -23,7 +24,6 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import session_cookie, templating, views
 from dtmf_server.web.kit.filters import sats
 from dtmf_server.web.kit.pagination import digits
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller, PageHeader
 
 SHORTEST_LIFE_S, LONGEST_LIFE_S = 50, 60  # not all pages come back at the same moment

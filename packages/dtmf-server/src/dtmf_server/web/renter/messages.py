@@ -7,13 +7,13 @@ from litestar import Response, get
 
 from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.rental import DAY_US
+from dtmf_server.http.request import Request
 from dtmf_server.operations import account, ended, rent
 from dtmf_server.storage import conversations, numbers, transfers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.chart import balance_chart
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
-from dtmf_server.web.kit.request import Request
 from dtmf_server.web.kit.views import Caller
 
 CHARTED_DAYS = 14

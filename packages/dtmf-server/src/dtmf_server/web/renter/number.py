@@ -9,6 +9,7 @@ from dtmf.e164 import is_e164
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
 from dtmf_server.core.rental import Action
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import ended, rent, send
 from dtmf_server.storage import conversations, numbers
 from dtmf_server.storage.db import Row, Tx
@@ -16,7 +17,6 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 from dtmf_server.web.renter.messages import rental_cost
 

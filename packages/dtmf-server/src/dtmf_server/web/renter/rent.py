@@ -6,13 +6,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf_server.core.errors import GroupNotFound, Refusal
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, rent
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 
 PLENTY = 20  # more free numbers than this are not counted

@@ -4,12 +4,12 @@ from typing import Any
 
 from litestar import Response, get
 
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import ended
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.pagination import NEWEST, PAGE, page_of, position
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 
 

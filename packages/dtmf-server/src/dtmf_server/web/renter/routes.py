@@ -1,13 +1,11 @@
-"""The website as a whole: its routes, and what it keeps beside a runtime."""
+"""The routes of the website."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from litestar import Router
 
-from dtmf_server.asgi.browser_requests import Website
 from dtmf_server.http.rate_limit import RateLimit
-from dtmf_server.web import numbers
 from dtmf_server.web.kit import error_pages, static
 from dtmf_server.web.renter import (
     account,
@@ -16,6 +14,7 @@ from dtmf_server.web.renter import (
     live,
     messages,
     number,
+    numbers,
     rent,
     rentals,
     sandbox,
@@ -46,9 +45,7 @@ _PAGES = [
     static,
 ]
 HANDLERS = [route for page in _PAGES for route in page.ROUTES]
-
-
-_ROUTER = Router(
+ROUTER = Router(
     "/",
     route_handlers=HANDLERS,
     exception_handlers=error_pages.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
@@ -56,8 +53,6 @@ _ROUTER = Router(
 )
 
 
-def _new_state() -> Mapping[str, Any]:
+def new_state() -> Mapping[str, Any]:
+    """What the routes keep for each application."""
     return {"sign_in_limit": RateLimit(per_second=WRONG_TOKENS_PER_SECOND, burst=WRONG_TOKENS)}
-
-
-WEBSITE = Website([_ROUTER], _new_state, error_pages.error_page)

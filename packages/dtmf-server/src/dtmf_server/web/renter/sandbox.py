@@ -8,6 +8,7 @@ from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import deposit, sandbox
 from dtmf_server.operations.receive import Inbound, receive_many
@@ -18,7 +19,6 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 
 PHONE = "+13105550123"  # the toy phone's number, which belongs to nobody

@@ -7,6 +7,7 @@ from litestar import Response, get, post
 
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import Refusal, SignupClosed
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, sign_in
 from dtmf_server.operations.sign_in import UnknownToken
 from dtmf_server.storage import web_sessions
@@ -14,7 +15,7 @@ from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import csrf, drafts, session_cookie, templating, views
 from dtmf_server.web.kit.forms import Form
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request, caller, runtime_of, sign_in_limit
+from dtmf_server.web.kit.request import caller, sign_in_limit
 from dtmf_server.web.renter.landing import get_landing
 
 

@@ -9,13 +9,13 @@ from litestar.params import FromPath
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import AlreadyIssued, InvalidRequest, Refusal
 from dtmf_server.http import validation
+from dtmf_server.http.request import Request
 from dtmf_server.operations import tokens
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import templating, views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
-from dtmf_server.web.kit.request import Request
 from dtmf_server.web.kit.views import Caller
 
 

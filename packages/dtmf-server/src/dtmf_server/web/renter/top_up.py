@@ -6,12 +6,12 @@ from litestar import Response, get, post
 
 from dtmf_server.core.errors import DepositsUnavailable, Refusal
 from dtmf_server.http.client_address import network_of
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, deposit
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
-from dtmf_server.web.kit.request import Request, runtime_of
 from dtmf_server.web.kit.views import Caller
 
 SHOWN = 20  # deposits

@@ -4,12 +4,12 @@ from typing import Any
 
 from litestar import Response, get
 
+from dtmf_server.http.request import Request
 from dtmf_server.operations import account
 from dtmf_server.storage import conversations, transfers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
-from dtmf_server.web.kit.request import Request
 from dtmf_server.web.kit.views import Caller
 
 LONG = 40  # a reference of so many characters is the id of a Bitcoin transaction

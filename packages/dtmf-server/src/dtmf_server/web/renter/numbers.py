@@ -4,11 +4,11 @@ from typing import Any
 
 from litestar import Response, get
 
+from dtmf_server.http.request import Request
 from dtmf_server.operations import rent
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.pagination import NEWEST, PAGE, page_of, position
-from dtmf_server.web.kit.request import Request
 from dtmf_server.web.kit.views import Caller
 from dtmf_server.web.renter import messages
 
