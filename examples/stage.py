@@ -26,7 +26,7 @@ def stop_with_the_story():
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=stop_with_the_story, daemon=True).start()
 try:
-    from dtmf_server.cli import main
+    from dtmf_server.cli.main import main
 except ModuleNotFoundError as error:
     sys.exit(f"{error}: `make run` and `make demo` install what is needed, and use it")
 sys.exit(main())

@@ -48,7 +48,7 @@ FAULTS = [
         "return rental.started_at_us, rental.next_minute_us, rental.rental_id",
         "minutes are thought to be due in the order of their rentals' starts",
     ),
-    # --- the books
+    # --- the ledger
     Fault(
         "operations/ledger.py",
         "        now_us = max(now_us, account.settled_at_us)\n",
@@ -162,28 +162,28 @@ FAULTS = [
     # --- rentals
     Fault(
         "operations/rent.py",
-        ' not books.is_live(account_id, rental["id"]):\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)'
-        "\n        books.end(",
-        " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)\n        books.end(",
+        ' not ledger.is_live(account_id, rental["id"]):\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)'
+        "\n        ledger.end(",
+        " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)\n        ledger.end(",
         "a rental that is over ends again",
     ),
     Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
     Fault(
         "operations/rent.py",
-        'group["rental_cost_per_minute"])\n        now_us = books.now_us(account_id)\n',
+        'group["rental_cost_per_minute"])\n        now_us = ledger.now_us(account_id)\n',
         'group["rental_cost_per_minute"])\n',
         "a rental starts before what its account has paid already",
     ),
     # --- messages
     Fault(
         "operations/receive.py",
-        'min(rental["cost_per_inbound_message"] or 0, books.balance(account_id))',
+        'min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))',
         '(rental["cost_per_inbound_message"] or 0)',
         "an SMS is withheld for lack of funds",
     ),
     Fault(
         "operations/receive.py",
-        ' if books.survives(rental["account_id"], rental["id"])}',
+        ' if ledger.survives(rental["account_id"], rental["id"])}',
         "}",
         "an SMS is stored and charged after the money ran out",
     ),
@@ -207,7 +207,7 @@ FAULTS = [
     ),
     Fault(
         "operations/submit.py",
-        "if not books.is_live(work.account_id, work.rental_id):",
+        "if not ledger.is_live(work.account_id, work.rental_id):",
         "if work.rental_id == 0:",
         "a forward leaves from a number whose money ran out",
     ),

@@ -76,8 +76,8 @@ async def test_what_its_destination_answers_until_a_failure_is_written_counts(
         delivery_results.ResultWriter(runtime),
         Outcome(None, "no answer within 15 s"),
     )
-    await written.posted(works[0], failure, Verdict.RETRY, answered=answered)
-    waits = asyncio.create_task(written.posted(works[1], failure, Verdict.RETRY, answered=answered))
+    await written.record_post(works[0], failure, Verdict.RETRY, answered=answered)
+    waits = asyncio.create_task(written.record_post(works[1], failure, Verdict.RETRY, answered=answered))
     await asyncio.sleep(0)
     answered.add(works[1].id)
     await waits
@@ -105,7 +105,7 @@ async def test_the_end_of_a_programme_waits_for_the_disk_however_few_attempts_it
     )
     begun_us = START_US - hours * 3_600_000_000
     watched = delivery_results.ResultWriter(replace(runtime, db=cast(Database, Watched(db))))
-    await watched.posted(
+    await watched.record_post(
         structs.replace(work, first_attempt_us=begun_us), Outcome(None, "no answer"), Verdict.RETRY, answered=()
     )
     await watched.drain()

@@ -27,11 +27,11 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("messages", "what your numbers received and sent", "dtmf.cli.messages:messages"),
         ("send", "send an SMS from a number", "dtmf.cli.messages:send"),
         ("deliveries", "what became of forwards and webhooks", "dtmf.cli.deliveries:deliveries"),
-        ("events", "what happens, as it happens", "dtmf.cli.wait:events"),
+        ("events", "what happens, as it happens", "dtmf.cli.events:events"),
     ],
     "More": [
         ("sandbox", "let an SMS or coins arrive, let time pass", "dtmf.cli.sandbox:sandbox"),
-        ("completion", "print the completion of your shell", "dtmf.cli.app:completion"),
+        ("completion", "print the completion of your shell", "dtmf.cli.completion:completion"),
     ],
 }
 NAMES = [name for several in COMMANDS.values() for name, _, _ in several]

@@ -1,6 +1,6 @@
 """The website's texts, through gettext: in English now, and ready for a catalog.
 
-`python -m dtmf_server.web.words` writes a .pot of every text to standard output."""
+`python -m dtmf_server.web.kit.i18n` writes a .pot of every text to standard output."""
 
 import ast
 import gettext
@@ -27,7 +27,7 @@ def texts() -> Iterator[tuple[str, int, str, str | None]]:
     """Every text: file, line, the text and its plural."""
     from dtmf_server.web.kit.templating import environment  # noqa: PLC0415 - the templates need `_` first
 
-    for path in sorted((_HERE / "templates").rglob("*.html")):
+    for path in sorted(_HERE.parent.rglob("*.html")):
         for line, function, found in environment.extract_translations(  # type: ignore[attr-defined]  # the extension adds it
             path.read_text(encoding="utf-8")
         ):
@@ -35,13 +35,13 @@ def texts() -> Iterator[tuple[str, int, str, str | None]]:
             plural = both[1] if function == "ngettext" else None
             if both[0]:
                 yield path.name, line, both[0], plural
-    for path in sorted(_HERE.glob("*.py")):
+    for path in sorted(_HERE.parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
-            if isinstance(node, ast.Call) and name in ("_", "counted"):
+            if isinstance(node, ast.Call) and name in ("_", "ngettext"):
                 literal = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
                 if literal:
-                    yield path.name, node.lineno, literal[0], literal[1] if name == "counted" else None
+                    yield path.name, node.lineno, literal[0], literal[1] if name == "ngettext" else None
 
 
 def pot() -> str:
