@@ -67,7 +67,7 @@ def _filled(engine: Engine, finished: int) -> str:
 def _claim(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) -> float:
     """Microseconds a delivery, of which one is due in each line."""
     sms = [Inbound(fill.e164(n), "+1234", "text") for n in range(LINES)]
-    db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US))
 
     def claim(tx: Tx) -> float:
         started_s = time.perf_counter()

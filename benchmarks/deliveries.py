@@ -109,7 +109,7 @@ def _deliver(engine: Engine, template: str, sink: Process, count: int) -> float:
 
 
 def _receive(batch: list[Inbound], tx: Tx) -> list[int | None]:
-    return receive_many(tx, batch, now_us=time.time_ns() // 1000, rest_us=DAY_US)
+    return receive_many(tx, batch, now_us=time.time_ns() // 1000)
 
 
 def _post(bodies: Path, url: str, sink: Process, count: int) -> float:

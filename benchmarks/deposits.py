@@ -161,7 +161,7 @@ async def _follow(db: Database, blocks: Blocks) -> float:
     block = await chain.block(blocks.height)
     assert block is not None
     step = ChainStep(blocks.height - 1, [block], None)
-    await db.write(lambda tx: deposit.follow(tx, step, depths=((0, 2),), now_us=START_US, rest_us=DAY_US))
+    await db.write(lambda tx: deposit.follow(tx, step, depths=((0, 2),), now_us=START_US))
     took_ms = (time.perf_counter() - started_s) * 1e3
     assert len(block.outputs) == OURS
     return took_ms

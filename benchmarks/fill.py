@@ -111,7 +111,7 @@ def _statements(people: Population) -> Iterator[str]:
     number = f"'+' || ({FIRST_NUMBER} + n)"
     owner = f"{money.FIRST_CUSTOMER} + n / {p.each}"
     yield (
-        "INSERT INTO numbers (e164, group_id, rented, rests_until_us, last_account_id) "
+        "INSERT INTO numbers (e164, group_id, rented, released_at_us, last_account_id) "
         f"{of_rental} SELECT {number}, 'bench', true, 0, {owner} FROM series"
     )
     action = f"'webhook', '{p.webhook}'" if p.webhook else "NULL, NULL"

@@ -54,7 +54,7 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
         ids = [
             account.open_account(tx, token_sha256=api_token.sha256(fill.token_of(n)), now_us=start_us) for n in range(2)
         ]
-        with open_ledger(tx, ids, now_us=start_us, rest_us=REST_US) as books:
+        with open_ledger(tx, ids, now_us=start_us) as books:
             for id_ in ids:
                 books.deposit(id_, SATS_MAX // 4, ref=f"bench:{id_}", reference="bench")
         return ids
@@ -63,7 +63,7 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
         e164 = ""
         for nth in range(first, until):
             at_us = start_us + nth * APART_US
-            e164 = str(rent.start(tx, account_id, "bench", now_us=at_us, rest_us=REST_US)["e164"])
+            e164 = str(rent.start(tx, account_id, "bench", now_us=at_us, cooldown_us=0)["e164"])
         return e164
 
     with contextlib.closing(open_database(url)) as db:

@@ -58,7 +58,7 @@ def settle_noting(db: Database, *, now_us: int) -> Settled:
     db.write_blocking(
         lambda tx: tx.run(f"CREATE TABLE due AS SELECT id FROM accounts WHERE depletes_at_us <= {now_us}")
     )
-    while settled := db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us, rest_us=DAY_US)):
+    while settled := db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us)):
         found.settled += settled
     found.due = _count(db, "due")
     found.rows_written = _count(db, "written")
@@ -68,7 +68,7 @@ def settle_noting(db: Database, *, now_us: int) -> Settled:
 
 def _explain_sweep(db: Database, plans: dict[str, list[str]], now_us: int, tx: Tx) -> None:
     explaining = Tx(db.dialect, _Explaining(tx._cursor, plans))
-    meter.sweep(explaining, now_us=now_us, rest_us=DAY_US)
+    meter.sweep(explaining, now_us=now_us)
     raise _Undo
 
 

@@ -85,7 +85,7 @@ def _receive_all(inbound: list[Inbound], now_us: int, size: int, db: Database) -
 
 
 def _receive_batch(batch: list[Inbound], now_us: int, tx: Tx) -> list[int | None]:
-    return receive_many(tx, batch, now_us=now_us, rest_us=DAY_US)
+    return receive_many(tx, batch, now_us=now_us)
 
 
 def _insert(engine: Engine, template: str, rows: Written, count: int) -> float:

@@ -80,10 +80,10 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         second = tokens.add(tx, account_id, token_sha256=unused, label=label, now_us=START_US)
         derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
         address = deposit.new_address(tx, account_id, derive=derive, now_us=START_US)
-        rental = rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US)
+        rental = rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0)
         e164 = rental["e164"]
-        (message_id,) = receive_many(tx, [Inbound(e164, OTHER_PHONE, text)], now_us=START_US, rest_us=REST_US)
-        rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US, rest_us=REST_US)
+        (message_id,) = receive_many(tx, [Inbound(e164, OTHER_PHONE, text)], now_us=START_US)
+        rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US)
         delivery_id = _park(tx, account_id, rental["id"], message_id, destination=hook)
         kept = (_send(tx, account_id, rental), _pay(tx, address), webhook_secrets.secret(tx, account_id))
         return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id, kept)

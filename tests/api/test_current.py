@@ -9,7 +9,7 @@ from dtmf_server.storage.db import Database, Tx
 from harness import START_US
 
 from .connection import Connection
-from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter
+from .operations import ONE_ENGINE, OTHER_PHONE, Renter
 from .streaming import listening
 
 
@@ -23,11 +23,11 @@ def rent_again(db: Database, renter: Renter, *texts: str) -> None:
     """The renter ends the rental and gets the same number again; SMS arrive in the new one."""
 
     def again(tx: Tx) -> None:
-        rent.end(tx, renter.account_id, renter.e164, now_us=START_US, rest_us=REST_US)
-        rental = rent.start(tx, renter.account_id, "us-mobile", now_us=START_US, rest_us=REST_US)
+        rent.end(tx, renter.account_id, renter.e164, now_us=START_US)
+        rental = rent.start(tx, renter.account_id, "us-mobile", now_us=START_US, cooldown_us=0)
         assert rental["e164"] == renter.e164
         arrived = [Inbound(renter.e164, OTHER_PHONE, text) for text in texts]
-        receive_many(tx, arrived, now_us=START_US, rest_us=REST_US)
+        receive_many(tx, arrived, now_us=START_US)
 
     db.write_blocking(again)
 
@@ -56,7 +56,7 @@ def test_a_number_that_is_not_rented_now_has_no_current_messages(
     for e164, asker in ((renter.e164, other), ("+12025550199", renter)):
         reply = messages_of(url, asker, e164=e164, current="true")
         assert (reply.status, reply.code) == (404, "number_not_rented")
-    db.write_blocking(lambda tx: rent.end(tx, renter.account_id, renter.e164, now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.end(tx, renter.account_id, renter.e164, now_us=START_US))
     reply = messages_of(url, renter, e164=renter.e164, current="true", wait=60)
     assert (reply.status, reply.code) == (404, "number_not_rented")
     assert messages_of(url, renter, e164=renter.e164).status == 200
@@ -67,7 +67,7 @@ def test_who_waits_is_told_when_the_rental_ends(url: str, db: Database, renter: 
         with listening(db) as accrued:
             waiting = pool.submit(messages_of, url, renter, e164=renter.e164, current="true", after=10**6, wait=60)
             assert accrued.wait(20)
-        db.write_blocking(lambda tx: rent.end(tx, renter.account_id, renter.e164, now_us=START_US, rest_us=REST_US))
+        db.write_blocking(lambda tx: rent.end(tx, renter.account_id, renter.e164, now_us=START_US))
         reply = waiting.result(20)
     assert (reply.status, reply.code) == (404, "number_not_rented")
 

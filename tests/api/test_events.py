@@ -12,7 +12,7 @@ from dtmf_server.storage.db import Database
 from harness import START_US
 
 from .connection import Connection
-from .operations import AS_LIST, ONE_ENGINE, OTHER_PHONE, REST_US, Renter
+from .operations import AS_LIST, ONE_ENGINE, OTHER_PHONE, Renter
 from .streaming import EventSource, forgetting, listening
 
 MANY = 350  # more than three pages of a stream
@@ -21,7 +21,7 @@ MANY = 350  # more than three pages of a stream
 def receive(db: Database, renter: Renter, *texts: str) -> None:
     """SMS arrive for a renter, in one transaction."""
     arrived = [Inbound(renter.e164, OTHER_PHONE, text) for text in texts]
-    db.write_blocking(lambda tx: receive_many(tx, arrived, now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: receive_many(tx, arrived, now_us=START_US))
 
 
 def listed(connection: Connection, renter: Renter, **query: object) -> list[dict[str, Any]]:
@@ -142,8 +142,8 @@ def test_a_parked_delivery_is_told_with_its_number_and_its_place_in_the_log(
     after = listed(connection, renter)[-1]["id"]
 
     def park(tx: Any) -> None:
-        receive_many(tx, [Inbound(renter.e164, OTHER_PHONE, "not posted")], now_us=START_US, rest_us=REST_US)
-        rent.set_action(tx, renter.account_id, renter.e164, None, now_us=START_US, rest_us=REST_US)
+        receive_many(tx, [Inbound(renter.e164, OTHER_PHONE, "not posted")], now_us=START_US)
+        rent.set_action(tx, renter.account_id, renter.e164, None, now_us=START_US)
 
     db.write_blocking(park)
     message, parked = listed(connection, renter, after=after)

@@ -15,7 +15,7 @@ from dtmf_server.storage.db import Database, Tx
 from harness import START_US, give_coins, new_token, open_account
 
 from .connection import Connection, ask_for
-from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter, calls
+from .operations import ONE_ENGINE, OTHER_PHONE, Renter, calls
 
 MANY = 2_500
 MESSAGE = ["from", "to", "content", "timestamp", "success", "cost"]
@@ -133,7 +133,7 @@ def receive_in_bulk(db: Database, e164: str, count: int) -> None:
     inbound = [Inbound(e164, OTHER_PHONE, text) for text in texts(count)]
 
     def store(tx: Tx) -> None:
-        receive_many(tx, inbound, now_us=START_US, rest_us=REST_US)
+        receive_many(tx, inbound, now_us=START_US)
 
     db.write_blocking(store)
 

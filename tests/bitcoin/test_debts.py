@@ -10,7 +10,7 @@ from dtmf_server.core.money import Kind
 from dtmf_server.operations import deposit, verify
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage.db import Database, Tx
-from harness import DAY_US, START_US, new_token, open_account, runtime_over, serving
+from harness import START_US, new_token, open_account, runtime_over, serving
 
 DEPTHS = ((0, 1),)
 
@@ -28,7 +28,7 @@ def account_id(db: Database) -> int:
         assert row is not None
         paid = Output("ab" * 32, 0, bytes(row["script_pubkey"]), 40_000)
         follow(tx, ChainStep(0, [Block(1, "one", "", [paid])], None))
-        with open_ledger(tx, [id_], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [id_], now_us=START_US) as books:
             for message in range(39):
                 books.charge(id_, 1000, kind=Kind.MESSAGE_SENT, ref=f"{message}", reference=f"{message}")
             books.charge(id_, 10, kind=Kind.RENTAL_SETUP, ref="1", reference="+12025550100")
@@ -40,14 +40,14 @@ def account_id(db: Database) -> int:
 
 def follow(tx: Tx, step: ChainStep) -> None:
     """Applies a step of the chain."""
-    deposit.follow(tx, step, depths=DEPTHS, now_us=START_US, rest_us=DAY_US)
+    deposit.follow(tx, step, depths=DEPTHS, now_us=START_US)
 
 
 def refund(db: Database, account_id: int, message: int, sats: int = 1000) -> None:
     """The carrier refuses a message."""
 
     def give_back(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [account_id], now_us=START_US) as books:
             books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
 
     db.write_blocking(give_back)
@@ -103,7 +103,7 @@ def test_a_reversal_is_booked_in_full(db: Database, balance: int):
     account_id = open_account(db)
 
     def reverse(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [account_id], now_us=START_US) as books:
             if balance:
                 books.deposit(account_id, balance, ref="other:0:0", reference="other:0")
             books.reverse_deposit(account_id, 40_000, ref="one:0:1", reference="one:0")
@@ -117,7 +117,7 @@ def test_books_from_before_are_verified_all_the_same(db: Database, account_id: i
     """A reversal once was booked as far as the balance went, and the debt beside it."""
 
     def as_before(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [account_id], now_us=START_US) as books:
             books.deposit(account_id, 39_010, ref="x:0:0", reference="x:0")
             books.deposit(account_id, 500, ref="y:0:0", reference="y:0")
             books.charge(account_id, 500, kind=Kind.RENTAL_SETUP, ref="2", reference="+12025550101")

@@ -11,7 +11,7 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
-from harness import DAY_US, START_US, open_account
+from harness import START_US, open_account
 
 DEPTHS = ((0, 1),)
 TXID = "cd" * 32
@@ -32,15 +32,13 @@ def output_to(db: Database, address: str, sats: int, txid: str = TXID) -> Output
 
 def follow(db: Database, step: ChainStep) -> None:
     """Applies a step of the chain."""
-    db.write_blocking(lambda tx: deposit.follow(tx, step, depths=DEPTHS, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: deposit.follow(tx, step, depths=DEPTHS, now_us=START_US))
 
 
 def close(db: Database, account_id: int) -> None:
     """Its renter deletes the account."""
     db.write_blocking(
-        lambda tx: close_account.close_account(
-            tx, account_id, given_up_max=10**9, now_us=START_US, rest_us=DAY_US, wall_us=START_US
-        )
+        lambda tx: close_account.close_account(tx, account_id, given_up_max=10**9, now_us=START_US, wall_us=START_US)
     )
 
 
@@ -48,7 +46,7 @@ def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
     """The carrier refuses a message of the account."""
 
     def give_back(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [account_id], now_us=START_US) as books:
             books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
 
     db.write_blocking(give_back)
@@ -63,7 +61,7 @@ def balances(db: Database, *account_ids: int) -> list[int]:
 
 def hand_on(db: Database, what: str, to: str) -> None:
     """The operator hands on what is in suspense."""
-    db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US))
 
 
 def differences(db: Database) -> list[str]:
@@ -155,7 +153,7 @@ def test_what_is_assigned_pays_the_debt_of_the_new_account(db: Database):
     refund(db, old, 1000)
 
     def owe(tx: Tx) -> None:
-        with open_ledger(tx, [new], now_us=START_US, rest_us=DAY_US) as books:
+        with open_ledger(tx, [new], now_us=START_US) as books:
             books.reverse_deposit(new, 300, ref="z:0:1", reference="z:0")
 
     db.write_blocking(owe)

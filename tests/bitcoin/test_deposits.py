@@ -140,14 +140,14 @@ async def test_a_node_that_is_down_stops_crediting_says_so_and_nothing_is_lost(
     assert "does not answer" in trouble
     state = following.db.read_blocking(chain.load)
     assert state is not None
-    assert state["trouble"] == trouble
+    assert state["last_error"] == trouble
     assert renter.balance() == 0
     node.start()
     assert await look_now() is None
     assert renter.balance() == 4000
     state = following.db.read_blocking(chain.load)
     assert state is not None
-    assert (state["trouble"], state["node_height"]) == (None, node.tip()[0])
+    assert (state["last_error"], state["node_height"]) == (None, node.tip()[0])
 
 
 async def test_a_rescan_finds_what_was_forgotten_and_credits_nothing_twice(

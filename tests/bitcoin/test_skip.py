@@ -94,7 +94,7 @@ def trouble(database_url: str) -> str | None:
     with closing(open_database(database_url)) as db:
         state = db.read_blocking(chain.load)
     assert state is not None
-    return state["trouble"]
+    return state["last_error"]
 
 
 @pytest.mark.regression("pruned-skip")

@@ -30,7 +30,7 @@ async def renter(following: Runtime, look_now: Look) -> Renter:
 def trouble_noted(runtime: Runtime) -> str | None:
     state = runtime.db.read_blocking(chain.load)
     assert state is not None
-    found: str | None = state["trouble"]
+    found: str | None = state["last_error"]
     return found
 
 

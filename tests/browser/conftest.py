@@ -80,7 +80,7 @@ def account_id(db: Database) -> int:
 def e164(db: Database, account_id: int) -> str:
     """A number that the account rents."""
     return db.write_blocking(
-        lambda tx: str(rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=START_US)["e164"])
+        lambda tx: str(rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0)["e164"])
     )
 
 
@@ -95,4 +95,4 @@ def sign_in(page: Page, seed: int = 1) -> Page:
 
 def receive(db: Database, to: str, content: str, sender: str = "GitHub", at_us: int = START_US) -> None:
     """An SMS arrives."""
-    db.write_blocking(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=at_us, rest_us=START_US))
+    db.write_blocking(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=at_us))

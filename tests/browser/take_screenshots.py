@@ -54,7 +54,7 @@ def e164(db: Database, account_id: int) -> str:
 
     def start(tx: Tx) -> str:
         first, _ = (
-            rent.start(tx, account_id, id_, now_us=START_US, rest_us=DAY_US) for id_ in ("gb-mobile", "us-local")
+            rent.start(tx, account_id, id_, now_us=START_US, cooldown_us=0) for id_ in ("gb-mobile", "us-local")
         )
         return str(first["e164"])
 

@@ -41,8 +41,8 @@ def live_in(db: Database, page: Page, e164: str) -> None:
 
     def run_out(tx: Tx) -> None:
         (account,) = tx.all("SELECT account_id FROM rentals WHERE e164 = :e164", e164=e164)
-        rent.start(tx, account["account_id"], "tiny", now_us=START_US, rest_us=0)
-        rent.end(tx, account["account_id"], "+12025550200", now_us=START_US, rest_us=0)
+        rent.start(tx, account["account_id"], "tiny", now_us=START_US, cooldown_us=0)
+        rent.end(tx, account["account_id"], "+12025550200", now_us=START_US)
         tx.run(
             "UPDATE rentals SET end_reason = 'depleted', ended_at_us = started_at_us + 1 WHERE e164 = '+12025550200'"
         )

@@ -24,7 +24,7 @@ def posted(tx: Tx, work: LeasedDelivery, *, now_us: int) -> None:
     deliver.delivered(tx, [(work, _attempt("", now_us, 200))], now_us=now_us)
 
 
-def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now_us: int, rest_us: int) -> str | None:
+def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now_us: int) -> str | None:
     """Writes what came of the attempt; what has become of the message, None if it is on its way still."""
     attempt = _attempt(outcome, now_us, None)
     if outcome == "sent":
@@ -37,16 +37,13 @@ def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now
             attempt=attempt,
             now_us=now_us,
             wall_us=now_us,
-            rest_us=rest_us,
         )
         return "sent"
     if outcome == "failed":
-        submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
+        submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us)
         return "failed"
     if outcome == "busy":
-        deliver.not_delivered(
-            tx, [deliver.FailedAttempt(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us, rest_us=rest_us
-        )
+        deliver.not_delivered(tx, [deliver.FailedAttempt(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us)
         return "failed" if _is_parked(tx, work.id) else None  # after three days nobody tries again
     if outcome == "silent":
         doubt.begin(
@@ -57,23 +54,22 @@ def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now
             segments=Segments(1, {}, (1,)),
             now_us=now_us,
             wall_us=now_us,
-            rest_us=rest_us,
         )
     return "in_doubt"
 
 
-def look_after_doubts(tx: Tx, *, now_us: int, wall_us: int, rest_us: int) -> None:
+def look_after_doubts(tx: Tx, *, now_us: int, wall_us: int) -> None:
     """What the outbox does about submits that nobody answers."""
-    doubt.abandon(tx, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
-    doubt.give_up(tx, now_us=now_us, rest_us=rest_us)
+    doubt.abandon(tx, now_us=now_us, wall_us=wall_us)
+    doubt.give_up(tx, now_us=now_us)
 
 
-def answer_late(tx: Tx, message_id: int, verdict: Verdict_ | None, *, now_us: int, rest_us: int) -> str | None:
+def answer_late(tx: Tx, message_id: int, verdict: Verdict_ | None, *, now_us: int) -> str | None:
     """The carrier answers a submit that was in doubt; what has become of the message, None if nothing changed."""
     before = messages.by_id(tx, message_id)
     assert before is not None
     answer = LateAnswer(message_id, 1, 1, verdict, ref=f"late-{message_id}", reason="late")
-    doubt.answered(tx, "carrier", [answer], now_us=now_us, wall_us=now_us, rest_us=rest_us)
+    doubt.answered(tx, "carrier", [answer], now_us=now_us, wall_us=now_us)
     after = messages.by_id(tx, message_id)
     assert after is not None
     if before["status"] not in ("in_doubt", "unknown"):

@@ -21,7 +21,7 @@ from money.plain_minutes import MINUTE_US
 from money.plain_service import DAY_US, PlainAccount, PlainGroup, PlainService
 
 HOUR_US = 60 * MINUTE_US
-REST_US = 90 * MINUTE_US
+COOLDOWN_US = 90 * MINUTE_US
 DAILY_LIMIT = 3
 CONFIRMATIONS = 2
 ACCOUNTS = 3
@@ -69,7 +69,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
             },
             numbers={e164: group.id for group, stocked in CATALOG.items() for e164 in stocked},
             destinations=DESTINATIONS,
-            rest_us=REST_US,
+            cooldown_us=COOLDOWN_US,
             daily_limit=DAILY_LIMIT,
         )
         initialise_service(self.db, CATALOG)
@@ -128,9 +128,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
     @rule(blocks=st.integers(0, 3) | st.just(20))
     def follow(self, blocks: int) -> None:
         step = self.chain.step(blocks)
-        self._write(
-            lambda tx: deposit.follow(tx, step, depths=((0, CONFIRMATIONS),), now_us=self.now_us, rest_us=REST_US)
-        )
+        self._write(lambda tx: deposit.follow(tx, step, depths=((0, CONFIRMATIONS),), now_us=self.now_us))
         for account_id, sats in self.chain.follow(step, self.owners, required=CONFIRMATIONS):
             self.plain.move_coins(account_id, sats, self.now_us)
 
@@ -162,10 +160,10 @@ class CoinsAndClocks(RuleBasedStateMachine):
     def the_meter_sweeps(self, after_us: int) -> None:
         self.now_us += after_us
         due = self.plain.due(self.now_us)
-        assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == len(due)
+        assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us)) == len(due)
         for account_id in due:
             self.plain.settle(account_id, self.now_us)
-        assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us, rest_us=REST_US)) == 0
+        assert self._write(lambda tx: meter.sweep(tx, now_us=self.now_us)) == 0
         assert self.db.read_blocking(meter.next_due_us) == self.plain.next_due_us()
 
     @rule(apart_us=st.sampled_from([0, 0, HOUR_US, DAY_US]))
@@ -193,7 +191,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
         ids = [self.ids[index] for index in several]
 
         def look(tx: Tx) -> None:
-            with open_ledger(tx, ids, now_us=self.now_us, rest_us=REST_US):
+            with open_ledger(tx, ids, now_us=self.now_us):
                 pass
 
         self._write(look)

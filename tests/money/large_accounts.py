@@ -7,7 +7,6 @@ from dtmf_server.storage.db import Database, Row, Tx
 from harness import DAY_US, START_US, Group, give_coins, open_account, stock
 from money.plain_minutes import PlainRental
 
-REST = {"rest_us": DAY_US}
 PRICE = 13
 
 
@@ -44,7 +43,7 @@ class Renter:
         self.e164s = []
         for nth in range(rentals):
             self.now_us = START_US + nth * self.apart_us
-            row = rent.start(tx, self.id, self.group, now_us=self.now_us, **REST)
+            row = rent.start(tx, self.id, self.group, now_us=self.now_us, cooldown_us=DAY_US)
             self.e164s.append(row["e164"])
 
     def plain(self) -> list[PlainRental]:
@@ -70,4 +69,4 @@ def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
 
 def sweep(db: Database, *, now_us: int) -> int:
     """How many accounts one transaction of the meter settled, wholly or in part."""
-    return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us, **REST))
+    return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us))

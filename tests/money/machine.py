@@ -13,13 +13,13 @@ from harness import START_US
 from money import carrier_work
 from money.coins_and_clocks import (
     ACCOUNTS,
+    COOLDOWN_US,
     DAILY_LIMIT,
     E164S,
     GROUPS,
     HOUR_US,
     NOT_OURS,
     PHONES,
-    REST_US,
     WEBHOOK,
     CoinsAndClocks,
     moments_us,
@@ -63,7 +63,7 @@ class Money(CoinsAndClocks):
 
     def rent(self, who: int, group: str) -> None:
         id_, expected = self.ids[who], self.plain.rent(self.ids[who], group, self.now_us)
-        row = self._answer(lambda tx: rent.start(tx, id_, group, now_us=self.now_us, rest_us=REST_US))
+        row = self._answer(lambda tx: rent.start(tx, id_, group, now_us=self.now_us, cooldown_us=COOLDOWN_US))
         if isinstance(row, str):
             assert row == expected
         else:
@@ -76,7 +76,7 @@ class Money(CoinsAndClocks):
 
     def _end(self, id_: int, e164: str) -> None:
         expected = self.plain.end(id_, e164, self.now_us)
-        answer = self._answer(lambda tx: rent.end(tx, id_, e164, now_us=self.now_us, rest_us=REST_US))
+        answer = self._answer(lambda tx: rent.end(tx, id_, e164, now_us=self.now_us))
         assert (answer or "ok") == expected
 
     @rule(who=who, group=st.sampled_from(GROUPS), apart_us=moments_us, again=st.integers(1, 2))
@@ -93,7 +93,7 @@ class Money(CoinsAndClocks):
     def set_action(self, who: int, nth: int, to: str | None) -> None:
         id_, e164, action = self.ids[who], self._number(who, nth), action_for(to)
         live = self.plain.at(id_, self.now_us).rental(e164)
-        answer = self._answer(lambda tx: rent.set_action(tx, id_, e164, action, now_us=self.now_us, rest_us=REST_US))
+        answer = self._answer(lambda tx: rent.set_action(tx, id_, e164, action, now_us=self.now_us))
         if live is None:
             assert answer == "number_not_rented"
             return
@@ -118,7 +118,7 @@ class Money(CoinsAndClocks):
 
     def _arrive(self, batch: list[tuple[str, int]]) -> None:
         inbound = [receive.Inbound(e164, "+1234", "x" * length) for e164, length in batch]
-        ids = self._write(lambda tx: receive.receive_many(tx, inbound, now_us=self.now_us, rest_us=REST_US))
+        ids = self._write(lambda tx: receive.receive_many(tx, inbound, now_us=self.now_us))
         expected = self.plain.receive([e164 for e164, _ in batch], self.now_us)
         assert [id_ is None for id_ in ids] == [each is None for each in expected]
         for id_, booked in zip(ids, expected, strict=True):
@@ -143,7 +143,6 @@ class Money(CoinsAndClocks):
                 to=to,
                 content=content,
                 now_us=self.now_us,
-                rest_us=REST_US,
                 daily_limit=DAILY_LIMIT,
             )
         )
@@ -161,15 +160,13 @@ class Money(CoinsAndClocks):
                 self._write(lambda tx, work=work: carrier_work.posted(tx, work, now_us=self.now_us))
             else:
                 self._work(work, outcome)
-        self._write(
-            lambda tx: carrier_work.look_after_doubts(tx, now_us=self.now_us, wall_us=self.wall_us, rest_us=REST_US)
-        )
+        self._write(lambda tx: carrier_work.look_after_doubts(tx, now_us=self.now_us, wall_us=self.wall_us))
 
     @rule(nth=st.integers(0, 9), verdict=st.sampled_from([None, *carrier_work.Verdict_]))
     def the_carrier_answers_late(self, nth: int, verdict: carrier_work.Verdict_ | None) -> None:
         doubts = sorted((m.id for m in self.plain.messages.values() if m.status == "in_doubt"), reverse=True)
         if doubts:
-            id_, terms = doubts[nth % len(doubts)], {"now_us": self.now_us, "rest_us": REST_US}
+            id_, terms = doubts[nth % len(doubts)], {"now_us": self.now_us}
             status = self._write(lambda tx: carrier_work.answer_late(tx, id_, verdict, **terms))
             if status is not None:
                 self.plain.move_on(id_, status, self.now_us)
@@ -179,7 +176,7 @@ class Money(CoinsAndClocks):
 
     def _work(self, work: LeasedDelivery, outcome: str) -> None:
         """What the outbox does with one SMS, step by step; the oracle says whether it may be sent at all."""
-        terms = {"now_us": self.now_us, "rest_us": REST_US}
+        terms = {"now_us": self.now_us}
         outgoing = self._write(lambda tx: submit.outgoing(tx, work, daily_limit=DAILY_LIMIT, **terms))
         message_id = work.message_id if work.kind == "send" else self._forwarded(work, outgoing)
         if message_id is None or self.plain.messages[message_id].status != "queued":
@@ -221,7 +218,7 @@ class Money(CoinsAndClocks):
             self._report(newest_first[nth % len(newest_first)], status)
 
     def _report(self, id_: int, status: str) -> None:
-        terms = {"now_us": self.now_us, "rest_us": REST_US}
+        terms = {"now_us": self.now_us}
         if status == "failed":
             self._write(lambda tx: send.failed(tx, id_, reason="no", **terms))
         else:

@@ -29,7 +29,7 @@ class PlainNumber:
 
     group_id: str
     rented: bool = False
-    rests_until_us: int = 0
+    released_at_us: int | None = None  # never rented
     last_account_id: int | None = None
 
 
@@ -97,11 +97,11 @@ class PlainService:
         groups: Mapping[str, PlainGroup],
         numbers: Mapping[str, str],
         destinations: Mapping[str, int],
-        rest_us: int,
+        cooldown_us: int,
         daily_limit: int,
     ) -> None:
         self.groups, self.destinations = groups, destinations
-        self.rest_us, self.daily_limit = rest_us, daily_limit
+        self.cooldown_us, self.daily_limit = cooldown_us, daily_limit
         self.numbers = {e164: PlainNumber(group_id) for e164, group_id in sorted(numbers.items())}
         self.accounts: dict[int, PlainAccount] = {}
         self.messages: dict[int, PlainMessage] = {}
@@ -124,16 +124,19 @@ class PlainService:
     def _rest(self, rental: PlainRental) -> None:
         assert rental.ended_us is not None
         number = self.numbers[rental.e164]
-        number.rented, number.rests_until_us = False, rental.ended_us + self.rest_us
+        number.rented, number.released_at_us = False, rental.ended_us
 
     def _free_number(self, account_id: int, group_id: str, now_us: int) -> str | None:
-        """Which number of the group the account gets: one of its own that rests, else the longest rested."""
+        """The number of the group that the account gets: its last one still cooling down, else the first released."""
         free = [(e164, n) for e164, n in self.numbers.items() if n.group_id == group_id and not n.rented]
-        own = [(e164, n) for e164, n in free if n.last_account_id == account_id and n.rests_until_us > now_us]
+        own = [(e164, n) for e164, n in free if n.last_account_id == account_id and self._cools(n, now_us)]
         if own:
-            return min(own, key=lambda pair: (-pair[1].rests_until_us, pair[0]))[0]
-        rested = [(e164, n) for e164, n in free if n.rests_until_us <= now_us]
-        return min(rested, key=lambda pair: (pair[1].rests_until_us, pair[0]))[0] if rested else None
+            return min(own, key=lambda pair: (-(pair[1].released_at_us or 0), pair[0]))[0]
+        cooled = [(e164, n) for e164, n in free if not self._cools(n, now_us)]
+        return min(cooled, key=lambda pair: (pair[1].released_at_us or 0, pair[0]))[0] if cooled else None
+
+    def _cools(self, number: PlainNumber, now_us: int) -> bool:
+        return number.released_at_us is not None and number.released_at_us + self.cooldown_us > now_us
 
     def rent(self, account_id: int, group_id: str, now_us: int) -> str:
         """What renting is answered, or the number that it gives; `started` does it."""

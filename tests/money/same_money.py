@@ -19,7 +19,7 @@ def check(tx: Tx, plain: PlainService, chain: PlainChain, *, now_us: int) -> Non
     _numbers(tx, plain)
     _messages(tx, plain)
     _deposits(tx, chain)
-    assert tx.one("SELECT stray_messages AS n FROM service")["n"] == plain.strays  # type: ignore[index]  # the one row
+    assert tx.one("SELECT unrouted_messages AS n FROM service")["n"] == plain.strays  # type: ignore[index]  # the one row
     assert verify.differences(tx) == []
 
 
@@ -81,9 +81,9 @@ def _transactions(tx: Tx, expected: PlainAccount) -> None:
 
 
 def _numbers(tx: Tx, plain: PlainService) -> None:
-    rows = tx.all("SELECT e164, rented, rests_until_us, last_account_id FROM numbers ORDER BY e164")
-    assert [(r["e164"], bool(r["rented"]), r["rests_until_us"], r["last_account_id"]) for r in rows] == [
-        (e164, number.rented, number.rests_until_us, number.last_account_id)
+    rows = tx.all("SELECT e164, rented, released_at_us, last_account_id FROM numbers ORDER BY e164")
+    assert [(r["e164"], bool(r["rented"]), r["released_at_us"], r["last_account_id"]) for r in rows] == [
+        (e164, number.rented, number.released_at_us or 0, number.last_account_id)
         for e164, number in sorted(plain.numbers.items())
     ]
     live = rentals.live_by_numbers(tx, list(plain.numbers))

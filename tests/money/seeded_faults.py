@@ -234,7 +234,7 @@ FAULTS = [
     ),
     Fault(
         "operations/doubt.py",
-        "    send.failed(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)\n",
+        "    send.failed(tx, message_id, reason=reason, now_us=now_us)\n",
         "",
         "a late refusal is not refunded",
     ),

@@ -14,7 +14,7 @@ from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.workers.carrier_links import run_carrier, store_batch
-from harness import DAY_US, START_US, give_coins, open_account
+from harness import START_US, give_coins, open_account
 
 BROKEN = "a lone surrogate, which no database stores: \ud800"
 NOT_RENTED = "+12025550199"
@@ -27,15 +27,15 @@ def rented(db: Database, coins: int, *, seed: int = 0, to: str | None = None) ->
     give_coins(db, account_id, coins + MINUTE_COST)
 
     def start(tx: Tx) -> str:
-        e164 = str(rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US)["e164"])
-        rent.set_action(tx, account_id, e164, action_for(to), now_us=START_US, rest_us=DAY_US)
+        e164 = str(rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0)["e164"])
+        rent.set_action(tx, account_id, e164, action_for(to), now_us=START_US)
         return e164
 
     return account_id, db.write_blocking(start)
 
 
 def receive(db: Database, *inbound: Inbound, now_us: int = START_US) -> list[int | None]:
-    return db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
+    return db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us))
 
 
 def rows(db: Database, statement: str) -> list[Row]:
@@ -84,7 +84,7 @@ def test_strays_are_counted_not_kept_and_answered_in_their_place(db: Database) -
     _, e164 = rented(db, 5000)
     ids = receive(db, sms(NOT_RENTED, "secret"), sms(e164), sms("+12025550777", "secret"), sms(NOT_RENTED, "secret"))
     assert [id_ is None for id_ in ids] == [True, False, True, True]
-    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 3
+    assert rows(db, "SELECT unrouted_messages AS n FROM service")[0]["n"] == 3
     assert [row["content"] for row in rows(db, "SELECT content FROM messages")] == ["hello"]
 
 
@@ -92,13 +92,13 @@ def test_an_sms_after_the_money_ran_out_is_a_stray_though_nobody_had_noticed(db:
     account_id, e164 = rented(db, 0)
     assert receive(db, sms(e164), now_us=START_US + 60_000_000) == [None]
     assert rows(db, "SELECT ended_at_us, end_reason FROM rentals")[0]["ended_at_us"] == START_US + 60_000_000
-    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 1
+    assert rows(db, "SELECT unrouted_messages AS n FROM service")[0]["n"] == 1
     assert balance(db, account_id, now_us=START_US + 60_000_000) == 0
 
 
 def test_a_batch_of_strays_alone_touches_no_account(db: Database) -> None:
     assert receive(db, sms(NOT_RENTED), sms(NOT_RENTED)) == [None, None]
-    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 2
+    assert rows(db, "SELECT unrouted_messages AS n FROM service")[0]["n"] == 2
     assert rows(db, "SELECT id FROM transfers") == []
 
 
@@ -164,7 +164,7 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
         )
     assert refused.value.places == [1], "the carrier has to know which one it may not acknowledge"
     assert [row["content"] for row in rows(db, "SELECT content FROM messages ORDER BY id")] == ["before", "after"]
-    assert rows(db, "SELECT stray_messages AS n FROM service")[0]["n"] == 1, "counted once, though tried twice"
+    assert rows(db, "SELECT unrouted_messages AS n FROM service")[0]["n"] == 1, "counted once, though tried twice"
     assert balance(db, account_id) == 5000 - 2 * SMS_COST, "charged once, though tried twice"
     assert "can't be stored" in caplog.text
     assert "surrogate" not in caplog.text.replace("UnicodeEncodeError", "") and e164 not in caplog.text

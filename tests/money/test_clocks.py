@@ -22,7 +22,6 @@ PRICE = 13  # of a minute of us-mobile
 COINS = 1000
 LASTS = COINS // PRICE  # minutes
 RUN_OUT_US = START_US + LASTS * MINUTE_US
-REST = {"rest_us": DAY_US}
 
 both = pytest.mark.parametrize("settled", [False, True], ids=["fresh", "settled"])
 
@@ -38,22 +37,22 @@ class Renter:
             self.is_settled(START_US + 10 * MINUTE_US)
 
     def rents(self, at_us: int) -> str:
-        row = self.db.write_blocking(lambda tx: rent.start(tx, self.id, "us-mobile", now_us=at_us, **REST))
+        row = self.db.write_blocking(lambda tx: rent.start(tx, self.id, "us-mobile", now_us=at_us, cooldown_us=DAY_US))
         return str(row["e164"])
 
     def is_settled(self, at_us: int) -> None:
         def settle(tx):  # type: ignore[no-untyped-def]  # a transaction's function
-            with open_ledger(tx, [self.id], now_us=at_us, **REST):
+            with open_ledger(tx, [self.id], now_us=at_us):
                 pass
 
         self.db.write_blocking(settle)
 
     def receives(self, at_us: int) -> int | None:
         sms = Inbound(self.e164, "+1234", "hello")
-        return self.db.write_blocking(lambda tx: receive_many(tx, [sms], now_us=at_us, **REST))[0]
+        return self.db.write_blocking(lambda tx: receive_many(tx, [sms], now_us=at_us))[0]
 
     def sweep(self, at_us: int) -> int:
-        return self.db.write_blocking(lambda tx: meter.sweep(tx, now_us=at_us, **REST))
+        return self.db.write_blocking(lambda tx: meter.sweep(tx, now_us=at_us))
 
     def balance(self, at_us: int) -> int:
         return self.db.read_blocking(lambda tx: account.balance(tx, self.id, now_us=at_us))
@@ -96,7 +95,7 @@ def test_what_happens_while_the_clock_is_back_happens_at_the_accounts_now(db: Da
     renter.is_settled(at_us)
     assert renter.receives(at_us - HOUR_US) is not None
     second = renter.rents(at_us - HOUR_US)
-    db.write_blocking(lambda tx: rent.end(tx, renter.id, second, now_us=at_us - HOUR_US, **REST))
+    db.write_blocking(lambda tx: rent.end(tx, renter.id, second, now_us=at_us - HOUR_US))
     message = db.read_blocking(lambda tx: tx.one("SELECT at_us FROM messages"))
     ended = renter.rentals()[-1]
     assert message is not None and message["at_us"] == at_us
@@ -152,7 +151,7 @@ def test_a_day_down_past_the_run_out_ends_the_rental_when_the_money_ran_out(db: 
     assert (rental["ended_at_us"], rental["booked_minutes"]) == (RUN_OUT_US, LASTS)
     assert renter.minutes_paid() == LASTS * PRICE
     number = db.read_blocking(lambda tx: tx.one("SELECT * FROM numbers WHERE e164 = :e164", e164=renter.e164))
-    assert number is not None and number["rests_until_us"] == RUN_OUT_US + DAY_US
+    assert number is not None and number["released_at_us"] == RUN_OUT_US
 
 
 def test_down_until_the_run_out_exactly_ends_the_rental_and_a_microsecond_less_does_not(db: Database) -> None:

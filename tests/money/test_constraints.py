@@ -32,14 +32,14 @@ Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseE
 def names(db: Database) -> dict[str, object]:
     """A service in which something has happened, and what its statements may name."""
     account_id = open_account(db)
-    at = {"now_us": START_US, "rest_us": DAY_US}
+    at = {"now_us": START_US}
 
     def happen(tx: Tx) -> dict[str, object]:
         deposit.new_address(tx, account_id, derive=lambda _: ("address", b"script"), now_us=START_US)
         block = Block(1, "block", "", [Output("txid", 0, b"script", 100_000)])
         deposit.follow(tx, ChainStep(0, [block], None), depths=((0, 1),), **at)
-        rental = rent.start(tx, account_id, "us-mobile", **at)
-        later = {"now_us": START_US + 3 * MINUTE_US, "rest_us": DAY_US}
+        rental = rent.start(tx, account_id, "us-mobile", **at, cooldown_us=DAY_US)
+        later = {"now_us": START_US + 3 * MINUTE_US}
         with open_ledger(tx, [account_id], **later) as books:
             books.deposit(account_id, 10, ref="credited", reference="")
         meter.share_out(tx, now_us=START_US + 2 * DAY_US)
@@ -151,7 +151,7 @@ def test_the_same_deposit_is_never_credited_twice(db: Database, names: dict[str,
     )
     with pytest.raises(Refused):
         step = ChainStep(1, [], None)
-        db.write_blocking(lambda tx: deposit.follow(tx, step, depths=((0, 1),), now_us=START_US, rest_us=DAY_US))
+        db.write_blocking(lambda tx: deposit.follow(tx, step, depths=((0, 1),), now_us=START_US))
 
 
 def test_a_refused_write_leaves_the_account_as_it_was(db: Database, names: dict[str, object]) -> None:
@@ -159,7 +159,7 @@ def test_a_refused_write_leaves_the_account_as_it_was(db: Database, names: dict[
     before = db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")])
 
     def overspend(tx: Tx) -> None:
-        meter.sweep(tx, now_us=START_US + 2 * DAY_US, rest_us=DAY_US)
+        meter.sweep(tx, now_us=START_US + 2 * DAY_US)
         tx.run("UPDATE accounts SET balance = balance - 1000000 WHERE id = :account", account=names["account"])
 
     with pytest.raises(Refused, match="ck_accounts_balance"):

@@ -10,7 +10,7 @@ from dtmf_server.operations import account, close_account, meter, receive, rent,
 from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, give_coins
-from money.large_accounts import PRICE, REST, Counting, Renter, ends
+from money.large_accounts import PRICE, Counting, Renter, ends
 from money.plain_minutes import pay_minutes
 
 MANY = 450
@@ -29,11 +29,11 @@ def rows_read(renter: Renter, do: Callable[[Tx], object]) -> int:
 
 
 def operations(renter: Renter) -> dict[str, Callable[[Tx], object]]:
-    e164, at = renter.e164s[-1], {"now_us": renter.now_us + 90_000_000, **REST}
+    e164, at = renter.e164s[-1], {"now_us": renter.now_us + 90_000_000}
     now = {"now_us": at["now_us"]}
 
     def start_and_end(tx: Tx) -> None:
-        rented = rent.start(tx, renter.id, renter.group, **at)
+        rented = rent.start(tx, renter.id, renter.group, **at, cooldown_us=DAY_US)
         rent.end(tx, renter.id, rented["e164"], **at)
 
     return {
@@ -46,7 +46,7 @@ def operations(renter: Renter) -> dict[str, Callable[[Tx], object]]:
         "the balance": lambda tx: account.balance(tx, renter.id, **now),
         "the usage": lambda tx: account.usage(tx, renter.id, **now),
         "one number": lambda tx: rent.live_rental(tx, renter.id, e164, **now),
-        "settling": lambda tx: meter.sweep(tx, now_us=renter.now_us + DAY_US, **REST),
+        "settling": lambda tx: meter.sweep(tx, now_us=renter.now_us + DAY_US),
     }
 
 
@@ -73,7 +73,7 @@ def test_a_mass_run_out_ends_every_rental_at_its_instant_in_portions(db: Databas
     left = pay_minutes(coins, expected, late_us)
     assert before <= coins
     portions = []
-    while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
+    while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us)):
         portions.append(renter.live())
         assert db.read_blocking(verify.differences) == [], "a portion leaves the books right"
         assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
@@ -90,11 +90,11 @@ def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Da
     late_us = renter.now_us + DAY_US
     expected = renter.plain()
     left = pay_minutes(MANY * PRICE * 8 + 7, expected, late_us)
-    assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us, **REST)) > 0
+    assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us)) > 0
     assert 0 < renter.live() < MANY, "it is in the middle"
     if what == "an SMS":
         inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
-        stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=late_us, **REST))
+        stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=late_us))
         assert stray is None and stored is not None
         assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
     elif what == "coins":
@@ -102,8 +102,8 @@ def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Da
         assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left + 10**6
     else:
         with pytest.raises(Exception, match=r"(?i)funds|balance"):
-            db.write_blocking(lambda tx: rent.start(tx, renter.id, "us-mobile", now_us=late_us, **REST))
-    while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us, **REST)):
+            db.write_blocking(lambda tx: rent.start(tx, renter.id, "us-mobile", now_us=late_us, cooldown_us=DAY_US))
+    while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us)):
         pass
     assert renter.live() == 0
     assert ends(db, renter.id) == sorted((r.id, r.ended_us, r.paid_minutes) for r in expected)
@@ -114,13 +114,13 @@ def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Da
 def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhile(db: Database) -> None:
     renter = Renter(db, MANY, seed=6, apart_us=700_001)
     last = renter.e164s[-1]
-    at = {"now_us": renter.now_us + HOUR_US, **REST}
+    at = {"now_us": renter.now_us + HOUR_US}
     db.write_blocking(lambda tx: receive.receive_many(tx, [receive.Inbound(last, "+1", "secret text")] * MANY, **at))
     db.write_blocking(lambda tx: close_account.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
     assert renter.live() >= MANY - 250, "one transaction ended all the rentals"
     assert db.read_blocking(verify.differences) == []
     assert db.read_blocking(lambda tx: tokens.opened_by(tx, b"x")) is None
-    later = {"now_us": at["now_us"] + DAY_US, **REST}
+    later = {"now_us": at["now_us"] + DAY_US}
     live_e164 = db.read_blocking(
         lambda tx: tx.one("SELECT e164 FROM rentals WHERE account_id = :id AND ended_at_us IS NULL", id=renter.id)
     )
@@ -128,7 +128,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
     inbound = [receive.Inbound(live_e164["e164"], "+1", "too late")]
     assert db.write_blocking(lambda tx: receive.receive_many(tx, inbound, **later)) == [None]
     db.write_blocking(lambda tx: meter.sweep(tx, **later))
-    while db.write_blocking(lambda tx: close_account.go_on(tx, **REST)):
+    while db.write_blocking(close_account.go_on):
         assert db.read_blocking(verify.differences) == []
     rows = db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))
     assert {(row["ended_at_us"], row["end_reason"]) for row in rows} == {(at["now_us"], "renter")}
@@ -140,7 +140,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
 def test_each_rental_gets_its_share_of_the_minutes_once_a_day(db: Database) -> None:
     renter = Renter(db, 40, seed=7, apart_us=131_071)
     later_us = renter.now_us + DAY_US + MINUTE_US
-    assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=later_us, **REST)) == 1
+    assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=later_us)) == 1
     assert db.write_blocking(lambda tx: meter.share_out(tx, now_us=later_us)) == 40
     assert db.write_blocking(lambda tx: meter.share_out(tx, now_us=later_us)) == 0
     rows = db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=renter.id))

@@ -14,7 +14,7 @@ from dtmf_server.operations import account, deposit, rent, verify
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Database, Tx
-from harness import DAY_US, START_US, give_coins, new_token, open_account
+from harness import START_US, give_coins, new_token, open_account
 
 CLIENTS = 64
 COINS = 30_000
@@ -54,7 +54,7 @@ def at_once(count: int, act: Callable[[int], list[tuple[int, str]]]) -> Counter[
 def test_sixty_four_clients_never_spend_more_than_the_balance(db: Database, url: str) -> None:
     account_id = open_account(db)
     give_coins(db, account_id, COINS)
-    sender = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US))[
+    sender = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))[
         "e164"
     ]
     message = {"from": str(sender), "to": "+447700900000", "content": "hello"}
@@ -125,13 +125,11 @@ def test_thirty_two_ask_for_the_last_ten_addresses_and_ten_get_one(db: Database)
 def test_whoever_gives_a_number_back_twice_at_once_ends_it_once(db: Database) -> None:
     account_id = open_account(db)
     give_coins(db, account_id, COINS)
-    e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=DAY_US))[
-        "e164"
-    ]
+    e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))["e164"]
 
     def end(_: int) -> list[tuple[int, str]]:
         try:
-            db.write_blocking(lambda tx: rent.end(tx, account_id, str(e164), now_us=START_US, rest_us=DAY_US))
+            db.write_blocking(lambda tx: rent.end(tx, account_id, str(e164), now_us=START_US))
         except NumberNotRented as refusal:
             return [(refusal.status, refusal.code)]
         return [(204, "")]

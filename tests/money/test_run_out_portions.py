@@ -15,7 +15,7 @@ from dtmf_server.operations.ledger import ENDS_MAX
 from dtmf_server.storage.db import Database, DoFirst, Tx
 from harness import DAY_US, give_coins
 from money import dying_run_out
-from money.large_accounts import PRICE, REST, Counting, Renter, ends, sweep
+from money.large_accounts import PRICE, Counting, Renter, ends, sweep
 from money.plain_minutes import PlainRental, pay_minutes
 from support.paths import PYTHONPATH
 
@@ -77,7 +77,7 @@ def test_a_portion_is_bounded_with_10_000_rentals(db: Database) -> None:
     def portion(tx: Tx) -> tuple[int, int, int]:
         counting, connection = Counting(tx), tx._cursor.connection
         before = connection.total_changes
-        settled = meter.sweep(counting, now_us=now_us, **REST)
+        settled = meter.sweep(counting, now_us=now_us)
         return settled, counting.rows, connection.total_changes - before
 
     ended, was_live = [], WHOLE
@@ -121,9 +121,7 @@ def test_a_batch_does_not_wait_for_the_mass_run_out_of_one_of_its_accounts(
     live = renter.live()
     assert live == MANY - portions * ENDS_MAX
     inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
-    stray, stored = db.write_blocking(
-        without_waiting(lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **REST))
-    )
+    stray, stored = db.write_blocking(without_waiting(lambda tx: receive.receive_many(tx, inbound, now_us=now_us)))
     assert stray is None and stored is not None
     assert renter.live() == live, "the batch ended rentals of the account"
     assert db.read_blocking(verify.differences) == []
@@ -131,11 +129,11 @@ def test_a_batch_does_not_wait_for_the_mass_run_out_of_one_of_its_accounts(
 
 def test_an_sms_for_a_number_that_outlives_a_mass_run_out_is_stored(db: Database) -> None:
     renter = Renter(db, MANY, seed=5, apart_us=700_001, minutes=MINUTES)
-    free = db.write_blocking(lambda tx: rent.start(tx, renter.id, "free", now_us=renter.now_us, **REST))
+    free = db.write_blocking(lambda tx: rent.start(tx, renter.id, "free", now_us=renter.now_us, cooldown_us=DAY_US))
     now_us = renter.now_us + DAY_US
     sweep(db, now_us=now_us)
     inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], free["e164"])]
-    stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=now_us, **REST))
+    stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=now_us))
     assert stray is None and stored is not None
     assert renter.live() == 1
     assert db.read_blocking(verify.differences) == []

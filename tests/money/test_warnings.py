@@ -26,7 +26,6 @@ CATALOG = {
     Group("none", rental_cost_per_minute=0, cost_per_inbound_message=0): [f"+120255503{n:02}" for n in range(4)],
 }
 COST = {group.id: group.rental_cost_per_minute for group in CATALOG}
-REST = {"rest_us": DAY_US}
 
 # Around the thresholds, around a minute, and anything up to two days.
 spans_us = (
@@ -62,12 +61,12 @@ class Service:
         self.plain.until(self.now_us)
 
     def sweep(self, _: int = 0) -> None:
-        while self.db.write_blocking(lambda tx: meter.sweep(tx, now_us=self.now_us, **REST)):
+        while self.db.write_blocking(lambda tx: meter.sweep(tx, now_us=self.now_us)):
             pass
 
     def deposit(self, amount: int) -> None:
         def book(tx: Tx) -> None:
-            with open_ledger(tx, [self.id], now_us=self.now_us, **REST) as books:
+            with open_ledger(tx, [self.id], now_us=self.now_us) as books:
                 books.deposit(self.id, amount, ref=str(next(self.refs)), reference="test")
 
         self.db.write_blocking(book)
@@ -77,7 +76,7 @@ class Service:
     def rent(self, group: str) -> None:
         if self.plain.balance < COST[group] or len(live(self.plain.rentals)) == 4:
             return
-        row = self.db.write_blocking(lambda tx: rent.start(tx, self.id, group, now_us=self.now_us, **REST))
+        row = self.db.write_blocking(lambda tx: rent.start(tx, self.id, group, now_us=self.now_us, cooldown_us=DAY_US))
         started(self.plain, row["id"], at_us=self.now_us, cost=COST[group])
         self.numbers[row["id"]] = row["e164"]
 
@@ -85,7 +84,7 @@ class Service:
         if not (rentals := live(self.plain.rentals)):
             return
         rental = rentals[nth % len(rentals)]
-        self.db.write_blocking(lambda tx: rent.end(tx, self.id, self.numbers[rental.id], now_us=self.now_us, **REST))
+        self.db.write_blocking(lambda tx: rent.end(tx, self.id, self.numbers[rental.id], now_us=self.now_us))
         rental.ended_us = self.now_us
         self.plain.changed(self.now_us)
 
@@ -94,7 +93,7 @@ class Service:
             return
         rental = rentals[nth % len(rentals)]
         sms = [Inbound(self.numbers[rental.id], "+1234", "x")]
-        self.db.write_blocking(lambda tx: receive_many(tx, sms, now_us=self.now_us, **REST))
+        self.db.write_blocking(lambda tx: receive_many(tx, sms, now_us=self.now_us))
         self.plain.balance -= min(self.plain.balance, 40 if rental.cost else 0)
         self.plain.changed(self.now_us)
 
@@ -139,7 +138,7 @@ def test_an_account_nobody_touches_is_found_at_its_minute_and_left_alone_otherwi
     """The meter's own question, at each threshold and a microsecond before it."""
     id_ = open_account(db)
     service_has(db, id_, 2 * 1440 * 13)
-    db.write_blocking(lambda tx: rent.start(tx, id_, "us-mobile", now_us=START_US, **REST))
+    db.write_blocking(lambda tx: rent.start(tx, id_, "us-mobile", now_us=START_US, cooldown_us=DAY_US))
     runs_out_us = START_US + 2 * DAY_US
     sweep = partial(_sweep, db)
     for due_us in (runs_out_us - DAY_US, runs_out_us - HOUR_US, runs_out_us):
@@ -158,14 +157,14 @@ def test_an_account_nobody_touches_is_found_at_its_minute_and_left_alone_otherwi
 
 
 def _sweep(db: Database, now_us: int) -> int:
-    return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us, **REST))
+    return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us))
 
 
 def service_has(db: Database, account_id: int, amount: int) -> None:
     """Coins for an account."""
 
     def book(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US, **REST) as books:
+        with open_ledger(tx, [account_id], now_us=START_US) as books:
             books.deposit(account_id, amount, ref=f"{account_id}", reference="test")
 
     db.write_blocking(book)
@@ -191,7 +190,7 @@ def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database
         if db.dialect.name == "postgresql":
             tx.run("SET LOCAL enable_seqscan = off")  # a handful of accounts would be read one by one
         noted = Noted(tx._dialect, tx._cursor)
-        meter.sweep(noted, now_us=START_US, **REST)
+        meter.sweep(noted, now_us=START_US)
         meter.next_due_us(noted)
 
     db.write_blocking(look)

@@ -24,7 +24,7 @@ class Desk:
         self.db, self.carrier, self.wall_us = db, carrier, START_US
         account_id = open_account(db, seed=seed)
         give_coins(db, account_id, 1_000_000)
-        self.e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))[
+        self.e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, cooldown_us=0))[
             "e164"
         ]
         db.write_blocking(lambda tx: carriers.add(tx, carrier))
@@ -32,9 +32,7 @@ class Desk:
     def brings(self, *batch: Arrival | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
         """The notes of a batch."""
         return self.db.write_blocking(
-            lambda tx: ingest.ingest_batch(
-                tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
-            )
+            lambda tx: ingest.ingest_batch(tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us)
         )
 
     def answered(self, notes: list[int]) -> None:
@@ -45,7 +43,7 @@ class Desk:
     def gives_up(self) -> int:
         return self.db.write_blocking(
             lambda tx: ingest.flush_incomplete(
-                tx, self.carrier, patience_us=PATIENCE_US, now_us=START_US, wall_us=self.wall_us, rest_us=DAY_US
+                tx, self.carrier, patience_us=PATIENCE_US, now_us=START_US, wall_us=self.wall_us
             )
         )
 
@@ -178,7 +176,7 @@ def test_a_part_after_its_message_was_given_up_is_delivered_too(desk: Desk) -> N
 def test_parts_for_a_number_nobody_rents_are_counted_as_one_stray_and_gone(desk: Desk) -> None:
     stray = [Arrival("+1", "+12125550101", Part(Place(1, 8, 2, n), b"x", "gsm7")) for n in (1, 2)]
     desk.brings(*stray)
-    assert desk.db.read_blocking(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))["n"] == 1
+    assert desk.db.read_blocking(lambda tx: tx.one("SELECT unrouted_messages AS n FROM service"))["n"] == 1
     assert desk.texts() == []
 
 

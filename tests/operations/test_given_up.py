@@ -18,7 +18,7 @@ THREE_DAYS_US = 3 * DAY_US
 def rented(db: Database) -> tuple[int, Row]:
     account_id = open_account(db)
     give_coins(db, account_id, 10_000)
-    return account_id, db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
+    return account_id, db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, cooldown_us=0))
 
 
 def claim_one(db: Database) -> LeasedDelivery:
@@ -34,7 +34,6 @@ def busy_for_three_days(db: Database, work: LeasedDelivery) -> None:
             tx,
             [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)],
             now_us=START_US + THREE_DAYS_US,
-            rest_us=DAY_US,
         )
     )
 
@@ -57,7 +56,6 @@ def test_an_sms_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> 
             to="+13105550123",
             content="hello",
             now_us=START_US,
-            rest_us=DAY_US,
             daily_limit=None,
         )
     )
@@ -69,15 +67,11 @@ def forwarding(db: Database) -> tuple[int, Row, LeasedDelivery, int]:
     """A forward that was charged and waits for its carrier."""
     account_id, rental = rented(db)
     action = Action(ActionKind.FORWARD, "+13105550123")
-    db.write_blocking(
-        lambda tx: rent.set_action(tx, account_id, rental["e164"], action, now_us=START_US, rest_us=DAY_US)
-    )
+    db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], action, now_us=START_US))
     inbound = [receive.Inbound(rental["e164"], "+1234", "hello")]
-    db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=START_US))
     work = claim_one(db)
-    outgoing = db.write_blocking(
-        lambda tx: submit.outgoing(tx, work, now_us=START_US, rest_us=DAY_US, daily_limit=None)
-    )
+    outgoing = db.write_blocking(lambda tx: submit.outgoing(tx, work, now_us=START_US, daily_limit=None))
     assert outgoing is not None
     return account_id, rental, work, outgoing.message_id
 
@@ -91,20 +85,20 @@ def test_a_forward_that_no_carrier_took_in_three_days_is_refunded(db: Database) 
 def test_a_forward_that_waits_when_the_action_changes_is_refunded(db: Database) -> None:
     account_id, rental, work, message_id = forwarding(db)
     busy = [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)]
-    db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
-    db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US))
+    db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US))
     assert_given_back(db, account_id, message_id)
 
 
 def test_a_forward_that_a_carrier_may_have_keeps_its_charge_when_the_action_changes(db: Database) -> None:
     account_id, rental, work, message_id = forwarding(db)
     before = db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US))
-    db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], None, now_us=START_US))
     message = db.read_blocking(lambda tx: messages.by_id(tx, message_id))
     assert message is not None and message["status"] == "queued" and message["cost"] > 0
     assert db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US)) == before
     busy = [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)]
-    db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US, rest_us=DAY_US))
+    db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US))
     assert_given_back(db, account_id, message_id)
 
 
@@ -112,7 +106,7 @@ def test_an_sms_in_doubt_that_the_carrier_refuses_late_is_refunded(db: Database)
     account_id, _, work, message_id = forwarding(db)
     failed = deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)
     what = {"carrier": "london", "segments": Segments(1, {}, (1,))}
-    when = {"now_us": START_US, "wall_us": START_US, "rest_us": DAY_US}
+    when = {"now_us": START_US, "wall_us": START_US}
     db.write_blocking(lambda tx: doubt.begin(tx, failed, message_id, **what, **when))
     message = db.read_blocking(lambda tx: messages.by_id(tx, message_id))
     assert message is not None and message["status"] == "in_doubt" and message["cost"] > 0

@@ -24,7 +24,7 @@ class Sender:
         self.db = db
         self.account_id = open_account(db)
         give_coins(db, self.account_id, COINS)
-        rental = db.write_blocking(lambda tx: rent.start(tx, self.account_id, "free", now_us=START_US, rest_us=DAY_US))
+        rental = db.write_blocking(lambda tx: rent.start(tx, self.account_id, "free", now_us=START_US, cooldown_us=0))
         self.e164 = rental["e164"]
         db.write_blocking(lambda tx: carriers.add(tx, "london"))
 
@@ -37,7 +37,6 @@ class Sender:
                 to=to,
                 content=text,
                 now_us=START_US,
-                rest_us=DAY_US,
                 daily_limit=None,
             )
         )
@@ -59,7 +58,6 @@ class Sender:
                 attempt=Attempt(START_US, 0, None, "taken", None),
                 now_us=START_US,
                 wall_us=START_US,
-                rest_us=DAY_US,
             )
             before_commit()
 
@@ -73,9 +71,7 @@ class Sender:
     def told(self, *said: Receipt, carrier: str = "london") -> None:
         self.db.write_blocking(lambda tx: carriers.add(tx, carrier))
         self.db.write_blocking(
-            lambda tx: ingest.ingest_batch(
-                tx, carrier, said, live=(), now_us=START_US, wall_us=START_US, rest_us=DAY_US
-            )
+            lambda tx: ingest.ingest_batch(tx, carrier, said, live=(), now_us=START_US, wall_us=START_US)
         )
 
     def message(self, message_id: int) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from dtmf_server.core.errors import DestinationNotServed
 from dtmf_server.operations import import_catalog, rent, send
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database
-from harness import DAY_US, START_US, give_coins, open_account
+from harness import START_US, give_coins, open_account
 
 GROUPS_CSV = """\
 id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_message,carriers
@@ -152,7 +152,7 @@ def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_be
     assert costs == [20, 70, None]
     account_id = open_account(db)
     give_coins(db, account_id, 1000)
-    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
+    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, cooldown_us=0))
     with pytest.raises(DestinationNotServed):
         db.write_blocking(
             lambda tx: send.send(
@@ -162,7 +162,6 @@ def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_be
                 to="+13105550123",
                 content="x",
                 now_us=START_US,
-                rest_us=DAY_US,
                 daily_limit=None,
             )
         )

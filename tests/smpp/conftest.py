@@ -18,7 +18,7 @@ from dtmf_server.operations import rent, send
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database, Row
 from dtmf_server.storage.open import open_database
-from harness import DAY_US, give_coins, initialise, open_account, runtime_over, serving
+from harness import give_coins, initialise, open_account, runtime_over, serving
 from smpp.smsc import Smsc
 
 COINS = 10_000_000
@@ -62,7 +62,6 @@ class Bound:
                 to=to,
                 content=text,
                 now_us=wall_us(),
-                rest_us=DAY_US,
                 daily_limit=None,
             )
         )
@@ -109,7 +108,7 @@ def binding(
     link = SmppCarrier(configured, new_id=lambda: next(_link_ids), uniform=random.random, wall_us=wall_us)
     account_id = open_account(db, now_us=wall_us())
     give_coins(db, account_id, COINS, now_us=wall_us())
-    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=wall_us(), rest_us=DAY_US))
+    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=wall_us(), cooldown_us=0))
     running = stack.enter_context(ExitStack())
     url = running.enter_context(serving(runtime_over(db, **(settings or {})), carriers=[link]))
     bound = Bound(db, smsc, url, link, account_id, rental["e164"], running.close)

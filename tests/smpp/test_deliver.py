@@ -261,7 +261,7 @@ def test_our_number_is_known_however_it_is_written(
 def test_an_sms_for_a_number_nobody_rents_is_acknowledged_and_counted(
     inbox: Bound, came: list[tuple[str, str]]
 ) -> None:
-    strays = "SELECT stray_messages AS n FROM service"
+    strays = "SELECT unrouted_messages AS n FROM service"
     before = inbox.rows(strays)[0]["n"]
     assert delivered(inbox, sm(b"hi", destination_addr="19995550100")) == [Status.ESME_ROK]
     assert inbox.received() == came

@@ -45,14 +45,12 @@ def forwarded(bound: Bound, text: str = "hello") -> None:
     action = Action(ActionKind.FORWARD, PHONE)
     set_action(bound, action)
     inbound = [receive.Inbound(bound.e164, "+1234", text)]
-    bound.db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us()))
     bound.db.wakeups.notify({"deliveries"})
 
 
 def set_action(bound: Bound, action: Action | None) -> None:
-    bound.db.write_blocking(
-        lambda tx: rent.set_action(tx, bound.account_id, bound.e164, action, now_us=wall_us(), rest_us=DAY_US)
-    )
+    bound.db.write_blocking(lambda tx: rent.set_action(tx, bound.account_id, bound.e164, action, now_us=wall_us()))
 
 
 def sent(bound: Bound) -> tuple[str, int]:
@@ -91,17 +89,17 @@ def goes_to_a_webhook(bound: Bound) -> None:
 
 
 def ends(bound: Bound) -> None:
-    bound.db.write_blocking(lambda tx: rent.end(tx, bound.account_id, bound.e164, now_us=wall_us(), rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: rent.end(tx, bound.account_id, bound.e164, now_us=wall_us()))
 
 
 def runs_out(bound: Bound) -> None:
-    bound.db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall_us() + 400 * DAY_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall_us() + 400 * DAY_US))
 
 
 def deletes(bound: Bound) -> None:
     bound.db.write_blocking(
         lambda tx: close_account.close_account(
-            tx, bound.account_id, given_up_max=10**9, now_us=wall_us(), rest_us=DAY_US, wall_us=wall_us()
+            tx, bound.account_id, given_up_max=10**9, now_us=wall_us(), wall_us=wall_us()
         )
     )
 
@@ -265,9 +263,9 @@ def test_an_answer_is_waited_for_as_long_as_a_validity_period_of_more_than_72_ho
 
     bound = bind_on_each_engine(times=HURRIED, settings={"doubt_us": 2 * THREE_DAYS_US})
     in_doubt(bound)
-    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US))
     assert sent(bound)[0] == "in_doubt"
-    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + 2 * THREE_DAYS_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + 2 * THREE_DAYS_US))
     assert sent(bound)[0] == "unknown"
 
 
@@ -279,9 +277,9 @@ def test_without_any_answer_the_status_is_unknown_after_72_hours_and_the_charge_
     bound = bind_on_each_engine(times=HURRIED)
     in_doubt(bound)
     _, price = sent(bound)
-    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US - 60_000_000, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US - 60_000_000))
     assert sent(bound) == ("in_doubt", price)
-    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US, rest_us=DAY_US))
+    bound.db.write_blocking(lambda tx: doubt.give_up(tx, now_us=wall_us() + THREE_DAYS_US))
     assert sent(bound) == ("unknown", price)
     assert delivery(bound)["state"] == "unknown"
     with pytest.raises(replay.MayBeTaken):

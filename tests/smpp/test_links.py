@@ -143,11 +143,11 @@ def test_a_bind_asks_as_it_is_configured(bind: Binding, smsc: Smsc) -> None:
 
 def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
-    bound.db.write_blocking(lambda tx: tx.run("UPDATE service SET stray_messages = 0"))
+    bound.db.write_blocking(lambda tx: tx.run("UPDATE service SET unrouted_messages = 0"))
     held, release = threading.Event(), threading.Event()
 
     def hold(tx) -> None:  # the next commit waits here: stored, not answered
-        tx.run("UPDATE service SET stray_messages = 1")
+        tx.run("UPDATE service SET unrouted_messages = 1")
         held.set()
         release.wait(30)
 

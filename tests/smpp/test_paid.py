@@ -72,21 +72,21 @@ class Renter:
         case.account_id = open_account(db, seed=seed, now_us=wall_us())
         give_coins(db, case.account_id, 10_000, now_us=wall_us())
         rental = db.write_blocking(
-            lambda tx: rent.start(tx, case.account_id, "us-mobile", now_us=wall_us(), rest_us=DAY_US)
+            lambda tx: rent.start(tx, case.account_id, "us-mobile", now_us=wall_us(), cooldown_us=0)
         )
         case.e164 = rental["e164"]
         if case.disturbance in ("parks", "goes elsewhere", "goes to a webhook"):
             self._act(case, Action(ActionKind.FORWARD, PHONE))
             inbound = [receive.Inbound(case.e164, "+1234", case.text)]
-            db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us(), rest_us=DAY_US))
+            db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us()))
         else:
             to = {"sender": case.e164, "to": PHONE, "content": case.text}
-            terms = {"now_us": wall_us(), "rest_us": DAY_US, "daily_limit": None}
+            terms = {"now_us": wall_us(), "daily_limit": None}
             db.write_blocking(lambda tx: send.send(tx, case.account_id, **to, **terms))
 
     def disturbs(self, case: Case) -> None:
         """Does it."""
-        db, terms = self.db, {"now_us": wall_us(), "rest_us": DAY_US}
+        db, terms = self.db, {"now_us": wall_us()}
         actions = {"parks": None, "goes elsewhere": Action(ActionKind.FORWARD, "+31687654321")}
         actions["goes to a webhook"] = Action(ActionKind.WEBHOOK, "https://example.org/")
         if case.disturbance in actions:
@@ -100,12 +100,12 @@ class Renter:
             db.write_blocking(lambda tx: _settle(tx, case.account_id, now_us=wall_us() + 365 * DAY_US))
 
     def _act(self, case: Case, action: Action | None) -> None:
-        terms = {"now_us": wall_us(), "rest_us": DAY_US}
+        terms = {"now_us": wall_us()}
         self.db.write_blocking(lambda tx: rent.set_action(tx, case.account_id, case.e164, action, **terms))
 
 
 def _settle(tx: Tx, account_id: int, *, now_us: int) -> None:
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=DAY_US):
+    with open_ledger(tx, [account_id], now_us=now_us):
         pass
 
 

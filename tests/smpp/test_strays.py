@@ -99,7 +99,7 @@ def test_prometheus_counts_strays(db: Database) -> None:
 
 def receive(db: Database, *destinations: str, now_us: int = START_US) -> None:
     inbound = [Inbound(destination, "+4915", "text") for destination in destinations]
-    db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us, rest_us=DAY_US))
+    db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us))
 
 
 def kept(db: Database) -> list[str]:

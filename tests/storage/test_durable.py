@@ -70,4 +70,4 @@ def _size(db: SQLiteDatabase) -> int:
 
 
 def _stray_messages(tx: Tx) -> int:
-    return int(tx.all("SELECT stray_messages FROM service")[0]["stray_messages"])
+    return int(tx.all("SELECT unrouted_messages FROM service")[0]["unrouted_messages"])

@@ -9,7 +9,7 @@ import pytest
 
 from dtmf_server.operations import account, doubt, meter, verify
 from dtmf_server.storage import idempotency, migrate
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.open import open_database
 
 from .test_migrations import empty_database
@@ -130,12 +130,14 @@ ROWS = {
 }
 
 
+RENAMED = {"rests_until_us": "released_at_us"}
+
+
 def fill(tx: Tx) -> None:
     """Writes the rows."""
     for table, rows in ROWS.items():
         for row in rows if isinstance(rows, list) else [rows]:
-            columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-            tx.run(f"INSERT INTO {table} ({columns}) VALUES ({marks})", **row)
+            _insert(tx, table, row)
 
 
 def found(tx: Tx) -> dict[str, list[dict[str, Any]]]:
@@ -145,8 +147,12 @@ def found(tx: Tx) -> dict[str, list[dict[str, Any]]]:
         columns = list((rows[0] if isinstance(rows, list) else rows).keys())
         condition = " WHERE id >= 1000" if table == "accounts" else ""
         ordered = tx.all(f"SELECT * FROM {table}{condition} ORDER BY {columns[0]}")
-        shown[table] = [{name: _plain(row[name]) for name in columns} for row in ordered]
+        shown[table] = [{name: _plain(_value(row, name)) for name in columns} for row in ordered]
     return shown
+
+
+def _value(row: Row, name: str) -> object:
+    return row[name] if name in row.keys() else row[RENAMED[name]]  # noqa: SIM118 - `in` looks at a row's values
 
 
 def _plain(value: object) -> object:
@@ -188,8 +194,8 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
             db.write_blocking(lambda tx: tx.run("UPDATE accounts SET balance = 719 WHERE id = 1000"))
         migrate.upgrade(url)
         with closing(open_database(url)) as db:
-            assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 1
-            assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=0, rest_us=DAY_US)) == 0
+            assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=0)) == 1
+            assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=0)) == 0
             rows = db.read_blocking(lambda tx: tx.all("SELECT data FROM events WHERE kind = 'balance.low'"))
             assert [json.loads(row["data"])["hours"] for row in rows] == [24]
 
@@ -231,7 +237,7 @@ def test_an_sms_that_was_being_submitted_before_the_migration_is_in_doubt_after_
         with closing(open_database(url)) as db:
             found = db.read_blocking(lambda tx: tx.all("SELECT segment, total, ref FROM submissions ORDER BY segment"))
             assert [(row["segment"], row["total"], row["ref"]) for row in found] == [(1, 2, "a"), (2, 2, "b")]
-            terms = {"now_us": 100, "wall_us": 100, "rest_us": DAY_US}
+            terms = {"now_us": 100, "wall_us": 100}
             assert db.write_blocking(lambda tx: doubt.abandon(tx, **terms)) == 2
             rows = db.read_blocking(lambda tx: tx.all("SELECT status FROM messages WHERE id >= 20 ORDER BY id"))
             assert [row["status"] for row in rows] == ["in_doubt", "in_doubt", "queued"]
@@ -350,9 +356,46 @@ def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
                 1000, 29, runs_out_us, 0
             )
             assert db.read_blocking(lambda tx: account.balance(tx, 1000, now_us=runs_out_us - 1)) == 1000 - 34 * 29 - 13
-            while db.write_blocking(lambda tx: meter.sweep(tx, now_us=runs_out_us + 2 * DAY_US, rest_us=DAY_US)):
+            while db.write_blocking(lambda tx: meter.sweep(tx, now_us=runs_out_us + 2 * DAY_US)):
                 pass
             rows = db.read_blocking(lambda tx: tx.all("SELECT id, ended_at_us FROM rentals ORDER BY id"))
             assert [row["id"] for row in rows if row["ended_at_us"] is None] == [10]
             assert rows[1]["ended_at_us"] == runs_out_us
             assert db.read_blocking(verify.differences) == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_number_was_released_when_its_last_rental_ended(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with empty_database(engine, tmp_path, request) as url:
+        migrate.upgrade(url, "0014")
+        with closing(open_database(url)) as db:
+            db.write_blocking(rented_twice)
+        migrate.upgrade(url)
+        with closing(open_database(url)) as db:
+            rows = db.read_blocking(lambda tx: tx.all("SELECT e164, released_at_us FROM numbers ORDER BY e164"))
+            service = db.read_blocking(lambda tx: tx.one("SELECT * FROM service"))
+    assert [(row["e164"], row["released_at_us"]) for row in rows] == [("+12025550100", 500), ("+12025550101", 0)]
+    assert service is not None and service["unrouted_messages"] == 7
+
+
+def rented_twice(tx: Tx) -> None:
+    """A number whose second rental ended at 500, cooling down for a day; another that was never rented."""
+    group, rental = ROWS["groups"], ROWS["rentals"]
+    assert isinstance(group, dict) and isinstance(rental, dict)
+    _insert(tx, "service", {"id": 1, "mode": "sandbox", "created_at_us": 0, "webhook_key": b"k", "stray_messages": 7})
+    _insert(
+        tx,
+        "accounts",
+        {"id": 1000, "kind": "customer", "created_at_us": 0, "settled_at_us": 0, "debt": 0, "balance": 0},
+    )
+    _insert(tx, "groups", group)
+    for e164, until_us in (("+12025550100", 500 + DAY_US), ("+12025550101", 0)):
+        _insert(tx, "numbers", {"e164": e164, "group_id": "g", "rented": False, "rests_until_us": until_us})
+    for id_, ended_us in ((1, 300), (2, 500)):
+        _insert(tx, "rentals", {**rental, "id": id_, "ended_at_us": ended_us, "end_reason": "renter"})
+
+
+def _insert(tx: Tx, table: str, row: dict[str, Any]) -> None:
+    tx.run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", **row)

@@ -54,15 +54,13 @@ def e164(db: Database, account_id: int) -> str:
     """A number that the account rents."""
 
     def start(tx: object) -> str:
-        return str(rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US)["e164"])
+        return str(rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0)["e164"])
 
     return db.write_blocking(start)
 
 
 def receive(db: Database, to: str, content: str, sender: str = "GitHub") -> int:
     """An SMS arrives; its id."""
-    (found,) = db.write_blocking(
-        lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=START_US, rest_us=REST_US)
-    )
+    (found,) = db.write_blocking(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=START_US))
     assert found is not None
     return found

@@ -324,7 +324,7 @@ def test_the_example_of_the_first_page_rents_the_cheapest_group_that_has_a_numbe
     assert example_of(visit().open("/")) == "free"
     change("UPDATE groups SET setup_cost = 9000 WHERE id = 'free'")
     assert example_of(visit().open("/")) == "us-mobile"
-    change("UPDATE numbers SET rests_until_us = 9000000000000000 WHERE group_id = 'us-mobile'")
+    change("UPDATE numbers SET released_at_us = 9000000000000000 WHERE group_id = 'us-mobile'")
     assert example_of(visit().open("/")) == "tiny"
     change("UPDATE groups SET sms_support = false, cost_per_inbound_message = NULL WHERE id = 'tiny'")
     assert example_of(visit().open("/")) == "free"

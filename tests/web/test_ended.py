@@ -10,7 +10,7 @@ from dtmf_server.operations import meter, rent, retention
 from dtmf_server.storage.db import Database
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, FakeWall, give_coins, new_token, open_account
 
-from .conftest import REST_US, receive
+from .conftest import receive
 from .visitor import Visitor
 
 Visit = Callable[[], Visitor]
@@ -22,7 +22,7 @@ def poor_id(db: Database) -> int:
     """An account with a number, an SMS in it, and money for 100 minutes; its token is `new_token(3)`."""
     found = open_account(db, seed=3)
     give_coins(db, found, 705 + 13 * MINUTES)
-    db.write_blocking(lambda tx: rent.start(tx, found, "us-mobile", now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.start(tx, found, "us-mobile", now_us=START_US, cooldown_us=0))
     receive(db, "+12025550100", "Your code is 428613")
     return found
 
@@ -39,7 +39,7 @@ def run_out(db: Database, wall: FakeWall, *, swept: bool = True) -> None:
     """The money runs out; `swept`: and the meter has written that down."""
     wall.advance(us=MINUTES * MINUTE_US)
     if swept:
-        db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
+        db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall()))
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -64,14 +64,14 @@ def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
 ) -> None:
     account_id = open_account(db, seed=3)
     give_coins(db, account_id, 13)
-    db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))
     visitor = visit()
     visitor.sign_in(new_token(3))
     wall.advance(us=HOUR_US)
     for _ in range(2):
         page = visitor.open("/messages")
         assert "Begin with some satoshis" not in page.text and "Your money ran out" in page.text
-        db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall(), rest_us=REST_US))
+        db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall()))
     wall.advance(us=40 * DAY_US)
     db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), retention_us=30 * DAY_US))
     visitor.sign_in(new_token(3))
@@ -92,7 +92,7 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
         assert "runs out in" not in page.text, path
     give_coins(db, poor_id, 13 * 60 * 48, now_us=wall())
     wall.advance(us=MINUTE_US)
-    db.write_blocking(lambda tx: rent.start(tx, poor_id, "us-mobile", now_us=wall(), rest_us=REST_US))
+    db.write_blocking(lambda tx: rent.start(tx, poor_id, "us-mobile", now_us=wall(), cooldown_us=0))
     assert "ran out" not in poor.open("/rent").text, "renting again shows that it was noticed"
     assert "runs out in" not in poor.open("/rent").text, "two days are enough"
 
@@ -109,10 +109,10 @@ def test_each_rental_of_a_number_keeps_a_page_of_its_own(
     renter: Visitor, db: Database, wall: FakeWall, account_id: int
 ) -> None:
     for text in ("first", "second", "third"):
-        db.write_blocking(lambda tx: rent.start(tx, account_id, "tiny", now_us=wall(), rest_us=REST_US))
+        db.write_blocking(lambda tx: rent.start(tx, account_id, "tiny", now_us=wall(), cooldown_us=0))
         receive(db, "+12025550200", f"the {text} text")
         if text != "third":
-            db.write_blocking(lambda tx: rent.end(tx, account_id, "+12025550200", now_us=wall(), rest_us=REST_US))
+            db.write_blocking(lambda tx: rent.end(tx, account_id, "+12025550200", now_us=wall()))
         wall.advance(us=MINUTE_US)
     ids = [row["id"] for row in db.read_blocking(lambda tx: tx.all("SELECT id FROM rentals ORDER BY id"))]
     live = renter.open("/numbers/+12025550200")
@@ -128,8 +128,8 @@ def test_each_rental_of_a_number_keeps_a_page_of_its_own(
 def test_ended_rentals_are_paged(renter: Visitor, db: Database, wall: FakeWall, account_id: int) -> None:
     def come_and_go(tx: object) -> None:
         for _ in range(52):
-            found = rent.start(tx, account_id, "us-mobile", now_us=wall(), rest_us=0)
-            rent.end(tx, account_id, found["e164"], now_us=wall(), rest_us=0)
+            found = rent.start(tx, account_id, "us-mobile", now_us=wall(), cooldown_us=0)
+            rent.end(tx, account_id, found["e164"], now_us=wall())
 
     db.write_blocking(come_and_go)
     page = renter.open("/rentals")

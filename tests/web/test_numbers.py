@@ -7,7 +7,6 @@ from dtmf_server.operations import rent
 from dtmf_server.storage.db import Database, Tx
 from harness import MINUTE_US, FakeWall
 
-from .conftest import REST_US
 from .visitor import Visitor
 
 LISTS = ("/messages", "/sandbox", "/deliveries")
@@ -20,9 +19,9 @@ def e164s(db: Database, account_id: int, wall: FakeWall) -> list[str]:
     def start(tx: Tx) -> list[str]:
         found = []
         for _ in range(52):
-            e164 = rent.start(tx, account_id, "us-mobile", now_us=wall(), rest_us=REST_US)["e164"]
+            e164 = rent.start(tx, account_id, "us-mobile", now_us=wall(), cooldown_us=0)["e164"]
             action = action_for("https://receiver.example/")
-            rent.set_action(tx, account_id, e164, action, now_us=wall(), rest_us=REST_US)
+            rent.set_action(tx, account_id, e164, action, now_us=wall())
             found.append(e164)
         return found
 

@@ -18,7 +18,7 @@ from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
-from harness import DAY_US, Group
+from harness import Group
 from webhooks import sizes
 
 FREE = Group("free", "local", "Free of charge", "xx", rental_cost_per_minute=0, cost_per_inbound_message=0)
@@ -97,10 +97,10 @@ def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
 
     def start(tx: Tx) -> str:
         now_us = runtime.clock.now_us(tx)
-        e164 = str(rent_operations.start(tx, account_id, "free", now_us=now_us, rest_us=DAY_US)["e164"])
+        e164 = str(rent_operations.start(tx, account_id, "free", now_us=now_us)["e164"])
         if url is not None:
             action = Action(ActionKind.WEBHOOK, url)
-            rent_operations.set_action(tx, account_id, e164, action, now_us=now_us, rest_us=DAY_US)
+            rent_operations.set_action(tx, account_id, e164, action, now_us=now_us)
         return e164
 
     return runtime.db.write_blocking(start)
@@ -109,7 +109,7 @@ def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
 async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
     """Lets SMS arrive, each (number, text), in one transaction."""
     sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
-    await runtime.db.write(lambda tx: receive_many(tx, sms, now_us=runtime.clock.now_us(tx), rest_us=DAY_US))
+    await runtime.db.write(lambda tx: receive_many(tx, sms, now_us=runtime.clock.now_us(tx)))
 
 
 @asynccontextmanager

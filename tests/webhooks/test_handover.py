@@ -21,7 +21,7 @@ from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers import delivery_worker as outbox_worker
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
-from harness import DAY_US, START_US, new_token, open_account
+from harness import START_US, new_token, open_account
 from webhooks.receiver import Receiver
 from webhooks.steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
 
@@ -33,7 +33,7 @@ def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event 
     sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
 
     def store(tx: Tx, handover: LeasedBatch | None) -> list[int | None]:
-        ids = receive_many(tx, sms, now_us=runtime.clock.now_us(tx), rest_us=DAY_US, handover=handover)
+        ids = receive_many(tx, sms, now_us=runtime.clock.now_us(tx), handover=handover)
         assert until is None or until.wait(20)
         return ids
 
@@ -101,7 +101,7 @@ def test_what_another_account_rents_is_neither_stored_nor_charged_nor_handed_ove
             with pytest.raises(NotFoundError, match="does not rent"):
                 other.sandbox.receive(to, "+1234", "not theirs")
     assert ([*dtmf.messages(number)], deliveries(db), receiver.contents) == ([], [], [])
-    stray = db.read_blocking(lambda tx: tx.one("SELECT stray_messages AS n FROM service"))
+    stray = db.read_blocking(lambda tx: tx.one("SELECT unrouted_messages AS n FROM service"))
     assert stray is not None
     assert stray["n"] == 0
 

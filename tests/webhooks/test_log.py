@@ -186,7 +186,7 @@ def test_deliveries_are_listed_by_state_number_time_and_page(
 
     first, second = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
     sms = [Inbound((first, second)[n % 2], "+1234", f"{n}") for n in range(130)]
-    db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US, rest_us=HOUR_US))
+    db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US))
     dtmf.sandbox.advance(DAY_S)
     receiver.answer = lambda _: 500
     dtmf.sandbox.receive(first, "+1234", "waits")

@@ -14,7 +14,7 @@ from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.workers import delivery_worker
 from dtmf_server.workers.adaptive_concurrency import START
 from dtmf_server.workers.delivery_worker import LEASE_LEFT_US, LEASE_US
-from harness import DAY_US, START_US, FakeWall
+from harness import START_US, FakeWall
 from webhooks.receiver import Posted, Receiver
 from webhooks.steps import (
     ELSEWHERE,
@@ -152,9 +152,7 @@ async def test_of_an_attempt_under_way_when_its_account_is_deleted_only_that_it_
         await receive(runtime, (number, "text"))
         await asyncio.to_thread(asked.wait, 20)
         await runtime.db.write(
-            lambda tx: close_account(
-                tx, account, given_up_max=SATS_MAX, now_us=START_US, rest_us=DAY_US, wall_us=START_US
-            )
+            lambda tx: close_account(tx, account, given_up_max=SATS_MAX, now_us=START_US, wall_us=START_US)
         )
         attempted = runtime.db.wakeups.listen("attempted")
         go.set()

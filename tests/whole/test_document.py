@@ -222,7 +222,7 @@ def fill_messages(tx: Tx, e164: str, *, through: int) -> None:
     row = tx.one("SELECT coalesce(max(id), 0) AS id FROM messages")
     assert row is not None
     inbound = [Inbound(e164, "+1", "")] * (through - row["id"])
-    assert receive_many(tx, inbound, now_us=START_US, rest_us=0)[-1] == through
+    assert receive_many(tx, inbound, now_us=START_US)[-1] == through
 
 
 def check_webhook(posted: Posted, receiver: Receiver) -> None:

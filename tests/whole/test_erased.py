@@ -50,7 +50,7 @@ NO_TEXT = {
     "chain_blocks.hash",
     "chain_state.descriptor",
     "chain_state.network",
-    "chain_state.trouble",
+    "chain_state.last_error",
     "deliveries.destination",
     "deliveries.kind",
     "deliveries.reason",  # as attempts.reason
@@ -190,7 +190,7 @@ class Lived:
 
         def bring(tx: Tx) -> None:
             carriers.add(tx, "london")
-            ingest.ingest_batch(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US, rest_us=DAY_US)
+            ingest.ingest_batch(tx, "london", [part], live=(1,), now_us=START_US, wall_us=START_US)
 
         db.write_blocking(bring)
 

@@ -83,7 +83,7 @@ def debt(dtmf: DTMF, data: Path) -> None:
     dtmf.new_address()
 
     def owe(tx: Tx) -> None:
-        with open_ledger(tx, [1000], now_us=1, rest_us=0) as books:
+        with open_ledger(tx, [1000], now_us=1) as books:
             books.reverse_deposit(1000, 1_000_000, ref="gone:0", reference="gone:0")
 
     (account_id,) = rows(data / "dtmf.db", "SELECT account_id FROM tokens")[0]
@@ -107,7 +107,7 @@ def dearer_catalog(dtmf: DTMF, data: Path) -> None:
 
 def group_resting(dtmf: DTMF, data: Path) -> None:
     """The group of the story has no free number."""
-    rows(data / "dtmf.db", "UPDATE numbers SET rests_until_us = 9000000000000000 WHERE group_id = 'us-mobile'")
+    rows(data / "dtmf.db", "UPDATE numbers SET released_at_us = 9000000000000000 WHERE group_id = 'us-mobile'")
 
 
 def account_deleted(dtmf: DTMF, data: Path) -> None:
@@ -116,7 +116,7 @@ def account_deleted(dtmf: DTMF, data: Path) -> None:
     (account_id,) = rows(data / "dtmf.db", "SELECT account_id FROM tokens")[0]
     close = closing_accounts.close_account
     now_us = 2 * 10**15
-    written(data, lambda tx: close(tx, account_id, given_up_max=10**9, now_us=now_us, rest_us=0, wall_us=now_us))
+    written(data, lambda tx: close(tx, account_id, given_up_max=10**9, now_us=now_us, wall_us=now_us))
 
 
 def token_revoked(dtmf: DTMF, data: Path) -> None:
@@ -208,7 +208,7 @@ def test_the_story_is_played_on_the_database_of_an_older_version(tmp_path: Path)
 @pytest.mark.regression("make-run-breaks-itself")
 def test_what_a_sandbox_does_not_let_it_play_is_said_and_the_sandbox_stays_up(tmp_path: Path) -> None:
     def all_rest(_dtmf: DTMF, data: Path) -> None:
-        rows(data / "dtmf.db", "UPDATE numbers SET rests_until_us = 9000000000000000")
+        rows(data / "dtmf.db", "UPDATE numbers SET released_at_us = 9000000000000000")
 
     leave(tmp_path, all_rest)
     said = play(tmp_path)

@@ -217,9 +217,9 @@ def test_an_sms_to_a_resting_number_is_counted_and_its_text_discarded(renters: t
     stored = db.read_blocking(lambda tx: tx.all("SELECT content, inbound FROM messages"))
     # The sender's own, and nothing else.
     assert [(row["content"], bool(row["inbound"])) for row in stored] == [("lost-by-carrier", False)]
-    counted = db.read_blocking(lambda tx: tx.one("SELECT stray_messages FROM service"))
+    counted = db.read_blocking(lambda tx: tx.one("SELECT unrouted_messages FROM service"))
     assert counted is not None
-    assert counted["stray_messages"] == 1
+    assert counted["unrouted_messages"] == 1
     first.sandbox.advance(1)
     assert first.start_rental("tiny")["messages"] == []
     assert list(first.messages(NUMBER)) == []

@@ -53,11 +53,11 @@ def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
     if state is None or state["network"] == "simulated":
         return {}
     followed = stored_chain.tip(tx)
-    age_s = None if state["looked_at_us"] is None else (wall_us - state["looked_at_us"]) / 1e6
+    age_s = None if state["polled_at_us"] is None else (wall_us - state["polled_at_us"]) / 1e6
     if age_s is None or age_s > age_max_s:
         said = "degraded: nobody looks at the node; is a worker running?"
     else:
-        said = f"degraded: {state['trouble']}" if state["trouble"] else "ok"
+        said = f"degraded: {state['last_error']}" if state["last_error"] else "ok"
     return {
         "chain": said,
         "chain_height": str(followed["height"]) if followed else "none",

@@ -44,7 +44,6 @@ async def post_message(request: Request) -> Response[None]:
             to=to,
             content=content,
             now_us=caller.now_us,
-            rest_us=settings.rest_us,
             daily_limit=settings.daily_limit,
         )
         if not wanted:

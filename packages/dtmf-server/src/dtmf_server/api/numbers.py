@@ -77,7 +77,7 @@ async def post_numbers(request: Request) -> Response[bytes]:
     settings = runtime_of(request).settings
 
     def start(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        rental = rent.start(tx, caller.account_id, group_id, now_us=caller.now_us, rest_us=settings.rest_us)
+        rental = rent.start(tx, caller.account_id, group_id, now_us=caller.now_us, cooldown_us=settings.cooldown_us)
         return transactions.answer(201, responses.number(rental, []))
 
     return await transactions.write(request, start, body=raw)
@@ -87,10 +87,9 @@ async def post_numbers(request: Request) -> Response[bytes]:
 async def delete_number(request: Request, e164: E164) -> Response[None]:
     """Ends the rental of this number; the minute under way is paid already."""
     validation.e164("e164", e164)
-    settings = runtime_of(request).settings
 
     def end(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        rent.end(tx, caller.account_id, e164, now_us=caller.now_us, rest_us=settings.rest_us)
+        rent.end(tx, caller.account_id, e164, now_us=caller.now_us)
         return transactions.answer(204)
 
     return await transactions.write(request, end)
@@ -120,7 +119,6 @@ async def patch_number(request: Request, e164: E164) -> Response[responses.Numbe
             e164,
             action,
             now_us=caller.now_us,
-            rest_us=runtime.settings.rest_us,
         )
         return _head(tx, rental)
 

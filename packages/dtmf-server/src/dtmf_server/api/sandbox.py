@@ -27,15 +27,14 @@ from dtmf_server.storage.db import Tx
 )
 async def post_sandbox_message(request: Request) -> Response[bytes]:
     """An SMS arrives from another phone at a number of this account; answered once it is durable."""
-    settings = runtime_of(request).settings
     raw = await request.body()
     new = request_body.decode(raw, requests.SandboxMessage)
     to = validation.e164("to", new.to)
     inbound = Inbound(to, validation.line("from", new.from_), validation.text("content", new.content))
 
     def arrive(tx: Tx, caller: transactions.Caller, handover: LeasedBatch | None) -> StoredResponse:
-        now_us, rest_us = caller.now_us, settings.rest_us
-        (message_id,) = receive_many(tx, [inbound], now_us=now_us, rest_us=rest_us, handover=handover)
+        now_us = caller.now_us
+        (message_id,) = receive_many(tx, [inbound], now_us=now_us, handover=handover)
         message = None if message_id is None else messages.by_id(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
             raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored

@@ -45,8 +45,8 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
         )
     if held.balance:
         print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` hands them on")
-    if state is not None and state["trouble"]:
-        print(f"nothing is credited: {state['trouble']}")
+    if state is not None and state["last_error"]:
+        print(f"nothing is credited: {state['last_error']}")
 
 
 def assign(runtime: Runtime, address: str, to: str) -> None:
@@ -57,7 +57,6 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
             address,
             to_account_of=to,
             now_us=runtime.clock.now_us(tx),
-            rest_us=runtime.settings.rest_us,
         )
     )
     refunds = f", and {moved.refunds} satoshis of refunds" if moved.refunds else ""

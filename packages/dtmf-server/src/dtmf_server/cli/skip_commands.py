@@ -50,9 +50,7 @@ async def _skip(runtime: Runtime, height: int) -> tuple[Range, Skipped]:
         if await chain.block_hash(height) != range_.hashes[-1][1]:
             raise ChainUnavailable("the best chain has changed meanwhile: run this again")
     done = await runtime.db.write(
-        lambda tx: skip.skip(
-            tx, range_, found, depths=settings.confirmations, now_us=clock.now_us(tx), rest_us=settings.rest_us
-        )
+        lambda tx: skip.skip(tx, range_, found, depths=settings.confirmations, now_us=clock.now_us(tx))
     )
     return range_, done
 

@@ -16,7 +16,7 @@ LOOK_AGAIN_S = 0.25  # wake-ups may get lost: the tables are asked this often an
 async def run_due_work(runtime: Runtime) -> None:
     """Meter, retention, chain and deliveries, until nothing is due any more."""
     settings, clock = runtime.settings, runtime.clock
-    while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx), rest_us=settings.rest_us)):
+    while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx))):
         pass
     erased = 0
     while count := await runtime.db.write(

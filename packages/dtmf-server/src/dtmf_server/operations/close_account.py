@@ -27,11 +27,11 @@ class DepositUnderWay(Refusal):
     status, code, title = 409, "deposit_under_way", "Deposit under way"
 
 
-def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, rest_us: int, wall_us: int) -> int:
+def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, wall_us: int) -> int:
     """The satoshis given up. What is left goes to the service, tokens and sessions stop working; rentals end, texts and
     other people's numbers are erased, all of it here if there are few, else `go_on` does the rest. Raises
     MoreThanAgreed, DepositUnderWay."""
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if any(row["status"] == "pending" for row in deposits.deposits_of(tx, account_id)):
             raise DepositUnderWay
         given_up = ledger.balance(account_id)
@@ -44,23 +44,23 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, re
     web_sessions.end_all(tx, account_id)
     account_erasure.mark(tx, account_id, now_us=now_us)
     account_erasure.begin(tx, account_id)
-    _portion(tx, account_id, rest_us=rest_us)
+    _portion(tx, account_id)
     return given_up
 
 
-def go_on(tx: Tx, *, rest_us: int) -> bool:
+def go_on(tx: Tx) -> bool:
     """Does one more portion of an account that is being deleted; false if there is none. Call again until then."""
     account_id = account_erasure.first_unfinished(tx)
     if account_id is None:
         return False
-    _portion(tx, account_id, rest_us=rest_us)
+    _portion(tx, account_id)
     return True
 
 
-def _portion(tx: Tx, account_id: int, *, rest_us: int) -> None:
+def _portion(tx: Tx, account_id: int) -> None:
     """Ends and erases a portion."""
     left = PORTION
-    with open_ledger(tx, [account_id], now_us=0, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=0) as ledger:
         if running := rentals.some_live(tx, account_id, limit=left):
             ledger.end_all(account_id, running, EndReason.RENTER)
             left -= len(running)

@@ -104,11 +104,11 @@ def claim(
     ]
 
 
-def without_erased(tx: Tx, claimed: Sequence[LeasedDelivery], *, now_us: int, rest_us: int) -> list[LeasedDelivery]:
+def without_erased(tx: Tx, claimed: Sequence[LeasedDelivery], *, now_us: int) -> list[LeasedDelivery]:
     """Those that can be delivered; the others are parked."""
     for work in claimed:
         if work.is_erased:
-            park(tx, work, reason=ERASED, attempt=None, now_us=now_us, rest_us=rest_us)
+            park(tx, work, reason=ERASED, attempt=None, now_us=now_us)
     return [work for work in claimed if not work.is_erased]
 
 
@@ -174,7 +174,7 @@ class FailedAttempt(Struct, frozen=True):
     answered_meanwhile: bool = False  # the destination took another delivery while this one was under way
 
 
-def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int, rest_us: int) -> bool:
+def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int) -> bool:
     """They did not arrive: tried again by the programme, or parked with an event when the programme is over. Whether any
     was parked."""
     accounts.hold(tx, *{one.work.account_id for one in failed})
@@ -185,7 +185,7 @@ def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int, rest_
         work, row = one.work, attempted.get(one.work.id)
         if row is not None and row["stop_reason"]:
             any_ended = True
-            park(tx, work, reason=row["stop_reason"], attempt=one.attempt, now_us=now_us, rest_us=rest_us)
+            park(tx, work, reason=row["stop_reason"], attempt=one.attempt, now_us=now_us)
             continue
         if row is not None and (_has_moved(row, work) or _is_asked_for(row, work)):
             retries.append(Retry(row, now_us, one.attempt))
@@ -193,7 +193,7 @@ def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int, rest_
         due_us = _next_due_us(tx, one, now_us=now_us)
         if due_us is None:
             any_ended = True
-            park(tx, work, reason=one.attempt.reason, attempt=one.attempt, now_us=now_us, rest_us=rest_us)
+            park(tx, work, reason=one.attempt.reason, attempt=one.attempt, now_us=now_us)
         elif row is not None:
             retries.append(Retry(row, due_us, one.attempt))
         comes_soon = row is not None and row["state"] == "waiting" and due_us is not None and due_us <= probe_us
@@ -226,7 +226,7 @@ def _next_due_us(tx: Tx, failed: FailedAttempt, *, now_us: int) -> int | None:
     return due_us
 
 
-def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, now_us: int, rest_us: int) -> None:
+def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, now_us: int) -> None:
     """Stops trying: visible, replayable, and said in an event. What was charged for and not sent is refunded."""
     accounts.hold(tx, work.account_id)
     done = outbox.finish(tx, [FinishedDelivery(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
@@ -234,7 +234,7 @@ def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, 
         return
     events.append(tx, [events.parked(row, now_us=now_us, reason=reason) for row in done])
     if (message_id := sent_message(tx, work.kind, work.message_id)) is not None:
-        send.give_up(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)
+        send.give_up(tx, message_id, reason=reason, now_us=now_us)
 
 
 def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
@@ -243,15 +243,15 @@ def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
     return carried["id"] if carried else None
 
 
-def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: int, rest_us: int) -> None:
+def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: int) -> None:
     """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
     waits for it is parked."""
-    with open_ledger(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [work.account_id], now_us=now_us) as ledger:
         attempted = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
         if attempted is not None and _has_moved(attempted, work):
             outbox.retry(tx, [Retry(attempted, now_us, attempt)])
             return
-        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
+        park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
         if work.kind == "event":
             account_webhook.disable(tx, work.account_id, work.destination, now_us=now_us, reason=attempt.reason)
             return

@@ -100,7 +100,7 @@ def exposed_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers) -> tuple[i
     return exposed(depths, [(row["amount"], confirmations(row["height"], height)) for row in rows])
 
 
-def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int, rest_us: int) -> None:
+def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
     chain.hold(tx)
     deposits.unmine_above(tx, step.fork_height)
@@ -113,18 +113,18 @@ def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int, r
         new |= note_outputs(tx, step.mempool.outputs, height=None, now_us=now_us)
     tip = stored_chain.tip(tx)
     if tip is not None:
-        move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us, rest_us=rest_us)
+        move_on(tx, tip["height"], step.mempool, new, depths=depths, now_us=now_us)
     tx.notify("deposits")
 
 
-def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: ConfirmationTiers, now_us: int, rest_us: int) -> bool:
+def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: ConfirmationTiers, now_us: int) -> bool:
     """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
     chain.hold(tx)
     followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
     new = note_outputs(tx, block.outputs, height=block.height, now_us=now_us)
-    move_on(tx, tip[0], None, new, depths=depths, now_us=now_us, rest_us=rest_us)
+    move_on(tx, tip[0], None, new, depths=depths, now_us=now_us)
     chain.rescanned(tx, block.height + 1 if block.height < tip[0] else None)
     tx.notify("deposits")
     return True
@@ -190,7 +190,6 @@ def move_on(
     *,
     depths: ConfirmationTiers,
     now_us: int,
-    rest_us: int,
 ) -> None:
     """Credits, reverses or gives up every deposit whose standing has changed."""
     changes = []
@@ -213,7 +212,7 @@ def move_on(
     account_ids = {deposit["account_id"] for deposit, _ in changes}
     accounts.hold(tx, *account_ids)
     closed = account_erasure.closed_among(tx, account_ids)
-    with open_ledger(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us) as ledger:
         for deposit, status in changes:
             account_id = deposit["account_id"]
             if status == "credited" and account_id in closed and ledger.accounts[account_id].debt < deposit["amount"]:

@@ -39,7 +39,6 @@ def begin(
     segments: Segments | None,
     now_us: int,
     wall_us: int,
-    rest_us: int,
     life_us: int = LIFE_US,
 ) -> None:
     """The attempt ended without the carrier's answer: the SMS is in doubt."""
@@ -55,12 +54,10 @@ def begin(
     if row["state"] == "waiting":
         delivery_log.append(tx, [LoggedAttempt(row["id"], row["rental_id"], row["attempts"], _shown(row, attempt))])
         until_us = now_us + life_us
-        _enter(tx, row["id"], message_id, until_us=until_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        _enter(tx, row["id"], message_id, until_us=until_us, now_us=now_us, wall_us=wall_us)
 
 
-def abandon(
-    tx: Tx, *, now_us: int, wall_us: int, rest_us: int, life_us: int = LIFE_US, everything: bool = False
-) -> int:
+def abandon(tx: Tx, *, now_us: int, wall_us: int, life_us: int = LIFE_US, everything: bool = False) -> int:
     """How many submitted SMS were put in doubt because their process is gone; call again until 0. `everything`: no
     process but this one has the carriers' links, and it has submitted nothing yet."""
     rows = in_flight.abandoned(tx, wall_us=None if everything else wall_us, limit=LOOKED_AT_ONCE)
@@ -72,25 +69,23 @@ def abandon(
             continue
         in_flight.note(tx, row, Attempt(now_us, 0, None, ABANDONED, None))
         until_us = row["submitted_at_us"] + life_us
-        _enter(tx, row["id"], message["id"], until_us=until_us, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        _enter(tx, row["id"], message["id"], until_us=until_us, now_us=now_us, wall_us=wall_us)
     return len(rows)
 
 
-def give_up(tx: Tx, *, now_us: int, rest_us: int) -> int:
+def give_up(tx: Tx, *, now_us: int) -> int:
     """How many SMS in doubt have become unknown, as no answer is expected for them any more; call again until 0."""
     rows = in_flight.overdue(tx, now_us=now_us, limit=LOOKED_AT_ONCE)
     for row in sorted(rows, key=lambda row: int(row["account_id"])):
         accounts.hold(tx, row["account_id"])
         message = send.carried(tx, row["kind"], row["message_id"])
         assert message is not None, "what is in doubt was stored"
-        send.unknown(tx, message["id"], reason=UNKNOWN, now_us=now_us, rest_us=rest_us)
+        send.unknown(tx, message["id"], reason=UNKNOWN, now_us=now_us)
         in_flight.finish(tx, row["id"], state="unknown", reason=UNKNOWN, now_us=now_us)
     return len(rows)
 
 
-def answered(
-    tx: Tx, carrier: str, answers: Sequence[LateAnswer], *, now_us: int, wall_us: int, rest_us: int
-) -> list[LateAnswer]:
+def answered(tx: Tx, carrier: str, answers: Sequence[LateAnswer], *, now_us: int, wall_us: int) -> list[LateAnswer]:
     """Settles what late answers decide. Returns those to offer again: their attempt's outcome is not stored yet."""
     carriers.hold(tx, carrier)
     again = []
@@ -103,21 +98,17 @@ def answered(
         if delivery is not None and delivery["submitted_at_us"] is not None:
             again.append(answer)
         elif delivery is not None and delivery["state"] in ("in_doubt", "unknown"):
-            _settle(tx, carrier, answer, delivery, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+            _settle(tx, carrier, answer, delivery, now_us=now_us, wall_us=wall_us)
     return again
 
 
-def _enter(
-    tx: Tx, delivery_id: int, message_id: int, *, until_us: int, now_us: int, wall_us: int, rest_us: int
-) -> None:
+def _enter(tx: Tx, delivery_id: int, message_id: int, *, until_us: int, now_us: int, wall_us: int) -> None:
     in_flight.begin_doubt(tx, delivery_id, reason=NO_ANSWER, until_us=until_us)
-    send.in_doubt(tx, message_id, reason=NO_ANSWER, now_us=now_us, rest_us=rest_us)
-    receipts.settle_early(tx, message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    send.in_doubt(tx, message_id, reason=NO_ANSWER, now_us=now_us)
+    receipts.settle_early(tx, message_id, now_us=now_us, wall_us=wall_us)
 
 
-def _settle(
-    tx: Tx, carrier: str, answer: LateAnswer, delivery: Row, *, now_us: int, wall_us: int, rest_us: int
-) -> None:
+def _settle(tx: Tx, carrier: str, answer: LateAnswer, delivery: Row, *, now_us: int, wall_us: int) -> None:
     message_id = answer.message_id
     if answer.verdict is None:
         known = submissions.is_in_doubt(tx, message_id, answer.segment)
@@ -125,22 +116,22 @@ def _settle(
         if submissions.taken(tx, message_id) >= answer.total:
             in_flight.revise(tx, delivery, TAKEN_LATE)
             in_flight.finish(tx, delivery["id"], state="delivered", reason=None, now_us=now_us)
-            send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+            send.accepted(tx, message_id, now_us=now_us)
         elif known and not submissions.has_doubts(tx, message_id):  # what is left was surely not taken
-            _queue_again(tx, delivery, message_id, reason=IN_PART, now_us=now_us, rest_us=rest_us)
-        receipts.apply_early(tx, carrier, [answer.ref], now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+            _queue_again(tx, delivery, message_id, reason=IN_PART, now_us=now_us)
+        receipts.apply_early(tx, carrier, [answer.ref], now_us=now_us, wall_us=wall_us)
         return
     if answer.verdict is Verdict.FINAL:
         in_flight.revise(tx, delivery, answer.reason)
-        _fail(tx, delivery, message_id, reason=answer.reason, now_us=now_us, rest_us=rest_us)
+        _fail(tx, delivery, message_id, reason=answer.reason, now_us=now_us)
         return
     known = submissions.forget_doubt(tx, message_id, answer.segment)
     if answer.total == 1 or (known and not submissions.has_doubts(tx, message_id)):
         in_flight.revise(tx, delivery, answer.reason)
-        _queue_again(tx, delivery, message_id, reason=answer.reason, now_us=now_us, rest_us=rest_us)
+        _queue_again(tx, delivery, message_id, reason=answer.reason, now_us=now_us)
 
 
-def _queue_again(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+def _queue_again(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int) -> None:
     """The carrier surely does not have it: tried again by the programme, unless that is over or the renter stopped it."""
     due_us = backoff.next_due_us(
         delivery["attempts"] - delivery["attempts_before"],
@@ -149,16 +140,16 @@ def _queue_again(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us:
         uniform=0.0,
     )
     if due_us is None or delivery["stop_reason"] or delivery["state"] == "unknown":
-        _fail(tx, delivery, message_id, reason=delivery["stop_reason"] or reason, now_us=now_us, rest_us=rest_us)
+        _fail(tx, delivery, message_id, reason=delivery["stop_reason"] or reason, now_us=now_us)
         return
-    send.queued_again(tx, message_id, now_us=now_us, rest_us=rest_us)
+    send.queued_again(tx, message_id, now_us=now_us)
     in_flight.end_doubt(tx, delivery["id"], due_at_us=due_us)
 
 
-def _fail(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+def _fail(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int) -> None:
     in_flight.finish(tx, delivery["id"], state="parked", reason=reason, now_us=now_us)
     events.append(tx, [events.parked(delivery, now_us=now_us, reason=reason)])
-    send.failed(tx, message_id, reason=reason, now_us=now_us, rest_us=rest_us)
+    send.failed(tx, message_id, reason=reason, now_us=now_us)
 
 
 def _shown(row: Row, attempt: Attempt) -> Attempt:

@@ -30,8 +30,8 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> list[
             for row in deposits.skipped(tx)
         ]
     state = chain.load(tx)
-    if state is not None and state["trouble"]:
-        said.append(f"Nothing is credited at the moment: {state['trouble']}.")
+    if state is not None and state["last_error"]:
+        said.append(f"Nothing is credited at the moment: {state['last_error']}.")
     return said
 
 

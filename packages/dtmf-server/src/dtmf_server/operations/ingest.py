@@ -34,7 +34,6 @@ def ingest_batch(
     live: Collection[int],
     now_us: int,
     wall_us: int,
-    rest_us: int,
     handover: LeasedBatch | None = None,
 ) -> list[int]:
     """A note for each of the batch, by which `answered` knows it; 0 where none is needed.
@@ -48,15 +47,15 @@ def ingest_batch(
     fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]
     if inbound:
-        receive_many(tx, inbound, now_us=now_us, rest_us=rest_us, handover=handover)
+        receive_many(tx, inbound, now_us=now_us, handover=handover)
     for item in batch:
         if isinstance(item, Receipt):
-            receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+            receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us)
     remaining = iter(notes)
     return [next(remaining) if isinstance(item, Arrival) else 0 for item in batch]
 
 
-def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int, rest_us: int) -> int:
+def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int) -> int:
     """How many SMS were delivered in part because the rest of them did not come."""
     carriers.hold(tx, carrier)
     waiting: dict[Key, list[Row]] = {}
@@ -69,7 +68,7 @@ def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wal
             inbound.append(Inbound(group[0]["recipient"], group[0]["sender"], _text(group)))
         message_parts.remove(tx, [row["id"] for row in rows])
     if inbound:
-        receive_many(tx, inbound, now_us=now_us, rest_us=rest_us)
+        receive_many(tx, inbound, now_us=now_us)
     return len(inbound)
 
 

@@ -34,11 +34,9 @@ class Ledger:
     be settled in part, and nothing must be posted.
     """
 
-    def __init__(
-        self, tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int, is_portion: bool = False
-    ) -> None:
+    def __init__(self, tx: Tx, account_ids: Iterable[int], *, now_us: int, is_portion: bool = False) -> None:
         self._tx = tx
-        self._rest_us, self._is_portion = rest_us, is_portion
+        self._is_portion = is_portion
         self._transfers: list[Transfer] = []
         self._events: list[Event] = []
         self._shares: list[tuple[int, int, int, None]] = []
@@ -186,7 +184,7 @@ class Ledger:
                 if self._is_portion:
                     return
                 ids = list(self.accounts)
-                raise DoFirst(partial(settle_portion, account_ids=ids, now_us=now_us, rest_us=self._rest_us))
+                raise DoFirst(partial(settle_portion, account_ids=ids, now_us=now_us))
             self._end_some(account, now_us)
         self._warn(account, [account.depletes_at_us], until_us=now_us)
         self._pay_minutes(account, billing.cost_between(account.costs, account.settled_at_us, now_us), at_us=now_us)
@@ -299,7 +297,7 @@ class Ledger:
             return
         transfers.book_minutes(self._tx, [*shares])
         rentals.end(self._tx, [(rental, at_us, reason) for _, rental, at_us, reason in ended])
-        numbers.put_to_rest(self._tx, [(rental.e164, at_us + self._rest_us) for _, rental, at_us, _ in ended])
+        numbers.release(self._tx, [(rental.e164, at_us) for _, rental, at_us, _ in ended])
         for account_id, rental, at_us, reason in ended:
             data = {"e164": rental.e164, "reason": reason.value}
             self._events.append(Event(account_id, at_us, "rental.ended", data=data))
@@ -310,17 +308,15 @@ def _is_out_of_money(account: Account, now_us: int) -> bool:
 
 
 @contextmanager
-def open_ledger(
-    tx: Tx, account_ids: Iterable[int], *, now_us: int, rest_us: int, is_portion: bool = False
-) -> Iterator[Ledger]:
+def open_ledger(tx: Tx, account_ids: Iterable[int], *, now_us: int, is_portion: bool = False) -> Iterator[Ledger]:
     """Open books that are closed when the block ends well; an error writes nothing."""
-    ledger = Ledger(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=is_portion)
+    ledger = Ledger(tx, account_ids, now_us=now_us, is_portion=is_portion)
     yield ledger
     ledger.close()
 
 
-def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int, rest_us: int) -> bool:
+def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int) -> bool:
     """Settles accounts, or ends some of what they can't pay any more: whether more is to be done."""
-    with open_ledger(tx, account_ids, now_us=now_us, rest_us=rest_us, is_portion=True) as ledger:
+    with open_ledger(tx, account_ids, now_us=now_us, is_portion=True) as ledger:
         pass
     return not ledger.is_settled(now_us)

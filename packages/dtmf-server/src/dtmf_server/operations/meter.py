@@ -13,7 +13,7 @@ SHARE_MAX = 200  # rentals in one transaction
 SHARE_AFTER_US = DAY_US - HOUR_US
 
 
-def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
+def sweep(tx: Tx, *, now_us: int) -> int:
     """How many accounts were settled, wholly or for a portion of what ends: those out of money, to be warned, or not booked
     for a day. 0: nothing is due."""
     due = set(accounts.due_for_settlement(tx, now_us=now_us, settled_before_us=now_us - DAY_US, limit=SWEEP_MAX))
@@ -21,7 +21,7 @@ def sweep(tx: Tx, *, now_us: int, rest_us: int) -> int:
         by_us, left = now_us + threshold_us, SWEEP_MAX - len(due)
         due |= set(accounts.due_for_warning(tx, given=given, depletes_by_us=by_us, limit=left))
     if due:
-        settle_portion(tx, sorted(due), now_us=now_us, rest_us=rest_us)
+        settle_portion(tx, sorted(due), now_us=now_us)
     return len(due)
 
 

@@ -15,18 +15,16 @@ EARLY_KEPT_US = 3_600_000_000
 REPORTED = "the carrier took it, as its receipt says"
 
 
-def taken(
-    tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, now_us: int, wall_us: int, rest_us: int
-) -> None:
+def taken(tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, now_us: int, wall_us: int) -> None:
     """The carrier took a message, its segments in their order under these references; receipts that were faster than this
     are applied now."""
     for segment, ref in enumerate(refs, 1):
         submissions.put(tx, carrier, message_id, segment, total=len(refs), ref=ref, wall_us=wall_us)
-    apply_early(tx, carrier, refs, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
-    settle_early(tx, message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    apply_early(tx, carrier, refs, now_us=now_us, wall_us=wall_us)
+    settle_early(tx, message_id, now_us=now_us, wall_us=wall_us)
 
 
-def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int, rest_us: int) -> None:
+def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) -> None:
     """Moves the message on: delivered once every segment is, failed and refunded with the first that is not.
 
     A receipt whose reference is not known settles the oldest SMS in doubt between the same two numbers. One for which there
@@ -39,7 +37,7 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int, 
         return
     if not receipt.delivered:
         _end_doubt(tx, message_id, state="parked", reason=receipt.reason, now_us=now_us)
-        send.failed(tx, message_id, reason=receipt.reason, now_us=now_us, rest_us=rest_us)
+        send.failed(tx, message_id, reason=receipt.reason, now_us=now_us)
         return
     if submission:
         submissions.set_delivered(tx, submission["id"])
@@ -51,19 +49,19 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int, 
         return
     _end_doubt(tx, message_id, state="delivered", reason=None, now_us=now_us)
     if submissions.all_delivered(tx, message_id):
-        send.delivered(tx, message_id, now_us=now_us, rest_us=rest_us)
+        send.delivered(tx, message_id, now_us=now_us)
     else:
-        send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
+        send.accepted(tx, message_id, now_us=now_us)
 
 
-def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_us: int, rest_us: int) -> None:
+def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_us: int) -> None:
     """Applies the receipts that came before these references were known."""
     every = sorted({spelling for ref in refs if ref for spelling in spellings(ref)})
     for receipt in submissions.take_early(tx, carrier, every) if every else ():
-        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us)
 
 
-def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int, rest_us: int) -> None:
+def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int) -> None:
     """Settles SMS in doubt from the number of this message to its phone by receipts that came before; not while another
     such SMS is being submitted, whose receipts they may be."""
     message = messages.by_id(tx, message_id)
@@ -73,7 +71,7 @@ def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int, rest_us:
     if not doubts or is_busy:
         return
     for carrier, receipt in submissions.take_early_between(tx, sender=message["sender"], phone=phone):
-        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us)
 
 
 def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:

@@ -25,7 +25,7 @@ class Inbound(Struct, frozen=True):
 
 
 def receive_many(
-    tx: Tx, inbound: Sequence[Inbound], *, now_us: int, rest_us: int, handover: LeasedBatch | None = None
+    tx: Tx, inbound: Sequence[Inbound], *, now_us: int, handover: LeasedBatch | None = None
 ) -> list[int | None]:
     """The id each SMS is stored under, None for those whose number nobody rents (counted, text discarded).
 
@@ -33,7 +33,7 @@ def receive_many(
     """
     e164s = sorted({sms.to for sms in inbound})
     live = _live(tx, e164s, now_us=now_us)
-    with open_ledger(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us) as ledger:
         if tx.has_concurrent_writers:  # now that the accounts are ours nobody changes a rental's action or end any more
             live = _live(tx, e164s, now_us=now_us)
         rented = {e164: rental for e164, rental in live.items() if ledger.survives(rental["account_id"], rental["id"])}

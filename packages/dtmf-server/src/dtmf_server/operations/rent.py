@@ -15,18 +15,18 @@ SHOWN = 50  # rentals on a page
 ACTION_CHANGED = "the number's action was changed"
 
 
-def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) -> Row:
-    """The new live rental of a free number of the group.
+def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int) -> Row:
+    """The new live rental of a free number of the group; another account's number only after `cooldown_us`.
 
     Raises GroupNotFound, InsufficientFunds (set-up and first minute are due at once), NoNumbersAvailable.
     """
     group = numbers.group(tx, group_id)
     if group is None:
         raise GroupNotFound(f"there is no group {group_id!r}: GET /api/v1/groups lists them")
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
-        e164 = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us)
+        e164 = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us, cooldown_us=cooldown_us)
         if e164 is None:
             raise NoNumbersAvailable
         rental_id = rentals.add(tx, account_id=account_id, e164=e164, group=group, now_us=now_us)
@@ -35,22 +35,22 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, rest_us: int) 
     return rentals.by_id(tx, rental_id)
 
 
-def end(tx: Tx, account_id: int, e164: str, *, now_us: int, rest_us: int) -> None:
+def end(tx: Tx, account_id: int, e164: str, *, now_us: int) -> None:
     """Ends the account's rental of this number. Raises NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         ledger.end(account_id, rental["id"], EndReason.RENTER)
 
 
-def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, rest_us: int) -> Row:
+def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int) -> Row:
     """Sets what an SMS to this number does besides being stored; the rental as it is then.
 
     Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
     """
     rental = _live(tx, account_id, e164, now_us=now_us)
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         now_us = ledger.now_us(account_id)

@@ -21,12 +21,11 @@ def send(
     to: str,
     content: str,
     now_us: int,
-    rest_us: int,
     daily_limit: int | None,
 ) -> Row:
     """The queued message. Raises NumberNotRented, DestinationNotServed, DailyLimitReached, InsufficientFunds."""
     rental = live_rental(tx, account_id, sender, now_us=now_us)
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise NumberNotRented
         message_id = queue(tx, ledger, rental, to=to, content=content, daily_limit=daily_limit)
@@ -78,19 +77,17 @@ def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_l
 _DOUBTS = ("in_doubt", "unknown")
 
 
-def accepted(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
+def accepted(tx: Tx, message_id: int, *, now_us: int) -> None:
     """The carrier has taken the message."""
-    _move_on(tx, message_id, from_status=("queued", *_DOUBTS), to_status="sent", now_us=now_us, rest_us=rest_us)
+    _move_on(tx, message_id, from_status=("queued", *_DOUBTS), to_status="sent", now_us=now_us)
 
 
-def delivered(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
+def delivered(tx: Tx, message_id: int, *, now_us: int) -> None:
     """The phone has the message."""
-    _move_on(
-        tx, message_id, from_status=("queued", "sent", *_DOUBTS), to_status="delivered", now_us=now_us, rest_us=rest_us
-    )
+    _move_on(tx, message_id, from_status=("queued", "sent", *_DOUBTS), to_status="delivered", now_us=now_us)
 
 
-def in_doubt(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+def in_doubt(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
     """The carrier may have the message and has not said so: its charge stands, and it is not sent again."""
     _move_on(
         tx,
@@ -99,11 +96,10 @@ def in_doubt(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int)
         to_status="in_doubt",
         reason=reason,
         now_us=now_us,
-        rest_us=rest_us,
     )
 
 
-def unknown(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+def unknown(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
     """The carrier never said whether it took the message: its charge stands."""
     _move_on(
         tx,
@@ -112,16 +108,15 @@ def unknown(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) 
         to_status="unknown",
         reason=reason,
         now_us=now_us,
-        rest_us=rest_us,
     )
 
 
-def queued_again(tx: Tx, message_id: int, *, now_us: int, rest_us: int) -> None:
+def queued_again(tx: Tx, message_id: int, *, now_us: int) -> None:
     """The carrier surely does not have a message that was in doubt: it is on its way again."""
-    _move_on(tx, message_id, from_status=("in_doubt",), to_status="queued", now_us=now_us, rest_us=rest_us)
+    _move_on(tx, message_id, from_status=("in_doubt",), to_status="queued", now_us=now_us)
 
 
-def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+def failed(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
     """The message is refused for good: its cost goes back, once."""
     _move_on(
         tx,
@@ -130,7 +125,6 @@ def failed(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -
         to_status="failed",
         reason=reason,
         now_us=now_us,
-        rest_us=rest_us,
     )
 
 
@@ -146,14 +140,13 @@ def _move_on(
     from_status: tuple[str, ...],
     to_status: str,
     now_us: int,
-    rest_us: int,
     reason: str | None = None,
 ) -> None:
     """Moves a message on if it is where the step starts; a second report of the same changes nothing."""
     message = messages.by_id(tx, message_id)
     assert message is not None
     account_id = message["account_id"]
-    with open_ledger(tx, [account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         message = messages.by_id(tx, message_id)  # again, now that the account is ours
         assert message is not None
         if message["status"] not in from_status:
@@ -166,7 +159,7 @@ def _move_on(
         ledger.note(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))
 
 
-def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) -> None:
+def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
     """A message no carrier has taken is not tried any more: failed, and its cost goes back."""
     _move_on(
         tx,
@@ -175,5 +168,4 @@ def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int, rest_us: int) 
         to_status="failed",
         reason=reason,
         now_us=now_us,
-        rest_us=rest_us,
     )

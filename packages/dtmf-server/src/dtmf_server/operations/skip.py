@@ -44,7 +44,7 @@ class Skipped:
 
 
 def skip(
-    tx: Tx, skipped: Range, found: Sequence[tuple[Output, int]], *, depths: ConfirmationTiers, now_us: int, rest_us: int
+    tx: Tx, skipped: Range, found: Sequence[tuple[Output, int]], *, depths: ConfirmationTiers, now_us: int
 ) -> Skipped:
     """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
     if the chain was followed further meanwhile."""
@@ -83,7 +83,7 @@ def skip(
         now_us=now_us,
     )
     chain.rescanned(tx, skipped.read_from)
-    move_on(tx, skipped.to_height, None, new, depths=depths, now_us=now_us, rest_us=rest_us)
+    move_on(tx, skipped.to_height, None, new, depths=depths, now_us=now_us)
     tx.notify("chain")
     tx.notify("deposits")
     return Skipped(len(noted), sats, unknown)

@@ -29,7 +29,7 @@ class Outgoing:
 
 
 def outgoing(
-    tx: Tx, work: LeasedDelivery, *, now_us: int, rest_us: int, daily_limit: int | None, wall_us: int | None = None
+    tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None, wall_us: int | None = None
 ) -> Outgoing | None:
     """What to hand to the carrier for this delivery; None if there is nothing (more) to send.
 
@@ -40,7 +40,7 @@ def outgoing(
     row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
     if row is None or row["state"] != "waiting":
         return None  # parked, or somebody else's, since it was claimed
-    found = _outgoing(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
+    found = _outgoing(tx, work, now_us=now_us, daily_limit=daily_limit)
     if found is None:
         return None
     in_flight.submit(tx, work.id, now_us=now_us, until_us=(wall_us or work.leased_until_us) + SUBMIT_LEASE_US)
@@ -50,14 +50,14 @@ def outgoing(
     return replace(found, carriers=numbers.carriers_of(tx, found.sender))
 
 
-def _outgoing(tx: Tx, work: LeasedDelivery, *, now_us: int, rest_us: int, daily_limit: int | None) -> Outgoing | None:
+def _outgoing(tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None) -> Outgoing | None:
     sent = messages.by_id(tx, work.message_id) if work.kind == "send" else messages.forward_of(tx, work.message_id)
     if sent is not None:
-        return _unless_done(tx, work, sent, now_us=now_us, rest_us=rest_us)
+        return _unless_done(tx, work, sent, now_us=now_us)
     if refused := _refuse_loop(tx, work):
-        deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us, rest_us=rest_us)
+        deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us)
         return None
-    return _begin_forward(tx, work, now_us=now_us, rest_us=rest_us, daily_limit=daily_limit)
+    return _begin_forward(tx, work, now_us=now_us, daily_limit=daily_limit)
 
 
 def handed_over(
@@ -70,21 +70,18 @@ def handed_over(
     attempt: Attempt,
     now_us: int,
     wall_us: int,
-    rest_us: int,
 ) -> None:
     """A carrier has taken the SMS, under these references: accepted, and the delivery done."""
     carriers.hold(tx, carrier)
-    send.accepted(tx, message_id, now_us=now_us, rest_us=rest_us)
-    receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us, rest_us=rest_us)
+    send.accepted(tx, message_id, now_us=now_us)
+    receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us)
     deliver.delivered(tx, [(work, attempt)], now_us=now_us)
 
 
-def refused_for_good(
-    tx: Tx, work: LeasedDelivery, message_id: int, *, attempt: Attempt, now_us: int, rest_us: int
-) -> None:
+def refused_for_good(tx: Tx, work: LeasedDelivery, message_id: int, *, attempt: Attempt, now_us: int) -> None:
     """The carrier will never take the SMS: failed, refunded, parked."""
-    send.failed(tx, message_id, reason=attempt.reason, now_us=now_us, rest_us=rest_us)
-    deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us, rest_us=rest_us)
+    send.failed(tx, message_id, reason=attempt.reason, now_us=now_us)
+    deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
 
 
 def not_taken(
@@ -96,7 +93,6 @@ def not_taken(
     segments: Segments | None,
     now_us: int,
     wall_us: int,
-    rest_us: int,
 ) -> None:
     """No carrier has the SMS, or one has only the segments that it took: the rest is tried again."""
     if carrier:
@@ -106,18 +102,18 @@ def not_taken(
     if row is not None and segments is not None:
         submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
     if row is not None and row["state"] == "in_doubt":  # it took so long that it was taken for abandoned
-        send.queued_again(tx, message_id, now_us=now_us, rest_us=rest_us)
+        send.queued_again(tx, message_id, now_us=now_us)
         in_flight.end_doubt(tx, row["id"], due_at_us=now_us)
-    deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
+    deliver.not_delivered(tx, [failed], now_us=now_us)
 
 
-def _unless_done(tx: Tx, work: LeasedDelivery, sent: Row, *, now_us: int, rest_us: int) -> Outgoing | None:
+def _unless_done(tx: Tx, work: LeasedDelivery, sent: Row, *, now_us: int) -> Outgoing | None:
     """The message again, if the attempt before did not get to the end; a failed one was refunded and stays so."""
     if sent["status"] == "queued" and sent["content"] is not None:
         return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"])
     parked = _PARKED.get(sent["status"])
     if parked:
-        deliver.park(tx, work, reason=parked, attempt=None, now_us=now_us, rest_us=rest_us)
+        deliver.park(tx, work, reason=parked, attempt=None, now_us=now_us)
     else:
         attempt = Attempt(now_us, 0, None, "the carrier had taken it already", None)
         deliver.delivered(tx, [(work, attempt)], now_us=now_us)
@@ -133,19 +129,17 @@ def _refuse_loop(tx: Tx, work: LeasedDelivery) -> str | None:
     return None
 
 
-def _begin_forward(
-    tx: Tx, work: LeasedDelivery, *, now_us: int, rest_us: int, daily_limit: int | None
-) -> Outgoing | None:
+def _begin_forward(tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None) -> Outgoing | None:
     rental = rentals.by_id(tx, work.rental_id)
     text = f"From {work.sender}: {work.text}"
     try:
-        with open_ledger(tx, [work.account_id], now_us=now_us, rest_us=rest_us) as ledger:
+        with open_ledger(tx, [work.account_id], now_us=now_us) as ledger:
             if not ledger.is_live(work.account_id, work.rental_id):
                 raise ForwardTooLate
             message_id = send.queue(tx, ledger, rental, to=work.destination, content=text, daily_limit=daily_limit)
             messages.mark_forward(tx, message_id, forward_of=work.message_id)
     except Refusal as refusal:
-        deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us, rest_us=rest_us)
+        deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us)
         return None
     return Outgoing(message_id, rental["e164"], work.destination, text)
 

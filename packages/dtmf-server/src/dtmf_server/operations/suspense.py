@@ -82,7 +82,7 @@ class HandedOn:
     refunds: int
 
 
-def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int) -> HandedOn:
+def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
     """Hand an address on to the account that has another one, with what is in suspense for it. If its account was deleted,
     refunds that reached it go along; `what` may also be the number of such an account. Raises NotOurs, NotInSuspense,
     NoAccount."""
@@ -98,7 +98,7 @@ def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int, rest_us: int) 
     for id_ in address_ids:
         deposits.move_address(tx, id_, account_id, deposits_of=SUSPENSE)
     tip = stored_chain.tip(tx)
-    with open_ledger(tx, [SUSPENSE, account_id], now_us=now_us, rest_us=rest_us) as ledger:
+    with open_ledger(tx, [SUSPENSE, account_id], now_us=now_us) as ledger:
         refunds = transfers.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
         for row in refunds:
             ref = f"{row['ref']} assigned"

@@ -22,7 +22,7 @@ class Settings:
 
     sandbox: bool
     signup: str = "open"  # open, invite, closed
-    rest_us: int = 24 * 3_600_000_000
+    cooldown_us: int = 24 * 3_600_000_000  # how long nobody else gets a number after its rental
     retention_us: int = 30 * 24 * 3_600_000_000
     daily_limit: int | None = None  # messages an account may send within 24 hours
     confirmations: ConfirmationTiers = ((0, 2),)

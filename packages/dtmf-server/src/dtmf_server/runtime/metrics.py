@@ -92,10 +92,10 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
     figures = {
         "dtmf_chain_height": ("Last block followed", followed["height"] if followed else 0),
         "dtmf_chain_node_height": ("The node's last block", state["node_height"] or 0),
-        "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["trouble"] is not None)),
+        "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["last_error"] is not None)),
     }
-    if state["looked_at_us"] is not None:  # else there is no age: one since 1970 would only alarm
-        age_s = (wall_us - state["looked_at_us"]) / 1e6
+    if state["polled_at_us"] is not None:  # else there is no age: one since 1970 would only alarm
+        age_s = (wall_us - state["polled_at_us"]) / 1e6
         figures["dtmf_chain_age_seconds"] = ("Since the last look at the node", age_s)
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)

@@ -167,7 +167,7 @@ def settings_of(config: Config) -> Settings:
     return Settings(
         sandbox=is_sandbox,
         signup=config.signup.mode,
-        rest_us=round(config.rest.hours * HOUR_US),
+        cooldown_us=round(config.rest.hours * HOUR_US),
         retention_us=round(config.retention.message_days * DAY_US),
         daily_limit=None if is_sandbox else config.limits.sends_per_day,
         confirmations=(

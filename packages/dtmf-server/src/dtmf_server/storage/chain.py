@@ -5,7 +5,7 @@ from dtmf_server.storage.db import Row, Tx
 
 def load(tx: Tx) -> Row | None:
     """The row, None before the service first started with a chain."""
-    return tx.one("SELECT network, descriptor, looked_at_us, node_height, trouble, rescan_height FROM chain_state")
+    return tx.one("SELECT network, descriptor, polled_at_us, node_height, last_error, rescan_height FROM chain_state")
 
 
 def hold(tx: Tx) -> None:
@@ -31,14 +31,14 @@ def replace_descriptor(tx: Tx, descriptor: str) -> None:
     tx.run("UPDATE chain_state SET descriptor = :descriptor", descriptor=descriptor)
 
 
-def record_poll(tx: Tx, *, at_us: int, node_height: int | None, trouble: str | None) -> None:
+def record_poll(tx: Tx, *, at_us: int, node_height: int | None, last_error: str | None) -> None:
     """Notes how a look at the node went; its height stays what it was where it is not known."""
     tx.run(
-        "UPDATE chain_state SET looked_at_us = :at_us, node_height = coalesce(:node_height, node_height),"
-        " trouble = :trouble",
+        "UPDATE chain_state SET polled_at_us = :at_us, node_height = coalesce(:node_height, node_height),"
+        " last_error = :last_error",
         at_us=at_us,
         node_height=node_height,
-        trouble=trouble,
+        last_error=last_error,
     )
 
 

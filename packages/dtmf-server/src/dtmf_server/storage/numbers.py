@@ -77,22 +77,29 @@ def count_destinations(tx: Tx) -> int:
 def add_numbers(tx: Tx, group_id: str, e164s: Iterable[str]) -> None:
     """Puts numbers on the shelf of a group."""
     rows = [(e164, group_id, False, 0) for e164 in e164s]
-    tx.insert(schema.numbers, ("e164", "group_id", "rented", "rests_until_us"), rows)
+    tx.insert(schema.numbers, ("e164", "group_id", "rented", "released_at_us"), rows)
 
 
-def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int) -> str | None:
-    """A free number of the group, now this account's: one it had and that still rests, else the longest rested."""
+def _cooled_us(now_us: int, cooldown_us: int) -> int:
+    """Numbers released until then have cooled down. Those never rented were released at 0, and have always."""
+    return max(0, now_us - cooldown_us)
+
+
+def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int, cooldown_us: int) -> str | None:
+    """A free number of the group, now this account's: the last one it had if that is still cooling down, else the one
+    that was released first."""
+    cooled_us = _cooled_us(now_us, cooldown_us)
     row = tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND last_account_id = :account_id AND group_id = :group_id"
-        " AND rests_until_us > :now_us ORDER BY rests_until_us DESC, e164 LIMIT 1 @SKIP",
+        " AND released_at_us > :cooled_us ORDER BY released_at_us DESC, e164 LIMIT 1 @SKIP",
         group_id=group_id,
         account_id=account_id,
-        now_us=now_us,
+        cooled_us=cooled_us,
     ) or tx.one(
-        "SELECT e164 FROM numbers WHERE NOT rented AND group_id = :group_id AND rests_until_us <= :now_us"
-        " ORDER BY rests_until_us, e164 LIMIT 1 @SKIP",
+        "SELECT e164 FROM numbers WHERE NOT rented AND group_id = :group_id AND released_at_us <= :cooled_us"
+        " ORDER BY released_at_us, e164 LIMIT 1 @SKIP",
         group_id=group_id,
-        now_us=now_us,
+        cooled_us=cooled_us,
     )
     if row is None:
         return None
@@ -105,10 +112,10 @@ def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int) -> str | No
     return str(row["e164"])
 
 
-def put_to_rest(tx: Tx, rests: Iterable[tuple[str, int]]) -> None:
-    """Ends the numbers' rentals: each rests until its time."""
-    rows = [(e164, False, until_us) for e164, until_us in rests]
-    tx.update(schema.numbers, ("e164", "rented", "rests_until_us"), rows)
+def release(tx: Tx, released: Iterable[tuple[str, int]]) -> None:
+    """Mark numbers as not rented any more, each with the time its rental ended."""
+    rows = [(e164, False, at_us) for e164, at_us in released]
+    tx.update(schema.numbers, ("e164", "rented", "released_at_us"), rows)
 
 
 def carriers_of(tx: Tx, e164: str) -> tuple[str, ...]:
@@ -142,12 +149,12 @@ def set_destination(tx: Tx, prefix: str, cost_per_segment: int) -> None:
     )
 
 
-def free_by_group(tx: Tx, *, now_us: int, at_most: int) -> dict[str, int]:
+def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dict[str, int]:
     """How many numbers of each group can be rented now, counted up to `at_most`."""
     rows = tx.all(
         "SELECT g.id, (SELECT count(*) FROM (SELECT 1 FROM numbers n WHERE n.group_id = g.id AND NOT n.rented"
-        " AND n.rests_until_us <= :now_us LIMIT :at_most) free) AS free FROM groups g",
-        now_us=now_us,
+        " AND n.released_at_us <= :cooled_us LIMIT :at_most) free) AS free FROM groups g",
+        cooled_us=_cooled_us(now_us, cooldown_us),
         at_most=at_most,
     )
     return {row["id"]: int(row["free"]) for row in rows}

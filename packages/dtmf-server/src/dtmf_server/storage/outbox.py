@@ -258,11 +258,11 @@ def probe(tx: Tx, destination: str, *, by_us: int) -> None:
 def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
     """These destinations answer again: everything that failed there is due at once, the oldest first.
 
-    What failed a moment ago is due once it was left alone for `BREATH_US`: a delivery that a receiver can't take
+    What failed a moment ago is due once it was left alone for `RETRY_FLOOR_US`: a delivery that a receiver can't take
     would otherwise be tried again with every other that it takes.
     """
     due_us = (
-        "coalesce((SELECT CASE WHEN a.at_us > :breath_us THEN a.at_us + :rest_us ELSE :now_us END FROM attempts a"
+        "coalesce((SELECT CASE WHEN a.at_us > :attempted_after_us THEN a.at_us + :floor_us ELSE :now_us END FROM attempts a"
         " WHERE a.delivery_id = deliveries.id AND a.attempt = deliveries.attempts), :now_us)"
     )
     changed = tx.run(
@@ -270,8 +270,8 @@ def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
         f" AND destination IN @destinations AND leased_until_us IS NULL AND due_at_us > {due_us}",
         destinations=destinations,
         now_us=now_us,
-        breath_us=now_us - RETRY_FLOOR_US,
-        rest_us=RETRY_FLOOR_US,
+        attempted_after_us=now_us - RETRY_FLOOR_US,
+        floor_us=RETRY_FLOOR_US,
     )
     if changed:
         tx.notify("deliveries")

@@ -12,7 +12,7 @@ PAGE = 10_000
 
 def count(tx: Tx, found: Mapping[str, int], *, now_us: int) -> None:
     """Counts so many SMS for each destination. Transactions that count wait for each other at the service's row."""
-    tx.run("UPDATE service SET stray_messages = stray_messages + :count", count=sum(found.values()))
+    tx.run("UPDATE service SET unrouted_messages = unrouted_messages + :count", count=sum(found.values()))
     for destination, messages in sorted(found.items()):
         tx.run(
             "INSERT INTO strays (destination, count, first_at_us, last_at_us)"
@@ -31,8 +31,8 @@ def count(tx: Tx, found: Mapping[str, int], *, now_us: int) -> None:
 
 def total(tx: Tx) -> int:
     """How many SMS came for numbers that nobody rents, since the database was made."""
-    row = tx.one("SELECT stray_messages FROM service")
-    return row["stray_messages"] if row else 0
+    row = tx.one("SELECT unrouted_messages FROM service")
+    return row["unrouted_messages"] if row else 0
 
 
 def latest(tx: Tx) -> list[Row]:

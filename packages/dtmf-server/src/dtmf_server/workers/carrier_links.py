@@ -59,7 +59,6 @@ async def _abandon_submits(runtime: Runtime) -> None:
             tx,
             now_us=clock.now_us(tx),
             wall_us=clock.wall_us(),
-            rest_us=settings.rest_us,
             life_us=settings.doubt_us,
             everything=True,
         )
@@ -131,11 +130,9 @@ class _InboundStore:
 
     async def late(self, answers: Sequence[LateAnswer]) -> Sequence[LateAnswer]:
         """Stores answers to submits that were in doubt; see `Intake`."""
-        clock, rest_us = self._runtime.clock, self._runtime.settings.rest_us
+        clock = self._runtime.clock
         return await self._runtime.db.write(
-            lambda tx: doubt.answered(
-                tx, self._carrier, answers, now_us=clock.now_us(tx), wall_us=clock.wall_us(), rest_us=rest_us
-            )
+            lambda tx: doubt.answered(tx, self._carrier, answers, now_us=clock.now_us(tx), wall_us=clock.wall_us())
         )
 
     async def record_acks(self) -> None:
@@ -166,7 +163,7 @@ class _InboundStore:
         live: Collection[int],
         answered: Sequence[int],
     ) -> list[int]:
-        clock, settings = self._runtime.clock, self._runtime.settings
+        clock = self._runtime.clock
         wall_us = clock.wall_us()
         if answered:
             inbound_log.answered(tx, answered, wall_us=wall_us)
@@ -177,7 +174,6 @@ class _InboundStore:
             live=live,
             now_us=clock.now_us(tx),
             wall_us=wall_us,
-            rest_us=settings.rest_us,
             handover=handover,
         )
 
@@ -213,7 +209,6 @@ class _InboundStore:
                 patience_us=settings.parts_patience_us,
                 now_us=clock.now_us(tx),
                 wall_us=clock.wall_us(),
-                rest_us=settings.rest_us,
             )
         )
         if given_up:

@@ -72,15 +72,15 @@ async def poll(runtime: Runtime, chain: Chain) -> str | None:
             await _catch_up(runtime, chain)  # what is new comes first, however much is to be read again
     except ChainUnavailable as error:
         trouble = str(error)
-        await runtime.db.write(lambda tx: _note(tx, runtime, node_height=None, trouble=trouble))
+        await runtime.db.write(lambda tx: _note(tx, runtime, node_height=None, last_error=trouble))
         return trouble
     return None
 
 
-def _note(tx: Tx, runtime: Runtime, *, node_height: int | None, trouble: str | None) -> None:
+def _note(tx: Tx, runtime: Runtime, *, node_height: int | None, last_error: str | None) -> None:
     """Notes how a look at a real node goes."""
     if runtime.settings.network != "simulated":
-        stored_chain.record_poll(tx, at_us=runtime.clock.wall_us(), node_height=node_height, trouble=trouble)
+        stored_chain.record_poll(tx, at_us=runtime.clock.wall_us(), node_height=node_height, last_error=last_error)
 
 
 async def _catch_up(runtime: Runtime, chain: Chain) -> None:
@@ -92,8 +92,8 @@ async def _catch_up(runtime: Runtime, chain: Chain) -> None:
 
         def apply(tx: Tx, step: ChainStep = step, reached: int | None = reached) -> None:
             now_us = clock.now_us(tx)
-            deposit.follow(tx, step, depths=settings.confirmations, now_us=now_us, rest_us=settings.rest_us)
-            _note(tx, runtime, node_height=reached, trouble=None)
+            deposit.follow(tx, step, depths=settings.confirmations, now_us=now_us)
+            _note(tx, runtime, node_height=reached, last_error=None)
 
         await runtime.db.write(apply)
         if reached is not None:
@@ -132,7 +132,7 @@ async def _rescan(runtime: Runtime, chain: Chain) -> bool:
             log.info("deposits: reading block %d again, of %d", height, tip[0])
         await db.write(
             lambda tx, block=block, tip=tip: deposit.reread(  # type: ignore[misc]  # a lambda's default has no type
-                tx, block, tip, depths=settings.confirmations, now_us=clock.now_us(tx), rest_us=settings.rest_us
+                tx, block, tip, depths=settings.confirmations, now_us=clock.now_us(tx)
             )
         )
     return True

@@ -54,15 +54,15 @@ class ResultWriter:
                 return
 
         def write(tx: Tx) -> None:
-            now_us, rest_us = self._runtime.clock.now_us(tx), self._runtime.settings.rest_us
+            now_us = self._runtime.clock.now_us(tx)
             attempt = _attempt(outcome, at_us=now_us)
             if verdict is Verdict.DELIVERED:
                 deliver.delivered(tx, [(work, attempt)], now_us=now_us)
             elif verdict is Verdict.GONE and work.kind in ("webhook", "event"):
-                deliver.disable_webhook(tx, work, attempt=attempt, now_us=now_us, rest_us=rest_us)
+                deliver.disable_webhook(tx, work, attempt=attempt, now_us=now_us)
             else:
                 failed = _failed(work, verdict, attempt, outcome.retry_after_s, work.id in answered)
-                deliver.not_delivered(tx, [failed], now_us=now_us, rest_us=rest_us)
+                deliver.not_delivered(tx, [failed], now_us=now_us)
 
         async with self._alone:
             await self._write(work, write)
@@ -71,7 +71,7 @@ class ResultWriter:
         self, work: LeasedDelivery, message_id: int, outcome: AcceptedSubmit | CarrierRefused, *, duration_us: int
     ) -> None:
         """Of an SMS that a carrier was given."""
-        rest_us, doubt_us = self._runtime.settings.rest_us, self._runtime.settings.doubt_us
+        doubt_us = self._runtime.settings.doubt_us
 
         def write(tx: Tx) -> None:
             now_us, wall_us = self._runtime.clock.now_us(tx), self._runtime.clock.wall_us()
@@ -80,7 +80,7 @@ class ResultWriter:
             if isinstance(outcome, AcceptedSubmit):
                 self._handed_over(tx, work, message_id, outcome, attempt)
             elif outcome.permanent:
-                submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us, rest_us=rest_us)
+                submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us)
             else:
                 failed = _failed(work, Verdict.RETRY, attempt, None, False)
                 end = partial(doubt.begin, life_us=doubt_us) if outcome.in_doubt else submit.not_taken
@@ -92,7 +92,6 @@ class ResultWriter:
                     segments=outcome.segments,
                     now_us=now_us,
                     wall_us=wall_us,
-                    rest_us=rest_us,
                 )
 
         await self._write(work, write)
@@ -123,7 +122,7 @@ class ResultWriter:
                 )
                 for work, outcome, answered in failed
             ]
-            ended = deliver.not_delivered(tx, attempts, now_us=now_us, rest_us=self._runtime.settings.rest_us)
+            ended = deliver.not_delivered(tx, attempts, now_us=now_us)
             if ended and not may_end:
                 raise _TerminalResult
 
@@ -156,7 +155,6 @@ class ResultWriter:
             attempt=attempt,
             now_us=attempt.at_us,
             wall_us=self._runtime.clock.wall_us(),
-            rest_us=self._runtime.settings.rest_us,
         )
 
 

@@ -170,21 +170,19 @@ class Outbox:
     async def _settle_doubts(self) -> None:
         """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
         db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
-        wall_us, rest_us = clock.wall_us(), settings.rest_us
+        wall_us = clock.wall_us()
         if not await db.read_autocommit(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
             return
         while await db.write(
-            lambda tx: doubt.abandon(
-                tx, now_us=clock.now_us(tx), wall_us=wall_us, rest_us=rest_us, life_us=settings.doubt_us
-            )
+            lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=wall_us, life_us=settings.doubt_us)
         ):
             pass
-        while await db.write(lambda tx: doubt.give_up(tx, now_us=clock.now_us(tx), rest_us=rest_us)):
+        while await db.write(lambda tx: doubt.give_up(tx, now_us=clock.now_us(tx))):
             pass
 
     async def _claim(self, room: int) -> tuple[list[LeasedDelivery], bool]:
         """Those that can be delivered, and whether there may be more."""
-        db, clock, rest_us = self._runtime.db, self._runtime.clock, self._runtime.settings.rest_us
+        db, clock = self._runtime.db, self._runtime.clock
         saturated = self._pace.saturated()
         claimed = await db.write(
             lambda tx: deliver.claim(
@@ -200,7 +198,7 @@ class Outbox:
         )
         if not any(work.is_erased for work in claimed):
             return claimed, len(claimed) == room
-        whole = await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx), rest_us=rest_us))
+        whole = await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx)))
         return whole, True
 
     def _room(self) -> int:
@@ -318,7 +316,6 @@ class Outbox:
                 tx,
                 work,
                 now_us=clock.now_us(tx),
-                rest_us=settings.rest_us,
                 daily_limit=settings.daily_limit,
                 wall_us=wall_us,
             )

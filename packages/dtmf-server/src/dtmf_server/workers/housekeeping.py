@@ -35,7 +35,7 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
             to_scrub = True
         while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
             pass
-        while await db.write(lambda tx: close_account.go_on(tx, rest_us=settings.rest_us)):
+        while await db.write(close_account.go_on):
             to_scrub = True
         to_scrub |= bool(
             await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), retention_us=settings.retention_us))

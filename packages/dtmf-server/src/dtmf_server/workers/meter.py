@@ -19,14 +19,14 @@ POLL_INTERVAL_S = POLL_INTERVAL_US / 2 / 1_000_000
 
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     """Settles accounts when they are due; sleeps until the next one is. Pauses while the clock can't be trusted."""
-    db, clock, settings = runtime.db, runtime.clock, runtime.settings
+    db, clock = runtime.db, runtime.clock
     woken, jumps = db.wakeups.listen("meter"), Repeats()
 
     def sweep(tx: Tx) -> int | None:
         """How many accounts were settled; None if the clock can't be trusted. Asked after the clock was read: a jump
         between the two would end rentals by the wrong time."""
         now_us = clock.now_us(tx)
-        return None if guard.has_jumped() else meter.sweep(tx, now_us=now_us, rest_us=settings.rest_us)
+        return None if guard.has_jumped() else meter.sweep(tx, now_us=now_us)
 
     try:
         while True:

@@ -78,9 +78,9 @@ chain_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("network", Text, nullable=False),  # 'simulated', or one of Bitcoin's
     Column("descriptor", Text, nullable=False),  # new addresses come from it
-    Column("looked_at_us", BigInteger),  # wall time of the last look at the node
+    Column("polled_at_us", BigInteger),  # wall time of the last look at the node
     Column("node_height", BigInteger),  # of its tip then
-    Column("trouble", Text),  # why the chain can't be followed
+    Column("last_error", Text),  # why the chain can't be followed
     Column("rescan_height", BigInteger),  # the next block to be read again
     CheckConstraint("id = 1", name="one"),
 )

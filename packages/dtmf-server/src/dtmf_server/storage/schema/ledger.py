@@ -25,7 +25,7 @@ service = Table(
     Column("mode", Text, CheckConstraint("mode IN ('sandbox', 'production')", name="mode"), nullable=False),
     Column("clock_offset_us", BigInteger, nullable=False, server_default="0"),
     Column("created_at_us", BigInteger, nullable=False),
-    Column("stray_messages", BigInteger, nullable=False, server_default="0"),
+    Column("unrouted_messages", BigInteger, nullable=False, server_default="0"),
     # Every account's webhook secret is derived from this key, its id and its version.
     Column("webhook_key", LargeBinary, nullable=False),
 )

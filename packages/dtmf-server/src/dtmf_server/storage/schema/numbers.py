@@ -42,9 +42,9 @@ numbers = Table(
     Column("e164", Text, primary_key=True),
     Column("group_id", Text, ForeignKey("groups.id"), nullable=False),
     Column("rented", Boolean, nullable=False),
-    Column("rests_until_us", BigInteger, nullable=False),
+    Column("released_at_us", BigInteger, nullable=False),
     Column("last_account_id", Id, ForeignKey("accounts.id")),
-    partial_index("ix_numbers_free", "group_id", "rests_until_us", "e164", where="NOT rented"),
+    partial_index("ix_numbers_free", "group_id", "released_at_us", "e164", where="NOT rented"),
     partial_index("ix_numbers_returning", "last_account_id", "group_id", where="NOT rented"),
 )
 

@@ -46,11 +46,10 @@ async def get_delete(request: Request) -> Response[Any]:
 async def post_delete(request: Request) -> Response[Any]:
     """Deletes the account, if what is given up with it was seen and agreed to."""
     form, cookie = await views.verified_form(request)
-    rest_us = runtime_of(request).settings.rest_us
 
     def close(tx: Tx, visit: Caller) -> None:
         close_account.close_account(
-            tx, visit.account_id, given_up_max=agreed, now_us=visit.now_us, rest_us=rest_us, wall_us=visit.wall_us
+            tx, visit.account_id, given_up_max=agreed, now_us=visit.now_us, wall_us=visit.wall_us
         )
 
     try:
@@ -59,7 +58,7 @@ async def post_delete(request: Request) -> Response[Any]:
             raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
         await views.write(request, cookie, close)
         db = runtime_of(request).db
-        while await db.write(lambda tx: close_account.go_on(tx, rest_us=rest_us)):
+        while await db.write(close_account.go_on):
             pass
         await db.scrub()
     except (InvalidRequest, close_account.MoreThanAgreed, close_account.DepositUnderWay) as refusal:

@@ -1,10 +1,11 @@
 """The landing page: what the service is, and its prices."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Response, get
 
-from dtmf_server.http.request import Request
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
@@ -13,13 +14,15 @@ from dtmf_server.web.kit import views
 @get("/")
 async def get_landing(request: Request) -> Response[Any]:
     """What this is, what it costs, and how to begin."""
-    return await views.render_public_page(request, "landing.html", prices)
+    return await views.render_public_page(
+        request, "landing.html", partial(prices, cooldown_us=runtime_of(request).settings.cooldown_us)
+    )
 
 
-def prices(tx: Tx, now_us: int) -> dict[str, Any]:
+def prices(tx: Tx, now_us: int, *, cooldown_us: int) -> dict[str, Any]:
     """The catalog, and the group that the example rents."""
     mobile, local = numbers.groups_of_type(tx, "mobile"), numbers.groups_of_type(tx, "local")
-    free = numbers.free_by_group(tx, now_us=now_us, at_most=1)
+    free = numbers.free_by_group(tx, now_us=now_us, cooldown_us=cooldown_us, at_most=1)
     return {"mobile": mobile, "local": local, "cheapest": cheapest([*mobile, *local], free)}
 
 

@@ -44,7 +44,6 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
             to=to,
             content=content,
             now_us=visit.now_us,
-            rest_us=settings.rest_us,
             daily_limit=settings.daily_limit,
         )
         return f"/numbers/{e164}?done=sent"
@@ -61,7 +60,7 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
         rental = _live(tx, visit, e164)
         chosen = _chosen(form, rental)
         action = _action_of(form, chosen, e164, sandbox=settings.sandbox)
-        rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us, rest_us=settings.rest_us)
+        rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us)
         return f"/numbers/{e164}?done={chosen}"
 
     return await views.handle_form(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
@@ -76,18 +75,17 @@ async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
         return {"rental": rental, "cost": rental_cost(tx, rental, now_us=visit.now_us)}
 
     settings = runtime_of(request).settings
-    kept = {"rest_us": settings.rest_us, "retention_us": settings.retention_us}
+    kept = {"rest_us": settings.cooldown_us, "retention_us": settings.retention_us}
     return await views.render_page(request, "number_end.html", gather, nav="messages", **kept)
 
 
 @post("/numbers/{e164:str}/end")
 async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Ends the rental."""
-    rest_us = runtime_of(request).settings.rest_us
 
     def end(tx: Tx, visit: Caller, _form: Form) -> str:
         _live(tx, visit, e164)
-        rent.end(tx, visit.account_id, e164, now_us=visit.now_us, rest_us=rest_us)
+        rent.end(tx, visit.account_id, e164, now_us=visit.now_us)
         return "/messages?done=ended"
 
     return await views.handle_form(request, end)

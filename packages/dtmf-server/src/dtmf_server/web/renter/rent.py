@@ -23,8 +23,10 @@ async def get_rent(request: Request) -> Response[Any]:
     """The catalog, one type at a time."""
     of_type = "local" if request.query_params.get("type") == "local" else "mobile"
 
+    cooldown_us = runtime_of(request).settings.cooldown_us
+
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
-        free = numbers.free_by_group(tx, now_us=visit.now_us, at_most=PLENTY + 1)
+        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=PLENTY + 1)
         groups = [dict(group) | {"free": free[group["id"]]} for group in numbers.groups_of_type(tx, of_type)]
         return {"groups": groups, "type": of_type, "plenty": PLENTY}
 
@@ -40,10 +42,10 @@ async def get_rent_group(request: Request, group_id: FromPath[str]) -> Response[
 @post("/rent/{group_id:str}")
 async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
     """Rents a number."""
-    rest_us = runtime_of(request).settings.rest_us
+    cooldown_us = runtime_of(request).settings.cooldown_us
 
     def start(tx: Tx, visit: Caller, _form: Form) -> str:
-        rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, rest_us=rest_us)
+        rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, cooldown_us=cooldown_us)
         return f"/numbers/{rental['e164']}?done=rented"
 
     return await views.handle_form(
@@ -54,12 +56,14 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
 async def _confirm(
     request: Request, group_id: str, *, form: Form = EMPTY, refusal: Refusal | None = None
 ) -> Response[Any]:
+    cooldown_us = runtime_of(request).settings.cooldown_us
+
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         group = numbers.group(tx, group_id) if "\0" not in group_id else None
         if group is None:
             raise GroupNotFound(_("There is no such group of numbers."))
         usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
-        free = numbers.free_by_group(tx, now_us=visit.now_us, at_most=1)[group_id]
+        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=1)[group_id]
         rest = usage.balance - group["setup_cost"] - group["rental_cost_per_minute"]
         per_minute = usage.cost_per_minute + group["rental_cost_per_minute"]
         lasts_us = rest // per_minute * 60_000_000 if per_minute and rest >= 0 else None

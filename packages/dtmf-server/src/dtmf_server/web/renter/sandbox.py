@@ -43,12 +43,11 @@ async def get_sandbox(request: Request) -> Response[Any]:
 @post("/sandbox/phone")
 async def post_phone(request: Request) -> Response[Any]:
     """The toy phone, or whoever it says it is, sends an SMS to one of your numbers."""
-    settings = _runtime(request).settings
 
     def arrive(tx: Tx, visit: Caller, form: Form) -> str:
         to, sender, content = _sms(form)
         live_rental(tx, visit.account_id, to, now_us=visit.now_us)
-        (message_id,) = receive_many(tx, [Inbound(to, sender, content)], now_us=visit.now_us, rest_us=settings.rest_us)
+        (message_id,) = receive_many(tx, [Inbound(to, sender, content)], now_us=visit.now_us)
         if message_id is None:
             raise NumberNotRented
         return "/sandbox?done=texted"
