@@ -9,8 +9,9 @@ from benchmarks import fill
 from benchmarks.databases import Engine
 from benchmarks.rounds import Line, at_most, ratio, rounds
 from dtmf_server.core import money
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import deliver
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.storage.open import open_database
@@ -66,7 +67,7 @@ def _filled(engine: Engine, finished: int) -> str:
 
 def _claim(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) -> float:
     """Microseconds a delivery, of which one is due in each line."""
-    sms = [Inbound(fill.e164(n), "+1234", "text") for n in range(LINES)]
+    sms = [InboundMessage(fill.e164(n), "+1234", "text") for n in range(LINES)]
     db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US))
 
     def claim(tx: Tx) -> float:

@@ -30,7 +30,8 @@ from benchmarks.databases import Engine
 from benchmarks.processes import PEERS, Process
 from benchmarks.rounds import Finding, Line, at_least, at_most, ratio, rounds
 from benchmarks.size import Size
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -86,8 +87,8 @@ def _unloaded(engine: Engine, sink: Process, count: int) -> Iterator[Line]:
     engine.drop(url)
 
 
-def _inbound(n: int) -> Inbound:
-    return Inbound(fill.e164(n % NUMBERS), "+14155550123", TEXT.format(n))
+def _inbound(n: int) -> InboundMessage:
+    return InboundMessage(fill.e164(n % NUMBERS), "+14155550123", TEXT.format(n))
 
 
 def _body(n: int) -> bytes:
@@ -108,7 +109,7 @@ def _deliver(engine: Engine, template: str, sink: Process, count: int) -> float:
     return per_second
 
 
-def _receive(batch: list[Inbound], tx: Tx) -> list[int | None]:
+def _receive(batch: list[InboundMessage], tx: Tx) -> list[int | None]:
     return receive_many(tx, batch, now_us=time.time_ns() // 1000)
 
 

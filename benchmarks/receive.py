@@ -17,7 +17,8 @@ from benchmarks.databases import Engine
 from benchmarks.raw_rows import Written, insert_plainly, written_since
 from benchmarks.rounds import Finding, Line, at_least, ratio, rounds
 from benchmarks.size import Size
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
@@ -55,7 +56,7 @@ def _measure(
 ) -> Iterator[Line]:
     template = engine.empty()
     fill.populate(template, fill.Population(START_US, count, webhook=webhook))
-    inbound = [Inbound(fill.e164(n), "+14155550123", TEXT.format(n)) for n in range(count)]
+    inbound = [InboundMessage(fill.e164(n), "+14155550123", TEXT.format(n)) for n in range(count)]
     random.Random(1).shuffle(inbound)
     receive = partial(_receive, engine, template, inbound, START_US + later_us)
     rows = _rows_written(engine, template, partial(_receive_all, inbound, START_US + later_us, max(SIZES)))
@@ -69,7 +70,7 @@ def _measure(
     engine.drop(template)
 
 
-def _receive(engine: Engine, template: str, inbound: list[Inbound], now_us: int, size: int) -> float:
+def _receive(engine: Engine, template: str, inbound: list[InboundMessage], now_us: int, size: int) -> float:
     """SMS a second of ours."""
     with _copy(engine, template) as url, contextlib.closing(open_database(url)) as db:
         started_s = perf_counter()
@@ -77,14 +78,14 @@ def _receive(engine: Engine, template: str, inbound: list[Inbound], now_us: int,
         return len(inbound) / (perf_counter() - started_s)
 
 
-def _receive_all(inbound: list[Inbound], now_us: int, size: int, db: Database) -> None:
+def _receive_all(inbound: list[InboundMessage], now_us: int, size: int, db: Database) -> None:
     for first in range(0, len(inbound), size):
         batch = inbound[first : first + size]
         ids = db.write_blocking(partial(_receive_batch, batch, now_us))
         assert None not in ids, "every number is rented"
 
 
-def _receive_batch(batch: list[Inbound], now_us: int, tx: Tx) -> list[int | None]:
+def _receive_batch(batch: list[InboundMessage], now_us: int, tx: Tx) -> list[int | None]:
     return receive_many(tx, batch, now_us=now_us)
 
 

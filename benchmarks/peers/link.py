@@ -9,7 +9,7 @@ import uvloop
 from benchmarks import fill
 
 from dtmf_server.config import Config
-from dtmf_server.core.inbound import Arrival
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import ingest
 from dtmf_server.server import process, startup
 
@@ -29,7 +29,7 @@ class Link:
         async with asyncio.TaskGroup() as group:
             for n in range(self._count):
                 await asyncio.sleep(max(0.0, started_s + n / PER_SECOND - time.monotonic()))
-                sms = Arrival("+14155550123", fill.e164(n % NUMBERS), f"Your verification code is {n:06d}.")
+                sms = InboundMessage(fill.e164(n % NUMBERS), "+14155550123", f"Your verification code is {n:06d}.")
                 group.create_task(intake.receive([sms], ()))
         self.done.set()
         await asyncio.Event().wait()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from dtmf_server.core import api_token
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import deposit, rent, tokens, webhook_secrets
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import deposits, messages, schema
 from dtmf_server.storage.db import Database, Row, Tx
@@ -82,7 +83,7 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         address = deposit.new_address(tx, account_id, derive=derive, now_us=START_US)
         rental = rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0)
         e164 = rental["e164"]
-        (message_id,) = receive_many(tx, [Inbound(e164, OTHER_PHONE, text)], now_us=START_US)
+        (message_id,) = receive_many(tx, [InboundMessage(e164, OTHER_PHONE, text)], now_us=START_US)
         rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US)
         delivery_id = _park(tx, account_id, rental["id"], message_id, destination=hook)
         kept = (_send(tx, account_id, rental), _pay(tx, address), webhook_secrets.secret(tx, account_id))

@@ -3,8 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import rent
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US
 
@@ -26,7 +27,7 @@ def rent_again(db: Database, renter: Renter, *texts: str) -> None:
         rent.end(tx, renter.account_id, renter.e164, now_us=START_US)
         rental = rent.start(tx, renter.account_id, "us-mobile", now_us=START_US, cooldown_us=0)
         assert rental["e164"] == renter.e164
-        arrived = [Inbound(renter.e164, OTHER_PHONE, text) for text in texts]
+        arrived = [InboundMessage(renter.e164, OTHER_PHONE, text) for text in texts]
         receive_many(tx, arrived, now_us=START_US)
 
     db.write_blocking(again)

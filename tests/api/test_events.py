@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.http import sse
 from dtmf_server.operations import rent
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database
 from harness import START_US
 
@@ -20,7 +21,7 @@ MANY = 350  # more than three pages of a stream
 
 def receive(db: Database, renter: Renter, *texts: str) -> None:
     """SMS arrive for a renter, in one transaction."""
-    arrived = [Inbound(renter.e164, OTHER_PHONE, text) for text in texts]
+    arrived = [InboundMessage(renter.e164, OTHER_PHONE, text) for text in texts]
     db.write_blocking(lambda tx: receive_many(tx, arrived, now_us=START_US))
 
 
@@ -142,7 +143,7 @@ def test_a_parked_delivery_is_told_with_its_number_and_its_place_in_the_log(
     after = listed(connection, renter)[-1]["id"]
 
     def park(tx: Any) -> None:
-        receive_many(tx, [Inbound(renter.e164, OTHER_PHONE, "not posted")], now_us=START_US)
+        receive_many(tx, [InboundMessage(renter.e164, OTHER_PHONE, "not posted")], now_us=START_US)
         rent.set_action(tx, renter.account_id, renter.e164, None, now_us=START_US)
 
     db.write_blocking(park)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import rent
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, new_token, open_account
 
@@ -95,4 +96,4 @@ def sign_in(page: Page, seed: int = 1) -> Page:
 
 def receive(db: Database, to: str, content: str, sender: str = "GitHub", at_us: int = START_US) -> None:
     """An SMS arrives."""
-    db.write_blocking(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=at_us))
+    db.write_blocking(lambda tx: receive_many(tx, [InboundMessage(to, sender, content)], now_us=at_us))

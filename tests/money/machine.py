@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import receive, rent, send, submit
 from dtmf_server.operations.deliver import LeasedDelivery
@@ -117,7 +118,7 @@ class Money(CoinsAndClocks):
         self._arrive([(self._number(who, 0), length) for length in lengths])
 
     def _arrive(self, batch: list[tuple[str, int]]) -> None:
-        inbound = [receive.Inbound(e164, "+1234", "x" * length) for e164, length in batch]
+        inbound = [InboundMessage(e164, "+1234", "x" * length) for e164, length in batch]
         ids = self._write(lambda tx: receive.receive_many(tx, inbound, now_us=self.now_us))
         expected = self.plain.receive([e164 for e164, _ in batch], self.now_us)
         assert [id_ is None for id_ in ids] == [each is None for each in expected]

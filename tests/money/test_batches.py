@@ -7,10 +7,10 @@ import pytest
 
 from dtmf_server.carriers.base import CarrierMessage, InboundSink, LinkStats, NotStored
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.core.inbound import Arrival
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import account, rent, verify
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.workers.carrier_links import run_carrier, store_batch
@@ -34,7 +34,7 @@ def rented(db: Database, coins: int, *, seed: int = 0, to: str | None = None) ->
     return account_id, db.write_blocking(start)
 
 
-def receive(db: Database, *inbound: Inbound, now_us: int = START_US) -> list[int | None]:
+def receive(db: Database, *inbound: InboundMessage, now_us: int = START_US) -> list[int | None]:
     return db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us))
 
 
@@ -48,8 +48,8 @@ def balance(db: Database, account_id: int, *, now_us: int = START_US) -> int:
     return db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=now_us))
 
 
-def sms(to: str, content: str = "hello") -> Inbound:
-    return Inbound(to, "+1234", content)
+def sms(to: str, content: str = "hello") -> InboundMessage:
+    return InboundMessage(to, "+1234", content)
 
 
 def test_each_sms_of_a_batch_costs_its_price(db: Database) -> None:
@@ -124,7 +124,7 @@ class HandsOver:
 
     name = "hands over"
 
-    def __init__(self, batch: list[Arrival]) -> None:
+    def __init__(self, batch: list[InboundMessage]) -> None:
         self.batch, self.said = batch, asyncio.get_running_loop().create_future()
 
     async def run(self, sink: InboundSink) -> None:
@@ -143,7 +143,7 @@ class HandsOver:
         return ()
 
 
-async def hand_over(runtime: Runtime, *messages: Arrival) -> None:
+async def hand_over(runtime: Runtime, *messages: InboundMessage) -> None:
     carrier = HandsOver(list(messages))
     await run_carrier(runtime, carrier)
     await carrier.said
@@ -157,10 +157,10 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
     with pytest.raises(NotStored) as refused:
         await hand_over(
             runtime,
-            Arrival("+1234", e164, "before"),
-            Arrival("+1234", e164, BROKEN),
-            Arrival("+1234", NOT_RENTED, "stray"),
-            Arrival("+1234", e164, "after"),
+            InboundMessage(e164, "+1234", "before"),
+            InboundMessage(e164, "+1234", BROKEN),
+            InboundMessage(NOT_RENTED, "+1234", "stray"),
+            InboundMessage(e164, "+1234", "after"),
         )
     assert refused.value.places == [1], "the carrier has to know which one it may not acknowledge"
     assert [row["content"] for row in rows(db, "SELECT content FROM messages ORDER BY id")] == ["before", "after"]
@@ -173,13 +173,13 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
 async def test_a_broken_sms_that_comes_alone_is_refused(runtime: Runtime) -> None:
     _, e164 = rented(runtime.db, 5000)
     with pytest.raises(NotStored) as refused:
-        await hand_over(runtime, Arrival("+1234", e164, BROKEN))
+        await hand_over(runtime, InboundMessage(e164, "+1234", BROKEN))
     assert refused.value.places == [0] and rows(runtime.db, "SELECT id FROM messages") == []
 
 
 async def test_a_batch_that_is_stored_is_stored_at_once(runtime: Runtime) -> None:
     _, e164 = rented(runtime.db, 5000)
-    await hand_over(runtime, *[Arrival("Bank", e164, f"code {n}") for n in range(5)])
+    await hand_over(runtime, *[InboundMessage(e164, "Bank", f"code {n}") for n in range(5)])
     stored = rows(runtime.db, "SELECT content FROM messages ORDER BY id")
     assert [row["content"] for row in stored] == [f"code {n}" for n in range(5)]
 
@@ -187,19 +187,19 @@ async def test_a_batch_that_is_stored_is_stored_at_once(runtime: Runtime) -> Non
 async def test_a_database_that_takes_nothing_refuses_the_batch_and_is_asked_once() -> None:
     asked = []
 
-    async def full_disk(inbound: Sequence[Arrival]) -> Sequence[int]:
+    async def full_disk(inbound: Sequence[InboundMessage]) -> Sequence[int]:
         asked.append(len(inbound))
         raise StorageUnavailable
 
     with pytest.raises(StorageUnavailable):
-        await store_batch([Arrival("+1234", NOT_RENTED, "a")] * 2, full_disk)
+        await store_batch([InboundMessage(NOT_RENTED, "+1234", "a")] * 2, full_disk)
     assert asked == [2]
 
 
 async def test_a_database_that_fails_while_a_batch_is_rerun_names_all_that_is_not_stored() -> None:
     stored: list[str] = []
 
-    async def fails_after_the_first(inbound: Sequence[Arrival]) -> Sequence[int]:
+    async def fails_after_the_first(inbound: Sequence[InboundMessage]) -> Sequence[int]:
         if len(inbound) > 1:
             raise ValueError(BROKEN)
         if stored:
@@ -208,5 +208,5 @@ async def test_a_database_that_fails_while_a_batch_is_rerun_names_all_that_is_no
         return [7]
 
     with pytest.raises(NotStored) as refused:
-        await store_batch([Arrival("+1234", NOT_RENTED, text) for text in "abc"], fails_after_the_first)
+        await store_batch([InboundMessage(NOT_RENTED, "+1234", text) for text in "abc"], fails_after_the_first)
     assert stored == ["a"] and refused.value.places == [1, 2] and refused.value.notes == [7]

@@ -5,9 +5,10 @@ from contextlib import suppress
 
 import pytest
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import account, meter, rent, verify
 from dtmf_server.operations.ledger import open_ledger
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.server import process
 from dtmf_server.storage import events
@@ -48,7 +49,7 @@ class Renter:
         self.db.write_blocking(settle)
 
     def receives(self, at_us: int) -> int | None:
-        sms = Inbound(self.e164, "+1234", "hello")
+        sms = InboundMessage(self.e164, "+1234", "hello")
         return self.db.write_blocking(lambda tx: receive_many(tx, [sms], now_us=at_us))[0]
 
     def sweep(self, at_us: int) -> int:

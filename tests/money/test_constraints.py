@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
+from dtmf_server.core import inbound
 from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.operations import deposit, meter, receive, rent, send, verify
 from dtmf_server.operations.ledger import open_ledger
@@ -43,7 +44,7 @@ def names(db: Database) -> dict[str, object]:
         with open_ledger(tx, [account_id], **later) as books:
             books.deposit(account_id, 10, ref="credited", reference="")
         meter.share_out(tx, now_us=START_US + 2 * DAY_US)
-        (message_id,) = receive.receive_many(tx, [receive.Inbound(rental["e164"], "+1", "hello")], **later)
+        (message_id,) = receive.receive_many(tx, [inbound.InboundMessage(rental["e164"], "+1", "hello")], **later)
         sent = send.send(
             tx, account_id, sender=rental["e164"], to="+447700900000", content="hi", daily_limit=None, **later
         )

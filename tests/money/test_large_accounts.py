@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import action_for
 from dtmf_server.operations import account, close_account, meter, receive, rent, send, verify
 from dtmf_server.storage import tokens
@@ -37,7 +38,7 @@ def operations(renter: Renter) -> dict[str, Callable[[Tx], object]]:
         rent.end(tx, renter.id, rented["e164"], **at)
 
     return {
-        "an inbound SMS": lambda tx: receive.receive_many(tx, [receive.Inbound(e164, "+1234", "hello")], **at),
+        "an inbound SMS": lambda tx: receive.receive_many(tx, [InboundMessage(e164, "+1234", "hello")], **at),
         "renting and ending": start_and_end,
         "setting an action": lambda tx: rent.set_action(tx, renter.id, e164, action_for("https://x.example/"), **at),
         "sending": lambda tx: send.send(
@@ -93,7 +94,7 @@ def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Da
     assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us)) > 0
     assert 0 < renter.live() < MANY, "it is in the middle"
     if what == "an SMS":
-        inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
+        inbound = [InboundMessage(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
         stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=late_us))
         assert stray is None and stored is not None
         assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
@@ -115,7 +116,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
     renter = Renter(db, MANY, seed=6, apart_us=700_001)
     last = renter.e164s[-1]
     at = {"now_us": renter.now_us + HOUR_US}
-    db.write_blocking(lambda tx: receive.receive_many(tx, [receive.Inbound(last, "+1", "secret text")] * MANY, **at))
+    db.write_blocking(lambda tx: receive.receive_many(tx, [InboundMessage(last, "+1", "secret text")] * MANY, **at))
     db.write_blocking(lambda tx: close_account.close_account(tx, renter.id, given_up_max=10**12, wall_us=0, **at))
     assert renter.live() >= MANY - 250, "one transaction ended all the rentals"
     assert db.read_blocking(verify.differences) == []
@@ -125,7 +126,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
         lambda tx: tx.one("SELECT e164 FROM rentals WHERE account_id = :id AND ended_at_us IS NULL", id=renter.id)
     )
     assert live_e164 is not None
-    inbound = [receive.Inbound(live_e164["e164"], "+1", "too late")]
+    inbound = [InboundMessage(live_e164["e164"], "+1", "too late")]
     assert db.write_blocking(lambda tx: receive.receive_many(tx, inbound, **later)) == [None]
     db.write_blocking(lambda tx: meter.sweep(tx, **later))
     while db.write_blocking(close_account.go_on):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import account, meter, receive, rent, verify
 from dtmf_server.operations.ledger import ENDS_MAX
 from dtmf_server.storage.db import Database, DoFirst, Tx
@@ -120,7 +121,7 @@ def test_a_batch_does_not_wait_for_the_mass_run_out_of_one_of_its_accounts(
         sweep(db, now_us=now_us)
     live = renter.live()
     assert live == MANY - portions * ENDS_MAX
-    inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
+    inbound = [InboundMessage(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
     stray, stored = db.write_blocking(without_waiting(lambda tx: receive.receive_many(tx, inbound, now_us=now_us)))
     assert stray is None and stored is not None
     assert renter.live() == live, "the batch ended rentals of the account"
@@ -132,7 +133,7 @@ def test_an_sms_for_a_number_that_outlives_a_mass_run_out_is_stored(db: Database
     free = db.write_blocking(lambda tx: rent.start(tx, renter.id, "free", now_us=renter.now_us, cooldown_us=DAY_US))
     now_us = renter.now_us + DAY_US
     sweep(db, now_us=now_us)
-    inbound = [receive.Inbound(e164, "+1", "x") for e164 in (renter.e164s[-1], free["e164"])]
+    inbound = [InboundMessage(e164, "+1", "x") for e164 in (renter.e164s[-1], free["e164"])]
     stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=now_us))
     assert stray is None and stored is not None
     assert renter.live() == 1

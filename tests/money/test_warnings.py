@@ -10,10 +10,11 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from dtmf_server.core import low_balance
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import account as account_operations
 from dtmf_server.operations import meter, rent
 from dtmf_server.operations.ledger import open_ledger
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, initialise, open_account
 from money import fresh
@@ -92,7 +93,7 @@ class Service:
         if not (rentals := live(self.plain.rentals)):
             return
         rental = rentals[nth % len(rentals)]
-        sms = [Inbound(self.numbers[rental.id], "+1234", "x")]
+        sms = [InboundMessage(self.numbers[rental.id], "+1234", "x")]
         self.db.write_blocking(lambda tx: receive_many(tx, sms, now_us=self.now_us))
         self.plain.balance -= min(self.plain.balance, 40 if rental.cost else 0)
         self.plain.changed(self.now_us)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from dtmf_server.core.inbound import Arrival, Part, Place, Receipt
+from dtmf_server.core.inbound import Concatenation, InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import Coding
 from dtmf_server.operations import ingest, rent, verify
 from dtmf_server.storage import carriers, inbound_log, message_parts
@@ -29,7 +29,7 @@ class Desk:
         ]
         db.write_blocking(lambda tx: carriers.add(tx, carrier))
 
-    def brings(self, *batch: Arrival | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
+    def brings(self, *batch: InboundMessage | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
         """The notes of a batch."""
         return self.db.write_blocking(
             lambda tx: ingest.ingest_batch(tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us)
@@ -47,8 +47,8 @@ class Desk:
             )
         )
 
-    def sms(self, text: str, *, digest: str = "", link: int = A) -> Arrival:
-        return Arrival("+49151", self.e164, text, digest or text, link)
+    def sms(self, text: str, *, digest: str = "", link: int = A) -> InboundMessage:
+        return InboundMessage(self.e164, "+49151", text, digest or text, link)
 
     def part(
         self,
@@ -60,9 +60,9 @@ class Desk:
         bits: int = 8,
         sender: str = "+49151",
         coding: Coding = "gsm7",
-    ) -> Arrival:
+    ) -> InboundMessage:
         octets = text if isinstance(text, bytes) else text.encode()
-        return Arrival(sender, self.e164, Part(Place(ref, bits, total, number), octets, coding))
+        return InboundMessage(self.e164, sender, Part(Concatenation(ref, bits, total, number), octets, coding))
 
     def texts(self) -> list[str]:
         rows = self.db.read_blocking(lambda tx: tx.all("SELECT content FROM messages ORDER BY id"))
@@ -113,9 +113,9 @@ def test_the_same_reference_from_others_in_other_widths_and_totals_is_another_me
 
 def test_the_same_sender_and_reference_at_two_of_our_numbers_is_two_messages(desk: Desk) -> None:
     other = Desk(desk.db, seed=1).e164
-    desk.brings(desk.part("a1", 1, 2), Arrival("+49151", other, Part(Place(7, 8, 2, 2), b"b2", "gsm7")))
+    desk.brings(desk.part("a1", 1, 2), InboundMessage(other, "+49151", Part(Concatenation(7, 8, 2, 2), b"b2", "gsm7")))
     assert desk.texts() == []
-    desk.brings(desk.part("a2", 2, 2), Arrival("+49151", other, Part(Place(7, 8, 2, 1), b"b1", "gsm7")))
+    desk.brings(desk.part("a2", 2, 2), InboundMessage(other, "+49151", Part(Concatenation(7, 8, 2, 1), b"b1", "gsm7")))
     assert sorted(desk.texts()) == ["a1a2", "b1b2"]
 
 
@@ -174,7 +174,7 @@ def test_a_part_after_its_message_was_given_up_is_delivered_too(desk: Desk) -> N
 
 
 def test_parts_for_a_number_nobody_rents_are_counted_as_one_stray_and_gone(desk: Desk) -> None:
-    stray = [Arrival("+1", "+12125550101", Part(Place(1, 8, 2, n), b"x", "gsm7")) for n in (1, 2)]
+    stray = [InboundMessage("+12125550101", "+1", Part(Concatenation(1, 8, 2, n), b"x", "gsm7")) for n in (1, 2)]
     desk.brings(*stray)
     assert desk.db.read_blocking(lambda tx: tx.one("SELECT unrouted_messages AS n FROM service"))["n"] == 1
     assert desk.texts() == []
@@ -265,8 +265,10 @@ def test_on_the_same_link_it_comes_again_after_a_timeout(desk: Desk, waited_s: i
 
 
 def test_a_part_that_is_redelivered_is_known_too(desk: Desk) -> None:
-    def part(number: int, link: int) -> Arrival:
-        return Arrival("+1", desk.e164, Part(Place(1, 8, 2, number), b"%d" % number, "gsm7"), f"p{number}", link)
+    def part(number: int, link: int) -> InboundMessage:
+        return InboundMessage(
+            desk.e164, "+1", Part(Concatenation(1, 8, 2, number), b"%d" % number, "gsm7"), f"p{number}", link
+        )
 
     desk.brings(part(1, A))
     desk.brings(part(1, B), part(2, B), live=(B,))

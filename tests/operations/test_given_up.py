@@ -2,6 +2,7 @@
 
 from dtmf_server.core import submission
 from dtmf_server.core.backoff import Verdict
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.core.submission import LateAnswer, Segments
 from dtmf_server.operations import account, deliver, doubt, receive, rent, send, submit, verify
@@ -68,7 +69,7 @@ def forwarding(db: Database) -> tuple[int, Row, LeasedDelivery, int]:
     account_id, rental = rented(db)
     action = Action(ActionKind.FORWARD, "+13105550123")
     db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], action, now_us=START_US))
-    inbound = [receive.Inbound(rental["e164"], "+1234", "hello")]
+    inbound = [InboundMessage(rental["e164"], "+1234", "hello")]
     db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=START_US))
     work = claim_one(db)
     outgoing = db.write_blocking(lambda tx: submit.outgoing(tx, work, now_us=START_US, daily_limit=None))

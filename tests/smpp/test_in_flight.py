@@ -8,6 +8,7 @@ import pytest
 from dtmf_server import config
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
 from dtmf_server.cli import carriers as commands
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import close_account, meter, receive, rent, replay, verify
 from dtmf_server.runtime import metrics
@@ -44,7 +45,7 @@ def forwarded(bound: Bound, text: str = "hello") -> None:
     """An SMS arrives at a number that forwards."""
     action = Action(ActionKind.FORWARD, PHONE)
     set_action(bound, action)
-    inbound = [receive.Inbound(bound.e164, "+1234", text)]
+    inbound = [InboundMessage(bound.e164, "+1234", text)]
     bound.db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us()))
     bound.db.wakeups.notify({"deliveries"})
 

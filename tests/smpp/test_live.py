@@ -13,7 +13,7 @@ from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.codec import decode, encode
 from dtmf_server.carriers.smpp.link import pause_after
 from dtmf_server.carriers.smpp.pdu import BindResp, Command, Pdu, Sm
-from dtmf_server.core.inbound import Arrival, Receipt
+from dtmf_server.core.inbound import InboundMessage, Receipt
 
 SMS = encode(
     Pdu(Command.DELIVER_SM, 1, Sm(source_addr="491511", destination_addr="12125550100", short_message=b"once"))
@@ -32,9 +32,9 @@ async def test_a_link_that_ended_in_the_same_moment_is_not_up(linger: bytes) -> 
         writer.write(encode(Pdu(Command.BIND_TRANSCEIVER_RESP, bind.sequence, BindResp(system_id="smsc"))))
         writers.put_nowait(writer)
 
-    async def receive(batch: Sequence[Arrival | Receipt], live: Collection[int]) -> Sequence[int]:
+    async def receive(batch: Sequence[InboundMessage | Receipt], live: Collection[int]) -> Sequence[int]:
         (sms,) = batch
-        assert isinstance(sms, Arrival)
+        assert isinstance(sms, InboundMessage)
         stored.put_nowait((sms.link, live))
         return [0]
 

@@ -20,6 +20,7 @@ from dtmf_server.carriers.smpp.carrier import SmppCarrier
 from dtmf_server.carriers.smpp.carrier import Smsc as Settings
 from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.carriers.smpp.pdu import Body, Command, Pdu, Sm, SmResp
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import close_account, receive, rent, send, verify
 from dtmf_server.operations.ledger import open_ledger
@@ -77,7 +78,7 @@ class Renter:
         case.e164 = rental["e164"]
         if case.disturbance in ("parks", "goes elsewhere", "goes to a webhook"):
             self._act(case, Action(ActionKind.FORWARD, PHONE))
-            inbound = [receive.Inbound(case.e164, "+1234", case.text)]
+            inbound = [InboundMessage(case.e164, "+1234", case.text)]
             db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=wall_us()))
         else:
             to = {"sender": case.e164, "to": PHONE, "content": case.text}

@@ -8,7 +8,8 @@ from dtmf_server import config
 from dtmf_server.carriers.smpp import address
 from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
 from dtmf_server.cli import carriers as commands
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime import metrics
 from dtmf_server.storage.db import Database
 from harness import DAY_US, START_US, runtime_over
@@ -98,7 +99,7 @@ def test_prometheus_counts_strays(db: Database) -> None:
 
 
 def receive(db: Database, *destinations: str, now_us: int = START_US) -> None:
-    inbound = [Inbound(destination, "+4915", "text") for destination in destinations]
+    inbound = [InboundMessage(destination, "+4915", "text") for destination in destinations]
     db.write_blocking(lambda tx: receive_many(tx, inbound, now_us=now_us))
 
 

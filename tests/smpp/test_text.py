@@ -9,7 +9,7 @@ from dtmf_server.carriers.smpp.data_coding import coding_of, segments
 from dtmf_server.carriers.smpp.delivery_receipt import is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
 from dtmf_server.core import sms_segments
-from dtmf_server.core.inbound import Place, Receipt
+from dtmf_server.core.inbound import Concatenation, Receipt
 from dtmf_server.core.sms_encoding import CODINGS, join
 
 TEXT = st.text(st.sampled_from("abc XYZ@£€[]~é\n") | st.sampled_from("жč日😀"), max_size=500)
@@ -50,13 +50,13 @@ def with_udh(*elements: bytes, text: bytes = b"text", **fields: object) -> Sm:
 @pytest.mark.parametrize(
     ("elements", "place"),
     [
-        ([REF_8], Place(42, 8, 3, 2)),
-        ([REF_16], Place(0x12A, 16, 3, 2)),
-        ([PORTS_16, REF_8], Place(42, 8, 3, 2)),
-        ([REF_8, PORTS_16], Place(42, 8, 3, 2)),
-        ([PORTS_8, REF_16], Place(0x12A, 16, 3, 2)),
-        ([REF_16, PORTS_8], Place(0x12A, 16, 3, 2)),
-        ([b"\x24\x01\x01", REF_8, b"\x25\x01\x01"], Place(42, 8, 3, 2)),
+        ([REF_8], Concatenation(42, 8, 3, 2)),
+        ([REF_16], Concatenation(0x12A, 16, 3, 2)),
+        ([PORTS_16, REF_8], Concatenation(42, 8, 3, 2)),
+        ([REF_8, PORTS_16], Concatenation(42, 8, 3, 2)),
+        ([PORTS_8, REF_16], Concatenation(0x12A, 16, 3, 2)),
+        ([REF_16, PORTS_8], Concatenation(0x12A, 16, 3, 2)),
+        ([b"\x24\x01\x01", REF_8, b"\x25\x01\x01"], Concatenation(42, 8, 3, 2)),
         ([PORTS_16], None),
         ([], None),
         ([b"\x00\x03\x2a\x01\x01"], None),  # one of one
@@ -89,17 +89,20 @@ def sar(ref: bytes, total: bytes, number: bytes) -> tuple[tuple[int, bytes], ...
         (Sm(short_message=b"short", tlvs=((Tag.MESSAGE_PAYLOAD, b"x"),)), Contents(b"", b"short", None)),
         (
             DataSm(esm_class=0x40, tlvs=((Tag.MESSAGE_PAYLOAD, b"\x05" + REF_8 + b"text"),)),
-            Contents(b"\x05" + REF_8, b"text", Place(42, 8, 3, 2)),
+            Contents(b"\x05" + REF_8, b"text", Concatenation(42, 8, 3, 2)),
         ),
-        (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x03", b"\x02")), Contents(b"", b"t", Place(298, 17, 3, 2))),
-        (Sm(short_message=b"t", tlvs=sar(b"\x2a", b"\x03", b"\x02")), Contents(b"", b"t", Place(42, 17, 3, 2))),
+        (
+            Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x03", b"\x02")),
+            Contents(b"", b"t", Concatenation(298, 17, 3, 2)),
+        ),
+        (Sm(short_message=b"t", tlvs=sar(b"\x2a", b"\x03", b"\x02")), Contents(b"", b"t", Concatenation(42, 17, 3, 2))),
         (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x03", b"")), Contents(b"", b"t", None)),
         (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x03", b"\x02")[:2]), Contents(b"", b"t", None)),
         (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x01", b"\x01")), Contents(b"", b"t", None)),
         # A header longer than the message is none: what came is shown.
         (Sm(esm_class=0x40, short_message=b"\x09ab"), Contents(b"", b"\x09ab", None)),
         (Sm(esm_class=0x40), Contents(b"", b"", None)),
-        (Sm(esm_class=0x40, short_message=b"\x05" + REF_8), Contents(b"\x05" + REF_8, b"", Place(42, 8, 3, 2))),
+        (Sm(esm_class=0x40, short_message=b"\x05" + REF_8), Contents(b"\x05" + REF_8, b"", Concatenation(42, 8, 3, 2))),
         # Without the indicator these octets are text, however they look.
         (Sm(short_message=b"\x05" + REF_8 + b"t"), Contents(b"", b"\x05" + REF_8 + b"t", None)),
     ],
@@ -110,7 +113,7 @@ def test_what_a_message_carries_in_each_form(body, expected):
 
 def test_the_header_s_place_beats_that_of_the_tlvs():
     body = with_udh(REF_8, tlvs=sar(b"\x01\x2a", b"\x05", b"\x05"))
-    assert contents(body).place == Place(42, 8, 3, 2)
+    assert contents(body).place == Concatenation(42, 8, 3, 2)
 
 
 def arrives(text: str, *, alphabet: str, segmentation: str) -> str:

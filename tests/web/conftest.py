@@ -5,8 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import rent
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, new_token, open_account
 
@@ -61,6 +62,6 @@ def e164(db: Database, account_id: int) -> str:
 
 def receive(db: Database, to: str, content: str, sender: str = "GitHub") -> int:
     """An SMS arrives; its id."""
-    (found,) = db.write_blocking(lambda tx: receive_many(tx, [Inbound(to, sender, content)], now_us=START_US))
+    (found,) = db.write_blocking(lambda tx: receive_many(tx, [InboundMessage(to, sender, content)], now_us=START_US))
     assert found is not None
     return found

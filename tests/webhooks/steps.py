@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import Action, ActionKind
 from dtmf_server.operations import rent as rent_operations
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Tx
@@ -97,7 +98,7 @@ def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
 
     def start(tx: Tx) -> str:
         now_us = runtime.clock.now_us(tx)
-        e164 = str(rent_operations.start(tx, account_id, "free", now_us=now_us)["e164"])
+        e164 = str(rent_operations.start(tx, account_id, "free", now_us=now_us, cooldown_us=0)["e164"])
         if url is not None:
             action = Action(ActionKind.WEBHOOK, url)
             rent_operations.set_action(tx, account_id, e164, action, now_us=now_us)
@@ -108,7 +109,7 @@ def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
 
 async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
     """Lets SMS arrive, each (number, text), in one transaction."""
-    sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
+    sms = [InboundMessage(e164, "+1234", text) for e164, text in inbound]
     await runtime.db.write(lambda tx: receive_many(tx, sms, now_us=runtime.clock.now_us(tx)))
 
 

@@ -3,21 +3,22 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from dtmf import DTMF
 from dtmf.errors import NotFoundError
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import deliver
-from dtmf_server.operations.deliver import LeasedBatch
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.deliver import LeasedDelivery
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Tx
-from dtmf_server.storage.delivery_queue import Lease
-from dtmf_server.webhooks.client import WebhookClient
-from dtmf_server.webhooks.dispatcher import InProcessDispatcher
+from dtmf_server.storage.leases import Lease
+from dtmf_server.webhooks.client import Outcome, WebhookClient
+from dtmf_server.webhooks.dispatcher import InProcessDispatcher, Payload
 from dtmf_server.workers import delivery_worker as outbox_worker
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
@@ -25,15 +26,15 @@ from harness import START_US, new_token, open_account
 from webhooks.receiver import Receiver
 from webhooks.steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
 
-Store = Callable[[Tx, LeasedBatch | None], list[int | None]]
+Store = Callable[[Tx], list[int | None]]
 
 
 def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event | None = None) -> Store:
     """A transaction that stores SMS, each (number, text), and ends no sooner than told."""
-    sms = [Inbound(e164, "+1234", text) for e164, text in inbound]
+    sms = [InboundMessage(e164, "+1234", text) for e164, text in inbound]
 
-    def store(tx: Tx, handover: LeasedBatch | None) -> list[int | None]:
-        ids = receive_many(tx, sms, now_us=runtime.clock.now_us(tx), handover=handover)
+    def store(tx: Tx) -> list[int | None]:
+        ids = receive_many(tx, sms, now_us=runtime.clock.now_us(tx))
         assert until is None or until.wait(20)
         return ids
 
@@ -43,17 +44,21 @@ def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event 
 async def open_for(outbox: Outbox) -> Outbox:
     """The outbox, once it takes what is stored."""
     async with asyncio.timeout(20):
-        while outbox._lease() is None:  # noqa: ASYNC110 - it tells nobody
+        while outbox.lease() is None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     return outbox
 
 
-async def under_way(outbox: Outbox, store: Store) -> asyncio.Task[list[int | None]]:
+async def under_way(runtime: Runtime, store: Store) -> asyncio.Task[list[int | None]]:
     """A transaction that has its lease, and goes on."""
-    asked = asyncio.create_task(outbox.write(store))
-    async with asyncio.timeout(20):
-        while not outbox._promised:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0)
+    begun = threading.Event()
+
+    def run(tx: Tx) -> list[int | None]:
+        begun.set()
+        return store(tx)
+
+    asked = asyncio.create_task(runtime.db.write(run))
+    assert await asyncio.to_thread(begun.wait, 20)
     return asked
 
 
@@ -64,7 +69,7 @@ async def test_what_is_stored_is_posted_without_being_claimed(
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         monkeypatch.delattr(deliver, "claim")
-        await outbox.write(storing(runtime, (number, "text")))
+        await runtime.db.write(storing(runtime, (number, "text")))
         await settled(runtime)
     assert receiver.contents == ["text"]
     (row,) = deliveries(db)
@@ -79,9 +84,9 @@ def test_what_comes_through_the_sandbox_is_not_claimed_either(
     dtmf: DTMF, runtime: Runtime, db: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = rent(dtmf, "webhook", receiver.url)
-    assert isinstance(runtime.outbox, Outbox)
+    assert isinstance(db.lease_holder, Outbox)
     deadline_s = time.monotonic() + 20
-    while runtime.outbox._lease() is None:
+    while db.lease_holder.lease() is None:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
     monkeypatch.delattr(deliver, "claim")
@@ -110,7 +115,7 @@ async def test_each_line_keeps_its_order(account: int, db: Database, runtime: Ru
     one, other = (rent_now(runtime, account, receiver.url) for _ in range(2))
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
-        await outbox.write(storing(runtime, (one, "1"), (one, "2"), (other, "a"), (one, "3"), (other, "b")))
+        await runtime.db.write(storing(runtime, (one, "1"), (one, "2"), (other, "a"), (one, "3"), (other, "b")))
         await settled(runtime)
     assert [text for text in receiver.contents if text.isdigit()] == ["1", "2", "3"]
     assert [text for text in receiver.contents if text.isalpha()] == ["a", "b"]
@@ -124,7 +129,7 @@ async def test_what_fails_is_tried_again_by_the_programme(
     number = rent_now(runtime, account, receiver.url)
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
-        await outbox.write(storing(runtime, (number, "text")))
+        await runtime.db.write(storing(runtime, (number, "text")))
         await settled(runtime)
         (row,) = deliveries(db)
         assert (row["state"], row["attempts"], row["leased_until_us"], row["last_status"]) == ("waiting", 1, None, 500)
@@ -142,7 +147,7 @@ async def test_it_is_posted_even_if_who_asked_has_gone(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
-        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
+        asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -158,7 +163,7 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
-        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
+        asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)  # while the worker, cancelled here, waits for it
     assert await asked
     (row,) = deliveries(db)
@@ -180,7 +185,7 @@ async def test_what_cant_be_given_back_as_the_process_stops_is_stored_all_the_sa
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         monkeypatch.setattr(outbox, "_give_back", fails)
-        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
+        asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)
     assert await asked, "else its carrier would bring it again"
     assert [row["state"] for row in deliveries(db)] == ["waiting"]
@@ -192,7 +197,7 @@ async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
-        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
+        asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         outbox._is_open = False
         go.set()
         assert await asked
@@ -200,19 +205,26 @@ async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
     assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("delivered", 1)]
 
 
-async def test_stores_under_way_share_the_room(
+async def test_transactions_that_run_together_begin_no_more_than_the_process_may(
     account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_worker, "IN_FLIGHT_MAX", 300)
-    number, go = rent_now(runtime, account, receiver.url), threading.Event()
+    monkeypatch.setattr(outbox_worker, "IN_FLIGHT_MAX", 3)
+    numbers = [rent_now(runtime, account, receiver.url) for _ in range(10)]
+    under_way_at_once = 0
+
+    class Counting(InProcessDispatcher):
+        async def post(self, sms: Payload, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
+            nonlocal under_way_at_once
+            under_way_at_once = max(under_way_at_once, len(outbox._in_flight))
+            return await super().post(sms, secrets=secrets, timestamp_s=timestamp_s)
+
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        first = (await open_for(outbox))._lease()
-        asked = await under_way(outbox, storing(runtime, (number, "text"), until=go))
-        second = outbox._lease()
-        go.set()
-        await asked
+        await open_for(outbox)
+        monkeypatch.setattr(outbox, "_webhooks", Counting(outbox._webhooks.poster, sandbox=True))
+        await asyncio.gather(*(runtime.db.write(storing(runtime, (number, "text"))) for number in numbers))
         await settled(runtime)
-        assert first and second and (first.room, second.room, outbox._promised) == (256, 44, 0)
+    assert 1 <= under_way_at_once <= 3
+    assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("delivered", 1)] * 10
 
 
 async def test_a_transaction_that_breaks_hands_nothing_over(
@@ -220,34 +232,39 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
 
-    def broken(tx: Tx, handover: LeasedBatch | None) -> None:
-        storing(runtime, (number, "text"))(tx, handover)
+    def broken(tx: Tx) -> None:
+        storing(runtime, (number, "text"))(tx)
         raise RuntimeError("broken")
 
     async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
         await open_for(outbox)
         with pytest.raises(RuntimeError, match="broken"):
-            await outbox.write(broken)
-        await outbox.write(storing(runtime, (number, "another")))
+            await runtime.db.write(broken)
+        await runtime.db.write(storing(runtime, (number, "another")))
         await settled(runtime)
     assert (receiver.contents, states(db)) == (["another"], ["delivered"])
 
 
 async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: Database, runtime: Runtime) -> None:
     number = rent_now(runtime, account, "http://127.0.0.1:9/")
-    await Outbox(runtime, InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True), CarrierRouter([])).write(
-        storing(runtime, (number, "text"))
-    )
+    db.lease_holder = Outbox(runtime, InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True), CarrierRouter([]))
+    await runtime.db.write(storing(runtime, (number, "text")))
     assert [(row["state"], row["leased_until_us"], row["attempts"]) for row in deliveries(db)] == [("waiting", None, 0)]
 
 
 def test_a_lease_takes_webhooks_that_have_room(account: int, db: Database, runtime: Runtime) -> None:
     numbers = [rent_now(runtime, account, f"http://127.0.0.1:9/{n}") for n in range(5)]
     forward = "UPDATE rentals SET action = 'forward', destination = '+447911000000' WHERE e164 = :e164"
-    handover = LeasedBatch(Lease(START_US + 1, 2, frozenset({(account, "http://127.0.0.1:9/1")})))
+    lease = Lease(START_US + 1, 2, frozenset({(account, "http://127.0.0.1:9/1")}))
     db.write_blocking(lambda tx: tx.run(forward, e164=numbers[0]))
-    db.write_blocking(lambda tx: storing(runtime, *((number, "text") for number in numbers))(tx, handover))
-    works = [(work.id, work.destination[-2:], work.e164, work.text) for work in handover.works]
+
+    def store(tx: Tx) -> list[LeasedDelivery]:
+        tx.lease = lease
+        storing(runtime, *((number, "text") for number in numbers))(tx)
+        return tx.leased
+
+    leased = db.write_blocking(store)
+    works = [(work.id, work.destination[-2:], work.e164, work.text) for work in leased]
     assert works == [(3, "/2", numbers[2], "text"), (4, "/3", numbers[3], "text")], "no forward, none that is full, two"
     assert [row["leased_until_us"] for row in deliveries(db)] == [None, None, START_US + 1, START_US + 1, None]
     assert [row["attempts"] for row in deliveries(db)] == [0, 0, 1, 1, 0]

@@ -9,8 +9,9 @@ import pytest
 
 from dtmf import DTMF, DTMFError, NotFoundError
 from dtmf_server.core.backoff import LIFE_S, PROBE_S
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import retention
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
 from harness import HOUR_US, START_US, FakeWall, give_coins, new_token, open_account
@@ -185,7 +186,7 @@ def test_deliveries_are_listed_by_state_number_time_and_page(
     import httpx2
 
     first, second = rent(dtmf, "webhook", receiver.url), rent(dtmf, "webhook", receiver.url)
-    sms = [Inbound((first, second)[n % 2], "+1234", f"{n}") for n in range(130)]
+    sms = [InboundMessage((first, second)[n % 2], "+1234", f"{n}") for n in range(130)]
     db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US))
     dtmf.sandbox.advance(DAY_S)
     receiver.answer = lambda _: 500

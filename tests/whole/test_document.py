@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from dtmf import AuthenticationError
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 from harness import (
@@ -221,7 +222,7 @@ def fill_messages(tx: Tx, e164: str, *, through: int) -> None:
     """So many SMS arrive at a free number that the last of them has this id."""
     row = tx.one("SELECT coalesce(max(id), 0) AS id FROM messages")
     assert row is not None
-    inbound = [Inbound(e164, "+1", "")] * (through - row["id"])
+    inbound = [InboundMessage(e164, "+1", "")] * (through - row["id"])
     assert receive_many(tx, inbound, now_us=START_US)[-1] == through
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import LargeBinary, Text
 
-from dtmf_server.core.inbound import Arrival, Part, Place
+from dtmf_server.core.inbound import Concatenation, InboundMessage, Part
 from dtmf_server.operations import ingest
 from dtmf_server.storage import backup, carriers, migrate, schema
 from dtmf_server.storage.db import Database, Tx
@@ -186,7 +186,7 @@ class Lived:
         self.client.patch("/number", params={"e164": self.e164}, json={"sms_forwarded_to": OTHER})
         self.post("/sandbox/message", {"to": self.e164, "from": "Bank", "content": f"{CANARY} forwarded"})
         octets = f"{CANARY} in part, and the rest never comes".encode()
-        part = Arrival("+49151", self.e164, Part(Place(7, 8, 3, 1), octets, "gsm7"))
+        part = InboundMessage(self.e164, "+49151", Part(Concatenation(7, 8, 3, 1), octets, "gsm7"))
 
         def bring(tx: Tx) -> None:
             carriers.add(tx, "london")

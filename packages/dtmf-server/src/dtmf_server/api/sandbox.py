@@ -6,14 +6,14 @@ from dtmf_server.api import request_body, transactions
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import sandbox
-from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.operations.idempotency import StoredResponse
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
 
@@ -30,17 +30,16 @@ async def post_sandbox_message(request: Request) -> Response[bytes]:
     raw = await request.body()
     new = request_body.decode(raw, requests.SandboxMessage)
     to = validation.e164("to", new.to)
-    inbound = Inbound(to, validation.line("from", new.from_), validation.text("content", new.content))
+    inbound = InboundMessage(to, validation.line("from", new.from_), validation.text("content", new.content))
 
-    def arrive(tx: Tx, caller: transactions.Caller, handover: LeasedBatch | None) -> StoredResponse:
-        now_us = caller.now_us
-        (message_id,) = receive_many(tx, [inbound], now_us=now_us, handover=handover)
+    def arrive(tx: Tx, caller: transactions.Caller) -> StoredResponse:
+        (message_id,) = receive_many(tx, [inbound], now_us=caller.now_us)
         message = None if message_id is None else messages.by_id(tx, message_id)
         if message is None or message["account_id"] != caller.account_id:
             raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
         return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
-    return await transactions.write_and_deliver(request, arrive, body=raw)
+    return await transactions.write(request, arrive, body=raw)
 
 
 @post(

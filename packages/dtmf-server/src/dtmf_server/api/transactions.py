@@ -13,7 +13,6 @@ from dtmf_server.api.schemas import responses
 from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import tokens
@@ -77,18 +76,6 @@ async def write(request: Request, fn: Callable[[Tx, Caller], StoredResponse], *,
     """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
     action = _for_caller(request, body)
     return respond(await runtime_of(request).db.write(lambda tx: action(tx, fn)))
-
-
-async def write_and_deliver(
-    request: Request, fn: Callable[[Tx, Caller, LeasedBatch | None], StoredResponse], *, body: bytes
-) -> Response[Any]:
-    """The same; what fn hands over is attempted at once."""
-    action = _for_caller(request, body)
-
-    def run(tx: Tx, handover: LeasedBatch | None) -> StoredResponse:
-        return action(tx, lambda tx, caller: fn(tx, caller, handover))
-
-    return respond(await runtime_of(request).write(run))
 
 
 async def write_anonymous(request: Request, fn: Callable[[Tx, int], StoredResponse], *, body: bytes) -> Response[Any]:

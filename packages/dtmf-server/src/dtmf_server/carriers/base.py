@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dtmf_server.core.inbound import Arrival, Receipt
+from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.submission import LateAnswer, Segments
 
 ANSWER_TIMES_KEPT = 1000
@@ -57,7 +57,7 @@ async def _drop(_answers: Sequence[LateAnswer]) -> Sequence[LateAnswer]:
 
 
 # A batch, and the links that are up: one that is not may have been asked for an answer that it never got.
-Receive = Callable[[Sequence[Arrival | Receipt], Collection[int]], Awaitable[Sequence[int]]]
+Receive = Callable[[Sequence[InboundMessage | Receipt], Collection[int]], Awaitable[Sequence[int]]]
 
 
 @dataclass(frozen=True, slots=True)

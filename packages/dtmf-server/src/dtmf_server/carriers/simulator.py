@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, InboundSink, LinkStats
-from dtmf_server.core.inbound import Arrival, Receipt
+from dtmf_server.core.inbound import InboundMessage, Receipt
 
 REFUSED_FOR_GOOD = "+15005550001"
 NOT_DELIVERED = "+15005550002"
@@ -55,9 +55,9 @@ class SimulatedCarrier:
         ref = f"simulated-{message_id}"  # no number, which could be one in the other base
         delivered = message.to != NOT_DELIVERED
         reason = "" if delivered else "the phone can't be reached"
-        brought: list[Arrival | Receipt] = [Receipt(ref, delivered, reason, message.to, message.sender)]
+        brought: list[InboundMessage | Receipt] = [Receipt(ref, delivered, reason, message.to, message.sender)]
         if await self._is_ours(message.to):
-            brought.insert(0, Arrival(message.sender, message.to, message.text))
+            brought.insert(0, InboundMessage(message.to, message.sender, message.text))
         await self._intake.receive(brought, ())
         return (ref,)
 

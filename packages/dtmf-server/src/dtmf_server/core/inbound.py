@@ -5,7 +5,7 @@ from msgspec import Struct
 from dtmf_server.core.sms_encoding import Coding
 
 
-class Place(Struct, frozen=True):
+class Concatenation(Struct, frozen=True):
     """Where a part stands in its long message: `number` of `total`, under a reference of so many bits."""
 
     ref: int
@@ -17,25 +17,31 @@ class Place(Struct, frozen=True):
 class Part(Struct, frozen=True):
     """A part of a long SMS, undecoded: a character may be split between two of them."""
 
-    place: Place
+    place: Concatenation
     octets: bytes
     coding: Coding
     dcs: int = 0  # as it came, like the user data header
     udh: bytes = b""
 
 
-class Arrival(Struct, frozen=True):
-    """An SMS for one of our numbers. `sender` may be a name or short code, kept verbatim.
+class InboundMessage(Struct, frozen=True):
+    """An SMS for one of our numbers, whole or a part of a long one. `sender` may be a name or short code, kept verbatim.
 
     `digest` is of what came over the wire on the link `link`, for carriers that bring a thing again when they saw no
     answer; without one, nothing is taken for a repetition.
     """
 
-    sender: str
     to: str
+    sender: str
     content: str | Part
     digest: str = ""
     link: int = 0
+
+    @property
+    def text(self) -> str:
+        """The text of a whole SMS. Parts are reassembled before anyone asks for it."""
+        assert isinstance(self.content, str), "a part has no text of its own"
+        return self.content
 
 
 class Receipt(Struct, frozen=True):

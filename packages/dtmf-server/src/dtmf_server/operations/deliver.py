@@ -1,21 +1,19 @@
 """Deliveries as the workers see them: claim what is due, say what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
 
 from dtmf_server.core import backoff
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import accounts, delivery_queue, events, messages, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
-from dtmf_server.storage.delivery_queue import Lease, NewDelivery
+from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.outbox import FinishedDelivery, Retry
-
-Sms = tuple[str, str, str]  # to, sender, text
 
 ERASED = "its text was erased before it could be delivered"
 TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will look like this."
@@ -43,32 +41,36 @@ class LeasedDelivery(Struct, frozen=True):
     webhook_rotated_wall_us: int | None
 
 
-@dataclass(slots=True)
-class LeasedBatch:
-    """What a transaction leases for the outbox of its own process, which need not claim it then."""
-
-    lease: Lease
-    works: list[LeasedDelivery] = field(default_factory=list)
-
-    def add(self, tx: Tx, new: Sequence[tuple[NewDelivery, Sms, Row]], *, now_us: int) -> None:
-        """Queues webhooks and forwards of new SMS, each with what its account signs with; those leased are among `works`."""
-        texts = {delivery.message_id: (sms, signed) for delivery, sms, signed in new}
-        for id_, d in delivery_queue.add_leased(tx, [delivery for delivery, _, _ in new], self.lease, now_us=now_us):
-            (to, sender, text), signed = texts[d.message_id]
-            leased = {
-                "id": id_,
-                "account_id": d.account_id,
-                "rental_id": d.rental_id,
-                "message_id": d.message_id,
-                "kind": d.kind,
-                "destination": d.destination,
-                "attempts": 1,
-                "attempts_before": 0,
-                "first_attempt_us": now_us,
-                "leased_until_us": self.lease.until_us,
-            }
-            what = {"received_us": now_us, "e164": to, "sender": sender, "text": text, "is_erased": False}
-            self.works.append(_work(leased, what, signed))
+def queue(tx: Tx, new: Sequence[tuple[NewDelivery, InboundMessage, Row]], *, now_us: int) -> None:
+    """Queue webhooks and forwards of new SMS, each with what its account signs with. What the transaction may lease goes
+    to this process's delivery worker with the commit."""
+    if tx.lease is None:
+        delivery_queue.add(tx, [delivery for delivery, _, _ in new], now_us=now_us)
+        return
+    texts = {delivery.message_id: (sms, signed) for delivery, sms, signed in new}
+    for id_, d in delivery_queue.add_leased(tx, [delivery for delivery, _, _ in new], tx.lease, now_us=now_us):
+        sms, signed = texts[d.message_id]
+        tx.leased.append(
+            LeasedDelivery(
+                id=id_,
+                account_id=d.account_id,
+                rental_id=d.rental_id or 0,
+                message_id=d.message_id or 0,
+                kind=d.kind,
+                destination=d.destination,
+                attempts=1,
+                attempts_before=0,
+                first_attempt_us=now_us,
+                leased_until_us=tx.lease.until_us,
+                received_us=now_us,
+                e164=sms.to,
+                sender=sms.sender,
+                text=sms.text,
+                is_erased=False,
+                webhook_version=signed["webhook_version"],
+                webhook_rotated_wall_us=signed["webhook_rotated_wall_us"],
+            )
+        )
 
 
 def claim(

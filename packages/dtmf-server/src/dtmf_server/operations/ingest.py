@@ -12,11 +12,10 @@ Rules for long SMS:
 from collections.abc import Collection, Sequence
 
 from dtmf_server.core.deduplication import is_redelivery
-from dtmf_server.core.inbound import Arrival, Part, Receipt
+from dtmf_server.core.inbound import InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import join
 from dtmf_server.operations import receipts
-from dtmf_server.operations.deliver import LeasedBatch
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Row, Tx
 
@@ -29,30 +28,29 @@ Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width,
 def ingest_batch(
     tx: Tx,
     carrier: str,
-    batch: Sequence[Arrival | Receipt],
+    batch: Sequence[InboundMessage | Receipt],
     *,
     live: Collection[int],
     now_us: int,
     wall_us: int,
-    handover: LeasedBatch | None = None,
 ) -> list[int]:
     """A note for each of the batch, by which `answered` knows it; 0 where none is needed.
 
     `live` are the carrier's links that are up; `wall_us` the real time, by which links and parts are judged.
     """
-    messages = [item for item in batch if isinstance(item, Arrival)]
+    messages = [item for item in batch if isinstance(item, InboundMessage)]
     numbered = any(isinstance(message.content, Part) for message in messages)
     if numbered or len(messages) < len(batch) or any(message.digest for message in messages):
         carriers.hold(tx, carrier)
     fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
-    inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else [_whole(message) for message in fresh]
+    inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else fresh
     if inbound:
-        receive_many(tx, inbound, now_us=now_us, handover=handover)
+        receive_many(tx, inbound, now_us=now_us)
     for item in batch:
         if isinstance(item, Receipt):
             receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us)
     remaining = iter(notes)
-    return [next(remaining) if isinstance(item, Arrival) else 0 for item in batch]
+    return [next(remaining) if isinstance(item, InboundMessage) else 0 for item in batch]
 
 
 def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int) -> int:
@@ -65,7 +63,7 @@ def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wal
     for rows in waiting.values():
         alone = len({row["number"] for row in rows}) < len(rows)
         for group in [[row] for row in rows] if alone else [rows]:
-            inbound.append(Inbound(group[0]["recipient"], group[0]["sender"], _text(group)))
+            inbound.append(InboundMessage(group[0]["recipient"], group[0]["sender"], _text(group)))
         message_parts.remove(tx, [row["id"] for row in rows])
     if inbound:
         receive_many(tx, inbound, now_us=now_us)
@@ -80,8 +78,8 @@ def forget(tx: Tx, *, wall_us: int) -> int:
 
 
 def _deduplicate(
-    tx: Tx, carrier: str, messages: Sequence[Arrival], *, live: Collection[int], wall_us: int
-) -> tuple[list[Arrival], list[int]]:
+    tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, live: Collection[int], wall_us: int
+) -> tuple[list[InboundMessage], list[int]]:
     """Those that were not stored before, and the note of each that came."""
     digests = sorted({message.digest for message in messages if message.digest})
     known = inbound_log.stored(tx, carrier, digests) if digests else {}
@@ -102,16 +100,16 @@ def _deduplicate(
     return [message for _, message in new], [notes.get(place, 0) for place in range(len(messages))]
 
 
-def _reassemble(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: int) -> list[Inbound]:
+def _reassemble(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wall_us: int) -> list[InboundMessage]:
     """The SMS that are whole now, in the order in which they became so; parts that are not are stored."""
     recipients = sorted({message.to for message in messages if isinstance(message.content, Part)})
     waiting: dict[Key, list[Row]] = {}
     for row in message_parts.waiting(tx, carrier, recipients):
         waiting.setdefault(_key_of(row), []).append(row)
-    inbound, done, kept = list[Inbound](), list[int](), dict[int, Arrival]()
+    inbound, done, kept = list[InboundMessage](), list[int](), dict[int, InboundMessage]()
     for place, message in enumerate(messages, 1):
         if not isinstance(message.content, Part):
-            inbound.append(_whole(message))
+            inbound.append(message)
             continue
         row = _row(message, message.content, -place)  # ids below 0 are not stored yet
         others = waiting.setdefault(_key_of(row), [])
@@ -120,7 +118,7 @@ def _reassemble(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: i
         others.append(row)
         kept[-place] = message
         if sorted(other["number"] for other in others) == list(range(1, row["total"] + 1)):
-            inbound.append(Inbound(message.to, message.sender, _text(others)))
+            inbound.append(InboundMessage(message.to, message.sender, _text(others)))
             done += [other["id"] for other in others]
             others.clear()
     message_parts.remove(tx, [id_ for id_ in done if id_ > 0])
@@ -129,12 +127,7 @@ def _reassemble(tx: Tx, carrier: str, messages: Sequence[Arrival], *, wall_us: i
     return inbound
 
 
-def _whole(message: Arrival) -> Inbound:
-    assert isinstance(message.content, str), "a part is joined first"
-    return Inbound(message.to, message.sender, message.content)
-
-
-def _row(message: Arrival, part: Part, id_: int) -> Row:
+def _row(message: InboundMessage, part: Part, id_: int) -> Row:
     place = part.place
     return {
         "id": id_,

@@ -3,33 +3,21 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from msgspec import Struct
-
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
-from dtmf_server.operations import account
-from dtmf_server.operations.deliver import LeasedBatch
+from dtmf_server.operations import account, deliver
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
-from dtmf_server.storage import delivery_queue, messages, rentals, schema, strays
+from dtmf_server.storage import messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
 
 
-class Inbound(Struct, frozen=True):
-    """An SMS from a carrier. `sender` may be a name or short code and is kept verbatim."""
-
-    to: str
-    sender: str
-    content: str
-
-
-def receive_many(
-    tx: Tx, inbound: Sequence[Inbound], *, now_us: int, handover: LeasedBatch | None = None
-) -> list[int | None]:
+def receive_many(tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int) -> list[int | None]:
     """The id each SMS is stored under, None for those whose number nobody rents (counted, text discarded).
 
-    Each costs `min(price, what is left)` and is never withheld for lack of funds. `handover` takes what is to be posted.
+    Each costs `min(price, what is left)` and is never withheld for lack of funds.
     """
     e164s = sorted({sms.to for sms in inbound})
     live = _live(tx, e164s, now_us=now_us)
@@ -45,11 +33,7 @@ def receive_many(
             for id_, (sms, rental) in zip(ids, accepted, strict=True)
             if rental["action"] is not None
         ]
-        if handover is None:
-            delivery_queue.add(tx, [delivery for delivery, _, _ in new], now_us=now_us)
-        else:
-            handed = [(delivery, (sms.to, sms.sender, sms.content), signed) for delivery, sms, signed in new]
-            handover.add(tx, handed, now_us=now_us)
+        deliver.queue(tx, new, now_us=now_us)
     if len(accepted) < len(inbound):
         strays.count(tx, Counter(sms.to for sms in inbound if sms.to not in rented), now_us=now_us)
     remaining = iter(ids)
@@ -85,14 +69,14 @@ def _delivery(rental: Row, message_id: int) -> NewDelivery:
     )
 
 
-def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[Inbound, Row]]]) -> None:
+def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[InboundMessage, Row]]]) -> None:
     rows: list[tuple[object, ...]] = []
     for id_, (inbound, rental) in accepted:
         account_id = rental["account_id"]
         now_us = ledger.now_us(account_id)
         cost = min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))
         ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, ref=str(id_), reference=str(id_))
-        segments = count_segments(inbound.content).count
+        segments = count_segments(inbound.text).count
         rows.append(
             (
                 id_,
@@ -101,7 +85,7 @@ def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[Inbound, Row]
                 True,
                 inbound.sender,
                 inbound.to,
-                inbound.content,
+                inbound.text,
                 now_us,
                 "received",
                 cost,

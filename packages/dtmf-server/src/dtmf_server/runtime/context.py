@@ -4,16 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
-from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.runtime.clock import Clock
-from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.db import Database
 
-T = TypeVar("T")
 Network = IPv4Network | IPv6Network
-Store = Callable[[Tx, LeasedBatch | None], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +34,6 @@ class Settings:
     public_url: str | None = None  # where people reach the website; None: where they say they do
 
 
-class Delivers(Protocol):
-    """What delivers in this process."""
-
-    async def write(self, fn: Store[T]) -> T:
-        """Runs fn in a transaction; what it hands over is attempted at once."""
-
-
 @dataclass(slots=True)
 class Runtime:
     """One process's view of the service."""
@@ -53,11 +42,4 @@ class Runtime:
     clock: Clock
     settings: Settings
     derive: Callable[[int], tuple[str, bytes]] | None  # address and scriptPubKey of a descriptor's index
-    outbox: Delivers | None = None  # None: what is stored here is claimed by a process that delivers
     troubles: dict[str, str] = field(default_factory=dict)  # why workers of this process do not run, by their names
-
-    async def write(self, fn: Store[T]) -> T:
-        """Runs fn in a transaction, with a handover where this process delivers what it stores."""
-        if self.outbox is not None:
-            return await self.outbox.write(fn)
-        return await self.db.write(lambda tx: fn(tx, None))

@@ -105,7 +105,6 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
             supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await supervisor
-            runtime.outbox = None
 
 
 @asynccontextmanager
@@ -150,7 +149,7 @@ def _workers(
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
     routes = CarrierRouter(carriers)
-    outbox = runtime.outbox = Outbox(runtime, webhooks, routes)
+    outbox = Outbox(runtime, webhooks, routes)
     return {
         "outbox": outbox.run,
         "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),

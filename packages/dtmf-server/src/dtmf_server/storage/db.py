@@ -1,7 +1,8 @@
 """Transactions. `db.write(fn)` and `db.read(fn)` run `fn(tx)`, a plain function with no other effect, safe to
 run again; what it returns is handed over once it is durable. An fn that raises is rolled back, alone.
 
-`tx.notify(topic)` wakes the listeners of a topic after the commit. A wake-up may be lost or false: the tables tell.
+After the commit the listeners of each `tx.notify(topic)` wake up, and the delivery worker of this process gets what the
+transaction leased for it. Either may be lost: the tables tell what is to be done.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Table
 
 from dtmf_server.storage.dialect import Dialect, Rows
+from dtmf_server.storage.leases import Lease, LeaseHolder
 from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
@@ -21,11 +23,13 @@ Row = Mapping[str, Any]
 class Tx:
     """A transaction: statements with `:name` parameters (see dialect.py), rows that read by column name."""
 
-    __slots__ = ("_cursor", "_dialect", "topics")
+    __slots__ = ("_cursor", "_dialect", "lease", "leased", "topics")
 
-    def __init__(self, dialect: Dialect, cursor: Any) -> None:
+    def __init__(self, dialect: Dialect, cursor: Any, lease: Lease | None = None) -> None:
         self._dialect = dialect
         self._cursor = cursor
+        self.lease = lease  # what may be leased here; None: this process does not deliver, or has no room
+        self.leased: list[Any] = []
         self.topics: set[str] = set()
 
     def all(self, statement: str, **parameters: Any) -> list[Row]:
@@ -110,6 +114,7 @@ class Database(Protocol):
 
     dialect: Dialect
     wakeups: Wakeups
+    lease_holder: LeaseHolder | None  # the delivery worker of this process
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in a transaction and returns what it returned, once that is durable. If it need not be, a loss of power may

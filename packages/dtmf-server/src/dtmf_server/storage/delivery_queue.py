@@ -5,7 +5,6 @@ Only a line's head is due; who stands behind is due once the head is done, or 60
 waits long behind a message that can't be delivered.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from msgspec import Struct
 from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
+from dtmf_server.storage.leases import Lease
 
 HEAD_OF_LINE_TIMEOUT_US = 60_000_000  # how long a delivery waits for those before it in its line
 
@@ -35,19 +35,6 @@ class NewDelivery(Struct, frozen=True):
     is_line_busy: bool | None = None  # somebody stands in its line; None: nobody has looked
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """What a process takes of the deliveries it adds, as if it claimed them at once: webhooks in whose line nobody stands."""
-
-    until_us: int  # wall time
-    room: int
-    except_destinations: frozenset[tuple[int, str]]
-
-    def admits(self, d: NewDelivery) -> bool:
-        """Whether it may be among them."""
-        return d.kind == "webhook" and (d.account_id, d.destination) not in self.except_destinations
-
-
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
     """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
     rows = _rows(tx, new, now_us=now_us)
@@ -57,11 +44,13 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
 
 
 def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> list[tuple[int, NewDelivery]]:
-    """The same; those that the lease takes, each with its id, with their first attempt counted."""
+    """The same; the webhooks that are leased, each with its id: those that are due now, with their first attempt counted."""
+    room = lease.room - len(tx.leased)
     rows, taken, left = list[tuple[Any, ...]](), list[int](), False
     for place, (d, row) in enumerate(zip(new, _rows(tx, new, now_us=now_us), strict=True)):
         is_due = row[-1] == now_us
-        if is_due and len(taken) < lease.room and lease.admits(d):
+        is_open = d.kind == "webhook" and (d.account_id, d.destination) not in lease.except_destinations
+        if is_due and is_open and len(taken) < room:
             taken.append(place)
             rows.append((*row, 1, now_us, lease.until_us))
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dtmf_server.core.inbound import Arrival, Part
+from dtmf_server.core.inbound import InboundMessage, Part
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
@@ -31,7 +31,7 @@ def waiting(tx: Tx, carrier: str, recipients: list[str]) -> list[Row]:
     )
 
 
-def add(tx: Tx, carrier: str, new: Sequence[Arrival], *, wall_us: int) -> None:
+def add(tx: Tx, carrier: str, new: Sequence[InboundMessage], *, wall_us: int) -> None:
     """Stores parts, in this order."""
     rows = [_row(carrier, arrival, arrival.content, wall_us) for arrival in new if isinstance(arrival.content, Part)]
     tx.insert(schema.parts, _NEW, rows)
@@ -74,7 +74,7 @@ def overdue(tx: Tx, carrier: str, *, before_us: int) -> list[Row]:
     )
 
 
-def _row(carrier: str, arrival: Arrival, part: Part, wall_us: int) -> tuple[object, ...]:
+def _row(carrier: str, arrival: InboundMessage, part: Part, wall_us: int) -> tuple[object, ...]:
     place = part.place
     return (
         carrier,

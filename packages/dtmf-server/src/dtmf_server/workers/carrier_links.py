@@ -12,11 +12,10 @@ from functools import partial
 
 from dtmf_server.carriers.base import Carrier, InboundSink, NotStored
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.core.inbound import Arrival, Receipt
+from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
 from dtmf_server.operations import doubt, ingest, receipts, strays
-from dtmf_server.operations.deliver import LeasedBatch
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
@@ -26,7 +25,7 @@ from dtmf_server.workers.supervisor import supervise
 
 log = logging.getLogger("dtmf.carriers")
 
-Item = Arrival | Receipt
+Item = InboundMessage | Receipt
 Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
 
 ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
@@ -115,7 +114,7 @@ class _InboundStore:
         async def store(items: Sequence[Item]) -> Sequence[int]:
             notes, self._answered = self._answered, []
             try:
-                return await self._runtime.write(partial(self._store, items=items, live=live, answered=notes))
+                return await self._runtime.db.write(partial(self._store, items=items, live=live, answered=notes))
             except BaseException:
                 self._answered = notes + self._answered
                 raise
@@ -157,7 +156,6 @@ class _InboundStore:
     def _store(
         self,
         tx: Tx,
-        handover: LeasedBatch | None,
         *,
         items: Sequence[Item],
         live: Collection[int],
@@ -174,7 +172,6 @@ class _InboundStore:
             live=live,
             now_us=clock.now_us(tx),
             wall_us=wall_us,
-            handover=handover,
         )
 
     async def _forget(self) -> None:

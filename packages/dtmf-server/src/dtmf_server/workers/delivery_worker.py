@@ -1,7 +1,7 @@
 """The outbox: takes due deliveries and hands each to its webhook or carrier, many at a time.
 
 What is due is claimed: leased in a transaction of its own. An SMS that comes through this process is leased as it is
-stored (`Runtime.write`), which spares that; it goes the same way from there on.
+stored (`lease`), which spares that; it goes the same way from there on.
 """
 
 import asyncio
@@ -19,12 +19,11 @@ from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.operations import deliver, doubt, submit
-from dtmf_server.operations.deliver import LeasedBatch, LeasedDelivery
+from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.runtime import metrics
-from dtmf_server.runtime.context import Runtime, Store
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import in_flight, instance, outbox
-from dtmf_server.storage.db import Tx
-from dtmf_server.storage.delivery_queue import Lease
+from dtmf_server.storage.leases import Lease
 from dtmf_server.webhooks.client import Outcome
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import DispatcherUnavailable, SubprocessDispatcher
@@ -45,6 +44,7 @@ LEASE_US = 60_000_000  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
 POLL_INTERVAL_S = float(backoff.POLL_INTERVAL_S)
 BLOCKED_AGAIN_S = 0.5  # how soon to look again when all that is due waits for a destination or for who is before it
+LEASES_END_S, LEASES_AGAIN_S = 5.0, 0.01  # at the end, how long transactions with a lease may take
 SUBMITS_END_S = 5.0  # at the end, how long submits may take: their links are being closed, which decides each
 DEFER_US = 1_000_000
 SLOW_US = 1_000_000  # an attempt that took this long and had no answer was waited for in vain
@@ -61,12 +61,12 @@ class Outbox:
         self._leased: deque[LeasedDelivery] = deque()  # to be begun
         self._in_flight: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[None]] = set()  # those of them that a carrier may have
-        self._storing: set[asyncio.Task[Any]] = set()
         self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
         self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
         self._results = ResultWriter(runtime)
         self._key = b""
-        self._promised = 0  # what may be leased by the transactions under way
+        self._lent = 0  # leases of transactions under way
+        self._is_beginning = False
         self._is_open = False  # takes what is stored now, since nothing older waits
         self._is_stopping = False
         self._is_blocked = True  # what is due may have to wait until something under way is over
@@ -78,6 +78,7 @@ class Outbox:
         self._key = await db.read(instance.webhook_key)
         self._woken = db.wakeups.listen("deliveries", "clock")
         self._is_stopping = False
+        db.lease_holder = self
         away = Repeats()
         try:
             while True:
@@ -96,56 +97,32 @@ class Outbox:
         finally:
             db.wakeups.unlisten(self._woken)
             self._is_open, self._is_stopping = False, True
-            held = [*self._leased, *self._pace.release()]
-            self._leased.clear()
+            held = self._pace.release()
             for task in self._in_flight - self._submits:
                 task.cancel()
             if self._submits:
                 await asyncio.wait(self._submits, timeout=SUBMITS_END_S)
             for task in self._in_flight:
                 task.cancel()
-            await asyncio.gather(*self._in_flight, *self._storing, return_exceptions=True)
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
             await self._results.drain()
+            db.lease_holder = None
+            for _ in range(round(LEASES_END_S / LEASES_AGAIN_S)):
+                if not self._lent:
+                    break
+                await asyncio.sleep(LEASES_AGAIN_S)
+            held += self._leased
+            self._leased.clear()
             if held:
                 with suppress(StorageUnavailable):  # their leases end by themselves
                     await self._give_back(held, after_us=0)
 
-    async def write(self, fn: Store[T]) -> T:
-        """Runs fn in a transaction; what it hands over is attempted at once, even if who asked has gone meanwhile."""
-        task = asyncio.create_task(self._write_and_start(fn))
-        self._storing.add(task)
-        task.add_done_callback(self._stored)
-        return await asyncio.shield(task)
-
-    def _stored(self, task: asyncio.Task[Any]) -> None:
-        self._storing.discard(task)
-        if not task.cancelled():
-            task.exception()  # who asked has it, or has gone
-
-    async def _write_and_start(self, fn: Store[T]) -> T:
-        lease = self._lease()
-
-        def write(tx: Tx) -> tuple[T, list[LeasedDelivery]]:
-            handover = LeasedBatch(lease) if lease else None
-            return fn(tx, handover), handover.works if handover else []
-
-        self._promised += lease.room if lease else 0
-        try:
-            result, works = await self._runtime.db.write(write)
-        finally:
-            self._promised -= lease.room if lease else 0
-        if not self._is_stopping:
-            self._start(works)
-        elif works:
-            with suppress(Exception):  # it is stored all the same, and the lease ends by itself
-                await self._give_back(works, after_us=0)
-        return result
-
-    def _lease(self) -> Lease | None:
-        """What may be taken of what is stored now; nothing while older ones wait."""
+    def lease(self) -> Lease | None:
+        """What may be leased of what is stored now; nothing while older ones wait."""
         room = self._room()
         if not self._is_open or room <= 0:
             return None
+        self._lent += 1
         return Lease(self._runtime.clock.wall_us() + LEASE_US, room, frozenset(self._pace.saturated()))
 
     async def _take_what_is_due(self) -> float:
@@ -203,16 +180,29 @@ class Outbox:
 
     def _room(self) -> int:
         posts = len(self._in_flight) - len(self._submits)
-        return min(CLAIM_MAX, IN_FLIGHT_MAX - posts - len(self._leased) - self._promised)
+        return min(CLAIM_MAX, IN_FLIGHT_MAX - posts - len(self._leased))
 
-    def _start(self, works: list[LeasedDelivery]) -> None:
-        if works and not self._leased:
+    def end_lease(self, leased: list[LeasedDelivery]) -> None:
+        """Begins with what was leased; leaves it to the next worker if this one stops."""
+        self._lent -= 1
+        self._start(leased)
+
+    def _start(self, leased: list[LeasedDelivery]) -> None:
+        self._leased += leased
+        self._begin_soon()
+
+    def _begin_soon(self) -> None:
+        if self._leased and not self._is_beginning and not self._is_stopping:
+            self._is_beginning = True
             asyncio.get_running_loop().call_soon(self._begin_some)
-        self._leased += works
 
     def _begin_some(self) -> None:
+        self._is_beginning = False
+        if self._is_stopping:
+            return
         later = []
-        for work in [self._leased.popleft() for _ in range(min(BEGUN_AT_ONCE, len(self._leased)))]:
+        room = IN_FLIGHT_MAX - (len(self._in_flight) - len(self._submits))  # transactions that ran together share it
+        for work in [self._leased.popleft() for _ in range(min(BEGUN_AT_ONCE, room, len(self._leased)))]:
             if work.kind not in ("webhook", "test", "event"):
                 self._submits.add(self._run(self._submit(work)))
                 continue
@@ -223,8 +213,8 @@ class Outbox:
                 later.append(work)
         if later:
             self._run(self._give_back(later, after_us=DEFER_US))
-        if self._leased:
-            asyncio.get_running_loop().call_soon(self._begin_some)
+        if room > 0:
+            self._begin_soon()
 
     def _end(self, work: LeasedDelivery, *, answered: bool | None, in_vain: bool = False) -> None:
         """Tells the pace that a post is over, and lets those follow whose turn it is."""
@@ -243,6 +233,7 @@ class Outbox:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._submits.discard(task)
+        self._begin_soon()
         if self._is_blocked:
             self._woken.set()
         self._runtime.db.wakeups.notify({"attempted"})

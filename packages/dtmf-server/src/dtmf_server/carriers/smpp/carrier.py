@@ -19,7 +19,7 @@ from dtmf_server.carriers.smpp.events import AnsweredLate, Arrived, Times
 from dtmf_server.carriers.smpp.link import NOT_SENT, Answer, Endpoint, Link
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
-from dtmf_server.core.inbound import Arrival, Part, Receipt
+from dtmf_server.core.inbound import InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import decode, gsm7_with
 from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
 
@@ -198,7 +198,7 @@ class SmppCarrier:
                         batch.append(self._late.get_nowait())
 
 
-def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
+def read(smsc: Smsc, arrived: Arrived, link_id: int) -> InboundMessage | Receipt | None:
     """What a deliver_sm or data_sm is: an SMS, a part of one, a receipt, or nothing to keep (None)."""
     body = arrived.body
     if is_receipt(body, default=smsc.alphabet):
@@ -216,7 +216,7 @@ def read(smsc: Smsc, arrived: Arrived, link_id: int) -> Arrival | Receipt | None
         content = decode(found.octets, coding)
     else:
         content = Part(found.place, found.octets, coding, body.data_coding, found.udh)
-    return Arrival(
+    return InboundMessage(
         sender=address.sender(body.source_addr_ton, body.source_addr),
         to=address.recipient(body.dest_addr_ton, body.destination_addr, country_code=smsc.country_code),
         content=content,

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from dtmf_server.carriers.smpp.data_coding import UDH_INDICATOR
 from dtmf_server.carriers.smpp.pdu import Body, DataSm, Sm, Tag
-from dtmf_server.core.inbound import Place
+from dtmf_server.core.inbound import Concatenation
 
 # Information elements of 3GPP TS 23.040 §9.2.3.24.
 _REF_8, _REF_16, _SINGLE_SHIFT, _LOCKING_SHIFT = 0x00, 0x08, 0x24, 0x25
@@ -19,7 +19,7 @@ class Contents(Struct, frozen=True):
 
     udh: bytes
     octets: bytes
-    place: Place | None
+    place: Concatenation | None
     locking: int = 0
     single: int = 0
 
@@ -50,7 +50,7 @@ def _elements(udh: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += 2 + udh[at + 1]
 
 
-def _place_in(element: int, size: int, value: bytes) -> Place | None:
+def _place_in(element: int, size: int, value: bytes) -> Concatenation | None:
     """The place of a part, from an element that has one."""
     if element == _REF_8 and size == len(value) == 3:
         return _place(value[0], 8, value[1], value[2])
@@ -59,7 +59,7 @@ def _place_in(element: int, size: int, value: bytes) -> Place | None:
     return None
 
 
-def _from_sar(body: Body) -> Place | None:
+def _from_sar(body: Body) -> Concatenation | None:
     """The place that the SAR TLVs tell (§5.3.2.22 to 24)."""
     ref = body.tlv(Tag.SAR_MSG_REF_NUM)
     total, number = body.tlv(Tag.SAR_TOTAL_SEGMENTS), body.tlv(Tag.SAR_SEGMENT_SEQNUM)
@@ -69,6 +69,6 @@ def _from_sar(body: Body) -> Place | None:
     return _place(int.from_bytes(ref[-2:], "big"), 17, total[-1], number[-1])
 
 
-def _place(ref: int, ref_bits: int, total: int, number: int) -> Place | None:
+def _place(ref: int, ref_bits: int, total: int, number: int) -> Concatenation | None:
     """None for one of one, and for a place that can't be, which TS 23.040 says to ignore."""
-    return Place(ref, ref_bits, total, number) if total > 1 and 1 <= number <= total else None
+    return Concatenation(ref, ref_bits, total, number) if total > 1 and 1 <= number <= total else None

@@ -30,7 +30,7 @@ from dtmf_server.carriers.smpp.events import (
 from dtmf_server.carriers.smpp.pdu import Bind, Sm
 from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
 from dtmf_server.carriers.smpp.status import THROTTLED, Status
-from dtmf_server.core.inbound import Arrival, Receipt
+from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
 
 log = logging.getLogger("dtmf.smpp")
@@ -73,7 +73,7 @@ NOT_SENT = Answer(Status.ESME_RMSGQFUL, is_sent=False)
 
 
 # What a message is to the service; None: acknowledged and of no further interest.
-Reading = Callable[[Arrived, int], Arrival | Receipt | None]
+Reading = Callable[[Arrived, int], InboundMessage | Receipt | None]
 # Takes the answer to a submit that was in doubt, with the tag that it was submitted with.
 Late = Callable[[Any, AnsweredLate], None]
 
@@ -205,7 +205,7 @@ class Link:
         if lasted := self._unstored.worked(now_s=time.monotonic()):
             log.warning("%s: messages are stored again, after %s", self.traffic.link, lasted)
 
-    def read(self, arrived: Arrived, link_id: int) -> Arrival | Receipt | None:
+    def read(self, arrived: Arrived, link_id: int) -> InboundMessage | Receipt | None:
         """What a message is to the service."""
         return self._reading(arrived, link_id)
 

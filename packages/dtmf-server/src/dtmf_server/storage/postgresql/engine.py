@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -19,11 +20,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.storage.db import DoFirst, Fn, Tx
 from dtmf_server.storage.dialect import Dialect
+from dtmf_server.storage.leases import Lease, LeaseHolder
 from dtmf_server.storage.postgresql.dialect import PostgreSQL
 from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
 
+BEGIN, BEGIN_NOT_SYNCED = "BEGIN", "BEGIN; SET LOCAL synchronous_commit = off"
 CONNECTIONS = 12
 RETRIES = 8  # of a transaction that lost to another (40001, 40P01)
 CONNECT_TIMEOUT_S = 5.0
@@ -42,6 +45,7 @@ class PostgreSQLDatabase:
     def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         self.dialect: Dialect = PostgreSQL()
         self.wakeups = Wakeups()
+        self.lease_holder: LeaseHolder | None = None
         self.url = url
         self._pool: ConnectionPool[psycopg.Connection[dict[str, Any]]] = ConnectionPool(
             url,
@@ -60,7 +64,15 @@ class PostgreSQLDatabase:
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
         """Runs fn in a transaction of its own, again if it lost to another."""
-        return await self._in_thread(self.write_blocking if durable else self._write_not_synced, fn)
+        if self.lease_holder is None:
+            return await self._in_thread(self.write_blocking if durable else self._write_not_synced, fn)
+        holder, leased = self.lease_holder, list[Any]()
+        lease = holder.lease()
+        run = partial(self._write, begin=BEGIN if durable else BEGIN_NOT_SYNCED, lease=lease, leased=leased)
+        done = asyncio.get_running_loop().run_in_executor(self._threads, run, fn)
+        if lease is not None:
+            done.add_done_callback(lambda _: holder.end_lease(leased))
+        return await asyncio.shield(done)
 
     async def read(self, fn: Fn[T]) -> T:
         """Runs fn on one consistent state."""
@@ -89,23 +101,23 @@ class PostgreSQLDatabase:
 
     def write_blocking(self, fn: Fn[T]) -> T:
         """`write`, blocking."""
-        return self._write(fn, "BEGIN")
+        return self._write(fn, BEGIN)
 
     def _write_not_synced(self, fn: Fn[T]) -> T:
-        return self._write(fn, "BEGIN; SET LOCAL synchronous_commit = off")
+        return self._write(fn, BEGIN_NOT_SYNCED)
 
-    def _write(self, fn: Fn[T], begin: str) -> T:
+    def _write(self, fn: Fn[T], begin: str, lease: Lease | None = None, leased: list[Any] | None = None) -> T:
         while True:
             try:
-                return self._write_once(fn, begin)
+                return self._write_once(fn, begin, lease, leased)
             except DoFirst as first:
-                while self._write_once(first.fn, "BEGIN"):
+                while self._write_once(first.fn, BEGIN, None, None):
                     pass
 
-    def _write_once(self, fn: Fn[T], begin: str) -> T:
+    def _write_once(self, fn: Fn[T], begin: str, lease: Lease | None, leased: list[Any] | None) -> T:
         for attempt in range(RETRIES):
             try:
-                return self._run(fn, begin)
+                return self._run(fn, begin, lease, leased)
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 if attempt == RETRIES - 1:
                     raise
@@ -144,18 +156,20 @@ class PostgreSQLDatabase:
         # Shielded: a caller that is cancelled leaves, the transaction ends as it would have.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, call, fn))
 
-    def _run(self, fn: Fn[T], begin: str) -> T:
+    def _run(self, fn: Fn[T], begin: str, lease: Lease | None = None, leased: list[Any] | None = None) -> T:
         with self._connection() as connection:
             cursor = connection.cursor()
             cursor.execute(begin, prepare=False)
             try:
-                tx = Tx(self.dialect, cursor)
+                tx = Tx(self.dialect, cursor, lease)
                 result = fn(tx)
                 cursor.execute(_commit(tx.topics), prepare=False)
             except BaseException:
                 with contextlib.suppress(psycopg.Error):
                     cursor.execute("ROLLBACK")
                 raise
+            if leased is not None:
+                leased += tx.leased
             return result
 
     @contextlib.contextmanager

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.storage.db import DoFirst, Fn, Tx
 from dtmf_server.storage.dialect import Dialect
+from dtmf_server.storage.leases import LeaseHolder
 from dtmf_server.storage.sqlite.dialect import BUSY_MS, SQLite, sqlite_connection
 from dtmf_server.storage.wakeups import Wakeups
 
@@ -44,15 +45,27 @@ def _scrub(_tx: Tx) -> bool:
 class _Job:
     """A function in the writer's queue, and where its result goes."""
 
-    __slots__ = ("durable", "error", "fn", "future", "loop", "result")
+    __slots__ = ("durable", "error", "fn", "future", "holder", "lease", "leased", "loop", "result")
 
-    def __init__(self, fn: Fn[Any], future: Any, loop: asyncio.AbstractEventLoop | None, *, durable: bool) -> None:
+    def __init__(
+        self,
+        fn: Fn[Any],
+        future: Any,
+        loop: asyncio.AbstractEventLoop | None,
+        *,
+        durable: bool,
+        holder: LeaseHolder | None = None,
+    ) -> None:
         self.fn, self.future, self.loop, self.durable = fn, future, loop, durable
+        self.holder, self.lease = holder, holder.lease() if holder else None
+        self.leased: list[Any] = []
         self.result: Any = None
         self.error: BaseException | None = None
 
     def resolve(self) -> None:
         """Hands the result over; the caller may have gone meanwhile."""
+        if self.holder is not None and self.lease is not None:
+            self.holder.end_lease(self.leased)
         if self.future.done():
             return
         if self.error is not None:
@@ -67,6 +80,7 @@ class SQLiteDatabase:
     def __init__(self, path: Path | str, *, synchronous: str = "FULL") -> None:
         self.dialect: Dialect = SQLite()
         self.wakeups = Wakeups()
+        self.lease_holder: LeaseHolder | None = None
         self._path = str(path)
         self._synchronous, self._waits_for_disk = synchronous, True
         self._sync_by_s: float | None = None  # something is not synced yet
@@ -93,7 +107,7 @@ class SQLiteDatabase:
     async def _written(self, fn: Fn[T], *, durable: bool) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Job(fn, future, loop, durable=durable))
+        self._submit(_Job(fn, future, loop, durable=durable, holder=self.lease_holder))
         # Shielded by being a plain future: a caller that is cancelled leaves, the work is done all the same.
         return await future
 
@@ -223,7 +237,7 @@ class SQLiteDatabase:
             if self._sync_by_s is not None:
                 self._sync_by_s = time.monotonic() + SYNC_WITHIN_S
             for job in batch:
-                job.result, job.error = None, error
+                job.result, job.error, job.leased = None, error, []
             return set()
         finally:
             cursor.close()
@@ -254,7 +268,7 @@ class SQLiteDatabase:
 
     def _run_in_savepoint(self, cursor: sqlite3.Cursor, job: _Job) -> set[str]:
         """Runs one job; its own error stays its own, unless SQLite has dropped the transaction."""
-        tx = Tx(self.dialect, cursor)
+        tx = Tx(self.dialect, cursor, job.lease)
         cursor.execute("SAVEPOINT job")
         try:
             with _translated():
@@ -267,6 +281,7 @@ class SQLiteDatabase:
             job.error = error
             return set()
         cursor.execute("RELEASE job")
+        job.leased = tx.leased
         return tx.topics
 
 

@@ -7,11 +7,12 @@ from litestar import Response, get, post
 from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
+from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import deposit, sandbox
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.operations.rent import live_rental, newest_rentals
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import conversations, deposits
@@ -47,7 +48,7 @@ async def post_phone(request: Request) -> Response[Any]:
     def arrive(tx: Tx, visit: Caller, form: Form) -> str:
         to, sender, content = _sms(form)
         live_rental(tx, visit.account_id, to, now_us=visit.now_us)
-        (message_id,) = receive_many(tx, [Inbound(to, sender, content)], now_us=visit.now_us)
+        (message_id,) = receive_many(tx, [InboundMessage(to, sender, content)], now_us=visit.now_us)
         if message_id is None:
             raise NumberNotRented
         return "/sandbox?done=texted"
