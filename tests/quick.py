@@ -16,7 +16,7 @@ import pytest
 TESTS = str(Path(__file__).parent)
 SLOW_FIXTURES = {"postgres_url", "pytester"}
 # A stub of a test's own listens and waits as the service does.
-SLOW_NAMES = {"subprocess", "multiprocessing", "create_subprocess_exec", "fork", "Elsewhere"}
+SLOW_NAMES = {"subprocess", "multiprocessing", "create_subprocess_exec", "fork", "SubprocessDispatcher"}
 SLOW_NAMES |= {"serving", "create_server", "start_server"}
 
 

@@ -72,8 +72,8 @@ def test_a_signal_ends_the_rental_and_is_the_exit_status(dtmf: DTMF, number: str
 def test_a_signal_at_any_moment_leaves_no_rental(dtmf: DTMF) -> None:
     program = """
 import os, signal, sys, threading
-from dtmf import cli, exchange
-place, seen, perform = int(sys.argv.pop(1)), [0], exchange._answer
+from dtmf import cli, sender
+place, seen, perform = int(sys.argv.pop(1)), [0], sender._answer
 def answer(attempts, read, transport):
     seen[0] += 1
     if seen[0] == place:
@@ -82,7 +82,7 @@ def answer(attempts, read, transport):
     if seen[0] == place:
         os.kill(os.getpid(), signal.SIGTERM)
     return found
-exchange._answer = answer
+sender._answer = answer
 raise SystemExit(cli.main(["code", "us-mobile", "--timeout", "1"]))
 """
     for place in (1, 2, 3):

@@ -29,7 +29,7 @@ def die() -> None:
 def patch(step: str) -> None:
     """Puts death at its step."""
     submit: Callable[..., Any] = SmppCarrier.submit
-    submitted: Callable[..., Any] = ResultWriter.submitted
+    submitted: Callable[..., Any] = ResultWriter.record_submit
     marked = set[int]()
 
     async def dying_submit(self: Any, message_id: int, message: Any) -> Any:
@@ -49,7 +49,7 @@ def patch(step: str) -> None:
             die()
 
     SmppCarrier.submit = dying_submit
-    ResultWriter.submitted = dying_submitted
+    ResultWriter.record_submit = dying_submitted
 
 
 if __name__ == "__main__":

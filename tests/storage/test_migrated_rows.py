@@ -137,7 +137,7 @@ def fill(tx: Tx) -> None:
     """Writes the rows."""
     for table, rows in ROWS.items():
         for row in rows if isinstance(rows, list) else [rows]:
-            _insert(tx, table, row)
+            insert(tx, table, row)
 
 
 def found(tx: Tx) -> dict[str, list[dict[str, Any]]]:
@@ -364,38 +364,6 @@ def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
             assert db.read_blocking(verify.differences) == []
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_a_number_was_released_when_its_last_rental_ended(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    with empty_database(engine, tmp_path, request) as url:
-        migrate.upgrade(url, "0014")
-        with closing(open_database(url)) as db:
-            db.write_blocking(rented_twice)
-        migrate.upgrade(url)
-        with closing(open_database(url)) as db:
-            rows = db.read_blocking(lambda tx: tx.all("SELECT e164, released_at_us FROM numbers ORDER BY e164"))
-            service = db.read_blocking(lambda tx: tx.one("SELECT * FROM service"))
-    assert [(row["e164"], row["released_at_us"]) for row in rows] == [("+12025550100", 500), ("+12025550101", 0)]
-    assert service is not None and service["unrouted_messages"] == 7
-
-
-def rented_twice(tx: Tx) -> None:
-    """A number whose second rental ended at 500, cooling down for a day; another that was never rented."""
-    group, rental = ROWS["groups"], ROWS["rentals"]
-    assert isinstance(group, dict) and isinstance(rental, dict)
-    _insert(tx, "service", {"id": 1, "mode": "sandbox", "created_at_us": 0, "webhook_key": b"k", "stray_messages": 7})
-    _insert(
-        tx,
-        "accounts",
-        {"id": 1000, "kind": "customer", "created_at_us": 0, "settled_at_us": 0, "debt": 0, "balance": 0},
-    )
-    _insert(tx, "groups", group)
-    for e164, until_us in (("+12025550100", 500 + DAY_US), ("+12025550101", 0)):
-        _insert(tx, "numbers", {"e164": e164, "group_id": "g", "rented": False, "rests_until_us": until_us})
-    for id_, ended_us in ((1, 300), (2, 500)):
-        _insert(tx, "rentals", {**rental, "id": id_, "ended_at_us": ended_us, "end_reason": "renter"})
-
-
-def _insert(tx: Tx, table: str, row: dict[str, Any]) -> None:
+def insert(tx: Tx, table: str, row: dict[str, Any]) -> None:
+    """Writes a row."""
     tx.run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", **row)

@@ -47,7 +47,7 @@ import asyncio
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
 
 async def main():
-    async with Elsewhere(sandbox=True) as webhooks:
+    async with SubprocessDispatcher(sandbox=True) as webhooks:
         print(webhooks.pid, flush=True)
         await asyncio.Event().wait()
 
