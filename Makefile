@@ -71,11 +71,9 @@ test-quick: $(DEV)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal -m quick $(ARGS)
 
 # The deposits' tests once more, on Bitcoin Core: BITCOIND, one in PATH, or one built once and kept in ~/.cache/dtmf.
-# Those listed have only been run on the node of Core's shape so far.
-SHAPED_ONLY := $(addprefix --ignore=tests/bitcoin/test_,address_bounds.py debts.py deleted_accounts.py node_words.py skip.py split_deposits.py)
 test-bitcoin: $(DEV)
 	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && \
-	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin -k core $(SHAPED_ONLY) $(ARGS)
+	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin -k core $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)
