@@ -96,16 +96,16 @@ def add(tx: Tx, *, now_us: int) -> int:
     return int(row["id"])
 
 
-def lock(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
-    """These accounts, nobody else's until the transaction ends; locked in the order of their ids."""
+def lock_and_load(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
+    """These accounts, locked in the order of their ids until the transaction ends."""
     ids = sorted(set(account_ids))
     rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id @LOCK", ids=ids)
     return {account.id: account for account in _with_costs(tx, rows)}
 
 
-def hold(tx: Tx, *account_ids: int) -> None:
-    """Locks accounts until the transaction ends: what others do to them is either seen or still to come."""
-    tx.hold("SELECT id FROM accounts WHERE id IN @ids ORDER BY id", ids=sorted(account_ids))
+def lock(tx: Tx, *account_ids: int) -> None:
+    """Lock accounts until the transaction ends: what others do to them is either seen or still to come."""
+    tx.lock_rows("SELECT id FROM accounts WHERE id IN @ids ORDER BY id", ids=sorted(account_ids))
 
 
 def by_ids(tx: Tx, ids: list[int]) -> list[Account]:

@@ -51,8 +51,8 @@ class Tx:
         """Whether what was read may be another now, unless it was locked."""
         return self._dialect.has_concurrent_writers
 
-    def hold(self, statement: str, **parameters: Any) -> None:
-        """Locks the rows that the statement finds until the transaction ends, where others write."""
+    def lock_rows(self, statement: str, **parameters: Any) -> None:
+        """Lock the rows that the statement finds until the transaction ends, where others write."""
         if self.has_concurrent_writers:
             self._cursor.execute(self._dialect.render(f"{statement} @LOCK"), self._dialect.bind(parameters))
 

@@ -1,7 +1,7 @@
 """Deliveries: what still has to reach a webhook or a carrier, and what became of it.
 
 A lease (`leased_until_us`, wall time) keeps a line (delivery_queue.py) to one worker; a dead worker's lease simply ends.
-Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
+Whoever adds to a line or ends its head locks the account (`accounts.lock`), so that neither misses the other.
 """
 
 from msgspec import Struct
