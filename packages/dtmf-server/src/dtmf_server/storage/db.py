@@ -61,9 +61,9 @@ class Tx:
         if rows:
             self._dialect.insert(self._cursor, table, columns, rows)
 
-    def add(self, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """Inserts all rows at once; the id that each got, ascending. Lock the account first where their order matters."""
-        return self._dialect.add(self._cursor, table, columns, rows) if rows else ()
+        return self._dialect.insert_returning_ids(self._cursor, table, columns, rows) if rows else ()
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Updates all rows at once; the first column is the key."""

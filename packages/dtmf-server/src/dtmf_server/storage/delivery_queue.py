@@ -67,7 +67,7 @@ def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> 
         else:
             left |= is_due
             rows.append((*row, 0, None, None))
-    ids = tx.add(schema.deliveries, (*_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
+    ids = tx.insert_returning_ids(schema.deliveries, (*_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
     if left:
         tx.notify("deliveries")
     return [(ids[place], new[place]) for place in taken]

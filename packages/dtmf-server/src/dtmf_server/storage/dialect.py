@@ -36,7 +36,7 @@ class Dialect(Protocol):
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Inserts all rows."""
 
-    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """Inserts all rows; the ids they got, in their order."""
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:

@@ -26,7 +26,7 @@ def stored(tx: Tx, carrier: str, digests: list[str]) -> dict[str, list[Stored]]:
 def add(tx: Tx, carrier: str, new: Sequence[tuple[str, int]], *, wall_us: int) -> Sequence[int]:
     """The ids of new arrivals (digest, link)."""
     rows = [(carrier, digest, link, wall_us) for digest, link in new]
-    return tx.add(schema.arrivals, ("carrier", "digest", "link", "stored_wall_us"), rows)
+    return tx.insert_returning_ids(schema.arrivals, ("carrier", "digest", "link", "stored_wall_us"), rows)
 
 
 def mark_redelivered(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) -> None:

@@ -34,7 +34,7 @@ class PostgreSQL:
         """One statement for all rows: each column an array. One row goes as it is, in half the time."""
         cursor.execute(*_postgresql_insert(table, columns, rows))
 
-    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """The same. The sequence is asked as the rows come out of the arrays: in their order."""
         statement, values = _postgresql_insert(table, columns, rows)
         cursor.execute(f"{statement} RETURNING id", values)

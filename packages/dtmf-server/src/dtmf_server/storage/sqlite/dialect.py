@@ -40,7 +40,7 @@ class SQLite:
         for some in _in_powers_of_two(rows):
             cursor.execute(_sqlite_insert(table.name, columns, len(some)), [*chain.from_iterable(some)])
 
-    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """The same; the rows of a statement get ids one after another, of which the driver knows the last."""
         ids: list[int] = []
         for some in _in_powers_of_two(rows):
