@@ -24,7 +24,7 @@ def test_the_ids_are_those_of_the_rows_in_their_order(db: Database, count: int) 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("at_us", [0, 1, 2**15, 2**31, 2**62])
-@pytest.mark.parametrize("data", ["", "Grüße 👋", "%s %b :name @LOCK '\\"])
+@pytest.mark.parametrize("data", ["", "Grüße 👋", "%s %b :name FOR NO KEY UPDATE '\\"])
 def test_a_row_is_stored_and_changed_as_it_is(db: Database, count: int, at_us: int, data: str) -> None:
     account = open_account(db)
     rows = [(account, at_us, "first", None, data)] * count

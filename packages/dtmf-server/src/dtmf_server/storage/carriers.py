@@ -13,7 +13,7 @@ def add(tx: Tx, name: str) -> None:
 def lock(tx: Tx, name: str) -> None:
     """Lock the carrier until the transaction ends: two that store parts of one SMS, or an answer and the receipt that
     overtakes it, must see each other. It is locked before any account."""
-    statement = "SELECT name FROM carriers WHERE name = :name @LOCK"
+    statement = "SELECT name FROM carriers WHERE name = :name FOR NO KEY UPDATE"
     if tx.one(statement, name=name) is None:
         add(tx, name)
         tx.one(statement, name=name)  # another transaction may have added it first
@@ -44,7 +44,7 @@ def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall
 
 def forget_links(tx: Tx, *, except_carriers: Sequence[str]) -> None:
     """Forgets the links of carriers that are configured no more."""
-    tx.run("DELETE FROM carrier_links WHERE NOT carrier IN @kept", kept=list(except_carriers))
+    tx.run("DELETE FROM carrier_links WHERE carrier <> ALL(:kept)", kept=list(except_carriers))
 
 
 def links(tx: Tx) -> list[Row]:

@@ -54,7 +54,7 @@ class Tx:
     def lock_rows(self, statement: str, **parameters: Any) -> None:
         """Lock the rows that the statement finds until the transaction ends, where others write."""
         if self.has_concurrent_writers:
-            self._cursor.execute(self._dialect.render(f"{statement} @LOCK"), self._dialect.bind(parameters))
+            self._cursor.execute(self._dialect.render(f"{statement} FOR NO KEY UPDATE"), self._dialect.bind(parameters))
 
     def insert(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Inserts all rows at once."""

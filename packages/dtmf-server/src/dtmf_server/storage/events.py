@@ -46,7 +46,7 @@ def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
     """These events."""
     if not ids:
         return {}
-    return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id IN @ids", ids=ids)}
+    return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id = ANY(:ids)", ids=ids)}
 
 
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
