@@ -107,7 +107,7 @@ def _round(engine: Engine, sink: Process, bad: Process, turn_s: float) -> Found:
 
 def _set_actions(tx: Any, without: range, bad: dict[int, str]) -> None:
     tx.run(
-        "UPDATE rentals SET action = NULL, destination = NULL WHERE e164 IN @numbers",
+        "UPDATE rentals SET action = NULL, destination = NULL WHERE e164 = ANY(:numbers)",
         numbers=[fill.e164(n) for n in without],
     )
     for n, url in bad.items():

@@ -8,8 +8,8 @@ from statistics import median
 import sqlalchemy as sa
 
 from dtmf_server.storage.db import Tx
-from dtmf_server.storage.dialect import SQLite
 from dtmf_server.storage.schema import numbers
+from dtmf_server.storage.sqlite.dialect import SQLite
 
 ROWS = 1000
 

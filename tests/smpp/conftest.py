@@ -74,7 +74,7 @@ class Bound:
             lambda: next(
                 iter(
                     self.rows(
-                        "SELECT * FROM messages WHERE id = :id AND status IN @statuses",
+                        "SELECT * FROM messages WHERE id = :id AND status = ANY(:statuses)",
                         id=message_id,
                         statuses=list(statuses),
                     )

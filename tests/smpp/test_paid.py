@@ -190,7 +190,7 @@ def play(
         if cases[n].verdict != SILENT:
             answer(smsc, cases[n])
     ids = [case.account_id for case in cases if case.step == "late" and case.verdict != SILENT]
-    doubts = "SELECT 1 FROM messages WHERE status = 'in_doubt' AND account_id IN @ids LIMIT 1"
+    doubts = "SELECT 1 FROM messages WHERE status = 'in_doubt' AND account_id = ANY(:ids) LIMIT 1"
     eventually(lambda: not db.read_blocking(lambda tx: tx.all(doubts, ids=ids)))
 
 

@@ -19,7 +19,7 @@ def url(tx: Tx, account_id: int) -> str | None:
 
 def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
     """Sets it. Events that wait follow a changed URL; without one they are parked, and can be replayed."""
-    accounts.hold(tx, account_id)
+    accounts.lock(tx, account_id)
     accounts.set_webhook_url(tx, account_id, url)
     if url is not None:
         event_deliveries.redirect_events(tx, account_id, destination=url, now_us=now_us)

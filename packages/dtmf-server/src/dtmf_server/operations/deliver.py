@@ -158,7 +158,7 @@ def _work(row: Row, what: dict[str, Any], signed: Row) -> LeasedDelivery:
 
 def delivered(tx: Tx, arrived: Sequence[tuple[LeasedDelivery, Attempt]], *, now_us: int) -> None:
     """They arrived: their lines move up, and everything that failed at these destinations is due."""
-    accounts.hold(tx, *{work.account_id for work, _ in arrived})  # else one that joins a line now would not be seen
+    accounts.lock(tx, *{work.account_id for work, _ in arrived})  # else one that joins a line now would not be seen
     ended = [FinishedDelivery(work.id, work.attempts, attempt, None) for work, attempt in arrived]
     done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}
     answered = sorted({work.destination for work, _ in arrived if work.id in done})
@@ -179,7 +179,7 @@ class FailedAttempt(Struct, frozen=True):
 def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int) -> bool:
     """They did not arrive: tried again by the programme, or parked with an event when the programme is over. Whether any
     was parked."""
-    accounts.hold(tx, *{one.work.account_id for one in failed})
+    accounts.lock(tx, *{one.work.account_id for one in failed})
     attempted = outbox.attempted(tx, {one.work.id: one.work.attempts for one in failed})
     probe_us = now_us + backoff.PROBE_S * 1_000_000
     retries, to_probe, any_ended = list[Retry](), dict[str, None](), False
@@ -230,7 +230,7 @@ def _next_due_us(tx: Tx, failed: FailedAttempt, *, now_us: int) -> int | None:
 
 def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, now_us: int) -> None:
     """Stops trying: visible, replayable, and said in an event. What was charged for and not sent is refunded."""
-    accounts.hold(tx, work.account_id)
+    accounts.lock(tx, work.account_id)
     done = outbox.finish(tx, [FinishedDelivery(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
     if not done or work.kind == "test":
         return

@@ -37,7 +37,7 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network
 
     Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no block of a real chain was followed: coins could
     otherwise arrive below the block from which it is followed."""
-    accounts.hold(tx, account_id)
+    accounts.lock(tx, account_id)
     key = None if network is None else _network_key(tx, network)
     if key is not None and _is_full(deposits.of_network(tx, key)):
         raise TooManyUnusedAddresses(
@@ -102,7 +102,7 @@ def exposed_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers) -> tuple[i
 
 def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int) -> None:
     """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
-    chain.hold(tx)
+    chain.lock(tx)
     deposits.unmine_above(tx, step.fork_height)
     stored_chain.forget_blocks_above(tx, step.fork_height)
     new: set[tuple[str, int]] = set()
@@ -119,7 +119,7 @@ def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int) -
 
 def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: ConfirmationTiers, now_us: int) -> bool:
     """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
-    chain.hold(tx)
+    chain.lock(tx)
     followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
         return False
@@ -210,7 +210,7 @@ def move_on(
     if not changes:
         return
     account_ids = {deposit["account_id"] for deposit, _ in changes}
-    accounts.hold(tx, *account_ids)
+    accounts.lock(tx, *account_ids)
     closed = account_erasure.closed_among(tx, account_ids)
     with open_ledger(tx, account_ids | ({SUSPENSE} if closed else set()), now_us=now_us) as ledger:
         for deposit, status in changes:

@@ -44,8 +44,8 @@ def begin(
     """The attempt ended without the carrier's answer: the SMS is in doubt."""
     work, attempt = failed.work, failed.attempt
     if carrier:
-        carriers.hold(tx, carrier)
-    accounts.hold(tx, work.account_id)
+        carriers.lock(tx, carrier)
+    accounts.lock(tx, work.account_id)
     row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
     if row is None or row["state"] == "parked":
         return
@@ -62,7 +62,7 @@ def abandon(tx: Tx, *, now_us: int, wall_us: int, life_us: int = LIFE_US, everyt
     process but this one has the carriers' links, and it has submitted nothing yet."""
     rows = in_flight.abandoned(tx, wall_us=None if everything else wall_us, limit=LOOKED_AT_ONCE)
     for row in sorted(rows, key=lambda row: int(row["account_id"])):
-        accounts.hold(tx, row["account_id"])
+        accounts.lock(tx, row["account_id"])
         message = send.carried(tx, row["kind"], row["message_id"])
         if message is None or message["status"] != "queued":
             in_flight.decided(tx, [row["id"]])
@@ -77,7 +77,7 @@ def give_up(tx: Tx, *, now_us: int) -> int:
     """How many SMS in doubt have become unknown, as no answer is expected for them any more; call again until 0."""
     rows = in_flight.overdue(tx, now_us=now_us, limit=LOOKED_AT_ONCE)
     for row in sorted(rows, key=lambda row: int(row["account_id"])):
-        accounts.hold(tx, row["account_id"])
+        accounts.lock(tx, row["account_id"])
         message = send.carried(tx, row["kind"], row["message_id"])
         assert message is not None, "what is in doubt was stored"
         send.unknown(tx, message["id"], reason=UNKNOWN, now_us=now_us)
@@ -87,13 +87,13 @@ def give_up(tx: Tx, *, now_us: int) -> int:
 
 def answered(tx: Tx, carrier: str, answers: Sequence[LateAnswer], *, now_us: int, wall_us: int) -> list[LateAnswer]:
     """Settles what late answers decide. Returns those to offer again: their attempt's outcome is not stored yet."""
-    carriers.hold(tx, carrier)
+    carriers.lock(tx, carrier)
     again = []
     for answer in answers:
         message = messages.by_id(tx, answer.message_id)
         if message is None:
             continue
-        accounts.hold(tx, message["account_id"])
+        accounts.lock(tx, message["account_id"])
         delivery = in_flight.of_message(tx, answer.message_id)
         if delivery is not None and delivery["submitted_at_us"] is not None:
             again.append(answer)

@@ -41,7 +41,7 @@ def ingest_batch(
     messages = [item for item in batch if isinstance(item, InboundMessage)]
     numbered = any(isinstance(message.content, Part) for message in messages)
     if numbered or len(messages) < len(batch) or any(message.digest for message in messages):
-        carriers.hold(tx, carrier)
+        carriers.lock(tx, carrier)
     fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else fresh
     if inbound:
@@ -55,7 +55,7 @@ def ingest_batch(
 
 def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int) -> int:
     """How many SMS were delivered in part because the rest of them did not come."""
-    carriers.hold(tx, carrier)
+    carriers.lock(tx, carrier)
     waiting: dict[Key, list[Row]] = {}
     for row in message_parts.overdue(tx, carrier, before_us=wall_us - patience_us):
         waiting.setdefault(_key_of(row), []).append(row)

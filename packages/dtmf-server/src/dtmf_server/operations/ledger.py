@@ -43,7 +43,7 @@ class Ledger:
         self._ended: list[tuple[int, LiveRental, int, EndReason]] = []
         self._ended_ids: set[int] = set()
         self._touched: set[int] = set()
-        self.accounts = accounts.lock(tx, account_ids)
+        self.accounts = accounts.lock_and_load(tx, account_ids)
         self._only_numbers: dict[int, str] = {}
         self._may_end = ENDS_MAX
         out_of_money = [
@@ -118,7 +118,7 @@ class Ledger:
     def _suspend(self, account: Account, ref: str, reference: str) -> None:
         """Move what a deleted account has into suspense, where `deposits assign` finds it by the account."""
         if money.SUSPENSE not in self.accounts:
-            self.accounts |= accounts.lock(self._tx, [money.SUSPENSE])
+            self.accounts |= accounts.lock_and_load(self._tx, [money.SUSPENSE])
             self._settle(self.accounts[money.SUSPENSE], account.settled_at_us)
         if account.balance:
             reference = f"account {account.id}: {reference}"

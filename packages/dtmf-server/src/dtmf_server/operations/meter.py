@@ -29,7 +29,7 @@ def share_out(tx: Tx, *, now_us: int) -> int:
     """How many rentals' minutes were booked: those live for most of a day since theirs were, as far as their account has paid.
     Call again until 0. Nothing is charged here: the time only says whose turn it is."""
     due = rentals.to_share(tx, booked_before_us=now_us - SHARE_AFTER_US, limit=SHARE_MAX)
-    settled = accounts.lock(tx, {row["account_id"] for row in due})
+    settled = accounts.lock_and_load(tx, {row["account_id"] for row in due})
     owner = {row["id"]: row["account_id"] for row in due}
     shares = []
     for rental in rentals.running(tx, list(owner)):  # again, now that the accounts are ours

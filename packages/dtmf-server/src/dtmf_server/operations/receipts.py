@@ -86,7 +86,7 @@ def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
 def _end_doubt(tx: Tx, message_id: int, *, state: str, reason: str | None, now_us: int) -> None:
     message = messages.by_id(tx, message_id)
     assert message is not None, "what a receipt is about was stored"
-    accounts.hold(tx, message["account_id"])
+    accounts.lock(tx, message["account_id"])
     delivery = in_flight.of_message(tx, message_id)
     if delivery is None or delivery["state"] not in ("in_doubt", "unknown"):
         return

@@ -36,7 +36,7 @@ def deliveries(
 
 def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
     """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased, MayBeTaken."""
-    accounts.hold(tx, account_id)
+    accounts.lock(tx, account_id)
     row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id < 2**63 else None
     if row is None:
         raise NotFound(f"this account has no delivery {delivery_id}")
@@ -52,13 +52,13 @@ def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row,
 
 def parked_since(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
     """How many parked webhooks that came since then were queued again."""
-    accounts.hold(tx, account_id)
+    accounts.lock(tx, account_id)
     return delivery_log.replay_parked(tx, account_id, since_us=since_us, now_us=now_us)
 
 
 def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     """A delivery of a sample to the number's webhook. Raises NumberNotRented, NoWebhook."""
-    accounts.hold(tx, account_id)
+    accounts.lock(tx, account_id)
     rental = live_rental(tx, account_id, e164, now_us=now_us)
     if rental["action"] != "webhook":
         raise NoWebhook

@@ -48,7 +48,7 @@ def skip(
 ) -> Skipped:
     """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
     if the chain was followed further meanwhile."""
-    chain.hold(tx)
+    chain.lock(tx)
     followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != skipped.cursor:
         raise CannotStart(

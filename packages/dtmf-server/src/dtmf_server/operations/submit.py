@@ -36,7 +36,7 @@ def outgoing(
     A forward becomes a sent message of the rented number here, charged once, however often it is attempted. From this
     transaction on, until its outcome is written, a carrier may have the SMS: its charge stands.
     """
-    accounts.hold(tx, work.account_id)
+    accounts.lock(tx, work.account_id)
     row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
     if row is None or row["state"] != "waiting":
         return None  # parked, or somebody else's, since it was claimed
@@ -72,7 +72,7 @@ def handed_over(
     wall_us: int,
 ) -> None:
     """A carrier has taken the SMS, under these references: accepted, and the delivery done."""
-    carriers.hold(tx, carrier)
+    carriers.lock(tx, carrier)
     send.accepted(tx, message_id, now_us=now_us)
     receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us)
     deliver.delivered(tx, [(work, attempt)], now_us=now_us)
@@ -96,8 +96,8 @@ def not_taken(
 ) -> None:
     """No carrier has the SMS, or one has only the segments that it took: the rest is tried again."""
     if carrier:
-        carriers.hold(tx, carrier)
-    accounts.hold(tx, failed.work.account_id)
+        carriers.lock(tx, carrier)
+    accounts.lock(tx, failed.work.account_id)
     row = outbox.attempted(tx, {failed.work.id: failed.work.attempts}).get(failed.work.id)
     if row is not None and segments is not None:
         submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)

@@ -48,7 +48,7 @@ def require_empty(tx: Tx) -> None:
 def watch(tx: Tx, *, gap: int, at_least: int, derive: Derive, now_us: int) -> bool:
     """Put the descriptor's addresses in suspense up to `gap` past the last used index, and up to the index `at_least`.
     No account is given any of them again. False if all of them were there before."""
-    chain.hold(tx)  # two restores may run at once
+    chain.lock(tx)  # two restores may run at once
     indexes = range(deposits.last_index(tx) + 1, max(deposits.last_used_index(tx) + gap, at_least) + 1)
     for index in indexes:
         address, script_pubkey = derive(index)
@@ -86,7 +86,7 @@ def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
     """Hand an address on to the account that has another one, with what is in suspense for it. If its account was deleted,
     refunds that reached it go along; `what` may also be the number of such an account. Raises NotOurs, NotInSuspense,
     NoAccount."""
-    chain.hold(tx)
+    chain.lock(tx)
     known = deposits.address(tx, to_account_of)
     address_ids, closed_id = _in_suspense(tx, what)
     if known is None:

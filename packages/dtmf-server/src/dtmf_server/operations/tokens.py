@@ -17,7 +17,7 @@ def of_account(tx: Tx, account_id: int) -> list[Row]:
 
 def revoke(tx: Tx, account_id: int, token_id: int, *, now_us: int) -> None:
     """Revokes a token at once. Raises NotFound, LastToken."""
-    accounts.hold(tx, account_id)
+    accounts.lock(tx, account_id)
     working = [row["id"] for row in tokens.of_account(tx, account_id)]
     if token_id not in working:
         raise NotFound(f"this account has no token {token_id}")

@@ -14,25 +14,25 @@ _STEPS = (
     (
         "messages",
         "UPDATE messages SET content = NULL, reason = NULL, sender = CASE WHEN inbound THEN '' ELSE sender END,"
-        " recipient = CASE WHEN inbound THEN recipient ELSE '' END WHERE id IN @ids",
+        " recipient = CASE WHEN inbound THEN recipient ELSE '' END WHERE id = ANY(:ids)",
     ),
     (
         "deliveries",
-        "UPDATE attempts SET reply = NULL, reason = '' WHERE delivery_id IN @ids",
+        "UPDATE attempts SET reply = NULL, reason = '' WHERE delivery_id = ANY(:ids)",
         # A message that a carrier may have keeps its charge: what the carrier says of it decides.
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL"
-        " WHERE id IN @ids AND state = 'waiting' AND submitted_at_us IS NULL",
-        "UPDATE deliveries SET stop_reason = :reason WHERE id IN @ids AND finished_at_us IS NULL",
-        "UPDATE deliveries SET destination = '', reason = :reason WHERE id IN @ids",
+        " WHERE id = ANY(:ids) AND state = 'waiting' AND submitted_at_us IS NULL",
+        "UPDATE deliveries SET stop_reason = :reason WHERE id = ANY(:ids) AND finished_at_us IS NULL",
+        "UPDATE deliveries SET destination = '', reason = :reason WHERE id = ANY(:ids)",
     ),
     (
         "rentals",
         "UPDATE rentals SET action = NULL, destination = NULL, erased_at_us = coalesce(erased_at_us, :now_us)"
-        " WHERE id IN @ids",
-        "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id IN @ids)"
+        " WHERE id = ANY(:ids)",
+        "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id = ANY(:ids))"
         " AND NOT EXISTS (SELECT 1 FROM rentals r WHERE r.e164 = parts.recipient AND r.ended_at_us IS NULL)",
     ),
-    ("events", "UPDATE events SET data = '{}' WHERE id IN @ids"),
+    ("events", "UPDATE events SET data = '{}' WHERE id = ANY(:ids)"),
 )
 
 
@@ -110,7 +110,9 @@ def is_closed(tx: Tx, account_id: int) -> bool:
 
 def closed_among(tx: Tx, account_ids: Iterable[int]) -> set[int]:
     """Those of these accounts that were deleted."""
-    rows = tx.all("SELECT id FROM accounts WHERE id IN @ids AND closed_at_us IS NOT NULL", ids=sorted(set(account_ids)))
+    rows = tx.all(
+        "SELECT id FROM accounts WHERE id = ANY(:ids) AND closed_at_us IS NOT NULL", ids=sorted(set(account_ids))
+    )
     return {row["id"] for row in rows}
 
 

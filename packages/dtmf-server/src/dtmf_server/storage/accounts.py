@@ -96,21 +96,21 @@ def add(tx: Tx, *, now_us: int) -> int:
     return int(row["id"])
 
 
-def lock(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
-    """These accounts, nobody else's until the transaction ends; locked in the order of their ids."""
+def lock_and_load(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
+    """These accounts, locked in the order of their ids until the transaction ends."""
     ids = sorted(set(account_ids))
-    rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id @LOCK", ids=ids)
+    rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE", ids=ids)
     return {account.id: account for account in _with_costs(tx, rows)}
 
 
-def hold(tx: Tx, *account_ids: int) -> None:
-    """Locks accounts until the transaction ends: what others do to them is either seen or still to come."""
-    tx.hold("SELECT id FROM accounts WHERE id IN @ids ORDER BY id", ids=sorted(account_ids))
+def lock(tx: Tx, *account_ids: int) -> None:
+    """Lock accounts until the transaction ends: what others do to them is either seen or still to come."""
+    tx.lock_rows("SELECT id FROM accounts WHERE id = ANY(:ids) ORDER BY id", ids=sorted(account_ids))
 
 
 def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
     """These accounts, for reading."""
-    return _with_costs(tx, tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id IN @ids ORDER BY id", ids=ids))
+    return _with_costs(tx, tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id = ANY(:ids) ORDER BY id", ids=ids))
 
 
 def load(tx: Tx, account_id: int) -> Account:
@@ -254,7 +254,9 @@ def rotate_webhook_secret(tx: Tx, account_id: int, *, wall_us: int) -> None:
 
 def webhook_urls(tx: Tx, account_ids: list[int]) -> dict[int, str]:
     """Where these accounts' own events are posted; accounts without a webhook are left out."""
-    rows = tx.all("SELECT id, webhook_url FROM accounts WHERE id IN @ids AND webhook_url IS NOT NULL", ids=account_ids)
+    rows = tx.all(
+        "SELECT id, webhook_url FROM accounts WHERE id = ANY(:ids) AND webhook_url IS NOT NULL", ids=account_ids
+    )
     return {row["id"]: row["webhook_url"] for row in rows}
 
 
@@ -265,5 +267,7 @@ def set_webhook_url(tx: Tx, account_id: int, url: str | None) -> None:
 
 def webhook_versions(tx: Tx, account_ids: list[int]) -> dict[int, Row]:
     """The same of several accounts."""
-    rows = tx.all("SELECT id, webhook_version, webhook_rotated_wall_us FROM accounts WHERE id IN @ids", ids=account_ids)
+    rows = tx.all(
+        "SELECT id, webhook_version, webhook_rotated_wall_us FROM accounts WHERE id = ANY(:ids)", ids=account_ids
+    )
     return {row["id"]: row for row in rows}

@@ -1,4 +1,4 @@
-"""Carriers as the database knows them: a row to hold each by, and how their links stand."""
+"""Carriers as the database knows them: a row to lock each by, and how their links stand."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ def add(tx: Tx, name: str) -> None:
     tx.run("INSERT INTO carriers (name) VALUES (:name) ON CONFLICT (name) DO NOTHING", name=name)
 
 
-def hold(tx: Tx, name: str) -> None:
-    """Holds the carrier until the transaction ends: two that store parts of one SMS, or an answer and the receipt that
-    overtakes it, must see each other. Held before any account is locked."""
-    statement = "SELECT name FROM carriers WHERE name = :name @LOCK"
+def lock(tx: Tx, name: str) -> None:
+    """Lock the carrier until the transaction ends: two that store parts of one SMS, or an answer and the receipt that
+    overtakes it, must see each other. It is locked before any account."""
+    statement = "SELECT name FROM carriers WHERE name = :name FOR NO KEY UPDATE"
     if tx.one(statement, name=name) is None:
         add(tx, name)
         tx.one(statement, name=name)  # another transaction may have added it first
@@ -21,7 +21,7 @@ def hold(tx: Tx, name: str) -> None:
 
 def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:
     """Writes how the carrier's links stand: link, state, since, heard, arrived, submitted, errors, p95, reason."""
-    hold(tx, carrier)  # an old process may still be writing while the next one starts
+    lock(tx, carrier)  # an old process may still be writing while the next one starts
     tx.run("DELETE FROM carrier_links WHERE carrier = :carrier", carrier=carrier)
     for link, state, since, heard, arrived, submitted, errors, p95_us, reason in rows:
         tx.run(
@@ -44,7 +44,7 @@ def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall
 
 def forget_links(tx: Tx, *, except_carriers: Sequence[str]) -> None:
     """Forgets the links of carriers that are configured no more."""
-    tx.run("DELETE FROM carrier_links WHERE NOT carrier IN @kept", kept=list(except_carriers))
+    tx.run("DELETE FROM carrier_links WHERE carrier <> ALL(:kept)", kept=list(except_carriers))
 
 
 def links(tx: Tx) -> list[Row]:

@@ -8,9 +8,9 @@ def load(tx: Tx) -> Row | None:
     return tx.one("SELECT network, descriptor, polled_at_us, node_height, last_error, rescan_height FROM chain_state")
 
 
-def hold(tx: Tx) -> None:
-    """Holds the row until the transaction ends: whose a deposit is and how it stands changes in one place at a time."""
-    tx.hold("SELECT id FROM chain_state")
+def lock(tx: Tx) -> None:
+    """Lock the row until the transaction ends: whose a deposit is and how it stands changes in one place at a time."""
+    tx.lock_rows("SELECT id FROM chain_state")
 
 
 def fix(tx: Tx, *, network: str, descriptor: str) -> Row:

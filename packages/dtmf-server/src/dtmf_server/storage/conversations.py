@@ -40,7 +40,7 @@ def search(tx: Tx, account_id: int, words: str, *, before: int, limit: int) -> l
 def of_ids(tx: Tx, account_id: int, ids: list[int]) -> dict[int, Row]:
     """These messages of the account."""
     rows = tx.all(
-        f"SELECT {_SHOWN} FROM messages m WHERE m.account_id = :account_id AND m.id IN @ids",
+        f"SELECT {_SHOWN} FROM messages m WHERE m.account_id = :account_id AND m.id = ANY(:ids)",
         account_id=account_id,
         ids=ids,
     )

@@ -55,19 +55,19 @@ class Tx:
         """Whether what was read may be another now, unless it was locked."""
         return self._dialect.has_concurrent_writers
 
-    def hold(self, statement: str, **parameters: Any) -> None:
-        """Locks the rows that the statement finds until the transaction ends, where others write."""
+    def lock_rows(self, statement: str, **parameters: Any) -> None:
+        """Lock the rows that the statement finds until the transaction ends, where others write."""
         if self.has_concurrent_writers:
-            self._cursor.execute(self._dialect.render(f"{statement} @LOCK"), self._dialect.bind(parameters))
+            self._cursor.execute(self._dialect.render(f"{statement} FOR NO KEY UPDATE"), self._dialect.bind(parameters))
 
     def insert(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Inserts all rows at once."""
         if rows:
             self._dialect.insert(self._cursor, table, columns, rows)
 
-    def add(self, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """Inserts all rows at once; the id that each got, ascending. Lock the account first where their order matters."""
-        return self._dialect.add(self._cursor, table, columns, rows) if rows else ()
+        return self._dialect.insert_returning_ids(self._cursor, table, columns, rows) if rows else ()
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Updates all rows at once; the first column is the key."""

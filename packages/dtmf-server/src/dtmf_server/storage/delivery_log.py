@@ -56,7 +56,8 @@ def _erased(tx: Tx, rental_ids: set[int | None]) -> set[int | None]:
     if not rental_ids:
         return set()
     rows = tx.all(
-        "SELECT id, erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL AND id IN @rental_ids ORDER BY id @LOCK",
+        "SELECT id, erased_at_us FROM rentals WHERE ended_at_us IS NOT NULL AND id = ANY(:rental_ids)"
+        " ORDER BY id FOR NO KEY UPDATE",
         rental_ids=sorted(rental_id for rental_id in rental_ids if rental_id is not None),
     )
     return {row["id"] for row in rows if row["erased_at_us"] is not None}
@@ -113,7 +114,7 @@ def attempts_of(tx: Tx, delivery_ids: list[int]) -> dict[int, list[Row]]:
     log: dict[int, list[Row]] = {}
     for row in tx.all(
         "SELECT delivery_id, attempt, at_us, duration_us, status, reason, reply FROM attempts"
-        " WHERE delivery_id IN @delivery_ids ORDER BY delivery_id, attempt",
+        " WHERE delivery_id = ANY(:delivery_ids) ORDER BY delivery_id, attempt",
         delivery_ids=delivery_ids,
     ):
         log.setdefault(row["delivery_id"], []).append(row)
@@ -124,7 +125,7 @@ def erase_replies(tx: Tx, rental_ids: list[int]) -> None:
     """Erases what receivers answered: it may quote the texts."""
     tx.run(
         "UPDATE attempts SET reply = NULL WHERE delivery_id IN"
-        " (SELECT id FROM deliveries WHERE rental_id IN @rental_ids) AND reply IS NOT NULL",
+        " (SELECT id FROM deliveries WHERE rental_id = ANY(:rental_ids)) AND reply IS NOT NULL",
         rental_ids=rental_ids,
     )
 

@@ -19,7 +19,7 @@ HEAD_OF_LINE_TIMEOUT_US = 60_000_000  # how long a delivery waits for those befo
 Lane = tuple[int | None, str]  # rental, kind; no rental: no line
 _HEADS = (
     "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
-    " FROM rentals r WHERE r.id IN @rental_ids"
+    " FROM rentals r WHERE r.id = ANY(:rental_ids)"
 )
 
 
@@ -56,7 +56,7 @@ def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> 
         else:
             left |= is_due
             rows.append((*row, 0, None, None))
-    ids = tx.add(schema.deliveries, (*_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
+    ids = tx.insert_returning_ids(schema.deliveries, (*_ADDED, "attempts", "first_attempt_us", "leased_until_us"), rows)
     if left:
         tx.notify("deliveries")
     return [(ids[place], new[place]) for place in taken]
@@ -105,7 +105,7 @@ def _busy_lanes(tx: Tx, lines: set[Lane]) -> set[Lane]:
     busy: set[Lane] = set()
     for kind, rental_ids in _by_kind(lines):
         rows = tx.all(
-            "SELECT r.id FROM rentals r WHERE r.id IN @rental_ids AND EXISTS (SELECT 1 FROM deliveries d"
+            "SELECT r.id FROM rentals r WHERE r.id = ANY(:rental_ids) AND EXISTS (SELECT 1 FROM deliveries d"
             " WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')",
             rental_ids=rental_ids,
             kind=kind,

@@ -71,7 +71,7 @@ def next_index(tx: Tx, account_id: int, *, unused_max: int, unmined_max: int) ->
     what may still be replaced."""
     row = tx.one(
         "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max AND unused + waiting < :unmined_max"
-        "  THEN @NEXT(addresses) END AS next_index"
+        "  THEN nextval('addresses_id_seq') END AS next_index"
         " FROM (SELECT NOT EXISTS (SELECT 1 FROM chain_state WHERE network <> 'simulated')"
         "  OR EXISTS (SELECT 1 FROM chain_blocks) AS is_followed, (SELECT count(*) FROM addresses"
         "  WHERE account_id = :account_id AND NOT used) AS unused, (SELECT count(DISTINCT address_id) FROM deposits"

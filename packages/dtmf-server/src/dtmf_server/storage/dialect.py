@@ -1,24 +1,25 @@
-"""Everything in which SQLite and PostgreSQL differ. Nothing outside this file asks which engine it runs on.
+"""What differs between SQLite and PostgreSQL, behind one Protocol: `sqlite/dialect.py`, `postgresql/dialect.py`.
 
-Statements are plain SQL with `:name` parameters. Five marks stand for what the engines spell differently:
-    IN @name     the parameter is a list
-    @LOCK        locks the selected rows until the transaction ends
-    @SKIP        the same, passing over rows that someone else holds
-    @MATERIAL    keeps a WITH query from being folded into the rest
-    @NEXT(name)  the id that a new row of that table gets, drawn where the query comes to it
+Statements are PostgreSQL's, with `:name` parameters, which PostgreSQL gets as `%(name)s`. SQLite gets them by four rules:
+    id = ANY(:ids)                   id IN (SELECT value FROM json_each(:ids))
+    id <> ALL(:ids)                  id NOT IN (SELECT value FROM json_each(:ids))
+    FOR NO KEY UPDATE                nothing, as for FOR NO KEY UPDATE SKIP LOCKED: its one writer needs no row locks
+    nextval('addresses_id_seq')      (SELECT coalesce(max(id), 0) + 1 FROM addresses)
+
+Rows are locked FOR NO KEY UPDATE: keys never change, and FOR UPDATE would wait for every transaction that refers to the
+row, as two requests do that store their Idempotency-Key before they lock their account.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 from sqlalchemy import Table
 
 Rows = Sequence[tuple[Any, ...]]
 
-_PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
-_NEXT = re.compile(r"@NEXT\(([a-z_]+)\)")
-_LIST = re.compile(r"\bIN @([a-z_][a-z0-9_]*)")
+UNTOUCHED = r"""'[^']*'|"[^"]*"|--[^\n]*"""  # string literals, quoted names, comments
 
 
 class Dialect(Protocol):
@@ -36,7 +37,7 @@ class Dialect(Protocol):
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Inserts all rows."""
 
-    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """Inserts all rows; the ids they got, in their order."""
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
@@ -53,3 +54,21 @@ class Dialect(Protocol):
 
     def resync_sequences(self, cursor: Any, tables: Sequence[Table]) -> None:
         """Makes drawn ids go on after the highest of each table, whose rows came with their ids."""
+
+
+def translator(rules: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that replaces what matches a rule's pattern by its template, and leaves `UNTOUCHED` as it is."""
+    patterns = [(re.compile(pattern), template) for pattern, template in rules.items()]
+    anything = re.compile("|".join([*rules, UNTOUCHED]))
+
+    def replacement(match: re.Match[str]) -> str:
+        found = ((pattern.fullmatch(match[0]), template) for pattern, template in patterns)
+        return next((rule.expand(template) for rule, template in found if rule), match[0])
+
+    return lambda text: anything.sub(replacement, text)
+
+
+@cache
+def on_conflict_add(table: str, key: tuple[str, ...], column: str) -> str:
+    """The end of an insert that adds to the column of rows that are there."""
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {column} = {table}.{column} + excluded.{column}"

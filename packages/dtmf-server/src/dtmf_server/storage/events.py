@@ -21,7 +21,7 @@ class Event(Struct, frozen=True):
 
 def append(tx: Tx, events: list[Event]) -> list[int]:
     """Appends events and gives their ids; their accounts are locked, so ids ascend in commit order per account."""
-    ids = tx.add(
+    ids = tx.insert_returning_ids(
         schema.events,
         ("account_id", "at_us", "kind", "message_id", "data"),
         [(e.account_id, e.at_us, e.kind, e.message_id, json.dumps(e.data) if e.data else "{}") for e in events],
@@ -46,7 +46,7 @@ def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
     """These events."""
     if not ids:
         return {}
-    return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id IN @ids", ids=ids)}
+    return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id = ANY(:ids)", ids=ids)}
 
 
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:

@@ -49,7 +49,7 @@ def finish(
 def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
     """Erases texts of these rentals from remembered answers: asked again, they show null, as the message itself does."""
     for row in tx.all(
-        "SELECT account_id, key, body FROM idempotency WHERE rental_id IN @ids AND body IS NOT NULL", ids=rental_ids
+        "SELECT account_id, key, body FROM idempotency WHERE rental_id = ANY(:ids) AND body IS NOT NULL", ids=rental_ids
     ):
         tx.run(
             "UPDATE idempotency SET body = :body WHERE account_id = :account_id AND key = :key",

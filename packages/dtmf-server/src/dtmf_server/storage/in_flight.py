@@ -27,7 +27,7 @@ def submit(tx: Tx, delivery_id: int, *, now_us: int, until_us: int) -> None:
 
 def decided(tx: Tx, delivery_ids: Sequence[int]) -> None:
     """What the carrier made of these is known."""
-    tx.run("UPDATE deliveries SET submitted_at_us = NULL WHERE id IN @ids", ids=list(delivery_ids))
+    tx.run("UPDATE deliveries SET submitted_at_us = NULL WHERE id = ANY(:ids)", ids=list(delivery_ids))
 
 
 def begin_doubt(tx: Tx, delivery_id: int, *, reason: str, until_us: int) -> None:
@@ -91,7 +91,7 @@ def of_message(tx: Tx, message_id: int) -> Row | None:
     """The delivery that carries a sent message, locked."""
     return tx.one(
         f"SELECT {_COLUMNS} FROM messages m JOIN deliveries d ON d.message_id = coalesce(m.forward_of, m.id)"
-        " AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END WHERE m.id = :id @LOCK",
+        " AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END WHERE m.id = :id FOR NO KEY UPDATE",
         id=message_id,
     )
 

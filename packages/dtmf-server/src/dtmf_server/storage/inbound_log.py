@@ -14,7 +14,7 @@ def stored(tx: Tx, carrier: str, digests: list[str]) -> dict[str, list[Stored]]:
     found: dict[str, list[Stored]] = {}
     for row in tx.all(
         "SELECT id, digest, link, stored_wall_us, answered_wall_us FROM arrivals"
-        " WHERE carrier = :carrier AND digest IN @digests ORDER BY id",
+        " WHERE carrier = :carrier AND digest = ANY(:digests) ORDER BY id",
         carrier=carrier,
         digests=digests,
     ):
@@ -26,7 +26,7 @@ def stored(tx: Tx, carrier: str, digests: list[str]) -> dict[str, list[Stored]]:
 def add(tx: Tx, carrier: str, new: Sequence[tuple[str, int]], *, wall_us: int) -> Sequence[int]:
     """The ids of new arrivals (digest, link)."""
     rows = [(carrier, digest, link, wall_us) for digest, link in new]
-    return tx.add(schema.arrivals, ("carrier", "digest", "link", "stored_wall_us"), rows)
+    return tx.insert_returning_ids(schema.arrivals, ("carrier", "digest", "link", "stored_wall_us"), rows)
 
 
 def mark_redelivered(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) -> None:
@@ -37,7 +37,7 @@ def mark_redelivered(tx: Tx, moved: Sequence[tuple[int, int]], *, wall_us: int) 
 
 def answered(tx: Tx, ids: Sequence[int], *, wall_us: int) -> None:
     """Their answers have left."""
-    tx.run("UPDATE arrivals SET answered_wall_us = :wall_us WHERE id IN @ids", ids=list(ids), wall_us=wall_us)
+    tx.run("UPDATE arrivals SET answered_wall_us = :wall_us WHERE id = ANY(:ids)", ids=list(ids), wall_us=wall_us)
 
 
 def forget(tx: Tx, *, answered_before_us: int, stored_before_us: int) -> int:

@@ -25,8 +25,8 @@ def initialise(tx: Tx, *, mode: str, webhook_key: bytes, now_us: int) -> bool:
 
 
 def lock(tx: Tx) -> None:
-    """Holds the service's row until the transaction ends: what only one process may do at a time."""
-    tx.hold("SELECT id FROM service")
+    """Lock the service's row until the transaction ends: what only one process may do at a time."""
+    tx.lock_rows("SELECT id FROM service")
 
 
 def webhook_key(tx: Tx) -> bytes:

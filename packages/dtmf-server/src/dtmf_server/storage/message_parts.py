@@ -25,7 +25,7 @@ _NEW = (
 def waiting(tx: Tx, carrier: str, recipients: list[str]) -> list[Row]:
     """The parts that wait for these numbers, in the order in which they came."""
     return tx.all(
-        "SELECT * FROM parts WHERE carrier = :carrier AND recipient IN @recipients ORDER BY id",
+        "SELECT * FROM parts WHERE carrier = :carrier AND recipient = ANY(:recipients) ORDER BY id",
         carrier=carrier,
         recipients=recipients,
     )
@@ -40,13 +40,13 @@ def add(tx: Tx, carrier: str, new: Sequence[InboundMessage], *, wall_us: int) ->
 def remove(tx: Tx, ids: list[int]) -> None:
     """They are part of a message now."""
     if ids:
-        tx.run("DELETE FROM parts WHERE id IN @ids", ids=ids)
+        tx.run("DELETE FROM parts WHERE id = ANY(:ids)", ids=ids)
 
 
 def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
     """Erases parts for the numbers of these rentals, where nobody else rents the number by now."""
     tx.run(
-        "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id IN @ids)"
+        "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id = ANY(:ids))"
         " AND recipient NOT IN (SELECT e164 FROM rentals WHERE ended_at_us IS NULL)",
         ids=rental_ids,
     )

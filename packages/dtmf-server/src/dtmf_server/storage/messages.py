@@ -49,7 +49,7 @@ def of_rentals(tx: Tx, rental_ids: list[int], *, limit: int) -> list[Row]:
     if not rental_ids:
         return []
     return tx.all(
-        "SELECT rental_id, sender, recipient, content, at_us, status, cost FROM messages WHERE rental_id IN @ids"
+        "SELECT rental_id, sender, recipient, content, at_us, status, cost FROM messages WHERE rental_id = ANY(:ids)"
         " ORDER BY rental_id, id LIMIT :limit",
         ids=rental_ids,
         limit=limit,
@@ -66,7 +66,7 @@ def listed(
     tx: Tx, account_id: int, rental_ids: list[int] | None, *, inbound: bool | None, after: int, limit: int
 ) -> list[Row]:
     """An account's messages, of these rentals or of all (None), oldest first; received, sent, or both (None)."""
-    whose = "m.account_id = :account_id" if rental_ids is None else "m.rental_id IN @rental_ids"
+    whose = "m.account_id = :account_id" if rental_ids is None else "m.rental_id = ANY(:rental_ids)"
     which = {None: "", True: " AND m.inbound", False: " AND NOT m.inbound"}[inbound]
     return tx.all(
         f"SELECT {_FULL} FROM messages m WHERE {whose}{which} AND m.id > :after ORDER BY m.id LIMIT :limit",
@@ -133,12 +133,12 @@ def is_forward(tx: Tx, *, sender: str, recipient: str, content: str, since_us: i
 
 def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
     """Erases what was said in these rentals; that it was said, and what it cost, stays."""
-    tx.run("UPDATE messages SET content = NULL WHERE rental_id IN @ids", ids=rental_ids)
+    tx.run("UPDATE messages SET content = NULL WHERE rental_id = ANY(:ids)", ids=rental_ids)
 
 
 def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
     """These messages."""
-    return {row["id"]: row for row in tx.all(f"SELECT {_FULL} FROM messages m WHERE m.id IN @ids", ids=ids)}
+    return {row["id"]: row for row in tx.all(f"SELECT {_FULL} FROM messages m WHERE m.id = ANY(:ids)", ids=ids)}
 
 
 def forward_of(tx: Tx, message_id: int) -> Row | None:

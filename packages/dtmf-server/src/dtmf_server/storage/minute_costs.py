@@ -67,7 +67,7 @@ def by_phase(tx: Tx, account_ids: list[int]) -> dict[int, dict[int, int]]:
     if not account_ids:
         return found
     rows: list[Row] = tx.all(
-        "SELECT account_id, nth, cost FROM minute_costs WHERE account_id IN @ids AND unit_us = 1", ids=account_ids
+        "SELECT account_id, nth, cost FROM minute_costs WHERE account_id = ANY(:ids) AND unit_us = 1", ids=account_ids
     )
     for row in rows:
         found.setdefault(row["account_id"], {})[row["nth"]] = row["cost"]
@@ -92,4 +92,4 @@ def change(tx: Tx, changes: Iterable[tuple[int, Collection[Change]]]) -> None:
         [(*key, cost) for key, cost in sorted(sums.items()) if cost],
     )
     if fallen:
-        tx.run("DELETE FROM minute_costs WHERE account_id IN @ids AND cost = 0", ids=sorted(fallen))
+        tx.run("DELETE FROM minute_costs WHERE account_id = ANY(:ids) AND cost = 0", ids=sorted(fallen))

@@ -54,7 +54,7 @@ def group_ids(tx: Tx) -> set[str]:
 
 def groups_of(tx: Tx, e164s: list[str]) -> dict[str, str]:
     """The group of each of these numbers that is of our stock."""
-    rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 IN @e164s", e164s=e164s)
+    rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 = ANY(:e164s)", e164s=e164s)
     return {row["e164"]: row["group_id"] for row in rows}
 
 
@@ -91,13 +91,13 @@ def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int, cooldown_us
     cooled_us = _cooled_us(now_us, cooldown_us)
     row = tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND last_account_id = :account_id AND group_id = :group_id"
-        " AND released_at_us > :cooled_us ORDER BY released_at_us DESC, e164 LIMIT 1 @SKIP",
+        " AND released_at_us > :cooled_us ORDER BY released_at_us DESC, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         group_id=group_id,
         account_id=account_id,
         cooled_us=cooled_us,
     ) or tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND group_id = :group_id AND released_at_us <= :cooled_us"
-        " ORDER BY released_at_us, e164 LIMIT 1 @SKIP",
+        " ORDER BY released_at_us, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         group_id=group_id,
         cooled_us=cooled_us,
     )
@@ -133,7 +133,7 @@ def cost_per_segment(tx: Tx, e164: str) -> int | None:
     """What a segment to this number costs: the price of its longest priced prefix, None if nobody goes there."""
     digits = e164[1:]
     row = tx.one(
-        "SELECT cost_per_segment FROM destinations WHERE prefix IN @prefixes ORDER BY length(prefix) DESC LIMIT 1",
+        "SELECT cost_per_segment FROM destinations WHERE prefix = ANY(:prefixes) ORDER BY length(prefix) DESC LIMIT 1",
         prefixes=[digits[:length] for length in range(len(digits) + 1)],
     )
     return int(row["cost_per_segment"]) if row else None
@@ -162,5 +162,5 @@ def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dic
 
 def names(tx: Tx, group_ids: list[str]) -> dict[str, str]:
     """What these groups are called, with their type: United States mobile."""
-    rows = tx.all("SELECT id, name, type FROM groups WHERE id IN @ids", ids=sorted(set(group_ids)))
+    rows = tx.all("SELECT id, name, type FROM groups WHERE id = ANY(:ids)", ids=sorted(set(group_ids)))
     return {row["id"]: f"{row['name']} {row['type']}" for row in rows}

@@ -1,7 +1,7 @@
 """Deliveries: what still has to reach a webhook or a carrier, and what became of it.
 
 A lease (`leased_until_us`, wall time) keeps a line (delivery_queue.py) to one worker; a dead worker's lease simply ends.
-Whoever adds to a line or ends its head holds the account (`accounts.hold`), so that neither misses the other.
+Whoever adds to a line or ends its head locks the account (`accounts.lock`), so that neither misses the other.
 """
 
 from msgspec import Struct
@@ -33,13 +33,13 @@ def claim(
         f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us >= 0 AND d.due_at_us <= :now_us{only}"
         " AND d.submitted_at_us IS NULL"
         " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
-        " AND NOT d.account_id || ' ' || d.destination IN @except_destinations"
+        " AND d.account_id || ' ' || d.destination <> ALL(:except_destinations)"
         " AND (d.kind IN ('send', 'forward')"
         " OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
         "  AND o.state = 'waiting' AND o.id <> d.id"
         "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us))"
         "  LIMIT 1 OFFSET 0))"  # looked up line by line: joined, PostgreSQL holds each that is due against all others
-        " ORDER BY d.due_at_us, d.id LIMIT :limit @SKIP",
+        " ORDER BY d.due_at_us, d.id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED",
         now_us=now_us,
         wall_us=wall_us,
         limit=limit,
@@ -49,7 +49,7 @@ def claim(
         return []
     return tx.all(
         "UPDATE deliveries SET leased_until_us = :until_us, attempts = attempts + 1,"
-        " first_attempt_us = coalesce(first_attempt_us, :now_us) WHERE id IN @ids"
+        " first_attempt_us = coalesce(first_attempt_us, :now_us) WHERE id = ANY(:ids)"
         " RETURNING id, account_id, rental_id, message_id, event_id, kind, destination, attempts, attempts_before,"
         " first_attempt_us, leased_until_us",
         ids=[row["id"] for row in due],
@@ -70,7 +70,7 @@ def release(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
         "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
         # A replay that was asked for meanwhile does not count the attempt that was not made.
         " attempts_before = CASE WHEN attempts_before < attempts THEN attempts_before ELSE attempts - 1 END,"
-        " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END WHERE id IN @ids",
+        " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END WHERE id = ANY(:ids)",
         ids=[row["id"] for row in ours],
         due_at_us=due_at_us,
     )
@@ -85,7 +85,8 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
         " stop_reason,"
         " EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind AND o.state = 'waiting'"
         "  AND o.id <> d.id) AS has_others_in_line"
-        " FROM deliveries d WHERE id IN @ids AND state IN ('waiting', 'parked', 'in_doubt') ORDER BY id @LOCK",
+        " FROM deliveries d WHERE id = ANY(:ids) AND state IN ('waiting', 'parked', 'in_doubt')"
+        " ORDER BY id FOR NO KEY UPDATE",
         ids=sorted(attempts),
     )
     return [row for row in rows if row["attempts"] == attempts[row["id"]]]
@@ -244,7 +245,8 @@ def probe(tx: Tx, destination: str, *, by_us: int) -> None:
     for oldest in tx.all(
         "SELECT id FROM deliveries WHERE state = 'waiting' AND attempts > 0 AND destination = :destination"
         " AND kind IN ('webhook', 'event')"
-        " AND attempts > attempts_before + 1 AND leased_until_us IS NULL ORDER BY id LIMIT 1 @SKIP",
+        " AND attempts > attempts_before + 1 AND leased_until_us IS NULL"
+        " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         destination=destination,
     ):
         tx.run(
@@ -267,7 +269,7 @@ def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
     )
     changed = tx.run(
         f"UPDATE deliveries SET due_at_us = {due_us} WHERE state = 'waiting' AND attempts > 0"
-        f" AND destination IN @destinations AND leased_until_us IS NULL AND due_at_us > {due_us}",
+        f" AND destination = ANY(:destinations) AND leased_until_us IS NULL AND due_at_us > {due_us}",
         destinations=destinations,
         now_us=now_us,
         attempted_after_us=now_us - RETRY_FLOOR_US,

@@ -64,7 +64,7 @@ def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
 def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
     """The live rentals of these accounts that cost something."""
     found: dict[int, list[LiveRental]] = {}
-    for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE account_id IN @ids AND {PAYING}", ids=account_ids):
+    for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE account_id = ANY(:ids) AND {PAYING}", ids=account_ids):
         found.setdefault(row["account_id"], []).append(_running(row))
     return found
 
@@ -102,7 +102,7 @@ def _running(row: Row) -> LiveRental:
 def running(tx: Tx, rental_ids: list[int]) -> list[LiveRental]:
     """Those of these rentals that are live."""
     rows = tx.all(
-        f"SELECT {_RUNNING} FROM rentals WHERE id IN @ids AND ended_at_us IS NULL ORDER BY id", ids=rental_ids
+        f"SELECT {_RUNNING} FROM rentals WHERE id = ANY(:ids) AND ended_at_us IS NULL ORDER BY id", ids=rental_ids
     )
     return [_running(row) for row in rows]
 
@@ -120,7 +120,7 @@ def some_live(tx: Tx, account_id: int, *, limit: int) -> list[LiveRental]:
 def live_numbers(tx: Tx, account_ids: list[int]) -> list[Row]:
     """Id, account and number of each live rental of these accounts: for accounts with few."""
     return tx.all(
-        "SELECT id, account_id, e164 FROM rentals WHERE account_id IN @ids AND ended_at_us IS NULL", ids=account_ids
+        "SELECT id, account_id, e164 FROM rentals WHERE account_id = ANY(:ids) AND ended_at_us IS NULL", ids=account_ids
     )
 
 
@@ -143,7 +143,7 @@ def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
         " a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
-        " WHERE r.e164 IN @e164s AND r.ended_at_us IS NULL",
+        " WHERE r.e164 = ANY(:e164s) AND r.ended_at_us IS NULL",
         e164s=e164s,
     )
     return {row["e164"]: row for row in rows}
@@ -172,7 +172,7 @@ def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
     """The number of each of these rentals."""
     if not rental_ids:
         return {}
-    rows = tx.all("SELECT id, e164 FROM rentals WHERE id IN @ids", ids=rental_ids)
+    rows = tx.all("SELECT id, e164 FROM rentals WHERE id = ANY(:ids)", ids=rental_ids)
     return {row["id"]: row["e164"] for row in rows}
 
 

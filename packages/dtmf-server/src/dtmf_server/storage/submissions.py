@@ -104,7 +104,7 @@ def find(tx: Tx, carrier: str, refs: list[str]) -> list[Row]:
     """What was taken under any of these references, newest first, with the phone it went to."""
     return tx.all(
         "SELECT s.id, s.ref, s.message_id, m.recipient FROM submissions s JOIN messages m ON m.id = s.message_id"
-        " WHERE s.carrier = :carrier AND s.ref IN @refs ORDER BY s.id DESC LIMIT 100",
+        " WHERE s.carrier = :carrier AND s.ref = ANY(:refs) ORDER BY s.id DESC LIMIT 100",
         carrier=carrier,
         refs=refs,
     )
@@ -139,7 +139,7 @@ def add_early(tx: Tx, carrier: str, receipt: Receipt, *, wall_us: int) -> None:
 def take_early(tx: Tx, carrier: str, refs: list[str]) -> list[Receipt]:
     """The receipts that waited for any of these references; they wait no more."""
     rows = tx.all(
-        "DELETE FROM early_receipts WHERE carrier = :carrier AND ref IN @refs"
+        "DELETE FROM early_receipts WHERE carrier = :carrier AND ref = ANY(:refs)"
         " RETURNING id, carrier, ref, delivered, reason, sender, recipient",
         carrier=carrier,
         refs=refs,

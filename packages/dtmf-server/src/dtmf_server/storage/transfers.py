@@ -25,7 +25,7 @@ class Transfer(Struct, frozen=True):
 
 def append(tx: Tx, transfers: list[Transfer]) -> None:
     """Books the transfers, in this order, and the minutes they pay."""
-    ids = tx.add(
+    ids = tx.insert_returning_ids(
         schema.transfers,
         ("at_us", "kind", "ref", "debit", "credit", "amount", "account_id", "balance", "reference"),
         [

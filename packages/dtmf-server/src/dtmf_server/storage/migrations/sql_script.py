@@ -1,10 +1,12 @@
 """The frozen SQL of a migration, for both engines: statements separated by a semicolon and an empty line.
 
-What the engines spell differently is marked:
-    @ID @ONE     the key of a table, and of one that has a single row
-    @ID(name)    one that never gives an id again, whatever became of its row; `name` is its constraint
-    @REF @BYTES  a column that refers to such a key, and one of octets
-A statement that begins with `-- sqlite` or `-- postgresql` is for that engine alone.
+Statements are PostgreSQL's. SQLite has other types for keys and bytes, and gets them by five rules:
+    BIGSERIAL NOT NULL CONSTRAINT … PRIMARY KEY    INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT: no id is used twice
+    BIGSERIAL                                      INTEGER
+    SMALLSERIAL                                    SMALLINT
+    BYTEA                                          BLOB
+    BIGINT of a column that refers to an id        INTEGER
+A statement that begins with `-- sqlite` or `-- postgresql` is for that engine alone, and runs as it is.
 """
 
 import re
@@ -13,21 +15,15 @@ from pathlib import Path
 
 from alembic import op
 
-_SPELLED = {
-    "sqlite": {
-        r"@ID\((\w+)\)": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT",
-        "@ID": "INTEGER NOT NULL",
-        "@ONE": "SMALLINT NOT NULL",
-        "@REF": "INTEGER",
-        "@BYTES": "BLOB",
-    },
-    "postgresql": {
-        r"@ID\((\w+)\)": r"BIGSERIAL NOT NULL CONSTRAINT \1 PRIMARY KEY",
-        "@ID": "BIGSERIAL NOT NULL",
-        "@ONE": "SMALLSERIAL NOT NULL",
-        "@REF": "BIGINT",
-        "@BYTES": "BYTEA",
-    },
+from dtmf_server.storage.dialect import translator
+
+_ENGINES = ("sqlite", "postgresql")
+_REFERS_TO_ID = re.compile(r"FOREIGN KEY\((\w+)\) REFERENCES \w+ \(id\)")
+_TYPES = {
+    r"\bBIGSERIAL NOT NULL CONSTRAINT \w+ PRIMARY KEY\b": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT",
+    r"\bBIGSERIAL\b": "INTEGER",
+    r"\bSMALLSERIAL\b": "SMALLINT",
+    r"\bBYTEA\b": "BLOB",
 }
 
 
@@ -41,11 +37,15 @@ def run(migration: str) -> None:
 
 def statements(text: str, engine: str) -> Iterator[str]:
     """Those for this engine, as it spells them."""
-    for mark, spelled in _SPELLED[engine].items():
-        text = re.sub(mark, spelled, text)
     for statement in text.split(";\n\n"):
         whose, _, rest = statement.partition("\n")
-        if whose.removeprefix("-- ") not in _SPELLED:
-            yield statement.strip().removesuffix(";")
+        if whose.removeprefix("-- ") not in _ENGINES:
+            shared = statement.strip().removesuffix(";")
+            yield _for_sqlite(shared) if engine == "sqlite" else shared
         elif whose == f"-- {engine}":
             yield rest.strip().removesuffix(";")
+
+
+def _for_sqlite(statement: str) -> str:
+    references = {rf"\b{column} BIGINT\b": f"{column} INTEGER" for column in _REFERS_TO_ID.findall(statement)}
+    return translator(_TYPES | references)(statement)

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table, Text
 
 from dtmf_server.core.money import FIRST_CUSTOMER
-from dtmf_server.storage.dialect import _LIST, _NEXT, _PARAMETER, Rows
-from dtmf_server.storage.sqlite.dialect import _adding
+from dtmf_server.storage.dialect import Rows, on_conflict_add, translator
+
+_with_parameters = translator({r"(?<!:):([a-z_][a-z0-9_]*)": r"%(\1)s"})
 
 
 class PostgreSQL:
@@ -19,12 +20,8 @@ class PostgreSQL:
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
-        """Lists become arrays. Locks are FOR NO KEY UPDATE: keys never change, and FOR UPDATE would wait for everyone
-        who refers to the row, as two requests do that store their Idempotency-Key before they lock their account."""
-        statement = _LIST.sub(r"= ANY(:\1)", statement.replace("%", "%%"))
-        statement = statement.replace("@LOCK", "FOR NO KEY UPDATE").replace("@SKIP", "FOR NO KEY UPDATE SKIP LOCKED")
-        statement = _NEXT.sub(r"nextval('\1_id_seq')", statement)
-        return _PARAMETER.sub(r"%(\1)s", statement.replace("@MATERIAL", "MATERIALIZED"))
+        """The statement as it is, with its parameters spelled as psycopg's; once for each text."""
+        return _with_parameters(statement.replace("%", "%%"))
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """psycopg takes Python's values as they are."""
@@ -34,7 +31,7 @@ class PostgreSQL:
         """One statement for all rows: each column an array. One row goes as it is, in half the time."""
         cursor.execute(*_postgresql_insert(table, columns, rows))
 
-    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """The same. The sequence is asked as the rows come out of the arrays: in their order."""
         statement, values = _postgresql_insert(table, columns, rows)
         cursor.execute(f"{statement} RETURNING id", values)
@@ -47,7 +44,7 @@ class PostgreSQL:
     def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """One statement for all rows: each column an array."""
         statement, values = _postgresql_insert(table, (*key, column), rows)
-        cursor.execute(f"{statement} {_adding(table.name, key, column)}", values)
+        cursor.execute(f"{statement} {on_conflict_add(table.name, key, column)}", values)
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
         """One statement for all values: an array."""

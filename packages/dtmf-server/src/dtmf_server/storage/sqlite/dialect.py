@@ -9,10 +9,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table
 
-from dtmf_server.storage.dialect import _LIST, _NEXT, Rows
+from dtmf_server.storage.dialect import Rows, on_conflict_add, translator
 
 MATCHED_AT_ONCE = 256
 WRITTEN_AT_ONCE = 64  # rows of a statement
+
+_translated = translator(
+    {
+        r"= ANY\(:(\w+)\)": r"IN (SELECT value FROM json_each(:\1))",
+        r"<> ALL\(:(\w+)\)": r"NOT IN (SELECT value FROM json_each(:\1))",
+        r"\bFOR NO KEY UPDATE(?: SKIP LOCKED)?\b": "",
+        r"nextval\('(\w+)_id_seq'\)": r"(SELECT coalesce(max(id), 0) + 1 FROM \1)",
+    }
+)
 
 
 class SQLite:
@@ -23,10 +32,8 @@ class SQLite:
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
-        """Lists become json_each; one writer needs no row locks."""
-        statement = _LIST.sub(r"IN (SELECT value FROM json_each(:\1))", statement)
-        statement = _NEXT.sub(r"(SELECT coalesce(max(id), 0) + 1 FROM \1)", statement)
-        return statement.replace("@LOCK", "").replace("@SKIP", "").replace("@MATERIAL", "MATERIALIZED")
+        """The statement, translated from PostgreSQL's SQL; once for each text."""
+        return _translated(statement)
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Lists travel as JSON."""
@@ -40,7 +47,7 @@ class SQLite:
         for some in _in_powers_of_two(rows):
             cursor.execute(_sqlite_insert(table.name, columns, len(some)), [*chain.from_iterable(some)])
 
-    def add(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
+    def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """The same; the rows of a statement get ids one after another, of which the driver knows the last."""
         ids: list[int] = []
         for some in _in_powers_of_two(rows):
@@ -55,9 +62,10 @@ class SQLite:
 
     def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Many rows to a statement, as they are inserted."""
+        adding = on_conflict_add(table.name, key, column)
         for some in _in_powers_of_two(rows):
-            statement = f"{_sqlite_insert(table.name, (*key, column), len(some))} {_adding(table.name, key, column)}"
-            cursor.execute(statement, [*chain.from_iterable(some)])
+            insert = _sqlite_insert(table.name, (*key, column), len(some))
+            cursor.execute(f"{insert} {adding}", [*chain.from_iterable(some)])
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
         """Some hundred values to a statement: a third of the time that one statement for each takes."""
@@ -93,12 +101,6 @@ def _in_powers_of_two(rows: Rows) -> Iterator[Rows]:
         count = min(1 << (left.bit_length() - 1), WRITTEN_AT_ONCE)
         yield rows[first : first + count]
         first += count
-
-
-@cache
-def _adding(table: str, key: tuple[str, ...], column: str) -> str:
-    """How an insert adds to rows that are there."""
-    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {column} = {table}.{column} + excluded.{column}"
 
 
 @cache

@@ -1,5 +1,5 @@
 CREATE TABLE accounts (
-    id @ID,
+    id BIGSERIAL NOT NULL,
     kind TEXT NOT NULL CONSTRAINT ck_accounts_kind CHECK (kind IN ('customer', 'system')),
     created_at_us BIGINT NOT NULL,
     settled_at_us BIGINT NOT NULL,
@@ -49,12 +49,12 @@ CREATE TABLE groups (
 );
 
 CREATE TABLE service (
-    id @ONE CONSTRAINT ck_service_single CHECK (id = 1),
+    id SMALLSERIAL NOT NULL CONSTRAINT ck_service_single CHECK (id = 1),
     mode TEXT NOT NULL CONSTRAINT ck_service_mode CHECK (mode IN ('sandbox', 'production')),
     clock_offset_us BIGINT DEFAULT '0' NOT NULL,
     created_at_us BIGINT NOT NULL,
     stray_messages BIGINT DEFAULT '0' NOT NULL,
-    webhook_key @BYTES NOT NULL,
+    webhook_key BYTEA NOT NULL,
     CONSTRAINT pk_service PRIMARY KEY (id)
 );
 
@@ -66,7 +66,7 @@ CREATE TABLE simulated_blocks (
 
 CREATE TABLE simulated_outputs (
     txid TEXT NOT NULL,
-    script_pubkey @BYTES NOT NULL,
+    script_pubkey BYTEA NOT NULL,
     amount BIGINT NOT NULL,
     height BIGINT,
     CONSTRAINT pk_simulated_outputs PRIMARY KEY (txid)
@@ -75,11 +75,11 @@ CREATE TABLE simulated_outputs (
 CREATE INDEX ix_simulated_outputs_height ON simulated_outputs (height);
 
 CREATE TABLE addresses (
-    id @ID,
-    account_id @REF NOT NULL,
+    id BIGSERIAL NOT NULL,
+    account_id BIGINT NOT NULL,
     descriptor_index BIGINT NOT NULL,
     address TEXT NOT NULL,
-    script_pubkey @BYTES NOT NULL,
+    script_pubkey BYTEA NOT NULL,
     created_at_us BIGINT NOT NULL,
     used BOOLEAN NOT NULL,
     CONSTRAINT pk_addresses PRIMARY KEY (id),
@@ -92,12 +92,12 @@ CREATE TABLE addresses (
 CREATE INDEX ix_addresses_account_id_id ON addresses (account_id, id);
 
 CREATE TABLE idempotency (
-    account_id @REF NOT NULL,
+    account_id BIGINT NOT NULL,
     "key" TEXT NOT NULL,
-    fingerprint @BYTES NOT NULL,
+    fingerprint BYTEA NOT NULL,
     created_wall_us BIGINT NOT NULL,
     status INTEGER,
-    body @BYTES,
+    body BYTEA,
     secret BOOLEAN NOT NULL,
     CONSTRAINT pk_idempotency PRIMARY KEY (account_id, "key"),
     CONSTRAINT fk_idempotency_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
@@ -110,7 +110,7 @@ CREATE TABLE numbers (
     group_id TEXT NOT NULL,
     rented BOOLEAN NOT NULL,
     rests_until_us BIGINT NOT NULL,
-    last_account_id @REF,
+    last_account_id BIGINT,
     CONSTRAINT pk_numbers PRIMARY KEY (e164),
     CONSTRAINT fk_numbers_group_id FOREIGN KEY(group_id) REFERENCES groups (id),
     CONSTRAINT fk_numbers_last_account_id FOREIGN KEY(last_account_id) REFERENCES accounts (id)
@@ -121,9 +121,9 @@ CREATE INDEX ix_numbers_free ON numbers (group_id, rests_until_us, e164) WHERE N
 CREATE INDEX ix_numbers_returning ON numbers (last_account_id, group_id) WHERE NOT rented;
 
 CREATE TABLE tokens (
-    id @ID,
-    account_id @REF NOT NULL,
-    sha256 @BYTES NOT NULL,
+    id BIGSERIAL NOT NULL,
+    account_id BIGINT NOT NULL,
+    sha256 BYTEA NOT NULL,
     label TEXT NOT NULL,
     created_at_us BIGINT NOT NULL,
     revoked_at_us BIGINT,
@@ -135,14 +135,14 @@ CREATE TABLE tokens (
 CREATE INDEX ix_tokens_account_id ON tokens (account_id);
 
 CREATE TABLE transfers (
-    id @ID,
+    id BIGSERIAL NOT NULL,
     at_us BIGINT NOT NULL,
     kind TEXT NOT NULL,
     ref TEXT NOT NULL,
-    debit @REF NOT NULL,
-    credit @REF NOT NULL,
+    debit BIGINT NOT NULL,
+    credit BIGINT NOT NULL,
     amount BIGINT NOT NULL CONSTRAINT ck_transfers_amount CHECK (amount > 0),
-    account_id @REF NOT NULL,
+    account_id BIGINT NOT NULL,
     balance BIGINT NOT NULL CONSTRAINT ck_transfers_balance CHECK (balance >= 0),
     reference TEXT NOT NULL,
     CONSTRAINT pk_transfers PRIMARY KEY (id),
@@ -156,11 +156,11 @@ CREATE TABLE transfers (
 CREATE INDEX ix_transfers_account_id_id ON transfers (account_id, id);
 
 CREATE TABLE deposits (
-    id @ID,
+    id BIGSERIAL NOT NULL,
     txid TEXT NOT NULL,
     vout INTEGER NOT NULL,
-    account_id @REF NOT NULL,
-    address_id @REF NOT NULL,
+    account_id BIGINT NOT NULL,
+    address_id BIGINT NOT NULL,
     amount BIGINT NOT NULL CONSTRAINT ck_deposits_amount CHECK (amount > 0),
     seen_at_us BIGINT NOT NULL,
     height BIGINT,
@@ -180,8 +180,8 @@ CREATE INDEX ix_deposits_height ON deposits (height);
 CREATE INDEX ix_deposits_open ON deposits (status) WHERE status <> 'credited';
 
 CREATE TABLE rentals (
-    id @ID,
-    account_id @REF NOT NULL,
+    id BIGSERIAL NOT NULL,
+    account_id BIGINT NOT NULL,
     e164 TEXT NOT NULL,
     group_id TEXT NOT NULL,
     sms BOOLEAN NOT NULL,
@@ -215,9 +215,9 @@ CREATE INDEX ix_rentals_unerased ON rentals (ended_at_us) WHERE ended_at_us IS N
 CREATE UNIQUE INDEX uq_rentals_live_e164 ON rentals (e164) WHERE ended_at_us IS NULL;
 
 CREATE TABLE messages (
-    id @ID,
-    account_id @REF NOT NULL,
-    rental_id @REF NOT NULL,
+    id BIGSERIAL NOT NULL,
+    account_id BIGINT NOT NULL,
+    rental_id BIGINT NOT NULL,
     inbound BOOLEAN NOT NULL,
     sender TEXT NOT NULL,
     recipient TEXT NOT NULL,
@@ -226,7 +226,7 @@ CREATE TABLE messages (
     status TEXT NOT NULL CONSTRAINT ck_messages_status CHECK (status IN ('received', 'queued', 'sent', 'delivered', 'failed')),
     cost BIGINT NOT NULL CONSTRAINT ck_messages_cost CHECK (cost >= 0),
     segments SMALLINT NOT NULL,
-    forward_of @REF,
+    forward_of BIGINT,
     reason TEXT,
     CONSTRAINT pk_messages PRIMARY KEY (id),
     CONSTRAINT ck_messages_direction CHECK (inbound = (status = 'received')),
@@ -244,11 +244,11 @@ CREATE INDEX ix_messages_sent ON messages (account_id, at_us) WHERE NOT inbound;
 CREATE UNIQUE INDEX uq_messages_forward_of ON messages (forward_of) WHERE forward_of IS NOT NULL;
 
 CREATE TABLE minute_bookings (
-    rental_id @REF NOT NULL,
+    rental_id BIGINT NOT NULL,
     from_minute BIGINT NOT NULL,
     to_minute BIGINT NOT NULL,
     after_minute BIGINT,
-    transfer_id @REF NOT NULL,
+    transfer_id BIGINT NOT NULL,
     CONSTRAINT pk_minute_bookings PRIMARY KEY (rental_id, from_minute),
     CONSTRAINT ck_minute_bookings_forward CHECK (to_minute > from_minute),
     CONSTRAINT ck_minute_bookings_first CHECK ((from_minute = 0) = (after_minute IS NULL)),
@@ -260,10 +260,10 @@ CREATE TABLE minute_bookings (
 );
 
 CREATE TABLE deliveries (
-    id @ID(pk_deliveries),
-    account_id @REF NOT NULL,
-    rental_id @REF NOT NULL,
-    message_id @REF,
+    id BIGSERIAL NOT NULL CONSTRAINT pk_deliveries PRIMARY KEY,
+    account_id BIGINT NOT NULL,
+    rental_id BIGINT NOT NULL,
+    message_id BIGINT,
     kind TEXT NOT NULL CONSTRAINT ck_deliveries_kind CHECK (kind IN ('webhook', 'forward', 'send', 'test')),
     destination TEXT NOT NULL,
     state TEXT NOT NULL CONSTRAINT ck_deliveries_state CHECK (state IN ('waiting', 'delivered', 'parked')),
@@ -296,11 +296,11 @@ CREATE INDEX ix_deliveries_parked ON deliveries (account_id, id) WHERE state = '
 CREATE INDEX ix_deliveries_retrying ON deliveries (destination, due_at_us) WHERE state = 'waiting' AND attempts > 0;
 
 CREATE TABLE events (
-    id @ID(pk_events),
-    account_id @REF NOT NULL,
+    id BIGSERIAL NOT NULL CONSTRAINT pk_events PRIMARY KEY,
+    account_id BIGINT NOT NULL,
     at_us BIGINT NOT NULL,
     kind TEXT NOT NULL,
-    message_id @REF,
+    message_id BIGINT,
     data TEXT DEFAULT '{}' NOT NULL,
     CONSTRAINT fk_events_account_id FOREIGN KEY(account_id) REFERENCES accounts (id),
     CONSTRAINT fk_events_message_id FOREIGN KEY(message_id) REFERENCES messages (id)
@@ -309,7 +309,7 @@ CREATE TABLE events (
 CREATE INDEX ix_events_account_id_id ON events (account_id, id);
 
 CREATE TABLE attempts (
-    delivery_id @REF NOT NULL,
+    delivery_id BIGINT NOT NULL,
     attempt INTEGER NOT NULL,
     at_us BIGINT NOT NULL,
     duration_us BIGINT NOT NULL,

@@ -6,7 +6,7 @@ CREATE TABLE carriers (
 );
 
 CREATE TABLE arrivals (
-    id @ID(pk_arrivals),
+    id BIGSERIAL NOT NULL CONSTRAINT pk_arrivals PRIMARY KEY,
     carrier TEXT NOT NULL,
     digest TEXT NOT NULL,
     link BIGINT NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE arrivals (
 CREATE INDEX ix_arrivals_carrier_digest ON arrivals (carrier, digest);
 
 CREATE TABLE parts (
-    id @ID(pk_parts),
+    id BIGSERIAL NOT NULL CONSTRAINT pk_parts PRIMARY KEY,
     carrier TEXT NOT NULL,
     recipient TEXT NOT NULL,
     sender TEXT NOT NULL,
@@ -26,10 +26,10 @@ CREATE TABLE parts (
     ref_bits SMALLINT NOT NULL,
     total SMALLINT NOT NULL,
     number SMALLINT NOT NULL,
-    octets @BYTES NOT NULL,
+    octets BYTEA NOT NULL,
     coding TEXT NOT NULL,
     dcs SMALLINT NOT NULL,
-    udh @BYTES NOT NULL,
+    udh BYTEA NOT NULL,
     stored_wall_us BIGINT NOT NULL,
     CONSTRAINT ck_parts_number CHECK (number BETWEEN 1 AND total),
     CONSTRAINT fk_parts_carrier FOREIGN KEY(carrier) REFERENCES carriers (name)
@@ -40,10 +40,10 @@ CREATE INDEX ix_parts_carrier_recipient ON parts (carrier, recipient);
 CREATE INDEX ix_parts_stored_wall_us ON parts (stored_wall_us);
 
 CREATE TABLE submissions (
-    id @ID(pk_submissions),
+    id BIGSERIAL NOT NULL CONSTRAINT pk_submissions PRIMARY KEY,
     carrier TEXT NOT NULL,
     ref TEXT NOT NULL,
-    message_id @REF NOT NULL,
+    message_id BIGINT NOT NULL,
     delivered BOOLEAN NOT NULL,
     taken_wall_us BIGINT NOT NULL,
     CONSTRAINT fk_submissions_message_id FOREIGN KEY(message_id) REFERENCES messages (id)
@@ -56,7 +56,7 @@ CREATE INDEX ix_submissions_message_id ON submissions (message_id);
 CREATE INDEX ix_submissions_taken_wall_us ON submissions (taken_wall_us);
 
 CREATE TABLE early_receipts (
-    id @ID(pk_early_receipts),
+    id BIGSERIAL NOT NULL CONSTRAINT pk_early_receipts PRIMARY KEY,
     carrier TEXT NOT NULL,
     ref TEXT NOT NULL,
     delivered BOOLEAN NOT NULL,

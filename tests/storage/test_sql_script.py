@@ -1,0 +1,63 @@
+"""The SQL of migrations: PostgreSQL's types, translated to SQLite's; what a released migration runs never changes."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from dtmf_server.storage.migrations import sql_script
+
+VERSIONS = Path(sql_script.__file__).parent / "versions"
+
+# SHA-256 of the statements of each released file, as each engine runs them.
+RELEASED = {
+    ("0001_first_tables", "sqlite"): "1ec25964f7c8b1166e2b20d295d5fb564b21f573f1e603d6f196411157249dbc",
+    ("0001_first_tables", "postgresql"): "6f79443a5810a7281421bf80f8a747a7316cb535ab6b17df040dff34f523fb6f",
+    ("0002_account_webhooks", "sqlite"): "9da3ed01d3ae0f6e6f581593bdfeb83d6b45d4ea605d6e0eaa2e141739dafda1",
+    ("0002_account_webhooks", "postgresql"): "b407585a1142cd27dcb533606ccc62245df03fe7135ff40a26eac870789b358f",
+    ("0005_carriers", "sqlite"): "ed3c7a8d93f475cc6d269db65d9b343515ad5b400b51bb66e23ef418cea1f0cd",
+    ("0005_carriers", "postgresql"): "da9f54560a2ff55e2f690161e7548b5d4e7ed6955cecce3dee17f01a5214fab0",
+    ("0009_in_doubt", "sqlite"): "46d38eafced72e142ae43685a35614f1cae7c438716b683d92e98ebdde7765fe",
+    ("0009_in_doubt", "postgresql"): "9e7b65fe7b68dced549371337ff3a27cd0645187686493d3e3d0fb66506715d2",
+}
+
+
+@pytest.mark.parametrize(("name", "engine"), RELEASED)
+def test_a_released_migration_runs_what_it_always_ran(name: str, engine: str) -> None:
+    text = (VERSIONS / f"{name}.sql").read_text(encoding="utf-8")
+    ran = ";\n\n".join(sql_script.statements(text, engine))
+    assert hashlib.sha256(ran.encode()).hexdigest() == RELEASED[name, engine], (
+        "databases that have this migration would differ from new ones: write another migration"
+    )
+
+
+def test_every_sql_file_is_known() -> None:
+    assert {path.stem for path in VERSIONS.glob("*.sql")} == {name for name, _ in RELEASED}
+
+
+REFERS = "CONSTRAINT fk FOREIGN KEY(account_id) REFERENCES accounts (id)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "on_sqlite"),
+    [
+        ("id BIGSERIAL NOT NULL,", "id INTEGER NOT NULL,"),
+        ("id BIGSERIAL NOT NULL CONSTRAINT pk_parts PRIMARY KEY,", "id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,"),
+        ("id SMALLSERIAL NOT NULL", "id SMALLINT NOT NULL"),
+        ("octets BYTEA NOT NULL", "octets BLOB NOT NULL"),
+        (f"account_id BIGINT, at_us BIGINT, {REFERS}", f"account_id INTEGER, at_us BIGINT, {REFERS}"),
+        ("account_id BIGINT, at_us BIGINT", "account_id BIGINT, at_us BIGINT"),
+        (f"other_account_id BIGINT, {REFERS}", f"other_account_id BIGINT, {REFERS}"),
+        ("hash BIGINT, FOREIGN KEY(hash) REFERENCES blocks (hash)",) * 2,
+        ("what TEXT DEFAULT 'a BYTEA or a BIGSERIAL' NOT NULL",) * 2,
+    ],
+)
+def test_types_are_translated_for_sqlite_alone(statement: str, on_sqlite: str) -> None:
+    assert list(sql_script.statements(statement, "sqlite")) == [on_sqlite]
+    assert list(sql_script.statements(statement, "postgresql")) == [statement]
+
+
+def test_a_statement_for_one_engine_runs_there_alone_and_as_it_is() -> None:
+    text = "-- postgresql\nSELECT 1::BYTEA;\n\n-- sqlite\nSELECT 'x' AS BYTEA;\n\n-- a comment\nSELECT 2;\n"
+    assert list(sql_script.statements(text, "sqlite")) == ["SELECT 'x' AS BYTEA", "-- a comment\nSELECT 2"]
+    assert list(sql_script.statements(text, "postgresql")) == ["SELECT 1::BYTEA", "-- a comment\nSELECT 2"]

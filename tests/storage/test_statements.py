@@ -1,0 +1,166 @@
+"""Statements are PostgreSQL's SQL: PostgreSQL prepares each as it is written, and four rules translate it for SQLite."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import psycopg
+import pytest
+
+import dtmf_server
+from dtmf_server.storage import schema
+from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.postgresql.dialect import PostgreSQL
+from dtmf_server.storage.sqlite.dialect import SQLite
+
+ROOT = Path(dtmf_server.__file__).parent
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+# Left out: what the engines spell themselves.
+SOURCES = [
+    path
+    for place in ("storage", "operations")
+    for path in sorted((ROOT / place).rglob("*.py"))
+    if not {"migrations", "migrate.py", "sqlite", "postgresql"} & set(path.relative_to(ROOT).parts)
+]
+# Values for the arguments that statements are built from; what a function computes from them is computed here too.
+ARGUMENTS: dict[str, Any] = {
+    "before": 1,
+    "compared": "<",
+    "for_carriers": False,
+    "hooked": True,
+    "inbound": True,
+    "may_be_taken": "state = 'in_doubt'",
+    "mined": True,
+    "rental_ids": [1],
+    "state": "waiting",
+    "table": schema.messages,
+    "unit_us": 1000,
+    "wall_us": 1,
+    "warnings": 3,
+    "after": {"id": 1},
+    "where": " WHERE (id) > (:id)",
+    "order": "id",
+}
+
+
+def code(node: ast.expr) -> CodeType:
+    """The expression, compiled."""
+    return compile(ast.fix_missing_locations(ast.Expression(node)), "statement", "eval")
+
+
+def texts(nodes: list[ast.AST]) -> Iterator[ast.expr]:
+    """Every text among these and below them that begins as a statement does; not the parts of an f-string."""
+    for node in nodes:
+        first = node.values[0] if isinstance(node, ast.JoinedStr) else node
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and STATEMENT.match(first.value):
+            assert isinstance(node, ast.expr)
+            yield node
+        elif not isinstance(node, ast.JoinedStr):
+            yield from texts(list(ast.iter_child_nodes(node)))
+
+
+def statements(path: Path) -> Iterator[tuple[str, str]]:
+    """Place and text of each statement that a file is written with."""
+    module = importlib.import_module(".".join(("dtmf_server", *path.relative_to(ROOT).with_suffix("").parts)))
+    for top in ast.parse(path.read_text(encoding="utf-8")).body:
+        names = ARGUMENTS | vars(module)
+        for node in ast.walk(top):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                with suppress(Exception):  # what is read from the database, or is no part of a statement
+                    names.setdefault(node.targets[0].id, eval(code(node.value), names))
+        for node in texts([top]):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", eval(code(node), names)
+
+
+FOUND = {place: text for path in SOURCES for place, text in statements(path)}
+
+
+def prepare(tx: Tx, statement: str) -> None:
+    """Has the engine parse a statement without running it. Raises the driver's error."""
+    rendered = tx._dialect.render(statement)
+    names = dict.fromkeys(re.findall(r"(?<!:):([a-z_][a-z0-9_]*)", SQLite().render(statement)))
+    if tx._dialect.name == "sqlite":
+        tx._cursor.execute(f"EXPLAIN {rendered}", names)
+        return
+    for number, name in enumerate(names, 1):
+        rendered = rendered.replace(f"%({name})s", f"${number}")
+    tx._cursor.execute(f"PREPARE one AS {rendered.replace('%%', '%')}")
+    tx._cursor.execute("DEALLOCATE one")
+
+
+def test_each_engine_prepares_every_statement(db: Database) -> None:
+    wrong = {}
+    for place, statement in FOUND.items():
+        try:
+            db.write_blocking(lambda tx, statement=statement: prepare(tx, statement))
+        except Exception as error:  # of either driver
+            wrong[place] = f"{error}: {statement}"
+    assert not wrong, "\n".join(f"{place}: {error}" for place, error in wrong.items())
+    assert len(FOUND) > 200, "the search has gone blind"
+
+
+def test_postgresql_refuses_what_is_no_statement(db: Database) -> None:
+    for wrong in ("SELECT id FROM accounts WHERE id IN @ids", "SELECT nothing FROM accounts"):
+        with pytest.raises(Exception, match=r"syntax error|unrecognized token|nothing") as caught:
+            db.write_blocking(lambda tx, wrong=wrong: prepare(tx, wrong))
+        assert isinstance(caught.value, psycopg.Error) == (db.dialect.name == "postgresql")
+
+
+def test_no_mark_is_left() -> None:
+    """Statements once had marks that were in no dialect of SQL."""
+    files = [*SOURCES, *ROOT.rglob("*.sql"), *(ROOT / "storage").rglob("*.py")]
+    found = [
+        f"{path}: {mark}"
+        for path in files
+        for mark in re.findall(r"@[A-Z]\w*|\bIN @\w+", path.read_text(encoding="utf-8"))
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("statement", "on_sqlite"),
+    [
+        ("WHERE id = ANY(:ids)", "WHERE id IN (SELECT value FROM json_each(:ids))"),
+        ("WHERE a || ' ' || b <> ALL(:e164s)", "WHERE a || ' ' || b NOT IN (SELECT value FROM json_each(:e164s))"),
+        ("WHERE id = :id FOR NO KEY UPDATE", "WHERE id = :id "),
+        ("LIMIT :n FOR NO KEY UPDATE SKIP LOCKED", "LIMIT :n "),
+        ("THEN nextval('addresses_id_seq') END", "THEN (SELECT coalesce(max(id), 0) + 1 FROM addresses) END"),
+        (
+            "SELECT 'one''s' FROM a WHERE x = ANY(:xs) AND y = ANY(:ys) FOR NO KEY UPDATE",
+            "SELECT 'one''s' FROM a WHERE x IN (SELECT value FROM json_each(:xs))"
+            " AND y IN (SELECT value FROM json_each(:ys)) ",
+        ),
+    ],
+)
+def test_each_rule_translates_for_sqlite_alone(statement: str, on_sqlite: str) -> None:
+    assert SQLite().render(statement) == on_sqlite
+    assert re.sub(r"%\((\w+)\)s", r":\1", PostgreSQL().render(statement)) == statement
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 'id = ANY(:ids)', 'x <> ALL(:xs)'",
+        "SELECT 'FOR NO KEY UPDATE', 'FOR NO KEY UPDATE SKIP LOCKED'",
+        "SELECT 'nextval(''addresses_id_seq'')', 'it''s :name'",
+        'SELECT "FOR NO KEY UPDATE", "= ANY(:ids)" FROM a',
+        "SELECT 1 -- = ANY(:ids) FOR NO KEY UPDATE",
+        "SELECT x = ANY(ys), x < ALL(ys), currval('addresses_id_seq')",
+    ],
+)
+def test_nothing_else_is_translated(statement: str) -> None:
+    assert SQLite().render(statement) == statement
+    assert PostgreSQL().render(statement) == statement
+
+
+def test_postgresql_gets_statements_as_they_are_written() -> None:
+    """But for its driver's spelling of parameters and of the percent sign."""
+    for place, statement in FOUND.items():
+        rendered = PostgreSQL().render(statement)
+        assert re.sub(r"%\((\w+)\)s", r":\1", rendered).replace("%%", "%") == statement, place
+    assert PostgreSQL().render("SELECT x::text, :x % 2") == "SELECT x::text, %(x)s %% 2"
