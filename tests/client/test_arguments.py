@@ -16,7 +16,7 @@ from client.malformed import (
     NOT_E164,
 )
 from client.stub import Stub
-from naming import shown
+from param_ids import shown
 
 N = "+1234567890"
 
