@@ -10,7 +10,7 @@ from benchmarks.proofs.power import power_cuts
 from benchmarks.proofs.row import Row, Together
 from benchmarks.proofs.tested import Printed, Program, Tests
 
-KILL_TESTS = "tests/whole/test_kill.py"
+KILL_TESTS = "tests/end_to_end/test_kill.py"
 
 
 def _killed(engine: str) -> Tests:
@@ -97,7 +97,7 @@ RACES = Tests(
     ],
 )
 CLOCKS = Tests(
-    ["tests/money/test_clocks.py", "tests/whole/test_clocks.py"],
+    ["tests/money/test_clocks.py", "tests/end_to_end/test_clocks.py"],
     printed=[
         Printed("jumps", r"(\d+) jumps of the clock", None),
         Printed("sats charged twice", r"(\d+) sats charged twice"),
@@ -115,7 +115,7 @@ RETRIES = Tests(
     ],
 )
 RECYCLED = Tests(
-    ["tests/whole/test_recycled.py"],
+    ["tests/end_to_end/test_recycled.py"],
     printed=[
         Printed("ways of reading", r"asked (\d+) ways", None),
         Printed("older texts and addresses seen", r"ways: (\d+) older"),
@@ -238,7 +238,7 @@ INSIDE = Program(
     needs=needs.network_namespaces,
 )
 STRANGERS = Tests(
-    ["tests/whole/test_strangers.py", "tests/api/test_slow.py"],
+    ["tests/end_to_end/test_strangers.py", "tests/api/test_slow.py"],
     full={"DTMF_TEST_STRANGERS": "20000", "DTMF_TEST_SLOW": "1000"},
     printed=[
         Printed("connections", r"(\d+) connections of strangers", None),

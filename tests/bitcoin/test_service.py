@@ -15,7 +15,7 @@ from bitcoin.plain_deposits import DEEPEST
 from dtmf import DTMF
 from dtmf.errors import DTMFError
 from dtmf_server.payments.bitcoin.descriptor import deriver
-from whole.running import Service, command
+from end_to_end.running import Service, command
 
 
 class Running:

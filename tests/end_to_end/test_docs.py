@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
-from whole.running import environment
+from end_to_end.running import environment
 
 ROOT = Path(__file__).parents[2]
 TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}")

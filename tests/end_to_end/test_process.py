@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from whole.driving import Load
-from whole.running import Service, request, rows
-from whole.test_kill import new_load
+from end_to_end.driving import Load
+from end_to_end.running import Service, request, rows
+from end_to_end.test_kill import new_load
 
 STOPS_WITHIN_S = 5
 

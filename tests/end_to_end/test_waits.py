@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF, AsyncDTMF, NotFoundError, TimedOutError
+from end_to_end.clients import BOTH, client_of
+from end_to_end.looking import ON_SQLITE
+from end_to_end.running import Service
 from harness import FakeWall, new_token
-from whole.clients import BOTH, client_of
-from whole.looking import ON_SQLITE
-from whole.running import Service
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "receive_code.py"
 MESSAGES, KILLS = 40, 2

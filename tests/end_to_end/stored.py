@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from whole.driving import FUNDS, PER_MINUTE, PER_SENT, PER_SMS, SETUP, Load, Stored
+from end_to_end.driving import FUNDS, PER_MINUTE, PER_SENT, PER_SMS, SETUP, Load, Stored
 
 
 def read(url: str, statement: str) -> list[tuple[Any, ...]]:

@@ -13,6 +13,10 @@ from dtmf import AuthenticationError
 from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
+from end_to_end import examples
+from end_to_end.clients import BOTH, awaited, client_of
+from end_to_end.looking import ON_SQLITE
+from end_to_end.receiver import Posted, Receiver, receiving
 from harness import (
     DAY_US,
     START_US,
@@ -25,10 +29,6 @@ from harness import (
     runtime_over,
     serving,
 )
-from whole import examples
-from whole.clients import BOTH, awaited, client_of
-from whole.looking import ON_SQLITE
-from whole.receiver import Posted, Receiver, receiving
 
 CERTIFICATE = Path(__file__).parents[1] / "client" / "loopback.pem"  # for 127.0.0.1, signed by itself
 CATALOG = {
