@@ -56,12 +56,12 @@ MONEY = Together(
     )
 )
 MUTANTS = Program(
-    ["-m", "money.mutants", "--all"],
+    ["-m", "money.mutation_runner", "--all"],
     [
         Printed("mutants caught", r"mutants caught: (\d+)/", lambda caught: caught > 0),
         Printed("of", r"mutants caught: \d+/(\d+)", None),
     ],
-    small_command=["-m", "money.mutants", "--only", "core/billing.py", "--steps", "1500"],
+    small_command=["-m", "money.mutation_runner", "--only", "core/billing.py", "--steps", "1500"],
 )
 CARRIERS = Tests(
     [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dtmf_server.core import billing
 from dtmf_server.core.billing import MINUTE_US, NEVER_US, LiveRental
-from money.plain_minutes import PlainRental, pay_minutes, run_out_us
+from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
 from money.sizes import EXAMPLES, PROFILE, SEED
 
 NOW_US = 1_514_768_461_000_000

@@ -6,8 +6,8 @@ from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from money.fresh import close_all
-from money.machine import Money
 from money.sizes import PROFILE, RUNS_PER_SEED, SEED, STEPS_PER_RUN, steps_on
+from money.state_machine.rules import Money
 
 
 def test_every_satoshi_is_where_counting_says_it_is(database_url: str) -> None:

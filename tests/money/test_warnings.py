@@ -17,7 +17,7 @@ from dtmf_server.operations.receive import Inbound, receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, initialise, open_account
 from money import fresh
-from money.plain_warnings import PlainAccount, Told, live, started
+from money.oracle.warnings import PlainAccount, Told, live, started
 from money.sizes import EXAMPLES, PROFILE, SEED
 
 CATALOG = {

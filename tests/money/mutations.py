@@ -1,4 +1,4 @@
-"""Faults for the money code, each of which some test has to notice: data for mutants.py."""
+"""Faults for the money code, each of which some test has to notice: data for mutation_runner.py."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """Breaks the money code in one place at a time and asks the tests whether they notice.
 
-    PYTHONPATH=tests python -m money.mutants --all
+    PYTHONPATH=tests python -m money.mutation_runner --all
 
-Each mutant of seeded_faults.py is put into a copy of the tree, where the quick tests of the money (test_given_up.py,
+Each mutant of mutations.py is put into a copy of the tree, where the quick tests of the money (test_given_up.py,
 test_billing.py, test_machine.py) run against it with fixed seeds. A mutant they fail is caught. The untouched copy must
 pass first.
 """
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from money.seeded_faults import FAULTS, Fault
+from money.mutations import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent.parent
 SERVER = Path("packages/dtmf-server/src/dtmf_server")

@@ -11,7 +11,9 @@ from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.storage import accounts
 from harness import START_US
 from money import carrier_work
-from money.coins_and_clocks import (
+from money.oracle.minutes import MINUTE_US, PlainRental
+from money.oracle.service import PlainMessage
+from money.state_machine.chain_and_clock import (
     ACCOUNTS,
     DAILY_LIMIT,
     E164S,
@@ -25,8 +27,6 @@ from money.coins_and_clocks import (
     moments_us,
     who,
 )
-from money.plain_minutes import MINUTE_US, PlainRental
-from money.plain_service import PlainMessage
 
 ACTIONS = [None, WEBHOOK, *PHONES]  # a number forwards
 # Mostly a number of the account's own; now and then any number at all.

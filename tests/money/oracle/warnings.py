@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness import DAY_US, HOUR_US
-from money.plain_minutes import PlainRental, in_line, pay_minutes, run_out_us
+from money.oracle.minutes import PlainRental, in_line, pay_minutes, run_out_us
 
 Told = tuple[int, int, int, int]  # hours, when, balance, when the money runs out
 

@@ -4,8 +4,8 @@ from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.operations import account, rent, verify
 from dtmf_server.storage import accounts, rentals
 from dtmf_server.storage.db import Row, Tx
-from money.plain_chain import PlainChain
-from money.plain_service import PlainAccount, PlainService
+from money.oracle.chain import PlainChain
+from money.oracle.service import PlainAccount, PlainService
 
 PAGE = 50
 

@@ -1,5 +1,5 @@
 """The state machine's service, its coins and its clocks; after every step each account is held against the oracle
-(plain_service.py, plain_chain.py). machine.py has what renters and carriers do."""
+(oracle/service.py, oracle/chain.py). rules.py has what renters and carriers do."""
 
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -14,11 +14,11 @@ from dtmf_server.storage import accounts, numbers
 from dtmf_server.storage.db import Tx
 from harness import START_US, Group
 from harness import initialise as initialise_service
-from money import same_money
+from money import invariants
 from money.fresh import fresh_database
-from money.plain_chain import PlainChain
-from money.plain_minutes import MINUTE_US
-from money.plain_service import DAY_US, PlainAccount, PlainGroup, PlainService
+from money.oracle.chain import PlainChain
+from money.oracle.minutes import MINUTE_US
+from money.oracle.service import DAY_US, PlainAccount, PlainGroup, PlainService
 
 HOUR_US = 60 * MINUTE_US
 REST_US = 90 * MINUTE_US
@@ -211,7 +211,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
     @invariant()
     def everything_agrees(self) -> None:
         type(self).steps_done += 1
-        self.db.read_blocking(lambda tx: same_money.check(tx, self.plain, self.chain, now_us=self.now_us))
+        self.db.read_blocking(lambda tx: invariants.check(tx, self.plain, self.chain, now_us=self.now_us))
 
     def _write(self, fn: Any) -> Any:
         return self.db.write_blocking(fn)

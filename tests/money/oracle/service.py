@@ -7,7 +7,7 @@ an account only when the service has written something for it; `at` looks withou
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from money.plain_minutes import PlainRental, pay_minutes, run_out_us
+from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
