@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bitcoin.core_node import MINED_AT_FIRST, CoreNode
+from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import write_configuration
-from bitcoin.shaped_node import ShapedNode
 from dtmf_server.cli.main import main
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.descriptor import deriver

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from bitcoin.conftest import LookAt, Node
+from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.hardware_wallet import HardwareWallet
 from bitcoin.operating import write_configuration
-from bitcoin.shaped_node import ShapedNode
 from deliveries.certificates import authority, dns, issue
 from dtmf_server import config
 from dtmf_server.config import ConfigError

@@ -12,7 +12,7 @@ from embit.transaction import Transaction
 from dtmf_server.payments.bitcoin.descriptor import deriver
 
 if TYPE_CHECKING:
-    from bitcoin.shaped_node import ShapedNode
+    from bitcoin.fake_bitcoind import ShapedNode
 
 COIN = 100_000_000
 

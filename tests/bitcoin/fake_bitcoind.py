@@ -1,4 +1,4 @@
-"""A Bitcoin node in this process: a tree of blocks and a mempool, behind the JSON-RPC of Bitcoin Core (shaped_rpc.py).
+"""A Bitcoin node in this process: a tree of blocks and a mempool, behind the JSON-RPC of Bitcoin Core (fake_bitcoind_rpc.py).
 
 It knows no consensus rules but those that deposits meet: the longest chain that is not invalidated is the best, a
 block takes transactions out of the mempool with all that conflict, an invalidated one gives them back, but for its
@@ -17,7 +17,7 @@ from embit.ec import PrivateKey
 from embit.script import Script, address_to_scriptpubkey
 from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
-from bitcoin.shaped_rpc import RpcServer
+from bitcoin.fake_bitcoind_rpc import RpcServer
 
 ELSEWHERE = Script(bytes.fromhex("0014") + bytes(20))
 NULL = bytes(32)
