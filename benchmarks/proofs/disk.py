@@ -12,10 +12,10 @@ from pathlib import Path
 
 from benchmarks.proofs.mounting import small_disk
 from benchmarks.proofs.row import Figure, Outcome, tried, zero
-from end_to_end.driving import Load, tally
-from end_to_end.running import Service, command, request
-from end_to_end.stored import ledger_sum, stored_in
 from end_to_end.test_kill import new_load
+from support.inspect import ledger_sum, stored_in
+from support.load import Load, tally
+from support.server_process import Service, command, request
 
 CAPACITY = 24 << 20
 TIMES, TIMES_SMALL = 3, 1

@@ -17,10 +17,10 @@ from benchmarks.proofs.row import Figure, Outcome, tried, zero
 from benchmarks.proofs.unsynced import surviving
 from dtmf_server.operations import verify
 from dtmf_server.storage.open import open_database
-from end_to_end.driving import Load, Tally, tally
-from end_to_end.running import Service
-from end_to_end.stored import ledger_sum, stored_in
 from end_to_end.test_kill import new_load
+from support.inspect import ledger_sum, stored_in
+from support.load import Load, Tally, tally
+from support.server_process import Service
 
 CUTS, CUTS_SMALL = 100, 4
 OPERATIONS_PER_CUT = 250  # more than it can do before the power goes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.running import command, rows
+from support.server_process import command, rows
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
-from end_to_end.running import environment
+from support.server_process import environment
 
 ROOT = Path(__file__).parents[2]
 TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from api.streaming import EventSource
-from end_to_end.running import Service, request
+from support.server_process import Service, request
 
 KILLS = 4
 SMS_EACH = 15

@@ -5,8 +5,8 @@ import pytest
 from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER
 from dtmf_server.storage.db import Database
-from end_to_end.looking import ELSEWHERE, ON_SQLITE, deliveries, events, rent, settle, states
 from harness import give_coins, new_token, open_account
+from support.inspect import ELSEWHERE, ON_SQLITE, deliveries, events, rent, settle, states
 
 
 @ON_SQLITE

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from end_to_end.driving import FUNDS, GROUP, PER_SMS, Load, Stored, Tally, tally
-from end_to_end.running import Service, command, request
-from end_to_end.stored import ledger_sum, stored_in
 from postgres import fresh_database
+from support.inspect import ledger_sum, stored_in
+from support.load import FUNDS, GROUP, PER_SMS, Load, Stored, Tally, tally
+from support.server_process import Service, command, request
 
 KILLS = {engine: int(os.environ.get("DTMF_TEST_KILLS", few)) for engine, few in (("sqlite", 20), ("postgresql", 5))}
 SEED = int(os.environ.get("DTMF_TEST_SEED", "2018"))

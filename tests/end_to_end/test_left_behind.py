@@ -19,7 +19,7 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
-from end_to_end.running import Said, Service, environment, rows
+from support.server_process import Said, Service, environment, rows
 
 STORY = Path(__file__).parents[2] / "examples" / "story.py"
 LINES_MAX = 10

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import Said, Service, command
+from support.server_process import Said, Service, command
 
 CONTENT = b"something that nobody has a copy of"
 

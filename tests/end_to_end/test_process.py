@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.driving import Load
-from end_to_end.running import Service, request, rows
 from end_to_end.test_kill import new_load
+from support.load import Load
+from support.server_process import Service, request, rows
 
 STOPS_WITHIN_S = 5
 

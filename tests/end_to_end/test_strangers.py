@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .running import Service, request
+from support.server_process import Service, request
 
 CONNECTIONS = int(os.environ.get("DTMF_TEST_STRANGERS", "600"))
 LINES_A_MINUTE = 60  # that strangers can cause, all together

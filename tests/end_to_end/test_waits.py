@@ -14,9 +14,9 @@ import pytest
 
 from dtmf import DTMF, AsyncDTMF, NotFoundError, TimedOutError
 from end_to_end.clients import BOTH, client_of
-from end_to_end.looking import ON_SQLITE
-from end_to_end.running import Service
 from harness import FakeWall, new_token
+from support.inspect import ON_SQLITE
+from support.server_process import Service
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "receive_code.py"
 MESSAGES, KILLS = 40, 2

@@ -12,12 +12,12 @@ import pytest
 
 from dtmf_server.cli.main import main
 from dtmf_server.storage import backup as backups
-from end_to_end.driving import Load
-from end_to_end.running import Service
 from end_to_end.test_kill import new_load
 from scale import sizes
 from scale.dying import Dying
-from scale.places import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
+from support.databases import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
+from support.load import Load
+from support.server_process import Service
 
 Run = Callable[..., tuple[int, str]]
 

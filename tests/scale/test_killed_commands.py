@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from end_to_end.stored import ledger_sum
 from scale import sizes
 from scale.dying import Dying, Ended
-from scale.places import Place, contents, is_unused, wait_until_left
+from support.databases import Place, contents, is_unused, wait_until_left
+from support.inspect import ledger_sum
 
 Kill = dict[str, float]
 KILLED = -9

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from end_to_end.running import environment
 from smpp.smsc import PROGRAM
+from support.server_process import environment
 
 
 def test_the_example_runs_to_its_end() -> None:

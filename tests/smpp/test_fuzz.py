@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from end_to_end.running import environment
 from smpp import fuzz_pdu
+from support.server_process import environment
 
 RUNS = 5000
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from dtmf_server.operations import carrier_health
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.clock import wall_us
-from end_to_end.running import Service, command
 from harness import runtime_over
 from smpp.conftest import Bound
 from smpp.smsc import Smsc
+from support.server_process import Service, command
 
 Binding = Callable[..., Bound]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
-from end_to_end.running import Service, request, rows
 from smpp import dying
 from smpp.smsc import Smsc
+from support.server_process import Service, request, rows
 
 PROGRAM = [sys.executable, str(Path(dying.__file__))]
 

@@ -26,12 +26,12 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
-from end_to_end.running import Service, request, rows
 from harness import DAY_US, give_coins, open_account, runtime_over, serving
 from smpp import dying_submit
 from smpp.sizes import KILLS, LATE_S, SEED, SUBMITS
 from smpp.smsc import Smsc
 from smpp.test_kill import configured, rented
+from support.server_process import Service, request, rows
 
 PROGRAM = [sys.executable, str(Path(dying_submit.__file__))]
 AT_ONCE = 200

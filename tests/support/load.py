@@ -11,7 +11,7 @@ from http.client import HTTPException
 from random import Random
 from typing import Any
 
-from end_to_end.running import Answer, request
+from support.server_process import Answer, request
 
 THREADS = 4
 GROUP, SETUP, PER_MINUTE, PER_SMS, PER_SENT = "gb-mobile", 4200, 11, 540, 1000
