@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from client.malformed import (
+from client.invalid_arguments import (
     NOT_A_CONTENT,
     NOT_A_GROUP_ID,
     NOT_A_GROUP_TYPE,

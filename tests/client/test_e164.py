@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.malformed import NOT_E164
+from client.invalid_arguments import NOT_E164
 from dtmf.e164 import is_e164, parse
 from param_ids import shown
 

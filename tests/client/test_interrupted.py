@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from client.conftest import TOKEN, FakeTime
-from client.malformed import NOT_A_WHOLE_NUMBER, NOT_E164
+from client.invalid_arguments import NOT_A_WHOLE_NUMBER, NOT_E164
 from client.stub import Stub, cut, problem, reply
 from client.test_waits import N, asked, asked_after, sms
 from dtmf import DTMF, AsyncDTMF, AuthenticationError, ConnectionFailedError, ServerError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from client.malformed import NOT_A_GROUP_TYPE, NOT_A_URL, NOT_AN_ACTION, NOT_E164
+from client.invalid_arguments import NOT_A_GROUP_TYPE, NOT_A_URL, NOT_AN_ACTION, NOT_E164
 from dtmf import ConnectionFailedError, InvalidRequestError
 from dtmf_server.storage.db import Database
 from end_to_end.clients import BOTH, client_of

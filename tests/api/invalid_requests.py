@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .bad_values import (
+from .connection import Asked, ask_for
+from .invalid_values import (
     BAD_AUTHORIZATION,
     BAD_KEYS,
     BODY,
@@ -20,7 +21,6 @@ from .bad_values import (
     RAW,
     UNKNOWN_PATHS,
 )
-from .connection import Asked, ask_for
 from .operations import PUBLIC, Call, Renter, body_schema_of, calls, operation_of
 
 
