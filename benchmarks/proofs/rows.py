@@ -106,7 +106,7 @@ CLOCKS = Tests(
     ],
 )
 RETRIES = Tests(
-    ["tests/api/test_retries.py", "tests/api/test_cut.py"],
+    ["tests/api/test_retries.py", "tests/api/test_broken_connections.py"],
     full={"DTMF_TEST_CUT_STRIDE": "1"},
     printed=[
         Printed("operations at once", r"(\d+) operations asked", None),
