@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks import fill
 from benchmarks.databases import Engine
-from benchmarks.rounds import Line, at_most, ratio, rounds
+from benchmarks.interleave import Line, at_most, ratio, rounds
 from dtmf_server.core import money
 from dtmf_server.operations import deliver
 from dtmf_server.operations.receive import Inbound, receive_many

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from benchmarks.rounds import Measured, rounds
+from benchmarks.interleave import Measured, rounds
 
 CALLS_A_TURN = 200
 
