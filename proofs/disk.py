@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 
-from benchmarks.proofs.mounting import small_disk
-from benchmarks.proofs.row import Figure, Outcome, tried, zero
 from end_to_end.test_kill import new_load
+from proofs.claim import Figure, Outcome, tried, zero
+from proofs.mounting import small_disk
 from support.inspect import ledger_sum, stored_in
 from support.load import Load, tally
 from support.server_process import Service, command, request

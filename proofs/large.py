@@ -1,7 +1,8 @@
 """One account with 10,000 live rentals beside one with a single one, on both engines: nothing takes 1.5 times as long."""
 
 from benchmarks import databases, large
-from benchmarks.proofs.row import Figure, Outcome
+
+from proofs.claim import Figure, Outcome
 
 
 def large_account(*, small: bool, bound_s: float) -> Outcome:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks.proofs.row import Outcome, Proof, Row, Together
-from benchmarks.proofs.tested import Tests
+from proofs.claim import Outcome, Proof, Row, Together
+from proofs.pytest_claims import Tests
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from typing import Any
 from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.processes import Process
-from benchmarks.proofs.row import Figure, Outcome, tried
+
 from dtmf_server.storage.open import open_database
+from proofs.claim import Figure, Outcome, tried
 
 HEALTHY, PER_SECOND = 50, 50
 DEAD, DEAD_SMALL = 500, 60

@@ -22,7 +22,7 @@ def digest(places: Iterable[str], root: Path = ROOT) -> str:
     for place in sorted(places):
         files = _files(root / place)
         if not files:
-            raise FileNotFoundError(f"{place} has no source: a row of benchmarks/proofs/rows.py names it")
+            raise FileNotFoundError(f"{place} has no source: a row of proofs/claims.py names it")
         for file in files:
             total.update(str(file.relative_to(root)).encode() + b"\0" + _meaning(file) + b"\0")
     return total.hexdigest()[:DIGITS]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.proofs import needs
-from benchmarks.proofs.row import NotRun
+from proofs import requirements
+from proofs.claim import NotRun
 
 HERE = Path(__file__).parent
 MOUNT_TIMEOUT_S = 60.0
@@ -33,7 +33,7 @@ class Mount:
 def power_filesystem(store: Path, folder: Path, *, seed: str, capacity: int = 0) -> Iterator[Mount]:
     """The disk in `store`, mounted on the folder. At the end it is unmounted in order, unless the power was cut."""
     folder.mkdir(exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(needs.fuse()), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": str(requirements.fuse()), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, str(HERE / "powerfs.py"), str(store), str(folder), seed, str(capacity)]
     process = subprocess.Popen(command, env=environment)
     try:
@@ -41,7 +41,7 @@ def power_filesystem(store: Path, folder: Path, *, seed: str, capacity: int = 0)
         yield Mount(folder, process)
     finally:
         lazily = ["-z"] if process.poll() is not None else []
-        subprocess.run([needs.fusermount(), "-u", *lazily, str(folder)], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run([requirements.fusermount(), "-u", *lazily, str(folder)], check=False, stderr=subprocess.DEVNULL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(MOUNT_TIMEOUT_S)
         process.kill()

@@ -1,4 +1,4 @@
-"""Puts the promises of the service to the proof: `python -m benchmarks.prove`, or some: `… prove 1 7 --small`.
+"""Puts the promises of the service to the proof: `python -m proofs`, or some: `… proofs 1 7 --small`.
 
 Each row runs at full size, or small; the table of the promises with their figures is printed at the end. The last full
 result of each row is kept in docs/proofs.md. Exit status 1 if any figure is not at its target, or a proof could not be
@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import ROOT
-from benchmarks.proofs import reported
-from benchmarks.proofs.row import NotRun, Outcome, Row
-from benchmarks.proofs.rows import BY_NUMBER, ROWS
-from benchmarks.proofs.sources import digest
+
+from proofs import reported
+from proofs.claim import NotRun, Outcome, Row
+from proofs.claims import BY_NUMBER, ROWS
+from proofs.sources import digest
 
 SMALL_BOUND_S = 300.0
 KEPT_IN = ROOT / "docs" / "proofs.md"
@@ -159,7 +160,7 @@ def _postgresql() -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prove", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
     numbers = ", ".join(str(row.number) for row in ROWS)
     parser.add_argument("rows", nargs="*", type=int, choices=[*BY_NUMBER, []], metavar="ROW", help=numbers)
     parser.add_argument("--stale", action="store_true", help="only list the rows whose sources have changed")

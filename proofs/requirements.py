@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.environments import CACHE
-from benchmarks.proofs.row import NotRun
+
+from proofs.claim import NotRun
 
 # The wheel is plain Python over the system's libfuse.
 MFUSEPY = "mfusepy==3.1.1 --hash=sha256:69fb70cfc7f7cce595e6ff586f8451d8298f01f18286a157f24f564b24ec5a37"

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import ROOT, SOURCES
-from benchmarks.proofs.row import Check, Figure, Outcome
+
+from proofs.claim import Check, Figure, Outcome
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
 OUTPUT_KEPT = 4000

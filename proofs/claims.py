@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.proofs import needs
-from benchmarks.proofs.bad_receivers import bad_receivers
-from benchmarks.proofs.disk import full_disk
-from benchmarks.proofs.large import large_account
-from benchmarks.proofs.power import power_cuts
-from benchmarks.proofs.row import Row, Together
-from benchmarks.proofs.tested import Printed, Program, Tests
+from proofs import requirements
+from proofs.bad_receivers import bad_receivers
+from proofs.claim import Row, Together
+from proofs.disk import full_disk
+from proofs.large import large_account
+from proofs.power import power_cuts
+from proofs.pytest_claims import Printed, Program, Tests
 
 KILL_TESTS = "tests/end_to_end/test_kill.py"
 
@@ -168,8 +168,8 @@ SHAPED = Together(
 )
 CORE = Together(
     (
-        _deposits("core", on="sqlite", but="postgresql", needs=needs.bitcoind),
-        _deposits("core", on="postgresql", but="sqlite", needs=needs.bitcoind),
+        _deposits("core", on="sqlite", but="postgresql", needs=requirements.bitcoind),
+        _deposits("core", on="postgresql", but="sqlite", needs=requirements.bitcoind),
     )
 )
 TOKENS = Tests(
@@ -235,7 +235,7 @@ INSIDE = Program(
     ],
     full={"DTMF_WEBHOOKS_REBINDS": "1000"},
     small={"DTMF_WEBHOOKS_REBINDS": "100"},
-    needs=needs.network_namespaces,
+    needs=requirements.network_namespaces,
 )
 STRANGERS = Tests(
     ["tests/end_to_end/test_strangers.py", "tests/api/test_slow.py"],

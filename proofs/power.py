@@ -12,12 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.proofs.mounting import power_filesystem
-from benchmarks.proofs.row import Figure, Outcome, tried, zero
-from benchmarks.proofs.unsynced import surviving
 from dtmf_server.operations import verify
 from dtmf_server.storage.open import open_database
 from end_to_end.test_kill import new_load
+from proofs.claim import Figure, Outcome, tried, zero
+from proofs.mounting import power_filesystem
+from proofs.unsynced import surviving
 from support.inspect import ledger_sum, stored_in
 from support.load import Load, Tally, tally
 from support.server_process import Service
