@@ -67,7 +67,7 @@ def test_a_token_that_can_be_none_is_refused_before_the_database_is_read(
 
         return wrapper
 
-    for name in ("read", "glance", "write"):
+    for name in ("read", "read_autocommit", "write"):
         monkeypatch.setattr(db, name, counted(getattr(db, name)))
     wrong = [*guesses(OVER_HTTP), *random.Random(SEED).sample(list(typos(new_token())), OVER_HTTP)]
     with serving(runtime, workers=False) as url, Connection(url) as connection:
