@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import effort
 from deliveries.certificates import authority, dns, issue
 from deliveries.receiver import OK_AND_CLOSE, Receiver, receiving, refused_port
 from dtmf_server.runtime.context import Runtime
@@ -19,7 +20,6 @@ from dtmf_server.webhooks.client import Bounds, WebhookClient
 from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver
 from dtmf_server.workers.adaptive_concurrency import START
 from harness import open_account
-from webhooks import sizes
 from webhooks.receiver import silent_ports
 from webhooks.steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
 
@@ -142,7 +142,7 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
 
 
 async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db: Database, runtime: Runtime) -> None:
-    with silent_ports(sizes.DEAD) as dead:
+    with silent_ports(effort.WEBHOOKS_DEAD) as dead:
         to_dead = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in [*dead, *dead[:40]]]
         poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=LONG)
         async with receiving(OK_AND_CLOSE) as healthy, delivering(runtime, poster):

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from random import Random
 
+import effort
 from dtmf import DTMF
 from dtmf_server.core.backoff import PROBE_S
 from dtmf_server.operations import deliver
@@ -13,7 +14,6 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_queue import HEAD_OF_LINE_TIMEOUT_US
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
-from webhooks import sizes
 from webhooks.receiver import Posted, Receiver, receiving
 from webhooks.steps import DAY_S, MINUTE_S, ON_SQLITE, deliveries, rent, settle, states
 
@@ -41,8 +41,8 @@ def let_time_pass(dtmf: DTMF, random: Random, numbers: list[str], *, of_s: float
 
 
 def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_minute(dtmf: DTMF, db: Database) -> None:
-    random = Random(sizes.SEED)
-    print(f"DTMF_WEBHOOKS_SEED={sizes.SEED}")
+    random = Random(effort.WEBHOOKS_SEED)
+    print(f"DTMF_WEBHOOKS_SEED={effort.WEBHOOKS_SEED}")
     accepted: Counter[int] = Counter()
     share_up = 0.0
 
@@ -53,12 +53,12 @@ def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_mi
         return status
 
     with receiving(flap, down=True) as (receiver, bring_up):
-        numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(sizes.NUMBERS)]
-        let_time_pass(dtmf, random, numbers, of_s=DAY_S, sms=sizes.SMS)
+        numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(effort.WEBHOOKS_NUMBERS)]
+        let_time_pass(dtmf, random, numbers, of_s=DAY_S, sms=effort.WEBHOOKS_SMS)
         assert set(states(db)) == {"waiting"}
         bring_up()
         share_up = 0.3
-        let_time_pass(dtmf, random, numbers, of_s=3600, sms=sizes.SMS)
+        let_time_pass(dtmf, random, numbers, of_s=3600, sms=effort.WEBHOOKS_SMS)
         share_up = 0.0
         dtmf.sandbox.receive(numbers[0], "+1234", "one more, so that something waits")
         dtmf.sandbox.advance(DAY_S / 8)
@@ -71,7 +71,7 @@ def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_mi
     overtaken = out_of_order(db)
     print(f"{len(times_taken)} SMS down and flapping: {undelivered} undelivered, {doubles} delivered twice,")
     print(f"{len(overtaken)} first attempts out of order, all there {back_s} s after the receiver was back")
-    assert len(times_taken) == 2 * sizes.SMS + 1
+    assert len(times_taken) == 2 * effort.WEBHOOKS_SMS + 1
     assert (undelivered, overtaken) == (0, [])
     assert set(times_taken.values()) == {1}, "delivered twice, or never"
     assert back_s is not None and back_s <= MINUTE_S
