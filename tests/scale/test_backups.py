@@ -14,8 +14,8 @@ import effort
 from dtmf_server.cli.main import main
 from dtmf_server.storage import backup as backups
 from end_to_end.test_kill import new_load
-from scale.dying import Dying
 from support.databases import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
+from support.kill_points import Dying
 from support.load import Load
 from support.server_process import Service
 

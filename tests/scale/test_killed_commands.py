@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 import effort
-from scale.dying import Dying, Ended
 from support.databases import Place, contents, is_unused, wait_until_left
 from support.inspect import ledger_sum
+from support.kill_points import Dying, Ended
 
 Kill = dict[str, float]
 KILLED = -9

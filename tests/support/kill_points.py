@@ -6,19 +6,37 @@
 
 A step is a statement given to the database, a commit, or a call that writes, syncs or renames a file. The commands
 run in children of one process that has imported everything, each a fork that shares nothing with the next.
+
+And `dtmf-server` that kills itself at one step of the first deliver_sm whose text is DIE:
+
+    Service(data, program=[*SERVER, step])
+
+with the step arrived (nothing done), storing (in the transaction), stored (committed, not answered), answered (the
+answer is out, and the database does not know) or noted (the database knows).
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support.paths import PYTHONPATH
 
-STEPS = {"execute", "executemany", "commit", "write", "fsync", "replace", "link", "close", "mkdir", "open", "flock"}
+TESTS = str(Path(__file__).parents[1])
+COMMAND_STEPS = {"execute", "executemany", "commit", "write", "fsync", "replace", "link", "close", "mkdir", "open"}
+COMMAND_STEPS |= {"flock"}
+DELIVER_STEPS = ["arrived", "storing", "stored", "answered", "noted"]
+SERVER = [
+    sys.executable,
+    "-c",
+    f"import sys; sys.path.insert(0, {TESTS!r}); from support import kill_points; kill_points.run_server()",
+]
 
 
 @dataclass(frozen=True)
@@ -34,14 +52,13 @@ class Dying:
     """The process whose children run the commands. A context manager."""
 
     def __enter__(self) -> "Dying":
-        tests = str(Path(__file__).parents[1])
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scale.dying"],
+            [sys.executable, "-m", "support.kill_points"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=kept | {"PYTHONPATH": os.pathsep.join([tests, PYTHONPATH])},
+            env=kept | {"PYTHONPATH": os.pathsep.join([TESTS, PYTHONPATH])},
         )
         return self
 
@@ -96,7 +113,6 @@ def _ended(main: Any, *, arguments: list[str], at: int | None, after_s: float | 
 
 
 def _kill_after(child: int, after_s: float) -> None:
-    import signal
     import threading
 
     def kill() -> None:
@@ -112,7 +128,6 @@ def _kill_after(child: int, after_s: float) -> None:
 def _run(main: Any, arguments: list[str], *, at: int | None) -> None:
     """In the child: the command, its steps counted, dead before step `at`."""
     import itertools
-    import signal
     import threading
 
     count = itertools.count(1)
@@ -121,7 +136,7 @@ def _run(main: Any, arguments: list[str], *, at: int | None) -> None:
     def look(frame: Any, event: str, called: Any) -> None:
         nonlocal made
         name = called.__name__ if event == "c_call" else frame.f_code.co_name if event == "call" else ""
-        if name in STEPS:
+        if name in COMMAND_STEPS:
             made = next(count)
             if made == at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -137,6 +152,71 @@ def _run(main: Any, arguments: list[str], *, at: int | None) -> None:
         sys.stderr.flush()
         os.write(1, f"\nsteps {made}".encode())
         os._exit(code)
+
+
+# --- a server that dies at a step of a deliver_sm -----------------------------------------------------------------
+
+
+def run_server() -> None:
+    """`dtmf-server` with the arguments after the first, which is the step at which it dies."""
+    from dtmf_server.cli.main import main
+
+    _patch(sys.argv.pop(1))
+    raise SystemExit(main())
+
+
+def _die() -> None:
+    """Gives what was written to the socket a moment, and ends the process."""
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_it(batch: Any) -> bool:
+    """Whether the message is in this batch."""
+    return any(b"DIE" in arrived.frame for arrived in batch)
+
+
+def _patch(step: str) -> None:
+    """Puts death at its step."""
+    from dtmf_server.carriers.smpp import link
+    from dtmf_server.operations import ingest
+    from dtmf_server.workers import carrier_links
+
+    stored: Callable[..., Any] = link._Connection._stored
+    receive_many: Callable[..., Any] = ingest.receive_many
+    answered: Callable[..., Any] = carrier_links._InboundStore.answered
+    write_answers: Callable[..., Any] = carrier_links._InboundStore._write_answers
+    seen = []
+
+    async def dying_stored(self: Any, batch: Any) -> Any:
+        seen.extend(batch)
+        if _is_it(batch) and step == "arrived":
+            _die()
+        result = await stored(self, batch)
+        if _is_it(batch) and step == "stored":
+            _die()
+        return result
+
+    def dying_receive(*arguments: Any, **named: Any) -> Any:
+        result = receive_many(*arguments, **named)
+        if _is_it(seen) and step == "storing":
+            _die()
+        return result
+
+    def dying_answered(self: Any, notes: Any) -> None:
+        answered(self, notes)
+        if _is_it(seen) and step == "answered":
+            _die()
+
+    async def dying_write(self: Any) -> None:
+        await write_answers(self)
+        if _is_it(seen) and step == "noted":
+            _die()
+
+    link._Connection._stored = dying_stored
+    ingest.receive_many = dying_receive
+    carrier_links._InboundStore.answered = dying_answered
+    carrier_links._InboundStore._write_answers = dying_write
 
 
 if __name__ == "__main__":
