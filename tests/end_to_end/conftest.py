@@ -13,8 +13,8 @@ from dtmf_server.cli.main import main
 from dtmf_server.server import process
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
-from end_to_end.receiver import Receiver, receiving
 from harness import START_US, give_coins, initialise, new_token, open_account, runtime_over, serving
+from support.webhook_receiver import Receiver, receiving
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S
 from dtmf_server.storage.db import Database
-from end_to_end.receiver import Posted, Receiver, receiving
 from harness import FakeWall, new_token, runtime_over, serving
 from support.inspect import ELSEWHERE, ON_SQLITE, deliveries, events, rent, settle, states
+from support.webhook_receiver import Posted, Receiver, receiving, refused_port
 
 
 def answering(status: int) -> Callable[[Posted], int]:

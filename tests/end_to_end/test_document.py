@@ -15,7 +15,6 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 from end_to_end import examples
 from end_to_end.clients import BOTH, awaited, client_of
-from end_to_end.receiver import Posted, Receiver, receiving
 from harness import (
     DAY_US,
     START_US,
@@ -29,6 +28,7 @@ from harness import (
     serving,
 )
 from support.inspect import ON_SQLITE
+from support.webhook_receiver import Posted, Receiver, receiving
 
 CERTIFICATE = Path(__file__).parents[1] / "client" / "loopback.pem"  # for 127.0.0.1, signed by itself
 CATALOG = {

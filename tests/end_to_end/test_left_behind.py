@@ -12,7 +12,6 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.operations import close_account as closing_accounts
 from dtmf_server.operations.ledger import open_ledger
@@ -20,6 +19,7 @@ from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 from support.server_process import Said, Service, environment, rows
+from support.webhook_receiver import refused_port
 
 STORY = Path(__file__).parents[2] / "examples" / "story.py"
 LINES_MAX = 10

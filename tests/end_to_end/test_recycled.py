@@ -15,9 +15,9 @@ from dtmf import DTMF, NoNumbersAvailableError, NotFoundError
 from dtmf_server.operations import verify
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.schema import metadata
-from end_to_end.receiver import receiving
 from harness import DAY_US, FakeWall, give_coins, new_token, open_account, runtime_over, serving
 from support.server_process import request
+from support.webhook_receiver import receiving
 
 NUMBER = "+12025550200"  # the only one of its group
 ELSEWHERE = "+447911123987"

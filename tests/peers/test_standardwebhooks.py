@@ -9,7 +9,7 @@ from random import Random
 import effort
 from dtmf import DTMF
 from harness import START_US, FakeWall
-from webhooks.receiver import Posted, Receiver
+from support.webhook_receiver import Posted, Receiver
 from webhooks.steps import ON_SQLITE, rent
 from webhooks.test_signatures import TEXTS, changed, post_one
 

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from api.streaming import EventSource
-from end_to_end.receiver import Posted, Receiver, receiving
 from postgres import drop_database, fresh_database
 from scale.cluster import GENEROUS_S, SINGLETONS, Cluster, cluster, locks_held
 from scale.restarts import restartable_server
 from support.server_process import Answer, Service, request
+from support.webhook_receiver import Posted, Receiver, receiving
 
 FUNDS = 10_000_000
 

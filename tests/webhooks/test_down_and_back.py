@@ -14,7 +14,7 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_queue import HEAD_OF_LINE_TIMEOUT_US
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
-from webhooks.receiver import Posted, Receiver, receiving
+from support.webhook_receiver import Posted, Receiver, receiving
 from webhooks.steps import DAY_S, MINUTE_S, ON_SQLITE, deliveries, rent, settle, states
 
 
@@ -52,11 +52,11 @@ def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_mi
             accepted[posted.json["id"]] += 1
         return status
 
-    with receiving(flap, down=True) as (receiver, bring_up):
+    with receiving(flap, down=True) as receiver:
         numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(effort.WEBHOOKS_NUMBERS)]
         let_time_pass(dtmf, random, numbers, of_s=DAY_S, sms=effort.WEBHOOKS_SMS)
         assert set(states(db)) == {"waiting"}
-        bring_up()
+        receiver.bring_up()
         share_up = 0.3
         let_time_pass(dtmf, random, numbers, of_s=3600, sms=effort.WEBHOOKS_SMS)
         share_up = 0.0
@@ -84,13 +84,13 @@ def all_delivered_after_another_second(dtmf: DTMF, db: Database) -> bool:
 
 
 def test_all_that_waits_anywhere_for_a_destination_is_delivered_once_it_answers_one(dtmf: DTMF, db: Database) -> None:
-    with receiving(down=True) as (receiver, bring_up):
+    with receiving(down=True) as receiver:
         numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(3)]
         for number in numbers:
             dtmf.sandbox.receive(number, "+1234", "alone in its line")
         for passing_s in (DAY_S / 2, DAY_S / 2, MINUTE_S):
             dtmf.sandbox.advance(passing_s)
-        bring_up()
+        receiver.bring_up()
         dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "new")
         settle(dtmf)
         assert receiver.contents == ["new", *["alone in its line"] * 2]  # the third was tried a moment ago
@@ -144,7 +144,7 @@ def test_what_became_due_together_arrives_one_by_one_in_each_numbers_order(dtmf:
         under_way[e164] -= 1
         return 200
 
-    with receiving(500) as (failing, _), receiving(answer) as (receiver, _):
+    with receiving(500) as failing, receiving(answer) as receiver:
         numbers = [rent(dtmf, "webhook", failing.url) for _ in range(2)]
         for n in range(5):
             for number in numbers:
@@ -184,7 +184,7 @@ def test_a_restart_in_the_middle_loses_nothing_and_what_was_held_need_not_wait_f
     account: int, db: Database, wall: FakeWall
 ) -> None:
     stopped = threading.Event()
-    with receiving(lambda _: 200 if stopped.wait(20) else 500) as (receiver, _):
+    with receiving(lambda _: 200 if stopped.wait(20) else 500) as receiver:
         with serving(runtime_over(db, wall=wall)) as url, DTMF(new_token(), base_url=url) as dtmf:
             for n, number in enumerate([rent(dtmf, "webhook", receiver.url) for _ in range(5)]):
                 dtmf.sandbox.receive(number, "+1234", f"{n}")

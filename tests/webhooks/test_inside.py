@@ -11,11 +11,11 @@ import pytest
 
 import effort
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
-from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import WebhookClient
 from harness import FakeWall, new_token, runtime_over, serving
+from support.webhook_receiver import refused_port
 from webhooks.steps import DAY_S, ON_SQLITE, attempts, deliveries, delivering, receive, rent, rent_now, settled
 
 BAD = ["169.254.169.254", "10.0.0.1", "192.168.1.1", "fd00::1", "::ffff:169.254.169.254", "fe80::1", "100.64.0.1"]

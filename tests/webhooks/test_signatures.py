@@ -18,7 +18,7 @@ from dtmf.webhook import WebhookVerificationError, verify
 from dtmf_server.core.webhook_secret import OVERLAP_US
 from dtmf_server.storage.db import Database
 from harness import START_US, FakeWall, give_coins, new_token, open_account
-from webhooks.receiver import Posted, Receiver
+from support.webhook_receiver import Posted, Receiver
 from webhooks.steps import ON_SQLITE, rent, settle
 
 TEXTS = [
@@ -205,5 +205,5 @@ def changed(posted: Posted, part: str, random: Random) -> Posted:
     text = bytearray(posted.body if part == "body" else posted.headers[part].encode())
     text[random.randrange(len(text))] ^= 1 << random.randrange(8)
     if part == "body":
-        return Posted(posted.path, posted.headers, bytes(text))
-    return Posted(posted.path, posted.headers | {part: text.decode("latin-1")}, posted.body)
+        return Posted(posted.method, posted.path, posted.headers, bytes(text))
+    return Posted(posted.method, posted.path, posted.headers | {part: text.decode("latin-1")}, posted.body)
