@@ -97,7 +97,7 @@ test-namespaces: $(DEV)
 # Each benchmark at its smallest size; each proof too, those that are tests by what `make test` and `make test-bitcoin` kept.
 test-proofs: $(DEV)
 	$(BIN)/python -m benchmarks.bench --smallest
-	$(BIN)/python -m benchmarks.prove --report $(wildcard $(REPORTS)/*.xml)
+	$(BIN)/python -m proofs --report $(wildcard $(REPORTS)/*.xml)
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -105,7 +105,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 prove: $(DEV)
-	@$(BIN)/python -m benchmarks.prove $(ARGS)
+	@$(BIN)/python -m proofs $(ARGS)
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
@@ -116,7 +116,7 @@ bench-peers: $(DEV)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find packages tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find packages tests proofs benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "installing what the service needs into $(VENV) (requirements/run.txt) …"

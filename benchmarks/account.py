@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import databases, environments, fill, processes
+from benchmarks.interleave import Finding, at_least, ratio, rounds
 from benchmarks.load import get, requests_per_second
 from benchmarks.processes import Process
-from benchmarks.rounds import Finding, at_least, ratio, rounds
 from benchmarks.size import Size
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import ROOT, report
-from benchmarks.rounds import Finding
+from benchmarks.interleave import Finding
 from benchmarks.size import Size
 
 NAMES = (

@@ -12,10 +12,10 @@ from functools import partial
 from time import perf_counter
 
 from benchmarks import environments, processes
+from benchmarks.interleave import Bound, Finding, Measured, at_most, ratio, rounds
 from benchmarks.processes import PEERS
-from benchmarks.rounds import Bound, Finding, Measured, at_most, ratio, rounds
+from benchmarks.round_robin import CALLS_A_TURN, bare_environment, take_turns
 from benchmarks.size import Size
-from benchmarks.turns import CALLS_A_TURN, bare_environment, take_turns
 
 SDKS = ("dtmf", "twilio", "plivo", "stripe", "telnyx")
 ASYNC = ("dtmf", "twilio", "telnyx")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 from time import perf_counter
 
-from benchmarks.rounds import Finding, at_most, ratio, rounds
+from benchmarks.interleave import Finding, at_most, ratio, rounds
+from benchmarks.round_robin import bare_environment
 from benchmarks.size import Size
-from benchmarks.turns import bare_environment
 
 DTMF = "import sys\nfrom dtmf.cli import main\nsys.exit(main())"
 PROGRAMS = {

@@ -25,10 +25,10 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import ROOT, claims, databases, fill, processes
+from benchmarks import ROOT, claiming, databases, fill, processes
 from benchmarks.databases import Engine
+from benchmarks.interleave import Finding, Line, at_least, at_most, ratio, rounds
 from benchmarks.processes import PEERS, Process
-from benchmarks.rounds import Finding, Line, at_least, at_most, ratio, rounds
 from benchmarks.size import Size
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations.receive import receive_many
@@ -50,7 +50,7 @@ def run(size: Size) -> Iterator[Finding]:
             with opening() as engine:
                 yield _queue(engine, sink, count, times)
                 yield from _unloaded(engine, sink, unloaded)
-                yield from claims.measure(engine, finished, times=turns)
+                yield from claiming.measure(engine, finished, times=turns)
 
 
 def _queue(engine: Engine, sink: Process, count: int, times: int) -> Line:

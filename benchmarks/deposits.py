@@ -22,7 +22,7 @@ from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
 from benchmarks import databases, fill
 from benchmarks.databases import Engine
-from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
+from benchmarks.interleave import Finding, Line, at_most, ratio, rounds
 from benchmarks.size import Size
 from dtmf_server.core import money
 from dtmf_server.core.deposit_rules import ChainStep

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks import client, environments, processes
+from benchmarks.interleave import Finding, ratio
 from benchmarks.processes import PEERS
-from benchmarks.rounds import Finding, ratio
+from benchmarks.round_robin import take_turns
 from benchmarks.size import Size
-from benchmarks.turns import take_turns
 
 ENGINES = ("ours", "httpx2", "httpx2-transport", "pyreqwest", "aiohttp", "streams", "protocol")
 

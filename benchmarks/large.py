@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
-from benchmarks.rounds import Finding, Line, Measured, at_most, ratio, rounds
+from benchmarks.interleave import Finding, Line, Measured, at_most, ratio, rounds
 from dtmf_server.api import numbers as api_numbers
 from dtmf_server.core import api_token
 from dtmf_server.core.money import SATS_MAX

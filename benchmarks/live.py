@@ -18,8 +18,8 @@ import uvloop
 
 from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
+from benchmarks.interleave import Bound, Finding, Line, at_most
 from benchmarks.processes import Process
-from benchmarks.rounds import Bound, Finding, Line, at_most
 from benchmarks.size import Size
 
 WAITING = 500

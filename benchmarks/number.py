@@ -17,9 +17,9 @@ import psycopg
 
 from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine, path_of
+from benchmarks.interleave import Finding, Line, at_most, ratio, rounds
 from benchmarks.load import get
 from benchmarks.processes import Process
-from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
 from benchmarks.size import Size
 from dtmf_server.core import money
 

@@ -14,8 +14,8 @@ from time import perf_counter
 
 from benchmarks import databases, fill
 from benchmarks.databases import Engine
+from benchmarks.interleave import Finding, Line, at_least, ratio, rounds
 from benchmarks.raw_rows import Written, insert_plainly, written_since
-from benchmarks.rounds import Finding, Line, at_least, ratio, rounds
 from benchmarks.size import Size
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations.receive import receive_many

@@ -15,9 +15,9 @@ from time import perf_counter
 from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
 from benchmarks.fill import Population
+from benchmarks.interleave import Finding, Line, at_most, ratio, rounds
 from benchmarks.load import get, requests_per_second
 from benchmarks.plans import settle_noting
-from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
 from benchmarks.size import Size
 from dtmf_server.operations import account
 from dtmf_server.storage.db import Database, Tx

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import ROOT
-from benchmarks.rounds import Finding, Line
+from benchmarks.interleave import Finding, Line
 
 _WIDTHS = (62, 24, 8, 6)
 KEPT = ROOT / "docs" / "benchmarks.md"

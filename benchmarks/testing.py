@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from benchmarks.rounds import Finding, Line, at_most, ratio, rounds
+from benchmarks.interleave import Finding, Line, at_most, ratio, rounds
+from benchmarks.round_robin import bare_environment
 from benchmarks.size import Size
-from benchmarks.turns import bare_environment
 from dtmf.testing import sandbox
 
 

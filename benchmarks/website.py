@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks import databases, processes
-from benchmarks.rounds import Finding, Line, at_most
+from benchmarks.interleave import Finding, Line, at_most
 from benchmarks.size import Size
 
 INBOXES = 200

@@ -197,8 +197,10 @@ def hosts(file: File) -> Iterator[str]:
             yield file.at(line, "a requirement file says what, not from where: take the address out")
 
 
-SRC, CODE = files("packages"), files("packages", "tests", "benchmarks", "examples")
-EVERYTHING = [*files("packages", "tests", "benchmarks", "examples", "docs", "requirements", ".ci", suffixes=TEXTS)]
+SRC, CODE = files("packages"), files("packages", "tests", "proofs", "benchmarks", "examples")
+EVERYTHING = [
+    *files("packages", "tests", "proofs", "benchmarks", "examples", "docs", "requirements", ".ci", suffixes=TEXTS)
+]
 EVERYTHING += files("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml", suffixes=TEXTS)
 Check = Callable[[File], Iterator[str]]
 CHECKS: dict[Check, list[File]] = {

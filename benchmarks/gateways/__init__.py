@@ -24,9 +24,9 @@ from functools import partial
 from statistics import median
 
 from benchmarks.gateways import dtmf, jasmin, kannel, smsc
-from benchmarks.gateways.places import Pids, processor_s
+from benchmarks.gateways.process_env import Pids, processor_s
 from benchmarks.gateways.smsc import Delivered, Smsc
-from benchmarks.rounds import Bound, Finding, Line, Measured, at_least, at_most, ratio, rounds
+from benchmarks.interleave import Bound, Finding, Line, Measured, at_least, at_most, ratio, rounds
 from benchmarks.size import Size
 
 NUMBERS = 1000

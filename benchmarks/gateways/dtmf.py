@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import databases, fill, processes
-from benchmarks.gateways.places import Pids, folder
+from benchmarks.gateways.process_env import Pids, folder
 from benchmarks.gateways.smsc import Smsc
 from dtmf.webhook import verify
 from dtmf_server.core import money, webhook_secret

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks import environments
-from benchmarks.gateways.places import Pids, folder, free_ports, program, wait_until
+from benchmarks.gateways.process_env import Pids, folder, free_ports, program, wait_until
 from benchmarks.gateways.smsc import Smsc
 from benchmarks.processes import PEERS
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.gateways.places import Pids, folder, free_ports, program
+from benchmarks.gateways.process_env import Pids, folder, free_ports, program
 from benchmarks.gateways.smsc import Smsc
 
 CONFIG = """

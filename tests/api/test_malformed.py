@@ -6,9 +6,9 @@ from typing import Any
 
 from dtmf_server.storage.db import Database
 
-from .bad_values import BODY, QUERY
 from .connection import Asked, Connection, Reply
-from .malformed import requests
+from .invalid_requests import requests
+from .invalid_values import BODY, QUERY
 from .operations import ONE_ENGINE, Renter, body_schema_of, calls, dump, names_of, operation_of
 
 SEED = int(os.environ.get("DTMF_TEST_SEED", "15"))

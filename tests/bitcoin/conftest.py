@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from bitcoin.core_node import MINED_AT_FIRST, CoreNode
+from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import write_configuration
-from bitcoin.shaped_node import ShapedNode
 from dtmf_server.cli.main import main
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.descriptor import deriver
@@ -20,6 +19,7 @@ from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain_follower import own_scripts, poll
+from support.operator import write_configuration
 
 BITCOIND = os.environ.get("DTMF_TEST_BITCOIND")
 Node = ShapedNode | CoreNode

@@ -3,7 +3,7 @@
 import random
 
 from bitcoin.core_node import CoreNode
-from bitcoin.shaped_node import ShapedNode
+from bitcoin.fake_bitcoind import ShapedNode
 
 DEEPEST = 6
 FOR_EVER = 8 * DEEPEST  # what is so deep is not asked about again; what is gone may always come back

@@ -14,7 +14,6 @@ import pytest
 
 from bitcoin.conftest import Look, Node
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import opened
 from bitcoin.renter import Renter
 from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import deposit
@@ -23,6 +22,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain, deposits
 from dtmf_server.storage.db import Database
 from harness import START_US, new_token, open_account, runtime_over, serving
+from support.operator import opened
 
 ACCOUNT_MAX, NETWORK_MAX = 20, 200
 Command = Callable[..., tuple[int, str, str]]

@@ -3,8 +3,8 @@
 import pytest
 
 from bitcoin.conftest import Another, Look, LookAt, Node
+from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.renter import Renter, books_are_right
-from bitcoin.shaped_node import ShapedNode
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.payments.bitcoin.chain import BLOCKS_PER_STEP
 from dtmf_server.runtime.context import Runtime

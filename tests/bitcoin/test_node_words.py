@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from bitcoin.conftest import LookAt, Node
+from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import write_configuration
-from bitcoin.shaped_node import ShapedNode
 from deliveries.certificates import authority, dns, issue
 from dtmf_server import config
 from dtmf_server.config import ConfigError
 from dtmf_server.runtime.context import Runtime
 from scale.cluster import free_port
+from support.operator import write_configuration
 
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, bytes]]
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -9,11 +9,11 @@ from embit.descriptor.checksum import add_checksum
 
 from bitcoin.conftest import Node
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import opened, until
 from dtmf import DTMF
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.storage.open import open_database
 from harness import new_token, open_account, serving
+from support.operator import opened, until
 
 Command = Callable[..., tuple[int, str, str]]
 

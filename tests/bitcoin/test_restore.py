@@ -8,10 +8,10 @@ import pytest
 
 from bitcoin.conftest import Node
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import differences, opened, until
 from dtmf import DTMF
 from dtmf_server.payments.bitcoin.descriptor import deriver
 from harness import new_token, open_account, serving
+from support.operator import differences, opened, until
 
 Command = Callable[..., tuple[int, str, str]]
 

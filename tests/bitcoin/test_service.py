@@ -10,12 +10,12 @@ import pytest
 
 from bitcoin.conftest import Node
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import answer_of, differences, until, write_configuration
 from bitcoin.plain_deposits import DEEPEST
 from dtmf import DTMF
 from dtmf.errors import DTMFError
 from dtmf_server.payments.bitcoin.descriptor import deriver
-from whole.running import Service, command
+from support.operator import answer_of, differences, until, write_configuration
+from support.server_process import Service, command
 
 
 class Running:

@@ -9,13 +9,13 @@ import pytest
 
 from bitcoin.conftest import Another, Node
 from bitcoin.hardware_wallet import HardwareWallet
-from bitcoin.operating import differences, opened, until, write_configuration
 from dtmf import DTMF
 from dtmf_server.cli.main import main
 from dtmf_server.storage import chain, deposits
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.open import open_database
 from harness import new_token, open_account, serving
+from support.operator import differences, opened, until, write_configuration
 
 Serve = Callable[[], DTMF]
 Command = Callable[..., tuple[int, str, str]]

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from bitcoin.conftest import Another, Look, LookAt, Node
+from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.renter import Renter, books_are_right
-from bitcoin.shaped_node import ShapedNode
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations.deposit import REORG_WINDOW

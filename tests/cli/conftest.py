@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cli.running import SOURCE, TOKEN, Refused, Run, Said
 from dtmf import DTMF, cli
 from dtmf_server.storage.db import Database
 from harness import give_coins, open_account
+from support.cli_process import SOURCE, TOKEN, Refused, Run, Said
 
 
 @pytest.fixture

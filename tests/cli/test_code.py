@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import Refused, Run, process
 from dtmf import DTMF
+from support.cli_process import Refused, Run, process
 
 TEXT = "Your code is 482913"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cli.running import Run
-from deliveries.receiver import refused_port
 from dtmf import DTMF
+from support.cli_process import Run
+from support.webhook_receiver import refused_port
 
 
 @pytest.fixture

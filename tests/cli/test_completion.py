@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import SOURCE, Run, process
 from dtmf import DTMF
 from dtmf.cli import commands
+from support.cli_process import SOURCE, Run, process
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

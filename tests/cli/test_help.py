@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from cli.running import Run, process
 from dtmf import __version__
 from dtmf.cli import commands
+from support.cli_process import Run, process
 
 BELOW = {"sandbox": ["receive", "deposit", "advance", "sent"], "deliveries": ["retry", "test"]}
 LINES = list(commands.NAMES) + [f"{name} {below}" for name, several in BELOW.items() for below in several]

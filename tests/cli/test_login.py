@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import TOKEN, Refused, Run
 from client.stub import Stub, problem, reply
 from dtmf import DTMF
 from harness import new_token
+from support.cli_process import TOKEN, Refused, Run
 
 
 @pytest.fixture

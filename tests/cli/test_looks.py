@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import Run
 from dtmf import DTMF
 from harness import FakeWall
+from support.cli_process import Run
 
 LOOKS = Path(__file__).with_name("looks.txt")
 WRITES = os.environ.get("LOOKS") == "write"

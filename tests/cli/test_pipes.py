@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import process
 from dtmf import DTMF
+from support.cli_process import process
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import TOKEN
 from dtmf import DTMF
 from dtmf.cli import qr
+from support.cli_process import TOKEN
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cli.running import Refused, Run
 from dtmf import DTMF
+from support.cli_process import Refused, Run
 
 WRONG = [
     ("acount", "there is no command 'acount'; did you mean account?"),

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.running import Refused, Run, process
 from dtmf import DTMF
+from support.cli_process import Refused, Run, process
 
 
 @pytest.fixture

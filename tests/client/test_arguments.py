@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from client.malformed import (
+from client.invalid_arguments import (
     NOT_A_CONTENT,
     NOT_A_GROUP_ID,
     NOT_A_GROUP_TYPE,
@@ -16,7 +16,7 @@ from client.malformed import (
     NOT_E164,
 )
 from client.stub import Stub
-from naming import shown
+from param_ids import shown
 
 N = "+1234567890"
 

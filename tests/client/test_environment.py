@@ -14,7 +14,7 @@ import pytest
 from client.conftest import TOKEN, FakeTime
 from client.stub import Stub, cut, raw, reply
 from dtmf import DTMF, AsyncDTMF, AuthenticationError, ConnectionFailedError, DTMFError
-from naming import shown
+from param_ids import shown
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 ELSEWHERE = "http://numbers.invalid"

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from client.conftest import TOKEN, FakeTime
-from client.malformed import NOT_A_WHOLE_NUMBER, NOT_E164
+from client.invalid_arguments import NOT_A_WHOLE_NUMBER, NOT_E164
 from client.stub import Stub, cut, problem, reply
 from client.test_waits import N, asked, asked_after, sms
 from dtmf import DTMF, AsyncDTMF, AuthenticationError, ConnectionFailedError, ServerError
-from naming import shown
+from param_ids import shown
 
 BALANCE = reply(200, b'{"balance": 1}')
 REFUSED_TIMEOUTS = [0, -1, float("nan"), float("inf"), 2**31, True, "180", None, [1]]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from client.conftest import TOKEN
-from client.malformed import NOT_A_URL
+from client.invalid_arguments import NOT_A_URL
 from client.stub import Stub
 from dtmf import DTMF, AsyncDTMF
-from naming import shown
+from param_ids import shown
 
 BOTH = pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
 

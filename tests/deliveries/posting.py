@@ -3,9 +3,9 @@
 import asyncio
 import ssl
 
-from deliveries.receiver import receiving
 from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.webhooks.client import Bounds, Outcome, WebhookClient
+from support.webhook_receiver import receiving_raw
 
 BODY = b'{"id": 1234, "e164": "+1234567890", "sender": "+1234", "content": "SMS text"}'
 HEADERS = {"webhook-id": "msg_1", "webhook-timestamp": "1514768461", "webhook-signature": "v1,x v1,y"}
@@ -19,7 +19,10 @@ def local(port: int, path: str = "/hook") -> Destination:
 
 async def post_once(answer, *, bounds: Bounds = USUAL) -> Outcome:
     """The outcome of one post to a receiver that answers like this."""
-    async with receiving(answer) as receiver, WebhookClient(sandbox=True, ssl_context=BARE, bounds=bounds) as poster:
+    async with (
+        receiving_raw(answer) as receiver,
+        WebhookClient(sandbox=True, ssl_context=BARE, bounds=bounds) as poster,
+    ):
         return await poster.post(local(receiver.port), BODY, HEADERS)
 
 

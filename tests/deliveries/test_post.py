@@ -7,13 +7,13 @@ from email.utils import format_datetime
 import pytest
 
 from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, local, post_once
-from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
 from dtmf_server.server.process import new_event_loop
 from dtmf_server.webhooks.client import Bounds, WebhookClient
+from support.webhook_receiver import OK, OK_AND_CLOSE, receiving_raw, refused_port
 
 
 async def test_the_receiver_gets_exactly_the_body_and_the_headers():
-    async with receiving(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         outcome = await poster.post(local(receiver.port, "/a/../b/%2e?x=1&y[]=%20"), BODY, HEADERS)
     assert (outcome.status, outcome.reason, outcome.reply) == (200, "the receiver answered 200", "ok")
     assert outcome.duration_us > 0
@@ -32,7 +32,7 @@ async def test_the_receiver_gets_exactly_the_body_and_the_headers():
 
 
 async def test_headers_that_are_ours_can_not_be_replaced():
-    async with receiving(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         await poster.post(local(receiver.port), BODY, {"user-agent": "x", "ACCEPT-ENCODING": "gzip"})
     assert receiver.requests[0].headers["user-agent"] == "dtmf-webhook/1"
     assert receiver.requests[0].headers["accept-encoding"] == "identity"
@@ -47,7 +47,7 @@ async def test_any_status_is_reported_as_it_is(status):
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 306, 307, 308])
 @pytest.mark.parametrize("header", ["Location", "URI", "Refresh"])
 async def test_redirects_are_not_followed(status, header):
-    async with receiving(OK) as canary:
+    async with receiving_raw(OK) as canary:
         target = f"http://127.0.0.1:{canary.port}/"
         reply = f"HTTP/1.1 {status} Go\r\n{header}: {target}\r\nContent-Length: 0\r\n\r\n".encode()
         outcome = await post_once(reply)
@@ -92,14 +92,14 @@ async def test_retry_after_may_be_a_date():
 
 async def test_cookies_are_not_kept():
     answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: \x01=;;=\r\nContent-Length: 0\r\n\r\n"
-    async with receiving(answer) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(answer) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(2):
             await poster.post(local(receiver.port), BODY, HEADERS)
     assert ["cookie" in request.headers for request in receiver.requests] == [False, False]
 
 
 async def test_no_proxy_is_taken_from_the_environment(monkeypatch):
-    async with receiving(OK) as canary, receiving(OK) as receiver:
+    async with receiving_raw(OK) as canary, receiving_raw(OK) as receiver:
         for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{canary.port}")
         monkeypatch.delenv("no_proxy", raising=False)
@@ -109,12 +109,12 @@ async def test_no_proxy_is_taken_from_the_environment(monkeypatch):
 
 
 async def test_connections_are_kept_alive_but_not_beyond_the_life_of_the_pool():
-    async with receiving(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(3):
             await poster.post(local(receiver.port), BODY, HEADERS)
     assert (receiver.connections, len(receiver.requests)) == (1, 3)
     async with (
-        receiving(OK) as receiver,
+        receiving_raw(OK) as receiver,
         WebhookClient(sandbox=True, ssl_context=BARE, bounds=Bounds(pool_life_s=0)) as poster,
     ):
         for _ in range(3):
@@ -128,7 +128,7 @@ async def test_a_kept_connection_that_the_receiver_has_closed_is_not_used_again(
         await writer.drain()
         writer.close()
 
-    async with receiving(answer_and_leave) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(answer_and_leave) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(2):
             assert (await poster.post(local(receiver.port), BODY, HEADERS)).status == 200
             await asyncio.sleep(0.02)
@@ -154,7 +154,7 @@ async def test_one_host_gets_no_more_connections_than_its_share():
         writer.write(OK_AND_CLOSE)
 
     async with (
-        receiving(count) as receiver,
+        receiving_raw(count) as receiver,
         WebhookClient(sandbox=True, ssl_context=BARE, bounds=Bounds(connections_per_host=2)) as poster,
     ):
         posts = [poster.post(local(receiver.port), BODY, HEADERS) for _ in range(8)]
@@ -165,7 +165,7 @@ async def test_one_host_gets_no_more_connections_than_its_share():
 
 async def test_cancelling_passes_through_and_hangs_up():
     drip = dripping(b"HTTP/1.1 200 OK\r\nX: ", b"y")
-    async with receiving(drip) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(drip) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         task = asyncio.create_task(poster.post(local(receiver.port), BODY, HEADERS))
         await receiver.asked.wait()
         task.cancel()

@@ -9,9 +9,9 @@ import pytest
 
 from deliveries.certificates import Authority, address, authority, dns, issue
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
-from deliveries.receiver import OK, OK_AND_CLOSE, receiving, refused_port
 from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.webhooks.client import Bounds, WebhookClient, _verifying_context
+from support.webhook_receiver import OK, OK_AND_CLOSE, receiving_raw, refused_port
 
 NAME = "hooks.example.org"
 BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: for posts that never get as far as TLS
@@ -64,7 +64,7 @@ def unparsed(url: str, host: str, port: int) -> Destination:
 async def test_the_vetted_address_is_dialled_with_the_name_in_sni_and_host(tmp_path, known, trusting):
     names, tls = Names(["127.0.0.1"]), serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
-        receiving(OK, tls=tls) as receiver,
+        receiving_raw(OK, tls=tls) as receiver,
         WebhookClient(sandbox=True, ssl_context=trusting, lookup=names) as poster,
     ):
         outcome = await poster.post(named(receiver.port), b"{}", {})
@@ -76,7 +76,7 @@ async def test_the_vetted_address_is_dialled_with_the_name_in_sni_and_host(tmp_p
 
 async def test_an_address_in_the_url_is_verified_against_the_certificate(tmp_path, known, trusting):
     tls = serving(issue(tmp_path, known, names=[LOOPBACK]))
-    async with receiving(OK, tls=tls) as receiver, WebhookClient(sandbox=True, ssl_context=trusting) as poster:
+    async with receiving_raw(OK, tls=tls) as receiver, WebhookClient(sandbox=True, ssl_context=trusting) as poster:
         outcome = await poster.post(named(receiver.port, "127.0.0.1"), b"{}", {})
     assert outcome.status == 200
     assert receiver.server_names == [None]  # RFC 6066 §3: addresses are no server names
@@ -98,7 +98,7 @@ async def test_a_bad_certificate_is_refused_and_named(
     by = {"known": known, "unknown": unknown}[signer]
     tls = serving(issue(tmp_path, by, names=names, days=days))
     async with (
-        receiving(OK, tls=tls) as receiver,
+        receiving_raw(OK, tls=tls) as receiver,
         WebhookClient(sandbox=True, ssl_context=trusting, lookup=Names(["127.0.0.1"])) as poster,
     ):
         outcome = await poster.post(named(receiver.port, host), b"{}", {})
@@ -107,7 +107,7 @@ async def test_a_bad_certificate_is_refused_and_named(
 
 async def test_without_an_own_context_only_public_authorities_are_trusted(tmp_path, known):
     tls = serving(issue(tmp_path, known, names=[LOOPBACK]))
-    async with receiving(OK, tls=tls) as receiver, WebhookClient(sandbox=True) as poster:
+    async with receiving_raw(OK, tls=tls) as receiver, WebhookClient(sandbox=True) as poster:
         outcome = await poster.post(named(receiver.port, "127.0.0.1"), b"{}", {})
     assert (outcome.status, receiver.requests) == (None, [])
     assert outcome.reason == "the certificate is not signed by a known authority"
@@ -131,7 +131,7 @@ async def test_tls_before_1_2_is_refused(tmp_path, known, least, status, reason)
     if least is not None:
         ours.minimum_version = least
     async with (
-        receiving(OK, tls=tls) as receiver,
+        receiving_raw(OK, tls=tls) as receiver,
         WebhookClient(sandbox=True, ssl_context=ours, lookup=Names(["127.0.0.1"])) as poster,
     ):
         outcome = await poster.post(named(receiver.port), b"{}", {})
@@ -161,7 +161,7 @@ async def test_a_receiver_without_tls_gets_nothing(trusting):
 async def test_one_bad_address_among_good_ones_refuses_them_all(bad):
     if bad.startswith("127.") or bad == "::1":
         bad = "10.9.8.7"  # loopback is fit for the sandbox
-    async with receiving(OK) as canary:
+    async with receiving_raw(OK) as canary:
         for addresses in (["127.0.0.1", bad], [bad, "127.0.0.1"], ["127.0.0.1", "8.8.8.8", bad]):
             async with WebhookClient(sandbox=True, ssl_context=BARE, lookup=Names(addresses)) as poster:
                 outcome = await poster.post(named(canary.port), b"{}", {})
@@ -172,7 +172,7 @@ async def test_one_bad_address_among_good_ones_refuses_them_all(bad):
 
 async def test_an_address_of_our_own_is_refused():
     async with (
-        receiving(OK) as canary,
+        receiving_raw(OK) as canary,
         WebhookClient(
             sandbox=True, lookup=Names(["127.0.0.1"]), is_own=lambda address: address == "127.0.0.1"
         ) as poster,
@@ -188,7 +188,7 @@ async def test_a_name_that_flips_between_lookups_is_dialled_only_where_it_was_ve
     names = Names(*[["127.0.0.1"], ["169.254.169.254"]] * 20)
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
-        receiving(OK_AND_CLOSE, tls=tls) as receiver,
+        receiving_raw(OK_AND_CLOSE, tls=tls) as receiver,
         WebhookClient(sandbox=True, ssl_context=trusting, lookup=names) as poster,
     ):
         outcomes = [await poster.post(named(receiver.port), b"{}", {}) for _ in range(40)]
@@ -203,7 +203,7 @@ async def test_every_vetted_address_may_be_tried(tmp_path, known, trusting):
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     names = Names(["::1", "127.0.0.1"])  # the receiver listens on the last one only
     async with (
-        receiving(OK, tls=tls) as receiver,
+        receiving_raw(OK, tls=tls) as receiver,
         WebhookClient(sandbox=True, ssl_context=trusting, lookup=names) as poster,
     ):
         outcome = await poster.post(named(receiver.port), b"{}", {})
@@ -212,7 +212,7 @@ async def test_every_vetted_address_may_be_tried(tmp_path, known, trusting):
 
 async def test_localhost_is_loopback_and_never_looked_up():
     names = Names(["10.0.0.1"])
-    async with receiving(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE, lookup=names) as poster:
+    async with receiving_raw(OK) as receiver, WebhookClient(sandbox=True, ssl_context=BARE, lookup=names) as poster:
         destination = parse(f"http://localhost:{receiver.port}/", sandbox=True)
         outcome = await poster.post(destination, b"{}", {})
     assert (outcome.status, names.asked) == (200, [])
@@ -231,7 +231,7 @@ async def test_what_no_parser_has_vetted_is_vetted_before_it_is_dialled(url):
 @pytest.mark.parametrize("name", ["127.0.0.1.nip.io", "localtest.me"])
 async def test_outside_the_sandbox_no_name_leads_to_loopback(name):
     async with (
-        receiving(OK) as canary,
+        receiving_raw(OK) as canary,
         WebhookClient(sandbox=False, ssl_context=BARE, lookup=Names(["127.0.0.1"])) as poster,
     ):
         outcome = await poster.post(named(canary.port, name), b"{}", {})
@@ -265,7 +265,7 @@ async def test_the_default_executor_is_never_used(tmp_path, known, trusting):
     asyncio.get_running_loop().set_default_executor(executor)
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (
-        receiving(OK, tls=tls) as receiver,
+        receiving_raw(OK, tls=tls) as receiver,
         WebhookClient(sandbox=True, ssl_context=trusting, lookup=Names(["127.0.0.1"])) as poster,
     ):
         assert (await poster.post(named(receiver.port), b"{}", {})).status == 200

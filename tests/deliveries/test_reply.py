@@ -5,8 +5,8 @@ import gzip
 import pytest
 
 from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, flooding, local, post_once
-from deliveries.receiver import OK, receiving
 from dtmf_server.webhooks.client import WebhookClient
+from support.webhook_receiver import OK, receiving_raw
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -78,7 +78,7 @@ async def test_a_mistake_behind_the_head_does_not_take_the_status_away(answer, s
 
 
 async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again():
-    async with receiving(OK + b"surplus") as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(OK + b"surplus") as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(2):
             await poster.post(local(receiver.port), BODY, HEADERS)
     assert receiver.connections == 2
@@ -135,7 +135,7 @@ async def test_hundreds_of_header_fields_are_an_answer():
 
 async def test_a_reply_in_many_pieces_leaves_its_connection_open():
     answer = CHUNKED + b"1\r\na\r\n" * 1500 + b"0\r\n\r\n"
-    async with receiving(answer) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
+    async with receiving_raw(answer) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(2):
             outcome = await poster.post(local(receiver.port), BODY, HEADERS)
             assert (outcome.status, outcome.reply) == (200, "a" * 1024)

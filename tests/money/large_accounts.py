@@ -5,7 +5,7 @@ from typing import Any
 from dtmf_server.operations import meter, rent
 from dtmf_server.storage.db import Database, Row, Tx
 from harness import DAY_US, START_US, Group, give_coins, open_account, stock
-from money.plain_minutes import PlainRental
+from money.oracle.minutes import PlainRental
 
 PRICE = 13
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dtmf_server.core import billing
 from dtmf_server.core.billing import MINUTE_US, NEVER_US, LiveRental
-from money.plain_minutes import PlainRental, pay_minutes, run_out_us
-from money.sizes import EXAMPLES, PROFILE, SEED
+from effort import MONEY_EXAMPLES, MONEY_PROFILE, MONEY_SEED
+from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
 
 NOW_US = 1_514_768_461_000_000
 DAY_MINUTES = 24 * 60
@@ -36,10 +36,10 @@ def plain(rentals: list[LiveRental]) -> list[PlainRental]:
 
 balances = st.integers(0, 50) | st.integers(0, 20_000)
 later_us = st.integers(0, 400).map(lambda minutes: minutes * MINUTE_US) | st.integers(0, 400 * MINUTE_US)
-thorough = settings(PROFILE, max_examples=EXAMPLES)
+thorough = settings(MONEY_PROFILE, max_examples=MONEY_EXAMPLES)
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), later_us)
 def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[LiveRental], later_us: int) -> None:
@@ -59,7 +59,7 @@ def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[Live
     assert settled.depletes_at_us == run_out_us(settled.balance, expected)
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), st.lists(later_us, min_size=1, max_size=8))
 def test_settling_in_many_steps_is_settling_once(balance: int, rentals: list[LiveRental], steps_us: list[int]) -> None:
@@ -73,7 +73,7 @@ def test_settling_in_many_steps_is_settling_once(balance: int, rentals: list[Liv
     assert settled.depletes_at_us == once.depletes_at_us
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals())
 def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[LiveRental]) -> None:
@@ -88,7 +88,7 @@ def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[Liv
     assert then.depletes_at_us is None or then.depletes_at_us > at_us
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), st.integers(0, 10**9))
 def test_each_further_round_of_money_lasts_one_more_minute(
@@ -102,7 +102,7 @@ def test_each_further_round_of_money_lasts_one_more_minute(
     )
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), later_us)
 def test_settling_twice_at_the_same_instant_pays_once(balance: int, rentals: list[LiveRental], later_us: int) -> None:
@@ -111,7 +111,7 @@ def test_settling_twice_at_the_same_instant_pays_once(balance: int, rentals: lis
     assert (twice.balance, twice.running, twice.ended) == (once.balance, once.running, ())
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), st.integers(0, 400 * MINUTE_US))
 def test_going_back_in_time_pays_nothing(balance: int, rentals: list[LiveRental], earlier_us: int) -> None:
@@ -207,14 +207,14 @@ def costs_of(rentals: list[LiveRental]) -> billing.KnownCosts:
     return billing.KnownCosts(by_phase)
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals())
 def test_sums_find_the_run_out_that_rentals_find(balance: int, rentals: list[LiveRental]) -> None:
     assert billing.runs_out_at(balance, NOW_US, costs_of(rentals)) == billing.depletes_at(balance, rentals)
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(booked_rentals(), later_us)
 def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[LiveRental], later_us: int) -> None:
@@ -222,7 +222,7 @@ def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[LiveRental
     assert billing.cost_between(costs_of(rentals), NOW_US, NOW_US + later_us) == 10**9 - settled.balance
 
 
-@seed(SEED)
+@seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), later_us, st.integers(1, 3))
 def test_running_out_in_portions_is_running_out_at_once(

@@ -14,7 +14,7 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, MINUTE_US, START_US, open_account
-from money.wrong_states import CHANGES_OF_THE_BOOKS, CHANGES_ON, WRONG_STATES
+from money.constraint_cases import CHANGES_OF_THE_BOOKS, CHANGES_ON, WRONG_STATES
 
 GUARDED = (
     schema.accounts,

@@ -12,7 +12,7 @@ from dtmf_server.storage import tokens
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, HOUR_US, MINUTE_US, give_coins
 from money.large_accounts import PRICE, Counting, Renter, ends
-from money.plain_minutes import pay_minutes
+from money.oracle.minutes import pay_minutes
 
 MANY = 450
 ROWS_MORE = (

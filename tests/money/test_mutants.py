@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from money import mutants
-from money.seeded_faults import FAULTS, HANDFUL, Fault
+from money import mutation_runner
+from money.mutations import FAULTS, HANDFUL, Fault
 
 SIZE = {"steps": 1500, "examples": 30}
 
@@ -14,13 +14,13 @@ SIZE = {"steps": 1500, "examples": 30}
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tree, to be broken."""
-    return mutants.copy_tree(tmp_path_factory.mktemp("tree"))
+    return mutation_runner.copy_tree(tmp_path_factory.mktemp("tree"))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.breaks)
 def test_the_place_of_each_fault_is_still_there(fault: Fault) -> None:
-    text = (mutants.ROOT / mutants.SERVER / fault.file).read_text(encoding="utf-8")
-    broken = mutants.mutated(fault, text)
+    text = (mutation_runner.ROOT / mutation_runner.SERVER / fault.file).read_text(encoding="utf-8")
+    broken = mutation_runner.mutated(fault, text)
     assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(text)), "the fault changes nothing"
 
 
@@ -29,24 +29,24 @@ def test_thirty_different_faults_are_ready_for_prove() -> None:
 
 
 def test_without_a_fault_the_tests_pass(tree: Path) -> None:
-    assert mutants.passes(tree, steps=50, examples=10)
+    assert mutation_runner.passes(tree, steps=50, examples=10)
 
 
 @pytest.mark.parametrize("breaks", HANDFUL)
 def test_a_fault_is_caught(tree: Path, breaks: str) -> None:
     (fault,) = [fault for fault in FAULTS if fault.breaks == breaks]
-    assert mutants.is_caught(fault, tree, **SIZE), "nobody noticed"
+    assert mutation_runner.is_caught(fault, tree, **SIZE), "nobody noticed"
 
 
 @pytest.mark.parametrize("original", ["a text that is nowhere", "import"])
 def test_a_fault_without_its_place_or_with_two_is_an_error(original: str) -> None:
-    text = (mutants.ROOT / mutants.SERVER / "core/billing.py").read_text(encoding="utf-8")
-    with pytest.raises(mutants.Unusable):
-        mutants.mutated(Fault("core/billing.py", original, "", "nothing"), text)
+    text = (mutation_runner.ROOT / mutation_runner.SERVER / "core/billing.py").read_text(encoding="utf-8")
+    with pytest.raises(mutation_runner.Unusable):
+        mutation_runner.mutated(Fault("core/billing.py", original, "", "nothing"), text)
 
 
 def test_a_fault_that_keeps_the_tests_from_running_is_an_error_and_not_caught(tree: Path) -> None:
     fault = Fault("core/billing.py", '"""The meter', 'syntax error"""The meter', "the syntax")
-    with pytest.raises(mutants.Unusable):
-        mutants.is_caught(fault, tree, **SIZE)
-    assert (tree / mutants.SERVER / "core/billing.py").read_text(encoding="utf-8").startswith('"""The meter')
+    with pytest.raises(mutation_runner.Unusable):
+        mutation_runner.is_caught(fault, tree, **SIZE)
+    assert (tree / mutation_runner.SERVER / "core/billing.py").read_text(encoding="utf-8").startswith('"""The meter')

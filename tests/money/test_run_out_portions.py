@@ -17,7 +17,7 @@ from dtmf_server.storage.db import Database, DoFirst, Tx
 from harness import DAY_US, give_coins
 from money import dying_run_out
 from money.large_accounts import PRICE, Counting, Renter, ends, sweep
-from money.plain_minutes import PlainRental, pay_minutes
+from money.oracle.minutes import PlainRental, pay_minutes
 from support.paths import PYTHONPATH
 
 MANY = 450

@@ -16,10 +16,10 @@ from dtmf_server.operations import meter, rent
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
+from effort import MONEY_EXAMPLES, MONEY_PROFILE, MONEY_SEED
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, Group, initialise, open_account
 from money import fresh
-from money.plain_warnings import PlainAccount, Told, live, started
-from money.sizes import EXAMPLES, PROFILE, SEED
+from money.oracle.warnings import PlainAccount, Told, live, started
 
 CATALOG = {
     Group("one", rental_cost_per_minute=1, cost_per_inbound_message=40): [f"+120255501{n:02}" for n in range(4)],
@@ -115,10 +115,10 @@ class Service:
 
 
 def test_warnings_are_those_of_looking_every_minute(database_url: str) -> None:
-    examples = EXAMPLES if database_url.startswith("sqlite") else EXAMPLES // 6
+    examples = MONEY_EXAMPLES if database_url.startswith("sqlite") else MONEY_EXAMPLES // 6
 
-    @seed(SEED)
-    @settings(PROFILE, max_examples=examples)
+    @seed(MONEY_SEED)
+    @settings(MONEY_PROFILE, max_examples=examples)
     @given(steps)
     def check(steps: list[tuple[str, object]]) -> None:
         with fresh.fresh_database(database_url) as db:

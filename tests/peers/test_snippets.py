@@ -25,8 +25,8 @@ import pytest
 
 from dtmf import DTMF, AsyncDTMF
 from dtmf.testing.sandbox import running
+from end_to_end.test_docs import after_the_story, differences
 from support.paths import PYTHONPATH
-from whole.test_docs import after_the_story, differences
 
 __all__ = ["after_the_story"]
 
@@ -36,7 +36,7 @@ PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name !
 DOCUMENTS = ["README.md", *(f"docs/{name}" for name in PAGES)]
 TIMEOUT_S = 120
 
-IN_TEST_DOCS = "tests/whole/test_docs.py runs it"
+IN_TEST_DOCS = "tests/end_to_end/test_docs.py runs it"
 # A document and how a command or a block of Python in it begins: why it is not run here.
 NOT_RUN = {
     ("README.md", "make run"): "installs from a package index, and stays up",
@@ -45,8 +45,11 @@ NOT_RUN = {
     ("docs/quickstart.md", "make run"): "installs from a package index, and stays up",
     ("docs/quickstart.md", "export DTMF_URL="): "the address must be the one that make run printed",
     ("docs/quickstart.md", "export DTMF_TOKEN="): "the token must be the one that make run printed",
-    ("docs/quickstart.md", "WEBHOOK_SECRET="): "listens on a fixed port; tests/whole/test_docs.py takes a free one",
-    ("docs/quickstart.md", "import os"): "listens on a fixed port; tests/whole/test_docs.py takes a free one",
+    (
+        "docs/quickstart.md",
+        "WEBHOOK_SECRET=",
+    ): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
+    ("docs/quickstart.md", "import os"): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
     ("docs/quickstart.md", ">>>"): IN_TEST_DOCS,
     ("docs/billing.md", ">>>"): IN_TEST_DOCS,
     ("docs/cli.md", "pip install"): "installs from a package index",

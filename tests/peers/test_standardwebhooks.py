@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 from random import Random
 
+import effort
 from dtmf import DTMF
 from harness import START_US, FakeWall
-from webhooks import sizes
-from webhooks.receiver import Posted, Receiver
+from support.webhook_receiver import Posted, Receiver
 from webhooks.steps import ON_SQLITE, rent
 from webhooks.test_signatures import TEXTS, changed, post_one
 
@@ -76,12 +76,12 @@ def test_during_a_rotation_both_secrets_verify_and_after_it_the_new_one(
 
 @ON_SQLITE
 def test_none_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receiver) -> None:
-    random = Random(sizes.SEED)
-    print(f"DTMF_WEBHOOKS_SEED={sizes.SEED}")
+    random = Random(effort.WEBHOOKS_SEED)
+    print(f"DTMF_WEBHOOKS_SEED={effort.WEBHOOKS_SEED}")
     number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
     posted = post_one(dtmf, receiver, number, "signed")
     parts = ["body", "webhook-id", "webhook-timestamp", "webhook-signature"]
-    forged = [changed(posted, random.choice(parts), random) for _ in range(sizes.FLIPS)]
+    forged = [changed(posted, random.choice(parts), random) for _ in range(effort.WEBHOOKS_FLIPS)]
     verdicts = verified_by_npm([(posted, secret, START_S), *((each, secret, START_S) for each in forged)])
     print(f"{len(forged)} forged webhooks: {sum(verdicts[1:])} accepted")
     assert verdicts[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from whole.running import Service
+from support.server_process import Service
 
 SINGLETONS = ("carriers", "chain and meter", "chores")
 GENEROUS_S = 60.0

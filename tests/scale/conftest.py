@@ -11,8 +11,8 @@ from dtmf_server.storage import migrate
 from dtmf_server.storage.open import open_database
 from harness import START_US, give_coins, initialise, new_token, open_account, runtime_over, serving
 from postgres import fresh_database
-from scale.dying import Dying
-from scale.places import Place, PostgreSQLPlace, SQLitePlace
+from support.databases import Place, PostgreSQLPlace, SQLitePlace
+from support.kill_points import Dying
 
 
 def live(url: str) -> None:

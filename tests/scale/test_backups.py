@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
+import effort
 from dtmf_server.cli.main import main
 from dtmf_server.storage import backup as backups
-from scale import sizes
-from scale.dying import Dying
-from scale.places import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
-from whole.driving import Load
-from whole.running import Service
-from whole.test_kill import new_load
+from end_to_end.test_kill import new_load
+from support.databases import Place, PostgreSQLPlace, SQLitePlace, contents, is_unused
+from support.kill_points import Dying
+from support.load import Load
+from support.server_process import Service
 
 Run = Callable[..., tuple[int, str]]
 
@@ -46,12 +46,12 @@ def backup(lived_sqlite: Path, tmp_path: Path, run: Run) -> bytes:
 
 
 def damaged_by_a_cut(whole: bytes) -> Iterator[tuple[str, bytes]]:
-    for length in sizes.chosen(len(whole), sizes.CUTS, salt="cut"):
+    for length in effort.chosen(len(whole), effort.SCALE_CUTS, salt="cut"):
         yield f"cut after {length} of {len(whole)} bytes", whole[:length]
 
 
 def damaged_by_a_flip(whole: bytes) -> Iterator[tuple[str, bytes]]:
-    for place in sizes.chosen(8 * len(whole), sizes.CUTS, salt="flip"):
+    for place in effort.chosen(8 * len(whole), effort.SCALE_CUTS, salt="flip"):
         flipped = bytearray(whole)
         flipped[place // 8] ^= 1 << place % 8
         if not _holds_the_same(bytes(flipped), whole):  # as where a bit only fills a byte up
@@ -85,7 +85,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_restored(
     file, target, tried = tmp_path / "damaged.backup", tmp_path / "target" / "dtmf.db", 0
     for damage, content in damages(backup):
         file.write_bytes(content)
-        if tried >= sizes.RESTORED:
+        if tried >= effort.SCALE_RESTORED:
             with pytest.raises(backups.NotABackup):  # which is what `restore` asks before anything else
                 backups.revision_of(file)
             tried += 1
@@ -161,7 +161,7 @@ def test_a_backup_is_restored_into_an_empty_database_only(place: Place, tmp_path
 
 def test_backups_beside_a_loaded_service_are_each_consistent(tmp_path: Path, dying: Dying) -> None:
     with Service(tmp_path / "data") as service:
-        load = new_load(service.wait_ready(), Random(sizes.SEED))
+        load = new_load(service.wait_ready(), Random(effort.SCALE_SEED))
         load.add(300)
         threads = load.run(service.url, until_done=True)
         acked: list[set[str]] = []

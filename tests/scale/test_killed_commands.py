@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from scale import sizes
-from scale.dying import Dying, Ended
-from scale.places import Place, contents, is_unused, wait_until_left
-from whole.stored import ledger_sum
+import effort
+from support.databases import Place, contents, is_unused, wait_until_left
+from support.inspect import ledger_sum
+from support.kill_points import Dying, Ended
 
 Kill = dict[str, float]
 KILLED = -9
@@ -18,10 +18,10 @@ KILLED = -9
 def kills(ended: Ended, place: Place, *, salt: str) -> Iterator[Kill]:
     """Steps of a command that made so many, then random moments."""
     assert ended.code == 0, ended.said
-    for step in sizes.spread(ended.steps, sizes.steps_on(place.engine)):
+    for step in effort.spread(ended.steps, effort.scale_steps_on(place.engine)):
         yield {"at": step}
-    chance = Random(f"{sizes.SEED} {salt}")
-    for _ in range(sizes.KILLS):
+    chance = Random(f"{effort.SCALE_SEED} {salt}")
+    for _ in range(effort.SCALE_KILLS):
         yield {"after_s": chance.uniform(0.001, 0.2)}
 
 
@@ -122,4 +122,4 @@ def report(name: str, place: Place, counted: Ended, *, killed: int, complete_alr
 
 @pytest.mark.parametrize(("total", "wanted", "steps"), [(5, 0, [1, 2, 3, 4, 5]), (9, 3, [1, 5, 9]), (2, 8, [1, 2])])
 def test_steps_are_spread_over_all_of_them(total: int, wanted: int, steps: list[int]) -> None:
-    assert list(sizes.spread(total, wanted)) == steps
+    assert list(effort.spread(total, wanted)) == steps

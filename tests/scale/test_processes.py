@@ -16,8 +16,8 @@ from api.streaming import EventSource
 from postgres import drop_database, fresh_database
 from scale.cluster import GENEROUS_S, SINGLETONS, Cluster, cluster, locks_held
 from scale.restarts import restartable_server
-from whole.receiver import Posted, Receiver, receiving
-from whole.running import Answer, Service, request
+from support.server_process import Answer, Service, request
+from support.webhook_receiver import Posted, Receiver, receiving
 
 FUNDS = 10_000_000
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from smpp.smsc import PROGRAM
-from whole.running import environment
+from support.server_process import environment
 
 
 def test_the_example_runs_to_its_end() -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from smpp import fuzz_pdu
-from whole.running import environment
+from support.server_process import environment
 
 RUNS = 5000
 

@@ -12,7 +12,7 @@ from dtmf_server.runtime.clock import wall_us
 from harness import runtime_over
 from smpp.conftest import Bound
 from smpp.smsc import Smsc
-from whole.running import Service, command
+from support.server_process import Service, command
 
 Binding = Callable[..., Bound]
 

@@ -1,16 +1,13 @@
 """kill -9 at each step of a deliver_sm: what was acknowledged is there, what was not comes again, nothing is there twice."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from dtmf_server.carriers.smpp.pdu import Command, Pdu, Sm
-from smpp import dying
 from smpp.smsc import Smsc
-from whole.running import Service, request, rows
-
-PROGRAM = [sys.executable, str(Path(dying.__file__))]
+from support import kill_points
+from support.server_process import Service, request, rows
 
 
 def configured(folder: Path, port: int) -> Path:
@@ -35,14 +32,14 @@ def part(e164: str, sequence: int, number: int, text: bytes) -> Pdu:
     return Pdu(Command.DELIVER_SM, sequence, body)
 
 
-@pytest.mark.parametrize("step", dying.STEPS)
+@pytest.mark.parametrize("step", kill_points.DELIVER_STEPS)
 def test_a_process_killed_at_any_step_loses_nothing_acknowledged_and_shows_nothing_twice(
     tmp_path: Path, step: str
 ) -> None:
     data = tmp_path / "data"
     with Smsc() as smsc:
         config = configured(tmp_path, smsc.port)
-        with Service(data, "--config", config, program=[*PROGRAM, step]) as service:
+        with Service(data, "--config", config, program=[*kill_points.SERVER, step]) as service:
             e164 = rented(service.wait_ready())
             smsc.wait("bound")
             smsc.send(part(e164, 1, 1, b"one "))

@@ -27,12 +27,12 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
+from effort import SMPP_KILLS, SMPP_LATE_S, SMPP_SEED, SMPP_SUBMITS
 from harness import DAY_US, give_coins, open_account, runtime_over, serving
 from smpp import dying_submit
-from smpp.sizes import KILLS, LATE_S, SEED, SUBMITS
 from smpp.smsc import Smsc
 from smpp.test_kill import configured, rented
-from whole.running import Service, request, rows
+from support.server_process import Service, request, rows
 
 PROGRAM = [sys.executable, str(Path(dying_submit.__file__))]
 AT_ONCE = 200
@@ -181,7 +181,7 @@ def play(
             answer(smsc, case)
     still = "SELECT 1 FROM deliveries WHERE submitted_at_us IS NOT NULL LIMIT 1"
     eventually(lambda: not db.read_blocking(lambda tx: tx.all(still)))
-    late = sorted((chance.uniform(0, LATE_S), n) for n, case in enumerate(cases) if case.step == "late")
+    late = sorted((chance.uniform(0, SMPP_LATE_S), n) for n, case in enumerate(cases) if case.step == "late")
     for _, n in late:
         renter.disturbs(cases[n])
     began_s = time.monotonic()
@@ -211,7 +211,7 @@ def tally(db: Database, smsc: Smsc, cases: list[Case]) -> Tally:
 def test_what_a_carrier_takes_is_paid_and_what_it_refuses_is_not_whatever_the_renter_does(
     db: Database, smsc: Smsc, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chance, numbered, seeds = random.Random(SEED), count(), count(10)
+    chance, numbered, seeds = random.Random(SMPP_SEED), count(), count(10)
     disturbances = ["parks", "goes elsewhere", "goes to a webhook", "ends", "deletes", "runs out", "nothing"]
     cases = [
         Case(
@@ -220,10 +220,10 @@ def test_what_a_carrier_takes_is_paid_and_what_it_refuses_is_not_whatever_the_re
             chance.choice(disturbances),
             chance.choice([TAKES, REFUSES, SILENT]),
         )
-        for n in range(SUBMITS)
+        for n in range(SMPP_SUBMITS)
     ]
-    db.write_blocking(lambda tx: numbers.add_numbers(tx, "us-mobile", [f"+1303{n:07}" for n in range(SUBMITS)]))
-    smsc.do("set", submit=[SILENT] * (SUBMITS + 100))
+    db.write_blocking(lambda tx: numbers.add_numbers(tx, "us-mobile", [f"+1303{n:07}" for n in range(SMPP_SUBMITS)]))
+    smsc.do("set", submit=[SILENT] * (SMPP_SUBMITS + 100))
     renter, wrong = Renter(db, cases), Tally()
     settings = Settings(
         "london", "127.0.0.1", smsc.port, "dtmf", "secret", window=1000, times=Times(response_s=RESPONSE_S)
@@ -239,9 +239,9 @@ def test_what_a_carrier_takes_is_paid_and_what_it_refuses_is_not_whatever_the_re
             wrong.add(tally(db, smsc, batch))
     with capsys.disabled():
         print(
-            f"\non {db.dialect.name}: {len(cases)} SMS disturbed while their carrier held them, seed {SEED}: {shown(wrong)}"
+            f"\non {db.dialect.name}: {len(cases)} SMS disturbed while their carrier held them, seed {SMPP_SEED}: {shown(wrong)}"
         )
-    assert wrong == Tally(), f"seed {SEED}"
+    assert wrong == Tally(), f"seed {SMPP_SEED}"
     assert db.read_blocking(verify.differences) == []
 
 
@@ -252,11 +252,11 @@ def shown(wrong: Tally) -> str:
     )
 
 
-@pytest.mark.parametrize("run", range(KILLS))
+@pytest.mark.parametrize("run", range(SMPP_KILLS))
 def test_a_process_killed_while_carriers_hold_its_sms_neither_sends_twice_nor_for_nothing(
     tmp_path: Path, run: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chance, step = random.Random(SEED + run), dying_submit.STEPS[run % 4]
+    chance, step = random.Random(SMPP_SEED + run), dying_submit.STEPS[run % 4]
     data, texts = tmp_path / "data", [f"text-{n}" for n in range(8)]
     texts[chance.randrange(8)] += "-DIE"
     with Smsc() as smsc:
@@ -291,5 +291,5 @@ def test_a_process_killed_while_carriers_hold_its_sms_neither_sends_twice_nor_fo
             assert status in ("sent", "in_doubt"), (text, status)
             assert sent[text] == 1 or status == "in_doubt", (text, status)
     with capsys.disabled():
-        print(f"\nkilled {step} with {len(texts)} SMS at the carrier, seed {SEED + run}: {shown(wrong)}")
+        print(f"\nkilled {step} with {len(texts)} SMS at the carrier, seed {SMPP_SEED + run}: {shown(wrong)}")
     assert wrong == Tally()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from deliveries.receiver import refused_port
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.operations import account_webhook, deposit
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
@@ -13,6 +12,7 @@ from dtmf_server.storage.db import Database
 from dtmf_server.web.kit import static
 from dtmf_server.web.renter import routes
 from harness import START_US, FakeWall, new_token
+from support.webhook_receiver import refused_port
 
 from .conftest import ONE_ENGINE, receive
 from .visitor import Visitor

@@ -8,7 +8,7 @@ from dtmf import DTMF
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import give_coins, initialise, new_token, open_account
-from webhooks.receiver import Receiver, receiving
+from support.webhook_receiver import Receiver, receiving
 from webhooks.steps import CATALOG
 
 
@@ -39,5 +39,5 @@ def dtmf(account: int, url: str) -> Iterator[DTMF]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A receiver that takes everything until told otherwise."""
-    with receiving() as (started, _):
+    with receiving() as started:
         yield started

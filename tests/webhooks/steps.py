@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import effort
 from dtmf import DTMF
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import Action, ActionKind
@@ -20,10 +21,9 @@ from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import Group
-from webhooks import sizes
 
 FREE = Group("free", "local", "Free of charge", "xx", rental_cost_per_minute=0, cost_per_inbound_message=0)
-CATALOG = {FREE: [f"+1212555{n:04d}" for n in range(sizes.SHELF)]}
+CATALOG = {FREE: [f"+1212555{n:04d}" for n in range(effort.WEBHOOKS_SHELF)]}
 ELSEWHERE = "+447911000000"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 # For tests in whose outcome the engine has no part: once is enough.

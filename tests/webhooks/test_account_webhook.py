@@ -11,7 +11,7 @@ from dtmf_server.core.backoff import DELAYS_S
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import Group, give_coins, initialise, open_account
-from webhooks.receiver import Receiver, receiving
+from support.webhook_receiver import Receiver, receiving
 from webhooks.steps import DAY_S, HOUR_S, events, settle, states
 
 PRICED = Group("priced", "local", "A satoshi a minute", "xx", rental_cost_per_minute=1, cost_per_inbound_message=0)
@@ -60,7 +60,7 @@ def test_a_replayed_warning_goes_to_the_webhook_of_now(renter: DTMF, receiver: R
     for _ in range(10):
         renter.sandbox.advance(DAY_S / 3)
     assert {delivery["state"] for delivery in log(renter)} == {"parked"}
-    with receiving() as (moved, _):
+    with receiving() as moved:
         renter.set_account_webhook(moved.url)
         assert renter.retry_deliveries(datetime(2018, 1, 1, tzinfo=UTC)) == 2
         settle(renter)
@@ -136,7 +136,7 @@ def test_waiting_events_follow_the_url_and_are_parked_without_one(
     receiver.answer = always(500)
     renter.sandbox.advance(DAY_S)
     receiver.wait_for(1)
-    with receiving() as (moved, _):
+    with receiving() as moved:
         renter.set_account_webhook(moved.url)
         settle(renter)
         assert [posted.json["type"] for posted in moved.posted] == ["balance.low"]

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
+import effort
 from deliveries.certificates import authority, dns, issue
-from deliveries.receiver import OK_AND_CLOSE, Receiver, receiving, refused_port
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import Bounds, WebhookClient
 from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver
 from dtmf_server.workers.adaptive_concurrency import START
 from harness import open_account
-from webhooks import sizes
-from webhooks.receiver import silent_ports
+from support.webhook_receiver import OK_AND_CLOSE, RawReceiver, receiving_raw, refused_port, silent_ports
 from webhooks.steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
 
 NAME = "hooks.example.org"
@@ -93,7 +92,7 @@ async def test_each_attempt_ends_by_its_deadline_and_says_what_was_wrong(
     account: int, db: Database, runtime: Runtime
 ) -> None:
     async with AsyncExitStack() as stack:
-        receivers = [await stack.enter_async_context(receiving(behaviour)) for behaviour, *_ in BEHAVIOURS]
+        receivers = [await stack.enter_async_context(receiving_raw(behaviour)) for behaviour, *_ in BEHAVIOURS]
         ports = [*(receiver.port for receiver in receivers), refused_port()]
         numbers = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in ports]
         await stack.enter_async_context(
@@ -125,7 +124,7 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
         for name, certificate in certificates.items():
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(certificate)
-            receiver = await stack.enter_async_context(receiving(OK_AND_CLOSE, tls=tls))
+            receiver = await stack.enter_async_context(receiving_raw(OK_AND_CLOSE, tls=tls))
             numbers.append(rent_now(runtime, account, f"https://{name}:{receiver.port}/"))
         trusting = ssl.create_default_context(cadata=known.pem)
         poster = WebhookClient(sandbox=True, ssl_context=trusting, lookup=lambda _: ["127.0.0.1"])
@@ -142,10 +141,10 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
 
 
 async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db: Database, runtime: Runtime) -> None:
-    with silent_ports(sizes.DEAD) as dead:
+    with silent_ports(effort.WEBHOOKS_DEAD) as dead:
         to_dead = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in [*dead, *dead[:40]]]
         poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=LONG)
-        async with receiving(OK_AND_CLOSE) as healthy, delivering(runtime, poster):
+        async with receiving_raw(OK_AND_CLOSE) as healthy, delivering(runtime, poster):
             to_healthy = [rent_now(runtime, account, f"http://127.0.0.1:{healthy.port}/{n}") for n in range(10)]
             await receive(runtime, *((number, "in vain") for number in to_dead))
             await wait_until(lambda: leased(db) == len(to_dead))
@@ -169,7 +168,7 @@ async def test_what_one_account_has_at_a_host_that_never_answers_it_holds_up_nob
 
     other = open_account(db, seed=1)
     poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=LONG)
-    async with receiving(answer) as receiver, delivering(runtime, poster):
+    async with receiving_raw(answer) as receiver, delivering(runtime, poster):
         url = f"http://127.0.0.1:{receiver.port}"
         hanging = [rent_now(runtime, account, f"{url}/hangs/{n}") for n in range(START + 3)]
         number, same_url = (rent_now(runtime, other, f"{url}/{path}") for path in ("answers", "hangs/0"))
@@ -207,8 +206,8 @@ async def test_floods_and_bombs_at_the_same_time_stay_in_bounded_memory(
 ) -> None:
     flooding = [sending(OK_HEAD, b"x" * 16_384), sending(b"", INTERIM * 1000)] * 5
     async with AsyncExitStack() as stack:
-        floods: list[Receiver] = [await stack.enter_async_context(receiving(flood)) for flood in flooding]
-        bombs = [await stack.enter_async_context(receiving(BOMB_HEAD + BOMB)) for _ in range(10)]
+        floods: list[RawReceiver] = [await stack.enter_async_context(receiving_raw(flood)) for flood in flooding]
+        bombs = [await stack.enter_async_context(receiving_raw(BOMB_HEAD + BOMB)) for _ in range(10)]
         urls = [f"http://127.0.0.1:{receiver.port}/" for receiver in [*floods, *bombs] for _ in range(START)]
         numbers = [rent_now(runtime, account, url) for url in urls]
         await stack.enter_async_context(

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from random import Random
 
+import effort
 from dtmf import DTMF
 from dtmf_server.core.backoff import PROBE_S
 from dtmf_server.operations import deliver
@@ -13,8 +14,7 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_queue import HEAD_OF_LINE_TIMEOUT_US
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
-from webhooks import sizes
-from webhooks.receiver import Posted, Receiver, receiving
+from support.webhook_receiver import Posted, Receiver, receiving
 from webhooks.steps import DAY_S, MINUTE_S, ON_SQLITE, deliveries, rent, settle, states
 
 
@@ -41,8 +41,8 @@ def let_time_pass(dtmf: DTMF, random: Random, numbers: list[str], *, of_s: float
 
 
 def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_minute(dtmf: DTMF, db: Database) -> None:
-    random = Random(sizes.SEED)
-    print(f"DTMF_WEBHOOKS_SEED={sizes.SEED}")
+    random = Random(effort.WEBHOOKS_SEED)
+    print(f"DTMF_WEBHOOKS_SEED={effort.WEBHOOKS_SEED}")
     accepted: Counter[int] = Counter()
     share_up = 0.0
 
@@ -52,13 +52,13 @@ def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_mi
             accepted[posted.json["id"]] += 1
         return status
 
-    with receiving(flap, down=True) as (receiver, bring_up):
-        numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(sizes.NUMBERS)]
-        let_time_pass(dtmf, random, numbers, of_s=DAY_S, sms=sizes.SMS)
+    with receiving(flap, down=True) as receiver:
+        numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(effort.WEBHOOKS_NUMBERS)]
+        let_time_pass(dtmf, random, numbers, of_s=DAY_S, sms=effort.WEBHOOKS_SMS)
         assert set(states(db)) == {"waiting"}
-        bring_up()
+        receiver.bring_up()
         share_up = 0.3
-        let_time_pass(dtmf, random, numbers, of_s=3600, sms=sizes.SMS)
+        let_time_pass(dtmf, random, numbers, of_s=3600, sms=effort.WEBHOOKS_SMS)
         share_up = 0.0
         dtmf.sandbox.receive(numbers[0], "+1234", "one more, so that something waits")
         dtmf.sandbox.advance(DAY_S / 8)
@@ -71,7 +71,7 @@ def test_a_day_down_and_then_flapping_loses_nothing_and_is_made_good_within_a_mi
     overtaken = out_of_order(db)
     print(f"{len(times_taken)} SMS down and flapping: {undelivered} undelivered, {doubles} delivered twice,")
     print(f"{len(overtaken)} first attempts out of order, all there {back_s} s after the receiver was back")
-    assert len(times_taken) == 2 * sizes.SMS + 1
+    assert len(times_taken) == 2 * effort.WEBHOOKS_SMS + 1
     assert (undelivered, overtaken) == (0, [])
     assert set(times_taken.values()) == {1}, "delivered twice, or never"
     assert back_s is not None and back_s <= MINUTE_S
@@ -84,13 +84,13 @@ def all_delivered_after_another_second(dtmf: DTMF, db: Database) -> bool:
 
 
 def test_all_that_waits_anywhere_for_a_destination_is_delivered_once_it_answers_one(dtmf: DTMF, db: Database) -> None:
-    with receiving(down=True) as (receiver, bring_up):
+    with receiving(down=True) as receiver:
         numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(3)]
         for number in numbers:
             dtmf.sandbox.receive(number, "+1234", "alone in its line")
         for passing_s in (DAY_S / 2, DAY_S / 2, MINUTE_S):
             dtmf.sandbox.advance(passing_s)
-        bring_up()
+        receiver.bring_up()
         dtmf.sandbox.receive(rent(dtmf, "webhook", receiver.url), "+1234", "new")
         settle(dtmf)
         assert receiver.contents == ["new", *["alone in its line"] * 2]  # the third was tried a moment ago
@@ -144,7 +144,7 @@ def test_what_became_due_together_arrives_one_by_one_in_each_numbers_order(dtmf:
         under_way[e164] -= 1
         return 200
 
-    with receiving(500) as (failing, _), receiving(answer) as (receiver, _):
+    with receiving(500) as failing, receiving(answer) as receiver:
         numbers = [rent(dtmf, "webhook", failing.url) for _ in range(2)]
         for n in range(5):
             for number in numbers:
@@ -184,7 +184,7 @@ def test_a_restart_in_the_middle_loses_nothing_and_what_was_held_need_not_wait_f
     account: int, db: Database, wall: FakeWall
 ) -> None:
     stopped = threading.Event()
-    with receiving(lambda _: 200 if stopped.wait(20) else 500) as (receiver, _):
+    with receiving(lambda _: 200 if stopped.wait(20) else 500) as receiver:
         with serving(runtime_over(db, wall=wall)) as url, DTMF(new_token(), base_url=url) as dtmf:
             for n, number in enumerate([rent(dtmf, "webhook", receiver.url) for _ in range(5)]):
                 dtmf.sandbox.receive(number, "+1234", f"{n}")

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from deliveries.receiver import OK, receiving, refused_port
 from dtmf.webhook import verify
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.core.errors import CannotStart
@@ -32,7 +31,7 @@ from dtmf_server.webhooks.subprocess_dispatcher import (
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import FakeWall
-from webhooks.receiver import Receiver
+from support.webhook_receiver import OK, Receiver, receiving_raw, refused_port
 from webhooks.steps import attempts, deliveries, receive, rent_now, settled, states
 
 SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
@@ -82,7 +81,7 @@ async def until_restarted(webhooks: SubprocessDispatcher, before: int) -> None:
 async def test_it_posts_the_same_and_tells_the_same(answer: bytes) -> None:
     now_s = int(time.time())
     async with (
-        receiving(answer) as receiver,
+        receiving_raw(answer) as receiver,
         WebhookClient(sandbox=True) as poster,
         SubprocessDispatcher(sandbox=True) as webhooks,
     ):
@@ -125,7 +124,7 @@ async def test_hundreds_at_once_each_get_their_own_answer() -> None:
     async def echo(writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
 
-    async with receiving(echo) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
+    async with receiving_raw(echo) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         url = f"http://127.0.0.1:{receiver.port}/"
         posts = [webhooks.post(asked(url, id_=n, text=str(n)), secrets=SECRETS, timestamp_s=0) for n in range(300)]
         outcomes = await asyncio.gather(*posts)
@@ -196,7 +195,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
-    async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
+    async with receiving_raw(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
         assert await webhooks.post(sms, secrets=SECRETS, timestamp_s=0) == ABORTED
@@ -214,8 +213,8 @@ async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pyte
         writer.write(OK)
 
     async with (
-        receiving(slow) as receiving_slowly,
-        receiving(OK) as receiver,
+        receiving_raw(slow) as receiving_slowly,
+        receiving_raw(OK) as receiver,
         SubprocessDispatcher(sandbox=True) as webhooks,
     ):
         before = webhooks.pid
@@ -236,7 +235,7 @@ async def test_one_that_can_not_be_started_again_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 0.05)
-    async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
+    async with receiving_raw(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
 
         def fails_once(*command: Any, **options: Any) -> Any:
@@ -278,7 +277,7 @@ def test_it_ends_with_who_started_it_however_that_ended() -> None:
 
 
 async def test_signals_meant_for_all_of_a_terminal_end_what_started_it_first() -> None:
-    async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
+    async with receiving_raw(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         sms = asked(f"http://127.0.0.1:{receiver.port}/")
         assert (await webhooks.post(sms, secrets=SECRETS, timestamp_s=0)).status == 200
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -14,11 +14,11 @@ from typing import IO
 
 import pytest
 
-from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database
 from harness import FakeWall
+from support.webhook_receiver import refused_port
 from webhooks.steps import ON_SQLITE, rent, settle, states
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "webhook_receivers").glob("with_*.py"))

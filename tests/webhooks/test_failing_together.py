@@ -17,7 +17,7 @@ from dtmf_server.webhooks.client import Bounds, Outcome, WebhookClient
 from dtmf_server.workers import delivery_results
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import START_US
-from webhooks.receiver import silent_ports
+from support.webhook_receiver import silent_ports
 from webhooks.steps import attempts, deliveries, delivering, receive, rent_now, settled
 
 SILENT = 40

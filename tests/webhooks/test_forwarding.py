@@ -1,4 +1,4 @@
-"""Forwards in the log, rings of them, and what a deposit makes good: the basics are in tests/whole/test_forwards.py."""
+"""Forwards in the log, rings of them, and what a deposit makes good: the basics are in tests/end_to_end/test_forwards.py."""
 
 import re
 from collections.abc import Callable

@@ -9,13 +9,13 @@ from typing import Any
 import httpx2
 import pytest
 
+import effort
 from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
-from deliveries.receiver import refused_port
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import WebhookClient
 from harness import FakeWall, new_token, runtime_over, serving
-from webhooks import sizes
+from support.webhook_receiver import refused_port
 from webhooks.steps import DAY_S, ON_SQLITE, attempts, deliveries, delivering, receive, rent, rent_now, settled
 
 BAD = ["169.254.169.254", "10.0.0.1", "192.168.1.1", "fd00::1", "::ffff:169.254.169.254", "fe80::1", "100.64.0.1"]
@@ -89,7 +89,7 @@ async def test_what_was_stored_under_other_rules_is_neither_looked_up_nor_dialle
     account: int, db: Database, wall: FakeWall, dialled: list[str]
 ) -> None:
     runtime = runtime_over(db, wall=wall, sandbox=False)
-    urls = storable([*ALWAYS_REFUSED, *SANDBOX_ONLY])[:: 1 if sizes.THOROUGH else 8]
+    urls = storable([*ALWAYS_REFUSED, *SANDBOX_ONLY])[:: 1 if effort.WEBHOOKS_THOROUGH else 8]
     numbers = [rent_now(runtime, account, url) for url in urls]
     asked: list[str] = []
 
@@ -127,8 +127,8 @@ async def test_a_name_with_an_address_that_is_not_public_is_refused_when_it_is_d
 async def test_a_name_that_flips_to_an_inner_address_is_dialled_only_where_it_was_vetted(
     account: int, db: Database, wall: FakeWall, dialled: list[str]
 ) -> None:
-    runtime, random = runtime_over(db, wall=wall), Random(sizes.SEED)
-    print(f"DTMF_WEBHOOKS_SEED={sizes.SEED}")
+    runtime, random = runtime_over(db, wall=wall), Random(effort.WEBHOOKS_SEED)
+    print(f"DTMF_WEBHOOKS_SEED={effort.WEBHOOKS_SEED}")
     answers: list[list[str]] = []
 
     def flip(_: str) -> list[str]:
@@ -140,11 +140,11 @@ async def test_a_name_that_flips_to_an_inner_address_is_dialled_only_where_it_wa
     numbers = [rent_now(runtime, account, url) for _ in range(40)]
     async with delivering(runtime, WebhookClient(sandbox=True, lookup=flip)):
         dialled.clear()
-        while len(answers) < sizes.REBINDS:
+        while len(answers) < effort.WEBHOOKS_REBINDS:
             await receive(runtime, *((number, "to somewhere") for number in numbers))
             await settled(runtime)
             wall.advance(seconds=DAY_S / 4)
             runtime.db.wakeups.notify({"clock"})
     assert set(dialled) == {"127.0.0.1"}, "connections inside"
-    assert len(dialled) >= sum(answer == ["127.0.0.1"] for answer in answers) >= sizes.REBINDS // 4
+    assert len(dialled) >= sum(answer == ["127.0.0.1"] for answer in answers) >= effort.WEBHOOKS_REBINDS // 4
     assert {row["status"] for row in attempts(db)} == {None}

@@ -15,7 +15,7 @@ from dtmf_server.workers import delivery_worker
 from dtmf_server.workers.adaptive_concurrency import START
 from dtmf_server.workers.delivery_worker import LEASE_LEFT_US, LEASE_US
 from harness import START_US, FakeWall
-from webhooks.receiver import Posted, Receiver
+from support.webhook_receiver import Posted, Receiver
 from webhooks.steps import (
     ELSEWHERE,
     HOUR_S,

@@ -12,7 +12,7 @@ from dtmf import DTMF
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from webhooks.receiver import Receiver
+from support.webhook_receiver import Receiver
 from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, rent, settle
 
 TOTAL = "dtmf_delivery_attempts_total "

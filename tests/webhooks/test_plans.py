@@ -6,7 +6,7 @@ from dtmf import DTMF
 from dtmf_server.operations import deliver
 from dtmf_server.storage import delivery_log, delivery_queue, outbox
 from dtmf_server.storage.db import Database, Tx
-from webhooks.receiver import Receiver
+from support.webhook_receiver import Receiver
 from webhooks.steps import plan_of, rent, settle, states
 
 

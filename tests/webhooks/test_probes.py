@@ -6,7 +6,7 @@ from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S, PROBE_S
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_log import FIRST_KEPT, LAST_KEPT
-from webhooks.receiver import Receiver, Reply, receiving
+from support.webhook_receiver import Receiver, Reply, receiving
 from webhooks.steps import DAY_S, HOUR_S, MINUTE_S, ON_SQLITE, deliveries, events, rent, settle, states
 
 LATE = 1 + JITTER
@@ -21,14 +21,14 @@ def seconds(dtmf: DTMF, count: int) -> None:
 def test_all_that_waits_is_delivered_within_a_minute_of_the_receivers_return_however_long_it_was_down(
     dtmf: DTMF, db: Database
 ) -> None:
-    with receiving(down=True) as (receiver, bring_up):
+    with receiving(down=True) as receiver:
         numbers = [rent(dtmf, "webhook", receiver.url) for _ in range(3)]
         for number in numbers:
             for text in ("one", "two"):
                 dtmf.sandbox.receive(number, "+1234", text)
         dtmf.sandbox.advance(DAY_S)
         seconds(dtmf, 70)
-        bring_up()
+        receiver.bring_up()
         seconds(dtmf, MINUTE_S)
         assert states(db) == ["delivered"] * 6
         for number in numbers:
@@ -128,7 +128,7 @@ def test_an_sms_that_is_tried_early_moves_to_a_new_url_with_the_others_and_start
     settle(dtmf)
     row = deliveries(db)[0]
     assert row["attempts"] - row["attempts_before"] == 1
-    with receiving() as (moved, _):
+    with receiving() as moved:
         dtmf.set_sms_action(number, "webhook", moved.url)
         settle(dtmf)
         assert moved.contents == ["one", "two"]

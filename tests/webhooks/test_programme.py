@@ -8,7 +8,7 @@ from dtmf import DTMF
 from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from webhooks.receiver import Posted, Receiver, Reply, receiving
+from support.webhook_receiver import Posted, Receiver, Reply, receiving
 from webhooks.steps import (
     HOUR_S,
     MINUTE_S,
@@ -163,7 +163,7 @@ def test_410_switches_off_and_parks_all_that_waits_each_with_an_event(
 
 
 def test_a_url_changed_while_the_old_one_is_tried_is_tried_at_once(dtmf: DTMF, db: Database) -> None:
-    with receiving() as (new, _), receiving() as (old, _):
+    with receiving() as new, receiving() as old:
         number = rent(dtmf, "webhook", old.url)
 
         def change(_: Posted) -> int:
@@ -191,7 +191,7 @@ def test_a_changed_url_is_followed_by_what_had_failed_hours_ago_and_what_never_w
     for delay_s in DELAYS_S:
         dtmf.sandbox.advance(delay_s)
     dtmf.sandbox.receive(number, "+1234", "never tried")
-    with receiving() as (moved, _):
+    with receiving() as moved:
         dtmf.set_sms_action(number, "webhook", moved.url)
         settle(dtmf)
         assert moved.contents == ["failed", "never tried"]

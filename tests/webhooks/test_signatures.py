@@ -12,13 +12,13 @@ import standardwebhooks.webhooks
 from standardwebhooks.webhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError as Forged
 
+import effort
 from dtmf import DTMF
 from dtmf.webhook import WebhookVerificationError, verify
 from dtmf_server.core.webhook_secret import OVERLAP_US
 from dtmf_server.storage.db import Database
 from harness import START_US, FakeWall, give_coins, new_token, open_account
-from webhooks import sizes
-from webhooks.receiver import Posted, Receiver
+from support.webhook_receiver import Posted, Receiver
 from webhooks.steps import ON_SQLITE, rent, settle
 
 TEXTS = [
@@ -165,14 +165,14 @@ def test_each_account_has_a_secret_of_its_own_which_signs_only_its_webhooks(
 
 @ON_SQLITE
 def test_no_webhook_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receiver) -> None:
-    random = Random(sizes.SEED)
-    print(f"DTMF_WEBHOOKS_SEED={sizes.SEED}")
+    random = Random(effort.WEBHOOKS_SEED)
+    print(f"DTMF_WEBHOOKS_SEED={effort.WEBHOOKS_SEED}")
     number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
     one_signature = post_one(dtmf, receiver, number)
     new = dtmf.rotate_webhook_secret()
     two_signatures = post_one(dtmf, receiver, number)
     accepted = 0
-    for _ in range(sizes.FLIPS):
+    for _ in range(effort.WEBHOOKS_FLIPS):
         # Of two signatures one would stay as it is, so there only what both of them sign is changed.
         posted, secret = random.choice([(one_signature, old), (two_signatures, old), (two_signatures, new)])
         parts = ["body", "webhook-id", "webhook-timestamp", *(["webhook-signature"] if posted is one_signature else [])]
@@ -180,7 +180,7 @@ def test_no_webhook_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receive
         forged = changed(posted, part, random)
         # The other library reads a signature as loosely as base64 may be read.
         accepted += accepts_ours(forged, secret) or (part != "webhook-signature" and accepts_theirs(forged, secret))
-    print(f"{sizes.FLIPS} webhooks with a bit changed: {accepted} accepted")
+    print(f"{effort.WEBHOOKS_FLIPS} webhooks with a bit changed: {accepted} accepted")
     assert accepted == 0
 
 
@@ -205,5 +205,5 @@ def changed(posted: Posted, part: str, random: Random) -> Posted:
     text = bytearray(posted.body if part == "body" else posted.headers[part].encode())
     text[random.randrange(len(text))] ^= 1 << random.randrange(8)
     if part == "body":
-        return Posted(posted.path, posted.headers, bytes(text))
-    return Posted(posted.path, posted.headers | {part: text.decode("latin-1")}, posted.body)
+        return Posted(posted.method, posted.path, posted.headers, bytes(text))
+    return Posted(posted.method, posted.path, posted.headers | {part: text.decode("latin-1")}, posted.body)

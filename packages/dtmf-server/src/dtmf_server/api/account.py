@@ -2,17 +2,18 @@
 
 import secrets
 
-from litestar import Response, get, post
+from litestar import get, post
 
 from dtmf_server.api import transactions
 from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import responses
+from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import SignupClosed
 from dtmf_server.core.timestamps import iso
-from dtmf_server.http.request import Request, runtime_of
+from dtmf_server.http.request import Request
 from dtmf_server.operations import account
-from dtmf_server.operations.idempotency import StoredResponse
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 
 
@@ -39,32 +40,34 @@ async def get_usage(request: Request) -> responses.Usage:
 async def get_transactions(request: Request, after: After = 0, limit: Limit = 100) -> list[responses.Transaction]:
     """Booked transfers with ids above `after`, oldest first. Minutes not booked yet are in the balance, not here."""
 
-    def page(tx: Tx, caller: transactions.Caller) -> list[responses.Transaction]:
+    def page(tx: Tx, caller: Caller) -> list[responses.Transaction]:
         rows = account.transactions(tx, caller.account_id, after=after, limit=limit)
         return [responses.transaction(row, caller.account_id) for row in rows]
 
     return await transactions.read(request, page)
 
 
-@post(
+def _refuse_closed(runtime: Runtime) -> None:
+    if not runtime.settings.sandbox and runtime.settings.signup != "open":
+        raise SignupClosed
+
+
+@operation(
+    post,
     "/accounts",
     tags=["account"],
     summary="Sign up",
     security=[],
-    responses=transactions.answers(201, responses.NewAccountAnswer),
+    status=201,
+    secret=True,
+    write=transactions.write_anonymous,
+    requires=_refuse_closed,
 )
-async def post_accounts(request: Request) -> Response[bytes]:
+def post_accounts(tx: Tx, caller: Caller) -> responses.NewAccountAnswer:
     """Opens an account where the operator allows it; its first token is shown this once."""
-    settings = runtime_of(request).settings
-    if not settings.sandbox and settings.signup != "open":
-        raise SignupClosed
     new_token = api_token.mint(secrets.token_bytes(32))
-
-    def sign_up(tx: Tx, now_us: int) -> StoredResponse:
-        account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=now_us)
-        return transactions.answer(201, responses.NewAccountAnswer(new_token), secret=True)
-
-    return await transactions.write_anonymous(request, sign_up, body=await request.body())
+    account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=caller.now_us)
+    return responses.NewAccountAnswer(new_token)
 
 
 ROUTES = [get_account, get_usage, get_transactions, post_accounts]

@@ -1,15 +1,15 @@
 """`/deliveries` and `/webhook_secret`: what became of each SMS on its way out, and what signs webhooks."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 
-from dtmf_server.api import request_body, transactions
+from dtmf_server.api import transactions
 from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
-from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
@@ -35,9 +35,9 @@ async def get_deliveries(
     """Deliveries with ids above `after`, oldest first, each with its attempts."""
     if e164 is not None:
         validation.e164("e164", e164)
-    since_us = 0 if since is None else _us("since", since)
+    since_us = 0 if since is None else validation.since_us("since", since)
 
-    def page(tx: Tx, caller: transactions.Caller) -> list[responses.Delivery]:
+    def page(tx: Tx, caller: Caller) -> list[responses.Delivery]:
         found = replay.deliveries(
             tx, caller.account_id, state=of_state, e164=e164, since_us=since_us, after=after, limit=limit
         )
@@ -46,60 +46,32 @@ async def get_deliveries(
     return await transactions.read(request, page)
 
 
-@post(
+@operation(
+    post,
     "/deliveries/{delivery_id:int}/retry",
     tags=["deliveries"],
     summary="Deliver again",
-    status_code=200,
+    status=200,
     responses=transactions.answers(200, responses.Delivery),
 )
-async def post_delivery_retry(request: Request, delivery_id: FromPath[int]) -> Response[bytes]:
+def post_delivery_retry(tx: Tx, caller: Caller, *, delivery_id: FromPath[int]) -> StoredResponse:
     """Queues a delivery again, even if it was delivered; the receiver may get it out of order, or twice. Refused for an SMS
     that a carrier may have and has not answered for."""
-
-    def again(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
-        return transactions.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
-
-    return await transactions.write(request, again, body=await request.body())
+    row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
+    return transactions.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
 
-@post(
-    "/deliveries/retry",
-    tags=["deliveries"],
-    summary="Deliver all failed again",
-    operation_class=request_body.describes_body(requests.ReplaySince),
-    status_code=200,
-    responses=transactions.answers(200, responses.Replayed),
-)
-async def post_deliveries_retry(request: Request) -> Response[bytes]:
+@operation(post, "/deliveries/retry", tags=["deliveries"], summary="Deliver all failed again", status=200)
+def post_deliveries_retry(tx: Tx, caller: Caller, asked: requests.ReplaySince) -> responses.Replayed:
     """Queues every parked webhook that came since then."""
-    raw = await request.body()
-    since_us = _us("since", request_body.decode(raw, requests.ReplaySince).since)
-
-    def again(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        count = replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us)
-        return transactions.answer(200, responses.Replayed(count))
-
-    return await transactions.write(request, again, body=raw)
+    since_us = validation.since_us("since", asked.since)
+    return responses.Replayed(replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us))
 
 
-@post(
-    "/deliveries/test",
-    tags=["deliveries"],
-    summary="Try a webhook",
-    operation_class=request_body.describes_body(requests.TestDelivery),
-    responses=transactions.answers(201, responses.Delivery),
-)
-async def post_deliveries_test(request: Request) -> Response[bytes]:
+@operation(post, "/deliveries/test", tags=["deliveries"], summary="Try a webhook", status=201)
+def post_deliveries_test(tx: Tx, caller: Caller, asked: requests.TestDelivery) -> responses.Delivery:
     """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
-    raw = await request.body()
-    e164 = validation.e164("e164", request_body.decode(raw, requests.TestDelivery).e164)
-
-    def test(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        return transactions.answer(201, _delivery(replay.test(tx, caller.account_id, e164, now_us=caller.now_us), []))
-
-    return await transactions.write(request, test, body=raw)
+    return _delivery(replay.test(tx, caller.account_id, asked.e164, now_us=caller.now_us), [])
 
 
 @get("/webhook_secret", tags=["deliveries"], summary="The webhook secret")
@@ -110,30 +82,11 @@ async def get_webhook_secret(request: Request) -> responses.WebhookSecret:
     )
 
 
-@post(
-    "/webhook_secret",
-    tags=["deliveries"],
-    summary="A new webhook secret",
-    responses=transactions.answers(201, responses.WebhookSecret),
-)
-async def post_webhook_secret(request: Request) -> Response[bytes]:
+@operation(post, "/webhook_secret", tags=["deliveries"], summary="A new webhook secret", status=201, secret=True)
+def post_webhook_secret(tx: Tx, caller: Caller, *, request: Request) -> responses.WebhookSecret:
     """Makes a new secret; for 24 hours webhooks carry a signature of the old one too."""
     wall_us = runtime_of(request).clock.wall_us()
-
-    def rotate(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        secret = webhook_secrets.rotate_secret(tx, caller.account_id, wall_us=wall_us)
-        return transactions.answer(201, responses.WebhookSecret(secret), secret=True)
-
-    return await transactions.write(request, rotate, body=await request.body())
-
-
-def _us(field: str, moment: datetime) -> int:
-    """A time of the wire as microseconds since 1970; without an offset it is UTC."""
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    microseconds = round(moment.timestamp() * 1_000_000)
-    if microseconds < 0:
-        raise InvalidRequest(field, "a time from 1970 on, please")
-    return microseconds
+    return responses.WebhookSecret(webhook_secrets.rotate_secret(tx, caller.account_id, wall_us=wall_us))
 
 
 def _delivery(row: Row, attempts: list[Any]) -> responses.Delivery:

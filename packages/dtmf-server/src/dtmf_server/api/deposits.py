@@ -1,14 +1,15 @@
 """`/addresses` and `/deposits`: how coins reach the account."""
 
-from litestar import Response, get, post
+from litestar import get, post
 
 from dtmf_server.api import transactions
 from dtmf_server.api.schemas import responses
+from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.errors import DepositsUnavailable
 from dtmf_server.http.client_address import network_of
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import deposit
-from dtmf_server.operations.idempotency import StoredResponse
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 
@@ -20,21 +21,23 @@ async def get_addresses(request: Request) -> list[responses.Address]:
     return [responses.Address(row["address"]) for row in rows]
 
 
-@post("/addresses", tags=["deposits"], summary="A new address", responses=transactions.answers(201, responses.Address))
-async def post_addresses(request: Request) -> Response[bytes]:
+def _refuse_without_descriptor(runtime: Runtime) -> None:
+    if runtime.derive is None:
+        raise DepositsUnavailable
+
+
+@operation(
+    post, "/addresses", tags=["deposits"], summary="A new address", status=201, requires=_refuse_without_descriptor
+)
+def post_addresses(tx: Tx, caller: Caller, *, request: Request) -> responses.Address:
     """An address never given to anyone before. At most 20 of an account may wait for their first deposit, and 200 of all
     accounts in one network (/24, /48)."""
     runtime = runtime_of(request)
-    derive = runtime.derive
-    if derive is None:
-        raise DepositsUnavailable
+    assert runtime.derive is not None
     network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)
-
-    def give(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        address = deposit.new_address(tx, caller.account_id, derive=derive, now_us=caller.now_us, network=network)
-        return transactions.answer(201, responses.Address(address))
-
-    return await transactions.write(request, give, body=await request.body())
+    return responses.Address(
+        deposit.new_address(tx, caller.account_id, derive=runtime.derive, now_us=caller.now_us, network=network)
+    )
 
 
 @get("/deposits", tags=["deposits"], summary="Deposits")

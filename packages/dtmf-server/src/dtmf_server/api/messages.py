@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.params import QueryParameter
 
-from dtmf_server.api import request_body, transactions
+from dtmf_server.api import transactions
 from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
 from dtmf_server.http import long_poll, sse, validation
 from dtmf_server.http.request import Request, runtime_of
@@ -18,39 +19,30 @@ from dtmf_server.storage import events, messages, rentals
 from dtmf_server.storage.db import Tx
 
 
-@post(
+@operation(
+    post,
     "/message",
     tags=["messages"],
     summary="Send an SMS",
-    operation_class=request_body.describes_body(requests.NewMessage),
+    status=204,
     responses=transactions.answers(204) | transactions.answers(201, responses.FullMessage),
-    status_code=204,
 )
-async def post_message(request: Request) -> Response[None]:
+def post_message(tx: Tx, caller: Caller, new: requests.NewMessage, *, request: Request) -> StoredResponse | None:
     """Queues an SMS from a rented number: 204 once it is durable, or 201 and the message with
     `Prefer: return=representation`."""
-    raw = await request.body()
-    new = request_body.decode(raw, requests.NewMessage)
-    sender, to = validation.e164("from", new.from_), validation.e164("to", new.to)
-    content = validation.text("content", new.content)
     settings = runtime_of(request).settings
-    wanted = "return=representation" in request.headers.get("prefer", "").replace(" ", "").lower()
-
-    def queue(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        message = send.send(
-            tx,
-            caller.account_id,
-            sender=sender,
-            to=to,
-            content=content,
-            now_us=caller.now_us,
-            daily_limit=settings.daily_limit,
-        )
-        if not wanted:
-            return transactions.answer(204)
-        return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
-
-    return await transactions.write(request, queue, body=raw)
+    message = send.send(
+        tx,
+        caller.account_id,
+        sender=new.from_,
+        to=new.to,
+        content=new.content,
+        now_us=caller.now_us,
+        daily_limit=settings.daily_limit,
+    )
+    if "return=representation" not in request.headers.get("prefer", "").replace(" ", "").lower():
+        return None
+    return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
 
 @get("/messages", tags=["messages"], summary="Messages of all rentals, or of one number")
@@ -75,7 +67,7 @@ async def get_messages(
     elif current:
         raise InvalidRequest("current", "is about one number: add e164=… to the URL")
 
-    def page(tx: Tx, caller: transactions.Caller) -> tuple[int, list[responses.FullMessage]]:
+    def page(tx: Tx, caller: Caller) -> tuple[int, list[responses.FullMessage]]:
         rental_ids = None if e164 is None else _rentals(tx, caller, e164, current=current)
         rows = messages.listed(tx, caller.account_id, rental_ids, inbound=inbound, after=after, limit=limit)
         return caller.account_id, [responses.full_message(row) for row in rows]
@@ -92,7 +84,7 @@ async def get_messages(
     return await long_poll.poll(wakeups, topic, again, wait_s=wait, question=question)
 
 
-def _rentals(tx: Tx, caller: transactions.Caller, e164: str, *, current: bool) -> list[int]:
+def _rentals(tx: Tx, caller: Caller, e164: str, *, current: bool) -> list[int]:
     """The rental of this number that runs now, or every one the account has had. Raises NumberNotRented."""
     if current:
         return [live_rental(tx, caller.account_id, e164, now_us=caller.now_us)["id"]]

@@ -8,12 +8,13 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from dtmf_server.api import request_body, transactions
+from dtmf_server.api import transactions
 from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Caller, operation
+from dtmf_server.core.rental import action_for
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import rent
-from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 
@@ -41,7 +42,7 @@ async def get_numbers(request: Request) -> Response[Any]:
     """Numbers rented now, oldest rental first, each with its messages."""
     db = runtime_of(request).db
 
-    def first(tx: Tx, caller: transactions.Caller) -> tuple[list[Row], bytes | None]:
+    def first(tx: Tx, caller: Caller) -> tuple[list[Row], bytes | None]:
         live = rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)
         return live, _encoded(tx, live[:BLOCK])
 
@@ -57,74 +58,41 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
     validation.e164("e164", e164)
     runtime = runtime_of(request)
 
-    def head(tx: Tx, caller: transactions.Caller) -> _Head:
+    def head(tx: Tx, caller: Caller) -> _Head:
         return _head(tx, rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us))
 
-    return await _respond(runtime.db, await transactions.read(request, head))
+    return _respond(runtime.db, await transactions.read(request, head))
 
 
-@post(
-    "/numbers",
-    tags=["numbers"],
-    summary="Rent a number",
-    operation_class=request_body.describes_body(requests.NewRental),
-    responses=transactions.answers(201, responses.Number),
-)
-async def post_numbers(request: Request) -> Response[bytes]:
+@operation(post, "/numbers", tags=["numbers"], summary="Rent a number", status=201)
+def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Request) -> responses.Number:
     """Rents a free number of the group: set-up and the first minute are paid at once."""
-    raw = await request.body()
-    group_id = validation.text("group_id", request_body.decode(raw, requests.NewRental).group_id)
-    settings = runtime_of(request).settings
-
-    def start(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        rental = rent.start(tx, caller.account_id, group_id, now_us=caller.now_us, cooldown_us=settings.cooldown_us)
-        return transactions.answer(201, responses.number(rental, []))
-
-    return await transactions.write(request, start, body=raw)
+    cooldown_us = runtime_of(request).settings.cooldown_us
+    rental = rent.start(tx, caller.account_id, new.group_id, now_us=caller.now_us, cooldown_us=cooldown_us)
+    return responses.number(rental, [])
 
 
-@delete("/number", tags=["numbers"], summary="End a rental", status_code=204, responses=transactions.answers(204))
-async def delete_number(request: Request, e164: E164) -> Response[None]:
+@operation(delete, "/number", tags=["numbers"], summary="End a rental", status=204)
+def delete_number(tx: Tx, caller: Caller, *, e164: E164) -> None:
     """Ends the rental of this number; the minute under way is paid already."""
-    validation.e164("e164", e164)
-
-    def end(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        rent.end(tx, caller.account_id, e164, now_us=caller.now_us)
-        return transactions.answer(204)
-
-    return await transactions.write(request, end)
+    rent.end(tx, caller.account_id, e164, now_us=caller.now_us)
 
 
-@patch(
+@operation(
+    patch,
     "/number",
     tags=["numbers"],
     summary="Set the SMS action",
-    operation_class=request_body.describes_body(requests.NewAction),
+    status=200,
     responses=transactions.answers(200, responses.Number),
 )
-async def patch_number(request: Request, e164: E164) -> Response[responses.Number]:
+def patch_number(
+    tx: Tx, caller: Caller, new: requests.NewAction, *, e164: E164, request: Request
+) -> Response[responses.Number]:
     """Sets what an SMS to this number does besides being stored: nothing, a forward, or a webhook."""
-    validation.e164("e164", e164)
-    runtime = runtime_of(request)
-    action = validation.action(
-        e164,
-        request_body.decode(await request.body(), requests.NewAction).sms_forwarded_to,
-        sandbox=runtime.settings.sandbox,
-    )
-
-    def set_action(tx: Tx, caller: transactions.Caller) -> _Head:
-        rental = rent.set_action(
-            tx,
-            caller.account_id,
-            e164,
-            action,
-            now_us=caller.now_us,
-        )
-        return _head(tx, rental)
-
-    sha256 = transactions.bearer(request)
-    head = await runtime.db.write(lambda tx: set_action(tx, transactions.caller_of(tx, runtime, sha256)))
-    return await _respond(runtime.db, head)
+    runtime, action = runtime_of(request), action_for(new.sms_forwarded_to)
+    rental = rent.set_action(tx, caller.account_id, e164, action, now_us=caller.now_us)
+    return _respond(runtime.db, _head(tx, rental))
 
 
 # --- a number and its messages, however many: read in pages, written as they come -------------------------------
@@ -140,7 +108,7 @@ def _head(tx: Tx, rental: Row) -> _Head:
     return number, rental["id"], rows[-1]["id"] if rows else 0, complete
 
 
-async def _respond(db: Database, head: _Head) -> Response[Any]:
+def _respond(db: Database, head: _Head) -> Response[Any]:
     number, _, _, complete = head
     if complete:
         return Response(responses.encode(number), media_type="application/json")

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from dtmf_server.api.pagination import ID_MAX
-from dtmf_server.api.request_body import type_of
+from dtmf_server.api.request_body import is_required, type_of
 from dtmf_server.api.schemas import responses
 
 Json = dict[str, Any]
@@ -69,8 +69,10 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
     """Puts into an operation what Litestar left out, and takes out the answer we never give."""
     if body_type := type_of(handler):
         schema = {"$ref": _REF.format(name=body_type.__name__)}
-        required = any(field.required for field in msgspec.structs.fields(body_type))
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}, "required": required}
+        operation["requestBody"] = {
+            "content": {"application/json": {"schema": schema}},
+            "required": is_required(body_type),
+        }
     operation["operationId"] = handler.handler_name
     if handler.security is not None:
         operation["security"] = list(handler.security)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import Operation
 
 from dtmf_server.api.error_messages import translate
 from dtmf_server.core.errors import InvalidRequest
@@ -86,15 +85,12 @@ def _refuse_duplicates(body: bytes) -> None:
     json.loads(body, object_pairs_hook=pairs, parse_int=str, parse_float=str)
 
 
-def describes_body(type_: type[Any]) -> type[Operation]:
-    """The OpenAPI operation of a handler whose JSON body is `type_` (openapi.py reads it)."""
-
-    class JsonBody(Operation):
-        body_type = type_
-
-    return JsonBody
-
-
 def type_of(handler: HTTPRouteHandler) -> type[Any] | None:
-    """What `documents` said of this handler; None if it takes no body."""
-    return getattr(handler.operation_class, "body_type", None)
+    """The type of the handler's JSON body; None if it takes no body."""
+    body: type[Any] | None = handler.opt.get("body")
+    return body
+
+
+def is_required(type_: type[Any]) -> bool:
+    """Whether a field of the body has no default, so that there must be a body."""
+    return any(field.required for field in msgspec.structs.fields(type_))

@@ -1,100 +1,80 @@
 """`/sandbox/…`: what only a sandbox has. Elsewhere these paths do not exist."""
 
-from litestar import Response, get, post
+from litestar import get, post
 
-from dtmf_server.api import request_body, transactions
+from dtmf_server.api import transactions
 from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.timestamps import iso
-from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import sandbox
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.operations.receive import receive_many
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Tx
 
 
-@post(
+@operation(
+    post,
     "/sandbox/message",
     tags=["sandbox"],
     summary="An SMS arrives",
-    operation_class=request_body.describes_body(requests.SandboxMessage),
+    status=201,
     responses=transactions.answers(201, responses.FullMessage),
 )
-async def post_sandbox_message(request: Request) -> Response[bytes]:
+def post_sandbox_message(tx: Tx, caller: Caller, new: requests.SandboxMessage) -> StoredResponse:
     """An SMS arrives from another phone at a number of this account; answered once it is durable."""
-    raw = await request.body()
-    new = request_body.decode(raw, requests.SandboxMessage)
-    to = validation.e164("to", new.to)
-    inbound = InboundMessage(to, validation.line("from", new.from_), validation.text("content", new.content))
-
-    def arrive(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        (message_id,) = receive_many(tx, [inbound], now_us=caller.now_us)
-        message = None if message_id is None else messages.by_id(tx, message_id)
-        if message is None or message["account_id"] != caller.account_id:
-            raise NumberNotRented(f"this account does not rent {to} now")  # and so nothing of it is stored
-        return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
-
-    return await transactions.write(request, arrive, body=raw)
+    inbound = InboundMessage(new.to, new.from_, new.content)
+    (message_id,) = receive_many(tx, [inbound], now_us=caller.now_us)
+    message = None if message_id is None else messages.by_id(tx, message_id)
+    if message is None or message["account_id"] != caller.account_id:
+        raise NumberNotRented(f"this account does not rent {new.to} now")  # and so nothing of it is stored
+    return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
 
-@post(
+def _refuse_real_chain(runtime: Runtime) -> None:
+    if runtime.settings.network != "simulated":
+        raise NotFound("this sandbox follows a real chain: pay the address there")
+
+
+@operation(
+    post,
     "/sandbox/deposit",
     tags=["sandbox"],
     summary="Coins arrive",
-    operation_class=request_body.describes_body(requests.SandboxDeposit),
-    responses=transactions.answers(201, responses.Deposit),
+    status=201,
+    requires=_refuse_real_chain,
+    then=wait_for_chain,
 )
-async def post_sandbox_deposit(request: Request) -> Response[bytes]:
+def post_sandbox_deposit(
+    tx: Tx, caller: Caller, new: requests.SandboxDeposit, *, request: Request
+) -> responses.Deposit:
     """Pays an address of this account on the simulated chain. Without `confirmations` the answer comes once the
     deposit is credited; with them once it is seen with so many."""
-    runtime = runtime_of(request)
-    if runtime.settings.network != "simulated":
-        raise NotFound("this sandbox follows a real chain: pay the address there")
-    raw = await request.body()
-    new = request_body.decode(raw, requests.SandboxDeposit)
-    address = validation.line("address", new.address)
-
-    def pay(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=runtime.settings.confirmations)
-        blocks = needed if new.confirmations is None else new.confirmations
-        txid = sandbox.broadcast(tx, caller.account_id, address=address, amount=new.amount)
-        sandbox.mine(tx, blocks)
-        status: responses.DepositStatus = "credited" if blocks >= needed else "pending"
-        return transactions.answer(201, responses.Deposit(txid, 0, new.address, new.amount, blocks, status))
-
-    answer = await transactions.write(request, pay, body=raw)
-    await wait_for_chain(runtime)
-    return answer
+    depths = runtime_of(request).settings.confirmations
+    needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=depths)
+    blocks = needed if new.confirmations is None else new.confirmations
+    txid = sandbox.broadcast(tx, caller.account_id, address=new.address, amount=new.amount)
+    sandbox.mine(tx, blocks)
+    status: responses.DepositStatus = "credited" if blocks >= needed else "pending"
+    return responses.Deposit(txid, 0, new.address, new.amount, blocks, status)
 
 
-@post(
-    "/sandbox/clock",
-    tags=["sandbox"],
-    summary="Time passes",
-    operation_class=request_body.describes_body(requests.SandboxAdvance),
-    status_code=200,
-    responses=transactions.answers(200, responses.SandboxClock),
-)
-async def post_sandbox_clock(request: Request) -> Response[bytes]:
+@operation(post, "/sandbox/clock", tags=["sandbox"], summary="Time passes", status=200, then=run_due_work)
+def post_sandbox_clock(
+    tx: Tx, caller: Caller, new: requests.SandboxAdvance, *, request: Request
+) -> responses.SandboxClock:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
-    runtime = runtime_of(request)
-    raw = await request.body()
-    by_us = round(request_body.decode(raw, requests.SandboxAdvance).advance_s * 1_000_000)
-
-    def advance(tx: Tx, caller: transactions.Caller) -> StoredResponse:
-        if caller.now_us + by_us >= NEVER_US:
-            raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
-        sandbox.advance_clock(tx, by_us)
-        return transactions.answer(200, responses.SandboxClock(iso(runtime.clock.now_us(tx))))
-
-    answer = await transactions.write(request, advance, body=raw)
-    await run_due_work(runtime)
-    return answer
+    by_us = round(new.advance_s * 1_000_000)
+    if caller.now_us + by_us >= NEVER_US:
+        raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
+    sandbox.advance_clock(tx, by_us)
+    return responses.SandboxClock(iso(runtime_of(request).clock.now_us(tx)))
 
 
 @get("/sandbox/sent", tags=["sandbox"], summary="What other phones received")

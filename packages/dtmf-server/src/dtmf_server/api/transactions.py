@@ -1,17 +1,24 @@
-"""One request, one transaction: who asks is looked up, and the Idempotency-Key honoured, where the work is done."""
+"""One request, one transaction: who asks is looked up, and the Idempotency-Key honoured, where the work is done.
 
+`operation` makes a route of a plain function that writes; `read` and its kin are called by routes that read."""
+
+import functools
 import hashlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from litestar import Response
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from dtmf_server.api.schemas import responses
+from dtmf_server.api import request_body
+from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import InvalidRequest, Unauthenticated
+from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
 from dtmf_server.runtime.context import Runtime
@@ -72,54 +79,127 @@ async def read_autocommit_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, 
     return await runtime.db.read_autocommit(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
-async def write(request: Request, fn: Callable[[Tx, Caller], StoredResponse], *, body: bytes = b"") -> Response[Any]:
+async def write(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
     """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
-    action = _for_caller(request, body)
-    return respond(await runtime_of(request).db.write(lambda tx: action(tx, fn)))
+    action = _action(request, bearer(request), body)
+    return await runtime_of(request).db.write(lambda tx: action(tx, fn))
 
 
-async def write_anonymous(request: Request, fn: Callable[[Tx, int], StoredResponse], *, body: bytes) -> Response[Any]:
-    """The same for a caller without an account; fn gets the time."""
-    runtime = runtime_of(request)
-    action = _with_key(request, runtime, body)
-    answer = await runtime.db.write(lambda tx: action(tx, money.NOBODY, lambda tx: fn(tx, runtime.clock.now_us(tx))))
-    return respond(answer)
+async def write_anonymous(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
+    """The same for a caller without a token, who is NOBODY."""
+    action = _action(request, None, body)
+    return await runtime_of(request).db.write(lambda tx: action(tx, fn))
 
 
-def _for_caller(
-    request: Request, body: bytes
-) -> Callable[[Tx, Callable[[Tx, Caller], StoredResponse]], StoredResponse]:
-    """Runs a function for the request's bearer, as its Idempotency-Key asks."""
-    runtime, sha256 = runtime_of(request), bearer(request)
-    action = _with_key(request, runtime, body)
+def _action(request: Request, sha256: bytes | None, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Any]], Any]:
+    """Runs a function for the bearer of a token, or for NOBODY, as the request's Idempotency-Key asks."""
+    runtime, key = runtime_of(request), _key(request)
+    fingerprint = b"" if key is None else _fingerprint(request, body)
 
-    def run(tx: Tx, fn: Callable[[Tx, Caller], StoredResponse]) -> StoredResponse:
-        caller = caller_of(tx, runtime, sha256)
-        return action(tx, caller.account_id, lambda tx: fn(tx, caller))
+    def run(tx: Tx, fn: Callable[[Tx, Caller], Any]) -> Any:
+        caller = Caller(money.NOBODY, runtime.clock.now_us(tx)) if sha256 is None else caller_of(tx, runtime, sha256)
+        if key is None:
+            return fn(tx, caller)
+        return run_idempotent(
+            tx,
+            account_id=caller.account_id,
+            key=key,
+            fingerprint=fingerprint,
+            wall_us=runtime.clock.wall_us(),
+            action=lambda tx: fn(tx, caller),
+        )
 
     return run
 
 
-def _with_key(
-    request: Request, runtime: Runtime, body: bytes
-) -> Callable[[Tx, int, Callable[[Tx], StoredResponse]], StoredResponse]:
-    """Runs a function as the request's Idempotency-Key asks; without one it just runs it."""
+def _key(request: Request) -> str | None:
+    """The request's Idempotency-Key. Raises InvalidRequest."""
     key = _header(request, b"idempotency-key")
     if key is None or request.method in ("PATCH", "PUT"):
-        return lambda tx, _account_id, fn: fn(tx)
+        return None
     if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
         raise InvalidRequest("Idempotency-Key", f"must have 1 to {KEY_MAX} printable ASCII characters")
+    return key
+
+
+def _fingerprint(request: Request, body: bytes) -> bytes:
     prefer = request.headers.get("prefer", "")
     asked = f"{request.method} {request.url.path}?{request.url.query} {prefer}\n".encode() + body
-    fingerprint = hashlib.sha256(asked).digest()
-    return lambda tx, account_id, fn: run_idempotent(
-        tx,
-        account_id=account_id,
-        key=key,
-        fingerprint=fingerprint,
-        wall_us=runtime.clock.wall_us(),
-        action=fn,
-    )
+    return hashlib.sha256(asked).digest()
+
+
+def operation(
+    method: type[HTTPRouteHandler],
+    path: str,
+    *,
+    status: int,
+    secret: bool = False,
+    write: Callable[..., Awaitable[Any]] = write,
+    requires: Callable[[Runtime], None] | None = None,
+    then: Callable[[Runtime], Awaitable[None]] | None = None,
+    **described: Any,
+) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+    """Make a route of a function `(tx, caller, body, *, …)` that writes, and describe it by its annotations.
+
+    Its keyword-only arguments are query and path parameters, and `request` if it asks for that. It returns the value of
+    the answer, or a StoredResponse or Response of its own. `secret`: the answer shows a token. `requires` refuses before
+    the request is read. `then` is awaited after the commit, before the answer. `described` goes to Litestar.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> HTTPRouteHandler:
+        signature = inspect.signature(fn)
+        body = next((each.annotation for each in signature.parameters.values() if _is_body(each.annotation)), None)
+
+        async def handler(request: Request, **parameters: Any) -> Response[Any]:
+            if requires:
+                requires(runtime_of(request))
+            raw, decoded = await _given(request, body, parameters)
+            if "request" in signature.parameters:
+                parameters["request"] = request
+
+            def act(tx: Tx, caller: Caller, *handover: Any) -> StoredResponse | Response[Any]:
+                found = fn(tx, caller, *handover, *decoded, **parameters)
+                return found if isinstance(found, StoredResponse | Response) else answer(status, found, secret=secret)
+
+            found = await write(request, act, body=raw)
+            if then:
+                await then(runtime_of(request))
+            return found if isinstance(found, Response) else respond(found)
+
+        described.setdefault("responses", answers(status, signature.return_annotation))
+        return method(path, status_code=status, opt={"body": body}, **described)(_as_handler(handler, fn, status))
+
+    return decorate
+
+
+def _is_body(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, requests.Body)
+
+
+async def _given(
+    request: Request, body: type[requests.Body] | None, parameters: dict[str, Any]
+) -> tuple[bytes, list[requests.Body]]:
+    """The body as it came, and as it is passed on. Raises InvalidRequest for it and for the parameters."""
+    if "e164" in parameters:
+        validation.e164("e164", parameters["e164"])
+    raw = b"" if request.method == "DELETE" else await request.body()
+    if body is None:
+        return raw, []
+    decoded = request_body.decode(raw if raw or request_body.is_required(body) else b"{}", body)
+    decoded.validate(sandbox=runtime_of(request).settings.sandbox, **parameters)
+    return raw, [decoded]
+
+
+def _as_handler(handler: Any, fn: Callable[..., Any], status: int) -> Any:
+    """The handler, looking to Litestar like fn called with a request instead of a transaction."""
+    functools.update_wrapper(handler, fn)
+    returned = Response[None] if status == 204 else Response[bytes]
+    given = inspect.signature(fn).parameters.values()
+    own = [each for each in given if each.kind is each.KEYWORD_ONLY and each.name != "request"]
+    request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    handler.__signature__ = inspect.Signature([request, *own], return_annotation=returned)
+    handler.__annotations__ = {each.name: each.annotation for each in (request, *own)} | {"return": returned}
+    return handler
 
 
 class Json:

@@ -1,6 +1,7 @@
 """What a value that somebody typed must look like, whether it came as JSON or from a form."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 from dtmf.e164 import is_e164
 from dtmf.e164 import parse as parse_e164
@@ -58,3 +59,21 @@ def action(e164: str, sms_forwarded_to: str | None, *, sandbox: bool) -> Action 
     except ValueError as error:
         raise InvalidRequest("sms_forwarded_to", f"neither E.164 nor a webhook's URL: {error}") from error
     return found
+
+
+def webhook(field: str, url: str, *, sandbox: bool) -> str:
+    """The URL, or InvalidRequest if no webhook may be posted there."""
+    try:
+        webhook_url.parse(url, sandbox=sandbox)
+    except ValueError as error:
+        raise InvalidRequest(field, f"not a webhook's URL: {error}") from error
+    return url
+
+
+def since_us(field: str, moment: datetime) -> int:
+    """The time as microseconds since 1970, or InvalidRequest if it is earlier; without an offset it is UTC."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    microseconds = round(moment.timestamp() * 1_000_000)
+    if microseconds < 0:
+        raise InvalidRequest(field, "a time from 1970 on, please")
+    return microseconds

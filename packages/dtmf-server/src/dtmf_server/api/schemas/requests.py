@@ -1,77 +1,110 @@
 """The shapes of requests' bodies. A field nobody knows is refused: it may be a misspelt one."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any, get_type_hints
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from dtmf_server.core.money import SATS_MAX
+from dtmf_server.http import validation
 from dtmf_server.http.validation import LABEL_MAX, TEXT_MAX
 
-Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+E164 = Annotated[str, validation.e164]
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX), validation.text]
 
 
-class NewRental(Struct, forbid_unknown_fields=True):
+class Body(Struct, forbid_unknown_fields=True):
+    """What a request's body has in common."""
+
+    def validate(self, *, sandbox: bool, e164: str = "") -> None:
+        """Runs the checks that the fields' types carry. `e164`: the number of the request. Raises InvalidRequest."""
+        for name, wire_name, check in _checks(type(self)):
+            check(wire_name, getattr(self, name))
+
+
+@cache
+def _checks(type_: type[Body]) -> list[tuple[str, str, Callable[[str, Any], object]]]:
+    """Of each field that has a check: its name in Python and on the wire, and the check."""
+    types = get_type_hints(type_, include_extras=True)
+    return [
+        (field.name, field.encode_name, check)
+        for field in msgspec.structs.fields(type_)
+        for check in getattr(types[field.name], "__metadata__", ())
+        if callable(check)
+    ]
+
+
+class NewRental(Body):
     """Which group to rent a number from."""
 
-    group_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["us-mobile"])]
+    group_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["us-mobile"]), validation.text]
 
 
-class NewAction(Struct, forbid_unknown_fields=True):
+class NewAction(Body):
     """Where the number's SMS go: null stores only, a number forwards, a URL is posted to."""
 
     sms_forwarded_to: Annotated[str, Meta(max_length=2048)] | None
 
+    def validate(self, *, sandbox: bool, e164: str = "") -> None:
+        validation.action(e164, self.sms_forwarded_to, sandbox=sandbox)
 
-class NewMessage(Struct, forbid_unknown_fields=True):
+
+class NewMessage(Body):
     """An SMS to send from a rented number."""
 
-    from_: str = field(name="from")
-    to: str
+    from_: E164 = field(name="from")
+    to: E164
     content: Text
 
 
-class NewToken(Struct, forbid_unknown_fields=True):
+class NewToken(Body):
     """What the token is for."""
 
-    label: Annotated[str, Meta(min_length=1, max_length=LABEL_MAX)] = "unnamed"
+    label: Annotated[str, Meta(min_length=1, max_length=LABEL_MAX), validation.line] = "unnamed"
 
 
-class NewAccountWebhook(Struct, forbid_unknown_fields=True):
+class NewAccountWebhook(Body):
     """Where the account's own events are posted: an https URL, or null for nowhere."""
 
     url: str | None
 
+    def validate(self, *, sandbox: bool, **_: object) -> None:
+        if self.url is not None:
+            validation.webhook("url", self.url, sandbox=sandbox)
 
-class ReplaySince(Struct, forbid_unknown_fields=True):
+
+class ReplaySince(Body):
     """From when on parked webhooks are delivered again: ISO 8601 UTC."""
 
-    since: datetime
+    since: Annotated[datetime, validation.since_us]
 
 
-class TestDelivery(Struct, forbid_unknown_fields=True):
+class TestDelivery(Body):
     """Which number's webhook to try."""
 
-    e164: str
+    e164: E164
 
 
-class SandboxMessage(Struct, forbid_unknown_fields=True):
+class SandboxMessage(Body):
     """An SMS as it arrives from another phone; `from` may be a name or short code."""
 
-    to: str
-    from_: Annotated[str, Meta(min_length=1, max_length=64)] = field(name="from")
-    content: Annotated[str, Meta(max_length=TEXT_MAX)]
+    to: E164
+    from_: Annotated[str, Meta(min_length=1, max_length=64), validation.line] = field(name="from")
+    content: Annotated[str, Meta(max_length=TEXT_MAX), validation.text]
 
 
-class SandboxDeposit(Struct, forbid_unknown_fields=True):
+class SandboxDeposit(Body):
     """Coins from nowhere. Without `confirmations` the answer comes once they are credited."""
 
-    address: Annotated[str, Meta(max_length=128)]
+    address: Annotated[str, Meta(max_length=128), validation.line]
     amount: Annotated[int, Meta(gt=0, le=SATS_MAX)]
     confirmations: Annotated[int, Meta(ge=0, le=144)] | None = None
 
 
-class SandboxAdvance(Struct, forbid_unknown_fields=True):
+class SandboxAdvance(Body):
     """How far to put the sandbox's clock forward."""
 
     advance_s: Annotated[float, Meta(ge=0, le=366 * 86400)]

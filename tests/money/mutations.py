@@ -1,0 +1,287 @@
+"""Faults for the money code, each of which some test has to notice: data for mutation_runner.py."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A text in a file below the source of dtmf_server, what to put in its place, and what that breaks."""
+
+    file: str
+    original: str
+    replacement: str
+    breaks: str
+
+
+FAULTS = [
+    # --- the meter's arithmetic
+    Fault(
+        "core/billing.py",
+        "key=lambda r: (r.started_at_us, r.rental_id)",
+        "key=lambda r: (-r.started_at_us, r.rental_id)",
+        "at equal instants the youngest rental is paid first",
+    ),
+    Fault(
+        "core/billing.py",
+        "and instant <= now_us:",
+        "and instant < now_us:",
+        "money that runs out this very instant still rents",
+    ),
+    Fault(
+        "core/billing.py",
+        "_book_before(balance, live, now_us + 1)",
+        "_book_before(balance, live, now_us)",
+        "a minute that begins right now is not paid",
+    ),
+    Fault(
+        "core/billing.py",
+        "is_paid = rental.cost_per_minute <= balance",
+        "is_paid = rental.cost_per_minute < balance",
+        "the last satoshi pays nothing",
+    ),
+    Fault(
+        "core/billing.py", "if rest < 0:", "if rest <= 0:", "the money runs out one minute early when it fits exactly"
+    ),
+    Fault(
+        "core/billing.py",
+        "return rental.next_minute_us, rental.started_at_us, rental.rental_id",
+        "return rental.started_at_us, rental.next_minute_us, rental.rental_id",
+        "minutes are thought to be due in the order of their rentals' starts",
+    ),
+    # --- the ledger
+    Fault(
+        "operations/ledger.py",
+        "        now_us = max(now_us, account.settled_at_us)\n",
+        "",
+        "an account's now runs backwards",
+    ),
+    Fault("operations/ledger.py", "            account.debt -= paid\n", "", "a debt is paid from every deposit again"),
+    Fault(
+        "operations/ledger.py",
+        "account.debt += owed",
+        "account.debt = owed",
+        "a second reversal forgets the debt of the first",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "self._end(account, rental, account.settled_at_us, reason)",
+        "self._end(account, rental, billing.next_minute_from(rental, account.settled_at_us + 1), reason)",
+        "a rental ends at the end of its minute, not when it was ended",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "self._end(account, rental, at_us, EndReason.DEPLETED)",
+        "self._end(account, rental, now_us, EndReason.DEPLETED)",
+        "a rental out of money ends when somebody looks",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "account.depletes_at_us = None if account.closed_at_us is not None else runs_out_us",
+        "account.depletes_at_us = account.depletes_at_us or runs_out_us",
+        "the run-out is not computed again",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "        account.settled_at_us = at_us\n",
+        "        account.settled_at_us = at_us if cost == 0 else account.settled_at_us\n",
+        "minutes that were paid are forgotten and paid again",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "billing.cost_between(account.costs, account.settled_at_us, from_us - 1)",
+        "billing.cost_between(account.costs, account.settled_at_us, from_us)",
+        "the minute that can't be paid is paid, and then ends its rental",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "(rental.rental_id, rental.booked_minutes, minutes, None)",
+        "(rental.rental_id, rental.booked_minutes, minutes - 1, None)",
+        "the last minute of a rental is not in its share",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "        account.costs.add(rental.phase_us, -rental.cost_per_minute)\n",
+        "",
+        "a rental that ended is paid for with those that go on",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "        account.live_rentals -= 1\n",
+        "",
+        "a rental that ended is counted with those that go on",
+    ),
+    # --- sums in place of rentals
+    Fault(
+        "core/billing.py",
+        "return self._sums[bisect_right(self._phases, phase_us)]",
+        "return self._sums[bisect_right(self._phases, phase_us - 1)]",
+        "a minute that begins at this very microsecond is not in the sum",
+    ),
+    Fault(
+        "core/billing.py",
+        "costs.upto(until_us % MINUTE_US) - costs.upto(after_us % MINUTE_US)",
+        "costs.upto(until_us % MINUTE_US)",
+        "minutes that began before the last settlement are paid again",
+    ),
+    Fault(
+        "core/billing.py",
+        "if target >= costs.total:",
+        "if target > costs.total:",
+        "a round of money too little is seen where it fits exactly",
+    ),
+    Fault(
+        "storage/minute_costs.py",
+        "c.nth >= :milli * 1000 AND c.nth <= :phase)",
+        "c.nth >= :milli * 1000 AND c.nth < :phase)",
+        "the database leaves out what begins at this very microsecond",
+    ),
+    Fault(
+        "storage/minute_costs.py",
+        'if row["cost"] > sats:',
+        'if row["cost"] >= sats:',
+        "the database finds the minute before the one that can't be paid",
+    ),
+    Fault(
+        "storage/accounts.py",
+        "            if phase_us <= phase:\n",
+        "            if phase_us < phase:\n",
+        "a rental that starts is not among those whose minute has begun",
+    ),
+    Fault(
+        "operations/meter.py",
+        "    rentals.store_booked(tx, [(rental_id, minutes) for rental_id, _, minutes, _ in shares])\n",
+        "",
+        "a share is booked twice",
+    ),
+    Fault(
+        "operations/account.py",
+        "return _without(row, left, ended, turn.at_us)",
+        "return _without(row, left, [], turn.at_us)",
+        "a rental whose money has run out is shown until the meter comes",
+    ),
+    # --- rentals
+    Fault(
+        "operations/rent.py",
+        ' not ledger.is_live(account_id, rental["id"]):\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)'
+        "\n        ledger.end(",
+        " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)\n        ledger.end(",
+        "a rental that is over ends again",
+    ),
+    Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
+    Fault(
+        "operations/rent.py",
+        'group["rental_cost_per_minute"])\n        now_us = ledger.now_us(account_id)\n',
+        'group["rental_cost_per_minute"])\n',
+        "a rental starts before what its account has paid already",
+    ),
+    # --- messages
+    Fault(
+        "operations/receive.py",
+        'min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))',
+        '(rental["cost_per_inbound_message"] or 0)',
+        "an SMS is withheld for lack of funds",
+    ),
+    Fault(
+        "operations/receive.py",
+        ' if ledger.survives(rental["account_id"], rental["id"])}',
+        "}",
+        "an SMS is stored and charged after the money ran out",
+    ),
+    Fault(
+        "operations/send.py",
+        "cost = segments * cost_per_segment",
+        "cost = cost_per_segment",
+        "a long message costs one segment",
+    ),
+    Fault(
+        "operations/send.py",
+        '        if message["status"] not in from_status:\n            return\n',
+        "",
+        "a message that was delivered is refunded",
+    ),
+    Fault(
+        "operations/send.py",
+        "if sent >= daily_limit:",
+        "if sent > daily_limit:",
+        "one more than the daily limit is sent",
+    ),
+    Fault(
+        "operations/submit.py",
+        "if not ledger.is_live(work.account_id, work.rental_id):",
+        "if work.rental_id == 0:",
+        "a forward leaves from a number whose money ran out",
+    ),
+    # --- SMS that a carrier may have
+    Fault(
+        "storage/outbox.py",
+        """ AND submitted_at_us IS NULL RETURNING id, account_id, message_id, kind",
+        rental_id=""",
+        """ RETURNING id, account_id, message_id, kind",
+        rental_id=""",
+        "an SMS is refunded while the carrier may take it",
+    ),
+    Fault(
+        "storage/outbox.py",
+        '        " AND d.submitted_at_us IS NULL"\n',
+        "",
+        "an SMS in doubt is submitted again",
+    ),
+    Fault(
+        "operations/doubt.py",
+        'send.unknown(tx, message["id"], reason=UNKNOWN',
+        'send.failed(tx, message["id"], reason=UNKNOWN',
+        "an SMS that nobody answered for is refunded",
+    ),
+    Fault(
+        "operations/doubt.py",
+        "    send.failed(tx, message_id, reason=reason, now_us=now_us)\n",
+        "",
+        "a late refusal is not refunded",
+    ),
+    # --- deposits
+    Fault(
+        "operations/deposit.py",
+        "unsettled = deposits.unsettled(tx)",
+        "unsettled = [each for each in deposits.unsettled(tx) if each['status'] != 'credited']",
+        "a deposit that left the chain is not reversed",
+    ),
+    # --- the meter and the tables
+    Fault(
+        "operations/meter.py",
+        "settled_before_us=now_us - DAY_US",
+        "settled_before_us=now_us - 2 * DAY_US",
+        "minutes are not booked every day",
+    ),
+    Fault(
+        "storage/accounts.py",
+        'depletes_at_us <= :now_us"',
+        'depletes_at_us < :now_us"',
+        "the meter misses money that runs out right now",
+    ),
+    Fault("storage/accounts.py", "            a.debt,\n", "            0,\n", "debts are not stored"),
+    Fault(
+        "storage/rentals.py",
+        '("id", "ended_at_us", "end_reason", "booked_minutes"), rows',
+        '("id", "ended_at_us", "end_reason", "booked_minutes"), rows[1:]',
+        "one of the rentals that ended stays live",
+    ),
+    Fault(
+        "storage/transfers.py",
+        "t.debit, t.credit, t.amount, t.account_id, t.balance,",
+        "t.credit, t.debit, t.amount, t.account_id, t.balance,",
+        "every transfer goes the other way",
+    ),
+    Fault(
+        "operations/account.py",
+        'balance = row["balance"] - (0 if is_closed or',
+        'balance = row["balance"] - (0 if row or',
+        "a balance is shown without the minutes since",
+    ),
+]
+
+# Those that every run of the tests tries: caught soon, and each by another part of the tests.
+HANDFUL = [
+    "the last satoshi pays nothing",
+    "an SMS is withheld for lack of funds",
+    "minutes that were paid are forgotten and paid again",
+]

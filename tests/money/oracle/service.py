@@ -1,0 +1,283 @@
+"""The whole service's money again, in integers, dicts and loops: the oracle of the state machine.
+
+Each method says what the service has to answer ("ok" or the refusal's code) and does it here too. Time passes for
+an account only when the service has written something for it; `at` looks without writing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+
+
+@dataclass(frozen=True, slots=True)
+class PlainGroup:
+    """A group's prices."""
+
+    setup_cost: int
+    cost: int
+    sms_cost: int
+
+
+@dataclass(slots=True)
+class PlainNumber:
+    """A number on the shelf, or not."""
+
+    group_id: str
+    rented: bool = False
+    released_at_us: int | None = None  # never rented
+    last_account_id: int | None = None
+
+
+@dataclass(slots=True)
+class PlainAccount:
+    """A customer."""
+
+    id: int
+    settled_us: int
+    balance: int = 0
+    debt: int = 0
+    live: list[PlainRental] = field(default_factory=list)
+    ended: list[PlainRental] = field(default_factory=list)
+    sent_us: list[int] = field(default_factory=list)
+
+    def copy(self) -> "PlainAccount":
+        """The same again, to be changed without changing this one."""
+        live, ended = [r.copy() for r in self.live], [r.copy() for r in self.ended]
+        return replace(self, live=live, ended=ended, sent_us=list(self.sent_us))
+
+    def credit(self, sats: int) -> None:
+        """Satoshis come, for whatever reason: what is owed is paid first."""
+        paid = min(self.debt, sats)
+        self.debt -= paid
+        self.balance += sats - paid
+
+    def pass_time(self, now_us: int) -> list[PlainRental]:
+        """Pays what has begun by now, or by the account's own now if that is later; who ended."""
+        self.settled_us = max(self.settled_us, now_us)
+        # A free minute moves nothing: counting them all for a year would only take long.
+        self.balance = pay_minutes(self.balance, [r for r in self.live if r.cost], self.settled_us)
+        ended = [rental for rental in self.live if rental.ended_us is not None]
+        self.live = [rental for rental in self.live if rental.ended_us is None]
+        self.ended += ended
+        return ended
+
+    def rental(self, e164: str) -> PlainRental | None:
+        """The live rental of this number."""
+        return next((rental for rental in self.live if rental.e164 == e164), None)
+
+
+@dataclass(slots=True)
+class PlainMessage:
+    """What was booked for a message, and how far it got."""
+
+    id: int
+    account_id: int
+    cost: int
+    status: str
+    forward_of: int | None = None
+    forwarded_by: int | None = None  # the rental
+
+
+def segments(text: str) -> int:
+    """Segments of a text in plain letters."""
+    return 1 if len(text) <= 160 else -(-len(text) // 153)
+
+
+class PlainService:
+    """Every account, number and message."""
+
+    def __init__(
+        self,
+        *,
+        groups: Mapping[str, PlainGroup],
+        numbers: Mapping[str, str],
+        destinations: Mapping[str, int],
+        cooldown_us: int,
+        daily_limit: int,
+    ) -> None:
+        self.groups, self.destinations = groups, destinations
+        self.cooldown_us, self.daily_limit = cooldown_us, daily_limit
+        self.numbers = {e164: PlainNumber(group_id) for e164, group_id in sorted(numbers.items())}
+        self.accounts: dict[int, PlainAccount] = {}
+        self.messages: dict[int, PlainMessage] = {}
+        self.strays = 0
+        self._run_outs: dict[object, int | None] = {}
+
+    def at(self, account_id: int, now_us: int) -> PlainAccount:
+        """The account as it would be at this time, were it written."""
+        account = self.accounts[account_id].copy()
+        account.pass_time(now_us)
+        return account
+
+    def settle(self, account_id: int, now_us: int) -> PlainAccount:
+        """Time passes for the account, written."""
+        account = self.accounts[account_id]
+        for rental in account.pass_time(now_us):
+            self._rest(rental)
+        return account
+
+    def _rest(self, rental: PlainRental) -> None:
+        assert rental.ended_us is not None
+        number = self.numbers[rental.e164]
+        number.rented, number.released_at_us = False, rental.ended_us
+
+    def _free_number(self, account_id: int, group_id: str, now_us: int) -> str | None:
+        """The number of the group that the account gets: its last one still cooling down, else the first released."""
+        free = [(e164, n) for e164, n in self.numbers.items() if n.group_id == group_id and not n.rented]
+        own = [(e164, n) for e164, n in free if n.last_account_id == account_id and self._cools(n, now_us)]
+        if own:
+            return min(own, key=lambda pair: (-(pair[1].released_at_us or 0), pair[0]))[0]
+        cooled = [(e164, n) for e164, n in free if not self._cools(n, now_us)]
+        return min(cooled, key=lambda pair: (pair[1].released_at_us or 0, pair[0]))[0] if cooled else None
+
+    def _cools(self, number: PlainNumber, now_us: int) -> bool:
+        return number.released_at_us is not None and number.released_at_us + self.cooldown_us > now_us
+
+    def rent(self, account_id: int, group_id: str, now_us: int) -> str:
+        """What renting is answered, or the number that it gives; `started` does it."""
+        group, account = self.groups[group_id], self.at(account_id, now_us)
+        if account.balance < group.setup_cost + group.cost:
+            return "insufficient_funds"
+        return self._free_number(account_id, group_id, account.settled_us) or "no_numbers_available"
+
+    def started(self, account_id: int, e164: str, rental_id: int, now_us: int) -> None:
+        """The account has rented this number."""
+        account, number = self.settle(account_id, now_us), self.numbers[e164]
+        group = self.groups[number.group_id]
+        account.balance -= group.setup_cost + group.cost
+        account.live.append(
+            PlainRental(rental_id, account.settled_us, group.cost, 1, e164=e164, sms_cost=group.sms_cost)
+        )
+        number.rented, number.last_account_id = True, account_id
+
+    def end(self, account_id: int, e164: str, now_us: int) -> str:
+        """The renter ends a rental."""
+        if self.at(account_id, now_us).rental(e164) is None:
+            return "number_not_rented"
+        account = self.settle(account_id, now_us)
+        rental = account.rental(e164)
+        assert rental is not None
+        rental.ended_us, rental.reason = account.settled_us, "renter"
+        account.live.remove(rental)
+        account.ended.append(rental)
+        self._rest(rental)
+        return "ok"
+
+    def receive(self, to: list[str], now_us: int) -> list[tuple[int, int] | None]:
+        """SMS for these numbers arrive together: (account, cost) of each, None for a stray."""
+        for account in self.accounts.values():
+            if any(rental.e164 in to for rental in account.live):
+                self.settle(account.id, now_us)
+        return [self._receive_one(e164) for e164 in to]
+
+    def _receive_one(self, e164: str) -> tuple[int, int] | None:
+        for account in self.accounts.values():
+            rental = account.rental(e164)
+            if rental is not None:
+                cost = min(rental.sms_cost, account.balance)
+                account.balance -= cost
+                return account.id, cost
+        self.strays += 1
+        return None
+
+    def price(self, to: str) -> int | None:
+        """What a segment to this number costs: the price of the longest prefix that fits."""
+        fitting = [prefix for prefix in self.destinations if to[1:].startswith(prefix)]
+        return self.destinations[max(fitting, key=len)] if fitting else None
+
+    def send(self, account_id: int, e164: str, to: str, content: str, now_us: int) -> tuple[str, int]:
+        """What sending from a number is answered, and its cost."""
+        account = self.at(account_id, now_us)
+        if account.rental(e164) is None:
+            return "number_not_rented", 0
+        price = self.price(to)
+        if price is None:
+            return "destination_not_served", 0
+        if sum(1 for at_us in account.sent_us if at_us > account.settled_us - DAY_US) >= self.daily_limit:
+            return "daily_limit_reached", 0
+        cost = price * segments(content)
+        if cost > account.balance:
+            return "insufficient_funds", 0
+        account = self.settle(account_id, now_us)
+        account.balance -= cost
+        account.sent_us.append(account.settled_us)
+        return "ok", cost
+
+    def move_on(self, message_id: int, status: str, now_us: int) -> None:
+        """A carrier says what became of a message; only the first 'failed' gives its cost back."""
+        message = self.messages[message_id]
+        account = self.settle(message.account_id, now_us)
+        may_follow = {
+            "in_doubt": ["queued"],
+            "queued": ["in_doubt"],
+            "sent": ["queued", "in_doubt"],
+            "delivered": ["queued", "sent", "in_doubt"],
+            "failed": ["queued", "sent", "in_doubt"],
+        }
+        if message.status not in may_follow[status]:
+            return
+        message.status = status
+        if status == "failed":
+            account.credit(message.cost)
+            message.cost = 0
+
+    def give_up_forwards(self, rental_id: int, now_us: int) -> None:
+        """The rental forwards no longer: those charged that no carrier has taken are not sent, and given back."""
+        for message in self.messages.values():
+            if message.forwarded_by == rental_id and message.status == "queued":
+                self.move_on(message.id, "failed", now_us)
+
+    def move_coins(self, account_id: int, sats: int, now_us: int) -> None:
+        """A deposit is credited, what is owed paid from it; or reversed, what is missing owed."""
+        account = self.settle(account_id, now_us)
+        if sats > 0:
+            account.credit(sats)
+        else:
+            covered = min(account.balance, -sats)
+            account.balance -= covered
+            account.debt += -sats - covered
+
+    def due(self, now_us: int) -> list[int]:
+        """Whom the meter has to settle: out of money by now, to be warned, or not settled for a day."""
+        return [
+            account.id
+            for account in self.accounts.values()
+            if any(rental.cost for rental in account.live)
+            and (
+                len(self.at(account.id, now_us).live) < len(account.live)
+                or account.settled_us <= now_us - DAY_US
+                or any(at_us <= now_us for at_us in self.warnings_us(account.id))
+            )
+        ]
+
+    def next_due_us(self) -> int | None:
+        """When the meter has to settle somebody next."""
+        paying = [account for account in self.accounts.values() if any(rental.cost for rental in account.live)]
+        due_us = [account.settled_us + DAY_US for account in paying]
+        due_us += [at_us for account in paying if (at_us := self.run_out_us(account.id, 0)) is not None]
+        due_us += [at_us for account in paying for at_us in self.warnings_us(account.id)]
+        return min(due_us, default=None)
+
+    def warnings_us(self, account_id: int) -> list[int]:
+        """When the account is to be warned, of what it was not yet warned when it was last written."""
+        settled_us, run_out_us = self.accounts[account_id].settled_us, self.run_out_us(account_id, 0)
+        if run_out_us is None:
+            return []
+        return [at_us for at_us in (run_out_us - DAY_US, run_out_us - HOUR_US) if at_us > settled_us]
+
+    def run_out_us(self, account_id: int, now_us: int) -> int | None:
+        """When the account's money runs out next; counted again only when something was written since."""
+        written = self.accounts[account_id]
+        state = (account_id, written.balance, tuple((r.id, r.paid_minutes) for r in written.live))
+        if state not in self._run_outs:
+            self._run_outs[state] = run_out_us(written.balance, written.live)
+        at_us = self._run_outs[state]
+        if at_us is None or at_us > now_us:
+            return at_us
+        account = self.at(account_id, now_us)
+        return run_out_us(account.balance, account.live)
