@@ -17,6 +17,7 @@ from deliveries.receiver import OK, receiving, refused_port
 from dtmf.webhook import verify
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.restart_policy import RestartPolicy
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.server import process
 from dtmf_server.storage.db import Database
@@ -47,7 +48,7 @@ import asyncio
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
 
 async def main():
-    async with Elsewhere(sandbox=True) as webhooks:
+    async with SubprocessDispatcher(sandbox=True) as webhooks:
         print(webhooks.pid, flush=True)
         await asyncio.Event().wait()
 
@@ -173,7 +174,9 @@ async def test_while_there_is_no_process_nothing_is_attempted(
     async with SubprocessDispatcher(sandbox=True) as webhooks:
         worker = asyncio.create_task(Outbox(runtime, webhooks, CarrierRouter([])).run())
         before = webhooks.pid
-        monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 3600.0)
+        monkeypatch.setattr(
+            subprocess_dispatcher, "RESTARTS", RestartPolicy(first_s=3600.0, max_s=3600.0, steady_s=60.0)
+        )
         webhooks._is_there.clear()  # as between its end and the next one's start
         with pytest.raises(DispatcherUnavailable):
             await webhooks.post(asked(receiver.url), secrets=SECRETS, timestamp_s=0)
@@ -235,7 +238,7 @@ async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pyte
 async def test_one_that_can_not_be_started_again_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "RESTARTS", RestartPolicy(first_s=0.05, max_s=30.0, steady_s=60.0))
     async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
 

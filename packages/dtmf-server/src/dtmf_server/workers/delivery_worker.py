@@ -30,8 +30,8 @@ from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import DispatcherUnavailable, SubprocessDispatcher
 from dtmf_server.workers.adaptive_concurrency import Admission, ConcurrencyLimiter
 from dtmf_server.workers.carrier_router import AcceptedSubmit, CarrierRouter
-from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, ResultWriter
-from dtmf_server.workers.waiting import wait_for
+from dtmf_server.workers.delivery_results import ResultWriter
+from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S, wait_for
 
 log = logging.getLogger("dtmf.outbox")
 
