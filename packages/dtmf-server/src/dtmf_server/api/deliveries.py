@@ -11,6 +11,7 @@ from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.timestamps import iso
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import replay, webhook_secrets
@@ -130,7 +131,7 @@ async def post_webhook_secret(request: Request) -> Response[bytes]:
 def _us(field: str, moment: datetime) -> int:
     """A time of the wire as microseconds since 1970; without an offset it is UTC."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    microseconds = round(moment.timestamp() * 1_000_000)
+    microseconds = round(moment.timestamp() * SECOND_US)
     if microseconds < 0:
         raise InvalidRequest(field, "a time from 1970 on, please")
     return microseconds

@@ -10,6 +10,7 @@ from litestar.response import Stream
 
 from dtmf_server.api import request_body, transactions
 from dtmf_server.api.schemas import requests, responses
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import rent
@@ -190,7 +191,7 @@ def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
 
 def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]:
     def read(tx: Tx) -> tuple[bytes, int, bool]:
-        rows = messages.of_rental(tx, rental_id, after=after, through=2**63 - 1, limit=PAGE)
+        rows = messages.of_rental(tx, rental_id, after=after, through=INT64_MAX, limit=PAGE)
         encoded = responses.encode([responses.message(row) for row in rows])[1:-1]
         return b"," + encoded if rows else b"", rows[-1]["id"] if rows else after, len(rows) < PAGE
 

@@ -7,6 +7,7 @@ from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.timestamps import iso
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
@@ -86,7 +87,7 @@ async def post_sandbox_clock(request: Request) -> Response[bytes]:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
     runtime = runtime_of(request)
     raw = await request.body()
-    by_us = round(request_body.decode(raw, requests.SandboxAdvance).advance_s * 1_000_000)
+    by_us = round(request_body.decode(raw, requests.SandboxAdvance).advance_s * SECOND_US)
 
     def advance(tx: Tx, caller: transactions.Caller) -> StoredResponse:
         if caller.now_us + by_us >= NEVER_US:

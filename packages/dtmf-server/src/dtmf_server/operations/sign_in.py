@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dtmf_server.core.errors import Refusal
-from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.storage import tokens, web_sessions
 from dtmf_server.storage.db import Tx
 

@@ -33,6 +33,7 @@ from dtmf_server.carriers.smpp.status import THROTTLED, Status
 from dtmf_server.core.inbound import Arrival, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.restart_policy import RestartPolicy
+from dtmf_server.core.units import SECOND_US
 
 log = logging.getLogger("dtmf.smpp")
 
@@ -316,7 +317,7 @@ class _Connection:
                 self._intake.answered(notes)
             now_s = time.monotonic()
             self._link.traffic.arrived += len(batch)
-            self._link.traffic.answer_us.extend(round((now_s - since_s) * 1_000_000) for _, since_s in batch)
+            self._link.traffic.answer_us.extend(round((now_s - since_s) * SECOND_US) for _, since_s in batch)
 
     async def _stored(self, batch: list[Arrived]) -> tuple[list[int], list[int]]:
         """The status to answer each of the batch with, and the notes of those that are stored."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar import Response
 
-from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.units import DAY_US
 from dtmf_server.http.request import Request
 from dtmf_server.operations.sign_in import LONGEST_US
 from dtmf_server.web.kit.request import is_secure

@@ -14,7 +14,7 @@ import msgspec
 from litestar import get
 from litestar.response.base import ASGIResponse
 
-from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.units import DAY_US
 from dtmf_server.http import long_poll, sse
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account
