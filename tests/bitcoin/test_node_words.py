@@ -185,7 +185,7 @@ async def test_calls_reuse_one_connection():
 
 
 async def test_an_answer_longer_than_a_node_gives_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(json_rpc, "ANSWER_BYTES_MAX", 1_000)
+    monkeypatch.setattr(json_rpc, "ANSWER_MAX_BYTES", 1_000)
     with answering(always(200, b"[" + b" " * 2_000_000 + b"]")) as url:
         async with Rpc(url) as rpc:
             with pytest.raises(NodeUnavailable, match=r"more than 1,000 bytes"):

@@ -24,7 +24,7 @@ from dtmf_server.core.units import SECOND_US
 DELAYS_S = (5, 60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600)  # the last one repeats
 LIFE_S = 72 * 3600
 JITTER = 0.1
-LONGEST_RETRY_AFTER_S = 10 * 3600
+RETRY_AFTER_MAX_S = 10 * 3600
 HEAD_RETRY_MAX_S = 30 * 60
 PROBE_S = 45  # 60 s less the 15 s that an attempt may take: one may begin just before the receiver is back
 REFUSALS_BEFORE_PARKING = 5
@@ -88,7 +88,7 @@ def next_due_us(
         return now_us
     delay_s = DELAYS_S[min(attempts, len(DELAYS_S)) - 1]
     if retry_after_s is not None:
-        delay_s = max(delay_s, min(retry_after_s, LONGEST_RETRY_AFTER_S))
+        delay_s = max(delay_s, min(retry_after_s, RETRY_AFTER_MAX_S))
     delay_us = delay_s * SECOND_US
     due_us = now_us + delay_us + int(delay_us * JITTER * uniform)
     if others_wait:

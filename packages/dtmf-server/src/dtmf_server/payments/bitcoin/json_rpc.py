@@ -18,7 +18,7 @@ from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 TIMEOUT_S = 60.0
 OK, UNAUTHORIZED, BUSY = 200, 401, 503
 BUSY_WAITS_S = (0.1, 0.3, 0.9)  # before a call that found the node's work queue full is sent again
-ANSWER_BYTES_MAX = 256 * 1024 * 1024  # 200 transactions of the standard's largest size, in hex, are 160 MB
+ANSWER_MAX_BYTES = 256 * 1024 * 1024  # 200 transactions of the standard's largest size, in hex, are 160 MB
 CONNECTIONS_MAX = 100
 IDLE_MAX_S = 15.0  # the node drops a connection that is idle for 30 s: rpcservertimeout
 
@@ -144,8 +144,8 @@ class Rpc:
                     async with aclosing(response.aiter_stream()) as parts:
                         async for part in parts:
                             answer += part
-                            if len(answer) > ANSWER_BYTES_MAX:
-                                raise NodeUnavailable(node_errors.too_long(self._url, ANSWER_BYTES_MAX))
+                            if len(answer) > ANSWER_MAX_BYTES:
+                                raise NodeUnavailable(node_errors.too_long(self._url, ANSWER_MAX_BYTES))
                 finally:
                     await response.aclose()
         except _FAILURES as error:
