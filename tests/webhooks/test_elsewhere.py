@@ -198,7 +198,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "POLL_INTERVAL_S", 0.05)
     async with receiving(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
@@ -210,7 +210,7 @@ async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pyt
 
 
 async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "POLL_INTERVAL_S", 0.05)
 
     async def slow(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2.0)

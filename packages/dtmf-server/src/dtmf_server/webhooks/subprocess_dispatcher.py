@@ -37,7 +37,10 @@ ANSWERS_PAUSE_S = 0.002  # nobody waits for one of them; each frame wakes the ot
 START_S, STOP_S = 10.0, 5.0
 RESTARTS = RestartPolicy(first_s=0.5, max_s=30.0, steady_s=60.0)
 AWAITED_S = 4.0  # how long a post waits for a process to be there
-LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
+POLL_INTERVAL_S, SILENT_POLLS = (
+    2.0,
+    10,
+)  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
 ABORTED = Outcome(None, "the attempt was broken off")
 # Its log is the service's: masked, and limited where a receiver can cause lines.
 _START = (
@@ -225,10 +228,10 @@ class SubprocessDispatcher:
     async def _until_lost(self) -> None:
         """Returns once the process has ended, by itself or because it said nothing any more."""
         silent = 0
-        while not (await asyncio.wait([self._frames.lost], timeout=LOOK_S))[0]:
+        while not (await asyncio.wait([self._frames.lost], timeout=POLL_INTERVAL_S))[0]:
             silent = 0 if self._has_told or not self._waiting else silent + 1
             self._has_told = False
-            if silent >= SILENT_LOOKS:
+            if silent >= SILENT_POLLS:
                 self._process.kill()
         self._is_there.clear()
         for answer in self._waiting.values():

@@ -45,7 +45,9 @@ BEGUN_AT_ONCE = 8  # before the event loop turns to others: an acknowledgement m
 LEASE_US = MINUTE_US  # well above the 15 s an attempt may take
 LEASE_LEFT_US = 20 * SECOND_US  # what a lease must have left when an attempt begins
 POLL_INTERVAL_S = float(backoff.POLL_INTERVAL_S)
-BLOCKED_AGAIN_S = 0.5  # how soon to look again when all that is due waits for a destination or for who is before it
+BLOCKED_POLL_INTERVAL_S = (
+    0.5  # how soon to look again when all that is due waits for a destination or for who is before it
+)
 SUBMITS_END_S = 5.0  # at the end, how long submits may take: their links are being closed, which decides each
 DEFER_US = SECOND_US
 SLOW_US = SECOND_US  # an attempt that took this long and had no answer was waited for in vain
@@ -166,7 +168,7 @@ class Outbox:
                 return 0
             wait_s = await self._until_due_s()
         self._is_open, self._is_blocked = True, wait_s <= 0
-        return BLOCKED_AGAIN_S if self._is_blocked else wait_s
+        return BLOCKED_POLL_INTERVAL_S if self._is_blocked else wait_s
 
     async def _settle_doubts(self) -> None:
         """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
