@@ -32,7 +32,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint prove bench bench-peers clean
+.PHONY: help setup run demo test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint messages prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
 	@echo "make test-proofs      every benchmark and proof still runs, after make test and make test-bitcoin"
 	@echo "make lint    ruff and mypy"
+	@echo "make messages      the website's texts, for translators, in build/dtmf.pot"
 	@echo "make prove   the promises of docs/, put to the proof"
 	@echo "make bench   how fast it is on this machine"
 	@echo "make bench-peers      how fast it is beside Kannel and Jasmin (installs them on Debian as root)"
@@ -103,6 +104,11 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+messages: $(DEV)
+	@mkdir -p build
+	$(BIN)/pybabel --quiet extract --mapping-file=pyproject.toml --project=dtmf-server --sort-by-file \
+	  --output-file=build/dtmf.pot packages/dtmf-server/src/dtmf_server/web
 
 prove: $(DEV)
 	@$(BIN)/python -m proofs $(ARGS)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dtmf_server.operations.receive import Inbound, receive_many
+from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US, give_coins, new_token, open_account
 
@@ -20,7 +21,7 @@ def texts(count: int) -> list[str]:
 
 def receive_in_bulk(db: Database, e164: str, count: int) -> None:
     """So many messages for a number."""
-    inbound = [Inbound(e164, OTHER_PHONE, text) for text in texts(count)]
+    inbound = [InboundMessage(e164, OTHER_PHONE, text) for text in texts(count)]
 
     def store(tx: Tx) -> None:
         receive_many(tx, inbound, now_us=START_US)

@@ -19,6 +19,9 @@ from bitcoin.hardware_wallet import HardwareWallet
 from deliveries.certificates import authority, dns, issue
 from dtmf_server import config
 from dtmf_server.config import ConfigError
+from dtmf_server.payments.bitcoin import json_rpc
+from dtmf_server.payments.bitcoin.chain import ChainUnavailable
+from dtmf_server.payments.bitcoin.json_rpc import NodeUnavailable, Rpc
 from dtmf_server.runtime.context import Runtime
 from scale.cluster import free_port
 from support.operator import write_configuration
@@ -28,10 +31,12 @@ ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @contextmanager
-def answering(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[str]:
+def answering(answer: Answer, context: ssl.SSLContext | None = None, *, protocol: str = "HTTP/1.0") -> Iterator[str]:
     """An HTTP server that answers like that, at this address."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = protocol
+
         def do_POST(self) -> None:
             status, body = answer(self)
             self.send_response(status)
@@ -165,6 +170,56 @@ async def test_http_to_a_port_with_tls_is_said(following: Runtime, look_at: Look
     assert "https://" in trouble, trouble
 
 
+async def test_calls_reuse_one_connection():
+    connections: set[object] = set()
+
+    def answer(handler: BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        connections.add(handler.client_address)
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        return 200, json.dumps([{"id": one["id"], "result": 7, "error": None} for one in json.loads(body)]).encode()
+
+    with answering(answer, protocol="HTTP/1.1") as url:
+        async with Rpc(url) as rpc:
+            assert [await rpc.call("getblockcount") for _ in range(5)] == [7] * 5
+    assert len(connections) == 1
+
+
+async def test_an_answer_longer_than_a_node_gives_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(json_rpc, "ANSWER_MAX_BYTES", 1_000)
+    with answering(always(200, b"[" + b" " * 2_000_000 + b"]")) as url:
+        async with Rpc(url) as rpc:
+            with pytest.raises(NodeUnavailable, match=r"more than 1,000 bytes"):
+                await rpc.call("getblockcount")
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["])
+async def test_a_node_that_falls_silent_is_given_up(begun: bytes):
+    hung_up = asyncio.Event()
+
+    async def fall_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begun)
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        hung_up.set()
+
+    async with await asyncio.start_server(fall_silent, "127.0.0.1", 0) as server:
+        async with Rpc(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as rpc:
+            with pytest.raises(NodeUnavailable, match=r"no answer came within 0.2 s"):
+                await rpc.call("getblockcount", timeout_s=0.2)
+        async with asyncio.timeout(10):
+            await hung_up.wait()
+
+
+async def test_a_certificate_that_is_not_trusted_is_said(tmp_path: Path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issue(tmp_path, authority("tests", key=5), names=[dns("localhost")]))
+    with answering(always(200, b"[]"), context) as url:
+        async with Rpc(url.replace("http://127.0.0.1", "https://localhost")) as rpc:
+            with pytest.raises(NodeUnavailable, match=r"certificate of localhost is not trusted"):
+                await rpc.call("getblockcount")
+
+
 @ONE_ENGINE
 @pytest.mark.regression("node-errors")
 @pytest.mark.parametrize(
@@ -206,9 +261,6 @@ async def test_the_cookie_file_is_read_again_when_the_node_has_written_another(
         read = None
         assert "RPC_COOKIE" not in str(error), "there is no setting for the cookie file"
     assert read is not None
-    from dtmf_server.payments.bitcoin.chain import ChainUnavailable
-    from dtmf_server.payments.bitcoin.json_rpc import Rpc
-
     asked: list[str] = []
     allowed = ["__cookie__:first"]
 

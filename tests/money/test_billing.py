@@ -7,7 +7,8 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from dtmf_server.core import billing
-from dtmf_server.core.billing import MINUTE_US, NEVER_US, LiveRental
+from dtmf_server.core.billing import NEVER_US, LiveRental
+from dtmf_server.core.units import MINUTE_US
 from effort import MONEY_EXAMPLES, MONEY_PROFILE, MONEY_SEED
 from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
 

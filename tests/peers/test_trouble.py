@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from dtmf_server.carriers.smpp import link
+from dtmf_server.core.restart_policy import RestartPolicy
 from dtmf_server.core.sms_segments import segments
 from dtmf_server.operations import account
 from harness import START_US
@@ -51,8 +52,8 @@ CASES: dict[str, list[Trouble]] = {
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Links that dial again after a moment."""
-    monkeypatch.setattr(link, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(link, "LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(link, "RESTARTS", RestartPolicy(first_s=0.02, max_s=0.1, steady_s=60))
+    monkeypatch.setattr(link, "REFUSED", RestartPolicy(first_s=0.02, max_s=30, steady_s=60))
 
 
 def texts(count: int) -> list[tuple[str, list[dict[str, object]]]]:

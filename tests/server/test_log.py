@@ -183,7 +183,7 @@ def test_the_level_is_for_our_loggers_and_others_speak_from_warning_on(log):
     logging.getLogger("sqlalchemy.engine").info("INSERT canary")
     logging.getLogger("httpcore2").debug("Authorization: canary")
     logging.getLogger("dtmf_server.server.process").debug("ours")
-    logging.getLogger("aiohttp").warning("theirs")
+    logging.getLogger("httpcore2").warning("theirs")
     assert "canary" not in written.getvalue()
     assert "ours" in written.getvalue()
     assert "theirs" in written.getvalue()
@@ -191,7 +191,7 @@ def test_the_level_is_for_our_loggers_and_others_speak_from_warning_on(log):
 
 def test_a_higher_level_is_for_everyone(start):
     stderr = start("error", json=True)
-    for name in ("dtmf", "aiohttp"):
+    for name in ("dtmf", "httpcore2"):
         logging.getLogger(name).warning("quiet")
         logging.getLogger(name).error("loud")
     assert [json.loads(line)["message"] for line in stderr.getvalue().splitlines()] == ["loud", "loud"]

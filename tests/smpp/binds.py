@@ -12,7 +12,7 @@ from dtmf_server.carriers.smpp.pdu import (
 )
 from dtmf_server.carriers.smpp.session import Session
 
-TIMES = Times(response_s=10, submit_s=30, enquire_s=60, throttle_first_s=1, throttle_longest_s=4)
+TIMES = Times(response_s=10, submit_s=30, enquire_s=60, throttle_first_s=1, throttle_max_s=4)
 SMS = Sm(source_addr="12025550123", destination_addr="13105550123", short_message=b"hello")
 
 

@@ -22,7 +22,7 @@ from harness import give_coins, initialise, open_account, runtime_over, serving
 from smpp.smsc import Smsc
 
 COINS = 10_000_000
-QUICK = Times(response_s=2.0, submit_s=4.0, enquire_s=30.0, throttle_first_s=0.05, throttle_longest_s=0.2)
+QUICK = Times(response_s=2.0, submit_s=4.0, enquire_s=30.0, throttle_first_s=0.05, throttle_max_s=0.2)
 _link_ids = itertools.count(1)
 
 

@@ -11,7 +11,7 @@ import pytest
 from dtmf_server.carriers.base import InboundSink
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.codec import decode, encode
-from dtmf_server.carriers.smpp.link import pause_after
+from dtmf_server.carriers.smpp.link import REFUSED, RESTARTS
 from dtmf_server.carriers.smpp.pdu import BindResp, Command, Pdu, Sm
 from dtmf_server.core.inbound import InboundMessage, Receipt
 
@@ -62,9 +62,10 @@ async def test_a_link_that_ended_in_the_same_moment_is_not_up(linger: bytes) -> 
 def test_a_network_that_is_there_again_is_used_within_seconds_and_a_refusal_is_not_answered_with_a_flood() -> None:
     pauses = {False: [0.0], True: [0.0]}
     for refused, waited in pauses.items():
+        policy = REFUSED if refused else RESTARTS
         while len(waited) < 10:
-            waited.append(pause_after(waited[-1], steady=False, refused=refused))
+            waited.append(policy.pause_s(waited[-1], ran_s=0))
     assert pauses[False][1:] == [0.5, 1, *[2.0] * 7]
     assert pauses[True][1:] == [0.5, 1, 2, 4, 8, 16, *[30.0] * 3]
-    assert pause_after(30, steady=False, refused=False) == 2
-    assert pause_after(30, steady=True, refused=False) == 0.5
+    assert RESTARTS.pause_s(30, ran_s=60) == 2
+    assert RESTARTS.pause_s(30, ran_s=61) == 0.5

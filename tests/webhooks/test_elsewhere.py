@@ -16,6 +16,7 @@ import pytest
 from dtmf.webhook import verify
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.restart_policy import RestartPolicy
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.server import process
 from dtmf_server.storage.db import Database
@@ -172,7 +173,9 @@ async def test_while_there_is_no_process_nothing_is_attempted(
     async with SubprocessDispatcher(sandbox=True) as webhooks:
         worker = asyncio.create_task(Outbox(runtime, webhooks, CarrierRouter([])).run())
         before = webhooks.pid
-        monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 3600.0)
+        monkeypatch.setattr(
+            subprocess_dispatcher, "RESTARTS", RestartPolicy(first_s=3600.0, max_s=3600.0, steady_s=60.0)
+        )
         webhooks._is_there.clear()  # as between its end and the next one's start
         with pytest.raises(DispatcherUnavailable):
             await webhooks.post(asked(receiver.url), secrets=SECRETS, timestamp_s=0)
@@ -194,7 +197,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "POLL_INTERVAL_S", 0.05)
     async with receiving_raw(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
@@ -206,7 +209,7 @@ async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pyt
 
 
 async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess_dispatcher, "LOOK_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "POLL_INTERVAL_S", 0.05)
 
     async def slow(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2.0)
@@ -234,7 +237,7 @@ async def test_one_that_waits_for_slow_receivers_is_left_alone(monkeypatch: pyte
 async def test_one_that_can_not_be_started_again_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(subprocess_dispatcher, "RESTART_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "RESTARTS", RestartPolicy(first_s=0.05, max_s=30.0, steady_s=60.0))
     async with receiving_raw(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, failed, start = webhooks.pid, asyncio.Event(), subprocess.Popen
 

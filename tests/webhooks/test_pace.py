@@ -6,7 +6,7 @@ from dtmf_server.workers.adaptive_concurrency import (
     HELD_BY_HOST,
     HOST_MAX,
     HOSTS,
-    MOST,
+    LIMIT_MAX,
     QUEUED,
     START,
     Admission,
@@ -51,10 +51,10 @@ def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it
 
 def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more() -> None:
     pace: ConcurrencyLimiter[int] = ConcurrencyLimiter()
-    for _ in range(3 * MOST):
+    for _ in range(3 * LIMIT_MAX):
         pace.begin(ACCOUNT, URL, 0)
         pace.end(ACCOUNT, URL, answered=True)
-    assert bring(pace, MOST + 1) == [Admission.ADMITTED] * MOST + [Admission.QUEUED]
+    assert bring(pace, LIMIT_MAX + 1) == [Admission.ADMITTED] * LIMIT_MAX + [Admission.QUEUED]
 
 
 def test_what_was_learned_of_a_host_is_kept_while_it_rests() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `import dtmf` does not load `threading` otherwise
 
-_MOST_NUMBERS = 10_000
+_NUMBERS_MAX = 10_000
 
 
 class Cursors:
@@ -28,7 +28,7 @@ class Cursors:
         """Notes that a wait returns this message. A cursor never moves back."""
         with self._lock:
             self._ids[e164] = max(self._ids.pop(e164, 0), message_id)
-            if len(self._ids) > _MOST_NUMBERS:
+            if len(self._ids) > _NUMBERS_MAX:
                 del self._ids[next(iter(self._ids))]
 
     def all(self) -> dict[str, int]:

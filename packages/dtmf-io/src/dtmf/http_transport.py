@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from .proxies import Route
 
-_MOST_BODY_BYTES = 32 * 1024 * 1024
-_SHORTEST_WAIT_S = 0.001  # a socket takes 0 for "do not wait at all"
+_BODY_MAX_BYTES = 32 * 1024 * 1024
+_WAIT_MIN_S = 0.001  # a socket takes 0 for "do not wait at all"
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _TRANSIENT = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
 _NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
@@ -172,7 +172,7 @@ class _DeadlineStream(httpcore2.NetworkStream):
 
 
 def _left_s(deadline_s: float | None) -> float | None:
-    return None if deadline_s is None else max(_SHORTEST_WAIT_S, deadline_s - monotonic())
+    return None if deadline_s is None else max(_WAIT_MIN_S, deadline_s - monotonic())
 
 
 def _pool_options(base_url: str) -> tuple[Route | None, dict[str, Any]]:
@@ -194,8 +194,8 @@ def _pool_options(base_url: str) -> tuple[Route | None, dict[str, Any]]:
 
 
 def _check_size(body: bytearray) -> None:
-    if len(body) > _MOST_BODY_BYTES:
-        raise ServerError(f"the service's answer is longer than {_MOST_BODY_BYTES:,} bytes; the rest was not read")
+    if len(body) > _BODY_MAX_BYTES:
+        raise ServerError(f"the service's answer is longer than {_BODY_MAX_BYTES:,} bytes; the rest was not read")
 
 
 def _reply(response: httpcore2.Response, body: bytearray, request: Request, route: Route | None) -> Reply:

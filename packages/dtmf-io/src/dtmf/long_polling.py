@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-_LONGEST_POLL_S = 25.0
-_LONGEST_SPAN_S = 2.0  # someone waits, and a service that is started anew is back within seconds
+_POLL_MAX_S = 25.0
+_SPAN_MAX_S = 2.0  # someone waits, and a service that is started anew is back within seconds
 _ROUND_TRIP_S = 1.0  # how much later than the deadline the answer to the last poll may come
 
 
@@ -88,8 +88,8 @@ class LongPoll(RetryState, Generic[Item]):
         if left_s <= 0 and self._is_last:
             raise self._in_vain()
         self._asked_at_s = now_s
-        self._poll_s = max(0.0, min(_LONGEST_POLL_S, left_s))
-        self._is_last = left_s <= _LONGEST_POLL_S
+        self._poll_s = max(0.0, min(_POLL_MAX_S, left_s))
+        self._is_last = left_s <= _POLL_MAX_S
         operation, _ = self._ask(self._after, self._poll_s)
         timeout_s = self._poll_s + self._settings.timeout_s
         return self._request(operation, timeout_s=min(max(0.0, left_s) + _ROUND_TRIP_S, timeout_s))
@@ -110,7 +110,7 @@ class LongPoll(RetryState, Generic[Item]):
             self._early = 0
             return 0.0
         self._early += 1
-        return self._within_deadline_s(backoff_cap_s(self._early, longest_s=_LONGEST_SPAN_S) * chance, now_s=now_s)
+        return self._within_deadline_s(backoff_cap_s(self._early, longest_s=_SPAN_MAX_S) * chance, now_s=now_s)
 
     def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
         if not self._patient:
@@ -119,7 +119,7 @@ class LongPoll(RetryState, Generic[Item]):
         self._note_early_end(now_s)
         if now_s + least_s >= self._deadline_s:
             raise self._in_vain()
-        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
+        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_SPAN_MAX_S) * chance)
         return self._within_deadline_s(pause_s, now_s=now_s)
 
     def _note_early_end(self, now_s: float) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .transport import Reply
 
 _FIRST_SPAN_S = 0.5
-_LONGEST_SPAN_S = 8.0
+_SPAN_MAX_S = 8.0
 _NOT_RETRYABLE = {"daily_limit_reached", "deposits_unavailable", "too_many_unused_addresses"}
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -126,7 +126,7 @@ class RetryState:
     def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
         if self._made > self._settings.max_retries:
             raise error
-        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_LONGEST_SPAN_S) * chance)
+        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_SPAN_MAX_S) * chance)
         if now_s + pause_s >= self._deadline_s:
             raise error
         return pause_s

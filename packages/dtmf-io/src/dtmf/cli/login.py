@@ -19,7 +19,7 @@ from .credentials import Credentials
 from .exit_codes import CommandError
 from .formatting import format_int
 
-_LONGEST_TOKEN = 4_096
+_TOKEN_MAX = 4_096
 
 
 def login(
@@ -68,7 +68,7 @@ def _asked_for(url: str | None) -> connect.Endpoint:
     if sys.stdin is None:
         raise CommandError(exit_codes.AUTH, "there is no standard input to read the token from")
     is_asked = sys.stdin.isatty()
-    token = getpass(f"Token for {where}: ", stream=sys.stderr) if is_asked else sys.stdin.readline(_LONGEST_TOKEN)
+    token = getpass(f"Token for {where}: ", stream=sys.stderr) if is_asked else sys.stdin.readline(_TOKEN_MAX)
     if not token.strip():
         raise CommandError(exit_codes.AUTH, "no token was given; nothing was kept")
     return connect.Endpoint(where, token.strip())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     pass
 
 _SHOWN = 25
-_LONGEST_TEXT = 10_000
+_TEXT_MAX = 10_000
 
 
 def messages(
@@ -64,4 +64,4 @@ def send(
 def _from_stdin() -> str:
     if sys.stdin is None:
         raise CommandError(USAGE, "there is no standard input to read the text from")
-    return sys.stdin.read(_LONGEST_TEXT).removesuffix("\n")
+    return sys.stdin.read(_TEXT_MAX).removesuffix("\n")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _UNBOUNDED = 10_000
-_LEAST_WRAPPED = 14
+_WRAPPED_MIN = 14
 _ACTS_ON_TERMINALS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -147,7 +147,7 @@ def _grid(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Any:
 def _least_width(column: Column, cells: Sequence[str], cell_len: Callable[[str], int]) -> int:
     """The width below which a column would be cut; one that wraps needs some room for words."""
     widest = max([cell_len(cell) for cell in cells] + [len(column.heading)])
-    return min(widest, _LEAST_WRAPPED) if column.wraps else widest
+    return min(widest, _WRAPPED_MIN) if column.wraps else widest
 
 
 def _text(*parts: str | tuple[str, str]) -> Text:

@@ -32,7 +32,7 @@ from .scoring import ContextScorer
 
 __all__ = ["find_code"]
 
-_LONGEST_TEXT = 4_000  # characters looked at; an SMS of ten parts has 1,530. What follows is treated as missing
+_TEXT_MAX = 4_000  # characters looked at; an SMS of ten parts has 1,530. What follows is treated as missing
 _ENOUGH = 40
 _CUT = "[\u2026]"  # the mark of a gap
 _WEBOTP = re.compile(
@@ -46,7 +46,7 @@ _WEBOTP_CUT = re.compile(
 
 def find_code(text: str) -> str | None:
     """The code in a text, as it is to be typed in, None if there is none: 'Your code is 123 456' gives '123456'."""
-    folded = fold(text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + _CUT)
+    folded = fold(text if len(text) <= _TEXT_MAX else text[:_TEXT_MAX] + _CUT)
     outright = [*_WEBOTP.finditer(folded)]
     if outright:
         return outright[-1][1]

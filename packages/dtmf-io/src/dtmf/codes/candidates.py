@@ -18,7 +18,7 @@ _CUT_POINTS = 14
 _GROUPS = {(3, 3), (4, 4), (2, 2), (2, 2, 2), (2, 2, 2, 2), (3, 2), (2, 3), (3, 3, 3)} | {(1,) * n for n in range(4, 9)}
 _UNEVEN = {(4, 2), (2, 4), (3, 4), (4, 3)}  # a code only if no word follows: "4829 25" but not "4829 25 March"
 _RUN = re.compile(r"[0-9A-Za-z]+")
-_LONGEST_RUN = 32
+_RUN_MAX = 32
 _JOINTS = ("-", " ")
 _PHONE_DIGITS = 7  # from so many on, digits joined by blanks and hyphens in turn are one long number
 _DATE = re.compile(
@@ -155,7 +155,7 @@ def _of_hyphens(text: str, chain: list[re.Match[str]], words: list[str]) -> Iter
 def _of_run(run: re.Match[str]) -> Iterator[Candidate]:
     """What one run of letters and digits is."""
     word, start, end = run[0], run.start(), run.end()
-    if len(word) > _LONGEST_RUN:
+    if len(word) > _RUN_MAX:
         return
     if word.isdigit():
         if 3 <= len(word) <= 10:

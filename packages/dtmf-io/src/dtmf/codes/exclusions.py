@@ -13,7 +13,7 @@ GAP = re.compile(r"\[(?:\u2026|\.{3})\]|\((?:\u2026|\.{3})\)|^(?:\u2026|\.{3})|(
 _APP_HASH = re.compile(  # ends a text that Android hands to an app
     r"(?<!\S)(?=[0-9+/]*[A-Za-z])(?=[A-Za-z]*[0-9+/]|[A-Za-z]{0,9}[a-z][A-Z])[A-Za-z0-9+/]{11}(?=\s*\Z)"
 )
-_MOST_PHONE_DIGITS = 15  # E.164
+_PHONE_DIGITS_MAX = 15  # E.164
 
 
 def _never() -> re.Pattern[str]:
@@ -71,6 +71,6 @@ def mask_non_codes(folded: str, lower: str) -> str:
 
 def _phone_length(text: str) -> int:
     """How much of `+` and groups of digits is a phone number: what goes beyond the longest one is something else."""
-    while sum(map(str.isdigit, text)) > _MOST_PHONE_DIGITS and " " in text:
+    while sum(map(str.isdigit, text)) > _PHONE_DIGITS_MAX and " " in text:
         text = text.rpartition(" ")[0]
     return len(text)

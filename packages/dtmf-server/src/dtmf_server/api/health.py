@@ -4,6 +4,7 @@ from litestar import Response, get
 
 from dtmf_server.api import transactions
 from dtmf_server.core.errors import StorageUnavailable
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import carrier_health
 from dtmf_server.storage import chain, instance
@@ -53,7 +54,7 @@ def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
     if state is None or state["network"] == "simulated":
         return {}
     followed = stored_chain.tip(tx)
-    age_s = None if state["polled_at_us"] is None else (wall_us - state["polled_at_us"]) / 1e6
+    age_s = None if state["polled_at_us"] is None else (wall_us - state["polled_at_us"]) / SECOND_US
     if age_s is None or age_s > age_max_s:
         said = "degraded: nobody looks at the node; is a worker running?"
     else:

@@ -12,6 +12,7 @@ from dtmf_server.api import transactions
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.rental import action_for
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import rent
@@ -156,7 +157,7 @@ def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
 
 def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]:
     def read(tx: Tx) -> tuple[bytes, int, bool]:
-        rows = messages.of_rental(tx, rental_id, after=after, through=2**63 - 1, limit=PAGE)
+        rows = messages.of_rental(tx, rental_id, after=after, through=INT64_MAX, limit=PAGE)
         encoded = responses.encode([responses.message(row) for row in rows])[1:-1]
         return b"," + encoded if rows else b"", rows[-1]["id"] if rows else after, len(rows) < PAGE
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
-ID_MAX = 2**63 - 1
+from dtmf_server.core.units import INT64_MAX
+
+ID_MAX = INT64_MAX
 After = Annotated[int, QueryParameter(ge=0, le=ID_MAX, description="only what has a higher id")]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="at most so many")]

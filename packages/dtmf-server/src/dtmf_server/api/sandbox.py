@@ -9,6 +9,7 @@ from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.timestamps import iso
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
 from dtmf_server.operations import sandbox
@@ -70,7 +71,7 @@ def post_sandbox_clock(
     tx: Tx, caller: Caller, new: requests.SandboxAdvance, *, request: Request
 ) -> responses.SandboxClock:
     """Puts the sandbox's clock forward; answered once everything due by then is done."""
-    by_us = round(new.advance_s * 1_000_000)
+    by_us = round(new.advance_s * SECOND_US)
     if caller.now_us + by_us >= NEVER_US:
         raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
     sandbox.advance_clock(tx, by_us)

@@ -19,10 +19,12 @@ Every function here is pure; times are microseconds since 1970 UTC.
 
 from enum import StrEnum
 
+from dtmf_server.core.units import SECOND_US
+
 DELAYS_S = (5, 60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600)  # the last one repeats
 LIFE_S = 72 * 3600
 JITTER = 0.1
-LONGEST_RETRY_AFTER_S = 10 * 3600
+RETRY_AFTER_MAX_S = 10 * 3600
 HEAD_RETRY_MAX_S = 30 * 60
 PROBE_S = 45  # 60 s less the 15 s that an attempt may take: one may begin just before the receiver is back
 REFUSALS_BEFORE_PARKING = 5
@@ -86,12 +88,12 @@ def next_due_us(
         return now_us
     delay_s = DELAYS_S[min(attempts, len(DELAYS_S)) - 1]
     if retry_after_s is not None:
-        delay_s = max(delay_s, min(retry_after_s, LONGEST_RETRY_AFTER_S))
-    delay_us = delay_s * 1_000_000
+        delay_s = max(delay_s, min(retry_after_s, RETRY_AFTER_MAX_S))
+    delay_us = delay_s * SECOND_US
     due_us = now_us + delay_us + int(delay_us * JITTER * uniform)
     if others_wait:
-        due_us = min(due_us, now_us + HEAD_RETRY_MAX_S * 1_000_000)
-    end_us = first_attempt_us + LIFE_S * 1_000_000
+        due_us = min(due_us, now_us + HEAD_RETRY_MAX_S * SECOND_US)
+    end_us = first_attempt_us + LIFE_S * SECOND_US
     if due_us <= end_us:
         return due_us
     return end_us if now_us < end_us and retry_after_s is None else None

@@ -26,8 +26,9 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-MINUTE_US = 60_000_000
-POLL_INTERVAL_US = 60_000_000  # the meter looks at the accounts at least that often, whatever wakes it meanwhile
+from dtmf_server.core.units import MINUTE_US
+
+POLL_INTERVAL_US = MINUTE_US  # the meter looks at the accounts at least that often, whatever wakes it meanwhile
 # "Never", as a time: the last second of year 9999, which every database and ISO 8601 can still hold.
 NEVER_US = 253_402_300_799_000_000
 

@@ -7,8 +7,10 @@ carrier may have given up waiting; and only if the stored one was never answered
 
 from msgspec import Struct
 
-ANSWER_TIMEOUT_US = 10_000_000  # after which a carrier may send again on the same link
-ANSWER_LOST_US = 60_000_000  # how long after an answer left, the carrier may not have seen it
+from dtmf_server.core.units import MINUTE_US, SECOND_US
+
+ANSWER_TIMEOUT_US = 10 * SECOND_US  # after which a carrier may send again on the same link
+ANSWER_LOST_US = MINUTE_US  # how long after an answer left, the carrier may not have seen it
 
 
 class Stored(Struct, frozen=True):

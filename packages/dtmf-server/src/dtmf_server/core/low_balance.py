@@ -14,7 +14,7 @@ instants are computed, never looked out for. Pure; times are microseconds since 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.core.units import DAY_US, HOUR_US
 
 THRESHOLDS_US = (DAY_US, HOUR_US)  # the nth of them is reached when n warnings describe the account
 

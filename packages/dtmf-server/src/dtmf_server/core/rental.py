@@ -5,9 +5,6 @@ from enum import StrEnum
 
 from dtmf.e164 import is_e164
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
-
 
 class EndReason(StrEnum):
     """Why a rental is over. A live rental may end for any of them, and an ended one stays ended."""

@@ -5,8 +5,10 @@ import hashlib
 import hmac
 from functools import lru_cache
 
+from dtmf_server.core.units import DAY_US
+
 DERIVED = 4096  # how many secrets are remembered: a busy account's is wanted for each delivery
-OVERLAP_US = 24 * 3_600_000_000  # after a rotation the secret before signs too for so long, by the wall's clock
+OVERLAP_US = DAY_US  # after a rotation the secret before signs too for so long, by the wall's clock
 
 
 @lru_cache(maxsize=DERIVED)

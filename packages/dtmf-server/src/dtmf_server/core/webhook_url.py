@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-LONGEST_URL = 2048
+URL_MAX = 2048
 PARSED = 4096  # how many URLs are remembered with what they were read as: each is read twice for each delivery
-LONGEST_NAME = 253  # RFC 1035 §2.3.4, as text without the final dot
+NAME_MAX = 253  # RFC 1035 §2.3.4, as text without the final dot
 
 Address = IPv4Address | IPv6Address
 
@@ -137,8 +137,8 @@ def address_allowed(ip: str | Address, *, sandbox: bool) -> bool:
 
 def _split(url: str) -> dict[str, str]:
     """Scheme, authority, path and query of `url`, each made of characters that need no repair."""
-    if len(url) > LONGEST_URL:
-        raise ValueError(f"The URL has {len(url)} characters, more than {LONGEST_URL}.")
+    if len(url) > URL_MAX:
+        raise ValueError(f"The URL has {len(url)} characters, more than {URL_MAX}.")
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(
             f"The URL {url!r} has spaces, control characters or characters outside ASCII: "
@@ -198,7 +198,7 @@ def _check_address(address: Address, *, sandbox: bool) -> None:
 
 def _check_name(name: str) -> None:
     labels = name.split(".")
-    if len(name) > LONGEST_NAME or not all(map(_label.fullmatch, labels)):
+    if len(name) > NAME_MAX or not all(map(_label.fullmatch, labels)):
         raise ValueError(f"The host {name!r} is not a host name.")
     if any(name == domain or name.endswith(f".{domain}") for domain in _LOCAL_DOMAINS):
         raise ValueError(f"The host {name!r} is a name of local networks, not of the public Internet.")

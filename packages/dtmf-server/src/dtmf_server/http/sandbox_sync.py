@@ -10,7 +10,7 @@ from dtmf_server.storage import chain, outbox
 from dtmf_server.storage.db import Tx
 
 CATCH_UP_TIMEOUT_S = 60.0
-LOOK_AGAIN_S = 0.25  # wake-ups may get lost: the tables are asked this often anyway
+POLL_INTERVAL_S = 0.25  # wake-ups may get lost: the tables are asked this often anyway
 
 
 async def run_due_work(runtime: Runtime) -> None:
@@ -54,7 +54,7 @@ async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> No
                 if runtime.db.wakeups.stopping:
                     raise StorageUnavailable(f"done, but the service is stopping before the {topic} have caught up")
                 try:
-                    await asyncio.wait_for(woken.wait(), LOOK_AGAIN_S)
+                    await asyncio.wait_for(woken.wait(), POLL_INTERVAL_S)
                 except TimeoutError:
                     continue
     except TimeoutError as error:

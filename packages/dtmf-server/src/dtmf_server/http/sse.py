@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from litestar.response.base import ASGIResponse
 
 from dtmf_server.core.errors import InvalidRequest, Refusal
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ Event = TypeVar("Event", bound="Positioned")
 
 WAIT_MAX_S = 60
 HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
-POSITION_MAX = 2**63 - 1
+POSITION_MAX = INT64_MAX
 PAGE = 100  # events read in one transaction and written in one piece
 # Lines of the block of the next event, not blocks of their own: a block without `data:` dispatches nothing (HTML §9.2.6),
 # but many readers make an empty event of it.

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.core import billing
-from dtmf_server.core.billing import MINUTE_US, NEVER_US, LiveRental
+from dtmf_server.core.billing import NEVER_US, LiveRental
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import accounts, rentals, tokens, transfers
 from dtmf_server.storage.db import Row, Tx
 

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.repeats import duration
+from dtmf_server.core.units import DAY_US, SECOND_US
 from dtmf_server.operations import strays
 from dtmf_server.storage import carriers, in_flight, numbers
 from dtmf_server.storage.db import Row, Tx
 
-STALE_US = 30_000_000  # a link of which nobody has written for so long is run by nobody
+STALE_US = 30 * SECOND_US  # a link of which nobody has written for so long is run by nobody
 
 
 def faults(tx: Tx, *, wall_us: int) -> list[str]:
@@ -93,7 +93,7 @@ def _connecting(row: Row, *, wall_us: int) -> str:
 
 def _time(at_us: int, *, wall_us: int) -> str:
     """A time of the last day without its date."""
-    at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+    at = datetime.fromtimestamp(at_us // SECOND_US, UTC)
     return f"{at:%H:%M:%S} UTC" if wall_us - at_us < DAY_US else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -102,4 +102,4 @@ def _is_fresh(row: Row, *, wall_us: int) -> bool:
 
 
 def _ago(us: int) -> str:
-    return duration(us / 1_000_000)
+    return duration(us / SECOND_US)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from dtmf_server.core import backoff
 from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import account_webhook, send
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import accounts, delivery_queue, events, messages, outbox, rentals
@@ -181,7 +182,7 @@ def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int) -> bo
     was parked."""
     accounts.lock(tx, *{one.work.account_id for one in failed})
     attempted = outbox.attempted(tx, {one.work.id: one.work.attempts for one in failed})
-    probe_us = now_us + backoff.PROBE_S * 1_000_000
+    probe_us = now_us + backoff.PROBE_S * SECOND_US
     retries, to_probe, any_ended = list[Retry](), dict[str, None](), False
     for one in failed:
         work, row = one.work, attempted.get(one.work.id)

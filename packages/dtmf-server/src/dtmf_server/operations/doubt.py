@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from dtmf_server.core import backoff
 from dtmf_server.core.submission import LateAnswer, Segments, Verdict
+from dtmf_server.core.units import HOUR_US
 from dtmf_server.operations import receipts, send
 from dtmf_server.operations.deliver import FailedAttempt
 from dtmf_server.storage import accounts, carriers, delivery_log, events, in_flight, messages, outbox, submissions
@@ -21,7 +22,7 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, LoggedAttempt
 
 LIFE_H = 72
-LIFE_US = LIFE_H * 3_600_000_000
+LIFE_US = LIFE_H * HOUR_US
 LOOKED_AT_ONCE = 100
 NO_ANSWER = "the carrier has not said whether it took the SMS"
 ABANDONED = "the service stopped before the carrier answered"

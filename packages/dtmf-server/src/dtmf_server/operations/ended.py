@@ -9,8 +9,9 @@ from typing import Any
 
 from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.errors import NumberNotRented
-from dtmf_server.core.rental import DAY_US, EndReason
+from dtmf_server.core.rental import EndReason
 from dtmf_server.core.timestamps import iso
+from dtmf_server.core.units import DAY_US
 from dtmf_server.operations import account
 from dtmf_server.storage import ended_rentals, rentals
 from dtmf_server.storage.db import Row, Tx

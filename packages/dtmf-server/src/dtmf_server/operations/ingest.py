@@ -14,13 +14,14 @@ from collections.abc import Collection, Sequence
 from dtmf_server.core.deduplication import is_redelivery
 from dtmf_server.core.inbound import InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import join
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import receipts
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage import carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Row, Tx
 
-ANSWERED_KEPT_US = 120_000_000
-UNANSWERED_KEPT_US = 3 * 24 * 3_600_000_000  # as long as SMSCs keep trying
+ANSWERED_KEPT_US = 2 * MINUTE_US
+UNANSWERED_KEPT_US = 3 * DAY_US  # as long as SMSCs keep trying
 
 Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width, total
 

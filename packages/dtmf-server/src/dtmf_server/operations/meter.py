@@ -3,7 +3,7 @@ a day; texts are erased when they have been kept long enough after their rental,
 
 from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.low_balance import THRESHOLDS_US
-from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.operations.ledger import settle_portion
 from dtmf_server.storage import accounts, rentals, transfers
 from dtmf_server.storage.db import Tx

@@ -6,12 +6,13 @@ from msgspec import structs
 
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.receipt_refs import canonical, spellings
+from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.operations import send
 from dtmf_server.storage import accounts, in_flight, messages, submissions
 from dtmf_server.storage.db import Row, Tx
 
-KEPT_US = 8 * 24 * 3_600_000_000  # receipts come within the SMSC's validity period, rarely above 72 h
-EARLY_KEPT_US = 3_600_000_000
+KEPT_US = 8 * DAY_US  # receipts come within the SMSC's validity period, rarely above 72 h
+EARLY_KEPT_US = HOUR_US
 REPORTED = "the carrier took it, as its receipt says"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
 from dtmf_server.core.rental import Action, ActionKind, EndReason
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.operations import account, ended
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.refund import fail_message
@@ -86,7 +87,7 @@ class Newest:
 def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> Newest:
     """The newest of the account's live rentals, or of those with a webhook."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    newest = rentals.newest_live(tx, account_id, before=2**63 - 1, limit=SHOWN, hooked=hooked)
+    newest = rentals.newest_live(tx, account_id, before=INT64_MAX, limit=SHOWN, hooked=hooked)
     rows = [rental for rental in newest if rental["id"] not in ended_ids]
     if len(newest) < SHOWN:
         return Newest(rows, 0)

@@ -1,6 +1,7 @@
 """Deliveries as the renter sees them: the log, replays, a test, and the secret that signs webhooks."""
 
 from dtmf_server.core.errors import NotFound, Refusal
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import accounts, delivery_log, delivery_queue
 from dtmf_server.storage.db import Row, Tx
@@ -37,7 +38,7 @@ def deliveries(
 def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
     """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased, MayBeTaken."""
     accounts.lock(tx, account_id)
-    row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id < 2**63 else None
+    row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id <= INT64_MAX else None
     if row is None:
         raise NotFound(f"this account has no delivery {delivery_id}")
     if row["erased"]:

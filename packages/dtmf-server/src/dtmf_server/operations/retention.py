@@ -1,6 +1,6 @@
 """Retention: texts and idempotency keys are erased when their time is over."""
 
-from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.units import DAY_US
 from dtmf_server.storage import delivery_log, idempotency, message_parts, messages, rentals
 from dtmf_server.storage.db import Tx
 

@@ -4,10 +4,11 @@ import hashlib
 
 from dtmf_server.core.deposit_rules import Block, ConfirmationTiers, Mempool, Output, blocks_to_credit, confirmations
 from dtmf_server.core.errors import InvalidRequest
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import deposits, instance, messages, simulated_chain
 from dtmf_server.storage.db import Row, Tx
 
-BLOCK_INTERVAL_US = 600_000_000
+BLOCK_INTERVAL_US = 10 * MINUTE_US
 BLOCKS_PER_ADVANCE_MAX = 6  # enough to bury any deposit that waits
 
 

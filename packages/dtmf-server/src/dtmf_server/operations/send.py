@@ -2,8 +2,8 @@
 
 from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, NumberNotRented
 from dtmf_server.core.money import Kind
-from dtmf_server.core.rental import DAY_US
 from dtmf_server.core.sms_segments import segments as count_segments
+from dtmf_server.core.units import DAY_US
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.operations.rent import live_rental

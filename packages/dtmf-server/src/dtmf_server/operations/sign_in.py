@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from dtmf_server.core.errors import Refusal
-from dtmf_server.core.rental import DAY_US, HOUR_US
+from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.storage import tokens, web_sessions
 from dtmf_server.storage.db import Tx
 
 IDLE_US = 14 * DAY_US  # all of these are wall time
-LONGEST_US = 90 * DAY_US
+SESSION_MAX_US = 90 * DAY_US
 LINK_US = DAY_US
 TOUCH_US = HOUR_US // 4  # how exactly the last visit is known: not every page view is a write
 
@@ -81,7 +81,7 @@ def sign_in_by_link(tx: Tx, *, link_sha256: bytes, session_sha256: bytes, wall_u
 
 def session(tx: Tx, sha256: bytes, *, wall_us: int) -> Session:
     """The session behind a cookie. Raises SignedOut."""
-    row = web_sessions.find(tx, sha256, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - LONGEST_US)
+    row = web_sessions.find(tx, sha256, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - SESSION_MAX_US)
     if row is None:
         raise SignedOut
     return Session(row["id"], row["account_id"], row["token_id"], row["seen_wall_us"] <= wall_us - TOUCH_US)
@@ -89,11 +89,13 @@ def session(tx: Tx, sha256: bytes, *, wall_us: int) -> Session:
 
 def browsers(tx: Tx, account_id: int, *, wall_us: int) -> int:
     """In how many browsers the account is signed in."""
-    return web_sessions.count(tx, account_id, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - LONGEST_US)
+    return web_sessions.count(
+        tx, account_id, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - SESSION_MAX_US
+    )
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
     """How many sessions that are over were forgotten."""
     return web_sessions.forget(
-        tx, seen_before_us=wall_us - IDLE_US, created_before_us=wall_us - LONGEST_US, wall_us=wall_us
+        tx, seen_before_us=wall_us - IDLE_US, created_before_us=wall_us - SESSION_MAX_US, wall_us=wall_us
     )

@@ -4,6 +4,7 @@ it stands in stock: without its country code, with a wrong one, or with an inter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.storage import strays
 from dtmf_server.storage.db import Row, Tx
 
@@ -101,7 +102,7 @@ def _more(count: int) -> list[str]:
 
 
 def _time(at_us: int) -> str:
-    return f"{datetime.fromtimestamp(at_us // 1_000_000, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(at_us // SECOND_US, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _printable(text: str) -> str:

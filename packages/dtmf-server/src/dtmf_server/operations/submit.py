@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.submission import Segments
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import deliver, receipts, send
 from dtmf_server.operations.deliver import FailedAttempt, LeasedDelivery
 from dtmf_server.operations.ledger import open_ledger
@@ -12,8 +13,9 @@ from dtmf_server.storage import accounts, carriers, in_flight, messages, numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
-SUBMIT_LEASE_US = 300_000_000  # well above the time that an attempt may take: waiting for a window, then for the answer
-SEEN_US = 24 * 3_600_000_000  # how long after it left a forwarded text is recognised when it comes in
+# Well above the time that an attempt may take: waiting for a window, then for the answer.
+SUBMIT_LEASE_US = 5 * MINUTE_US
+SEEN_US = DAY_US  # how long after it left a forwarded text is recognised when it comes in
 
 
 @dataclass(frozen=True, slots=True)

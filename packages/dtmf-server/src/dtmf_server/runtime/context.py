@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
+from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.db import Database
 
@@ -18,16 +19,16 @@ class Settings:
 
     sandbox: bool
     signup: str = "open"  # open, invite, closed
-    cooldown_us: int = 24 * 3_600_000_000  # how long nobody else gets a number after its rental
-    retention_us: int = 30 * 24 * 3_600_000_000
+    cooldown_us: int = DAY_US  # how long nobody else gets a number after its rental
+    retention_us: int = 30 * DAY_US
     daily_limit: int | None = None  # messages an account may send within 24 hours
     confirmations: ConfirmationTiers = ((0, 2),)
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
     node: str | None = field(default=None, repr=False)  # its RPC address, password included
     node_cookie: Path | None = None  # the file with its user and password
     poll_interval_s: float = 5.0  # between two looks at the chain
-    doubt_us: int = 72 * 3_600_000_000  # how long the carrier's answer about an SMS is waited for
-    parts_patience_us: int = 300_000_000  # how long a long SMS waits for its missing parts
+    doubt_us: int = 72 * HOUR_US  # how long the carrier's answer about an SMS is waited for
+    parts_patience_us: int = 5 * MINUTE_US  # how long a long SMS waits for its missing parts
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, delivery_log, deposits, strays
 from dtmf_server.storage import chain as stored_chain
@@ -60,7 +61,7 @@ class QueueCollector(Collector):
         in_doubt.add_metric([], standing["in_doubt"])
         yield in_doubt
         oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
-        oldest.add_metric([], (standing["oldest_age_us"] or 0) / 1_000_000)
+        oldest.add_metric([], (standing["oldest_age_us"] or 0) / SECOND_US)
         yield oldest
         stray = CounterMetricFamily("dtmf_stray_messages", "SMS that came for numbers nobody rents")
         stray.add_metric([], stray_sms)
@@ -95,7 +96,7 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
         "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["last_error"] is not None)),
     }
     if state["polled_at_us"] is not None:  # else there is no age: one since 1970 would only alarm
-        age_s = (wall_us - state["polled_at_us"]) / 1e6
+        age_s = (wall_us - state["polled_at_us"]) / SECOND_US
         figures["dtmf_chain_age_seconds"] = ("Since the last look at the node", age_s)
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)
@@ -118,12 +119,16 @@ class _Links(Collector):
             (
                 "dtmf_carrier_heard_seconds",
                 "When the link was last heard, Unix time",
-                lambda row: row["heard_wall_us"] / 1e6 or None,
+                lambda row: row["heard_wall_us"] / SECOND_US or None,
             ),
             ("dtmf_carrier_messages_in", "SMS and receipts that arrived", lambda row: row["arrived"]),
             ("dtmf_carrier_messages_out", "Segments that the carrier took", lambda row: row["submitted"]),
             ("dtmf_carrier_errors", "Refusals and faults", lambda row: row["errors"]),
-            ("dtmf_carrier_answer_p95_seconds", "From arrival to acknowledgement", lambda row: row["p95_us"] / 1e6),
+            (
+                "dtmf_carrier_answer_p95_seconds",
+                "From arrival to acknowledgement",
+                lambda row: row["p95_us"] / SECOND_US,
+            ),
         ):
             family = GaugeMetricFamily(name, text, labels=["carrier", "link"])
             for row in rows:

@@ -19,8 +19,8 @@ from dtmf_server.config import Carrier as CarrierSection
 from dtmf_server.config import Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.core.rental import DAY_US, HOUR_US
 from dtmf_server.core.submission import retries
+from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
@@ -179,7 +179,7 @@ def settings_of(config: Config) -> Settings:
         node_cookie=Path(bitcoin.rpc_cookie) if bitcoin.rpc_cookie else None,
         poll_interval_s=bitcoin.poll_seconds,
         doubt_us=round(max((doubt.LIFE_H, *(carrier.validity_period_h for carrier in config.carrier))) * HOUR_US),
-        parts_patience_us=config.messages.parts_wait_s * 1_000_000,
+        parts_patience_us=config.messages.parts_wait_s * SECOND_US,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,
         trusted_proxies=tuple(map(ip_network, config.server.trusted_proxies)),

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dtmf_server.core.billing import MINUTE_US, KnownCosts
+from dtmf_server.core.billing import KnownCosts
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import minute_costs, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.minute_costs import Change

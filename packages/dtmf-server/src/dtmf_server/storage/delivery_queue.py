@@ -10,11 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from dtmf_server.core.backoff import HEAD_RETRY_MAX_S
+from dtmf_server.core.units import MINUTE_US, SECOND_US
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.leases import Lease
 
-HEAD_OF_LINE_TIMEOUT_US = 60_000_000  # how long a delivery waits for those before it in its line
+HEAD_OF_LINE_TIMEOUT_US = MINUTE_US  # how long a delivery waits for those before it in its line
 
 Lane = tuple[int | None, str]  # rental, kind; no rental: no line
 _HEADS = (
@@ -122,7 +123,7 @@ def _hurry_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
             f" ({_HEADS})",
             rental_ids=rental_ids,
             kind=kind,
-            due_at_us=now_us + HEAD_RETRY_MAX_S * 1_000_000,
+            due_at_us=now_us + HEAD_RETRY_MAX_S * SECOND_US,
         )
 
 

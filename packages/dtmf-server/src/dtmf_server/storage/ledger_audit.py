@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from dtmf_server.core.billing import MINUTE_US
 from dtmf_server.core.money import FIRST_CUSTOMER
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import accounts
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import Row, Tx

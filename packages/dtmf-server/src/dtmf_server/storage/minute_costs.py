@@ -6,7 +6,7 @@ most 1,000 and 1,000 more, and written with three rows for each rental that star
 
 from collections.abc import Collection, Iterable
 
-from dtmf_server.core.billing import MINUTE_US
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 

@@ -8,11 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dtmf_server.core.backoff import POLL_INTERVAL_S, PROBE_S
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.storage import delivery_log, delivery_queue, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, LoggedAttempt
 
-RETRY_FLOOR_US = PROBE_S * 1_000_000  # how long a failed delivery is left alone, though its destination answers others
+RETRY_FLOOR_US = PROBE_S * SECOND_US  # how long a failed delivery is left alone, though its destination answers others
 
 
 def claim(
@@ -121,7 +122,7 @@ def retry(tx: Tx, retries: list[Retry]) -> None:
         ("id", "leased_until_us", "submitted_at_us", "due_at_us", "last_status", "reason"),
         [(r.attempted["id"], None, None, r.due_at_us, r.attempt.status, r.attempt.reason) for r in waiting],
     )
-    if any(r.due_at_us < r.attempt.at_us + POLL_INTERVAL_S * 1_000_000 for r in waiting):
+    if any(r.due_at_us < r.attempt.at_us + POLL_INTERVAL_S * SECOND_US for r in waiting):
         tx.notify("deliveries")  # the renter may have asked for it meanwhile
 
 

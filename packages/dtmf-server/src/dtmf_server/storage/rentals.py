@@ -1,7 +1,8 @@
 """Rentals: who has a number, since when, at which prices, and what its SMS do."""
 
-from dtmf_server.core.billing import MINUTE_US, LiveRental
+from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.rental import Action, EndReason
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US

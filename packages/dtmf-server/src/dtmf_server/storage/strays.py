@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
+from dtmf_server.core.units import DAY_US
 from dtmf_server.storage.db import Row, Tx
 
 DESTINATIONS_MAX = 1000
 DESTINATION_LENGTH_MAX = 66  # an address of data_sm (SMPP 3.4 §4.7.1) and a plus
-KEPT_US = 30 * 24 * 3_600_000_000
+KEPT_US = 30 * DAY_US
 PAGE = 10_000
 
 

@@ -24,6 +24,7 @@ from typing import Any, Self, cast
 import msgspec
 
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.restart_policy import RestartPolicy
 from dtmf_server.event_loop import new_event_loop
 from dtmf_server.webhooks import dispatcher
 from dtmf_server.webhooks.client import Outcome, WebhookClient
@@ -34,9 +35,12 @@ LENGTH_BYTES = 4
 NICE = 5  # storing what a carrier brings comes first: the carrier waits for that
 ANSWERS_PAUSE_S = 0.002  # nobody waits for one of them; each frame wakes the other side
 START_S, STOP_S = 10.0, 5.0
-RESTART_S, RESTART_MAX_S, STEADY_S = 0.5, 30.0, 60.0  # the pause doubles until one has lived for so long
+RESTARTS = RestartPolicy(first_s=0.5, max_s=30.0, steady_s=60.0)
 AWAITED_S = 4.0  # how long a post waits for a process to be there
-LOOK_S, SILENT_LOOKS = 2.0, 10  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
+POLL_INTERVAL_S, SILENT_POLLS = (
+    2.0,
+    10,
+)  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
 ABORTED = Outcome(None, "the attempt was broken off")
 # Its log is the service's: masked, and limited where a receiver can cause lines.
 _START = (
@@ -207,26 +211,27 @@ class SubprocessDispatcher:
 
     async def _keep(self) -> None:
         """Starts it anew whenever it ends, until cancelled."""
-        pause_s = RESTART_S
+        pause_s = 0.0
         while True:
             started_s = time.monotonic()
             try:
                 await self._until_lost()
                 log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
+                pause_s = RESTARTS.pause_s(pause_s, ran_s=time.monotonic() - started_s)
                 await asyncio.sleep(pause_s)
                 await self._start()
             except Exception:  # no memory, no file, no thread left: it is tried again
                 log.exception("the process that posts webhooks can't be started")
+                pause_s = RESTARTS.pause_s(pause_s, ran_s=0.0)
                 await asyncio.sleep(pause_s)
-            pause_s = RESTART_S if time.monotonic() - started_s > STEADY_S else min(2 * pause_s, RESTART_MAX_S)
 
     async def _until_lost(self) -> None:
         """Returns once the process has ended, by itself or because it said nothing any more."""
         silent = 0
-        while not (await asyncio.wait([self._frames.lost], timeout=LOOK_S))[0]:
+        while not (await asyncio.wait([self._frames.lost], timeout=POLL_INTERVAL_S))[0]:
             silent = 0 if self._has_told or not self._waiting else silent + 1
             self._has_told = False
-            if silent >= SILENT_LOOKS:
+            if silent >= SILENT_POLLS:
                 self._process.kill()
         self._is_there.clear()
         for answer in self._waiting.values():

@@ -2,7 +2,7 @@
 
 Rules:
 1. Each account has its own pace with a host: others, whose addresses there may be in order, must not wait for one that
-   is not. All accounts together get `MOST_OF_HOST`.
+   is not. All accounts together get `HOST_MAX`.
 2. A host starts with a few. Each answer lets one more through, each failure halves what it gets, down to one.
 3. What comes while a host has all it gets is held, and follows in the order it came as others end: a quick host
    is never held up.
@@ -18,7 +18,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-START, MOST = 2, 64
+START, LIMIT_MAX = 2, 64
 HOST_MAX = 512  # a third of what is under way at most: a popular host that is dead leaves the others theirs
 HELD_BY_HOST, QUEUED = 256, 2048
 HOSTS = 10_000
@@ -81,7 +81,7 @@ class ConcurrencyLimiter(Generic[Delivery]):
         host = self._hosts[key]
         self._count(key, host, -1)
         if answered is not None:
-            host.limit = min(MOST, host.limit + 1) if answered else max(1, host.limit // 2)
+            host.limit = min(LIMIT_MAX, host.limit + 1) if answered else max(1, host.limit // 2)
             host.dead = in_vain and not answered
         if host.dead:
             self._later.pop(key, None)

@@ -15,6 +15,7 @@ from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.submission import LateAnswer
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import doubt, ingest, receipts, strays
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, inbound_log, message_parts
@@ -149,7 +150,7 @@ class _InboundStore:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             await _unless_away(self._give_up_parts)
-            if clock.wall_us() - forgotten_us > FORGET_S * 1_000_000:
+            if clock.wall_us() - forgotten_us > FORGET_S * SECOND_US:
                 forgotten_us = clock.wall_us()
                 await _unless_away(self._forget)
 

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 
-CLOCKS_APART_US = 3_600_000_000
+from dtmf_server.core.units import HOUR_US
+
+CLOCKS_APART_US = HOUR_US
 
 
 def _running_ns() -> int:

@@ -22,8 +22,8 @@ from dtmf_server.storage.delivery_log import Attempt
 from dtmf_server.webhooks.client import Outcome
 from dtmf_server.workers.batcher import Batcher
 from dtmf_server.workers.carrier_router import AcceptedSubmit
+from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S
 
-WITHOUT_DATABASE_PAUSE_S = 0.5
 FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # in one transaction, and until the next: a next attempt is seconds away
 ALONE_AT_ONCE = 4
 

@@ -18,6 +18,7 @@ from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core import backoff, webhook_secret
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
+from dtmf_server.core.units import MINUTE_US, SECOND_US
 from dtmf_server.operations import deliver, doubt, submit
 from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.runtime import metrics
@@ -29,8 +30,8 @@ from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import DispatcherUnavailable, SubprocessDispatcher
 from dtmf_server.workers.adaptive_concurrency import Admission, ConcurrencyLimiter
 from dtmf_server.workers.carrier_router import AcceptedSubmit, CarrierRouter
-from dtmf_server.workers.delivery_results import WITHOUT_DATABASE_PAUSE_S, ResultWriter
-from dtmf_server.workers.waiting import wait_for
+from dtmf_server.workers.delivery_results import ResultWriter
+from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S, wait_for
 
 log = logging.getLogger("dtmf.outbox")
 
@@ -40,14 +41,15 @@ IN_FLIGHT_MAX = 1500
 SUBMITS_MAX = 500  # beside them: a carrier that answers late must not hold up webhooks
 CLAIM_MAX = 256
 BEGUN_AT_ONCE = 8  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
-LEASE_US = 60_000_000  # well above the 15 s an attempt may take
-LEASE_LEFT_US = 20_000_000  # what a lease must have left when an attempt begins
+LEASE_US = MINUTE_US  # well above the 15 s an attempt may take
+LEASE_LEFT_US = 20 * SECOND_US  # what a lease must have left when an attempt begins
 POLL_INTERVAL_S = float(backoff.POLL_INTERVAL_S)
-BLOCKED_AGAIN_S = 0.5  # how soon to look again when all that is due waits for a destination or for who is before it
-LEASES_END_S, LEASES_AGAIN_S = 5.0, 0.01  # at the end, how long transactions with a lease may take
+# How soon to look again when all that is due waits for a destination or for who is before it.
+BLOCKED_POLL_INTERVAL_S = 0.5
+LEASES_END_S, LEASES_POLL_INTERVAL_S = 5.0, 0.01  # at the end, how long transactions with a lease may take
 SUBMITS_END_S = 5.0  # at the end, how long submits may take: their links are being closed, which decides each
-DEFER_US = 1_000_000
-SLOW_US = 1_000_000  # an attempt that took this long and had no answer was waited for in vain
+DEFER_US = SECOND_US
+SLOW_US = SECOND_US  # an attempt that took this long and had no answer was waited for in vain
 
 
 class Outbox:
@@ -107,10 +109,10 @@ class Outbox:
             await asyncio.gather(*self._in_flight, return_exceptions=True)
             await self._results.drain()
             db.lease_holder = None
-            for _ in range(round(LEASES_END_S / LEASES_AGAIN_S)):
+            for _ in range(round(LEASES_END_S / LEASES_POLL_INTERVAL_S)):
                 if not self._lent:
                     break
-                await asyncio.sleep(LEASES_AGAIN_S)
+                await asyncio.sleep(LEASES_POLL_INTERVAL_S)
             held += self._leased
             self._leased.clear()
             if held:
@@ -142,7 +144,7 @@ class Outbox:
                 return 0
             wait_s = await self._until_due_s()
         self._is_open, self._is_blocked = True, wait_s <= 0
-        return BLOCKED_AGAIN_S if self._is_blocked else wait_s
+        return BLOCKED_POLL_INTERVAL_S if self._is_blocked else wait_s
 
     async def _settle_doubts(self) -> None:
         """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
@@ -248,7 +250,7 @@ class Outbox:
         )
         if due_us is None:
             return POLL_INTERVAL_S
-        return max(0.0, min((due_us - clock.after_us(offset_us)) / 1_000_000, POLL_INTERVAL_S))
+        return max(0.0, min((due_us - clock.after_us(offset_us)) / SECOND_US, POLL_INTERVAL_S))
 
     async def _give_back(self, unattempted: list[LeasedDelivery], *, after_us: int) -> None:
         """Returns leased deliveries that were not attempted; they are due a moment later."""
@@ -283,7 +285,7 @@ class Outbox:
         answered: bool | None = None
         in_vain = False
         try:
-            outcome = await self._webhooks.post(work, secrets=secrets, timestamp_s=wall_us // 1_000_000)
+            outcome = await self._webhooks.post(work, secrets=secrets, timestamp_s=wall_us // SECOND_US)
             answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
             in_vain = outcome.status is None and outcome.duration_us >= SLOW_US
         finally:

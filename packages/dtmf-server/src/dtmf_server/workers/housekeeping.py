@@ -7,8 +7,8 @@ from dtmf_server.operations import close_account, meter, retention, sign_in
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.workers.waiting import wait_for
 
-CHORES_EVERY_S = 600.0
-SCRUB_AGAIN_S = 30.0  # while something reads an older state of the database
+CHORES_INTERVAL_S = 600.0
+SCRUB_POLL_INTERVAL_S = 30.0  # while something reads an older state of the database
 
 
 async def run_chores(runtime: Runtime) -> None:
@@ -43,4 +43,4 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
         to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
         await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))
         to_scrub = to_scrub and not await db.scrub()
-        await wait_for(woken, timeout_s=SCRUB_AGAIN_S if to_scrub else CHORES_EVERY_S)
+        await wait_for(woken, timeout_s=SCRUB_POLL_INTERVAL_S if to_scrub else CHORES_INTERVAL_S)

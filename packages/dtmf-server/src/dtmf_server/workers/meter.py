@@ -6,6 +6,7 @@ import time
 
 from dtmf_server.core.billing import POLL_INTERVAL_US
 from dtmf_server.core.repeats import Repeats
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import meter
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
@@ -14,7 +15,7 @@ from dtmf_server.workers.waiting import wait_for
 
 log = logging.getLogger("dtmf.meter")
 
-POLL_INTERVAL_S = POLL_INTERVAL_US / 2 / 1_000_000
+POLL_INTERVAL_S = POLL_INTERVAL_US / 2 / SECOND_US
 
 
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
@@ -42,7 +43,7 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
             if lasted := jumps.worked(now_s=time.monotonic()):
                 log.warning("the clock is right again and the meter goes on, after %s", lasted)
             if not swept:
-                until_due_s = POLL_INTERVAL_S if due_us is None else (due_us - now_us) / 1_000_000
+                until_due_s = POLL_INTERVAL_S if due_us is None else (due_us - now_us) / SECOND_US
                 await wait_for(woken, timeout_s=max(0.01, min(until_due_s, POLL_INTERVAL_S)))
     finally:
         db.wakeups.unlisten(woken)

@@ -1,5 +1,5 @@
 """Keeps workers running: one that fails is logged and started again, later each time, and the others go on.
-One that only lacks the database asks for it every second: it may be back any moment. The first failure is logged with
+One that only lacks the database asks for it twice a second: it may be back any moment. The first failure is logged with
 its reason, however soon it came; the same reason again at most once a minute; and that the worker runs again.
 """
 
@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
+from dtmf_server.core.restart_policy import RestartPolicy
 from dtmf_server.storage.db import Database
+from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S
 
 log = logging.getLogger("dtmf.workers")
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-WITHOUT_DATABASE_PAUSE_S = 1.0
+RESTARTS = RestartPolicy(first_s=0.5, max_s=30.0, steady_s=60.0)
 RUNS_S = 2.0  # a worker that failed and has run this long runs again
-STEADY_S = 60.0  # a worker that ran this long starts over with the first pause
 
 Worker = Callable[[], Awaitable[None]]
 
@@ -54,7 +54,7 @@ class LockLost(Exception):
 
 async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> None:
     loop = asyncio.get_running_loop()
-    pause_s, faults = FIRST_PAUSE_S, Repeats()
+    pause_s, faults = 0.0, Repeats()
 
     def runs() -> None:
         troubles.pop(name, None)
@@ -83,7 +83,7 @@ async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> 
         if lacks_database:
             await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
             continue
-        pause_s = FIRST_PAUSE_S if loop.time() - started_s > STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
+        pause_s = RESTARTS.pause_s(pause_s, ran_s=loop.time() - started_s)
         await asyncio.sleep(pause_s)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+WITHOUT_DATABASE_PAUSE_S = 0.5  # it may be back any moment
+
 
 async def wait_for(event: asyncio.Event, *, timeout_s: float) -> None:
     """Returns when the event is set, or after the time: whoever waited looks at the tables either way."""

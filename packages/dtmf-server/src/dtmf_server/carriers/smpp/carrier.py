@@ -25,7 +25,7 @@ from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
 
 _DIGEST_SIZE = 16
 _NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); what an SMSC sends beyond is in the digest
-LATE_AGAIN_S = 0.5  # how soon a late answer is offered again that could not be stored
+LATE_RETRY_INTERVAL_S = 0.5  # how soon a late answer is offered again that could not be stored
 LATE_BATCH_MAX = 256
 _UNKNOWN_WORDS_MAX = 100  # logged once each, while the process runs
 _unknown_words: set[tuple[str, str]] = set()
@@ -193,7 +193,7 @@ class SmppCarrier:
                 except Exception as error:
                     log.error("%s: late answers can't be stored now (%s)", self.name, type(error).__name__)
                 if batch:
-                    await asyncio.sleep(LATE_AGAIN_S)
+                    await asyncio.sleep(LATE_RETRY_INTERVAL_S)
                     while not self._late.empty() and len(batch) < LATE_BATCH_MAX:
                         batch.append(self._late.get_nowait())
 

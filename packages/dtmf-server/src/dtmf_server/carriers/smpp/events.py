@@ -17,7 +17,7 @@ class Times:
     submit_s: float = 30.0
     enquire_s: float = 30.0
     throttle_first_s: float = 0.25
-    throttle_longest_s: float = 5.0
+    throttle_max_s: float = 5.0
 
     @property
     def link_response_s(self) -> float:

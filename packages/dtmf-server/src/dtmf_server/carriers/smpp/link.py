@@ -32,6 +32,8 @@ from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
 from dtmf_server.carriers.smpp.status import THROTTLED, Status
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
+from dtmf_server.core.restart_policy import RestartPolicy
+from dtmf_server.core.units import SECOND_US
 
 log = logging.getLogger("dtmf.smpp")
 
@@ -41,9 +43,9 @@ UNSTORED_MAX = 2000  # beyond it the socket is not read: the SMSC waits
 CONNECT_S = 5.0
 GOODBYE_S = 1.0
 # A network that is there again is used within seconds; an SMSC that refuses us is not asked again and again.
-FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_REFUSED_S = 0.5, 2.0, 30.0
+RESTARTS = RestartPolicy(first_s=0.5, max_s=2.0, steady_s=60.0)
+REFUSED = RESTARTS.up_to(30.0)
 RESTART_S = 60.0  # a link that answers submits with its own fault is restarted, and warned of, no more often than this
-STEADY_S = 60.0  # a bind that lasted so long begins again with the first pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,8 @@ class Link:
             self.traffic.move("down", at_us=self._wall_us(), reason=ended.reason)
             if line := self._faults.failed(ended.reason, now_s=time.monotonic()):
                 log.warning("%s is down: %s", self.traffic.link, line)
-            steady = time.monotonic() - started_s > STEADY_S
-            pause_s = pause_after(pause_s, steady=steady, refused=ended.refused)
+            policy = REFUSED if ended.refused else RESTARTS
+            pause_s = policy.pause_s(pause_s, ran_s=time.monotonic() - started_s)
             # Half to all of the pause: links that fell together do not come back together.
             await asyncio.sleep(pause_s * (0.5 + self._uniform() / 2))
 
@@ -315,7 +317,7 @@ class _Connection:
                 self._intake.answered(notes)
             now_s = time.monotonic()
             self._link.traffic.arrived += len(batch)
-            self._link.traffic.answer_us.extend(round((now_s - since_s) * 1_000_000) for _, since_s in batch)
+            self._link.traffic.answer_us.extend(round((now_s - since_s) * SECOND_US) for _, since_s in batch)
 
     async def _stored(self, batch: list[Arrived]) -> tuple[list[int], list[int]]:
         """The status to answer each of the batch with, and the notes of those that are stored."""
@@ -374,13 +376,6 @@ class _Connection:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
                 await asyncio.shield(self._over)
-
-
-def pause_after(before_s: float, *, steady: bool, refused: bool) -> float:
-    """How long to wait for the next connection: twice as long as before this one (0: it was the first)."""
-    if steady or not before_s:
-        return FIRST_PAUSE_S
-    return min(before_s * 2, LONGEST_REFUSED_S if refused else LONGEST_PAUSE_S)
 
 
 def _said(error: BaseException) -> str:

@@ -263,7 +263,7 @@ class Session:
         at = next((at for at, other in enumerate(self._waiting) if other.key > submit.key), len(self._waiting))
         self._waiting.insert(at, submit)
         if not self._paused_until_s:
-            self._pause_s = min(max(self._pause_s * 2, self.times.throttle_first_s), self.times.throttle_longest_s)
+            self._pause_s = min(max(self._pause_s * 2, self.times.throttle_first_s), self.times.throttle_max_s)
             self._paused_until_s = now_s + self._pause_s
 
     def _submit_next(self, now_s: float) -> None:

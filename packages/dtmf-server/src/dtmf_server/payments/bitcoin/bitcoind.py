@@ -17,7 +17,7 @@ STARTS_BELOW = 144  # blocks below the tip, so that a reorganisation right after
 TRANSACTIONS_PER_CALL = 200
 SCAN_TIMEOUT_S = 3600.0
 COIN = 100_000_000  # amounts of the RPC are coins; a double holds each of 21 million to the satoshi
-TRANSACTIONS_PER_LOOK = 5_000  # of a mempool never seen before; the rest at the next looks
+TRANSACTIONS_PER_POLL = 5_000  # of a mempool never seen before; the rest at the next polls
 
 # Which of these scriptPubKeys are ours.
 Ours = Callable[[Set[bytes]], Awaitable[set[bytes]]]
@@ -102,7 +102,7 @@ class CoreChain:
         is_whole = (await self._rpc.call("getmempoolinfo"))["loaded"]
         txids = set(await self._rpc.call("getrawmempool"))
         self._seen = {txid: outputs for txid, outputs in self._seen.items() if txid in txids}
-        unread = sorted(txids - self._seen.keys())[:TRANSACTIONS_PER_LOOK]
+        unread = sorted(txids - self._seen.keys())[:TRANSACTIONS_PER_POLL]
         for first in range(0, len(unread), TRANSACTIONS_PER_CALL):
             await self._read(unread[first : first + TRANSACTIONS_PER_CALL])
         return Mempool(txids, [output for outputs in self._seen.values() for output in outputs], is_whole)

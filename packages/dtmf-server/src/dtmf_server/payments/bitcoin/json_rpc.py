@@ -1,12 +1,15 @@
 """Bitcoin Core's JSON-RPC: one method per call, several in a batch."""
 
 import asyncio
+import ssl
+from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import aiohttp
+import httpcore2
 import msgspec
 
 from dtmf_server.payments.bitcoin import node_errors
@@ -15,12 +18,24 @@ from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 TIMEOUT_S = 60.0
 OK, UNAUTHORIZED, BUSY = 200, 401, 503
 BUSY_WAITS_S = (0.1, 0.3, 0.9)  # before a call that found the node's work queue full is sent again
+ANSWER_MAX_BYTES = 256 * 1024 * 1024  # 200 transactions of the standard's largest size, in hex, are 160 MB
+CONNECTIONS_MAX = 100
+IDLE_MAX_S = 15.0  # the node drops a connection that is idle for 30 s: rpcservertimeout
 
 # Error codes of Bitcoin Core, src/rpc/protocol.h.
 MISC_ERROR = -1
 NOT_FOUND = -5
 OUT_OF_RANGE = -8
 WARMING_UP = -28
+
+_FAILURES = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+    OSError,
+    ValueError,
+)
 
 
 class NodeUnavailable(ChainUnavailable):
@@ -48,17 +63,19 @@ class Rpc:
         self._cookie = cookie if parts.username is None else None
         if parts.username is not None:
             user, password = unquote(parts.username), unquote(parts.password or "")
-            self._login = aiohttp.encode_basic_auth(user, password, "utf-8")
-        self._session: aiohttp.ClientSession | None = None
+            self._login = _basic(f"{user}:{password}")
+        self._pool: httpcore2.AsyncConnectionPool | None = None
 
     async def __aenter__(self) -> "Rpc":
-        headers = {"Content-Type": "application/json"}
-        self._session = aiohttp.ClientSession(headers=headers, trust_env=False)
+        tls = ssl.create_default_context() if self._url.startswith("https:") else None
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls, max_connections=CONNECTIONS_MAX, keepalive_expiry=IDLE_MAX_S
+        )
         return self
 
     async def __aexit__(self, *_reason: object) -> None:
-        assert self._session is not None
-        await self._session.close()
+        assert self._pool is not None
+        await self._pool.aclose()
 
     async def call(self, method: str, *parameters: Any, timeout_s: float = TIMEOUT_S) -> Any:
         """The result of one call. Raises RpcError, or NodeUnavailable."""
@@ -111,23 +128,45 @@ class Rpc:
 
     def _read_cookie(self, path: Path) -> str:
         try:
-            user, _, password = path.read_text(encoding="utf-8").strip().partition(":")
+            return _basic(path.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise NodeUnavailable(node_errors.no_cookie(self._url, path, str(reason))) from error
-        return aiohttp.encode_basic_auth(user, password, "utf-8")
 
     async def _post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
-        assert self._session is not None, "used outside its block"
-        headers = {"Authorization": self._login} if self._login else {}
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        assert self._pool is not None, "used outside its block"
+        answer = bytearray()
+        response = None
         try:
-            async with self._session.post(
-                self._url, data=body, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                return response.status, await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise NodeUnavailable(node_errors.of_connection(self._url, error, timeout_s=timeout_s)) from error
+            async with asyncio.timeout(timeout_s):
+                response = await self._pool.handle_async_request(self._request(body))
+                try:
+                    async with aclosing(response.aiter_stream()) as parts:
+                        async for part in parts:
+                            answer += part
+                            if len(answer) > ANSWER_MAX_BYTES:
+                                raise NodeUnavailable(node_errors.too_long(self._url, ANSWER_MAX_BYTES))
+                finally:
+                    await response.aclose()
+        except _FAILURES as error:
+            has_begun = response is not None
+            text = node_errors.of_connection(self._url, error, timeout_s=timeout_s, has_begun=has_begun)
+            raise NodeUnavailable(text) from error
+        return response.status, bytes(answer)
+
+    def _request(self, body: bytes) -> httpcore2.Request:
+        parts = urlsplit(self._url)
+        host = (parts.hostname or "").encode("idna")
+        url = httpcore2.URL(scheme=parts.scheme.encode(), host=host, port=parts.port, target=parts.path.encode())
+        headers = [("Host", parts.netloc.encode("idna").decode()), ("Content-Type", "application/json")]
+        headers.append(("Content-Length", str(len(body))))
+        if self._login:
+            headers.append(("Authorization", self._login))
+        return httpcore2.Request("POST", url, headers=headers, content=body)
+
+
+def _basic(credentials: str) -> str:
+    return "Basic " + b64encode(credentials.encode()).decode()
 
 
 def _result(method: str, answer: dict[str, Any]) -> Any:

@@ -3,15 +3,15 @@
 Statuses: Bitcoin Core, src/httpserver.cpp and src/httprpc.cpp.
 """
 
-import errno
 import socket
 import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
+import httpcore2
 
 _SHOWN = 80  # characters of an unexpected body
+_TIMEOUTS = (TimeoutError, httpcore2.TimeoutException)
 _STATUSES = {
     401: "refuses our name or password (HTTP 401): check bitcoin.rpc, and rpcauth in the node's bitcoin.conf; with a cookie"
     " file, bitcoin.rpc_cookie must be the one that this node writes",
@@ -60,65 +60,78 @@ def of_status(url: str, status: int, body: bytes) -> str:
     return f"the node at {url} answers with HTTP {status} and {said!r}: check bitcoin.rpc, and the node's debug.log"
 
 
-def of_connection(url: str, error: Exception, *, timeout_s: float) -> str:
-    """What kept a call from being answered."""
+def too_long(url: str, bytes_max: int) -> str:
+    """The answer has more bytes than any answer of a node."""
+    return f"{no_node(url)} (its answer has more than {bytes_max:,} bytes)"
+
+
+def of_connection(url: str, error: Exception, *, timeout_s: float, has_begun: bool) -> str:
+    """What kept a call from being answered, or its answer, which had begun, from coming to its end."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    return f"the node at {url} does not answer: {_cause(error, host, port, parts.scheme, timeout_s)}"
+    if has_begun and not isinstance(_root(error), _TIMEOUTS):
+        cause = f"{host}:{port} broke its answer off: the node may have stopped"
+    else:
+        cause = _cause(error, host, port, parts.scheme, timeout_s)
+    return f"the node at {url} does not answer: {cause}"
 
 
 def _cause(error: Exception, host: str, port: int, scheme: str, timeout_s: float) -> str:
     root = _root(error)
     here = f"{host}:{port}"
     https = "" if scheme == "https" else ", or begin with https:// if the port has TLS"
-    causes: list[tuple[tuple[type[BaseException], ...], str]] = [  # the first that fits
+    causes: list[tuple[bool, str]] = [  # the first that fits
         (
-            (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError),
+            isinstance(root, ssl.SSLCertVerificationError),
             f"the certificate of {host} is not trusted ({_reason(root)}): bitcoin.rpc needs a certificate that this machine"
             " trusts, or http://",
         ),
         (
-            (aiohttp.ClientSSLError, ssl.SSLError),
+            isinstance(root, ssl.SSLError),
             f"TLS with {here} failed ({_reason(root)}): Bitcoin Core's RPC has no TLS of its own, so bitcoin.rpc must begin"
             " with http:// unless a proxy in front of the node has it",
         ),
         (
-            (socket.gaierror, aiohttp.ClientConnectorDNSError),
+            isinstance(root, socket.gaierror),
             f"the host name {host!r} cannot be resolved ({_reason(root)}): check bitcoin.rpc",
         ),
         (
-            (TimeoutError, aiohttp.ServerTimeoutError),
+            isinstance(root, _TIMEOUTS),
             f"no answer came within {timeout_s:g} s: check host and port in bitcoin.rpc, firewalls, and the node's load",
         ),
         (
-            (ConnectionRefusedError,),
+            isinstance(root, ConnectionRefusedError),
             f"nothing listens on {here} (connection refused): check that the node runs with server=1, and bitcoin.rpc against"
             " its rpcport and rpcbind",
         ),
         (
-            (aiohttp.ServerDisconnectedError, ConnectionError),
+            _is_closed(error, root),
             f"{here} closed the connection without an answer: the node may have stopped; else bitcoin.rpc must name its RPC"
             f" port, not its P2P port{https}",
         ),
-        ((aiohttp.ClientPayloadError,), f"{here} broke its answer off: the node may have stopped"),
         (
-            (aiohttp.ClientResponseError, ValueError),
-            f"what {here} sends is not HTTP ({_reason(error)}): bitcoin.rpc must name the node's RPC port{https}",
+            isinstance(error, (httpcore2.ProtocolError, ValueError)),
+            f"what {here} sends is not HTTP ({_reason(root)}): bitcoin.rpc must name the node's RPC port{https}",
         ),
     ]
-    for kinds, text in causes:
-        if isinstance(error, kinds) or isinstance(root, kinds):
-            return text
-    return f"{_reason(root)}: check bitcoin.rpc"
+    return next((text for fits, text in causes if fits), f"{_reason(root)}: check bitcoin.rpc")
 
 
-def _root(error: Exception) -> BaseException:
-    """The error of the operating system behind one of aiohttp's."""
-    if isinstance(found := getattr(error, "os_error", None) or error.__cause__, OSError):
-        return found
-    if isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE):
-        return ConnectionResetError(*error.args)
-    return error
+def _is_closed(error: Exception, root: BaseException) -> bool:
+    """Whether the other side closed the connection before it said anything."""
+    is_end_of_stream = isinstance(error, httpcore2.NetworkError) and not isinstance(root, OSError)
+    return is_end_of_stream or isinstance(root, (ConnectionError, httpcore2.RemoteProtocolError))
+
+
+def _root(error: BaseException) -> BaseException:
+    """What happened first: httpcore2 wraps an error as the only argument of its own, anyio as its cause."""
+    while True:
+        inner = error.__cause__ or next(iter(error.args), None)
+        if isinstance(error, ExceptionGroup):  # one for each address of the host
+            inner = error.exceptions[0]
+        if not isinstance(inner, Exception):  # a timeout comes from a CancelledError, and says more
+            return error
+        error = inner
 
 
 def _reason(error: BaseException) -> str:
@@ -127,5 +140,5 @@ def _reason(error: BaseException) -> str:
         return str(error.reason).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = str(getattr(error, "message", "") or error) or type(error).__name__
+    text = str(error) or type(error).__name__
     return " ".join(text.split())[:_SHOWN]

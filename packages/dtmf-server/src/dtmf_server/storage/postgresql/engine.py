@@ -34,7 +34,7 @@ CHANNEL = "dtmf"
 VACUUM_PAUSE_S = 60.0
 ERASED_FROM = ("attempts", "events", "idempotency", "messages", "parts", "rentals")  # tables that texts are erased from
 TOPICS_AT_ONCE = 200  # in one notification, which takes 8,000 bytes at most
-LOCK_AGAIN_S = 2.0  # how often a process asks for a name that another holds
+LOCK_POLL_INTERVAL_S = 2.0  # how often a process asks for a name that another holds
 # The server frees a silent holder's locks within 3 + 2 * 2 s; a killed one's at once.
 _SEEN_DEAD_SOON = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2"
 
@@ -138,7 +138,7 @@ class PostgreSQLDatabase:
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
         async with connection:
             while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it: no event tells
-                await asyncio.sleep(LOCK_AGAIN_S)
+                await asyncio.sleep(LOCK_POLL_INTERVAL_S)
             lost = asyncio.Event()
             watch = asyncio.create_task(_watch(connection, lost))
             try:
@@ -216,7 +216,7 @@ async def _watch(connection: psycopg.AsyncConnection[Any], lost: asyncio.Event) 
     """Sets the event once the connection, and the lock with it, is gone."""
     try:
         while True:
-            await asyncio.sleep(LOCK_AGAIN_S)
+            await asyncio.sleep(LOCK_POLL_INTERVAL_S)
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await connection.execute("SELECT 1")
     except (psycopg.Error, TimeoutError):

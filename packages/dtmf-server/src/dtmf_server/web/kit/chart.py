@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtmf_server.core.units import HOUR_US
 from dtmf_server.storage.db import Row
 from dtmf_server.web.kit.filters import THIN
 
@@ -34,7 +35,7 @@ def balance_chart(rows: Sequence[Row], account_id: int, *, balance: int, now_us:
     if len(points) < 3:
         return None
     points = _thinned(_without_steps_down(points))
-    start_us = min(points[0][0], now_us - 3_600_000_000)
+    start_us = min(points[0][0], now_us - HOUR_US)
     top = max([1, *(sats for _, sats in points)])
 
     def place(at_us: int, sats: int) -> str:

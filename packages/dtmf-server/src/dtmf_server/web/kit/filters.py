@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dtmf_server.core.money import Kind
+from dtmf_server.core.units import MINUTE_US, SECOND_US
 from dtmf_server.web.kit.i18n import _, ngettext
 
 THIN = "\u202f"  # a narrow blank that does not break
@@ -21,7 +22,7 @@ def signed(amount: int) -> str:
 
 def moment(at_us: int) -> datetime:
     """A time in UTC."""
-    return datetime.fromtimestamp(at_us // 1_000_000, UTC)
+    return datetime.fromtimestamp(at_us // SECOND_US, UTC)
 
 
 def iso(at_us: int) -> str:
@@ -51,7 +52,7 @@ def _month(at: datetime) -> str:
 
 def duration(duration_us: int) -> str:
     """A duration in its two largest units: 2 d 4 h, 3 h 20 min, 12 min."""
-    minutes = max(0, duration_us) // 60_000_000
+    minutes = max(0, duration_us) // MINUTE_US
     days, hours = divmod(minutes // 60, 24)
     if days >= 100:
         return _("%d\u00a0d") % days
@@ -64,7 +65,7 @@ def duration(duration_us: int) -> str:
 
 def humanize_duration(duration_us: int) -> str:
     """A duration in one unit, for what is only an estimate: about 4 days."""
-    minutes = max(0, duration_us) // 60_000_000
+    minutes = max(0, duration_us) // MINUTE_US
     if minutes >= 2 * MINUTES_A_DAY:
         days = minutes // MINUTES_A_DAY
         return _("more than ten years") if days > 3652 else ngettext("%d day", "%d days", days) % days

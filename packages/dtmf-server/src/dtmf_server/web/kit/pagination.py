@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http.request import Request
 from dtmf_server.storage.db import Row
 
 PAGE = 50
-NEWEST = 2**63 - 1
+NEWEST = INT64_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from litestar import Response
 
-from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.units import DAY_US
 from dtmf_server.http.request import Request
-from dtmf_server.operations.sign_in import LONGEST_US
+from dtmf_server.operations.sign_in import SESSION_MAX_US
 from dtmf_server.web.kit.request import is_secure
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -44,7 +44,7 @@ def set_cookie(request: Request, response: Response[Any], value: str, *, signed_
         httponly=True,
         samesite="lax",
         secure=is_secure(request),
-        max_age=LONGEST_US // DAY_US * 86400 if signed_in else None,
+        max_age=SESSION_MAX_US // DAY_US * 86400 if signed_in else None,
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from litestar import get
 from litestar.response.base import ASGIResponse
 
-from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.units import DAY_US
 from dtmf_server.http import long_poll, sse
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account
@@ -26,7 +26,7 @@ from dtmf_server.web.kit.filters import sats
 from dtmf_server.web.kit.pagination import digits
 from dtmf_server.web.kit.views import Caller, PageHeader
 
-SHORTEST_LIFE_S, LONGEST_LIFE_S = 50, 60  # not all pages come back at the same moment
+LIFE_MIN_S, LIFE_MAX_S = 50, 60  # not all pages come back at the same moment
 _SHOWN = ("id", "sender", "recipient", "content", "at_us")
 
 
@@ -53,7 +53,7 @@ async def get_live(request: Request) -> ASGIResponse:
         first=found,
         after=after,
         limit=None,
-        life_s=random.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S),  # noqa: S311 - spreads load, hides nothing
+        life_s=random.uniform(LIFE_MIN_S, LIFE_MAX_S),  # noqa: S311 - spreads load, hides nothing
     )
     return sse.EventStream(stream)
 

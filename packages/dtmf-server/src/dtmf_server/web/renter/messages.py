@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response, get
 
 from dtmf_server.core.billing import minutes_started
-from dtmf_server.core.rental import DAY_US
+from dtmf_server.core.units import DAY_US, INT64_MAX
 from dtmf_server.http.request import Request
 from dtmf_server.operations import account, ended, rent
 from dtmf_server.storage import conversations, numbers, transfers
@@ -35,13 +35,13 @@ async def get_messages(request: Request) -> Response[Any]:
             rows = conversations.received(tx, visit.account_id, before=before, limit=PAGE + 1)
         return {"messages": page_of(rows), "words": words, **sidebar(tx, visit)}
 
-    return await views.render_page(request, "messages.html", gather, nav="messages", is_newest=before == 2**63 - 1)
+    return await views.render_page(request, "messages.html", gather, nav="messages", is_newest=before == INT64_MAX)
 
 
 def sidebar(tx: Tx, visit: Caller) -> dict[str, Any]:
     """What stands beside the inbox: money and numbers."""
     usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
-    rows = transfers.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=CHARTED_MAX)
+    rows = transfers.newest_of_account(tx, visit.account_id, before=INT64_MAX, limit=CHARTED_MAX)
     chart = balance_chart(
         rows, visit.account_id, balance=usage.balance, now_us=visit.now_us, span_us=CHARTED_DAYS * DAY_US
     )

@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf_server.core.errors import GroupNotFound, Refusal
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, rent
 from dtmf_server.storage import numbers
@@ -66,7 +67,7 @@ async def _confirm(
         free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=1)[group_id]
         rest = usage.balance - group["setup_cost"] - group["rental_cost_per_minute"]
         per_minute = usage.cost_per_minute + group["rental_cost_per_minute"]
-        lasts_us = rest // per_minute * 60_000_000 if per_minute and rest >= 0 else None
+        lasts_us = rest // per_minute * MINUTE_US if per_minute and rest >= 0 else None
         return {"group": group, "rest": rest, "lasts_us": lasts_us, "free": free}
 
     more = views.refused(form, refusal)

@@ -8,6 +8,7 @@ from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
 from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.core.units import SECOND_US
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
@@ -93,7 +94,7 @@ async def post_clock(request: Request) -> Response[Any]:
     def advance(tx: Tx, visit: Caller, form: Form) -> str:
         if form["advance_s"] not in ADVANCES_S:
             raise InvalidRequest("advance_s", _("Choose how far."))
-        by_us = int(form["advance_s"]) * 1_000_000
+        by_us = int(form["advance_s"]) * SECOND_US
         if visit.now_us + by_us >= NEVER_US:
             raise InvalidRequest("advance_s", _("Time ends with the year 9999 here."))
         sandbox.advance_clock(tx, by_us)

@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Response, get
 
+from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http.request import Request
 from dtmf_server.operations import account
 from dtmf_server.storage import conversations, transfers
@@ -23,7 +24,7 @@ async def get_transactions(request: Request) -> Response[Any]:
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         rows = transfers.newest_of_account(tx, visit.account_id, before=before, limit=PAGE + 1)
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
-        newest = transfers.newest_of_account(tx, visit.account_id, before=2**63 - 1, limit=1)
+        newest = transfers.newest_of_account(tx, visit.account_id, before=INT64_MAX, limit=1)
         unbooked = newest[0]["balance"] - balance if newest else 0
         return {
             "page": page_of(rows),
@@ -32,7 +33,7 @@ async def get_transactions(request: Request) -> Response[Any]:
             "unbooked": unbooked,
         }
 
-    return await views.render_page(request, "transactions.html", gather, nav="account", is_newest=before == 2**63 - 1)
+    return await views.render_page(request, "transactions.html", gather, nav="account", is_newest=before == INT64_MAX)
 
 
 def _reasons(tx: Tx, visit: Caller, rows: list[Row]) -> dict[int, str]:
