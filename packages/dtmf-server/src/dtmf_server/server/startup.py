@@ -12,7 +12,7 @@ from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
-from dtmf_server.carriers.base import Carrier
+from dtmf_server.carriers.base import SmsCarrier
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.config import Carrier as CarrierSection
@@ -118,7 +118,7 @@ def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     return chain.fix(tx, network=network, descriptor=descriptor)
 
 
-def carriers_of(config: Config) -> list[Carrier]:
+def carriers_of(config: Config) -> list[SmsCarrier]:
     """The configured carriers, not connected yet. Raises CannotStart for certificates that can't be read."""
     return [SmppCarrier(_smsc(c), new_id=_link_id, uniform=random.random, wall_us=wall_us) for c in config.carrier]
 
