@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "storage": CORE,
     "operations": STORAGE,
     **dict.fromkeys(EDGES, CORE),
+    "carriers": CORE | {"config"},  # each kind has its settings
     "webhooks": CORE | {"event_loop", "runtime"},
     "config": CORE,
     "runtime": OPERATIONS,
