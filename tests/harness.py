@@ -110,7 +110,7 @@ def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings:
 def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[SmsCarrier] = ()) -> Iterator[str]:
     """Serves the runtime until the block ends; gives its URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = process.http_server(runtime)
+    server = process.http_server(runtime, carriers)
     failures: list[BaseException] = []
 
     async def serve() -> None:

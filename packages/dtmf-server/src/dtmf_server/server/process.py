@@ -168,12 +168,12 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(runtime: Runtime) -> Server:
-    """The HTTP server, not started."""
+def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server:
+    """The HTTP server, not started; it takes the callbacks of those carriers that have any."""
     limit_strangers()
     return Server(
         uvicorn.Config(
-            create_app(runtime),
+            create_app(runtime, carriers),
             loop="none",
             http=Protocol,
             ws="none",
@@ -233,17 +233,18 @@ def serve(
     gc.collect()
     gc.freeze()  # what was loaded lives as long as the process: looking at it again would hold requests up
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(runtime, listener, running, ready=ready))
+        server = http_server(runtime, carriers) if listener else None
+        runner.run(_serve(runtime, server, listener, running, ready=ready))
 
 
 async def _serve(
     runtime: Runtime,
+    server: Server | None,
     listener: socket.socket | None,
     running: contextlib.AbstractAsyncContextManager[None],
     *,
     ready: Callable[[], None],
 ) -> None:
-    server = http_server(runtime) if listener else None
     stop = asyncio.Event()
 
     def stopping() -> None:
