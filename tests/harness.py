@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtmf_server.carriers.base import Carrier
+from dtmf_server.carriers.base import SmsCarrier
 from dtmf_server.core import api_token
 from dtmf_server.operations import account
 from dtmf_server.operations import sandbox as sandbox_operations
@@ -107,10 +107,10 @@ def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings:
 
 
 @contextlib.contextmanager
-def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[Carrier] = ()) -> Iterator[str]:
+def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[SmsCarrier] = ()) -> Iterator[str]:
     """Serves the runtime until the block ends; gives its URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = process.http_server(runtime)
+    server = process.http_server(runtime, carriers)
     failures: list[BaseException] = []
 
     async def serve() -> None:

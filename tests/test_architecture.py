@@ -1,6 +1,6 @@
 """The tree keeps its shape: who imports whom, sizes, docstrings, and what has no place in it.
 
-    cli ─▶ server ─▶ asgi ─▶ api  web ─▶ http ─▶ runtime ─▶ operations ─▶ storage ─▶ core ─▶ dtmf.{codes,e164,webhook}
+    cli ─▶ server ─▶ asgi ─▶ api  web  callbacks ─▶ http ─▶ runtime ─▶ operations ─▶ storage ─▶ core ─▶ dtmf.{codes,e164,webhook}
                 └─▶ workers ─▶ carriers  payments  webhooks ─▶ core
 
 Imports point right, siblings never import each other, and `dtmf` never imports `dtmf_server`.
@@ -31,7 +31,7 @@ PROCESS = {"config", "runtime"}  # what one process is made of, for its outer la
 EDGES = {"carriers", "payments", "webhooks"}
 HTTP = OPERATIONS | PROCESS | {"http"}
 SITES = {"api", "web"}
-SERVER = HTTP | EDGES | SITES | {"asgi", "event_loop", "workers"}
+SERVER = HTTP | EDGES | SITES | {"asgi", "callbacks", "event_loop", "workers"}
 MAY_IMPORT = {
     "dtmf": CLIENT | {"dtmf"},
     "dtmf_server": set[str](),
@@ -40,12 +40,14 @@ MAY_IMPORT = {
     "storage": CORE,
     "operations": STORAGE,
     **dict.fromkeys(EDGES, CORE),
+    "carriers": CORE | {"config"},  # each kind has its settings
     "webhooks": CORE | {"event_loop", "runtime"},
     "config": CORE,
     "runtime": OPERATIONS,
     "http": OPERATIONS | PROCESS,
     **dict.fromkeys(SITES, HTTP),
-    "asgi": HTTP | SITES,
+    "callbacks": OPERATIONS | {"carriers", "http", "runtime"},  # of carriers only base: what they can do
+    "asgi": HTTP | SITES | {"callbacks"},
     "workers": OPERATIONS | PROCESS | EDGES,
     "server": SERVER,
     "cli": SERVER | {"server"},
@@ -114,6 +116,8 @@ def arrows(file: File) -> Iterator[str]:
         )
         return
     for line, name in imports(file, ast.walk(file.tree)):
+        if own == "callbacks" and unit(name) == "carriers" and not name.startswith("dtmf_server.carriers.base."):
+            yield file.at(line, f"`{own}` may not import {name}: it knows what carriers can do, not which there are")
         if name.split(".")[0] in ("dtmf", "dtmf_server") and unit(name) not in MAY_IMPORT[own] | {own}:
             yield file.at(
                 line, f"`{own}` may not import {name}: imports point right. Pass it in, or move what is shared"
@@ -290,6 +294,8 @@ def test_the_arrows_themselves_make_no_ring():
             "from dtmf_server.server import process",
             "`workers` may not",
         ),
+        (arrows, "src/dtmf_server/callbacks/x.py", "from dtmf_server.carriers import registry", "`callbacks` may not"),
+        (arrows, "src/dtmf_server/callbacks/x.py", "from dtmf_server.api import problems", "`callbacks` may not"),
         (arrows, "src/dtmf_server/odds.py", "", "`odds` is new"),
         (purity, "src/dtmf_server/core/x.py", "from time import time", "imports time.time"),
         (

@@ -40,7 +40,7 @@ NO_TEXT = {
     "addresses.network",  # a keyed hash of the network that asked for it
     "addresses.script_pubkey",
     "arrivals.carrier",
-    "arrivals.digest",  # a SHA-256, for minutes
+    "arrivals.digest",  # a hash, for three days at most
     "attempts.reason",  # the service's own words: a reason never quotes what a receiver sent
     "carrier_links.carrier",
     "carrier_links.link",

@@ -40,6 +40,9 @@ class Desk:
 
         self.db.write_blocking(lambda tx: inbound_log.answered(tx, notes, wall_us=self.wall_us))
 
+    def forgets(self) -> int:
+        return self.db.write_blocking(lambda tx: ingest.forget(tx, wall_us=self.wall_us))
+
     def gives_up(self) -> int:
         return self.db.write_blocking(
             lambda tx: ingest.flush_incomplete(
@@ -275,6 +278,25 @@ def test_a_part_that_is_redelivered_is_known_too(desk: Desk) -> None:
     desk.brings(part(2, 103), live=(103,))
     assert desk.texts() == ["12"]
     assert desk.waiting() == 0
+
+
+def test_an_sms_with_a_reference_is_stored_once_however_often_and_late_it_comes(desk: Desk) -> None:
+    sms = InboundMessage(desk.e164, "+49151", "code 1", carrier_ref="SM1")
+    same_text = InboundMessage(desk.e164, "+49151", "code 1", carrier_ref="SM2")
+    assert desk.brings(sms, sms, same_text) == [0, 0, 0]
+    for _ in range(3):
+        desk.wall_us += 23 * 3600 * SECOND_US
+        desk.forgets()
+        assert desk.brings(sms, live=()) == [0]
+    assert desk.texts() == ["code 1", "code 1"]
+
+
+def test_the_same_reference_of_another_carrier_is_another_sms(desk: Desk) -> None:
+    sms = InboundMessage(desk.e164, "+49151", "code 1", carrier_ref="SM1")
+    desk.brings(sms)
+    desk.carrier = "paris"
+    desk.brings(sms)
+    assert desk.texts() == ["code 1", "code 1"]
 
 
 def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:

@@ -1,11 +1,16 @@
 """What a carrier may be set to, and what must agree."""
 
+from functools import partial
+
 import pytest
 
 from dtmf_server import config
-from dtmf_server.config import ConfigError, load
+from dtmf_server.carriers.registry import settings_class
+from dtmf_server.config import ConfigError
 from dtmf_server.server.startup import settings_of
 from harness import HOUR_US
+
+load = partial(config.load, settings_of=settings_class)
 
 LONDON = """\
 [[carrier]]
@@ -175,3 +180,42 @@ def test_a_wrong_table_of_retries_is_refused_by_its_entry(tmp_path, table, compl
     with pytest.raises(ConfigError) as refused:
         load(path, {})
     assert complaint in str(refused.value).replace("carrier[0]", "carrier.0")
+
+
+SIMULATED = '[[carrier]]\nname = "fake"\nkind = "simulator"\n'
+
+
+def test_each_carrier_has_the_settings_of_its_kind_and_errors_name_those(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON + SIMULATED)
+    assert [type(carrier).__name__ for carrier in load(path, {}).carrier] == ["SmppSettings", "SimulatorSettings"]
+    path.write_text(LONDON + SIMULATED + 'host = "127.0.0.1"\n')
+    with pytest.raises(ConfigError, match=r"dtmf.toml:10: carrier\[1\].host is no setting"):
+        load(path, {})
+    path.write_text(LONDON + SIMULATED + LONDON.replace("london", "paris").replace("password", "passwort"))
+    with pytest.raises(ConfigError, match=r":15: carrier\[2\].passwort is no setting; the nearest is carrier.password"):
+        load(path, {})
+
+
+def test_a_carrier_without_a_kind_is_an_smsc(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON.replace('kind = "smpp"\n', ""))
+    (carrier,) = load(path, {}).carrier
+    assert (carrier.kind, carrier.port) == ("smpp", 2775)
+
+
+def test_the_environment_says_the_kind_too(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON)
+    with pytest.raises(ConfigError, match=r"DTMF_CARRIER__0__KIND: carrier\[0\].kind is 'pigeon', and no such kind"):
+        load(path, {"DTMF_CARRIER__0__KIND": "pigeon"})
+    path.write_text("")
+    environ = {"DTMF_CARRIER__0__NAME": "fake", "DTMF_CARRIER__0__KIND": "simulator"}
+    assert load(path, environ).carrier[0].kind == "simulator"
+
+
+def test_only_a_sandbox_may_simulate_a_carrier(tmp_path):
+    path = tmp_path / "dtmf.toml"
+    path.write_text("mode = 'production'\n" + SIMULATED)
+    with pytest.raises(ConfigError, match=r"dtmf.toml:4: carrier\[0\].kind is 'simulator', which delivers nothing"):
+        load(path, {})

@@ -157,8 +157,8 @@ def operation(
             if "request" in signature.parameters:
                 parameters["request"] = request
 
-            def act(tx: Tx, caller: Caller, *handover: Any) -> StoredResponse | Response[Any]:
-                found = fn(tx, caller, *handover, *decoded, **parameters)
+            def act(tx: Tx, caller: Caller) -> StoredResponse | Response[Any]:
+                found = fn(tx, caller, *decoded, **parameters)
                 return found if isinstance(found, StoredResponse | Response) else answer(status, found, secret=secret)
 
             found = await write(request, act, body=raw)

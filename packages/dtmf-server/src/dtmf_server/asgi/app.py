@@ -1,5 +1,6 @@
 """The application: every route, one way to say no, and an OpenAPI document."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +29,7 @@ from dtmf_server.api import (
 from dtmf_server.api.openapi import document
 from dtmf_server.asgi import error_handlers
 from dtmf_server.asgi.middleware import RequestMiddleware
+from dtmf_server.callbacks import carriers as callbacks
 from dtmf_server.http import validation
 from dtmf_server.http.client_address import has_body
 from dtmf_server.http.request import Request
@@ -65,10 +67,11 @@ def _only_the_document(request: Request) -> None:
         raise NotFoundException
 
 
-def create_app(runtime: Runtime) -> Any:
-    """The ASGI application over this runtime: the API, and beside it the website."""
+def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
+    """The ASGI application over this runtime: the API, the website, and the callbacks of those carriers that have any."""
     app = _routes(is_sandbox=runtime.settings.sandbox)
-    return RequestMiddleware(app, runtime.settings, state={"runtime": runtime, **website.new_state()})
+    state = {"runtime": runtime, **website.new_state(), **callbacks.new_state(carriers)}
+    return RequestMiddleware(app, runtime.settings, state=state)
 
 
 @lru_cache(maxsize=2)
@@ -82,7 +85,7 @@ def _routes(*, is_sandbox: bool) -> Litestar:
         before_request=_check,
     )
     return Litestar(
-        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, website.ROUTER],
+        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, *callbacks.ROUTES, website.ROUTER],
         exception_handlers=error_handlers.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
         request_max_body_size=request_body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(

@@ -1,9 +1,14 @@
-"""What a carrier is to the service: it takes SMS, brings SMS, and reports what became of those it took."""
+"""What a carrier can do, one small protocol per capability, and the values that pass between it and the service.
+
+Every carrier is an `SmsCarrier`. One that receives over HTTP is a `ReceivesCallbacks` too. `LooksUpNumbers`,
+`SellsNumbers` and `VoiceCarrier` are declared for the carriers that have them; nothing calls them yet.
+"""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from decimal import Decimal
+from typing import Literal, Protocol, runtime_checkable
 
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.submission import LateAnswer, Segments
@@ -66,8 +71,8 @@ class InboundSink:
 
     `receive` returns once the batch is durable, with a note for each of it. It raises NotStored with the places of
     those that are not; after any other error nothing of the batch is. What is durable is acknowledged to the carrier,
-    and then `answered` is told its notes. `late` stores answers to submits that were in doubt, and returns those to offer
-    again a moment later.
+    and then `answered` is told its notes. A carrier without links passes `()` as the links that are up. `late` stores
+    answers to submits that were in doubt, and returns those to offer again a moment later.
     """
 
     receive: Receive
@@ -104,19 +109,134 @@ class LinkStats:
         return times[len(times) * 19 // 20] if times else 0
 
 
-class Carrier(Protocol):
-    """A carrier, with all its links."""
+@runtime_checkable
+class SmsCarrier(Protocol):
+    """A carrier that sends SMS, with all its links. One that receives over its links hands them to the sink of `run`."""
 
-    name: str
+    name: str  # of its [[carrier]]
 
     async def run(self, sink: InboundSink) -> None:
-        """Keeps the links up until cancelled."""
+        """Keep the links up until cancelled. One process of the service runs a carrier at a time.
+        A carrier without links opens its HTTP client here and waits. An exception makes the service log it and run the
+        carrier again after a pause."""
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Hands an SMS over; the carrier's reference of each segment. Raises CarrierRefused."""
+        """Hand over an SMS: the carrier's reference of each segment, at least one, as its receipts will name them.
+        Called only while `run` runs, concurrently for different messages. Must not hang: bound the request in time, to
+        120 s at most. Raises CarrierRefused for everything that goes wrong."""
 
     def can_submit(self) -> bool:
-        """Whether a link is up that takes SMS."""
+        """True while a link is up that takes SMS; while it is False the next carrier of the group is asked."""
 
     def traffic(self) -> Sequence[LinkStats]:
-        """How each link stands."""
+        """The state of each link. State "bound" means up; any other is a fault that `doctor` and /readyz report."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """An HTTP request that claims to come from a carrier.
+
+    `url` is made of `server.public_url`, the path and the query as they came, never of the Host header, so that it can
+    be signed; without a `public_url` it begins with the path. Names of `headers` are lower case; of a header that came
+    several times, the last. `wall_us` is when it came, in microseconds since 1970.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackReply:
+    """The success reply, sent once everything the request brought is stored. `status` is 200 to 299."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackResult:
+    """What a request brought. Give each InboundMessage its `carrier_ref`, by which it is known when the carrier repeats it."""
+
+    items: Sequence[InboundMessage | Receipt] = ()
+    reply: CallbackReply = CallbackReply()
+
+
+class CallbackRefused(Exception):
+    """The request can't be used, whoever sent it: it is answered with 400. The reason is logged and must not quote texts."""
+
+
+class BadSignature(CallbackRefused):
+    """The request is not the carrier's, or too old: it is answered with 403."""
+
+
+@runtime_checkable
+class ReceivesCallbacks(Protocol):
+    """A carrier that brings SMS and receipts by HTTP requests to `/callbacks/carriers/NAME`, at any API process."""
+
+    name: str
+    callback_methods: Collection[str]  # "POST", "GET" or both
+
+    def parse(self, request: CallbackRequest) -> CallbackResult:
+        """Verify the signature, then read the request. Pure: no I/O, no state, no clock but `request.wall_us`, so that any
+        process may do it, again and again. Compare signatures by `hmac.compare_digest`.
+        Raises BadSignature, or CallbackRefused for what can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInfo:
+    """What a carrier knows of a phone number. None: it does not say."""
+
+    e164: str
+    country_code: str | None = None  # two letters, lower case
+    type: Literal["mobile", "landline", "voip"] | None = None
+    operator: str | None = None
+
+
+@runtime_checkable
+class LooksUpNumbers(Protocol):
+    """A carrier that can say whose network a number is in."""
+
+    async def look_up(self, e164: str) -> NumberInfo:
+        """What the carrier knows of a number. Raises CarrierRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOffer:
+    """A number that a carrier sells. Prices are in `currency` (ISO 4217, like USD), not in satoshis."""
+
+    e164: str
+    setup_price: Decimal
+    monthly_price: Decimal
+    currency: str
+
+
+@runtime_checkable
+class SellsNumbers(Protocol):
+    """A carrier that numbers can be bought from and given back to. Every method raises CarrierRefused."""
+
+    async def offers(self, country_code: str, *, kind: Literal["mobile", "local"], limit: int) -> Sequence[NumberOffer]:
+        """Up to `limit` numbers of this kind for sale in a country (two letters, lower case)."""
+
+    async def order(self, offer: NumberOffer) -> None:
+        """Buy this number. After `may_be_taken`, ask `owned` before ordering again: nothing may be paid twice."""
+
+    async def owned(self) -> Sequence[str]:
+        """The E.164 of every number that this account has."""
+
+    async def release(self, e164: str) -> None:
+        """Give a number back. One that the account does not have any more is no error."""
+
+
+@runtime_checkable
+class VoiceCarrier(Protocol):
+    """A carrier with voice calls. Every method raises CarrierRefused."""
+
+    async def call(self, *, sender: str, to: str) -> str:
+        """Call a phone from one of our numbers: the carrier's id of the call."""
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call. One that has ended is no error."""

@@ -9,9 +9,11 @@ An SMS to a number of the service's own arrives there like any other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, InboundSink, LinkStats
+from dtmf_server.carriers.registry import CarrierContext, CarrierKind
+from dtmf_server.config import CarrierSettings
 from dtmf_server.core.inbound import InboundMessage, Receipt
 
 REFUSED_FOR_GOOD = "+15005550001"
@@ -66,3 +68,20 @@ class SimulatedCarrier:
         if attempts <= 2:
             self._attempts[message_id] = attempts
         return attempts <= 2
+
+
+class SimulatorSettings(CarrierSettings, frozen=True, kw_only=True):
+    """A simulated carrier beside others; a sandbox without carriers has one anyway."""
+
+    def disagreements(self, *, is_sandbox: bool) -> Iterator[tuple[str, str]]:
+        """None in a sandbox."""
+        if not is_sandbox:
+            yield "kind", "is 'simulator', which delivers nothing: only a sandbox may have it"
+
+
+def build(settings: SimulatorSettings, context: CarrierContext) -> SimulatedCarrier:
+    """The simulated carrier of this name."""
+    return SimulatedCarrier(is_ours=context.is_ours, name=settings.name)
+
+
+KIND = CarrierKind("simulator", SimulatorSettings, build)

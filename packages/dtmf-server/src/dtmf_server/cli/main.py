@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dtmf_server
 from dtmf_server import config
+from dtmf_server.carriers.registry import settings_class
 from dtmf_server.cli import accounts, deposits
 from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
-        configuration = config.load(options.config, os.environ)
+        configuration = config.load(options.config, os.environ, settings_of=settings_class)
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
         print(f"dtmf-server: {error}", file=sys.stderr)

@@ -27,7 +27,6 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
     url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
-    carriers = startup.carriers_of(configuration) if options.workers else []
     for warning in config.warnings(configuration):
         logging.getLogger("dtmf").warning("%s", warning)
     make_folder(url)
@@ -36,6 +35,7 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
             held.enter_context(startup.exclusive_file_lock(url))
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
+        carriers = startup.carriers_of(configuration, runtime.db, only_callbacks=not options.workers)
         listener, lines = None, [f"DTMF {configuration.mode} worker"]
         if options.api:
             asked = options.port if options.port is not None else configuration.server.port

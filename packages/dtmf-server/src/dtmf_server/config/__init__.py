@@ -1,8 +1,8 @@
 """The operator's configuration: `load` reads and checks it."""
 
+from dtmf_server.config.carrier import CarrierSettings
 from dtmf_server.config.schema import (
     Bitcoin,
-    Carrier,
     Config,
     Database,
     Limits,
@@ -15,11 +15,12 @@ from dtmf_server.config.schema import (
     load,
     warnings,
 )
+from dtmf_server.config.section import setting
 from dtmf_server.config.source import ConfigError
 
 __all__ = [
     "Bitcoin",
-    "Carrier",
+    "CarrierSettings",
     "Config",
     "ConfigError",
     "Database",
@@ -31,5 +32,6 @@ __all__ = [
     "Server",
     "Signup",
     "load",
+    "setting",
     "warnings",
 ]

@@ -15,7 +15,18 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
-from dtmf_server.config.section import Section, description, extra, fields, is_section, known, leaves, type_at
+from dtmf_server.config.carrier import KEY, SettingsOf, no_kinds, with_kinds
+from dtmf_server.config.section import (
+    Section,
+    description,
+    extra,
+    fields,
+    is_section,
+    item_type,
+    known,
+    leaves,
+    type_at,
+)
 from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted, parsed, read_text
 
 PREFIX = "DTMF_"
@@ -24,13 +35,17 @@ NOT_SETTINGS = re.compile(r"DTMF_(TOKEN|URL|TEST_.*)\Z", re.DOTALL)  # the clien
 S = TypeVar("S", bound=Section)
 
 
-def read(root: type[S], path: Path | None, environ: Mapping[str, str]) -> tuple[S, Source]:
+def read(
+    root: type[S], path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds
+) -> tuple[S, Source]:
     """The settings of a file (None: an empty one), those of the environment over them, and where each came from.
-    Raises ConfigError."""
+    `settings_of` gives the settings of a kind of carrier. Raises ConfigError."""
     name = "" if path is None else str(path)
     text = "" if path is None else read_text(path, "configuration")
     table = parsed(text, name)
-    variables = {}
+    kinds, named = _kinds_from_environment(environ)
+    root = with_kinds(root, table, kinds, settings_of, Source(name, text, named).where)
+    variables: dict[KeyPath, str] = {}
     for keys, variable, value in sorted(_from_environment(root, environ), key=lambda found: found[0]):
         _put(table, keys, value, variable)
         variables[keys] = variable
@@ -58,6 +73,22 @@ def _from_environment(root: type[Section], environ: Mapping[str, str]) -> Iterat
         if name != variable and name in environ:
             raise ConfigError(f"{name} and {variable} are both set: keep one of them")
         yield path, variable, _from_text(kind, text if name == variable else _secret(variable, Path(text)))
+
+
+def _kinds_from_environment(environ: Mapping[str, str]) -> tuple[dict[int, str], dict[KeyPath, str]]:
+    """The carriers that variables are about, by their places, each with its kind where a variable says it; and which does."""
+    kinds: dict[int, str] = {}
+    variables: dict[KeyPath, str] = {}
+    for variable, text in environ.items():
+        name = variable.removesuffix("_FILE")
+        path = _path_of(name) if variable.startswith(PREFIX) else ()
+        if len(path) != 3 or path[0] != KEY or not isinstance(path[1], int) or _variable_of(path) != name:
+            continue
+        kinds.setdefault(path[1], "")
+        if path[2] == "kind":
+            kinds[path[1]] = text if name == variable else _secret(variable, Path(text))
+            variables[path] = variable
+    return kinds, variables
 
 
 def _secret(variable: str, path: Path) -> str:
@@ -100,15 +131,14 @@ def _unknown(section: type[Section], table: Any, path: KeyPath) -> Iterator[KeyP
             yield from _unknown(kind, value, (*path, key))
         elif get_origin(kind) is tuple and isinstance(value, list):
             for index, item in enumerate(value):
-                yield from _unknown(get_args(kind)[0], item, (*path, key, index))
+                yield from _unknown(item_type(kind, index), item, (*path, key, index))
 
 
 def _nearest(root: type[Section], path: KeyPath) -> str:
     """Names the setting that an unknown key is closest to: in its own table, else anywhere."""
     settings = [[key for key in found if isinstance(key, str)] for found in known(root, ())]
     keys = [key for key in path if isinstance(key, str)]
-    depth = len(keys)
-    own = {found[depth - 1]: found[:depth] for found in settings if found[: depth - 1] == keys[:-1]}
+    own = {name: [*keys[:-1], name] for name in fields(type_at(root, path[:-1]))}
     anywhere = {found[-1]: found for found in reversed(settings)}
     for among, cutoff in ((own, 0.6), (anywhere, 0.8), (own, 0.0)):
         if close := difflib.get_close_matches(keys[-1], list(among), 1, cutoff):

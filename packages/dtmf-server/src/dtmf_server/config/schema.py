@@ -6,21 +6,20 @@ the sandbox's defaults under it.
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
 from msgspec import Meta
 
+from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
-from dtmf_server.core.hosts import is_loopback
+from dtmf_server.config.types import Host, Port
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.core.submission import retries
 
 
 def _url(value: str) -> SplitResult | None:
@@ -67,8 +66,6 @@ def _is_network(value: str) -> bool:
     return True
 
 
-Host = Annotated[str, setting("a host name or IP address", re.compile(r"[0-9A-Za-z.:_%-]+\Z").match)]
-Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 # At most the depth to which the scanner can roll back.
 Confirmations = Annotated[int, Meta(ge=1, le=144, description="a whole number from 1 to 144")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")]
@@ -121,77 +118,6 @@ class Bitcoin(Section, frozen=True):
     larger: tuple[Larger, ...] = ()
 
 
-Ton = Annotated[int, Meta(ge=0, le=6, description="a type of number, from 0 to 6")]
-Npi = Annotated[int, Meta(ge=0, le=18, description="a numbering plan, from 0 to 18")]
-YesNo = Annotated[bool, Meta(description="true or false")]
-
-
-def _is_name(value: str) -> bool:
-    return _is_c_string(64)(value)
-
-
-def _is_c_string(limit: int) -> Callable[[str], bool]:
-    return lambda value: len(value) <= limit and value.isascii() and (value.isprintable() or not value)
-
-
-class Carrier(Section, frozen=True):
-    """An SMSC that this service binds to."""
-
-    name: Annotated[
-        str,
-        setting("1 to 40 of a-z, 0-9, - and _", re.compile(r"[a-z0-9_-]{1,40}\Z").match),
-    ]
-    kind: Annotated[Literal["smpp"], Meta(description="'smpp'")]
-    host: Host
-    system_id: Annotated[str, setting("the ASCII name that the carrier gave, up to 64 characters", _is_name)]
-    password: Annotated[
-        str, setting("the ASCII password that the carrier gave, up to 64 characters", _is_name, secret=True)
-    ]
-    port: Port = 2775
-    bind: Annotated[
-        Literal["transceiver", "receiver", "transmitter", "transmitter+receiver"],
-        Meta(description="'transceiver', 'receiver', 'transmitter' or 'transmitter+receiver'"),
-    ] = "transceiver"
-    links: Annotated[int, Meta(ge=1, le=16, description="how many of these binds, from 1 to 16")] = 1
-    window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
-    system_type: Annotated[
-        str | None, setting("the ASCII system_type that the carrier gave, up to 64 characters", _is_name)
-    ] = None
-    address_range: Annotated[
-        str | None, setting("the ASCII address_range that the carrier gave, up to 40 characters", _is_c_string(40))
-    ] = None  # SMPP 3.4 §5.2.7
-    service_type: Annotated[
-        str | None, setting("the ASCII service_type that the carrier gave, up to 5 characters", _is_c_string(5))
-    ] = None  # SMPP 3.4 §5.2.11
-    # Receipts are known for 8 days, so no SMS may be under way for longer.
-    validity_period_h: Annotated[int, Meta(ge=1, le=168, description="whole hours from 1 to 168")] = 72
-    tls: YesNo = False
-    tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
-    # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.
-    alphabet: Annotated[
-        Literal["gsm7", "latin1", "ascii", "utf8"], Meta(description="'gsm7', 'latin1', 'ascii' or 'utf8'")
-    ] = "gsm7"
-    segmentation: Annotated[
-        Literal["udh8", "udh16", "sar", "payload"], Meta(description="'udh8', 'udh16', 'sar' or 'payload'")
-    ] = "udh8"
-    # Completes national numbers that it brings.
-    country_code: Annotated[
-        str | None, setting("the digits of a country code, like 44", re.compile(r"[1-9][0-9]{0,2}\Z").match)
-    ] = None
-    source_ton: Ton = 1
-    source_npi: Npi = 1
-    dest_ton: Ton = 1
-    dest_npi: Npi = 1
-    receipts: YesNo = True
-    enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
-    response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
-    # By command_status: what differs from the default table of docs/carriers.md.
-    retry: Annotated[
-        dict[str, Any],
-        Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
-    ] = msgspec.field(default_factory=dict)
-
-
 class Messages(Section, frozen=True):
     """What is done with SMS on their way in."""
 
@@ -240,7 +166,7 @@ class Config(Section, frozen=True):
     server: Server = Server()
     database: Database = Database()
     bitcoin: Bitcoin = Bitcoin()
-    carrier: tuple[Carrier, ...] = ()
+    carrier: tuple[CarrierSettings, ...] = ()  # each of its kind's own class
     messages: Messages = Messages()
     signup: Signup = Signup()
     retention: Retention = Retention()
@@ -249,41 +175,22 @@ class Config(Section, frozen=True):
     metrics: Metrics = Metrics()
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """The configuration of a file (None: the sandbox's) and the environment; raises ConfigError."""
-    config, source = read(Config, path, environ)
+def load(path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds) -> Config:
+    """The configuration of a file (None: the sandbox's) and the environment; raises ConfigError.
+    `settings_of` gives the settings class of a kind of carrier, or raises ConfigError: carriers/registry.py has it."""
+    config, source = read(Config, path, environ, settings_of=settings_of)
     for keys, complaint in _disagreements(config):
         raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
     return config
 
 
-# Characters that SMPP 3.4 §4.1.1 has room for.
-_ROOMS = {"system_id": 15, "password": 8, "system_type": 12}
-
-
 def warnings(config: Config) -> list[str]:
-    """What works with some carriers only: names longer than the specification's. They are sent as they are."""
-    return [
-        f"carrier {carrier.name}: {setting} has {len(value)} characters, and SMPP 3.4 allows {room}; if the bind is"
-        " refused, ask the carrier for a shorter one"
-        for carrier in config.carrier
-        for setting, room in _ROOMS.items()
-        if (value := getattr(carrier, setting)) is not None and len(value) > room
-    ]
-
-
-def _wrong_retries(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Tables of retries with an entry that means nothing."""
-    for index, carrier in enumerate(config.carrier):
-        try:
-            retries(carrier.retry)
-        except ValueError as error:
-            yield ("carrier", index, "retry"), str(error)
+    """What works with some carriers only."""
+    return [f"carrier {carrier.name}: {warning}" for carrier in config.carrier for warning in carrier.warnings()]
 
 
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Settings that are right alone and can't work together."""
-    yield from _wrong_retries(config)
     yield from _disagreements_about_bitcoin(config)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
@@ -292,10 +199,8 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         names.add(carrier.name)
         if carrier.name == "simulator":
             yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
-        if carrier.tls_ca is not None and not carrier.tls:
-            yield ("carrier", index, "tls_ca"), "needs tls = true"
-        if config.mode == "sandbox" and not is_loopback(carrier.host):
-            yield ("carrier", index, "host"), "is not this machine: a sandbox has carriers on loopback only"
+        for key, complaint in carrier.disagreements(is_sandbox=config.mode == "sandbox"):
+            yield ("carrier", index, key), complaint
 
 
 def _disagreements_about_bitcoin(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -44,12 +44,13 @@ def leaves(section: Section, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def known(section: type[Section], path: KeyPath) -> Iterator[KeyPath]:
-    """The paths of the settings that a kind of section has, those of its lists as the first item's."""
+    """The paths of the settings that a kind of section has. A list whose items are all alike has those of its first."""
     for name, kind in fields(section).items():
         if is_section(kind):
             yield from known(kind, (*path, name))
         elif get_origin(kind) is tuple:
-            yield from known(get_args(kind)[0], (*path, name, 0))
+            for index in range(max(1, len(get_args(kind)) - (... in get_args(kind)))):
+                yield from known(item_type(kind, index), (*path, name, index))
         else:
             yield (*path, name)
 
@@ -59,10 +60,25 @@ def type_at(root: type[Section], path: KeyPath) -> Any:
     kind: Any = root
     for key in path:
         if isinstance(key, int):
-            kind = get_args(kind)[0] if get_origin(kind) is tuple else None
+            kind = item_type(kind, key) if get_origin(kind) is tuple else None
         else:
             kind = fields(kind).get(key) if is_section(kind) else None
     return kind
+
+
+def undescribed(section: type[Section]) -> list[str]:
+    """The settings of a section that do not say what they must be."""
+    return [name for name, kind in fields(section).items() if not _is_described(kind)]
+
+
+def _is_described(kind: Any) -> bool:
+    return get_origin(kind) is Annotated and bool(getattr(kind.__metadata__[0], "description", None))
+
+
+def item_type(kind: Any, index: int) -> Any:
+    """The type of an item of a list: its own where each has one, and the last one's beyond the end."""
+    types = [type_ for type_ in get_args(kind) if type_ is not ...]
+    return types[min(index, len(types) - 1)]
 
 
 @cache

@@ -27,8 +27,9 @@ class Part(Struct, frozen=True):
 class InboundMessage(Struct, frozen=True):
     """An SMS for one of our numbers, whole or a part of a long one. `sender` may be a name or short code, kept verbatim.
 
-    `digest` is of what came over the wire on the link `link`, for carriers that bring a thing again when they saw no
-    answer; without one, nothing is taken for a repetition.
+    `carrier_ref` is the carrier's own id of this SMS, the same each time that the carrier brings it and of no other SMS.
+    A carrier that has none gives a `digest` of what came over the wire on the link `link`. Without either, nothing is
+    taken for a repetition.
     """
 
     to: str
@@ -36,6 +37,7 @@ class InboundMessage(Struct, frozen=True):
     content: str | Part
     digest: str = ""
     link: int = 0
+    carrier_ref: str = ""
 
     @property
     def text(self) -> str:

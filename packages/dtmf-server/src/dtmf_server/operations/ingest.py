@@ -9,6 +9,7 @@ Rules for long SMS:
 4. What is not whole `patience` after its first part is delivered with its gaps marked.
 """
 
+import hashlib
 from collections.abc import Collection, Sequence
 
 from dtmf_server.core.deduplication import is_redelivery
@@ -22,6 +23,9 @@ from dtmf_server.storage.db import Row, Tx
 
 ANSWERED_KEPT_US = 2 * MINUTE_US
 UNANSWERED_KEPT_US = 3 * DAY_US  # as long as SMSCs keep trying
+
+_DIGEST_SIZE = 16
+_NUMBER_MAX = 21  # characters
 
 Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width, total
 
@@ -41,7 +45,7 @@ def ingest_batch(
     """
     messages = [item for item in batch if isinstance(item, InboundMessage)]
     numbered = any(isinstance(message.content, Part) for message in messages)
-    if numbered or len(messages) < len(batch) or any(message.digest for message in messages):
+    if numbered or len(messages) < len(batch) or any(map(_log_key, messages)):
         carriers.lock(tx, carrier)
     fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else fresh
@@ -82,23 +86,48 @@ def _deduplicate(
     tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, live: Collection[int], wall_us: int
 ) -> tuple[list[InboundMessage], list[int]]:
     """Those that were not stored before, and the note of each that came."""
-    digests = sorted({message.digest for message in messages if message.digest})
+    keys = [_log_key(message) for message in messages]
+    digests = sorted({key for key in keys if key})
     known = inbound_log.stored(tx, carrier, digests) if digests else {}
     again: dict[int, int] = {}  # place in the batch: the note of what was stored
     for place, message in enumerate(messages):
-        candidates = known.get(message.digest, [])
+        candidates = known.get(keys[place], [])
         for stored in candidates:
             up = stored.link in live
+            if message.carrier_ref:  # it is the same whenever it comes, and however often
+                again[place] = stored.id
+                break
             if is_redelivery(stored, link=message.link, link_of_stored_is_up=up, now_us=wall_us):
                 again[place] = stored.id
                 candidates.remove(stored)  # each stored one comes again once
                 break
     inbound_log.mark_redelivered(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
-    new = [(place, message) for place, message in enumerate(messages) if place not in again]
-    tracked = [(place, message) for place, message in new if message.digest]
-    added = inbound_log.add(tx, carrier, [(message.digest, message.link) for _, message in tracked], wall_us=wall_us)
+    twice = _repeated_refs(messages, keys)
+    new = [(place, message) for place, message in enumerate(messages) if place not in again and place not in twice]
+    tracked = [(place, message) for place, message in new if keys[place]]
+    added = inbound_log.add(tx, carrier, [(keys[place], message.link) for place, message in tracked], wall_us=wall_us)
     notes = again | {place: note for (place, _), note in zip(tracked, added, strict=True)}
-    return [message for _, message in new], [notes.get(place, 0) for place in range(len(messages))]
+    # One with a reference has no note: once answered, it would be forgotten in minutes, and may come again for days.
+    noted = [0 if message.carrier_ref else notes.get(place, 0) for place, message in enumerate(messages)]
+    return [message for _, message in new], noted
+
+
+def _log_key(message: InboundMessage) -> str:
+    """What the log of inbound SMS knows it by; empty for one that can't be known again."""
+    if not message.carrier_ref:
+        return message.digest
+    ref = message.carrier_ref.encode(errors="surrogatepass")
+    return f"{message.to[:_NUMBER_MAX]} ref {hashlib.blake2b(ref, digest_size=_DIGEST_SIZE).hexdigest()}"
+
+
+def _repeated_refs(messages: Sequence[InboundMessage], keys: Sequence[str]) -> set[int]:
+    """The places of those that stand earlier in the same batch under the same reference."""
+    seen: dict[str, int] = {}
+    return {
+        place
+        for place, message in enumerate(messages)
+        if message.carrier_ref and seen.setdefault(keys[place], place) != place
+    }
 
 
 def _reassemble(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wall_us: int) -> list[InboundMessage]:

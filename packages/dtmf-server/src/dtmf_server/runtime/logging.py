@@ -26,7 +26,15 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 OURS = ("dtmf", "dtmf_server", "uvicorn")  # what `level` is for; other libraries speak from WARNING on
 
 # Loggers whose lines a stranger can cause: what reaches them goes through one `Sparing`.
-STRANGERS = ("asyncio", "dtmf.access.limited", "dtmf.api", "dtmf.metrics", "dtmf.web", "uvicorn.error")
+STRANGERS = (
+    "asyncio",
+    "dtmf.access.limited",
+    "dtmf.api",
+    "dtmf.callbacks",
+    "dtmf.metrics",
+    "dtmf.web",
+    "uvicorn.error",
+)
 PAUSE_S = 60.0  # between two lines of one kind
 LINES_MAX = 60  # lines in PAUSE_S, of all kinds together
 KINDS_MAX = 1000  # counted while they are left out

@@ -16,7 +16,7 @@ import uvicorn
 
 from dtmf_server.asgi.app import create_app
 from dtmf_server.asgi.protocol import Protocol
-from dtmf_server.carriers.base import Carrier
+from dtmf_server.carriers.base import SmsCarrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
@@ -95,7 +95,7 @@ async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) -> AsyncIterator[None]:
+async def running_workers(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> AsyncIterator[None]:
     """Runs every worker of the service until the block ends; a sandbox without carriers simulates one."""
     async with _webhooks(runtime, carriers) as webhooks:
         supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers), runtime.troubles))
@@ -109,7 +109,7 @@ async def running_workers(runtime: Runtime, carriers: Sequence[Carrier] = ()) ->
 
 @asynccontextmanager
 async def _webhooks(
-    runtime: Runtime, carriers: Sequence[Carrier]
+    runtime: Runtime, carriers: Sequence[SmsCarrier]
 ) -> AsyncIterator[InProcessDispatcher | SubprocessDispatcher]:
     """Who posts: where carriers may bring thousands of SMS a second, and there is a processor for it, another process."""
     sandbox = runtime.settings.sandbox
@@ -127,7 +127,7 @@ def processors() -> int:
 
 
 def _workers(
-    runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, carriers: Sequence[Carrier]
+    runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, carriers: Sequence[SmsCarrier]
 ) -> dict[str, Worker]:
     """Deliveries run in every process; the carriers' links, the chain and the meter in one at a time."""
     db = runtime.db
@@ -167,12 +167,12 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(runtime: Runtime) -> Server:
-    """The HTTP server, not started."""
+def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server:
+    """The HTTP server, not started; it takes the callbacks of those carriers that have any."""
     limit_strangers()
     return Server(
         uvicorn.Config(
-            create_app(runtime),
+            create_app(runtime, carriers),
             loop="none",
             http=Protocol,
             ws="none",
@@ -224,7 +224,7 @@ def serve(
     listener: socket.socket | None,
     *,
     workers: bool,
-    carriers: Sequence[Carrier],
+    carriers: Sequence[SmsCarrier],
     ready: Callable[[], None],
 ) -> None:
     """Serves until SIGINT or SIGTERM, then finishes what is under way. `ready` is called once a signal is obeyed."""
@@ -232,17 +232,18 @@ def serve(
     gc.collect()
     gc.freeze()  # what was loaded lives as long as the process: looking at it again would hold requests up
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(runtime, listener, running, ready=ready))
+        server = http_server(runtime, carriers) if listener else None
+        runner.run(_serve(runtime, server, listener, running, ready=ready))
 
 
 async def _serve(
     runtime: Runtime,
+    server: Server | None,
     listener: socket.socket | None,
     running: contextlib.AbstractAsyncContextManager[None],
     *,
     ready: Callable[[], None],
 ) -> None:
-    server = http_server(runtime) if listener else None
     stop = asyncio.Event()
 
     def stopping() -> None:

@@ -5,21 +5,17 @@ import hashlib
 import os
 import random
 import secrets
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
-from dtmf_server.carriers.base import Carrier
-from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
-from dtmf_server.carriers.smpp.events import Times
-from dtmf_server.config import Carrier as CarrierSection
+from dtmf_server.carriers import registry
+from dtmf_server.carriers.base import ReceivesCallbacks, SmsCarrier
 from dtmf_server.config import Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.core.submission import retries
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
@@ -27,7 +23,7 @@ from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescr
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
-from dtmf_server.storage import chain, deposits, files, instance, migrate, outbox, tokens
+from dtmf_server.storage import chain, deposits, files, instance, migrate, numbers, outbox, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
@@ -118,41 +114,33 @@ def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     return chain.fix(tx, network=network, descriptor=descriptor)
 
 
-def carriers_of(config: Config) -> list[Carrier]:
-    """The configured carriers, not connected yet. Raises CannotStart for certificates that can't be read."""
-    return [SmppCarrier(_smsc(c), new_id=_link_id, uniform=random.random, wall_us=wall_us) for c in config.carrier]
+def carriers_of(config: Config, db: Database, *, only_callbacks: bool = False) -> list[SmsCarrier]:
+    """The configured carriers, not connected yet; or only those whose callbacks an API process takes.
+    Raises CannotStart for what a carrier can't be made of, like certificates that can't be read."""
+    found = []
+    for settings in config.carrier:
+        kind = registry.find(settings.kind)
+        if only_callbacks and not kind.receives_callbacks:
+            continue
+        carrier = kind.build(settings, _carrier_context(config, settings.name, db))
+        if kind.receives_callbacks and not isinstance(carrier, ReceivesCallbacks):
+            raise CannotStart(f"carrier {settings.name}: the plug-in of the kind {kind.name!r} lacks callbacks")
+        found.append(carrier)
+    return found
 
 
-def _smsc(carrier: CarrierSection) -> Smsc:
-    tls = None
-    if carrier.tls:
-        try:
-            tls = ssl.create_default_context(cafile=carrier.tls_ca)
-        except OSError as error:
-            raise CannotStart(f"carrier {carrier.name}: tls_ca {carrier.tls_ca}: {error.strerror or error}") from error
-    return Smsc(
-        name=carrier.name,
-        host=carrier.host,
-        port=carrier.port,
-        system_id=carrier.system_id,
-        password=carrier.password,
-        system_type=carrier.system_type or "",
-        address_range=carrier.address_range or "",
-        service_type=carrier.service_type or "",
-        validity_h=carrier.validity_period_h,
-        binds=tuple(carrier.bind.split("+")) * carrier.links,
-        window=carrier.window,
-        tls=tls,
-        alphabet=carrier.alphabet,
-        segmentation=carrier.segmentation,
-        country_code=carrier.country_code or "",
-        source_ton=carrier.source_ton,
-        source_npi=carrier.source_npi,
-        dest_ton=carrier.dest_ton,
-        dest_npi=carrier.dest_npi,
-        receipts=carrier.receipts,
-        retry=retries(carrier.retry),
-        times=Times(response_s=carrier.response_s, enquire_s=carrier.enquire_s),
+def _carrier_context(config: Config, name: str, db: Database) -> registry.CarrierContext:
+    async def is_ours(e164: str) -> bool:
+        return await db.read(lambda tx: numbers.exists(tx, e164))
+
+    public_url = config.server.public_url
+    return registry.CarrierContext(
+        is_sandbox=config.mode == "sandbox",
+        callback_url=public_url and f"{public_url.rstrip('/')}/callbacks/carriers/{name}",
+        is_ours=is_ours,
+        new_id=_link_id,
+        uniform=random.random,
+        wall_us=wall_us,
     )
 
 
@@ -178,7 +166,7 @@ def settings_of(config: Config) -> Settings:
         node=bitcoin.rpc,
         node_cookie=Path(bitcoin.rpc_cookie) if bitcoin.rpc_cookie else None,
         poll_interval_s=bitcoin.poll_seconds,
-        doubt_us=round(max((doubt.LIFE_H, *(carrier.validity_period_h for carrier in config.carrier))) * HOUR_US),
+        doubt_us=round(max((doubt.LIFE_H, *(carrier.delivery_max_h() for carrier in config.carrier))) * HOUR_US),
         parts_patience_us=config.messages.parts_wait_s * SECOND_US,
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,

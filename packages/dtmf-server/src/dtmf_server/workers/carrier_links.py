@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
-from dtmf_server.carriers.base import Carrier, InboundSink, NotStored
+from dtmf_server.carriers.base import InboundSink, NotStored, SmsCarrier
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
@@ -66,7 +66,7 @@ async def _abandon_submits(runtime: Runtime) -> None:
         pass
 
 
-async def run_carrier(runtime: Runtime, carrier: Carrier) -> None:
+async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
     """Keeps the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
     desk = _InboundStore(runtime, carrier.name)
@@ -245,7 +245,7 @@ async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
     return note
 
 
-async def _note(runtime: Runtime, carrier: Carrier) -> None:
+async def _note(runtime: Runtime, carrier: SmsCarrier) -> None:
     """Writes down how the links stand, for /readyz and the operator's commands."""
     while True:
         if traffic := carrier.traffic():

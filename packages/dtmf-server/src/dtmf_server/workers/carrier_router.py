@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtmf_server.carriers.base import Carrier, CarrierMessage, CarrierRefused
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, SmsCarrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class AcceptedSubmit:
 class CarrierRouter:
     """This process's carriers. `here` while their links are run by it and by no other."""
 
-    def __init__(self, carriers: Sequence[Carrier]) -> None:
+    def __init__(self, carriers: Sequence[SmsCarrier]) -> None:
         self.carriers, self.here = carriers, False
 
     async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> AcceptedSubmit:

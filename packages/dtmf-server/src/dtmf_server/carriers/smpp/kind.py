@@ -1,0 +1,51 @@
+"""The kind of carrier "smpp": its settings turned into a carrier."""
+
+import ssl
+
+from dtmf_server.carriers.registry import CarrierContext, CarrierKind
+from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
+from dtmf_server.carriers.smpp.events import Times
+from dtmf_server.carriers.smpp.settings import SmppSettings
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.submission import retries
+
+
+def build(settings: SmppSettings, context: CarrierContext) -> SmppCarrier:
+    """The carrier, not connected yet. Raises CannotStart for certificates that can't be read."""
+    return SmppCarrier(_smsc(settings), new_id=context.new_id, uniform=context.uniform, wall_us=context.wall_us)
+
+
+def _smsc(carrier: SmppSettings) -> Smsc:
+    tls = None
+    if carrier.tls:
+        try:
+            tls = ssl.create_default_context(cafile=carrier.tls_ca)
+        except OSError as error:
+            raise CannotStart(f"carrier {carrier.name}: tls_ca {carrier.tls_ca}: {error.strerror or error}") from error
+    return Smsc(
+        name=carrier.name,
+        host=carrier.host,
+        port=carrier.port,
+        system_id=carrier.system_id,
+        password=carrier.password,
+        system_type=carrier.system_type or "",
+        address_range=carrier.address_range or "",
+        service_type=carrier.service_type or "",
+        validity_h=carrier.validity_period_h,
+        binds=tuple(carrier.bind.split("+")) * carrier.links,
+        window=carrier.window,
+        tls=tls,
+        alphabet=carrier.alphabet,
+        segmentation=carrier.segmentation,
+        country_code=carrier.country_code or "",
+        source_ton=carrier.source_ton,
+        source_npi=carrier.source_npi,
+        dest_ton=carrier.dest_ton,
+        dest_npi=carrier.dest_npi,
+        receipts=carrier.receipts,
+        retry=retries(carrier.retry),
+        times=Times(response_s=carrier.response_s, enquire_s=carrier.enquire_s),
+    )
+
+
+KIND = CarrierKind("smpp", SmppSettings, build)

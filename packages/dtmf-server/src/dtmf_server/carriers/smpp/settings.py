@@ -1,0 +1,105 @@
+"""The settings of `[[carrier]] kind = "smpp"`."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from dtmf_server.config.carrier import CarrierSettings
+from dtmf_server.config.section import setting
+from dtmf_server.config.types import Host, Port, YesNo
+from dtmf_server.core.hosts import is_loopback
+from dtmf_server.core.submission import retries
+
+_ROOMS = {"system_id": 15, "password": 8, "system_type": 12}  # characters that SMPP 3.4 §4.1.1 has room for
+
+Ton = Annotated[int, Meta(ge=0, le=6, description="a type of number, from 0 to 6")]
+Npi = Annotated[int, Meta(ge=0, le=18, description="a numbering plan, from 0 to 18")]
+
+
+def _is_name(value: str) -> bool:
+    return _is_c_string(64)(value)
+
+
+def _is_c_string(limit: int) -> Callable[[str], bool]:
+    return lambda value: len(value) <= limit and value.isascii() and (value.isprintable() or not value)
+
+
+class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
+    """An SMSC that this service binds to."""
+
+    host: Host
+    system_id: Annotated[str, setting("the ASCII name that the carrier gave, up to 64 characters", _is_name)]
+    password: Annotated[
+        str, setting("the ASCII password that the carrier gave, up to 64 characters", _is_name, secret=True)
+    ]
+    port: Port = 2775
+    bind: Annotated[
+        Literal["transceiver", "receiver", "transmitter", "transmitter+receiver"],
+        Meta(description="'transceiver', 'receiver', 'transmitter' or 'transmitter+receiver'"),
+    ] = "transceiver"
+    links: Annotated[int, Meta(ge=1, le=16, description="how many of these binds, from 1 to 16")] = 1
+    window: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
+    system_type: Annotated[
+        str | None, setting("the ASCII system_type that the carrier gave, up to 64 characters", _is_name)
+    ] = None
+    address_range: Annotated[
+        str | None, setting("the ASCII address_range that the carrier gave, up to 40 characters", _is_c_string(40))
+    ] = None  # SMPP 3.4 §5.2.7
+    service_type: Annotated[
+        str | None, setting("the ASCII service_type that the carrier gave, up to 5 characters", _is_c_string(5))
+    ] = None  # SMPP 3.4 §5.2.11
+    # Receipts are known for 8 days, so no SMS may be under way for longer.
+    validity_period_h: Annotated[int, Meta(ge=1, le=168, description="whole hours from 1 to 168")] = 72
+    tls: YesNo = False
+    tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
+    # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.
+    alphabet: Annotated[
+        Literal["gsm7", "latin1", "ascii", "utf8"], Meta(description="'gsm7', 'latin1', 'ascii' or 'utf8'")
+    ] = "gsm7"
+    segmentation: Annotated[
+        Literal["udh8", "udh16", "sar", "payload"], Meta(description="'udh8', 'udh16', 'sar' or 'payload'")
+    ] = "udh8"
+    # Completes national numbers that it brings.
+    country_code: Annotated[
+        str | None, setting("the digits of a country code, like 44", re.compile(r"[1-9][0-9]{0,2}\Z").match)
+    ] = None
+    source_ton: Ton = 1
+    source_npi: Npi = 1
+    dest_ton: Ton = 1
+    dest_npi: Npi = 1
+    receipts: YesNo = True
+    enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
+    response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
+    # By command_status: what differs from the default table of docs/carriers.md.
+    retry: Annotated[
+        dict[str, Any],
+        Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
+    ] = msgspec.field(default_factory=dict)
+
+    def disagreements(self, *, is_sandbox: bool) -> Iterator[tuple[str, str]]:
+        """Wrong entries of `retry`, `tls_ca` without TLS, and in a sandbox an SMSC elsewhere."""
+        try:
+            retries(self.retry)
+        except ValueError as error:
+            yield "retry", str(error)
+        if self.tls_ca is not None and not self.tls:
+            yield "tls_ca", "needs tls = true"
+        if is_sandbox and not is_loopback(self.host):
+            yield "host", "is not this machine: a sandbox has carriers on loopback only"
+
+    def warnings(self) -> Iterator[str]:
+        """Names longer than the specification's. They are sent as they are."""
+        for name, room in _ROOMS.items():
+            value = getattr(self, name)
+            if value is not None and len(value) > room:
+                yield (
+                    f"{name} has {len(value)} characters, and SMPP 3.4 allows {room}; if the bind is"
+                    " refused, ask the carrier for a shorter one"
+                )
+
+    def delivery_max_h(self) -> int:
+        """The validity period."""
+        return self.validity_period_h

@@ -1,0 +1,23 @@
+"""Plug-ins as an installation makes them visible: a folder with the entry points of a distribution, for PYTHONPATH."""
+
+import tomllib
+from pathlib import Path
+
+GROUP = "dtmf_server.carriers"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "carrier_plugin"
+
+
+def installed(folder: Path, *, name: str, entry_points: dict[str, str]) -> Path:
+    """A folder in which a distribution has these kinds of carriers."""
+    info = folder / f"{name.replace('-', '_')}-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+    lines = [f"{kind} = {value}" for kind, value in entry_points.items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+    return folder
+
+
+def example(folder: Path) -> list[Path]:
+    """The folders for PYTHONPATH that make the example's own plug-in visible, as its pyproject.toml declares it."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    return [installed(folder, name=project["name"], entry_points=project["entry-points"][GROUP]), EXAMPLE]
