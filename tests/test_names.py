@@ -18,7 +18,7 @@ CODE = {".py", ".sql", ".html", ".js", ".mjs", ".css", ".toml", ".txt", ".sh", "
 FILE = re.compile(r"(?<![\w/.~-])((?:[\w.-]+/)*[\w-]+\.(?:py|md|sql|html))(?![\w/])")
 IDENTIFIER = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)(?:\(\))?`")
 # Other people's: files of a reader's project, of Python, of an SMSC, of Bitcoin Core.
-ELSEWHERE = {"rpcauth.py", "MAP.md"}
+ELSEWHERE = {"rpcauth.py", "MAP.md", "receiver.py"}
 NOT_OURS = {"HttpOnly", "SameSite", "DTMF_DATABASE__URL_FILE"}  # of HTTP, and a setting's name in the environment
 
 

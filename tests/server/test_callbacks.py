@@ -62,7 +62,7 @@ class Pigeon:
             return CallbackResult([Receipt("unknown", delivered=True)])
         if found == "many":
             return CallbackResult([Receipt("unknown", delivered=True)] * 1001)
-        items = [InboundMessage("Bank", to, text, carrier_ref=id_) for to, text, id_ in found]
+        items = [InboundMessage(to, "Bank", text, carrier_ref=id_) for to, text, id_ in found]
         return CallbackResult(items, CallbackReply(201, b"<Response/>", "text/xml"))
 
 

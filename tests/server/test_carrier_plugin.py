@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from whole.running import SOURCE, Service, command
 
 from dtmf import DTMF
 from server.plugins import example
+from support.server_process import SOURCE, Service, command
 
 WAIT_S = 30.0
 SIGNING_KEY = "canary-signing-key"
