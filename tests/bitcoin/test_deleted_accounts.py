@@ -64,7 +64,7 @@ def hand_on(db: Database, what: str, to: str) -> None:
     db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US))
 
 
-def differences(db: Database) -> list[str]:
+def differences(db: Database) -> list[verify.Difference]:
     """What `verify` finds; the messages whose refunds are made up here are no rows."""
     return db.read_blocking(verify.differences)
 

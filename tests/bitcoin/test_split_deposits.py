@@ -7,6 +7,7 @@ import pytest
 
 from bitcoin.conftest import Look, Node
 from bitcoin.renter import Renter, books_are_right
+from dtmf_server.cli.explain_text import explanation_lines
 from dtmf_server.core import deposit_rules
 from dtmf_server.operations import explain_deposit
 from dtmf_server.runtime.context import Runtime
@@ -103,7 +104,8 @@ async def test_explain_names_the_sum(following: Runtime, node: Node, look_now: L
     node.mine(2)
     await look_now()
     depths = following.settings.confirmations
-    said = following.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, 0, depths=depths)) or []
+    found = following.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, 0, depths=depths))
+    said = explanation_lines(found) if found else []
     assert (
         f"{2 * PART} satoshis of this account have fewer than 4 confirmations, and so many together need 4"
         in " ".join(said)

@@ -23,7 +23,7 @@ from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.operations import ingest, rent
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from harness import DAY_US, START_US, give_coins, open_account, serving
+from harness import START_US, give_coins, open_account, serving
 
 PATH = "/callbacks/carriers/pigeon"
 
@@ -70,7 +70,7 @@ class Pigeon:
 def e164(db: Database) -> str:
     account_id = open_account(db)
     give_coins(db, account_id, 1_000_000)
-    rented = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, rest_us=DAY_US))
+    rented = db.write_blocking(lambda tx: rent.start(tx, account_id, "free", now_us=START_US, cooldown_us=0))
     return str(rented["e164"])
 
 

@@ -17,6 +17,7 @@ from dtmf_server.carriers.smpp.pdu import BindResp, Body, Command, Pdu
 from dtmf_server.carriers.smpp.status import Status
 from dtmf_server.operations import carrier_health
 from dtmf_server.runtime.clock import wall_us
+from dtmf_server.runtime.link_text import fault_text, link_line
 from dtmf_server.storage import carriers
 from dtmf_server.storage.db import Database
 
@@ -211,8 +212,9 @@ def test_before_its_first_bind_a_link_is_connecting_since_a_time(db: Database) -
         row = (traffic.link, traffic.state, traffic.since_us, traffic.last_seen_us, 0, 0, 0, 0, traffic.reason)
         db.write_blocking(lambda tx: carriers.add(tx, "london"))
         db.write_blocking(lambda tx: carriers.note_links(tx, [row], carrier="london", wall_us=now_us))
-        (line,) = db.read_blocking(lambda tx: carrier_health.lines(tx, wall_us=now_us))
-        return line, db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=now_us))
+        (link,) = db.read_blocking(lambda tx: carrier_health.links(tx, wall_us=now_us))
+        faults = db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=now_us))
+        return link_line(link, wall_us=now_us), [fault_text(fault, wall_us=now_us) for fault in faults]
 
     line, faults = shown()
     assert line.startswith("london transceiver 1: connecting since 07:31:02 UTC, 0 in, 0 out")

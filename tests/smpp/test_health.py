@@ -9,6 +9,7 @@ from pathlib import Path
 from dtmf_server.operations import carrier_health
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.clock import wall_us
+from dtmf_server.runtime.link_text import fault_text
 from harness import runtime_over
 from smpp.conftest import Bound
 from smpp.smsc import Smsc
@@ -40,9 +41,8 @@ def test_a_link_that_no_process_runs_is_said_to_be_that(bind: Binding) -> None:
     bound.eventually(lambda: bound.rows("SELECT 1 FROM carrier_links WHERE state = 'bound'"))
     bound.stop()
     later_us = wall_us() + carrier_health.STALE_US
-    assert bound.db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=later_us)) == [
-        "london transceiver 1 is run by no process"
-    ]
+    (link,) = bound.db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=later_us))
+    assert fault_text(link, wall_us=later_us) == "london transceiver 1 is run by no process"
 
 
 def test_prometheus_sees_each_link(bind: Binding) -> None:

@@ -55,7 +55,7 @@ def until(true: Callable[[], object]) -> None:
     raise AssertionError("it did not come true")
 
 
-def differences(database_url: str) -> list[str]:
+def differences(database_url: str) -> list[verify.Difference]:
     """What `dtmf-server verify` finds."""
     with closing(open_database(database_url)) as db:
         return db.read_blocking(verify.differences)

@@ -7,6 +7,7 @@ from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import carrier_health
+from dtmf_server.runtime.link_text import fault_text
 from dtmf_server.storage import chain, instance
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Tx
@@ -31,7 +32,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
     wall_us = runtime.clock.wall_us()
 
     def look(tx: Tx) -> dict[str, str]:
-        faults = carrier_health.faults(tx, wall_us=wall_us)
+        faults = [fault_text(link, wall_us=wall_us) for link in carrier_health.faults(tx, wall_us=wall_us)]
         checks = {"mode": instance.mode(tx) or "not initialised", "schema": instance.schema_revision(tx)}
         checks |= {"status": "degraded", "carriers": "; ".join(faults)} if faults else {}
         if runtime.troubles:

@@ -7,12 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from dtmf_server import config
+from dtmf_server.cli import health_text
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
+from dtmf_server.cli.stray_text import stray_lines
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
 from dtmf_server.runtime.clock import wall_us
+from dtmf_server.runtime.link_text import link_line
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
@@ -53,22 +56,24 @@ def _import(tx: Tx, *, kind: str, text: str, name: str, allow_free: bool) -> int
 def carriers(db: Database) -> tuple[int, list[str]]:
     """How every link stands; 1 if one is not up."""
     now_us = wall_us()
-    lines = db.read_blocking(lambda tx: carrier_health.lines(tx, wall_us=now_us))
-    faults = db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=now_us))
-    lines = lines or ["no carrier was started with this database"]
-    return (1 if faults else 0), [*lines, *db.read_blocking(strays.lines)]
+    links = db.read_blocking(lambda tx: carrier_health.links(tx, wall_us=now_us))
+    lines = [link_line(link, wall_us=now_us) for link in links] or ["no carrier was started with this database"]
+    is_up = all(link.is_up for link in links)
+    return (0 if is_up else 1), [*lines, *stray_lines(db.read_blocking(strays.latest))]
 
 
 def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
     """What is wrong, and what to do about it; 1 if anything is."""
     names = [carrier.name for carrier in configuration.carrier]
-    found = db.read_blocking(lambda tx: carrier_health.doctor(tx, names, wall_us=wall_us()))
+    found = db.read_blocking(lambda tx: health_text.complaints(tx, names, wall_us=wall_us()))
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
-    found += db.read_blocking(address_gap.complaints)
-    warned = [*warnings(configuration), *db.read_blocking(carrier_health.doubts)]  # which may do no harm
+    gap = db.read_blocking(address_gap.address_gap)
+    found += health_text.gap_complaints(gap)
+    in_doubt = db.read_blocking(carrier_health.count_in_doubt)
+    warned = [*warnings(configuration), *health_text.doubt_lines(in_doubt)]  # which may do no harm
     said = [*found, *warned] or ["nothing is wrong"]
-    return (1 if found else 0), [*said, *db.read_blocking(address_gap.lines)]
+    return (1 if found else 0), [*said, *health_text.gap_lines(gap)]
 
 
 def import_command(options: argparse.Namespace, configuration: Config) -> int:

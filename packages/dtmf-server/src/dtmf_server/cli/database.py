@@ -33,13 +33,14 @@ def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
 
 def verify_command(options: argparse.Namespace, configuration: Config) -> int:
     """Recompute every balance from the ledger. Returns the exit status."""
-    from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli.verify_text import counts_text, difference_text  # noqa: PLC0415 - only where it is used
+    from dtmf_server.operations import verify  # noqa: PLC0415 - the same
 
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        summary, differences = db.read_blocking(lambda tx: (verify.summary(tx), verify.differences(tx)))
+        counts, differences = db.read_blocking(lambda tx: (verify.counts(tx), verify.differences(tx)))
     for difference in differences:
-        print_line(difference)
-    print_line(f"{summary}: {f'{len(differences)} differences' if differences else 'the books are right'}")
+        print_line(difference_text(difference))
+    print_line(f"{counts_text(counts)}: {f'{len(differences)} differences' if differences else 'the books are right'}")
     return 1 if differences else 0
 
 
@@ -65,16 +66,18 @@ def backup_command(options: argparse.Namespace, configuration: Config) -> int:
 
 def restore_command(options: argparse.Namespace, configuration: Config) -> int:
     """Fill an empty database from a backup. Returns the exit status."""
-    from dtmf_server.operations import verify  # noqa: PLC0415 - only where it is used
-    from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
+    from dtmf_server.cli.verify_text import counts_text, difference_text  # noqa: PLC0415 - only where it is used
+    from dtmf_server.operations import verify  # noqa: PLC0415 - the same
+    from dtmf_server.server import startup  # noqa: PLC0415 - the same
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import migrate  # noqa: PLC0415 - the same
 
     def restore(tx: Tx) -> tuple[int, str]:
         rows = backups.read(tx, options.file)
         if differences := verify.differences(tx):
-            raise backups.NotABackup("nothing was restored, its books are wrong:\n" + "\n".join(differences))
-        return rows, verify.summary(tx)
+            found = "\n".join(map(difference_text, differences))
+            raise backups.NotABackup(f"nothing was restored, its books are wrong:\n{found}")
+        return rows, counts_text(verify.counts(tx))
 
     url = url_of(options, configuration)
     try:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+from dtmf_server.cli.explain_text import explanation_lines
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import explain_deposit, suspense
@@ -84,9 +85,9 @@ def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
         raise CannotStart(f"{outpoint!r} is no outpoint: give the transaction's id, a colon and the output's number")
     txid, vout = parts[1], int(parts[2])
     depths = runtime.settings.confirmations
-    said = runtime.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
-    if said is not None:
-        print("\n".join(said))
+    found = runtime.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
+    if found is not None:
+        print("\n".join(explanation_lines(found)))
         return 0
     print("No deposit of ours is known by this outpoint.")
     if runtime.settings.node is not None:

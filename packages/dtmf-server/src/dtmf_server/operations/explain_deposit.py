@@ -1,58 +1,83 @@
-"""What the database knows of one outpoint, in words for the operator."""
+"""What the database knows of one outpoint, for the operator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers, confirmations, required
 from dtmf_server.operations.deposit import exposed_of
 from dtmf_server.storage import chain, deposits, transfers
 from dtmf_server.storage import chain as stored_chain
-from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.db import Tx
 
 
-def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> list[str] | None:
-    """Sentences about a deposit, None if it was never seen."""
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A transfer that refers to the deposit."""
+
+    transfer_id: int
+    kind: str
+    amount_sats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """In which block, how deep, and how deep it has to be because so many satoshis of its account are not deeper."""
+
+    height: int | None
+    depth: int
+    needed: int
+    exposed_sats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A deposit: its address, where it stands, what was booked for it, and what may keep it from being credited."""
+
+    amount_sats: int
+    address: str
+    descriptor_index: int
+    account_id: int
+    status: str
+    is_coinbase: bool
+    confirmations: Confirmations
+    bookings: Sequence[Booking]
+    never_read: Sequence[tuple[int, int]]  # blocks, first and last, one of which may have had its transaction
+    trouble: str | None  # why nothing is credited at the moment
+
+
+def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> Explanation | None:
+    """What is known of a deposit, None if it was never seen."""
     deposit = deposits.by_outpoint(tx, txid, vout)
     if deposit is None:
         return None
-    tip = stored_chain.tip(tx)
     address = deposits.address_by_id(tx, deposit["address_id"])
-    said = [
-        f"It pays {deposit['amount']} satoshis to {address['address']}, index {address['descriptor_index']} of the"
-        f" descriptor, given to account {deposit['account_id']}.",
-        _standing(tx, deposit, tip["height"] if tip else 0, depths),
-    ]
-    said += [
-        f"Booked: {row['kind']}, {row['amount']} satoshis, transfer {row['id']}."
-        for row in transfers.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
-    ]
-    if deposit["status"] in ("gone", "pending") and deposit["height"] is None:
-        said += [
-            f"Blocks {row['from_height']} to {row['to_height']} were never read: if its transaction was mined in one of them"
-            " and its output spent since, this service cannot know."
-            for row in deposits.skipped(tx)
-        ]
+    may_be_unread = deposit["status"] in ("gone", "pending") and deposit["height"] is None
     state = chain.load(tx)
-    if state is not None and state["last_error"]:
-        said.append(f"Nothing is credited at the moment: {state['last_error']}.")
-    return said
-
-
-def _standing(tx: Tx, deposit: Row, tip_height: int, depths: ConfirmationTiers) -> str:
-    depth = confirmations(deposit["height"], tip_height)
-    below = exposed_of(tx, deposit["account_id"], depths=depths)
-    needed = required(depths, below, depth, coinbase=deposit["coinbase"])
-    where = f"in block {deposit['height']}, {depth} deep" if depth else "in no block of the best chain"
-    match deposit["status"]:
-        case "credited":
-            return f"It is credited: {where}."
-        case "reversed":
-            return f"It was credited and taken back: it is {where}. It is credited again at {needed} confirmations."
-        case "gone":
-            return "It is gone: its transaction is in no block and not in the node's mempool, replaced or dropped."
-    if deposit["coinbase"]:
-        return f"It is pending: {where}; coins of a miner need {needed} confirmations."
-    sats = dict(zip((rule[1] for rule in depths), below, strict=True)).get(needed, 0)
-    if sats <= deposit["amount"]:
-        return f"It is pending: {where}; an amount like this needs {needed} confirmations."
-    return (
-        f"It is pending: {where}; {sats} satoshis of this account have fewer than {needed} confirmations, and so many"
-        f" together need {needed}."
+    return Explanation(
+        amount_sats=deposit["amount"],
+        address=address["address"],
+        descriptor_index=address["descriptor_index"],
+        account_id=deposit["account_id"],
+        status=deposit["status"],
+        is_coinbase=bool(deposit["coinbase"]),
+        confirmations=_confirmations(
+            tx, deposit["account_id"], deposit["height"], depths=depths, is_coinbase=deposit["coinbase"]
+        ),
+        bookings=[
+            Booking(row["id"], row["kind"], row["amount"])
+            for row in transfers.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
+        ],
+        never_read=[(row["from_height"], row["to_height"]) for row in deposits.skipped(tx)] if may_be_unread else [],
+        trouble=(state["last_error"] or None) if state is not None else None,
     )
+
+
+def _confirmations(
+    tx: Tx, account_id: int, height: int | None, *, depths: ConfirmationTiers, is_coinbase: bool
+) -> Confirmations:
+    tip = stored_chain.tip(tx)
+    depth = confirmations(height, tip["height"] if tip else 0)
+    below = exposed_of(tx, account_id, depths=depths)
+    needed = required(depths, below, depth, coinbase=is_coinbase)
+    exposed = dict(zip((rule[1] for rule in depths), below, strict=True))
+    return Confirmations(height, depth, needed, exposed.get(needed, 0))

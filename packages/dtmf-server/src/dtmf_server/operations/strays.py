@@ -1,71 +1,89 @@
-"""What the operator is told about SMS for numbers that nobody rents. The usual cause is a number written otherwise than
-it stands in stock: without its country code, with a wrong one, or with an international prefix."""
+"""SMS for numbers that nobody rents. The usual cause is a number written otherwise than it stands in stock: without its
+country code, with a wrong one, or with an international prefix."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from dtmf_server.core.units import SECOND_US
 from dtmf_server.storage import strays
-from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.db import Tx
 
-SHOWN_MAX = 10
 _DIGITS_MIN = 7  # as many as must be equal before two numbers are taken for one
 _COUNTRY_CODE_MAX = 3
 
 
-def lines(tx: Tx) -> list[str]:
-    """For `dtmf-server carriers`: a line for all, then one for each of the last destinations."""
-    found = strays.latest(tx)
-    if not found:
-        return []
-    shown = [
-        f"  {_printable(row['destination'])}: {row['count']}, first {_time(row['first_at_us'])},"
-        f" last {_time(row['last_at_us'])}" + (", in stock" if row["in_stock"] else "")
-        for row in found[:SHOWN_MAX]
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A destination that nobody rents, and how many SMS came for it."""
+
+    destination: str
+    count: int
+    first_at_us: int
+    last_at_us: int
+    in_stock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """A destination that probably means a number in stock."""
+
+    stray: Stray
+    e164: str
+
+    @property
+    def has_prefix(self) -> bool:
+        """Whether it is that number with an international prefix before it."""
+        return self._digits == self.e164.removeprefix("+")
+
+    @property
+    def country_code(self) -> str:
+        """The country code that it lacks; '' if that is not what is wrong."""
+        code = self.e164.removeprefix("+").removesuffix(self._digits)
+        return code if 1 <= len(code) <= _COUNTRY_CODE_MAX else ""
+
+    @property
+    def _digits(self) -> str:
+        return self.stray.destination.removeprefix("+").lstrip("0")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The destinations not in stock: those that probably mean a number that is, and the others."""
+
+    misread: list[Misread]
+    unknown: list[Stray]
+
+
+@dataclass(frozen=True, slots=True)
+class NewStrays:
+    """How many SMS came in all, and the last destinations, newest first; none if nothing came since."""
+
+    total: int
+    last_destinations: list[str]
+
+
+def latest(tx: Tx) -> list[Stray]:
+    """Each destination, the last one first."""
+    return [
+        Stray(row["destination"], row["count"], row["first_at_us"], row["last_at_us"], bool(row["in_stock"]))
+        for row in strays.latest(tx)
     ]
-    return [f"{_sms(found)} for {_numbers(found)} that nobody rents:", *shown, *_more(len(found) - SHOWN_MAX)]
 
 
-def doctor(tx: Tx) -> list[str]:
+def diagnose(tx: Tx) -> Diagnosis:
     """What is probably wrong; nothing about numbers in stock, which may get SMS for an earlier renter."""
-    found = [row for row in strays.latest(tx) if not row["in_stock"]]
-    meant = _meant((row["destination"] for row in found), strays.numbers_in_stock(tx)) if found else {}
-    misread = [row for row in found if row["destination"] in meant]
-    unknown = [row for row in found if row["destination"] not in meant]
-    said = [_misread(row, meant[row["destination"]]) for row in misread[:SHOWN_MAX]]
-    said += [f"so have {more} other destinations" for more in [len(misread) - SHOWN_MAX] if more > 0]
-    if unknown:
-        last = ", ".join(_printable(row["destination"]) for row in unknown[:3])
-        said.append(
-            f"{_sms(unknown)} for {_numbers(unknown)} not in stock, the last for {last}: import these numbers, or tell"
-            " the carrier that they are not yours"
-        )
-    return said
+    found = [stray for stray in latest(tx) if not stray.in_stock]
+    meant = _meant((stray.destination for stray in found), strays.numbers_in_stock(tx)) if found else {}
+    return Diagnosis(
+        misread=[Misread(stray, meant[stray.destination]) for stray in found if stray.destination in meant],
+        unknown=[stray for stray in found if stray.destination not in meant],
+    )
 
 
-def summary(tx: Tx, *, since_total: int) -> tuple[int, str]:
-    """How many came in all, and a line for the log about those after the first `since_total`; '' if there are none."""
-    total = strays.total(tx)
-    if total <= since_total:
-        return total, ""
-    last = [masked(row["destination"]) for row in strays.latest(tx)[:5]]
-    return total, f"{total - since_total} SMS came for numbers that nobody rents, the last for {', '.join(last)}"
-
-
-def masked(destination: str) -> str:
-    """A destination without its middle: `+447…23`."""
-    return f"{_printable(destination[:4])}…{_printable(destination[-2:])}" if len(destination) > 8 else "…"
-
-
-def _misread(row: Row, e164: str) -> str:
-    destination, digits = row["destination"], e164.removeprefix("+")
-    start = f"{row['count']} SMS for {_printable(destination)} found no number, but your number {e164} ends alike"
-    if destination.removeprefix("+").lstrip("0") == digits:
-        return f"{start}: the carrier writes an international prefix; ask it for plain international numbers"
-    code = digits.removesuffix(destination.removeprefix("+").lstrip("0"))
-    if 1 <= len(code) <= _COUNTRY_CODE_MAX:
-        return f'{start}: did you set country_code = "{code}" in its [[carrier]]? Else ask for international numbers'
-    return f"{start}: is the country_code in its [[carrier]] right?"
+def since(tx: Tx, total: int, *, shown_max: int) -> NewStrays:
+    """What came after the first `total`."""
+    now = strays.total(tx)
+    last = [row["destination"] for row in strays.latest(tx)[:shown_max]] if now > total else []
+    return NewStrays(now, last)
 
 
 def _meant(destinations: Iterable[str], e164s: Iterable[str]) -> dict[str, str]:
@@ -87,23 +105,3 @@ def _meant(destinations: Iterable[str], e164s: Iterable[str]) -> dict[str, str]:
                 for destination in endings.get(e164[-size:], ()):
                     meant[destination] = max(meant.get(destination, (0, "")), (size, e164))
     return {destination: e164 for destination, (_, e164) in meant.items()}
-
-
-def _sms(found: Sequence[Row]) -> str:
-    return f"{sum(row['count'] for row in found)} SMS came"
-
-
-def _numbers(found: Sequence[Row]) -> str:
-    return f"{len(found)} number" + ("s" if len(found) > 1 else "")
-
-
-def _more(count: int) -> list[str]:
-    return [f"  and {count} more"] if count > 0 else []
-
-
-def _time(at_us: int) -> str:
-    return f"{datetime.fromtimestamp(at_us // SECOND_US, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -34,7 +34,7 @@ POLL_INTERVAL_S = 1.0
 NOTE_LINKS_S = 5.0
 _away = Repeats()  # the database, for all carriers of this process
 FORGET_S = 60.0
-REPORT_STRAYS_S = 3600.0
+REPORT_STRAYS_S, REPORTED_STRAYS_MAX = 3600.0, 5
 
 
 async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
@@ -93,11 +93,21 @@ async def report_strays(runtime: Runtime) -> None:
     reported = await db.read(storage_strays.total)
     while True:
         await asyncio.sleep(NOTE_LINKS_S)
-        total, line = await db.read(lambda tx, reported=reported: strays.summary(tx, since_total=reported))  # type: ignore[misc]  # a lambda's default has no type
-        if line:
-            log.warning("%s: see dtmf-server doctor", line)
-            reported = total
+        new = await db.read(partial(strays.since, total=reported, shown_max=REPORTED_STRAYS_MAX))
+        if new.total > reported:
+            log.warning(
+                "%d SMS came for numbers that nobody rents, the last for %s: see dtmf-server doctor",
+                new.total - reported,
+                ", ".join(map(_masked, new.last_destinations)),
+            )
+            reported = new.total
             await asyncio.sleep(REPORT_STRAYS_S)
+
+
+def _masked(destination: str) -> str:
+    """A destination without its middle: `+447…23`."""
+    shown = (destination[:4], destination[-2:]) if len(destination) > 8 else ("", "")
+    return "…".join("".join(one if one.isprintable() else "?" for one in part) for part in shown)
 
 
 class _InboundStore:

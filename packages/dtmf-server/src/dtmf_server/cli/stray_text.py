@@ -1,0 +1,62 @@
+"""What the operator is told about SMS for numbers that nobody rents."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dtmf_server.core.units import SECOND_US
+from dtmf_server.operations.strays import Diagnosis, Misread, Stray
+
+SHOWN_MAX = 10
+
+
+def stray_lines(found: Sequence[Stray]) -> list[str]:
+    """For `dtmf-server carriers`: a line for all, then one for each of the last destinations."""
+    if not found:
+        return []
+    shown = [
+        f"  {_printable(one.destination)}: {one.count}, first {_time(one.first_at_us)}, last {_time(one.last_at_us)}"
+        + (", in stock" if one.in_stock else "")
+        for one in found[:SHOWN_MAX]
+    ]
+    more = [f"  and {len(found) - SHOWN_MAX} more"] if len(found) > SHOWN_MAX else []
+    return [f"{_sms(found)} for {_numbers(found)} that nobody rents:", *shown, *more]
+
+
+def diagnosis_lines(found: Diagnosis) -> list[str]:
+    """For `dtmf-server doctor`: what is probably wrong, and what to do about it."""
+    said = [_misread_text(one) for one in found.misread[:SHOWN_MAX]]
+    if len(found.misread) > SHOWN_MAX:
+        said.append(f"so have {len(found.misread) - SHOWN_MAX} other destinations")
+    if found.unknown:
+        last = ", ".join(_printable(one.destination) for one in found.unknown[:3])
+        said.append(
+            f"{_sms(found.unknown)} for {_numbers(found.unknown)} not in stock, the last for {last}: import these numbers,"
+            " or tell the carrier that they are not yours"
+        )
+    return said
+
+
+def _misread_text(found: Misread) -> str:
+    destination = _printable(found.stray.destination)
+    start = f"{found.stray.count} SMS for {destination} found no number, but your number {found.e164} ends alike"
+    if found.has_prefix:
+        return f"{start}: the carrier writes an international prefix; ask it for plain international numbers"
+    if code := found.country_code:
+        return f'{start}: did you set country_code = "{code}" in its [[carrier]]? Else ask for international numbers'
+    return f"{start}: is the country_code in its [[carrier]] right?"
+
+
+def _sms(found: Sequence[Stray]) -> str:
+    return f"{sum(one.count for one in found)} SMS came"
+
+
+def _numbers(found: Sequence[Stray]) -> str:
+    return f"{len(found)} number" + ("s" if len(found) > 1 else "")
+
+
+def _time(at_us: int) -> str:
+    return f"{datetime.fromtimestamp(at_us // SECOND_US, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
