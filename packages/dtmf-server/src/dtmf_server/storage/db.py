@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 class Tx:
-    """A transaction: statements with `:name` parameters (see dialect.py), rows that read by column name."""
+    """A transaction: PostgreSQL statements with `:name` parameters (see dialect.py), rows that read by column name."""
 
     __slots__ = ("_cursor", "_dialect", "lease", "leased", "topics")
 
