@@ -27,6 +27,7 @@ import msgspec
 
 from benchmarks import ROOT, claiming, databases, fill, processes
 from benchmarks.databases import Engine
+from benchmarks.environments import python_of
 from benchmarks.interleave import Finding, Line, at_least, at_most, ratio, rounds
 from benchmarks.processes import PEERS, Process
 from benchmarks.size import Size
@@ -45,7 +46,7 @@ def run(size: Size) -> Iterator[Finding]:
     """Both engines."""
     count, times = size.of((20_000, 5), (4_000, 2), (1_000, 1))
     unloaded, finished, turns = size.of((3000, 1_000_000, 30), (300, 20_000, 5), (50, 1_000, 1))
-    with processes.peer(sys.executable, "sink.py") as sink:
+    with processes.peer(python_of("sink"), "sink.py") as sink:
         for opening in (databases.sqlite, databases.postgresql):
             with opening() as engine:
                 yield _queue(engine, sink, count, times)

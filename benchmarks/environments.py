@@ -19,6 +19,7 @@ PACKAGES = {
     "telnyx": ["telnyx==4.189.0"],
     # All that it needs, which has not changed for years: its own ranges let in what it does not run with.
     "jasmin": ["--no-deps", "--require-hashes", "-r", str(ROOT / "benchmarks" / "gateways" / "jasmin.txt")],
+    "sink": ["aiohttp==3.14.5"],
     "engines": ["httpx2==2.16.2", "pyreqwest==0.15.1", "aiohttp==3.14.5"],
 }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import databases, fill, processes
 from benchmarks.databases import Engine
+from benchmarks.environments import python_of
 from benchmarks.processes import Process
 
 from dtmf_server.storage.open import open_database
@@ -50,7 +51,7 @@ def bad_receivers(*, small: bool, bound_s: float) -> Outcome:
     figures: list[Figure] = []
     for opening in (databases.sqlite, databases.postgresql):
         with opening() as engine, ExitStack() as stack:
-            sink = stack.enter_context(processes.peer(sys.executable, "sink.py"))
+            sink = stack.enter_context(processes.peer(python_of("sink"), "sink.py"))
             options = ("--dead", str(dead), "--each", str(EACH))
             bad = stack.enter_context(processes.peer(sys.executable, "bad.py", *options))
             found = [

@@ -20,9 +20,12 @@ __all__ = ["postgres_url"]  # a fixture of postgres.py
 
 ENGINES = ["sqlite", "postgresql"]
 
-# A suite in a shell's background ignores SIGINT, and so would every process it starts.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A suite in a shell's background ignores SIGINT, one under nohup SIGHUP, and so would every process it starts.
+if threading.current_thread() is threading.main_thread():
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ from dtmf_server.storage.db import Database, Tx
 from harness import START_US
 
 from .connection import Connection
-from .operations import ONE_ENGINE, OTHER_PHONE, Renter
+from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter
 from .streaming import listening
 
 
@@ -25,7 +25,7 @@ def rent_again(db: Database, renter: Renter, *texts: str) -> None:
 
     def again(tx: Tx) -> None:
         rent.end(tx, renter.account_id, renter.e164, now_us=START_US)
-        rental = rent.start(tx, renter.account_id, "us-mobile", now_us=START_US, cooldown_us=0)
+        rental = rent.start(tx, renter.account_id, "us-mobile", now_us=START_US, cooldown_us=REST_US)
         assert rental["e164"] == renter.e164
         arrived = [InboundMessage(renter.e164, OTHER_PHONE, text) for text in texts]
         receive_many(tx, arrived, now_us=START_US)
