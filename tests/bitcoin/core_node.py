@@ -158,7 +158,7 @@ class CoreNode:
         asked = [{"id": id_, "method": method, "params": given} for id_, (method, given) in enumerate(calls)]
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}/", json.dumps(asked).encode())
         request.add_header("Authorization", "Basic " + b64encode(b"user:pass").decode())
-        with urllib.request.urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=300) as reply:
             answers = sorted(json.loads(reply.read(), parse_float=Decimal), key=lambda answer: answer["id"])
         for (method, _), answer in zip(calls, answers, strict=True):
             if error := answer["error"]:
