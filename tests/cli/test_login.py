@@ -120,7 +120,7 @@ def test_a_file_of_something_else_is_refused(refused: Refused, home: Path, file:
     file.parent.mkdir(parents=True)
     file.write_text(content)
     file.chmod(0o600)
-    assert refused("account") == (3, f"{file} is not what dtmf login wrote: dtmf login writes it anew")
+    assert refused("account") == (3, f"{file} was not written by dtmf login: run dtmf login to replace it")
 
 
 def test_a_folder_that_can_not_be_made_is_told(refused: Refused, service: str, home: Path) -> None:

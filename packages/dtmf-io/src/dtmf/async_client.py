@@ -177,7 +177,7 @@ class AsyncDTMF(BaseClient):
         return await self._perform(endpoints.retry_deliveries(since))
 
     async def test_webhook(self, e164: str) -> Delivery:
-        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() tells what came of it."""
+        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() shows the result."""
         return await self._perform(endpoints.test_webhook(e164))
 
     async def webhook_secret(self) -> str:

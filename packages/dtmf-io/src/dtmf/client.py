@@ -171,7 +171,7 @@ class DTMF(BaseClient):
         return self._perform(endpoints.retry_deliveries(since))
 
     def test_webhook(self, e164: str) -> Delivery:
-        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() tells what came of it."""
+        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() shows the result."""
         return self._perform(endpoints.test_webhook(e164))
 
     def webhook_secret(self) -> str:

@@ -5,7 +5,7 @@ Pure, as retry.py, whose rules hold for a single call. For polls they are these:
 1. A poll asks for what came after the last item seen, and waits for it at the service for at most 25 s: less than any
    proxy on the way allows. What the service has it answers at once, so nothing is lost or repeated between two polls.
 2. All polls of a wait, with the pauses and failures between them, share one deadline. Failures that time can mend are
-   tried again until then, however many they are: a service that is started anew costs the wait nothing but time.
+   tried again until then, however many they are: a restart of the service costs the wait only time.
 3. A stream of events has no deadline. Its first page is an ordinary call, which tells a wrong address or token at
    once; from then on failures are tried again for ever.
 4. One poll may take 25 s and the time an ordinary call may take: a peer that vanished without a word is found out.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _POLL_MAX_S = 25.0
-_SPAN_MAX_S = 2.0  # someone waits, and a service that is started anew is back within seconds
+_SPAN_MAX_S = 2.0  # a restarted service is back within seconds
 _ROUND_TRIP_S = 1.0  # how much later than the deadline the answer to the last poll may come
 
 

@@ -98,4 +98,4 @@ def _folder() -> Path:
 
 
 def _spoiled(file: Path) -> CommandError:
-    return CommandError(exit_codes.AUTH, f"{file} is not what dtmf login wrote: dtmf login writes it anew")
+    return CommandError(exit_codes.AUTH, f"{file} was not written by dtmf login: run dtmf login to replace it")

@@ -70,7 +70,7 @@ def post_deliveries_retry(tx: Tx, caller: Caller, asked: requests.ReplaySince) -
 
 @operation(post, "/deliveries/test", tags=["deliveries"], summary="Try a webhook", status=201)
 def post_deliveries_test(tx: Tx, caller: Caller, asked: requests.TestDelivery) -> responses.Delivery:
-    """Posts a sample SMS (id 0) to the number's webhook, once; the log tells what came of it."""
+    """Posts a sample SMS (id 0) to the number's webhook, once; the delivery log shows the result."""
     return _delivery(replay.test(tx, caller.account_id, asked.e164, now_us=caller.now_us), [])
 
 

@@ -45,7 +45,7 @@ def bearer(request: Request) -> bytes:
     if scheme.lower() != "bearer":
         raise Unauthenticated
     if not api_token.is_well_formed(value):
-        raise Unauthenticated("this is no token of ours: was it copied whole? It is 'dtmf_' and 36 letters and digits")
+        raise Unauthenticated("this is not a valid token: was it copied whole? It is 'dtmf_' and 36 letters and digits")
     request.scope["state"][CALLER] = True
     return api_token.sha256(value)
 

@@ -67,12 +67,12 @@ Receive = Callable[[Sequence[InboundMessage | Receipt], Collection[int]], Awaita
 
 @dataclass(frozen=True, slots=True)
 class InboundSink:
-    """Where a carrier's link puts what it brings.
+    """Stores what a carrier's links receive.
 
-    `receive` returns once the batch is durable, with a note for each of it. It raises NotStored with the places of
-    those that are not; after any other error nothing of the batch is. What is durable is acknowledged to the carrier,
-    and then `answered` is told its notes. A carrier without links passes `()` as the links that are up. `late` stores
-    answers to submits that were in doubt, and returns those to offer again a moment later.
+    `receive` returns once the batch is durable, with a note for each item. It raises NotStored with the positions of the
+    items that were not stored; after any other error nothing of the batch was stored. The link acknowledges what is
+    durable, and then calls `answered` with the notes. A carrier without links passes `()` as the links that are up.
+    `late` stores answers to submits that were in doubt, and returns those to offer again a moment later.
     """
 
     receive: Receive
@@ -91,7 +91,7 @@ class LinkStats:
     arrived: int = 0
     submitted: int = 0
     errors: int = 0
-    reason: str = ""  # of the last fault, in words
+    reason: str = ""  # why the link is down, in words
     answer_us: deque[int] = field(default_factory=lambda: deque(maxlen=ANSWER_TIMES_KEPT))
 
     def move(self, state: str, *, at_us: int, reason: str = "") -> None:
@@ -166,7 +166,7 @@ class CallbackResult:
 
 
 class CallbackRefused(Exception):
-    """The request can't be used, whoever sent it: it is answered with 400. The reason is logged and must not quote texts."""
+    """The request cannot be read. The service answers 400 and logs the reason, which must not quote texts."""
 
 
 class BadSignature(CallbackRefused):

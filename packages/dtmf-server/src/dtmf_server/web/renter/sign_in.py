@@ -173,7 +173,7 @@ def _unlike_a_token(given: str) -> str:
         return _("Paste your token here: it begins with dtmf_.")
     if not given.startswith(api_token.PREFIX):
         return _("A token begins with dtmf_, and this does not. Was something else on the clipboard?")
-    return _("This is no token of ours: was it copied whole? After dtmf_ come 36 letters and digits.")
+    return _("This is not a valid token: was it copied whole? It is dtmf_ and 36 letters and digits.")
 
 
 def _refuse_in_clear(request: Request) -> None:
