@@ -93,7 +93,7 @@ test-namespaces: $(DEV)
 	@if ! command -v ip >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iproute2 >/dev/null; \
 	fi
-	@$(BIN)/python tests/webhooks/namespace_proof.py
+	@$(BIN)/python tests/namespaces/namespace_proof.py
 
 # Each benchmark at its smallest size; each proof too, those that are tests by what `make test` and `make test-bitcoin` kept.
 test-proofs: $(DEV)

@@ -68,18 +68,18 @@ CARRIERS = Tests(
         "tests/smpp/test_kill.py",
         "tests/smpp/test_links.py",
         "tests/smpp/test_deliver.py",
-        "tests/operations/test_arrive.py",
-        "tests/operations/test_receipts.py",
+        "packages/dtmf-server/tests/operations/test_ingest.py",
+        "packages/dtmf-server/tests/operations/test_receipts.py",
     ],
     failed="acked but absent, mixed, or shown twice",
 )
 PARSERS = Program(
-    ["tests/smpp/fuzz_pdu.py", "10000000"],
+    ["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "10000000"],
     [Printed("runs", r"number_of_executed_units: (\d+)", None)],
-    small_command=["tests/smpp/fuzz_pdu.py", "100000"],
+    small_command=["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "100000"],
 )
 CODES = Tests(
-    ["tests/client/test_codes.py"],
+    ["packages/dtmf-io/tests/codes/test_codes.py"],
     printed=[
         Printed("texts", r"texts=(\d+)", None),
         Printed("languages", r"languages=(\d+)", None),
@@ -106,7 +106,7 @@ CLOCKS = Tests(
     ],
 )
 RETRIES = Tests(
-    ["tests/api/test_retries.py", "tests/api/test_broken_connections.py"],
+    ["packages/dtmf-server/tests/api/test_retries.py", "packages/dtmf-server/tests/api/test_broken_connections.py"],
     full={"DTMF_TEST_CUT_STRIDE": "1"},
     printed=[
         Printed("operations at once", r"(\d+) operations asked", None),
@@ -122,7 +122,7 @@ RECYCLED = Tests(
     ],
 )
 TENANTS = Tests(
-    ["tests/api/test_tenants.py"],
+    ["packages/dtmf-server/tests/api/test_tenants.py"],
     printed=[
         Printed("requests", r"(\d+) operations with", None),
         Printed("leaks", r"token: (\d+) leaks"),
@@ -130,7 +130,7 @@ TENANTS = Tests(
     ],
 )
 MALFORMED = Tests(
-    ["tests/api/test_malformed.py", "tests/api/test_openapi.py"],
+    ["packages/dtmf-server/tests/api/test_malformed.py", "packages/dtmf-server/tests/api/test_openapi.py"],
     full={"DTMF_TEST_MALFORMED": "10000", "DTMF_TEST_EXAMPLES": "1000"},
     small={"DTMF_TEST_MALFORMED": "500", "DTMF_TEST_EXAMPLES": "3"},
     printed=[
@@ -173,7 +173,7 @@ CORE = Together(
     )
 )
 TOKENS = Tests(
-    ["tests/api/test_tokens.py"],
+    ["packages/dtmf-server/tests/api/test_tokens.py"],
     full={"DTMF_TEST_GUESSES": "1000000"},
     small={"DTMF_TEST_GUESSES": "20000"},
     printed=[
@@ -184,7 +184,11 @@ TOKENS = Tests(
     ],
 )
 COMMANDS = Tests(
-    ["tests/scale/test_killed_commands.py", "tests/scale/test_backups.py", "tests/storage/test_migrations.py"],
+    [
+        "tests/scale/test_killed_commands.py",
+        "tests/scale/test_backups.py",
+        "packages/dtmf-server/tests/storage/test_migrations.py",
+    ],
     full={
         "DTMF_SCALE_STEPS": "0",
         "DTMF_SCALE_STEPS_POSTGRESQL": "100",
@@ -199,7 +203,10 @@ COMMANDS = Tests(
 )
 
 DOWN_AND_BACK = Tests(
-    ["tests/webhooks/test_down_and_back.py", "tests/webhooks/test_programme.py"],
+    [
+        "packages/dtmf-server/tests/workers/test_down_and_back.py",
+        "packages/dtmf-server/tests/workers/test_programme.py",
+    ],
     full={"DTMF_WEBHOOKS_NUMBERS": "200", "DTMF_WEBHOOKS_SMS": "2000"},
     printed=[
         Printed("SMS", r"(\d+) SMS down and flapping", None),
@@ -210,7 +217,7 @@ DOWN_AND_BACK = Tests(
     ],
 )
 SIGNATURES = Tests(
-    ["tests/webhooks/test_signatures.py"],
+    ["packages/dtmf-server/tests/workers/test_signatures.py"],
     full={"DTMF_WEBHOOKS_FLIPS": "100000"},
     printed=[
         Printed("valid", r"(\d+) webhooks as ", None),
@@ -220,7 +227,7 @@ SIGNATURES = Tests(
     ],
 )
 INSIDE = Program(
-    ["tests/webhooks/namespace_proof.py"],
+    ["tests/namespaces/namespace_proof.py"],
     [
         Printed("attempts", r"attempts: (\d+)", None),
         Printed("lookups", r"lookups of names that flip: (\d+)", None),
@@ -238,7 +245,7 @@ INSIDE = Program(
     needs=requirements.network_namespaces,
 )
 STRANGERS = Tests(
-    ["tests/end_to_end/test_strangers.py", "tests/api/test_slow.py"],
+    ["tests/end_to_end/test_strangers.py", "packages/dtmf-server/tests/api/test_slow.py"],
     full={"DTMF_TEST_STRANGERS": "20000", "DTMF_TEST_SLOW": "1000"},
     printed=[
         Printed("connections", r"(\d+) connections of strangers", None),
@@ -299,7 +306,10 @@ ROWS = [
         11,
         "Bad receivers hurt only themselves",
         "500 dead hosts, drips, floods, bombs, 3 times beside healthy ones; and each fault by itself",
-        (Tests(["tests/webhooks/test_bad_receivers.py"], full={"DTMF_WEBHOOKS_DEAD": "500"}), bad_receivers),
+        (
+            Tests(["packages/dtmf-server/tests/workers/test_bad_receivers.py"], full={"DTMF_WEBHOOKS_DEAD": "500"}),
+            bad_receivers,
+        ),
     ),
     Row(
         12,

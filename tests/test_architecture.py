@@ -201,7 +201,10 @@ def hosts(file: File) -> Iterator[str]:
             yield file.at(line, "a requirement file says what, not from where: take the address out")
 
 
-SRC, CODE = files("packages"), files("packages", "tests", "proofs", "benchmarks", "examples")
+PACKAGES = [f"packages/{name}" for name in ("dtmf-io", "dtmf-server")]
+SRC = files(*(f"{package}/src" for package in PACKAGES))
+TESTS = files("conftest.py", "tests", *(f"{package}/tests" for package in PACKAGES))
+CODE = [*SRC, *TESTS, *files("proofs", "benchmarks", "examples")]
 EVERYTHING = [
     *files("packages", "tests", "proofs", "benchmarks", "examples", "docs", "requirements", ".ci", suffixes=TEXTS)
 ]
@@ -215,7 +218,7 @@ CHECKS: dict[Check, list[File]] = {
     prints: SRC,
     unfinished: EVERYTHING,
     ignores: CODE,
-    skips: files("tests"),
+    skips: TESTS,
     hosts: files("requirements", suffixes={".txt"}),
 }
 

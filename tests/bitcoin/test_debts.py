@@ -149,7 +149,7 @@ def test_the_website_says_what_is_owed(db: Database, account_id: int, visit: Cal
 @pytest.fixture
 def visit() -> Callable[[str], dict[str, str]]:
     """What an account's pages say, by path."""
-    from web.visitor import Visitor  # the website's tests have it
+    from support.visitor import Visitor  # the website's tests have it
 
     def look(url: str) -> dict[str, str]:
         with Visitor(url) as visitor:

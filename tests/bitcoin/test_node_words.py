@@ -16,7 +16,6 @@ import pytest
 from bitcoin.conftest import LookAt, Node
 from bitcoin.fake_bitcoind import ShapedNode
 from bitcoin.hardware_wallet import HardwareWallet
-from deliveries.certificates import authority, dns, issue
 from dtmf_server import config
 from dtmf_server.config import ConfigError
 from dtmf_server.payments.bitcoin import json_rpc
@@ -24,6 +23,7 @@ from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import NodeUnavailable, Rpc
 from dtmf_server.runtime.context import Runtime
 from scale.cluster import free_port
+from support.certificates import authority, dns, issue
 from support.operator import write_configuration
 
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, bytes]]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
-from server.plugins import example
+from support.carrier_plugins import example
 from support.server_process import SOURCE, Service, command
 
 WAIT_S = 30.0

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from pprint import pformat
 from typing import Any
 
@@ -29,9 +28,9 @@ from harness import (
     serving,
 )
 from support.inspect import ON_SQLITE
+from support.paths import LOOPBACK_CERTIFICATE
 from support.webhook_receiver import Posted, Receiver, receiving
 
-CERTIFICATE = Path(__file__).parents[1] / "client" / "loopback.pem"  # for 127.0.0.1, signed by itself
 CATALOG = {
     Group("cz-mobile", "mobile", "Czech Republic", "cz", True, False, 32093, 269, 601, None): ["+420700000000"],
     Group("us-mobile", "mobile", "United States", "us", True, False, 5000, 13, 705, None): [
@@ -55,7 +54,7 @@ def db(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def url(db: Database, wall: FakeWall, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The service, trusting the receiver's certificate, at 2018-01-01T01:01:01."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOOPBACK_CERTIFICATE))
     assert wall.at_us == START_US
     with serving(runtime_over(db, wall=wall)) as address:
         yield address
@@ -204,7 +203,7 @@ def test_the_webhook_receives_exactly_the_documented_body(kind: Any, db: Databas
     give_coins(db, open_account(db), 50_000)
     open_account(db, seed=1)
     with (
-        receiving(certificate=CERTIFICATE) as receiver,
+        receiving(certificate=LOOPBACK_CERTIFICATE) as receiver,
         client_of(kind, new_token(), url) as dtmf,
         client_of(kind, new_token(1), url) as other,
     ):

@@ -262,7 +262,7 @@ def test_after_retention_a_text_is_in_no_column_file_log_or_backup(
 
 @pytest.mark.regression("texts-outlive-the-account")
 def test_a_deleted_account_leaves_no_text_in_any_column_or_file(lived: Lived, db: Database, tmp_path: Path) -> None:
-    from web.visitor import Visitor
+    from support.visitor import Visitor
 
     assert columns_with(db, CANARY) == ["attempts.reply", "idempotency.body", "messages.content", "parts.octets"]
     with Visitor(str(lived.client.base_url).removesuffix("/api/v1/")) as visitor:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from api.streaming import EventSource
 from support.server_process import Service, request
+from support.streaming import EventSource
 
 KILLS = 4
 SMS_EACH = 15

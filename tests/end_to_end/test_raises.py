@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from client.invalid_arguments import NOT_A_GROUP_TYPE, NOT_A_URL, NOT_AN_ACTION, NOT_E164
 from dtmf import ConnectionFailedError, InvalidRequestError
 from dtmf_server.storage.db import Database
 from end_to_end.clients import BOTH, client_of
 from harness import give_coins, new_token, open_account
+from support.invalid_arguments import NOT_A_GROUP_TYPE, NOT_A_URL, NOT_AN_ACTION, NOT_E164
 
 N = "+1234567890"
 URL = "https://example.org/webhook"

@@ -19,7 +19,7 @@ from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Database
 from harness import FakeWall
 from support.webhook_receiver import refused_port
-from webhooks.steps import ON_SQLITE, rent, settle, states
+from support.webhook_steps import ON_SQLITE, rent, settle, states
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "webhook_receivers").glob("with_*.py"))
 LINES = 40

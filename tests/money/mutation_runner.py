@@ -20,7 +20,11 @@ from money.mutations import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent.parent
 SERVER = Path("packages/dtmf-server/src/dtmf_server")
-TESTS = ("tests/operations/test_given_up.py", "tests/money/test_billing.py", "tests/money/test_machine.py")
+TESTS = (
+    "packages/dtmf-server/tests/operations/test_given_up.py",
+    "tests/money/test_billing.py",
+    "tests/money/test_machine.py",
+)
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-k", "not postgresql")
 TIMEOUT_S = 300
 EXAMPLES = 200  # per property of the meter
@@ -33,7 +37,8 @@ class Unusable(Exception):
 
 def copy_tree(to: Path) -> Path:
     """A copy of what the tests need."""
-    shutil.copy(ROOT / "pyproject.toml", to)
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, to)
     for folder in ("packages", "tests"):
         shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
     return to

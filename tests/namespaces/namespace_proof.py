@@ -6,7 +6,7 @@ another answer to every question. The real outbox then delivers to names of that
 corpus, stored as if nobody had looked at it. What the canaries hear is printed, and has to be nothing; a plain
 check-then-fetch is tried in the same place, and has to be heard, or this would prove nothing.
 
-    python tests/webhooks/namespace_proof.py      DTMF_WEBHOOKS_REBINDS: how often names flip (default 1,000)
+    python tests/namespaces/namespace_proof.py      DTMF_WEBHOOKS_REBINDS: how often names flip (default 1,000)
 
 Exit status: 0 nothing was reached, 1 something was or too little was tried, 2 this machine can't have namespaces.
 """
@@ -207,9 +207,9 @@ def check_then_fetch(names: int) -> None:
 
 async def prove() -> int:
     """Delivers everything there is to deliver, and prints who heard of it."""
-    from deliveries.certificates import authority, dns, issue
     from dtmf_server.storage import migrate
     from dtmf_server.webhooks.resolver import is_ours
+    from support.certificates import authority, dns, issue
 
     canaries, names, redirecting = Canaries(), NameServer(Random(0)), Redirecting()
     assert canaries.answer_everywhere(), "a canary is deaf"
@@ -249,12 +249,21 @@ class Made:
 
 async def deliver(url: str, trusting: ssl.SSLContext, names: NameServer) -> Made:
     """How many attempts the real outbox made, at the corpus and at names whose addresses flip."""
-    from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
     from dtmf_server.storage.open import open_database
     from dtmf_server.webhooks.client import WebhookClient
     from harness import FakeWall, initialise, open_account, runtime_over
-    from webhooks.steps import CATALOG, DAY_S, attempts, deliveries, delivering, receive, rent_now, settled
-    from webhooks.test_inside import storable
+    from support.webhook_steps import (
+        CATALOG,
+        DAY_S,
+        attempts,
+        deliveries,
+        delivering,
+        receive,
+        rent_now,
+        settled,
+        storable,
+    )
+    from support.webhook_urls import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
 
     db, wall = open_database(url), FakeWall()
     initialise(db, CATALOG)

@@ -11,7 +11,7 @@ import pytest
 from peers.kannel import Kannel, running
 from smpp.conftest import Bound, bind, binding, sqlite
 from smpp.smsc import Smsc
-from webhooks.conftest import account, db, dtmf, receiver
+from support.webhook_fixtures import account, db, dtmf, receiver
 
 __all__ = ["account", "bind", "db", "dtmf", "receiver"]
 

@@ -10,8 +10,7 @@ import effort
 from dtmf import DTMF
 from harness import START_US, FakeWall
 from support.webhook_receiver import Posted, Receiver
-from webhooks.steps import ON_SQLITE, rent
-from webhooks.test_signatures import TEXTS, changed, post_one
+from support.webhook_steps import ON_SQLITE, TEXTS, changed, post_one, rent
 
 HERE = Path(__file__).parent
 START_S = START_US // 1_000_000

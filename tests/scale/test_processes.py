@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.streaming import EventSource
 from postgres import drop_database, fresh_database
 from scale.cluster import GENEROUS_S, SINGLETONS, Cluster, cluster, locks_held
 from scale.restarts import restartable_server
 from support.server_process import Answer, Service, request
+from support.streaming import EventSource
 from support.webhook_receiver import Posted, Receiver, receiving
 
 FUNDS = 10_000_000

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deliveries.certificates import address, authority, issue
 from dtmf_server.carriers.base import InboundSink
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.codec import decode, encode
@@ -20,6 +19,7 @@ from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import fault_text, link_line
 from dtmf_server.storage import carriers
 from dtmf_server.storage.db import Database
+from support.certificates import address, authority, issue
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 TIMES = Times(response_s=1.0, submit_s=1.0, enquire_s=30.0)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from deliveries.certificates import address, authority, issue
 from dtmf_server.carriers.smpp.codec import encode
 from dtmf_server.carriers.smpp.pdu import Bind, Command, Pdu, Sm
 from dtmf_server.carriers.smpp.status import Status
 from dtmf_server.core.errors import StorageUnavailable
 from smpp.conftest import QUICK, Bound
 from smpp.smsc import Smsc
+from support.certificates import address, authority, issue
 
 Binding = Callable[..., Bound]
 

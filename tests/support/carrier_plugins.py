@@ -3,8 +3,10 @@
 import tomllib
 from pathlib import Path
 
+from support.paths import ROOT
+
 GROUP = "dtmf_server.carriers"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "carrier_plugin"
+EXAMPLE = ROOT / "examples" / "carrier_plugin"
 
 
 def installed(folder: Path, *, name: str, entry_points: dict[str, str]) -> Path:

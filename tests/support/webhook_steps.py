@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
 import pytest
@@ -21,10 +22,21 @@ from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import Group
+from support.webhook_receiver import Posted, Receiver
 
 FREE = Group("free", "local", "Free of charge", "xx", rental_cost_per_minute=0, cost_per_inbound_message=0)
 CATALOG = {FREE: [f"+1212555{n:04d}" for n in range(effort.WEBHOOKS_SHELF)]}
 ELSEWHERE = "+447911000000"
+# Texts that must arrive as they were sent.
+TEXTS = [
+    "SMS text",
+    "",
+    'quotes " \\ / and \n breaks \t\r',
+    "\u20ac \u00fc \u4f60\u597d \U0001f642",
+    "</script>\u2028\u2029",
+    "x" * 1600,
+    "\x01\x1f\x7f",
+]
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 # For tests in whose outcome the engine has no part: once is enough.
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -88,6 +100,27 @@ def plan_of(db: Database, ask: Callable[[Tx], object]) -> str:
 
     db.write_blocking(look)
     return "\n".join(found)
+
+
+def post_one(dtmf: DTMF, receiver: Receiver, number: str, text: str = "signed") -> Posted:
+    """The webhook of a new SMS, as it arrived."""
+    dtmf.sandbox.receive(number, "+1234", text)
+    settle(dtmf)
+    return receiver.posted[-1]
+
+
+def changed(posted: Posted, part: str, random: Random) -> Posted:
+    """The webhook with one bit of its body or of a header changed."""
+    text = bytearray(posted.body if part == "body" else posted.headers[part].encode())
+    text[random.randrange(len(text))] ^= 1 << random.randrange(8)
+    if part == "body":
+        return Posted(posted.method, posted.path, posted.headers, bytes(text))
+    return Posted(posted.method, posted.path, posted.headers | {part: text.decode("latin-1")}, posted.body)
+
+
+def storable(urls: list[str]) -> list[str]:
+    """Those that a database takes at all."""
+    return [url for url in urls if "\0" not in url and url.encode("utf-8", "replace").decode() == url]
 
 
 # --- the outbox's worker alone, in the test's own event loop ------------------------------------------------------

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from client.stub import Stub
 from dtmf import DTMF, AsyncDTMF, sender
+
+from .stub import Stub
 
 TOKEN = "dtmf_canaryTOKENcanaryTOKENcanary01"
 

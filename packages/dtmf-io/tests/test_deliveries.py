@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from client.stub import Stub
 from dtmf import DTMFError, NotFoundError, ServerError
+
+from .stub import Stub
 
 N = "+1234567890"
 SINCE = datetime.fromisoformat("2018-01-01T01:01:01")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.invalid_arguments import NOT_E164
 from dtmf.e164 import is_e164, parse
 from param_ids import shown
+from support.invalid_arguments import NOT_E164
 
 
 @pytest.mark.parametrize("number", ["+12", "+447700900123", "+123456789012345", "+900000000000000"])

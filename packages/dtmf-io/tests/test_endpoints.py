@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from client.conftest import TOKEN
-from client.stub import Stub, reply
 from dtmf import __version__
+
+from .conftest import TOKEN
+from .stub import Stub, reply
 
 N = "+1234567890"
 MESSAGE = {"from": N, "to": "+1234", "content": "abc", "timestamp": "2018-01-01T01:01:02.000000"}

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from client.conftest import TOKEN, FakeTime
-from client.stub import Stub, cut, raw, reply
 from dtmf import DTMF, AsyncDTMF, AuthenticationError, ConnectionFailedError, DTMFError
 from param_ids import shown
+from support.paths import LOOPBACK_CERTIFICATE
 
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
+from .conftest import TOKEN, FakeTime
+from .stub import Stub, cut, raw, reply
+
 ELSEWHERE = "http://numbers.invalid"
 VARIABLES = (
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
@@ -213,7 +214,7 @@ def certificates(tmp_path: Path) -> Path:
     """A folder with files that hold no certificate."""
     (tmp_path / "empty.pem").touch()
     (tmp_path / "garbage.pem").write_bytes(bytes(range(256)) * 9)
-    (tmp_path / "cut.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB", "ascii")
+    (tmp_path / "cut.pem").write_text("-----BEGIN LOOPBACK_CERTIFICATE-----\nMIIB", "ascii")
     return tmp_path
 
 
@@ -253,7 +254,7 @@ def test_a_folder_without_certificates_is_refused_by_the_name_of_the_variable(
 
 
 def test_a_log_of_keys_that_cannot_be_written_is_named(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOOPBACK_CERTIFICATE))
     monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent/keys")
     assert is_named(outcome(connect, base_url="https://numbers.invalid"), "SSLKEYLOGFILE")
 
@@ -263,7 +264,7 @@ def test_a_certificate_that_is_not_trusted_names_the_variable_that_says_which_ar
     connect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(LOOPBACK_CERTIFICATE)
     server = Stub(tls=context)
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     try:
@@ -318,7 +319,15 @@ def test_nothing_in_the_environment_raises_anything_but_a_dtmf_error(
     chance = random.Random(seed)
     here = f"127.0.0.1:{unused_port}"
     pieces = [*PIECES, here]
-    whole = [f"http://{here}", here, f"https://u:p@{here}", str(CERTIFICATE), str(certificates), "/nonexistent", ""]
+    whole = [
+        f"http://{here}",
+        here,
+        f"https://u:p@{here}",
+        str(LOOPBACK_CERTIFICATE),
+        str(certificates),
+        "/nonexistent",
+        "",
+    ]
     whole += [str(file) for file in sorted(certificates.iterdir())]
     for _ in range(150):
         values = {

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import dtmf as public
-from client.stub import Stub, problem, raw, reply
 from dtmf import (
     AuthenticationError,
     ConnectionFailedError,
@@ -23,6 +22,8 @@ from dtmf import (
     ServerError,
     TimedOutError,
 )
+
+from .stub import Stub, problem, raw, reply
 
 KINDS = [getattr(public, name) for name in public.__all__ if name.endswith("Error")]
 

@@ -6,21 +6,21 @@ import asyncio
 import json
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpcore2
 import pytest
 
-from client.conftest import TOKEN, FakeTime
-from client.stub import Stub, reply
 from dtmf import DTMF, AsyncDTMF, ConnectionFailedError, NotFoundError, TimedOutError
 from dtmf.errors import connection_failed
 from dtmf.http_transport import HttpTransport
 from dtmf.proxies import proxy_for
 from dtmf.transport import Reply, Request
+from support.paths import LOOPBACK_CERTIFICATE
 
-CERTIFICATE = Path(__file__).with_name("loopback.pem")  # self-signed for 127.0.0.1, key included, good until 2125
+from .conftest import TOKEN, FakeTime
+from .stub import Stub, reply
+
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -34,14 +34,14 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tls_stub() -> Iterator[Stub]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(LOOPBACK_CERTIFICATE)
     server = Stub(tls=context)
     yield server
     server.close()
 
 
 def test_https_works_with_a_trusted_certificate(connect: Any, tls_stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOOPBACK_CERTIFICATE))
     tls_stub.answers({"balance": 1})
     client = connect(base_url=tls_stub.url)
     assert [client.account(), client.account()] == [{"balance": 1}] * 2

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from client.conftest import TOKEN, FakeTime
-from client.invalid_arguments import NOT_A_WHOLE_NUMBER, NOT_E164
-from client.stub import Stub, cut, problem, reply
-from client.test_waits import N, asked, asked_after, sms
 from dtmf import DTMF, AsyncDTMF, AuthenticationError, ConnectionFailedError, ServerError
 from param_ids import shown
+from support.invalid_arguments import NOT_A_WHOLE_NUMBER, NOT_E164
+
+from .conftest import TOKEN, FakeTime
+from .stub import Stub, cut, problem, reply
+from .test_waiters import N, asked, asked_after, sms
 
 BALANCE = reply(200, b'{"balance": 1}')
 REFUSED_TIMEOUTS = [0, -1, float("nan"), float("inf"), 2**31, True, "180", None, [1]]

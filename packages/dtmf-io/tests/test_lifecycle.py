@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 import dtmf
-from client.conftest import TOKEN
-from client.stub import Stub, reply
 from dtmf import DTMF, AsyncDTMF
+
+from .conftest import TOKEN
+from .stub import Stub, reply
 
 BALANCE = reply(200, b'{"balance": 1}')
 

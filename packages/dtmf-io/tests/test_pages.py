@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from client.stub import Stub
 from dtmf import ServerError
+
+from .stub import Stub
 
 N = "+1234567890"
 

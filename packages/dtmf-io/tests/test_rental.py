@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from client.conftest import FakeTime
-from client.stub import Stub, cut, problem, reply
 from dtmf import AuthenticationError, DTMFError, InsufficientFundsError, ServerError, TimedOutError
+
+from .conftest import FakeTime
+from .stub import Stub, cut, problem, reply
 
 NUMBER = {"e164": "+12025550100", "group_id": "us-mobile", "cost_per_minute": 13, "messages": []}
 STARTED, ENDED = reply(201, json.dumps(NUMBER).encode()), reply(204)

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from client.conftest import FakeTime
-from client.stub import Stub, cut, problem, raw, reply
 from dtmf import (
     ConnectionFailedError,
     DTMFError,
@@ -16,6 +14,9 @@ from dtmf import (
     ServerError,
     TimedOutError,
 )
+
+from .conftest import FakeTime
+from .stub import Stub, cut, problem, raw, reply
 
 GOOD = reply(200, b'{"e164": "+1234567890"}')
 HALF = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{")

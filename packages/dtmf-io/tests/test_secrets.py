@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from client.conftest import TOKEN, FakeTime
-from client.stub import Stub, cut, problem, raw, reply
 from dtmf import DTMFError
 from dtmf.settings import Settings
 from dtmf.transport import Request
+
+from .conftest import TOKEN, FakeTime
+from .stub import Stub, cut, problem, raw, reply
 
 ECHO = {"detail": f"who is {TOKEN}?", "code": TOKEN, "request_id": f"r-{TOKEN}", "title": TOKEN}
 

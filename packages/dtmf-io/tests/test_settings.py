@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from client.conftest import TOKEN
-from client.invalid_arguments import NOT_A_URL
-from client.stub import Stub
 from dtmf import DTMF, AsyncDTMF
 from param_ids import shown
+from support.invalid_arguments import NOT_A_URL
+
+from .conftest import TOKEN
+from .stub import Stub
 
 BOTH = pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
 

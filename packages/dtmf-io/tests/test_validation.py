@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from client.invalid_arguments import (
+from param_ids import shown
+from support.invalid_arguments import (
     NOT_A_CONTENT,
     NOT_A_GROUP_ID,
     NOT_A_GROUP_TYPE,
@@ -15,8 +16,8 @@ from client.invalid_arguments import (
     NOT_AN_ACTION,
     NOT_E164,
 )
-from client.stub import Stub
-from param_ids import shown
+
+from .stub import Stub
 
 N = "+1234567890"
 

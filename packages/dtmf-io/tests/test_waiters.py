@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from client.conftest import FakeTime
-from client.stub import Stub, cut, problem, raw, reply
 from dtmf import (
     AuthenticationError,
     ConnectionFailedError,
@@ -24,6 +22,9 @@ from dtmf import (
 )
 from dtmf.cursors import Cursors
 from dtmf.transport import Reply
+
+from .conftest import FakeTime
+from .stub import Stub, cut, problem, raw, reply
 
 N = "+1234567890"
 M = "+1234567891"

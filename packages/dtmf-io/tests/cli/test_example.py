@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dtmf import DTMF
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "receive_code.sh"
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from client.stub import Stub, problem
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account
 from support.cli_process import TOKEN, Refused, Run, process
+
+from ..stub import Stub, problem
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from client.stub import Stub, problem, reply
 from dtmf import DTMF
 from harness import new_token
 from support.cli_process import TOKEN, Refused, Run
+
+from ..stub import Stub, problem, reply
 
 
 @pytest.fixture

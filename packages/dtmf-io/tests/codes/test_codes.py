@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dtmf.codes import find_code
+from support.paths import ROOT
 
 GAP = "[…]"
 
@@ -26,7 +27,7 @@ class Text(NamedTuple):
 
 TEXTS = [
     Text(language, text, *(code or [None]))
-    for file in sorted(Path(__file__).with_name("codes").glob("*.toml"))
+    for file in sorted(Path(__file__).parent.glob("*.toml"))
     for language, table in tomllib.loads(file.read_text()).items()
     for text, *code in table["texts"]
 ]
@@ -232,7 +233,7 @@ def test_the_line_for_browsers_counts_only_in_its_form(text: str, code: str | No
 
 
 def test_the_examples_in_the_documents_are_true() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text()
+    document = (ROOT / "docs" / "waiting.md").read_text()
     (block,) = [block for block in document.split("```") if ">>> from dtmf.codes" in block]
     examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "waiting.md", None, 0)
     assert doctest.DocTestRunner().run(examples) == (0, 6)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dtmf_server.storage.db import Database
+from support.connection import Connection
 
-from .connection import Connection
 from .operations import Renter, move_in
 
 

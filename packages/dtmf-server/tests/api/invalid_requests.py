@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .connection import Asked, ask_for
+from support.connection import Asked, ask_for
+
 from .invalid_values import (
     BAD_AUTHORIZATION,
     BAD_KEYS,

@@ -17,8 +17,7 @@ from dtmf_server.storage import deposits, messages, schema
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.schema import metadata
 from harness import START_US, give_coins, new_token, open_account
-
-from .connection import Asked, ask_for
+from support.connection import Asked, ask_for
 
 REST_US = 24 * 3_600_000_000
 OTHER_PHONE = "+447700900123"

@@ -10,8 +10,8 @@ import pytest
 
 from dtmf_server.storage.db import Database, Tx
 from harness import give_coins, new_token, open_account
+from support.connection import Asked, Connection, ask_for
 
-from .connection import Asked, Connection, ask_for
 from .operations import calls, move_in
 from .test_retries import difference
 

@@ -8,10 +8,10 @@ from dtmf_server.operations import rent
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US
+from support.connection import Connection
+from support.streaming import listening
 
-from .connection import Connection
 from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter
-from .streaming import listening
 
 
 def messages_of(url: str, renter: Renter, **query: object) -> Any:

@@ -5,7 +5,8 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-from .connection import Connection
+from support.connection import Connection
+
 from .operations import ONE_ENGINE
 
 

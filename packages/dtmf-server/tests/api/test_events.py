@@ -11,10 +11,10 @@ from dtmf_server.operations import rent
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database
 from harness import START_US
+from support.connection import Connection
+from support.streaming import EventSource, forgetting, listening
 
-from .connection import Connection
 from .operations import AS_LIST, ONE_ENGINE, OTHER_PHONE, Renter
-from .streaming import EventSource, forgetting, listening
 
 MANY = 350  # more than three pages of a stream
 

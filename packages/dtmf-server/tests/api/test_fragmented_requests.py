@@ -9,8 +9,8 @@ import pytest
 
 from dtmf_server.asgi.protocol import HEAD_MAX_BYTES
 from dtmf_server.asgi.write_buffer import HELD_MAX_BYTES, CoalescingTransport
+from support.connection import TIMEOUT_S, Connection, ask_for
 
-from .connection import TIMEOUT_S, Connection, ask_for
 from .operations import ONE_ENGINE, Renter
 
 

@@ -3,7 +3,8 @@
 import re
 from dataclasses import replace
 
-from .connection import Connection, ask_for
+from support.connection import Connection, ask_for
+
 from .operations import ONE_ENGINE, Renter, calls
 
 

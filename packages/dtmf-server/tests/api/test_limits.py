@@ -11,8 +11,8 @@ from dtmf_server.http.client_address import rate_limit_key
 from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account
+from support.connection import Connection, Reply
 
-from .connection import Connection, Reply
 from .operations import ONE_ENGINE
 
 BURST = 5

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dtmf_server.storage.db import Database
+from support.connection import Connection
 
-from .connection import Connection
 from .operations import OTHER_PHONE, Renter
 
 MESSAGE = ["from", "to", "content", "timestamp", "success", "cost"]

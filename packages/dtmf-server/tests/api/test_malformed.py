@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 from dtmf_server.storage.db import Database
+from support.connection import Asked, Connection, Reply
 
-from .connection import Asked, Connection, Reply
 from .invalid_requests import requests
 from .invalid_values import BODY, QUERY
 from .operations import ONE_ENGINE, Renter, body_schema_of, calls, dump, names_of, operation_of

@@ -6,8 +6,8 @@ from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US, give_coins, new_token, open_account
+from support.connection import Connection
 
-from .connection import Connection
 from .operations import OTHER_PHONE
 
 MANY = 2_500

@@ -14,7 +14,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from .connection import Connection
+from support.connection import Connection
+
 from .operations import AS_LIST, ONE_ENGINE, PUBLIC, Renter, calls, names_of, operation_of
 
 EXAMPLES = int(os.environ.get("DTMF_TEST_EXAMPLES", "3"))  # of good requests for each operation, and of bad ones

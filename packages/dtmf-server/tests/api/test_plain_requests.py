@@ -9,8 +9,8 @@ import pytest
 
 from dtmf_server.storage.db import Database
 from harness import give_coins, new_token, open_account
+from support.connection import Connection, Reply
 
-from .connection import Connection, Reply
 from .operations import ONE_ENGINE, Renter, calls
 
 GROUP = [

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from dtmf_server.storage.db import Database
 from harness import START_US, FakeWall, give_coins, new_token, open_account
+from support.connection import Connection, Reply
 
-from .connection import Connection, Reply
 from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter, calls, dump
 
 

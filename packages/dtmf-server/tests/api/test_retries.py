@@ -7,8 +7,8 @@ from typing import Any
 
 from dtmf_server.storage.db import Database, Tx
 from harness import give_coins, new_token, open_account
+from support.connection import Asked, Connection, Reply
 
-from .connection import Asked, Connection, Reply
 from .operations import OTHER_PHONE, Call, Renter, calls, dump
 
 AT_ONCE = 10

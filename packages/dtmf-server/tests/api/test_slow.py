@@ -15,8 +15,8 @@ import pytest
 
 from dtmf_server.asgi import protocol
 from dtmf_server.server.process import allow_many_sockets
+from support.connection import TIMEOUT_S, Connection
 
-from .connection import TIMEOUT_S, Connection
 from .operations import ONE_ENGINE, Renter
 
 SLOW = int(os.environ.get("DTMF_TEST_SLOW", "90"))

@@ -10,10 +10,10 @@ from dtmf_server.asgi import protocol
 from dtmf_server.http import sse
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database
+from support.connection import Connection
+from support.streaming import EventSource, forgetting
 
-from .connection import Connection
 from .operations import Renter
-from .streaming import EventSource, forgetting
 from .test_events import MANY, receive, texts
 
 

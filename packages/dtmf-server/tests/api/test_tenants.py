@@ -9,8 +9,8 @@ from dtmf_server.core import api_token
 from dtmf_server.operations import tokens
 from dtmf_server.storage.db import Database
 from harness import START_US, new_token
+from support.connection import Asked, Connection
 
-from .connection import Asked, Connection
 from .operations import ONE_ENGINE, PUBLIC, Call, Renter, calls, dump, names_of, operation_of
 
 # What a stranger gets for a request that means something of somebody else.

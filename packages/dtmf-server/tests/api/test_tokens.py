@@ -15,8 +15,8 @@ from dtmf_server.core import api_token
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from harness import new_token, open_account, serving
+from support.connection import Connection
 
-from .connection import Connection
 from .operations import ONE_ENGINE, Renter, calls, dump
 
 SEED = 18

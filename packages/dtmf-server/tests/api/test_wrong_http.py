@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from dtmf_server.asgi import protocol
+from support.connection import TIMEOUT_S, Connection
 
-from .connection import TIMEOUT_S, Connection
 from .operations import ONE_ENGINE, Renter, calls, dump, names_of
 
 HOST = b"Host: localhost\r\n"

@@ -6,7 +6,7 @@ import pytest
 
 from dtmf_server.carriers import registry
 from dtmf_server.config import ConfigError
-from server.plugins import installed
+from support.carrier_plugins import installed
 
 MODULE = """
 from typing import Annotated

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from deliveries.corpus import (
+from dtmf_server.core.webhook_url import Destination, address_allowed, parse
+from support.webhook_urls import (
     ALLOWED,
     NOT_EVEN_IN_SANDBOX,
     REFUSED_AT_ADDRESS,
     REFUSED_AT_FORM,
     SANDBOX_ONLY,
 )
-from dtmf_server.core.webhook_url import Destination, address_allowed, parse
 
 
 def pairs(block: list[str]) -> list[tuple[str, str]]:

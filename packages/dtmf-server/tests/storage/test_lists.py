@@ -7,7 +7,7 @@ import pytest
 
 from dtmf_server.storage import events, message_parts, numbers, rentals
 from dtmf_server.storage.db import Database, Tx
-from webhooks.steps import plan_of
+from support.webhook_steps import plan_of
 
 # The table, its index on PostgreSQL and on SQLite, and what asks; of integers and of texts.
 LOOKUPS: list[tuple[str, str, str, Callable[[Tx], object]]] = [

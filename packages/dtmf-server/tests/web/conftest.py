@@ -10,8 +10,7 @@ from dtmf_server.operations import rent
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, new_token, open_account
-
-from .visitor import Visitor
+from support.visitor import Visitor
 
 REST_US = 24 * 3_600_000_000
 # For what no engine can answer otherwise than another.

@@ -10,9 +10,9 @@ from dtmf_server.operations import sandbox, verify
 from dtmf_server.storage import accounts, deposits
 from dtmf_server.storage.db import Database
 from harness import give_coins, new_token
+from support.visitor import Visitor
 
 from .conftest import ONE_ENGINE, receive
-from .visitor import Visitor
 
 SECRETS = ("canary text", "+447700900777", "hook.example", "my secret label", "reply to canary", "own.example")
 

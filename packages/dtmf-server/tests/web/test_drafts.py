@@ -9,9 +9,9 @@ from dtmf_server.runtime.clock import Clock
 from dtmf_server.server import startup
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, FakeWall, give_coins, new_token
+from support.visitor import Page, Visitor
 
 from .conftest import ONE_ENGINE
-from .visitor import Page, Visitor
 
 Visit = Callable[[], Visitor]
 HOOK = "http://127.0.0.1:9999/sms"

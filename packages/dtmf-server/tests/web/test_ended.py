@@ -9,9 +9,9 @@ from dtmf.errors import DTMFError
 from dtmf_server.operations import meter, rent, retention
 from dtmf_server.storage.db import Database
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, FakeWall, give_coins, new_token, open_account
+from support.visitor import Visitor
 
 from .conftest import receive
-from .visitor import Visitor
 
 Visit = Callable[[], Visitor]
 MINUTES = 100  # that the poor account can pay of us-mobile, at 13 sats each

@@ -8,9 +8,9 @@ from dtmf_server.storage import rentals
 from dtmf_server.storage.db import Database
 from dtmf_server.web.renter import routes
 from harness import new_token
+from support.visitor import Page, Visitor
 
 from .conftest import ONE_ENGINE
-from .visitor import Page, Visitor
 
 Visit = Callable[[], Visitor]
 

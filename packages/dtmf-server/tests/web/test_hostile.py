@@ -5,9 +5,9 @@ import pytest
 from dtmf.codes import find_code
 from dtmf_server.storage.db import Database
 from dtmf_server.web.kit import untrusted_text
+from support.visitor import Visitor
 
 from .conftest import ONE_ENGINE, receive
-from .visitor import Visitor
 
 
 @ONE_ENGINE

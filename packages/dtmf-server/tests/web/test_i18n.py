@@ -8,9 +8,9 @@ from babel.messages.frontend import CommandLineInterface
 from babel.messages.pofile import read_po
 
 from dtmf_server import web
+from support.paths import ROOT
 
 WEB = Path(web.__file__).parent
-ROOT = Path(__file__).parents[2]
 
 
 def extracted(tmp_path: Path) -> Catalog:

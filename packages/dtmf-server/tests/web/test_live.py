@@ -11,9 +11,9 @@ from dtmf_server.operations import sign_in
 from dtmf_server.storage import events
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, new_token
+from support.visitor import Visitor
 
 from .conftest import ONE_ENGINE, receive
-from .visitor import Visitor
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from dtmf_server.core.rental import action_for
 from dtmf_server.operations import rent
 from dtmf_server.storage.db import Database, Tx
 from harness import MINUTE_US, FakeWall
-
-from .visitor import Visitor
+from support.visitor import Visitor
 
 LISTS = ("/messages", "/sandbox", "/deliveries")
 

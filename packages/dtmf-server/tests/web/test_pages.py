@@ -12,10 +12,10 @@ from dtmf_server.storage.db import Database
 from dtmf_server.web.kit import static
 from dtmf_server.web.renter import routes
 from harness import START_US, FakeWall, new_token
+from support.visitor import Visitor
 from support.webhook_receiver import refused_port
 
 from .conftest import ONE_ENGINE, receive
-from .visitor import Visitor
 
 Visit = Callable[[], Visitor]
 PUBLIC = {"/", "/sign-in", "/sign-up", "/sign-in/link", "/account/deleted"}

@@ -15,9 +15,9 @@ from dtmf_server.server import startup
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.schema import metadata
 from harness import DAY_US, FakeWall, new_token
+from support.visitor import Visitor
 
 from .conftest import ONE_ENGINE
-from .visitor import Visitor
 
 Visit = Callable[[], Visitor]
 

@@ -6,10 +6,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, local, post_once
 from dtmf_server.server.process import new_event_loop
 from dtmf_server.webhooks.client import Bounds, WebhookClient
 from support.webhook_receiver import OK, OK_AND_CLOSE, receiving_raw, refused_port
+
+from .posting import BARE, BODY, HEADERS, SHORT, dripping, local, post_once
 
 
 async def test_the_receiver_gets_exactly_the_body_and_the_headers():

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deliveries.certificates import Authority, address, authority, dns, issue
-from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.webhooks.client import Bounds, WebhookClient, _verifying_context
+from support.certificates import Authority, address, authority, dns, issue
 from support.webhook_receiver import OK, OK_AND_CLOSE, receiving_raw, refused_port
+from support.webhook_urls import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 
 NAME = "hooks.example.org"
 BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: for posts that never get as far as TLS

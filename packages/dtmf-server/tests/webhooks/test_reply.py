@@ -4,9 +4,10 @@ import gzip
 
 import pytest
 
-from deliveries.posting import BARE, BODY, HEADERS, SHORT, dripping, flooding, local, post_once
 from dtmf_server.webhooks.client import WebhookClient
 from support.webhook_receiver import OK, receiving_raw
+
+from .posting import BARE, BODY, HEADERS, SHORT, dripping, flooding, local, post_once
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -157,7 +157,7 @@ def test_the_systems_answer_is_given_once_per_address(monkeypatch):
 
 
 def test_neither_strangers_addresses_nor_loopback_are_ours():
-    """That a public address of this machine is: tests/webhooks/namespace_proof.py, where it has one."""
+    """That a public address of this machine is: tests/namespaces/namespace_proof.py, where it has one."""
     assert [a for a in ("8.8.8.8", "2606:4700::1111", "198.51.100.1", "127.0.0.1", "::1") if is_ours(a)] == []
 
 

@@ -33,7 +33,7 @@ from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import FakeWall
 from support.webhook_receiver import OK, Receiver, receiving_raw, refused_port
-from webhooks.steps import attempts, deliveries, receive, rent_now, settled, states
+from support.webhook_steps import attempts, deliveries, receive, rent_now, settled, states
 
 SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 ANSWERS = [

@@ -1,43 +1,5 @@
-"""Fixtures of the deliveries' tests: plenty of numbers that cost nothing, a client, a receiver."""
+"""The fixtures of tests that deliver."""
 
-from collections.abc import Iterator
+from support.webhook_fixtures import account, db, dtmf, receiver
 
-import pytest
-
-from dtmf import DTMF
-from dtmf_server.storage.db import Database
-from dtmf_server.storage.open import open_database
-from harness import give_coins, initialise, new_token, open_account
-from support.webhook_receiver import Receiver, receiving
-from webhooks.steps import CATALOG
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    """An open database with a catalog of numbers that cost nothing."""
-    database = open_database(database_url)
-    initialise(database, CATALOG)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def account(db: Database) -> int:
-    """An account with 100,000 satoshis."""
-    account_id = open_account(db)
-    give_coins(db, account_id, 100_000)
-    return account_id
-
-
-@pytest.fixture
-def dtmf(account: int, url: str) -> Iterator[DTMF]:
-    """The account's client of the whole service."""
-    with DTMF(new_token(), base_url=url) as client:
-        yield client
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver that takes everything until told otherwise."""
-    with receiving() as started:
-        yield started
+__all__ = ["account", "db", "dtmf", "receiver"]

@@ -12,7 +12,7 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import Group, give_coins, initialise, open_account
 from support.webhook_receiver import Receiver, receiving
-from webhooks.steps import DAY_S, HOUR_S, events, settle, states
+from support.webhook_steps import DAY_S, HOUR_S, events, settle, states
 
 PRICED = Group("priced", "local", "A satoshi a minute", "xx", rental_cost_per_minute=1, cost_per_inbound_message=0)
 LATE = 1.2

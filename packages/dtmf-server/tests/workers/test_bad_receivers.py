@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 import effort
-from deliveries.certificates import authority, dns, issue
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import Bounds, WebhookClient
 from dtmf_server.webhooks.resolver import LookupFailed, VettingResolver
 from dtmf_server.workers.adaptive_concurrency import START
 from harness import open_account
+from support.certificates import authority, dns, issue
 from support.webhook_receiver import OK_AND_CLOSE, RawReceiver, receiving_raw, refused_port, silent_ports
-from webhooks.steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
+from support.webhook_steps import ON_SQLITE, attempts, deliveries, delivering, receive, rent_now, settled, states
 
 NAME = "hooks.example.org"
 BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # these posts are plain HTTP

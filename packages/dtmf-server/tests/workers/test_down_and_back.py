@@ -15,7 +15,7 @@ from dtmf_server.storage.delivery_queue import HEAD_OF_LINE_TIMEOUT_US
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
 from support.webhook_receiver import Posted, Receiver, receiving
-from webhooks.steps import DAY_S, MINUTE_S, ON_SQLITE, deliveries, rent, settle, states
+from support.webhook_steps import DAY_S, MINUTE_S, ON_SQLITE, deliveries, rent, settle, states
 
 
 def out_of_order(db: Database) -> list[tuple[int, int]]:

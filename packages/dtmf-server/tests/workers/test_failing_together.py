@@ -18,7 +18,7 @@ from dtmf_server.workers import delivery_results
 from dtmf_server.workers.delivery_worker import LEASE_US
 from harness import START_US
 from support.webhook_receiver import silent_ports
-from webhooks.steps import attempts, deliveries, delivering, receive, rent_now, settled
+from support.webhook_steps import attempts, deliveries, delivering, receive, rent_now, settled
 
 SILENT = 40
 T = TypeVar("T")

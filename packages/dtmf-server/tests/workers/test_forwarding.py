@@ -10,7 +10,7 @@ from dtmf_server.core.backoff import DELAYS_S, JITTER
 from dtmf_server.storage import messages
 from dtmf_server.storage.db import Database
 from harness import give_coins, new_token, open_account
-from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, events, plan_of, rent, settle, states
+from support.webhook_steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, events, plan_of, rent, settle, states
 
 REFUSED_FOR_GOOD, BUSY_TWICE = "+15005550001", "+15005550003"
 

@@ -25,7 +25,7 @@ from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.delivery_worker import Outbox
 from harness import START_US, new_token, open_account
 from support.webhook_receiver import Receiver
-from webhooks.steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
+from support.webhook_steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
 
 Store = Callable[[Tx], list[int | None]]
 

@@ -10,13 +10,24 @@ import httpx2
 import pytest
 
 import effort
-from deliveries.corpus import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
 from dtmf import DTMF
 from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import WebhookClient
 from harness import FakeWall, new_token, runtime_over, serving
 from support.webhook_receiver import refused_port
-from webhooks.steps import DAY_S, ON_SQLITE, attempts, deliveries, delivering, receive, rent, rent_now, settled
+from support.webhook_steps import (
+    DAY_S,
+    ON_SQLITE,
+    attempts,
+    deliveries,
+    delivering,
+    receive,
+    rent,
+    rent_now,
+    settled,
+    storable,
+)
+from support.webhook_urls import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, REFUSED_AT_FORM, SANDBOX_ONLY
 
 BAD = ["169.254.169.254", "10.0.0.1", "192.168.1.1", "fd00::1", "::ffff:169.254.169.254", "fe80::1", "100.64.0.1"]
 ALWAYS_REFUSED = [*REFUSED_AT_FORM, *NOT_EVEN_IN_SANDBOX]
@@ -77,11 +88,6 @@ def test_the_client_refuses_or_the_api_does_whatever_it_is_called_with(dtmf: DTM
         with pytest.raises(ValueError):  # both refusals are one
             dtmf.set_sms_action(number, "webhook", destination)
     assert dtmf.number(number)["sms_forwarded_to"] is None
-
-
-def storable(urls: list[str]) -> list[str]:
-    """Those that a database takes at all."""
-    return [url for url in urls if "\0" not in url and url.encode("utf-8", "replace").decode() == url]
 
 
 @ON_SQLITE

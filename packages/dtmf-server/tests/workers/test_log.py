@@ -16,7 +16,7 @@ from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
 from harness import HOUR_US, START_US, FakeWall, give_coins, new_token, open_account
 from support.webhook_receiver import Receiver, Reply, receiving
-from webhooks.steps import (
+from support.webhook_steps import (
     DAY_S,
     ELSEWHERE,
     HOUR_S,

@@ -16,7 +16,7 @@ from dtmf_server.workers.adaptive_concurrency import START
 from dtmf_server.workers.delivery_worker import LEASE_LEFT_US, LEASE_US
 from harness import START_US, FakeWall
 from support.webhook_receiver import Posted, Receiver
-from webhooks.steps import (
+from support.webhook_steps import (
     ELSEWHERE,
     HOUR_S,
     attempts,

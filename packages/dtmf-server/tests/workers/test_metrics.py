@@ -13,7 +13,7 @@ from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from support.webhook_receiver import Receiver
-from webhooks.steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, rent, settle
+from support.webhook_steps import DAY_S, ELSEWHERE, HOUR_S, ON_SQLITE, rent, settle
 
 TOTAL = "dtmf_delivery_attempts_total "
 Scrape = Callable[[], dict[str, float]]

@@ -7,7 +7,7 @@ from dtmf_server.operations import deliver
 from dtmf_server.storage import delivery_log, delivery_queue, outbox
 from dtmf_server.storage.db import Database, Tx
 from support.webhook_receiver import Receiver
-from webhooks.steps import plan_of, rent, settle, states
+from support.webhook_steps import plan_of, rent, settle, states
 
 
 def _plan_where_nothing_waited(dtmf: DTMF, db: Database, receiver: Receiver) -> tuple[str, str]:

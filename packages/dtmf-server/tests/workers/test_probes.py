@@ -7,7 +7,7 @@ from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S, PROBE_S
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_log import FIRST_KEPT, LAST_KEPT
 from support.webhook_receiver import Receiver, Reply, receiving
-from webhooks.steps import DAY_S, HOUR_S, MINUTE_S, ON_SQLITE, deliveries, events, rent, settle, states
+from support.webhook_steps import DAY_S, HOUR_S, MINUTE_S, ON_SQLITE, deliveries, events, rent, settle, states
 
 LATE = 1 + JITTER
 

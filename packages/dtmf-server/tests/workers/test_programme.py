@@ -9,7 +9,7 @@ from dtmf_server.core.backoff import DELAYS_S, JITTER, LIFE_S
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from support.webhook_receiver import Posted, Receiver, Reply, receiving
-from webhooks.steps import (
+from support.webhook_steps import (
     HOUR_S,
     MINUTE_S,
     ON_SQLITE,

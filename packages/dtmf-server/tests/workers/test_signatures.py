@@ -19,17 +19,8 @@ from dtmf_server.core.webhook_secret import OVERLAP_US
 from dtmf_server.storage.db import Database
 from harness import START_US, FakeWall, give_coins, new_token, open_account
 from support.webhook_receiver import Posted, Receiver
-from webhooks.steps import ON_SQLITE, rent, settle
+from support.webhook_steps import ON_SQLITE, TEXTS, changed, post_one, rent, settle
 
-TEXTS = [
-    "SMS text",
-    "",
-    'quotes " \\ / and \n breaks \t\r',
-    "\u20ac \u00fc \u4f60\u597d \U0001f642",
-    "</script>\u2028\u2029",
-    "x" * 1600,
-    "\x01\x1f\x7f",
-]
 START_S = START_US // 1_000_000
 
 
@@ -57,13 +48,6 @@ def verified(posted: Posted, secret: str, *, now_s: float) -> bool:
         ours = None
     assert ours == theirs
     return ours is not None
-
-
-def post_one(dtmf: DTMF, receiver: Receiver, number: str, text: str = "signed") -> Posted:
-    """The webhook of a new SMS, as it arrived."""
-    dtmf.sandbox.receive(number, "+1234", text)
-    settle(dtmf)
-    return receiver.posted[-1]
 
 
 def test_another_library_verifies_every_body_that_arrives(dtmf: DTMF, receiver: Receiver) -> None:
@@ -198,12 +182,3 @@ def accepts_theirs(posted: Posted, secret: str) -> bool:
         Webhook(secret).verify(posted.body, posted.headers)
         return True
     return False
-
-
-def changed(posted: Posted, part: str, random: Random) -> Posted:
-    """The webhook with one bit of its body or of a header changed."""
-    text = bytearray(posted.body if part == "body" else posted.headers[part].encode())
-    text[random.randrange(len(text))] ^= 1 << random.randrange(8)
-    if part == "body":
-        return Posted(posted.method, posted.path, posted.headers, bytes(text))
-    return Posted(posted.method, posted.path, posted.headers | {part: text.decode("latin-1")}, posted.body)

@@ -1,7 +1,7 @@
 """Octets of any kind against everything that reads them: the codec, texts, concatenation, receipts, the session.
 
-`python tests/smpp/fuzz_pdu.py RUNS` lets atheris look for an undeclared exception and exits 1 at the first. The same
-`check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
+`python packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py RUNS` lets atheris look for an undeclared exception and
+exits 1 at the first. The same `check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
 """
 
 import gc

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from smpp import fuzz_pdu
 from support.server_process import environment
+
+from . import fuzz_pdu
 
 RUNS = 5000
 

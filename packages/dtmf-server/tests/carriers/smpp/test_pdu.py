@@ -29,7 +29,8 @@ from dtmf_server.carriers.smpp.pdu import (
 )
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
 from dtmf_server.core.submission import Verdict
-from smpp.fuzz_pdu import check
+
+from .fuzz_pdu import check
 
 # bind_transmitter of SMPP 3.4's own example (§3.2.1, the header and body it spells out octet by octet).
 BIND_TRANSMITTER = bytes.fromhex(

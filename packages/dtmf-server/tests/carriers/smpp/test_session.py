@@ -20,7 +20,8 @@ from dtmf_server.carriers.smpp.pdu import (
 )
 from dtmf_server.carriers.smpp.session import State
 from dtmf_server.carriers.smpp.status import Status
-from smpp.binds import SMS, bound, connected, octets, said
+
+from .binds import SMS, bound, connected, octets, said
 
 
 @pytest.mark.parametrize(

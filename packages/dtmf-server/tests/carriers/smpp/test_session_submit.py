@@ -12,7 +12,8 @@ from dtmf_server.carriers.smpp.pdu import (
 )
 from dtmf_server.carriers.smpp.session import Session
 from dtmf_server.carriers.smpp.status import Status
-from smpp.binds import SMS, bound, connected, octets, said
+
+from .binds import SMS, bound, connected, octets, said
 
 
 def submitted(session: Session, *keys: int, now_s: float = 0) -> list[Pdu]:
