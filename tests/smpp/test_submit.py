@@ -1,6 +1,6 @@
 """What a renter sends leaves as submit_sm, and what the SMSC says of it reaches the renter's message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
