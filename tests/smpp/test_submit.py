@@ -1,6 +1,6 @@
 """What a renter sends leaves as submit_sm, and what the SMSC says of it reaches the renter's message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -233,6 +233,38 @@ async def test_what_no_other_carrier_may_take_is_refused(outcomes: list, order: 
     with pytest.raises(CarrierRefused, match=refused):
         await CarrierRouter(carriers).submit(7, MESSAGE, order=order)
     assert carriers[1].asked == (1 if outcomes == [BUSY, BUSY] else 0)
+
+
+class Finder(Fake):
+    """A carrier that does not respond to a submit, and can be asked about it."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__("a", SILENT)
+        self.found = found
+
+    async def find_submit(self, message_id: int, message: CarrierMessage, *, since_us: int) -> Sequence[str] | None:
+        assert (message_id, message, since_us) == (7, MESSAGE, 42)
+        if isinstance(self.found, CarrierRefused):
+            raise self.found
+        return self.found  # type: ignore[return-value]
+
+
+def finding(found: object) -> CarrierRouter:
+    return CarrierRouter([Finder(found), Fake("b", "taken")], find_after_s=0, wall_us=lambda: 42)
+
+
+async def test_a_carrier_that_has_an_sms_without_having_responded_is_believed() -> None:
+    assert await finding(["SM1"]).submit(7, MESSAGE, order=[]) == AcceptedSubmit("a", ("SM1",))
+
+
+async def test_an_sms_that_a_carrier_surely_does_not_have_goes_to_the_next_one() -> None:
+    assert await finding(None).submit(7, MESSAGE, order=[]) == AcceptedSubmit("b", ("b-7",))
+
+
+async def test_an_sms_stays_in_doubt_while_its_carrier_cannot_be_asked() -> None:
+    with pytest.raises(CarrierRefused, match="silent") as refused:
+        await finding(BUSY).submit(7, MESSAGE, order=[])
+    assert refused.value.in_doubt
 
 
 async def test_without_carriers_what_should_leave_waits_for_one() -> None:

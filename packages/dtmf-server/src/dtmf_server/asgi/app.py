@@ -70,7 +70,7 @@ def _only_the_document(request: Request) -> None:
 def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
     """The ASGI application over this runtime: the API, the website, and the callbacks of those carriers that have any."""
     app = _routes(is_sandbox=runtime.settings.sandbox)
-    state = {"runtime": runtime, **website.new_state(), **callbacks.new_state(carriers)}
+    state = {"runtime": runtime, **website.new_state(), **callbacks.new_state(carriers, runtime.settings)}
     return RequestMiddleware(app, runtime.settings, state=state)
 
 

@@ -98,8 +98,8 @@ class RequestMiddleware:
         await send({"type": "http.response.body", "body": body})
 
     def _wait_s(self, scope: Any) -> int:
-        """How long this caller has to wait, by token and by address. Health checks never do, nor do carriers: what one
-        brings comes from one address, and some give an SMS up that was not taken at once."""
+        """How long this caller has to wait, by token and by address. Health checks never do. Carriers' callbacks
+        all come from one address; `callbacks/` limits those that it refuses."""
         if self._limit is None or scope["path"] in ("/healthz", "/readyz") or scope["path"].startswith("/callbacks/"):
             return 0
         headers = dict(scope["headers"])

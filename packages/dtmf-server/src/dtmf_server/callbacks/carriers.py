@@ -1,15 +1,20 @@
-"""`/callbacks/carriers/NAME`: a carrier brings SMS and receipts, and is answered once they are stored.
+"""`/callbacks/carriers/NAME`: a carrier posts SMS and receipts, and is answered once they are stored.
 
 1. The carrier's plug-in verifies the signature and reads the request (`ReceivesCallbacks.parse`, pure). The service asks
    for no credentials of its own.
-2. Everything that a request brings is stored in one transaction, by the same `ingest_batch` as what links bring.
-3. Only then the success reply is sent. If nothing could be stored the reply is 503, and the carrier tries again.
-4. What comes again is known by the carrier's own id (`InboundMessage.carrier_ref`), answered like the first, and not stored.
+2. If a callback does not say when the carrier received the SMS, and the number was rented by somebody else in the last 90
+   days, the carrier is asked (`TellsArrival`): a late or replayed callback must not reach the next renter.
+3. Everything in a request is stored in one transaction, by the same `ingest_batch` as SMS from links.
+4. Only then the success reply is sent. If nothing could be stored the reply is 503, and the carrier tries again.
+5. Repetitions are recognized by the carrier's own ID (`InboundMessage.carrier_ref`), answered like the first, not stored.
+6. Refused requests are counted per address and limited like other requests. Accepted ones are not limited: some carriers
+   give up an SMS that was not accepted at once.
 """
 
 import logging
+import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,15 +28,20 @@ from dtmf_server.carriers.base import (
     CallbackRefused,
     CallbackRequest,
     CallbackResult,
+    CarrierRefused,
     ReceivesCallbacks,
+    TellsArrival,
 )
-from dtmf_server.core.errors import Refusal, StorageUnavailable
+from dtmf_server.core.errors import RateLimited, Refusal, StorageUnavailable
 from dtmf_server.core.inbound import InboundMessage, Receipt
-from dtmf_server.http.client_address import has_body
+from dtmf_server.core.repeats import Repeats
+from dtmf_server.http.client_address import address_of, has_body, rate_limit_key
+from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.http.validation import plain_body
-from dtmf_server.operations import ingest
-from dtmf_server.runtime.context import Runtime
+from dtmf_server.operations import ingest, receive
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.storage.db import Tx
 
 BODY_MAX_BYTES = 64 * 1024
@@ -53,15 +63,26 @@ class CallbackNotSigned(Refusal):
     status, code, title = 403, "callback_not_signed", "Bad signature"
 
 
+class ArrivalUnknown(Refusal):
+    """The carrier did not say when it received this SMS. Try again later."""
+
+    status, code, title = 503, "arrival_unknown", "Carrier unavailable"
+
+
 class PluginFailed(Refusal):
     """The carrier's plug-in failed; nothing was stored. The service's log says where."""
 
     status, code, title = 500, "plugin_failed", "Plug-in failed"
 
 
-def new_state(carriers: Sequence[object]) -> Mapping[str, Any]:
-    """What the routes keep for each application: the carriers that receive by callbacks, by name."""
-    return {"callback_carriers": {each.name: each for each in carriers if isinstance(each, ReceivesCallbacks)}}
+def new_state(carriers: Sequence[object], settings: Settings) -> Mapping[str, Any]:
+    """The state of each application's routes: the carriers that receive callbacks, by name; the limit of refused ones."""
+    limit = settings.requests_per_second
+    return {
+        "callback_carriers": {each.name: each for each in carriers if isinstance(each, ReceivesCallbacks)},
+        "callback_limit": RateLimit(per_second=limit, burst=settings.request_burst) if limit else None,
+        "callback_faults": {},
+    }
 
 
 @route(
@@ -72,17 +93,33 @@ def new_state(carriers: Sequence[object]) -> Mapping[str, Any]:
     request_max_body_size=BODY_MAX_BYTES,
 )
 async def take_callback(request: Request, name: FromPath[str]) -> Response[bytes]:
-    """Store what the request brings, then reply as the carrier's plug-in says."""
-    carrier = request.scope["state"]["callback_carriers"].get(name)
+    """Store the content of the request, then reply as the carrier's plug-in says."""
+    state, runtime = request.scope["state"], runtime_of(request)
+    limit: RateLimit | None = state["callback_limit"]
+    address = rate_limit_key(address_of(request.scope, runtime.settings.trusted_proxies)).encode()
+    if limit and (wait_s := limit.wait_s(address)):
+        raise RateLimited(retry_after=wait_s)
+    try:
+        return await _answer(request, runtime, state, name)
+    except (Refusal, NotFoundException, MethodNotAllowedException) as refused:
+        if limit and not isinstance(refused, StorageUnavailable | ArrivalUnknown | PluginFailed):
+            limit.retry_after_s(address)
+        raise
+
+
+async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], name: str) -> Response[bytes]:
+    carrier = state["callback_carriers"].get(name)
     if carrier is None:
         raise NotFoundException
     if request.method not in carrier.callback_methods:
         raise MethodNotAllowedException(headers={"allow": ", ".join(sorted(carrier.callback_methods))})
     plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
-    runtime = runtime_of(request)
-    result = parsed(carrier, callback_request(request.scope, await request.body(), runtime))
+    faults: Repeats = state["callback_faults"].setdefault(name, Repeats())
+    result = parsed(carrier, callback_request(request.scope, await request.body(), runtime), faults)
     if result.items:
-        await store(runtime, name, [storable(item) for item in result.items])
+        items = await with_arrival(runtime, carrier, [storable(item) for item in result.items])
+        await store(runtime, name, items)
+    metrics.callbacks(name, "accepted").inc()
     reply = result.reply
     return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
 
@@ -97,27 +134,61 @@ def callback_request(scope: Any, body: bytes, runtime: Runtime) -> CallbackReque
     return CallbackRequest(scope["method"], url, headers, body, runtime.clock.wall_us())
 
 
-def parsed(carrier: ReceivesCallbacks, request: CallbackRequest) -> CallbackResult:
-    """What the plug-in reads in the request. Raises CallbackNotSigned, CallbackUnreadable, PluginFailed."""
+def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats) -> CallbackResult:
+    """Return what the plug-in reads in the request. Raises CallbackNotSigned, CallbackUnreadable, PluginFailed."""
+
+    def refused(reason: str) -> None:
+        metrics.callbacks(carrier.name, reason).inc()
+        if line := faults.failed(reason, now_s=time.monotonic()):
+            log.warning("a callback of carrier %s was refused: %s", carrier.name, line)
+
     try:
         result = carrier.parse(request)
         items = [_checked(item) for item in result.items]
     except BadSignature as error:
-        log.warning("a callback of carrier %s was refused: bad signature (%s)", carrier.name, error)
+        refused(str(error) or "wrong signature")
         raise CallbackNotSigned from error
     except CallbackRefused as error:
-        log.warning("a callback of carrier %s was refused: it can't be read (%s)", carrier.name, error)
+        refused("unreadable")
         raise CallbackUnreadable from error
     except Exception as error:
         # Without the error's own words, which may quote a text.
         place = traceback.extract_tb(error.__traceback__)[-1]
         kind = type(error).__name__
+        metrics.callbacks(carrier.name, "plug-in failed").inc()
         log.error("the plug-in of carrier %s failed: %s in %s:%s", carrier.name, kind, place.filename, place.lineno)
         raise PluginFailed from error
     if len(result.items) > ITEMS_MAX:
-        log.error("a callback of carrier %s brings %d items, at most %d", carrier.name, len(result.items), ITEMS_MAX)
+        log.error("a callback of carrier %s has %d items, at most %d", carrier.name, len(result.items), ITEMS_MAX)
         raise CallbackUnreadable
+    faults.worked(now_s=time.monotonic())
     return CallbackResult(items, result.reply)
+
+
+async def with_arrival(runtime: Runtime, carrier: ReceivesCallbacks, items: list[Item]) -> list[Item]:
+    """Add the carrier's receive time to SMS that lack it and are for a number that changed hands. Raises ArrivalUnknown."""
+    if not isinstance(carrier, TellsArrival):
+        return items
+    untimed = {item.to for item in items if isinstance(item, InboundMessage) and item.received_us is None}
+    if not untimed:
+        return items
+    reused = await runtime.db.read(
+        lambda tx: receive.changed_hands(tx, sorted(untimed), now_us=runtime.clock.now_us(tx))
+    )
+    return [await _timed(carrier, item) if _is_untimed(item, reused) else item for item in items]
+
+
+def _is_untimed(item: Item, reused: Collection[str]) -> bool:
+    return isinstance(item, InboundMessage) and item.received_us is None and item.to in reused
+
+
+async def _timed(carrier: TellsArrival, item: Item) -> Item:
+    assert isinstance(item, InboundMessage), "a receipt belongs to a message, not to a time"
+    try:
+        received_us = await carrier.arrived_at(item.carrier_ref)
+    except CarrierRefused as error:
+        raise ArrivalUnknown from error
+    return structs.replace(item, received_us=received_us or 0)  # one that the carrier does not know belongs to nobody
 
 
 def _checked(item: Item) -> Item:

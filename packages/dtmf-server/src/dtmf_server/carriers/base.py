@@ -1,11 +1,16 @@
 """What a carrier can do, one small protocol per capability, and the values that pass between it and the service.
 
-Every carrier is an `SmsCarrier`. One that receives over HTTP is a `ReceivesCallbacks` too. `LooksUpNumbers`,
-`SellsNumbers` and `VoiceCarrier` are declared for the carriers that have them; nothing calls them yet.
+Every carrier is an `SmsCarrier`. The other capabilities are optional:
+    ReceivesCallbacks  receives SMS and receipts over HTTP
+    TellsArrival       can be asked when it received an SMS, where its callbacks do not say so
+    CatchesUp          can be asked for the SMS and receipts of a period that the service was down
+    FindsSubmits       can be asked whether it accepted an SMS, after a submit without a response
+    ChecksItself       tests credentials, balance and connection for `dtmf-server carriers check`
+`LooksUpNumbers`, `SellsNumbers` and `VoiceCarrier` are declared; nothing calls them yet.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
@@ -40,6 +45,11 @@ class CarrierRefused(Exception):
         self.reason, self.permanent, self.may_be_taken = reason, permanent, may_be_taken
         self.segments, self.carrier = segments, ""  # the carrier's name, where one was asked
         super().__init__(reason)
+
+    @classmethod
+    def no_reply(cls, reason: str) -> "CarrierRefused":
+        """For a carrier with one reference for a whole SMS: it may have the SMS, and has not said so."""
+        return cls(reason, permanent=False, may_be_taken=True, segments=Segments(1, {}, (1,)))
 
     @property
     def in_doubt(self) -> bool:
@@ -170,7 +180,8 @@ class CallbackRefused(Exception):
 
 
 class BadSignature(CallbackRefused):
-    """The request is not the carrier's, or too old: it is answered with 403."""
+    """The request is not the carrier's, or too old: the service answers 403 and counts it. `reason` is one of a few fixed
+    phrases, like "no signature", "wrong signature" or "expired timestamp": it labels a metric."""
 
 
 @runtime_checkable
@@ -184,6 +195,56 @@ class ReceivesCallbacks(Protocol):
         """Verify the signature, then read the request. Pure: no I/O, no state, no clock but `request.wall_us`, so that any
         process may do it, again and again. Compare signatures by `hmac.compare_digest`.
         Raises BadSignature, or CallbackRefused for what can't be read."""
+
+
+@runtime_checkable
+class TellsArrival(Protocol):
+    """A carrier whose callbacks do not say when it received an SMS, and which can be asked."""
+
+    async def arrived_at(self, carrier_ref: str) -> int | None:
+        """The wall time, in microseconds, at which the carrier received this SMS; None if it does not know the SMS.
+        Called at any API process, also while `run` does not run. Raises CarrierRefused."""
+
+
+@runtime_checkable
+class CatchesUp(Protocol):
+    """A carrier that can be asked what it received while callbacks failed."""
+
+    name: str
+
+    def arrived_since(self, since_us: int) -> AsyncIterator[Sequence[InboundMessage | Receipt]]:
+        """Yield what the carrier received since this wall time, in batches, oldest first. Each InboundMessage has the
+        same `carrier_ref` as in its callback, and `received_us`. Called while `run` runs, at its start and every five
+        minutes. Raises CarrierRefused."""
+
+
+@runtime_checkable
+class FindsSubmits(Protocol):
+    """A carrier that can be asked whether it accepted an SMS."""
+
+    name: str
+
+    async def find_submit(self, message_id: int, message: CarrierMessage, *, since_us: int) -> Sequence[str] | None:
+        """The references of an SMS that was submitted at or after this wall time without a response, as `submit` would
+        have returned them; None if the carrier surely does not have it. Raises CarrierRefused if that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of `dtmf-server carriers check`. `is_ok` is None where nothing could be tested. `fix` says what to do."""
+
+    name: str
+    is_ok: bool | None
+    detail: str
+    fix: str = ""
+
+
+@runtime_checkable
+class ChecksItself(Protocol):
+    """A carrier that can test its settings live."""
+
+    async def check(self) -> Sequence[CheckResult]:
+        """Test credentials, balance and whatever else goes wrong at this kind of carrier. Called without `run`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from dtmf_server.carriers.base import SmsCarrier
+from dtmf_server.carriers.trace import Trace
 from dtmf_server.config import CarrierSettings, ConfigError
 from dtmf_server.config.section import undescribed
 
@@ -33,6 +34,7 @@ class CarrierContext:
     new_id: Callable[[], int]  # a number that no other connection has, before or after a restart
     uniform: Callable[[], float]  # chance, from 0 to 1, for jitter
     wall_us: Callable[[], int]  # the real time, in microseconds since 1970
+    trace: Trace  # records what is exchanged, while an operator watches
 
 
 @dataclass(frozen=True, slots=True)

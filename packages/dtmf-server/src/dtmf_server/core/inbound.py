@@ -27,9 +27,11 @@ class Part(Struct, frozen=True):
 class InboundMessage(Struct, frozen=True):
     """An SMS for one of our numbers, whole or a part of a long one. `sender` may be a name or short code, kept verbatim.
 
-    `carrier_ref` is the carrier's own id of this SMS, the same each time that the carrier brings it and of no other SMS.
-    A carrier that has none gives a `digest` of what came over the wire on the link `link`. Without either, nothing is
-    taken for a repetition.
+    `carrier_ref` is the carrier's own ID of this SMS: the same on every repetition, and never used for another SMS.
+    A carrier without one sets `digest`, of the octets received on the link `link`. Without either, nothing is treated as a
+    repetition.
+    `received_us` is when the carrier received the SMS, in wall microseconds; None if it does not say. The SMS belongs to
+    the rental that was live then. `redacted`: the carrier removed the code from the text, so the SMS is never charged.
     """
 
     to: str
@@ -38,20 +40,26 @@ class InboundMessage(Struct, frozen=True):
     digest: str = ""
     link: int = 0
     carrier_ref: str = ""
+    received_us: int | None = None
+    redacted: bool = False
 
     @property
     def text(self) -> str:
-        """The text of a whole SMS. Parts are reassembled before anyone asks for it."""
+        """The text of a whole SMS. Parts are reassembled before anything reads it."""
         assert isinstance(self.content, str), "a part has no text of its own"
         return self.content
 
 
 class Receipt(Struct, frozen=True):
-    """What became of an SMS that the carrier took under the reference `ref`; `sender` is the phone it went to, `to` the
-    number it was sent from, where the carrier says so."""
+    """The state of an SMS that the carrier accepted under the reference `ref`.
+
+    `delivered` is None for an intermediate state: the carrier has the SMS and is still delivering it. `sender` is the phone
+    it went to, `to` the number it was sent from, `message_id` our own ID of it; each where the carrier repeats it.
+    """
 
     ref: str
-    delivered: bool
+    delivered: bool | None
     reason: str = ""
     sender: str = ""
     to: str = ""
+    message_id: int = 0

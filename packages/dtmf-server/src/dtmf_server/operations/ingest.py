@@ -9,7 +9,6 @@ Rules for long SMS:
 4. What is not whole `patience` after its first part is delivered with its gaps marked.
 """
 
-import hashlib
 from collections.abc import Collection, Sequence
 
 from dtmf_server.core.deduplication import is_redelivery
@@ -18,14 +17,11 @@ from dtmf_server.core.sms_encoding import join
 from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import receipts
 from dtmf_server.operations.receive import receive_many
-from dtmf_server.storage import carriers, inbound_log, message_parts
+from dtmf_server.storage import carrier_message_ids, carriers, inbound_log, message_parts
 from dtmf_server.storage.db import Row, Tx
 
 ANSWERED_KEPT_US = 2 * MINUTE_US
 UNANSWERED_KEPT_US = 3 * DAY_US  # as long as SMSCs keep trying
-
-_DIGEST_SIZE = 16
-_NUMBER_MAX = 21  # characters
 
 Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width, total
 
@@ -45,12 +41,12 @@ def ingest_batch(
     """
     messages = [item for item in batch if isinstance(item, InboundMessage)]
     numbered = any(isinstance(message.content, Part) for message in messages)
-    if numbered or len(messages) < len(batch) or any(map(_log_key, messages)):
+    if numbered or len(messages) < len(batch) or any(m.digest or m.carrier_ref for m in messages):
         carriers.lock(tx, carrier)
     fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else fresh
     if inbound:
-        receive_many(tx, inbound, now_us=now_us)
+        receive_many(tx, inbound, now_us=now_us, wall_us=wall_us)
     for item in batch:
         if isinstance(item, Receipt):
             receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us)
@@ -68,66 +64,51 @@ def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wal
     for rows in waiting.values():
         alone = len({row["number"] for row in rows}) < len(rows)
         for group in [[row] for row in rows] if alone else [rows]:
-            inbound.append(InboundMessage(group[0]["recipient"], group[0]["sender"], _text(group)))
+            received_us = _received_us(group)
+            inbound.append(
+                InboundMessage(group[0]["recipient"], group[0]["sender"], _text(group), received_us=received_us)
+            )
         message_parts.remove(tx, [row["id"] for row in rows])
     if inbound:
-        receive_many(tx, inbound, now_us=now_us)
+        receive_many(tx, inbound, now_us=now_us, wall_us=wall_us)
     return len(inbound)
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
-    """How many arrivals were forgotten that cannot come again; call again until 0."""
-    return inbound_log.forget(
+    """Forget SMS that cannot come again. Return how many; call again until 0."""
+    forgotten = inbound_log.forget(
         tx, answered_before_us=wall_us - ANSWERED_KEPT_US, stored_before_us=wall_us - UNANSWERED_KEPT_US
     )
+    return forgotten + carrier_message_ids.forget(tx, wall_us=wall_us)
 
 
 def _deduplicate(
     tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, live: Collection[int], wall_us: int
 ) -> tuple[list[InboundMessage], list[int]]:
-    """Those that were not stored before, and the note of each that came."""
-    keys = [_log_key(message) for message in messages]
-    digests = sorted({key for key in keys if key})
+    """The messages that were not stored before, and the note of each message of the batch; 0 for one without a digest.
+
+    One with an ID of the carrier's is the same whenever it comes and however often. Others are compared by digest.
+    """
+    named = [message for message in messages if message.carrier_ref]
+    named_new = iter(carrier_message_ids.add(tx, carrier, named, wall_us=wall_us) if named else ())
+    is_new = [not message.carrier_ref or next(named_new) for message in messages]
+    digests = sorted({message.digest for message in messages if message.digest and not message.carrier_ref})
     known = inbound_log.stored(tx, carrier, digests) if digests else {}
     again: dict[int, int] = {}  # place in the batch: the note of what was stored
     for place, message in enumerate(messages):
-        candidates = known.get(keys[place], [])
+        candidates = [] if message.carrier_ref else known.get(message.digest, [])
         for stored in candidates:
             up = stored.link in live
-            if message.carrier_ref:  # it is the same whenever it comes, and however often
-                again[place] = stored.id
-                break
             if is_redelivery(stored, link=message.link, link_of_stored_is_up=up, now_us=wall_us):
                 again[place] = stored.id
                 candidates.remove(stored)  # each stored one comes again once
                 break
     inbound_log.mark_redelivered(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
-    twice = _repeated_refs(messages, keys)
-    new = [(place, message) for place, message in enumerate(messages) if place not in again and place not in twice]
-    tracked = [(place, message) for place, message in new if keys[place]]
-    added = inbound_log.add(tx, carrier, [(keys[place], message.link) for place, message in tracked], wall_us=wall_us)
+    new = [(place, message) for place, message in enumerate(messages) if is_new[place] and place not in again]
+    tracked = [(place, message) for place, message in new if message.digest and not message.carrier_ref]
+    added = inbound_log.add(tx, carrier, [(message.digest, message.link) for _, message in tracked], wall_us=wall_us)
     notes = again | {place: note for (place, _), note in zip(tracked, added, strict=True)}
-    # One with a reference has no note: once answered, it would be forgotten in minutes, and may come again for days.
-    noted = [0 if message.carrier_ref else notes.get(place, 0) for place, message in enumerate(messages)]
-    return [message for _, message in new], noted
-
-
-def _log_key(message: InboundMessage) -> str:
-    """What the log of inbound SMS knows it by; empty for one that can't be known again."""
-    if not message.carrier_ref:
-        return message.digest
-    ref = message.carrier_ref.encode(errors="surrogatepass")
-    return f"{message.to[:_NUMBER_MAX]} ref {hashlib.blake2b(ref, digest_size=_DIGEST_SIZE).hexdigest()}"
-
-
-def _repeated_refs(messages: Sequence[InboundMessage], keys: Sequence[str]) -> set[int]:
-    """The places of those that stand earlier in the same batch under the same reference."""
-    seen: dict[str, int] = {}
-    return {
-        place
-        for place, message in enumerate(messages)
-        if message.carrier_ref and seen.setdefault(keys[place], place) != place
-    }
+    return [message for _, message in new], [notes.get(place, 0) for place in range(len(messages))]
 
 
 def _reassemble(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wall_us: int) -> list[InboundMessage]:
@@ -148,7 +129,7 @@ def _reassemble(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wal
         others.append(row)
         kept[-place] = message
         if sorted(other["number"] for other in others) == list(range(1, row["total"] + 1)):
-            inbound.append(InboundMessage(message.to, message.sender, _text(others)))
+            inbound.append(InboundMessage(message.to, message.sender, _text(others), received_us=_received_us(others)))
             done += [other["id"] for other in others]
             others.clear()
     message_parts.remove(tx, [id_ for id_ in done if id_ > 0])
@@ -169,6 +150,7 @@ def _row(message: InboundMessage, part: Part, id_: int) -> Row:
         "number": place.number,
         "octets": part.octets,
         "coding": part.coding,
+        "received_wall_us": message.received_us,
     }
 
 
@@ -178,6 +160,12 @@ def _key_of(row: Row) -> Key:
 
 def _same(row: Row, other: Row) -> bool:
     return all(row[name] == other[name] for name in ("number", "octets", "coding"))
+
+
+def _received_us(rows: Sequence[Row]) -> int | None:
+    """When the carrier received the first of these parts."""
+    known = [row["received_wall_us"] for row in rows if row["received_wall_us"] is not None]
+    return min(known, default=None)
 
 
 def _text(rows: Sequence[Row]) -> str:

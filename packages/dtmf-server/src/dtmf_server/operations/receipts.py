@@ -26,19 +26,25 @@ def taken(tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, now_us:
 
 
 def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) -> None:
-    """Moves the message on: delivered once every segment is, failed and refunded with the first that is not.
+    """Update the message: delivered once every segment is, failed and refunded with the first that is not.
 
-    A receipt whose reference is not known settles the oldest SMS in doubt between the same two numbers. One for which there
-    is nothing yet is kept for a while: it may have overtaken the answer to the submit.
+    A receipt with an unknown reference settles the SMS in doubt that it names by our own ID, or else the oldest one in
+    doubt between the same two numbers. One that matches nothing yet is stored for a while: it may have arrived before the
+    response to the submit.
     """
     submission = _meant(tx, carrier, receipt)
     message_id = submission["message_id"] if submission else _in_doubt(tx, receipt)
     if message_id is None:
         submissions.add_early(tx, carrier, structs.replace(receipt, ref=canonical(receipt.ref)), wall_us=wall_us)
         return
-    if not receipt.delivered:
+    if receipt.delivered is False:
         _end_doubt(tx, message_id, state="parked", reason=receipt.reason, now_us=now_us)
         send.failed(tx, message_id, reason=receipt.reason, now_us=now_us)
+        return
+    if submission is None and (receipt.message_id or receipt.delivered is None):
+        _accepted(tx, carrier, message_id, receipt.ref, now_us=now_us, wall_us=wall_us)
+        submission = _meant(tx, carrier, receipt)
+    if receipt.delivered is None:
         return
     if submission:
         submissions.set_delivered(tx, submission["id"])
@@ -55,6 +61,13 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) 
         send.accepted(tx, message_id, now_us=now_us)
 
 
+def _accepted(tx: Tx, carrier: str, message_id: int, ref: str, *, now_us: int, wall_us: int) -> None:
+    """The carrier has the whole of an SMS that was in doubt, under one reference."""
+    submissions.put(tx, carrier, message_id, 1, total=1, ref=ref, wall_us=wall_us)
+    _end_doubt(tx, message_id, state="delivered", reason=None, now_us=now_us)
+    send.accepted(tx, message_id, now_us=now_us)
+
+
 def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_us: int) -> None:
     """Applies the receipts that came before these references were known."""
     every = sorted({spelling for ref in refs if ref for spelling in spellings(ref)})
@@ -65,6 +78,8 @@ def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_
 def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int) -> None:
     """Settles SMS in doubt from the number of this message to its phone by receipts that came before; not while another
     such SMS is being submitted, whose receipts they may be."""
+    for carrier, receipt in submissions.take_early_about(tx, message_id):
+        apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us)
     message = messages.by_id(tx, message_id)
     assert message is not None, "what was submitted was stored"
     phone = _last_digits(message["recipient"])
@@ -76,7 +91,11 @@ def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int) -> None:
 
 
 def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
-    """The oldest message in doubt that a receipt with an unknown reference may be about."""
+    """The message in doubt that a receipt with an unknown reference is about: the one that it names, or the oldest
+    between its two numbers."""
+    if receipt.message_id:
+        delivery = in_flight.of_message(tx, receipt.message_id)
+        return receipt.message_id if delivery and delivery["state"] in ("in_doubt", "unknown") else None
     phone = _last_digits(receipt.sender)
     if not phone or not receipt.to:
         return None

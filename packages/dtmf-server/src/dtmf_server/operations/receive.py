@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import account, deliver
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
 from dtmf_server.storage import messages, rentals, schema, strays
@@ -13,19 +14,27 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
 
+CLOCK_ERROR_US = 2 * MINUTE_US  # how far a carrier's clock may be wrong
+CHANGED_HANDS_US = 90 * DAY_US  # how late a carrier may repeat a callback
+REDACTED = "the carrier removed the code from this SMS"
 
-def receive_many(tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int) -> list[int | None]:
-    """The id each SMS is stored under, None for those whose number nobody rents (counted, text discarded).
 
-    Each costs `min(price, what is left)` and is never withheld for lack of funds.
+def receive_many(
+    tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int, wall_us: int | None = None
+) -> list[int | None]:
+    """Store SMS, and return the ID of each; None for one that no rental owns (counted, its text discarded).
+
+    Each costs `min(price, what is left)` and is never withheld for lack of funds. `wall_us` is the wall time of `now_us`,
+    needed for SMS that have `received_us`.
     """
-    e164s = sorted({sms.to for sms in inbound})
-    live = _live(tx, e164s, now_us=now_us)
-    with open_ledger(tx, {rental["account_id"] for rental in live.values()}, now_us=now_us) as ledger:
-        if tx.has_concurrent_writers:  # now that the accounts are ours nobody changes a rental's action or end any more
-            live = _live(tx, e164s, now_us=now_us)
-        rented = {e164: rental for e164, rental in live.items() if ledger.survives(rental["account_id"], rental["id"])}
-        accepted = [(sms, rented[sms.to]) for sms in inbound if sms.to in rented]
+    arrived_us = [_arrived_us(sms, now_us=now_us, wall_us=wall_us) for sms in inbound]
+    owners = _owners(tx, inbound, arrived_us, now_us=now_us)
+    account_ids = {rental["account_id"] for rental in owners if rental}
+    with open_ledger(tx, account_ids, now_us=now_us) as ledger:
+        if tx.has_concurrent_writers:  # the accounts are locked now: no rental changes its action or ends any more
+            owners = _owners(tx, inbound, arrived_us, now_us=now_us)
+        owners = [r if r and ledger.survives(r["account_id"], r["id"]) else None for r in owners]
+        accepted = [(sms, rental) for sms, rental in zip(inbound, owners, strict=True) if rental]
         ids = tx.allocate_ids(schema.messages, len(accepted))
         _store(tx, ledger, list(zip(ids, accepted, strict=True)))
         new = [
@@ -35,9 +44,49 @@ def receive_many(tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int) -> l
         ]
         deliver.queue(tx, new, now_us=now_us)
     if len(accepted) < len(inbound):
-        strays.count(tx, Counter(sms.to for sms in inbound if sms.to not in rented), now_us=now_us)
+        unowned = Counter(sms.to for sms, rental in zip(inbound, owners, strict=True) if not rental)
+        strays.count(tx, unowned, now_us=now_us)
     remaining = iter(ids)
-    return [next(remaining) if sms.to in rented else None for sms in inbound]
+    return [next(remaining) if rental else None for rental in owners]
+
+
+def changed_hands(tx: Tx, e164s: Sequence[str], *, now_us: int) -> set[str]:
+    """Return those of these numbers that more than one account rented within the last 90 days."""
+    return rentals.changed_hands(tx, e164s, since_us=now_us - CHANGED_HANDS_US)
+
+
+def _arrived_us(sms: InboundMessage, *, now_us: int, wall_us: int | None) -> int | None:
+    """The billing time at which the carrier received an SMS; None if it does not say. A time in the future is now."""
+    if sms.received_us is None or wall_us is None:
+        return None
+    return min(now_us, sms.received_us + now_us - wall_us)
+
+
+def _owners(
+    tx: Tx, inbound: Sequence[InboundMessage], arrived_us: Sequence[int | None], *, now_us: int
+) -> list[Row | None]:
+    """The rental that each SMS belongs to: the one that was live when the carrier received the SMS."""
+    live = _live(tx, sorted({sms.to for sms in inbound}), now_us=now_us)
+    return [_owner(tx, sms.to, live.get(sms.to), at_us) for sms, at_us in zip(inbound, arrived_us, strict=True)]
+
+
+def _owner(tx: Tx, e164: str, live: Row | None, at_us: int | None) -> Row | None:
+    """The rental of a number at this instant; None if there was none, or if its texts have been erased.
+
+    Carriers' clocks are not exact: an SMS from just before the start of a rental belongs to it, unless another account
+    had the number within the same minutes.
+    """
+    if at_us is None or (live and live["started_at_us"] <= at_us):
+        return live
+    near = rentals.around(tx, e164, at_us=at_us, margin_us=CLOCK_ERROR_US)
+    found = next((r for r in near if r["started_at_us"] <= at_us < (r["ended_at_us"] or at_us + 1)), None)
+    if found is None and len({rental["account_id"] for rental in near}) == 1:
+        found = next((rental for rental in reversed(near) if rental["started_at_us"] > at_us), None)
+    if found is None or found["erased_at_us"] is not None:
+        return None
+    if found["ended_at_us"] is None:  # unless it is out of money, which the database does not say yet
+        return live if live and live["id"] == found["id"] else None
+    return found
 
 
 def _live(tx: Tx, e164s: list[str], *, now_us: int) -> dict[str, Row]:
@@ -74,7 +123,8 @@ def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[InboundMessag
     for id_, (inbound, rental) in accepted:
         account_id = rental["account_id"]
         now_us = ledger.now_us(account_id)
-        cost = min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))
+        price = 0 if inbound.redacted else rental["cost_per_inbound_message"] or 0
+        cost = min(price, ledger.balance(account_id))
         ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, ref=str(id_), reference=str(id_))
         segments = count_segments(inbound.text).count
         rows.append(
@@ -94,3 +144,6 @@ def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[InboundMessag
         )
         ledger.note(Event(account_id, now_us, "message", id_))
     messages.add(tx, rows)
+    for id_, (inbound, _) in accepted:
+        if inbound.redacted:
+            messages.set_status(tx, id_, status="received", reason=REDACTED)

@@ -26,6 +26,17 @@ ATTEMPTS = Counter(
 )
 
 
+CALLBACKS = Counter(
+    "dtmf_carrier_callbacks", "Requests to a carrier's callback URL, by result", ["carrier", "result"], registry=None
+)
+
+
+@cache
+def callbacks(carrier: str, result: str) -> Counter:
+    """The counter of that carrier and result: "accepted", or why the request was refused."""
+    return CALLBACKS.labels(carrier=carrier, result=result)
+
+
 @cache
 def attempts(kind: str, result: str) -> Counter:
     """The counter of that kind and result, looked up once."""
@@ -141,6 +152,7 @@ def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     """Serves `/metrics` in a thread of its own; the server it started."""
     registry = CollectorRegistry()
     registry.register(ATTEMPTS)
+    registry.register(CALLBACKS)
     registry.register(QueueCollector(runtime))
     registry.register(_Links(runtime))
     server, _ = start_http_server(port, addr=host, registry=registry)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dtmf_server.carriers import registry
 from dtmf_server.carriers.base import ReceivesCallbacks, SmsCarrier
+from dtmf_server.carriers.trace import Trace
 from dtmf_server.config import Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
@@ -141,6 +142,7 @@ def _carrier_context(config: Config, name: str, db: Database) -> registry.Carrie
         new_id=_link_id,
         uniform=random.random,
         wall_us=wall_us,
+        trace=Trace(),
     )
 
 

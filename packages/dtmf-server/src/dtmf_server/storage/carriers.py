@@ -19,6 +19,17 @@ def lock(tx: Tx, name: str) -> None:
         tx.one(statement, name=name)  # another transaction may have added it first
 
 
+def caught_up_us(tx: Tx, *, name: str) -> int | None:
+    """The wall time up to which everything that the carrier received has been fetched; None if nothing was."""
+    row = tx.one("SELECT caught_up_wall_us FROM carriers WHERE name = :name", name=name)
+    return None if row is None else row["caught_up_wall_us"]
+
+
+def set_caught_up(tx: Tx, *, name: str, wall_us: int) -> None:
+    """Everything that the carrier received before this wall time has been fetched."""
+    tx.run("UPDATE carriers SET caught_up_wall_us = :wall_us WHERE name = :name", name=name, wall_us=wall_us)
+
+
 def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:
     """Writes how the carrier's links stand: link, state, since, heard, arrived, submitted, errors, p95, reason."""
     lock(tx, carrier)  # an old process may still be writing while the next one starts

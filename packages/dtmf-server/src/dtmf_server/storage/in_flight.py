@@ -128,6 +128,18 @@ def is_due(tx: Tx, *, now_us: int, wall_us: int) -> bool:
     return row is not None
 
 
+def in_doubt_at(tx: Tx, *, carrier: str, limit: int) -> list[Row]:
+    """Messages with a segment that this carrier did not respond to, and whose text is not erased, oldest first: `id`,
+    `sender`, `recipient`, `content`, `segment`, `total`, `submitted_wall_us`."""
+    return tx.all(
+        "SELECT m.id, m.sender, m.recipient, m.content, s.segment, s.total, s.taken_wall_us AS submitted_wall_us"
+        " FROM messages m JOIN submissions s ON s.message_id = m.id AND s.ref IS NULL"
+        " WHERE m.status = 'in_doubt' AND m.content IS NOT NULL AND s.carrier = :carrier ORDER BY m.id LIMIT :limit",
+        carrier=carrier,
+        limit=limit,
+    )
+
+
 def count_in_doubt(tx: Tx) -> int:
     """How many SMS are in doubt."""
     row = tx.one("SELECT count(*) AS n FROM deliveries WHERE state = 'in_doubt'")

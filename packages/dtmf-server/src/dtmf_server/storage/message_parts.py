@@ -19,6 +19,7 @@ _NEW = (
     "dcs",
     "udh",
     "stored_wall_us",
+    "received_wall_us",
 )
 
 
@@ -89,4 +90,5 @@ def _row(carrier: str, arrival: InboundMessage, part: Part, wall_us: int) -> tup
         part.dcs,
         part.udh,
         wall_us,
+        arrival.received_us,
     )

@@ -4,7 +4,7 @@ from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 _FULL = (
-    "m.id, m.rental_id, m.inbound, m.sender, m.recipient, m.content, m.at_us, m.status, m.cost,"
+    "m.id, m.rental_id, m.inbound, m.sender, m.recipient, m.content, m.at_us, m.status, m.cost, m.reason,"
     " CASE WHEN m.inbound THEN m.recipient ELSE m.sender END AS e164"
 )
 _NEW = (

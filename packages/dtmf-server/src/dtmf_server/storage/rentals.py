@@ -1,5 +1,7 @@
 """Rentals: who has a number, since when, at which prices, and what its SMS do."""
 
+from collections.abc import Sequence
+
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.rental import Action, EndReason
 from dtmf_server.core.units import MINUTE_US
@@ -140,14 +142,41 @@ def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
     """The live rental of each of these numbers that has one, with what its account signs webhooks with, when the account's
     money runs out and how many live rentals it has, and whether somebody stands in the line of its action."""
     rows = tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, a.webhook_version,"
-        " a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
+        " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 = ANY(:e164s) AND r.ended_at_us IS NULL",
         e164s=e164s,
     )
     return {row["e164"]: row for row in rows}
+
+
+def around(tx: Tx, e164: str, *, at_us: int, margin_us: int) -> list[Row]:
+    """The rentals of a number that were live at this instant or within the margin of it, newest first; with the columns of
+    `live_by_numbers` and `ended_at_us`, `erased_at_us`."""
+    return tx.all(
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
+        " r.ended_at_us, r.erased_at_us, a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
+        " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
+        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
+        " WHERE r.e164 = :e164 AND r.started_at_us <= :through_us"
+        " AND (r.ended_at_us IS NULL OR r.ended_at_us > :after_us) ORDER BY r.started_at_us DESC LIMIT 10",
+        e164=e164,
+        after_us=at_us - margin_us,
+        through_us=at_us + margin_us,
+    )
+
+
+def changed_hands(tx: Tx, e164s: Sequence[str], *, since_us: int) -> set[str]:
+    """The numbers that more than one account rented since then."""
+    rows = tx.all(
+        "SELECT e164 FROM rentals WHERE e164 = ANY(:e164s) AND (ended_at_us IS NULL OR ended_at_us > :since_us)"
+        " GROUP BY e164 HAVING count(DISTINCT account_id) > 1",
+        e164s=list(e164s),
+        since_us=since_us,
+    )
+    return {row["e164"] for row in rows}
 
 
 def live_of_account(tx: Tx, account_id: int, e164: str) -> Row | None:

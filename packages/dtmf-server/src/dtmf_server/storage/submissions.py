@@ -6,6 +6,8 @@ from dtmf_server.core.submission import Segments
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
+_EARLY = "id, carrier, ref, delivered, reason, sender, recipient, message_id, is_intermediate"
+
 
 def put(tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref: str | None, wall_us: int) -> None:
     """The carrier took a segment of so many under this reference; None: it has not said whether it did."""
@@ -131,16 +133,37 @@ def add_early(tx: Tx, carrier: str, receipt: Receipt, *, wall_us: int) -> None:
     """Keeps a receipt for which there is nothing yet."""
     tx.insert(
         schema.early_receipts,
-        ("carrier", "ref", "delivered", "reason", "sender", "stored_wall_us", "recipient"),
-        [(carrier, receipt.ref, receipt.delivered, receipt.reason, receipt.sender, wall_us, receipt.to)],
+        (
+            "carrier",
+            "ref",
+            "delivered",
+            "reason",
+            "sender",
+            "stored_wall_us",
+            "recipient",
+            "message_id",
+            "is_intermediate",
+        ),
+        [
+            (
+                carrier,
+                receipt.ref,
+                bool(receipt.delivered),
+                receipt.reason,
+                receipt.sender,
+                wall_us,
+                receipt.to,
+                receipt.message_id or None,
+                receipt.delivered is None,
+            )
+        ],
     )
 
 
 def take_early(tx: Tx, carrier: str, refs: list[str]) -> list[Receipt]:
     """The receipts that waited for any of these references; they wait no more."""
     rows = tx.all(
-        "DELETE FROM early_receipts WHERE carrier = :carrier AND ref = ANY(:refs)"
-        " RETURNING id, carrier, ref, delivered, reason, sender, recipient",
+        f"DELETE FROM early_receipts WHERE carrier = :carrier AND ref = ANY(:refs) RETURNING {_EARLY}",
         carrier=carrier,
         refs=refs,
     )
@@ -151,12 +174,18 @@ def take_early_between(tx: Tx, *, sender: str, phone: str) -> list[tuple[str, Re
     """The receipts that waited, about SMS from one of our numbers to a phone with these last digits, each with its carrier;
     they wait no more."""
     rows = tx.all(
-        "DELETE FROM early_receipts WHERE recipient = :recipient AND sender LIKE '%' || :phone"
-        " RETURNING id, carrier, ref, delivered, reason, sender, recipient",
+        f"DELETE FROM early_receipts WHERE recipient = :recipient AND sender LIKE '%' || :phone RETURNING {_EARLY}",
         recipient=sender,
         phone=phone,
     )
     return _receipts(rows)
+
+
+def take_early_about(tx: Tx, message_id: int) -> list[tuple[str, Receipt]]:
+    """Take the early receipts that name this message, each with its carrier."""
+    return _receipts(
+        tx.all(f"DELETE FROM early_receipts WHERE message_id = :message_id RETURNING {_EARLY}", message_id=message_id)
+    )
 
 
 def _receipts(rows: list[Row]) -> list[tuple[str, Receipt]]:
@@ -164,7 +193,14 @@ def _receipts(rows: list[Row]) -> list[tuple[str, Receipt]]:
     return [
         (
             row["carrier"],
-            Receipt(row["ref"], bool(row["delivered"]), row["reason"], row["sender"], row["recipient"]),
+            Receipt(
+                row["ref"],
+                None if row["is_intermediate"] else bool(row["delivered"]),
+                row["reason"],
+                row["sender"],
+                row["recipient"],
+                row["message_id"] or 0,
+            ),
         )
         for row in rows
     ]

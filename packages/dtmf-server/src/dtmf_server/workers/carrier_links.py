@@ -8,19 +8,28 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
 from functools import partial
 
-from dtmf_server.carriers.base import InboundSink, NotStored, SmsCarrier
+from dtmf_server.carriers.base import (
+    CarrierMessage,
+    CarrierRefused,
+    CatchesUp,
+    FindsSubmits,
+    InboundSink,
+    NotStored,
+    SmsCarrier,
+)
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.core.submission import LateAnswer
-from dtmf_server.core.units import SECOND_US
+from dtmf_server.core.submission import LateAnswer, Verdict
+from dtmf_server.core.units import DAY_US, MINUTE_US, SECOND_US
 from dtmf_server.operations import doubt, ingest, receipts, strays
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import carriers, inbound_log, message_parts
+from dtmf_server.storage import carriers, in_flight, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.supervisor import supervise
 
@@ -34,6 +43,12 @@ POLL_INTERVAL_S = 1.0
 NOTE_LINKS_S = 5.0
 _away = Repeats()  # the database, for all carriers of this process
 FORGET_S = 60.0
+CATCH_UP_S, CATCH_UP_RETRY_S = 300.0, 30.0
+CATCH_UP_MAX_US = 30 * DAY_US  # IDs of SMS are stored for longer, so that nothing is stored twice
+CATCH_UP_OVERLAP_US = 10 * MINUTE_US  # a carrier may list an SMS late, and its clock may differ
+SETTLE_DOUBTS_S, DOUBTS_AT_ONCE = 60.0, 50
+SUBMIT_MAX_US = 3 * MINUTE_US  # how long a submit takes at most
+NOT_ACCEPTED = "the carrier does not have the SMS"
 REPORT_STRAYS_S, REPORTED_STRAYS_MAX = 3600.0, 5
 
 
@@ -42,13 +57,13 @@ async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
     await _abandon_submits(runtime)
-    routes.here = True
+    routes.owns_links = True
     runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
     workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
     try:
         await supervise({**workers, "strays": partial(report_strays, runtime)})
     finally:
-        routes.here = False
+        routes.owns_links = False
 
 
 async def _abandon_submits(runtime: Runtime) -> None:
@@ -73,6 +88,10 @@ async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
     chores = [
         asyncio.ensure_future(work) for work in (desk.record_acks(), desk.expire_parts(), _note(runtime, carrier))
     ]
+    if isinstance(carrier, CatchesUp):
+        chores.append(asyncio.ensure_future(catch_up(runtime, carrier, desk)))
+    if isinstance(carrier, FindsSubmits):
+        chores.append(asyncio.ensure_future(settle_doubts(runtime, carrier)))
     links = asyncio.ensure_future(carrier.run(InboundSink(desk.receive, desk.answered, desk.late)))
     try:
         await asyncio.wait([links, *chores], return_when=asyncio.FIRST_COMPLETED)
@@ -85,6 +104,53 @@ async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def catch_up(runtime: Runtime, carrier: CatchesUp, desk: "_InboundStore") -> None:
+    """Fetch what the carrier received while its callbacks failed: now, and every CATCH_UP_S."""
+    faults = Repeats()
+    while True:
+        await asyncio.sleep(0)  # `run` begins first
+        started_us = runtime.clock.wall_us()
+        try:
+            since_us = await runtime.db.read(partial(carriers.caught_up_us, name=carrier.name))
+            since_us = max(since_us or 0, started_us - CATCH_UP_MAX_US) - CATCH_UP_OVERLAP_US
+            async with aclosing(carrier.arrived_since(since_us)) as batches:  # type: ignore[type-var]  # a generator
+                async for batch in batches:
+                    if batch:
+                        await desk.receive(batch, ())
+            await runtime.db.write(partial(carriers.set_caught_up, name=carrier.name, wall_us=started_us))
+        except (CarrierRefused, NotStored, StorageUnavailable) as error:
+            if line := faults.failed(str(error), now_s=time.monotonic()):
+                log.warning("carrier %s: SMS that callbacks missed can't be fetched now: %s", carrier.name, line)
+            await asyncio.sleep(CATCH_UP_RETRY_S)
+        else:
+            faults.worked(now_s=time.monotonic())
+            await asyncio.sleep(CATCH_UP_S)
+
+
+async def settle_doubts(runtime: Runtime, carrier: FindsSubmits) -> None:
+    """Ask the carrier whether it has the SMS that it did not respond to, every SETTLE_DOUBTS_S."""
+    while True:
+        await asyncio.sleep(SETTLE_DOUBTS_S)
+        in_doubt = partial(in_flight.in_doubt_at, carrier=carrier.name, limit=DOUBTS_AT_ONCE)
+        for row in await runtime.db.read(in_doubt):
+            try:
+                await _settle_doubt(runtime, carrier, row)
+            except (CarrierRefused, StorageUnavailable):
+                break  # later: the next ones would fail too
+
+
+async def _settle_doubt(runtime: Runtime, carrier: FindsSubmits, row: Row) -> None:
+    clock = runtime.clock
+    message = CarrierMessage(row["sender"], row["recipient"], row["content"])
+    since_us = row["submitted_wall_us"] - SUBMIT_MAX_US
+    refs = await carrier.find_submit(row["id"], message, since_us=since_us)
+    verdict, ref = (None, refs[0]) if refs else (Verdict.TEMPORARY, "")
+    answer = LateAnswer(row["id"], row["segment"], row["total"], verdict, ref, NOT_ACCEPTED)
+    await runtime.db.write(
+        lambda tx: doubt.answered(tx, carrier.name, [answer], now_us=clock.now_us(tx), wall_us=clock.wall_us())
+    )
 
 
 async def report_strays(runtime: Runtime) -> None:

@@ -1,9 +1,14 @@
-"""Which carrier an SMS leaves by: the first of its group's that is up."""
+"""Which carrier an SMS leaves by: the first of its group's that is up. A carrier that can be asked is asked before an SMS is
+in doubt."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, SmsCarrier
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, FindsSubmits, SmsCarrier
+from dtmf_server.runtime.clock import wall_us
+
+FIND_AFTER_S = 3.0  # a carrier may list an SMS only a moment after it accepted it
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +20,17 @@ class AcceptedSubmit:
 
 
 class CarrierRouter:
-    """This process's carriers. `here` while their links are run by it and by no other."""
+    """This process's carriers. `owns_links` while their links are run by it and by no other."""
 
-    def __init__(self, carriers: Sequence[SmsCarrier]) -> None:
-        self.carriers, self.here = carriers, False
+    def __init__(
+        self,
+        carriers: Sequence[SmsCarrier],
+        *,
+        find_after_s: float = FIND_AFTER_S,
+        wall_us: Callable[[], int] = wall_us,
+    ) -> None:
+        self.carriers, self.owns_links = carriers, False
+        self._find_after_s, self._wall_us = find_after_s, wall_us
 
     async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> AcceptedSubmit:
         """Hands an SMS to the first carrier of `order` that is up (none named: of all); to the next if that one
@@ -35,9 +47,27 @@ class CarrierRouter:
             if not carrier.can_submit():
                 continue
             try:
-                return AcceptedSubmit(carrier.name, tuple(await carrier.submit(message_id, message)))
+                return AcceptedSubmit(carrier.name, tuple(await self._submit(carrier, message_id, message)))
             except CarrierRefused as error:
                 refused, refused.carrier = error, carrier.name
                 if error.permanent or error.may_be_taken:
                     break
         raise refused
+
+    async def _submit(self, carrier: SmsCarrier, message_id: int, message: CarrierMessage) -> Sequence[str]:
+        """Submit to one carrier. Ask it, if it can be asked, whether it has an SMS that it did not respond to."""
+        started_us = self._wall_us()
+        try:
+            return await carrier.submit(message_id, message)
+        except CarrierRefused as error:
+            if not (error.in_doubt and isinstance(carrier, FindsSubmits)):
+                raise
+            refused = error
+        await asyncio.sleep(self._find_after_s)
+        try:
+            found = await carrier.find_submit(message_id, message, since_us=started_us)
+        except CarrierRefused:
+            raise refused from None
+        if found is None:
+            raise CarrierRefused(refused.reason, permanent=False) from None
+        return found

@@ -171,7 +171,7 @@ class Outbox:
                 lease_us=LEASE_US,
                 limit=room,
                 except_destinations=saturated,
-                for_carriers=self._routes.here and len(self._submits) < SUBMITS_MAX,
+                for_carriers=self._routes.owns_links and len(self._submits) < SUBMITS_MAX,
             ),
             durable=False,  # a claim that is forgotten is made again
         )

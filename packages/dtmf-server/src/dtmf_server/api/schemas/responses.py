@@ -58,12 +58,14 @@ class Message(Struct):
 
 
 class FullMessage(Message):
-    """A message with its id, number, direction and status."""
+    """A message with its id, number, direction and status. `reason` says why it failed, why its outcome is unknown, or what
+    the carrier did to its text; null otherwise."""
 
     id: int
     e164: E164
     inbound: bool
     status: Literal["received", "queued", "sent", "delivered", "failed", "in_doubt", "unknown"]
+    reason: str | None
 
 
 class Number(Struct):
@@ -235,6 +237,7 @@ def full_message(row: Any) -> FullMessage:
         row["e164"],
         bool(row["inbound"]),
         row["status"],
+        row["reason"],
     )
 
 

@@ -17,6 +17,7 @@ from dtmf_server.storage.schema.bitcoin import (
 from dtmf_server.storage.schema.carriers import (
     arrivals,
     carrier_links,
+    carrier_message_ids,
     carriers,
     early_receipts,
     parts,
@@ -43,6 +44,7 @@ __all__ = [
     "arrivals",
     "attempts",
     "carrier_links",
+    "carrier_message_ids",
     "carriers",
     "chain_blocks",
     "chain_state",

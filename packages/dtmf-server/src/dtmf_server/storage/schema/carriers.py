@@ -15,13 +15,27 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from dtmf_server.storage.schema.base import Id, metadata
+from dtmf_server.storage.schema.base import Id, metadata, partial_index
 
 # One row a carrier: whoever stores what it brings holds it, so that parts of one SMS meet.
 carriers = Table(
     "carriers",
     metadata,
     Column("name", Text, primary_key=True),
+    # Everything that the carrier received before this wall time has been fetched (CatchesUp).
+    Column("caught_up_wall_us", BigInteger),
+)
+
+# IDs of SMS from carriers that have durable ones, hashed, so that a repetition is recognized whenever it comes. Those for
+# numbers in stock are kept; others expire.
+carrier_message_ids = Table(
+    "carrier_message_ids",
+    metadata,
+    Column("carrier", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("stored_wall_us", BigInteger, nullable=False),
+    Column("is_stray", Boolean, nullable=False),  # for a number that is not in stock
+    partial_index("ix_carrier_message_ids_stray", "stored_wall_us", where="is_stray"),
 )
 
 # What was stored, and whether the carrier was told: by this a redelivery is known. Rows live for minutes.
@@ -55,6 +69,7 @@ parts = Table(
     Column("dcs", SmallInteger, nullable=False),
     Column("udh", LargeBinary, nullable=False),
     Column("stored_wall_us", BigInteger, nullable=False),
+    Column("received_wall_us", BigInteger),  # by the carrier, where it says so
     CheckConstraint("number BETWEEN 1 AND total", name="number"),
     Index("ix_parts_carrier_recipient", "carrier", "recipient"),
     Index("ix_parts_stored_wall_us", "stored_wall_us"),
@@ -92,8 +107,13 @@ early_receipts = Table(
     Column("sender", Text, nullable=False),
     Column("stored_wall_us", BigInteger, nullable=False),
     Column("recipient", Text, nullable=False, server_default=""),  # the number of ours that sent the SMS
+    Column("message_id", Id),  # our ID of the SMS, where the carrier repeats it
+    Column(
+        "is_intermediate", Boolean
+    ),  # true: the carrier has the SMS and is still delivering it; else `delivered` counts
     Index("ix_early_receipts_carrier_ref", "carrier", "ref"),
     Index("ix_early_receipts_stored_wall_us", "stored_wall_us"),
+    partial_index("ix_early_receipts_message_id", "message_id", where="message_id IS NOT NULL"),
     sqlite_autoincrement=True,
 )
 

@@ -93,6 +93,7 @@ rentals = Table(
         where="ended_at_us IS NOT NULL AND erased_at_us IS NULL",
     ),
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
+    Index("ix_rentals_e164_started_at_us", "e164", "started_at_us"),
     Index("ix_rentals_account_id_id", "account_id", "id"),
 )
 
