@@ -1,7 +1,7 @@
-"""Bitcoin Core for the tests: BITCOIND, the one in PATH, or one built once from source and kept in the user's cache.
+"""Find Bitcoin Core for the tests: BITCOIND, a bitcoind in PATH, or one built once from source and cached per user.
 
-`python tests/bitcoin/bitcoind.py` prints where it is. The source is what PyPI's py-bitcoinkernel carries: a snapshot,
-good for tests on regtest, never for real money.
+`python tests/bitcoin/bitcoind.py` prints its path. The source is the snapshot in PyPI's py-bitcoinkernel: good for
+tests on regtest, never for real money.
 """
 
 import fcntl
@@ -32,11 +32,11 @@ PROGRESS_EVERY_S = 30
 
 
 class NoBitcoind(Exception):
-    """There is none, and none can be built."""
+    """There is no bitcoind, and it can't be built."""
 
 
 def bitcoind() -> Path:
-    """A bitcoind that runs; built if there is none. Raises NoBitcoind."""
+    """Return the path of a working bitcoind, building it if necessary. Raises NoBitcoind."""
     if named := os.environ.get("BITCOIND"):
         return _running(Path(named), "BITCOIND")
     if found := shutil.which("bitcoind"):
@@ -60,24 +60,24 @@ def _cache() -> Path:
 
 
 def _build(kept: Path) -> None:
-    """Build it in a folder of the cache that stays until the build is whole: one that is interrupted goes on from there.
-    Two builds at once wait for each other."""
+    """Build in a folder of the cache that remains until the build is complete, so an interrupted build can resume.
+    Concurrent builds wait for each other."""
     _install_packages()
     work = kept.with_name(f"{kept.name}.build")
     work.mkdir(parents=True, exist_ok=True)
     with (work.with_suffix(".lock")).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        os.set_inheritable(lock.fileno(), True)  # a step that outlives this process, however that ended, holds it too
+        os.set_inheritable(lock.fileno(), True)  # a build step that outlives this process also holds the lock
         if kept.exists():
             return
         if (work / "source").exists():
-            _say(f"going on with the build in {work} …")
+            _say(f"resuming the build in {work} …")
         work.mkdir(exist_ok=True)
         source, build = _source(work), work / "build"
         if not (build / "build.ninja").exists():
             _say("configuring Bitcoin Core …")
             _run(["cmake", "-G", "Ninja", "-S", source, "-B", build, *OPTIONS], work / "cmake.log")
-        _say("building bitcoind, once: about 10 minutes on two cores …")
+        _say("building bitcoind (once; takes about 10 minutes on two cores) …")
         _run(["ninja", "-C", build, "bitcoind"], work / "ninja.log")
         finished = kept.with_name(f"{kept.name}.{os.getpid()}")
         shutil.copy2(build / "bin" / "bitcoind", finished)
@@ -86,7 +86,7 @@ def _build(kept: Path) -> None:
 
 
 def _install_packages() -> None:
-    """Debian's packages for the build, where they are missing and may be installed."""
+    """Install the Debian packages that the build needs and that are missing, if allowed."""
     looked = {name: subprocess.run(["dpkg", "-s", name], check=False, capture_output=True) for name in PACKAGES}
     missing = [name for name, done in looked.items() if done.returncode]
     if not missing:
@@ -101,7 +101,7 @@ def _install_packages() -> None:
 
 
 def _source(work: Path) -> Path:
-    """The source of Bitcoin Core, its archive checked by its hash; unpacked once, and whole or not at all."""
+    """Return the source of Bitcoin Core, verified by its archive's hash; unpacked once, atomically."""
     source = work / "source"
     if source.exists():
         return source
@@ -115,7 +115,7 @@ def _source(work: Path) -> Path:
 
 
 def _archive(work: Path) -> Path:
-    """The archive with the source; one that was fetched in part is fetched again."""
+    """Return the source archive; fetch it again if it is incomplete."""
     archives = list(work.glob("py*bitcoinkernel*.tar.gz"))
     if archives and hashlib.sha256(archives[0].read_bytes()).hexdigest() == SHA256:
         return archives[0]
@@ -127,12 +127,12 @@ def _archive(work: Path) -> Path:
         raise NoBitcoind(f"{SDIST} could not be fetched:\n{done.stderr[-2000:]}")
     if hashlib.sha256(archives[0].read_bytes()).hexdigest() != SHA256:
         archives[0].unlink()
-        raise NoBitcoind(f"{archives[0].name} is not the archive known by its hash")
+        raise NoBitcoind(f"{archives[0].name} does not match the expected hash")
     return archives[0]
 
 
 def _run(command: list[object], log: Path) -> None:
-    """Runs a step, showing now and then that it goes on; its whole output only if it fails."""
+    """Run a build step, reporting progress occasionally; show its full output only if it fails."""
     started_s = time.monotonic()
     with log.open("w+") as output:
         process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, close_fds=False)
@@ -145,7 +145,7 @@ def _run(command: list[object], log: Path) -> None:
                 if time.monotonic() - started_s > BUILD_TIMEOUT_S:
                     raise NoBitcoind(f"{command[0]} took longer than {BUILD_TIMEOUT_S} s")
         finally:
-            if process.poll() is None:  # interrupted: what is compiled stays, for the next time
+            if process.poll() is None:  # interrupted: compiled files remain for the next run
                 process.terminate()
                 process.wait()
     if process.returncode:

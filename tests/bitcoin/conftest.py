@@ -1,4 +1,4 @@
-"""A node to follow: one of the RPC's shape in this process, and Bitcoin Core where DTMF_TEST_BITCOIND names one."""
+"""A node to follow: the in-process fake, and Bitcoin Core if DTMF_TEST_BITCOIND asks for it."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -30,7 +30,7 @@ Another = Callable[..., Node]
 
 @pytest.fixture(scope="session")
 def core() -> Iterator[CoreNode]:
-    """One bitcoind for all tests: its chain goes on from test to test."""
+    """One bitcoind for all tests, which share its chain."""
     assert BITCOIND is not None
     started = CoreNode(BITCOIND)
     yield started
@@ -39,7 +39,7 @@ def core() -> Iterator[CoreNode]:
 
 @pytest.fixture
 def shaped() -> Iterator[ShapedNode]:
-    """A node in this process."""
+    """The in-process fake node."""
     made = ShapedNode()
     made.start()
     yield made
@@ -48,14 +48,14 @@ def shaped() -> Iterator[ShapedNode]:
 
 @pytest.fixture(params=["shaped", *(["core"] if BITCOIND else [])])
 def node(request: pytest.FixtureRequest) -> Node:
-    """A node that answers."""
+    """A running node."""
     found: Node = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
 def another(node: Node) -> Iterator[Another]:
-    """Starts a further node of the same kind, with a chain of its own of so many blocks."""
+    """Start another node of the same kind, with its own chain of this many blocks."""
     with ExitStack() as stack:
 
         def start(*options: str, blocks: int = MINED_AT_FIRST) -> Node:
@@ -73,7 +73,7 @@ def another(node: Node) -> Iterator[Another]:
 
 @pytest.fixture
 def following(runtime: Runtime, wallet: HardwareWallet) -> Runtime:
-    """The service with a real chain."""
+    """The service configured to follow a real chain."""
     descriptor = wallet.descriptor.partition("#")[0]
     runtime.db.write_blocking(partial(stored_chain.fix, network="regtest", descriptor=descriptor))
     settings = replace(runtime.settings, network="regtest", confirmations=((0, 2), (10_000_000, 4)))
@@ -82,7 +82,7 @@ def following(runtime: Runtime, wallet: HardwareWallet) -> Runtime:
 
 @pytest.fixture
 async def look_at(following: Runtime) -> LookAt:
-    """A look at the node with this address, which the service has not looked at before."""
+    """Poll the node at this URL as if for the first time."""
 
     async def look_once(url: str, network: str = "regtest") -> str | None:
         async with Rpc(url) as rpc:
@@ -93,7 +93,7 @@ async def look_at(following: Runtime) -> LookAt:
 
 @pytest.fixture
 async def look_now(following: Runtime, node: Node) -> AsyncIterator[Look]:
-    """One look at the node: what is there is followed, or the trouble told."""
+    """Poll the node once: follow what is new, or return the trouble."""
     async with Rpc(node.url) as rpc:
         chain = CoreChain(rpc, "regtest", partial(own_scripts, following))
         yield partial(poll, following, chain)
@@ -101,13 +101,13 @@ async def look_now(following: Runtime, node: Node) -> AsyncIterator[Look]:
 
 @pytest.fixture
 def wallet() -> HardwareWallet:
-    """The operator's, another one in each test: nobody else has paid to its addresses."""
+    """The operator's wallet, different in each test, so that no other test has paid to its addresses."""
     return HardwareWallet()
 
 
 @pytest.fixture
 def settings(node: Node, wallet: HardwareWallet, tmp_path: Path) -> Path:
-    """The configuration of a service on this node."""
+    """The configuration of a service that uses this node."""
     write_configuration(tmp_path / "dtmf.toml", node.url, wallet.descriptor, mode="production")
     return tmp_path / "dtmf.toml"
 
@@ -116,10 +116,10 @@ def settings(node: Node, wallet: HardwareWallet, tmp_path: Path) -> Path:
 def command(
     settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
-    """Runs `dtmf-server` with this configuration: exit status, output, errors."""
+    """Run `dtmf-server` with this configuration; return exit status, stdout and stderr."""
     monkeypatch.setattr(
         "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
-    )  # the log stays this process's own
+    )  # keep this process's own logging configuration
 
     def run(*arguments: str) -> tuple[int, str, str]:
         status = main([*arguments, "--config", str(settings)])

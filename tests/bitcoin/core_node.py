@@ -1,4 +1,4 @@
-"""Bitcoin Core on regtest, with the same handles for tests as the node in this process."""
+"""Bitcoin Core on regtest, with the same test interface as the in-process fake."""
 
 import json
 import subprocess
@@ -19,11 +19,11 @@ from embit.transaction import Transaction, TransactionOutput
 from scale.cluster import free_port
 
 START_WITHIN_S = 60
-MINED_AT_FIRST = 101  # a block's coins can be spent 100 blocks later
+MINED_AT_FIRST = 101  # a coinbase can be spent 100 blocks later
 
 
 class CoreNode:
-    """A bitcoind of its own. Without blocks it has no coins either, and is in its initial block download."""
+    """A dedicated bitcoind. Without blocks it has no coins, and is in its initial block download."""
 
     network = "regtest"
 
@@ -41,17 +41,17 @@ class CoreNode:
         self.call("generatetoaddress", blocks, self._own)
         if blocks < MINED_AT_FIRST:
             return
-        for _ in range(4):  # so that many can be paid before a block is mined
+        for _ in range(4):  # so that many payments can be made before a block is mined
             self.call("sendmany", "", {self.call("getnewaddress"): "1" for _ in range(10)})
         self.mine()
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Return its RPC URL."""
         return f"http://user:pass@127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Starts it on what it had, and waits until it answers."""
+        """Start it on its existing data, and wait until it answers."""
         options = [
             "-regtest", "-server", "-listen=0", "-dnsseed=0", "-fallbackfee=0.0001", "-rpcuser=user", "-rpcpassword=pass",
             f"-rpcport={self._port}", f"-datadir={self._folder.name}", "-printtoconsole=0", "-maxtxfee=1", *self._options,
@@ -70,23 +70,23 @@ class CoreNode:
             self.call("loadwallet", "tests")
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stop it."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(60)
             self._process = None
 
     def close(self) -> None:
-        """Ends it for good."""
+        """Stop it and delete its data."""
         self.stop()
         self._folder.cleanup()
 
     def pay(self, address: str, sats: int) -> str:
-        """The id of a new transaction in the mempool that pays an address, as its first output."""
+        """Pay an address with a new mempool transaction, as its first output; return the txid."""
         return self.pay_all([(address, sats)])
 
     def pay_all(self, outputs: list[tuple[str, int]]) -> str:
-        """The id of a new transaction in the mempool that has these outputs, and change behind them."""
+        """Send these outputs, followed by change, in a new mempool transaction; return the txid."""
         paid = [TransactionOutput(sats, address_to_scriptpubkey(address)) for address, sats in outputs]
         raw = Transaction(2, [], paid, 0).serialize().hex()
         options = {"replaceable": True, "changePosition": len(paid), "fee_rate": 10}
@@ -94,7 +94,7 @@ class CoreNode:
         return self._send(self.call("signrawtransactionwithwallet", funded["hex"]))
 
     def spend(self, txid: str, vout: int, key: PrivateKey) -> str:
-        """The id of a transaction in the mempool by which the owner of an output moves its coins elsewhere."""
+        """Spend an output as its owner, in a mempool transaction; return the txid."""
         value = self.call("gettxout", txid, vout)["value"]
         raw = self.call(
             "createrawtransaction", [{"txid": txid, "vout": vout}], [{self._own: str(value - Decimal("0.00001"))}]
@@ -102,18 +102,20 @@ class CoreNode:
         return self._send(self.call("signrawtransactionwithkey", raw, [key.wif()]))
 
     def spend_elsewhere(self, txid: str) -> str:
-        """The id of a transaction in the mempool that spends what another did, to ourselves, and replaces it."""
+        """Replace a transaction by one that spends its inputs back to ourselves; return the new txid."""
         known = self.call("gettransaction", txid, True, True)["decoded"]
         inputs = [{"txid": one["txid"], "vout": one["vout"], "sequence": 0xFFFFFFFD} for one in known["vin"]]
         value = sum(self._value(one["txid"], one["vout"]) for one in inputs)
-        fee = self.call("getmempoolentry", txid)["fees"]["descendant"] + Decimal("0.0001")  # more than all it replaces
+        fee = self.call("getmempoolentry", txid)["fees"]["descendant"] + Decimal(
+            "0.0001"
+        )  # more than everything it replaces
         raw = self.call("createrawtransaction", inputs, [{self._own: str(value - fee)}])
         return self._send(self.call("signrawtransactionwithwallet", raw))
 
     def mine(self, count: int = 1, *, empty: bool = False, to: str | None = None) -> None:
-        """New blocks on the best chain, their coins to an address; the first takes the mempool in, unless it is to be
+        """Mine blocks on the best chain, paying to an address; the first includes the mempool unless it is to be
         empty."""
-        # To another address each time: an invalidated block with the same content would be the same, and invalid.
+        # A different address each time: recreating an invalidated block exactly would yield the same, invalid block.
         miner = to or self.call("getnewaddress")
         if not empty:
             self.call("generatetoaddress", count, miner)
@@ -122,26 +124,26 @@ class CoreNode:
             self.call("generateblock", miner, [])
 
     def undo(self, count: int) -> str:
-        """Invalidates the last blocks, whose transactions wait again; the hash of the lowest of them."""
+        """Invalidate the last blocks, returning their transactions to the mempool; return the lowest block's hash."""
         lowest: str = self.call("getblockhash", self.tip()[0] - count + 1)
         self.call("invalidateblock", lowest)
         return lowest
 
     def redo(self, hash_: str) -> None:
-        """Allows an invalidated block again."""
+        """Reconsider an invalidated block."""
         self.call("reconsiderblock", hash_)
 
     def tip(self) -> tuple[int, str]:
-        """Height and hash of the best block."""
+        """Return height and hash of the best block."""
         info = self.call("getblockchaininfo")
         return info["blocks"], info["bestblockhash"]
 
     def prune(self, below: int) -> None:
-        """Forgets blocks below that height: whole files of them, if it was started so that it may."""
+        """Prune blocks below that height, in whole files, if pruning was enabled at start."""
         self.call("pruneblockchain", below)
 
     def depths(self, txids: Iterable[str]) -> dict[str, int]:
-        """How many confirmations each transaction has, below 0 for one that is gone."""
+        """Return the confirmations of each transaction, negative if it is gone."""
         asked, waiting = list(txids), set(self.call("getrawmempool"))
         known = self.batch([("gettransaction", [txid]) for txid in asked])
         return {
@@ -150,11 +152,11 @@ class CoreNode:
         }
 
     def call(self, method: str, *parameters: Any) -> Any:
-        """A call of its RPC."""
+        """Make an RPC call."""
         return self.batch([(method, list(parameters))])[0]
 
     def batch(self, calls: list[tuple[str, list[Any]]]) -> list[Any]:
-        """Several calls at once."""
+        """Make several RPC calls in one batch."""
         asked = [{"id": id_, "method": method, "params": given} for id_, (method, given) in enumerate(calls)]
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}/", json.dumps(asked).encode())
         request.add_header("Authorization", "Basic " + b64encode(b"user:pass").decode())

@@ -1,8 +1,8 @@
-"""A Bitcoin node in this process: a tree of blocks and a mempool, behind the JSON-RPC of Bitcoin Core (fake_bitcoind_rpc.py).
+"""An in-process Bitcoin node: a block tree and a mempool behind Bitcoin Core's JSON-RPC (fake_bitcoind_rpc.py).
 
-It knows no consensus rules but those that deposits meet: the longest chain that is not invalidated is the best, a
-block takes transactions out of the mempool with all that conflict, an invalidated one gives them back, but for its
-miner's. Bytes are real: blocks and transactions as embit writes them. `make test-bitcoin` runs the same tests against
+It implements only the consensus rules that matter for deposits: the longest chain not invalidated is the best; a block
+removes its transactions, and all that conflict with them, from the mempool; an invalidated block returns them, except
+its coinbase. Blocks and transactions are real serialisations by embit. `make test-bitcoin` runs the same tests against
 Bitcoin Core.
 """
 
@@ -28,7 +28,7 @@ Outpoint = tuple[bytes, int]
 
 @dataclass(frozen=True)
 class TreeBlock:
-    """A block somewhere in the tree."""
+    """A block in the tree."""
 
     height: int
     hash: str
@@ -38,7 +38,7 @@ class TreeBlock:
 
 
 class ShapedNode:
-    """The node. `url` is its address while it is started."""
+    """The node. `url` is its address while it is running."""
 
     network = "regtest"
 
@@ -47,11 +47,11 @@ class ShapedNode:
         self._server = RpcServer(self)
         self.lock = threading.RLock()
         self.tree: dict[str, TreeBlock] = {}
-        self.chain: list[TreeBlock] = []  # the best one, from its first block
+        self.chain: list[TreeBlock] = []  # the best chain, from its first block
         self.mempool: dict[str, Transaction] = {}
         self.pruned_below = 0
-        self.downloads = blocks == 0  # in its initial block download
-        self.loads = False  # its mempool, from its disk
+        self.downloads = blocks == 0  # whether it is in its initial block download
+        self.loads = False  # whether it is loading its mempool from disk
         self._known: dict[str, Transaction] = {}
         self._invalid: set[str] = set()
         self._extend([], ELSEWHERE)
@@ -59,42 +59,42 @@ class ShapedNode:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Return its RPC URL."""
         return f"http://user:pass@127.0.0.1:{self._server.port}"
 
     def start(self) -> None:
-        """Begins to answer, on the same port as before."""
+        """Start answering, on the same port as before."""
         self._server.start()
 
     def stop(self) -> None:
-        """Stops answering."""
+        """Stop answering."""
         self._server.stop()
 
     def close(self) -> None:
-        """The same."""
+        """Stop it."""
         self.stop()
 
     def prune(self, below: int) -> None:
-        """Forgets the blocks below that height."""
+        """Prune the blocks below that height."""
         self.pruned_below = below
 
     # --- payments ----------------------------------------------------------------------------------------------
 
     def pay(self, address: str, sats: int) -> str:
-        """The id of a new transaction in the mempool that pays an address, as its first output."""
+        """Pay an address with a new mempool transaction, as its first output; return the txid."""
         return self.pay_all([(address, sats)])
 
     def pay_all(self, outputs: list[tuple[str, int]]) -> str:
-        """The id of a new transaction in the mempool that has these outputs, and change behind them."""
+        """Send these outputs, followed by change, in a new mempool transaction; return the txid."""
         paid = [TransactionOutput(sats, address_to_scriptpubkey(address)) for address, sats in outputs]
         return self._broadcast([_input(self._random.randbytes(32), 0)], [*paid, TransactionOutput(5000, ELSEWHERE)])
 
     def spend(self, txid: str, vout: int, _key: PrivateKey) -> str:
-        """The id of a transaction in the mempool by which the owner of an output moves its coins elsewhere."""
+        """Spend an output as its owner, in a mempool transaction; return the txid."""
         return self._broadcast([_input(bytes.fromhex(txid), vout)], [TransactionOutput(1000, ELSEWHERE)])
 
     def spend_elsewhere(self, txid: str) -> str:
-        """The id of a transaction in the mempool that spends what another did, to somebody else, and replaces it."""
+        """Replace a transaction by one that spends its inputs to a third party; return the new txid."""
         return self._broadcast(self._known[txid].vin, [TransactionOutput(self._random.randrange(900), ELSEWHERE)])
 
     def _broadcast(self, inputs: list[TransactionInput], outputs: list[TransactionOutput]) -> str:
@@ -112,7 +112,7 @@ class ShapedNode:
     # --- the chain ---------------------------------------------------------------------------------------------
 
     def mine(self, count: int = 1, *, empty: bool = False, to: str | None = None) -> None:
-        """New blocks on the best chain, their coins to an address; the first takes the mempool in, unless it is to be
+        """Mine blocks on the best chain, paying to an address; the first includes the mempool unless it is to be
         empty."""
         reward = address_to_scriptpubkey(to) if to else ELSEWHERE
         with self.lock:
@@ -120,7 +120,7 @@ class ShapedNode:
                 self._extend([] if empty else list(self.mempool.values()), reward)
 
     def undo(self, count: int) -> str:
-        """Invalidates the last blocks, whose transactions wait again; the hash of the lowest of them."""
+        """Invalidate the last blocks, returning their transactions to the mempool; return the lowest block's hash."""
         with self.lock:
             lost = self.chain[-count:]
             del self.chain[-count:]
@@ -129,7 +129,7 @@ class ShapedNode:
             return lost[0].hash
 
     def redo(self, hash_: str) -> None:
-        """Allows an invalidated block again: the longest chain is the best, the older one of two as long."""
+        """Reconsider an invalidated block: the longest chain is the best; of two equally long, the older."""
         with self.lock:
             self._invalid.discard(hash_)
             longest = max((block for block in self.tree.values() if self._valid(block)), key=lambda b: b.height)
@@ -145,11 +145,11 @@ class ShapedNode:
                 self._drop_conflicting(block.transactions.values())
 
     def tip(self) -> tuple[int, str]:
-        """Height and hash of the best block."""
+        """Return height and hash of the best block."""
         return self.chain[-1].height, self.chain[-1].hash
 
     def depths(self, txids: Iterable[str]) -> dict[str, int]:
-        """How many confirmations each transaction has, -1 for one that is gone."""
+        """Return the confirmations of each transaction, -1 if it is gone."""
         wanted, height = set(txids), len(self.chain) - 1
         found = {txid: 0 if txid in self.mempool else -1 for txid in wanted}
         for block in self.chain:
@@ -157,7 +157,7 @@ class ShapedNode:
         return found
 
     def _extend(self, taken: list[Transaction], reward: Script) -> None:
-        """A block on the best chain."""
+        """Add a block to the best chain."""
         previous, height = (self.chain[-1].hash if self.chain else "0" * 64), len(self.chain)
         coinbase = TransactionInput(NULL, 0xFFFFFFFF, Script(self._random.randbytes(8)))
         transactions = [Transaction(2, [coinbase], [TransactionOutput(SUBSIDY, reward)], 0), *taken]
@@ -186,7 +186,7 @@ class ShapedNode:
 
 
 def spent_by(transaction: Transaction) -> set[Outpoint]:
-    """What a transaction spends."""
+    """Return the outpoints that a transaction spends."""
     return {(one.txid, one.vout) for one in transaction.vin}
 
 

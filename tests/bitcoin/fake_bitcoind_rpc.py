@@ -1,4 +1,4 @@
-"""The JSON-RPC of the node in this process: what Bitcoin Core answers to the calls that the service makes."""
+"""The JSON-RPC of the in-process node: Bitcoin Core's responses to the calls that the service makes."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ COIN = 100_000_000
 
 
 class Refused(Exception):
-    """An error of the RPC."""
+    """An RPC error."""
 
     def __init__(self, code: int, message: str) -> None:
         self.code = code
@@ -26,13 +26,13 @@ class Refused(Exception):
 
 
 class Calls:
-    """The calls, by their names."""
+    """The RPC methods, by name."""
 
     def __init__(self, node: "ShapedNode") -> None:
         self._node = node
 
     def getblockchaininfo(self) -> dict[str, Any]:
-        """Which network, and how far."""
+        """Return the network and the sync progress."""
         height, hash_ = self._node.tip()
         return {
             "chain": self._node.network,
@@ -45,19 +45,19 @@ class Calls:
         }
 
     def getblockhash(self, height: int) -> str:
-        """The best chain's."""
+        """Return the hash of the best chain's block at this height."""
         if not 0 <= height < len(self._node.chain):
             raise Refused(-8, "Block height out of range")
         return self._node.chain[height].hash
 
     def getblockheader(self, hash_: str) -> dict[str, Any]:
-        """Of any block of the tree."""
+        """Return the header of any block in the tree."""
         if hash_ not in self._node.tree:
             raise Refused(-5, "Block not found")
         return {"hash": hash_, "height": self._node.tree[hash_].height}
 
     def getblock(self, hash_: str, verbosity: int) -> str:
-        """Its bytes."""
+        """Return a block's bytes."""
         assert verbosity == 0
         if hash_ not in self._node.tree:
             raise Refused(-5, "Block not found")
@@ -66,21 +66,21 @@ class Calls:
         return self._node.tree[hash_].raw.hex()
 
     def getmempoolinfo(self) -> dict[str, Any]:
-        """Whether it is all there."""
+        """Return whether the mempool is loaded."""
         return {"loaded": not self._node.loads, "size": len(self._waiting())}
 
     def getrawmempool(self) -> list[str]:
-        """The ids of what waits."""
+        """Return the ids of the mempool's transactions."""
         return list(self._waiting())
 
     def getrawtransaction(self, txid: str) -> str:
-        """The bytes of what waits."""
+        """Return the bytes of a mempool transaction."""
         if txid not in self._waiting():
             raise Refused(-5, "No such mempool transaction. Use -txindex or provide a block hash")
         return str(self._node.mempool[txid].serialize().hex())
 
     def gettxout(self, txid: str, vout: int, include_mempool: bool) -> dict[str, Any] | None:
-        """An output that nothing spends."""
+        """Return an unspent output."""
         spent = self._spent(include_mempool=include_mempool)
         for block in self._node.chain:
             if txid in block.transactions:
@@ -91,7 +91,7 @@ class Calls:
         return None
 
     def scantxoutset(self, action: str, wanted: list[Any]) -> dict[str, Any]:
-        """Every output of the best chain on the descriptors' addresses that nothing spends."""
+        """Return every unspent output of the best chain on the descriptors' addresses."""
         assert action == "start"
         scripts = set()
         for one in wanted:
@@ -137,7 +137,7 @@ class Calls:
 
 
 class RpcServer:
-    """Answers a node's calls over HTTP, on a port that stays the same."""
+    """Serve a node's RPC over HTTP, always on the same port."""
 
     def __init__(self, node: "ShapedNode") -> None:
         self._node = node
@@ -147,24 +147,24 @@ class RpcServer:
 
     @property
     def answers(self) -> bool:
-        """Whether it is started."""
+        """Return whether it is running."""
         return self._server is not None
 
     def start(self) -> None:
-        """Begins to answer."""
+        """Start answering."""
         self._server = _QuietServer(("127.0.0.1", self.port), _handler(self))
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stops answering."""
+        """Stop answering."""
         if self._server is not None:
             stopped, self._server = self._server, None
             stopped.shutdown()
             stopped.server_close()
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The answer to one call."""
+        """Answer one call."""
         call = getattr(self._calls, asked["method"], None)
         try:
             if call is None:
@@ -180,7 +180,7 @@ def _is_coinbase(transaction: Transaction) -> bool:
 
 
 class _QuietServer(ThreadingHTTPServer):
-    """Callers may hang up: what they stopped waiting for is not worth a word."""
+    """Clients may disconnect at any time; that is not worth logging."""
 
     def handle_error(self, *_arguments: object) -> None:
         pass
@@ -192,7 +192,7 @@ def _handler(server: RpcServer) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            if not server.answers:  # on a connection from before it was stopped
+            if not server.answers:  # a connection from before the node was stopped
                 self.close_connection = True
                 return
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -209,6 +209,6 @@ def _handler(server: RpcServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Keeps quiet."""
+            """Log nothing."""
 
     return Handler

@@ -11,7 +11,7 @@ ACCOUNT = "m/84h/1h/0h"
 
 
 class HardwareWallet:
-    """Keys of a random seed, on regtest."""
+    """Keys derived from a random seed, on regtest."""
 
     def __init__(self) -> None:
         root = HDKey.from_seed(secrets.token_bytes(32))
@@ -20,6 +20,6 @@ class HardwareWallet:
         self.descriptor = add_checksum(f"wpkh([{root.my_fingerprint.hex()}/{ACCOUNT[2:]}]{xpub}/0/*)")
 
     def key(self, index: int) -> PrivateKey:
-        """The private key of a receiving address."""
+        """Return the private key of a receiving address."""
         key = self._account.derive([0, index]).key
         return PrivateKey(key.secret, network=NETWORKS["regtest"])

@@ -1,4 +1,4 @@
-"""What a renter should have on a chain that reorganises: the node is asked how deep each payment is, and that is all."""
+"""The deposits a renter should have on a reorganising chain, computed only from each payment's depth."""
 
 import random
 
@@ -6,40 +6,40 @@ from bitcoin.core_node import CoreNode
 from bitcoin.fake_bitcoind import ShapedNode
 
 DEEPEST = 6
-FOR_EVER = 8 * DEEPEST  # what is so deep is not asked about again; what is gone may always come back
+FINAL_DEPTH = 8 * DEEPEST  # payments this deep are not checked again; dropped ones may always return
 
 
 class PlainDeposits:
-    """Payments to addresses, and moves of the chain, back and forth."""
+    """Payments to addresses, and reorganisations in both directions."""
 
     def __init__(self, node: ShapedNode | CoreNode) -> None:
         self._node = node
         self._first = node.tip()[0]
-        self._other: tuple[int, str] | None = None  # the branch that was left: the fork's height, its lowest block
+        self._other: tuple[int, str] | None = None  # the abandoned branch: the fork's height, its lowest block
         self._open: dict[str, int] = {}
         self.addresses: list[str] = []
-        self.credited: dict[str, int] = {}  # satoshis, by transaction
+        self.credited: dict[str, int] = {}  # satoshis, by txid
         self.reversals = 0
 
     def pay(self, address: str | None, chance: random.Random) -> None:
-        """A payment to this new address, or to an earlier one."""
+        """Pay to this new address, or to an earlier one."""
         if address is not None:
             self.addresses.append(address)
         sats = chance.randrange(1000, 100_000)
         self._open[self._node.pay(chance.choice(self.addresses), sats)] = sats
 
     def mine(self, count: int, *, empty: bool) -> None:
-        """Blocks on the best chain."""
+        """Mine blocks on the best chain."""
         self._node.mine(count, empty=empty)
 
     def replace(self, chance: random.Random) -> None:
-        """One of the payments that wait goes elsewhere."""
+        """Replace one of the unconfirmed payments by one to another destination."""
         waiting = [txid for txid, depth in self._node.depths(self._open).items() if depth == 0]
         if waiting:
             self._node.spend_elsewhere(chance.choice(waiting))
 
     def reorganise(self, chance: random.Random) -> bool:
-        """Back to the branch that was left, or to a new one that is longer by a block; False if there is no room."""
+        """Return to the abandoned branch, or build a new one that is a block longer; False if there is no room."""
         height = self._node.tip()[0]
         if self._other is not None and chance.random() < 0.5 and height - self._other[0] <= DEEPEST:
             fork_height, lowest = self._other
@@ -56,13 +56,13 @@ class PlainDeposits:
         return True
 
     def looked(self) -> int:
-        """Satoshis that are the renter's after a look at the node: credited at two confirmations, and then as long as
-        any block of the best chain has the payment."""
+        """Return the renter's satoshis after a poll: credited at two confirmations, and kept as long as any block of the
+        best chain contains the payment."""
         for txid, depth in self._node.depths(self._open).items():
             if depth >= 2:
                 self.credited[txid] = self._open[txid]
             elif depth <= 0 and self.credited.pop(txid, None) is not None:
                 self.reversals += 1
-            if depth > FOR_EVER:
+            if depth > FINAL_DEPTH:
                 del self._open[txid]
         return sum(self.credited.values())

@@ -1,4 +1,4 @@
-"""A renter of the service in this process: an account, and what it sees of its deposits."""
+"""A renter of the in-process service: an account, and the deposits it sees."""
 
 import random
 
@@ -9,14 +9,14 @@ from harness import open_account
 
 
 class Renter:
-    """An account of its own."""
+    """A separate account."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.id = open_account(runtime.db, seed=random.getrandbits(40))
 
     def address(self) -> str:
-        """A new one."""
+        """Return a new address."""
         derive, now_us = self._runtime.derive, self._runtime.clock.wall_us()
         assert derive is not None
         return self._runtime.db.write_blocking(
@@ -24,21 +24,21 @@ class Renter:
         )
 
     def balance(self) -> int:
-        """What can be spent."""
+        """Return the spendable balance."""
         now_us = self._runtime.clock.wall_us()
         return self._runtime.db.read_blocking(lambda tx: account.balance(tx, self.id, now_us=now_us))
 
     def deposits(self) -> dict[str, tuple[str, int]]:
-        """Status and confirmations of each, by transaction."""
+        """Return the status and confirmations of each deposit, by txid."""
         rows = self._runtime.db.read_blocking(lambda tx: deposit.deposits_of(tx, self.id))
         return {row["txid"]: (row["status"], depth) for row, depth in rows}
 
     def kinds(self) -> list[str]:
-        """What the account was told."""
+        """Return the kinds of the account's events."""
         rows = self._runtime.db.read_blocking(lambda tx: events.of_account(tx, self.id, after=0, limit=100))
         return [row["kind"] for row in rows]
 
 
 def books_are_right(runtime: Runtime) -> bool:
-    """Whether `dtmf-server verify` finds nothing."""
+    """Return whether `dtmf-server verify` finds no differences."""
     return runtime.db.read_blocking(verify.differences) == []

@@ -1,4 +1,4 @@
-"""Addresses that nothing pays are bounded per account and per network, and the gap that they leave is shown."""
+"""Unpaid addresses are limited per account and per network, and the resulting address gap is shown."""
 
 import threading
 from collections import Counter
@@ -30,13 +30,13 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def production(runtime: Runtime) -> Runtime:
-    """A service whose callers are limited, behind a proxy on this machine."""
+    """A service with rate limits, behind a local proxy."""
     proxies = (ip_network("127.0.0.0/8"),)
     return replace(runtime, settings=replace(runtime.settings, sandbox=False, trusted_proxies=proxies))
 
 
 def asking(url: str, seed: int, address: str) -> Counter[tuple[int, str]]:
-    """How often each answer came to an account's 25 requests for an address, from that address."""
+    """Count the answers to an account's 25 requests for an address, from this client address."""
     headers = {"Authorization": f"Bearer {new_token(seed)}", "X-Forwarded-For": address}
     found: Counter[tuple[int, str]] = Counter()
     with httpx2.Client(base_url=url, headers=headers, timeout=60) as client:
@@ -56,7 +56,7 @@ def test_an_account_has_at_most_20_unpaid_addresses(runtime: Runtime):
 
 @pytest.mark.regression("address-gap")
 def test_the_accounts_of_a_network_have_at_most_200_in_two_processes_at_once(production: Runtime):
-    """14 accounts ask at once, through two API processes' worth of HTTP servers over one database."""
+    """14 accounts ask concurrently, through two HTTP servers over one database, like two API processes."""
     for seed in range(14):
         open_account(production.db, seed=seed)
     barrier = threading.Barrier(14, timeout=60)
@@ -71,7 +71,7 @@ def test_the_accounts_of_a_network_have_at_most_200_in_two_processes_at_once(pro
             answers = sum(pool.map(ask, range(14)), Counter[tuple[int, str]]())
     given = production.db.read_blocking(lambda tx: tx.all("SELECT address FROM addresses"))
     beyond = max(0, len(given) - NETWORK_MAX)
-    print(f"{sum(answers.values())} addresses asked for from one network: {beyond} addresses beyond the bound")
+    print(f"{sum(answers.values())} addresses requested from one network: {beyond} addresses beyond the bound")
     assert (answers[201, ""], len(given)) == (NETWORK_MAX, NETWORK_MAX)
     assert set(answers) == {(201, ""), (429, "too_many_unused_addresses")}
 
@@ -85,7 +85,7 @@ def test_the_accounts_of_a_network_have_at_most_200_in_two_processes_at_once(pro
     ],
 )
 @pytest.mark.regression("address-gap")
-def test_a_network_is_a_24_or_a_48(production: Runtime, taken: str, same: str, other: str):
+def test_the_limit_is_per_ipv4_24_or_ipv6_48_network(production: Runtime, taken: str, same: str, other: str):
     for seed in range(12):
         open_account(production.db, seed=seed)
     with serving(production, workers=False) as url:
@@ -116,10 +116,10 @@ def test_addresses_of_deleted_accounts_still_count_for_their_network(production:
         )
 
 
-def test_a_network_is_stored_as_a_keyed_hash_and_forgotten_once_a_block_pays(
+def test_a_network_is_stored_as_a_keyed_hash_and_deleted_once_a_block_pays(
     following: Runtime, node: Node, wallet: HardwareWallet
 ):
-    """The address of a caller cannot be read from the database."""
+    """A client's IP address can't be recovered from the database."""
     following.db.write_blocking(lambda tx: chain.add_block(tx, height=1, hash_="x", keep=9))
     account_id = open_account(following.db)
     derive = deriver(wallet.descriptor, "regtest")
@@ -138,7 +138,7 @@ def test_a_network_is_stored_as_a_keyed_hash_and_forgotten_once_a_block_pays(
 
 
 @pytest.mark.regression("address-gap")
-async def test_payments_that_are_replaced_make_no_room_for_more(
+async def test_replaced_payments_do_not_free_addresses(
     following: Runtime, node: Node, look_now: Look, wallet: HardwareWallet
 ):
     assert await look_now() is None
@@ -160,7 +160,7 @@ async def test_payments_that_are_replaced_make_no_room_for_more(
 
 
 @pytest.mark.regression("address-gap")
-def test_sign_up_gives_out_no_address(db: Database):
+def test_sign_up_creates_no_address(db: Database):
     with serving(runtime_over(db)) as url, httpx2.Client(base_url=url, timeout=60) as client:
         token = client.post("/api/v1/accounts").json()["token"]
         headers = {"Authorization": f"Bearer {token}"}
@@ -170,7 +170,7 @@ def test_sign_up_gives_out_no_address(db: Database):
 
 
 @pytest.mark.regression("address-gap")
-def test_doctor_and_backup_tell_the_gap_and_init_takes_the_index(
+def test_doctor_and_backup_report_the_gap_and_init_accepts_the_index(
     node: Node, settings: Path, wallet: HardwareWallet, database_url: str, command: Command, tmp_path: Path
 ):
     derive = deriver(wallet.descriptor, "regtest")
@@ -191,15 +191,15 @@ def test_doctor_and_backup_tell_the_gap_and_init_takes_the_index(
 
 
 def tried(command: Command, *arguments: str) -> tuple[int, str, str]:
-    """The same for options that an older version does not know."""
+    """Run options that an older version may not know."""
     try:
         return command(*arguments)
     except SystemExit as ended:
         return int(str(ended.code)), "", ""
 
 
-def test_metrics_have_the_gap(settings: Path, node: Node, database_url: str):
-    from dtmf_server.runtime import metrics  # as the command does: only where it is used
+def test_metrics_include_the_address_gap(settings: Path, node: Node, database_url: str):
+    from dtmf_server.runtime import metrics  # imported only where it is used, like in the command
 
     runtime = opened(settings, database_url)
     with closing(runtime.db):

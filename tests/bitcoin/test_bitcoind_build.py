@@ -1,5 +1,5 @@
-"""A build of Bitcoin Core that is interrupted goes on where it stopped. The steps are real, the tools small: a `cmake` and a
-`ninja` that write what they did, and can be killed between two files."""
+"""An interrupted build of Bitcoin Core resumes where it stopped. The build steps are real, the tools fake: a `cmake` and a
+`ninja` that log what they do, and can be killed between two files."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ print(bitcoind.bitcoind())
 """
 
 
-def test_an_interrupted_build_goes_on(tmp_path: Path):
+def test_an_interrupted_build_resumes(tmp_path: Path):
     tools, cache = tmp_path / "tools", tmp_path / "cache"
     tools.mkdir()
     for name, text in (("ninja", NINJA), ("cmake", CMAKE)):
@@ -70,14 +70,14 @@ def test_an_interrupted_build_goes_on(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     kept = Path(done.stdout.strip())
     assert kept.parent == cache / "dtmf"
-    log = [line for line in done.stderr.splitlines() if "going on with the build" in line]
-    assert log, "it says that it goes on"
-    assert not work.exists(), "the folder of the build is gone once it is whole"
+    log = [line for line in done.stderr.splitlines() if "resuming the build" in line]
+    assert log, "the build says that it resumes"
+    assert not work.exists(), "the build folder is removed once the build is complete"
     assert build().stdout == done.stdout
 
 
 def source_archive() -> bytes:
-    """An archive of the shape of the one that carries the source."""
+    """Return an archive with the layout of the source archive."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         entry = tarfile.TarInfo("py_bitcoinkernel-0.1.0a5/depend/bitcoin/CMakeLists.txt")

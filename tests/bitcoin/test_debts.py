@@ -1,4 +1,4 @@
-"""Whatever is credited pays the debt first, and the renter sees what is owed."""
+"""Every credit pays the debt first, and the renter sees what is owed."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ OF_MESSAGES = verify.WrongMessageCost | verify.WrongMessageState
 
 @pytest.fixture
 def account_id(db: Database) -> int:
-    """An account that has spent a deposit of 40,000, all but 990, and lost it to a reorganization: it owes 39,010."""
+    """An account that spent all but 990 of a 40,000 deposit, which a reorganisation then removed: it owes 39,010."""
     id_ = open_account(db)
     derive = runtime_over(db).derive
     assert derive is not None
@@ -42,12 +42,12 @@ def account_id(db: Database) -> int:
 
 
 def follow(tx: Tx, step: ChainStep) -> None:
-    """Applies a step of the chain."""
+    """Apply a chain step."""
     deposit.follow(tx, step, depths=DEPTHS, now_us=START_US)
 
 
 def refund(db: Database, account_id: int, message: int, sats: int = 1000) -> None:
-    """The carrier refuses a message."""
+    """Refund a message, as if the carrier had refused it."""
 
     def give_back(tx: Tx) -> None:
         with open_ledger(tx, [account_id], now_us=START_US) as books:
@@ -57,7 +57,7 @@ def refund(db: Database, account_id: int, message: int, sats: int = 1000) -> Non
 
 
 def standing(db: Database, account_id: int) -> tuple[int, int]:
-    """Balance and debt."""
+    """Return balance and debt."""
     row = db.read_blocking(lambda tx: tx.one("SELECT balance, debt FROM accounts WHERE id = :id", id=account_id))
     assert row is not None
     return row["balance"], row["debt"]
@@ -116,8 +116,8 @@ def test_a_reversal_is_booked_in_full(db: Database, balance: int):
     assert db.read_blocking(verify.differences) == []
 
 
-def test_books_from_before_are_verified_all_the_same(db: Database, account_id: int):
-    """A reversal once was booked as far as the balance went, and the debt beside it."""
+def test_verify_accepts_reversals_booked_by_older_releases(db: Database, account_id: int):
+    """Older releases booked a reversal only up to the balance, and the rest as a separate debt."""
 
     def as_before(tx: Tx) -> None:
         with open_ledger(tx, [account_id], now_us=START_US) as books:
@@ -138,7 +138,7 @@ def test_books_from_before_are_verified_all_the_same(db: Database, account_id: i
 
 
 @pytest.mark.regression("refund-pays-debt")
-def test_the_website_says_what_is_owed(db: Database, account_id: int, visit: Callable[[str], dict[str, str]]):
+def test_the_website_shows_the_debt(db: Database, account_id: int, visit: Callable[[str], dict[str, str]]):
     with serving(runtime_over(db)) as url:
         pages = visit(url)
     for path, text in pages.items():
@@ -148,8 +148,8 @@ def test_the_website_says_what_is_owed(db: Database, account_id: int, visit: Cal
 
 @pytest.fixture
 def visit() -> Callable[[str], dict[str, str]]:
-    """What an account's pages say, by path."""
-    from support.visitor import Visitor  # the website's tests have it
+    """Return the text of an account's pages, by path."""
+    from support.visitor import Visitor  # shared with the website's tests
 
     def look(url: str) -> dict[str, str]:
         with Visitor(url) as visitor:

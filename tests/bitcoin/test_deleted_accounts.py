@@ -1,4 +1,4 @@
-"""Deposits and refunds that reach a deleted account go to suspense, and the operator can hand them on."""
+"""Deposits and refunds for a deleted account go to suspense, and the operator can assign them."""
 
 import pytest
 
@@ -18,32 +18,32 @@ TXID = "cd" * 32
 
 
 def address_of(db: Database, account_id: int) -> str:
-    """A new address."""
+    """Return a new address."""
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
     return db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
 
 
 def output_to(db: Database, address: str, sats: int, txid: str = TXID) -> Output:
-    """A payment to an address."""
+    """Return an output that pays an address."""
     row = db.read_blocking(lambda tx: deposits.address(tx, address))
     assert row is not None
     return Output(txid, 0, bytes(row["script_pubkey"]), sats)
 
 
 def follow(db: Database, step: ChainStep) -> None:
-    """Applies a step of the chain."""
+    """Apply a chain step."""
     db.write_blocking(lambda tx: deposit.follow(tx, step, depths=DEPTHS, now_us=START_US))
 
 
 def close(db: Database, account_id: int) -> None:
-    """Its renter deletes the account."""
+    """Delete the account, as its renter."""
     db.write_blocking(
         lambda tx: close_account.close_account(tx, account_id, given_up_max=10**9, now_us=START_US, wall_us=START_US)
     )
 
 
 def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
-    """The carrier refuses a message of the account."""
+    """Refund a message of the account, as if the carrier had refused it."""
 
     def give_back(tx: Tx) -> None:
         with open_ledger(tx, [account_id], now_us=START_US) as books:
@@ -53,19 +53,19 @@ def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
 
 
 def balances(db: Database, *account_ids: int) -> list[int]:
-    """What these accounts have."""
+    """Return the balances of these accounts."""
     rows = db.read_blocking(lambda tx: tx.all("SELECT id, balance FROM accounts"))
     found = {row["id"]: row["balance"] for row in rows}
     return [found[id_] for id_ in account_ids]
 
 
 def hand_on(db: Database, what: str, to: str) -> None:
-    """The operator hands on what is in suspense."""
+    """Assign funds in suspense, as the operator."""
     db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US))
 
 
 def differences(db: Database) -> list[verify.Difference]:
-    """What `verify` finds; the messages whose refunds are made up here are no rows."""
+    """Return what `verify` finds, except for the messages invented by these tests' refunds."""
     return db.read_blocking(verify.differences)
 
 
@@ -75,7 +75,7 @@ def test_a_deposit_to_a_deleted_accounts_address_goes_to_suspense_and_to_its_own
 ):
     monkeypatch.setattr(
         "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
-    )  # the log stays this process's own
+    )  # keep this process's own logging configuration
     old, new = open_account(db, seed=1), open_account(db, seed=2)
     address, theirs = address_of(db, old), address_of(db, new)
     follow(db, ChainStep(0, [Block(1, "a", "", [output_to(db, address, 500, "ef" * 32)])], None))
@@ -94,7 +94,7 @@ def test_a_deposit_to_a_deleted_accounts_address_goes_to_suspense_and_to_its_own
 
 
 @pytest.mark.regression("suspense-of-deleted")
-def test_a_payment_that_was_gone_when_the_account_was_deleted_goes_to_suspense(db: Database):
+def test_a_payment_dropped_before_the_account_was_deleted_goes_to_suspense(db: Database):
     old = open_account(db)
     output = output_to(db, address_of(db, old), 9000)
     follow(db, ChainStep(0, [Block(1, "a", "", [])], Mempool({TXID}, [output])))
@@ -105,11 +105,11 @@ def test_a_payment_that_was_gone_when_the_account_was_deleted_goes_to_suspense(d
     assert differences(db) == []
 
 
-def test_a_deposit_that_is_given_back_pays_the_debt_of_its_own_reversal(db: Database):
+def test_a_recredited_deposit_pays_the_debt_of_its_own_reversal(db: Database):
     old = open_account(db)
     output = output_to(db, address_of(db, old), 9000)
     follow(db, ChainStep(0, [Block(1, "a", "", [output])], None))
-    close(db, old)  # gives 9,000 up
+    close(db, old)  # forfeits 9,000
     follow(db, ChainStep(0, [Block(1, "x", "", []), Block(2, "y", "x", [])], None))
     follow(db, ChainStep(2, [Block(3, "z", "y", [output])], None))
     assert balances(db, old, SUSPENSE) == [0, 0]
@@ -119,9 +119,7 @@ def test_a_deposit_that_is_given_back_pays_the_debt_of_its_own_reversal(db: Data
 
 @pytest.mark.regression("suspense-of-deleted")
 @pytest.mark.parametrize("by_number", [False, True])
-def test_a_refund_that_reaches_a_deleted_account_goes_to_suspense_and_to_its_owners_new_account(
-    db: Database, by_number: bool
-):
+def test_a_refund_to_a_deleted_account_goes_to_suspense_and_to_its_owners_new_account(db: Database, by_number: bool):
     old, new = open_account(db, seed=1), open_account(db, seed=2)
     address, theirs = address_of(db, old), address_of(db, new)
     close(db, old)
@@ -129,7 +127,7 @@ def test_a_refund_that_reaches_a_deleted_account_goes_to_suspense_and_to_its_own
     refund(db, old, 250, message=8)
     assert balances(db, old, SUSPENSE, new) == [0, 1250, 0]
     assert [one for one in differences(db) if "message" not in one] == []
-    for _ in range(1 + by_number):  # again finds nothing more
+    for _ in range(1 + by_number):  # repeating it finds nothing more
         hand_on(db, str(old) if by_number else address, theirs)
         assert balances(db, old, SUSPENSE, new) == [0, 0, 1250]
     assert differences(db) == []
@@ -146,7 +144,7 @@ def test_a_refund_of_a_deleted_account_pays_its_debt_first(db: Database):
     assert differences(db) == []
 
 
-def test_what_is_assigned_pays_the_debt_of_the_new_account(db: Database):
+def test_assigned_funds_pay_the_debt_of_the_new_account_first(db: Database):
     old, new = open_account(db, seed=1), open_account(db, seed=2)
     address, theirs = address_of(db, old), address_of(db, new)
     close(db, old)
@@ -161,7 +159,7 @@ def test_what_is_assigned_pays_the_debt_of_the_new_account(db: Database):
     assert balances(db, SUSPENSE, new) == [0, 700]
 
 
-def test_only_what_belongs_to_a_deleted_account_or_to_nobody_is_handed_on(db: Database):
+def test_only_funds_of_a_deleted_account_or_without_account_can_be_assigned(db: Database):
     old, new = open_account(db, seed=1), open_account(db, seed=2)
     address, theirs = address_of(db, old), address_of(db, new)
     for what in (address, str(old), "99999", "bc1qnothing"):

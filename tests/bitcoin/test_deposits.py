@@ -1,4 +1,4 @@
-"""Deposits follow the best chain of a node, whatever it does: on one of the RPC's shape, and on Bitcoin Core."""
+"""Deposits follow the best chain of a node in every situation, on the in-process fake and on Bitcoin Core."""
 
 import pytest
 
@@ -13,12 +13,12 @@ from dtmf_server.storage import chain
 
 @pytest.fixture
 async def renter(following: Runtime, look_now: Look) -> Renter:
-    """An account of a service that has reached the tip."""
+    """An account of a service that has synced to the tip."""
     assert await look_now() is None
     return Renter(following)
 
 
-async def test_no_address_is_given_before_the_chain_was_followed(following: Runtime, node: Node, look_now: Look):
+async def test_no_address_is_given_out_before_the_chain_is_synced(following: Runtime, node: Node, look_now: Look):
     early = Renter(following)
     with pytest.raises(DepositsUnavailable):
         early.address()
@@ -55,20 +55,20 @@ async def test_a_larger_deposit_needs_more_confirmations(
     assert (other.deposits(), renter.deposits()) == ({small: ("credited", 4)}, {large: ("credited", 4)})
 
 
-async def test_an_address_takes_coins_for_ever_and_however_few(node: Node, look_now: Look, renter: Renter):
+async def test_an_address_never_expires_and_accepts_any_amount(node: Node, look_now: Look, renter: Renter):
     address = renter.address()
     node.pay(address, 10_000)
     node.mine(3)
     for _ in range(3):
         renter.address()
     await look_now()
-    node.pay(address, 546)  # the least that nodes pass on
+    node.pay(address, 546)  # the smallest output that nodes relay
     node.mine(3)
     await look_now()
     assert renter.balance() == 10_546
 
 
-async def test_blocks_that_came_while_nobody_looked_are_followed(node: Node, look_now: Look, renter: Renter):
+async def test_blocks_mined_between_polls_are_followed(node: Node, look_now: Look, renter: Renter):
     address = renter.address()
     for _ in range(3):
         node.pay(address, 1000)
@@ -78,7 +78,7 @@ async def test_blocks_that_came_while_nobody_looked_are_followed(node: Node, loo
     assert renter.kinds() == ["deposit.credited"] * 3
 
 
-async def test_a_payment_that_is_replaced_is_gone_at_once(
+async def test_a_replaced_payment_is_shown_as_gone_at_once(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     txid = node.pay(renter.address(), 5000)
@@ -93,7 +93,7 @@ async def test_a_payment_that_is_replaced_is_gone_at_once(
     assert books_are_right(following)
 
 
-async def test_a_credit_is_reversed_once_when_its_block_goes_and_given_again_when_it_is_back(
+async def test_a_credit_is_reversed_once_when_its_block_is_disconnected_and_restored_with_it(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     txid = node.pay(renter.address(), 7000)
@@ -114,7 +114,7 @@ async def test_a_credit_is_reversed_once_when_its_block_goes_and_given_again_whe
     assert books_are_right(following)
 
 
-async def test_a_double_spend_after_a_reorganisation_takes_the_coins_for_good(
+async def test_a_double_spend_after_a_reorganisation_removes_the_coins_permanently(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     txid = node.pay(renter.address(), 7000)
@@ -128,7 +128,7 @@ async def test_a_double_spend_after_a_reorganisation_takes_the_coins_for_good(
     assert books_are_right(following)
 
 
-async def test_a_node_that_is_down_stops_crediting_says_so_and_nothing_is_lost(
+async def test_a_node_outage_pauses_crediting_and_is_reported_and_loses_nothing(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     address = renter.address()
@@ -150,7 +150,7 @@ async def test_a_node_that_is_down_stops_crediting_says_so_and_nothing_is_lost(
     assert (state["last_error"], state["node_height"]) == (None, node.tip()[0])
 
 
-async def test_a_rescan_finds_what_was_forgotten_and_credits_nothing_twice(
+async def test_a_rescan_finds_missed_deposits_and_credits_nothing_twice(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     address = renter.address()
@@ -171,7 +171,7 @@ async def test_a_rescan_finds_what_was_forgotten_and_credits_nothing_twice(
     assert books_are_right(following)
 
 
-async def test_a_payment_that_was_gone_is_pending_as_soon_as_it_is_back(
+async def test_a_dropped_payment_is_pending_again_as_soon_as_it_returns(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     txid = node.pay(renter.address(), 5000)
@@ -192,7 +192,7 @@ async def test_a_payment_that_was_gone_is_pending_as_soon_as_it_is_back(
     assert books_are_right(following)
 
 
-async def test_every_output_of_a_transaction_counts_also_two_to_one_address(
+async def test_every_output_of_a_transaction_counts_even_two_to_one_address(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     other = Renter(following)
@@ -207,7 +207,7 @@ async def test_every_output_of_a_transaction_counts_also_two_to_one_address(
     assert books_are_right(following)
 
 
-async def test_an_output_of_nothing_is_no_deposit(following: Runtime, another: Another, look_at: LookAt):
+async def test_an_output_of_zero_satoshis_is_not_a_deposit(following: Runtime, another: Another, look_at: LookAt):
     node = another("-dustrelayfee=0")
     assert await look_at(node.url) is None
     renter = Renter(following)
@@ -219,7 +219,7 @@ async def test_an_output_of_nothing_is_no_deposit(following: Runtime, another: A
     assert renter.balance() == 1000
 
 
-async def test_a_miners_coins_are_credited_when_they_can_be_spent_and_go_with_their_block(
+async def test_a_coinbase_is_credited_at_maturity_and_reversed_with_its_block(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     address = renter.address()
@@ -244,7 +244,7 @@ async def test_a_miners_coins_are_credited_when_they_can_be_spent_and_go_with_th
     assert books_are_right(following)
 
 
-async def test_what_waits_stays_pending_while_many_blocks_are_caught_up_with(
+async def test_mempool_payments_stay_pending_during_a_long_sync(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     txid = node.pay(renter.address(), 5000)
@@ -255,7 +255,7 @@ async def test_what_waits_stays_pending_while_many_blocks_are_caught_up_with(
     assert renter.kinds() == ["deposit.seen"]
 
 
-async def test_a_restarted_node_takes_nothing_for_gone_while_it_reads_its_mempool(
+async def test_no_payment_is_gone_while_a_restarted_node_loads_its_mempool(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     txid = node.pay(renter.address(), 5000)

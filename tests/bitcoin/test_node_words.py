@@ -1,4 +1,4 @@
-"""Each status and each failure of the connection to the node is said in plain words, with the setting to change."""
+"""Every HTTP status and connection failure of the node is explained plainly, with the setting to change."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 @contextmanager
 def answering(answer: Answer, context: ssl.SSLContext | None = None, *, protocol: str = "HTTP/1.0") -> Iterator[str]:
-    """An HTTP server that answers like that, at this address."""
+    """Serve this answer over HTTP; yield the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = protocol
@@ -45,11 +45,11 @@ def answering(answer: Answer, context: ssl.SSLContext | None = None, *, protocol
             self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Keeps quiet."""
+            """Log nothing."""
 
     class Quiet(ThreadingHTTPServer):
         def handle_error(self, *_arguments: object) -> None:
-            """Keeps quiet."""
+            """Log nothing."""
 
     server = Quiet(("127.0.0.1", 0), Handler)
     if context is not None:
@@ -61,7 +61,7 @@ def answering(answer: Answer, context: ssl.SSLContext | None = None, *, protocol
 
 
 def always(status: int, body: bytes) -> Answer:
-    """The same answer to everything."""
+    """Always return the same answer."""
 
     def answer(handler: BaseHTTPRequestHandler) -> tuple[int, bytes]:
         handler.rfile.read(int(handler.headers["Content-Length"]))
@@ -91,7 +91,9 @@ BODIES = [b"", b"Work queue depth exceeded", b"<html><h1>nginx</h1></html>", b'"
 @ONE_ENGINE
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.regression("node-errors")
-async def test_each_status_is_said_with_the_setting_to_change(following: Runtime, look_at: LookAt, status: int):
+async def test_each_http_status_is_reported_with_the_setting_to_change(
+    following: Runtime, look_at: LookAt, status: int
+):
     for body in BODIES:
         with answering(always(status, body)) as url:
             trouble = await look_at(url.replace("//", "//user:s3cret@")) or ""
@@ -103,7 +105,7 @@ async def test_each_status_is_said_with_the_setting_to_change(following: Runtime
 
 @ONE_ENGINE
 @pytest.mark.regression("node-errors")
-async def test_a_call_refused_with_a_status_of_500_says_what_the_node_says(following: Runtime, look_at: LookAt):
+async def test_an_rpc_error_with_status_500_is_reported_with_the_nodes_message(following: Runtime, look_at: LookAt):
     refused = {"result": None, "error": {"code": -32601, "message": "Method not found"}, "id": 0}
     with answering(always(500, json.dumps(refused).encode())) as url:
         assert "Method not found" in (await look_at(url) or "")
@@ -115,7 +117,7 @@ async def test_a_call_refused_with_a_status_of_500_says_what_the_node_says(follo
 
 
 @pytest.mark.regression("node-errors")
-async def test_a_busy_node_is_asked_again(following: Runtime, shaped: ShapedNode, look_at: LookAt):
+async def test_a_busy_node_is_retried(following: Runtime, shaped: ShapedNode, look_at: LookAt):
     """Two of three calls find the work queue full."""
     count = 0
 
@@ -134,7 +136,7 @@ async def test_a_busy_node_is_asked_again(following: Runtime, shaped: ShapedNode
 
 @ONE_ENGINE
 @pytest.mark.regression("node-errors")
-async def test_a_node_that_is_down_is_said_to_refuse_the_connection(following: Runtime, look_at: LookAt):
+async def test_a_node_that_is_down_is_reported_as_refusing_the_connection(following: Runtime, look_at: LookAt):
     trouble = await look_at(f"http://user:s3cret@127.0.0.1:{free_port()}") or ""
     assert "connection refused" in trouble
     assert "ssl" not in trouble
@@ -144,7 +146,7 @@ async def test_a_node_that_is_down_is_said_to_refuse_the_connection(following: R
 
 @ONE_ENGINE
 @pytest.mark.regression("node-errors")
-async def test_a_name_that_does_not_resolve_is_said(following: Runtime, look_at: LookAt):
+async def test_a_host_name_that_does_not_resolve_is_reported(following: Runtime, look_at: LookAt):
     trouble = await look_at("http://node.invalid:8332") or ""
     assert "host name 'node.invalid' cannot be resolved" in trouble
     assert "bitcoin.rpc" in trouble
@@ -152,7 +154,7 @@ async def test_a_name_that_does_not_resolve_is_said(following: Runtime, look_at:
 
 @ONE_ENGINE
 @pytest.mark.regression("node-errors")
-async def test_https_to_a_port_without_tls_is_said(following: Runtime, look_at: LookAt):
+async def test_https_to_a_port_without_tls_is_reported(following: Runtime, look_at: LookAt):
     with answering(always(200, b"[]")) as url:
         trouble = await look_at(url.replace("http:", "https:")) or ""
     assert "TLS" in trouble
@@ -162,7 +164,7 @@ async def test_https_to_a_port_without_tls_is_said(following: Runtime, look_at: 
 
 @ONE_ENGINE
 @pytest.mark.regression("node-errors")
-async def test_http_to_a_port_with_tls_is_said(following: Runtime, look_at: LookAt, tmp_path: Path):
+async def test_http_to_a_port_with_tls_is_reported(following: Runtime, look_at: LookAt, tmp_path: Path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(issue(tmp_path, authority("tests", key=5), names=[dns("localhost")]))
     with answering(always(200, b"[]"), context) as url:
@@ -184,7 +186,7 @@ async def test_calls_reuse_one_connection():
     assert len(connections) == 1
 
 
-async def test_an_answer_longer_than_a_node_gives_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch):
+async def test_an_oversized_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(json_rpc, "ANSWER_MAX_BYTES", 1_000)
     with answering(always(200, b"[" + b" " * 2_000_000 + b"]")) as url:
         async with Rpc(url) as rpc:
@@ -193,7 +195,7 @@ async def test_an_answer_longer_than_a_node_gives_is_not_read_to_its_end(monkeyp
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["])
-async def test_a_node_that_falls_silent_is_given_up(begun: bytes):
+async def test_a_node_that_stops_answering_times_out(begun: bytes):
     hung_up = asyncio.Event()
 
     async def fall_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -211,7 +213,7 @@ async def test_a_node_that_falls_silent_is_given_up(begun: bytes):
             await hung_up.wait()
 
 
-async def test_a_certificate_that_is_not_trusted_is_said(tmp_path: Path):
+async def test_an_untrusted_certificate_is_reported(tmp_path: Path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(issue(tmp_path, authority("tests", key=5), names=[dns("localhost")]))
     with answering(always(200, b"[]"), context) as url:
@@ -226,7 +228,7 @@ async def test_a_certificate_that_is_not_trusted_is_said(tmp_path: Path):
     "sent",
     [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\xf9\xbe\xb4\xd9version", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n["],
 )
-async def test_a_port_that_is_no_rpc_is_said(following: Runtime, look_at: LookAt, sent: bytes):
+async def test_a_port_that_does_not_speak_rpc_is_reported(following: Runtime, look_at: LookAt, sent: bytes):
     def serve(listener: socket.socket) -> None:
         with listener:
             connection, _ = listener.accept()
@@ -247,7 +249,7 @@ async def test_a_port_that_is_no_rpc_is_said(following: Runtime, look_at: LookAt
 
 
 @pytest.mark.regression("node-errors")
-async def test_the_cookie_file_is_read_again_when_the_node_has_written_another(
+async def test_the_cookie_file_is_read_again_when_the_node_replaces_it(
     following: Runtime, node: Node, wallet: HardwareWallet, tmp_path: Path
 ):
     write_configuration(
@@ -287,7 +289,7 @@ async def test_the_cookie_file_is_read_again_when_the_node_has_written_another(
     await asyncio.sleep(0)
 
 
-def test_a_cookie_and_a_password_do_not_go_together(wallet: HardwareWallet, tmp_path: Path):
+def test_a_cookie_and_a_password_are_mutually_exclusive(wallet: HardwareWallet, tmp_path: Path):
     write_configuration(tmp_path / "dtmf.toml", "http://user:pass@127.0.0.1:8332", wallet.descriptor, mode="production")
     with pytest.raises(ConfigError, match=r"needs bitcoin\.rpc without user and password"):
         config.load(tmp_path / "dtmf.toml", {"DTMF_BITCOIN__RPC_COOKIE": "/var/lib/bitcoind/.cookie"})

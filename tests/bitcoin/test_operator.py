@@ -1,4 +1,4 @@
-"""The operator's commands and configuration, on a real chain: what they say, and what they refuse."""
+"""The operator's commands and configuration on a real chain: what they report, and what they refuse."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +18,7 @@ from support.operator import opened, until
 Command = Callable[..., tuple[int, str, str]]
 
 
-def test_what_is_no_deposit_is_explained_too(node: Node, settings: Path, database_url: str, command: Command):
+def test_explain_covers_outputs_that_are_not_deposits(node: Node, settings: Path, database_url: str, command: Command):
     runtime, at = opened(settings, database_url), ("--database", database_url)
     with closing(runtime.db), serving(runtime) as url:
         open_account(runtime.db)
@@ -27,7 +27,7 @@ def test_what_is_no_deposit_is_explained_too(node: Node, settings: Path, databas
             ours = dtmf.new_address()["address"]
     status, out, _ = command("deposits", "explain", f"{'0' * 64}:0", *at)
     assert (status, "The node knows no such output" in out) == (1, True)
-    txid = node.pay(ours, 5000)  # nobody follows the chain meanwhile
+    txid = node.pay(ours, 5000)  # the service is not following the chain now
     status, out, _ = command("deposits", "explain", f"{txid}:0", *at)
     assert (status, "to an address of ours with 0 confirmations and was not noted" in out) == (1, True)
     status, out, _ = command("deposits", "explain", f"{txid}:1", *at)
@@ -57,7 +57,7 @@ def test_a_database_is_bound_to_its_chain_and_descriptor(
         opened(settings, database_url)
 
 
-def test_a_descriptor_that_cant_be_watched_stops_the_start_with_a_sentence(
+def test_an_unsupported_descriptor_prevents_the_start_with_a_clear_error(
     wallet: HardwareWallet, settings: Path, tmp_path: Path
 ):
     hardened = add_checksum(wallet.descriptor.partition("#")[0].replace("/0/*", "/0h/*"))
@@ -67,7 +67,7 @@ def test_a_descriptor_that_cant_be_watched_stops_the_start_with_a_sentence(
     assert not (tmp_path / "dtmf.db").exists()
 
 
-def test_commands_that_only_read_change_nothing(settings: Path, database_url: str, command: Command):
+def test_read_only_commands_change_nothing(settings: Path, database_url: str, command: Command):
     opened(settings, database_url).db.close()
     with closing(open_database(database_url)) as db:
         before = db.read_blocking(lambda tx: tx.one("SELECT * FROM chain_state"))

@@ -1,6 +1,6 @@
-"""Row 14 of the promises: deposits follow the best chain, whatever becomes of it, on each node and each database.
+"""Promise 14: deposits follow the best chain in every case, on each node and each database.
 
-DTMF_TEST_REORGS says how many reorganisations.
+DTMF_TEST_REORGS sets the number of reorganisations.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ LOOKS_MEANWHILE = 20
 
 @pytest.fixture
 async def renter(following: Runtime, look_now: Look) -> Renter:
-    """An account of a service that has reached the tip."""
+    """An account of a service that has synced to the tip."""
     assert await look_now() is None
     return Renter(following)
 
 
 def credited(tx: Tx) -> set[str]:
-    """The transactions whose payments the service has credited."""
+    """Return the transactions whose payments the service has credited."""
     return {row["txid"] for row in tx.all("SELECT txid FROM deposits WHERE status = 'credited'")}
 
 
 def reversals(tx: Tx) -> int:
-    """How often the books took a deposit back, from the balance or as a debt."""
+    """Return how many reversals the books have, from the balance or as a debt."""
     row = tx.one("SELECT count(DISTINCT ref) AS n FROM transfers WHERE kind IN ('deposit_reversed', 'debt')")
     assert row is not None
     return int(row["n"])
 
 
 def step(plain: PlainDeposits, new_address: Callable[[], str], chance: random.Random) -> bool:
-    """Some payments, and one thing that happens to the chain; whether it was a reorganisation."""
+    """Make some payments and change the chain once; return whether it was a reorganisation."""
     for _ in range(chance.randrange(3)):
         plain.pay(new_address() if chance.random() < 0.2 or not plain.addresses else None, chance)
     match chance.randrange(4):
@@ -84,10 +84,10 @@ async def test_reorganisations_back_and_forth_leave_exactly_what_the_best_chain_
     assert books_are_right(following)
 
 
-async def test_a_chain_that_moves_between_two_questions_is_followed_all_the_same(
+async def test_a_chain_that_changes_between_two_rpc_calls_is_followed(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
-    """Blocks come and go while the node is asked: answers do not fit each other, in every order."""
+    """Blocks come and go during a poll, so that answers contradict each other in every order."""
     seed = random.randrange(2**32)
     chance, plain = random.Random(seed), PlainDeposits(node)
     addresses = [renter.address() for _ in range(20)]
@@ -99,10 +99,10 @@ async def test_a_chain_that_moves_between_two_questions_is_followed_all_the_same
     moving = asyncio.create_task(asyncio.to_thread(move))
     looks = 0
     while not moving.done() or looks < LOOKS_MEANWHILE:
-        await look_now()  # the node may be caught in the middle: what matters is what stands in the end
+        await look_now()  # the poll may fail halfway: only the final state matters
         looks += 1
     await moving
-    node.mine(2)  # what is in a block is deep enough, however it got there
+    node.mine(2)  # anything in a block is now deep enough, whatever its history
     assert await look_now() is None
     wrong_sats = abs(renter.balance() - plain.looked())
     missed = len(plain.credited.keys() ^ following.db.read_blocking(credited))

@@ -1,4 +1,4 @@
-"""A database that was lost: filled from its descriptor, into suspense, and handed on to whoever shows what is theirs."""
+"""A lost database is restored from its descriptor: deposits go to suspense, and are assigned to proven owners."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -18,20 +18,20 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def addresses(wallet: HardwareWallet) -> Callable[[int], str]:
-    """The lost service's address of an index."""
+    """Return the lost service's address at an index."""
     derive = deriver(wallet.descriptor, "regtest")
     return lambda index: derive(index)[0]
 
 
 @pytest.fixture
 def at(database_url: str) -> tuple[str, str]:
-    """Options for the new, empty database."""
+    """Return the options for the new, empty database."""
     return ("--database", database_url)
 
 
 @pytest.fixture
 def renter(settings: Path, database_url: str) -> Iterator[Callable[[], DTMF]]:
-    """Starts the service over the database, and gives the client of its only renter."""
+    """Start the service over the database; return the client of its only renter."""
     with ExitStack() as stack:
 
         def start() -> DTMF:
@@ -44,7 +44,7 @@ def renter(settings: Path, database_url: str) -> Iterator[Callable[[], DTMF]]:
 
 
 def paid(dtmf: DTMF) -> list[tuple[str, str, int]]:
-    """The renter's deposits."""
+    """Return the renter's deposits."""
     return [(d["txid"], d["status"], d["amount"]) for d in dtmf.deposits()]
 
 
@@ -54,7 +54,7 @@ def test_every_deposit_is_found_up_to_the_gap(
     for index, sats in ((3, 1000), (3, 2000), (26, 40_000), (52, 70_000), (78, 90_000)):
         node.pay(addresses(index), sats)
     node.mine(3)
-    node.pay(addresses(27), 500)  # 52 is 25 behind it, and 78 is 26 behind that
+    node.pay(addresses(27), 500)  # 52 is 25 after it, and 78 is 26 after that
     status, out, err = command("init", "--gap", "25", *at)
     assert (status, err) == (0, "")
     assert "addresses 1 to 77 are watched; 5 deposits found, 113000 satoshis credited, in suspense" in out
@@ -63,11 +63,11 @@ def test_every_deposit_is_found_up_to_the_gap(
     assert "113000 satoshis in suspense: `dtmf-server deposits assign` hands them on" in out
     status, out, _ = command("verify", *at)
     assert (status, out) == (0, "0 accounts, 4 transfers, 0 rentals: the books are right\n")
-    assert command("init", "--gap", "25", *at)[0] == 0, "again is no harm"
+    assert command("init", "--gap", "25", *at)[0] == 0, "repeating it is harmless"
     assert differences(database_url) == []
 
 
-def test_coins_that_were_moved_since_are_found_in_the_blocks(
+def test_coins_already_spent_are_found_in_the_blocks(
     node: Node, wallet: HardwareWallet, addresses: Callable[[int], str], command: Command, at: tuple[str, str]
 ):
     before = node.tip()[0]
@@ -80,7 +80,7 @@ def test_coins_that_were_moved_since_are_found_in_the_blocks(
     assert (status, "1 deposits found, 30000 satoshis credited" in out) == (0, True)
 
 
-def test_what_is_in_suspense_is_handed_on_with_all_that_comes_later(
+def test_an_address_in_suspense_is_assigned_with_its_later_deposits(
     node: Node,
     addresses: Callable[[int], str],
     database_url: str,
@@ -95,7 +95,7 @@ def test_what_is_in_suspense_is_handed_on_with_all_that_comes_later(
     assert command("init", "--gap", "20", *at)[0] == 0
     dtmf = renter()
     new = dtmf.new_address()["address"]
-    assert new == addresses(29), "no index serves two accounts"
+    assert new == addresses(29), "each index is used for one account only"
     assert dtmf.deposits() == []
     status, out, _ = command("deposits", "assign", old, "--to", new, *at)
     assert (status, out) == (0, f"{old} is handed on, with 2 deposits: 40000 satoshis credited\n")
@@ -120,7 +120,7 @@ def test_what_is_in_suspense_is_handed_on_with_all_that_comes_later(
     assert (status, "has given out addresses already" in err) == (1, True)
 
 
-def test_a_deposit_that_was_handed_on_is_taken_back_from_who_has_it_now(
+def test_a_reversed_deposit_is_taken_from_the_account_it_was_assigned_to(
     node: Node,
     addresses: Callable[[int], str],
     database_url: str,
@@ -146,7 +146,7 @@ def test_a_deposit_that_was_handed_on_is_taken_back_from_who_has_it_now(
     assert differences(database_url) == []
 
 
-def test_only_what_is_in_suspense_can_be_handed_on_and_only_to_somebody(
+def test_only_addresses_in_suspense_can_be_assigned_and_only_to_an_open_account(
     node: Node, addresses: Callable[[int], str], command: Command, at: tuple[str, str], renter: Callable[[], DTMF]
 ):
     node.pay(addresses(1), 40_000)
@@ -163,7 +163,7 @@ def test_only_what_is_in_suspense_can_be_handed_on_and_only_to_somebody(
         assert (status, out, said in err) == (1, "", True), err
 
 
-def test_a_restore_that_was_broken_off_goes_on(
+def test_an_interrupted_restore_resumes(
     node: Node, addresses: Callable[[int], str], command: Command, at: tuple[str, str]
 ):
     node.pay(addresses(2), 40_000)

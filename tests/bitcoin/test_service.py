@@ -1,4 +1,4 @@
-"""`dtmf-server run` as operators run it, a process of its own on a real chain: all that happens to deposits."""
+"""`dtmf-server run` as operators run it, in its own process on a real chain: the life of a deposit."""
 
 import json
 import urllib.request
@@ -19,7 +19,7 @@ from support.server_process import Service, command
 
 
 class Running:
-    """The service and a renter's client; it can be killed and started again."""
+    """The service and a renter's client; it can be killed and restarted."""
 
     def __init__(self, stack: ExitStack, folder: Path, *options: str) -> None:
         self._stack, self._folder, self.options = stack, folder, options
@@ -44,27 +44,27 @@ class Running:
         return answer_of(f"{self.url}/readyz")
 
     def deposit(self, txid: str) -> tuple[str, int]:
-        """How it stands, and its confirmations."""
+        """Return the deposit's status and confirmations."""
         found = [(d["status"], d["confirmations"]) for d in self.dtmf.deposits() if d["txid"] == txid]
         return found[0] if found else ("unknown", 0)
 
     def becomes(self, txid: str, status: str, confirmations: int) -> None:
-        """Returns once the deposit stands like that."""
+        """Wait until the deposit has this status and number of confirmations."""
         until(lambda: self.deposit(txid) == (status, confirmations))
 
     def booked(self, txid: str) -> list[tuple[str, int]]:
-        """Why satoshis moved for it."""
+        """Return the transfers booked for it: kind and amount."""
         return [(t["kind"], t["amount"]) for t in self.dtmf.transactions() if t["reference"] == f"{txid}:0"]
 
     def say(self, *arguments: str) -> str:
-        """What a command of the operator says."""
+        """Return the output of an operator's command."""
         said = command(*arguments, *self.options)
         assert said.code == 0, said
         return said.out
 
 
 def signed_up(url: str) -> str:
-    """The token of an account that anyone may open."""
+    """Return the token of an account opened by sign-up."""
     request = urllib.request.Request(f"{url}/api/v1/accounts", method="POST")
     with urllib.request.urlopen(request, timeout=30) as reply:
         token: str = json.load(reply)["token"]
@@ -73,7 +73,7 @@ def signed_up(url: str) -> str:
 
 @pytest.fixture
 def service(node: Node, wallet: HardwareWallet, database_url: str, tmp_path: Path) -> Iterator[Running]:
-    """A sandbox of its own process on the node, which has followed its chain."""
+    """A sandbox in its own process that has followed the node's chain."""
     write_configuration(tmp_path / "dtmf.toml", node.url, wallet.descriptor, mode="sandbox")
     with ExitStack() as stack:
         options = ("--config", str(tmp_path / "dtmf.toml"), "--database", database_url)
@@ -136,7 +136,7 @@ def test_reorganisations_of_one_to_six_blocks_back_and_forth(node: Node, service
         assert service.booked(txid) == (moves if depth >= 2 else moves[:1])
 
 
-def test_replacements_and_double_spends_are_shown_as_gone_at_once(node: Node, service: Running):
+def test_replaced_and_double_spent_payments_are_shown_as_gone_at_once(node: Node, service: Running):
     replaced = node.pay(service.dtmf.new_address()["address"], 5000)
     service.becomes(replaced, "pending", 0)
     node.spend_elsewhere(replaced)
@@ -173,7 +173,7 @@ def test_a_debt_is_paid_from_the_next_deposit(node: Node, service: Running):
     assert service.booked(later) == [("deposit", 30_000), ("debt_paid", -spent)]
 
 
-def test_the_node_may_go_away_and_the_service_be_killed(node: Node, service: Running):
+def test_deposits_survive_a_node_outage_and_a_killed_service(node: Node, service: Running):
     address = service.dtmf.new_address()["address"]
     node.stop()
     until(lambda: service.ready()["chain"].startswith("degraded: the node at"))
@@ -193,7 +193,7 @@ def test_the_node_may_go_away_and_the_service_be_killed(node: Node, service: Run
     assert service.dtmf.account()["balance"] == 9000
 
 
-def test_the_operator_looks_after_deposits_beside_the_running_service(node: Node, service: Running):
+def test_the_operators_commands_work_while_the_service_runs(node: Node, service: Running):
     address, before = service.dtmf.new_address()["address"], node.tip()[0]
     txid = node.pay(address, 10_000_000)
     node.mine(3)
@@ -213,7 +213,7 @@ def test_the_operator_looks_after_deposits_beside_the_running_service(node: Node
     assert "the books are right" in service.say("verify")
 
 
-def test_production_takes_sign_ups_and_real_coins_only(
+def test_production_accepts_sign_ups_and_only_real_coins(
     node: Node, wallet: HardwareWallet, database_url: str, tmp_path: Path
 ):
     write_configuration(tmp_path / "dtmf.toml", node.url, wallet.descriptor, mode="production")

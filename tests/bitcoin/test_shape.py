@@ -1,4 +1,4 @@
-"""What Bitcoin Core answers to each call of the service, and the node in this process with it: that can't drift."""
+"""Bitcoin Core's response to each call the service makes, tested on the in-process fake too, so that it can't drift."""
 
 import re
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ NOBODYS = "00" * 31 + "01"
 
 @pytest.fixture
 async def rpc(node: Node) -> AsyncIterator[Rpc]:
-    """The node's calls."""
+    """The node's RPC client."""
     async with Rpc(node.url) as opened:
         yield opened
 
@@ -32,7 +32,7 @@ async def refusal(rpc: Rpc, method: str, *parameters: object) -> int:
     return refused.value.code
 
 
-async def test_how_far_the_node_is(node: Node, rpc: Rpc):
+async def test_sync_progress(node: Node, rpc: Rpc):
     info = await rpc.call("getblockchaininfo")
     height, hash_ = node.tip()
     assert (info["chain"], info["initialblockdownload"]) == ("regtest", False)
@@ -56,7 +56,7 @@ async def test_blocks(node: Node, rpc: Rpc, wallet: HardwareWallet):
     assert (block.hash, block.previous) == (hash_, below)
     assert [(o.txid, o.vout, o.amount, o.coinbase) for o in block.outputs] == [(txid, 0, 5000, False)]
     lowest = node.undo(1)
-    assert (await rpc.call("getblockheader", lowest))["hash"] == lowest  # off the best chain, and known all the same
+    assert (await rpc.call("getblockheader", lowest))["hash"] == lowest  # off the best chain, but still known
     node.redo(lowest)
 
 

@@ -1,4 +1,4 @@
-"""A node that has pruned blocks past the cursor: what is unspent is found and booked, the rest is stated as unknown."""
+"""A node has pruned blocks past the cursor: unspent deposits are found and booked, the rest is reported as unknown."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -23,23 +23,23 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def pruning(another: Another) -> Node:
-    """A node that prunes."""
+    """A pruning node."""
     return another("-prune=1", "-fastprune", blocks=101)
 
 
 @pytest.fixture
 def place(pruning: Node, wallet: HardwareWallet, tmp_path: Path) -> Path:
-    """The configuration of a service on that node."""
+    """The configuration of a service that uses this node."""
     write_configuration(tmp_path / "dtmf.toml", pruning.url, wallet.descriptor, mode="production")
     return tmp_path / "dtmf.toml"
 
 
 @pytest.fixture
 def do(place: Path, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs `dtmf-server`; an action that an older version does not know ends with 2."""
+    """Run `dtmf-server`; an action unknown to an older version exits with 2."""
     monkeypatch.setattr(
         "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
-    )  # the log stays this process's own
+    )  # keep this process's own logging configuration
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -54,7 +54,7 @@ def do(place: Path, database_url: str, capsys: pytest.CaptureFixture[str], monke
 
 
 class Service:
-    """The service of a configuration, started and stopped, with one renter."""
+    """The configured service, started and stopped on demand, with one renter."""
 
     def __init__(self, place: Path, database_url: str) -> None:
         self._place, self._database_url = place, database_url
@@ -83,14 +83,14 @@ def service(place: Path, database_url: str) -> Iterator[Service]:
 
 
 def addresses_of(dtmf: DTMF, database_url: str, count: int) -> list[str]:
-    """New addresses, once the chain was followed to its tip."""
+    """Return new addresses, once the chain has been followed to its tip."""
     with closing(open_database(database_url)) as db:
         until(lambda: db.read_blocking(lambda tx: tx.one("SELECT 1 FROM chain_state WHERE node_height > 0")))
     return [dtmf.new_address()["address"] for _ in range(count)]
 
 
 def trouble(database_url: str) -> str | None:
-    """Why nothing is credited."""
+    """Return why crediting is paused."""
     with closing(open_database(database_url)) as db:
         state = db.read_blocking(chain.load)
     assert state is not None
@@ -98,7 +98,7 @@ def trouble(database_url: str) -> str | None:
 
 
 @pytest.mark.regression("pruned-skip")
-def test_what_was_missed_is_found_among_the_unspent_coins_and_booked_once(
+def test_missed_deposits_are_found_among_the_unspent_coins_and_booked_once(
     pruning: Node, wallet: HardwareWallet, service: Service, do: Command, database_url: str
 ):
     dtmf = service.start()
@@ -134,7 +134,7 @@ def test_what_was_missed_is_found_among_the_unspent_coins_and_booked_once(
 
 
 @pytest.mark.regression("pruned-skip")
-def test_only_what_is_pruned_can_be_skipped(pruning: Node, service: Service, do: Command, database_url: str):
+def test_only_pruned_blocks_can_be_skipped(pruning: Node, service: Service, do: Command, database_url: str):
     addresses_of(service.start(), database_url, 1)
     service.stop()
     pruning.mine(700)
@@ -152,7 +152,7 @@ def test_only_what_is_pruned_can_be_skipped(pruning: Node, service: Service, do:
     assert (status, "deposits skip --to" in err) == (2, True), err
 
 
-def test_a_pending_deposit_that_was_mined_and_spent_is_named_and_explained(
+def test_a_pending_deposit_mined_and_spent_in_skipped_blocks_is_reported(
     pruning: Node, wallet: HardwareWallet, service: Service, do: Command, database_url: str
 ):
     dtmf = service.start()
@@ -173,10 +173,10 @@ def test_a_pending_deposit_that_was_mined_and_spent_is_named_and_explained(
     assert (dtmf.account()["balance"], differences(database_url)) == (0, [])
 
 
-def test_a_credited_deposit_stays_credited_where_nothing_is_known_of_its_block(
+def test_a_credited_deposit_stays_credited_if_its_block_is_unknown(
     pruning: Node, wallet: HardwareWallet, service: Service, do: Command, database_url: str
 ):
-    """The cursor itself left the best chain while the service was down."""
+    """The cursor's own block left the best chain while the service was down."""
     dtmf = service.start()
     (address,) = addresses_of(dtmf, database_url, 1)
     txid = pruning.pay(address, 60_000)
@@ -195,7 +195,7 @@ def test_a_credited_deposit_stays_credited_where_nothing_is_known_of_its_block(
     assert differences(database_url) == []
 
 
-def test_scripts_are_looked_for_in_portions_and_a_killed_command_has_done_nothing(
+def test_scripts_are_scanned_in_batches_and_a_killed_command_changes_nothing(
     pruning: Node, service: Service, do: Command, database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     from dtmf_server.cli import skip_commands
@@ -222,7 +222,7 @@ def test_scripts_are_looked_for_in_portions_and_a_killed_command_has_done_nothin
 
 
 class KeyboardInterruptedSkip(BaseException):
-    """What ends the command before its transaction is whole."""
+    """Ends the command before its transaction is committed."""
 
 
 def _killed(*_arguments: object, **_options: object) -> None:

@@ -1,4 +1,4 @@
-"""`[[bitcoin.larger]]` looks at what an account would lose in a reorganization, however that was split."""
+"""`[[bitcoin.larger]]` considers what an account could lose in a reorganisation, however the amount is split."""
 
 import random
 from itertools import pairwise
@@ -12,12 +12,12 @@ from dtmf_server.core import deposit_rules
 from dtmf_server.operations import explain_deposit
 from dtmf_server.runtime.context import Runtime
 
-PART = 9_999_999  # one satoshi below the rule of `following`: 10,000,000 need 4 confirmations
+PART = 9_999_999  # one satoshi below the rule in `following`: 10,000,000 need 4 confirmations
 
 
 @pytest.fixture
 async def renter(following: Runtime, look_now: Look) -> Renter:
-    """An account of a service that has reached the tip."""
+    """An account of a service that has synced to the tip."""
     assert await look_now() is None
     return Renter(following)
 
@@ -51,12 +51,14 @@ async def test_transactions_to_several_addresses_in_several_blocks_need_what_the
     assert renter.deposits() == {early: ("pending", 2), late: ("pending", 1)}
     node.mine(2)
     await look_now()
-    assert renter.deposits() == {early: ("credited", 4), late: ("credited", 3)}, "alone below 4, the later one needs 2"
+    assert renter.deposits() == {early: ("credited", 4), late: ("credited", 3)}, (
+        "below 4 confirmations alone, the later one needs only 2"
+    )
     assert books_are_right(following)
 
 
 @pytest.mark.regression("larger-split")
-async def test_a_payment_credited_a_moment_ago_counts_for_the_next_and_stays_credited(
+async def test_a_recently_credited_payment_counts_towards_the_next_and_stays_credited(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     address = renter.address()
@@ -80,7 +82,7 @@ async def test_a_payment_credited_a_moment_ago_counts_for_the_next_and_stays_cre
 
 
 @pytest.mark.regression("larger-split")
-async def test_what_waits_in_the_mempool_counts_too(node: Node, look_now: Look, renter: Renter):
+async def test_payments_in_the_mempool_count_too(node: Node, look_now: Look, renter: Renter):
     mined = node.pay(renter.address(), PART)
     node.mine(2)
     waiting = node.pay(renter.address(), PART)
@@ -99,7 +101,7 @@ async def test_other_accounts_are_judged_by_their_own_sums(
 
 
 @pytest.mark.regression("larger-split")
-async def test_explain_names_the_sum(following: Runtime, node: Node, look_now: Look, renter: Renter):
+async def test_explain_shows_the_sum(following: Runtime, node: Node, look_now: Look, renter: Renter):
     txid = node.pay_all([(renter.address(), PART), (renter.address(), PART)])
     node.mine(2)
     await look_now()
@@ -116,18 +118,18 @@ Depths = tuple[tuple[int, int], ...]
 
 
 def any_depths(chance: random.Random) -> Depths:
-    """Rules that a configuration may have."""
+    """Return random but valid rules."""
     sats = sorted(chance.sample(range(1, 1000), chance.randrange(4)))
     confirmations = sorted(chance.choices(range(1, 12), k=len(sats) + 1))
     return tuple(zip([0, *sats], confirmations, strict=True))
 
 
 def needed(depths: Depths, paid: list[tuple[int, int]], depth: int) -> int:
-    """What an output of that depth needs among these."""
+    """Return the confirmations needed by an output at that depth, among these payments."""
     return deposit_rules.required(depths, deposit_rules.exposed(depths, paid), depth)
 
 
-def test_splitting_never_lowers_what_is_needed():
+def test_splitting_never_lowers_the_required_confirmations():
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -138,14 +140,14 @@ def test_splitting_never_lowers_what_is_needed():
         whole = needed(depths, [*others, (amount, depth)], depth)
         cuts = sorted({0, amount, *(chance.randrange(amount) for _ in range(chance.randrange(4)))})
         pieces = [(after - before, chance.randrange(depth + 1)) for before, after in pairwise(cuts)]
-        if whole > depth:  # it was not deep enough: neither is any of its pieces
+        if whole > depth:  # it was not deep enough, so neither is any of its pieces
             assert all(needed(depths, [*others, *pieces], shallow) >= whole for _, shallow in pieces), (depths, pieces)
         together = [(sats, depth) for sats, _ in pieces]
         assert needed(depths, [*others, *together], depth) == whole, (depths, others, together)
 
 
-def test_no_reorganization_takes_back_more_than_its_depth_allows():
-    """Payments in random blocks, credited by the rule: those credited below a rule's depth never reach its satoshis."""
+def test_no_reorganisation_can_reverse_more_than_its_depth_allows():
+    """Credit payments in random blocks by the rules: those credited below a rule's depth never add up to its amount."""
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -164,7 +166,7 @@ def test_no_reorganization_takes_back_more_than_its_depth_allows():
                 assert at_risk < from_sats, (depths, paid)
 
 
-def test_a_single_payment_needs_what_its_rule_says():
+def test_a_single_payment_needs_the_confirmations_of_its_rule():
     depths = ((0, 2), (10_000_000, 4), (100_000_000, 6))
     for amount, confirmations in ((1, 2), (9_999_999, 2), (10_000_000, 4), (99_999_999, 4), (100_000_000, 6)):
         assert [needed(depths, [(amount, depth)], depth) <= depth for depth in range(8)] == [

@@ -1,4 +1,4 @@
-"""A node that can't be followed: nothing is credited, nothing is guessed, and the reason is said in words."""
+"""A node that can't be followed: nothing is credited, nothing is guessed, and the reason is reported plainly."""
 
 import re
 import threading
@@ -22,7 +22,7 @@ from dtmf_server.storage import chain as stored_chain
 
 @pytest.fixture
 async def renter(following: Runtime, look_now: Look) -> Renter:
-    """An account of a service that has reached the tip."""
+    """An account of a service that has synced to the tip."""
     assert await look_now() is None
     return Renter(following)
 
@@ -56,7 +56,7 @@ async def test_a_node_in_its_initial_block_download_is_waited_for(
         Renter(following).address()
 
 
-async def test_a_node_that_is_behind_is_waited_for_and_takes_nothing_back(
+async def test_a_node_that_is_behind_is_waited_for_and_reverses_nothing(
     following: Runtime, node: Node, another: Another, look_now: Look, look_at: LookAt, renter: Renter
 ):
     node.pay(renter.address(), 5000)
@@ -69,7 +69,7 @@ async def test_a_node_that_is_behind_is_waited_for_and_takes_nothing_back(
     assert (renter.balance(), renter.kinds()) == (5000, ["deposit.credited"])
 
 
-async def test_another_chains_node_that_is_as_high_takes_nothing_back(
+async def test_a_node_on_another_chain_of_equal_height_reverses_nothing(
     node: Node, another: Another, look_now: Look, look_at: LookAt, renter: Renter
 ):
     node.pay(renter.address(), 5000)
@@ -82,7 +82,7 @@ async def test_another_chains_node_that_is_as_high_takes_nothing_back(
     assert renter.balance() == 5000
 
 
-async def test_a_pruned_block_that_was_not_read_stops_crediting(following: Runtime, another: Another, look_at: LookAt):
+async def test_an_unread_block_that_was_pruned_stops_crediting(following: Runtime, another: Another, look_at: LookAt):
     node = another("-prune=1", "-fastprune", blocks=101)
     assert await look_at(node.url) is None
     renter = Renter(following)
@@ -92,13 +92,13 @@ async def test_a_pruned_block_that_was_not_read_stops_crediting(following: Runti
     trouble = await look_at(node.url) or ""
     assert re.match(r"the node has pruned block 10\d, which we have not read", trouble)
     assert renter.balance() == 0
-    if isinstance(node, ShapedNode):  # fetching everything again takes a network
+    if isinstance(node, ShapedNode):  # fetching all of it again would need a network
         node.prune(0)
         assert await look_at(node.url) is None
         assert renter.balance() == 5000
 
 
-async def test_pruned_blocks_that_are_wanted_again_keep_nothing_new_from_being_credited(
+async def test_a_rescan_of_pruned_blocks_does_not_stop_new_deposits(
     following: Runtime, another: Another, look_at: LookAt
 ):
     node = another("-prune=1", "-fastprune", blocks=101)
@@ -116,7 +116,7 @@ async def test_pruned_blocks_that_are_wanted_again_keep_nothing_new_from_being_c
     assert (renter.balance(), trouble_noted(following)) == (5000, None)
 
 
-async def test_a_reorganisation_below_all_that_is_remembered_waits_for_the_operators_word(
+async def test_a_reorganisation_deeper_than_the_stored_blocks_waits_for_the_operator(
     following: Runtime, node: Node, look_now: Look, renter: Renter
 ):
     first = node.tip()[0]
@@ -141,16 +141,14 @@ async def test_a_reorganisation_below_all_that_is_remembered_waits_for_the_opera
     assert (renter.balance(), books_are_right(following)) == (5000, True)
 
 
-async def test_a_wrong_password_is_said_without_showing_it(node: Node, look_at: LookAt):
+async def test_a_wrong_password_is_reported_without_showing_it(node: Node, look_at: LookAt):
     trouble = await look_at(node.url.replace("user:pass", "user:s3cret")) or ""
     assert "refuses our name or password" in trouble
     assert "s3cret" not in trouble
 
 
 @pytest.mark.parametrize("wrong", ["another block's", "cut short", "longer", "too many coins"])
-async def test_a_block_that_is_not_what_it_should_be_stops_crediting(
-    following: Runtime, shaped: ShapedNode, look_at: LookAt, wrong: str
-):
+async def test_an_invalid_block_stops_crediting(following: Runtime, shaped: ShapedNode, look_at: LookAt, wrong: str):
     assert await look_at(shaped.url) is None
     renter = Renter(following)
     address = renter.address()
@@ -167,7 +165,7 @@ async def test_a_block_that_is_not_what_it_should_be_stops_crediting(
 
 @contextmanager
 def answering(body: bytes) -> Iterator[str]:
-    """An HTTP server that always says the same, at this address."""
+    """Serve the same answer to every request; yield the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -178,7 +176,7 @@ def answering(body: bytes) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Keeps quiet."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -199,7 +197,7 @@ REFUSED = b'[{"id": 0, "result": null, "error": {"code": -32601, "message": "Met
         (REFUSED.replace(b"-32601", b"-28").replace(b"Method not found", b"Loading"), "the node is starting: Loading"),
     ],
 )
-async def test_something_that_is_no_node_is_said_so(following: Runtime, look_at: LookAt, answer: bytes, said: str):
+async def test_a_server_that_is_not_a_node_is_reported(following: Runtime, look_at: LookAt, answer: bytes, said: str):
     with answering(answer) as url:
         assert said in (await look_at(url) or "")
     assert following.db.read_blocking(stored_chain.tip) is None

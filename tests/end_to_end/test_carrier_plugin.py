@@ -1,4 +1,4 @@
-"""The example's carrier, in a service of its own: installed nowhere, against an Acme on loopback."""
+"""The example carrier in a separate service, without being installed, against a local Acme server."""
 
 import hashlib
 import hmac
@@ -33,7 +33,7 @@ PATH = "/callbacks/carriers/acme"
 
 
 class Acme(ThreadingHTTPServer):
-    """Takes every SMS, and remembers it with its key."""
+    """Accepts every SMS, and records it with its API key."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Taken)
@@ -53,7 +53,7 @@ class Taken(BaseHTTPRequestHandler):
         self.wfile.write(reply)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def config(tmp_path: Path, acme: Acme) -> Path:
 
 
 def call_back(url: str, what: object, *, key: str = SIGNING_KEY, at_s: float | None = None) -> int:
-    """The status with which a signed callback is answered."""
+    """Send a signed callback; return the status of the answer."""
     body, timestamp = json.dumps(what).encode(), str(round(time.time() if at_s is None else at_s))
     signature = hmac.new(key.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     with closing(HTTPConnection(url.removeprefix("http://"), timeout=WAIT_S)) as connection:
@@ -90,13 +90,13 @@ def call_back(url: str, what: object, *, key: str = SIGNING_KEY, at_s: float | N
 def until(done: Callable[[], object]) -> None:
     end_s = time.monotonic() + WAIT_S
     while not done():
-        assert time.monotonic() < end_s, "it did not happen in time"
+        assert time.monotonic() < end_s, "the condition was not met in time"
         time.sleep(0.05)
 
 
 @contextmanager
 def database_refusing(path: Path) -> Iterator[None]:
-    """Another connection holds the database's only write lock."""
+    """Hold the database's only write lock from another connection."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -150,11 +150,11 @@ def test_the_example_receives_sends_and_gets_receipts(
         )
         assert service.stop() == 0
     log = "\n".join(service.err)
-    assert log.count("bad signature") == 1, "strangers must not fill the log"
+    assert log.count("bad signature") == 1, "unauthenticated requests must not fill the log"
     assert not [text for text in ("canary", "code 1", "code 3", e164) if text in log]
 
 
-def test_a_setting_of_the_plugin_that_is_wrong_is_named_and_its_secrets_are_not_shown(
+def test_a_wrong_plugin_setting_is_named_and_secrets_are_not_shown(
     tmp_path: Path, config: Path, python_path: str
 ) -> None:
     said = command("doctor", "--data", tmp_path, "--config", config, PYTHONPATH=python_path)

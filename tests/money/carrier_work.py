@@ -1,4 +1,4 @@
-"""What the outbox's worker does around one SMS, without the network."""
+"""Simulate the outbox worker for one SMS, without the network."""
 
 from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.submission import LateAnswer, Segments
@@ -10,22 +10,22 @@ from dtmf_server.storage.db import Tx
 from dtmf_server.storage.delivery_log import Attempt
 
 LEASE_US = 60_000_000
-# What comes of an attempt: the carrier took it, refused it for good, is busy, or does not answer; or our worker died.
+# Outcomes of an attempt: the carrier accepts, refuses permanently, is busy, or does not answer; or the worker dies.
 OUTCOMES = ["sent", "failed", "busy", "silent", "died"]
 
 
 def claim(tx: Tx, *, now_us: int, wall_us: int, limit: int) -> list[LeasedDelivery]:
-    """What is due."""
+    """Claim the due deliveries."""
     return deliver.claim(tx, now_us=now_us, wall_us=wall_us, lease_us=LEASE_US, limit=limit, except_destinations=[])
 
 
 def posted(tx: Tx, work: LeasedDelivery, *, now_us: int) -> None:
-    """The webhook took it."""
+    """Record that the webhook accepted the delivery."""
     deliver.delivered(tx, [(work, _attempt("", now_us, 200))], now_us=now_us)
 
 
 def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now_us: int) -> str | None:
-    """Writes what came of the attempt; what has become of the message, None if it is on its way still."""
+    """Record the outcome of the attempt; return the message's final status, None if it is still in transit."""
     attempt = _attempt(outcome, now_us, None)
     if outcome == "sent":
         submit.handed_over(
@@ -44,7 +44,7 @@ def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now
         return "failed"
     if outcome == "busy":
         deliver.not_delivered(tx, [deliver.FailedAttempt(work, Verdict.RETRY, attempt, None, 0.0)], now_us=now_us)
-        return "failed" if _is_parked(tx, work.id) else None  # after three days nobody tries again
+        return "failed" if _is_parked(tx, work.id) else None  # no retries after three days
     if outcome == "silent":
         doubt.begin(
             tx,
@@ -59,13 +59,13 @@ def conclude(tx: Tx, work: LeasedDelivery, message_id: int, outcome: str, *, now
 
 
 def look_after_doubts(tx: Tx, *, now_us: int, wall_us: int) -> None:
-    """What the outbox does about submits that nobody answers."""
+    """Do the outbox's housekeeping for submits that were never answered."""
     doubt.abandon(tx, now_us=now_us, wall_us=wall_us)
     doubt.give_up(tx, now_us=now_us)
 
 
 def answer_late(tx: Tx, message_id: int, verdict: Verdict_ | None, *, now_us: int) -> str | None:
-    """The carrier answers a submit that was in doubt; what has become of the message, None if nothing changed."""
+    """Answer a submit in doubt; return the message's final status, None if nothing changed."""
     before = messages.by_id(tx, message_id)
     assert before is not None
     answer = LateAnswer(message_id, 1, 1, verdict, ref=f"late-{message_id}", reason="late")

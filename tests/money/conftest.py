@@ -1,4 +1,4 @@
-"""Makes sure that the tests of the money test the source they are meant to: a mutant's, when a mutant is tested."""
+"""Make sure the money tests import the intended source: a mutant's, when a mutant is tested."""
 
 import os
 from pathlib import Path

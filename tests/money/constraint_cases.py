@@ -1,7 +1,7 @@
-"""States that must not exist, each with the constraint that refuses it: data for test_constraints.py.
+"""Invalid states, each with the constraint that rejects it: data for test_constraints.py.
 
-The statements find a service with an account :account that has coins, a rental :rental of the number :e164 with
-minutes 0 to 4 booked in two parts, a received message :message, a sent one :sent, and a credited deposit :deposit.
+The statements assume a service with an account :account that has coins, a rental :rental of the number :e164 with
+minutes 0 to 4 booked in two bookings, a received message :message, a sent one :sent, and a credited deposit :deposit.
 """
 
 _TRANSFER = (
@@ -56,68 +56,72 @@ _DEPOSIT = (
     " SELECT {txid}, vout, account_id, address_id, {amount}, 0, {status}, {alternations} FROM deposits"
 )
 
-# (constraint, what is wrong, the statement)
+# (constraint, the invalid state, the statement)
 WRONG_STATES = [
-    ("ck_accounts_balance", "a balance below 0", "UPDATE accounts SET balance = -1 WHERE id = :account"),
-    ("ck_accounts_debt", "a debt below 0", "UPDATE accounts SET debt = -1 WHERE id = :account"),
-    ("ck_accounts_kind", "an account of nobody", "UPDATE accounts SET kind = 'bank' WHERE id = :account"),
-    ("ck_accounts_system_balance", "a balance of the ledger's own", "UPDATE accounts SET balance = 1 WHERE id = 2"),
-    ("ck_transfers_amount", "a transfer of nothing", _transfer(amount=0)),
+    ("ck_accounts_balance", "a negative balance", "UPDATE accounts SET balance = -1 WHERE id = :account"),
+    ("ck_accounts_debt", "a negative debt", "UPDATE accounts SET debt = -1 WHERE id = :account"),
+    ("ck_accounts_kind", "an account of an unknown kind", "UPDATE accounts SET kind = 'bank' WHERE id = :account"),
+    ("ck_accounts_system_balance", "a balance on a system account", "UPDATE accounts SET balance = 1 WHERE id = 2"),
+    ("ck_transfers_amount", "a transfer of 0 satoshis", _transfer(amount=0)),
     ("ck_transfers_amount", "a transfer backwards", _transfer(amount=-5)),
-    ("ck_transfers_balance", "a transfer that leaves less than nothing", _transfer(balance=-1)),
+    ("ck_transfers_balance", "a transfer that leaves a negative balance", _transfer(balance=-1)),
     ("ck_transfers_two_accounts", "a transfer to itself", _transfer(debit=":account")),
-    ("uq_transfers_kind_ref", "the same fact twice", _transfer(ref="'credited'")),
-    ("fk_transfers_debit", "a transfer from nobody", _transfer(debit=77)),
-    ("fk_transfers_credit", "a transfer to nobody", _transfer(credit=77)),
-    ("fk_transfers_account_id", "a transfer that concerns nobody", _transfer(account_id=77)),
+    ("uq_transfers_kind_ref", "a duplicate transfer", _transfer(ref="'credited'")),
+    ("fk_transfers_debit", "a transfer from a missing account", _transfer(debit=77)),
+    ("fk_transfers_credit", "a transfer to a missing account", _transfer(credit=77)),
+    ("fk_transfers_account_id", "a transfer that belongs to a missing account", _transfer(account_id=77)),
     ("pk_minute_bookings", "the first minute twice", _minutes(0, 9, "NULL")),
     ("pk_minute_bookings", "a minute in the middle twice", _minutes(1, 9, 1)),
     ("uq_minute_bookings_rental_id_to_minute", "bookings that end together", _minutes(3, 4, 3)),
-    ("ck_minute_bookings_forward", "a booking of no minute", _minutes(4, 4, 4)),
+    ("ck_minute_bookings_forward", "a booking of zero minutes", _minutes(4, 4, 4)),
     ("ck_minute_bookings_forward", "a booking backwards", _minutes(4, 2, 4)),
     ("ck_minute_bookings_first", "a chain that starts in the middle", _minutes(5, 6, "NULL")),
-    ("ck_minute_bookings_first", "a first minute after another", _minutes(0, 6, 0)),
-    ("ck_minute_bookings_chain", "a booking after another minute than its own", _minutes(5, 6, 4)),
+    ("ck_minute_bookings_first", "a first minute with a predecessor", _minutes(0, 6, 0)),
+    ("ck_minute_bookings_chain", "a booking whose predecessor is not the minute before it", _minutes(5, 6, 4)),
     ("fk_minute_bookings_rental_id_after_minute", "a gap between bookings", _minutes(5, 6, 5)),
-    ("fk_minute_bookings_rental_id_after_minute", "a booking that begins within another", _minutes(2, 6, 2)),
+    ("fk_minute_bookings_rental_id_after_minute", "a booking that overlaps another", _minutes(2, 6, 2)),
     (
         "fk_minute_bookings_rental_id",
-        "minutes of no rental",
+        "minutes of a missing rental",
         _minutes(0, 1, "NULL").replace(":rental", "77 + 0 * :rental"),
     ),
     (
         "fk_minute_bookings_transfer_id",
-        "minutes that nothing paid",
+        "minutes without a payment",
         _minutes(4, 5, 4).replace("min(id)", "max(id) + 1"),
     ),
-    ("uq_rentals_live_e164", "a number rented twice at once", _rental(e164=":e164")),
+    ("uq_rentals_live_e164", "a number with two live rentals", _rental(e164=":e164")),
     ("ck_rentals_first_minute", "a rental without its first minute", _rental(booked_minutes=0)),
     ("ck_rentals_order", "a rental that ends before it starts", _rental(ended_at_us=-1, end_reason="'renter'")),
     ("ck_rentals_end", "an end without a reason", "UPDATE rentals SET ended_at_us = started_at_us WHERE id = :rental"),
     ("ck_rentals_end", "a reason without an end", "UPDATE rentals SET end_reason = 'renter' WHERE id = :rental"),
-    ("ck_rentals_erased", "a live rental's texts erased", "UPDATE rentals SET erased_at_us = 1 WHERE id = :rental"),
+    ("ck_rentals_erased", "a live rental with erased texts", "UPDATE rentals SET erased_at_us = 1 WHERE id = :rental"),
     (
         "ck_rentals_action",
         "an unknown action",
         "UPDATE rentals SET action = 'fax', destination = 'x' WHERE id = :rental",
     ),
-    ("ck_rentals_destination", "an action to nowhere", "UPDATE rentals SET action = 'forward' WHERE id = :rental"),
-    ("ck_messages_cost", "a message that costs less than nothing", "UPDATE messages SET cost = -1 WHERE id = :message"),
+    (
+        "ck_rentals_destination",
+        "an action without a destination",
+        "UPDATE rentals SET action = 'forward' WHERE id = :rental",
+    ),
+    ("ck_messages_cost", "a message with a negative cost", "UPDATE messages SET cost = -1 WHERE id = :message"),
     ("ck_messages_status", "an unknown status", "UPDATE messages SET status = 'lost' WHERE id = :sent"),
     ("ck_messages_direction", "a received message queued", "UPDATE messages SET status = 'queued' WHERE id = :message"),
     (
         "uq_messages_forward_of",
-        "an SMS forwarded, and charged, twice",
+        "an SMS forwarded and charged twice",
         "UPDATE messages SET forward_of = :message WHERE id IN (:message, :sent)",
     ),
     (
         "uq_deposits_txid_vout",
-        "an output noted twice",
+        "an output recorded twice",
         _DEPOSIT.format(txid="txid", amount=5, status="'pending'", alternations=0),
     ),
     (
         "ck_deposits_amount",
-        "a deposit of nothing",
+        "a deposit of 0 satoshis",
         _DEPOSIT.format(txid="'x'", amount=0, status="'pending'", alternations=0),
     ),
     (
@@ -127,21 +131,21 @@ WRONG_STATES = [
     ),
     (
         "ck_deposits_alternate",
-        "a deposit credited without being counted",
+        "a credited deposit that never changed its status",
         _DEPOSIT.format(txid="'x'", amount=5, status="'credited'", alternations=0),
     ),
     (
         "ck_deposits_alternate",
-        "a deposit credited twice running",
+        "a deposit credited twice in a row",
         "UPDATE deposits SET alternations = alternations + 1 WHERE id = :deposit",
     ),
     ("ck_groups_type", "an unknown type", _group("", "'landline', '', '', '0', '0', 0, 0")),
-    ("ck_groups_setup_cost", "a set-up below 0", _group("", "'local', '', '', '0', '0', -1, 0")),
+    ("ck_groups_setup_cost", "a negative setup cost", _group("", "'local', '', '', '0', '0', -1, 0")),
     ("ck_groups_rental_cost", "a minute below 0", _group("", "'local', '', '', '0', '0', 0, -1")),
     ("ck_groups_sms_price", "SMS without a price", _group("", "'local', '', '', '1', '0', 0, 0")),
     (
         "ck_groups_sms_cost",
-        "an SMS below 0",
+        "a negative SMS cost",
         _group(", cost_per_inbound_message", "'local', '', '', '1', '0', 0, 0, -1"),
     ),
     ("ck_groups_call_price", "calls without a price", _group("", "'local', '', '', '0', '1', 0, 0")),
@@ -157,7 +161,7 @@ WRONG_STATES = [
     ),
 ]
 
-# Ways to change what is in the books; none may work on any engine, nor those that only one of them knows.
+# Attempts to change the books. All must fail on every engine, including those that only one engine supports.
 CHANGES_OF_THE_BOOKS = [
     ("transfers", "UPDATE transfers SET amount = amount + 1"),
     ("transfers", "UPDATE transfers SET reference = reference WHERE id = (SELECT min(id) FROM transfers)"),

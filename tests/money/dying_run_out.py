@@ -1,9 +1,9 @@
-"""A mass run-out whose process kills itself with SIGKILL.
+"""Run a mass run-out in a process that kills itself with SIGKILL.
 
     python -m money.dying_run_out URL ACCOUNT NOW_US NTH PLACE WHO
 
-NTH: the portion at which it dies. PLACE: `before` it begins, or `inside`, after its last statement and before its commit.
-WHO settles the account: the `meter`, or `coins` that arrive, whose transaction has the portions committed before it.
+NTH: the batch at which it dies. PLACE: `before` the batch starts, or `inside`: after its last statement, before its commit.
+WHO settles the account: the `meter`, or arriving `coins`, whose transaction comes after the batches committed before it.
 """
 
 import os
@@ -21,7 +21,7 @@ COINS = 10**6
 
 
 def main(url: str, account_id: str, now_us: str, nth: str, place: str, who: str) -> None:
-    """Settles the account, and dies."""
+    """Settle the account, and die."""
     portions = count(1)
     settle_portion = ledger.settle_portion
 

@@ -1,4 +1,4 @@
-"""Fresh databases, one after the other and quickly: an empty service for each run of the machine, on any engine."""
+"""Fresh databases in quick succession: an empty service for each run of the state machine, on either engine."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from dtmf_server.storage.open import open_database, sqlite_path
 from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 _made = count(1)
-_open: dict[str, Database] = {}  # servers' databases, which are emptied and not made anew
+_open: dict[str, Database] = {}  # server databases, emptied and reused
 
 
 @contextmanager
 def fresh_database(url: str) -> Iterator[Database]:
-    """An open database without anything but its tables, as the one at this URL was before anyone used it."""
+    """Yield an open database that is empty but for its tables, like a new one at this URL."""
     if not url.startswith("sqlite:///"):
         database = _open.get(url) or _open.setdefault(url, open_database(url))
         database.write_blocking(_empty)
@@ -27,7 +27,7 @@ def fresh_database(url: str) -> Iterator[Database]:
     template = sqlite_path(url)
     path = template.with_name(f"{template.stem}-{next(_made)}.db")
     shutil.copyfile(template, path)
-    database = SQLiteDatabase(path, synchronous="OFF")  # what a power cut leaves is not asked here
+    database = SQLiteDatabase(path, synchronous="OFF")  # power cuts are not tested here
     try:
         yield database
     finally:
@@ -37,13 +37,13 @@ def fresh_database(url: str) -> Iterator[Database]:
 
 
 def close_all() -> None:
-    """Closes what is still open."""
+    """Close every database that is still open."""
     while _open:
         _open.popitem()[1].close()
 
 
 def _empty(tx: Tx) -> None:
-    """Deletes every row but the ledger's own accounts. The books refuse that: their triggers are off meanwhile."""
+    """Delete every row except the ledger's system accounts. Triggers that make the books append-only are off meanwhile."""
     for table in (schema.transfers, schema.minute_bookings):
         tx.run(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
     for table in reversed(schema.metadata.sorted_tables):

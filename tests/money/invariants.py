@@ -1,4 +1,4 @@
-"""Holds the service against the oracle: everything that says where a satoshi is."""
+"""Compare the service with the oracle: everything that records where a satoshi is."""
 
 from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.operations import account, rent, verify
@@ -11,7 +11,7 @@ PAGE = 50
 
 
 def check(tx: Tx, plain: PlainService, chain: PlainChain, *, now_us: int) -> None:
-    """Fails unless the database agrees with the oracle in everything."""
+    """Fail unless the database agrees with the oracle in every respect."""
     for account_id in plain.accounts:
         _written(tx, plain, account_id, now_us=now_us)
         _computed(tx, plain, account_id, now_us=now_us)
@@ -24,9 +24,11 @@ def check(tx: Tx, plain: PlainService, chain: PlainChain, *, now_us: int) -> Non
 
 
 def _written(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> None:
-    """What is stored. The service may settle an account whenever it looks at it, but never back in time."""
+    """Compare stored values. The service may settle an account at any read, but its time never goes back."""
     stored, before = accounts.load(tx, account_id), plain.accounts[account_id].settled_us
-    assert before <= stored.settled_at_us <= max(now_us, before), "an account's now ran backwards, or ahead"
+    assert before <= stored.settled_at_us <= max(now_us, before), (
+        "an account's time ran backwards, or ahead of the clock"
+    )
     expected = plain.settle(account_id, stored.settled_at_us)
     assert (stored.balance, stored.debt) == (expected.balance, expected.debt)
     assert stored.live_rentals == len(expected.live)
@@ -40,13 +42,13 @@ def _written(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> No
     over = {r.id for r in expected.ended}
     assert {id_: minutes for id_, minutes in booked.items() if id_ in over} == {
         id_: minutes for id_, minutes in paid.items() if id_ in over
-    }, "a rental that is over has another share than its minutes"
-    assert all(booked[id_] <= paid[id_] for id_ in paid), "more minutes are shared out than are paid"
+    }, "an ended rental's share differs from its minutes"
+    assert all(booked[id_] <= paid[id_] for id_ in paid), "more minutes are booked to rentals than were paid"
     _shared_out(tx, account_id, {r.id: (r.cost, r.paid_minutes) for r in every})
 
 
 def _shared_out(tx: Tx, account_id: int, rentals: dict[int, tuple[int, int]]) -> None:
-    """What was paid for minutes is what the account's rentals took, whatever part of it is booked to each of them yet."""
+    """Check that the payments for minutes equal what the rentals cost, however much is booked to each so far."""
     row = tx.one(
         "SELECT coalesce(sum(amount), 0) AS sats FROM transfers WHERE account_id = :id AND kind = 'rental_minutes'",
         id=account_id,
@@ -56,7 +58,7 @@ def _shared_out(tx: Tx, account_id: int, rentals: dict[int, tuple[int, int]]) ->
 
 
 def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> None:
-    """What the renter is shown."""
+    """Compare what the renter sees."""
     expected = plain.at(account_id, now_us)
     usage = account.usage(tx, account_id, now_us=now_us)
     assert account.balance(tx, account_id, now_us=now_us) == expected.balance

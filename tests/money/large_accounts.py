@@ -1,4 +1,4 @@
-"""An account with many live rentals, and a transaction that counts what it touches."""
+"""An account with many live rentals, and a transaction wrapper that counts the rows it reads."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ PRICE = 13
 
 
 class Counting(Tx):
-    """A transaction that counts the rows it hands over."""
+    """A transaction that counts the rows it returns."""
 
     __slots__ = ("rows",)
 
@@ -26,7 +26,7 @@ class Counting(Tx):
 
 
 class Renter:
-    """An account, and the numbers it has rented, some seconds apart or all at once."""
+    """An account and the numbers it has rented, some seconds apart or all at once."""
 
     def __init__(self, db: Database, rentals: int, *, seed: int, apart_us: int, minutes: int = 5000) -> None:
         self.db = db
@@ -47,12 +47,12 @@ class Renter:
             self.e164s.append(row["e164"])
 
     def plain(self) -> list[PlainRental]:
-        """The rentals as the oracle has them, with the minute paid that each began with."""
+        """Return the rentals in the oracle's form, each with its first minute paid."""
         rows = self.db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE account_id = :id", id=self.id))
         return [PlainRental(r["id"], r["started_at_us"], r["cost_per_minute"], 1) for r in rows]
 
     def live(self) -> int:
-        """How many of its rentals are stored as live."""
+        """Return how many of its rentals are stored as live."""
         counted = "SELECT count(*) AS n FROM rentals WHERE account_id = :id AND ended_at_us IS NULL"
         row = self.db.read_blocking(lambda tx: tx.one(counted, id=self.id))
         assert row is not None
@@ -60,7 +60,7 @@ class Renter:
 
 
 def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
-    """Id, instant of the end and minutes paid of each of the account's rentals."""
+    """Return the id, end time and paid minutes of each of the account's rentals."""
     rows = db.read_blocking(
         lambda tx: tx.all("SELECT id, ended_at_us, booked_minutes FROM rentals WHERE account_id = :id", id=account_id)
     )
@@ -68,5 +68,5 @@ def ends(db: Database, account_id: int) -> list[tuple[int, int, int]]:
 
 
 def sweep(db: Database, *, now_us: int) -> int:
-    """How many accounts one transaction of the meter settled, wholly or in part."""
+    """Run one transaction of the meter; return how many accounts it settled, fully or in part."""
     return db.write_blocking(lambda tx: meter.sweep(tx, now_us=now_us))

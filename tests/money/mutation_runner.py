@@ -1,10 +1,10 @@
-"""Breaks the money code in one place at a time and asks the tests whether they notice.
+"""Break the money code in one place at a time, and check that the tests fail.
 
     PYTHONPATH=tests python -m money.mutation_runner --all
 
-Each mutant of mutations.py is put into a copy of the tree, where the quick tests of the money (test_given_up.py,
-test_billing.py, test_machine.py) run against it with fixed seeds. A mutant they fail is caught. The untouched copy must
-pass first.
+Each mutant in mutations.py is applied to a copy of the tree, where the quick money tests (test_given_up.py,
+test_billing.py, test_machine.py) run against it with fixed seeds. A mutant is caught if they fail. The unmodified copy
+must pass first.
 """
 
 import argparse
@@ -27,16 +27,16 @@ TESTS = (
 )
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-k", "not postgresql")
 TIMEOUT_S = 300
-EXAMPLES = 200  # per property of the meter
+EXAMPLES = 200  # per property test of the meter
 PASSED, FAILED = 0, 1  # pytest's exit codes; any other means that the tests did not run
 
 
 class Unusable(Exception):
-    """The mutant, or the copy it was put into, says nothing about the tests."""
+    """The mutant, or the copy it was applied to, can't be tested."""
 
 
 def copy_tree(to: Path) -> Path:
-    """A copy of what the tests need."""
+    """Copy the files that the tests need."""
     for file in ("pyproject.toml", "conftest.py"):
         shutil.copy(ROOT / file, to)
     for folder in ("packages", "tests"):
@@ -45,14 +45,14 @@ def copy_tree(to: Path) -> Path:
 
 
 def mutated(fault: Fault, text: str) -> str:
-    """The text of a file with the fault in it. Raises Unusable when its place is not there, or there twice."""
+    """Return the file's text with the fault applied. Raises Unusable if the original text is not found exactly once."""
     if (found := text.count(fault.original)) != 1:
         raise Unusable(f"{fault.file}: the text of '{fault.breaks}' was found {found} times instead of once")
     return text.replace(fault.original, fault.replacement)
 
 
 def is_caught(fault: Fault, tree: Path, *, steps: int, examples: int) -> bool:
-    """Whether the tests fail with the fault in the tree, which is as it was afterwards."""
+    """Return whether the tests fail with the fault applied. Restores the tree afterwards."""
     path = tree / SERVER / fault.file
     before = path.read_text(encoding="utf-8")
     try:
@@ -63,7 +63,7 @@ def is_caught(fault: Fault, tree: Path, *, steps: int, examples: int) -> bool:
 
 
 def passes(tree: Path, *, steps: int, examples: int) -> bool:
-    """Whether the quick tests of the money pass on this tree. Raises Unusable if they can't be run."""
+    """Return whether the quick money tests pass on this tree. Raises Unusable if they can't run."""
     command = [sys.executable, "-m", "pytest", *OPTIONS, *TESTS]
     environment = _environment(tree) | {"DTMF_MONEY_STEPS": str(steps), "DTMF_MONEY_EXAMPLES": str(examples)}
     try:
@@ -71,14 +71,14 @@ def passes(tree: Path, *, steps: int, examples: int) -> bool:
             command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        return False  # a meter that never comes to an end is noticed too
+        return False  # a meter that never terminates counts as caught
     if done.returncode not in (PASSED, FAILED):
         raise Unusable(f"the tests could not be run:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     return done.returncode == PASSED
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a source file and forgets its compiled form, which a date alone might not tell from the new one."""
+    """Write a source file and delete its compiled form, whose timestamp alone may not show that it is stale."""
     path.write_text(text, encoding="utf-8")
     for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
         compiled.unlink()
@@ -87,7 +87,7 @@ def _replace(path: Path, text: str) -> None:
 def _environment(tree: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTEST", "PYTHONPATH"))}
     return kept | {
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those installed take longer to import than the tests to run
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # plugins take longer to import than the tests to run
         "DTMF_MONEY_SOURCE": str((tree / SERVER).parent),
         "DTMF_MONEY_SEED": "0",
         "DTMF_MONEY_SHRINK": "0",
@@ -95,12 +95,12 @@ def _environment(tree: Path) -> dict[str, str]:
 
 
 def try_all(faults: Sequence[Fault], *, steps: int) -> list[Fault]:
-    """Tries each fault, prints what became of it, and returns those that nobody noticed."""
+    """Try each fault, print the outcome, and return the faults that no test caught."""
     alive = []
     with tempfile.TemporaryDirectory(prefix="dtmf-mutants-") as folder:
         tree = copy_tree(Path(folder))
         if not passes(tree, steps=steps, examples=EXAMPLES):
-            raise Unusable("the tests fail without any fault")
+            raise Unusable("the tests fail on the unmodified source")
         for number, fault in enumerate(faults, start=1):
             caught = is_caught(fault, tree, steps=steps, examples=EXAMPLES)
             print(f"{number:3} {'caught' if caught else 'ALIVE '} {fault.file}: {fault.breaks}", flush=True)
@@ -110,11 +110,11 @@ def try_all(faults: Sequence[Fault], *, steps: int) -> list[Fault]:
 
 
 def main() -> int:
-    """0 if every fault was caught."""
-    parser = argparse.ArgumentParser(description="Breaks the money code in one place at a time.")
+    """Return 0 if every fault was caught."""
+    parser = argparse.ArgumentParser(description="Break the money code in one place at a time.")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="try every fault")
-    which.add_argument("--only", nargs="+", metavar="TEXT", help="try those whose file or description has such a text")
+    which.add_argument("--only", nargs="+", metavar="TEXT", help="try the faults with this text in file or description")
     parser.add_argument("--steps", type=int, default=6000, help="steps of the state machine (default 6000)")
     arguments = parser.parse_args()
     only = arguments.only or [""]

@@ -1,11 +1,11 @@
-"""Faults for the money code, each of which some test has to notice: data for mutation_runner.py."""
+"""Faults for the money code, each of which a test must catch: data for mutation_runner.py."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A text in a file below the source of dtmf_server, what to put in its place, and what that breaks."""
+    """A text in a file below the source of dtmf_server, its replacement, and what that breaks."""
 
     file: str
     original: str
@@ -25,42 +25,40 @@ FAULTS = [
         "core/billing.py",
         "and instant <= now_us:",
         "and instant < now_us:",
-        "money that runs out this very instant still rents",
+        "money that runs out at this instant still pays for a rental",
     ),
     Fault(
         "core/billing.py",
         "_book_before(balance, live, now_us + 1)",
         "_book_before(balance, live, now_us)",
-        "a minute that begins right now is not paid",
+        "a minute that begins now is not paid",
     ),
     Fault(
         "core/billing.py",
         "is_paid = rental.cost_per_minute <= balance",
         "is_paid = rental.cost_per_minute < balance",
-        "the last satoshi pays nothing",
+        "the last satoshi can't be spent",
     ),
-    Fault(
-        "core/billing.py", "if rest < 0:", "if rest <= 0:", "the money runs out one minute early when it fits exactly"
-    ),
+    Fault("core/billing.py", "if rest < 0:", "if rest <= 0:", "the money runs out a minute early when it fits exactly"),
     Fault(
         "core/billing.py",
         "return rental.next_minute_us, rental.started_at_us, rental.rental_id",
         "return rental.started_at_us, rental.next_minute_us, rental.rental_id",
-        "minutes are thought to be due in the order of their rentals' starts",
+        "minutes fall due in the order in which their rentals started",
     ),
     # --- the ledger
     Fault(
         "operations/ledger.py",
         "        now_us = max(now_us, account.settled_at_us)\n",
         "",
-        "an account's now runs backwards",
+        "an account's time runs backwards",
     ),
-    Fault("operations/ledger.py", "            account.debt -= paid\n", "", "a debt is paid from every deposit again"),
+    Fault("operations/ledger.py", "            account.debt -= paid\n", "", "a debt is paid again from every deposit"),
     Fault(
         "operations/ledger.py",
         "account.debt += owed",
         "account.debt = owed",
-        "a second reversal forgets the debt of the first",
+        "a second reversal discards the debt of the first",
     ),
     Fault(
         "operations/ledger.py",
@@ -72,50 +70,50 @@ FAULTS = [
         "operations/ledger.py",
         "self._end(account, rental, at_us, EndReason.DEPLETED)",
         "self._end(account, rental, now_us, EndReason.DEPLETED)",
-        "a rental out of money ends when somebody looks",
+        "a rental out of money ends when it is next read",
     ),
     Fault(
         "operations/ledger.py",
         "account.depletes_at_us = None if account.closed_at_us is not None else runs_out_us",
         "account.depletes_at_us = account.depletes_at_us or runs_out_us",
-        "the run-out is not computed again",
+        "the run-out is not recomputed",
     ),
     Fault(
         "operations/ledger.py",
         "        account.settled_at_us = at_us\n",
         "        account.settled_at_us = at_us if cost == 0 else account.settled_at_us\n",
-        "minutes that were paid are forgotten and paid again",
+        "paid minutes are paid again",
     ),
     Fault(
         "operations/ledger.py",
         "billing.cost_between(account.costs, account.settled_at_us, from_us - 1)",
         "billing.cost_between(account.costs, account.settled_at_us, from_us)",
-        "the minute that can't be paid is paid, and then ends its rental",
+        "the minute that can't be paid is paid before its rental ends",
     ),
     Fault(
         "operations/ledger.py",
         "(rental.rental_id, rental.booked_minutes, minutes, None)",
         "(rental.rental_id, rental.booked_minutes, minutes - 1, None)",
-        "the last minute of a rental is not in its share",
+        "a rental's last minute is missing from its share",
     ),
     Fault(
         "operations/ledger.py",
         "        account.costs.add(rental.phase_us, -rental.cost_per_minute)\n",
         "",
-        "a rental that ended is paid for with those that go on",
+        "an ended rental is still charged",
     ),
     Fault(
         "operations/ledger.py",
         "        account.live_rentals -= 1\n",
         "",
-        "a rental that ended is counted with those that go on",
+        "an ended rental still counts as live",
     ),
-    # --- sums in place of rentals
+    # --- sums instead of rentals
     Fault(
         "core/billing.py",
         "return self._sums[bisect_right(self._phases, phase_us)]",
         "return self._sums[bisect_right(self._phases, phase_us - 1)]",
-        "a minute that begins at this very microsecond is not in the sum",
+        "a minute that begins at this microsecond is not in the sum",
     ),
     Fault(
         "core/billing.py",
@@ -127,25 +125,25 @@ FAULTS = [
         "core/billing.py",
         "if target >= costs.total:",
         "if target > costs.total:",
-        "a round of money too little is seen where it fits exactly",
+        "one round too few is counted when the money fits exactly",
     ),
     Fault(
         "storage/minute_costs.py",
         "c.nth >= :milli * 1000 AND c.nth <= :phase)",
         "c.nth >= :milli * 1000 AND c.nth < :phase)",
-        "the database leaves out what begins at this very microsecond",
+        "the database omits what begins at this microsecond",
     ),
     Fault(
         "storage/minute_costs.py",
         'if row["cost"] > sats:',
         'if row["cost"] >= sats:',
-        "the database finds the minute before the one that can't be paid",
+        "the database finds the minute before the first unpaid one",
     ),
     Fault(
         "storage/accounts.py",
         "            if phase_us <= phase:\n",
         "            if phase_us < phase:\n",
-        "a rental that starts is not among those whose minute has begun",
+        "a starting rental is missing from those whose minute has begun",
     ),
     Fault(
         "operations/meter.py",
@@ -157,7 +155,7 @@ FAULTS = [
         "operations/account.py",
         "return _without(row, left, ended, turn.at_us)",
         "return _without(row, left, [], turn.at_us)",
-        "a rental whose money has run out is shown until the meter comes",
+        "a rental out of money is shown until the meter runs",
     ),
     # --- rentals
     Fault(
@@ -165,21 +163,21 @@ FAULTS = [
         ' not ledger.is_live(account_id, rental["id"]):\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)'
         "\n        ledger.end(",
         " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)\n        ledger.end(",
-        "a rental that is over ends again",
+        "an ended rental ends again",
     ),
     Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
     Fault(
         "operations/rent.py",
         'group["rental_cost_per_minute"])\n        now_us = ledger.now_us(account_id)\n',
         'group["rental_cost_per_minute"])\n',
-        "a rental starts before what its account has paid already",
+        "a rental starts before the time its account is settled to",
     ),
     # --- messages
     Fault(
         "operations/receive.py",
         'min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))',
         '(rental["cost_per_inbound_message"] or 0)',
-        "an SMS is withheld for lack of funds",
+        "an SMS is withheld for insufficient funds",
     ),
     Fault(
         "operations/receive.py",
@@ -203,22 +201,22 @@ FAULTS = [
         "operations/send.py",
         "if sent >= daily_limit:",
         "if sent > daily_limit:",
-        "one more than the daily limit is sent",
+        "one SMS more than the daily limit is sent",
     ),
     Fault(
         "operations/submit.py",
         "if not ledger.is_live(work.account_id, work.rental_id):",
         "if work.rental_id == 0:",
-        "a forward leaves from a number whose money ran out",
+        "an SMS is forwarded from a number whose money ran out",
     ),
-    # --- SMS that a carrier may have
+    # --- SMS in doubt
     Fault(
         "storage/outbox.py",
         """ AND submitted_at_us IS NULL RETURNING id, account_id, message_id, kind",
         rental_id=""",
         """ RETURNING id, account_id, message_id, kind",
         rental_id=""",
-        "an SMS is refunded while the carrier may take it",
+        "an SMS is refunded while the carrier may still accept it",
     ),
     Fault(
         "storage/outbox.py",
@@ -230,7 +228,7 @@ FAULTS = [
         "operations/doubt.py",
         'send.unknown(tx, message["id"], reason=UNKNOWN',
         'send.failed(tx, message["id"], reason=UNKNOWN',
-        "an SMS that nobody answered for is refunded",
+        "an SMS that was never answered is refunded",
     ),
     Fault(
         "operations/doubt.py",
@@ -256,32 +254,32 @@ FAULTS = [
         "storage/accounts.py",
         'depletes_at_us <= :now_us"',
         'depletes_at_us < :now_us"',
-        "the meter misses money that runs out right now",
+        "the meter misses money that runs out now",
     ),
     Fault("storage/accounts.py", "            a.debt,\n", "            0,\n", "debts are not stored"),
     Fault(
         "storage/rentals.py",
         '("id", "ended_at_us", "end_reason", "booked_minutes"), rows',
         '("id", "ended_at_us", "end_reason", "booked_minutes"), rows[1:]',
-        "one of the rentals that ended stays live",
+        "one of the ended rentals stays live",
     ),
     Fault(
         "storage/transfers.py",
         "t.debit, t.credit, t.amount, t.account_id, t.balance,",
         "t.credit, t.debit, t.amount, t.account_id, t.balance,",
-        "every transfer goes the other way",
+        "every transfer is reversed",
     ),
     Fault(
         "operations/account.py",
         'balance = row["balance"] - (0 if is_closed or',
         'balance = row["balance"] - (0 if row or',
-        "a balance is shown without the minutes since",
+        "a balance is shown without the minutes since the last settlement",
     ),
 ]
 
-# Those that every run of the tests tries: caught soon, and each by another part of the tests.
+# Tried in every test run: caught quickly, and each by a different part of the tests.
 HANDFUL = [
-    "the last satoshi pays nothing",
-    "an SMS is withheld for lack of funds",
-    "minutes that were paid are forgotten and paid again",
+    "the last satoshi can't be spent",
+    "an SMS is withheld for insufficient funds",
+    "paid minutes are paid again",
 ]

@@ -1,4 +1,4 @@
-"""SMS that arrive together: charged one by one, stored in one transaction, and none lost because another can't be."""
+"""SMS that arrive as a batch: charged individually, stored in one transaction, and a bad one does not block the rest."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SMS_COST, MINUTE_COST = 705, 13
 
 
 def rented(db: Database, coins: int, *, seed: int = 0, to: str | None = None) -> tuple[int, str]:
-    """An account with so many coins after renting a number of us-mobile, whose SMS go there."""
+    """Create an account with this many coins left after renting a us-mobile number, with this action."""
     account_id = open_account(db, seed=seed)
     give_coins(db, account_id, coins + MINUTE_COST)
 
@@ -59,7 +59,7 @@ def test_each_sms_of_a_batch_costs_its_price(db: Database) -> None:
     assert [row["cost"] for row in rows(db, "SELECT cost FROM messages ORDER BY id")] == [SMS_COST] * 3
 
 
-def test_the_last_sms_of_a_batch_costs_what_is_left_and_those_after_it_nothing(db: Database) -> None:
+def test_a_batch_is_charged_until_the_balance_is_empty_and_its_other_sms_are_free(db: Database) -> None:
     account_id, e164 = rented(db, 2 * SMS_COST + 1)
     ids = receive(db, *[sms(e164)] * 5)
     assert None not in ids and len(set(ids)) == 5
@@ -80,7 +80,7 @@ def test_the_minutes_before_a_batch_are_paid_before_its_sms(db: Database) -> Non
     assert balance(db, account_id, now_us=START_US + 150_000_000) == 0
 
 
-def test_strays_are_counted_not_kept_and_answered_in_their_place(db: Database) -> None:
+def test_strays_are_counted_but_not_stored_and_keep_their_place_in_the_answer(db: Database) -> None:
     _, e164 = rented(db, 5000)
     ids = receive(db, sms(NOT_RENTED, "secret"), sms(e164), sms("+12025550777", "secret"), sms(NOT_RENTED, "secret"))
     assert [id_ is None for id_ in ids] == [True, False, True, True]
@@ -88,7 +88,7 @@ def test_strays_are_counted_not_kept_and_answered_in_their_place(db: Database) -
     assert [row["content"] for row in rows(db, "SELECT content FROM messages")] == ["hello"]
 
 
-def test_an_sms_after_the_money_ran_out_is_a_stray_though_nobody_had_noticed(db: Database) -> None:
+def test_an_sms_after_the_run_out_is_a_stray_even_before_the_meter_runs(db: Database) -> None:
     account_id, e164 = rented(db, 0)
     assert receive(db, sms(e164), now_us=START_US + 60_000_000) == [None]
     assert rows(db, "SELECT ended_at_us, end_reason FROM rentals")[0]["ended_at_us"] == START_US + 60_000_000
@@ -96,13 +96,13 @@ def test_an_sms_after_the_money_ran_out_is_a_stray_though_nobody_had_noticed(db:
     assert balance(db, account_id, now_us=START_US + 60_000_000) == 0
 
 
-def test_a_batch_of_strays_alone_touches_no_account(db: Database) -> None:
+def test_a_batch_of_only_strays_changes_no_account(db: Database) -> None:
     assert receive(db, sms(NOT_RENTED), sms(NOT_RENTED)) == [None, None]
     assert rows(db, "SELECT unrouted_messages AS n FROM service")[0]["n"] == 2
     assert rows(db, "SELECT id FROM transfers") == []
 
 
-def test_forwards_and_webhooks_of_a_batch_are_queued_once_each_and_plain_ones_not(db: Database) -> None:
+def test_a_batch_queues_one_delivery_per_forward_and_webhook_and_none_without_action(db: Database) -> None:
     _, plain = rented(db, 5000)
     _, forwarded = rented(db, 5000, seed=1, to="+442071838750")
     _, posted = rented(db, 0, seed=2, to="https://example.org/hook")
@@ -120,7 +120,7 @@ def test_forwards_and_webhooks_of_a_batch_are_queued_once_each_and_plain_ones_no
 
 
 class HandsOver:
-    """A carrier that brings one batch and keeps what `receive` said."""
+    """A carrier that delivers one batch and records the return value of `receive`."""
 
     name = "hands over"
 
@@ -134,7 +134,7 @@ class HandsOver:
             self.said.set_exception(error)
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        raise AssertionError("nothing is sent here")
+        raise AssertionError("this test sends nothing")
 
     def can_submit(self) -> bool:
         return False
@@ -162,7 +162,7 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
             InboundMessage(NOT_RENTED, "+1234", "stray"),
             InboundMessage(e164, "+1234", "after"),
         )
-    assert refused.value.places == [1], "the carrier has to know which one it may not acknowledge"
+    assert refused.value.places == [1], "the carrier must know which one not to acknowledge"
     assert [row["content"] for row in rows(db, "SELECT content FROM messages ORDER BY id")] == ["before", "after"]
     assert rows(db, "SELECT unrouted_messages AS n FROM service")[0]["n"] == 1, "counted once, though tried twice"
     assert balance(db, account_id) == 5000 - 2 * SMS_COST, "charged once, though tried twice"
@@ -170,21 +170,21 @@ async def test_an_sms_that_breaks_its_batch_is_refused_alone(
     assert "surrogate" not in caplog.text.replace("UnicodeEncodeError", "") and e164 not in caplog.text
 
 
-async def test_a_broken_sms_that_comes_alone_is_refused(runtime: Runtime) -> None:
+async def test_a_broken_sms_on_its_own_is_refused(runtime: Runtime) -> None:
     _, e164 = rented(runtime.db, 5000)
     with pytest.raises(NotStored) as refused:
         await hand_over(runtime, InboundMessage(e164, "+1234", BROKEN))
     assert refused.value.places == [0] and rows(runtime.db, "SELECT id FROM messages") == []
 
 
-async def test_a_batch_that_is_stored_is_stored_at_once(runtime: Runtime) -> None:
+async def test_a_batch_is_stored_before_receive_returns(runtime: Runtime) -> None:
     _, e164 = rented(runtime.db, 5000)
     await hand_over(runtime, *[InboundMessage(e164, "Bank", f"code {n}") for n in range(5)])
     stored = rows(runtime.db, "SELECT content FROM messages ORDER BY id")
     assert [row["content"] for row in stored] == [f"code {n}" for n in range(5)]
 
 
-async def test_a_database_that_takes_nothing_refuses_the_batch_and_is_asked_once() -> None:
+async def test_a_full_database_refuses_the_batch_after_one_attempt() -> None:
     asked = []
 
     async def full_disk(inbound: Sequence[InboundMessage]) -> Sequence[int]:
@@ -196,7 +196,7 @@ async def test_a_database_that_takes_nothing_refuses_the_batch_and_is_asked_once
     assert asked == [2]
 
 
-async def test_a_database_that_fails_while_a_batch_is_rerun_names_all_that_is_not_stored() -> None:
+async def test_a_failure_while_retrying_a_batch_one_by_one_reports_every_sms_not_stored() -> None:
     stored: list[str] = []
 
     async def fails_after_the_first(inbound: Sequence[InboundMessage]) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""The meter's arithmetic, against the same done one minute at a time."""
+"""The meter's arithmetic, compared with paying one minute at a time."""
 
 from itertools import pairwise
 
@@ -16,14 +16,14 @@ NOW_US = 1_514_768_461_000_000
 DAY_MINUTES = 24 * 60
 YEAR_US = 365 * DAY_MINUTES * MINUTE_US
 
-# Few different offsets within the minute, so that ticks often fall on the same instant.
+# Only a few distinct offsets within the minute, so that ticks often coincide.
 offsets_us = st.sampled_from([0, 1, 30_000_000, MINUTE_US - 1]) | st.integers(0, MINUTE_US - 1)
 costs = st.sampled_from([0, 1, 2, 3, 13, 269]) | st.integers(0, 1000)
 
 
 @st.composite
 def booked_rentals(draw: st.DrawFn) -> list[LiveRental]:
-    """Live rentals of one account as a settlement at NOW_US leaves them, in any order."""
+    """Draw live rentals of one account, in any order, as a settlement at NOW_US leaves them."""
     rentals = []
     for rental_id in range(1, draw(st.integers(0, 6)) + 1):
         age_us = draw(st.integers(0, 5)) * MINUTE_US + draw(offsets_us)
@@ -63,7 +63,7 @@ def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[Live
 @seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), st.lists(later_us, min_size=1, max_size=8))
-def test_settling_in_many_steps_is_settling_once(balance: int, rentals: list[LiveRental], steps_us: list[int]) -> None:
+def test_settling_in_steps_equals_settling_once(balance: int, rentals: list[LiveRental], steps_us: list[int]) -> None:
     once = billing.settle(balance, rentals, NOW_US + max(steps_us))
     left, running, ended = balance, tuple(rentals), []
     for step_us in sorted(steps_us):
@@ -95,7 +95,7 @@ def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[Liv
 def test_each_further_round_of_money_lasts_one_more_minute(
     balance: int, rentals: list[LiveRental], rounds: int
 ) -> None:
-    """Ties balances too large to count to those that are counted."""
+    """Cover balances too large to count minute by minute, by relating them to smaller ones."""
     at_us = billing.depletes_at(balance, rentals)
     richer = balance + rounds * sum(rental.cost_per_minute for rental in rentals)
     assert billing.depletes_at(richer, rentals) == (
@@ -156,7 +156,7 @@ def test_a_free_rental_outlives_those_that_cost() -> None:
     assert [r.rental_id for r in settled.running] == [1] and settled.balance == 5
 
 
-def test_a_year_off_is_billed_minute_by_minute() -> None:
+def test_a_year_of_downtime_is_billed_by_the_minute() -> None:
     rentals = [running(1, 2, age_us=17), running(2, 3, age_us=MINUTE_US - 1)]
     expected = plain(rentals)
     settled = billing.settle(10**9, rentals, NOW_US + YEAR_US // 4)
@@ -166,14 +166,14 @@ def test_a_year_off_is_billed_minute_by_minute() -> None:
     ]
 
 
-def test_a_year_off_past_the_run_out_is_billed_to_the_run_out() -> None:
+def test_downtime_beyond_the_run_out_is_billed_up_to_the_run_out() -> None:
     settled = billing.settle(100_000, [running(1, 1)], NOW_US + YEAR_US)
     assert settled.balance == 0
     assert [at_us for _, at_us in settled.ended] == [NOW_US + 100_001 * MINUTE_US]
 
 
 @pytest.mark.parametrize("balance", [21 * 10**14, 2**63 - 1])
-def test_every_satoshi_there_is_lasts_at_most_until_the_year_9999(balance: int) -> None:
+def test_the_run_out_of_any_balance_is_at_most_the_year_9999(balance: int) -> None:
     assert billing.depletes_at(balance, [running(1, 1)]) == NEVER_US
     settled = billing.settle(balance, [running(1, 1)], NOW_US + YEAR_US)
     assert settled.balance == balance - 365 * DAY_MINUTES and settled.ended == ()
@@ -190,14 +190,14 @@ def test_minutes_started_refuses_a_time_before_the_start() -> None:
         billing.minutes_started(NOW_US, NOW_US - 1)
 
 
-def test_depletion_moves_with_the_money_never_against_it() -> None:
+def test_more_money_never_makes_the_run_out_earlier() -> None:
     rentals = [running(1, 13, age_us=5), running(2, 7, age_us=11), running(3, 0)]
     instants = [billing.depletes_at(balance, rentals) for balance in range(500)]
     assert all(before <= after for before, after in pairwise(at_us for at_us in instants if at_us is not None))
     assert None not in instants
 
 
-# --- sums in place of rentals
+# --- sums instead of rentals
 
 
 def costs_of(rentals: list[LiveRental]) -> billing.KnownCosts:
@@ -211,14 +211,14 @@ def costs_of(rentals: list[LiveRental]) -> billing.KnownCosts:
 @seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals())
-def test_sums_find_the_run_out_that_rentals_find(balance: int, rentals: list[LiveRental]) -> None:
+def test_sums_give_the_same_run_out_as_rentals(balance: int, rentals: list[LiveRental]) -> None:
     assert billing.runs_out_at(balance, NOW_US, costs_of(rentals)) == billing.depletes_at(balance, rentals)
 
 
 @seed(MONEY_SEED)
 @thorough
 @given(booked_rentals(), later_us)
-def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[LiveRental], later_us: int) -> None:
+def test_sums_give_the_same_cost_as_the_minutes_of_all_rentals(rentals: list[LiveRental], later_us: int) -> None:
     settled = billing.settle(10**9, rentals, NOW_US + later_us)
     assert billing.cost_between(costs_of(rentals), NOW_US, NOW_US + later_us) == 10**9 - settled.balance
 
@@ -226,7 +226,7 @@ def test_sums_cost_what_the_minutes_of_all_rentals_cost(rentals: list[LiveRental
 @seed(MONEY_SEED)
 @thorough
 @given(balances, booked_rentals(), later_us, st.integers(1, 3))
-def test_running_out_in_portions_is_running_out_at_once(
+def test_a_run_out_in_batches_equals_one_in_a_single_step(
     balance: int, rentals: list[LiveRental], later_us: int, at_most: int
 ) -> None:
     now_us, at_us = NOW_US + later_us, NOW_US

@@ -1,4 +1,4 @@
-"""Clocks may jump: nobody pays twice, nobody is paid, and nothing is billed past the instant the money ran out."""
+"""Clock jumps never charge twice, never refund, and never bill past the run-out."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ from dtmf_server.workers.meter import run_meter
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, FakeWall, give_coins, open_account
 
 YEAR_US = 365 * DAY_US
-PRICE = 13  # of a minute of us-mobile
+PRICE = 13  # per minute of us-mobile
 COINS = 1000
 LASTS = COINS // PRICE  # minutes
 RUN_OUT_US = START_US + LASTS * MINUTE_US
@@ -28,7 +28,7 @@ both = pytest.mark.parametrize("settled", [False, True], ids=["fresh", "settled"
 
 
 class Renter:
-    """An account with COINS that rents one number from START_US on."""
+    """An account with COINS that rents one number from START_US."""
 
     def __init__(self, db: Database, *, settled: bool = False) -> None:
         self.db, self.id = db, open_account(db)
@@ -42,7 +42,7 @@ class Renter:
         return str(row["e164"])
 
     def is_settled(self, at_us: int) -> None:
-        def settle(tx):  # type: ignore[no-untyped-def]  # a transaction's function
+        def settle(tx):  # type: ignore[no-untyped-def]  # a function over a transaction
             with open_ledger(tx, [self.id], now_us=at_us):
                 pass
 
@@ -66,10 +66,10 @@ class Renter:
         return self.db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals ORDER BY id"))
 
     def minutes_paid(self) -> int:
-        """Satoshis booked for minutes; checks that the books are whole and their times in order on the way."""
+        """Return the satoshis booked for minutes, after checking that the books add up and their times are in order."""
         rows = self.db.read_blocking(lambda tx: tx.all("SELECT * FROM transfers ORDER BY id"))
         times = [row["at_us"] for row in rows]
-        assert times == sorted(times), "an account's now ran backwards"
+        assert times == sorted(times), "an account's time ran backwards"
         assert self.db.read_blocking(verify.differences) == []
         return sum(row["amount"] for row in rows if row["kind"] == "rental_minutes")
 
@@ -86,11 +86,13 @@ def test_an_hour_back_charges_nothing_and_gives_nothing_back(db: Database, settl
         assert renter.sweep(back_us) == 0
         assert renter.balance(back_us) == before
     assert renter.minutes_paid() == 11 * PRICE
-    assert renter.balance(START_US + 11 * MINUTE_US) == before - PRICE, "the next minute costs once, at its time"
+    assert renter.balance(START_US + 11 * MINUTE_US) == before - PRICE, (
+        "the next minute is charged once, when it begins"
+    )
 
 
 @both
-def test_what_happens_while_the_clock_is_back_happens_at_the_accounts_now(db: Database, settled: bool) -> None:
+def test_while_the_clock_is_back_events_happen_at_the_accounts_own_time(db: Database, settled: bool) -> None:
     renter = Renter(db, settled=settled)
     at_us = START_US + 20 * MINUTE_US
     renter.is_settled(at_us)
@@ -105,7 +107,7 @@ def test_what_happens_while_the_clock_is_back_happens_at_the_accounts_now(db: Da
 
 
 @both
-def test_a_year_ahead_bills_to_the_run_out_and_not_a_minute_more(db: Database, settled: bool) -> None:
+def test_a_jump_of_a_year_bills_up_to_the_run_out_and_no_further(db: Database, settled: bool) -> None:
     renter = Renter(db, settled=settled)
     assert renter.sweep(START_US + YEAR_US) == 1
     (rental,) = renter.rentals()
@@ -116,7 +118,7 @@ def test_a_year_ahead_bills_to_the_run_out_and_not_a_minute_more(db: Database, s
 
 
 @both
-def test_a_year_ahead_and_back_charges_nothing_twice(db: Database, settled: bool) -> None:
+def test_a_jump_of_a_year_and_back_charges_nothing_twice(db: Database, settled: bool) -> None:
     renter = Renter(db, settled=settled)
     ahead_us, back_us = START_US + YEAR_US, START_US + 20 * MINUTE_US
     renter.sweep(ahead_us)
@@ -124,7 +126,7 @@ def test_a_year_ahead_and_back_charges_nothing_twice(db: Database, settled: bool
     assert renter.balance(back_us) == left and renter.live(back_us) == [] and renter.sweep(back_us) == 0
     give_coins(db, renter.id, COINS, now_us=back_us)
     renter.rents(back_us)
-    assert renter.rentals()[-1]["started_at_us"] == ahead_us, "the account is a year ahead, and stays there"
+    assert renter.rentals()[-1]["started_at_us"] == ahead_us, "the account stays a year ahead"
     assert renter.balance(back_us) == renter.balance(ahead_us) == left + COINS - PRICE
     assert renter.balance(ahead_us + MINUTE_US) == left + COINS - 2 * PRICE
     renter.is_settled(ahead_us + 3 * MINUTE_US)
@@ -132,7 +134,7 @@ def test_a_year_ahead_and_back_charges_nothing_twice(db: Database, settled: bool
 
 
 @both
-def test_a_year_ahead_that_nothing_was_written_in_leaves_no_trace(db: Database, settled: bool) -> None:
+def test_a_jump_of_a_year_and_back_without_a_write_changes_nothing(db: Database, settled: bool) -> None:
     renter = Renter(db, settled=settled)
     ahead_us, back_us = START_US + YEAR_US, START_US + 20 * MINUTE_US
     assert renter.balance(ahead_us) == COINS - LASTS * PRICE and renter.live(ahead_us) == []
@@ -146,7 +148,7 @@ def test_a_day_down_past_the_run_out_ends_the_rental_when_the_money_ran_out(db: 
     renter = Renter(db, settled=settled)
     up_again_us = START_US + DAY_US
     assert renter.balance(up_again_us) == COINS - LASTS * PRICE and renter.live(up_again_us) == []
-    assert renter.receives(up_again_us) is None, "an SMS after the run-out is not billed to who had the number"
+    assert renter.receives(up_again_us) is None, "an SMS after the run-out is not billed to the former renter"
     assert renter.sweep(up_again_us) == 0, "receiving has settled the account already"
     (rental,) = renter.rentals()
     assert (rental["ended_at_us"], rental["booked_minutes"]) == (RUN_OUT_US, LASTS)
@@ -155,7 +157,7 @@ def test_a_day_down_past_the_run_out_ends_the_rental_when_the_money_ran_out(db: 
     assert number is not None and number["released_at_us"] == RUN_OUT_US
 
 
-def test_down_until_the_run_out_exactly_ends_the_rental_and_a_microsecond_less_does_not(db: Database) -> None:
+def test_a_rental_ends_exactly_at_the_run_out_and_not_a_microsecond_earlier(db: Database) -> None:
     renter = Renter(db)
     renter.sweep(RUN_OUT_US - 1)
     assert renter.live(RUN_OUT_US - 1) == [renter.e164]
@@ -164,7 +166,7 @@ def test_down_until_the_run_out_exactly_ends_the_rental_and_a_microsecond_less_d
     assert renter.minutes_paid() == LASTS * PRICE
 
 
-def test_minutes_are_booked_once_a_day_whatever_else_happens(db: Database) -> None:
+def test_minutes_are_booked_at_least_once_a_day(db: Database) -> None:
     renter = Renter(db)
     give_coins(db, renter.id, 10**6)
     assert renter.sweep(START_US + DAY_US - 1) == 0
@@ -199,7 +201,7 @@ def test_clocks_more_than_an_hour_apart_have_jumped(wall_us: int, monotonic_us: 
 
 
 class AskedGuard(ClockGuard):
-    """A clock guard that tells when the meter has asked it a few times."""
+    """A clock guard that signals when the meter has queried it a few times."""
 
     def __init__(self, wall: FakeWall, monotonic: FakeWall) -> None:
         super().__init__(wall, lambda: monotonic() * 1000)
@@ -212,7 +214,7 @@ class AskedGuard(ClockGuard):
         return super().has_jumped()
 
 
-async def test_the_meter_pauses_while_the_clocks_are_apart_and_goes_on_when_they_agree(
+async def test_the_meter_pauses_while_the_clocks_disagree_and_resumes_when_they_agree(
     runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(meter_worker, "POLL_INTERVAL_S", 0.001)
@@ -222,10 +224,10 @@ async def test_the_meter_pauses_while_the_clocks_are_apart_and_goes_on_when_they
     wall.advance(us=YEAR_US)
     running = asyncio.create_task(run_meter(runtime, guard))
     async with asyncio.timeout(10):
-        await guard.asked_often.wait()  # whenever it asked again, it had not swept after asking before
+        await guard.asked_often.wait()  # each further query shows that the previous one led to no sweep
     assert renter.rentals()[0]["ended_at_us"] is None, "the meter ended a rental by a clock that can't be trusted"
     assert "the clock has jumped" in caplog.text
-    monotonic.advance(us=YEAR_US)  # it was a year after all
+    monotonic.advance(us=YEAR_US)  # the year had really passed
     swept = runtime.db.wakeups.listen(events.topic(renter.id))
     async with asyncio.timeout(10):
         while renter.rentals()[0]["ended_at_us"] is None:
@@ -239,7 +241,7 @@ async def test_the_meter_pauses_while_the_clocks_are_apart_and_goes_on_when_they
 
 
 class JumpingGuard(ClockGuard):
-    """A clock guard; the moment after it was asked first, the wall's clock jumps by a year."""
+    """A clock guard whose wall clock jumps by a year right after the first query."""
 
     def __init__(self, wall: FakeWall) -> None:
         super().__init__(wall, lambda: 0)
@@ -255,7 +257,7 @@ class JumpingGuard(ClockGuard):
         return jumped
 
 
-async def test_a_clock_that_jumps_right_after_it_was_looked_at_ends_nothing(
+async def test_a_clock_jump_right_after_the_check_ends_no_rental(
     runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meter_worker, "POLL_INTERVAL_S", 0.001)
@@ -269,7 +271,7 @@ async def test_a_clock_that_jumps_right_after_it_was_looked_at_ends_nothing(
     assert renter.rentals()[0]["ended_at_us"] is None, "the meter ended a rental by a clock that can't be trusted"
 
 
-async def test_a_clock_that_jumps_while_the_meter_still_waits_for_the_chain_ends_nothing(
+async def test_a_clock_jump_while_the_meter_waits_for_the_chain_ends_no_rental(
     runtime: Runtime, wall: FakeWall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     followed, jumped, asked_often = asyncio.Event(), asyncio.Event(), asyncio.Event()

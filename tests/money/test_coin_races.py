@@ -1,4 +1,4 @@
-"""Keys that are computed from what was read: transactions at once never meet on one."""
+"""Keys computed from earlier reads: concurrent transactions never collide."""
 
 import threading
 from collections import Counter
@@ -19,7 +19,7 @@ THREADS, TURNS = 8, 5
 
 
 def at_once(act: Callable[[int], object]) -> list[object]:
-    """What each of eight threads returned or raised that started together."""
+    """Run `act` in eight threads started together; return what each returned or raised."""
     barrier = threading.Barrier(THREADS, timeout=60)
 
     def start(place: int) -> object:
@@ -34,8 +34,8 @@ def at_once(act: Callable[[int], object]) -> list[object]:
 
 
 @pytest.mark.regression("sandbox-deposit-race")
-def test_deposits_at_once_are_all_credited(db: Database, url: str):
-    """Five deposits by each of eight threads, to four accounts: no 500, and each satoshi counted once."""
+def test_concurrent_deposits_are_all_credited(db: Database, url: str):
+    """Eight threads make five deposits each, to four accounts: no 500s, and every satoshi is credited once."""
     for seed in range(4):
         open_account(db, seed=seed)
 
@@ -59,7 +59,7 @@ def test_deposits_at_once_are_all_credited(db: Database, url: str):
 
 
 @pytest.mark.regression("sandbox-deposit-race")
-def test_blocks_mined_at_once_make_one_chain(db: Database):
+def test_concurrently_mined_blocks_form_one_chain(db: Database):
     before = db.read_blocking(sandbox.chain_tip)
     assert before is not None
     assert at_once(lambda _: db.write_blocking(partial(sandbox.mine, count=TURNS))) == [None] * THREADS
@@ -74,7 +74,7 @@ def test_blocks_mined_at_once_make_one_chain(db: Database):
 
 
 @pytest.mark.regression("sandbox-deposit-race")
-def test_payments_broadcast_at_once_have_ids_of_their_own(db: Database):
+def test_concurrent_payments_get_distinct_ids(db: Database):
     account_id = open_account(db)
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
     address = db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
@@ -95,7 +95,7 @@ id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_mes
 
 
 @pytest.mark.regression("sandbox-deposit-race")
-def test_imports_at_once_of_the_same_and_of_other_stock(db: Database):
+def test_concurrent_imports_of_the_same_and_of_different_stock(db: Database):
     groups = at_once(
         lambda place: db.write_blocking(
             lambda tx: import_catalog.import_groups(tx, GROUPS.format(id=f"g{place}"), name="g.csv")
@@ -103,7 +103,7 @@ def test_imports_at_once_of_the_same_and_of_other_stock(db: Database):
     )
     assert groups == [1] * THREADS
     positions = db.read_blocking(lambda tx: tx.all("SELECT position FROM groups WHERE id LIKE 'g_'"))
-    assert len({row["position"] for row in positions}) == THREADS, "each stands at a place of its own"
+    assert len({row["position"] for row in positions}) == THREADS, "each group has a position of its own"
     text = "e164,group_id\n" + "".join(f"+3712000{n:04d},g0\n" for n in range(50))
     counts = at_once(lambda _: db.write_blocking(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv")))
     assert sorted(map(str, counts)) == ["0"] * (THREADS - 1) + ["50"]
@@ -111,7 +111,7 @@ def test_imports_at_once_of_the_same_and_of_other_stock(db: Database):
 
 
 @pytest.mark.regression("sandbox-deposit-race")
-def test_processes_that_write_at_once_how_a_carriers_links_stand(db: Database):
+def test_processes_can_concurrently_write_a_carriers_link_status(db: Database):
     db.write_blocking(lambda tx: carriers.add(tx, "london"))
     rows = [("london-1", "bound", 1, 1, 0, 0, 0, 0, ""), ("london-2", "bound", 1, 1, 0, 0, 0, 0, "")]
 
@@ -123,7 +123,7 @@ def test_processes_that_write_at_once_how_a_carriers_links_stand(db: Database):
     assert len(db.read_blocking(carriers.links)) == 2
 
 
-def test_restores_at_once_watch_each_address_once(db: Database):
+def test_concurrent_restores_watch_each_address_once(db: Database):
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
     db.write_blocking(lambda tx: tx.run("INSERT INTO chain_state (id, network, descriptor) VALUES (1, 'regtest', 'd')"))
 

@@ -1,4 +1,4 @@
-"""The tables refuse what must not be, whatever the code in front of them does."""
+"""The tables reject invalid states, regardless of what the application code does."""
 
 import re
 import sqlite3
@@ -31,7 +31,7 @@ Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseE
 
 @pytest.fixture
 def names(db: Database) -> dict[str, object]:
-    """A service in which something has happened, and what its statements may name."""
+    """Set up a service with some history; return the parameters of the test statements."""
     account_id = open_account(db)
     at = {"now_us": START_US}
 
@@ -68,7 +68,7 @@ def names(db: Database) -> dict[str, object]:
 
 
 def complaint(db: Database, statement: str, names: dict[str, object]) -> str:
-    """What the database says to a statement that it refuses."""
+    """Return the database's error message for a rejected statement."""
     used = {name: names[name] for name in re.findall(r":([a-z0-9]+)", statement)}
     with pytest.raises(Refused) as refused:
         db.write_blocking(lambda tx: tx.run(statement, **used))
@@ -76,7 +76,7 @@ def complaint(db: Database, statement: str, names: dict[str, object]) -> str:
 
 
 def named_by(constraint: str, engine: str) -> str:
-    """How the engine names a constraint that refuses: SQLite tells columns, or not even those."""
+    """Return the text by which the engine names a violated constraint. SQLite names only columns, or not even those."""
     if engine == "postgresql" or constraint.startswith("ck_"):
         return constraint
     if constraint.startswith("fk_"):
@@ -96,16 +96,14 @@ def _columns(table: Table) -> dict[str, str]:
 COLUMNS = {name: columns for table in GUARDED for name, columns in _columns(table).items()}
 
 
-def test_every_wrong_state_is_refused_by_the_constraint_that_guards_against_it(
-    db: Database, names: dict[str, object]
-) -> None:
+def test_every_invalid_state_is_rejected_by_its_constraint(db: Database, names: dict[str, object]) -> None:
     for constraint, wrong, statement in WRONG_STATES:
         said = complaint(db, statement, names)
-        assert named_by(constraint, db.dialect.name) in said, f"{wrong}: refused, but by another: {said}"
+        assert named_by(constraint, db.dialect.name) in said, f"{wrong}: rejected, but by another constraint: {said}"
     assert db.read_blocking(verify.differences) == []
 
 
-def test_every_constraint_that_guards_money_has_a_wrong_state_that_it_refuses() -> None:
+def test_every_money_constraint_is_tested_with_an_invalid_state() -> None:
     guards = {
         str(constraint.name)
         for table in GUARDED
@@ -120,13 +118,13 @@ def test_the_books_can_only_be_appended_to(db: Database, names: dict[str, object
     before = dict(db.read_blocking(lambda tx: tx.one(everything)))
     for table, statement in CHANGES_OF_THE_BOOKS + CHANGES_ON[db.dialect.name]:
         said = complaint(db, statement, names)
-        assert f"{table} is append-only" in said, f"{statement}: refused, but for another reason: {said}"
+        assert f"{table} is append-only" in said, f"{statement}: rejected, but for another reason: {said}"
     assert dict(db.read_blocking(lambda tx: tx.one(everything))) == before
     assert db.read_blocking(verify.differences) == []
 
 
-def test_a_right_transfer_and_a_right_booking_are_accepted(db: Database, names: dict[str, object]) -> None:
-    """Without this the refusals above might all be for a reason of their own."""
+def test_a_valid_transfer_and_a_valid_booking_are_accepted(db: Database, names: dict[str, object]) -> None:
+    """Without this, every rejection above could have an unrelated cause."""
 
     def continue_the_chain(tx: Tx) -> int:
         tx.run(
@@ -144,7 +142,7 @@ def test_a_right_transfer_and_a_right_booking_are_accepted(db: Database, names: 
 
 
 def test_the_same_deposit_is_never_credited_twice(db: Database, names: dict[str, object]) -> None:
-    """Were its row set back by hand, the books would still refuse."""
+    """Even if a row were reset by hand, the books would still reject the second credit."""
     db.write_blocking(
         lambda tx: tx.run(
             "UPDATE deposits SET status = 'pending', alternations = 0 WHERE id = :id", id=names["deposit"]
@@ -155,8 +153,8 @@ def test_the_same_deposit_is_never_credited_twice(db: Database, names: dict[str,
         db.write_blocking(lambda tx: deposit.follow(tx, step, depths=((0, 1),), now_us=START_US))
 
 
-def test_a_refused_write_leaves_the_account_as_it_was(db: Database, names: dict[str, object]) -> None:
-    """A bug that would take a balance below 0 undoes the whole operation, its minutes and events too."""
+def test_a_rejected_write_leaves_the_account_unchanged(db: Database, names: dict[str, object]) -> None:
+    """A bug that would make a balance negative rolls back the whole operation, including its minutes and events."""
     before = db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM accounts ORDER BY id")])
 
     def overspend(tx: Tx) -> None:

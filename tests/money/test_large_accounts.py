@@ -1,5 +1,5 @@
-"""An account with many live rentals: no operation reads them all, money runs out for all of them to the microsecond in
-portions, and so does the deletion of the account."""
+"""An account with many live rentals: no operation reads them all, and both run-out (to the microsecond) and account
+deletion happen in batches."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from money.oracle.minutes import pay_minutes
 
 MANY = 450
 ROWS_MORE = (
-    200  # sums and the like that an operation may read of an account with 450 rentals, above those it reads with one
+    200  # sums and so on that an operation may read for an account with 450 rentals, beyond those for one rental
 )
 
 
@@ -64,35 +64,35 @@ def test_no_operation_reads_all_the_rentals_of_its_account(db: Database, apart_u
 
 @pytest.mark.regression("mass-run-out-in-portions")
 @pytest.mark.parametrize("apart_us", [0, 1, 700_001])
-def test_a_mass_run_out_ends_every_rental_at_its_instant_in_portions(db: Database, apart_us: int) -> None:
+def test_a_mass_run_out_ends_every_rental_at_its_instant_in_batches(db: Database, apart_us: int) -> None:
     renter = Renter(db, MANY, seed=3, apart_us=apart_us, minutes=9)
     late_us = renter.now_us + DAY_US
     expected = renter.plain()
     before = db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=renter.now_us))
-    # What minutes cost while the numbers were rented is paid from the same coins.
+    # What the minutes cost during renting is paid from the same coins.
     coins = MANY * PRICE * 9 + 7 - MANY * PRICE
     left = pay_minutes(coins, expected, late_us)
     assert before <= coins
     portions = []
     while db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us)):
         portions.append(renter.live())
-        assert db.read_blocking(verify.differences) == [], "a portion leaves the books right"
+        assert db.read_blocking(verify.differences) == [], "a batch leaves the books consistent"
         assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=late_us)) == left
         assert db.read_blocking(lambda tx: rent.live_rentals(tx, renter.id, now_us=late_us)) == []
     steps = [was - now for was, now in zip([MANY, *portions], portions, strict=False)]
-    assert max(steps) <= 250, "a portion holds everybody up"
+    assert max(steps) <= 250, "a batch blocks everyone else"
     assert ends(db, renter.id) == sorted((r.id, r.ended_us, r.paid_minutes) for r in expected)
 
 
 @pytest.mark.parametrize("what", ["an SMS", "coins", "a rental"])
-def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Database, what: str) -> None:
+def test_an_event_during_a_mass_run_out_takes_effect_after_all_of_it(db: Database, what: str) -> None:
     renter = Renter(db, MANY, seed=4, apart_us=700_001, minutes=9)
     neighbour = Renter(db, 1, seed=5, apart_us=0)
     late_us = renter.now_us + DAY_US
     expected = renter.plain()
     left = pay_minutes(MANY * PRICE * 8 + 7, expected, late_us)
     assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=late_us)) > 0
-    assert 0 < renter.live() < MANY, "it is in the middle"
+    assert 0 < renter.live() < MANY, "the run-out is in progress"
     if what == "an SMS":
         inbound = [InboundMessage(e164, "+1", "x") for e164 in (renter.e164s[-1], neighbour.e164s[0])]
         stray, stored = db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=late_us))
@@ -112,7 +112,7 @@ def test_what_comes_in_the_middle_of_a_mass_run_out_comes_after_all_of_it(db: Da
 
 
 @pytest.mark.regression("deletion-in-portions")
-def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhile(db: Database) -> None:
+def test_a_large_account_is_deleted_in_batches_and_cannot_act_meanwhile(db: Database) -> None:
     renter = Renter(db, MANY, seed=6, apart_us=700_001)
     last = renter.e164s[-1]
     at = {"now_us": renter.now_us + HOUR_US}
@@ -138,7 +138,7 @@ def test_a_large_account_is_deleted_in_portions_and_nothing_acts_for_it_meanwhil
     assert db.read_blocking(verify.differences) == []
 
 
-def test_each_rental_gets_its_share_of_the_minutes_once_a_day(db: Database) -> None:
+def test_minutes_are_booked_to_each_rental_once_a_day(db: Database) -> None:
     renter = Renter(db, 40, seed=7, apart_us=131_071)
     later_us = renter.now_us + DAY_US + MINUTE_US
     assert db.write_blocking(lambda tx: meter.sweep(tx, now_us=later_us)) == 1

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, every satoshi is where counting minute by minute says it is."""
+"""For any sequence of events, every satoshi is where counting minute by minute puts it."""
 
 import sys
 
@@ -21,7 +21,7 @@ def test_every_satoshi_is_where_counting_says_it_is(database_url: str) -> None:
             tried += 1
             print(f"{engine}: {machine.steps_done} of {wanted} steps", file=sys.stderr, flush=True)
     except BaseException:
-        print(f"to see it again: DTMF_MONEY_SEED={tried}, engine {engine}", file=sys.stderr)
+        print(f"to reproduce: DTMF_MONEY_SEED={tried}, engine {engine}", file=sys.stderr)
         raise
     finally:
         close_all()
@@ -29,7 +29,7 @@ def test_every_satoshi_is_where_counting_says_it_is(database_url: str) -> None:
 
 
 def _machine(database_url: str) -> type[Money]:
-    """The machine on this engine, with a count of its own."""
+    """Return the state machine for this engine, with its own step counter."""
 
     class OnThisEngine(Money):
         template_url = database_url

@@ -1,4 +1,4 @@
-"""Many at once: a balance is never spent twice, and a number never rented twice."""
+"""Under concurrency, a balance is never spent twice, and a number is never rented twice."""
 
 import http.client
 import json
@@ -22,14 +22,14 @@ MINUTE_COST, SEND_COST = 13, 1000
 
 
 class Client:
-    """A renter on a connection of its own."""
+    """A renter with its own connection."""
 
     def __init__(self, url: str, *, seed: int = 0) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         self._headers = {"Authorization": f"Bearer {new_token(seed)}", "Content-Type": "application/json"}
 
     def post(self, path: str, body: dict[str, str]) -> tuple[int, str]:
-        """The status, and the code of a refusal."""
+        """Return the status, and the code of a refusal."""
         self._connection.request("POST", f"/api/v1{path}", json.dumps(body), self._headers)
         with self._connection.getresponse() as response:
             answer = response.read()
@@ -40,7 +40,7 @@ class Client:
 
 
 def at_once(count: int, act: Callable[[int], list[tuple[int, str]]]) -> Counter[tuple[int, str]]:
-    """How often each answer came when so many threads started together."""
+    """Count the answers of this many threads started together."""
     barrier = threading.Barrier(count, timeout=30)
 
     def start(number: int) -> list[tuple[int, str]]:
@@ -71,14 +71,14 @@ def test_sixty_four_clients_never_spend_more_than_the_balance(db: Database, url:
     spent = MINUTE_COST + rents * MINUTE_COST + sends * SEND_COST
     left = db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=START_US))
     assert max(0, spent - COINS) == 0, "overspent"
-    assert left == COINS - spent and left < SEND_COST, "what was answered with success is what was paid"
+    assert left == COINS - spent and left < SEND_COST, "the successful requests match what was charged"
     assert answers == {(402, "insufficient_funds"): 3 * CLIENTS - rents - sends}
     live = db.read_blocking(lambda tx: [row["e164"] for row in rent.live_rentals(tx, account_id, now_us=START_US)])
     assert len(live) == len(set(live)) == 1 + rents
     assert db.read_blocking(verify.differences) == []
 
 
-def test_a_hundred_race_for_one_number_and_one_gets_it(db: Database, url: str) -> None:
+def test_of_a_hundred_clients_racing_for_one_number_one_gets_it(db: Database, url: str) -> None:
     racers = 100
     accounts = [open_account(db, seed=seed) for seed in range(racers)]
     for account_id in accounts:
@@ -98,11 +98,11 @@ def test_a_hundred_race_for_one_number_and_one_gets_it(db: Database, url: str) -
 
     live, balances = db.read_blocking(look)
     assert live == 1
-    assert sorted(balances) == [0] + [57] * (racers - 1), "only the one who got the number paid"
+    assert sorted(balances) == [0] + [57] * (racers - 1), "only the renter who got the number was charged"
     assert db.read_blocking(verify.differences) == []
 
 
-def test_thirty_two_ask_for_the_last_ten_addresses_and_ten_get_one(db: Database) -> None:
+def test_of_thirty_two_requests_for_the_last_ten_addresses_ten_succeed(db: Database) -> None:
     account_id = open_account(db)
     give = partial(
         deposit.new_address, account_id=account_id, derive=deriver(SANDBOX_DESCRIPTOR, "regtest"), now_us=START_US
@@ -122,7 +122,7 @@ def test_thirty_two_ask_for_the_last_ten_addresses_and_ten_get_one(db: Database)
     assert len({row["address"] for row in given}) == len(given) == 20
 
 
-def test_whoever_gives_a_number_back_twice_at_once_ends_it_once(db: Database) -> None:
+def test_ending_a_rental_twice_concurrently_ends_it_once(db: Database) -> None:
     account_id = open_account(db)
     give_coins(db, account_id, COINS)
     e164 = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))["e164"]

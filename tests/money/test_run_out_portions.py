@@ -1,5 +1,5 @@
-"""A mass run-out in portions: killed anywhere it is completed by the next run, each portion is bounded however many rentals
-there are, and a batch of SMS does not wait for all of them."""
+"""A mass run-out in batches: if killed at any point, the next run completes it; each batch is bounded regardless of how
+many rentals there are; and a batch of SMS does not wait for all of them."""
 
 import os
 import signal
@@ -23,14 +23,14 @@ from support.paths import PYTHONPATH
 MANY = 450
 MINUTES = 9
 WHOLE = 10_000
-# What one portion may read and write for each rental that it ends: the rental, its number, its share, its event, and
-# three sums of what minutes cost.
+# What one batch may read and write for each rental that it ends: the rental, its number, its share, its event, and
+# three sums of minute costs.
 ROWS_PER_END = 10
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def after_all(renter: Renter, *, now_us: int) -> tuple[int, list[tuple[int, int, int]]]:
-    """What is left by then and how each rental ended, counted minute by minute."""
+    """Return the final balance and how each rental ended, counted minute by minute."""
     rentals: list[PlainRental] = renter.plain()
     left = pay_minutes(len(rentals) * PRICE * (MINUTES - 1) + 7, rentals, now_us)
     assert all(rental.ended_us is not None for rental in rentals)
@@ -38,7 +38,7 @@ def after_all(renter: Renter, *, now_us: int) -> tuple[int, list[tuple[int, int,
 
 
 def die(url: str, renter: Renter, *, now_us: int, nth: int, place: str, who: str) -> int:
-    """The exit status of a process that settles the account and is killed."""
+    """Return the exit status of a process that settles the account and is killed."""
     tests = Path(__file__).parents[1]
     paths = os.pathsep.join([str(tests), PYTHONPATH])
     arguments = [url, renter.id, now_us, nth, place, who]
@@ -50,17 +50,17 @@ def die(url: str, renter: Renter, *, now_us: int, nth: int, place: str, who: str
     ("who", "place", "nth", "committed"),
     [("meter", "before", 2, 1), ("meter", "inside", 1, 0), ("coins", "inside", 3, 2)],
 )
-def test_a_mass_run_out_whose_process_is_killed_is_completed_by_the_next_with_exact_money(
+def test_a_killed_mass_run_out_is_completed_by_the_next_run_with_exact_money(
     db: Database, database_url: str, who: str, place: str, nth: int, committed: int
 ) -> None:
     renter = Renter(db, MANY, seed=1, apart_us=700_001, minutes=MINUTES)
     now_us = renter.now_us + DAY_US
     left, expected = after_all(renter, now_us=now_us)
     assert die(database_url, renter, now_us=now_us, nth=nth, place=place, who=who) == -signal.SIGKILL
-    assert renter.live() == MANY - committed * ENDS_MAX, "what is committed is whole portions"
+    assert renter.live() == MANY - committed * ENDS_MAX, "only whole batches are committed"
     assert db.read_blocking(verify.differences) == []
     assert db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=now_us)) == left
-    if who == "coins":  # they were not acknowledged, so the chain brings them again
+    if who == "coins":  # the coins were not acknowledged, so the chain delivers them again
         give_coins(db, renter.id, dying_run_out.COINS, now_us=now_us)
         left += dying_run_out.COINS
     while sweep(db, now_us=now_us):
@@ -71,7 +71,7 @@ def test_a_mass_run_out_whose_process_is_killed_is_completed_by_the_next_with_ex
 
 
 @ON_SQLITE
-def test_a_portion_is_bounded_with_10_000_rentals(db: Database) -> None:
+def test_a_run_out_batch_is_bounded_with_10_000_rentals(db: Database) -> None:
     renter = Renter(db, WHOLE, seed=2, apart_us=5_999, minutes=MINUTES)
     now_us = renter.now_us + DAY_US
 
@@ -97,13 +97,13 @@ def test_a_portion_is_bounded_with_10_000_rentals(db: Database) -> None:
 
 
 def without_waiting(do: Callable[[Tx], list[int | None]]) -> Callable[[Tx], list[int | None]]:
-    """Fails if the function has other transactions committed before it."""
+    """Wrap the function so that the test fails if other transactions are committed before it."""
 
     def run(tx: Tx) -> list[int | None]:
         try:
             return do(tx)
         except DoFirst:
-            pytest.fail("it waits for other transactions")
+            pytest.fail("it waited for other transactions")
 
     return run
 

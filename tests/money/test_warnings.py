@@ -1,4 +1,4 @@
-"""`balance.low` at 24 hours and at 1 hour of runway: once each, at the very minute, whoever looks and whenever."""
+"""`balance.low` at 24 hours and at 1 hour of runway: once each, at the exact minute, no matter what reads the account."""
 
 import json
 from collections import defaultdict
@@ -28,7 +28,7 @@ CATALOG = {
 }
 COST = {group.id: group.rental_cost_per_minute for group in CATALOG}
 
-# Around the thresholds, around a minute, and anything up to two days.
+# Around the thresholds, around a minute, and any time up to two days.
 spans_us = (
     st.sampled_from([0, 1, MINUTE_US - 1, MINUTE_US, HOUR_US, DAY_US - HOUR_US, DAY_US - 1, DAY_US, 2 * DAY_US])
     | st.integers(0, 200).map(lambda minutes: minutes * MINUTE_US)
@@ -48,7 +48,7 @@ steps = st.lists(
 
 
 class Service:
-    """The service and the plain account, told the same."""
+    """The service and the oracle's account, given the same inputs."""
 
     def __init__(self, db: Database) -> None:
         self.db, self.now_us, self.plain, self.refs = db, START_US, PlainAccount(), count()
@@ -57,7 +57,7 @@ class Service:
         self.numbers: dict[int, str] = {}
 
     def passes(self, span_us: int) -> None:
-        """Nobody looks meanwhile: the service may as well be down."""
+        """Let time pass without a read, as if the service were down."""
         self.now_us += span_us
         self.plain.until(self.now_us)
 
@@ -99,7 +99,7 @@ class Service:
         self.plain.changed(self.now_us)
 
     def told(self) -> list[Told]:
-        """The warnings that were written as events."""
+        """Return the warnings written as events."""
         rows = self.db.read_blocking(
             lambda tx: tx.all("SELECT at_us, data FROM events WHERE kind = 'balance.low' ORDER BY id")
         )
@@ -107,14 +107,14 @@ class Service:
         return [(each["hours"], at_us, each["balance"], each["runs_out_at_us"]) for at_us, each in data]
 
     def usage_is_exact(self) -> None:
-        """`GET /usage` is what counting minutes gives."""
+        """Check that `GET /usage` matches counting by the minute."""
         usage = self.db.read_blocking(lambda tx: account_operations.usage(tx, self.id, now_us=self.now_us))
         rentals = live(self.plain.rentals)
         assert (usage.balance, usage.cost_per_minute) == (self.plain.balance, sum(r.cost for r in rentals))
         assert usage.runs_out_at_us == self.plain.runs_out_us()
 
 
-def test_warnings_are_those_of_looking_every_minute(database_url: str) -> None:
+def test_warnings_equal_those_of_checking_every_minute(database_url: str) -> None:
     examples = MONEY_EXAMPLES if database_url.startswith("sqlite") else MONEY_EXAMPLES // 6
 
     @seed(MONEY_SEED)
@@ -135,15 +135,15 @@ def test_warnings_are_those_of_looking_every_minute(database_url: str) -> None:
         fresh.close_all()
 
 
-def test_an_account_nobody_touches_is_found_at_its_minute_and_left_alone_otherwise(db: Database) -> None:
-    """The meter's own question, at each threshold and a microsecond before it."""
+def test_an_idle_account_is_found_at_its_minute_and_not_before(db: Database) -> None:
+    """Run the meter's query at each threshold, and a microsecond before it."""
     id_ = open_account(db)
     service_has(db, id_, 2 * 1440 * 13)
     db.write_blocking(lambda tx: rent.start(tx, id_, "us-mobile", now_us=START_US, cooldown_us=DAY_US))
     runs_out_us = START_US + 2 * DAY_US
     sweep = partial(_sweep, db)
     for due_us in (runs_out_us - DAY_US, runs_out_us - HOUR_US, runs_out_us):
-        assert sweep(due_us - 1) in (0, 1)  # a day since the last booking is a reason of its own
+        assert sweep(due_us - 1) in (0, 1)  # a day since the last booking is another reason
         assert sweep(due_us - 1) == 0
         assert db.read_blocking(meter.next_due_us) == due_us
         assert sweep(due_us) == 1
@@ -162,7 +162,7 @@ def _sweep(db: Database, now_us: int) -> int:
 
 
 def service_has(db: Database, account_id: int, amount: int) -> None:
-    """Coins for an account."""
+    """Credit coins to an account."""
 
     def book(tx: Tx) -> None:
         with open_ledger(tx, [account_id], now_us=START_US) as books:
@@ -171,8 +171,8 @@ def service_has(db: Database, account_id: int, amount: int) -> None:
     db.write_blocking(book)
 
 
-def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database) -> None:
-    """The plan, not the time: every part of the meter's question is answered by an index alone."""
+def test_the_warning_query_reads_only_the_accounts_to_warn(db: Database) -> None:
+    """Check the query plan instead of timing: every part of the meter's query is answered from an index alone."""
     if db.dialect.name == "postgresql":
         db.write_blocking(lambda tx: tx.run("SET LOCAL enable_seqscan = off"))
     explain = "EXPLAIN QUERY PLAN " if db.dialect.name == "sqlite" else "EXPLAIN "
@@ -189,7 +189,7 @@ def test_looking_for_whom_to_warn_reads_no_account_that_need_not_be(db: Database
 
     def look(tx: Tx) -> None:
         if db.dialect.name == "postgresql":
-            tx.run("SET LOCAL enable_seqscan = off")  # a handful of accounts would be read one by one
+            tx.run("SET LOCAL enable_seqscan = off")  # with only a few accounts the planner would choose a table scan
         noted = Noted(tx._dialect, tx._cursor)
         meter.sweep(noted, now_us=START_US)
         meter.next_due_us(noted)

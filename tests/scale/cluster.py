@@ -1,4 +1,4 @@
-"""Several processes of the service on one PostgreSQL database."""
+"""Run several processes of the service on one PostgreSQL database."""
 
 import contextlib
 import re
@@ -29,14 +29,14 @@ class Cluster:
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def start_api(self) -> Service:
-        """Starts an API process; it may not be ready yet."""
+        """Start an API process, without waiting until it is ready."""
         number = len(self.apis)
         service = Service(self.folder / f"api-{number}", "--database", self.url, command="api")
         self.apis.append(self._stack.enter_context(service))
         return service
 
     def start_worker(self) -> Service:
-        """Starts a worker that logs what it runs; it may not be ready yet."""
+        """Start a worker that logs which singletons it runs, without waiting until it is ready."""
         port, config = free_port(), self.folder / f"worker-{len(self.workers)}.toml"
         config.write_text(f"[metrics]\nport = {port}\n")
         options = ("--database", self.url, "--config", config, "--log-level", "info")
@@ -46,32 +46,32 @@ class Cluster:
         return service
 
     def wait_ready(self) -> "Cluster":
-        """Returns once every process is ready."""
+        """Wait until every process is ready."""
         for service in (*self.apis, *self.workers):
             if service.process.poll() is None:
                 service.wait_ready()
         return self
 
     def delivered_by(self, worker: Service) -> int:
-        """How many deliveries the worker has made."""
+        """Return how many deliveries the worker has made."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_ports[worker.process.pid]}/metrics") as answer:
             text = answer.read().decode()
         found = re.findall(r'^dtmf_delivery_attempts_total\{.*result="delivered".*\} ([\d.e+]+)$', text, re.MULTILINE)
         return round(sum(map(float, found)))
 
     def holders(self, name: str) -> list[Service]:
-        """The living workers that said they run this."""
+        """Return the living workers that have logged that they run this singleton."""
         said = f"this process runs the {name}"
         return [each for each in self.workers if each.process.poll() is None and any(said in line for line in each.err)]
 
     def all_alive(self) -> bool:
-        """Whether no process has ended."""
+        """Return whether every process is still running."""
         return all(each.process.poll() is None for each in (*self.apis, *self.workers))
 
 
 @contextlib.contextmanager
 def cluster(folder: Path, url: str, *, apis: int = 2, workers: int = 2) -> Iterator[Cluster]:
-    """So many processes on the database, all started at once; none outlives the block."""
+    """Start this many processes on the database, all at once; stop them at the end of the block."""
     made = Cluster(folder, url)
     with made._stack:
         for _ in range(apis):
@@ -82,14 +82,14 @@ def cluster(folder: Path, url: str, *, apis: int = 2, workers: int = 2) -> Itera
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port: int = listener.getsockname()[1]
     return port
 
 
 def locks_held(url: str) -> int:
-    """How many advisory locks are held in this database: one for each singleton that runs."""
+    """Return how many advisory locks are held in this database: one for each running singleton."""
     statement = (
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -1,4 +1,4 @@
-"""What these tests share: a service's database in which something has happened, on each engine, and its copies."""
+"""Shared fixtures: a database of a service with some history, on each engine, and copies of it."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +16,7 @@ from support.kill_points import Dying
 
 
 def live(url: str) -> None:
-    """Lets a little of everything happen in an empty database."""
+    """Create a little of everything in an empty database."""
     migrate.upgrade(url)
     with closing(open_database(url)) as db:
         initialise(db)
@@ -41,7 +41,7 @@ def lived_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lived_postgres(postgres_url: str) -> str:
-    """A PostgreSQL database with a history, that nobody is connected to."""
+    """A PostgreSQL database with a history, without open connections."""
     url = fresh_database(postgres_url)
     live(url)
     return url
@@ -49,7 +49,7 @@ def lived_postgres(postgres_url: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Where databases are made, once per engine."""
+    """Where databases are created, once per engine."""
     if request.param == "sqlite":
         yield SQLitePlace(tmp_path, request.getfixturevalue("lived_sqlite"))
         return
@@ -60,6 +60,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def dying() -> Iterator[Dying]:
-    """Runs commands that may be killed."""
+    """Run commands that may be killed."""
     with Dying() as process:
         yield process

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own that can be stopped and started again in its place."""
+"""A private PostgreSQL server that can be stopped and restarted on the same port and data."""
 
 import contextlib
 import shutil
@@ -12,7 +12,7 @@ from scale.cluster import free_port
 
 
 class Server:
-    """The server; `start` and `stop` it as often as wanted, always on the same port and data."""
+    """The server; `start` and `stop` may be called repeatedly; port and data stay the same."""
 
     def __init__(self, folder: Path) -> None:
         self._user = postgres.unprivileged(folder)
@@ -23,7 +23,7 @@ class Server:
         self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        """Returns once it answers."""
+        """Start it, and wait until it answers."""
         settings = {"fsync": "off", "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
         command = [str(self._programs / "postgres"), "-D", str(self._user.folder / "data"), "-p", str(self._port)]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -32,14 +32,14 @@ class Server:
         assert postgres._is_ready(self._process, self._port), (self._user.folder / "log").read_text()[-2000:]
 
     def stop(self) -> None:
-        """Stops it, cutting every connection."""
+        """Stop it, closing every connection."""
         if self._process is not None:
             postgres._stop(self._process)
 
 
 @contextlib.contextmanager
 def restartable_server() -> Iterator[Server]:
-    """A running server, gone at the end."""
+    """Yield a running server; delete it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="dtmf-postgres-"))
     try:
         server = Server(folder)

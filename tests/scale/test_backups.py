@@ -1,4 +1,4 @@
-"""A backup is the whole service or it is refused; it is portable between the engines and made beside a running one."""
+"""A backup is complete or it is refused; it is portable between the engines, and can be made while the service runs."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `dtmf-server` in this process, without settings of the environment: exit status, and all it said."""
+    """Run `dtmf-server` in this process, without environment settings; return exit status and output."""
     for name in [name for name in os.environ if name.startswith("DTMF_")]:
         monkeypatch.delenv(name)
 
@@ -38,7 +38,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def backup(lived_sqlite: Path, tmp_path: Path, run: Run) -> bytes:
-    """A whole backup."""
+    """A complete backup."""
     file = tmp_path / "whole.backup"
     code, said = run("backup", "--database", f"sqlite:///{lived_sqlite}", file)
     assert code == 0, said
@@ -54,7 +54,7 @@ def damaged_by_a_flip(whole: bytes) -> Iterator[tuple[str, bytes]]:
     for place in effort.chosen(8 * len(whole), effort.SCALE_CUTS, salt="flip"):
         flipped = bytearray(whole)
         flipped[place // 8] ^= 1 << place % 8
-        if not _holds_the_same(bytes(flipped), whole):  # as where a bit only fills a byte up
+        if not _holds_the_same(bytes(flipped), whole):  # false where the bit is mere padding of a byte
             yield f"bit {place} flipped", bytes(flipped)
 
 
@@ -86,7 +86,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_restored(
     for damage, content in damages(backup):
         file.write_bytes(content)
         if tried >= effort.SCALE_RESTORED:
-            with pytest.raises(backups.NotABackup):  # which is what `restore` asks before anything else
+            with pytest.raises(backups.NotABackup):  # the first check that `restore` makes
                 backups.revision_of(file)
             tried += 1
             continue
@@ -96,23 +96,23 @@ def test_a_damaged_backup_is_refused_and_nothing_is_restored(
         assert not target.exists() or is_unused(contents(f"sqlite:///{target}")), damage
         tried += 1
     with capsys.disabled():
-        print(f"{tried} backups {damages.__name__.replace('_', ' ')}: each refused, nothing restored")
-    file.write_bytes(backup)  # the one that is whole is taken: it was the damage that was refused
+        print(f"{tried} backups {damages.__name__.replace('_', ' ')}: all refused, nothing restored")
+    file.write_bytes(backup)  # the undamaged backup is accepted: the damage was the reason for the refusals
     assert run("restore", "--database", f"sqlite:///{target}", file)[0] == 0
 
 
-def test_damage_that_a_checksum_can_not_see_is_refused_by_the_rows(backup: bytes, tmp_path: Path, run: Run) -> None:
+def test_damage_with_a_valid_checksum_is_refused_by_checking_the_rows(backup: bytes, tmp_path: Path, run: Run) -> None:
     lines = gzip.decompress(backup).split(b"\n")
     wrong = {
-        "a row too few": lines[:5] + lines[6:],
+        "a missing row": lines[:5] + lines[6:],
         "no last line": lines[:-2],
-        "a table nobody knows": [line.replace(b'"table":"accounts"', b'"table":"acounts"') for line in lines],
+        "an unknown table": [line.replace(b'"table":"accounts"', b'"table":"acounts"') for line in lines],
         "a satoshi more": [line.replace(b",5000,", b",5001,") for line in lines],
         "another format": [line.replace(b"dtmf backup 1", b"dtmf backup 2") for line in lines],
         "another revision": [line.replace(b'"revision":"', b'"revision":"9') for line in lines],
         "no revision": [line.replace(b'"revision"', b'"revisioo"') for line in lines],
         "no columns": [line.replace(b'"columns"', b'"colums"') for line in lines],
-        "a column nobody knows": [line.replace(b'"balance"', b'"balanse"') for line in lines],
+        "an unknown column": [line.replace(b'"balance"', b'"balanse"') for line in lines],
         "no JSON": [*lines[:5], b"{", *lines[5:]],
     }
     file, target = tmp_path / "wrong.backup", tmp_path / "target" / "dtmf.db"
@@ -126,14 +126,14 @@ def test_damage_that_a_checksum_can_not_see_is_refused_by_the_rows(backup: bytes
 
 
 def packed(lines: bytes) -> bytes:
-    """The file that a backup of these lines would be."""
+    """Pack these lines into a backup file."""
     raw = io.BytesIO()
     with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
         file.write(lines)
     return raw.getvalue()
 
 
-def test_a_round_trip_through_the_other_engine_gives_the_same(
+def test_a_round_trip_through_the_other_engine_preserves_everything(
     lived_sqlite: Path, lived_postgres: str, postgres_url: str, tmp_path: Path, run: Run
 ) -> None:
     files, servers = SQLitePlace(tmp_path, lived_sqlite), PostgreSQLPlace(postgres_url, lived_postgres)
@@ -150,7 +150,7 @@ def test_a_round_trip_through_the_other_engine_gives_the_same(
     servers.drop_all()
 
 
-def test_a_backup_is_restored_into_an_empty_database_only(place: Place, tmp_path: Path, run: Run) -> None:
+def test_a_backup_is_restored_only_into_an_empty_database(place: Place, tmp_path: Path, run: Run) -> None:
     used, file = place.lived(), tmp_path / "backup"
     assert run("backup", "--database", used, file)[0] == 0
     before = contents(used)
@@ -159,7 +159,7 @@ def test_a_backup_is_restored_into_an_empty_database_only(place: Place, tmp_path
     assert contents(used) == before
 
 
-def test_backups_beside_a_loaded_service_are_each_consistent(tmp_path: Path, dying: Dying) -> None:
+def test_each_backup_of_a_service_under_load_is_consistent(tmp_path: Path, dying: Dying) -> None:
     with Service(tmp_path / "data") as service:
         load = new_load(service.wait_ready(), Random(effort.SCALE_SEED))
         load.add(300)
@@ -173,16 +173,16 @@ def test_backups_beside_a_loaded_service_are_each_consistent(tmp_path: Path, dyi
             thread.join()
         assert service.stop() == 0
     assert load.refused == []
-    assert len(acked[0]) < len(acked[-1]), "nothing was under way"
+    assert len(acked[0]) < len(acked[-1]), "nothing was acknowledged during the backups"
     for number, before in enumerate(acked):
         said = dying.command("restore", "--data", tmp_path / f"{number}", tmp_path / f"{number}.backup")
         assert said.code == 0 and "the books are right" in said.said, said
         found = contents(f"sqlite:///{tmp_path / str(number) / 'dtmf.db'}")
         assert found is not None
         texts = {value for row in found["messages"] for value in row if isinstance(value, str)}
-        assert before <= texts, "what was acknowledged before the backup began is in it"
+        assert before <= texts, "messages acknowledged before the backup began are in it"
 
 
 def messages_acked(load: Load) -> set[str]:
-    """The texts of the messages acknowledged so far."""
+    """Return the texts of the messages acknowledged so far."""
     return {key for key in list(load.acked) if load.kinds[key] in ("receive", "send")}

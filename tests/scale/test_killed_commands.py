@@ -1,4 +1,4 @@
-"""`migrate`, `backup` and `restore` killed with -9 at any step: nothing has happened, or all of it."""
+"""`migrate`, `backup` and `restore` killed with SIGKILL at any step are atomic: they did nothing, or everything."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ KILLED = -9
 
 
 def kills(ended: Ended, place: Place, *, salt: str) -> Iterator[Kill]:
-    """Steps of a command that made so many, then random moments."""
+    """Yield kills at steps of a command that took this many, then at random moments."""
     assert ended.code == 0, ended.said
     for step in effort.spread(ended.steps, effort.scale_steps_on(place.engine)):
         yield {"at": step}
@@ -26,8 +26,8 @@ def kills(ended: Ended, place: Place, *, salt: str) -> Iterator[Kill]:
 
 
 def books_are_right(dying: Dying, url: str) -> None:
-    """`verify` agrees: the ledger sums to nothing, and every balance is what it gives. What has the same contents as
-    this database has its books right too."""
+    """Check with `verify`: the ledger sums to zero, and every balance matches it. A database with the same contents has
+    correct books, too."""
     said = dying.command("verify", "--database", url)
     assert said.code == 0 and "the books are right" in said.said, said
     print(f"sum drift {ledger_sum(url)}")
@@ -105,7 +105,7 @@ def test_restore(place: Place, dying: Dying, tmp_path: Path) -> None:
     report("restore", place, counted, killed=killed, complete_already=complete_already)
 
 
-def test_a_kill_is_a_kill(place: Place, dying: Dying) -> None:
+def test_the_kill_really_ends_the_command(place: Place, dying: Dying) -> None:
     url = place.empty()
     counted = dying.command("migrate", "--database", url)
     assert dying.command("migrate", "--database", url, at=1).code == KILLED
@@ -115,11 +115,11 @@ def test_a_kill_is_a_kill(place: Place, dying: Dying) -> None:
 
 
 def report(name: str, place: Place, counted: Ended, *, killed: int, complete_already: int) -> None:
-    """Says how much was tried; it is an error when the kills came too late to prove anything."""
+    """Print how much was tried, and fail if the kills came too late to prove anything."""
     print(f"{name} on {place.engine}: {counted.steps} steps, killed {killed} times, {complete_already} of them done")
-    assert killed > complete_already, "the kills came when all was done"
+    assert killed > complete_already, "every kill came after the command was done"
 
 
 @pytest.mark.parametrize(("total", "wanted", "steps"), [(5, 0, [1, 2, 3, 4, 5]), (9, 3, [1, 5, 9]), (2, 8, [1, 2])])
-def test_steps_are_spread_over_all_of_them(total: int, wanted: int, steps: list[int]) -> None:
+def test_the_tested_steps_are_spread_over_all_steps(total: int, wanted: int, steps: list[int]) -> None:
     assert list(effort.spread(total, wanted)) == steps

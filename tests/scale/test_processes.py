@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: they share the work, each does its part once, and a death is made good."""
+"""Several processes on one PostgreSQL share the work: each task runs in one of them, and survivors replace the dead."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ FUNDS = 10_000_000
 
 @pytest.fixture(scope="module")
 def running(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two API processes and two workers, started all at once on an empty database."""
+    """Two API processes and two workers, started together on an empty database."""
     url = fresh_database(postgres_url)
     with cluster(tmp_path_factory.mktemp("cluster"), url) as started:
         yield started
@@ -32,14 +32,14 @@ def running(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def ask(api: Service, method: str, path: str, body: object = None) -> Answer:
-    """A request that must succeed."""
+    """Send a request that must succeed."""
     answer = request(api.url, api.token, method, path, body, timeout_s=GENEROUS_S)
     assert answer.status < 300, answer
     return answer
 
 
 def until(true: Callable[[], Any], what: str) -> float:
-    """How many seconds it took to become true."""
+    """Wait until it is true; return how many seconds it took."""
     started_s = time.monotonic()
     while not true():
         assert time.monotonic() < started_s + GENEROUS_S, f"not {what} within {GENEROUS_S} s"
@@ -48,20 +48,20 @@ def until(true: Callable[[], Any], what: str) -> float:
 
 
 def deposit(api: Service, amount: int = FUNDS) -> None:
-    """Coins; answered once the worker that follows the chain has credited them."""
+    """Deposit coins; returns once the worker that follows the chain has credited them."""
     address = ask(api, "POST", "/addresses").json["address"]
     ask(api, "POST", "/sandbox/deposit", {"address": address, "amount": amount})
 
 
 def rent(api: Service, receiver: Receiver, group: str = "gb-local") -> str:
-    """A number whose SMS go to the receiver."""
+    """Rent a number whose SMS are posted to the receiver."""
     e164: str = ask(api, "POST", "/numbers", {"group_id": group}).json["e164"]
     ask(api, "PATCH", f"/number?e164=%2B{e164[1:]}", {"sms_forwarded_to": receiver.url})
     return e164
 
 
 def sms_for(api: Service, numbers: list[str], texts: list[str]) -> set[int]:
-    """The ids of SMS that were acknowledged."""
+    """Receive SMS; return the ids of those acknowledged."""
     ids = set()
     for place, text in enumerate(texts):
         sms = {"to": numbers[place % len(numbers)], "from": "+1234", "content": text}
@@ -70,11 +70,11 @@ def sms_for(api: Service, numbers: list[str], texts: list[str]) -> set[int]:
 
 
 def posted_ids(receiver: Receiver) -> Counter[int]:
-    """How often each message was posted."""
+    """Return how often each message was posted."""
     return Counter(posted.json["id"] for posted in list(receiver.posted))
 
 
-def test_processes_that_start_at_once_find_one_service(running: Cluster) -> None:
+def test_processes_started_together_set_up_one_service(running: Cluster) -> None:
     first, second = running.apis
     address = ask(first, "POST", "/addresses").json
     assert address in ask(second, "GET", "/addresses").json, "both tokens are of one account"
@@ -84,7 +84,7 @@ def test_processes_that_start_at_once_find_one_service(running: Cluster) -> None
     assert len(ask(first, "GET", "/groups?type=mobile").json) == 9, "the catalog was stocked once"
 
 
-def test_a_stream_of_one_process_has_what_all_of_them_commit_in_one_order(running: Cluster) -> None:
+def test_the_event_stream_of_each_process_has_every_commit_in_the_same_order(running: Cluster) -> None:
     first, second = running.apis
     deposit(first)
     e164 = ask(first, "POST", "/numbers", {"group_id": "gb-mobile"}).json["e164"]
@@ -100,11 +100,11 @@ def test_a_stream_of_one_process_has_what_all_of_them_commit_in_one_order(runnin
     middle = positions[len(positions) // 2]
     with EventSource(second.url, second.token, headers={"Last-Event-ID": str(middle)}, query={"wait": 0}) as source:
         rest = [event for event in source.events() if event["kind"] == "message"]
-    assert rest == [event for event in seen if event["id"] > middle], "any process goes on from any position"
+    assert rest == [event for event in seen if event["id"] > middle], "any process can resume from any position"
 
 
 def last_event(api: Service) -> int:
-    """The newest event's id."""
+    """Return the newest event's id."""
     newest = 0
     while True:
         with EventSource(api.url, api.token, query={"after": newest, "wait": 0}) as source:
@@ -119,10 +119,10 @@ def test_deliveries_are_shared_and_each_is_made_once(running: Cluster) -> None:
     with receiving() as receiver:
         numbers = [rent(running.apis[0], receiver) for _ in range(8)]
         ids = set()
-        for turn in range(6):  # both workers look for what is due at every wake-up, and either may be first
+        for turn in range(6):  # on each wake-up both workers look for due deliveries, and either may be first
             ids |= sms_for(running.apis[turn % 2], numbers, [f"{turn}" for _ in numbers])
         until(lambda: posted_ids(receiver).keys() >= ids, "all delivered")
-        until(lambda: sum(map(running.delivered_by, running.workers)) == len(ids), "all written down")
+        until(lambda: sum(map(running.delivered_by, running.workers)) == len(ids), "recorded")
         shares = [running.delivered_by(worker) for worker in running.workers]
         print(f"{len(ids)} deliveries, shared {shares}")
         assert posted_ids(receiver) == dict.fromkeys(ids, 1)
@@ -141,12 +141,12 @@ def test_the_clock_works_from_an_api_process(running: Cluster) -> None:
         number = rent(api, receiver)
         (message,) = sms_for(other, [number], ["put off"])
         receiver.wait_for(1)
-        ask(api, "POST", "/sandbox/clock", {"advance_s": 0})  # answered once the failure is written down
+        ask(api, "POST", "/sandbox/clock", {"advance_s": 0})  # answered once the failure is recorded
         down = False
         ask(other, "POST", "/sandbox/clock", {"advance_s": 3600})
-        assert posted_ids(receiver)[message] == 2, "what was due by then is done"
+        assert posted_ids(receiver)[message] == 2, "the delivery due by then has been made"
     clocks = {ask(each, "POST", "/sandbox/clock", {"advance_s": 0}).json["now"][:13] for each in running.apis}
-    assert len(clocks) == 1, "one clock for all"
+    assert len(clocks) == 1, "all processes share one clock"
 
 
 def test_each_singleton_runs_in_one_worker(running: Cluster) -> None:
@@ -157,7 +157,7 @@ def test_each_singleton_runs_in_one_worker(running: Cluster) -> None:
 
 
 def make_stale(url: str) -> None:
-    """Puts in what only the chores take away: an Idempotency-Key of long ago."""
+    """Insert a row that only the chores delete: an expired Idempotency-Key."""
     with psycopg.connect(url) as connection:
         connection.execute(
             "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, secret)"
@@ -166,13 +166,13 @@ def make_stale(url: str) -> None:
 
 
 def is_stale(url: str) -> bool:
-    """Whether the chores have not run since."""
+    """Return whether the chores have not run since."""
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT 1 FROM idempotency WHERE key = 'stale'").fetchone() is not None
 
 
-def test_a_killed_worker_is_made_good_under_load(running: Cluster) -> None:
-    """Its singletons are taken over, its deliveries are made by others; nothing acknowledged is lost."""
+def test_other_workers_take_over_from_a_killed_one_under_load(running: Cluster) -> None:
+    """Its singletons and deliveries move to others; nothing acknowledged is lost."""
     api = running.apis[0]
     deposit(api)
     with receiving() as receiver:
@@ -199,13 +199,13 @@ def test_a_killed_worker_is_made_good_under_load(running: Cluster) -> None:
 
 
 def end_leases_of_the_dead(url: str) -> None:
-    """Lets the minute pass after which a dead worker's leases end. A living one's may end with them: then an SMS is
-    posted twice, which a renter has to expect of any death."""
+    """Simulate the minute after which a dead worker's leases end. A living worker's leases may end as well: an SMS may
+    then be posted twice, which a renter must expect after any crash."""
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE deliveries SET leased_until_us = 0 WHERE leased_until_us IS NOT NULL")
 
 
-def test_a_restart_of_the_database_heals_without_a_restart_of_the_service(tmp_path: Path) -> None:
+def test_the_service_recovers_from_a_database_restart_without_being_restarted(tmp_path: Path) -> None:
     with (
         restartable_server() as server,
         cluster(tmp_path, server.url, apis=1, workers=1) as running,

@@ -1,4 +1,4 @@
-"""Many at once through three API processes on one PostgreSQL: nothing is spent twice, no number is rented twice."""
+"""Concurrent clients of three API processes on one PostgreSQL never overspend, and never rent a number twice."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ from scale.cluster import Cluster, cluster
 
 CLIENTS, RACERS, APIS = 64, 100, 3
 COINS, SETUP, SENT = 30_000, 700, 1000
-# Nothing costs by the minute: the clock runs on while they race.
+# Nothing costs by the minute, since the clock runs during the race.
 CATALOG = {
     Group("race", setup_cost=SETUP, rental_cost_per_minute=0): [f"+120255501{number:02d}" for number in range(100)],
     Group("one", setup_cost=SETUP, rental_cost_per_minute=0): ["+12025550200"],
@@ -29,12 +29,12 @@ CATALOG = {
 
 @pytest.fixture(scope="module")
 def running(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three API processes on a database with a catalog of this test's own."""
+    """Three API processes on a database with this test's own catalog."""
     url = fresh_database(postgres_url)
     migrate.upgrade(url)
     with closing(open_database(url)) as db:
         initialise(db, CATALOG)
-        for seed in range(RACERS + 1):  # the first account is that of the 64
+        for seed in range(RACERS + 1):  # the first account is for the 64 clients
             give_coins(db, open_account(db, seed=seed, now_us=wall_us()), COINS if seed == 0 else SETUP)
     with cluster(tmp_path_factory.mktemp("cluster"), url, apis=APIS, workers=0) as started:
         yield started
@@ -49,7 +49,7 @@ class Client:
         self._headers = {"Authorization": f"Bearer {new_token(seed)}"}
 
     def post(self, turn: int, path: str, body: dict[str, str], key: str) -> tuple[int, str]:
-        """The status, and the code of a refusal."""
+        """Return the status, and the code of a refusal."""
         with closing(http.client.HTTPConnection(self._hosts[turn % len(self._hosts)], timeout=60)) as connection:
             headers = self._headers | {"Idempotency-Key": key}
             connection.request("POST", f"/api/v1{path}", json.dumps(body), headers)
@@ -59,13 +59,13 @@ class Client:
 
 
 def read(url: str, statement: str) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives."""
+    """Return the rows of the statement."""
     with psycopg.connect(url) as connection:
         return connection.execute(statement).fetchall()
 
 
 def books_are_right(url: str) -> None:
-    """The ledger agrees with every balance, and nobody had to be told to try again."""
+    """Check that the ledger matches every balance, and that no transaction deadlocked."""
     with closing(open_database(url)) as db:
         assert db.read_blocking(verify.differences) == []
     deadlocks = read(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
@@ -83,7 +83,7 @@ def test_sixty_four_clients_of_three_processes_never_spend_more_than_the_balance
         found = []
         for turn in range(len(asks)):
             path, body = asks[(number + turn) % len(asks)]
-            # Each is sent twice, to two processes, with one key: it is paid once.
+            # Each is sent twice, to two processes, with one key: it is charged once.
             answers = {client.post(number + again, path, body, f"{number} {turn}") for again in range(2)}
             assert len(answers) == 1 or {status for status, _ in answers} == {402}, answers
             found += answers
@@ -95,7 +95,7 @@ def test_sixty_four_clients_of_three_processes_never_spend_more_than_the_balance
     ((left,),) = read(running.url, "SELECT balance FROM accounts WHERE id >= 1000 ORDER BY id LIMIT 1")
     print(f"{CLIENTS} clients, {APIS} processes: overspent {max(0, spent - COINS)} sats")
     assert max(0, spent - COINS) == 0
-    assert (left, left < SETUP) == (COINS - spent, True), "what was answered with success is what was paid"
+    assert (left, left < SETUP) == (COINS - spent, True), "the successful requests match what was charged"
     assert answers == {(402, "insufficient_funds"): 3 * CLIENTS - rents - sends}
     ((rentals, numbers),) = read(
         running.url, "SELECT count(*), count(DISTINCT e164) FROM rentals WHERE group_id = 'race'"
@@ -104,7 +104,7 @@ def test_sixty_four_clients_of_three_processes_never_spend_more_than_the_balance
     books_are_right(running.url)
 
 
-def test_a_hundred_clients_of_three_processes_race_for_one_number_and_one_gets_it(running: Cluster) -> None:
+def test_of_a_hundred_clients_of_three_processes_racing_for_one_number_one_gets_it(running: Cluster) -> None:
     def race(number: int) -> list[tuple[int, str]]:
         return [Client(running, seed=number + 1).post(number, "/numbers", {"group_id": "one"}, "race")]
 
@@ -113,5 +113,5 @@ def test_a_hundred_clients_of_three_processes_race_for_one_number_and_one_gets_i
     print(f"{RACERS} clients, {APIS} processes: {live} live rentals")
     assert live == 1
     balances = read(running.url, "SELECT balance FROM accounts WHERE id >= 1000 ORDER BY id OFFSET 1")
-    assert sorted(balances) == [(0,)] + [(SETUP,)] * (RACERS - 1), "only the one who got the number paid"
+    assert sorted(balances) == [(0,)] + [(SETUP,)] * (RACERS - 1), "only the renter who got the number was charged"
     books_are_right(running.url)

@@ -1,4 +1,4 @@
-"""The service bound to an SMSC that is a process of its own."""
+"""The service bound to an SMSC that runs in its own process."""
 
 import itertools
 import random
@@ -44,16 +44,16 @@ class Bound:
         return self.e164.removeprefix("+")
 
     def received(self) -> list[tuple[str, str]]:
-        """Sender and text of what arrived, in its order."""
+        """Return sender and text of the received messages, in order."""
         rows = self.rows("SELECT sender, content FROM messages WHERE inbound ORDER BY id")
         return [(row["sender"], row["content"]) for row in rows]
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
-        """What a statement reads."""
+        """Return the rows of a statement."""
         return self.db.read_blocking(lambda tx: tx.all(statement, **parameters))
 
     def sends(self, text: str, to: str = "+31612345678") -> int:
-        """The id of an SMS that the renter sends."""
+        """Send an SMS as the renter; return its id."""
         message = self.db.write_blocking(
             lambda tx: send.send(
                 tx,
@@ -69,7 +69,7 @@ class Bound:
         return int(message["id"])
 
     def until(self, message_id: int, *statuses: str) -> Row:
-        """The message once it has one of these statuses."""
+        """Wait until the message has one of these statuses; return it."""
         return self.eventually(
             lambda: next(
                 iter(
@@ -84,12 +84,12 @@ class Bound:
         )
 
     def eventually(self, look: Callable[[], Any], *, within_s: float = 60.0) -> Any:
-        """What `look` finds, as soon as it finds something."""
+        """Wait until `look` finds something; return it."""
         from time import monotonic, sleep
 
         until = monotonic() + within_s
         while not (found := look()):
-            assert monotonic() < until, "it never came"
+            assert monotonic() < until, "nothing found in time"
             sleep(0.02)
         return found
 
@@ -103,7 +103,7 @@ def binding(
     settings: dict[str, Any] | None = None,
     **carrier: Any,
 ) -> Bound:
-    """A service over this database, bound to the SMSC until the stack unwinds."""
+    """Run a service over this database, bound to the SMSC, until the stack unwinds."""
     configured = replace(Settings("london", "127.0.0.1", smsc.port, "dtmf", "secret", times=QUICK), **carrier)
     link = SmppCarrier(configured, new_id=lambda: next(_link_ids), uniform=random.random, wall_us=wall_us)
     account_id = open_account(db, now_us=wall_us())
@@ -121,14 +121,14 @@ def binding(
 
 @pytest.fixture
 def smsc() -> Iterator[Smsc]:
-    """An SMSC, a process of its own."""
+    """An SMSC in its own process."""
     with Smsc() as process:
         yield process
 
 
 @contextmanager
 def sqlite(template: Path, path: Path) -> Iterator[Database]:
-    """An open SQLite database with a test's catalog."""
+    """Open a SQLite database that has a test catalog."""
     path.write_bytes(template.read_bytes())
     with closing(open_database(f"sqlite:///{path}")) as db:
         initialise(db)
@@ -137,7 +137,7 @@ def sqlite(template: Path, path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def bind(migrated_sqlite: Path, tmp_path: Path, smsc: Smsc) -> Iterator[Callable[..., Bound]]:
-    """Binds a service to the SMSC with these settings of the carrier: `bind(binds=('receiver',), …)`."""
+    """Bind a service to the SMSC with these carrier settings: `bind(binds=('receiver',), …)`."""
     with ExitStack() as stack:
         db = stack.enter_context(sqlite(migrated_sqlite, tmp_path / "dtmf.db"))
         yield partial(binding, stack, db, smsc=smsc)
@@ -152,7 +152,7 @@ def bind_on_each_engine(db: Database, smsc: Smsc) -> Iterator[Callable[..., Boun
 
 @pytest.fixture(scope="module")
 def inbox(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
-    """One bind for all tests of a module, each of which looks at what came since it began."""
+    """One bind for all tests of a module, each of which reads what arrived since it started."""
     with ExitStack() as stack:
         db = stack.enter_context(sqlite(migrated_sqlite, tmp_path_factory.mktemp("inbox") / "dtmf.db"))
         yield binding(stack, db, smsc=stack.enter_context(Smsc()))

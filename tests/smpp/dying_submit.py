@@ -1,9 +1,9 @@
-"""`dtmf-server` that kills itself with SIGKILL at one step of the first submit whose text has DIE in it.
+"""`dtmf-server` that kills itself with SIGKILL at one step of the first submit whose text contains DIE.
 
     python dying_submit.py STEP run --data DIR …
 
-Steps: before (nothing is written to the connection), written (it is, and the SMSC holds it: the test kills), answered (the
-SMSC's answer is read, and not stored), stored (the outcome is committed).
+Steps: before (nothing has been written to the connection), written (the SMSC has it: the test kills), answered (the
+SMSC's answer has been read, but not stored), stored (the outcome has been committed).
 """
 
 import os
@@ -21,13 +21,13 @@ STEPS = ["before", "written", "answered", "stored"]
 
 
 def die() -> None:
-    """Gives what was written to the socket a moment, and ends the process."""
+    """Give the data written to the socket a moment to leave, and kill the process."""
     time.sleep(0.2)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def patch(step: str) -> None:
-    """Puts death at its step."""
+    """Install the kill at this step."""
     submit: Callable[..., Any] = SmppCarrier.submit
     submitted: Callable[..., Any] = ResultWriter.record_submit
     marked = set[int]()

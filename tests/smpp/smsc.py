@@ -1,4 +1,4 @@
-"""An SMSC as a process of its own, in a test's hands: that of examples/smpp_smsc, or the one DTMF_TEST_SMSC starts."""
+"""An SMSC process controlled by a test: the one in examples/smpp_smsc, or the one that DTMF_TEST_SMSC starts."""
 
 import json
 import os
@@ -47,32 +47,32 @@ class Smsc:
         self._process.stdout.close()
 
     def do(self, do: str, **asked: Any) -> None:
-        """Tells it what to do, and returns once it has."""
+        """Send it a command, and wait until it is done."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do} | asked) + "\n")
         self._process.stdin.flush()
         self.wait("done", do=do)
 
     def send(self, *pdus: Pdu | bytes, connection: int | None = None) -> None:
-        """Sends PDUs in one segment, on the newest connection unless another is named."""
+        """Send PDUs in one TCP segment, on the newest connection unless another is given."""
         octets = b"".join(pdu if isinstance(pdu, bytes) else encode(pdu) for pdu in pdus)
         self.do("send", octets=octets.hex(), connection=connection)
 
     def wait(self, event: str, **like: Any) -> dict[str, Any]:
-        """The next event of this kind that has these values."""
+        """Wait for the next event of this kind with these values."""
         return self._next(lambda found: found["event"] == event and all(found.get(k) == v for k, v in like.items()))
 
     def answer(self, sequence: int) -> Pdu:
-        """The response to the request with this sequence number."""
+        """Wait for the response to the request with this sequence number."""
         return self.pdu(lambda pdu: bool(pdu.command & 0x8000_0000) and pdu.sequence == sequence)
 
     def pdu(self, wanted: Callable[[Pdu], bool]) -> Pdu:
-        """The next PDU that came and is wanted."""
+        """Wait for the next received PDU that matches."""
         found = self._next(lambda event: event["event"] == "pdu" and wanted(_pdu(event)))
         return _pdu(found)
 
     def pdus_so_far(self, wanted: Callable[[Pdu], bool]) -> list[Pdu]:
-        """Every PDU that came and is wanted, whether it was looked at or not."""
+        """Return every matching PDU received so far, including those already waited for."""
         while not self._events.empty():
             self.seen.append(self._events.get())
         found = [_pdu(event) for event in self.seen if event["event"] == "pdu"]

@@ -1,4 +1,4 @@
-"""What an SMSC delivers is stored as it was meant, and acknowledged once it is: through a real bind."""
+"""Messages from an SMSC are decoded as intended, and acknowledged once stored: through a real bind."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from smpp.conftest import Bound
 
 _sequences = itertools.count(1000)
 PHONE = "4915112345678"
-EMOJI = "Hi 😀".encode("utf-16-be")  # the pair stands at octets 6 to 9
+EMOJI = "Hi 😀".encode("utf-16-be")  # the surrogate pair is at octets 6 to 9
 
 
 def sm(
     text: bytes = b"", dcs: int = 0, *, udh: bytes = b"", tlvs: tuple[tuple[int, bytes], ...] = (), **more: object
 ) -> Sm:
-    """A deliver_sm's body; a header's elements get their length and the indicator."""
+    """Return a deliver_sm body; header elements get their length and the UDH indicator."""
     header = bytes((len(udh),)) + udh if udh else b""
     fields = {"source_addr_ton": 1, "source_addr": PHONE, "dest_addr_ton": 1, "dest_addr_npi": 1}
     esm_class = 0x40 if udh else 0
@@ -41,7 +41,7 @@ def sar(ref: int, total: int, number: int) -> tuple[tuple[int, bytes], ...]:
 
 
 PORTS = b"\x05\x04\x0b\x84\x0b\x84"
-# name: what is delivered, and what the renter reads; from +PHONE unless another sender is named.
+# name: the PDUs delivered, and the texts the renter reads; from +PHONE unless a sender is given.
 CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
     # Encodings.
     "gsm text in the default alphabet": ([sm(b"Your code is 123456")], ["Your code is 123456"]),
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
         [sm(b"\x40", udh=ref16(61, 2, 1)), sm(b"\x40", udh=ref16(61, 2, 2) + b"\x25\x01\x01")],
         ["¡İ"],
     ),
-    # Forms of a whole message.
+    # Forms of a single message.
     "a NUL between the text and the tlvs": (
         [sm(b"hi", rest=b"\0\x14\x00\x00\x06vendor")],
         ["hi"],
@@ -116,7 +116,7 @@ CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
     "one part of one": ([sm(b"alone", udh=ref8(1, 1, 1))], ["alone"]),
     "a header longer than the text": ([sm(b"\x20abc", esm_class=0x40)], [" abc"]),
     "unknown tlvs": ([sm(b"hi", tlvs=((0x1400, b"vendor"), (0x0000, b"")))], ["hi"]),
-    # Long messages in every form.
+    # Long messages, in every form.
     "two parts, 8-bit reference": ([sm(b"one ", udh=ref8(1, 2, 1)), sm(b"two", udh=ref8(1, 2, 2))], ["one two"]),
     "two parts, 16-bit reference": ([sm(b"one ", udh=ref16(1, 2, 1)), sm(b"two", udh=ref16(1, 2, 2))], ["one two"]),
     "two parts, sar": ([sm(b"one ", tlvs=sar(1, 2, 1)), sm(b"two", tlvs=sar(1, 2, 2))], ["one two"]),
@@ -200,7 +200,7 @@ CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
         [sm(b"one ", udh=ref8(16, 2, 1)), sm(b"between"), sm(b"two", udh=ref8(16, 2, 2))],
         ["between", "one two"],
     ),
-    # Senders and repeats.
+    # Senders and repeated messages.
     "a name as sender": ([sm(b"hi", source_addr_ton=5, source_addr="Bank 24")], [("Bank 24", "hi")]),
     "a short code": ([sm(b"hi", source_addr_ton=3, source_addr="12345")], [("12345", "hi")]),
     "an unknown type of number": ([sm(b"hi", source_addr_ton=0, source_addr="0151234")], [("0151234", "hi")]),
@@ -209,16 +209,16 @@ CASES: dict[str, tuple[list[Sm | DataSm], list[str | tuple[str, str]]]] = {
     "a latin-1 sender": ([sm(b"hi", source_addr_ton=5, source_addr="Café")], [("Café", "hi")]),
     "genuine repeats": ([sm(b"yes")] * 3, ["yes"] * 3),
     "a batch keeps its order": ([sm(b"%d" % n) for n in range(50)], [str(n) for n in range(50)]),
-    # What is no message.
-    "a receipt is no sms": ([sm(b"id:1 stat:DELIVRD", esm_class=4)], []),
-    "a receipt that says nothing": ([sm(b"", esm_class=4)], []),
+    # PDUs that are not messages.
+    "a receipt is not an sms": ([sm(b"id:1 stat:DELIVRD", esm_class=4)], []),
+    "an empty receipt": ([sm(b"", esm_class=4)], []),
     "an sme's own acknowledgement is an sms": ([sm(b"read", esm_class=8)], ["read"]),
 }
 
 
 @pytest.fixture
 def came(inbox: Bound) -> Iterator[list[tuple[str, str]]]:
-    """What has come when the test began."""
+    """Record what has already arrived when the test begins."""
     inbox.smsc.seen.clear()
     return inbox.received()
 
@@ -230,7 +230,7 @@ def to(inbox: Bound, body: Sm | DataSm) -> Sm | DataSm:
 
 
 def delivered(inbox: Bound, *bodies: Sm | DataSm) -> list[int]:
-    """The statuses with which these were answered, in their order."""
+    """Return the statuses with which these were answered, in order."""
     pdus = [
         Pdu(Command.DELIVER_SM if isinstance(body, Sm) else Command.DATA_SM, next(_sequences), to(inbox, body))
         for body in bodies
@@ -241,16 +241,16 @@ def delivered(inbox: Bound, *bodies: Sm | DataSm) -> list[int]:
 
 @pytest.mark.regression("text-codings")
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_delivered_is_read_as_it_was_meant(inbox: Bound, came: list[tuple[str, str]], case: str) -> None:
+def test_a_delivered_sms_is_decoded_as_intended(inbox: Bound, came: list[tuple[str, str]], case: str) -> None:
     bodies, expected = CASES[case]
     assert delivered(inbox, *bodies) == [Status.ESME_ROK] * len(bodies)
-    # It was acknowledged, so it is there: nothing is waited for.
+    # They were acknowledged, so they must already be stored: don't wait.
     assert inbox.received()[len(came) :] == [(f"+{PHONE}", e) if isinstance(e, str) else e for e in expected]
 
 
 @pytest.mark.parametrize("address", ["{0}", "+{0}", "00{0}"])
 @pytest.mark.parametrize("ton", [0, 1])
-def test_our_number_is_known_however_it_is_written(
+def test_our_number_is_recognised_in_every_notation(
     inbox: Bound, came: list[tuple[str, str]], address: str, ton: int
 ) -> None:
     body = sm(b"hi", dest_addr_ton=ton, destination_addr=address.format(inbox.number))
@@ -258,9 +258,7 @@ def test_our_number_is_known_however_it_is_written(
     assert inbox.received()[len(came) :] == [(f"+{PHONE}", "hi")]
 
 
-def test_an_sms_for_a_number_nobody_rents_is_acknowledged_and_counted(
-    inbox: Bound, came: list[tuple[str, str]]
-) -> None:
+def test_an_sms_for_an_unrented_number_is_acknowledged_and_counted(inbox: Bound, came: list[tuple[str, str]]) -> None:
     strays = "SELECT unrouted_messages AS n FROM service"
     before = inbox.rows(strays)[0]["n"]
     assert delivered(inbox, sm(b"hi", destination_addr="19995550100")) == [Status.ESME_ROK]
@@ -284,7 +282,7 @@ def test_every_request_is_answered(inbox: Bound, sent: Pdu, command: int, status
     assert (answer.command, answer.status) == (command, status)
 
 
-def test_each_octet_in_a_segment_of_its_own_is_as_good(inbox: Bound, came: list[tuple[str, str]]) -> None:
+def test_a_message_sent_one_octet_per_segment_is_received(inbox: Bound, came: list[tuple[str, str]]) -> None:
     from dtmf_server.carriers.smpp.codec import encode
 
     octets = encode(Pdu(Command.DELIVER_SM, 77, to(inbox, sm(b"slowly"))))

@@ -1,4 +1,4 @@
-"""A link that is down: the reason says which setting to change, and the log says it once, not every second."""
+"""A link that is down: the reason names the setting to change, and is logged once, not every second."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ async def nothing_is_stored(_batch: Sequence[object], _live: object) -> Sequence
 async def reasons(
     serve: Serve, *, count: int = 1, server_tls: ssl.SSLContext | None = None, **settings: object
 ) -> list[str]:
-    """Why the link to such an SMSC was down, each of the first `count` times."""
+    """Return the first `count` reasons why the link to this SMSC was down."""
     found: list[str] = []
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_tls) as server, asyncio.timeout(60):
         port = server.sockets[0].getsockname()[1]
@@ -59,7 +59,7 @@ async def until(done: Callable[[], bool]) -> None:
         if done():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("it never came to that")
+    raise AssertionError("the condition was not met in time")
 
 
 def a_carrier(port: int, **settings: object) -> SmppCarrier:
@@ -97,7 +97,7 @@ async def test_a_refused_bind_names_the_setting_to_change(command: int, status: 
     assert hint in reason
 
 
-async def test_a_generic_nack_of_another_bind_does_not_suggest_it() -> None:
+async def test_a_generic_nack_of_a_configured_alternative_bind_does_not_suggest_it() -> None:
     nack = answering(Command.GENERIC_NACK, Status.ESME_RINVCMDID)
     (reason,) = await reasons(nack, binds=("receiver",))
     assert "transmitter+receiver" not in reason
@@ -114,14 +114,14 @@ async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def speaks_smpp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What an SMSC says to octets that are no SMPP."""
+    """Answer like an SMSC that receives something other than SMPP."""
     await reader.read(16)
     writer.write(encode(Pdu(Command.GENERIC_NACK, 0, Body(), Status.ESME_RINVCMDLEN)))
     writer.close()
 
 
 async def wants_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What a server with TLS says to octets that are none: an alert."""
+    """Answer like a TLS server that receives something other than TLS: with an alert."""
     await reader.read(16)
     writer.write(bytes.fromhex("15030300020246"))
     writer.close()
@@ -157,7 +157,7 @@ async def test_a_certificate_that_is_not_trusted_leads_to_tls_ca(tmp_path: Path)
     assert "set tls_ca" in reason
 
 
-async def test_a_port_that_nobody_listens_on_is_no_matter_of_tls() -> None:
+async def test_a_closed_port_is_not_blamed_on_tls() -> None:
     carrier = a_carrier(1, tls=ssl.create_default_context())
     running = asyncio.ensure_future(carrier.run(InboundSink(nothing_is_stored, lambda notes: None)))
     await until(lambda: bool(carrier.traffic()[0].reason))
@@ -167,7 +167,7 @@ async def test_a_port_that_nobody_listens_on_is_no_matter_of_tls() -> None:
 
 
 @pytest.mark.regression("a-lasting-fault-is-logged-once")
-async def test_a_link_that_stays_down_is_logged_once_and_when_its_reason_changes_and_when_it_is_up(
+async def test_a_link_that_stays_down_is_logged_once_per_reason_and_when_it_is_up_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "dtmf.smpp")
@@ -198,7 +198,7 @@ async def test_a_link_that_stays_down_is_logged_once_and_when_its_reason_changes
 
 
 @pytest.mark.regression("connecting-since")
-def test_before_its_first_bind_a_link_is_connecting_since_a_time(db: Database) -> None:
+def test_a_link_that_has_never_bound_shows_since_when_it_is_connecting(db: Database) -> None:
     began_us, now_us = 1_796_023_862_000_000, 1_796_023_874_000_000
     carrier = SmppCarrier(
         Smsc("london", "127.0.0.1", 1, "dtmf", "secret"),

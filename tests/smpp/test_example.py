@@ -1,4 +1,4 @@
-"""The example says what it shows."""
+"""The example prints what it demonstrates."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""How carriers stand is seen by whoever asks: /readyz, /metrics, and the operator's commands."""
+"""The status of carriers is visible in /readyz, /metrics and the operator's commands."""
 
 import json
 import socket
@@ -36,7 +36,7 @@ def test_a_carrier_that_is_down_degrades_the_service_and_leaves_it_ready(bind_on
     bound.eventually(lambda: readyz(bound.url)["status"] == "ready")
 
 
-def test_a_link_that_no_process_runs_is_said_to_be_that(bind: Binding) -> None:
+def test_a_link_that_no_process_runs_is_reported_as_such(bind: Binding) -> None:
     bound = bind()
     bound.eventually(lambda: bound.rows("SELECT 1 FROM carrier_links WHERE state = 'bound'"))
     bound.stop()
@@ -45,7 +45,7 @@ def test_a_link_that_no_process_runs_is_said_to_be_that(bind: Binding) -> None:
     assert fault_text(link, wall_us=later_us) == "london transceiver 1 is run by no process"
 
 
-def test_prometheus_sees_each_link(bind: Binding) -> None:
+def test_prometheus_has_a_metric_per_link(bind: Binding) -> None:
     bound = bind()
     bound.eventually(lambda: bound.rows("SELECT 1 FROM carrier_links WHERE state = 'bound'"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -61,7 +61,7 @@ def test_prometheus_sees_each_link(bind: Binding) -> None:
     assert "dtmf_carrier_answer_p95_seconds{" in text
 
 
-def test_the_operator_s_commands_tell_what_is_wrong_and_import_the_stock(tmp_path: Path) -> None:
+def test_the_operator_s_commands_report_faults_and_import_the_stock(tmp_path: Path) -> None:
     data = tmp_path / "data"
     config = tmp_path / "dtmf.toml"
     with Smsc() as smsc:

@@ -1,4 +1,4 @@
-"""A charge stands while a carrier may have the SMS, and what was refused is given back, whatever happens meanwhile."""
+"""A charge stands while a carrier may have the SMS, and a refused SMS is refunded, whatever happens in the meantime."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ def is_submit(pdu: Pdu) -> bool:
 
 
 def held(bound: Bound) -> Pdu:
-    """The next submit_sm, which the SMSC does not answer by itself."""
+    """Return the next submit_sm, which the SMSC does not answer by itself."""
     return bound.smsc.pdu(is_submit)
 
 
@@ -42,7 +42,7 @@ def answer(bound: Bound, pdu: Pdu, status: int = 0, ref: str = "A1") -> None:
 
 
 def forwarded(bound: Bound, text: str = "hello") -> None:
-    """An SMS arrives at a number that forwards."""
+    """Receive an SMS at a number that forwards."""
     action = Action(ActionKind.FORWARD, PHONE)
     set_action(bound, action)
     inbound = [InboundMessage(bound.e164, "+1234", text)]
@@ -55,7 +55,7 @@ def set_action(bound: Bound, action: Action | None) -> None:
 
 
 def sent(bound: Bound) -> tuple[str, int]:
-    """Status and booked satoshis of the only sent message."""
+    """Return status and net charge, in satoshis, of the only sent message."""
     (row,) = bound.rows("SELECT id, status FROM messages WHERE NOT inbound")
     (booked,) = bound.rows(
         "SELECT coalesce(sum(CASE kind WHEN 'message_sent' THEN amount ELSE -amount END), 0) AS sats FROM transfers"
@@ -71,7 +71,7 @@ def delivery(bound: Bound) -> dict:
 
 
 def logged(bound: Bound, n: int = 1) -> list[str]:
-    """The log's reasons once that many attempts are in it."""
+    """Return the reasons in the delivery log, once it has this many attempts."""
     statement = "SELECT reason FROM attempts ORDER BY delivery_id, attempt"
     rows = bound.eventually(lambda: found if len(found := bound.rows(statement)) >= n else None)
     return [row["reason"] for row in rows]
@@ -120,7 +120,7 @@ DISTURBANCES = [parks, goes_elsewhere, goes_to_a_webhook, ends, runs_out, delete
 
 @pytest.mark.regression("free-sms")
 @pytest.mark.parametrize("disturb", DISTURBANCES)
-def test_what_the_carrier_takes_is_paid_whatever_the_renter_does_meanwhile(
+def test_an_accepted_sms_is_charged_whatever_the_renter_does_meanwhile(
     bind_on_each_engine: Binding, disturb: Callable[[Bound], None]
 ) -> None:
     bound = bind_on_each_engine()
@@ -139,7 +139,7 @@ def test_what_the_carrier_takes_is_paid_whatever_the_renter_does_meanwhile(
 
 
 @pytest.mark.parametrize("disturb", DISTURBANCES)
-def test_what_the_carrier_refuses_is_given_back_whatever_the_renter_does_meanwhile(
+def test_a_refused_sms_is_refunded_whatever_the_renter_does_meanwhile(
     bind_on_each_engine: Binding, disturb: Callable[[Bound], None]
 ) -> None:
     bound = bind_on_each_engine()
@@ -155,7 +155,7 @@ def test_what_the_carrier_refuses_is_given_back_whatever_the_renter_does_meanwhi
 
 
 @pytest.mark.parametrize("disturb", [parks, goes_to_a_webhook])
-def test_a_forward_that_was_switched_off_is_not_tried_again_when_the_carrier_is_busy(
+def test_a_forward_switched_off_is_not_retried_after_the_carrier_was_busy(
     bind: Binding, disturb: Callable[[Bound], None]
 ) -> None:
     bound = bind()
@@ -170,7 +170,7 @@ def test_a_forward_that_was_switched_off_is_not_tried_again_when_the_carrier_is_
 
 
 def in_doubt(bound: Bound, text: str = "hello") -> tuple[int, Pdu]:
-    """An SMS that the SMSC did not answer in time."""
+    """Send an SMS that the SMSC does not answer in time."""
     bound.smsc.do("set", submit=[-1] * 9)
     message_id = bound.sends(text)
     pdu = held(bound)
@@ -179,7 +179,7 @@ def in_doubt(bound: Bound, text: str = "hello") -> tuple[int, Pdu]:
 
 
 @pytest.mark.regression("late-submit-sm-resp")
-def test_an_sms_that_is_not_answered_in_time_is_in_doubt_and_a_late_answer_counts(bind_on_each_engine: Binding) -> None:
+def test_an_sms_not_answered_in_time_is_in_doubt_until_a_late_answer(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine(times=HURRIED)
     message_id, pdu = in_doubt(bound)
     assert sent(bound)[0] == "in_doubt"
@@ -206,7 +206,7 @@ def test_a_late_refusal_refunds(bind_on_each_engine: Binding) -> None:
     assert bound.db.read_blocking(verify.differences) == []
 
 
-def test_a_late_answer_that_asks_for_another_attempt_queues_the_sms_again(bind: Binding) -> None:
+def test_a_late_temporary_refusal_requeues_the_sms(bind: Binding) -> None:
     bound = bind(times=HURRIED)
     message_id, pdu = in_doubt(bound)
     bound.smsc.do("set", submit=[])
@@ -219,7 +219,7 @@ def test_a_late_answer_that_asks_for_another_attempt_queues_the_sms_again(bind: 
 
 
 @pytest.mark.parametrize(("stat", "status"), [("DELIVRD", "delivered"), ("UNDELIV", "failed")])
-def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
+def test_a_receipt_settles_an_sms_in_doubt_whose_reference_is_unknown(
     bind_on_each_engine: Binding, stat: str, status: str
 ) -> None:
     bound = bind_on_each_engine(times=HURRIED)
@@ -236,7 +236,7 @@ def test_a_receipt_settles_an_sms_in_doubt_though_its_reference_was_never_told(
 
 
 def gauge(bound: Bound) -> float:
-    """What Prometheus is told of SMS in doubt."""
+    """Return the Prometheus gauge of SMS in doubt."""
     families = metrics.QueueCollector(runtime_over(bound.db)).collect()
     (found,) = (f.samples[0].value for f in families if f.name == "dtmf_deliveries_in_doubt")
     return found
@@ -257,7 +257,7 @@ def test_sms_in_doubt_are_counted_by_metrics_and_doctor(bind_on_each_engine: Bin
     assert (gauge(bound), "in doubt" in said()) == (0, False)
 
 
-def test_an_answer_is_waited_for_as_long_as_a_validity_period_of_more_than_72_hours(
+def test_an_answer_is_awaited_for_a_validity_period_longer_than_72_hours(
     bind_on_each_engine: Binding,
 ) -> None:
     from dtmf_server.operations import doubt
@@ -270,7 +270,7 @@ def test_an_answer_is_waited_for_as_long_as_a_validity_period_of_more_than_72_ho
     assert sent(bound)[0] == "unknown"
 
 
-def test_without_any_answer_the_status_is_unknown_after_72_hours_and_the_charge_stands(
+def test_without_an_answer_the_status_is_unknown_after_72_hours_and_the_charge_stands(
     bind_on_each_engine: Binding,
 ) -> None:
     from dtmf_server.operations import doubt
@@ -308,7 +308,7 @@ def test_a_link_that_breaks_while_the_carrier_holds_the_sms_leaves_it_in_doubt(b
     assert submits(bound) == 1
 
 
-def test_of_a_long_sms_only_the_segments_that_were_surely_not_taken_are_sent_again(bind: Binding) -> None:
+def test_only_segments_certainly_not_accepted_are_sent_again(bind: Binding) -> None:
     bound = bind(times=HURRIED)
     bound.smsc.do("set", submit=[-1] * 3)
     message_id = bound.sends("a" * 400)
@@ -325,7 +325,7 @@ def test_of_a_long_sms_only_the_segments_that_were_surely_not_taken_are_sent_aga
     assert bound.db.read_blocking(verify.differences) == []
 
 
-def test_a_long_sms_of_which_one_segment_is_refused_fails_and_is_refunded_whole(bind: Binding) -> None:
+def test_a_long_sms_with_one_refused_segment_fails_and_is_fully_refunded(bind: Binding) -> None:
     bound = bind()
     bound.smsc.do("set", submit=[0, FINAL, 0])
     message_id = bound.sends("a" * 400)
@@ -346,7 +346,7 @@ def test_a_status_that_is_not_temporary_fails_the_sms_at_once(bind: Binding, sta
 
 
 @pytest.mark.regression("retry-delays-no-other")
-def test_an_sms_that_waits_for_its_retry_does_not_delay_the_next_of_its_number(bind_on_each_engine: Binding) -> None:
+def test_an_sms_awaiting_its_retry_does_not_delay_the_next_of_its_number(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
     bound.smsc.do("set", submit=[FAULT])
     bound.sends("one")
@@ -358,7 +358,7 @@ def test_an_sms_that_waits_for_its_retry_does_not_delay_the_next_of_its_number(b
     assert submits(bound) == 2
 
 
-def test_an_sms_that_waits_for_its_answer_does_not_delay_the_next_of_its_number(bind: Binding) -> None:
+def test_an_sms_awaiting_its_answer_does_not_delay_the_next_of_its_number(bind: Binding) -> None:
     bound = bind()
     bound.smsc.do("set", submit=[-1])
     first = bound.sends("one")
@@ -368,7 +368,7 @@ def test_an_sms_that_waits_for_its_answer_does_not_delay_the_next_of_its_number(
     bound.until(first, "sent")
 
 
-def test_an_operator_decides_which_statuses_are_temporary(bind: Binding) -> None:
+def test_the_operator_configures_which_statuses_are_temporary(bind: Binding) -> None:
     from dtmf_server.core.submission import retries
 
     bound = bind(retry=retries({"0x45": "temporary", "0x58": "final"}))
@@ -380,7 +380,7 @@ def test_an_operator_decides_which_statuses_are_temporary(bind: Binding) -> None
     bound.until(bound.sends("two"), "failed")
 
 
-def test_a_link_at_fault_is_restarted_and_the_sms_stays_queued(bind: Binding, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_faulty_link_is_restarted_and_the_sms_stays_queued(bind: Binding, caplog: pytest.LogCaptureFixture) -> None:
     bound = bind()
     bound.smsc.do("set", submit=[RECEIVER])
     message_id = bound.sends("hello")
@@ -393,5 +393,5 @@ def test_a_link_at_fault_is_restarted_and_the_sms_stays_queued(bind: Binding, ca
     bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})
     bound.until(message_id, "sent")
-    warned = [record for record in caplog.records if "is restarted" in record.getMessage()]
-    assert len(warned) == 1  # not again within a minute
+    warned = [record for record in caplog.records if "restarting" in record.getMessage()]
+    assert len(warned) == 1  # not repeated within a minute

@@ -1,4 +1,4 @@
-"""kill -9 at each step of a deliver_sm: what was acknowledged is there, what was not comes again, nothing is there twice."""
+"""kill -9 at each step of a deliver_sm: acknowledged messages are stored, others are redelivered, none appears twice."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def configured(folder: Path, port: int) -> Path:
 
 
 def rented(service: Service) -> str:
-    """A number, paid with coins of the sandbox."""
+    """Rent a number, paid with sandbox coins; return it."""
     address = request(service.url, service.token, "POST", "/addresses").json["address"]
     request(service.url, service.token, "POST", "/sandbox/deposit", {"address": address, "amount": 1_000_000})
     return str(request(service.url, service.token, "POST", "/numbers", {"group_id": "gb-mobile"}).json["e164"])
@@ -33,9 +33,7 @@ def part(e164: str, sequence: int, number: int, text: bytes) -> Pdu:
 
 
 @pytest.mark.parametrize("step", kill_points.DELIVER_STEPS)
-def test_a_process_killed_at_any_step_loses_nothing_acknowledged_and_shows_nothing_twice(
-    tmp_path: Path, step: str
-) -> None:
+def test_a_process_killed_at_any_step_loses_no_acknowledged_sms_and_shows_none_twice(tmp_path: Path, step: str) -> None:
     data = tmp_path / "data"
     with Smsc() as smsc:
         config = configured(tmp_path, smsc.port)

@@ -1,4 +1,4 @@
-"""Links that break in every way: what was acknowledged is there once, what was not comes again, and is there once."""
+"""Links that break in every way: acknowledged messages are stored once, others are redelivered and then stored once."""
 
 import socket
 import ssl
@@ -32,7 +32,7 @@ def deliver(bound: Bound, sequence: int, text: bytes = b"code 1") -> Pdu:
 
 
 def reason(bound: Bound) -> str:
-    """What the operator is told about the carrier's only link."""
+    """Return the reason shown to the operator for the carrier's only link."""
     return str(bound.eventually(lambda: bound.carrier.traffic()[0].reason))
 
 
@@ -45,7 +45,7 @@ def test_a_deliver_sm_in_the_segment_of_the_bind_response_is_stored(bind: Bindin
 
 
 @pytest.mark.parametrize("cut", [1, 8, 15, 16, 40])
-def test_a_link_that_breaks_within_a_pdu_brings_it_again_whole(bind: Binding, cut: int) -> None:
+def test_a_pdu_cut_off_by_a_broken_link_is_redelivered_whole(bind: Binding, cut: int) -> None:
     bound = bind()
     octets = encode(deliver(bound, 1))
     bound.smsc.send(octets[:cut])
@@ -57,18 +57,18 @@ def test_a_link_that_breaks_within_a_pdu_brings_it_again_whole(bind: Binding, cu
 
 
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(64), b"\xff" * 64])
-def test_a_link_that_brings_garbage_is_made_anew(bind: Binding, garbage: bytes) -> None:
+def test_a_link_that_receives_garbage_reconnects(bind: Binding, garbage: bytes) -> None:
     bound = bind()
     bound.smsc.send(garbage)
-    assert "what is no SMPP" in reason(bound)
+    assert "data that is not SMPP" in reason(bound)
     bound.smsc.wait("bound")
     bound.smsc.send(deliver(bound, 1))
     assert bound.smsc.answer(1).status == Status.ESME_ROK
 
 
-def test_something_else_than_an_smsc_is_said_to_be_that(bind: Binding, smsc: Smsc) -> None:
+def test_a_server_that_is_not_an_smsc_is_reported(bind: Binding, smsc: Smsc) -> None:
     smsc.do("set", greeting=b"SSH-2.0-OpenSSH_9.2\r\n".hex())
-    assert "what is no SMPP" in reason(bind(wait=False))
+    assert "data that is not SMPP" in reason(bind(wait=False))
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,7 @@ def test_something_else_than_an_smsc_is_said_to_be_that(bind: Binding, smsc: Sms
         (Status.ESME_RALYBND, "is another process using this system_id?"),
     ],
 )
-def test_a_refused_bind_is_told_in_words_and_asked_for_again(
-    bind: Binding, smsc: Smsc, status: int, words: str
-) -> None:
+def test_a_refused_bind_is_explained_and_retried(bind: Binding, smsc: Smsc, status: int, words: str) -> None:
     smsc.do("set", bind=status)
     bound = bind(wait=False)
     assert words in reason(bound)
@@ -91,7 +89,7 @@ def test_a_refused_bind_is_told_in_words_and_asked_for_again(
     assert bound.carrier.traffic()[0].reason == ""
 
 
-def test_a_carrier_that_is_not_there_is_told_and_found_when_it_comes(bind: Binding, smsc: Smsc) -> None:
+def test_an_unreachable_carrier_is_reported_and_bound_once_it_is_up(bind: Binding, smsc: Smsc) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = listener.getsockname()[1]
     bound = bind(wait=False, port=free)
@@ -102,7 +100,7 @@ def test_a_carrier_that_is_not_there_is_told_and_found_when_it_comes(bind: Bindi
         bound.eventually(bound.carrier.can_submit)
 
 
-def test_a_silent_smsc_is_left_and_dialled_again(bind: Binding, smsc: Smsc) -> None:
+def test_a_silent_smsc_is_disconnected_and_redialled(bind: Binding, smsc: Smsc) -> None:
     smsc.do("set", answers=False)
     bound = bind(wait=False, times=replace(QUICK, response_s=0.2))
     assert "did not answer within 0.2 s while binding" in reason(bound)
@@ -110,7 +108,7 @@ def test_a_silent_smsc_is_left_and_dialled_again(bind: Binding, smsc: Smsc) -> N
     smsc.wait("bound")
 
 
-def test_a_link_that_fell_silent_is_noticed_and_made_anew(bind: Binding) -> None:
+def test_a_link_that_falls_silent_is_detected_and_reconnected(bind: Binding) -> None:
     bound = bind(times=replace(QUICK, enquire_s=0.1, response_s=0.2))
     bound.smsc.pdu(lambda pdu: pdu.command == Command.ENQUIRE_LINK)
     bound.smsc.do("set", answers=False)
@@ -119,21 +117,21 @@ def test_a_link_that_fell_silent_is_noticed_and_made_anew(bind: Binding) -> None
     bound.smsc.wait("bound")
 
 
-def test_the_smsc_s_unbind_is_answered_and_the_bind_made_anew(bind: Binding) -> None:
+def test_the_smsc_s_unbind_is_answered_and_the_link_rebinds(bind: Binding) -> None:
     bound = bind()
     bound.smsc.send(Pdu(Command.UNBIND, 9))
     assert bound.smsc.answer(9).command == Command.UNBIND_RESP
     bound.smsc.wait("bound")
 
 
-def test_a_service_that_stops_says_goodbye(bind: Binding, smsc: Smsc) -> None:
+def test_a_service_that_stops_unbinds(bind: Binding, smsc: Smsc) -> None:
     bound = bind()
     bound.stop()
     smsc.pdu(lambda pdu: pdu.command == Command.UNBIND)
     smsc.wait("closed")
 
 
-def test_a_bind_asks_as_it_is_configured(bind: Binding, smsc: Smsc) -> None:
+def test_a_bind_request_has_the_configured_fields(bind: Binding, smsc: Smsc) -> None:
     bind(wait=False, system_type="VMA", address_range="4477[0-9]*", binds=("transmitter", "receiver", "receiver"))
     asked = [smsc.pdu(lambda pdu: isinstance(pdu.body, Bind)) for _ in range(3)]
     assert sorted(pdu.command for pdu in asked) == [1, 1, 2]
@@ -141,12 +139,12 @@ def test_a_bind_asks_as_it_is_configured(bind: Binding, smsc: Smsc) -> None:
     assert {pdu.body for pdu in asked} == {body}
 
 
-def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each_engine: Binding) -> None:
+def test_an_unacknowledged_sms_is_stored_once_when_redelivered(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
     bound.db.write_blocking(lambda tx: tx.run("UPDATE service SET unrouted_messages = 0"))
     held, release = threading.Event(), threading.Event()
 
-    def hold(tx) -> None:  # the next commit waits here: stored, not answered
+    def hold(tx) -> None:  # the next commit waits here: stored, but not acknowledged
         tx.run("UPDATE service SET unrouted_messages = 1")
         held.set()
         release.wait(30)
@@ -157,7 +155,7 @@ def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each
     blocker.start()
     held.wait(30)
     bound.smsc.send(deliver(bound, 1), deliver(bound, 2, b"code 2"))
-    bound.smsc.do("close")  # the link is gone before the answer can leave
+    bound.smsc.do("close")  # the link breaks before the acknowledgement can be sent
     bound.smsc.wait("closed")
     release.set()
     blocker.join()
@@ -167,13 +165,15 @@ def test_what_was_never_answered_is_stored_once_when_it_comes_again(bind_on_each
     assert bound.received() == [("+491511", "code 1"), ("+491511", "code 2")]
 
 
-def test_what_was_answered_a_moment_ago_is_known_on_a_new_link(bind_on_each_engine: Binding) -> None:
+def test_a_recently_acknowledged_sms_is_recognised_on_a_new_link(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
     bound.smsc.send(deliver(bound, 1))
     assert bound.smsc.answer(1).status == 0
     bound.smsc.do("close")
     bound.smsc.wait("bound")
-    bound.smsc.send(deliver(bound, 55), deliver(bound, 56))  # the same again, and the same once more from the phone
+    bound.smsc.send(
+        deliver(bound, 55), deliver(bound, 56)
+    )  # the same PDU again, and the same SMS sent again by the phone
     assert [bound.smsc.answer(sequence).status for sequence in (55, 56)] == [0, 0]
     assert bound.received() == [("+491511", "code 1")] * 2
 
@@ -186,9 +186,7 @@ def test_an_identical_sms_over_another_link_that_is_up_is_another_sms(bind: Bind
     assert bound.received() == [("+491511", "code 1")] * 2
 
 
-def test_a_database_that_takes_nothing_leaves_the_sms_with_the_smsc(
-    bind: Binding, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_sms_stays_with_the_smsc_while_the_database_is_down(bind: Binding, monkeypatch: pytest.MonkeyPatch) -> None:
     bound = bind()
 
     async def away(fn: object) -> None:
@@ -215,7 +213,7 @@ def test_an_sms_that_cannot_be_stored_is_refused_alone(bind: Binding, monkeypatc
     assert [text for _, text in bound.received()] == ["before", "after"]
 
 
-def test_an_smsc_behind_tls_is_bound_to(bind: Binding, tmp_path: Path) -> None:
+def test_a_bind_over_tls_works(bind: Binding, tmp_path: Path) -> None:
     known = authority("known", key=0xCAFE)
     certificate = issue(tmp_path, known, names=[address(bytes((127, 0, 0, 1)))])
     with Smsc(0, str(certificate)) as behind_tls:
@@ -225,7 +223,7 @@ def test_an_smsc_behind_tls_is_bound_to(bind: Binding, tmp_path: Path) -> None:
         bound.stop()
 
 
-def test_an_smsc_whose_certificate_nobody_trusts_is_not_bound_to(bind: Binding, tmp_path: Path) -> None:
+def test_an_smsc_with_an_untrusted_certificate_is_not_bound(bind: Binding, tmp_path: Path) -> None:
     certificate = issue(tmp_path, authority("unknown", key=0xBAD), names=[address(bytes((127, 0, 0, 1)))])
     trusted = authority("known", key=0xCAFE).pem
     with Smsc(0, str(certificate)) as behind_tls:

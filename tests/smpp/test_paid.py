@@ -1,5 +1,5 @@
-"""Nothing that a carrier took is free, nothing that it refused stays paid, and nothing is sent twice: whatever the renter
-does, and wherever the process dies, while the carrier holds a submit."""
+"""No SMS that a carrier accepted is free, no refused SMS stays charged, and none is sent twice, whatever the renter does
+and wherever the process dies while the carrier holds a submit."""
 
 import asyncio
 import random
@@ -40,7 +40,7 @@ PHONE = "+31612345678"
 TAKES, REFUSES, SILENT = 0, 0x0B, -1
 STEPS = ["before", "held", "answered", "late"]
 RESPONSE_S = 1.0
-# What the books have for a message, and whether it was given back.
+# The net charge booked for each message, after refunds.
 BOOKED = (
     "SELECT m.account_id, m.content, m.status, (SELECT coalesce(sum(CASE kind WHEN 'message_sent' THEN amount"
     "  ELSE -amount END), 0) FROM transfers WHERE kind IN ('message_sent', 'message_refunded')"
@@ -50,7 +50,7 @@ BOOKED = (
 
 @dataclass
 class Case:
-    """One SMS, what happens to it and when, and what the carrier makes of it."""
+    """One SMS, what disturbs it and when, and how the carrier answers."""
 
     text: str
     step: str
@@ -62,13 +62,13 @@ class Case:
 
 
 class Renter:
-    """Does what renters do at the worst moment."""
+    """Acts as a renter at the worst moment."""
 
     def __init__(self, db: Database, cases: Sequence[Case]) -> None:
         self.db, self.by_text = db, {case.text: case for case in cases}
 
     def begins(self, case: Case, seed: int) -> None:
-        """An account with coins and a number; an SMS is sent from it, or forwarded."""
+        """Give an account coins and a number, and send an SMS from it or forward one."""
         db = self.db
         case.account_id = open_account(db, seed=seed, now_us=wall_us())
         give_coins(db, case.account_id, 10_000, now_us=wall_us())
@@ -86,7 +86,7 @@ class Renter:
             db.write_blocking(lambda tx: send.send(tx, case.account_id, **to, **terms))
 
     def disturbs(self, case: Case) -> None:
-        """Does it."""
+        """Cause the case's disturbance."""
         db, terms = self.db, {"now_us": wall_us()}
         actions = {"parks": None, "goes elsewhere": Action(ActionKind.FORWARD, "+31687654321")}
         actions["goes to a webhook"] = Action(ActionKind.WEBHOOK, "https://example.org/")
@@ -111,7 +111,7 @@ def _settle(tx: Tx, account_id: int, *, now_us: int) -> None:
 
 
 class Watched(SmppCarrier):
-    """The real carrier, which tells the renter when an SMS is about to be written, and when its answer is there."""
+    """The real carrier, which lets the renter act just before an SMS is written, and when its answer arrives."""
 
     renter: Renter
 
@@ -128,7 +128,7 @@ class Watched(SmppCarrier):
 
 @dataclass
 class Tally:
-    """What must be 0."""
+    """Violations; each must be 0."""
 
     taken_and_not_paid: int = 0
     refused_and_not_refunded: int = 0
@@ -146,14 +146,14 @@ def text_of(pdu: Pdu) -> str:
 
 
 def submits(smsc: Smsc) -> Counter[str]:
-    """How often each text was submitted."""
+    """Return how often each text was submitted."""
     return Counter(text_of(pdu) for pdu in smsc.pdus_so_far(lambda pdu: pdu.command == Command.SUBMIT_SM))
 
 
 def eventually(look: Callable[[], object], *, within_s: float = 60.0) -> None:
     until = time.monotonic() + within_s
     while not look():
-        assert time.monotonic() < until, "it never came"
+        assert time.monotonic() < until, "nothing found in time"
         time.sleep(0.02)
 
 
@@ -166,7 +166,7 @@ def answer(smsc: Smsc, case: Case) -> None:
 def play(
     db: Database, smsc: Smsc, renter: Renter, cases: list[Case], chance: random.Random, seeds: Iterator[int]
 ) -> None:
-    """All of them at once, each disturbed at its step."""
+    """Play all cases concurrently, each disturbed at its step."""
     for case in cases:
         renter.begins(case, next(seeds))
     db.wakeups.notify({"deliveries"})
@@ -195,7 +195,7 @@ def play(
 
 
 def tally(db: Database, smsc: Smsc, cases: list[Case]) -> Tally:
-    """What went wrong."""
+    """Count the violations."""
     found, sent = Tally(), submits(smsc)
     booked = {row["account_id"]: row for row in db.read_blocking(lambda tx: tx.all(BOOKED))}
     for case in cases:
@@ -208,7 +208,7 @@ def tally(db: Database, smsc: Smsc, cases: list[Case]) -> Tally:
     return found
 
 
-def test_what_a_carrier_takes_is_paid_and_what_it_refuses_is_not_whatever_the_renter_does(
+def test_accepted_sms_are_charged_and_refused_ones_refunded_whatever_the_renter_does(
     db: Database, smsc: Smsc, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance, numbered, seeds = random.Random(SMPP_SEED), count(), count(10)
@@ -253,7 +253,7 @@ def shown(wrong: Tally) -> str:
 
 
 @pytest.mark.parametrize("run", range(SMPP_KILLS))
-def test_a_process_killed_while_carriers_hold_its_sms_neither_sends_twice_nor_for_nothing(
+def test_a_process_killed_while_carriers_hold_its_sms_sends_none_twice_or_free(
     tmp_path: Path, run: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance, step = random.Random(SMPP_SEED + run), dying_submit.STEPS[run % 4]
@@ -270,7 +270,7 @@ def test_a_process_killed_while_carriers_hold_its_sms_neither_sends_twice_nor_fo
                 message = {"from": e164, "to": PHONE, "content": text}
                 try:
                     request(service.url, service.token, "POST", "/message", message)
-                except OSError:  # it is dead already
+                except OSError:  # it is already dead
                     break
             if step == "written":
                 for _ in texts:

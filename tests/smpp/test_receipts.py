@@ -1,4 +1,4 @@
-"""Receipts of every form that SMSCs write: they move the message on, and are never an SMS that the renter pays."""
+"""Receipts in every form that SMSCs use: they update the message, and are never treated as an SMS that the renter pays."""
 
 import itertools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _sequences = itertools.count(500)
 
 
 def taken(bound: Bound) -> tuple[int, str]:
-    """An SMS that the SMSC took: the message, and the SMSC's reference."""
+    """Send an SMS that the SMSC accepts; return the message and the SMSC's reference."""
     message_id = bound.sends("hello")
     bound.until(message_id, "sent")
     (row,) = bound.rows("SELECT ref FROM submissions WHERE message_id = :id", id=message_id)
@@ -25,7 +25,7 @@ def taken(bound: Bound) -> tuple[int, str]:
 
 
 def comes(bound: Bound, body: Sm | DataSm) -> None:
-    """The SMSC brings this, and it is acknowledged."""
+    """Deliver this from the SMSC; return once it is acknowledged."""
     sequence = next(_sequences)
     bound.smsc.send(Pdu(Command.DELIVER_SM if isinstance(body, Sm) else Command.DATA_SM, sequence, body))
     assert bound.smsc.answer(sequence).status == 0
@@ -57,7 +57,7 @@ def text_of(ref: str, stat: str) -> str:
         (["ACCEPTD", "ACKED", "BUFFRED", "BUFFERD", "ENROUTE", "SCHEDULED", "WEIRD"], "sent"),
     ],
 )
-def test_a_status_word_in_any_letter_case_moves_the_message_on(
+def test_a_status_word_in_any_letter_case_updates_the_message(
     bind_on_each_engine: Binding, words: list[str], status: str
 ) -> None:
     bound = bind_on_each_engine()
@@ -73,7 +73,7 @@ def test_a_status_word_in_any_letter_case_moves_the_message_on(
 
 
 @pytest.mark.regression("receipt-encodings")
-def test_a_receipt_in_ucs_2_or_in_other_clothes_counts(bind: Binding) -> None:
+def test_a_receipt_in_ucs_2_and_other_forms_counts(bind: Binding) -> None:
     bound = bind()
     forms: dict[str, Callable[[str], Sm | DataSm]] = {
         "ucs-2": lambda text: Sm(esm_class=4, data_coding=8, short_message=text.encode("utf-16-be")),
@@ -99,7 +99,7 @@ def test_a_receipt_in_ucs_2_or_in_other_clothes_counts(bind: Binding) -> None:
 
 
 @pytest.mark.regression("receipt-by-tlvs")
-def test_a_receipt_known_by_its_tlvs_alone_is_never_shown_or_charged(bind_on_each_engine: Binding) -> None:
+def test_a_receipt_recognised_only_by_its_tlvs_is_never_shown_or_charged(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
     message_id, ref = taken(bound)
     before = balance(bound)
@@ -108,7 +108,7 @@ def test_a_receipt_known_by_its_tlvs_alone_is_never_shown_or_charged(bind_on_eac
     for body in (
         Sm(source_addr=PHONE, destination_addr=bound.number, short_message=fields, tlvs=(id_,)),
         Sm(source_addr=PHONE, destination_addr=bound.number, short_message=b"whatever", tlvs=(id_, state)),
-        Sm(source_addr=PHONE, destination_addr="19995550100", tlvs=(id_, state)),  # nobody rents this number
+        Sm(source_addr=PHONE, destination_addr="19995550100", tlvs=(id_, state)),  # an unrented number
         DataSm(source_addr=PHONE, destination_addr=bound.number, tlvs=(id_, state)),
     ):
         comes(bound, body)
@@ -132,7 +132,7 @@ def test_a_text_that_looks_like_a_receipt_is_an_sms(bind: Binding) -> None:
     assert message(bound, message_id)["status"] == "sent"
 
 
-def test_what_the_renter_wrote_is_no_status(bind: Binding) -> None:
+def test_the_renters_own_text_is_not_read_as_a_status(bind: Binding) -> None:
     bound = bind()
     message_id, ref = taken(bound)
     text = f"id:{ref} sub:001 dlvrd:001 stat:DELIVRD err:000 text:stat:UNDELIV"

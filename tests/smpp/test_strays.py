@@ -1,4 +1,4 @@
-"""SMS for numbers that nobody rents: counted by destination, explained to the operator, and their text is not kept."""
+"""SMS for unrented numbers are counted by destination and explained to the operator; their text is not stored."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ def carriers(bound: Bound) -> str:
 
 
 @pytest.mark.regression("strays-are-shown")
-def test_sms_for_numbers_that_nobody_rents_are_shown_by_destination(bind_on_each_engine: Binding) -> None:
+def test_sms_for_unrented_numbers_are_shown_by_destination(bind_on_each_engine: Binding) -> None:
     bound = bind_on_each_engine()
     comes_for(bound, "19995550100", times=2)
     comes_for(bound, "19995550101")
@@ -48,7 +48,7 @@ def test_sms_for_numbers_that_nobody_rents_are_shown_by_destination(bind_on_each
 
 @pytest.mark.regression("strays-are-explained")
 @pytest.mark.parametrize("written", ["national", "national with a 0", "another country", "zeros", "ton national"])
-def test_doctor_says_which_number_was_meant_and_what_to_set(bind: Binding, written: str) -> None:
+def test_doctor_suggests_the_intended_number_and_the_setting(bind: Binding, written: str) -> None:
     bound = bind()  # its number is +1 202 555 …
     national = bound.number[1:]
     destination = {
@@ -67,7 +67,7 @@ def test_doctor_says_which_number_was_meant_and_what_to_set(bind: Binding, writt
         assert 'did you set country_code = "1"' in said
 
 
-def test_an_sms_for_a_number_in_stock_is_no_fault(bind: Binding) -> None:
+def test_an_sms_for_a_number_in_stock_is_not_a_fault(bind: Binding) -> None:
     bound = bind()
     (free,) = bound.rows("SELECT e164 FROM numbers WHERE e164 <> :e164 ORDER BY e164 LIMIT 1", e164=bound.e164)
     comes_for(bound, free["e164"])
@@ -109,7 +109,7 @@ def kept(db: Database) -> list[str]:
     ]
 
 
-def test_the_last_thousand_destinations_are_kept_for_thirty_days(db: Database) -> None:
+def test_the_last_thousand_destinations_are_stored_for_thirty_days(db: Database) -> None:
     from dtmf_server.storage import strays
 
     for start in range(0, 1500, 500):
@@ -137,7 +137,7 @@ def test_the_last_thousand_destinations_are_kept_for_thirty_days(db: Database) -
         (0, "07700900123", "", "+07700900123"),
     ],
 )
-def test_an_address_means_one_number_however_it_is_written(
+def test_an_address_is_the_same_number_in_every_notation(
     ton: int, written: str, country_code: str, expected: str
 ) -> None:
     assert address.recipient(ton, written, country_code=country_code) == expected

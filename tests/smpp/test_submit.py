@@ -1,4 +1,4 @@
-"""What a renter sends leaves as submit_sm, and what the SMSC says of it reaches the renter's message."""
+"""A renter's SMS is sent as submit_sm, and the SMSC's answers and receipts update the renter's message."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,7 +26,7 @@ def submitted(bound: Bound) -> list[Sm]:
     return [pdu.body for pdu in bound.smsc.pdus_so_far(is_submit) if isinstance(pdu.body, Sm)]
 
 
-def test_an_sms_leaves_as_an_international_number_and_asks_for_a_receipt(bind: Binding) -> None:
+def test_an_sms_is_submitted_with_international_numbers_and_requests_a_receipt(bind: Binding) -> None:
     bound = bind()
     bound.until(bound.sends("hello"), "sent")
     (body,) = submitted(bound)
@@ -62,7 +62,7 @@ def test_service_type_and_validity_period_are_as_configured(
 
 
 @pytest.mark.parametrize("segmentation", ["udh8", "udh16", "sar", "payload"])
-def test_a_long_sms_leaves_in_the_form_that_is_configured(bind: Binding, segmentation: str) -> None:
+def test_a_long_sms_is_segmented_as_configured(bind: Binding, segmentation: str) -> None:
     bound = bind(segmentation=segmentation)
     message = bound.until(bound.sends(LONG), "sent")
     found = [contents(body) for body in submitted(bound)]
@@ -71,7 +71,7 @@ def test_a_long_sms_leaves_in_the_form_that_is_configured(bind: Binding, segment
     assert join(parts, total=len(parts)) == LONG
 
 
-def test_a_text_beyond_gsm_leaves_as_ucs_2(bind: Binding) -> None:
+def test_a_text_outside_gsm_7_bit_is_submitted_as_ucs_2(bind: Binding) -> None:
     bound = bind()
     bound.until(bound.sends("Příliš 😀"), "sent")
     (body,) = submitted(bound)
@@ -93,7 +93,7 @@ def test_a_receipt_over_another_bind_counts(bind_on_each_engine: Binding) -> Non
     bound.until(bound.sends("hello"), "delivered")
 
 
-def test_a_receipt_that_says_it_failed_refunds_with_its_reason(bind: Binding) -> None:
+def test_a_failure_receipt_refunds_the_message_and_stores_the_reason(bind: Binding) -> None:
     bound = bind()
     message_id = bound.sends("hello")
     bound.until(message_id, "sent")
@@ -107,7 +107,7 @@ def test_a_receipt_that_says_it_failed_refunds_with_its_reason(bind: Binding) ->
 
 
 @pytest.mark.parametrize("status", [Status.ESME_RINVDSTADR, Status.ESME_RINVSRCADR, Status.ESME_RX_P_APPN])
-def test_an_sms_that_is_refused_for_good_is_failed_and_refunded(bind: Binding, status: int) -> None:
+def test_a_permanently_refused_sms_fails_and_is_refunded(bind: Binding, status: int) -> None:
     bound = bind()
     bound.smsc.do("set", submit=[int(status)])
     message = bound.until(bound.sends("hello"), "failed")
@@ -116,7 +116,7 @@ def test_an_sms_that_is_refused_for_good_is_failed_and_refunded(bind: Binding, s
 
 
 @pytest.mark.parametrize("status", [Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL])
-def test_a_throttled_sms_leaves_a_moment_later_without_the_renter_noticing(bind: Binding, status: int) -> None:
+def test_a_throttled_sms_is_submitted_again_without_counting_an_attempt(bind: Binding, status: int) -> None:
     bound = bind()
     bound.smsc.do("set", submit=[int(status)] * 3)
     message_id = bound.sends("hello")
@@ -125,7 +125,7 @@ def test_a_throttled_sms_leaves_a_moment_later_without_the_renter_noticing(bind:
     assert bound.rows("SELECT attempts FROM deliveries")[0]["attempts"] == 1
 
 
-def test_an_smsc_with_a_fault_of_its_own_is_asked_again_by_the_programme(bind: Binding) -> None:
+def test_a_system_error_of_the_smsc_is_retried_on_the_retry_schedule(bind: Binding) -> None:
     bound = bind()
     bound.smsc.do("set", submit=[int(Status.ESME_RSYSERR)])
     message_id = bound.sends("hello")
@@ -140,10 +140,10 @@ def test_an_smsc_with_a_fault_of_its_own_is_asked_again_by_the_programme(bind: B
     bound.until(message_id, "sent")
 
 
-def test_an_smsc_that_answers_backwards_is_understood(bind: Binding) -> None:
+def test_answers_in_reverse_order_are_matched(bind: Binding) -> None:
     bound = bind()
     bound.smsc.do("set", backwards=True)
-    bound.until(bound.sends("a" * 200), "sent")  # of its two segments, the second is answered first
+    bound.until(bound.sends("a" * 200), "sent")  # the second of its two segments is answered first
     ids = [bound.sends(f"text {n}", to=f"+3161234567{n}") for n in range(2)]
     for message_id in ids:
         bound.until(message_id, "sent")
@@ -151,7 +151,7 @@ def test_an_smsc_that_answers_backwards_is_understood(bind: Binding) -> None:
     assert len(set(refs)) == len(refs) == 4
 
 
-def test_segments_that_were_taken_are_not_sent_again(bind: Binding) -> None:
+def test_accepted_segments_are_not_sent_again(bind: Binding) -> None:
     bound = bind(window=1)
     bound.smsc.do("set", submit=[0, int(Status.ESME_RSYSERR), 0])
     message_id = bound.sends("a" * 400)
@@ -164,7 +164,7 @@ def test_segments_that_were_taken_are_not_sent_again(bind: Binding) -> None:
     assert len(bound.rows("SELECT 1 FROM submissions")) == 3
 
 
-def test_a_receiver_sends_nothing_and_says_so(bind: Binding) -> None:
+def test_a_receiver_sends_nothing_and_reports_it(bind: Binding) -> None:
     bound = bind(binds=("receiver",))
     bound.sends("hello")
     (row,) = bound.eventually(lambda: bound.rows("SELECT reason FROM deliveries WHERE reason IS NOT NULL"))
@@ -173,13 +173,13 @@ def test_a_receiver_sends_nothing_and_says_so(bind: Binding) -> None:
 
 
 class Fake:
-    """A carrier that takes, refuses, or is down."""
+    """A carrier that accepts, refuses, or is down."""
 
     def __init__(self, name: str, outcome: str | CarrierRefused = "taken") -> None:
         self.name, self.outcome, self.asked = name, outcome, 0
 
     async def run(self, sink: InboundSink) -> None:
-        raise AssertionError("only submit is asked for here")
+        raise AssertionError("only submit is used here")
 
     async def submit(self, message_id: int, message: CarrierMessage) -> list[str]:
         self.asked += 1
@@ -211,7 +211,7 @@ MESSAGE = CarrierMessage("+12025550123", "+31612345678", "hello")
         (["taken", "taken"], ["gone", "b"], "b"),
     ],
 )
-async def test_the_first_carrier_of_the_group_that_is_up_takes_it(outcomes: list, order: list, by: str) -> None:
+async def test_the_first_carrier_of_the_group_that_is_up_sends_the_sms(outcomes: list, order: list, by: str) -> None:
     routes = CarrierRouter([Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)])
     assert await routes.submit(7, MESSAGE, order=order) == AcceptedSubmit(by, (f"{by}-7",))
 
@@ -220,7 +220,7 @@ async def test_the_first_carrier_of_the_group_that_is_up_takes_it(outcomes: list
     ("outcomes", "order", "refused"),
     [
         ([NEVER, "taken"], ["a", "b"], "never"),
-        ([SILENT, "taken"], ["a", "b"], "silent"),  # it may have been taken: another carrier would send it twice
+        ([SILENT, "taken"], ["a", "b"], "silent"),  # it may have been accepted: another carrier might send it twice
         ([BUSY, BUSY], ["a", "b"], "busy"),
         ([BUSY, "down"], ["a", "b"], "busy"),
         (["down", "down"], [], "the carrier's link is down"),
@@ -228,7 +228,7 @@ async def test_the_first_carrier_of_the_group_that_is_up_takes_it(outcomes: list
         (["down", "taken"], ["a"], "the carrier's link is down"),
     ],
 )
-async def test_what_no_other_carrier_may_take_is_refused(outcomes: list, order: list, refused: str) -> None:
+async def test_an_sms_that_no_other_carrier_may_send_is_refused(outcomes: list, order: list, refused: str) -> None:
     carriers = [Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)]
     with pytest.raises(CarrierRefused, match=refused):
         await CarrierRouter(carriers).submit(7, MESSAGE, order=order)
@@ -268,6 +268,7 @@ async def test_an_sms_stays_in_doubt_while_its_carrier_cannot_be_asked() -> None
 
 
 async def test_without_carriers_what_should_leave_waits_for_one() -> None:
+async def test_without_carriers_an_outgoing_sms_waits() -> None:
     with pytest.raises(CarrierRefused, match="no carrier is configured") as refused:
         await CarrierRouter([]).submit(7, MESSAGE, order=[])
     assert not refused.value.permanent

@@ -1,4 +1,4 @@
-"""Plug-ins as an installation makes them visible: a folder with the entry points of a distribution, for PYTHONPATH."""
+"""Make plug-ins visible as an installation would: folders with a distribution's entry points, for PYTHONPATH."""
 
 import tomllib
 from pathlib import Path
@@ -10,7 +10,7 @@ EXAMPLE = ROOT / "examples" / "carrier_plugin"
 
 
 def installed(folder: Path, *, name: str, entry_points: dict[str, str]) -> Path:
-    """A folder in which a distribution has these kinds of carriers."""
+    """Return a folder with a distribution that provides these carrier kinds."""
     info = folder / f"{name.replace('-', '_')}-0.1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
@@ -20,6 +20,6 @@ def installed(folder: Path, *, name: str, entry_points: dict[str, str]) -> Path:
 
 
 def example(folder: Path) -> list[Path]:
-    """The folders for PYTHONPATH that make the example's own plug-in visible, as its pyproject.toml declares it."""
+    """Return the PYTHONPATH folders that make the example's own plug-in visible, as its pyproject.toml declares it."""
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     return [installed(folder, name=project["name"], entry_points=project["entry-points"][GROUP]), EXAMPLE]

@@ -1,4 +1,4 @@
-"""A chain that reorganises, and what each of its outputs should be worth: lists and loops."""
+"""A chain that reorganises, and the expected value of each of its outputs, using only lists and loops."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ class PlainDeposit:
 
 @dataclass(slots=True)
 class PlainChain:
-    """The best chain, the chain as far as the service has followed it, and the deposits it should have noted."""
+    """The best chain, the chain as far as the service has followed it, and the deposits it should have recorded."""
 
     best: list[Block] = field(default_factory=list)
     mempool: list[Output] = field(default_factory=list)
@@ -26,14 +26,14 @@ class PlainChain:
     made: int = 0
 
     def broadcast(self, script_pubkeys: list[bytes], amounts: list[int]) -> None:
-        """A transaction with these outputs waits to be mined."""
+        """Add a transaction with these outputs to the mempool."""
         self.made += 1
         txid = f"{self.made:064x}"
         outputs = zip(script_pubkeys, amounts, strict=True)
         self.mempool += [Output(txid, vout, script, amount) for vout, (script, amount) in enumerate(outputs)]
 
     def mine(self, count: int) -> None:
-        """New blocks; the first takes in everything that waits."""
+        """Mine new blocks; the first includes the whole mempool."""
         for _ in range(count):
             self.made += 1
             previous = self.best[-1].hash if self.best else ""
@@ -41,8 +41,8 @@ class PlainChain:
             self.mempool = []
 
     def reorganise(self, depth: int, *, keep: str) -> None:
-        """The last blocks are replaced by one more than they were; their outputs wait again, are mined again, or
-        were spent to elsewhere."""
+        """Replace the last blocks with one more than there were. Their outputs return to the mempool, are mined again, or
+        are spent elsewhere."""
         depth = min(depth, len(self.best))
         lost = [output for block in self.best[len(self.best) - depth :] for output in block.outputs]
         del self.best[len(self.best) - depth :]
@@ -53,7 +53,7 @@ class PlainChain:
         self.mempool = waiting + (lost if keep == "waiting" else [])
 
     def step(self, blocks: int) -> ChainStep:
-        """What the service is told next: where the chains part, some blocks above, and at the tip the mempool."""
+        """Return the next step for the service: the fork point, some blocks above it and, at the tip, the mempool."""
         fork = 0
         for ours, theirs in zip(self.followed, self.best, strict=False):
             if ours.hash != theirs.hash:
@@ -65,7 +65,7 @@ class PlainChain:
         return ChainStep(fork, told, waiting if at_tip else None)
 
     def follow(self, step: ChainStep, owners: dict[bytes, int], *, required: int) -> list[tuple[int, int]]:
-        """What the step should do to the books: (account, satoshis), negative for a reversal; reversals first."""
+        """Return the step's effect on the books: (account, satoshis), negative for reversals, which come first."""
         self.followed = [*self.followed[: step.fork_height], *step.blocks]
         waiting = list(step.mempool.outputs) if step.mempool else []
         for output in [output for block in step.blocks for output in block.outputs] + waiting:

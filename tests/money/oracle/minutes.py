@@ -1,6 +1,6 @@
-"""The meter again, the slow way: one minute at a time, nothing computed that could be counted.
+"""The meter reimplemented the slow way: one minute at a time, counting instead of computing.
 
-It is the oracle for `core/billing.py` and for the whole service. Every line is meant to be obviously right.
+The oracle for `core/billing.py` and for the whole service. Every line should be obviously correct.
 """
 
 from collections.abc import Iterable
@@ -25,23 +25,23 @@ class PlainRental:
     action: tuple[str, str] | None = None
 
     def next_tick_us(self) -> int:
-        """When the first minute that is not paid begins."""
+        """Return when the first unpaid minute begins."""
         return self.started_us + self.paid_minutes * MINUTE_US
 
     def copy(self) -> "PlainRental":
-        """The same again, to be changed without changing this one."""
+        """Return an independent copy."""
         return replace(self)
 
 
 def in_line(rentals: Iterable[PlainRental]) -> list[tuple[int, int, int, PlainRental]]:
-    """The live rentals as a heap, by when their next minute is to be paid; equal instants oldest first."""
+    """Return the live rentals as a heap, ordered by when their next minute is due; ties are broken by age, oldest first."""
     line = [(r.next_tick_us(), r.started_us, r.id, r) for r in rentals if r.ended_us is None]
     heapify(line)
     return line
 
 
 def pay_minutes(balance: int, rentals: list[PlainRental], now_us: int) -> int:
-    """Pays every minute that has begun by now, one after the other, and ends who can't pay; what is left."""
+    """Pay every minute begun by now, one at a time, ending rentals that can't pay; return the remaining balance."""
     line = in_line(rentals)
     while line and line[0][0] <= now_us:
         at_us, started_us, id_, rental = line[0]
@@ -57,7 +57,7 @@ def pay_minutes(balance: int, rentals: list[PlainRental], now_us: int) -> int:
 
 
 def run_out_us(balance: int, rentals: Iterable[PlainRental]) -> int | None:
-    """The instant of the first minute that can't be paid, found by paying until one can't; None: never."""
+    """Return when the first unaffordable minute begins, found by paying until one can't be paid; None if never."""
     line = in_line(rental for rental in rentals if rental.cost > 0)
     while line:
         at_us, started_us, id_, rental = line[0]

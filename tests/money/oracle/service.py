@@ -1,7 +1,7 @@
-"""The whole service's money again, in integers, dicts and loops: the oracle of the state machine.
+"""The service's money reimplemented with integers, dicts and loops: the oracle of the state machine.
 
-Each method says what the service has to answer ("ok" or the refusal's code) and does it here too. Time passes for
-an account only when the service has written something for it; `at` looks without writing.
+Each method returns what the service must answer ("ok" or the refusal's code), and applies the change here. Time
+passes for an account only when the service writes to it; `at` computes without writing.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ class PlainGroup:
 
 @dataclass(slots=True)
 class PlainNumber:
-    """A number on the shelf, or not."""
+    """A number, in stock or not."""
 
     group_id: str
     rented: bool = False
-    released_at_us: int | None = None  # never rented
+    released_at_us: int | None = None  # None: never rented
     last_account_id: int | None = None
 
 
@@ -46,20 +46,20 @@ class PlainAccount:
     sent_us: list[int] = field(default_factory=list)
 
     def copy(self) -> "PlainAccount":
-        """The same again, to be changed without changing this one."""
+        """Return an independent copy."""
         live, ended = [r.copy() for r in self.live], [r.copy() for r in self.ended]
         return replace(self, live=live, ended=ended, sent_us=list(self.sent_us))
 
     def credit(self, sats: int) -> None:
-        """Satoshis come, for whatever reason: what is owed is paid first."""
+        """Add satoshis from any source. Debt is paid first."""
         paid = min(self.debt, sats)
         self.debt -= paid
         self.balance += sats - paid
 
     def pass_time(self, now_us: int) -> list[PlainRental]:
-        """Pays what has begun by now, or by the account's own now if that is later; who ended."""
+        """Pay every minute begun by now, or by the account's own time if that is later; return the rentals that ended."""
         self.settled_us = max(self.settled_us, now_us)
-        # A free minute moves nothing: counting them all for a year would only take long.
+        # A free minute moves no money; counting a year of them would only take time.
         self.balance = pay_minutes(self.balance, [r for r in self.live if r.cost], self.settled_us)
         ended = [rental for rental in self.live if rental.ended_us is not None]
         self.live = [rental for rental in self.live if rental.ended_us is None]
@@ -67,13 +67,13 @@ class PlainAccount:
         return ended
 
     def rental(self, e164: str) -> PlainRental | None:
-        """The live rental of this number."""
+        """Return the live rental of this number."""
         return next((rental for rental in self.live if rental.e164 == e164), None)
 
 
 @dataclass(slots=True)
 class PlainMessage:
-    """What was booked for a message, and how far it got."""
+    """What was charged for a message, and its status."""
 
     id: int
     account_id: int
@@ -84,12 +84,12 @@ class PlainMessage:
 
 
 def segments(text: str) -> int:
-    """Segments of a text in plain letters."""
+    """Return the number of segments of a text in the basic GSM alphabet."""
     return 1 if len(text) <= 160 else -(-len(text) // 153)
 
 
 class PlainService:
-    """Every account, number and message."""
+    """All accounts, numbers and messages."""
 
     def __init__(
         self,
@@ -109,13 +109,13 @@ class PlainService:
         self._run_outs: dict[object, int | None] = {}
 
     def at(self, account_id: int, now_us: int) -> PlainAccount:
-        """The account as it would be at this time, were it written."""
+        """Return the account as it would be at this time if it were settled."""
         account = self.accounts[account_id].copy()
         account.pass_time(now_us)
         return account
 
     def settle(self, account_id: int, now_us: int) -> PlainAccount:
-        """Time passes for the account, written."""
+        """Settle the account at this time."""
         account = self.accounts[account_id]
         for rental in account.pass_time(now_us):
             self._rest(rental)
@@ -127,7 +127,7 @@ class PlainService:
         number.rented, number.released_at_us = False, rental.ended_us
 
     def _free_number(self, account_id: int, group_id: str, now_us: int) -> str | None:
-        """The number of the group that the account gets: its last one still cooling down, else the first released."""
+        """Return the number that the account would get: its last one if still cooling down, else the first released."""
         free = [(e164, n) for e164, n in self.numbers.items() if n.group_id == group_id and not n.rented]
         own = [(e164, n) for e164, n in free if n.last_account_id == account_id and self._cools(n, now_us)]
         if own:
@@ -139,14 +139,14 @@ class PlainService:
         return number.released_at_us is not None and number.released_at_us + self.cooldown_us > now_us
 
     def rent(self, account_id: int, group_id: str, now_us: int) -> str:
-        """What renting is answered, or the number that it gives; `started` does it."""
+        """Return the refusal for renting, or the number that would be rented; `started` performs it."""
         group, account = self.groups[group_id], self.at(account_id, now_us)
         if account.balance < group.setup_cost + group.cost:
             return "insufficient_funds"
         return self._free_number(account_id, group_id, account.settled_us) or "no_numbers_available"
 
     def started(self, account_id: int, e164: str, rental_id: int, now_us: int) -> None:
-        """The account has rented this number."""
+        """Rent this number to the account."""
         account, number = self.settle(account_id, now_us), self.numbers[e164]
         group = self.groups[number.group_id]
         account.balance -= group.setup_cost + group.cost
@@ -156,7 +156,7 @@ class PlainService:
         number.rented, number.last_account_id = True, account_id
 
     def end(self, account_id: int, e164: str, now_us: int) -> str:
-        """The renter ends a rental."""
+        """End a rental as its renter."""
         if self.at(account_id, now_us).rental(e164) is None:
             return "number_not_rented"
         account = self.settle(account_id, now_us)
@@ -169,7 +169,7 @@ class PlainService:
         return "ok"
 
     def receive(self, to: list[str], now_us: int) -> list[tuple[int, int] | None]:
-        """SMS for these numbers arrive together: (account, cost) of each, None for a stray."""
+        """Receive SMS for these numbers in one batch: (account, cost) for each, None for a stray."""
         for account in self.accounts.values():
             if any(rental.e164 in to for rental in account.live):
                 self.settle(account.id, now_us)
@@ -186,12 +186,12 @@ class PlainService:
         return None
 
     def price(self, to: str) -> int | None:
-        """What a segment to this number costs: the price of the longest prefix that fits."""
+        """Return the price of a segment to this number: that of the longest matching prefix."""
         fitting = [prefix for prefix in self.destinations if to[1:].startswith(prefix)]
         return self.destinations[max(fitting, key=len)] if fitting else None
 
     def send(self, account_id: int, e164: str, to: str, content: str, now_us: int) -> tuple[str, int]:
-        """What sending from a number is answered, and its cost."""
+        """Send from a number; return the answer and the cost."""
         account = self.at(account_id, now_us)
         if account.rental(e164) is None:
             return "number_not_rented", 0
@@ -209,7 +209,7 @@ class PlainService:
         return "ok", cost
 
     def move_on(self, message_id: int, status: str, now_us: int) -> None:
-        """A carrier says what became of a message; only the first 'failed' gives its cost back."""
+        """Apply a status reported by the carrier; only the first 'failed' refunds the cost."""
         message = self.messages[message_id]
         account = self.settle(message.account_id, now_us)
         may_follow = {
@@ -227,13 +227,13 @@ class PlainService:
             message.cost = 0
 
     def give_up_forwards(self, rental_id: int, now_us: int) -> None:
-        """The rental forwards no longer: those charged that no carrier has taken are not sent, and given back."""
+        """Stop the rental's forwarding: charged forwards that no carrier has accepted are dropped and refunded."""
         for message in self.messages.values():
             if message.forwarded_by == rental_id and message.status == "queued":
                 self.move_on(message.id, "failed", now_us)
 
     def move_coins(self, account_id: int, sats: int, now_us: int) -> None:
-        """A deposit is credited, what is owed paid from it; or reversed, what is missing owed."""
+        """Credit a deposit, paying debt first; or reverse one, with any shortfall becoming debt."""
         account = self.settle(account_id, now_us)
         if sats > 0:
             account.credit(sats)
@@ -243,7 +243,7 @@ class PlainService:
             account.debt += -sats - covered
 
     def due(self, now_us: int) -> list[int]:
-        """Whom the meter has to settle: out of money by now, to be warned, or not settled for a day."""
+        """Return the accounts the meter must settle: out of money, due for a warning, or not settled for a day."""
         return [
             account.id
             for account in self.accounts.values()
@@ -256,7 +256,7 @@ class PlainService:
         ]
 
     def next_due_us(self) -> int | None:
-        """When the meter has to settle somebody next."""
+        """Return when the meter must next settle an account."""
         paying = [account for account in self.accounts.values() if any(rental.cost for rental in account.live)]
         due_us = [account.settled_us + DAY_US for account in paying]
         due_us += [at_us for account in paying if (at_us := self.run_out_us(account.id, 0)) is not None]
@@ -264,14 +264,14 @@ class PlainService:
         return min(due_us, default=None)
 
     def warnings_us(self, account_id: int) -> list[int]:
-        """When the account is to be warned, of what it was not yet warned when it was last written."""
+        """Return when the account is due for warnings that had not been sent when it was last settled."""
         settled_us, run_out_us = self.accounts[account_id].settled_us, self.run_out_us(account_id, 0)
         if run_out_us is None:
             return []
         return [at_us for at_us in (run_out_us - DAY_US, run_out_us - HOUR_US) if at_us > settled_us]
 
     def run_out_us(self, account_id: int, now_us: int) -> int | None:
-        """When the account's money runs out next; counted again only when something was written since."""
+        """Return when the account's money runs out; recomputed only after a write."""
         written = self.accounts[account_id]
         state = (account_id, written.balance, tuple((r.id, r.paid_minutes) for r in written.live))
         if state not in self._run_outs:

@@ -1,4 +1,4 @@
-"""Low-balance warnings the slow way: look at the account after every single minute that is paid."""
+"""Low-balance warnings the slow way: check the account after every paid minute."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from harness import DAY_US, HOUR_US
 from money.oracle.minutes import PlainRental, in_line, pay_minutes, run_out_us
 
-Told = tuple[int, int, int, int]  # hours, when, balance, when the money runs out
+Told = tuple[int, int, int, int]  # hours, time, balance, run-out time
 
 
 @dataclass
 class PlainAccount:
-    """An account that is looked at after every minute, and what it was told."""
+    """An account that is checked after every minute, and the warnings it received."""
 
     balance: int = 0
     rentals: list[PlainRental] = field(default_factory=list)
     given: int = 0
     told: list[Told] = field(default_factory=list)
-    _runs_out_us: int | None = None  # found again whenever something changes it: paying a minute does not
+    _runs_out_us: int | None = None  # recomputed after every change except paying a minute
 
     def until(self, now_us: int) -> None:
-        """Time passes."""
+        """Let time pass."""
         while (line := in_line(self.rentals)) and (instant_us := line[0][0]) <= now_us:
             before = sum(rental.ended_us is None for rental in self.rentals)
             self.balance = pay_minutes(self.balance, self.rentals, instant_us)
@@ -30,16 +30,16 @@ class PlainAccount:
                 self.look(instant_us)
 
     def runs_out_us(self) -> int | None:
-        """When the money runs out."""
+        """Return when the money runs out."""
         return self._runs_out_us
 
     def changed(self, now_us: int) -> None:
-        """Something was paid in, charged, begun or ended."""
+        """Record a payment, a charge, or a rental's start or end."""
         self._runs_out_us = run_out_us(self.balance, self.rentals)
         self.look(now_us)
 
     def look(self, now_us: int) -> None:
-        """What the renter has to be told."""
+        """Record the warnings that are due."""
         runs_out_us = self._runs_out_us
         runway_us = None if runs_out_us is None else runs_out_us - now_us
         if runway_us is None or runway_us > DAY_US:
@@ -57,7 +57,7 @@ class PlainAccount:
 
 
 def started(account: PlainAccount, id_: int, *, at_us: int, cost: int) -> PlainRental:
-    """A rental begins, its first minute paid."""
+    """Start a rental and pay its first minute."""
     rental = PlainRental(id_, at_us, cost, 1)
     account.balance -= cost
     account.rentals.append(rental)
@@ -66,5 +66,5 @@ def started(account: PlainAccount, id_: int, *, at_us: int, cost: int) -> PlainR
 
 
 def live(rentals: Iterable[PlainRental]) -> list[PlainRental]:
-    """Those that have not ended."""
+    """Return the rentals that have not ended."""
     return [rental for rental in rentals if rental.ended_us is None]

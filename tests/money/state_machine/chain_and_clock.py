@@ -1,5 +1,5 @@
-"""The state machine's service, its coins and its clocks; after every step each account is held against the oracle
-(oracle/service.py, oracle/chain.py). rules.py has what renters and carriers do."""
+"""The state machine's service, coins and clocks. After every step each account is compared with the oracle
+(oracle/service.py, oracle/chain.py). The actions of renters and carriers are in rules.py."""
 
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -38,11 +38,17 @@ GROUPS = [group.id for group in CATALOG]
 E164S = sorted(e164 for stocked in CATALOG.values() for e164 in stocked)
 NOT_OURS = "+12025550199"
 DESTINATIONS = {"1": 20, "44": 300, "4477": 2000, "49": 0}
-PHONES = ["+13005550000", "+442071838750", "+447700900123", "+4930123456", "+33123456789"]  # the last: nobody sends
+PHONES = [
+    "+13005550000",
+    "+442071838750",
+    "+447700900123",
+    "+4930123456",
+    "+33123456789",
+]  # never an SMS's sender: the last
 WEBHOOK = "https://example.org/hook"
 
 who = st.integers(0, ACCOUNTS - 1)
-# Mostly moments and minutes: a day or a year ends nearly everything that is going on.
+# Mostly moments and minutes, since a day or a year ends nearly every rental.
 moments_us = st.integers(0, 3 * MINUTE_US) | st.integers(0, 30).map(lambda minutes: minutes * MINUTE_US)
 long_us = st.sampled_from([HOUR_US, 3 * HOUR_US, DAY_US, DAY_US + 1, 30 * DAY_US, 366 * DAY_US])
 spans_us = st.integers(0, 9).flatmap(lambda die: long_us if die == 9 else moments_us)
@@ -50,7 +56,7 @@ amounts = st.integers(1, 500) | st.integers(500, 20_000) | st.sampled_from([1, 7
 
 
 class CoinsAndClocks(RuleBasedStateMachine):
-    """One run: a fresh service with three accounts, whose coins come and go while clocks do as they please."""
+    """One run: a fresh service with three accounts, with coins that come and go and clocks that jump."""
 
     template_url: ClassVar[str]
     steps_done: ClassVar[int] = 0
@@ -82,7 +88,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
         tx.run("DELETE FROM destinations")
         for prefix, cost in DESTINATIONS.items():
             numbers.set_destination(tx, prefix, cost)
-        self.plain.accounts.clear()  # the function may be run again
+        self.plain.accounts.clear()  # the function may be retried
         for index in range(ACCOUNTS):
             id_ = account.open_account(tx, token_sha256=bytes([index]) * 32, now_us=START_US)
             self.plain.accounts[id_] = PlainAccount(id_, START_US)
@@ -168,18 +174,18 @@ class CoinsAndClocks(RuleBasedStateMachine):
 
     @rule(apart_us=st.sampled_from([0, 0, HOUR_US, DAY_US]))
     def minutes_are_shared_out(self, apart_us: int) -> None:
-        """Each rental that goes on is booked what it took so far; nobody pays anything."""
+        """Book to each live rental what it has cost so far; no money moves."""
         while self._write(lambda tx: meter.share_out(tx, now_us=self.now_us + 2 * DAY_US - apart_us)):
             pass
 
     @rule(who=who, first=amounts, second=amounts)
     def coins_are_used_up_and_then_lost(self, who: int, first: int, second: int) -> None:
-        """The debt of one reversal meets that of the next."""
+        """Make the debt of one reversal meet that of the next."""
         self.coins_arrive(who, first)
         self.coins_arrive(who, second)
         self.until_the_money_runs_out(who, 0, swept=True)
-        self.coins_are_spent_elsewhere(CONFIRMATIONS)  # the second ones
-        self.coins_are_spent_elsewhere(2 * CONFIRMATIONS + 1)  # the first ones
+        self.coins_are_spent_elsewhere(CONFIRMATIONS)  # the second coins
+        self.coins_are_spent_elsewhere(2 * CONFIRMATIONS + 1)  # the first coins
 
     @rule(who=who, off_us=st.sampled_from([-1, 0, 0, 1]))
     def a_day_passes_for_somebody_with_coins(self, who: int, off_us: int) -> None:
@@ -215,7 +221,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
         return self.db.write_blocking(fn)
 
     def _answer(self, fn: Any) -> Any:
-        """What a request is answered: its result, or the code of its refusal."""
+        """Return the result of a request, or its refusal's code."""
         try:
             return self.db.write_blocking(fn)
         except InsufficientFunds as refusal:

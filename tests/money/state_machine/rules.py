@@ -1,4 +1,4 @@
-"""A machine that does whatever renters, carriers, miners and clocks may do, in any order, on a real database."""
+"""A state machine that performs the actions of renters, carriers, miners and clocks in any order, on a real database."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ from money.state_machine.chain_and_clock import (
     who,
 )
 
-ACTIONS = [None, WEBHOOK, *PHONES]  # a number forwards
-# Mostly a number of the account's own; now and then any number at all.
+ACTIONS = [None, WEBHOOK, *PHONES]  # a number means forwarding
+# Mostly a number of the account's own; occasionally any number.
 numbers_tried = st.integers(0, 9)
 lengths = st.sampled_from([0, 1, 140, 160, 161, 306, 307])
 
@@ -40,7 +40,7 @@ texts = st.tuples(st.sampled_from(PHONES), lengths)
 
 
 class Money(CoinsAndClocks):
-    """Rentals and messages on top of the coins and clocks."""
+    """Rentals and messages, on top of coins and clocks."""
 
     @initialize(
         coins=st.lists(fortunes, min_size=ACCOUNTS, max_size=ACCOUNTS),
@@ -48,7 +48,7 @@ class Money(CoinsAndClocks):
         few=st.sampled_from([0, 32]),
     )
     def everyone_begins(self, coins: list[int], wishes: list[tuple[int, str, str | None]], few: int) -> None:
-        """`few`: how many rentals an account may have for its sums to be in memory; with 0 the database is asked."""
+        """`few`: up to how many rentals an account's sums are held in memory; with 0 the database computes them."""
         accounts.FEW = few
         self.coins_for_everyone(coins)
         for index, group, to in wishes:
@@ -155,7 +155,7 @@ class Money(CoinsAndClocks):
 
     @rule(outcomes=st.lists(st.sampled_from(carrier_work.OUTCOMES), min_size=1, max_size=4))
     def the_carrier_works(self, outcomes: list[str]) -> None:
-        self.wall_us += HOUR_US  # whatever was leased by a worker that crashed is free again
+        self.wall_us += HOUR_US  # every lease of a crashed worker has expired
         for work, outcome in zip(self._write(self._claim(len(outcomes))), outcomes, strict=False):
             if work.kind == "webhook":
                 self._write(lambda tx, work=work: carrier_work.posted(tx, work, now_us=self.now_us))
@@ -176,12 +176,12 @@ class Money(CoinsAndClocks):
         return lambda tx: carrier_work.claim(tx, now_us=self.now_us, wall_us=self.wall_us, limit=limit)
 
     def _work(self, work: LeasedDelivery, outcome: str) -> None:
-        """What the outbox does with one SMS, step by step; the oracle says whether it may be sent at all."""
+        """Process one SMS like the outbox, step by step; the oracle decides whether it may be sent at all."""
         terms = {"now_us": self.now_us}
         outgoing = self._write(lambda tx: submit.outgoing(tx, work, daily_limit=DAILY_LIMIT, **terms))
         message_id = work.message_id if work.kind == "send" else self._forwarded(work, outgoing)
         if message_id is None or self.plain.messages[message_id].status != "queued":
-            assert outgoing is None, "sent what is not to be sent"
+            assert outgoing is None, "an SMS was sent that must not be sent"
             return
         assert outgoing is not None and outgoing.message_id == message_id
         status = self._write(lambda tx: carrier_work.conclude(tx, work, message_id, outcome, **terms))
@@ -189,7 +189,7 @@ class Money(CoinsAndClocks):
             self.plain.move_on(message_id, status, self.now_us)
 
     def _forwarded(self, work: LeasedDelivery, outgoing: Any) -> int | None:
-        """The sent message of a forward, charged when it is first attempted; None if it could not be."""
+        """Return the sent message of a forward, charged at the first attempt; None if it can't be paid."""
         sent = next((m.id for m in self.plain.messages.values() if m.forward_of == work.message_id), None)
         if sent is not None:
             return sent
@@ -200,7 +200,7 @@ class Money(CoinsAndClocks):
         answer, cost = self.plain.send(work.account_id, work.e164, work.destination, text, self.now_us)
         if answer != "ok":
             return None
-        assert outgoing is not None, "a forward that could be paid was not sent"
+        assert outgoing is not None, "an affordable forward was not sent"
         self.plain.messages[outgoing.message_id] = PlainMessage(
             outgoing.message_id,
             work.account_id,
@@ -227,12 +227,12 @@ class Money(CoinsAndClocks):
         self.plain.move_on(id_, status, self.now_us)
 
     def _rents_something(self, who: int, nth: int) -> None:
-        """Mostly sees to it that the account has coins and a number: else most of what is tried would be refused."""
+        """Usually give the account coins and a number, or most actions would be refused."""
         if nth < 8 and not self.plain.at(self.ids[who], self.now_us).live:
             self.coins_arrive(who, 6000)
             self.rent(who, GROUPS[nth % len(GROUPS)])
 
     def _number(self, who: int, nth: int) -> str:
-        """One of the numbers this account had last it was written; with a high `nth` any number, ours or not."""
+        """Return a number that the account had when last settled; with a high `nth` any number, ours or not."""
         live: list[PlainRental] = self.plain.accounts[self.ids[who]].live
         return live[nth % len(live)].e164 if live and nth < 8 else [*E164S, NOT_OURS][(nth + who) % (len(E164S) + 1)]

@@ -1,4 +1,4 @@
-"""Callbacks of a carrier: bounded, stored before they are answered, by an API process alone too; nothing in the log."""
+"""Carrier callbacks are bounded, stored before they are answered, even by an API-only process, and kept out of the log."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ PATH = "/callbacks/carriers/pigeon"
 
 
 class Pigeon:
-    """Reads [[to, text, id], …]; another word in place of a list makes it fail in that way."""
+    """Parses [[to, text, id], …]; a word instead of a list makes it fail in that way."""
 
     name = "pigeon"
     callback_methods: tuple[str, ...] = ("POST",)
@@ -41,7 +41,7 @@ class Pigeon:
         await asyncio.Event().wait()
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        raise AssertionError("nothing is sent here")
+        raise AssertionError("this test sends nothing")
 
     def can_submit(self) -> bool:
         return True
@@ -81,7 +81,7 @@ def pigeon() -> Pigeon:
 
 @pytest.fixture(params=[True, False], ids=["run", "api"])
 def url(runtime: Runtime, pigeon: Pigeon, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The service with its workers, or the API alone."""
+    """The service with its workers, and an API-only process."""
     with serving(runtime, workers=request.param, carriers=[pigeon]) as address:
         yield address
 
@@ -97,7 +97,7 @@ def texts(db: Database) -> list[str]:
     return [row["content"] for row in db.read_blocking(lambda tx: tx.all("SELECT content FROM messages ORDER BY id"))]
 
 
-def test_what_a_callback_brings_is_stored_once_before_it_is_answered(
+def test_a_callback_is_stored_once_before_it_is_answered(
     db: Database, url: str, pigeon: Pigeon, e164: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = (201, b"<Response/>", "text/xml; charset=utf-8")
@@ -125,7 +125,7 @@ def test_what_a_callback_brings_is_stored_once_before_it_is_answered(
         (b" " * 70_000, 413, b"body_too_large"),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_logged_without_its_text(
+def test_an_invalid_callback_is_refused_and_logged_without_its_text(
     url: str, body: object, status: int, said: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = ask(url, body)
@@ -135,7 +135,7 @@ def test_what_cannot_be_used_is_refused_and_logged_without_its_text(
     assert len(caplog.records) == (status != 413)
 
 
-def test_other_names_methods_and_encodings_are_refused_before_the_plugin_is_asked(url: str, pigeon: Pigeon) -> None:
+def test_unknown_names_methods_and_encodings_are_refused_before_the_plugin_is_called(url: str, pigeon: Pigeon) -> None:
     assert ask(url, [], path="/callbacks/carriers/dove")[0] == 404
     assert ask(url, [], path="/callbacks/carriers/")[0] == 404
     assert ask(url, b"", method="GET")[0] == 405
@@ -144,14 +144,14 @@ def test_other_names_methods_and_encodings_are_refused_before_the_plugin_is_aske
     assert not pigeon.requests
 
 
-def test_a_carrier_that_says_so_is_asked_by_get(url: str, pigeon: Pigeon) -> None:
+def test_a_carrier_may_declare_callbacks_by_get(url: str, pigeon: Pigeon) -> None:
     pigeon.callback_methods = ("GET",)
     assert ask(url, b"", path=PATH + "?a=b%20c", method="GET")[:2] == (200, PATH.encode() + b"?a=b%20c")
     assert ask(url, [])[0] == 405
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable, ValueError])
-def test_what_is_not_stored_is_answered_with_503(
+def test_a_callback_that_cannot_be_stored_is_answered_with_503(
     runtime: Runtime, url: str, e164: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object, **__: object) -> None:

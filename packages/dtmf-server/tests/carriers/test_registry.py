@@ -1,4 +1,4 @@
-"""A kind of carrier that can't be used is one line that says what to do, and one that isn't used harms nothing."""
+"""An unusable carrier kind gives a one-line error that says what to do; an unused one has no effect."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ OTHER = CarrierKind("dove", CarrierSettings, print)
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """Installs a distribution whose kind "pigeon" is what the parameter names."""
+    """Install a distribution whose kind "pigeon" is the object that the parameter names."""
     (tmp_path / "pigeon_post.py").write_text(MODULE)
     (tmp_path / "pigeon_broken.py").write_text("import no_such_module_of_pigeons\n")
     folder = installed(tmp_path / "installed", name="pigeon-post", entry_points={"pigeon": request.param})
@@ -59,7 +59,7 @@ def test_a_plugin_that_cannot_be_used_is_an_error_that_names_its_distribution(pl
     assert registry.find("smpp").name == "smpp"
 
 
-def test_a_kind_that_is_not_installed_is_an_error_that_lists_those_that_are() -> None:
+def test_a_kind_that_is_not_installed_is_an_error_that_lists_the_installed_ones() -> None:
     with pytest.raises(
         ConfigError, match=r"is 'pigeon', and no such kind is installed: known are simulator, smpp; other"
     ):
@@ -67,7 +67,7 @@ def test_a_kind_that_is_not_installed_is_an_error_that_lists_those_that_are() ->
 
 
 @pytest.mark.parametrize("plugin", ["pigeon_post:KIND"], indirect=True)
-def test_a_kind_that_two_distributions_have_is_an_error(
+def test_a_kind_provided_by_two_distributions_is_an_error(
     plugin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = installed(tmp_path / "other", name="pigeon-two", entry_points={"pigeon": plugin})

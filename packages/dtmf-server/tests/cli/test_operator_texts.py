@@ -1,4 +1,4 @@
-"""What operations find is a value; the operator's commands have a sentence for each."""
+"""Operations return findings as values; the operator's commands have a sentence for each."""
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_explain_says_what_a_pending_deposit_waits_for() -> None:
     assert explanation_lines(deposit("credited", mined))[1] == "It is credited: in block 50, 2 deep."
 
 
-def test_doctor_says_the_address_gap_and_complains_when_it_is_wide() -> None:
+def test_doctor_reports_the_address_gap_and_warns_when_it_is_wide() -> None:
     assert health_text.gap_lines(AddressGap(0, 0, 0)) == []
     (line,) = health_text.gap_lines(AddressGap(5, 3, 2))
     assert line.startswith("address gap: 2 (highest index given out 5, highest paid 3; 2 addresses wait")
@@ -85,7 +85,7 @@ def test_doctor_says_the_address_gap_and_complains_when_it_is_wide() -> None:
     assert len(health_text.gap_complaints(AddressGap(GAP_OF_INIT, 0, UNPAID_ALARM + 1))) == 2
 
 
-def test_doctor_says_why_a_stray_found_no_number() -> None:
+def test_doctor_explains_why_a_stray_matched_no_number() -> None:
     def stray(destination: str) -> Stray:
         return Stray(destination, 2, 0, 0, in_stock=False)
 

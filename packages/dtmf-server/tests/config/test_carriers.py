@@ -1,4 +1,4 @@
-"""What a carrier may be set to, and what must agree."""
+"""Carrier settings: which values are valid, and which must agree."""
 
 from functools import partial
 
@@ -85,7 +85,7 @@ def test_everything_about_a_carrier_can_be_set(tmp_path):
     assert config.messages.parts_wait_s == 60
 
 
-def test_what_binds_and_submits_say_is_as_long_as_smpp_has_room_for(tmp_path):
+def test_bind_and_submit_fields_may_be_as_long_as_smpp_allows(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON + f"address_range = '{'1' * 40}'\nservice_type = 'CMT12'\nvalidity_period_h = 168\n")
     configuration = load(path, {})
@@ -95,7 +95,7 @@ def test_what_binds_and_submits_say_is_as_long_as_smpp_has_room_for(tmp_path):
 
 
 @pytest.mark.parametrize("hours", [1, 72])
-def test_an_sms_in_doubt_is_waited_for_72_hours_at_least(tmp_path, hours):
+def test_an_sms_in_doubt_is_awaited_for_at_least_72_hours(tmp_path, hours):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON + f"validity_period_h = {hours}\n")
     assert settings_of(load(path, {})).doubt_us == 72 * HOUR_US
@@ -121,7 +121,7 @@ LONG = (
 
 
 @pytest.mark.regression("long-names-of-carriers")
-def test_names_longer_than_the_specification_allows_are_taken_with_a_warning_that_names_them(tmp_path):
+def test_names_longer_than_the_specification_allows_are_accepted_with_a_warning(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONG)
     try:
@@ -136,7 +136,7 @@ def test_names_longer_than_the_specification_allows_are_taken_with_a_warning_tha
     assert "canary" not in " ".join(found)
 
 
-def test_names_that_fit_are_no_cause_for_a_warning(tmp_path):
+def test_names_that_fit_cause_no_warning(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON.replace("dtmf", "d" * 15).replace("hunter2", "p" * 8) + f"system_type = '{'s' * 12}'")
     assert config.warnings(load(path, {})) == []
@@ -174,7 +174,7 @@ def test_a_carrier_may_have_a_table_of_retries(tmp_path):
         ("5", "carrier.0.retry must be a table like"),
     ],
 )
-def test_a_wrong_table_of_retries_is_refused_by_its_entry(tmp_path, table, complaint):
+def test_an_invalid_retry_table_is_refused_naming_the_entry(tmp_path, table, complaint):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON + f"retry = {table}\n")
     with pytest.raises(ConfigError) as refused:
@@ -185,7 +185,7 @@ def test_a_wrong_table_of_retries_is_refused_by_its_entry(tmp_path, table, compl
 SIMULATED = '[[carrier]]\nname = "fake"\nkind = "simulator"\n'
 
 
-def test_each_carrier_has_the_settings_of_its_kind_and_errors_name_those(tmp_path):
+def test_each_carrier_has_the_settings_of_its_kind_and_errors_name_them(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON + SIMULATED)
     assert [type(carrier).__name__ for carrier in load(path, {}).carrier] == ["SmppSettings", "SimulatorSettings"]
@@ -204,7 +204,7 @@ def test_a_carrier_without_a_kind_is_an_smsc(tmp_path):
     assert (carrier.kind, carrier.port) == ("smpp", 2775)
 
 
-def test_the_environment_says_the_kind_too(tmp_path):
+def test_the_environment_can_set_the_kind(tmp_path):
     path = tmp_path / "dtmf.toml"
     path.write_text(LONDON)
     with pytest.raises(ConfigError, match=r"DTMF_CARRIER__0__KIND: carrier\[0\].kind is 'pigeon', and no such kind"):

@@ -1,4 +1,4 @@
-"""A configuration is read whole or refused in one line that says where, and never shows a secret."""
+"""A configuration is either fully read or refused with one line that says where; secrets are never shown."""
 
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ CHAIN = '[bitcoin]\ndescriptor = "wpkh(canary)#x"\nrpc = "http://user:canary@127
 
 @pytest.fixture
 def refusal(tmp_path):
-    """The message with which a configuration is refused, with the file's folder cut off."""
+    """Return the error message for a refused configuration, with the file's folder removed."""
 
     def refuse(text, **environ):
         path = tmp_path / "dtmf.toml"
@@ -55,7 +55,7 @@ def loaded(tmp_path):
     return read
 
 
-def test_no_file_is_the_sandbox():
+def test_without_a_file_the_sandbox_is_configured():
     config = load(None, {"PATH": "/bin", "DTMF_TOKEN": "x", "DTMF_URL": "y", "DTMF_TEST_PG_URL": "z"})
     assert config == Config()
     assert (config.mode, config.server.host, config.server.port) == ("sandbox", "127.0.0.1", 8000)
@@ -70,12 +70,12 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["", "/", "a\0b"])
-def test_what_is_no_file_is_an_error(path):
+def test_a_path_that_is_not_a_file_is_an_error(path):
     with pytest.raises(ConfigError, match="can't read this configuration file"):
         load(Path(path), {})
 
 
-def test_a_whole_file_is_read(loaded):
+def test_a_file_with_every_section_is_read(loaded):
     config = loaded(
         'mode = "production"\n[server]\npublic_url = "https://numbers.example.org"\ntrusted_proxies = ["127.0.0.1"]\n'
         '[database]\nurl = "postgresql://dtmf@db/dtmf"\n[limits]\nrequests_per_second = 5\nsends_per_day = 7\n'
@@ -191,7 +191,7 @@ KEYS = {"database": "database.url", "server": "server.public_url"}
 
 
 @pytest.mark.parametrize(("section", "url"), [(section, url) for section in KEYS for url in GOOD_URLS[section].split()])
-def test_urls_that_can_work_are_taken(loaded, section, url):
+def test_valid_urls_are_accepted(loaded, section, url):
     config = loaded(f"{KEYS[section]} = '{url}'")
     assert url in (config.database.url, config.server.public_url)
 
@@ -199,11 +199,11 @@ def test_urls_that_can_work_are_taken(loaded, section, url):
 @pytest.mark.parametrize(
     ("section", "url"), [(section, url) for section in KEYS for url in ["", *BAD_URLS[section].split()]]
 )
-def test_urls_that_cannot_work_are_refused(refusal, section, url):
+def test_invalid_urls_are_refused(refusal, section, url):
     assert f"dtmf.toml:1: {KEYS[section]} must be" in refusal(f"{KEYS[section]} = '{url}'")
 
 
-def test_the_environment_beats_the_file_and_the_defaults(loaded):
+def test_the_environment_overrides_the_file_and_the_defaults(loaded):
     config = loaded(
         "[server]\nport = 1\nhost = 'a'\n" + LONDON,
         DTMF_MODE="production",
@@ -248,11 +248,11 @@ def test_the_environment_beats_the_file_and_the_defaults(loaded):
         ("DTMF_BITCOIN__NETWORK", "main", "DTMF_BITCOIN__NETWORK: bitcoin.network is 'main'"),
     ],
 )
-def test_a_wrong_variable_is_refused_by_its_name(refusal, variable, value, complaint):
+def test_an_invalid_variable_is_refused_and_named(refusal, variable, value, complaint):
     assert complaint in refusal(LONDON, **{variable: value})
 
 
-def test_a_variable_over_something_that_is_no_table_leaves_the_error_to_the_file(refusal):
+def test_a_variable_inside_a_value_that_is_not_a_table_reports_the_files_error(refusal):
     assert "dtmf.toml:1: server must be a table, not 3" in refusal("server = 3", DTMF_SERVER__PORT="80")
     assert "dtmf.toml:1: carrier[0] must be a table" in refusal("carrier = [3]", DTMF_CARRIER__0__HOST="h")
 
@@ -284,7 +284,7 @@ def test_a_configuration_cannot_be_changed():
 
 
 @pytest.mark.parametrize("root", [Config, *map(settings_class, names())])
-def test_every_setting_says_what_it_must_be(root):
+def test_every_setting_describes_its_valid_values(root):
     for path in known(root, ()):
         kind = type_at(root, path)
         assert get_origin(kind) is Annotated, f"{path} can't come from the environment"

@@ -1,4 +1,4 @@
-"""A failed webhook is retried by the published programme for 72 h, and an answer means one thing only."""
+"""A failed webhook is retried on the published schedule for 72 h, and each kind of answer has one meaning."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ uniforms = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 
 def programme(uniform: float, attempt_takes_us: int = 0) -> list[int]:
-    """Every attempt of a delivery that never succeeds, as time after the first."""
+    """Return the time of every attempt of a delivery that never succeeds, relative to the first."""
     times, now = [], FIRST
     while (due := next_due_us(len(times), first_attempt_us=FIRST, now_us=now, uniform=uniform)) is not None:
         times.append(due - FIRST)
@@ -22,7 +22,7 @@ def programme(uniform: float, attempt_takes_us: int = 0) -> list[int]:
     return times
 
 
-def test_attempts_follow_the_published_programme():
+def test_attempts_follow_the_published_schedule():
     delays = [5 * S, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR] + [10 * HOUR] * 6
     assert programme(0.0) == [*(sum(delays[:count]) for count in range(len(delays) + 1)), 72 * HOUR]
 
@@ -37,7 +37,7 @@ def test_the_last_attempt_comes_at_72_hours_whatever_the_jitter(uniform, attempt
 
 
 @given(st.integers(min_value=1, max_value=40), uniforms)
-def test_jitter_only_adds_and_at_most_a_tenth(attempts, uniform):
+def test_jitter_only_adds_at_most_a_tenth(attempts, uniform):
     plain = next_due_us(attempts, first_attempt_us=FIRST, now_us=FIRST, uniform=0.0)
     due = next_due_us(attempts, first_attempt_us=FIRST, now_us=FIRST, uniform=uniform)
     assert plain <= due <= plain + (plain - FIRST) // 10
@@ -56,7 +56,7 @@ def test_the_first_attempt_is_due_now():
     ("attempts", "retry_after_s", "delay_us"),
     [
         (1, None, 5 * S),
-        (1, 0, 5 * S),  # never sooner than the programme
+        (1, 0, 5 * S),  # never earlier than the schedule
         (1, -5, 5 * S),
         (1, 4, 5 * S),
         (1, 6, 6 * S),
@@ -86,7 +86,7 @@ def test_a_retry_after_past_the_72_hours_parks():
     assert next_due_us(1, first_attempt_us=FIRST, now_us=late, uniform=0.0, retry_after_s=7201) is None
 
 
-def test_one_that_fails_at_72_hours_is_parked():
+def test_a_delivery_that_fails_at_72_hours_is_parked():
     end = FIRST + 72 * HOUR
     assert next_due_us(1, first_attempt_us=FIRST, now_us=end - 1, uniform=0.0) == end
     assert next_due_us(1, first_attempt_us=FIRST, now_us=end, uniform=0.0) is None
@@ -108,12 +108,12 @@ def test_any_2xx_is_delivered(status):
     [None, 0, 100, 101, 199, *range(300, 309), 399, 408, 425, 429, 500, 502, 503, 504, 599, 999],
 )
 @pytest.mark.parametrize("attempts", [1, 4, 5, 6, 100])
-def test_a_passing_failure_is_retried_however_often(status, attempts):
+def test_a_temporary_failure_is_retried_regardless_of_the_attempts_made(status, attempts):
     assert verdict(status, attempts=attempts) is Verdict.RETRY
 
 
 @pytest.mark.parametrize("attempts", [1, 5, 6])
-def test_410_is_gone_at_once(attempts):
+def test_410_parks_at_once(attempts):
     assert verdict(410, attempts=attempts) is Verdict.GONE
 
 
@@ -123,10 +123,10 @@ def test_any_other_4xx_parks_after_five_attempts(status):
 
 
 @pytest.mark.parametrize("status", [None, 302, 408, 425, 429, 500, 502, 503, 504])
-def test_who_does_not_answer_or_says_not_now_is_down(status):
+def test_a_receiver_that_does_not_answer_or_is_unavailable_is_down(status):
     assert is_down(status, retry_after_s=None)
 
 
 @pytest.mark.parametrize(("status", "retry_after_s"), [(400, None), (404, None), (410, None), (429, 60), (503, 0)])
-def test_who_refuses_or_asks_for_rest_is_not_down(status, retry_after_s):
+def test_a_receiver_that_refuses_or_sends_retry_after_is_not_down(status, retry_after_s):
     assert not is_down(status, retry_after_s=retry_after_s)

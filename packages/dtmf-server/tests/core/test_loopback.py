@@ -1,4 +1,4 @@
-"""Which hosts are this machine alone."""
+"""Which hosts are loopback."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from dtmf_server.core.hosts import is_loopback
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1"])
-def test_loopback(host: str) -> None:
+def test_loopback_hosts(host: str) -> None:
     assert is_loopback(host)
 
 
@@ -26,5 +26,5 @@ def test_loopback(host: str) -> None:
         *("127.1", "[::1]", "fe80::1%lo", "127.0.0.1:80", "2130706433", "LOCALHOST."),
     ],
 )
-def test_others(host: str) -> None:
+def test_other_hosts(host: str) -> None:
     assert not is_loopback(host)

@@ -1,5 +1,5 @@
-"""National language tables: the right letters in the right places. The tables were compared septet by septet with two
-other implementations; what is stated here holds by the standard and the order of the alphabets."""
+"""National language tables have the right letters in the right places. The tables were compared septet by septet with
+two other implementations; these tests follow from the standard and the order of the alphabets."""
 
 import unicodedata
 
@@ -48,7 +48,7 @@ def test_an_indian_language_keeps_digits_small_letters_and_line_ends_and_shifts_
     assert decode(b"code: 418207, ok?\r\n", coding) == "code: 418207, ok?\r\n"
     assert decode(b"\x1bC\x1bO\x1bD\x1bE \x1b\x40 \x1be \x1b\x28\x1b\x29 \x1b\x3c\x1b\x3e", coding) == "CODE | € {} []"
     assert decode(b"\x1b\x00\x1b\x01\x1b\x05\x1b\x08\x1b\x0b\x1b\x0c\x1b\x0e\x1b\x0f\x1b\x18", coding) == '@£"&*+-/*'
-    assert decode(b"(", coding) == ")" and decode(b")", coding) == "("  # as the tables have them
+    assert decode(b"(", coding) == ")" and decode(b")", coding) == "("  # as in the published tables
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_indian_language_keeps_digits_small_letters_and_line_ends_and_shifts_
 )
 def test_octets_of_each_language_and_the_text_they_are(language: int, octets: bytes, text: str) -> None:
     found = decode(octets, gsm7_with(locking=language, single=language))
-    # A letter with a dot below may be typed here as two characters, which normalisation makes of one too.
+    # A letter with a dot below may be typed here as two characters; normalisation composes them.
     assert unicodedata.normalize("NFC", found) == unicodedata.normalize("NFC", text)
 
 
@@ -86,7 +86,7 @@ def test_every_septet_pair_has_a_text_in_every_language(language: int) -> None:
             assert len(shown) == 3
 
 
-def test_a_septet_that_is_not_in_the_single_shift_table_is_that_of_the_alphabet_in_use() -> None:
+def test_a_septet_missing_from_the_single_shift_table_falls_back_to_the_alphabet_in_use() -> None:
     assert decode(b"\x1b\x07", gsm7_with(locking=1, single=1)) == "ı"
     assert decode(b"\x1b\x07", gsm7_with(locking=0, single=1)) == "ì"
     assert decode(b"\x1b\x0d\x1b\x60", gsm7_with(locking=6, single=6)) == "\rॐ"

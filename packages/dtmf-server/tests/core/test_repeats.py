@@ -1,4 +1,4 @@
-"""A fault that lasts is logged once a minute, whatever else happens."""
+"""A persistent fault is logged once a minute, whatever else happens."""
 
 import pytest
 
@@ -18,13 +18,13 @@ def test_the_first_failure_is_logged_at_once_and_the_same_one_once_a_minute() ->
     assert faults.worked(now_s=201) is None
 
 
-def test_a_new_reason_is_logged_at_once_and_two_that_take_turns_once_a_minute_each() -> None:
+def test_a_new_reason_is_logged_at_once_and_two_alternating_ones_once_a_minute_each() -> None:
     faults = Repeats()
     lines = [line for second in range(60) if (line := faults.failed("ab"[second % 2], now_s=second))]
     assert lines == ["a", "b (2 failures in 1 s)"]
 
 
-def test_a_fault_that_comes_again_is_logged_at_once_and_one_that_flaps_is_not() -> None:
+def test_a_recurring_fault_is_logged_at_once_but_a_flapping_one_is_not() -> None:
     faults = Repeats()
     logged = []
     for second in range(0, 60, 2):
@@ -35,7 +35,7 @@ def test_a_fault_that_comes_again_is_logged_at_once_and_one_that_flaps_is_not() 
     assert faults.failed("closed", now_s=1000) == "closed"
 
 
-def test_what_never_failed_has_nothing_to_log() -> None:
+def test_success_without_a_previous_failure_logs_nothing() -> None:
     assert Repeats().worked(now_s=5) is None
 
 

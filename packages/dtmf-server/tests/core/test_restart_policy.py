@@ -1,4 +1,4 @@
-"""Pauses between restarts double up to a bound, and begin anew after a run that was steady."""
+"""Pauses between restarts double up to a limit, and are reset after a steady run."""
 
 from dtmf_server.core.restart_policy import RestartPolicy
 
@@ -13,7 +13,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_a_steady_run_begins_again_with_the_first_pause() -> None:
+def test_a_steady_run_resets_the_pause() -> None:
     assert POLICY.pause_s(30.0, ran_s=60.0) == 30
     assert POLICY.pause_s(30.0, ran_s=60.1) == 0.5
 

@@ -1,4 +1,4 @@
-"""Segments are counted as 3GPP TS 23.038 and 23.040 say, and no character is ever parted."""
+"""Segments are counted as in 3GPP TS 23.038 and 23.040, and no character is ever split."""
 
 from dataclasses import FrozenInstanceError
 
@@ -26,7 +26,7 @@ def test_the_alphabet_has_128_places_and_no_character_twice():
         *((0x61, "a"), (0x7A, "z"), (0x7B, "ä"), (0x7E, "ü"), (0x7F, "à")),
     ],
 )
-def test_landmarks_of_the_alphabet_are_where_23_038_puts_them(septet, character):
+def test_selected_characters_have_the_septets_of_23_038(septet, character):
     assert GSM7_ALPHABET[septet] == character
 
 
@@ -41,7 +41,7 @@ def test_landmarks_of_the_alphabet_are_where_23_038_puts_them(septet, character)
         ("a" * 307, Segments("gsm7", 307, 3)),
         ("€" * 80, Segments("gsm7", 160, 1)),
         ("€" * 81, Segments("gsm7", 162, 2)),
-        # 152 septets, then a euro that must not be parted: the first segment stays one septet short.
+        # 152 septets, then a euro that must not be split: the first segment is one septet short.
         ("a" * 152 + "€" + "a" * 152, Segments("gsm7", 306, 3)),
         ("a" * 152 + "€" + "a" * 151, Segments("gsm7", 305, 2)),
         ("a" * 153 + "€" + "a" * 151, Segments("gsm7", 306, 2)),
@@ -62,7 +62,7 @@ def test_landmarks_of_the_alphabet_are_where_23_038_puts_them(septet, character)
         ("😀" * 67, Segments("ucs2", 134, 3)),
         ("€ is GSM, ` is not", Segments("ucs2", 18, 1)),
         ("ç", Segments("ucs2", 1, 1)),  # the alphabet has only the capital
-        ("\x1b", Segments("ucs2", 1, 1)),  # a bare ESC can't be said in GSM 7-bit
+        ("\x1b", Segments("ucs2", 1, 1)),  # a bare ESC can't be encoded in GSM 7-bit
         ("\x00", Segments("ucs2", 1, 1)),
         ("a\n", Segments("gsm7", 2, 1)),
         ("٣", Segments("ucs2", 1, 1)),
@@ -89,7 +89,7 @@ def test_exactly_the_gsm_characters_are_gsm():
 
 
 def written_out(text: str) -> tuple[str, list[str]]:
-    """An oracle that really cuts: the encoding and the pieces, each character written as its units."""
+    """Split the text for real, as an oracle: the encoding and the pieces, each character written as its units."""
     if set(text) <= set(GSM_CHARACTERS):
         encoding, single, part = "gsm7", 160, 153
         units = [ESCAPE + c if c in GSM7_EXTENSION else c for c in text]
@@ -115,7 +115,7 @@ texts = st.one_of(
 
 
 @given(texts)
-def test_segments_agree_with_really_cutting_the_text(text):
+def test_segments_agree_with_actually_splitting_the_text(text):
     encoding, pieces = written_out(text)
     assert segments(text) == Segments(encoding, sum(map(len, pieces)), len(pieces))
 

@@ -1,4 +1,4 @@
-"""Texts of any coding are shown, joined before they are decoded, and never dropped."""
+"""Texts in any coding are displayed, joined before decoding, and never dropped."""
 
 from itertools import permutations
 
@@ -39,14 +39,14 @@ ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)
         (b"caf\xe9", "ascii", MARK + "café"),
         (b"a\tb\r\n", "ascii", "a\tb\r\n"),
         (b"[$@]", "ascii", "[$@]"),
-        (b"\x1b\x281\x1b\x29 \x00 home", "ascii", "{1} @ home"),  # GSM 7-bit that calls itself ASCII
+        (b"\x1b\x281\x1b\x29 \x00 home", "ascii", "{1} @ home"),  # GSM 7-bit mislabelled as ASCII
         (b"caf\x05", "ascii", "café"),
-        (b"padded\0\0", "ascii", "padded"),  # a terminating NUL that the carrier counted
+        (b"padded\0\0", "ascii", "padded"),  # a terminating NUL included in the carrier's length
         (b"padded\0", "latin1", "padded"),
         (b"padded\0", "utf8", "padded"),
         (b"padded\0", "binary", "padded"),
         (b"\0p\0\0", "ucs2", "p"),
-        (b"padded\0", "gsm7", "padded@"),  # 0 is a letter there
+        (b"padded\0", "gsm7", "padded@"),  # 0 is a letter in this alphabet
         (b"\0\0", "ascii", "\u2400\u2400"),
         (b"\xef\xbb\xbfcaf\xc3\xa9", "utf8", "café"),
         ("café".encode(), "utf8", "café"),
@@ -64,7 +64,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)
         (b"", "binary", ""),
     ],
 )
-def test_octets_and_the_text_they_are(octets, coding, text):
+def test_octets_decode_to_this_text(octets, coding, text):
     assert decode(octets, coding) == text
 
 
@@ -79,18 +79,18 @@ def test_every_octet_string_has_a_text_that_can_be_stored(coding, octets):
 
 
 @given(GSM7_TEXT)
-def test_gsm_7_bit_text_comes_back_as_it_was(text):
+def test_gsm_7_bit_text_survives_a_round_trip(text):
     assert decode(encode_gsm7(text), "gsm7") == text
 
 
 @pytest.mark.parametrize("text", ["ж", "😀", "\x1b", "a\x1be"])
-def test_what_gsm_7_bit_has_no_character_for_is_refused(text):
+def test_a_character_outside_gsm_7_bit_is_refused(text):
     with pytest.raises(ValueError, match="alphabet"):
         encode_gsm7(text)
 
 
 @given(GSM7_TEXT | ANY_TEXT)
-def test_a_text_is_cut_into_as_many_segments_as_are_counted(text):
+def test_a_text_is_split_into_as_many_segments_as_are_counted(text):
     pieces = cut(text)
     assert len(pieces) == segments(text).count
     assert "".join(pieces) == text
@@ -152,8 +152,8 @@ SWAPPED = "Ваш код: 418207 😀".encode("utf-16-le")
         ([b"\xfe\xff" + UCS2[:-2], b"\xfe\xff" + UCS2[-2:]], "Ваш код: 418207 😀"),  # a pair with a mark inside
         ([b"\xff\xfe" + SWAPPED[:10], b"\xfe\xff" + UCS2[10:]], "Ваш код: 418207 😀"),
         ([UCS2[:10] + b"\0\0", UCS2[10:] + b"\0\0"], "Ваш код: 418207 😀"),
-        ([b"\xfe\xff" + UCS2[:7], UCS2[7:]], "Ваш код: 418207 😀"),  # a code unit in two parts
-        ([b"\0A\x01", b"\xfe\xff\x00\0B"], "A\u01fe\uff00B"),  # those octets are no mark within a code unit
+        ([b"\xfe\xff" + UCS2[:7], UCS2[7:]], "Ваш код: 418207 😀"),  # a code unit split between two parts
+        ([b"\0A\x01", b"\xfe\xff\x00\0B"], "A\u01fe\uff00B"),  # within a code unit those octets are not a mark
     ],
 )
 def test_a_byte_order_mark_in_each_part_is_not_text(parts, shown):

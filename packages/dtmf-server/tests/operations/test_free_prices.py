@@ -1,4 +1,4 @@
-"""What costs nothing is imported only where the operator says so, and what may be a mistake is warned of."""
+"""Free prices are imported only if the operator allows it, and likely mistakes cause a warning."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +21,16 @@ def run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
-    """Imports a file of that kind: exit status, output, errors."""
+    """Import a file of this kind; return exit status, stdout and stderr."""
     monkeypatch.setattr(
         "dtmf_server.runtime.logging.setup", lambda *_args, **_options: None
-    )  # the log stays this process's own
+    )  # keep this process's own logging configuration
 
     def importing(kind: str, text: str, *options: str, name: str = "file.csv") -> tuple[int, str, str]:
         (tmp_path / name).write_text(text)
         try:
             status = main([kind, "import", str(tmp_path / name), "--database", database_url, *options])
-        except SystemExit as ended:  # of a version that does not know the option
+        except SystemExit as ended:  # a version without the option
             status = int(str(ended.code))
         said = capsys.readouterr()
         return status, said.out, said.err
@@ -48,14 +48,14 @@ def test_a_group_priced_0_a_minute_is_refused_unless_allowed(db: Database, run: 
         True,
         True,
     )
-    assert not {"paid", "gratis"} & db.read_blocking(numbers.group_ids), "nothing of the file was taken"
+    assert not {"paid", "gratis"} & db.read_blocking(numbers.group_ids), "nothing in the file was imported"
     status, out, _ = run("groups", text, "--allow-free")
     assert (status, "warning: file.csv:3: group gratis costs 0" in out, "2 groups imported" in out) == (0, True, True)
     assert "warning: file.csv:2: group paid receives SMS for 0 satoshis" in out
 
 
 @pytest.mark.regression("free-groups")
-def test_toml_is_checked_the_same(run: Run):
+def test_toml_is_checked_like_csv(run: Run):
     text = (
         '[[group]]\nid = "gratis"\ntype = "local"\nname = "Gratis"\ncountry_code = "xx"\nsetup_cost = 0\n'
         "rental_cost_per_minute = 0\n"
@@ -75,13 +75,13 @@ def test_a_destination_priced_0_is_refused_unless_allowed(db: Database, run: Run
 
 
 @pytest.mark.regression("free-groups")
-def test_a_price_of_a_tenth_of_a_bitcoin_is_asked_about(run: Run):
+def test_a_price_of_a_tenth_of_a_bitcoin_is_questioned(run: Run):
     status, out, _ = run("groups", GROUP + "dear,mobile,Dear,xx,0,10000000,9999999\n")
     assert (status, "rental_cost_per_minute is 10000000 satoshis, 0.1 bitcoin: is that meant?" in out) == (0, True)
     assert "cost_per_inbound_message is" not in out
 
 
 @pytest.mark.parametrize("price", ["-1", "0.5", "1e3", "", "٣", "99999999999999999"])
-def test_what_is_no_price_is_refused(run: Run, price: str):
+def test_an_invalid_price_is_refused(run: Run, price: str):
     status, out, _ = run("groups", GROUP + f"odd,mobile,Odd,xx,0,{price},7\n", "--allow-free")
     assert (status, "rental_cost_per_minute" in out) == (1, True)

@@ -1,4 +1,4 @@
-"""What was charged for and is never sent goes back to the renter, whichever way it is given up."""
+"""An SMS that was charged but never sent is refunded, for whatever reason it was given up."""
 
 from dtmf_server.core import submission
 from dtmf_server.core.backoff import Verdict
@@ -47,7 +47,7 @@ def assert_given_back(db: Database, account_id: int, message_id: int) -> None:
     assert db.read_blocking(verify.differences) == []
 
 
-def test_an_sms_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> None:
+def test_an_sms_not_accepted_by_a_carrier_in_three_days_is_refunded(db: Database) -> None:
     account_id, rental = rented(db)
     sent = db.write_blocking(
         lambda tx: send.send(
@@ -65,7 +65,7 @@ def test_an_sms_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> 
 
 
 def forwarding(db: Database) -> tuple[int, Row, LeasedDelivery, int]:
-    """A forward that was charged and waits for its carrier."""
+    """Create a forward that was charged and is waiting for its carrier."""
     account_id, rental = rented(db)
     action = Action(ActionKind.FORWARD, "+13105550123")
     db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], action, now_us=START_US))
@@ -77,13 +77,13 @@ def forwarding(db: Database) -> tuple[int, Row, LeasedDelivery, int]:
     return account_id, rental, work, outgoing.message_id
 
 
-def test_a_forward_that_no_carrier_took_in_three_days_is_refunded(db: Database) -> None:
+def test_a_forward_not_accepted_by_a_carrier_in_three_days_is_refunded(db: Database) -> None:
     account_id, _, work, message_id = forwarding(db)
     busy_for_three_days(db, work)
     assert_given_back(db, account_id, message_id)
 
 
-def test_a_forward_that_waits_when_the_action_changes_is_refunded(db: Database) -> None:
+def test_a_waiting_forward_is_refunded_when_the_action_changes(db: Database) -> None:
     account_id, rental, work, message_id = forwarding(db)
     busy = [deliver.FailedAttempt(work, Verdict.RETRY, BUSY, None, 0.0)]
     db.write_blocking(lambda tx: deliver.not_delivered(tx, busy, now_us=START_US))

@@ -1,4 +1,4 @@
-"""Groups, numbers and prices from files: every line checked, errors by line, all or nothing."""
+"""Import groups, numbers and prices from files: every line is checked, errors name the line, all or nothing."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def counts(db: Database) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     ("text", "name"), [(GROUPS_CSV, "g.csv"), (GROUPS_TOML, "g.toml"), ("\ufeff" + GROUPS_CSV, "g")]
 )
-def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, name: str) -> None:
+def test_groups_are_imported_from_csv_and_toml(db: Database, text: str, name: str) -> None:
     assert db.write_blocking(lambda tx: import_catalog.import_groups(tx, text, name=name)) == 2
     (group,) = db.read_blocking(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'cz-mobile'"))
     assert (group["type"], group["name"], group["country_code"]) == ("mobile", "Czech Republic", "cz")
@@ -65,7 +65,7 @@ def test_groups_are_imported_from_csv_and_toml_alike(db: Database, text: str, na
     assert (bool(group["sms_support"]), group["cost_per_inbound_message"], group["carriers"]) == (False, None, "")
 
 
-def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database) -> None:
+def test_a_group_imported_again_is_updated_and_keeps_its_position(db: Database) -> None:
     db.write_blocking(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV, name="g.csv"))
     places = "SELECT id, position FROM groups ORDER BY position"
     before = [tuple(row.values()) for row in map(dict, db.read_blocking(lambda tx: tx.all(places)))]
@@ -94,7 +94,7 @@ def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database)
         ('"France, geographic"', '"France', "this is not CSV"),
     ],
 )
-def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, complaint: str) -> None:
+def test_an_invalid_group_is_refused_naming_its_line(db: Database, old: str, new: str, complaint: str) -> None:
     complaints = refused(db, import_catalog.import_groups, GROUPS_CSV.replace(old, new, 1), "g.csv")
     assert any(complaint in found for found in complaints), complaints
 
@@ -110,7 +110,7 @@ def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, 
         ("", "g.toml: there is no group in it"),
     ],
 )
-def test_a_wrong_toml_is_refused_with_its_place(db: Database, text: str, complaint: str) -> None:
+def test_invalid_toml_is_refused_naming_its_line(db: Database, text: str, complaint: str) -> None:
     assert any(complaint in found for found in refused(db, import_catalog.import_groups, text, "g.toml"))
 
 
@@ -131,17 +131,17 @@ def test_numbers_are_imported_once(db: Database) -> None:
         ("+12025550999,us-mobile", "n.csv:3: '+12025550999' stands at n.csv:2 already"),
     ],
 )
-def test_a_wrong_number_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
+def test_an_invalid_number_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"e164,group_id\n+12025550999,us-mobile\n{line}\n"
     assert any(complaint in found for found in refused(db, import_catalog.import_numbers, text, "n.csv"))
 
 
-def test_no_more_complaints_are_said_than_can_be_read(db: Database) -> None:
+def test_the_number_of_reported_errors_is_limited(db: Database) -> None:
     complaints = refused(db, import_catalog.import_numbers, "e164,group_id\n" + "x,us-mobile\n" * 50, "n.csv")
     assert len(complaints) == 21 and complaints[-1] == "and 30 more"
 
 
-def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_before_it_costs(db: Database) -> None:
+def test_the_longest_prefix_prices_a_destination_and_one_without_price_is_refused_free_of_charge(db: Database) -> None:
     prices = "prefix,cost_per_segment\n+44,20\n447,70\n"
     db.write_blocking(lambda tx: tx.run("DELETE FROM destinations"))
     assert db.write_blocking(lambda tx: import_catalog.import_prices(tx, prices, name="p.csv")) == 2
@@ -176,6 +176,6 @@ def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_be
         ("+420,1", "p.csv:3: '420' stands at p.csv:2 already"),
     ],
 )
-def test_a_wrong_price_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
+def test_an_invalid_price_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"prefix,cost_per_segment\n420,5\n{line}\n"
     assert any(complaint in found for found in refused(db, import_catalog.import_prices, text, "p.csv"))

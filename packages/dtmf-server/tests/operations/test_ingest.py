@@ -1,4 +1,4 @@
-"""What carriers bring: parts are joined and never mixed, redeliveries are known, genuine repeats stay."""
+"""Arriving SMS: parts are joined and never mixed, redeliveries are recognised, genuine repeats are stored."""
 
 from itertools import permutations
 from random import Random
@@ -18,7 +18,7 @@ A, B = 101, 102  # links
 
 
 class Desk:
-    """One carrier's arrivals at a rented number; the real time stands still until it is moved."""
+    """One carrier's arrivals at a rented number; the wall clock stands still until it is moved."""
 
     def __init__(self, db: Database, carrier: str = "london", *, seed: int = 0) -> None:
         self.db, self.carrier, self.wall_us = db, carrier, START_US
@@ -30,7 +30,7 @@ class Desk:
         db.write_blocking(lambda tx: carriers.add(tx, carrier))
 
     def brings(self, *batch: InboundMessage | Receipt, live: tuple[int, ...] = (A,)) -> list[int]:
-        """The notes of a batch."""
+        """Deliver a batch; return its notes."""
         return self.db.write_blocking(
             lambda tx: ingest.ingest_batch(tx, self.carrier, batch, live=live, now_us=START_US, wall_us=self.wall_us)
         )
@@ -81,7 +81,7 @@ def desk(db: Database) -> Desk:
 
 
 @pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
-def test_parts_that_come_one_by_one_in_any_order_are_joined_by_the_last(desk: Desk, order: tuple[int, ...]) -> None:
+def test_parts_arriving_one_by_one_in_any_order_are_joined_by_the_last(desk: Desk, order: tuple[int, ...]) -> None:
     for number in order:
         assert desk.texts() == []
         desk.brings(desk.part(f"<{number}>", number))
@@ -89,19 +89,19 @@ def test_parts_that_come_one_by_one_in_any_order_are_joined_by_the_last(desk: De
     assert desk.waiting() == 0
 
 
-def test_parts_of_one_batch_are_joined_in_it_where_the_last_of_them_stands(desk: Desk) -> None:
+def test_parts_in_one_batch_are_joined_at_the_position_of_the_last(desk: Desk) -> None:
     desk.brings(desk.sms("first"), desk.part("b", 2, 2), desk.sms("second"), desk.part("a", 1, 2), desk.sms("third"))
     assert desk.texts() == ["first", "second", "ab", "third"]
 
 
-def test_an_emoji_split_between_parts_and_transactions_is_whole(desk: Desk) -> None:
+def test_an_emoji_split_between_parts_and_transactions_is_joined(desk: Desk) -> None:
     octets = "x😀".encode("utf-16-be")
     desk.brings(desk.part(octets[4:], 2, 2, coding="ucs2"))
     desk.brings(desk.part(octets[:4], 1, 2, coding="ucs2"))
     assert desk.texts() == ["x😀"]
 
 
-def test_the_same_reference_from_others_in_other_widths_and_totals_is_another_message(desk: Desk) -> None:
+def test_the_same_reference_with_another_sender_width_or_total_is_another_message(desk: Desk) -> None:
     different = [{}, {"sender": "+49152"}, {"bits": 16}, {"ref": 8}, {"total": 4}, {"bits": 17}]
     batches = [
         [desk.part(f"{index}{number}", number, **kind) for number in range(1, kind.get("total", 3) + 1)]
@@ -130,14 +130,14 @@ def test_the_same_reference_over_another_carrier_is_another_message(desk: Desk) 
     assert desk.texts() == []
 
 
-def test_a_reference_used_again_after_its_message_is_whole_begins_another(desk: Desk) -> None:
+def test_a_reference_reused_after_its_message_is_complete_starts_another(desk: Desk) -> None:
     for text in ("a", "b"):
         for number in (1, 2):
             desk.brings(desk.part(f"{text}{number}", number, 2))
     assert desk.texts() == ["a1a2", "b1b2"]
 
 
-def test_a_part_that_comes_twice_is_there_once(desk: Desk) -> None:
+def test_a_part_that_arrives_twice_is_used_once(desk: Desk) -> None:
     desk.brings(desk.part("a", 1, 2))
     desk.brings(desk.part("a", 1, 2), desk.part("a", 1, 2))
     assert desk.waiting() == 1
@@ -145,7 +145,7 @@ def test_a_part_that_comes_twice_is_there_once(desk: Desk) -> None:
     assert desk.texts() == ["ab"]
 
 
-def test_messages_that_nobody_can_tell_apart_are_shown_part_by_part_rather_than_mixed(desk: Desk) -> None:
+def test_indistinguishable_messages_are_shown_part_by_part_rather_than_mixed(desk: Desk) -> None:
     for part in (desk.part("a1", 1, 2), desk.part("b1", 1, 2), desk.part("b2", 2, 2), desk.part("a2", 2, 2)):
         desk.brings(part)
     assert desk.texts() == []
@@ -155,18 +155,18 @@ def test_messages_that_nobody_can_tell_apart_are_shown_part_by_part_rather_than_
     assert desk.waiting() == 0
 
 
-def test_what_never_becomes_whole_is_delivered_with_its_gaps_marked(desk: Desk) -> None:
+def test_an_incomplete_message_is_delivered_with_its_gaps_marked(desk: Desk) -> None:
     desk.brings(desk.part("a", 1, 4), desk.part("d", 4, 4))
     desk.wall_us += PATIENCE_US - 1
     assert desk.gives_up() == 0
     desk.brings(desk.part("b", 2, 4))
     desk.wall_us += 1
-    assert desk.gives_up() == 1  # patience counts from the first part
+    assert desk.gives_up() == 1  # the timeout counts from the first part
     assert desk.texts() == ["ab[…]d"]
     assert desk.gives_up() == 0
 
 
-def test_a_part_after_its_message_was_given_up_is_delivered_too(desk: Desk) -> None:
+def test_a_part_that_arrives_after_the_timeout_is_delivered_too(desk: Desk) -> None:
     desk.brings(desk.part("a", 1, 2))
     desk.wall_us += PATIENCE_US
     desk.gives_up()
@@ -176,7 +176,7 @@ def test_a_part_after_its_message_was_given_up_is_delivered_too(desk: Desk) -> N
     assert desk.texts() == ["a[…]", "[…]b"]
 
 
-def test_parts_for_a_number_nobody_rents_are_counted_as_one_stray_and_gone(desk: Desk) -> None:
+def test_parts_for_an_unrented_number_are_counted_as_one_stray_and_deleted(desk: Desk) -> None:
     stray = [InboundMessage("+12125550101", "+1", Part(Concatenation(1, 8, 2, n), b"x", "gsm7")) for n in (1, 2)]
     desk.brings(*stray)
     assert desk.db.read_blocking(lambda tx: tx.one("SELECT unrouted_messages AS n FROM service"))["n"] == 1
@@ -186,7 +186,7 @@ def test_parts_for_a_number_nobody_rents_are_counted_as_one_stray_and_gone(desk:
 def test_a_storm_of_parts_shuffled_colliding_and_missing_mixes_no_texts(desk: Desk) -> None:
     random, sent, shown = Random(11), {}, []
     keys = [(f"+4915{s}", ref, bits, total) for s in "123" for ref in (0, 1) for bits in (8, 16) for total in (2, 3, 4)]
-    for wave in range(4):  # in each the same senders use the same references, widths and totals again
+    for wave in range(4):  # each wave reuses the same senders, references, widths and totals
         stream = []
         for index, (phone, ref, bits, total) in enumerate(keys):
             message, missing = wave * 100 + index, random.choice([0, 0, 0, random.randint(1, total)])
@@ -223,7 +223,7 @@ def test_an_identical_sms_on_the_same_link_is_another_sms(desk: Desk) -> None:
     assert desk.texts() == ["yes"] * 4
 
 
-def test_what_was_never_answered_is_known_on_a_new_link_however_late(desk: Desk) -> None:
+def test_an_unacknowledged_sms_is_recognised_on_a_new_link_however_late(desk: Desk) -> None:
     desk.brings(desk.sms("code 1"))
     desk.wall_us += 3600 * SECOND_US
     (note,) = desk.brings(desk.sms("code 1", link=B), live=(B,))
@@ -232,26 +232,28 @@ def test_what_was_never_answered_is_known_on_a_new_link_however_late(desk: Desk)
 
 
 @pytest.mark.parametrize(("later_s", "times"), [(0, 1), (59, 1), (60, 2), (3600, 2)])
-def test_what_was_answered_may_come_again_on_a_new_link_for_a_minute(desk: Desk, later_s: int, times: int) -> None:
+def test_an_acknowledged_sms_may_be_redelivered_on_a_new_link_for_a_minute(
+    desk: Desk, later_s: int, times: int
+) -> None:
     desk.answered(desk.brings(desk.sms("code 1")))
     desk.wall_us += later_s * SECOND_US
     desk.brings(desk.sms("code 1", link=B), live=(B,))
     assert desk.texts() == ["code 1"] * times
 
 
-def test_a_link_that_is_up_beside_the_first_brings_genuine_repeats(desk: Desk) -> None:
+def test_a_repeat_over_a_second_live_link_is_genuine(desk: Desk) -> None:
     desk.brings(desk.sms("yes"), live=(A, B))
     desk.brings(desk.sms("yes", link=B), live=(A, B))
     assert desk.texts() == ["yes", "yes"]
 
 
-def test_each_stored_sms_comes_again_only_once(desk: Desk) -> None:
+def test_each_stored_sms_matches_only_one_redelivery(desk: Desk) -> None:
     desk.brings(desk.sms("yes"), desk.sms("yes"))
     desk.brings(*[desk.sms("yes", link=B)] * 3, live=(B,))
     assert desk.texts() == ["yes"] * 3
 
 
-def test_what_came_again_and_was_not_answered_again_may_come_a_third_time(desk: Desk) -> None:
+def test_an_unacknowledged_redelivery_may_be_redelivered_again(desk: Desk) -> None:
     desk.brings(desk.sms("yes"))
     for link in (B, 103, 104):
         desk.wall_us += SECOND_US
@@ -260,14 +262,14 @@ def test_what_came_again_and_was_not_answered_again_may_come_a_third_time(desk: 
 
 
 @pytest.mark.parametrize(("waited_s", "times"), [(9, 2), (10, 1), (30, 1)])
-def test_on_the_same_link_it_comes_again_after_a_timeout(desk: Desk, waited_s: int, times: int) -> None:
+def test_on_the_same_link_an_sms_is_redelivered_only_after_a_timeout(desk: Desk, waited_s: int, times: int) -> None:
     desk.brings(desk.sms("slow"))
     desk.wall_us += waited_s * SECOND_US
     desk.brings(desk.sms("slow"))
     assert desk.texts() == ["slow"] * times
 
 
-def test_a_part_that_is_redelivered_is_known_too(desk: Desk) -> None:
+def test_a_redelivered_part_is_recognised_too(desk: Desk) -> None:
     def part(number: int, link: int) -> InboundMessage:
         return InboundMessage(
             desk.e164, "+1", Part(Concatenation(1, 8, 2, number), b"%d" % number, "gsm7"), f"p{number}", link
@@ -280,7 +282,7 @@ def test_a_part_that_is_redelivered_is_known_too(desk: Desk) -> None:
     assert desk.waiting() == 0
 
 
-def test_an_sms_with_a_reference_is_stored_once_however_often_and_late_it_comes(desk: Desk) -> None:
+def test_an_sms_with_a_reference_is_stored_once_however_often_and_late_it_arrives(desk: Desk) -> None:
     sms = InboundMessage(desk.e164, "+49151", "code 1", carrier_ref="SM1")
     same_text = InboundMessage(desk.e164, "+49151", "code 1", carrier_ref="SM2")
     assert desk.brings(sms, sms, same_text) == [0, 0, 0]
@@ -299,7 +301,7 @@ def test_the_same_reference_of_another_carrier_is_another_sms(desk: Desk) -> Non
     assert desk.texts() == ["code 1", "code 1"]
 
 
-def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
+def test_deduplication_rows_that_can_no_longer_match_are_deleted(desk: Desk) -> None:
     desk.answered(desk.brings(desk.sms("answered")))
     desk.brings(desk.sms("unanswered"))
     desk.wall_us += 121 * SECOND_US
@@ -309,7 +311,7 @@ def test_what_cannot_come_again_is_forgotten(desk: Desk) -> None:
     assert forget() == 1
 
 
-def test_thousands_are_forgotten_in_portions(desk: Desk) -> None:
+def test_thousands_of_deduplication_rows_are_deleted_in_batches(desk: Desk) -> None:
     many = inbound_log.FORGOTTEN_AT_ONCE + 1
     desk.answered(desk.brings(*(desk.sms(str(n)) for n in range(many))))
     desk.wall_us += 121 * SECOND_US
@@ -317,7 +319,7 @@ def test_thousands_are_forgotten_in_portions(desk: Desk) -> None:
     assert forgotten == [many - 1, 1, 0]
 
 
-def test_a_batch_that_breaks_leaves_nothing_of_itself(desk: Desk) -> None:
+def test_a_failed_batch_stores_nothing(desk: Desk) -> None:
     with pytest.raises(UnicodeEncodeError):
         desk.brings(desk.part("a", 1), desk.sms("fine"), desk.sms("\ud800"))
     assert desk.texts() == [] and desk.waiting() == 0

@@ -1,4 +1,4 @@
-"""Receipts find their message by the carrier's reference, whichever way it is written, and move it on once."""
+"""Receipts match their message by the carrier's reference in any notation, and update it once."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ COINS = 100_000
 
 
 class Sender:
-    """An account that sends, and the carrier that takes it."""
+    """An account that sends, and the carrier that accepts its SMS."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -95,14 +95,14 @@ def sender(db: Database) -> Sender:
         ("ABC-1", "abc-1"),
         ("00012345", "12345"),
         ("12345", "0000012345"),
-        ("1A2B3C4D", "439041101"),  # hexadecimal answered, decimal reported
-        ("439041101", "1a2b3c4d"),  # and the other way round
+        ("1A2B3C4D", "439041101"),  # hexadecimal in the answer, decimal in the receipt
+        ("439041101", "1a2b3c4d"),  # and vice versa
         ("439041101", "1A2B3C4D"),
         ("0", "0"),
         ("f47ac10b-58cc-4372-a567-0e02b2c3d479", "f47ac10b-58cc-4372-a567-0e02b2c3d479"),
     ],
 )
-def test_a_receipt_finds_its_message_whichever_way_the_reference_is_written(
+def test_a_receipt_matches_its_message_in_any_notation_of_the_reference(
     sender: Sender, answered: str, reported: str
 ) -> None:
     message_id = sender.sent_under(answered)
@@ -122,7 +122,7 @@ def test_a_failed_message_is_refunded_once_with_its_reason(sender: Sender) -> No
     assert sender.db.read_blocking(verify.differences) == []
 
 
-def test_what_was_delivered_stays_so_and_what_failed_too(sender: Sender) -> None:
+def test_delivered_and_failed_are_final(sender: Sender) -> None:
     one, two = sender.sent_under("1"), sender.sent_under("2")
     sender.told(Receipt("1", True), Receipt("2", False), Receipt("1", False), Receipt("2", True))
     assert sender.message(one) == ("delivered", 1000)
@@ -143,7 +143,7 @@ def test_a_long_message_fails_with_its_first_segment_that_does(sender: Sender) -
     assert sender.message(message_id) == ("failed", 0)
 
 
-def test_a_receipt_that_overtakes_the_answer_to_its_submit_is_applied_when_that_is_written(sender: Sender) -> None:
+def test_a_receipt_before_the_answer_to_its_submit_is_applied_once_that_is_stored(sender: Sender) -> None:
     message_id = sender.sends()
     sender.told(Receipt("1A", True, "", "31612345678"))
     assert sender.message(message_id)[0] == "queued"
@@ -152,11 +152,11 @@ def test_a_receipt_that_overtakes_the_answer_to_its_submit_is_applied_when_that_
     assert sender.db.read_blocking(lambda tx: tx.all("SELECT id FROM early_receipts")) == []
 
 
-def test_a_receipt_that_crosses_the_answer_to_its_submit_finds_it(sender: Sender) -> None:
+def test_a_receipt_concurrent_with_the_answer_to_its_submit_matches(sender: Sender) -> None:
     message_id = sender.sends()
     told = threading.Thread(target=sender.told, args=(Receipt("26", True),))
 
-    def cross() -> None:  # the receipt is stored, or waits, while the answer is written and not committed
+    def cross() -> None:  # the receipt is stored, or waits, between the answer's write and its commit
         told.start()
         told.join(1)
 
@@ -165,41 +165,41 @@ def test_a_receipt_that_crosses_the_answer_to_its_submit_finds_it(sender: Sender
     assert sender.message(message_id)[0] == "delivered"
 
 
-def test_a_reference_is_meant_as_written_before_it_is_meant_in_the_other_base(sender: Sender) -> None:
+def test_a_reference_matches_as_written_before_it_matches_in_the_other_base(sender: Sender) -> None:
     sixteen = sender.sent_under("16")
     ten = sender.sent_under("10")  # which is 16 in hexadecimal
     sender.told(Receipt("16", True))
     assert (sender.message(sixteen)[0], sender.message(ten)[0]) == ("delivered", "sent")
 
 
-def test_the_other_base_is_meant_only_where_the_phone_fits(sender: Sender) -> None:
+def test_the_other_base_matches_only_if_the_phone_matches(sender: Sender) -> None:
     message_id = sender.sent_under("10")
     sender.told(Receipt("16", True, "", "33639980011"))
     assert sender.message(message_id)[0] == "sent"
-    sender.told(Receipt("16", True, "", "0612345678"))  # the same phone, as its country writes it
+    sender.told(Receipt("16", True, "", "0612345678"))  # the same phone, in national format
     assert sender.message(message_id)[0] == "delivered"
 
 
-def test_another_carrier_s_reference_is_another_message_s(sender: Sender) -> None:
+def test_a_reference_of_another_carrier_does_not_match(sender: Sender) -> None:
     message_id = sender.sent_under("7")
     sender.told(Receipt("7", True), carrier="paris")
     assert sender.message(message_id)[0] == "sent"
 
 
-def test_of_a_reference_that_the_carrier_used_again_the_newest_is_meant(sender: Sender) -> None:
+def test_a_reused_reference_matches_the_newest_message(sender: Sender) -> None:
     old, new = sender.sent_under("7"), sender.sent_under("7")
     sender.told(Receipt("7", True))
     assert (sender.message(old)[0], sender.message(new)[0]) == ("sent", "delivered")
 
 
-def test_a_carrier_that_gives_no_reference_is_believed_that_it_took_the_sms(sender: Sender) -> None:
+def test_an_sms_accepted_without_a_reference_counts_as_sent(sender: Sender) -> None:
     message_id = sender.sent_under("")
     assert sender.message(message_id)[0] == "sent"
     sender.told(Receipt("", True))
     assert sender.message(message_id)[0] == "sent"
 
 
-def test_what_no_receipt_will_come_for_is_forgotten(sender: Sender) -> None:
+def test_references_too_old_for_a_receipt_are_deleted(sender: Sender) -> None:
     sender.sent_under("7")
     sender.told(Receipt("8", True))
     later_us = START_US + 2 * 3_600_000_000

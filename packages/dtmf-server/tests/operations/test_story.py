@@ -1,4 +1,4 @@
-"""The whole story through the real client."""
+"""The full story through the real client."""
 
 from dtmf import DTMF
 from dtmf_server.storage.db import Database

@@ -1,4 +1,4 @@
-"""The log is one line per event, for machines or people, and holds no token, text or whole phone number."""
+"""The log has one line per event, for machines or people, and contains no token, text or full phone number."""
 
 import io
 import json
@@ -19,7 +19,7 @@ NUMBER = "+447700900123"
 
 @pytest.fixture
 def start(monkeypatch):
-    """Sets up logging alone in the process, to a stream of its own; afterwards all is as before."""
+    """Set up logging for this process with its own stream; restore everything afterwards."""
     stream = io.StringIO()
     levels = {name: logging.getLogger(name).level for name in (None, *OURS)}
 
@@ -38,7 +38,7 @@ def start(monkeypatch):
 
 @pytest.fixture(params=["json", "people"])
 def log(request, start):
-    """Starts logging in either form: a logger, and what it has written."""
+    """Start logging in either format: a logger, and its output."""
     return lambda: (logging.getLogger("dtmf.test"), start("debug", json=request.param == "json"))
 
 
@@ -62,7 +62,7 @@ def test_a_json_line_has_time_level_logger_message_request_id_and_extra(start):
     }
 
 
-def test_a_line_for_people_is_one_line_that_cannot_forge_another(start):
+def test_a_line_for_people_is_a_single_line_that_cannot_forge_another(start):
     stderr = start("info", json=False)
     logging.getLogger("dtmf.api").warning("refused\n2018 fake \x1b[2J %s", "é\u2028", extra={"path": "/a\rb"})
     (line,) = stderr.getvalue().splitlines()
@@ -85,7 +85,7 @@ def test_json_escapes_line_ends_and_broken_surrogates(start):
     assert json.loads(line)["x"] == {"k\n": [1]}
 
 
-def test_extra_fields_never_take_the_place_of_ours(start):
+def test_extra_fields_never_replace_the_standard_ones(start):
     stderr = start(json=True)
     logging.getLogger("dtmf").info("hello", extra={"time": 1, "level": 2, "logger": 3, "exception": 4})
     line = json.loads(stderr.getvalue())
@@ -116,12 +116,12 @@ def test_tokens_and_webhook_secrets_are_masked(secret):
         ("dtmf_server.main dtmf_…", "dtmf_server.main dtmf_…"),
     ],
 )
-def test_numbers_and_passwords_are_masked_and_nothing_else(text, masked):
+def test_only_numbers_and_passwords_are_masked(text, masked):
     assert mask(text) == masked
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{3,14}", fullmatch=True), st.text(max_size=5), st.text(max_size=5))
-def test_no_whole_number_passes_the_mask(number, before, after):
+def test_no_full_number_is_left_unmasked(number, before, after):
     assert number not in mask(before + number + after)
 
 
@@ -131,7 +131,7 @@ def test_masking_twice_changes_nothing_more(text):
 
 
 class Sms:
-    """A value whose text holds what must not be logged."""
+    """A value whose string form contains what must not be logged."""
 
     def __str__(self):
         return f"{NUMBER} {TOKEN}"
@@ -160,7 +160,7 @@ def test_arguments_extra_fields_and_tracebacks_are_masked(log):
 
 
 @pytest.mark.parametrize("name", ["content", "text", "body", "token", "password", "Authorization"])
-def test_fields_that_hold_texts_or_secrets_are_withheld(log, name):
+def test_fields_with_texts_or_secrets_are_withheld(log, name):
     logger, written = log()
     logger.info("stored", extra={name: "canary", "deep": {name: "canary"}})
     assert "canary" not in written.getvalue()
@@ -178,7 +178,7 @@ def test_a_message_that_does_not_fit_its_arguments_is_logged_without_them(log):
     assert NUMBER not in text
 
 
-def test_the_level_is_for_our_loggers_and_others_speak_from_warning_on(log):
+def test_the_level_applies_to_our_loggers_and_others_log_from_warning_on(log):
     _, written = log()
     logging.getLogger("sqlalchemy.engine").info("INSERT canary")
     logging.getLogger("httpcore2").debug("Authorization: canary")
@@ -189,7 +189,7 @@ def test_the_level_is_for_our_loggers_and_others_speak_from_warning_on(log):
     assert "theirs" in written.getvalue()
 
 
-def test_a_higher_level_is_for_everyone(start):
+def test_a_level_above_warning_applies_to_all_loggers(start):
     stderr = start("error", json=True)
     for name in ("dtmf", "httpcore2"):
         logging.getLogger(name).warning("quiet")
@@ -197,7 +197,7 @@ def test_a_higher_level_is_for_everyone(start):
     assert [json.loads(line)["message"] for line in stderr.getvalue().splitlines()] == ["loud", "loud"]
 
 
-def test_setting_up_twice_does_not_write_twice(start):
+def test_setting_up_twice_does_not_log_twice(start):
     stderr = start("info", json=True)
     setup(logging.INFO, json=True)
     logging.getLogger("dtmf").info("once")

@@ -1,4 +1,4 @@
-"""Lines that strangers can cause: the first of a kind at once, then one a minute with the number left out."""
+"""Log lines that anonymous clients can cause: the first of each kind at once, then one per minute with a count."""
 
 import asyncio
 import errno
@@ -10,7 +10,7 @@ from dtmf_server.runtime.logging import KINDS_MAX, LINES_MAX, STRANGERS, Sparing
 
 
 class Clock:
-    """Seconds that the test moves."""
+    """Seconds, advanced by the test."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -41,7 +41,7 @@ def failing(kind: type[Exception], *arguments: object) -> Exception:
         return error
 
 
-def test_the_first_of_a_kind_passes_and_the_next_after_a_minute_has_the_number_left_out(limit, clock: Clock) -> None:
+def test_the_first_line_of_a_kind_passes_and_one_a_minute_later_counts_the_rest(limit, clock: Clock) -> None:
     assert [limit.filter(record()) for _ in range(1000)].count(True) == 1
     clock.now_s += 59
     assert not limit.filter(record())
@@ -55,20 +55,20 @@ def test_the_first_of_a_kind_passes_and_the_next_after_a_minute_has_the_number_l
     assert not hasattr(quiet, "suppressed")
 
 
-def test_kinds_do_not_hide_each_other(limit) -> None:
+def test_kinds_are_limited_separately(limit) -> None:
     assert limit.filter(record("one %d"))
     assert limit.filter(record("another %d"))
     assert limit.filter(record("one %d", logging.ERROR))
     assert not limit.filter(record("another %d"))
 
 
-def test_errors_are_told_apart_by_where_they_were_raised_not_by_what_they_say(limit) -> None:
+def test_errors_are_distinguished_by_where_they_were_raised_not_by_their_message(limit) -> None:
     assert limit.filter(record("unexpected error", error=failing(KeyError, "a")))
     assert not limit.filter(record("unexpected error", error=failing(KeyError, "b")))
     assert limit.filter(record("unexpected error", error=failing(ValueError, "a")))
 
 
-def test_all_kinds_together_have_a_bound_and_what_is_counted_too(limit, clock: Clock) -> None:
+def test_all_kinds_together_are_bounded_and_so_are_the_counters(limit, clock: Clock) -> None:
     for minute in range(3):
         clock.now_s = 2000.0 + 60 * minute
         passed = [limit.filter(record(f"kind {minute} {n}")) for n in range(5000)]
@@ -87,7 +87,7 @@ def test_all_kinds_together_have_a_bound_and_what_is_counted_too(limit, clock: C
         asyncio.CancelledError(),
     ],
 )
-def test_a_lost_connection_is_no_error(limit, error: BaseException) -> None:
+def test_a_lost_connection_is_not_logged_as_an_error(limit, error: BaseException) -> None:
     assert not limit.filter(record("Fatal read error on transport", logging.ERROR, error))
     assert is_lost_connection(record("x", error=error))
 
@@ -110,7 +110,7 @@ def test_at_level_debug_every_line_below_a_warning_passes(limit) -> None:
         logger.setLevel(before)
 
 
-def test_a_service_that_starts_begins_to_count_anew_and_limits_once() -> None:
+def test_a_service_that_starts_resets_the_counts_and_installs_one_limit() -> None:
     limit_strangers()
     limit_strangers()
     for name in STRANGERS:

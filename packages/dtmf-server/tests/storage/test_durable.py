@@ -1,4 +1,4 @@
-"""What need not be durable spares the wait for the disk, and nothing else is spared it."""
+"""Commits that need not be durable skip the wait for the disk, and only those."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ def _waits_for_the_disk(tx: Tx) -> bool:
     return bool(tx.all("SHOW synchronous_commit")[0]["synchronous_commit"] == "on")
 
 
-async def test_only_a_batch_of_nothing_that_has_to_be_durable_is_not_synced(db: Database) -> None:
+async def test_only_a_batch_without_durable_writes_is_not_synced(db: Database) -> None:
     async def alone(*, durable: bool) -> bool:
         return await db.write(_waits_for_the_disk, durable=durable)
 
@@ -29,43 +29,43 @@ async def test_only_a_batch_of_nothing_that_has_to_be_durable_is_not_synced(db: 
     assert db.write_blocking(_waits_for_the_disk)
 
 
-async def test_what_is_not_synced_is_seen_at_once(db: Database) -> None:
+async def test_an_unsynced_write_is_visible_at_once(db: Database) -> None:
     for count in range(3):
         await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
         assert await db.read(_stray_messages) == count + 1
 
 
 @ON_SQLITE
-async def test_what_is_not_synced_is_synced_soon_by_itself(db: SQLiteDatabase) -> None:
+async def test_an_unsynced_write_is_synced_soon_without_further_commits(db: SQLiteDatabase) -> None:
     await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
     assert db._sync_by_s is not None
     async with asyncio.timeout(20):
         while db._sync_by_s is not None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
-    assert db._waits_for_disk, "it was no commit without a sync that ended the wait"
+    assert db._waits_for_disk, "the wait was ended by a commit without a sync"
 
 
 @ON_SQLITE
-async def test_a_durable_commit_of_nothing_syncs_what_is_not(db: SQLiteDatabase) -> None:
+async def test_an_empty_durable_commit_syncs_earlier_writes(db: SQLiteDatabase) -> None:
     await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
     size = _size(db)
     await db.write(lambda _: None)
-    assert _size(db) > size, "a commit that writes nothing syncs nothing"
+    assert _size(db) > size, "an empty commit did not sync"
     assert db._sync_by_s is None
     size = _size(db)
     await db.write(lambda _: None)
-    assert _size(db) == size, "there was nothing to sync any more"
+    assert _size(db) == size, "there was nothing left to sync"
 
 
 @ON_SQLITE
-async def test_what_is_not_synced_is_not_put_off_by_more_of_its_kind(db: SQLiteDatabase) -> None:
+async def test_further_unsynced_writes_do_not_postpone_the_sync(db: SQLiteDatabase) -> None:
     async with asyncio.timeout(20):
         while not await db.write(_waits_for_the_disk, durable=False):
             pass
 
 
 def _size(db: SQLiteDatabase) -> int:
-    """Of its log."""
+    """Return the size of its write-ahead log."""
     return Path(db._path + "-wal").stat().st_size
 
 

@@ -1,4 +1,4 @@
-"""Rows that a list names are looked up by an index, each by itself: the plan is looked at, not the time."""
+"""Rows given by a list of keys are looked up individually through an index: checked in the query plan, not by timing."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dtmf_server.storage import events, message_parts, numbers, rentals
 from dtmf_server.storage.db import Database, Tx
 from support.webhook_steps import plan_of
 
-# The table, its index on PostgreSQL and on SQLite, and what asks; of integers and of texts.
+# The table, its index on PostgreSQL and on SQLite, and the query; with integer and text keys.
 LOOKUPS: list[tuple[str, str, str, Callable[[Tx], object]]] = [
     ("events", "pk_events", "INTEGER PRIMARY KEY", lambda tx: events.by_ids(tx, [1, 2])),
     ("parts", "pk_parts", "INTEGER PRIMARY KEY", lambda tx: message_parts.remove(tx, [1, 2])),

@@ -1,4 +1,4 @@
-"""However many values are asked for at once, each row is found once, and nothing else is."""
+"""However many values are looked up at once, each row is found once, and nothing else is."""
 
 import pytest
 
@@ -12,7 +12,7 @@ OURS = 2 * MATCHED_AT_ONCE + 1
 
 
 def script(n: int, *, ours: bool = True) -> bytes:
-    """A scriptPubKey like no other."""
+    """Return a unique scriptPubKey."""
     return b"\x00\x14" + n.to_bytes(19, "big") + bytes([ours])
 
 

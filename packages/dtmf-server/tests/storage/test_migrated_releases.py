@@ -1,4 +1,4 @@
-"""The migration to the time of a number's release: a fact, where there was an end of its cooldown before."""
+"""The migration to storing when a number was released: a fact, replacing the end of its cooldown."""
 
 from contextlib import closing
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_number_was_released_when_its_last_rental_ended(
 
 
 def rented_twice(tx: Tx) -> None:
-    """A number whose second rental ended at 500, cooling down for a day; another that was never rented."""
+    """Store a number whose second rental ended at 500, cooling down for a day, and another that was never rented."""
     group, rental = ROWS["groups"], ROWS["rentals"]
     assert isinstance(group, dict) and isinstance(rental, dict)
     insert(tx, "service", {"id": 1, "mode": "sandbox", "created_at_us": 0, "webhook_key": b"k", "stray_messages": 7})

@@ -1,4 +1,4 @@
-"""What a database had before a migration it has after it, and goes on from there."""
+"""Rows from before a migration are preserved by it, and the service continues from them."""
 
 import json
 from contextlib import closing
@@ -17,8 +17,8 @@ from .test_migrations import empty_database
 DAY_US = 24 * 3_600_000_000
 OUTPOINT = {"txid": "ab" * 32, "vout": 1, "amount": 5000}
 
-# One of everything that 0002 touches, as 0001 stores it: a paid rental that runs out in half a day, an SMS, a delivery
-# of it that failed once, a test's that was parked, a deposit, and their events.
+# One of everything that 0002 changes, as stored by 0001: a paid rental that runs out in half a day, an SMS, its
+# delivery that failed once, a test delivery that was parked, a deposit, and their events.
 ROWS = {
     "accounts": {
         "id": 1000,
@@ -134,14 +134,14 @@ RENAMED = {"rests_until_us": "released_at_us"}
 
 
 def fill(tx: Tx) -> None:
-    """Writes the rows."""
+    """Insert the rows."""
     for table, rows in ROWS.items():
         for row in rows if isinstance(rows, list) else [rows]:
             insert(tx, table, row)
 
 
 def found(tx: Tx) -> dict[str, list[dict[str, Any]]]:
-    """The rows' columns of then, as they are now."""
+    """Return the original columns of the rows, as they are now."""
     shown = {}
     for table, rows in ROWS.items():
         columns = list((rows[0] if isinstance(rows, list) else rows).keys())
@@ -177,12 +177,12 @@ def test_rows_of_the_first_release_are_kept_whole(engine: str, tmp_path: Path, r
                 "INSERT INTO deliveries (account_id, rental_id, kind, state, destination, created_at_us, due_at_us)"
             )
             insert += " VALUES (1000, :rental_id, :kind, :state, :destination, :created_at_us, 0) RETURNING id"
-            if engine == "sqlite":  # PostgreSQL's ids come from a sequence, which rows with ids of their own pass by
+            if engine == "sqlite":  # PostgreSQL's ids come from a sequence, which rows inserted with ids do not advance
                 row = db.write_blocking(lambda tx: tx.one(insert, **new))
-                assert row is not None and row["id"] == 10, "no id is given out twice"
+                assert row is not None and row["id"] == 10, "no id is used twice"
 
 
-def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
+def test_an_account_due_for_a_warning_before_the_migration_is_warned_after_it(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with empty_database("sqlite", tmp_path, request) as url:
@@ -204,7 +204,7 @@ def test_who_should_have_been_warned_before_the_migration_is_warned_after_it(
 def test_an_sms_that_was_being_submitted_before_the_migration_is_in_doubt_after_it(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Under way when the old process ended, or without an answer: a carrier may have these. One that was refused waits."""
+    """If leased when the old process ended, or unanswered, a carrier may have it. If refused, it stays queued."""
     messages = [
         {**ROWS["messages"], "id": id_, "inbound": False, "status": "queued", "segments": 1} for id_ in (20, 21, 22)
     ]
@@ -281,14 +281,14 @@ def test_answers_remembered_before_the_migration_lose_their_texts_with_the_renta
 
 
 MINUTE_US = 60_000_000
-# Two accounts booked up to minute 3: three rentals whose minutes start at different places in the minute, two of them
-# together, and one that is free; and an account without any.
+# Two accounts booked up to minute 3: one with three rentals at different phases of the minute, two of them equal, and
+# a free one; and one account without rentals.
 LIVE = [(7, 1000, 13, 0), (8, 1000, 11, 20_000_003), (9, 1000, 5, 20_000_003), (10, 1000, 0, 59_999_999)]
 SETTLED_US = 3 * MINUTE_US + 20_000_003
 
 
 def fill_with_live_rentals(tx: Tx) -> None:
-    """What the version before 0010 had stored: one transfer, and minutes with it, for each rental."""
+    """Insert what the version before 0010 stored: one transfer per rental, and its minutes."""
     group = {**ROWS["groups"], "id": "live"}
     tx.run(f"INSERT INTO groups ({', '.join(group)}) VALUES ({', '.join(f':{name}' for name in group)})", **group)
     booked = {id_: (SETTLED_US - start_us) // MINUTE_US + 1 for id_, _, _, start_us in LIVE}
@@ -339,7 +339,7 @@ def fill_with_live_rentals(tx: Tx) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
+def test_live_rentals_from_before_migration_0010_are_billed_exactly(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with empty_database(engine, tmp_path, request) as url:
@@ -365,5 +365,5 @@ def test_live_rentals_from_before_the_sums_are_billed_on_to_the_satoshi(
 
 
 def insert(tx: Tx, table: str, row: dict[str, Any]) -> None:
-    """Writes a row."""
+    """Insert a row."""
     tx.run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", **row)

@@ -1,4 +1,4 @@
-"""What the migrations make is what `schema/` says: tables, checks, indexes, triggers, and nothing beside them."""
+"""The migrations create exactly the tables, checks, indexes and triggers that `schema/` defines."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 from postgres import drop_database, fresh_database
 
-Parts = dict[str, list[str]]  # name of a table, index, trigger or function → what it is made of
+Parts = dict[str, list[str]]  # name of a table, index, trigger or function → its parts
 
 POSTGRESQL = {
     "column": "SELECT table_name AS thing, concat_ws(' ', column_name, data_type, is_nullable, column_default) AS part"
@@ -33,7 +33,7 @@ POSTGRESQL = {
 
 
 def parts_of(definition: str) -> list[str]:
-    """A table's columns and constraints, or the words of any other statement, in one spelling."""
+    """Return a table's columns and constraints, or the words of any other statement, normalised."""
     plain = re.sub(r"\s+", " ", definition.replace('"', "")).strip()
     head, bracket, rest = plain.partition(" (")
     if not head.startswith("CREATE TABLE") or not bracket:
@@ -49,7 +49,7 @@ def parts_of(definition: str) -> list[str]:
 
 
 def described(tx: Tx, *, engine: str) -> Parts:
-    """Everything the database's definitions say, but for Alembic's own table."""
+    """Return all of the database's definitions, except for Alembic's own table."""
     found: Parts = {}
     if engine == "sqlite":
         for row in tx.all("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"):
@@ -63,7 +63,7 @@ def described(tx: Tx, *, engine: str) -> Parts:
 
 @contextmanager
 def empty_database(engine: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database with nothing in it."""
+    """Yield the URL of an empty database."""
     if engine == "sqlite":
         yield f"sqlite:///{folder / 'fresh.db'}"
         return
@@ -74,7 +74,7 @@ def empty_database(engine: str, folder: Path, request: pytest.FixtureRequest) ->
 
 
 def create_all(url: str) -> None:
-    """Makes the tables from the metadata, as no migration does."""
+    """Create the tables from the metadata, without migrations."""
     engine = sqlalchemy.create_engine(migrate._driver_url(url), poolclass=sqlalchemy.pool.NullPool)
     with engine.begin() as connection:
         schema.metadata.create_all(connection)
@@ -84,7 +84,7 @@ def create_all(url: str) -> None:
 
 
 def description(url: str) -> Parts:
-    """What the database at this URL has."""
+    """Return the definitions of the database at this URL."""
     with closing(open_database(url)) as db:
         return db.read_blocking(partial(described, engine=db.dialect.name))
 
@@ -102,7 +102,7 @@ def test_a_migrated_schema_is_the_one_the_code_describes(
         found = description(migrated)
     assert found == expected
     everything = "\n".join(part for parts in found.values() for part in parts)
-    # The comparison has seen each kind of thing, or it proves nothing.
+    # The comparison must have covered each kind of object, or it proves nothing.
     for seen in ("CHECK (", "ck_accounts_balance", "WHERE", "append-only", "transfers_append_only", "REFERENCES"):
         assert seen in everything, seen
 
@@ -116,7 +116,7 @@ def test_a_migrated_schema_is_the_one_the_code_describes(
         "DROP TRIGGER {trigger}",
     ],
 )
-def test_the_comparison_sees_a_difference(database_url: str, change: str) -> None:
+def test_the_comparison_detects_a_difference(database_url: str, change: str) -> None:
     before = description(database_url)
     sqlite = database_url.startswith("sqlite")
     statement = change.format(
@@ -136,7 +136,7 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
         assert db.read_blocking(verify.differences) == []
 
 
-def test_a_migration_that_fails_halfway_leaves_nothing(
+def test_a_migration_that_fails_halfway_changes_nothing(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for engine in ("sqlite", "postgresql"):
@@ -161,7 +161,7 @@ _APPEND_ONLY = ("transfers", "minute_bookings")
 
 
 def append_only_triggers(dialect_name: str) -> list[str]:
-    """The statements that make the books append-only."""
+    """Return the statements that make the books append-only."""
     if dialect_name == "sqlite":
         return [
             f"CREATE TRIGGER {table}_append_only_{verb.lower()} BEFORE {verb} ON {table} "

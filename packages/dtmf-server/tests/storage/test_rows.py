@@ -1,5 +1,5 @@
-"""One row goes into a table another way than many do, and many go by some at a time on SQLite: each is the same there; ids
-come in the rows' order."""
+"""Inserting one row, and on SQLite batches of rows, takes different code paths with the same result; ids follow the rows'
+order."""
 
 import pytest
 
@@ -12,7 +12,7 @@ COLUMNS = ("account_id", "at_us", "kind", "message_id", "data")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
-def test_the_ids_are_those_of_the_rows_in_their_order(db: Database, count: int) -> None:
+def test_the_ids_are_returned_in_the_order_of_the_rows(db: Database, count: int) -> None:
     account = open_account(db)
     before = db.read_blocking(lambda tx: tx.all("SELECT id FROM events"))
     rows = [(account, START_US + n, f"kind {n}", None, "{}") for n in range(count)]
@@ -25,7 +25,7 @@ def test_the_ids_are_those_of_the_rows_in_their_order(db: Database, count: int) 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("at_us", [0, 1, 2**15, 2**31, 2**62])
 @pytest.mark.parametrize("data", ["", "Grüße 👋", "%s %b :name FOR NO KEY UPDATE '\\"])
-def test_a_row_is_stored_and_changed_as_it_is(db: Database, count: int, at_us: int, data: str) -> None:
+def test_a_row_is_stored_and_updated_unchanged(db: Database, count: int, at_us: int, data: str) -> None:
     account = open_account(db)
     rows = [(account, at_us, "first", None, data)] * count
     ids = db.write_blocking(lambda tx: tx.insert_returning_ids(schema.events, COLUMNS, rows))
@@ -42,7 +42,7 @@ def test_a_row_is_stored_and_changed_as_it_is(db: Database, count: int, at_us: i
 @pytest.mark.parametrize(
     "count", [1, 2, 3, WRITTEN_AT_ONCE - 1, WRITTEN_AT_ONCE, WRITTEN_AT_ONCE + 1, 3 * WRITTEN_AT_ONCE]
 )
-def test_each_row_has_its_own_change(db: Database, count: int) -> None:
+def test_each_row_gets_its_own_update(db: Database, count: int) -> None:
     account = open_account(db)
     rows = [(account, START_US + n, "first", None, "{}") for n in range(count + 1)]
     *ids, other = db.write_blocking(lambda tx: tx.insert_returning_ids(schema.events, COLUMNS, rows))

@@ -1,4 +1,4 @@
-"""The SQL of migrations: PostgreSQL's types, translated to SQLite's; what a released migration runs never changes."""
+"""The SQL of migrations: PostgreSQL types are translated for SQLite, and a released migration never changes."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ from dtmf_server.storage.migrations import sql_script
 
 VERSIONS = Path(sql_script.__file__).parent / "versions"
 
-# SHA-256 of the statements of each released file, as each engine runs them.
+# SHA-256 of the statements in each released file, as each engine runs them.
 RELEASED = {
     ("0001_first_tables", "sqlite"): "1ec25964f7c8b1166e2b20d295d5fb564b21f573f1e603d6f196411157249dbc",
     ("0001_first_tables", "postgresql"): "6f79443a5810a7281421bf80f8a747a7316cb535ab6b17df040dff34f523fb6f",
@@ -23,7 +23,7 @@ RELEASED = {
 
 
 @pytest.mark.parametrize(("name", "engine"), RELEASED)
-def test_a_released_migration_runs_what_it_always_ran(name: str, engine: str) -> None:
+def test_a_released_migration_never_changes(name: str, engine: str) -> None:
     text = (VERSIONS / f"{name}.sql").read_text(encoding="utf-8")
     ran = ";\n\n".join(sql_script.statements(text, engine))
     assert hashlib.sha256(ran.encode()).hexdigest() == RELEASED[name, engine], (
@@ -52,12 +52,12 @@ REFERS = "CONSTRAINT fk FOREIGN KEY(account_id) REFERENCES accounts (id)"
         ("what TEXT DEFAULT 'a BYTEA or a BIGSERIAL' NOT NULL",) * 2,
     ],
 )
-def test_types_are_translated_for_sqlite_alone(statement: str, on_sqlite: str) -> None:
+def test_types_are_translated_only_for_sqlite(statement: str, on_sqlite: str) -> None:
     assert list(sql_script.statements(statement, "sqlite")) == [on_sqlite]
     assert list(sql_script.statements(statement, "postgresql")) == [statement]
 
 
-def test_a_statement_for_one_engine_runs_there_alone_and_as_it_is() -> None:
+def test_a_statement_for_one_engine_runs_only_there_and_untranslated() -> None:
     text = "-- postgresql\nSELECT 1::BYTEA;\n\n-- sqlite\nSELECT 'x' AS BYTEA;\n\n-- a comment\nSELECT 2;\n"
     assert list(sql_script.statements(text, "sqlite")) == ["SELECT 'x' AS BYTEA", "-- a comment\nSELECT 2"]
     assert list(sql_script.statements(text, "postgresql")) == ["SELECT 1::BYTEA", "-- a comment\nSELECT 2"]

@@ -1,4 +1,4 @@
-"""Statements are PostgreSQL's SQL: PostgreSQL prepares each as it is written, and four rules translate it for SQLite."""
+"""Statements are written in PostgreSQL's SQL: PostgreSQL prepares them as written, and four rules translate for SQLite."""
 
 import ast
 import importlib
@@ -20,14 +20,14 @@ from dtmf_server.storage.sqlite.dialect import SQLite
 
 ROOT = Path(dtmf_server.__file__).parent
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
-# Left out: what the engines spell themselves.
+# Excluded: the SQL that each engine's module writes for itself.
 SOURCES = [
     path
     for place in ("storage", "operations")
     for path in sorted((ROOT / place).rglob("*.py"))
     if not {"migrations", "migrate.py", "sqlite", "postgresql"} & set(path.relative_to(ROOT).parts)
 ]
-# Values for the arguments that statements are built from; what a function computes from them is computed here too.
+# Values for the arguments that statements are built from; values that functions compute from them are computed here.
 ARGUMENTS: dict[str, Any] = {
     "before": 1,
     "compared": "<",
@@ -49,12 +49,12 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def code(node: ast.expr) -> CodeType:
-    """The expression, compiled."""
+    """Compile the expression."""
     return compile(ast.fix_missing_locations(ast.Expression(node)), "statement", "eval")
 
 
 def texts(nodes: list[ast.AST]) -> Iterator[ast.expr]:
-    """Every text among these and below them that begins as a statement does; not the parts of an f-string."""
+    """Yield every string at or below these nodes that starts like a statement, except for parts of f-strings."""
     for node in nodes:
         first = node.values[0] if isinstance(node, ast.JoinedStr) else node
         if isinstance(first, ast.Constant) and isinstance(first.value, str) and STATEMENT.match(first.value):
@@ -65,13 +65,13 @@ def texts(nodes: list[ast.AST]) -> Iterator[ast.expr]:
 
 
 def statements(path: Path) -> Iterator[tuple[str, str]]:
-    """Place and text of each statement that a file is written with."""
+    """Yield the location and text of each statement in a file."""
     module = importlib.import_module(".".join(("dtmf_server", *path.relative_to(ROOT).with_suffix("").parts)))
     for top in ast.parse(path.read_text(encoding="utf-8")).body:
         names = ARGUMENTS | vars(module)
         for node in ast.walk(top):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                with suppress(Exception):  # what is read from the database, or is no part of a statement
+                with suppress(Exception):  # values read from the database, or not part of a statement
                     names.setdefault(node.targets[0].id, eval(code(node.value), names))
         for node in texts([top]):
             yield f"{path.relative_to(ROOT)}:{node.lineno}", eval(code(node), names)
@@ -81,7 +81,7 @@ FOUND = {place: text for path in SOURCES for place, text in statements(path)}
 
 
 def prepare(tx: Tx, statement: str) -> None:
-    """Has the engine parse a statement without running it. Raises the driver's error."""
+    """Let the engine parse a statement without running it. Raises the driver's error."""
     rendered = tx._dialect.render(statement)
     names = dict.fromkeys(re.findall(r"(?<!:):([a-z_][a-z0-9_]*)", SQLite().render(statement)))
     if tx._dialect.name == "sqlite":
@@ -98,21 +98,21 @@ def test_each_engine_prepares_every_statement(db: Database) -> None:
     for place, statement in FOUND.items():
         try:
             db.write_blocking(lambda tx, statement=statement: prepare(tx, statement))
-        except Exception as error:  # of either driver
+        except Exception as error:  # either driver's
             wrong[place] = f"{error}: {statement}"
     assert not wrong, "\n".join(f"{place}: {error}" for place, error in wrong.items())
-    assert len(FOUND) > 200, "the search has gone blind"
+    assert len(FOUND) > 200, "the search no longer finds the statements"
 
 
-def test_postgresql_refuses_what_is_no_statement(db: Database) -> None:
+def test_an_invalid_statement_is_refused(db: Database) -> None:
     for wrong in ("SELECT id FROM accounts WHERE id IN @ids", "SELECT nothing FROM accounts"):
         with pytest.raises(Exception, match=r"syntax error|unrecognized token|nothing") as caught:
             db.write_blocking(lambda tx, wrong=wrong: prepare(tx, wrong))
         assert isinstance(caught.value, psycopg.Error) == (db.dialect.name == "postgresql")
 
 
-def test_no_mark_is_left() -> None:
-    """Statements once had marks that were in no dialect of SQL."""
+def test_no_placeholder_marks_are_left() -> None:
+    """Statements once contained marks that belong to no SQL dialect."""
     files = [*SOURCES, *ROOT.rglob("*.sql"), *(ROOT / "storage").rglob("*.py")]
     found = [
         f"{path}: {mark}"
@@ -137,7 +137,7 @@ def test_no_mark_is_left() -> None:
         ),
     ],
 )
-def test_each_rule_translates_for_sqlite_alone(statement: str, on_sqlite: str) -> None:
+def test_each_rule_translates_only_for_sqlite(statement: str, on_sqlite: str) -> None:
     assert SQLite().render(statement) == on_sqlite
     assert re.sub(r"%\((\w+)\)s", r":\1", PostgreSQL().render(statement)) == statement
 
@@ -158,8 +158,8 @@ def test_nothing_else_is_translated(statement: str) -> None:
     assert PostgreSQL().render(statement) == statement
 
 
-def test_postgresql_gets_statements_as_they_are_written() -> None:
-    """But for its driver's spelling of parameters and of the percent sign."""
+def test_postgresql_receives_statements_as_written() -> None:
+    """Except for its driver's syntax of parameters and of the percent sign."""
     for place, statement in FOUND.items():
         rendered = PostgreSQL().render(statement)
         assert re.sub(r"%\((\w+)\)s", r":\1", rendered).replace("%%", "%") == statement, place

@@ -1,4 +1,4 @@
-"""Workers are kept running until they are told to stop."""
+"""Workers are kept running until they are stopped."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from dtmf_server.workers.supervisor import supervise
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable, RuntimeError])
-async def test_a_worker_that_fails_as_it_is_stopped_is_not_started_again(error: type[Exception]) -> None:
+async def test_a_worker_that_fails_while_stopping_is_not_restarted(error: type[Exception]) -> None:
     starts, started = 0, asyncio.Event()
 
     async def worker() -> None:
@@ -33,7 +33,7 @@ async def test_a_worker_that_fails_as_it_is_stopped_is_not_started_again(error: 
 
 
 class Seen(logging.Handler):
-    """The lines that were logged."""
+    """Collects the logged lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def seen() -> Iterator[list[str]]:
 
 @pytest.mark.regression("first-failure-of-a-worker-is-logged")
 @pytest.mark.parametrize("pause", [0.0, 0.001])
-async def test_a_worker_that_lacks_the_database_from_the_start_says_so_once_with_the_reason(
+async def test_a_worker_without_database_from_the_start_logs_the_reason_once(
     seen: list[str], monkeypatch: pytest.MonkeyPatch, pause: float
 ) -> None:
     starts, often = 0, asyncio.Event()
@@ -77,7 +77,7 @@ async def test_a_worker_that_lacks_the_database_from_the_start_says_so_once_with
     assert "worker chores failed" in line and "unsupported startup parameter: options" in line
 
 
-async def test_a_worker_that_runs_again_is_logged_and_is_no_trouble_any_more(
+async def test_a_worker_that_recovers_is_logged_and_no_longer_reported(
     seen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dtmf_server.workers.supervisor.WITHOUT_DATABASE_PAUSE_S", 0.0)

@@ -1,4 +1,4 @@
-"""A session as a test drives it: what it says, and the octets of what it is told."""
+"""Drive a session from a test: the PDUs it sends, and the octets it receives."""
 
 from dtmf_server.carriers.smpp.codec import Frames, decode, encode
 from dtmf_server.carriers.smpp.events import Bound, Times

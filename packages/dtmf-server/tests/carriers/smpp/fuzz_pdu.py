@@ -1,7 +1,7 @@
-"""Octets of any kind against everything that reads them: the codec, texts, concatenation, receipts, the session.
+"""Fuzz everything that reads octets from the wire: the codec, texts, concatenation, receipts, the session.
 
-`python packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py RUNS` lets atheris look for an undeclared exception and
-exits 1 at the first. The same `check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
+`python packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py RUNS` searches for an undeclared exception with atheris and exits 1 at the first. The same
+`check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
 """
 
 import gc
@@ -17,7 +17,7 @@ from dtmf_server.core.sms_encoding import decode as decode_text
 
 
 def check(data: bytes) -> None:
-    """Raises what no reader of the wire may raise."""
+    """Raise any exception that a reader of the wire must not raise."""
     frames = Frames()
     middle = len(data) // 2
     for frame in (*frames.feed(data[:middle]), *frames.feed(data[middle:])):
@@ -27,7 +27,7 @@ def check(data: bytes) -> None:
 
 
 def check_frame(frame: bytes) -> None:
-    """A frame is a PDU, which stays the same on its way out and in again, or Malformed."""
+    """Check that a frame is a PDU, unchanged after encoding and decoding it again, or Malformed."""
     try:
         pdu = decode(frame)
     except Malformed:
@@ -37,26 +37,28 @@ def check_frame(frame: bytes) -> None:
     try:
         again = encode(pdu)
     except ValueError:
-        return  # a text longer than its field is taken, and not sent
+        return  # a string longer than its field is accepted, but can't be sent
     assert decode(again) == pdu, frame
 
 
 def check_message(body: Sm | DataSm) -> None:
-    """Every message has its octets, its place, its text, and perhaps a receipt."""
+    """Check that every message has octets, a position and a text, and possibly a receipt."""
     found = contents(body)
     receipt_of(body)
     for alphabet in ("gsm7", "latin1", "ascii", "utf8"):
         text = decode_text(found.octets, coding_of(body.data_coding, default=alphabet))
         assert "\0" not in text
-        text.encode()  # no lone surrogate, which databases and JSON refuse
+        text.encode()  # fails on lone surrogates, which databases and JSON reject
 
 
 def main() -> None:
-    """Runs atheris over `check`."""
+    """Run atheris over `check`."""
     import atheris
 
     runs = sys.argv.pop(1) if len(sys.argv) > 1 else "100000"
-    for each in gc.get_objects():  # of the whole interpreter it would take a minute, and show nothing of ours
+    for (
+        each
+    ) in gc.get_objects():  # instrumenting the whole interpreter would take a minute and find no bugs of this project
         if isinstance(each, FunctionType) and str(each.__module__).startswith("dtmf_server."):
             atheris.instrument_func(each)
     atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=400", "-verbosity=0", "-print_final_stats=1"], check)

@@ -1,4 +1,4 @@
-"""Which coding a data_coding means, what a message carries in each form, and what a text is submitted as."""
+"""The coding of each data_coding, the contents of a message in each form, and how a text is submitted."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ TEXT = st.text(st.sampled_from("abc XYZ@£€[]~é\n") | st.sampled_from("жč�
         *((0xF0, "gsm7"), (0xF1, "gsm7"), (0xF2, "gsm7"), (0xF4, "binary"), (0xF5, "binary")),
     ],
 )
-def test_a_data_coding_means_one_coding_whatever_the_default_alphabet(dcs, coding):
+def test_a_data_coding_has_one_coding_regardless_of_the_default_alphabet(dcs, coding):
     assert {coding_of(dcs, default=default) for default in ("gsm7", "latin1", "ascii", "utf8")} == {coding}
 
 
@@ -59,7 +59,7 @@ def with_udh(*elements: bytes, text: bytes = b"text", **fields: object) -> Sm:
         ([b"\x24\x01\x01", REF_8, b"\x25\x01\x01"], Concatenation(42, 8, 3, 2)),
         ([PORTS_16], None),
         ([], None),
-        ([b"\x00\x03\x2a\x01\x01"], None),  # one of one
+        ([b"\x00\x03\x2a\x01\x01"], None),  # part 1 of 1
         ([b"\x00\x03\x2a\x00\x01"], None),
         ([b"\x00\x03\x2a\x03\x00"], None),
         ([b"\x00\x03\x2a\x03\x04"], None),
@@ -68,7 +68,7 @@ def with_udh(*elements: bytes, text: bytes = b"text", **fields: object) -> Sm:
         ([b"\x05"], None),
     ],
 )
-def test_the_place_of_a_part_is_found_in_its_user_data_header(elements, place):
+def test_the_position_of_a_part_is_read_from_its_user_data_header(elements, place):
     found = contents(with_udh(*elements))
     assert (found.place, found.octets) == (place, b"text")
     assert found.udh[1:] == b"".join(elements)
@@ -99,25 +99,25 @@ def sar(ref: bytes, total: bytes, number: bytes) -> tuple[tuple[int, bytes], ...
         (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x03", b"")), Contents(b"", b"t", None)),
         (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x03", b"\x02")[:2]), Contents(b"", b"t", None)),
         (Sm(short_message=b"t", tlvs=sar(b"\x01\x2a", b"\x01", b"\x01")), Contents(b"", b"t", None)),
-        # A header longer than the message is none: what came is shown.
+        # A header longer than the message is not a header: the octets are shown as text.
         (Sm(esm_class=0x40, short_message=b"\x09ab"), Contents(b"", b"\x09ab", None)),
         (Sm(esm_class=0x40), Contents(b"", b"", None)),
         (Sm(esm_class=0x40, short_message=b"\x05" + REF_8), Contents(b"\x05" + REF_8, b"", Concatenation(42, 8, 3, 2))),
-        # Without the indicator these octets are text, however they look.
+        # Without the indicator these octets are text, even if they resemble a header.
         (Sm(short_message=b"\x05" + REF_8 + b"t"), Contents(b"", b"\x05" + REF_8 + b"t", None)),
     ],
 )
-def test_what_a_message_carries_in_each_form(body, expected):
+def test_the_contents_of_a_message_in_each_form(body, expected):
     assert contents(body) == expected
 
 
-def test_the_header_s_place_beats_that_of_the_tlvs():
+def test_the_position_in_the_header_takes_precedence_over_the_tlvs():
     body = with_udh(REF_8, tlvs=sar(b"\x01\x2a", b"\x05", b"\x05"))
     assert contents(body).place == Concatenation(42, 8, 3, 2)
 
 
 def arrives(text: str, *, alphabet: str, segmentation: str) -> str:
-    """What a phone, or a service like ours, shows of a submitted text."""
+    """Return what a phone, or a service like ours, would show of a submitted text."""
     parts = []
     sent = segments(text, ref=0x1234, alphabet=alphabet, segmentation=segmentation)
     for segment in sent:
@@ -131,19 +131,19 @@ def arrives(text: str, *, alphabet: str, segmentation: str) -> str:
 @pytest.mark.parametrize("alphabet", ["gsm7", "latin1", "ascii", "utf8"])
 @pytest.mark.parametrize("segmentation", ["udh8", "udh16", "sar", "payload"])
 @given(TEXT)
-def test_a_submitted_text_arrives_as_it_was_in_every_form(alphabet, segmentation, text):
+def test_a_submitted_text_arrives_unchanged_in_every_form(alphabet, segmentation, text):
     assert arrives(text, alphabet=alphabet, segmentation=segmentation) == text
 
 
 @given(TEXT)
 @pytest.mark.parametrize("segmentation", ["udh8", "sar"])
-def test_as_many_segments_are_submitted_as_the_renter_pays_for(segmentation, text):
+def test_the_number_of_submitted_segments_equals_the_number_charged(segmentation, text):
     sent = segments(text, ref=1, alphabet="gsm7", segmentation=segmentation)
     assert len(sent) == sms_segments.segments(text).count
 
 
 @given(TEXT)
-def test_no_segment_is_larger_than_the_air_takes(text):
+def test_no_segment_exceeds_the_140_octets_of_an_sms(text):
     for segment in segments(text, ref=1, alphabet="gsm7", segmentation="udh8"):
         udh = 6 if segment.esm_class else 0
         assert udh + -(-(len(segment.octets) - udh) * 7 // 8 if segment.dcs == 0 else len(segment.octets) - udh) <= 140
@@ -153,7 +153,7 @@ def test_no_segment_is_larger_than_the_air_takes(text):
     ("segmentation", "first"),
     [("udh8", b"\x05\x00\x03\x34\x02\x01aaa"), ("udh16", b"\x06\x08\x04\x12\x34\x02\x01aaa"), ("sar", b"aaa")],
 )
-def test_the_reference_goes_where_the_setting_says(segmentation, first):
+def test_the_reference_is_placed_as_configured(segmentation, first):
     one, two = segments("a" * 200, ref=0x1234, alphabet="gsm7", segmentation=segmentation)
     assert one.octets.startswith(first)
     assert (one.esm_class, two.esm_class) == ((0, 0) if segmentation == "sar" else (0x40, 0x40))
@@ -172,7 +172,7 @@ def test_the_reference_goes_where_the_setting_says(segmentation, first):
         ("", "gsm7", 0),
     ],
 )
-def test_a_text_goes_out_in_the_default_alphabet_where_it_can_else_in_ucs_2(text, alphabet, dcs):
+def test_a_text_is_submitted_in_the_default_alphabet_if_possible_else_in_ucs_2(text, alphabet, dcs):
     (segment,) = segments(text, ref=1, alphabet=alphabet, segmentation="udh8")
     assert segment.dcs == dcs
 
@@ -197,7 +197,7 @@ FAILED = Receipt("7f", False, "the phone can't be reached (error 012)", PHONE)
 
 
 def written(encoding: str, *, data_coding: int = 0, mark: bool = False) -> Sm:
-    """A receipt whose text is in this encoding."""
+    """Return a receipt whose text has this encoding."""
     text = "id:7f sub:001 dlvrd:000 stat:UNDELIV err:012 text:caf"
     octets = (("\ufeff" if mark else "") + text).encode(encoding)
     return Sm(esm_class=4, source_addr=PHONE, data_coding=data_coding, short_message=octets)
@@ -225,7 +225,7 @@ def written(encoding: str, *, data_coding: int = 0, mark: bool = False) -> Sm:
         (receipt(stat=b"Rejected"), Receipt("0123456789", False, "the carrier rejected it", PHONE)),
         (receipt(stat=b"UNDELIVERABLE"), Receipt("0123456789", False, "the phone can't be reached", PHONE)),
         (receipt(stat=b"CANCELLED"), Receipt("0123456789", False, "the carrier cancelled it", PHONE)),
-        # By its data_coding, and where that is wrong.
+        # Decoded by its data_coding, and when that is wrong.
         (written("utf-16-be", data_coding=8), FAILED),
         (written("utf-16-be", data_coding=8, mark=True), FAILED),
         (written("utf-16-le", data_coding=8, mark=True), FAILED),
@@ -236,14 +236,14 @@ def written(encoding: str, *, data_coding: int = 0, mark: bool = False) -> Sm:
         (written("utf-8-sig"), FAILED),
         (written("ascii", data_coding=4), FAILED),
         (Sm(esm_class=4, short_message=b"id:a\x11b stat:DELIVRD"), Receipt("a_b", True)),  # `_` in GSM 7-bit
-        # In any order, spacing and letter case.
+        # In any order, spacing and letter case of its fields.
         (Sm(esm_class=4, short_message=b"STAT:DELIVRD ID:7"), Receipt("7", True)),
         (Sm(esm_class=4, short_message=b'Id: "7" Stat = Delivered'), Receipt("7", True)),
         (Sm(esm_class=4, short_message=b"message_id:7,status:DELIVERED"), Receipt("7", True)),
         (Sm(esm_class=4, short_message=b"id:sub:001 stat:DELIVRD"), None),
         (Sm(esm_class=4, short_message=b"id: sub:001 stat:DELIVRD"), None),
         (Sm(esm_class=4, short_message=b"id:a:7 stat:DELIVRD"), Receipt("a:7", True)),
-        # What the renter wrote is no field.
+        # The renter's own text contains no fields.
         (Sm(esm_class=4, short_message=b"id:7 stat:DELIVRD text:id:8 stat:UNDELIV"), Receipt("7", True)),
         (Sm(esm_class=4, short_message=b"id:7 Text:stat:UNDELIV"), None),
         (Sm(esm_class=4, short_message=b"text:id:8 stat:UNDELIV id:7 stat:DELIVRD"), Receipt("7", True)),
@@ -266,15 +266,15 @@ def written(encoding: str, *, data_coding: int = 0, mark: bool = False) -> Sm:
             ),
             Receipt("abc", False, "the phone can't be reached (network error 27)"),
         ),
-        # The TLVs are the SMSC's own word and beat the text.
+        # The TLVs come from the SMSC itself and take precedence over the text.
         (receipt(tlvs=((Tag.RECEIPTED_MESSAGE_ID, b"x\0"), (Tag.MESSAGE_STATE, b"\x01"))), None),
         (receipt(tlvs=((Tag.RECEIPTED_MESSAGE_ID, b"\0"),)), Receipt("0123456789", True, "", PHONE)),
-        # A message_state that the specification does not have says nothing.
+        # A message_state that the specification does not define is ignored.
         (receipt(tlvs=((Tag.MESSAGE_STATE, b"\0"),)), DELIVERED),
         (receipt(tlvs=((Tag.MESSAGE_STATE, b"\x63"),)), DELIVERED),
     ],
 )
-def test_a_receipt_says_what_became_of_which_message(body, expected):
+def test_a_receipt_identifies_its_message_and_outcome(body, expected):
     assert receipt_of(body) == expected
 
 
@@ -286,8 +286,8 @@ FIELDS = b"id:7f sub:001 dlvrd:001 stat:DELIVRD err:000 text:hello"
     ("esm_class", "is_one"),
     [(0x00, False), (0x04, True), (0x44, True), (0x84, True), (0x20, True), (0x60, True), (0x03, False), (0x40, False)],
 )
-def test_a_text_alone_makes_no_receipt(esm_class, is_one):
-    """Anyone can write such a text; nobody but the SMSC can set the esm_class."""
+def test_text_alone_does_not_make_a_receipt(esm_class, is_one):
+    """Anyone can write such a text; only the SMSC can set the esm_class."""
     assert is_receipt(Sm(esm_class=esm_class, short_message=FIELDS)) is is_one
 
 
@@ -302,7 +302,7 @@ def test_a_text_alone_makes_no_receipt(esm_class, is_one):
         (b"", (ID,), True),
         (b"", (STATE,), True),
         (b"stat:DELIVRD", (ID,), True),
-        # An SMS whatever one TLV it has.
+        # An SMS even if it has one of the TLVs.
         (b"Your code is 418207", (ID,), False),
         (b"Your code is 418207", (STATE,), False),
         (b"stat:DELIVRD", (STATE,), False),
@@ -312,7 +312,7 @@ def test_a_text_alone_makes_no_receipt(esm_class, is_one):
     ],
 )
 @pytest.mark.parametrize("of_data_sm", [False, True])
-def test_tlvs_that_no_sms_has_make_a_receipt(text, tlvs, is_one, of_data_sm):
+def test_tlvs_that_an_sms_never_has_make_a_receipt(text, tlvs, is_one, of_data_sm):
     body = DataSm(tlvs=(*tlvs, (Tag.MESSAGE_PAYLOAD, text))) if of_data_sm else Sm(short_message=text, tlvs=tlvs)
     assert is_receipt(body) is is_one
 
@@ -327,5 +327,5 @@ def test_an_acknowledgement_of_a_phone_is_a_receipt_only_if_it_has_the_fields_of
     ("stat", "word"),
     [(b"WEIRD", "WEIRD"), (b"odd_one", "ODDONE"), (b"DELIVRD", ""), (b"ENROUTE", ""), (b"FAILED", ""), (b"", "")],
 )
-def test_a_status_word_that_is_not_known_is_reported(stat, word):
+def test_an_unknown_status_word_is_reported(stat, word):
     assert unknown_word(receipt(stat=stat)) == word

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer over every reader of the wire; `make prove` has the long one."""
+"""A short run of the fuzzer over every wire parser; `make prove` runs the long one."""
 
 import importlib.util
 import random
@@ -14,7 +14,7 @@ RUNS = 5000
 
 
 def test_a_fuzzer_finds_no_undeclared_exception() -> None:
-    if importlib.util.find_spec("atheris") is None:  # it has wheels for x86-64 Linux alone
+    if importlib.util.find_spec("atheris") is None:  # it has wheels only for x86-64 Linux
         chance = random.Random(7)
         for _ in range(RUNS):
             fuzz_pdu.check(chance.randbytes(chance.randrange(200)))
@@ -24,8 +24,8 @@ def test_a_fuzzer_finds_no_undeclared_exception() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_fuzzer_would_see_one(tmp_path: Path) -> None:
-    """The same program, with a reader that raises what it may not."""
+def test_the_fuzzer_detects_an_undeclared_exception(tmp_path: Path) -> None:
+    """Run the same program with a reader that raises an undeclared exception."""
     broken = Path(fuzz_pdu.__file__).read_text().replace("frames = Frames()", 'assert b"\\0" not in data', 1)
     (tmp_path / "fuzz.py").write_text(broken.replace("import atheris", "import atheris_or_random as atheris"))
     (tmp_path / "atheris_or_random.py").write_text(

@@ -1,5 +1,5 @@
-"""Links that end: which are up when something is stored, by which what comes again is told from what is new; and how
-soon the next connection is tried."""
+"""Links that end: which are up when a message is stored, which distinguishes redelivered from new messages; and how
+soon the link reconnects."""
 
 import asyncio
 import socket
@@ -21,8 +21,8 @@ SMS = encode(
 
 
 @pytest.mark.parametrize("linger", [b"", struct.pack("ii", 1, 0)], ids=["closed", "reset"])
-async def test_a_link_that_ended_in_the_same_moment_is_not_up(linger: bytes) -> None:
-    """An SMSC of two binds ends one and brings what was unanswered over the other, faster than the end is dealt with."""
+async def test_a_link_that_has_just_ended_does_not_count_as_up(linger: bytes) -> None:
+    """An SMSC with two binds ends one and redelivers over the other before the service has handled the end."""
     writers: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
     stored: asyncio.Queue[tuple[int, Collection[int]]] = asyncio.Queue()
 
@@ -59,7 +59,7 @@ async def test_a_link_that_ended_in_the_same_moment_is_not_up(linger: bytes) -> 
     assert set(live) == {again}
 
 
-def test_a_network_that_is_there_again_is_used_within_seconds_and_a_refusal_is_not_answered_with_a_flood() -> None:
+def test_links_reconnect_within_seconds_but_back_off_after_a_refusal() -> None:
     pauses = {False: [0.0], True: [0.0]}
     for refused, waited in pauses.items():
         policy = REFUSED if refused else RESTARTS

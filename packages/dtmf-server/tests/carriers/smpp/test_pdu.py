@@ -1,4 +1,4 @@
-"""PDUs: what is sent is read back, what arrives in any shape is taken or refused in one declared way."""
+"""PDUs: encoding is reversible, and any received octets are accepted or rejected in one declared way."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ from dtmf_server.core.submission import Verdict
 
 from .fuzz_pdu import check
 
-# bind_transmitter of SMPP 3.4's own example (§3.2.1, the header and body it spells out octet by octet).
+# bind_transmitter from SMPP 3.4's own example (§3.2.1), with the header and body that it lists octet by octet.
 BIND_TRANSMITTER = bytes.fromhex(
     "0000002f000000020000000000000001534d50503354455354007365637265743038005355424d4954310000010100"
 )
@@ -68,16 +68,16 @@ def pdus(draw: st.DrawFn) -> Pdu:
         found["rest"] = draw(st.binary(max_size=50))
     else:
         found["tlvs"] = tuple(draw(st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=300)), max_size=4)))
-        found["rest"] = draw(st.binary(max_size=3))  # less than a TLV's head
+        found["rest"] = draw(st.binary(max_size=3))  # shorter than a TLV header
     return Pdu(command, draw(st.integers(0, 2**32 - 1)), shape(**found), draw(st.integers(0, 2**32 - 1)))
 
 
 @given(pdus())
-def test_what_is_written_is_read_back(pdu):
+def test_an_encoded_pdu_decodes_to_itself(pdu):
     assert decode(encode(pdu)) == pdu
 
 
-def test_the_specification_s_own_example_is_read():
+def test_the_specification_s_own_example_is_decoded():
     pdu = decode(BIND_TRANSMITTER)
     assert pdu.command == Command.BIND_TRANSMITTER
     assert pdu.body == Bind(
@@ -113,7 +113,7 @@ def test_no_pdu_with_an_octet_changed_raises_anything_undeclared(pdu, data):
 
 
 @given(st.lists(pdus(), max_size=5), st.data())
-def test_frames_come_whole_however_the_network_cuts_them(sent, data):
+def test_frames_are_reassembled_however_the_network_splits_them(sent, data):
     stream = b"".join(map(encode, sent))
     frames, came, at = Frames(), [], 0
     while at < len(stream):
@@ -125,7 +125,7 @@ def test_frames_come_whole_however_the_network_cuts_them(sent, data):
 
 
 @pytest.mark.parametrize("size", [0, 4, 15, PDU_SIZE_MAX + 1, 2**32 - 1])
-def test_a_length_that_cannot_be_loses_the_frames_after_those_before_it(size):
+def test_an_impossible_length_loses_only_the_frames_after_it(size):
     frames = Frames()
     first = encode(DELIVER)
     assert frames.feed(first + size.to_bytes(4, "big") + b"more") == [first]
@@ -142,7 +142,7 @@ def test_a_deliver_sm_cut_within_its_mandatory_fields_is_malformed_with_its_sequ
 
 
 @pytest.mark.parametrize("kept", range(4))
-def test_a_tlv_cut_short_does_not_cost_the_message(kept):
+def test_a_truncated_tlv_does_not_lose_the_message(kept):
     whole = encode(replace(DELIVER, body=replace(DELIVER.body, tlvs=((Tag.MESSAGE_STATE, b"\x02"),))))
     frame = whole + b"\x04\x24\x00\x09"[:kept]
     pdu = decode(len(frame).to_bytes(4, "big") + frame[4:])
@@ -152,14 +152,14 @@ def test_a_tlv_cut_short_does_not_cost_the_message(kept):
     assert pdu.body.rest == b"\x04\x24\x00\x09"[:kept]
 
 
-def test_unknown_tlvs_are_kept_in_their_order():
+def test_unknown_tlvs_are_preserved_in_order():
     pdu = decode(encode(DELIVER))
     assert pdu.body.tlvs == ((Tag.MESSAGE_STATE, b"\x02"), (0x1403, b"vendor"))
     assert pdu.body.tlv(0x1403) == b"vendor"
     assert pdu.body.tlv(0x1404) is None
 
 
-def test_a_command_nobody_knows_is_kept_as_it_is():
+def test_an_unknown_command_is_preserved():
     assert decode(encode(Pdu(0x7777, 3, Raw(rest=b"abc")))) == Pdu(0x7777, 3, Raw(rest=b"abc"))
 
 
@@ -183,18 +183,18 @@ def test_a_response_without_its_body_has_empty_fields(command, body):
         (Sm(tlvs=((1, bytes(0xFFFF)), (1, bytes(0xFFFF)))), "too long"),
     ],
 )
-def test_what_does_not_fit_its_field_is_refused(body, complaint):
+def test_a_value_that_does_not_fit_its_field_is_refused(body, complaint):
     with pytest.raises(ValueError, match=complaint):
         encode(Pdu(Command.SUBMIT_SM, 1, body))
 
 
 @pytest.mark.parametrize("octets", [b"", b"\0" * 15, b"\0\0\0\x11" + b"\0" * 12])
-def test_what_is_no_frame_has_lost_its_frames(octets):
+def test_octets_that_are_not_a_frame_raise_lost_frames(octets):
     with pytest.raises(LostFrames):
         decode(octets)
 
 
-def test_a_text_longer_than_its_field_is_taken_as_it_came():
+def test_a_string_longer_than_its_field_is_decoded_unchanged():
     frame = encode(Pdu(Command.DELIVER_SM, 1, Sm(source_addr="x")))
     frame = frame.replace(b"x\0", b"x" * 60 + b"\0")
     pdu = decode(len(frame).to_bytes(4, "big") + frame[4:])
@@ -207,13 +207,13 @@ def test_data_sm_has_room_for_a_long_text():
     assert decode(encode(Pdu(Command.DATA_SM, 1, body))).body == body
 
 
-def test_statuses_are_said_in_words():
+def test_statuses_have_descriptions():
     assert words(Status.ESME_RINVPASWD) == "it refuses the password (ESME_RINVPASWD)"
     assert words(0x0400) == "it answered with status 0x00000400"
     assert words(Status.ESME_RUNKNOWNERR) == "ESME_RUNKNOWNERR"
 
 
-def test_the_default_table_has_four_temporary_statuses_and_those_of_the_link() -> None:
+def test_the_default_table_has_four_temporary_and_some_link_statuses() -> None:
     by_verdict: dict[str, set[int]] = {}
     for status in [*range(1, 0x110), 0x400, 0x4FF, 0xFFFF_FFFF]:
         by_verdict.setdefault(verdict(status, {}), set()).add(status)

@@ -1,4 +1,4 @@
-"""One bind's rules: who says what, when, and what each answer means. No socket, and the time is an argument."""
+"""The rules of one bind: who sends what, when, and what each answer means. No sockets; the time is an argument."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ from .binds import SMS, bound, connected, octets, said
         ("transceiver", Command.BIND_TRANSCEIVER),
     ],
 )
-def test_a_bind_is_asked_for_as_configured(bind, command):
+def test_a_bind_request_is_as_configured(bind, command):
     (pdu,) = said(connected(bind))
     assert (pdu.command, pdu.sequence, pdu.status) == (command, 1, 0)
     assert pdu.body == Bind(system_id="me", password="secret", interface_version=0x34)
@@ -63,7 +63,7 @@ def deliver(sequence: int, text: bytes = b"hi") -> bytes:
     return octets(Command.DELIVER_SM, sequence, Sm(source_addr="Bank", destination_addr="1202", short_message=text))
 
 
-def test_a_deliver_sm_in_the_segment_of_the_bind_response_is_taken():
+def test_a_deliver_sm_in_the_segment_of_the_bind_response_is_accepted():
     session = connected()
     said(session)
     events = session.receive(octets(Command.BIND_TRANSCEIVER_RESP, 1, BindResp()) + deliver(9) + deliver(10), 0)
@@ -71,13 +71,13 @@ def test_a_deliver_sm_in_the_segment_of_the_bind_response_is_taken():
     assert said(session) == []  # nothing is acknowledged before it is stored
 
 
-def test_a_deliver_sm_before_the_bind_response_is_taken():
+def test_a_deliver_sm_before_the_bind_response_is_accepted():
     events = connected().receive(deliver(9) + octets(Command.BIND_TRANSCEIVER_RESP, 1, BindResp()), 0)
     assert [type(event) for event in events] == [Arrived, Bound]
 
 
 @pytest.mark.parametrize("step", [1, 3, 17, 1000])
-def test_a_batch_arrives_whole_however_it_is_cut(step):
+def test_a_batch_is_received_however_it_is_split(step):
     session, stream = bound(), b"".join(deliver(sequence) for sequence in range(1, 21))
     found = []
     for at in range(0, len(stream), step):
@@ -110,7 +110,7 @@ def test_the_smsc_s_enquire_link_is_answered_at_once():
     assert said(session) == [Pdu(Command.ENQUIRE_LINK_RESP, 42)]
 
 
-def test_a_silent_link_is_asked_and_lives_when_it_answers():
+def test_a_silent_link_is_probed_and_stays_up_if_it_answers():
     session = bound()
     assert session.next_tick_s == 60
     assert session.tick(60) == []
@@ -128,7 +128,7 @@ def test_a_silent_link_that_does_not_answer_is_closed():
     assert session.tick(70) == [Closed("the SMSC did not answer within 10 s while bound")]
 
 
-def test_an_smsc_that_does_not_know_enquire_link_lives_all_the_same():
+def test_an_smsc_without_enquire_link_stays_bound():
     session = bound()
     session.tick(60)
     (asked,) = said(session)
@@ -145,7 +145,7 @@ def test_an_smsc_that_does_not_know_enquire_link_lives_all_the_same():
         (Command.BIND_RECEIVER, Bind(system_id="", password="")),
     ],
 )
-def test_a_request_that_no_smsc_should_make_is_answered_esme_rinvcmdid(command, body):
+def test_a_request_invalid_from_an_smsc_is_answered_with_esme_rinvcmdid(command, body):
     session = bound()
     assert session.receive(octets(command, 5, body), 0) == []
     assert said(session) == [Pdu(Command.GENERIC_NACK, 5, status=Status.ESME_RINVCMDID)]
@@ -162,14 +162,14 @@ def test_a_request_that_no_smsc_should_make_is_answered_esme_rinvcmdid(command, 
         (Command.GENERIC_NACK, Body()),
     ],
 )
-def test_what_asks_for_no_answer_gets_none(command, body):
+def test_a_command_without_response_is_not_answered(command, body):
     session = bound()
     assert session.receive(octets(command, 999, body), 0) == []
     assert said(session) == []
     assert session.state is State.BOUND
 
 
-def test_a_message_that_cannot_be_taken_apart_stays_with_the_smsc():
+def test_a_message_that_cannot_be_decoded_stays_with_the_smsc():
     session = bound()
     frame = deliver(8)[:30]
     assert session.receive(len(frame).to_bytes(4, "big") + frame[4:], 0) == [Unreadable("destination_addr has no end")]
@@ -182,7 +182,7 @@ def test_a_stream_that_lost_its_frames_is_nacked_and_closed(size):
     session = bound()
     first, closed = session.receive(deliver(1) + size.to_bytes(4, "big") + bytes(12), 0)
     assert isinstance(first, Arrived)
-    assert closed == Closed(f"the SMSC sent what is no SMPP: a PDU of {size} octets can't be")
+    assert closed == Closed(f"the SMSC sent data that is not SMPP: a PDU of {size} octets can't be")
     assert said(session) == [Pdu(Command.GENERIC_NACK, 0, status=Status.ESME_RINVCMDLEN)]
 
 
@@ -192,7 +192,7 @@ def test_the_smsc_s_unbind_is_answered_and_closes():
     assert said(session) == [Pdu(Command.UNBIND_RESP, 5)]
 
 
-def test_our_unbind_waits_for_its_answer_and_takes_no_more_messages():
+def test_our_unbind_waits_for_its_response_and_accepts_no_more_messages():
     session = bound()
     assert session.stop(5) == []
     (unbind,) = said(session)
@@ -202,14 +202,14 @@ def test_our_unbind_waits_for_its_answer_and_takes_no_more_messages():
     assert session.receive(octets(Command.UNBIND_RESP, unbind.sequence), 6) == [Closed("we stop")]
 
 
-def test_an_unbind_without_answer_closes_all_the_same():
+def test_an_unanswered_unbind_closes_after_a_timeout():
     session = bound()
     session.stop(5)
     assert session.tick(15) == [Closed("the SMSC did not answer within 10 s while unbinding")]
     assert session.stop(16) == []
 
 
-def test_a_stop_before_the_bind_is_there_closes():
+def test_a_stop_before_the_bind_is_answered_closes():
     assert connected().stop(1) == [Closed("we stop")]
 
 
@@ -226,7 +226,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=30))
-def test_whatever_happens_every_submit_is_decided_once_and_nothing_undeclared_is_raised(steps):
+def test_every_submit_is_decided_once_and_nothing_undeclared_is_raised(steps):
     session, now_s, keys = connected(), 0.0, 0
     events = []
     for step, data in steps:

@@ -1,4 +1,4 @@
-"""What a bind submits: the window, throttling, and what each answer means."""
+"""Submits over a bind: the window, throttling, and what each answer means."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def refused(pdu: Pdu, status: int) -> bytes:
     return octets(Command.SUBMIT_SM_RESP, pdu.sequence, Body(), status)
 
 
-def test_no_more_than_the_window_is_unanswered_and_the_rest_follow_in_order():
+def test_at_most_a_window_is_unanswered_and_the_rest_follow_in_order():
     session = bound(window=2)
     first, second = submitted(session, 1, 2, 3, 4)
     assert session.load == 4
@@ -41,7 +41,7 @@ def test_no_more_than_the_window_is_unanswered_and_the_rest_follow_in_order():
     assert session.load == 1
 
 
-def test_nothing_is_submitted_before_the_bind_is_there():
+def test_nothing_is_submitted_before_the_bind_is_answered():
     session = connected()
     said(session)
     assert submitted(session, 1) == []
@@ -62,21 +62,21 @@ def test_a_generic_nack_of_a_submit_is_its_refusal():
     events = session.receive(octets(Command.GENERIC_NACK, one.sequence, status=Status.ESME_RINVCMDID), 1)
     assert events == [Submitted(1, Status.ESME_RINVCMDID)]
     events = session.receive(octets(Command.GENERIC_NACK, two.sequence), 1)
-    assert events == [Submitted(2, Status.ESME_RSYSERR)]  # a nack of status 0 took nothing
+    assert events == [Submitted(2, Status.ESME_RSYSERR)]  # a nack with status 0 accepted nothing
 
 
-def test_a_submit_without_answer_is_given_up_and_a_late_answer_still_counts():
+def test_an_unanswered_submit_times_out_and_a_late_answer_still_counts():
     session = bound(window=1)
     (first,) = submitted(session, 1, 2)
     assert session.next_tick_s == 10
     assert session.tick(10) == [Submitted(1, None)]
     (second,) = said(session)
     assert session.receive(taken(first), 11) == [AnsweredLate(1, 0, "id")]
-    assert session.receive(taken(first), 11) == []  # once
+    assert session.receive(taken(first), 11) == []  # reported once
     assert session.receive(taken(second), 11) == [Submitted(2, 0, "id")]
 
 
-def test_what_waits_too_long_for_room_is_given_up_as_never_sent():
+def test_a_submit_queued_for_too_long_is_given_up_as_never_sent():
     session = bound(window=1)
     (first,) = submitted(session, 1)
     for now_s in (9, 18, 27):
@@ -99,7 +99,7 @@ def test_a_throttled_submit_goes_first_after_a_pause(status):
     assert session.receive(taken(again[0]), 1) == [Submitted(1, 0, "id")]
 
 
-def test_the_pause_doubles_while_it_is_throttled_and_one_at_a_time_asks():
+def test_the_pause_doubles_while_throttled_and_one_submit_at_a_time_probes():
     session, now_s, pauses = bound(window=5), 0.0, []
     sent = submitted(session, 1, 2, 3)
     for pdu in sent:
@@ -113,7 +113,7 @@ def test_the_pause_doubles_while_it_is_throttled_and_one_at_a_time_asks():
     assert pauses == [1, 2, 4, 4]
 
 
-def test_a_throttled_window_comes_again_in_its_order():
+def test_a_throttled_window_is_resubmitted_in_order():
     session = bound(window=3)
     sent = submitted(session, 1, 2, 3, 4)
     session.receive(b"".join(refused(pdu, Status.ESME_RTHROTTLED) for pdu in sent), 0)
@@ -125,7 +125,7 @@ def test_a_throttled_window_comes_again_in_its_order():
     assert order == [1, 2, 3, 4]
 
 
-def test_a_pause_begins_small_and_ends_with_the_first_that_is_taken():
+def test_a_pause_starts_short_and_ends_with_the_first_accepted_submit():
     session = bound(window=5)
     (pdu,) = submitted(session, 1)
     session.receive(refused(pdu, Status.ESME_RTHROTTLED), 0)
@@ -153,15 +153,15 @@ def test_a_lost_link_decides_every_submit():
     submitted(session, 1, 2)
     events = session.lost("the connection was reset")
     assert events == [
-        Submitted(1, None),  # it may have been taken
-        Submitted(2, Status.ESME_RMSGQFUL),  # it never left
+        Submitted(1, None),  # it may have been accepted
+        Submitted(2, Status.ESME_RMSGQFUL),  # it was never sent
         Closed("the connection was reset"),
     ]
     assert session.lost("again") == []
     assert session.tick(1000) == []
 
 
-def test_responses_out_of_order_find_their_submits():
+def test_responses_out_of_order_match_their_submits():
     session = bound(window=50)
     sent = submitted(session, *range(50))
     events = session.receive(b"".join(taken(pdu, f"m{pdu.sequence}") for pdu in reversed(sent)), 1)
@@ -169,7 +169,7 @@ def test_responses_out_of_order_find_their_submits():
     assert len({event.message_id for event in events}) == 50
 
 
-def test_sequence_numbers_begin_again_before_the_reserved_half():
+def test_sequence_numbers_wrap_before_the_reserved_half():
     session = bound()
     session._sequence = 0x7FFF_FFFE
     assert [pdu.sequence for pdu in submitted(session, 1, 2)] == [0x7FFF_FFFF, 1]

@@ -1,4 +1,4 @@
-"""Descriptors: the published vectors, and a sentence for each that can't be watched."""
+"""Descriptors: the published test vectors, and an error message for each unsupported one."""
 
 import threading
 
@@ -7,7 +7,7 @@ from embit.descriptor.checksum import add_checksum
 
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, ahead, deriver
 
-# Accounts of the mnemonic "abandon … about" (BIP-39), as BIP-49, BIP-84 and BIP-86 publish them.
+# Accounts of the mnemonic "abandon … about" (BIP-39), as published in BIP-49, BIP-84 and BIP-86.
 X44 = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
 X49 = "tpubDD7tXK8KeQ3YY83yWq755fHY2JW8Ha8Q765tknUM5rSvjPcGWfUppDFMpQ1ScziKfW3ZNtZvAD7M3u7bSs7HofjTD3KP3YxPK7X6hwV8Rk2"
 X84 = "xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V"
@@ -35,12 +35,12 @@ X86 = "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKD
         ),
     ],
 )
-def test_addresses_are_those_that_the_standards_publish(descriptor: str, network: str, addresses: list[str]):
+def test_addresses_match_the_published_vectors(descriptor: str, network: str, addresses: list[str]):
     derive = deriver(add_checksum(descriptor), network)
     assert [derive(index)[0] for index in range(len(addresses))] == addresses
 
 
-def test_the_sandbox_gives_addresses_of_regtest():
+def test_the_sandbox_uses_regtest_addresses():
     address, script_pubkey = deriver(SANDBOX_DESCRIPTOR, "regtest")(1)
     assert address.startswith("bcrt1q")
     assert len(script_pubkey) == 22
@@ -57,12 +57,12 @@ def test_deriving_ahead_changes_no_address():
     given = ahead(noting)
     order = [*range(1, 30), 5, 500, 3, 501, 2**31 - 1]
     assert [given(index) for index in order] == [derive(index) for index in order]
-    assert is_ahead.wait(20), "nobody asked for 502, which comes after 501"
-    with pytest.raises(Exception, match="hardened"):  # where there is no next one, and only to whom asks for it
+    assert is_ahead.wait(20), "address 502 was not derived ahead, after 501"
+    with pytest.raises(Exception, match="hardened"):  # the last index has no successor, which fails only on request
         given(2**31)
 
 
-def test_a_right_checksum_is_taken():
+def test_a_correct_checksum_is_accepted():
     assert deriver(f"wpkh({X84}/0/*)#kj7aqcx6", "main")(0)
 
 
@@ -112,7 +112,7 @@ KEY = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
         (f"wpkh({X84}/0/*é)#aaaaaaaa", "has a character that none may have"),
     ],
 )
-def test_what_cant_be_watched_is_refused_in_words(descriptor: str, said: str):
+def test_an_unsupported_descriptor_is_refused_with_the_reason(descriptor: str, said: str):
     with pytest.raises(BadDescriptor) as refused:
         deriver(descriptor, "main")
     assert said in str(refused.value)

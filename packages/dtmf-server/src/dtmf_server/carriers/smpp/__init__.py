@@ -1,1 +1,1 @@
-"""SMPP 3.4, as an ESME: `pdu` and `text` are the wire, `session` the rules of a bind, `link` its socket."""
+"""SMPP 3.4 as an ESME: `pdu` and `codec` define the wire format, `session` the bind's rules, `link` its socket."""

@@ -1,4 +1,4 @@
-"""A carrier reached over SMPP 3.4: all its binds, and an SMS cut into the submit_sm it takes."""
+"""A carrier reached over SMPP 3.4: manages its binds and splits each SMS into submit_sm PDUs."""
 
 import asyncio
 import hashlib
@@ -24,17 +24,17 @@ from dtmf_server.core.sms_encoding import decode, gsm7_with
 from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
 
 _DIGEST_SIZE = 16
-_NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); what an SMSC sends beyond is in the digest
-LATE_RETRY_INTERVAL_S = 0.5  # how soon a late answer is offered again that could not be stored
+_NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); a longer number is still covered by the digest
+LATE_RETRY_INTERVAL_S = 0.5  # how long to wait before retrying to store a late answer
 LATE_BATCH_MAX = 256
-_UNKNOWN_WORDS_MAX = 100  # logged once each, while the process runs
+_UNKNOWN_WORDS_MAX = 100  # each is logged once per process
 _unknown_words: set[tuple[str, str]] = set()
 
 log = logging.getLogger("dtmf.smpp")
 
 
 class _Tag(NamedTuple):
-    """What a submit_sm carries: a segment, of so many, of a message."""
+    """Identifies the segment that a submit_sm carries, out of how many, and its message."""
 
     message_id: int
     segment: int
@@ -43,7 +43,7 @@ class _Tag(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Smsc:
-    """What the operator says of a carrier."""
+    """The operator's settings for a carrier."""
 
     name: str
     host: str
@@ -66,11 +66,11 @@ class Smsc:
     dest_npi: int = 1
     receipts: bool = True
     times: Times = field(default_factory=Times)
-    retry: Retries = field(default_factory=dict)  # by command_status: what differs from the default table
+    retry: Retries = field(default_factory=dict)  # by command_status: overrides of the default table
 
 
 class SmppCarrier:
-    """An SMSC with its links."""
+    """An SMSC and its links."""
 
     def __init__(
         self,
@@ -98,22 +98,22 @@ class SmppCarrier:
         self._late: asyncio.Queue[LateAnswer] = asyncio.Queue()
 
     async def run(self, sink: InboundSink) -> None:
-        """Keeps every bind up until cancelled."""
+        """Keep every bind up until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._store_late(sink))
             for link in self._links:
                 group.create_task(link.run(sink), name=link.traffic.link)
 
     def can_submit(self) -> bool:
-        """Whether a transmitter or transceiver is bound."""
+        """Return whether a transmitter or transceiver is bound."""
         return any(link.can_submit for link in self._links)
 
     def traffic(self) -> Sequence[LinkStats]:
-        """How each bind stands."""
+        """Return the status of each bind."""
         return [link.traffic for link in self._links]
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Hands over every segment that is not taken yet; the SMSC's message_id of each. Raises CarrierRefused."""
+        """Submit every segment not yet accepted; return the SMSC's message_id of each. Raises CarrierRefused."""
         smsc = self._smsc
         try:
             segments = data_coding.segments(
@@ -139,21 +139,21 @@ class SmppCarrier:
         return [taken[number] for number in range(1, len(segments) + 1)]
 
     async def _submit(self, body: Sm, tag: _Tag) -> Answer:
-        """Over the bind with the most room; a bind whose fault the answer is, is restarted."""
+        """Submit over the bind with the most room. Restart the bind if the answer shows that the bind is at fault."""
         links = [link for link in self._links if link.can_submit]
         if not links:
             return NOT_SENT
         link = min(links, key=lambda link: link.load)
         answer = await link.submit(body, tag)
         if answer.is_sent and answer.status and self._verdict(answer.status) is Verdict.LINK:
-            link.restart(f"it answers submit_sm with its own fault: {words(answer.status)}")
+            link.restart(f"submit_sm was rejected because of the bind itself: {words(answer.status)}")
         return answer
 
     def _verdict(self, status: int) -> Verdict:
         return verdict(status, self._smsc.retry)
 
     def _refusal(self, answered: Mapping[int, Answer], taken: dict[int, str], *, total: int) -> CarrierRefused:
-        """Why a message was not taken whole: one segment that never will be decides, then one that is in doubt."""
+        """Explain why a message was not fully accepted: a permanent failure of any segment decides, then any in doubt."""
         refused = [answer for answer in answered.values() if answer.status != Status.ESME_ROK]
         for answer in refused:
             if answer.is_sent and answer.status and self._verdict(answer.status) is Verdict.FINAL:
@@ -171,7 +171,7 @@ class SmppCarrier:
         return CarrierRefused(reason, permanent=False, may_be_taken=bool(unanswered or taken), segments=segments)
 
     def _answered_late(self, tag: _Tag | None, answer: AnsweredLate) -> None:
-        """An answer to a submit_sm that was in doubt."""
+        """Handle an answer to a submit_sm that was in doubt."""
         if tag is None:
             return
         if answer.status == Status.ESME_ROK:
@@ -182,7 +182,7 @@ class SmppCarrier:
         self._late.put_nowait(late)
 
     async def _store_late(self, sink: InboundSink) -> None:
-        """Stores late answers until cancelled; what can't be stored now is offered again."""
+        """Store late answers until cancelled; retry those that can't be stored yet."""
         while True:
             batch = [await self._late.get()]
             while not self._late.empty() and len(batch) < LATE_BATCH_MAX:
@@ -199,7 +199,7 @@ class SmppCarrier:
 
 
 def read(smsc: Smsc, arrived: Arrived, link_id: int) -> InboundMessage | Receipt | None:
-    """What a deliver_sm or data_sm is: an SMS, a part of one, a receipt, or nothing to keep (None)."""
+    """Convert a deliver_sm or data_sm to an SMS, a part of one, or a receipt; None if there is nothing to store."""
     body = arrived.body
     if is_receipt(body, default=smsc.alphabet):
         if word := unknown_word(body, default=smsc.alphabet):
@@ -226,15 +226,15 @@ def read(smsc: Smsc, arrived: Arrived, link_id: int) -> InboundMessage | Receipt
 
 
 def _note_unknown(carrier: str, word: str) -> None:
-    """Logs a status word once, so that the operator can ask the carrier what it means."""
+    """Log an unknown status word once, so that the operator can ask the carrier what it means."""
     if (carrier, word) not in _unknown_words and len(_unknown_words) < _UNKNOWN_WORDS_MAX:
         _unknown_words.add((carrier, word))
         log.warning("carrier %s: a receipt has the unknown status word %s; such receipts change nothing", carrier, word)
 
 
 def _digest(arrived: Arrived) -> str:
-    """Of all but the sequence number, which is another each time. The number comes first: in an index by nothing but
-    digests each row would have a page to itself, and so in the log too."""
+    """Digest of everything but the sequence number, which differs on each redelivery. The number comes first: with an
+    index on digests alone, each row would touch a page of its own, in the write-ahead log too."""
     unsequenced = arrived.frame[4:8] + arrived.frame[HEADER_SIZE:]
     digest = hashlib.blake2b(unsequenced, digest_size=_DIGEST_SIZE).hexdigest()
     return f"{arrived.body.destination_addr[:_NUMBER_MAX]} {digest}"
@@ -252,7 +252,7 @@ def _endpoint(smsc: Smsc, bind: str) -> Endpoint:
 
 
 def relative_time(*, hours: int) -> str:
-    """A time so many hours from when the SMSC receives it, up to 31 days, in its own format. Source: SMPP 3.4 §7.1.1."""
+    """Format a time this many hours after the SMSC receives it, at most 31 days. Source: SMPP 3.4 §7.1.1."""
     days, hours = divmod(hours, 24)
     assert days <= 31, "the format has months for more"
     return f"0000{days:02}{hours:02}0000000R"

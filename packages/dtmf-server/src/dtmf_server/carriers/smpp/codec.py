@@ -1,4 +1,4 @@
-"""Between octets and PDUs (SMPP 3.4 §3.2). Pure; `pdu.py` has the rules."""
+"""Encode and decode PDUs (SMPP 3.4 §3.2). Pure; `pdu.py` has the rules."""
 
 import struct
 from typing import Any
@@ -24,15 +24,15 @@ _TLV = struct.Struct(">HH")
 
 
 class Frames:
-    """Cuts a stream of octets into PDUs, however the network has cut it. `lost` is set at a length that can't be:
-    nothing after it can be told apart, and the link must be closed."""
+    """Split a byte stream into PDUs, regardless of how the network fragmented it. `lost` is set on an impossible length:
+    the frame boundaries after it are unknown, and the link must be closed."""
 
     def __init__(self) -> None:
         self.lost: LostFrames | None = None
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Every PDU that is whole now."""
+        """Add received octets; return every PDU that is now complete."""
         self._buffer += data
         whole, at = [], 0
         while self.lost is None and len(self._buffer) - at >= 4:
@@ -49,12 +49,12 @@ class Frames:
 
 
 def decode(frame: bytes) -> Pdu:
-    """The PDU that these octets, from its length to its end, are. Raises Malformed."""
+    """Decode one PDU, from its command_length to its end. Raises Malformed."""
     if len(frame) < HEADER_SIZE:
         raise LostFrames(f"a PDU of {len(frame)} octets has no header")
     size, command, status, sequence = _HEADER.unpack_from(frame)
     if size != len(frame):
-        raise LostFrames(f"{len(frame)} octets say they are {size}")
+        raise LostFrames(f"{len(frame)} octets have the command_length {size}")
     try:
         body = _read(SHAPES.get(command, Raw), frame, is_response=bool(command & RESPONSE))
     except Malformed as error:
@@ -63,7 +63,7 @@ def decode(frame: bytes) -> Pdu:
 
 
 def encode(pdu: Pdu) -> bytes:
-    """The octets of a PDU. Raises ValueError for what does not fit its field."""
+    """Encode a PDU. Raises ValueError for a value that does not fit its field."""
     parts = [_written(name, room, getattr(pdu.body, name)) for name, room in pdu.body.FIELDS]
     for tag, value in pdu.body.tlvs:
         if len(value) > 0xFFFF:
@@ -89,7 +89,7 @@ def _read(shape: type[Body], frame: bytes, *, is_response: bool) -> Body:
 
 
 def _field(frame: bytes, at: int, name: str, room: int) -> tuple[int | str | bytes, int]:
-    """A field's value, and where the next begins."""
+    """Return a field's value and the offset of the next field."""
     if room > 0:
         end = frame.find(0, at)
         if end < 0:
@@ -106,8 +106,8 @@ def _field(frame: bytes, at: int, name: str, room: int) -> tuple[int | str | byt
 
 
 def _tlvs(frame: bytes, at: int) -> tuple[tuple[Tlv, ...], int]:
-    """The whole TLVs, and where they end. A NUL that some SMSCs write behind short_message is skipped where the octets
-    after it are TLVs to the end, and those from it on are not."""
+    """Return the complete TLVs and the offset where they end. Some SMSCs write a NUL after short_message: skip it if the
+    octets after it parse as TLVs to the end, and those starting at it do not."""
     found, end = _whole_tlvs(frame, at)
     if end < len(frame) and not frame[at]:
         after, after_end = _whole_tlvs(frame, at + 1)

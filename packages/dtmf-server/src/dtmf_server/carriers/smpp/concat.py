@@ -1,5 +1,5 @@
-"""What a deliver_sm or data_sm carries: its octets without header, its place in a long message, and the national
-language tables it is written with. Pure."""
+"""The contents of a deliver_sm or data_sm: its octets without the header, its position in a long message, and its
+national language tables. Pure."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ _REF_8, _REF_16, _SINGLE_SHIFT, _LOCKING_SHIFT = 0x00, 0x08, 0x24, 0x25
 
 
 class Contents(Struct, frozen=True):
-    """The user data header as it came, the octets after it, the place of a part (None: a whole message), and the
-    numbers of the national language tables (0: the default ones)."""
+    """The user data header as received, the octets after it, the part's position (None for a complete message), and the
+    numbers of the national language tables (0 for the default ones)."""
 
     udh: bytes
     octets: bytes
@@ -25,7 +25,7 @@ class Contents(Struct, frozen=True):
 
 
 def contents(body: Sm | DataSm) -> Contents:
-    """What the PDU carries, in whichever of the forms that SMSCs use."""
+    """Return the contents of the PDU, in any of the forms that SMSCs use."""
     octets = body.short_message if isinstance(body, Sm) else b""
     if not octets:
         octets = body.tlv(Tag.MESSAGE_PAYLOAD) or b""  # §5.3.2.32: in place of short_message
@@ -42,8 +42,8 @@ def contents(body: Sm | DataSm) -> Contents:
 
 
 def _elements(udh: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The elements of a header: number, size, and value, which is shorter if the header ends before it. Of several of
-    one kind the last is meant."""
+    """Yield a header's elements: number, size and value. The value is shorter than the size if the header ends first. If
+    an element is repeated, the last one applies."""
     at = 1
     while at + 2 <= len(udh):
         yield udh[at], udh[at + 1], udh[at + 2 : at + 2 + udh[at + 1]]
@@ -51,7 +51,7 @@ def _elements(udh: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _place_in(element: int, size: int, value: bytes) -> Concatenation | None:
-    """The place of a part, from an element that has one."""
+    """Return the part's position from an element that contains one."""
     if element == _REF_8 and size == len(value) == 3:
         return _place(value[0], 8, value[1], value[2])
     if element == _REF_16 and size == len(value) == 4:
@@ -60,15 +60,15 @@ def _place_in(element: int, size: int, value: bytes) -> Concatenation | None:
 
 
 def _from_sar(body: Body) -> Concatenation | None:
-    """The place that the SAR TLVs tell (§5.3.2.22 to 24)."""
+    """Return the position given by the SAR TLVs (§5.3.2.22 to 24)."""
     ref = body.tlv(Tag.SAR_MSG_REF_NUM)
     total, number = body.tlv(Tag.SAR_TOTAL_SEGMENTS), body.tlv(Tag.SAR_SEGMENT_SEQNUM)
     if not (ref and total and number):
         return None
-    # Its references are a space of their own: 17 tells them from those of a header.
+    # SAR references are a separate number space: 17 bits keeps them apart from references in a header.
     return _place(int.from_bytes(ref[-2:], "big"), 17, total[-1], number[-1])
 
 
 def _place(ref: int, ref_bits: int, total: int, number: int) -> Concatenation | None:
-    """None for one of one, and for a place that can't be, which TS 23.040 says to ignore."""
+    """Return None for part 1 of 1, and for an impossible position, which TS 23.040 says to ignore."""
     return Concatenation(ref, ref_bits, total, number) if total > 1 and 1 <= number <= total else None

@@ -1,4 +1,4 @@
-"""Which coding a data_coding means, and the octets that a text is submitted in. Pure."""
+"""Map data_coding values to codings, and encode text for submit_sm. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ Alphabet = Literal["gsm7", "latin1", "ascii", "utf8"]
 Segmentation = Literal["udh8", "udh16", "sar", "payload"]
 
 UDH_INDICATOR = 0x40  # in esm_class (§5.2.12)
-# data_coding (§5.2.19). 0 is the SMSC's default alphabet, which the operator names.
+# data_coding (§5.2.19). 0 is the SMSC's default alphabet, which the operator configures.
 _TABLE: dict[int, Coding] = {
     0x01: "ascii",
     0x02: "binary",
@@ -31,25 +31,25 @@ _ENCODERS = {"latin1": "latin-1", "ascii": "ascii", "utf8": "utf-8"}
 
 
 def coding_of(dcs: int, *, default: Alphabet) -> Coding:
-    """The coding that a data_coding means.
+    """Return the coding for a data_coding value.
 
-    Above the table of SMPP the values are those of 3GPP TS 23.038 §4, whose bits tell: 0xF0 and 0xF1 are GSM 7-bit,
-    whatever the default alphabet is. What is reserved there is read as GSM 7-bit, as that section says.
+    Values outside SMPP's own table follow the bit groups of 3GPP TS 23.038 §4: 0xF0 and 0xF1 are GSM 7-bit,
+    regardless of the default alphabet. Reserved values are read as GSM 7-bit, as that section requires.
     """
     if dcs == 0:
         return default
     if dcs < 0x10:
         return _TABLE.get(dcs, default)
-    if dcs < 0x80:  # general data coding, and the same for messages to be deleted once read
-        return "binary" if dcs & 0x20 else _GENERAL[dcs >> 2 & 3]  # a compressed text is binary to us
-    if dcs >= 0xF0:  # a message class, with one bit for the alphabet
+    if dcs < 0x80:  # general data coding; 0x40 to 0x7F is the same, for messages to be deleted after reading
+        return "binary" if dcs & 0x20 else _GENERAL[dcs >> 2 & 3]  # compressed text is treated as binary
+    if dcs >= 0xF0:  # message class, with one bit for the alphabet
         return "binary" if dcs & 0x04 else "gsm7"
     return "ucs2" if dcs >> 4 == 0xE else "gsm7"  # "message waiting"
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one submit_sm carries: data_coding, the bits it sets in esm_class, short_message, TLVs."""
+    """The contents of one submit_sm: data_coding, the esm_class bits to set, short_message, TLVs."""
 
     dcs: int
     esm_class: int
@@ -58,8 +58,8 @@ class Segment:
 
 
 def segments(text: str, *, ref: int, alphabet: Alphabet, segmentation: Segmentation) -> list[Segment]:
-    """The submit_sm that a text takes. `core/sms_segments.py` counts as many for what the renter pays, except that a 16-bit
-    reference, or an SMSC whose default alphabet is not GSM 7-bit, may take one more in rare texts."""
+    """Split a text into the contents of its submit_sm PDUs. `core/sms_segments.py` counts the same number for billing,
+    except that a 16-bit reference, or an SMSC whose default alphabet is not GSM 7-bit, may need one more in rare cases."""
     if segmentation == "payload":
         return [_payload(text, alphabet)]
     header_octets = 7 if segmentation == "udh16" else sms_segments.HEADER_OCTETS
@@ -96,7 +96,7 @@ def _segment(dcs: int, octets: bytes, *, ref: int, total: int, number: int, segm
 
 
 def _payload(text: str, alphabet: Alphabet) -> Segment:
-    """The whole text in one PDU, for an SMSC that cuts it itself (§5.3.2.32)."""
+    """Return the whole text in one PDU, for an SMSC that splits it itself (§5.3.2.32)."""
     encoded = _in_default([text], alphabet)
     dcs, octets = (0x08, _ucs2(text)) if encoded is None else (0, encoded[0])
     if len(octets) <= sms_segments.GSM7_SINGLE if dcs == 0 else len(octets) <= sms_segments.OCTETS:
@@ -105,8 +105,8 @@ def _payload(text: str, alphabet: Alphabet) -> Segment:
 
 
 def _in_default(pieces: list[str], alphabet: Alphabet) -> list[bytes] | None:
-    """The pieces in the SMSC's default alphabet, None where they are not in it or not in GSM 7-bit, which is what it
-    becomes on the air."""
+    """Encode the pieces in the SMSC's default alphabet. None if they don't fit that alphabet, or GSM 7-bit, which is
+    used over the air."""
     if sms_segments.segments("".join(pieces)).encoding != "gsm7":
         return None
     try:

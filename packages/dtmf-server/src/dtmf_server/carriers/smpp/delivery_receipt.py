@@ -1,14 +1,18 @@
-"""Delivery receipts: from TLVs (SMPP 3.4 §5.3.2.12, §5.3.2.35) or from the text of appendix B. Pure.
+"""Parse delivery receipts from TLVs (SMPP 3.4 §5.3.2.12, §5.3.2.35) or from the text format of appendix B. Pure.
 
 Rules:
-1. A message whose esm_class says so is a receipt. One whose esm_class does not is a receipt only if it has TLVs that no
-   SMS has: receipted_message_id with message_state, or one of them with a text that is empty or has the fields of a
-   receipt. Text alone never makes one, or anyone could have an SMS swallowed; an SME acknowledgement with the fields of
-   a receipt is the exception, since its esm_class says that it is no message.
-2. TLVs beat the text. A message_state that §5.2.28 does not have is ignored.
-3. The text is read by its data_coding, in any order, spacing and letter case of its fields. `text:` holds what the
-   renter wrote, so nothing from there on is a field, unless the fields stand behind it.
-4. A status word that is not known changes nothing, and is reported.
+1. A message is a receipt if its esm_class says so. Otherwise it is a receipt only if it has TLVs that no SMS has:
+
+      receipted_message_id with message_state, or one of them with a text that is empty or has a receipt's fields.
+
+      Text alone never makes a receipt, or an attacker could make an SMS disappear. The exception is an SME
+
+      acknowledgement with a receipt's fields, since its esm_class rules out a normal message.
+2. TLVs take precedence over the text. A message_state missing from §5.2.28 is ignored.
+3. The text is decoded by its data_coding; field order, spacing and letter case don't matter. `text:` holds the
+
+      renter's own text, so everything after it is ignored, unless the fields follow it.
+4. An unknown status word changes nothing, and is reported.
 """
 
 import re
@@ -22,7 +26,7 @@ from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.sms_encoding import decode
 
 _TYPE, _RECEIPT, _INTERMEDIATE, _ACKNOWLEDGEMENTS = 0x3C, 0x04, 0x20, (0x08, 0x10)  # of esm_class (§5.2.12)
-# message_state (§5.2.28, and SMPP 5.0 §4.7.15) as words of appendix B.
+# message_state (§5.2.28, and SMPP 5.0 §4.7.15) mapped to the words of appendix B.
 _STATES = (
     "SCHEDULED",
     "ENROUTE",
@@ -45,7 +49,7 @@ _REJECTED, _FAILED, _CANCELLED = (
     "the carrier could not deliver it",
     "the carrier cancelled it",
 )
-# Status words, those of appendix B and others that carriers write, without spaces and signs: why the SMS failed.
+# Status words from appendix B and others that carriers use, without spaces and punctuation: why the SMS failed.
 _REASONS = {
     **dict.fromkeys(("UNDELIV", "UNDELIVERABLE", "UNDELIVERED", "UNDELIVRD", "UNDELIVERD", "UNDELIVE"), _UNREACHED),
     **dict.fromkeys(("UNDELIVERAB", "UNDLVRD", "UNDELVRD", "NOTDELIVERED", "NOTDELIV", "NONDELIVERED"), _UNREACHED),
@@ -69,7 +73,7 @@ _text = re.compile(r"\btext\s*[:=]", re.IGNORECASE)
 
 
 class _Fields(Struct, frozen=True):
-    """The fields of a receipt's text that matter; empty where it has none."""
+    """The relevant fields of a receipt's text; empty if missing."""
 
     id: str
     stat: str
@@ -77,7 +81,7 @@ class _Fields(Struct, frozen=True):
 
 
 def is_receipt(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> bool:
-    """Whether this is the carrier's report about a message, not a message."""
+    """Return whether this is a delivery receipt rather than a message."""
     kind = body.esm_class & _TYPE
     if kind in (_RECEIPT, _INTERMEDIATE):
         return True
@@ -93,7 +97,7 @@ def is_receipt(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> bool:
 
 
 def receipt_of(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> Receipt | None:
-    """What the receipt says; None while the message is on its way, or where it does not say which message."""
+    """Return the receipt; None if the message is still in transit, or the receipt does not identify a message."""
     fields = _fields(body, default)
     ref, state = _receipted_id(body) or fields.id, _state(body, fields)
     if not ref or (state not in _DELIVERED and state not in _REASONS):
@@ -103,7 +107,7 @@ def receipt_of(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> Receipt | No
 
 
 def unknown_word(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> str:
-    """The receipt's status word if it is none that is known, else ''."""
+    """Return the receipt's status word if it is unknown, else ''."""
     state = _state(body, _fields(body, default))
     return "" if state in _DELIVERED or state in _REASONS or state in _ON_THE_WAY else state
 
@@ -113,7 +117,7 @@ def _receipted_id(body: Sm | DataSm) -> str:
 
 
 def _state(body: Sm | DataSm, fields: _Fields) -> str:
-    """The status word in capitals; '' where there is none."""
+    """Return the status word in capitals; '' if there is none."""
     tlv = body.tlv(Tag.MESSAGE_STATE)
     if tlv and 1 <= tlv[-1] < len(_STATES):
         return _STATES[tlv[-1]]
@@ -123,7 +127,7 @@ def _state(body: Sm | DataSm, fields: _Fields) -> str:
 
 
 def _error(body: Sm | DataSm, fields: _Fields) -> str:
-    """The network's or the SMSC's own code, for the operator to ask about."""
+    """Return the network's or the SMSC's own error code, which the operator can ask the carrier about."""
     tlv = body.tlv(Tag.NETWORK_ERROR_CODE)
     if tlv and len(tlv) == 3:
         return f" (network error {int.from_bytes(tlv[1:], 'big')})"
@@ -141,8 +145,8 @@ def _fields(body: Sm | DataSm, default: Alphabet) -> _Fields:
 
 
 def _readings(octets: bytes, data_coding: int, default: Alphabet) -> tuple[str, str, str]:
-    """The text as its data_coding says, and as it may be where that is wrong. Identifiers and words are ASCII, which
-    GSM 7-bit shares but for `_`, which comes as a control character."""
+    """Decode the text as its data_coding says, and in the encodings to try if that is wrong. Identifiers and words are
+    ASCII, which GSM 7-bit shares except for `_`, which decodes as a control character."""
     coding = coding_of(data_coding, default=default)
     plain = octets.decode("latin-1")
     if coding == "gsm7":
@@ -156,7 +160,7 @@ def _in_text(text: str) -> _Fields:
         before = text[: renter_s.start()]
     if _ids.search(before) or _stats.search(before):
         return _Fields(*(_value(found.search(before)) for found in (_ids, _stats, _errs)))
-    # The fields stand behind `text:`, if anywhere: the last of each is the carrier's.
+    # If fields also follow `text:`, they are the carrier's: the last match of each wins.
     return _Fields(*(_value(next(reversed([*found.finditer(text)]), None)) for found in (_ids, _stats, _errs)))
 
 

@@ -1,4 +1,4 @@
-"""What a session tells its link. Pure."""
+"""The events that a session reports to its link. Pure."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ LINK_RESPONSE_MAX_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long a bind waits, in seconds."""
+    """Timeouts of a bind, in seconds."""
 
     response_s: float = 10.0
     submit_s: float = 30.0
@@ -21,19 +21,19 @@ class Times:
 
     @property
     def link_response_s(self) -> float:
-        """How long an answer to a bind, enquire_link or unbind may take: a dead link is noticed soon, however long an
-        SMSC may think about an SMS."""
+        """Timeout of a bind, enquire_link or unbind. Shorter than that of an SMS, so that a dead link is noticed soon even
+        if the SMSC may take long to accept an SMS."""
         return min(self.response_s, LINK_RESPONSE_MAX_S)
 
 
 class Bound(Struct, frozen=True):
-    """The SMSC took the bind."""
+    """The SMSC accepted the bind."""
 
     system_id: str
 
 
 class Arrived(Struct, frozen=True):
-    """A message or receipt, to be answered once it is stored; `frame` is the PDU as it came."""
+    """A message or receipt, to be acknowledged once it is stored; `frame` is the PDU as received."""
 
     command: int
     sequence: int
@@ -42,7 +42,7 @@ class Arrived(Struct, frozen=True):
 
 
 class Submitted(Struct, frozen=True):
-    """What became of a submit; `status` None: the SMSC never said, and may have taken it."""
+    """The outcome of a submit. A `status` of None means no answer: the SMSC may have accepted it."""
 
     key: int
     status: int | None
@@ -50,7 +50,7 @@ class Submitted(Struct, frozen=True):
 
 
 class AnsweredLate(Struct, frozen=True):
-    """The SMSC's answer to a submit for which `Submitted` had the status None."""
+    """The SMSC's answer to a submit whose `Submitted` had the status None."""
 
     key: int
     status: int
@@ -58,13 +58,13 @@ class AnsweredLate(Struct, frozen=True):
 
 
 class Unreadable(Struct, frozen=True):
-    """A PDU that could not be taken apart, and was answered so."""
+    """A PDU that could not be decoded, and was answered with an error."""
 
     reason: str
 
 
 class Closed(Struct, frozen=True):
-    """The bind is over: close the socket. `refused`: the SMSC did not want it."""
+    """The bind has ended: close the socket. `refused` is true if the SMSC refused it."""
 
     reason: str
     refused: bool = False

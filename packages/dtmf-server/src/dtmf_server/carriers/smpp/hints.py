@@ -1,4 +1,4 @@
-"""What an operator can do about a bind that fails: the setting to change, where the failure shows which. Pure."""
+"""Hints for operators on bind failures: which setting to change, where the failure shows it. Pure."""
 
 import socket
 import ssl
@@ -6,7 +6,7 @@ import ssl
 from dtmf_server.carriers.smpp.pdu import Command, Pdu
 from dtmf_server.carriers.smpp.status import Status
 
-_TLS_RECORDS = range(0x14, 0x18)  # the first octet of a record of TLS (RFC 8446 §5.1), whose second is 3
+_TLS_RECORDS = range(0x14, 0x18)  # the first octet of a TLS record (RFC 8446 §5.1); the second is 3
 _OTHER_BIND = (
     'it may not know bind_transceiver: set bind = "transmitter+receiver" (or "receiver", "transmitter"), and ask the'
     " carrier which binds it allows"
@@ -23,11 +23,11 @@ _HINTS: dict[int, str] = {
 
 
 def ended(reason: str, *, refusal: Pdu | None, bind: str, was_bound: bool, with_tls: bool) -> str:
-    """Why a connection ended, with what to change if it was never bound."""
+    """Explain why a connection ended, and what to change if it never bound."""
     if refusal is not None:
         hint = _after_refusal(refusal, bind)
         return f"{reason}; {hint}" if hint else reason
-    if was_bound or "is no SMPP" in reason:
+    if was_bound or "is not SMPP" in reason:
         return reason
     if with_tls:
         return f"{reason}, before the bind was answered: is this address allowed?"
@@ -42,7 +42,7 @@ def _after_refusal(refusal: Pdu, bind: str) -> str:
 
 
 def no_smpp(size: int) -> str:
-    """What speaks on a port whose first four octets are this number instead of a PDU's length."""
+    """Name the protocol of a peer whose first four octets, read as a PDU's length, are this number."""
     first = size.to_bytes(4, "big")
     if first[0] in _TLS_RECORDS and first[1] == 3:
         return "it speaks TLS: set tls = true"
@@ -52,7 +52,7 @@ def no_smpp(size: int) -> str:
 
 
 def not_connected(error: BaseException, said: str, *, with_tls: bool) -> str:
-    """Of a connection that never came about."""
+    """Explain why a connection could not be established."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{said}: its TLS certificate is not trusted; if it is the carrier's own, set tls_ca to its file"
     if not with_tls or isinstance(error, ConnectionRefusedError | socket.gaierror):

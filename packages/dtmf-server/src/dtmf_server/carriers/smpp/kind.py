@@ -1,4 +1,4 @@
-"""The kind of carrier "smpp": its settings turned into a carrier."""
+"""The carrier kind "smpp": build a carrier from its settings."""
 
 import ssl
 
@@ -11,7 +11,7 @@ from dtmf_server.core.submission import retries
 
 
 def build(settings: SmppSettings, context: CarrierContext) -> SmppCarrier:
-    """The carrier, not connected yet. Raises CannotStart for certificates that can't be read."""
+    """Return the carrier, not connected yet. Raises CannotStart if the TLS certificates can't be read."""
     return SmppCarrier(_smsc(settings), new_id=context.new_id, uniform=context.uniform, wall_us=context.wall_us)
 
 

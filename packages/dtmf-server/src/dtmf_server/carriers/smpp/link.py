@@ -1,8 +1,8 @@
-"""One bind's socket: connects, keeps the session fed, hands what arrives to be stored, connects again.
+"""One bind's socket: connects, feeds the session, passes arriving messages on for storage, reconnects.
 
-What is there when the store is free goes into it as one batch, so that a group commit answers many; meanwhile the
-socket is read on. An acknowledgement leaves only after `Intake.receive` returned. When the process dies before, the
-SMSC brings the message again, and the database knows it.
+Everything that has arrived when the store is free is stored as one batch, so that one commit acknowledges many
+messages; the socket is read in the meantime. An acknowledgement is sent only after `Intake.receive` has returned. If
+the process dies before that, the SMSC redelivers the message, and the database recognises it.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ log = logging.getLogger("dtmf.smpp")
 
 READ_SIZE = 1 << 17
 BATCH_MAX = 500
-UNSTORED_MAX = 2000  # beyond it the socket is not read: the SMSC waits
+UNSTORED_MAX = 2000  # above this the socket is not read, so the SMSC waits
 CONNECT_S = 5.0
 GOODBYE_S = 1.0
-# A network that is there again is used within seconds; an SMSC that refuses us is not asked again and again.
+# Reconnect within seconds once the network is back, but do not hammer an SMSC that refuses the bind.
 RESTARTS = RestartPolicy(first_s=0.5, max_s=2.0, steady_s=60.0)
 REFUSED = RESTARTS.up_to(30.0)
-RESTART_S = 60.0  # a link that answers submits with its own fault is restarted, and warned of, no more often than this
+RESTART_S = 60.0  # minimum interval between restarts (and warnings) of a link whose bind is rejected on submit
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and as whom a link binds."""
+    """Where a link binds, and with which credentials."""
 
     host: str
     port: int
@@ -64,7 +64,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a submit_sm: the SMSC's status, None if there was none; `is_sent`: the SMSC may have the PDU."""
+    """The outcome of a submit_sm: the SMSC's status or None; `is_sent`: the SMSC may have received the PDU."""
 
     status: int | None
     message_id: str = ""
@@ -74,14 +74,14 @@ class Answer:
 NOT_SENT = Answer(Status.ESME_RMSGQFUL, is_sent=False)
 
 
-# What a message is to the service; None: acknowledged and of no further interest.
+# Converts a message for the service; None: acknowledge it and do nothing more.
 Reading = Callable[[Arrived, int], InboundMessage | Receipt | None]
-# Takes the answer to a submit that was in doubt, with the tag that it was submitted with.
+# Receives the answer to a submit that was in doubt, with the tag it was submitted with.
 Late = Callable[[Any, AnsweredLate], None]
 
 
 class Link:
-    """One bind of a carrier, again and again. `live` has all the carrier's connections, by their ids."""
+    """One bind of a carrier, re-established whenever it ends. `live` holds all the carrier's connections by id."""
 
     def __init__(
         self,
@@ -106,17 +106,17 @@ class Link:
 
     @property
     def can_submit(self) -> bool:
-        """Whether it is bound and takes SMS."""
+        """Return whether it is bound and can submit SMS."""
         connection = self._connection
         return connection is not None and connection.session.can_submit and connection.session.state is State.BOUND
 
     @property
     def load(self) -> float:
-        """The submits under way, as a part of the window."""
+        """Return the pending submits as a fraction of the window."""
         return self._connection.session.load / self.endpoint.window if self._connection else 0.0
 
     async def submit(self, body: Sm, tag: Any) -> Answer:
-        """The answer to this submit_sm. One that comes too late goes to `late`, with the tag."""
+        """Submit and return the answer. An answer after the timeout goes to `late`, with the tag."""
         if self._connection is None or not self.can_submit:
             return NOT_SENT
         answer = await self._connection.submit(body, tag)
@@ -127,16 +127,16 @@ class Link:
         return answer
 
     def restart(self, reason: str) -> None:
-        """Binds again, once the submits under way are answered; at most once in `RESTART_S`."""
+        """Rebind once the pending submits are answered; at most once per `RESTART_S`."""
         now_s = time.monotonic()
         if self._connection is None or (self._restarted_s is not None and now_s < self._restarted_s + RESTART_S):
             return
         self._restarted_s = now_s
-        log.warning("%s is restarted: %s. SMS to send stay queued", self.traffic.link, reason)
+        log.warning("restarting %s: %s. Outgoing SMS stay queued", self.traffic.link, reason)
         self._connection.drain(reason)
 
     async def run(self, sink: InboundSink) -> None:
-        """Binds, and binds again after each end, until cancelled."""
+        """Bind, and rebind after each disconnect, until cancelled."""
         pause_s = 0.0
         while True:
             started_s = time.monotonic()
@@ -147,11 +147,11 @@ class Link:
                 log.warning("%s is down: %s", self.traffic.link, line)
             policy = REFUSED if ended.refused else RESTARTS
             pause_s = policy.pause_s(pause_s, ran_s=time.monotonic() - started_s)
-            # Half to all of the pause: links that fell together do not come back together.
+            # Wait between half and all of the pause, so that links that failed together don't reconnect together.
             await asyncio.sleep(pause_s * (0.5 + self._uniform() / 2))
 
     async def _serve(self, sink: InboundSink) -> Closed:
-        """One connection from dialling to its end; how it ended."""
+        """Serve one connection from connect to close; return how it ended."""
         endpoint, link_id = self.endpoint, self._new_id()
         self.traffic.move("connecting", at_us=self._wall_us())
         self._was_bound = False
@@ -181,7 +181,7 @@ class Link:
             writer.transport.abort()
 
     def note(self, event: Event) -> None:
-        """Keeps the traffic's figures."""
+        """Update the traffic statistics and log the event."""
         if isinstance(event, Bound):
             self._was_bound = True
             self.traffic.move("bound", at_us=self._wall_us())
@@ -191,36 +191,38 @@ class Link:
                 log.info("%s is bound to %s", self.traffic.link, event.system_id)
         elif isinstance(event, Unreadable):
             self.traffic.errors += 1
-            log.error("%s brought a PDU that can't be read (%s): it stays there", self.traffic.link, event.reason)
+            log.error(
+                "%s received a PDU that can't be decoded (%s); the SMSC keeps it", self.traffic.link, event.reason
+            )
 
     def heard(self) -> None:
-        """Something came over the link."""
+        """Record that data arrived over the link."""
         self.traffic.last_seen_us = self._wall_us()
 
     def not_stored(self, error: Exception) -> None:
-        """Logs why nothing can be stored."""
+        """Log why nothing can be stored."""
         if line := self._unstored.failed(type(error).__name__, now_s=time.monotonic()):
             log.error("%s: nothing can be stored now: %s", self.traffic.link, line)
 
     def stored(self) -> None:
-        """Logs that messages can be stored again."""
+        """Log that messages can be stored again."""
         if lasted := self._unstored.worked(now_s=time.monotonic()):
             log.warning("%s: messages are stored again, after %s", self.traffic.link, lasted)
 
     def read(self, arrived: Arrived, link_id: int) -> InboundMessage | Receipt | None:
-        """What a message is to the service."""
+        """Convert a message for the service."""
         return self._reading(arrived, link_id)
 
     def links_up(self) -> Collection[int]:
-        """The carrier's connections that are up. One that has just ended is not, though its task does not know yet: the
-        SMSC may have brought what it left over another one in the same moment."""
+        """Return the ids of the carrier's live connections. One that has just ended is excluded, even before its task has
+        noticed: the SMSC may already have redelivered its messages over another one."""
         return frozenset(
             link_id for link_id, (reader, writer) in self._live.items() if not (reader.at_eof() or writer.is_closing())
         )
 
 
 class _Connection:
-    """One TCP connection with its session."""
+    """One TCP connection and its session."""
 
     def __init__(
         self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sink: InboundSink, link_id: int
@@ -237,12 +239,12 @@ class _Connection:
         self._some, self._room, self._kick = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._room.set()
         self._submits: dict[int, tuple[asyncio.Future[Answer], Any]] = {}
-        self._late: OrderedDict[int, Any] = OrderedDict()  # the tags of submits that were not answered in time
+        self._late: OrderedDict[int, Any] = OrderedDict()  # tags of submits that were not answered in time
         self._key = 0
         self._over: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> Closed:
-        """Serves until the session is closed; how it was."""
+        """Serve until the session is closed; return how it ended."""
         self.session.start(time.monotonic())
         self._flush()
         tasks = [asyncio.create_task(work()) for work in (self._read, self._store, self._tick)]
@@ -251,7 +253,7 @@ class _Connection:
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
-                    task.result()  # a fault of ours ends the link, and the supervisor tells of it
+                    task.result()  # a bug here ends the link, and the supervisor logs it
             return self._over.result()
         except asyncio.CancelledError:
             await self._say_goodbye()
@@ -263,7 +265,7 @@ class _Connection:
             self._handle(self.session.lost("the link ended"))
 
     async def submit(self, body: Sm, tag: Any) -> Answer:
-        """The answer to this submit_sm."""
+        """Submit and return the answer."""
         self._key += 1
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._submits[self._key] = future, tag
@@ -272,12 +274,12 @@ class _Connection:
         return await future
 
     def drain(self, reason: str) -> None:
-        """Ends the bind once the submits under way are answered."""
+        """End the bind once the pending submits are answered."""
         self._handle(self.session.drain(time.monotonic(), reason))
         self._kick.set()
 
     async def _read(self) -> None:
-        """Feeds the session with what comes, until the connection ends."""
+        """Feed received octets to the session until the connection ends."""
         reason = "the SMSC closed the connection"
         try:
             while data := await self._reader.read(READ_SIZE):
@@ -290,7 +292,7 @@ class _Connection:
         self._handle(self.session.lost(reason))
 
     async def _tick(self) -> None:
-        """Does what is due, when it is due."""
+        """Run the session's timers."""
         while True:
             self._kick.clear()
             left_s = max(0.0, self.session.next_tick_s - time.monotonic())
@@ -300,7 +302,7 @@ class _Connection:
             self._handle(self.session.tick(time.monotonic()))
 
     async def _store(self) -> None:
-        """Stores what has arrived, a batch at a time, and answers the batch."""
+        """Store arrived messages, a batch at a time, and acknowledge each batch."""
         while True:
             await self._some.wait()
             batch, self._unstored = self._unstored[:BATCH_MAX], self._unstored[BATCH_MAX:]
@@ -312,7 +314,7 @@ class _Connection:
             for (arrived, _), status in zip(batch, answers, strict=True):
                 self.session.answer(arrived, status)
             self._flush()
-            with contextlib.suppress(OSError):  # the reader will tell
+            with contextlib.suppress(OSError):  # the reader reports it
                 await self._writer.drain()
                 self._intake.answered(notes)
             now_s = time.monotonic()
@@ -320,7 +322,7 @@ class _Connection:
             self._link.traffic.answer_us.extend(round((now_s - since_s) * SECOND_US) for _, since_s in batch)
 
     async def _stored(self, batch: list[Arrived]) -> tuple[list[int], list[int]]:
-        """The status to answer each of the batch with, and the notes of those that are stored."""
+        """Return the status to answer each message of the batch with, and the notes of the stored ones."""
         read = [self._link.read(arrived, self._id) for arrived in batch]
         items = [item for item in read if item is not None]
         notes: list[int] = []
@@ -330,7 +332,7 @@ class _Connection:
             self._link.stored()
         except NotStored as error:
             refused, notes = frozenset(error.places), [*error.notes]
-        except Exception as error:  # whatever it is, the SMSC must keep the messages
+        except Exception as error:  # whatever the error is, the SMSC must keep the messages
             self._link.not_stored(error)
             refused = frozenset(range(len(items)))
         places = iter(range(len(items)))
@@ -371,7 +373,7 @@ class _Connection:
             self._writer.write(data)
 
     async def _say_goodbye(self) -> None:
-        """Tells the SMSC that we go, and waits a moment for its answer."""
+        """Unbind, and briefly wait for the SMSC's response."""
         self._handle(self.session.stop(time.monotonic()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
@@ -379,5 +381,5 @@ class _Connection:
 
 
 def _said(error: BaseException) -> str:
-    """An error's own words, on one line."""
+    """Return an error's message on one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

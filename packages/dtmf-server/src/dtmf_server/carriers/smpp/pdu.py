@@ -1,13 +1,14 @@
-"""The PDUs of SMPP 3.4: octets to values and back. Pure.
+"""The PDUs of SMPP 3.4 as values. Pure.
 
 Rules:
 1. A PDU is a header of 16 octets (§3.2: command_length, command_id, command_status, sequence_number) and a body:
    mandatory fields in a fixed order, then TLVs (§3.2.4.1).
-2. What arrives is taken as it is: texts longer than their field, unknown TLVs, unknown values are kept, and so is
-   what follows the last whole TLV. Texts are Latin-1, which has a character for every octet.
-3. What cannot be taken apart is `Malformed`, which tells the sequence number to answer: nothing else is raised.
-4. What we send must fit its fields; ValueError otherwise.
-5. A response whose body is missing has empty fields: most SMSCs leave it out with an error (§4.1.2, §4.4.2).
+2. Received PDUs are accepted leniently: strings longer than their field, unknown TLVs and unknown values are
+
+      preserved, and so is anything after the last complete TLV. Strings are Latin-1, which maps every octet.
+3. A PDU that can't be decoded raises `Malformed`, with the sequence number to answer; nothing else is raised.
+4. Values sent must fit their fields; otherwise encoding raises ValueError.
+5. A response without a body decodes to empty fields: most SMSCs omit the body on error (§4.1.2, §4.4.2).
 """
 
 from enum import IntEnum
@@ -16,13 +17,13 @@ from typing import ClassVar
 from msgspec import Struct
 
 HEADER_SIZE = 16
-# A message_payload may hold 64 KiB (§5.3.2.32). A length beyond this is a stream that has lost its frames.
+# A message_payload may hold 64 KiB (§5.3.2.32). A greater length means that frame synchronisation was lost.
 PDU_SIZE_MAX = 128 * 1024
 RESPONSE = 0x8000_0000
 
 
 class Command(IntEnum):
-    """The command_ids that we know (§5.1.2.1)."""
+    """The supported command_ids (§5.1.2.1)."""
 
     GENERIC_NACK = 0x8000_0000
     BIND_RECEIVER = 0x01
@@ -46,7 +47,7 @@ class Command(IntEnum):
 
 
 class Tag(IntEnum):
-    """The tags of TLVs that we read or write (§5.3.2)."""
+    """The tags of the TLVs that are read or written (§5.3.2)."""
 
     RECEIPTED_MESSAGE_ID = 0x001E
     SAR_MSG_REF_NUM = 0x020C
@@ -58,7 +59,7 @@ class Tag(IntEnum):
 
 
 class Malformed(Exception):
-    """A PDU that can't be taken apart. `sequence` is 0 where not even the header could be read."""
+    """A PDU that can't be decoded. `sequence` is 0 if even the header was unreadable."""
 
     def __init__(self, reason: str, *, command: int = 0, sequence: int = 0) -> None:
         self.reason, self.command, self.sequence = reason, command, sequence
@@ -66,35 +67,35 @@ class Malformed(Exception):
 
 
 class LostFrames(Malformed):
-    """A command_length that can't be: where the next PDU begins is unknown, and the link must be closed."""
+    """An impossible command_length: the next PDU's start is unknown, and the link must be closed."""
 
 
 Tlv = tuple[int, bytes]
-INTEGER, OCTETS = 0, -1  # in place of a text's size: one octet; an octet count and so many octets
+INTEGER, OCTETS = 0, -1  # used as a field size: one octet; a length octet followed by that many octets
 Fields = tuple[tuple[str, int], ...]
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """A PDU's body: a class per shape. `FIELDS` has the mandatory ones and the room of each, its NUL included."""
+    """A PDU's body, one class per layout. `FIELDS` lists the mandatory fields and their maximum sizes, NUL included."""
 
     FIELDS: ClassVar[Fields] = ()
     tlvs: tuple[Tlv, ...] = ()
-    rest: bytes = b""  # what follows the last whole TLV
+    rest: bytes = b""  # anything after the last complete TLV
 
     def tlv(self, tag: int) -> bytes | None:
-        """The value of the first TLV with this tag."""
+        """Return the value of the first TLV with this tag."""
         return next((value for found, value in self.tlvs if found == tag), None)
 
 
 class Raw(Body, frozen=True, kw_only=True):
-    """The body of a command that we don't know."""
+    """The body of an unsupported command."""
 
 
 class Bind(Body, frozen=True, kw_only=True):
     """bind_receiver, bind_transmitter, bind_transceiver (§4.1.1)."""
 
     FIELDS: ClassVar[Fields] = (
-        # The specification's rooms are 16, 9 and 13; carriers give longer names, and take them.
+        # The specification's limits are 16, 9 and 13; carriers issue and accept longer names.
         ("system_id", 65),
         ("password", 65),
         ("system_type", 65),
@@ -113,7 +114,7 @@ class Bind(Body, frozen=True, kw_only=True):
 
 
 class BindResp(Body, frozen=True, kw_only=True):
-    """The answer to a bind (§4.1.2)."""
+    """The response to a bind (§4.1.2)."""
 
     FIELDS: ClassVar[Fields] = (("system_id", 16),)
     system_id: str = ""
@@ -196,7 +197,7 @@ class DataSm(Body, frozen=True, kw_only=True):
 
 
 class SmResp(Body, frozen=True, kw_only=True):
-    """The answer to submit_sm, deliver_sm and data_sm (§4.4.2, §4.6.2, §4.7.2)."""
+    """The response to submit_sm, deliver_sm and data_sm (§4.4.2, §4.6.2, §4.7.2)."""
 
     FIELDS: ClassVar[Fields] = (("message_id", 65),)
     message_id: str = ""
@@ -222,7 +223,7 @@ class AlertNotification(Body, frozen=True, kw_only=True):
 
 
 class Pdu(Struct, frozen=True):
-    """A PDU. `command` is a number: it may be one that no Command has."""
+    """A PDU. `command` is an int, since a received command_id may not be in Command."""
 
     command: int
     sequence: int

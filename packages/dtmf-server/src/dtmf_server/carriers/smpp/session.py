@@ -1,20 +1,25 @@
-"""The rules of one SMPP bind, as a state machine: octets and requests in, actions out, the time an argument. Pure.
+"""The state machine of one SMPP bind: octets and requests in, events out, the time as an argument. Pure.
 
     OPEN ──bind──▶ BINDING ──bind_resp──▶ BOUND ──unbind──▶ UNBINDING ──▶ CLOSED       (SMPP 3.4 §2.2)
 
 Rules:
-1. A deliver_sm or data_sm becomes an `Arrived` and is answered only when the caller says how (`answer`): that is when
-   it is stored. One that comes before the bind's response, or in the same segment, is as good.
-2. At most `window` submit_sm are unanswered (§2.9); others wait in their order. A throttled one goes back to the
-   head of them, and nothing is submitted for a pause that doubles each time until one is taken (§5.1.3).
-3. Each submit is decided `submit_s` and `response_s` after it was asked for at the latest: `Submitted` has the SMSC's
-   status, RTHROTTLED or RMSGQFUL if it is not with the SMSC (then `not_sent` has its key), None if it was not answered.
-   An answer that comes later, on the same bind, is an `AnsweredLate`; the last `LATE_MAX` sequence numbers wait for one.
-4. A link on which nothing was heard for `enquire_s` is asked with enquire_link; one that does not answer a bind,
-   enquire_link or unbind within `link_response_s` is closed (§7.2). The SMSC's own enquire_link is answered at once.
-5. A request that we don't know is answered with generic_nack and ESME_RINVCMDID; content that we can't decode never is.
-6. After `drain` nothing is submitted; the bind ends once the submits that were sent are decided.
-7. A message that can't even be taken apart is answered ESME_RX_T_APPN: the SMSC keeps it, and the operator is told.
+1. A deliver_sm or data_sm becomes an `Arrived`, and is answered only when the caller calls `answer`, once it is
+
+      stored. Messages that arrive before the bind's response, or in the same TCP segment, are treated the same.
+2. At most `window` submit_sm are unanswered (§2.9); the rest are queued in order. A throttled submit returns to the
+
+      head of the queue, and submitting pauses; the pause doubles each time until one is accepted (§5.1.3).
+3. Each submit is decided at most `submit_s` plus `response_s` after it was requested. `Submitted` has the SMSC's
+
+      status; RTHROTTLED or RMSGQFUL if the SMSC does not have it (its key is then in `not_sent`); None if unanswered.
+
+      A later answer on the same bind is an `AnsweredLate`; the last `LATE_MAX` sequence numbers are remembered for it.
+4. A link silent for `enquire_s` is probed with enquire_link. If a bind, enquire_link or unbind is not answered
+
+      within `link_response_s`, the link is closed (§7.2). The SMSC's own enquire_link is answered at once.
+5. An unknown request is answered with generic_nack and ESME_RINVCMDID; undecodable content never is.
+6. After `drain` nothing more is submitted; the bind ends once every submit already sent is decided.
+7. A message that can't be decoded is answered with ESME_RX_T_APPN: the SMSC keeps it, and the operator is notified.
 """
 
 from collections import OrderedDict, deque
@@ -49,7 +54,7 @@ _MESSAGES = (Command.DELIVER_SM, Command.DATA_SM)
 
 
 class State(Enum):
-    """Where a bind is."""
+    """The state of a bind."""
 
     OPEN = "connected"
     BINDING = "binding"
@@ -64,11 +69,11 @@ class _Submit:
     body: Body
     until_s: float
     answer_by_s: float = 0.0
-    throttled: int | None = None  # the status that sent it back
+    throttled: int | None = None  # the status it was throttled with
 
 
 class Session:
-    """One bind, from connection to close. Send what `to_send` gives after each call, and `tick` at `next_tick_s`."""
+    """One bind, from connect to close. Send the octets of `to_send` after each call, and call `tick` at `next_tick_s`."""
 
     def __init__(
         self,
@@ -77,15 +82,15 @@ class Session:
         *,
         window: int,
         times: Times | None = None,
-        throttled: frozenset[int] = THROTTLED,  # the statuses after which the bind pauses and submits again
+        throttled: frozenset[int] = THROTTLED,  # statuses after which the bind pauses and resubmits
     ) -> None:
         self.state = State.OPEN
         self.times = times or Times()
         self.not_sent = set[
             int
-        ]()  # keys of decided submits that the SMSC surely does not have; the caller removes them
+        ]()  # keys of decided submits that the SMSC certainly does not have; the caller removes them
         self.can_submit, self.window = bind != "receiver", window
-        self.refusal: Pdu | None = None  # the answer to the bind, if it was refused
+        self.refusal: Pdu | None = None  # the bind response, if the bind was refused
         self._bind, self._bind_body = _BINDS[bind], body
         self._frames = Frames()
         self._out: list[bytes] = []
@@ -96,52 +101,52 @@ class Session:
         self._late: OrderedDict[int, int] = OrderedDict()  # sequence number: key
         self._throttled_by = throttled
         self._is_draining, self._why_stopped = False, "we stop"
-        self._answer_by_s: float | None = None  # of our bind, enquire_link or unbind
+        self._answer_by_s: float | None = None  # deadline of our bind, enquire_link or unbind
         self._heard_s = 0.0
         self._paused_until_s, self._pause_s = 0.0, 0.0
 
     def start(self, now_s: float) -> None:
-        """The connection is there: asks for the bind."""
+        """Send the bind request. Call it once connected."""
         assert self.state is State.OPEN
         self.state, self._heard_s = State.BINDING, now_s
         self._ask(self._bind, self._bind_body, now_s)
 
     def to_send(self) -> bytes:
-        """The octets to write now."""
+        """Return the octets to write now."""
         out, self._out = self._out, []
         return b"".join(out)
 
     @property
     def load(self) -> int:
-        """How many submits are not decided."""
+        """Return the number of undecided submits."""
         return len(self._waiting) + len(self._unanswered)
 
     def receive(self, data: bytes, now_s: float) -> list[Event]:
-        """What these octets mean."""
+        """Process received octets."""
         self._heard_s = now_s
         for frame in self._frames.feed(data):
             if self.state is not State.CLOSED:
                 self._receive(frame, now_s)
         if self._frames.lost and self.state is not State.CLOSED:
             self._nack(Status.ESME_RINVCMDLEN, 0)
-            self._close(f"the SMSC sent what is no SMPP: {self._frames.lost.reason}")
+            self._close(f"the SMSC sent data that is not SMPP: {self._frames.lost.reason}")
         self._submit_next(now_s)
         return self._take_events()
 
     def answer(self, arrived: Arrived, status: int) -> None:
-        """Answers a message: stored, or not."""
+        """Answer a message, stored or not."""
         if self.state is not State.CLOSED:
             self._send(arrived.command | RESPONSE, arrived.sequence, SmResp(), status)
 
     def submit(self, key: int, body: Body, now_s: float) -> list[Event]:
-        """Hands a submit_sm over, now or when there is room; a Submitted with this key will tell. Keys ascend."""
-        assert self.can_submit, "a receiver submits nothing"
+        """Send a submit_sm, now or when the window has room; a Submitted with this key reports the outcome. Keys ascend."""
+        assert self.can_submit, "a receiver cannot submit"
         self._waiting.append(_Submit(key, body, now_s + self.times.submit_s))
         self._submit_next(now_s)
         return self._take_events()
 
     def stop(self, now_s: float) -> list[Event]:
-        """Ends the bind: what is asked for is given up, and the SMSC is told."""
+        """End the bind: abandon pending requests and unbind."""
         if self.state is State.BOUND:
             self.state = State.UNBINDING
             self._ask(Command.UNBIND, Body(), now_s)
@@ -150,7 +155,7 @@ class Session:
         return self._take_events()
 
     def drain(self, now_s: float, reason: str) -> list[Event]:
-        """Submits nothing more, and ends the bind for this reason once what was sent is decided."""
+        """Stop submitting, and end the bind for this reason once every submit already sent is decided."""
         self.can_submit, self._is_draining, self._why_stopped = False, True, reason
         self._not_sent(list(self._waiting))
         self._waiting.clear()
@@ -158,12 +163,12 @@ class Session:
         return self._take_events()
 
     def lost(self, reason: str) -> list[Event]:
-        """The connection broke."""
+        """Handle a lost connection."""
         self._close(reason)
         return self._take_events()
 
     def tick(self, now_s: float) -> list[Event]:
-        """What is due by now."""
+        """Run the timers that are due."""
         if self.state is State.CLOSED:
             return []
         for sequence in [s for s, submit in self._unanswered.items() if submit.answer_by_s <= now_s]:
@@ -184,7 +189,7 @@ class Session:
 
     @property
     def next_tick_s(self) -> float:
-        """When `tick` is due."""
+        """Return when to call `tick` next."""
         due = [self._heard_s + self.times.enquire_s if self._answer_by_s is None else self._answer_by_s]
         due += [submit.answer_by_s for submit in self._unanswered.values()][:1]  # the first is the oldest
         due += [submit.until_s for submit in self._waiting][:1]
@@ -203,7 +208,7 @@ class Session:
         if pdu.command & RESPONSE:
             self._response(pdu, now_s)
         elif pdu.command in _MESSAGES and isinstance(pdu.body, Sm | DataSm):
-            if self.state is not State.UNBINDING:  # what comes after we said goodbye stays with the SMSC
+            if self.state is not State.UNBINDING:  # messages that arrive after our unbind stay with the SMSC
                 self._events.append(Arrived(pdu.command, pdu.sequence, pdu.body, frame))
         else:
             self._request(pdu)
@@ -246,7 +251,7 @@ class Session:
             self._events.append(AnsweredLate(late, status, getattr(pdu.body, "message_id", "")))
             return
         submit = self._unanswered.pop(pdu.sequence, None)
-        if submit is None:  # never asked for; a nack of our enquire_link shows that it is alive
+        if submit is None:  # an unknown sequence number; a nack of our enquire_link still shows that the SMSC is alive
             if pdu.command == Command.GENERIC_NACK and self.state is State.BOUND:
                 self._answer_by_s = None
             return
@@ -258,7 +263,7 @@ class Session:
         self._events.append(Submitted(submit.key, status, getattr(pdu.body, "message_id", "")))
 
     def _throttled(self, submit: _Submit, status: int, now_s: float) -> None:
-        """Puts it back before those that were asked for later; a whole window that comes back is one pause."""
+        """Return it to the queue before later submits; a whole throttled window counts as one pause."""
         submit.throttled = status
         at = next((at for at, other in enumerate(self._waiting) if other.key > submit.key), len(self._waiting))
         self._waiting.insert(at, submit)
@@ -276,7 +281,7 @@ class Session:
         if now_s < self._paused_until_s:
             return
         self._paused_until_s = 0.0
-        # While the SMSC throttles, one at a time finds out whether it still does.
+        # While the SMSC throttles, one submit at a time probes whether it still does.
         room = 1 if self._pause_s else self.window
         while self._waiting and len(self._unanswered) < room:
             submit = self._waiting.popleft()

@@ -28,7 +28,7 @@ def _is_c_string(limit: int) -> Callable[[str], bool]:
 
 
 class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
-    """An SMSC that this service binds to."""
+    """An SMSC to bind to."""
 
     host: Host
     system_id: Annotated[str, setting("the ASCII name that the carrier gave, up to 64 characters", _is_name)]
@@ -51,18 +51,18 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
     service_type: Annotated[
         str | None, setting("the ASCII service_type that the carrier gave, up to 5 characters", _is_c_string(5))
     ] = None  # SMPP 3.4 §5.2.11
-    # Receipts are known for 8 days, so no SMS may be under way for longer.
+    # Receipts are matched for 8 days, so no SMS may be in transit for longer.
     validity_period_h: Annotated[int, Meta(ge=1, le=168, description="whole hours from 1 to 168")] = 72
     tls: YesNo = False
     tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
-    # What data_coding 0 means at this SMSC, and how it wants texts of more than one SMS.
+    # What data_coding 0 means at this SMSC, and how it expects long messages.
     alphabet: Annotated[
         Literal["gsm7", "latin1", "ascii", "utf8"], Meta(description="'gsm7', 'latin1', 'ascii' or 'utf8'")
     ] = "gsm7"
     segmentation: Annotated[
         Literal["udh8", "udh16", "sar", "payload"], Meta(description="'udh8', 'udh16', 'sar' or 'payload'")
     ] = "udh8"
-    # Completes national numbers that it brings.
+    # Completes national numbers received from the carrier.
     country_code: Annotated[
         str | None, setting("the digits of a country code, like 44", re.compile(r"[1-9][0-9]{0,2}\Z").match)
     ] = None
@@ -73,14 +73,14 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
     receipts: YesNo = True
     enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
     response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
-    # By command_status: what differs from the default table of docs/carriers.md.
+    # By command_status: overrides of the default table in docs/carriers.md.
     retry: Annotated[
         dict[str, Any],
         Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),
     ] = msgspec.field(default_factory=dict)
 
     def disagreements(self, *, is_sandbox: bool) -> Iterator[tuple[str, str]]:
-        """Wrong entries of `retry`, `tls_ca` without TLS, and in a sandbox an SMSC elsewhere."""
+        """Yield invalid entries of `retry`, `tls_ca` without TLS, and in a sandbox an SMSC that is not on loopback."""
         try:
             retries(self.retry)
         except ValueError as error:
@@ -91,7 +91,7 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
             yield "host", "is not this machine: a sandbox has carriers on loopback only"
 
     def warnings(self) -> Iterator[str]:
-        """Names longer than the specification's. They are sent as they are."""
+        """Yield a warning for each name longer than the specification allows. They are sent unchanged."""
         for name, room in _ROOMS.items():
             value = getattr(self, name)
             if value is not None and len(value) > room:
@@ -101,5 +101,5 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
                 )
 
     def delivery_max_h(self) -> int:
-        """The validity period."""
+        """Return the validity period."""
         return self.validity_period_h

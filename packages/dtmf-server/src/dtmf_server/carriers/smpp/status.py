@@ -1,4 +1,4 @@
-"""The command_status of a response: its number (SMPP 3.4 §5.1.3), its words, and what it means for the SMS."""
+"""The command_status of a response: its number (SMPP 3.4 §5.1.3), description, and meaning for the SMS."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from dtmf_server.core.submission import Retries, Verdict
 
 
 class Status(IntEnum):
-    """Statuses that mean something to us; any other number travels as it is."""
+    """The statuses handled specially; any other number is passed through unchanged."""
 
     ESME_ROK = 0x00
     ESME_RINVMSGLEN = 0x01
@@ -39,9 +39,9 @@ class Status(IntEnum):
     ESME_RUNKNOWNERR = 0xFF
 
 
-# Not now, because there is too much: the bind pauses, then submits the same PDU (§5.1.3, and §2.9 on throttling).
+# Temporary overload: the bind pauses, then resubmits the same PDU (§5.1.3, and §2.9 on throttling).
 THROTTLED = frozenset({Status.ESME_RTHROTTLED, Status.ESME_RMSGQFUL})
-# The default table. What it does not name is final, vendors' own statuses (0x400 and above) too.
+# The default table. Any other status is final, including vendor-specific ones (0x400 and above).
 _VERDICTS: Retries = {
     **dict.fromkeys((*THROTTLED, Status.ESME_RX_T_APPN, Status.ESME_RSYSERR), Verdict.TEMPORARY),
     **dict.fromkeys(
@@ -60,7 +60,7 @@ _VERDICTS: Retries = {
 
 
 def verdict(status: int, retries: Retries) -> Verdict:
-    """What the status of a submit_sm_resp means: by the operator's table, else by the default one."""
+    """Return what the status of a submit_sm_resp means: from the operator's table, else from the default one."""
     return retries.get(status) or _VERDICTS.get(status, Verdict.FINAL)
 
 
@@ -87,7 +87,7 @@ _WORDS = {
 
 
 def words(status: int) -> str:
-    """What a status means, for an operator: 'it refuses the password (ESME_RINVPASWD)'."""
+    """Describe a status for an operator: 'it refuses the password (ESME_RINVPASWD)'."""
     if status not in Status._value2member_map_:
         return f"it answered with status 0x{status:08x}"
     known = Status(status)
