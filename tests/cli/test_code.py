@@ -104,7 +104,7 @@ def test_nohup_is_heeded(dtmf: DTMF) -> None:
 def test_nothing_in_time_ends_with_8_and_ends_the_rental(run: Run, dtmf: DTMF) -> None:
     said = run("code", "us-mobile", "--timeout", "0.2")
     assert (said.code, said.err.count("\n")) == (8, 1)
-    assert "no message with a code came to +1202" in said.err
+    assert "no message with a code arrived at +1202" in said.err
     assert dtmf.numbers() == []
 
 

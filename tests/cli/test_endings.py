@@ -119,8 +119,8 @@ def test_nobody_answers_as_a_process(unreachable: str) -> None:
         (422, {"code": "destination_not_served", "detail": "no such place"}, 2, "no such place"),
         (409, {"code": "last_token", "detail": "the last one"}, 1, "the last one"),
         (429, {"code": "daily_limit_reached", "detail": "enough"}, 9, "enough"),
-        (404, {}, 4, "the service answered with status 404"),
-        (418, {}, 1, "the service answered with status 418"),
+        (404, {}, 4, "the service responded with status 404"),
+        (418, {}, 1, "the service responded with status 418"),
         (301, {}, 1, "correct base_url= or DTMF_URL"),
     ],
 )

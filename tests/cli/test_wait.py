@@ -63,7 +63,7 @@ def test_the_first_of_the_rental_counts_unless_told_otherwise(run: Run, dtmf: DT
 def test_nothing_in_time_ends_with_8(refused: Refused, dtmf: DTMF, number: str) -> None:
     code, said = refused("wait", number, "--timeout", "0.1")
     assert code == 8
-    assert said.startswith(f"no message came to {number} within 0.1 s")
+    assert said.startswith(f"no message arrived at {number} within 0.1 s")
     dtmf.sandbox.receive(number, "BANK", "hello")
     assert refused("wait", number, "--timeout", "0.1", "--new")[0] == 8
     assert refused("wait", number, "--timeout", "0.1", "--code")[0] == 8

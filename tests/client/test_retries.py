@@ -165,7 +165,7 @@ def test_an_attempt_gets_only_what_is_left_of_the_deadline(connect: Any, fake_ti
 
 def test_a_deadline_that_ends_during_an_attempt_is_a_timeout(connect: Any, stub: Stub) -> None:
     stub.then(stub.hang)
-    with pytest.raises(TimedOutError, match=r"no answer from http://127\.0\.0\.1") as caught:
+    with pytest.raises(TimedOutError, match=r"no response from http://127\.0\.0\.1") as caught:
         connect(timeout=0.2).start_rental("us-mobile")
     assert caught.value.__cause__ is not None
     assert len(stub.received) == 1

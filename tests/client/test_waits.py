@@ -150,7 +150,7 @@ def test_a_wait_outlasts_a_service_that_is_away_and_then_says_what_was_wrong(con
     with socket.socket() as closed:  # bound and never listening: nobody else can answer there
         closed.bind(("127.0.0.1", 0))
         client = connect(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
-        with pytest.raises(TimedOutError, match=r"no message came to \+1234567890 within 20 s; .*refused") as caught:
+        with pytest.raises(TimedOutError, match=r"no message arrived at \+1234567890 within 20 s; .*refused") as caught:
             client.wait_for_message(N, timeout=20)
     assert isinstance(caught.value.__cause__, ConnectionFailedError)
     assert sum(fake_time.pauses_s) == 20
@@ -185,10 +185,10 @@ def test_what_time_cannot_mend_is_raised_at_once(dtmf: Any, stub: Stub, status: 
 @pytest.mark.parametrize(
     ("name", "match", "words"),
     [
-        ("wait_for_message", None, r"^no message came to \+1234567890 within 30 s$"),
-        ("wait_for_message", "x", r"^no message that matches came to \+1234567890 within 30 s$"),
-        ("wait_for_code", None, r"^no message with a code came to \+1234567890 within 30 s$"),
-        ("wait_for_code", "x", r"^no message with a code that matches came to \+1234567890 within 30 s$"),
+        ("wait_for_message", None, r"^no message arrived at \+1234567890 within 30 s$"),
+        ("wait_for_message", "x", r"^no message that matches arrived at \+1234567890 within 30 s$"),
+        ("wait_for_code", None, r"^no message with a code arrived at \+1234567890 within 30 s$"),
+        ("wait_for_code", "x", r"^no message with a code that matches arrived at \+1234567890 within 30 s$"),
     ],
 )
 def test_the_error_at_the_end_says_what_was_waited_for_and_how_long(
@@ -285,7 +285,9 @@ def waited(connect: Any, transport: Patient, timeout: float) -> Any:
 
 def test_a_service_that_never_answers_does_not_stretch_the_deadline(dtmf: Any, stub: Stub) -> None:
     stub.then(stub.hang)
-    with pytest.raises(TimedOutError, match=r"no message came to \+1234567890 within 0\.3 s; the last attempt failed"):
+    with pytest.raises(
+        TimedOutError, match=r"no message arrived at \+1234567890 within 0\.3 s; the last attempt failed"
+    ):
         dtmf.wait_for_message(N, timeout=0.3)
 
 

@@ -211,7 +211,7 @@ def test_a_malformed_secret_is_the_programmers_error_and_not_quoted(secret):
         with pytest.raises(ValueError) as refused:
             call()
         assert type(refused.value) is ValueError
-        assert str(refused.value) == "a webhook secret is 'whsec_' and base64"
+        assert str(refused.value) == "a webhook secret must be 'whsec_' followed by base64"
 
 
 def raised(call) -> BaseException | None:
@@ -236,7 +236,7 @@ def test_a_secret_of_another_type_is_a_bad_argument_and_not_quoted(secret):
     ):
         error = raised(call)
         assert type(error) is ValueError, repr(error)
-        assert str(error) == f"a webhook secret is a str, 'whsec_' and base64, not {type(secret).__name__}"
+        assert str(error) == f"a webhook secret must be a str, 'whsec_' followed by base64, not {type(secret).__name__}"
 
 
 @pytest.mark.regression("verify-refuses-other-types")

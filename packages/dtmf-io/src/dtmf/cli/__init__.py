@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from . import commands
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -45,7 +45,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (ValueError, USAGE),  # a malformed argument, which the client refuses before anything is sent
 ]
 _IS_IT_THERE = ". Is the service running there?"
-_FOR_PROGRAMS = (": GET ", _IS_IT_THERE, " (timeout= sets", " (the token is")  # advice that is other words here
+_FOR_PROGRAMS = (": GET ", _IS_IT_THERE, " (to allow more time", " (the token comes")  # the CLI gives its own advice
 _LISTED_BY = {"number_not_rented": ": dtmf numbers lists yours", "group_not_found": ": dtmf groups lists them"}
 
 
