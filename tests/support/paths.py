@@ -1,4 +1,4 @@
-"""Where the project's files are."""
+"""Paths of the project's files."""
 
 import os
 from pathlib import Path
@@ -8,4 +8,4 @@ PACKAGES = ROOT / "packages"
 CLIENT = PACKAGES / "dtmf-io" / "src" / "dtmf"
 SERVER = PACKAGES / "dtmf-server" / "src" / "dtmf_server"
 SOURCES = [CLIENT.parent, SERVER.parent]
-PYTHONPATH = os.pathsep.join(map(str, SOURCES))  # for a process that must run this tree's code
+PYTHONPATH = os.pathsep.join(map(str, SOURCES))  # for processes that must run this tree's code
