@@ -1,7 +1,7 @@
-"""Which tests `make test-quick` runs: those that serve nothing, start no process, and need no PostgreSQL.
+"""The tests that `make test-quick` runs: those that serve nothing, start no process, and need no PostgreSQL.
 
-The rule is read off each test: the fixtures it uses, the engine it runs on, and the names in the code that it and its
-fixtures reach within tests/.
+The rule is applied to each test: its fixtures, its engine, and the names in the code that it and its fixtures reach
+within tests/.
 """
 
 import inspect
@@ -15,24 +15,24 @@ import pytest
 
 TESTS = str(Path(__file__).parent)
 SLOW_FIXTURES = {"postgres_url", "pytester"}
-# A stub of a test's own listens and waits as the service does.
+# A test's own stub listens and waits like the service.
 SLOW_NAMES = {"subprocess", "multiprocessing", "create_subprocess_exec", "fork", "SubprocessDispatcher"}
 SLOW_NAMES |= {"serving", "create_server", "start_server"}
 
 
 def is_quick(item: pytest.Function) -> bool:
-    """Whether a test serves nothing, starts no process, and needs no PostgreSQL."""
+    """Return whether a test serves nothing, starts no process, and needs no PostgreSQL."""
     callspec = getattr(item, "callspec", None)
     if SLOW_FIXTURES & {*item.fixturenames} or (callspec and "postgresql" in callspec.params.values()):
         return False
     found = item._fixtureinfo.name2fixturedefs
-    fixtures = [found[name][-1].func for name in found if name != "database_url"]  # its engine is asked above
+    fixtures = [found[name][-1].func for name in found if name != "database_url"]  # its engine is checked above
     return not any(reaches_slow(inspect.unwrap(each)) for each in (item.function, *fixtures))
 
 
 @cache
 def reaches_slow(made: Any) -> bool:
-    """Whether a function or class of tests/, or one that it names, starts a process or serves."""
+    """Return whether a function or class of tests/, or one that it names, starts a process or serves."""
     seen, left = set(), [made]
     while left:
         each = left.pop()

@@ -1,11 +1,11 @@
-"""Show that each regression test fails, by its assertion, on the version before its fix.
+"""Verify that each regression test fails, by its assertion, on the version before its fix.
 
     python tests/red_before.py REVISION [pytest arguments]
 
 Check REVISION out into a temporary worktree, put the tests of this tree into it, and run those marked
 `@pytest.mark.regression("slug")` there. Each marked test must fail by an assertion in at least one of its cases: a test
-that passes proves nothing, and one that stops at an import or a fixture does not test what it says. The exit status is 1
-if one of them does.
+that passes proves nothing, and one that fails at an import or in a fixture doesn't test its promise. The exit code is 1
+if any test passes or fails otherwise.
 """
 
 import os
@@ -23,19 +23,19 @@ ASSERTED = ("AssertionError", "assert ", "Failed: DID NOT RAISE", "ExceptionGrou
 
 
 def check_out(revision: str, folder: Path) -> None:
-    """A worktree of the revision with the tests of this tree."""
+    """Create a worktree of the revision with the tests of this tree."""
     git("worktree", "add", "--quiet", "--detach", str(folder), revision)
     shutil.rmtree(folder / "tests")
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
 
 
 def git(*arguments: str) -> None:
-    """Runs git in this tree."""
+    """Run git in this tree."""
     subprocess.run(["git", *arguments], check=True, cwd=ROOT)
 
 
 def run_marked(folder: Path, arguments: list[str]) -> ElementTree.Element:
-    """The results of the marked tests in that folder, as JUnit's XML."""
+    """Run the marked tests in that folder and return their results as JUnit XML."""
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--tb=short", "-m", "regression", "-o", MARKER]
     command += ["--continue-on-collection-errors"]
@@ -47,7 +47,7 @@ def run_marked(folder: Path, arguments: list[str]) -> ElementTree.Element:
 
 
 def verdicts(report: ElementTree.Element) -> dict[str, list[str]]:
-    """Of each test, without the brackets of its parameters, what each of its cases did."""
+    """Return the outcomes of the cases of each test, by its name without parameters."""
     found: dict[str, list[str]] = defaultdict(list)
     for case in report.iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name', '').partition('[')[0]}"
@@ -64,7 +64,7 @@ def verdicts(report: ElementTree.Element) -> dict[str, list[str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 0 if every marked test is red by its assertion."""
+    """Return the exit code: 0 if every marked test fails by its assertion."""
     if not arguments:
         print(__doc__)
         return 2

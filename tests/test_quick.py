@@ -1,4 +1,4 @@
-"""`make test-quick` leaves out what serves or starts a process, however far from the test that is."""
+"""`make test-quick` excludes tests that serve or start a process, even indirectly."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from quick import reaches_slow
 
 
 class Program:
-    """Starts a process."""
+    """Start a process."""
 
     def run(self) -> None:
         subprocess.run([sys.executable, "-V"], check=True)
@@ -30,7 +30,7 @@ def inside_a_function() -> Callable[[], object]:
 
 
 def serves() -> None:
-    serving(runtime_over(None, wall=FakeWall()))  # type: ignore[arg-type]  # it is never called
+    serving(runtime_over(None, wall=FakeWall()))  # type: ignore[arg-type]  # never called
 
 
 def moves_a_clock() -> None:
@@ -38,11 +38,11 @@ def moves_a_clock() -> None:
 
 
 @pytest.mark.parametrize("slow", [by_a_class, by_another_function, inside_a_function, serves, Program])
-def test_what_serves_or_starts_a_process_is_not_quick(slow: Callable[[], object]) -> None:
+def test_a_test_that_serves_or_starts_a_process_is_not_quick(slow: Callable[[], object]) -> None:
     assert reaches_slow(slow)
 
 
-def test_what_does_neither_is_quick() -> None:
+def test_a_test_that_does_neither_is_quick() -> None:
     assert not reaches_slow(moves_a_clock)
 
 
@@ -50,5 +50,5 @@ def test_this_very_test_is_quick(request: pytest.FixtureRequest) -> None:
     assert request.node.get_closest_marker("quick")
 
 
-def test_a_test_that_serves_is_not(request: pytest.FixtureRequest, url: str) -> None:
+def test_a_test_that_serves_is_not_quick(request: pytest.FixtureRequest, url: str) -> None:
     assert url and not request.node.get_closest_marker("quick")
