@@ -1,4 +1,4 @@
-"""Fixtures of all tests: every test of storage, operations and API runs on each engine."""
+"""Shared fixtures. Every test of storage, operations and API runs on each engine."""
 
 import logging
 import signal
@@ -19,7 +19,7 @@ __all__ = ["postgres_url"]  # a fixture of postgres.py
 
 ENGINES = ["sqlite", "postgresql"]
 
-# A suite in a shell's background ignores SIGINT, one under nohup SIGHUP, and so would every process it starts.
+# A suite in the background of a shell ignores SIGINT, and under nohup SIGHUP; so would every process it starts.
 if threading.current_thread() is threading.main_thread():
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,7 +42,7 @@ def needs_postgresql(item: pytest.Function) -> bool:
 
 @pytest.fixture(autouse=True)
 def no_log_of_another_test() -> Iterator[None]:
-    """A command run in this process sets the log up for itself; it would write to what was captured then."""
+    """Restore the log after a command in this process has configured it; it would write to the old captured stream."""
     yield
     root = logging.getLogger()
     root.handlers = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
@@ -50,7 +50,7 @@ def no_log_of_another_test() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite database with the newest tables, to be copied."""
+    """An empty SQLite database with the current schema, as a template."""
     path = tmp_path_factory.mktemp("template") / "dtmf.db"
     migrate.upgrade(f"sqlite:///{path}")
     return path
@@ -58,7 +58,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_url: str) -> str:
-    """The URL of an empty PostgreSQL database with the newest tables, to be copied."""
+    """The URL of an empty PostgreSQL database with the current schema, as a template."""
     url = fresh_database(postgres_url)
     migrate.upgrade(url)
     return url
@@ -66,7 +66,7 @@ def migrated_postgres(postgres_url: str) -> str:
 
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database with the newest tables, once per engine."""
+    """The URL of an empty database with the current schema, once per engine."""
     if request.param == "sqlite":
         path = tmp_path / "dtmf.db"
         path.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
@@ -89,26 +89,26 @@ def db(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def wall() -> FakeWall:
-    """The wall clock, standing still."""
+    """The wall clock, stopped."""
     return FakeWall()
 
 
 @pytest.fixture
 def runtime(db: Database, wall: FakeWall) -> Runtime:
-    """A sandbox over the database, with the test's clock."""
+    """A sandbox on the database, with the test's clock."""
     return runtime_over(db, wall=wall)
 
 
 @pytest.fixture
 def url(runtime: Runtime) -> Iterator[str]:
-    """The whole service, serving at this URL with its workers."""
+    """The URL of the whole service with its workers."""
     with serving(runtime) as address:
         yield address
 
 
 @pytest.fixture
 def serve(db: Database, wall: FakeWall) -> Iterator[Callable[..., str]]:
-    """Serves the database with other settings: `serve(signup='closed', …)` gives a URL."""
+    """Serve the database with other settings: `serve(signup='closed', …)` returns a URL."""
     import contextlib
 
     with contextlib.ExitStack() as stack:

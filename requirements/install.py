@@ -1,9 +1,9 @@
-"""Install a requirement file with pip, and show how far it is.
+"""Install a requirement file with pip and show the progress.
 
     python requirements/install.py requirements/run.txt
 
-pip alone is either silent for a minute or prints a screen of lines. Hashes are required. If pip fails, what it printed
-is shown, and its exit status given.
+pip alone is either silent for a minute or prints a screenful of lines. Hashes are required. If pip fails, its output is
+shown and its exit code returned.
 """
 
 import re
@@ -14,11 +14,11 @@ from pathlib import Path
 COUNTED = re.compile(
     r"(?:Collecting|Ignoring|Requirement already satisfied:) ([A-Za-z0-9_.-]+)|Processing .*/([^/-]+)-"
 )
-EVERY = 10  # packages between two lines, where lines can't be overwritten
+EVERY = 10  # packages between two lines, if lines can't be overwritten
 
 
 def main(path: str) -> int:
-    """The exit status of pip."""
+    """Run pip and return its exit code."""
     wanted = sum("==" in line for line in Path(path).read_text("utf-8").splitlines() if line[:1].isalnum())
     command = [sys.executable, "-m", "pip", "install", "--progress-bar=off", "--require-hashes", "-r", path]
     printed, found = [], set()
@@ -28,9 +28,9 @@ def main(path: str) -> int:
             printed.append(line)
             if match := COUNTED.match(line.strip()):
                 found.add((match[1] or match[2]).lower().replace("_", "-"))
-                show(f"  {len(found)} of {wanted} packages fetched", is_due=len(found) % EVERY == 0)
+                show(f"  {len(found)} of {wanted} packages downloaded", is_due=len(found) % EVERY == 0)
             elif line.startswith("Installing collected packages"):
-                show("  all packages fetched, installing them …", is_due=True)
+                show("  all packages downloaded, installing them …", is_due=True)
     if pip.returncode:
         sys.stderr.write("\n" + "".join(printed))
     elif sys.stdout.isatty():
@@ -39,7 +39,7 @@ def main(path: str) -> int:
 
 
 def show(text: str, *, is_due: bool) -> None:
-    """Prints it over the last one on a terminal; elsewhere on a line of its own, if one is due."""
+    """Print the progress over the last one on a terminal; elsewhere on a new line, if one is due."""
     if sys.stdout.isatty():
         print(f"\r\x1b[K{text}", end="", flush=True)
     elif is_due:

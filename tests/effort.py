@@ -1,4 +1,4 @@
-"""How much the tests try: little by themselves, as much as the environment asks for, as `make prove` does.
+"""The effort of the tests: small by default, larger if set in the environment, as `make prove` does.
 
 DTMF_MONEY_STEPS     steps of the state machine on SQLite (default 1,000; `make prove` takes a million)
 DTMF_MONEY_STEPS_POSTGRESQL  the same on PostgreSQL, whose steps take longer (default: a tenth)
@@ -43,7 +43,7 @@ MONEY_STEPS_PER_RUN = 50
 MONEY_RUNS_PER_SEED = 100
 
 MONEY_PROFILE = settings(
-    database=None,  # a failure is found again by its seed
+    database=None,  # a failure can be reproduced by its seed
     deadline=None,
     derandomize=False,
     print_blob=True,
@@ -54,7 +54,7 @@ MONEY_PROFILE = settings(
 
 
 def money_steps_on(engine: str) -> int:
-    """How many steps the machine takes on this engine."""
+    """Return the number of steps of the state machine on this engine."""
     return MONEY_STEPS_POSTGRESQL if engine == "postgresql" else MONEY_STEPS
 
 
@@ -64,24 +64,24 @@ SCALE_STEPS = int(os.environ.get("DTMF_SCALE_STEPS", "6"))
 SCALE_STEPS_POSTGRESQL = int(os.environ.get("DTMF_SCALE_STEPS_POSTGRESQL", SCALE_STEPS // 2))
 SCALE_KILLS = int(os.environ.get("DTMF_SCALE_KILLS", "2"))
 SCALE_CUTS = int(os.environ.get("DTMF_SCALE_CUTS", "150"))
-SCALE_RESTORED = 150  # damaged backups that are given to the command; the rest to what it asks first
+SCALE_RESTORED = 150  # damaged backups passed to the command; the others only to its first check
 SCALE_SEED = int(os.environ.get("DTMF_SCALE_SEED", "22"))
 
 
 def scale_steps_on(engine: str) -> int:
-    """At how many steps a command is killed on this engine."""
+    """Return at how many steps a command is killed on this engine."""
     return SCALE_STEPS_POSTGRESQL if engine == "postgresql" else SCALE_STEPS
 
 
 def spread(total: int, wanted: int) -> Sequence[int]:
-    """So many of the numbers from 1 to `total`, evenly and with both ends; all of them for 0."""
+    """Return a number of evenly spaced values from 1 to `total`, including both; all values for 0."""
     if wanted == 0 or wanted >= total:
         return range(1, total + 1)
     return sorted({1 + round(place * (total - 1) / (wanted - 1)) for place in range(wanted)})
 
 
 def chosen(total: int, wanted: int, *, salt: str) -> Sequence[int]:
-    """So many of the numbers below `total`, at random; all of them for 0."""
+    """Return a number of random values below `total`; all values for 0."""
     if wanted == 0 or wanted >= total:
         return range(total)
     return sorted(Random(f"{SCALE_SEED} {salt}").sample(range(total), wanted))

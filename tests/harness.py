@@ -1,4 +1,4 @@
-"""The real service on a free port of loopback, in a thread of the test's process, with the clock in the test's hands."""
+"""The real service on a free loopback port, in a thread of the test's process, with a clock that the test controls."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ START_US = 1_514_768_461_000_000  # 2018-01-01T01:01:01
 
 
 class FakeWall:
-    """A wall clock that stands still until the test moves it."""
+    """A wall clock that only moves when the test moves it."""
 
     def __init__(self, at_us: int = START_US) -> None:
         self.at_us = at_us
@@ -56,7 +56,7 @@ class Group:
 
 
 def stock(tx: Tx, catalog: dict[Group, list[str]], cost_per_segment: int = 1000) -> None:
-    """Puts groups and their numbers on the shelf."""
+    """Add groups and their numbers to the catalog."""
     rows = [
         (position, *(getattr(group, column) for column in numbers.GROUP_COLUMNS))
         for position, group in enumerate(catalog)
@@ -79,7 +79,7 @@ CATALOG = {
 
 
 def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, mode: str = "sandbox") -> None:
-    """Makes an empty, migrated database a service's, with a test's catalog."""
+    """Initialize an empty, migrated database as a service with a test's catalog."""
 
     def fill(tx: Tx) -> None:
         instance.initialise(tx, mode=mode, webhook_key=bytes(32), now_us=START_US)
@@ -90,25 +90,25 @@ def initialise(db: Database, catalog: dict[Group, list[str]] | None = None, *, m
 
 
 def new_token(seed: int = 0) -> str:
-    """A token that is the same for the same seed."""
+    """Return a token that is the same for the same seed."""
     return api_token.mint(seed.to_bytes(8, "big") * 4)
 
 
 def open_account(db: Database, *, seed: int = 0, now_us: int = START_US) -> int:
-    """A new account whose token is `new_token(seed)`."""
+    """Create an account whose token is `new_token(seed)`."""
     sha256 = api_token.sha256(new_token(seed))
     return db.write_blocking(lambda tx: account.open_account(tx, token_sha256=sha256, now_us=now_us))
 
 
 def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings: Any) -> Runtime:
-    """A sandbox's runtime over an open database."""
+    """Return a sandbox's runtime on an open database."""
     clock = Clock(sandbox=True, wall=wall)
     return Runtime(db, clock, replace(Settings(sandbox=True), **settings), deriver(SANDBOX_DESCRIPTOR, "regtest"))
 
 
 @contextlib.contextmanager
 def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[SmsCarrier] = ()) -> Iterator[str]:
-    """Serves the runtime until the block ends; gives its URL."""
+    """Serve the runtime until the block ends. Yields its URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     server = process.http_server(runtime, carriers)
     failures: list[BaseException] = []
@@ -142,7 +142,7 @@ give_coins_kinds = iter(range(10**9))
 
 
 def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = START_US) -> None:
-    """Books a deposit, as the chain would."""
+    """Credit a deposit, as the chain follower does."""
     from dtmf_server.operations.ledger import open_ledger
 
     ref = f"test:{next(give_coins_kinds)}"

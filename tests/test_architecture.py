@@ -1,4 +1,4 @@
-"""The tree keeps its shape: who imports whom, sizes, docstrings, and what has no place in it.
+"""The rules of the tree: allowed imports, sizes, docstrings, and forbidden content.
 
     cli ─▶ server ─▶ asgi ─▶ api  web  callbacks ─▶ http ─▶ runtime ─▶ operations ─▶ storage ─▶ core ─▶ dtmf.{codes,e164,webhook}
                 └─▶ workers ─▶ carriers  payments  webhooks ─▶ core
@@ -23,11 +23,11 @@ FILE_LINES = 400
 FUNCTION_LINES = 50
 
 CLIENT = {"dtmf.codes", "dtmf.e164", "dtmf.webhook"}
-BELOW_CORE = CLIENT | {"dtmf_server"}  # of which everything may know the version
+BELOW_CORE = CLIENT | {"dtmf_server"}  # every module may import its version
 CORE = BELOW_CORE | {"core"}
 STORAGE = CORE | {"storage"}
 OPERATIONS = STORAGE | {"operations"}
-PROCESS = {"config", "runtime"}  # what one process is made of, for its outer layers
+PROCESS = {"config", "runtime"}  # the parts of a process, for its outer layers
 EDGES = {"carriers", "payments", "webhooks"}
 HTTP = OPERATIONS | PROCESS | {"http"}
 SITES = {"api", "web"}
@@ -40,20 +40,20 @@ MAY_IMPORT = {
     "storage": CORE,
     "operations": STORAGE,
     **dict.fromkeys(EDGES, CORE),
-    "carriers": CORE | {"config"},  # each kind has its settings
+    "carriers": CORE | {"config"},  # each kind of carrier has settings
     "webhooks": CORE | {"event_loop", "runtime"},
     "config": CORE,
     "runtime": OPERATIONS,
     "http": OPERATIONS | PROCESS,
     **dict.fromkeys(SITES, HTTP),
-    "callbacks": OPERATIONS | {"carriers", "http", "runtime"},  # of carriers only base: what they can do
+    "callbacks": OPERATIONS | {"carriers", "http", "runtime"},  # of carriers only base, the capabilities
     "asgi": HTTP | SITES | {"callbacks"},
     "workers": OPERATIONS | PROCESS | EDGES,
     "server": SERVER,
     "cli": SERVER | {"server"},
     "__main__": {"cli"},
 }
-# The middle is told the time, ids and randomness, and touches only the database.
+# The inner layers get time, ids and randomness as arguments, and use only the database.
 IMPURE = {"time", "random", "secrets", "uuid", "os", "subprocess", "tempfile", "threading", "asyncio"}
 IMPURE |= {"socket", "ssl", "select", "http", "urllib.request", "aiohttp", "httpx2", "httpcore2"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
@@ -62,7 +62,7 @@ TEXTS = {".py", ".md", ".toml", ".txt", ".sql", ".html", ".css", ".js", ".yml", 
 
 @dataclass(frozen=True)
 class File:
-    """A file of the tree: its path from the root, and its text."""
+    """A file of the tree, with its path from the root and its text."""
 
     path: str
     text: str
@@ -88,7 +88,7 @@ def files(*places: str, suffixes: Iterable[str] = (".py",)) -> list[File]:
 
 
 def imports(file: File, nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
-    """The line and full name of everything imported: package.module or package.module.name."""
+    """Iterate over the imports with line and full name: package.module or package.module.name."""
     package = file.module.split(".") if file.path.endswith("__init__.py") else file.module.split(".")[:-1]
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -100,7 +100,7 @@ def imports(file: File, nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
 
 
 def unit(name: str) -> str:
-    """The part of the project that a module is in."""
+    """Return the part of the project that a module belongs to."""
     top, _, rest = name.partition(".")
     below = rest.split(".")[0]
     if top == "dtmf":
@@ -149,7 +149,7 @@ def length(file: File) -> Iterator[str]:
 
 
 def docstrings(file: File) -> Iterator[str]:
-    """Of public functions and classes, and of the public methods of classes that inherit nothing to describe them."""
+    """Require docstrings for public functions, classes, and methods of classes that don't inherit descriptions."""
     for holder in [file.tree, *(node for node in file.tree.body if isinstance(node, ast.ClassDef) and not node.bases)]:
         if isinstance(holder, ast.ClassDef) and holder.name.startswith("_"):
             continue
@@ -197,7 +197,7 @@ def skips(file: File) -> Iterator[str]:
 
 def hosts(file: File) -> Iterator[str]:
     for line, text in enumerate(file.text.splitlines(), 1):
-        if "://" in text or re.match(r"\s*-(?!-hash=)", text):  # an option: of them all only hashes are wanted
+        if "://" in text or re.match(r"\s*-(?!-hash=)", text):  # an option: only hashes are allowed
             yield file.at(line, "a requirement file says what, not from where: take the address out")
 
 
@@ -231,7 +231,7 @@ def test_the_tree_is_tidy(check):
 
 
 def cycle(among: list[File]) -> list[str]:
-    """Modules that import each other in a ring while they are being imported, or nothing."""
+    """Return the modules of an import cycle, or nothing."""
     modules = {file.module: file for file in among}
     needs: dict[str, set[str]] = {}
     for file in among:
@@ -245,11 +245,11 @@ def cycle(among: list[File]) -> list[str]:
     return []
 
 
-def test_no_modules_import_each_other_in_a_ring():
+def test_there_are_no_import_cycles():
     assert cycle(SRC) == [], "move what two of these share into a module of its own"
 
 
-def test_the_arrows_themselves_make_no_ring():
+def test_the_allowed_imports_have_no_cycle():
     TopologicalSorter({name: right - {name} for name, right in MAY_IMPORT.items()}).prepare()
 
 
@@ -335,11 +335,11 @@ def test_the_arrows_themselves_make_no_ring():
         (hosts, "requirements/x.txt", "a @ https://example.org/a.whl", ":1:"),
     ],
 )
-def test_each_check_finds_what_it_is_for(check, path, text, complaint):
+def test_each_check_detects_its_violation(check, path, text, complaint):
     assert any(complaint in found and found.startswith(f"{path}:") for found in check(File(path, text)))
 
 
-def test_a_ring_of_imports_is_found():
+def test_an_import_cycle_is_detected():
     ring = [
         File("src/dtmf/a.py", "from . import b"),
         File("src/dtmf/b.py", "from dtmf.a import x"),
@@ -348,7 +348,7 @@ def test_a_ring_of_imports_is_found():
     assert cycle([ring[0], File("src/dtmf/b.py", "def f():\n from dtmf.a import x")]) == []
 
 
-def test_what_is_tidy_passes_every_check():
+def test_a_tidy_file_passes_every_check():
     text = (
         '"""M."""\nfrom dtmf_server.core import money\n\n\ndef f():\n    """F."""\n    g()  # type: '
         + "ignore[misc]  # why\n"

@@ -1,4 +1,4 @@
-"""Every file and identifier that a document, docstring or comment names exists."""
+"""Every file and identifier named in a document, docstring or comment exists."""
 
 import ast
 import io
@@ -11,20 +11,20 @@ import pytest
 
 from support.paths import ROOT
 
-# Decisions and the changelog are history: what they name may be gone.
+# Decisions and the changelog are history: names in them may be gone.
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 FOLDERS = ["packages", "tests", "benchmarks", "proofs", "examples", "tools", "requirements"]
 CODE = {".py", ".sql", ".html", ".js", ".mjs", ".css", ".toml", ".txt", ".sh", ".yml", ".cfg", ""}
 FILE = re.compile(r"(?<![\w/.~-])((?:[\w.-]+/)*[\w-]+\.(?:py|md|sql|html))(?![\w/])")
 IDENTIFIER = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)(?:\(\))?`")
-# Other people's: files of a reader's project, of Python, of an SMSC, of Bitcoin Core.
+# External files: of a reader's project, of Python, of an SMSC, of Bitcoin Core.
 ELSEWHERE = {"rpcauth.py", "MAP.md", "receiver.py"}
-NOT_OURS = {"HttpOnly", "SameSite", "DTMF_DATABASE__URL_FILE"}  # of HTTP, and a setting's name in the environment
+NOT_OURS = {"HttpOnly", "SameSite", "DTMF_DATABASE__URL_FILE"}  # from HTTP, and a setting's name in the environment
 
 
 @cache
 def paths() -> tuple[str, ...]:
-    """Every file of the project, from the root."""
+    """Return every file of the project, relative to the root."""
     found = [path for folder in [*FOLDERS, "docs"] for path in (ROOT / folder).rglob("*") if path.is_file()]
     found += [path for path in ROOT.iterdir() if path.is_file()]
     return tuple("/" + path.relative_to(ROOT).as_posix() for path in found if "node_modules" not in path.parts)
@@ -32,7 +32,7 @@ def paths() -> tuple[str, ...]:
 
 @cache
 def words() -> frozenset[str]:
-    """Every word of the code."""
+    """Return every word in the code."""
     found = set[str]()
     for path in paths():
         file = ROOT / path[1:]
@@ -42,7 +42,7 @@ def words() -> frozenset[str]:
 
 
 def prose(path: str) -> Iterator[tuple[int, str]]:
-    """The docstrings and comments of a module, with the lines that they begin at."""
+    """Iterate over the docstrings and comments of a module, with their first lines."""
     text = (ROOT / path[1:]).read_text("utf-8")
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -55,7 +55,7 @@ def prose(path: str) -> Iterator[tuple[int, str]]:
 
 
 def unknown(text: str) -> Iterator[str]:
-    """What a text names and nothing in the project is called."""
+    """Iterate over names in a text that don't exist in the project."""
     for name in FILE.findall(text):
         tail = "/" + name.replace("../", "")
         if name.rpartition("/")[2] not in ELSEWHERE and not any(path.endswith(tail) for path in paths()):
@@ -69,18 +69,18 @@ def unknown(text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_a_document_names_what_there_is(document):
+def test_names_in_documents_exist(document):
     lines = enumerate(document.read_text("utf-8").splitlines(), 1)
     assert [f"{document.name}:{line}: {name}" for line, text in lines for name in unknown(text)] == []
 
 
-def test_docstrings_and_comments_name_what_there_is():
+def test_names_in_docstrings_and_comments_exist():
     modules = [path for path in paths() if path.endswith(".py") and not path.startswith("/docs/")]
     found = [f"{path}:{line}: {name}" for path in modules for line, text in prose(path) for name in unknown(text)]
     assert found == []
 
 
-def test_what_is_not_there_is_found():
+def test_missing_names_are_detected():
     assert [*unknown("see no_such_file.py and `no_such_name` and storage/wakeups.py and `wakeups.no_such_thing`")] == [
         "no_such_file.py",
         "no_such_name",

@@ -1,4 +1,4 @@
-"""The PostgreSQL of the tests is a real server, hands out empty databases, and is gone when it should be."""
+"""The PostgreSQL of the tests is a real server, provides empty databases, and is removed at the end."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def ask(url, question):
         return connection.execute(question).fetchone()[0]
 
 
-def test_a_fresh_database_is_empty_and_speaks_utf8(postgres_url):
+def test_a_fresh_database_is_empty_and_uses_utf8(postgres_url):
     url = fresh_database(postgres_url)
     assert ask(url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == 0
     assert ask(url, "SELECT 'Grüße 👋'") == "Grüße 👋"
@@ -38,7 +38,7 @@ def test_a_fresh_database_is_empty_and_speaks_utf8(postgres_url):
     drop_database(postgres_url, url)
 
 
-def test_a_copy_of_a_template_has_its_tables_and_is_a_database_of_its_own(postgres_url):
+def test_a_copy_of_a_template_is_a_separate_database_with_its_tables(postgres_url):
     template = fresh_database(postgres_url)
     with psycopg.connect(template) as connection:
         connection.execute("CREATE TABLE sms (content text)")
@@ -61,12 +61,12 @@ def test_a_dropped_database_is_gone_even_with_a_connection_open(postgres_url):
         psycopg.connect(url)
 
 
-def test_settings_are_those_asked_for_and_the_server_ends_with_its_block():
+def test_the_server_has_the_given_settings_and_ends_with_its_block():
     with start_server(fsync=True, synchronous_commit="local", max_connections=17) as server:
         shown = [ask(server, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "max_connections")]
         assert shown == ["on", "local", "17"]
         data = Path(ask(server, "SHOW data_directory"))
-        assert data.is_dir() and data.resolve().parent == data.parent.resolve()  # what is to last lies on the disk
+        assert data.is_dir() and data.resolve().parent == data.parent.resolve()  # lasting data is on disk
         with psycopg.connect(server) as lingering:
             pid = lingering.info.backend_pid
     assert not data.parent.exists()
@@ -96,7 +96,7 @@ def test_a_server_of_the_environment_is_used_and_left_without_our_databases(monk
         psycopg.connect(url)
 
 
-def test_programs_copied_elsewhere_run_there_as_the_user_of_the_server():
+def test_copied_programs_run_as_the_user_of_the_server():
     with tempfile.TemporaryDirectory(prefix="dtmf-postgres-") as folder:
         user = unprivileged(Path(folder))
         programs = copied(programs_for(user), Path(folder) / "far" / "away", user)
@@ -109,7 +109,7 @@ def test_programs_copied_elsewhere_run_there_as_the_user_of_the_server():
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_server_is_stopped_however_its_owner_ends(end):
-    script = (  # a suite in a shell's background ignores SIGINT, and hands that down
+    script = (  # a suite in the background of a shell ignores SIGINT, and its children inherit that
         "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from postgres import start_server\nwith start_server() as server:\n"
         "    print(server, flush=True)\n    time.sleep(600)\n"
@@ -120,7 +120,7 @@ def test_the_server_is_stopped_however_its_owner_ends(end):
         assert owner.stdout is not None
         server = owner.stdout.readline().decode().strip()
         data = Path(ask(server, "SHOW data_directory"))
-        files = data.resolve()  # in memory where there is room
+        files = data.resolve()  # in memory if there is room
         pid = int((data / "postmaster.pid").read_text().split()[0])
         owner.send_signal(end)
         owner.wait(30)
@@ -139,5 +139,5 @@ def is_running(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    state = Path(f"/proc/{pid}/stat")  # an orphan that nobody has waited for is no longer running
+    state = Path(f"/proc/{pid}/stat")  # a zombie is no longer running
     return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")

@@ -1,10 +1,10 @@
-"""Compare the tree with a move map: every old path is gone, every new one is there.
+"""Compare the tree with a move map: old paths are gone, new paths exist.
 
     python tools/check_layout.py MAP.md
 
-The map is a document with tables of `old path` | `new path`; the tables of splits have `old path` | `names` | `new path`.
-Paths of the map that begin with src/dtmf/ or src/dtmf_server/ are looked for in packages/. Prints the deviations; the
-exit status is 1 if one of them has no decision note (docs/decisions/) that names the path.
+The map is a document with tables of `old path` | `new path`. Tables of splits have `old path` | `names` | `new path`.
+Paths that start with src/dtmf/ or src/dtmf_server/ are searched for in packages/. Prints the deviations. The exit code
+is 1 if a deviation has no decision note (docs/decisions/) that names its path.
 """
 
 import ast
@@ -20,7 +20,7 @@ SPLIT = re.compile(r"^\| `(src/\S+)` \| (`[^|]+`) \| `(src/\S+)` \|", re.MULTILI
 
 
 def placed(path: str) -> Path:
-    """Where a path of the map is in this tree."""
+    """Return the location of a path of the map in this tree."""
     for old, new in PACKAGES.items():
         if path.startswith(old):
             return ROOT / new / path.removeprefix(old)
@@ -28,17 +28,17 @@ def placed(path: str) -> Path:
 
 
 def deviations(text: str) -> Iterator[tuple[str, str]]:
-    """Each path that is not as the map has it, and what is wrong."""
+    """Iterate over the paths that deviate from the map, with the deviation."""
     moves, splits = MOVE.findall(text), SPLIT.findall(text)
     made = {new for _, new in moves} | {new for _, _, new in splits}
     for old, new in moves:
         if old not in made and placed(old).exists():
-            yield old, "is still there"
+            yield old, "still exists"
         if not placed(new).exists():
-            yield new, "is not there"
+            yield new, "does not exist"
     for _, names, new in splits:
         if not placed(new).exists():
-            yield new, "is not there"
+            yield new, "does not exist"
             continue
         defined = {node.name for node in ast.walk(ast.parse(placed(new).read_text())) if hasattr(node, "name")}
         if not defined & set(re.findall(r"`(\w+)`", names)) and not defined:
@@ -46,7 +46,7 @@ def deviations(text: str) -> Iterator[tuple[str, str]]:
 
 
 def main(path: str) -> int:
-    """0 if the tree is as the map has it, or a decision note names each deviation."""
+    """Return 0 if the tree matches the map, or if a decision note names each deviation."""
     text = Path(path).read_text("utf-8")
     notes = "\n".join(note.read_text("utf-8") for note in (ROOT / "docs" / "decisions").glob("*.md"))
     found = list(deviations(text))
@@ -54,7 +54,7 @@ def main(path: str) -> int:
     for place, wrong in found:
         explained = str(placed(place).relative_to(ROOT)) in notes
         unexplained += not explained
-        print(f"{place} {wrong}{'' if explained else ': no decision note names it'}")
+        print(f"{place} {wrong}{'' if explained else ': no decision note mentions it'}")
     print(f"{len(MOVE.findall(text))} moves, {len(SPLIT.findall(text))} splits, {len(found)} deviations")
     return 1 if unexplained else 0
 

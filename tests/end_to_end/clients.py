@@ -1,4 +1,4 @@
-"""Both clients with one face, so that a test is written once."""
+"""Both clients with the same interface, so that each test is written once."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ BOTH = [DTMF, AsyncDTMF]
 
 
 class Awaited:
-    """A client of asyncio whose answers are awaited on the spot."""
+    """An asyncio client whose calls are awaited at once."""
 
     def __init__(self, inner: Any, runner: asyncio.Runner) -> None:
         self.inner = inner
@@ -30,7 +30,7 @@ class Awaited:
 
 
 def awaited(result: Any, runner: asyncio.Runner) -> Any:
-    """The result, or what comes of it when it is awaited or iterated over."""
+    """Return a result, after awaiting or iterating over it if necessary."""
     if inspect.isawaitable(result):
         return runner.run(_await(result))
     if hasattr(result, "__anext__"):
@@ -48,7 +48,7 @@ async def _collect(items: Any) -> list[Any]:
 
 @contextlib.contextmanager
 def client_of(kind: Any, token: str, url: str, **named: Any) -> Iterator[Any]:
-    """A client of either kind, its results awaited, closed when the block ends."""
+    """Create a client of either kind whose calls are awaited, and close it when the block ends."""
     with asyncio.Runner() as runner:
         client = kind(token, base_url=url, **named)
         try:

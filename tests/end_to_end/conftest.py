@@ -1,4 +1,4 @@
-"""What these tests share: the command line run in this process, an account with its client, a receiver."""
+"""Shared fixtures: the command line run in this process, an account with its client, and a receiver."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from support.webhook_receiver import Receiver, receiving
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """Runs `dtmf-server` in this process: exit status, stdout, stderr. It must not come so far as to serve."""
+    """Run `dtmf-server` in this process; return exit code, stdout and stderr. The command must not start serving."""
 
     def serve(*_arguments: object, **_named: object) -> None:
         raise AssertionError("it serves")
@@ -39,7 +39,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def refused(run: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
-    """Runs it, and gives the one line on stderr with which it must refuse, exit status 2."""
+    """Run a command that must fail with exit code 2. Returns its one line on stderr."""
 
     def refused_here(*arguments: object) -> str:
         code, out, err = run(*arguments)
@@ -53,7 +53,7 @@ def refused(run: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
-    """The file of a sandbox in which everything that costs something has happened."""
+    """The database file of a sandbox with charges of every kind."""
     path = tmp_path_factory.mktemp("lived") / "dtmf.db"
     path.write_bytes(migrated_sqlite.read_bytes())
     with closing(open_database(f"sqlite:///{path}")) as db:
@@ -72,7 +72,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Pa
 
 @pytest.fixture
 def data(lived: Path, tmp_path: Path) -> Path:
-    """A folder with a copy of it."""
+    """A folder with a copy of that file."""
     shutil.copy(lived, tmp_path / "dtmf.db")
     return tmp_path
 
@@ -94,6 +94,6 @@ def dtmf(account: int, url: str) -> Iterator[DTMF]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver that takes everything until told otherwise."""
+    """A receiver that accepts everything by default."""
     with receiving() as started:
         yield started

@@ -1,7 +1,7 @@
-"""The public document's examples, and how their results are compared.
+"""The examples of the public document, and the comparison of their results.
 
-`document.txt` has every `>>>` line with what the document prints below it, to the letter: true, false and null for
-Python's, `...` for what is left out, and one list that is never closed. Its last block is what a webhook receives.
+`document.txt` has every `>>>` line with the exact result printed below it: true, false and null instead of Python's
+names, `...` for omissions, and one list that is never closed. Its last block is the body that a webhook receives.
 """
 
 import ast
@@ -15,19 +15,19 @@ _CLOSING = {"[": "]", "{": "}", "(": ")"}
 
 @dataclass(frozen=True)
 class Example:
-    """A line a reader types, and what is printed below it ('' for nothing)."""
+    """An input line, and the output printed below it ('' for none)."""
 
     source: str
     printed: str
 
     @property
     def python(self) -> str:
-        """What is printed, in Python's spelling and closed."""
+        """The printed output with Python's names and closed brackets."""
         return as_python(self.printed)
 
 
 def read() -> tuple[list[Example], str]:
-    """Every example in the document's order, and the webhook's body."""
+    """Return every example in the document's order, and the body of the webhook."""
     *blocks, body = Path(__file__).with_name("document.txt").read_text("ascii").strip().split("\n\n")
     examples = []
     for block in blocks:
@@ -38,7 +38,7 @@ def read() -> tuple[list[Example], str]:
 
 
 def as_python(printed: str) -> str:
-    """The printed value with Python's True, False and None, and closed where the document forgot to."""
+    """Return the printed value with Python's True, False and None, and with the missing bracket."""
     for word, name in _NAMES.items():
         printed = printed.replace(f": {word}", f": {name}")
     open_brackets: list[str] = []
@@ -51,13 +51,13 @@ def as_python(printed: str) -> str:
 
 
 def value(printed: str) -> Any:
-    """The printed value; `...` reads as Ellipsis."""
+    """Parse the printed value; `...` is Ellipsis."""
     return ast.literal_eval(as_python(printed))
 
 
 def differences(expected: Any, actual: Any, at: str = "result") -> list[str]:
-    """Where a result is not what the document prints, in words; empty if it is. Deposit addresses are only
-    compared in kind, and what `...` leaves out only in shape."""
+    """Describe where a result differs from the document; empty if it doesn't. Deposit addresses are only compared by
+    type, and parts omitted by `...` only by structure."""
     if type(expected) is not type(actual):
         return [f"{at}: {actual!r} is a {type(actual).__name__}, not a {type(expected).__name__}"]
     if isinstance(expected, dict):

@@ -1,4 +1,4 @@
-"""Clocks may jump, seen from outside: the whole service runs, or is down, while the wall's clock goes where it likes."""
+"""Clock jumps from a customer's view: the whole service runs, or is down, while the system clock jumps."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,7 +26,7 @@ PER_MINUTE, PER_SMS = 13, 705  # of us-mobile
 
 
 class Renter:
-    """An account with coins that rents one number from START_US on, and what its minutes may have cost it by now."""
+    """A funded account that rents one number from START_US on, and the expected cost of its minutes by now."""
 
     def __init__(self, db: Database, *, seed: int, coins: int) -> None:
         self.seed, self.coins, self.later_coins, self.sms = seed, coins, 0, 0
@@ -35,35 +35,35 @@ class Renter:
         self.e164 = ""
 
     def call(self, url: str) -> DTMF:
-        """A client of its own."""
+        """Its own client."""
         return DTMF(new_token(self.seed), base_url=url)
 
     def rents(self, url: str) -> None:
-        """Its number."""
+        """The rented number."""
         with self.call(url) as dtmf:
             self.e164 = dtmf.start_rental("us-mobile")["e164"]
 
     def has_lost_its_number(self, url: str) -> bool:
-        """Whether the service says so."""
+        """Return whether the number is rented, according to the service."""
         with self.call(url) as dtmf:
             return self.e164 not in [number["e164"] for number in dtmf.numbers()]
 
     def receives(self, url: str, at_us: int) -> None:
-        """An SMS, which settles the account."""
+        """Simulate an SMS, which settles the account."""
         with self.call(url) as dtmf:
             dtmf.sandbox.receive(self.e164, "Bank", "code")
         self.sms += 1
         self.settled_us = max(self.settled_us, at_us)
 
     def deposits(self, url: str, at_us: int) -> None:
-        """More coins, which settle the account first."""
+        """Simulate a deposit, which settles the account first."""
         with self.call(url) as dtmf:
             dtmf.sandbox.deposit(dtmf.new_address()["address"], 1_000_000)
         self.later_coins += 1_000_000
         self.settled_us = max(self.settled_us, at_us)
 
     def look(self, url: str, at_us: int) -> None:
-        """Holds the balance against the minutes begun by now, or by the account's own now if that is later."""
+        """Compare the balance with the minutes started by now, or by the account's own time if that is later."""
         with self.call(url) as dtmf:
             charged = self.coins + self.later_coins - self.sms * PER_SMS - dtmf.account()["balance"]
         affordable = (self.coins - self.sms * PER_SMS) // PER_MINUTE
@@ -74,22 +74,22 @@ class Renter:
 
 
 class Running:
-    """The whole service, its workers included, and a clock that jumps while it runs or is down."""
+    """The whole service with its workers, and a clock that can jump while it runs or is down."""
 
     def __init__(self, db: Database, wall: FakeWall) -> None:
         self._db, self._wall, self._running, self.jumps = db, wall, ExitStack(), 0
         self.start()
 
     def start(self) -> None:
-        """Starts it anew, maybe at another address."""
+        """Start the service, possibly at another address."""
         self.url = self._running.enter_context(serving(runtime_over(self._db, wall=self._wall)))
 
     def stop(self) -> None:
-        """Stops it in order."""
+        """Stop the service cleanly."""
         self._running.close()
 
     def jump(self, us: int, *, running: bool = True) -> None:
-        """The clock jumps."""
+        """Make the clock jump."""
         self.jumps += 1
         if not running:
             self.stop()
@@ -107,7 +107,7 @@ def service(db: Database, wall: FakeWall) -> Iterator[Running]:
 
 
 def live_through_jumps(service: Running, wall: FakeWall, poor: Renter, rich: Renter) -> None:
-    """An hour back and a day ahead, past the instant at which the poor one's money runs out; a year ahead and back."""
+    """Jump an hour back and a day ahead, past the time when the poor account runs out; then a year ahead and back."""
 
     def look() -> None:
         for renter in (poor, rich):
@@ -118,7 +118,7 @@ def live_through_jumps(service: Running, wall: FakeWall, poor: Renter, rich: Ren
     look()
     for running in (True, False):
         service.jump(-HOUR_US, running=running)
-        rich.receives(service.url, wall())  # at the account's own now, which does not run backwards
+        rich.receives(service.url, wall())  # at the account's own time, which never goes back
         rich.look(service.url, wall())
         service.jump(HOUR_US, running=running)
         look()
@@ -126,7 +126,7 @@ def live_through_jumps(service: Running, wall: FakeWall, poor: Renter, rich: Ren
     look()
     assert poor.has_lost_its_number(service.url)
     rich.receives(service.url, wall())
-    for writes in (False, True):  # a year in which nothing is written leaves no trace
+    for writes in (False, True):  # a year without writes leaves no trace
         service.jump(YEAR_US)
         for renter in (poor, rich) if writes else ():
             renter.deposits(service.url, wall())

@@ -1,4 +1,4 @@
-"""The command line: what verify sees, what wrong usage is told, and that nobody ever meets a traceback."""
+"""The command line: the findings of verify, usage errors, and no tracebacks."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from support.server_process import command, rows
 Run = Callable[..., tuple[int, str, str]]
 
 
-def test_verify_says_that_right_books_are_right(data: Path, run: Run) -> None:
+def test_verify_reports_that_a_correct_ledger_is_correct(data: Path, run: Run) -> None:
     code, out, err = run("verify", "--data", data)
     assert (code, err) == (0, "")
     assert out.endswith("the books are right\n")
@@ -57,7 +57,7 @@ def test_verify_says_that_right_books_are_right(data: Path, run: Run) -> None:
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
-def test_verify_says_what_was_tampered_with(data: Path, run: Run, tampering: list[str], differs: str) -> None:
+def test_verify_reports_tampering(data: Path, run: Run, tampering: list[str], differs: str) -> None:
     with closing(sqlite3.connect(data / "dtmf.db")) as connection:
         for statement in tampering:
             changed = connection.execute(statement).rowcount
@@ -71,7 +71,7 @@ def test_verify_says_what_was_tampered_with(data: Path, run: Run, tampering: lis
 
 
 @pytest.mark.parametrize("table", ["transfers", "minute_bookings"])
-def test_the_books_refuse_to_be_changed_while_their_triggers_stand(data: Path, table: str) -> None:
+def test_triggers_prevent_changes_to_the_ledger(data: Path, table: str) -> None:
     for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET rowid = rowid"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             rows(data / "dtmf.db", statement)
@@ -88,14 +88,14 @@ def test_help_names_every_command_and_what_it_does(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["run", "migrate", "verify"])
-def test_each_command_explains_its_options(run: Run, name: str) -> None:
+def test_each_command_has_help_for_its_options(run: Run, name: str) -> None:
     code, out, err = run(name, "--help")
     assert (code, err) == (0, "")
     for option in ("--config FILE", "--data DIR", "--database URL", *(("--host", "--port") if name == "run" else ())):
         assert option in out
 
 
-def test_the_version_is_told(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     code, out, err = run("--version")
     assert (code, err) == (0, "")
     assert out.startswith("dtmf-server ")
@@ -103,7 +103,7 @@ def test_the_version_is_told(run: Run) -> None:
 
 @pytest.fixture
 def odd(tmp_path: Path) -> Path:
-    """A folder of things that are not what they are named as."""
+    """A folder of files whose content doesn't match their names."""
     (tmp_path / "file").write_text("a file")
     (tmp_path / "garbage").mkdir()
     (tmp_path / "garbage" / "dtmf.db").write_bytes(b"not a database, " * 1000)
@@ -163,7 +163,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("line", USAGE, ids=lambda line: line or "nothing")
-def test_wrong_usage_is_told_the_usage(run: Run, odd: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+def test_usage_errors_show_the_usage(run: Run, odd: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.chdir(odd)
     code, out, err = run(*line.split())
     assert (code, out) == (2, "")
@@ -173,7 +173,7 @@ def test_wrong_usage_is_told_the_usage(run: Run, odd: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("line", "named"), REFUSED)
-def test_what_can_not_be_done_is_refused_in_one_line_that_names_it(
+def test_an_impossible_request_is_one_line_that_names_the_problem(
     refused: Callable[..., str], odd: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: str
 ) -> None:
     monkeypatch.chdir(odd)
@@ -184,20 +184,20 @@ def test_what_can_not_be_done_is_refused_in_one_line_that_names_it(
     ("name", "value"),
     [("DTMF_SERVER__PORT", "many"), ("DTMF_SEVER__PORT", "1"), ("DTMF_MODE", "prod"), ("DTMF_DATABASE__URL", "x")],
 )
-def test_a_wrong_setting_in_the_environment_is_refused_by_its_name(
+def test_the_error_for_an_invalid_environment_setting_names_it(
     refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     assert name in refused("run", "--data", tmp_path, "--port", "0")
 
 
-def test_a_backup_that_can_not_be_written_is_refused_in_one_line(data: Path, refused: Callable[..., str]) -> None:
+def test_a_backup_that_cannot_be_written_is_one_line(data: Path, refused: Callable[..., str]) -> None:
     for name in ("missing/whole.backup", "folder"):
         (data / "folder").mkdir(exist_ok=True)
         assert str(data / name) in refused("backup", "--data", data, data / name)
 
 
-def test_others_on_the_machine_read_neither_a_backup_nor_the_database(data: Path, run: Run) -> None:
+def test_other_users_cannot_read_a_backup_or_the_database(data: Path, run: Run) -> None:
     before = os.umask(0)
     try:
         assert run("backup", "--data", data, data / "whole.backup")[0] == 0
@@ -208,14 +208,14 @@ def test_others_on_the_machine_read_neither_a_backup_nor_the_database(data: Path
     assert stat.S_IMODE((data / "new").stat().st_mode) == 0o700
 
 
-def test_a_database_of_a_newer_version_is_refused(data: Path, refused: Callable[..., str]) -> None:
+def test_a_database_of_a_newer_version_is_rejected(data: Path, refused: Callable[..., str]) -> None:
     rows(data / "dtmf.db", "UPDATE alembic_version SET version_num = '9999'")
     for name in ("run", "verify", "migrate"):
         assert "9999" in refused(name, "--data", data)
 
 
 @pytest.mark.parametrize("line", ["rum", "verify --data missing", "run --log-level debug --data /dev/null"])
-def test_no_traceback_as_a_process(line: str) -> None:
+def test_a_subprocess_prints_no_traceback(line: str) -> None:
     said = command(*line.split())
     assert (said.code, said.out) == (2, "")
     assert "Traceback" not in said.err

@@ -1,4 +1,4 @@
-"""Webhooks, end to end: the API, the real worker, a receiver on loopback, a clock in our hands."""
+"""Webhooks, end to end: the API, the real worker, a receiver on loopback, and a controlled clock."""
 
 import threading
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from support.webhook_receiver import Posted, Receiver, receiving, refused_port
 
 
 def answering(status: int) -> Callable[[Posted], int]:
-    """An answer that is always this one."""
+    """Return a function that always gives this response."""
     return lambda _: status
 
 
@@ -35,7 +35,7 @@ def test_an_sms_is_posted_once_as_documented(dtmf: DTMF, db: Database, receiver:
     assert [m["content"] for m in dtmf.number(number)["messages"]] == [message["content"]]
 
 
-def test_a_receiver_that_stays_down_is_tried_every_hour_and_more_and_what_waits_is_parked_after_72(
+def test_a_receiver_that_stays_down_is_retried_hourly_and_its_deliveries_parked_after_72_hours(
     dtmf: DTMF, db: Database, receiver: Receiver
 ) -> None:
     receiver.answer = answering(500)
@@ -53,7 +53,7 @@ def test_a_receiver_that_stays_down_is_tried_every_hour_and_more_and_what_waits_
     assert dtmf.number(number)["messages"][0]["content"] == "late"
 
 
-def test_what_a_dead_receiver_missed_reaches_it_in_order_once_it_is_back(dtmf: DTMF, db: Database) -> None:
+def test_missed_messages_reach_a_recovered_receiver_in_order(dtmf: DTMF, db: Database) -> None:
     port = refused_port()
     texts = [f"missed {n}" for n in range(5)]
     number = rent(dtmf, "webhook", f"http://127.0.0.1:{port}/webhook")
@@ -83,7 +83,7 @@ def test_nothing_is_lost_across_a_restart(account: int, db: Database, wall: Fake
         assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("delivered", 2)]
 
 
-def test_an_attempt_cut_off_by_a_stop_is_made_again(
+def test_an_attempt_interrupted_by_a_stop_is_repeated(
     account: int, db: Database, wall: FakeWall, receiver: Receiver
 ) -> None:
     stopped = threading.Event()
@@ -94,7 +94,7 @@ def test_an_attempt_cut_off_by_a_stop_is_made_again(
         receiver.wait_for(1)
     stopped.set()
     assert states(db) == ["waiting"]
-    wall.advance(seconds=61)  # its lease ends by the real clock
+    wall.advance(seconds=61)  # its lease expires by the real clock
     with serving(runtime_over(db, wall=wall)) as url, DTMF(new_token(), base_url=url) as dtmf:
         settle(dtmf)
     assert receiver.contents == ["cut off"] * 2
@@ -108,7 +108,7 @@ def test_the_sms_of_a_number_arrive_in_order(dtmf: DTMF, receiver: Receiver) -> 
     assert [posted.json["id"] for posted in receiver.posted] == ids
 
 
-def test_a_later_sms_waits_a_minute_at_most_for_one_that_can_not_be_delivered(
+def test_an_undeliverable_sms_delays_later_ones_by_a_minute_at_most(
     dtmf: DTMF, db: Database, receiver: Receiver
 ) -> None:
     poisoned = True
@@ -161,7 +161,7 @@ def test_waiting_deliveries_follow_a_changed_url(dtmf: DTMF, db: Database, recei
 
 @ON_SQLITE
 @pytest.mark.parametrize(("action", "destination"), [(None, None), ("forward", ELSEWHERE)])
-def test_another_action_parks_what_waits_and_says_so(
+def test_another_action_parks_waiting_deliveries_with_an_event(
     dtmf: DTMF, db: Database, receiver: Receiver, action: Any, destination: str | None
 ) -> None:
     receiver.answer = answering(500)
@@ -199,7 +199,7 @@ def test_an_ended_rental_still_delivers(dtmf: DTMF, db: Database, receiver: Rece
     assert states(db) == ["delivered"]
 
 
-def test_410_switches_the_webhook_off_with_an_event(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
+def test_410_disables_the_webhook_with_an_event(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
     receiver.answer = answering(410)
     number = rent(dtmf, "webhook", receiver.url)
     dtmf.sandbox.receive(number, "+1234", "gone")
@@ -226,9 +226,7 @@ def test_a_redirect_is_not_followed(dtmf: DTMF, db: Database, receiver: Receiver
 
 
 @ON_SQLITE
-def test_a_receiver_that_says_4xx_is_left_alone_after_five_attempts(
-    dtmf: DTMF, db: Database, receiver: Receiver
-) -> None:
+def test_a_receiver_that_returns_4xx_gets_five_attempts(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
     receiver.answer = answering(404)
     number = rent(dtmf, "webhook", receiver.url)
     dtmf.sandbox.receive(number, "+1234", "nobody home")

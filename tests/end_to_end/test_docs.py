@@ -1,6 +1,6 @@
-"""What the documents show after `>>>` is what comes of it: run as it stands, where `make run` has told its story.
+"""The `>>>` examples of the documents produce the printed results, unchanged, on a sandbox after `make run`.
 
-Times differ from run to run, and are masked; all else is compared as Python prints it."""
+Times differ between runs and are masked; everything else is compared as Python prints it."""
 
 import ast
 import doctest
@@ -27,7 +27,7 @@ PORT_IN_THE_DOCS = "9000"
 
 @pytest.fixture
 def after_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`make run` on an empty folder, its story told, its last lines pasted."""
+    """`make run` on an empty folder, after its story, with its last lines executed."""
     story = [sys.executable, ROOT / "examples" / "story.py", "--stay", "--data", tmp_path / "data", "--port", "0"]
     with subprocess.Popen(story, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         try:
@@ -41,20 +41,20 @@ def after_the_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def blocks(document: str, language: str) -> list[str]:
-    """Its code in a language, as it stands."""
+    """Return a document's code blocks in a language, unchanged."""
     text = (ROOT / document).read_text("utf-8")
     return [code for found, code in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.M) if found == language]
 
 
 def examples_of(document: str) -> list[str]:
-    """Its blocks of lines to type."""
+    """Return a document's blocks of `>>>` lines."""
     found = [block for block in blocks(document, "python") if block.startswith(">>>")]
     assert found, f"{document} has no examples"
     return found
 
 
 def differences(examples: list[str], names: dict[str, Any] | None = None) -> list[str]:
-    """Where one of these prints something else than the document; `names` are shared with what ran before."""
+    """Describe where the output differs from the document. `names` are shared with earlier blocks."""
     names = {} if names is None else names
     found = []
     for block in examples:
@@ -66,7 +66,7 @@ def differences(examples: list[str], names: dict[str, Any] | None = None) -> lis
 
 
 def _printed(source: str, names: dict[str, Any]) -> str:
-    """What a line prints, as one that shows its result does; the last line of a traceback."""
+    """Return the output of a line as the interactive prompt prints it, or the last line of a traceback."""
     out = io.StringIO()
     try:
         with redirect_stdout(out):
@@ -78,17 +78,17 @@ def _printed(source: str, names: dict[str, Any]) -> str:
 
 def _masked(printed: str) -> str:
     with suppress(SyntaxError, ValueError):
-        printed = repr(ast.literal_eval(printed))  # in one line, where the document has a line for each key
+        printed = repr(ast.literal_eval(printed))  # on one line, where the document has one line per key
     return TIME.sub("TIME", printed).strip()
 
 
 @pytest.mark.usefixtures("after_the_story")
-def test_the_first_screen_is_as_it_says() -> None:
+def test_the_readme_is_correct() -> None:
     assert differences(examples_of("README.md")) == []
 
 
 @pytest.mark.usefixtures("after_the_story")
-def test_the_quickstart_is_as_it_says() -> None:
+def test_the_quickstart_is_correct() -> None:
     (receiver,) = (block for block in blocks("docs/quickstart.md", "python") if not block.startswith(">>>"))
     (received,) = blocks("docs/quickstart.md", "")
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
@@ -117,5 +117,5 @@ def _wait_for(port: int) -> None:
     raise AssertionError("the receiver does not listen")
 
 
-def test_the_billing_rules_count_as_they_say() -> None:
+def test_the_billing_examples_are_correct() -> None:
     assert differences(examples_of("docs/billing.md")) == []

@@ -1,4 +1,4 @@
-"""The public document, played: every example as it stands, against the real service, in both clients."""
+"""The examples of the public document, run unchanged against the real service with both clients."""
 
 import ast
 import asyncio
@@ -44,7 +44,7 @@ RESULTS = [example for example in EXAMPLES if example.printed]
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
-    """A database with the document's catalog and stock."""
+    """A database with the document's catalog and numbers."""
     database = open_database(database_url)
     initialise(database, CATALOG)
     yield database
@@ -61,20 +61,20 @@ def url(db: Database, wall: FakeWall, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def set_the_stage(dtmf: Any, db: Database, wall: FakeWall, account_id: int) -> None:
-    """What the document's reader must have done before its first example."""
+    """Prepare the state that the document's first example assumes."""
     give_coins(db, account_id, 5000 + 13 + 1000 + 12345)
     dtmf.new_address()
     dtmf.new_address()
     assert dtmf.start_rental("us-mobile")["e164"] == "+1234567890"
     wall.advance(seconds=1)
     sent = dtmf.send_message("+1234567890", "+1234", "abc")
-    dtmf.sandbox.advance(0)  # the carrier has taken it
+    dtmf.sandbox.advance(0)  # the carrier accepts it
     dtmf.start_rental("us-local")  # one of the numbers that `...` stands for
     assert sent["id"] == 1
 
 
 def before(example: examples.Example, dtmf: Any, url: str) -> None:
-    """What must happen between two examples: the document's second day, and coins to pay for the first."""
+    """Prepare the state between two examples: the document's second day, and funds for the first."""
     if example.source.startswith("dtmf.start_rental"):
         dtmf.sandbox.deposit(dtmf.new_address()["address"], 1_000_000)
         moved = dtmf.sandbox.advance(DAY_US / 1e6 - 1)
@@ -82,7 +82,7 @@ def before(example: examples.Example, dtmf: Any, url: str) -> None:
 
 
 def played(kind: Any, db: Database, wall: FakeWall, url: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The result of every example that has one, in the document's order."""
+    """Return the result of every example that has one, in the document's order."""
     account_id = open_account(db)
     monkeypatch.setenv("DTMF_URL", url)
     names: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def played(kind: Any, db: Database, wall: FakeWall, url: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_every_example_of_the_document_gives_what_it_prints(
+def test_every_example_of_the_document_returns_what_it_shows(
     kind: Any, db: Database, wall: FakeWall, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = played(kind, db, wall, url, monkeypatch)
@@ -112,7 +112,7 @@ def test_every_example_of_the_document_gives_what_it_prints(
 
 @ON_SQLITE
 @pytest.mark.parametrize("kind", BOTH)
-def test_results_look_as_printed_in_the_document(
+def test_results_are_formatted_as_in_the_document(
     kind: Any, db: Database, wall: FakeWall, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = played(kind, db, wall, url, monkeypatch)
@@ -130,7 +130,7 @@ def test_results_look_as_printed_in_the_document(
     assert str(shown['dtmf.end_rental("+1234567891")'][1]) == "True"
 
 
-def test_the_document_is_played_whole() -> None:
+def test_every_example_of_the_document_is_run() -> None:
     sources = [example.source for example in EXAMPLES]
     assert sources[:2] == ["from dtmf import DTMF", 'dtmf = DTMF("your token")']
     calls = [source.removeprefix("dtmf.").partition("(")[0] for source in sources[2:]]
@@ -157,7 +157,7 @@ def test_the_document_is_played_whole() -> None:
         ("True", 1),
     ],
 )
-def test_the_comparison_sees_a_wrong_result(printed: str, result: Any) -> None:
+def test_the_comparison_detects_a_wrong_result(printed: str, result: Any) -> None:
     assert examples.differences(examples.value(printed), result)
 
 
@@ -175,7 +175,7 @@ def test_the_account_is_a_plain_dict_of_its_balance_alone(kind: Any, db: Databas
 
 @ON_SQLITE
 @pytest.mark.parametrize("kind", BOTH)
-def test_the_documents_placeholder_is_refused_by_the_service_alone(kind: Any, url: str) -> None:
+def test_only_the_service_rejects_the_documents_placeholder_token(kind: Any, url: str) -> None:
     with client_of(kind, "your token", url) as dtmf, pytest.raises(AuthenticationError) as refused:
         dtmf.account()
     assert "your token" not in str(refused.value)
@@ -218,7 +218,7 @@ def test_the_webhook_receives_exactly_the_documented_body(kind: Any, db: Databas
 
 
 def fill_messages(tx: Tx, e164: str, *, through: int) -> None:
-    """So many SMS arrive at a free number that the last of them has this id."""
+    """Simulate SMS at a free number until the last one has this id."""
     row = tx.one("SELECT coalesce(max(id), 0) AS id FROM messages")
     assert row is not None
     inbound = [InboundMessage(e164, "+1", "")] * (through - row["id"])
@@ -226,7 +226,7 @@ def fill_messages(tx: Tx, e164: str, *, through: int) -> None:
 
 
 def check_webhook(posted: Posted, receiver: Receiver) -> None:
-    """An HTTPS POST, once, with a JSON body of the documented members in the documented order."""
+    """The webhook gets one HTTPS POST, with the documented JSON members in the documented order."""
     assert receiver.url.startswith("https://")
     assert (posted.method, posted.path) == ("POST", "/webhook")
     assert posted.headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""Events outlive the service: whoever follows them misses none and sees none twice, however often it is killed."""
+"""Events survive the service: a follower misses none and sees none twice, however often the service is killed."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SMS_EACH = 15
 
 
 class Follower:
-    """Follows the events of a token in a thread, as a browser's EventSource does: it comes back by the last id."""
+    """Follows the events of a token in a thread, like a browser's EventSource, which resumes after the last id."""
 
     def __init__(self, token: str, url: str) -> None:
         self.seen: list[dict[str, Any]] = []
@@ -34,20 +34,20 @@ class Follower:
                             self._changed.notify_all()
                         if self._done:
                             return
-            except (OSError, ValueError, IndexError):  # killed: the connection ends anywhere
+            except (OSError, ValueError, IndexError):  # killed: the connection may end at any point
                 threading.Event().wait(0.01)
 
     def wait_for(self, event_id: int) -> None:
-        """Returns once the event was seen."""
+        """Wait until the event has been seen."""
         with self._changed:
             assert self._changed.wait_for(lambda: bool(self.seen) and self.seen[-1]["id"] >= event_id, 60)
 
     def moved_to(self, url: str) -> None:
-        """Where the service is now."""
+        """Set the current address of the service."""
         self._url = url
 
     def end(self, cause: Callable[[], object]) -> None:
-        """Ends with the next event, which `cause` brings about."""
+        """Stop at the next event, which `cause` triggers."""
         self._done = True
         cause()
         self._thread.join(60)
@@ -55,12 +55,12 @@ class Follower:
 
 
 def texts(found: list[dict[str, Any]]) -> list[str]:
-    """What arrived, in order."""
+    """Return the received events in order."""
     return [event["message"]["content"] for event in found if event["kind"] == "message"]
 
 
 def events_of(url: str, token: str) -> list[dict[str, Any]]:
-    """Every event there is."""
+    """Return all events."""
     found: list[dict[str, Any]] = []
     while True:
         after = found[-1]["id"] if found else 0
@@ -72,13 +72,13 @@ def events_of(url: str, token: str) -> list[dict[str, Any]]:
 
 
 def rent(url: str, token: str) -> str:
-    """A number, paid."""
+    """Rent a number on a funded account."""
     address = request(url, token, "POST", "/addresses").json["address"]
     request(url, token, "POST", "/sandbox/deposit", {"address": address, "amount": 10_000_000})
     return str(request(url, token, "POST", "/numbers", {"group_id": "gb-mobile"}).json["e164"])
 
 
-def test_killed_and_started_again_it_loses_no_event_for_who_follows(tmp_path: Path) -> None:
+def test_a_killed_and_restarted_service_loses_no_event_for_a_follower(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     with Service(tmp_path) as service:
         service.wait_ready()
@@ -93,7 +93,7 @@ def test_killed_and_started_again_it_loses_no_event_for_who_follows(tmp_path: Pa
                 body = {"to": e164, "from": "+1234", "content": f"{kill} {n}"}
                 assert request(service.url, token, "POST", "/sandbox/message", body).status == 201
                 acknowledged.append(body["content"])
-            service.kill()  # some of the last are on their way to the follower
+            service.kill()  # some of the last ones are still in transit to the follower
     with Service(tmp_path) as service:
         service.wait_ready()
         follower.moved_to(service.url)
@@ -105,13 +105,13 @@ def test_killed_and_started_again_it_loses_no_event_for_who_follows(tmp_path: Pa
         assert service.stop() == 0
 
 
-def test_sigterm_ends_a_stream_properly_before_the_process_ends(tmp_path: Path) -> None:
+def test_sigterm_ends_a_stream_cleanly_before_the_process_exits(tmp_path: Path) -> None:
     with Service(tmp_path) as service:
         service.wait_ready()
         rent(service.url, service.token)
         with EventSource(service.url, service.token) as source:
             assert next(source.events())["kind"].startswith("deposit.")
             service.process.terminate()
-            rest = list(source.blocks())  # raises unless the stream is brought to its end: nobody cut it off
+            rest = list(source.blocks())  # raises if the stream is cut off instead of ended
         assert all("data" in block for block in rest)
         assert service.process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""Forwards, end to end: the API, the real worker, the simulated carrier with its numbers that behave badly."""
+"""Forwards, end to end: the API, the real worker, and the simulated carrier with its failing numbers."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from support.inspect import ELSEWHERE, ON_SQLITE, deliveries, events, rent, sett
 
 @ON_SQLITE
 @pytest.mark.parametrize("sender", ["+1234", "MyBank", "40404"])
-def test_a_forward_says_whom_it_is_from_is_charged_and_is_a_sent_message(dtmf: DTMF, sender: str) -> None:
+def test_a_forward_names_its_sender_is_charged_and_is_a_sent_message(dtmf: DTMF, sender: str) -> None:
     number = rent(dtmf, "forward", ELSEWHERE)
     balance = dtmf.account()["balance"]
     dtmf.sandbox.receive(number, sender, "hello")
@@ -27,9 +27,9 @@ def test_a_forward_says_whom_it_is_from_is_charged_and_is_a_sent_message(dtmf: D
 
 
 @ON_SQLITE
-def test_a_long_forward_is_charged_by_the_segment(dtmf: DTMF) -> None:
+def test_a_long_forward_is_charged_per_segment(dtmf: DTMF) -> None:
     number = rent(dtmf, "forward", ELSEWHERE)
-    dtmf.sandbox.receive(number, "+1234", "x" * 150)  # one segment as it came, two with `From +1234: ` before it
+    dtmf.sandbox.receive(number, "+1234", "x" * 150)  # one segment as received, two with the prefix `From +1234: `
     settle(dtmf)
     assert dtmf.number(number)["messages"][1]["cost"] == 2000
 
@@ -75,7 +75,7 @@ def test_a_reply_to_a_forward_is_forwarded_like_any_sms(dtmf: DTMF) -> None:
 
 
 @ON_SQLITE
-def test_a_forward_that_can_not_be_paid_is_parked_and_the_sms_kept(db: Database, url: str) -> None:
+def test_an_unaffordable_forward_is_parked_and_the_sms_is_stored(db: Database, url: str) -> None:
     open_account(db)
     with DTMF(new_token(), base_url=url) as dtmf:
         number = rent(dtmf, "forward", ELSEWHERE)
@@ -91,7 +91,7 @@ def test_a_forward_that_can_not_be_paid_is_parked_and_the_sms_kept(db: Database,
 
 
 @pytest.mark.parametrize(("destination", "state"), [("+15005550001", "parked"), ("+15005550002", "delivered")])
-def test_a_forward_the_carrier_refuses_for_good_is_refunded_once(
+def test_a_forward_that_the_carrier_rejects_permanently_is_refunded_once(
     dtmf: DTMF, db: Database, destination: str, state: str
 ) -> None:
     number = rent(dtmf, "forward", destination)
@@ -106,7 +106,7 @@ def test_a_forward_the_carrier_refuses_for_good_is_refunded_once(
     assert states(db) == [state]
 
 
-def test_what_became_of_an_sms_is_known_once_the_clock_answers(dtmf: DTMF, db: Database) -> None:
+def test_the_result_of_an_sms_is_known_when_the_clock_call_returns(dtmf: DTMF, db: Database) -> None:
     number = rent(dtmf)
     for _ in range(20):
         dtmf.send_message(number, ELSEWHERE, "there")
@@ -118,7 +118,7 @@ def test_what_became_of_an_sms_is_known_once_the_clock_answers(dtmf: DTMF, db: D
 
 
 @ON_SQLITE
-def test_a_busy_carrier_is_asked_again_and_charged_once(dtmf: DTMF, db: Database) -> None:
+def test_a_submit_to_a_busy_carrier_is_retried_and_charged_once(dtmf: DTMF, db: Database) -> None:
     number = rent(dtmf, "forward", "+15005550003")
     dtmf.sandbox.receive(number, "+1234", "later")
     settle(dtmf)
@@ -132,7 +132,7 @@ def test_a_busy_carrier_is_asked_again_and_charged_once(dtmf: DTMF, db: Database
 
 
 @ON_SQLITE
-def test_a_forward_waits_for_nothing_but_its_own_number(dtmf: DTMF) -> None:
+def test_a_forward_only_waits_for_its_own_number(dtmf: DTMF) -> None:
     busy, free = rent(dtmf, "forward", "+15005550003"), rent(dtmf, "forward", ELSEWHERE)
     dtmf.sandbox.receive(busy, "+1234", "waits")
     dtmf.sandbox.receive(free, "+1234", "leaves")

@@ -1,6 +1,6 @@
-"""Nothing acknowledged is lost and nobody is charged twice: `kill -9` at random moments, under load.
+"""No acknowledged work is lost and no account is charged twice: `kill -9` at random times, under load.
 
-DTMF_TEST_KILLS says how many kills (default 20, and 5 on PostgreSQL), DTMF_TEST_SEED which moments.
+DTMF_TEST_KILLS sets the number of kills (default 20, and 5 on PostgreSQL), DTMF_TEST_SEED their times.
 """
 
 import os
@@ -19,11 +19,11 @@ from support.server_process import Service, command, request
 
 KILLS = {engine: int(os.environ.get("DTMF_TEST_KILLS", few)) for engine, few in (("sqlite", 20), ("postgresql", 5))}
 SEED = int(os.environ.get("DTMF_TEST_SEED", "2018"))
-OPERATIONS_PER_KILL = 250  # more than it can do before it dies
+OPERATIONS_PER_KILL = 250  # more than the service can do before it dies
 
 
 def new_load(service: Service, chance: random.Random) -> Load:
-    """A load on a fresh sandbox: funds, and one number that keeps receiving and sending."""
+    """Create a load on a fresh sandbox: funds, and one number that keeps receiving and sending."""
     url, token = service.url, service.token
     address = request(url, token, "POST", "/addresses").json["address"]
     request(url, token, "POST", "/sandbox/deposit", {"address": address, "amount": FUNDS})
@@ -32,7 +32,7 @@ def new_load(service: Service, chance: random.Random) -> Load:
 
 
 def kill_under_load(data: Path, url: str, load: Load, chance: random.Random) -> None:
-    """One start and one kill; one start in five is killed before it has said a word."""
+    """Start and kill the service once. One start in five is killed before any output."""
     with Service(data, "--database", url) as service:
         if chance.random() < 0.2:
             time.sleep(chance.uniform(0.1, 0.9))
@@ -48,7 +48,7 @@ def kill_under_load(data: Path, url: str, load: Load, chance: random.Random) -> 
 
 
 def finish(data: Path, url: str, load: Load) -> None:
-    """Retries everything unacknowledged with its own key, and stops."""
+    """Retry everything unacknowledged with its own key, and stop."""
     with Service(data, "--database", url) as service:
         service.wait_ready()
         for thread in load.run(service.url, until_done=True):
@@ -103,7 +103,9 @@ PAID = ("message_received", "1", PER_SMS)
         (RECEIVED, [("message_received", "1", PER_SMS + 1)], {PAID}, Tally(0, 0, 0, 2)),
     ],
 )
-def test_the_tally_sees_losses_doubles_and_wrong_charges(effects: Any, charges: Any, due: Any, expected: Tally) -> None:
+def test_the_tally_detects_losses_duplicates_and_wrong_charges(
+    effects: Any, charges: Any, due: Any, expected: Tally
+) -> None:
     load = Load("", random.Random(0), "+12", "")
     load.kinds["op-0"] = "receive"
     load.acked["op-0"] = {"id": 1}

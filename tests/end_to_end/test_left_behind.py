@@ -1,4 +1,4 @@
-"""`make run` on sandboxes as people leave them behind: it plays its story, says where to sign in, and stays up."""
+"""`make run` on used sandboxes: it runs its story, prints the sign-in link, and stays up."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ ENDS_WITHIN_S = 60
 
 
 def play(data: Path, *arguments: str) -> Said:
-    """Starts it and stops it with Ctrl-C once it has said everything: its status and output."""
+    """Start it, and stop it with Ctrl-C after its last line. Returns its exit code and output."""
     command = [sys.executable, str(STORY), "--stay", "--data", str(data), *(arguments or ("--port", "0"))]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment()) as process:
@@ -42,13 +42,13 @@ def play(data: Path, *arguments: str) -> Said:
 
 
 def written(data: Path, fn: Callable[[Tx], object]) -> None:
-    """Does something to the database that no request does."""
+    """Change the database in a way that no request can."""
     with closing(open_database(f"sqlite:///{data / 'dtmf.db'}")) as db:
         db.write_blocking(fn)
 
 
 def number_with_webhook(dtmf: DTMF, hook: str) -> str:
-    """A rented number with two SMS that wait for a receiver which does not answer."""
+    """Rent a number with two SMS that wait for an unresponsive receiver."""
     dtmf.sandbox.deposit(dtmf.new_address()["address"], 100_000)
     e164 = dtmf.start_rental("us-mobile")["e164"]
     dtmf.set_sms_action(e164, "webhook", hook)
@@ -58,12 +58,12 @@ def number_with_webhook(dtmf: DTMF, hook: str) -> str:
 
 
 def waiting_webhooks(dtmf: DTMF, data: Path) -> None:
-    """The receiver is gone, the rental ended."""
+    """Stop the receiver and end the rental."""
     dtmf.end_rental(number_with_webhook(dtmf, f"http://127.0.0.1:{refused_port()}/sms"))
 
 
 def parked_webhooks(dtmf: DTMF, data: Path) -> None:
-    """Some wait, some are parked, and the rentals run on."""
+    """Leave some deliveries waiting, some parked, and the rentals live."""
     hook = f"http://127.0.0.1:{refused_port()}/sms"
     dtmf.set_sms_action(number_with_webhook(dtmf, hook), None, None)
     number_with_webhook(dtmf, hook)
@@ -71,7 +71,7 @@ def parked_webhooks(dtmf: DTMF, data: Path) -> None:
 
 
 def no_money(dtmf: DTMF, data: Path) -> None:
-    """An expensive rental, until a minute can't be paid."""
+    """Rent an expensive number until the balance can't cover a minute."""
     dtmf.sandbox.deposit(dtmf.new_address()["address"], 33_000)
     dtmf.start_rental("cz-mobile")
     dtmf.sandbox.advance(3600)
@@ -79,7 +79,7 @@ def no_money(dtmf: DTMF, data: Path) -> None:
 
 
 def debt(dtmf: DTMF, data: Path) -> None:
-    """A million is owed: a deposit that was spent left the chain."""
+    """Create a debt of a million: a spent deposit left the chain."""
     dtmf.new_address()
 
     def owe(tx: Tx) -> None:
@@ -92,7 +92,7 @@ def debt(dtmf: DTMF, data: Path) -> None:
 
 
 def clock_ahead(dtmf: DTMF, data: Path) -> None:
-    """Years ahead, over a running rental."""
+    """Advance the clock by years during a rental."""
     dtmf.sandbox.deposit(dtmf.new_address()["address"], 10_000_000)
     dtmf.start_rental("us-mobile")
     for _ in range(3):
@@ -100,18 +100,18 @@ def clock_ahead(dtmf: DTMF, data: Path) -> None:
 
 
 def dearer_catalog(dtmf: DTMF, data: Path) -> None:
-    """Other groups at other prices."""
+    """Replace the groups and prices."""
     rows(data / "dtmf.db", "UPDATE groups SET setup_cost = 300 * setup_cost, name = 'dear'")
     rows(data / "dtmf.db", "UPDATE groups SET sms_support = 0, cost_per_inbound_message = NULL WHERE id = 'us-mobile'")
 
 
 def group_resting(dtmf: DTMF, data: Path) -> None:
-    """The group of the story has no free number."""
+    """Leave no number available in the story's group."""
     rows(data / "dtmf.db", "UPDATE numbers SET released_at_us = 9000000000000000 WHERE group_id = 'us-mobile'")
 
 
 def account_deleted(dtmf: DTMF, data: Path) -> None:
-    """The first account is gone, and the token file has its token."""
+    """Delete the first account, whose token is in the token file."""
     number_with_webhook(dtmf, f"http://127.0.0.1:{refused_port()}/sms")
     (account_id,) = rows(data / "dtmf.db", "SELECT account_id FROM tokens")[0]
     close = closing_accounts.close_account
@@ -120,24 +120,24 @@ def account_deleted(dtmf: DTMF, data: Path) -> None:
 
 
 def token_revoked(dtmf: DTMF, data: Path) -> None:
-    """The token in the file opens nothing any more."""
+    """Revoke the token in the file."""
     rows(data / "dtmf.db", "UPDATE tokens SET revoked_at_us = created_at_us")
 
 
 def token_file_gone(dtmf: DTMF, data: Path) -> None:
-    """There is no token file."""
+    """Delete the token file."""
     (data / "token").unlink()
 
 
 def another_account(dtmf: DTMF, data: Path) -> None:
-    """The token file is another account's, of which the first has rented before."""
+    """Put the token of another account into the file, after the first account has rented."""
     dtmf.end_rental(number_with_webhook(dtmf, f"http://127.0.0.1:{refused_port()}/sms"))
     opened = json.loads(urlopen(Request(f"{url_of(data)}/api/v1/accounts", method="POST")).read())
     (data / "token").write_text(f"{opened['token']}\n", encoding="ascii")
 
 
 def url_of(data: Path) -> str:
-    """Where the service on this folder answers."""
+    """Return the address of the service on this folder."""
     return (data / "url").read_text("ascii").strip()
 
 
@@ -157,7 +157,7 @@ LEFT_BEHIND = [
 
 
 def leave(data: Path, act: Callable[[DTMF, Path], None], *, killed: bool = False) -> None:
-    """A sandbox in which this was done, stopped or killed."""
+    """Prepare a sandbox in this way, then stop or kill it."""
     with Service(data) as service:
         service.wait_ready()
         with DTMF(service.token, base_url=service.url) as dtmf:
@@ -169,7 +169,7 @@ def leave(data: Path, act: Callable[[DTMF, Path], None], *, killed: bool = False
 
 
 def played_well(said: Said) -> None:
-    """Ten lines, the link first, the story whole, a clean end."""
+    """Check for ten lines with the link first, the whole story, and a clean exit."""
     lines = [line for line in said.out.splitlines() if line.strip()]
     assert "broke off" not in said.out and "left out" not in said.out, said.out
     assert "/sign-in/link?key=" in lines[0], said.out
@@ -180,33 +180,33 @@ def played_well(said: Said) -> None:
 
 @pytest.mark.regression("make-run-breaks-itself")
 @pytest.mark.parametrize("act", LEFT_BEHIND, ids=lambda act: act.__name__)
-def test_the_story_is_played_on_a_sandbox_that_was_left_behind(tmp_path: Path, act: Callable[..., None]) -> None:
+def test_the_story_runs_on_a_used_sandbox(tmp_path: Path, act: Callable[..., None]) -> None:
     leave(tmp_path, act)
     played_well(play(tmp_path))
 
 
 @pytest.mark.regression("make-run-breaks-itself")
-def test_the_story_is_played_again_and_again_and_leaves_the_clock_alone(tmp_path: Path) -> None:
+def test_the_story_runs_repeatedly_and_does_not_change_the_clock(tmp_path: Path) -> None:
     for _ in range(2):
         played_well(play(tmp_path))
     assert rows(tmp_path / "dtmf.db", "SELECT clock_offset_us FROM service") == [(0,)]
     assert rows(tmp_path / "dtmf.db", "SELECT count(*) FROM rentals WHERE ended_at_us IS NULL") == [(0,)]
 
 
-def test_the_story_is_played_after_a_kill_in_the_midst_of_a_delivery(tmp_path: Path) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # takes connections, and never answers
+def test_the_story_runs_after_a_kill_during_a_delivery(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # accepts connections and never responds
         hook = f"http://127.0.0.1:{silent.getsockname()[1]}/sms"
         leave(tmp_path, lambda dtmf, _data: number_with_webhook(dtmf, hook) and None, killed=True)
         played_well(play(tmp_path))
 
 
-def test_the_story_is_played_on_the_database_of_an_older_version(tmp_path: Path) -> None:
+def test_the_story_runs_on_a_database_of_an_older_version(tmp_path: Path) -> None:
     migrate.upgrade(f"sqlite:///{tmp_path / 'dtmf.db'}", "0001")
     played_well(play(tmp_path))
 
 
 @pytest.mark.regression("make-run-breaks-itself")
-def test_what_a_sandbox_does_not_let_it_play_is_said_and_the_sandbox_stays_up(tmp_path: Path) -> None:
+def test_steps_that_a_sandbox_prevents_are_reported_and_the_sandbox_stays_up(tmp_path: Path) -> None:
     def all_rest(_dtmf: DTMF, data: Path) -> None:
         rows(data / "dtmf.db", "UPDATE numbers SET released_at_us = 9000000000000000")
 
@@ -218,7 +218,7 @@ def test_what_a_sandbox_does_not_let_it_play_is_said_and_the_sandbox_stays_up(tm
 
 
 @pytest.mark.regression("make-run-breaks-itself")
-def test_a_busy_port_is_said_below_the_link(tmp_path: Path) -> None:
+def test_a_busy_port_is_reported_below_the_link(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         said = play(tmp_path, "--port", str(port))
@@ -226,15 +226,15 @@ def test_a_busy_port_is_said_below_the_link(tmp_path: Path) -> None:
     assert f"port {port} is busy: using" in said.out.splitlines()[1]
 
 
-def test_a_folder_that_can_not_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file" / "data", Path("/proc/self/data")):  # root, too, can't write there
+    for folder in (tmp_path / "file" / "data", Path("/proc/self/data")):  # even root can't write there
         said = play(folder)
         assert said.code == 2 and said.out == "", said
         assert said.err.startswith("dtmf-server: can't open") and said.err.count("\n") == 1, said.err
 
 
-def test_a_folder_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with Service(tmp_path) as service:
         service.wait_ready()
         said = play(tmp_path)

@@ -1,4 +1,4 @@
-"""No command writes over a file that was there before: backups, restores, the token file, another program's database."""
+"""No command overwrites an existing file: backups, restores, the token file, another program's database."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ CONTENT = b"something that nobody has a copy of"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """The folder of a sandbox that has run once."""
+    """The data folder of a sandbox that has run once."""
     folder = tmp_path / "data"
     with Service(folder) as service:
         service.wait_ready().stop()
@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def make(kind: str, path: Path) -> None:
-    """Something of that kind under the name."""
+    """Create a file of this kind with this name."""
     if kind == "file":
         path.write_bytes(CONTENT)
     elif kind == "empty file":
@@ -46,7 +46,7 @@ def make(kind: str, path: Path) -> None:
 
 
 def state(folder: Path) -> dict[str, tuple[int, str]]:
-    """Every name in the folder, with its kind and mode, and what it holds."""
+    """Return every name in the folder with its type, mode and content."""
     found = {}
     for path in sorted(folder.iterdir()):
         mode = path.lstat().st_mode
@@ -66,7 +66,7 @@ KINDS = ["file", "empty file", "link to a file", "link to nothing", "second name
 
 @pytest.mark.regression("backup-overwrites")
 @pytest.mark.parametrize("kind", KINDS)
-def test_backup_replaces_nothing_that_has_the_name(data: Path, tmp_path: Path, kind: str) -> None:
+def test_backup_does_not_replace_an_existing_file(data: Path, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
     make(kind, folder / "dtmf.backup")
@@ -78,7 +78,7 @@ def test_backup_replaces_nothing_that_has_the_name(data: Path, tmp_path: Path, k
 
 @pytest.mark.regression("backup-overwrites-database")
 @pytest.mark.parametrize("name", ["dtmf.db", "dtmf.db.lock", "token", "url"])
-def test_backup_does_not_replace_the_service_s_own_files(data: Path, name: str) -> None:
+def test_backup_does_not_replace_the_services_own_files(data: Path, name: str) -> None:
     before = (data / name).read_bytes()
     said = command("backup", "--data", data, data / name)
     assert (data / name).read_bytes() == before, said
@@ -86,7 +86,7 @@ def test_backup_does_not_replace_the_service_s_own_files(data: Path, name: str) 
     assert command("verify", "--data", data).code == 0
 
 
-def test_of_two_backups_to_one_name_one_is_made_and_the_other_refused(data: Path, tmp_path: Path) -> None:
+def test_of_two_concurrent_backups_to_one_name_only_one_succeeds(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
     said: list[Said] = []
@@ -103,16 +103,14 @@ def test_of_two_backups_to_one_name_one_is_made_and_the_other_refused(data: Path
     assert command("restore", "--data", tmp_path / "new", folder / "one").code == 0
 
 
-def test_backup_to_a_name_relative_to_the_folder_it_is_called_in(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_backup_to_a_relative_path(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert command("backup", "--data", data, "relative.backup").code == 0
     assert stat.S_IMODE((tmp_path / "relative.backup").stat().st_mode) == 0o600
     refused(command("backup", "--data", data, "relative.backup"), Path("relative.backup"))
 
 
-def test_without_unnamed_files_a_backup_replaces_nothing_either(
+def test_without_o_tmpfile_a_backup_does_not_replace_a_file_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dtmf_server.storage.files import new_file
@@ -134,7 +132,7 @@ def test_without_unnamed_files_a_backup_replaces_nothing_either(
 @pytest.mark.regression("run-overwrites-token-file")
 @pytest.mark.parametrize("kind", ["file", "link to a file", "second name of a file"])
 @pytest.mark.parametrize("name", ["token", "url"])
-def test_run_does_not_write_over_another_program_s_file(tmp_path: Path, name: str, kind: str) -> None:
+def test_run_does_not_overwrite_another_programs_file(tmp_path: Path, name: str, kind: str) -> None:
     make(kind, tmp_path / name)
     before = state(tmp_path)
     with Service(tmp_path) as service:
@@ -149,7 +147,7 @@ def test_run_does_not_write_over_another_program_s_file(tmp_path: Path, name: st
 
 @pytest.mark.regression("migrates-foreign-database")
 @pytest.mark.parametrize("name", ["run", "restore"])
-def test_another_program_s_database_is_left_alone(data: Path, tmp_path: Path, name: str) -> None:
+def test_another_programs_database_is_not_changed(data: Path, tmp_path: Path, name: str) -> None:
     backup, file = tmp_path / "backup", tmp_path / "other.db"
     assert command("backup", "--data", data, backup).code == 0
     with closing(sqlite3.connect(file)) as other:

@@ -1,4 +1,4 @@
-"""`dtmf-server run` as people meet it: one process per file, clean stops, ports, modes, the token file."""
+"""`dtmf-server run` from a user's view: one process per file, clean stops, ports, modes, the token file."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ Run = Callable[..., tuple[int, str, str]]
 Refused = Callable[..., str]
 
 
-def test_a_second_process_on_the_same_file_is_refused_and_told_who_holds_it(tmp_path: Path, refused: Refused) -> None:
+def test_a_second_process_on_the_same_file_fails_and_names_the_owner(tmp_path: Path, refused: Refused) -> None:
     with Service(tmp_path) as service:
         service.wait_ready()
         line = refused("run", "--data", tmp_path, "--port", "0")
@@ -36,13 +36,15 @@ def test_a_second_process_on_the_same_file_is_refused_and_told_who_holds_it(tmp_
         assert f"process {service.process.pid}" in by_url
         assert request(service.url, service.token, "GET", "/account").status == 200
         service.kill()
-    with Service(tmp_path) as after_kill:  # the lock is freed by any death
+    with Service(tmp_path) as after_kill:  # any death releases the lock
         after_kill.wait_ready()
         assert request(after_kill.url, service.token, "GET", "/account").status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_soon_with_nothing_acknowledged_lost(tmp_path: Path, number: int, run: Run) -> None:
+def test_a_signal_stops_the_service_soon_without_losing_acknowledged_work(
+    tmp_path: Path, number: int, run: Run
+) -> None:
     with Service(tmp_path) as service:
         load = new_load(service.wait_ready(), random.Random(number))
         waiting = threading.Thread(target=long_poll, args=(service, load))
@@ -65,12 +67,12 @@ def test_a_signal_stops_it_soon_with_nothing_acknowledged_lost(tmp_path: Path, n
 
 
 def long_poll(service: Service, load: Load) -> None:
-    """A request that waits for a minute, as nothing has an id that high."""
+    """A request that waits for a minute, because no item has such a high id."""
     with contextlib.suppress(OSError, HTTPException):
         request(service.url, load.token, "GET", f"/messages?after={2**62}&wait=60", timeout_s=60)
 
 
-def test_an_idle_service_stops_at_once_when_asked_twice(tmp_path: Path) -> None:
+def test_a_second_signal_stops_an_idle_service_at_once(tmp_path: Path) -> None:
     with Service(tmp_path) as service:
         service.wait_ready()
         service.process.send_signal(signal.SIGINT)
@@ -82,7 +84,7 @@ def test_an_idle_service_stops_at_once_when_asked_twice(tmp_path: Path) -> None:
 # --- where it listens -------------------------------------------------------------------------------------------
 
 
-def test_a_busy_port_moves_to_the_next_and_says_so(tmp_path: Path) -> None:
+def test_a_busy_port_is_replaced_by_the_next_with_a_notice(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with Service(tmp_path, port=port) as service:
@@ -93,7 +95,7 @@ def test_a_busy_port_moves_to_the_next_and_says_so(tmp_path: Path) -> None:
             assert request(service.url, service.token, "GET", "/account").json == {"balance": 0}
 
 
-def test_a_sandbox_others_could_reach_is_refused_unless_asked_for(tmp_path: Path, refused: Refused) -> None:
+def test_a_publicly_reachable_sandbox_needs_an_explicit_option(tmp_path: Path, refused: Refused) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1"):
         line = refused("run", "--data", tmp_path, "--port", "0", "--host", host)
         assert host in line
@@ -108,7 +110,7 @@ def test_a_sandbox_others_could_reach_is_refused_unless_asked_for(tmp_path: Path
         assert request(url, service.token, "GET", "/account").status == 200
 
 
-def test_an_address_that_is_not_ours_is_refused_in_one_line(tmp_path: Path, refused: Refused) -> None:
+def test_an_address_of_another_machine_is_rejected_in_one_line(tmp_path: Path, refused: Refused) -> None:
     line = refused("run", "--data", tmp_path, "--port", "0", "--host", "192.0.2.1", "--sandbox")
     assert "192.0.2.1" in line
 
@@ -116,7 +118,7 @@ def test_an_address_that_is_not_ours_is_refused_in_one_line(tmp_path: Path, refu
 # --- the token file ---------------------------------------------------------------------------------------------
 
 
-def test_the_token_file_is_the_owners_alone_and_made_again_when_deleted(tmp_path: Path) -> None:
+def test_the_token_file_is_private_and_recreated_when_deleted(tmp_path: Path) -> None:
     file = tmp_path / "token"
     before = os.umask(0)
     try:
@@ -162,7 +164,7 @@ def test_a_production_database_is_not_opened_as_a_sandbox(tmp_path: Path, refuse
     assert not (tmp_path / "token").exists()
 
 
-def test_verify_runs_beside_a_running_server(tmp_path: Path, run: Run) -> None:
+def test_verify_works_while_the_server_runs(tmp_path: Path, run: Run) -> None:
     with Service(tmp_path) as service:
         load = new_load(service.wait_ready(), random.Random(7))
         load.add(100)
@@ -178,7 +180,7 @@ def test_verify_runs_beside_a_running_server(tmp_path: Path, run: Run) -> None:
     assert len(load.acked) >= 100
 
 
-def test_it_starts_after_being_killed_at_its_very_first_start(tmp_path: Path, run: Run) -> None:
+def test_the_service_starts_after_a_kill_during_its_first_start(tmp_path: Path, run: Run) -> None:
     for pause_s in (0.4, 0.6):
         with Service(tmp_path) as service:
             threading.Event().wait(pause_s)

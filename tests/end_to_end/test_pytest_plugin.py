@@ -1,4 +1,4 @@
-"""The pytest plugin in somebody else's suite: a real sandbox, accounts apart, a clock, and no process left behind."""
+"""The pytest plugin in a customer's suite: a real sandbox, separate accounts, a clock, and no process left behind."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ END_TIMEOUT_S = 30
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """An empty suite that finds this tree; settings of a real service around it must not matter."""
+    """An empty suite that uses this tree. Settings of a real service in the environment must not matter."""
     monkeypatch.setenv("PYTHONPATH", SOURCE)
     monkeypatch.setenv("DTMF_MODE", "production")
     monkeypatch.setenv("DTMF_TOKEN", "dtmf_of_somebody")
@@ -27,7 +27,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def passed(suite: pytest.Pytester, count: int, *options: str) -> None:
-    """Runs the suite in a process of its own; all its tests must pass."""
+    """Run the suite in a subprocess. All its tests must pass."""
     others = [f"-pno:{name}" for name in ("cacheprovider", "asyncio", "schemathesis", "hypothesispytest", "anyio")]
     suite.runpytest_subprocess(*others, "-W", "error", *options).assert_outcomes(passed=count)
 
@@ -44,12 +44,12 @@ def test_a_code_arrives(dtmf):
     dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
     assert dtmf.wait_for_code(number, timeout=30) == "428613"
 
-def test_accounts_are_apart_and_funded(dtmf, dtmf_account):
+def test_accounts_are_separate_and_funded(dtmf, dtmf_account):
     assert dtmf.account() == {"balance": 1_000_000}
     assert dtmf.numbers() == []
     assert dtmf_account.token not in repr(dtmf_account)
 
-def test_the_balance_is_asked_for(dtmf_sandbox):
+def test_the_balance_can_be_chosen(dtmf_sandbox):
     poor = dtmf_sandbox.new_account(balance=0)
     with poor.client(timeout=30) as dtmf, pytest.raises(InsufficientFundsError):
         dtmf.start_rental("us-mobile")
@@ -70,7 +70,7 @@ def test_the_environment_is_the_accounts(dtmf_environment):
         assert dtmf.account() == {"balance": 1_000_000}
     assert os.environ["DTMF_URL"] == dtmf_environment.url
 
-def test_the_environment_is_back_afterwards():
+def test_the_environment_is_restored_afterwards():
     assert os.environ["DTMF_TOKEN"] == "dtmf_of_somebody"
 
 def test_asyncio(dtmf_account):
@@ -80,19 +80,19 @@ def test_asyncio(dtmf_account):
 
     assert asyncio.run(balance()) == 1_000_000
 
-def test_the_sandbox_has_an_account_of_its_own(dtmf_sandbox):
+def test_the_sandbox_has_its_own_account(dtmf_sandbox):
     with dtmf_sandbox.client() as dtmf:
         assert dtmf.addresses() == []
     assert dtmf_sandbox.token not in repr(dtmf_sandbox)
 """
 
 
-def test_a_suite_of_a_renter_runs_against_the_real_thing(suite: pytest.Pytester) -> None:
+def test_a_suite_runs_against_a_real_sandbox(suite: pytest.Pytester) -> None:
     suite.makepyfile(SUITE)
     passed(suite, 8)
 
 
-def test_each_worker_of_xdist_has_its_own(suite: pytest.Pytester) -> None:
+def test_each_xdist_worker_has_its_own_sandbox(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import pytest
@@ -109,7 +109,7 @@ def test_each_worker_of_xdist_has_its_own(suite: pytest.Pytester) -> None:
     assert all(len(urls) == 1 for urls in seen.values())
 
 
-def test_a_suite_that_does_not_use_it_pays_nothing(suite: pytest.Pytester) -> None:
+def test_a_suite_without_the_fixtures_loads_nothing(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import sys
@@ -124,7 +124,7 @@ def test_a_suite_that_does_not_use_it_pays_nothing(suite: pytest.Pytester) -> No
     passed(suite, 1, "-pno:xdist")
 
 
-def test_a_sandbox_that_can_not_start_says_why(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_cannot_start_reports_why(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     suite.makeconftest(
         """
@@ -144,7 +144,7 @@ def test_a_sandbox_that_can_not_start_says_why(suite: pytest.Pytester, monkeypat
     passed(suite, 1)
 
 
-def test_without_the_service_the_mend_is_told(suite: pytest.Pytester) -> None:
+def test_a_missing_service_reports_what_to_install(suite: pytest.Pytester) -> None:
     suite.makeconftest("import sys\nsys.modules['litestar'] = None\n")
     suite.makepyfile("def test_it(dtmf): pass")
     result = suite.runpytest_subprocess("-p", "no:schemathesis")
@@ -153,7 +153,7 @@ def test_without_the_service_the_mend_is_told(suite: pytest.Pytester) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process that has not ended."""
+    """Return whether the process is running."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

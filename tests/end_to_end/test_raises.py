@@ -1,4 +1,4 @@
-"""Every `Raises` of the public document: ValueError, quoting the value, before anything leaves the machine."""
+"""Every `Raises` of the public document: a ValueError that quotes the value, before anything is sent."""
 
 import socket
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ CASES = [pytest.param(*row, id=f"{row[0]}-{len(row[1])}-{row[2]}") for row in RA
 
 @pytest.fixture(params=BOTH)
 def nowhere(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A client of an address where nobody listens: whoever tries the network gets ConnectionFailedError."""
+    """A client of an address without a listener: any use of the network raises ConnectionFailedError."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -50,7 +50,7 @@ def test_a_malformed_argument_raises_value_error_before_any_network(
     for value in malformed:
         with pytest.raises(ValueError) as caught:
             getattr(nowhere, method)(*before, value, *after)
-        # Not a refusal of the service, which is a ValueError too, nor a failed connection, which is none.
+        # Neither an error response of the service, which is also a ValueError, nor a failed connection, which is not.
         assert type(caught.value) is ValueError, ascii(value)
         assert repr(value)[:40] in str(caught.value), ascii(value)
 
@@ -68,7 +68,7 @@ def test_a_malformed_argument_raises_value_error_before_any_network(
         ("set_sms_action", (N, "webhook", "http://example.org/webhook")),
     ],
 )
-def test_well_formed_arguments_do_reach_for_the_network(nowhere: Any, method: str, arguments: tuple[Any, ...]) -> None:
+def test_well_formed_arguments_reach_the_network(nowhere: Any, method: str, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(ConnectionFailedError) as caught:
         getattr(nowhere, method)(*arguments)
     assert not isinstance(caught.value, ValueError)
@@ -76,7 +76,7 @@ def test_well_formed_arguments_do_reach_for_the_network(nowhere: Any, method: st
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("kind", BOTH)
-def test_what_only_the_service_can_refuse_is_a_value_error_too(kind: Any, db: Database, url: str) -> None:
+def test_arguments_that_only_the_service_can_reject_raise_value_error_too(kind: Any, db: Database, url: str) -> None:
     give_coins(db, open_account(db), 50_000)
     with client_of(kind, new_token(), url) as dtmf:
         number = dtmf.start_rental("us-mobile")["e164"]

@@ -1,4 +1,4 @@
-"""A recycled number leaks nothing: the next renter reads everything there is to read."""
+"""A recycled number leaks nothing: the next renter reads everything the API offers."""
 
 import http.client
 import itertools
@@ -29,7 +29,7 @@ STREAM_READ_S = 1.0
 
 @pytest.fixture
 def renters(db: Database, url: str) -> Iterator[tuple[DTMF, DTMF]]:
-    """Two accounts with coins: the first renter, and the next one."""
+    """Two funded accounts: the first renter and the next one."""
     for seed in (0, 1):
         give_coins(db, open_account(db, seed=seed), 10_000_000)
     with DTMF(new_token(0), base_url=url) as first, DTMF(new_token(1), base_url=url) as following:
@@ -37,13 +37,13 @@ def renters(db: Database, url: str) -> Iterator[tuple[DTMF, DTMF]]:
 
 
 def live_through(dtmf: DTMF, webhook_url: str) -> list[str]:
-    """A rental with everything in it: SMS in and out, a webhook, a forward, a deposit; its canaries."""
+    """Create a rental with everything: SMS in and out, a webhook, a forward, a deposit. Returns its canaries."""
     address = dtmf.new_address()["address"]
     txid = dtmf.sandbox.deposit(address, 4321)["txid"]
     assert dtmf.start_rental("tiny")["e164"] == NUMBER
     dtmf.set_sms_action(NUMBER, "webhook", webhook_url)
     dtmf.sandbox.receive(NUMBER, SENDER, RECEIVED)
-    dtmf.sandbox.advance(0)  # posted: another action would park it
+    dtmf.sandbox.advance(0)  # posts it: another action would park it
     dtmf.send_message(NUMBER, ELSEWHERE, SENT)
     dtmf.set_sms_action(NUMBER, "forward", ELSEWHERE)
     dtmf.sandbox.receive(NUMBER, SENDER, FORWARDED)
@@ -57,7 +57,7 @@ def live_through(dtmf: DTMF, webhook_url: str) -> list[str]:
 
 
 def everything(url: str, token: str) -> str:
-    """What every GET of the OpenAPI document answers this token, asked about the number and without it."""
+    """Return the responses to every GET of the OpenAPI document with this token, with and without the number."""
     answers = []
     for path in paths_to_read(url):
         status, text = read(url, token, path)
@@ -68,7 +68,7 @@ def everything(url: str, token: str) -> str:
 
 
 def paths_to_read(url: str) -> list[str]:
-    """Every path below /api/v1 with every combination of what it can be asked."""
+    """Iterate over every path below /api/v1 with every combination of its parameters."""
     _, text = read(url, "", "/schema/openapi.json")
     found = []
     for path, methods in json.loads(text)["paths"].items():
@@ -82,7 +82,7 @@ def paths_to_read(url: str) -> list[str]:
 
 
 def asking(parameter: dict[str, Any]) -> list[str]:
-    """The ways a parameter can be given, among them not at all."""
+    """Return the possible values of a parameter, including none."""
     schema = parameter["schema"]
     values = {"e164": ["%2B" + NUMBER[1:]], "type": ["mobile", "local"], "after": ["0"], "limit": ["1000"]}
     enumerated = schema.get("enum") or [v for option in schema.get("oneOf", []) for v in option.get("enum", [])]
@@ -92,13 +92,13 @@ def asking(parameter: dict[str, Any]) -> list[str]:
 
 
 def with_ids(path: str) -> list[str]:
-    """The path, with its parameter, if it has one, filled with every id there may be."""
+    """Return the path, with its parameter, if any, replaced by every possible id."""
     before, brace, rest = path.partition("{")
     return [f"{before}{id_}{rest.partition('}')[2]}" for id_ in range(1, 13)] if brace else [path]
 
 
 def read(url: str, token: str, path: str) -> tuple[int, str]:
-    """Status and text of a GET; of a stream what comes within a second."""
+    """Return status and text of a GET; of a stream, the text of the first second."""
     with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)) as connection:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
         stream = connection.sock
@@ -114,7 +114,7 @@ def read(url: str, token: str, path: str) -> tuple[int, str]:
 
 
 def seen(canaries: list[str], text: str) -> list[str]:
-    """The canaries that a text shows."""
+    """Return the canaries that appear in a text."""
     return [canary for canary in canaries if canary in text]
 
 
@@ -143,7 +143,7 @@ def test_the_next_renter_sees_nothing_older(renters: tuple[DTMF, DTMF], url: str
         assert receiver.contents == [RECEIVED]
 
 
-def test_the_former_renter_keeps_what_was_theirs_and_has_no_hold_on_the_number(renters: tuple[DTMF, DTMF]) -> None:
+def test_the_former_renter_keeps_their_messages_but_has_no_claim_on_the_number(renters: tuple[DTMF, DTMF]) -> None:
     first, following = renters
     live_through(first, "http://127.0.0.1:9999/")
     first.sandbox.advance(DAY_S)
@@ -162,7 +162,7 @@ def test_the_former_renter_keeps_what_was_theirs_and_has_no_hold_on_the_number(r
     assert following.number(NUMBER)["sms_forwarded_to"] is None
 
 
-def test_an_idempotency_key_of_another_account_gives_its_own_answer(renters: tuple[DTMF, DTMF], url: str) -> None:
+def test_an_idempotency_key_is_scoped_to_its_account(renters: tuple[DTMF, DTMF], url: str) -> None:
     first, following = renters
     first.start_rental("tiny")
     body = {"to": NUMBER, "from": SENDER, "content": RECEIVED}
@@ -176,10 +176,10 @@ def test_an_idempotency_key_of_another_account_gives_its_own_answer(renters: tup
     assert (mine.status, mine.json["content"]) == (201, "mine")
 
 
-# --- rest -------------------------------------------------------------------------------------------------------
+# --- cooldown ---------------------------------------------------------------------------------------------------
 
 
-def test_a_number_rests_for_a_day_before_others_get_it(renters: tuple[DTMF, DTMF]) -> None:
+def test_a_number_has_a_cooldown_of_a_day_before_others_can_rent_it(renters: tuple[DTMF, DTMF]) -> None:
     first, following = renters
     first.start_rental("tiny")
     with pytest.raises(NoNumbersAvailableError):
@@ -192,7 +192,7 @@ def test_a_number_rests_for_a_day_before_others_get_it(renters: tuple[DTMF, DTMF
     assert following.start_rental("tiny")["e164"] == NUMBER
 
 
-def test_the_former_renter_gets_a_resting_number_back_as_a_new_rental(renters: tuple[DTMF, DTMF]) -> None:
+def test_the_former_renter_can_rent_a_number_again_during_its_cooldown(renters: tuple[DTMF, DTMF]) -> None:
     first, following = renters
     live_through(first, "http://127.0.0.1:9999/")
     first.sandbox.advance(DAY_S / 2)
@@ -201,11 +201,13 @@ def test_the_former_renter_gets_a_resting_number_back_as_a_new_rental(renters: t
     assert [m["content"] for m in first.messages(NUMBER) if m["inbound"]] == [RECEIVED, FORWARDED]
     first.end_rental(NUMBER)
     first.sandbox.advance(DAY_S / 2)
-    with pytest.raises(NoNumbersAvailableError):  # the rest begins anew
+    with pytest.raises(NoNumbersAvailableError):  # the cooldown starts again
         following.start_rental("tiny")
 
 
-def test_an_sms_to_a_resting_number_is_counted_and_its_text_discarded(renters: tuple[DTMF, DTMF], db: Database) -> None:
+def test_an_sms_to_a_number_in_cooldown_is_counted_and_its_text_discarded(
+    renters: tuple[DTMF, DTMF], db: Database
+) -> None:
     first, following = renters
     first.start_rental("tiny")
     first.end_rental(NUMBER)
@@ -215,7 +217,7 @@ def test_an_sms_to_a_resting_number_is_counted_and_its_text_discarded(renters: t
     following.send_message(sender, NUMBER, "lost-by-carrier")
     following.sandbox.advance(1)
     stored = db.read_blocking(lambda tx: tx.all("SELECT content, inbound FROM messages"))
-    # The sender's own, and nothing else.
+    # Only the sender's own rows.
     assert [(row["content"], bool(row["inbound"])) for row in stored] == [("lost-by-carrier", False)]
     counted = db.read_blocking(lambda tx: tx.one("SELECT unrouted_messages FROM service"))
     assert counted is not None
@@ -229,12 +231,12 @@ def test_an_sms_to_a_resting_number_is_counted_and_its_text_discarded(renters: t
 
 
 def all_rows(tx: Tx, name: str) -> list[dict[str, Any]]:
-    """Every row of a table."""
+    """Return every row of a table."""
     return [dict(row) for row in tx.all(f"SELECT * FROM {name}")]
 
 
 def tables_showing(db: Database, canaries: list[str]) -> set[str]:
-    """The tables in which any column of any row has one of these texts."""
+    """Return the tables in which any column contains one of these texts."""
 
     def shown(value: object) -> str:
         return bytes(value).decode(errors="replace") if isinstance(value, bytes | memoryview) else str(value)
@@ -248,7 +250,7 @@ def tables_showing(db: Database, canaries: list[str]) -> set[str]:
 
 
 def wait_until(done: Callable[[], bool]) -> None:
-    """Returns once it is so."""
+    """Wait until the condition is true."""
     for _ in range(1000):
         if done():
             return
@@ -268,7 +270,7 @@ def test_thirty_days_after_a_rental_its_texts_are_gone_and_the_ledger_stays(db: 
             dtmf.sandbox.advance(27 * DAY_S)
             assert list(dtmf.messages()) == kept
             assert "messages" in tables_showing(db, texts)
-        wall.advance(us=3 * DAY_US - 1_000_000)  # three real days: kept replies are forgotten after two
+        wall.advance(us=3 * DAY_US - 1_000_000)  # three real days: stored responses are deleted after two
         with serving(runtime_over(db, wall=wall)) as url, DTMF(new_token(), base_url=url) as dtmf:
             wait_until(lambda: "idempotency" not in tables_showing(db, texts))
             assert list(dtmf.messages()) == kept

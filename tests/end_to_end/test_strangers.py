@@ -1,6 +1,6 @@
-"""What strangers do stays cheap: hang-ups are not logged, what they do wrong fills no log, and nobody else notices.
+"""Strangers cost little: disconnects are not logged, bad requests don't fill the log, and other clients don't notice.
 
-DTMF_TEST_STRANGERS   how many connections they make (default 600; `make prove` takes 20,000)
+DTMF_TEST_STRANGERS   the number of their connections (default 600; `make prove` uses 20,000)
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import pytest
 from support.server_process import Service, request
 
 CONNECTIONS = int(os.environ.get("DTMF_TEST_STRANGERS", "600"))
-LINES_A_MINUTE = 60  # that strangers can cause, all together
+LINES_A_MINUTE = 60  # that all strangers together can cause
 HEALTHY_AT_LEAST = 50
 
 
@@ -33,7 +33,7 @@ def post(path: str, *lines: str) -> bytes:
 
 
 def provocations(token: str) -> dict[str, bytes]:
-    """What a stranger sends before he is gone; with a token where a renter does the same."""
+    """The data that a stranger sends before disconnecting, with a token where a renter does the same."""
     mine = f"Authorization: Bearer {token}"
     stream = "Accept: text/event-stream"
     return {
@@ -70,7 +70,7 @@ def provocations(token: str) -> dict[str, bytes]:
 
 
 def leave(connection: socket.socket, how: int) -> None:
-    """Goes: at once, after a while, after the beginning of the answer, or by closing one's own side first."""
+    """Disconnect: at once, after a while, after the start of the response, or by closing only the sending side."""
     if how == 1:
         time.sleep(0.002)
     elif how == 2:
@@ -83,7 +83,7 @@ def leave(connection: socket.socket, how: int) -> None:
 
 
 def provoke(url: str, token: str, count: int) -> None:
-    """Makes so many connections, and leaves half of them by a reset."""
+    """Open a number of connections, and reset half of them."""
     address, sent = urlsplit(url), list(provocations(token).values())
     for n in range(count):
         with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
@@ -95,7 +95,7 @@ def provoke(url: str, token: str, count: int) -> None:
 
 
 def healthy(url: str, token: str, stop: threading.Event, statuses: list[int]) -> None:
-    """A renter who asks on, until the strangers have gone."""
+    """Run a renter's requests until the strangers have gone."""
     while not stop.is_set() or len(statuses) < HEALTHY_AT_LEAST:
         try:
             statuses.append(request(url, token, "GET", "/account").status)
@@ -104,7 +104,7 @@ def healthy(url: str, token: str, stop: threading.Event, statuses: list[int]) ->
 
 
 def after_strangers(folder: Path, *arguments: str, count: int) -> tuple[list[str], float, list[int]]:
-    """What the service logged, in how many seconds, and what a healthy client was answered meanwhile."""
+    """Return the log of the service, its duration in seconds, and the responses to a healthy client."""
     with Service(folder, *arguments) as service:
         service.wait_ready()
         stop, statuses = threading.Event(), list[int]()
@@ -140,7 +140,7 @@ def test_at_level_info_strangers_cause_a_line_a_minute_of_each_kind(tmp_path: Pa
     records = [json.loads(line) for line in lines]
     renters = [each for each in records if each["logger"] == "dtmf.access"]
     others = [each for each in records if each["logger"] != "dtmf.access"]
-    bound = LINES_A_MINUTE * (int(took_s // 60) + 1) + 10  # what the service says of itself as it starts and stops
+    bound = LINES_A_MINUTE * (int(took_s // 60) + 1) + 10  # the service's own lines at start and stop
     assert len(others) <= bound, [each["message"] for each in others[:80]]
     assert len(renters) >= len(statuses), "what is done with a token is logged, each request"
     assert all(each["request_id"] for each in records if each["logger"].startswith("dtmf.access"))
@@ -148,7 +148,7 @@ def test_at_level_info_strangers_cause_a_line_a_minute_of_each_kind(tmp_path: Pa
 
 
 @pytest.mark.regression("metrics-hang-ups-logged")
-def test_a_scraper_that_hangs_up_is_not_logged(tmp_path: Path) -> None:
+def test_a_metrics_scraper_that_disconnects_is_not_logged(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     configuration = tmp_path / "dtmf.toml"

@@ -1,4 +1,4 @@
-"""examples/testing: a renter's suite passes against the real thing, as its page says."""
+"""examples/testing: the example suite passes against a real sandbox, as its page says."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "testing"
 SOURCE = str(Path(plugin.__file__).parents[2])
 
 
-def test_the_example_passes_as_a_suite_of_its_own(tmp_path: Path) -> None:
+def test_the_example_suite_passes(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "example", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "example" / "pytest.ini").touch()
     given = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTEST_"))}

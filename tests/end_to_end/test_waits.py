@@ -1,4 +1,4 @@
-"""A renter waits for a code: nothing that happens to the service in the meantime loses it, or tells it twice."""
+"""A renter waits for a code: no failure of the service loses it or returns it twice."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ MESSAGES, KILLS = 40, 2
 
 @pytest.fixture(params=BOTH)
 def waiting(request: pytest.FixtureRequest, account: int, url: str) -> Iterator[Any]:
-    """Either client of the account of `dtmf`, to wait with."""
+    """Either client, for the account of `dtmf`."""
     with client_of(request.param, new_token(), url) as client:
         yield client
 
@@ -36,7 +36,7 @@ def e164(dtmf: DTMF) -> str:
 
 
 def soon(do: Callable[[], object]) -> Callable[..., Any]:
-    """Runs a wait, and this shortly after it has begun."""
+    """Run a wait, and an action shortly after its start."""
 
     def run(wait: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         timer = threading.Timer(0.1, do)
@@ -58,7 +58,7 @@ def test_a_wait_returns_the_message_as_soon_as_it_comes(dtmf: DTMF, waiting: Any
     assert message["content"] == "hello"
 
 
-def test_a_code_that_came_before_the_call_is_not_missed_and_not_told_twice(dtmf: DTMF, waiting: Any, e164: str) -> None:
+def test_a_code_that_arrived_before_the_call_is_returned_once(dtmf: DTMF, waiting: Any, e164: str) -> None:
     for content in ("Welcome", "code 1111", "code 2222"):
         dtmf.sandbox.receive(e164, "+1234", content)
     assert [waiting.wait_for_code(e164), waiting.wait_for_code(e164)] == ["1111", "2222"]
@@ -67,13 +67,13 @@ def test_a_code_that_came_before_the_call_is_not_missed_and_not_told_twice(dtmf:
     assert waiting.wait_for_message(e164, after=0)["content"] == "Welcome"
 
 
-def test_what_the_number_sends_is_not_waited_for(dtmf: DTMF, waiting: Any, e164: str) -> None:
+def test_sent_messages_do_not_end_a_wait(dtmf: DTMF, waiting: Any, e164: str) -> None:
     dtmf.send_message(e164, "+13105550123", "code 1111")
     dtmf.sandbox.receive(e164, "+1234", "code 2222")
     assert waiting.wait_for_code(e164) == "2222"
 
 
-def test_a_number_rented_again_begins_with_its_new_rental(dtmf: DTMF, waiting: Any) -> None:
+def test_a_wait_on_a_number_rented_again_starts_with_its_new_rental(dtmf: DTMF, waiting: Any) -> None:
     e164 = dtmf.start_rental("tiny")["e164"]
     dtmf.sandbox.receive(e164, "+1234", "code 1111")
     assert waiting.wait_for_code(e164) == "1111"
@@ -85,7 +85,7 @@ def test_a_number_rented_again_begins_with_its_new_rental(dtmf: DTMF, waiting: A
     assert waiting.wait_for_code(e164, after=0) == "3333"
 
 
-def test_a_rental_that_ends_ends_the_wait(dtmf: DTMF, waiting: Any, e164: str) -> None:
+def test_the_end_of_a_rental_ends_the_wait(dtmf: DTMF, waiting: Any, e164: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         soon(lambda: dtmf.end_rental(e164))(waiting.wait_for_code, e164)
     assert caught.value.code == "number_not_rented"
@@ -93,7 +93,7 @@ def test_a_rental_that_ends_ends_the_wait(dtmf: DTMF, waiting: Any, e164: str) -
         waiting.wait_for_code(e164)
 
 
-def test_events_tell_what_happens_in_order_and_whole(dtmf: DTMF, account: int, url: str, e164: str) -> None:
+def test_events_report_everything_in_order(dtmf: DTMF, account: int, url: str, e164: str) -> None:
     events = dtmf.events()
     message = dtmf.sandbox.receive(e164, "+1234", "code 1111")
     seen = next(event for event in events if event["kind"] == "message" and event["message"]["id"] == message["id"])
@@ -126,13 +126,13 @@ def test_a_killed_and_restarted_service_loses_no_event_for_a_client_that_was_wai
 
 
 def send(phone: DTMF, e164: str, sent: list[int]) -> None:
-    """SMS to the number, and the id of each once it is acknowledged."""
+    """Simulate SMS to the number, and record the id of each acknowledged one."""
     for number in range(MESSAGES):
         sent.append(phone.sandbox.receive(e164, "+1234", f"hello {number}")["id"])
 
 
 def ids_told(kind: Any, token: str, url: str) -> list[int]:
-    """The ids of the first messages that events tell, as many as are sent."""
+    """Return the ids of the first messages in the event stream, as many as are sent."""
     if kind is DTMF:
         with DTMF(token, base_url=url) as dtmf:
             found = (event["message"]["id"] for event in dtmf.events() if event["kind"] == "message")
@@ -152,13 +152,13 @@ async def ids_told_async(token: str, url: str) -> list[int]:
 
 
 def first_code(kind: Any, token: str, url: str, e164: str) -> str:
-    """The first code that comes, through whatever happens."""
+    """Return the first code that arrives, despite any failure."""
     with client_of(kind, token, url, max_retries=0) as dtmf:
         return str(dtmf.wait_for_code(e164, timeout=120))
 
 
 @ON_SQLITE
-def test_the_example_rents_waits_for_the_code_and_ends_the_rental(dtmf: DTMF, url: str, wall: FakeWall) -> None:
+def test_the_example_rents_waits_for_a_code_and_ends_the_rental(dtmf: DTMF, url: str, wall: FakeWall) -> None:
     environment = os.environ | {"DTMF_URL": url, "DTMF_TOKEN": new_token()}
     command = [sys.executable, str(EXAMPLE), "--sandbox"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""Both distributions are whole, and each extra works where nothing but it and what it requires is installed."""
+"""Both distributions are complete, and each extra works with only its own requirements installed."""
 
 import os
 import re
@@ -20,13 +20,13 @@ import dtmf
 import dtmf_server
 from support.paths import CLIENT, PACKAGES, SERVER
 
-CLIENT_SIZE_MAX = 120_000  # compressed bytes of its files: everybody who rents a number downloads them
+CLIENT_SIZE_MAX = 120_000  # compressed bytes of its files, which every customer downloads
 SOURCES = {"dtmf-io": CLIENT, "dtmf-server": SERVER}
 BARE = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTHON", "VIRTUAL_ENV"))}
 
 
 def run(*command: object, cwd: Path, status: int = 0, **environ: str) -> str:
-    """What a command printed; its whole output is the message if its exit status is another."""
+    """Run a command and return its output. The output is the failure message if the exit code is unexpected."""
     done = subprocess.run(
         [str(word) for word in command],
         check=False,
@@ -42,7 +42,7 @@ def run(*command: object, cwd: Path, status: int = 0, **environ: str) -> str:
 
 
 def build(source: Path, target: str, folder: Path) -> Path:
-    """A wheel or an sdist of the distribution in this folder."""
+    """Build a wheel or an sdist of the distribution in this folder."""
     before = set(folder.iterdir())
     run(sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder, cwd=source)
     (built,) = set(folder.iterdir()) - before
@@ -51,7 +51,7 @@ def build(source: Path, target: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheel of each distribution, built from its sdist: what an sdist lacks, no wheel has."""
+    """The wheel of each distribution, built from its sdist, so that a file missing in the sdist is missing here."""
     folder, built = tmp_path_factory.mktemp("dist"), {}
     for name in SOURCES:
         sdist = build(PACKAGES / name, "sdist", folder)
@@ -63,19 +63,19 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
-    """The files of a wheel by their names."""
+    """Return the files of a wheel by name."""
     with zipfile.ZipFile(wheel) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def described(wheel: Path, field: str) -> list[str]:
-    """The values of a field of a wheel's metadata."""
+    """Return the values of a field in a wheel's metadata."""
     (text,) = [text for name, text in contents(wheel).items() if name.endswith(".dist-info/METADATA")]
     return re.findall(rf"^{field}: (.*)$", text.decode(), re.MULTILINE)
 
 
 def closure(requirement: str, wheels: dict[str, Path]) -> tuple[set[str], set[str]]:
-    """The distributions of ours, and those of others, that a requirement needs, with its extras."""
+    """Return this project's and other distributions that a requirement needs, with its extras."""
     ours, others, seen, left = set[str](), set[str](), set[str](), [Requirement(requirement)]
     while left:
         wanted = left.pop()
@@ -95,7 +95,7 @@ def closure(requirement: str, wheels: dict[str, Path]) -> tuple[set[str], set[st
 
 
 def install(requirement: str, wheels: dict[str, Path], folder: Path) -> Path:
-    """An environment with the requirement, what it requires, and nothing else; its folder of programs."""
+    """Create an environment with only a requirement and its dependencies. Returns its folder of programs."""
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
     (site,) = folder.glob("lib/python*/site-packages")
     ours, others = closure(requirement, wheels)
@@ -116,7 +116,7 @@ def client(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_wheel_has_its_package_whole_and_nothing_else(name: str, wheels: dict[str, Path]) -> None:
+def test_a_wheel_has_exactly_the_files_of_its_package(name: str, wheels: dict[str, Path]) -> None:
     source = SOURCES[name].parent
     files = [path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     wanted = {path.relative_to(source).as_posix(): path.read_bytes() for path in files}
@@ -132,7 +132,7 @@ def test_the_wheel_of_the_client_is_within_its_budget(wheels: dict[str, Path]) -
     assert 0 < sum(sizes) <= CLIENT_SIZE_MAX
 
 
-def test_the_versions_are_one(wheels: dict[str, Path]) -> None:
+def test_both_distributions_have_the_same_version(wheels: dict[str, Path]) -> None:
     versions = {version for wheel in wheels.values() for version in described(wheel, "Version")}
     assert versions == {dtmf.__version__} == {dtmf_server.__version__}
     pins = {need for wheel in wheels.values() for need in described(wheel, "Requires-Dist") if need.startswith("dtmf-")}
@@ -149,7 +149,7 @@ def test_the_client_has_one_dependency_and_the_rest_are_extras(wheels: dict[str,
     assert extras == {"cli", "server", "testing"}
 
 
-def test_the_lock_files_have_all_that_the_distributions_require() -> None:
+def test_the_lock_files_cover_the_requirements_of_both_distributions() -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", (PACKAGES.parent / "requirements/run.txt").read_text(), re.MULTILINE))
     for name in SOURCES:
         project = tomllib.loads((PACKAGES / name / "pyproject.toml").read_text())["project"]
@@ -159,7 +159,7 @@ def test_the_lock_files_have_all_that_the_distributions_require() -> None:
 
 
 def test_the_client_runs_alone_and_names_the_address_it_could_not_reach(client: Path, tmp_path: Path) -> None:
-    with socket.socket() as closed:  # bound and never listening: nobody else can answer there
+    with socket.socket() as closed:  # bound but not listening, so that no other process can answer
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         for code in (

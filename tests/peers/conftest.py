@@ -1,5 +1,5 @@
-"""Fixtures of the tests against other people's software: those of the webhooks' and the carriers' tests, the SMSC
-being npm's `smpp`."""
+"""Fixtures of the tests against third-party software: those of the webhook and carrier tests, with npm's `smpp` as the
+SMSC."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,14 +20,14 @@ NPM = ["node", str(Path(__file__).with_name("smsc.mjs"))]
 
 @pytest.fixture
 def smsc() -> Iterator[Smsc]:
-    """An SMSC of npm's, a process of its own."""
+    """An SMSC of npm's in its own process."""
     with Smsc(command=NPM) as process:
         yield process
 
 
 @dataclass
 class Exchange:
-    """An SMSC of npm's, with a service of ours bound to it as `dtmf`, and Kannel as `kannel` and `kannel-latin1`."""
+    """An SMSC of npm's with two clients: our service, bound as `dtmf`, and Kannel, as `kannel` and `kannel-latin1`."""
 
     smsc: Smsc
     ours: Bound
@@ -36,7 +36,7 @@ class Exchange:
 
 @pytest.fixture(scope="module")
 def exchange(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    """One for all tests of a module."""
+    """One exchange for all tests of a module."""
     with ExitStack() as stack:
         smsc = stack.enter_context(Smsc(command=NPM))
         database = stack.enter_context(sqlite(migrated_sqlite, tmp_path_factory.mktemp("exchange") / "dtmf.db"))

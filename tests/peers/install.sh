@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what `make test-peers` needs and make setup does not: Node.js, Kannel, bash, jq and curl from the system's packages where
-# they are missing, and the npm packages of package-lock.json beside this file, by their hashes.
+# Install the additional requirements of `make test-peers`: Node.js, Kannel, bash, jq and curl from system packages if
+# they are missing, and the npm packages of package-lock.json in this folder, verified by their hashes.
 set -eu
 cd "$(dirname "$0")"
 
@@ -17,7 +17,7 @@ if [ -n "$missing" ]; then
     exit 1
   fi
   echo "installing$missing …"
-  # No service is started: the tests run their own, with folders and ports of their own.
+  # Don't start services: the tests run their own, in their own folders and on their own ports.
   if [ ! -e /usr/sbin/policy-rc.d ]; then
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d

@@ -1,7 +1,7 @@
-"""Debian's Kannel bound to an SMSC: bearerbox and smsbox as processes of their own, in a test's hands.
+"""Debian's Kannel bound to an SMSC: bearerbox and smsbox in their own processes, controlled by a test.
 
-Kannel joins the parts of what arrives, decodes it, and gets a URL of ours with it; what it is asked to send it encodes
-and cuts by itself. Everything is in a temporary folder and on ports of loopback that were free.
+Kannel joins the parts of incoming messages, decodes them, and requests our URL with the result. It encodes and splits
+outgoing messages itself. Everything is in a temporary folder and on free loopback ports.
 """
 
 import queue
@@ -21,7 +21,7 @@ from urllib.request import urlopen
 from smpp.smsc import Smsc
 
 BOUND_S = 60.0
-CODINGS = {"0": "utf-8", "2": "utf-16-be"}  # of %b, by what Kannel calls coding; 1 is binary
+CODINGS = {"0": "utf-8", "2": "utf-16-be"}  # of %b, by Kannel's coding; 1 is binary
 CORE = """
 group = core
 admin-port = {admin}
@@ -68,7 +68,7 @@ source-addr-autodetect = true
 
 @dataclass(frozen=True)
 class Read:
-    """An SMS as Kannel read it; binary content is its octets in hexadecimal."""
+    """An SMS as decoded by Kannel. Binary content is in hexadecimal."""
 
     sender: str
     to: str
@@ -82,11 +82,11 @@ class Kannel:
         self._sendsms, self._read = sendsms, read
 
     def read(self) -> Read:
-        """The next SMS that it has read."""
+        """Return the next SMS that Kannel has received."""
         return self._read.get(timeout=BOUND_S)
 
     def send(self, text: str, *, sender: str, to: str, coding: int = 0) -> None:
-        """Has it send an SMS over the bind `kannel`: 0 in GSM 7-bit, 2 in UCS-2."""
+        """Send an SMS over the bind `kannel`, with coding 0 (GSM 7-bit) or 2 (UCS-2)."""
         asked = {"from": sender, "to": to, "text": text, "coding": coding, "charset": "UTF-8", "smsc": "kannel"}
         query = urlencode({"username": "test", "password": "test"} | asked)
         with urlopen(f"http://127.0.0.1:{self._sendsms}/cgi-bin/sendsms?{query}", timeout=BOUND_S) as reply:
@@ -95,7 +95,7 @@ class Kannel:
 
 @contextmanager
 def running(smsc: Smsc, *, binds: Sequence[tuple[str, str]] = (("kannel", ""),)) -> Iterator[Kannel]:
-    """Kannel until the block ends, bound once per system_id and further settings of that bind."""
+    """Run Kannel until the block ends, bound once per system_id, each with its settings."""
     read: queue.Queue[Read] = queue.Queue()
     admin, boxes, sendsms = free_ports(3)
     with ExitStack() as stack:
@@ -112,7 +112,7 @@ def running(smsc: Smsc, *, binds: Sequence[tuple[str, str]] = (("kannel", ""),))
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Return free ports."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
@@ -139,7 +139,7 @@ def _program(name: str, config: Path, *, listens_on: int) -> Iterator[None]:
         process.terminate()
         try:
             process.wait(5)
-        except subprocess.TimeoutExpired:  # it waits for its peers; nothing of it is needed
+        except subprocess.TimeoutExpired:  # it waits for its peers, which isn't needed here
             process.kill()
             process.wait()
 
@@ -151,7 +151,7 @@ def _is_there(port: int) -> bool:
 
 @contextmanager
 def _listening(read: "queue.Queue[Read]") -> Iterator[str]:
-    """The URL that Kannel gets with what it has read."""
+    """Return the URL that Kannel requests with a received message."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

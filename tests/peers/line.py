@@ -1,4 +1,4 @@
-"""The line between a service and an SMSC: TCP that breaks, stalls, garbles and crumbles as a test says."""
+"""A TCP proxy between a service and an SMSC that breaks, stalls, garbles and fragments as a test says."""
 
 import asyncio
 import contextlib
@@ -12,23 +12,23 @@ from typing import Any
 
 READ_SIZE = 1 << 16
 NEVER = 1 << 62
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: what closes is reset
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close resets the connection
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What befalls one connection. `up` is from the service to the SMSC, `down` the other way."""
+    """The faults of one connection. `up` is from the service to the SMSC, `down` the reverse."""
 
-    up: int = NEVER  # octets after which it breaks
+    up: int = NEVER  # break after this many octets
     down: int = NEVER
-    resets: bool = True  # it is reset, or closed in order
-    garbage: bytes = b""  # what the service still gets before the end
+    resets: bool = True  # reset the connection, or close it cleanly
+    garbage: bytes = b""  # sent to the service before the end
     piece: int = READ_SIZE  # octets at a time
     pause_s: float = 0.0  # after each piece
 
 
 class Line:
-    """Connections, each with the trouble of its number, counted from 0."""
+    """Connections, each with the faults of its number, counted from 0."""
 
     def __init__(self, to_port: int, trouble: Callable[[int], Trouble]) -> None:
         self.connections = 0
@@ -41,23 +41,23 @@ class Line:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def start(self) -> None:
-        """Lets connections through."""
+        """Start accepting connections."""
         self._thread.start()
         self._run(self._listen())
 
     def stop(self) -> None:
-        """Ends everything."""
+        """Close everything."""
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def cut(self) -> None:
-        """Nobody gets through any more, nobody gets in."""
+        """Cut all connections and refuse new ones."""
         self._run(self._close())
 
     def mend(self) -> None:
-        """Lets connections through again."""
+        """Accept connections again."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._run(self._listen())
 
@@ -102,7 +102,7 @@ class Line:
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int, trouble: Trouble) -> None:
-    """Passes octets on until one side ends, or so many have passed."""
+    """Forward octets until one side closes, or until a number of them has passed."""
     with contextlib.suppress(OSError):
         while left and (octets := await reader.read(min(trouble.piece, left))):
             writer.write(octets)
@@ -114,7 +114,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left
 
 @contextmanager
 def line(to_port: int, trouble: Callable[[int], Trouble]) -> Iterator[Line]:
-    """A line until the block ends."""
+    """Run a line until the block ends."""
     made = Line(to_port, trouble)
     made.start()
     try:

@@ -1,13 +1,13 @@
-// An SMSC that is npm's `smpp`: its frames, its PDUs, its encodings. It is driven as examples/smpp_smsc/smsc.py is, by
-// the same lines of JSON, so that tests/smpp runs against either; and besides
+// An SMSC based on npm's `smpp`: its frames, PDUs and encodings. It takes the same lines of JSON as
+// examples/smpp_smsc/smsc.py, so that tests/smpp runs against either, and these:
 //
-// {"do": "deliver", "to": ["dtmf", …], "sms": [{…}, …]}   deliver_sm as npm writes them; {"hex": "…"} is a buffer
-// {"do": "spool", "to": "dtmf", "sms": [{…}, …]}          the same, kept until each is acknowledged, over any bind
+// {"do": "deliver", "to": ["dtmf", …], "sms": [{…}, …]}   deliver_sm as npm encodes them; {"hex": "…"} is a buffer
+// {"do": "spool", "to": "dtmf", "sms": [{…}, …]}          the same, spooled until each is acknowledged, over any bind
 // {"do": "ask", "command": "unbind"}                      a request without a body, on the newest connection
-// {"do": "set", "relay": {"a": "b"}, …}                   what a submits is delivered to b, octet for octet
+// {"do": "set", "relay": {"a": "b"}, …}                   messages submitted by a are delivered to b unchanged
 //
-// It says {"event": "sms", "from", "to", "text"} once npm's reading of a submitted SMS is whole, and "spooled" with how
-// many are left as the spool's are acknowledged.
+// It prints {"event": "sms", "from", "to", "text"} once npm has decoded all parts of a submitted SMS, and "spooled" with
+// the number left when one of the spool is acknowledged.
 //
 // node smsc.mjs [PORT [CERTIFICATE]]
 import { readFileSync } from "node:fs";
@@ -15,21 +15,21 @@ import { createInterface } from "node:readline";
 import smpp from "smpp";
 
 const BINDS = { bind_receiver: "receiver", bind_transmitter: "transmitter", bind_transceiver: "transceiver" };
-const WINDOW = 50; // unanswered ones of the spool
-const AGAIN_MS = 20; // a refused one of the spool is tried again so much later
+const WINDOW = 50; // unacknowledged messages of the spool
+const AGAIN_MS = 20; // pause before a rejected message of the spool is retried
 
 const behaviour = {
-  bind: 0, // the status that a bind is answered with
-  after_bind: "", // octets sent in the same segment as that answer
-  submit: [], // the next submit_sm's statuses; then 0. -1: no answer
-  answer_ms: 0, // how long a submit_sm waits for its answer
-  receipts: false, // reports each taken SMS
-  decimal_receipts: false, // a message_id is hexadecimal in the answer, and decimal in the receipt
-  tlv_receipts: false, // reports by TLVs instead of text
-  stat: "DELIVRD", // what a receipt says
-  backwards: false, // answers submit_sm in pairs, the second first
-  answers: true, // false: silent, whatever it is asked
-  greeting: "", // octets sent as soon as somebody connects
+  bind: 0, // the status of the bind response
+  after_bind: "", // octets sent in the same segment as that response
+  submit: [], // the statuses of the next submit_sm; then 0. -1: no response
+  answer_ms: 0, // delay of the response to a submit_sm
+  receipts: false, // send a receipt for each accepted SMS
+  decimal_receipts: false, // message_id is hexadecimal in the response and decimal in the receipt
+  tlv_receipts: false, // receipts in TLVs instead of text
+  stat: "DELIVRD", // the stat field of receipts
+  backwards: false, // respond to submit_sm in pairs, the second first
+  answers: true, // false: never respond
+  greeting: "", // octets sent on connection
   relay: {},
 };
 const STATES = { DELIVRD: 2, EXPIRED: 3, DELETED: 4, UNDELIV: 5, REJECTD: 8 };
@@ -46,7 +46,7 @@ const octets = (hex) => Buffer.from(hex, "hex");
 const bound = (systemId, ...not) =>
   [...connections.values()].find((s) => s.bind && !not.includes(s.bind) && (!systemId || s.systemId === systemId));
 
-// npm keeps no octets of what it has read, and takes the beginning of a PDU for all of it when the stream ends there.
+// npm discards the octets it has read, and treats a truncated PDU at the end of the stream as complete.
 const fromStream = smpp.PDU.fromStream;
 smpp.PDU.fromStream = (stream, length) => {
   const rest = stream.read(length - 4);
@@ -110,7 +110,7 @@ function take(session, pdu) {
   held = null;
 }
 
-// A submitted text as npm reads it; of a long one once every part is there.
+// A submitted text as decoded by npm, once all its parts have arrived.
 function read(systemId, pdu) {
   const carried = pdu.message_payload ?? pdu.short_message;
   const udh = (carried.udh ?? []).find((element) => element[0] === 0x00 || element[0] === 0x08);
@@ -144,7 +144,7 @@ function relay(systemId, submitted) {
   session.socket.write(delivered);
 }
 
-// SMS that are kept until they are acknowledged: what a broken connection left unanswered goes first on the next one.
+// SMS that are spooled until they are acknowledged. Those left unacknowledged by a broken connection are sent first.
 class Spool {
   constructor(systemId) {
     Object.assign(this, { systemId, waiting: [], unanswered: new Map(), left: 0 });

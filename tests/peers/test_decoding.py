@@ -1,4 +1,4 @@
-"""The same deliver_sm, written by npm's `smpp`, for our service and for Kannel: both read what was meant."""
+"""The same deliver_sm, encoded by npm's `smpp`, for our service and for Kannel: both decode it correctly."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,9 +14,9 @@ from peers.kannel import Read
 from smpp.conftest import Bound, binding, sqlite
 
 PHONE = "4915112345678"
-EMOJI = "Hi 😀".encode("utf-16-be")  # the pair stands at octets 6 to 9
+EMOJI = "Hi 😀".encode("utf-16-be")  # the surrogate pair is at octets 6 to 9
 PAYLOAD = "A long text in one PDU, which npm writes as message_payload. " * 8
-Sms = dict[str, Any]  # as npm takes it
+Sms = dict[str, Any]  # in npm's format
 
 
 def octets(value: bytes) -> Sms:
@@ -24,12 +24,12 @@ def octets(value: bytes) -> Sms:
 
 
 def sms(text: str | bytes, data_coding: int = 0, **more: Any) -> Sms:
-    """A deliver_sm: a text is encoded by npm as its data_coding says, bytes go as they are."""
+    """Return a deliver_sm. npm encodes a str according to data_coding; bytes are sent unchanged."""
     return {"short_message": octets(text) if isinstance(text, bytes) else text, "data_coding": data_coding} | more
 
 
 def part(header: bytes, text: str | bytes, data_coding: int = 0) -> Sms:
-    """The same with a user data header."""
+    """Return a deliver_sm with a user data header."""
     message = octets(text) if isinstance(text, bytes) else text
     return {"short_message": {"udh": octets(bytes((len(header),)) + header), "message": message}} | {
         "data_coding": data_coding
@@ -49,7 +49,7 @@ def sar(number: int, *, of: int, ref: int) -> Sms:
 
 
 PORTS = b"\x05\x04\x0b\x84\x0b\x84"
-# What npm delivers, and what is to be read.
+# Messages that npm delivers, and the expected texts.
 CASES: dict[str, tuple[list[Sms], str]] = {
     "gsm": ([sms("Your code is 123456")], "Your code is 123456"),
     "gsm with every sign of its extension": ([sms("^{}\\[~]|€ ^{}")], "^{}\\[~]|€ ^{}"),
@@ -105,22 +105,22 @@ CASES: dict[str, tuple[list[Sms], str]] = {
         [part(ref8(1, of=2, ref=12), b"\x00\x01", 4), part(ref8(2, of=2, ref=12), b"\xfe\xff", 4)],
         "0001feff",
     ),
-    # Where npm is left to choose, it writes data_coding 1 and GSM 7-bit: read as ASCII this has control characters.
+    # By default, npm sends data_coding 1 with GSM 7-bit, which has control characters if decoded as ASCII.
     "what npm writes by itself": ([{"short_message": "Your code {1} @ home"}], "Your code {1} @ home"),
     "a gsm escape split between parts": (
         [part(ref8(1, of=2, ref=13), b"5 \x1b"), part(ref8(2, of=2, ref=13), b"\x65")],
         "5 €",
     ),
 }
-# What Kannel makes of some of them instead.
+# Kannel's different result for some of them.
 KANNEL = {
-    "what npm writes by itself": "Your code \x1b(1\x1b) \x00 home",  # the octets as they are
-    "a gsm escape split between parts": "5 ?e",  # it decodes each part by itself
+    "what npm writes by itself": "Your code \x1b(1\x1b) \x00 home",  # the octets unchanged
+    "a gsm escape split between parts": "5 ?e",  # Kannel decodes each part separately
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_npm_delivers_is_read_as_it_was_meant_and_as_kannel_reads_it(exchange: Exchange, case: str) -> None:
+def test_messages_from_npm_are_decoded_correctly_and_like_kannel(exchange: Exchange, case: str) -> None:
     ours, before = exchange.ours, len(exchange.ours.received())
     addressed = {"source_addr_ton": 1, "source_addr": PHONE, "dest_addr_ton": 1, "destination_addr": ours.number}
     delivered, expected = CASES[case]
@@ -149,7 +149,7 @@ GSM = [name for name, text in TEXTS.items() if core_sms.segments(text).encoding 
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_kannel_sends_is_read_as_it_was_written(exchange: Exchange, name: str) -> None:
+def test_messages_from_kannel_are_decoded_correctly(exchange: Exchange, name: str) -> None:
     ours, before, text = exchange.ours, len(exchange.ours.received()), TEXTS[name]
     exchange.smsc.do("set", relay={"kannel": "dtmf"})
     exchange.kannel.send(text, sender=f"+{PHONE}", to=ours.e164, coding=0 if name in GSM else 2)
@@ -159,14 +159,14 @@ def test_what_kannel_sends_is_read_as_it_was_written(exchange: Exchange, name: s
 
 @pytest.fixture
 def bind_to_exchange(exchange: Exchange, migrated_sqlite: Path, tmp_path: Path) -> Iterator[Callable[..., Bound]]:
-    """Binds one more service, with settings of its own."""
+    """Bind another service with its own settings."""
     with ExitStack() as stack:
         database = stack.enter_context(sqlite(migrated_sqlite, tmp_path / "dtmf.db"))
         yield partial(binding, stack, database, smsc=exchange.smsc)
 
 
 @pytest.mark.parametrize("segmentation", ["udh8", "udh16", "sar", "payload"])
-def test_what_we_send_is_read_by_npm_and_by_kannel_as_it_was_written(
+def test_npm_and_kannel_decode_our_messages_correctly(
     exchange: Exchange, bind_to_exchange: Callable[..., Bound], segmentation: str
 ) -> None:
     bound = bind_to_exchange(segmentation=segmentation, system_id=segmentation)
@@ -179,7 +179,7 @@ def test_what_we_send_is_read_by_npm_and_by_kannel_as_it_was_written(
         assert exchange.kannel.read() == Read(bound.e164, "+31612345678", text), name
 
 
-def test_what_we_send_in_latin_1_is_read_by_kannel_as_it_was_written(
+def test_kannel_decodes_our_latin_1_messages_correctly(
     exchange: Exchange, bind_to_exchange: Callable[..., Bound]
 ) -> None:
     bound = bind_to_exchange(alphabet="latin1", system_id="latin1")

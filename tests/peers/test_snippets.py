@@ -1,7 +1,7 @@
-"""What the documents show runs as it stands, by bash and the jq and curl of this system, against a sandbox.
+"""The examples of the documents run unchanged against a sandbox, with bash and this system's jq and curl.
 
-Each document has one bash session and one Python namespace on a sandbox of its own, on which the story of `make demo` was
-played. Its blocks run in order. What can't run here is in NOT_RUN with the reason; anything else runs, so that a new block
+Each document has one bash session and one Python namespace on its own sandbox, on which the story of `make demo` has run.
+Its blocks run in order. Blocks that can't run here are in NOT_RUN with the reason; all others run, so that a new block
 can't be forgotten."""
 
 import asyncio
@@ -37,7 +37,7 @@ DOCUMENTS = ["README.md", *(f"docs/{name}" for name in PAGES)]
 TIMEOUT_S = 120
 
 IN_TEST_DOCS = "tests/end_to_end/test_docs.py runs it"
-# A document and how a command or a block of Python in it begins: why it is not run here.
+# A document and the start of a command or Python block: the reason why it isn't run here.
 NOT_RUN = {
     ("README.md", "make run"): "installs from a package index, and stays up",
     ("README.md", "make demo"): "installs from a package index; every test here plays the same story",
@@ -63,9 +63,9 @@ NOT_RUN = {
     ("docs/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
     ("docs/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
 }
-# Commands without an end of their own: stopped by Ctrl-C once they have shown what the document shows.
+# Commands that don't end by themselves: stopped by Ctrl-C after the documented output.
 ENDLESS = ("curl -N ",)
-# What a document's Python takes for granted.
+# Python that a document assumes has run before.
 GIVEN = {
     "README.md": "e164 = '+12025550100'",
     "docs/waiting.md": """
@@ -88,9 +88,9 @@ headers = {"webhook-id": "dlv_17", "webhook-timestamp": str(now)}
 headers["webhook-signature"] = sign(secret, id="dlv_17", timestamp=now, body=body)
 """,
 }
-# What a document leaves to its reader to fill in.
+# Placeholders of a document, filled in.
 FILLED_IN = {'...  # tell a website number["e164"]': 'tell_a_website(number["e164"])'}
-# What a name must be once the document's Python has run.
+# The expected values of names after the document's Python has run.
 AFTERWARDS = {
     ("docs/waiting.md", "code"): "482913",
     ("docs/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
@@ -99,7 +99,7 @@ TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?")
 SPINNER = re.compile(r"^[\u2801-\u28ff].*\n?", re.M)  # only on a terminal
 END = "end-of-command"
 
-# The command; with PHONE set, a code is sent to its number once that is known.
+# The command. If PHONE is set, a code is sent to its number as soon as that is known.
 PROGRAM = """#!/bin/sh
 real() {{ "{python}" -P -m dtmf "$@"; }}
 receive() {{ [ -z "$PHONE" ] || real sandbox receive "$1" Bank "Your code is 482913" >/dev/null; }}
@@ -112,7 +112,7 @@ real "$@"
 
 
 def programs(folder: Path) -> str:
-    """The PATH that has this tree's commands, as `make run` leaves them in .venv/bin of a folder."""
+    """A PATH with this tree's commands in .venv/bin of a folder, as after `make run`."""
     assert which("jq") and which("bash") and which("curl"), "tests/peers/install.sh installs them"
     place = folder / ".venv" / "bin"
     place.mkdir(parents=True)
@@ -127,7 +127,7 @@ def programs(folder: Path) -> str:
 
 @pytest.fixture
 def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
-    """A client of a sandbox of its own; the command finds it, and is this tree's."""
+    """A client of its own sandbox, which this tree's command finds too."""
     monkeypatch.setenv("PATH", programs(tmp_path))
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     (tmp_path / "data").mkdir()
@@ -139,20 +139,20 @@ def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
-    """Its blocks of code, in order: language and text."""
+    """Return a document's code blocks in order, with language and text."""
     found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", (ROOT / document).read_text("utf-8"), re.DOTALL | re.M)
     return [(language, dedent(code)) for _, language, code in found]
 
 
 def snippets() -> list[str]:
-    """The shell scripts of the documents."""
+    """Return the shell scripts of the documents."""
     found = [code for document in DOCUMENTS for language, code in blocks(document) if language == "sh"]
     assert len(found) >= 2
     return found
 
 
 def commands(block: str) -> Iterator[tuple[str, str]]:
-    """The commands of a block after `$ `, continuation lines included, each with the output shown."""
+    """Return the commands of a block after `$ `, with continuation lines, each with its documented output."""
     for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
         command = re.match(r"(.*\\\n)*.*\n", part)
         assert command
@@ -160,12 +160,12 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 
 def reason_not_to_run(document: str, code: str) -> str | None:
-    """Why this can't run here, if NOT_RUN says so."""
+    """Return the reason in NOT_RUN why this can't run here, if any."""
     return next((why for (name, start), why in NOT_RUN.items() if name == document and code.startswith(start)), None)
 
 
 def to_run(document: str) -> list[tuple[str, str, str]]:
-    """What runs: language, code, and the output shown for a command."""
+    """Iterate over the code to run: language, code, and the documented output of a command."""
     found = []
     for language, block in blocks(document):
         assert language in {"", "text", "console", "sh", "python", "json", "toml"}, (
@@ -180,7 +180,7 @@ def to_run(document: str) -> list[tuple[str, str, str]]:
 
 
 class Shell:
-    """A bash session in a folder. A context manager: its processes end with the block."""
+    """A context manager for a bash session in a folder. Its processes end with the block."""
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
@@ -210,7 +210,7 @@ class Shell:
         self._process.stdin.flush()
 
     def run(self, command: str, until: "re.Pattern[str] | None" = None) -> tuple[str, int]:
-        """The command's output and exit status; with `until`, it is stopped by Ctrl-C once its output matches."""
+        """Run a command; return its output and exit code. With `until`, Ctrl-C stops it once its output matches."""
         self._send(f"{{ {command}\n}} </dev/null\nprintf '\\n{END} %s\\n' $?\n")
         output = ""
         giving_up = threading.Timer(TIMEOUT_S, self._signal, [signal.SIGKILL])
@@ -229,18 +229,18 @@ class Shell:
 
 
 def masked(output: str) -> str:
-    """Output without what differs from run to run."""
+    """Mask the parts of an output that differ between runs."""
     return TIME.sub("TIME", SPINNER.sub("", output)).strip()
 
 
 def as_pattern(shown: str) -> "re.Pattern[str]":
-    """What matches the output shown: an ellipsis is any text, on a line of its own any lines."""
+    """Return a pattern for the documented output. An ellipsis matches any text; on its own line, any lines."""
     lines = [re.escape(line).replace("…", "[^\n]*") for line in masked(shown).split("\n")]
     return re.compile("\n".join("(?s:.*)" if line == "[^\n]*" else line for line in lines))
 
 
 def check_command(shell: Shell, command: str, shown: str) -> None:
-    """Runs it, and compares exit status and output with the document."""
+    """Run a command, and compare its exit code and output with the document."""
     endless = command.startswith(ENDLESS)
     wanted = as_pattern(shown)
     output, status = shell.run(command, until=wanted if endless else None)
@@ -252,7 +252,7 @@ def check_command(shell: Shell, command: str, shown: str) -> None:
 
 
 class Typed(io.StringIO):
-    """Standard output of somebody who presses Ctrl-C at the first code."""
+    """A standard output that simulates Ctrl-C at the first code."""
 
     def write(self, text: str) -> int:
         if "482913" in text:
@@ -261,14 +261,14 @@ class Typed(io.StringIO):
 
 
 def check_python(block: str, names: dict[str, Any]) -> None:
-    """Runs a block; one that creates a task in a loop that is running, with the client for asyncio."""
+    """Run a block. One that creates a task runs in an event loop with the asyncio client."""
     for left_open, filled_in in FILLED_IN.items():
         block = block.replace(left_open, filled_in)
     if block.startswith(">>>"):
         assert differences([block], names) == []
     elif "create_task" in block:
         asyncio.run(in_a_loop(block, names))
-    elif block.startswith("for event in"):  # has no end of its own
+    elif block.startswith("for event in"):  # doesn't end by itself
         with pytest.raises(KeyboardInterrupt), contextlib.redirect_stdout(Typed()):
             exec(block, names)
     else:
@@ -276,7 +276,7 @@ def check_python(block: str, names: dict[str, Any]) -> None:
 
 
 async def in_a_loop(block: str, names: dict[str, Any]) -> None:
-    """Runs a block of a coroutine, and waits for the task it cancelled."""
+    """Run a block in a coroutine, and wait for the task it cancels."""
     async with AsyncDTMF() as client:
         inside = names | {"dtmf": client}
         exec(block, inside)
@@ -286,7 +286,7 @@ async def in_a_loop(block: str, names: dict[str, Any]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, after_the_story: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where `make run` was called: .venv, data, examples; the session's home too."""
+    """The folder in which `make run` was called, with .venv, data and examples; also the session's home."""
     monkeypatch.setenv("PATH", programs(tmp_path))
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -298,7 +298,7 @@ def folder(tmp_path: Path, after_the_story: None, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if to_run(document)])
-def test_a_document_is_as_it_says(document: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_and_code_of_a_document_work(document: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if document == "docs/cli.md":
         monkeypatch.setenv("PHONE", "rings")
     names: dict[str, Any] = {}
@@ -314,7 +314,7 @@ def test_a_document_is_as_it_says(document: str, folder: Path, monkeypatch: pyte
 
 
 def in_order(document: str, folder: Path) -> list[tuple[str, str, str]]:
-    """What runs of a document; its tests are written to a file for the `pytest` it shows."""
+    """Run the blocks of a document. Its tests are written to a file for the documented `pytest` command."""
     tests = [code for _, code, _ in to_run(document) if re.match(r"(async )?def test_", code)]
     (folder / "test_documented.py").write_text("\n\n".join(tests))
     return [each for each in to_run(document) if each[1] not in tests]
@@ -327,7 +327,7 @@ def test_the_documented_json_and_toml_parse(document: str) -> None:
             (json.loads if language == "json" else tomllib.loads)(block)
 
 
-def test_everything_that_is_not_run_is_still_in_its_document() -> None:
+def test_every_skipped_block_is_still_in_its_document() -> None:
     for document, start in NOT_RUN:
         code = [block for language, block in blocks(document) if language == "python"]
         code += [line for language, block in blocks(document) if language == "console" for line, _ in commands(block)]
@@ -335,7 +335,7 @@ def test_everything_that_is_not_run_is_still_in_its_document() -> None:
 
 
 def bash(script: str) -> "subprocess.CompletedProcess[str]":
-    """The script, to its end."""
+    """Run the script to its end."""
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -1,4 +1,4 @@
-"""npm's `standardwebhooks` verifies what really arrived at a receiver, and nothing else."""
+"""npm's `standardwebhooks` verifies webhooks as received, and nothing else."""
 
 import base64
 import json
@@ -17,11 +17,11 @@ START_S = START_US // 1_000_000
 TOLERANCE_S = 5 * 60
 BOUND_S = 120
 
-Case = tuple[Posted, str, int]  # what arrived, the secret to verify it with, the time to verify it at
+Case = tuple[Posted, str, int]  # received request, secret, time of verification
 
 
 def verified_by_npm(cases: list[Case]) -> list[bool]:
-    """Which of them the npm package verifies."""
+    """Return the cases that the npm package verifies."""
     lines = [
         json.dumps(
             {
@@ -50,9 +50,7 @@ def verified_by_npm(cases: list[Case]) -> list[bool]:
 
 
 @ON_SQLITE
-def test_every_body_that_arrives_is_verified_within_five_minutes_of_its_timestamp(
-    dtmf: DTMF, receiver: Receiver
-) -> None:
+def test_every_delivered_body_verifies_within_five_minutes_of_its_timestamp(dtmf: DTMF, receiver: Receiver) -> None:
     number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
     arrived = [post_one(dtmf, receiver, number, text) for text in TEXTS]
     for off_s, is_valid in ((0, True), (TOLERANCE_S, True), (-TOLERANCE_S, True), (400, False), (-400, False)):
@@ -61,7 +59,7 @@ def test_every_body_that_arrives_is_verified_within_five_minutes_of_its_timestam
 
 
 @ON_SQLITE
-def test_during_a_rotation_both_secrets_verify_and_after_it_the_new_one(
+def test_both_secrets_verify_during_a_rotation_and_only_the_new_one_afterwards(
     dtmf: DTMF, wall: FakeWall, receiver: Receiver
 ) -> None:
     number, old = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()
@@ -74,7 +72,7 @@ def test_during_a_rotation_both_secrets_verify_and_after_it_the_new_one(
 
 
 @ON_SQLITE
-def test_none_with_a_bit_changed_is_verified(dtmf: DTMF, receiver: Receiver) -> None:
+def test_no_webhook_with_a_changed_bit_verifies(dtmf: DTMF, receiver: Receiver) -> None:
     random = Random(effort.WEBHOOKS_SEED)
     print(f"DTMF_WEBHOOKS_SEED={effort.WEBHOOKS_SEED}")
     number, secret = rent(dtmf, "webhook", receiver.url), dtmf.webhook_secret()

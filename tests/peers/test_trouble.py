@@ -1,5 +1,5 @@
-"""A line that breaks in every way, npm's SMSC at its other end: what was acknowledged is there, once; what the renter
-sends leaves, and is paid once; and the link heals by itself."""
+"""A connection to npm's SMSC that breaks in every way: acknowledged messages are stored once, sent messages leave and
+are charged once, and the link recovers by itself."""
 
 import os
 import random
@@ -17,15 +17,15 @@ from peers.line import NEVER, Line, Trouble, line
 from smpp.conftest import COINS, Bound
 from smpp.smsc import Smsc
 
-BIND, BIND_RESPONSE = 39, 20  # octets of our bind_transceiver, and of npm's answer
+BIND, BIND_RESPONSE = 39, 20  # octets of our bind_transceiver and npm's response
 SEED = int(os.environ.get("DTMF_TEST_SEED", "7"))
 FEW, MANY, SENT = 30, 600, 12  # SMS
 BROKEN = 60  # connections
 
 
 def anything(chance: random.Random) -> Trouble:
-    """Some trouble: the connection breaks somewhere, at once or after dozens of PDUs, or is slow. Garbage comes only
-    between two PDUs: what ends one that was begun nobody could tell from it."""
+    """Return random faults: the connection breaks at once or after dozens of PDUs, or is slow. Garbage is only inserted
+    between PDUs: inside one it can't be distinguished from its content."""
     if chance.random() < 0.2:
         return Trouble(down=BIND_RESPONSE, garbage=chance.randbytes(40))
     up = chance.choice([chance.randrange(BIND + 60), chance.randrange(3000), NEVER])
@@ -51,13 +51,13 @@ CASES: dict[str, list[Trouble]] = {
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Links that dial again after a moment."""
+    """Links that reconnect after a moment."""
     monkeypatch.setattr(link, "RESTARTS", RestartPolicy(first_s=0.02, max_s=0.1, steady_s=60))
     monkeypatch.setattr(link, "REFUSED", RestartPolicy(first_s=0.02, max_s=30, steady_s=60))
 
 
 def texts(count: int) -> list[tuple[str, list[dict[str, object]]]]:
-    """Texts that are all different, and the deliver_sm that each is; every third is a long one of three parts."""
+    """Return unique texts with their deliver_sm PDUs. Every third text has three parts."""
     made = []
     for n in range(count):
         text, parts = f"Your code is {n:06}", []
@@ -74,7 +74,7 @@ def texts(count: int) -> list[tuple[str, list[dict[str, object]]]]:
 
 
 def spool(bound: Bound, count: int) -> list[str]:
-    """Has the SMSC keep SMS until each is acknowledged; their texts."""
+    """Spool SMS at the SMSC until each is acknowledged. Returns their texts."""
     addressed = {"source_addr_ton": 1, "source_addr": "4915112345678", "destination_addr": bound.number}
     made = texts(count)
     bound.smsc.do("spool", to="dtmf", sms=[addressed | part for _, parts in made for part in parts])
@@ -82,7 +82,7 @@ def spool(bound: Bound, count: int) -> list[str]:
 
 
 def check_received(bound: Bound, expected: list[str]) -> None:
-    """All was acknowledged: each is there, once."""
+    """Wait until everything is acknowledged, and check that each message is stored once."""
     bound.smsc.wait("spooled", left=0)
     came = Counter(text for _, text in bound.received())
     absent = [text for text in expected if text not in came]
@@ -93,7 +93,7 @@ def check_received(bound: Bound, expected: list[str]) -> None:
 
 
 def check_sent(bound: Bound, sent: dict[int, str]) -> None:
-    """Each left at most once: it was sent, or is in doubt where the line broke before its answer came. All are charged."""
+    """Check that each message left at most once: it was sent, or is in doubt if the line broke first. All are charged."""
 
     def every_one_has_left() -> bool:
         bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0 WHERE state = 'waiting'"))
@@ -113,7 +113,7 @@ def check_sent(bound: Bound, sent: dict[int, str]) -> None:
 
 
 def play(bind: Callable[..., Bound], smsc: Smsc, befalls: list[Trouble], *, count: int, binds: int = 1) -> Line:
-    """SMS come and go over a line with these troubles, which is sound after them."""
+    """Receive and send SMS over a line with these faults, which works after them."""
     with line(smsc.port, lambda number: befalls[number] if number < len(befalls) else Trouble()) as troubled:
         bound = bind(port=troubled.port, wait=False, binds=("transceiver",) * binds)
         expected = spool(bound, count)
@@ -126,7 +126,7 @@ def play(bind: Callable[..., Bound], smsc: Smsc, befalls: list[Trouble], *, coun
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_is_lost_or_doubled_when_the_line_is(bind: Callable[..., Bound], smsc: Smsc, case: str) -> None:
+def test_nothing_is_lost_or_duplicated_on_a_bad_connection(bind: Callable[..., Bound], smsc: Smsc, case: str) -> None:
     befalls = CASES[case]
     troubled = play(bind, smsc, befalls, count=FEW)
     broken = [trouble for trouble in befalls if trouble.up < NEVER or trouble.down < NEVER]
@@ -135,7 +135,7 @@ def test_nothing_is_lost_or_doubled_when_the_line_is(bind: Callable[..., Bound],
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("binds", [1, 3])
-def test_nothing_is_lost_or_doubled_over_a_line_that_breaks_again_and_again(
+def test_nothing_is_lost_or_duplicated_on_a_connection_that_keeps_breaking(
     bind: Callable[..., Bound], smsc: Smsc, binds: int
 ) -> None:
     print(f"DTMF_TEST_SEED={SEED}")
@@ -146,9 +146,7 @@ def test_nothing_is_lost_or_doubled_over_a_line_that_breaks_again_and_again(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_carrier_that_is_down_is_said_to_be_and_everything_waits_for_it(
-    bind: Callable[..., Bound], smsc: Smsc
-) -> None:
+def test_a_carrier_that_is_down_is_reported_and_messages_wait_for_it(bind: Callable[..., Bound], smsc: Smsc) -> None:
     with line(smsc.port, lambda number: Trouble()) as troubled:
         bound = bind(port=troubled.port)
         troubled.cut()
@@ -163,11 +161,11 @@ def test_a_carrier_that_is_down_is_said_to_be_and_everything_waits_for_it(
         bound.stop()
 
 
-def test_a_slow_smsc_that_answers_out_of_order_takes_everything_once(bind: Callable[..., Bound], smsc: Smsc) -> None:
+def test_a_slow_smsc_that_responds_out_of_order_gets_everything_once(bind: Callable[..., Bound], smsc: Smsc) -> None:
     bound = bind(window=4)
     smsc.do("set", answer_ms=30)
     slow = {bound.sends(text): text for text in (f"slowly {n} " * 60 for n in range(SENT))}
     check_sent(bound, slow)
-    smsc.do("set", answer_ms=0, backwards=True)  # of each two segments the second first
+    smsc.do("set", answer_ms=0, backwards=True)  # the second of every two segments first
     check_sent(bound, slow | {bound.sends(text): text for text in (f"backwards {n} " * 46 for n in range(SENT))})
     assert len([event for event in smsc.seen if event["event"] == "sms"]) == 2 * SENT

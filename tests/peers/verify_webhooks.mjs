@@ -1,5 +1,5 @@
-// Reads webhooks from standard input, one JSON object a line, and says of each whether npm's `standardwebhooks`
-// verifies it: "valid" or "refused". `now` is what its clock shall show, `body` the bytes that arrived, in base64.
+// Read webhooks from stdin, one JSON object per line, and print whether npm's `standardwebhooks` verifies each: "valid"
+// or "refused". `now` is the time of its clock, `body` the received bytes in base64.
 import { createInterface } from "node:readline";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
 

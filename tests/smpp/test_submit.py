@@ -267,7 +267,6 @@ async def test_an_sms_stays_in_doubt_while_its_carrier_cannot_be_asked() -> None
     assert refused.value.in_doubt
 
 
-async def test_without_carriers_what_should_leave_waits_for_one() -> None:
 async def test_without_carriers_an_outgoing_sms_waits() -> None:
     with pytest.raises(CarrierRefused, match="no carrier is configured") as refused:
         await CarrierRouter([]).submit(7, MESSAGE, order=[])

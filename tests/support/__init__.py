@@ -1,1 +1,1 @@
-"""What tests of more than one folder use."""
+"""Code shared by the tests of several folders."""

@@ -1,4 +1,4 @@
-"""`dtmf` as a process, and what it says."""
+"""`dtmf` as a subprocess, and its output."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ SOURCE = str(Path(package.__file__).parents[1])
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said, and how it ended."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
@@ -28,7 +28,7 @@ Refused = Callable[..., tuple[int, str]]
 
 
 def process(*arguments: object, code: str | None = None, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """`python -m dtmf` with these arguments, or other code, to its end."""
+    """Run `python -m dtmf` with these arguments, or other code, to its end."""
     program = ["-m", "dtmf"] if code is None else ["-c", code]
     command = [sys.executable, "-P", *program, *map(str, arguments)]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options

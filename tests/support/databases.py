@@ -1,4 +1,4 @@
-"""Where databases are made: empty ones, and copies of one that has a history. And what stands in a database."""
+"""Create databases, empty or copied from one with a history, and read their content."""
 
 import shutil
 import sqlite3
@@ -18,15 +18,15 @@ Contents = dict[str, list[tuple[Any, ...]]]
 
 
 class Place(Protocol):
-    """An engine's databases."""
+    """Databases of one engine."""
 
     engine: str
 
     def empty(self) -> str:
-        """The URL of a database without tables."""
+        """Return the URL of a database without tables."""
 
     def lived(self) -> str:
-        """The URL of a copy of the one with a history."""
+        """Return the URL of a copy of the database with a history."""
 
 
 class SQLitePlace:
@@ -39,14 +39,14 @@ class SQLitePlace:
         self._numbers = count(1)
 
     def empty(self) -> str:
-        """An empty file: `migrate` wants one to be there."""
+        """Create an empty file, because `migrate` requires one."""
         path = self._folder / f"{next(self._numbers)}" / "dtmf.db"
         path.parent.mkdir()
         path.touch()
         return f"sqlite:///{path}"
 
     def lived(self) -> str:
-        """A copy of the file."""
+        """Copy the file."""
         url = self.empty()
         shutil.copyfile(self._lived, sqlite_path(url))
         return url
@@ -62,23 +62,23 @@ class PostgreSQLPlace:
         self._made: list[str] = []
 
     def empty(self) -> str:
-        """A new database."""
+        """Create a database."""
         self._made.append(fresh_database(self._server))
         return self._made[-1]
 
     def lived(self) -> str:
-        """A copy of the database."""
+        """Copy the database."""
         self._made.append(fresh_database(self._server, template=self._lived))
         return self._made[-1]
 
     def drop_all(self) -> None:
-        """Drops what was made."""
+        """Drop the created databases."""
         for url in self._made:
             drop_database(self._server, url)
 
 
 def wait_until_left(url: str) -> None:
-    """Returns once a killed process's transactions are over: the server notices its death by itself."""
+    """Wait until the transactions of a killed process have ended. The server notices its death by itself."""
     if not url.startswith("postgresql://"):
         return
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -92,7 +92,7 @@ def wait_until_left(url: str) -> None:
 
 
 def contents(url: str) -> Contents | None:
-    """Every row of every table, in one spelling for both engines; None for a database without tables."""
+    """Return every row of every table in the same form for both engines; None for a database without tables."""
     if url.startswith("postgresql://"):
         with psycopg.connect(url) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -118,10 +118,10 @@ def _contents(execute: Callable[..., Any], names: str) -> Contents | None:
 
 
 def _plain(value: Any) -> Any:
-    """SQLite has 0 and 1 for what PostgreSQL knows as false and true."""
+    """Convert booleans to integers: SQLite stores 0 and 1 where PostgreSQL stores false and true."""
     return int(value) if isinstance(value, bool) else value
 
 
 def is_unused(found: Contents | None) -> bool:
-    """Whether nothing was restored: no tables, or none but the newest ones without a service in them."""
+    """Return whether nothing was restored: no tables, or only new tables without a service in them."""
     return found is None or (not any(rows for name, rows in found.items() if name != "accounts"))

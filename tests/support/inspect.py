@@ -1,4 +1,4 @@
-"""What stands in a service's database, on either engine, read past the service itself."""
+"""The content of a service's database on either engine, read without the service."""
 
 import sqlite3
 from collections import Counter, defaultdict
@@ -13,12 +13,12 @@ from dtmf_server.storage.db import Database
 from support.load import FUNDS, PER_MINUTE, PER_SENT, PER_SMS, SETUP, Load, Stored
 
 ELSEWHERE = "+447911000000"
-# For tests in whose outcome the engine has no part: once is enough.
+# For tests whose result doesn't depend on the engine: one run is enough.
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def read(url: str, statement: str) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives."""
+    """Return the rows of a statement."""
     if url.startswith("postgresql://"):
         with psycopg.connect(url) as connection:
             return connection.execute(statement).fetchall()
@@ -27,7 +27,7 @@ def read(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 def stored_in(url: str, load: Load) -> Stored:
-    """What the database holds, but for what `new_load` did."""
+    """Return the content of the database, except for the work of `new_load`."""
     effects: Counter[tuple[str, Any]] = Counter()
     due: set[tuple[str, str, int]] = set()
     for id_, inbound, content, cost in read(url, "SELECT id, inbound, content, cost FROM messages"):
@@ -37,7 +37,7 @@ def stored_in(url: str, load: Load) -> Stored:
     bookings = defaultdict(list)
     for id_, start, end in read(url, "SELECT rental_id, from_minute, to_minute FROM minute_bookings"):
         bookings[id_].append((start, end))
-    further = 0  # minutes after the first of each rental, which are paid as one sum
+    further = 0  # minutes after the first of each rental, charged as one sum
     live = "(a.settled_at_us - r.started_at_us) / 60000000 + 1"
     for id_, e164, end_reason, minutes, accrued in read(
         url,
@@ -68,7 +68,7 @@ def stored_in(url: str, load: Load) -> Stored:
 
 
 def ledger_sum(url: str) -> int:
-    """What customers have by their balances, and the system's accounts by the transfers: together nothing."""
+    """Return the sum of the customers' balances and of the system accounts' transfers. It must be 0."""
     ((customers,),) = read(url, "SELECT sum(balance) FROM accounts")
     ((system,),) = read(
         url,
@@ -82,28 +82,28 @@ def ledger_sum(url: str) -> int:
 
 
 def rent(dtmf: DTMF, action: Any = None, destination: str | None = None) -> str:
-    """A number that costs nothing by the minute, so that only what a test is about costs something."""
+    """A number that costs nothing per minute, so that only the subject of the test costs something."""
     e164 = dtmf.start_rental("free")["e164"]
     dtmf.set_sms_action(e164, action, destination)
     return e164
 
 
 def settle(dtmf: DTMF) -> None:
-    """Returns once nothing is due and nothing is under way."""
+    """Wait until no work is due or in progress."""
     dtmf.sandbox.advance(0)
 
 
 def deliveries(db: Database) -> list[Any]:
-    """Every delivery, oldest first."""
+    """Return every delivery, oldest first."""
     return db.read_blocking(lambda tx: [dict(row) for row in tx.all("SELECT * FROM deliveries ORDER BY id")])
 
 
 def states(db: Database) -> list[str]:
-    """The state of every delivery, oldest first."""
+    """Return the state of every delivery, oldest first."""
     return [row["state"] for row in deliveries(db)]
 
 
 def events(db: Database, kind: str) -> list[Any]:
-    """Every event of a kind, oldest first."""
+    """Return every event of a kind, oldest first."""
     statement = "SELECT * FROM events WHERE kind = :kind ORDER BY id"
     return db.read_blocking(lambda tx: [dict(row) for row in tx.all(statement, kind=kind)])

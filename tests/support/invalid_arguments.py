@@ -1,4 +1,4 @@
-"""Values every check must refuse: near misses, other types, other scripts, things that break parsers."""
+"""Values that every check must reject: near misses, other types, other scripts, and values that break parsers."""
 
 from __future__ import annotations
 

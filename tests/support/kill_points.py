@@ -1,7 +1,7 @@
-"""`dtmf-server` commands that are killed with -9 at a step of their own, or after a while.
+"""`dtmf-server` commands that are killed with -9 before a certain step, or after a while.
 
     with Dying() as dying:
-        steps = dying.command("backup", "--data", folder, file).steps      # runs to its end, and counts
+        steps = dying.command("backup", "--data", folder, file).steps      # runs to its end, and counts its steps
         dying.command("backup", "--data", folder, file, at=steps // 2)     # dies before that step
 
 A step is a statement given to the database, a commit, or a call that writes, syncs or renames a file. The commands
@@ -41,7 +41,7 @@ SERVER = [
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit status (-9: killed), how many steps it made, what it said."""
+    """The result of a command: its exit code (-9: killed), the number of its steps, and its output."""
 
     code: int
     steps: int
@@ -49,7 +49,7 @@ class Ended:
 
 
 class Dying:
-    """The process whose children run the commands. A context manager."""
+    """A context manager: the process whose children run the commands."""
 
     def __enter__(self) -> "Dying":
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
@@ -66,7 +66,7 @@ class Dying:
         self._process.communicate(timeout=30)
 
     def command(self, *arguments: object, at: int | None = None, after_s: float | None = None) -> Ended:
-        """Runs it to its end, to before its step `at`, or for so long."""
+        """Run the command to its end, until its step `at`, or for a limited time."""
         assert self._process.stdin is not None and self._process.stdout is not None
         asked = {"arguments": list(map(str, arguments)), "at": at, "after_s": after_s}
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -78,7 +78,7 @@ class Dying:
 
 
 def _serve() -> None:
-    import psycopg_pool  # noqa: F401 - imported before the forks, as all that follows
+    import psycopg_pool  # noqa: F401 - imported before the forks, like the following
 
     from dtmf_server.cli.main import main
     from dtmf_server.operations import verify  # noqa: F401 - the same
@@ -86,14 +86,14 @@ def _serve() -> None:
     from dtmf_server.storage import backup, migrate  # noqa: F401 - the same
     from dtmf_server.storage.postgresql import engine  # noqa: F401 - the same
 
-    migrate.head()  # what Alembic imports late
+    migrate.head()  # loads Alembic's late imports
     for line in sys.stdin:
         asked = json.loads(line)
         print(json.dumps(_ended(main, **asked)), flush=True)
 
 
 def _ended(main: Any, *, arguments: list[str], at: int | None, after_s: float | None) -> dict[str, Any]:
-    """Forks a child for the command, and tells how it ended."""
+    """Fork a child for the command, and report its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -116,7 +116,7 @@ def _kill_after(child: int, after_s: float) -> None:
     import threading
 
     def kill() -> None:
-        os.kill(child, signal.SIGKILL)  # not reaped yet: its number is still its own
+        os.kill(child, signal.SIGKILL)  # not reaped yet, so its pid can't have been reused
 
     killer = threading.Timer(after_s, kill)
     killer.start()
@@ -126,7 +126,7 @@ def _kill_after(child: int, after_s: float) -> None:
 
 
 def _run(main: Any, arguments: list[str], *, at: int | None) -> None:
-    """In the child: the command, its steps counted, dead before step `at`."""
+    """In the child: run the command, count its steps, and die before step `at`."""
     import itertools
     import threading
 
@@ -158,7 +158,7 @@ def _run(main: Any, arguments: list[str], *, at: int | None) -> None:
 
 
 def run_server() -> None:
-    """`dtmf-server` with the arguments after the first, which is the step at which it dies."""
+    """Run `dtmf-server` with the arguments after the first one, which is the step at which it dies."""
     from dtmf_server.cli.main import main
 
     _patch(sys.argv.pop(1))
@@ -166,18 +166,18 @@ def run_server() -> None:
 
 
 def _die() -> None:
-    """Gives what was written to the socket a moment, and ends the process."""
+    """Wait briefly for data written to the socket, then end the process."""
     time.sleep(0.2)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _is_it(batch: Any) -> bool:
-    """Whether the message is in this batch."""
+    """Return whether the message is in this batch."""
     return any(b"DIE" in arrived.frame for arrived in batch)
 
 
 def _patch(step: str) -> None:
-    """Puts death at its step."""
+    """Make the process die at the given step."""
     from dtmf_server.carriers.smpp import link
     from dtmf_server.operations import ingest
     from dtmf_server.workers import carrier_links

@@ -1,7 +1,7 @@
 """A load that survives kill -9: every request keeps its Idempotency-Key until it is acknowledged.
 
-`Load.run` sends from a few threads until it is told to stop or has sent all; what was not acknowledged stays in
-line with its key. `Tally` then holds what was acknowledged against what the service has.
+`Load.run` sends from a few threads until it is stopped or has sent everything. Unacknowledged operations stay in the
+queue with their keys. `Tally` then compares the acknowledged operations with the content of the service.
 """
 
 import threading
@@ -21,7 +21,7 @@ RENTALS_AT_ONCE, UNPAID_MAX = 4, 20
 
 @dataclass(frozen=True)
 class Operation:
-    """A request and the key it keeps, however often it is sent."""
+    """A request with its key, which stays the same however often it is sent."""
 
     key: str
     method: str
@@ -31,7 +31,7 @@ class Operation:
 
 @dataclass
 class Load:
-    """Operations in line, and the answer to each that was acknowledged."""
+    """Queued operations, and the response to each acknowledged one."""
 
     token: str
     random: Random
@@ -41,13 +41,15 @@ class Load:
     kinds: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     waiting: deque[Operation] = field(default_factory=deque)
-    unpaid: list[str] = field(default_factory=list)  # addresses without a deposit: the service gives only so many
-    unacknowledged: int = 0  # how often an operation was sent without an answer
-    answers: Counter[int] = field(default_factory=Counter)  # how often each status came; 503 too when none came
+    unpaid: list[str] = field(default_factory=list)  # addresses without a deposit, whose number the service limits
+    unacknowledged: int = 0  # how often an operation was sent without a response
+    answers: Counter[int] = field(
+        default_factory=Counter
+    )  # how often each status was returned; 503 also for no response
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, count: int) -> None:
-        """Puts so many new operations in line, with no more rentals than a long run has numbers for."""
+        """Queue a number of new operations, with no more rentals than a long run has numbers for."""
         rentals = RENTALS_AT_ONCE
         for _ in range(count):
             kind = self.random.choices(("receive", "send", "rent", "deposit", "address"), (10, 4, 2, 1, 1))[0]
@@ -70,7 +72,7 @@ class Load:
         self.waiting.append(Operation(key, *operation))
 
     def run(self, url: str, *, until_done: bool) -> list[threading.Thread]:
-        """Starts the threads; each ends when nothing is left, or (unless `until_done`) when the service is gone."""
+        """Start the threads. Each ends when nothing is left, or (unless `until_done`) when the service is gone."""
         threads = [threading.Thread(target=self._send_all, args=(url, until_done)) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
@@ -86,7 +88,7 @@ class Load:
                 return
 
     def _send(self, url: str, operation: Operation) -> bool:
-        """Whether the service answered. What it did not answer for good is next in line again."""
+        """Send an operation; return whether the service responded. Operations without a final response are requeued."""
         try:
             answer = request(url, self.token, operation.method, operation.path, operation.body, key=operation.key)
         except (OSError, HTTPException):
@@ -104,7 +106,7 @@ class Load:
         return answer.status < 500
 
     def _after(self, operation: Operation, answer: Any) -> None:
-        """Every other rental is ended again, once it is known; a new address waits for its deposit."""
+        """Queue follow-ups: the end of every other rental, and the deposit for a new address."""
         if self.kinds[operation.key] == "address":
             self.unpaid.append(answer["address"])
         if self.kinds[operation.key] == "rent" and self.random.random() < 0.5:
@@ -115,7 +117,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Tally:
-    """What is wrong, in numbers: all 0 when the promise is kept."""
+    """The number of violations of each kind: all 0 if the promise is kept."""
 
     acked_lost: int
     effects_without_request: int
@@ -125,7 +127,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Stored:
-    """What the service has: effects by kind and identity; charges made and charges due, by kind, fact and amount."""
+    """The content of the service: effects by kind and identity; charges made and due, by kind, subject and amount."""
 
     effects: Counter[tuple[str, Any]]
     charges: list[tuple[str, str, int]]
@@ -133,7 +135,7 @@ class Stored:
 
 
 def tally(load: Load, stored: Stored) -> Tally:
-    """Holds what was acknowledged against what the service has now."""
+    """Compare the acknowledged operations with the content of the service."""
     expected = Counter(_effect(load, key) for key in load.acked)
     return Tally(
         acked_lost=sum((expected - stored.effects).values()),
@@ -145,7 +147,7 @@ def tally(load: Load, stored: Stored) -> Tally:
 
 
 def _effect(load: Load, key: str) -> tuple[str, Any]:
-    """What an acknowledged operation has brought about. A number is rented only once here: it rests for a day."""
+    """Return the effect of an acknowledged operation. A number is rented only once here, because of its cooldown."""
     kind, answer = load.kinds[key], load.acked[key]
     if kind in ("receive", "send"):
         return kind, (answer["id"], key)

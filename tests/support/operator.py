@@ -1,4 +1,4 @@
-"""What an operator does: a configuration, commands, and looks at whether the service has come so far."""
+"""An operator's tasks: a configuration, commands, and polling the progress of the service."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.server import startup
 from dtmf_server.storage.open import open_database
 
-WITHIN = 1200  # looks, of 0.05 s and what a look takes
+WITHIN = 1200  # polls, each 0.05 s plus its own duration
 
 CONFIGURATION = """\
 mode = "{mode}"
@@ -30,24 +30,24 @@ confirmations = 4
 
 
 def write_configuration(path: Path, rpc: str, descriptor: str, *, mode: str) -> None:
-    """A service on the node at this address, that gives this descriptor's addresses."""
+    """Return the configuration of a service that uses the node at this address and this descriptor."""
     path.write_text(CONFIGURATION.format(mode=mode, rpc=rpc, descriptor=descriptor))
 
 
 def opened(settings: Path, url: str) -> Runtime:
-    """The service of this configuration over this database, not serving."""
+    """Open the service of this configuration on this database, without serving."""
     return startup.open_runtime(configuration.load(settings, {}), url, Clock(sandbox=False))
 
 
 def answer_of(url: str) -> dict[str, str]:
-    """A JSON answer that needs no token."""
+    """Return a JSON response that needs no token."""
     with urllib.request.urlopen(url, timeout=30) as reply:
         found: dict[str, str] = json.load(reply)
         return found
 
 
 def until(true: Callable[[], object]) -> None:
-    """Returns once it is true."""
+    """Wait until the condition is true."""
     for _ in range(WITHIN):
         if true():
             return
@@ -56,6 +56,6 @@ def until(true: Callable[[], object]) -> None:
 
 
 def differences(database_url: str) -> list[verify.Difference]:
-    """What `dtmf-server verify` finds."""
+    """Return the findings of `dtmf-server verify`."""
     with closing(open_database(database_url)) as db:
         return db.read_blocking(verify.differences)

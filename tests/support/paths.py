@@ -1,4 +1,4 @@
-"""Where the project's files are."""
+"""Paths of the project's files."""
 
 import os
 from pathlib import Path
@@ -9,4 +9,4 @@ CLIENT = PACKAGES / "dtmf-io" / "src" / "dtmf"
 SERVER = PACKAGES / "dtmf-server" / "src" / "dtmf_server"
 LOOPBACK_CERTIFICATE = Path(__file__).with_name("loopback.pem")  # self-signed for 127.0.0.1, with its key; until 2125
 SOURCES = [CLIENT.parent, SERVER.parent]
-PYTHONPATH = os.pathsep.join(map(str, SOURCES))  # for a process that must run this tree's code
+PYTHONPATH = os.pathsep.join(map(str, SOURCES))  # for processes that must run this tree's code

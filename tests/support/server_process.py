@@ -1,4 +1,4 @@
-"""`dtmf-server` as a process of its own: started, killed, started again on the same data."""
+"""`dtmf-server` as a subprocess: started, killed, and restarted on the same data."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ START_TIMEOUT_S = 60
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of the service, and with its code."""
+    """Return this process's environment without settings of the service, and with its code in PYTHONPATH."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
     kept["PYTHONPATH"] = os.pathsep.join([SOURCE, *filter(None, [kept.get("PYTHONPATH")])])
     return kept | {"PYTHONUNBUFFERED": "1"} | more
@@ -30,7 +30,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said, and how it ended."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
@@ -38,7 +38,7 @@ class Said:
 
 
 def command(*arguments: str | Path, **env: str) -> Said:
-    """Runs `dtmf-server` with these arguments to its end."""
+    """Run `dtmf-server` with these arguments to its end."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
@@ -51,8 +51,8 @@ def command(*arguments: str | Path, **env: str) -> Said:
 
 
 class Service:
-    """`dtmf-server run` on a folder, or another command. A context manager: whatever happens, the process ends with
-    the block."""
+    """A context manager for `dtmf-server run` on a folder, or for another command. The process always ends with the
+    block."""
 
     def __init__(
         self,
@@ -97,19 +97,19 @@ class Service:
         stream.close()
 
     def wait_ready(self) -> "Service":
-        """Returns once it has said where it listens."""
+        """Wait until the service has printed its address."""
         assert self._ready.wait(START_TIMEOUT_S), "the service did not start"
         assert self.process.poll() is None, f"the service ended: {self.out} {self.err}"
         return self
 
     @property
     def url(self) -> str:
-        """Where it listens, as it said."""
+        """The address that the service printed."""
         return self._said(r"on (http://\S+)")
 
     @property
     def token(self) -> str:
-        """The token it printed."""
+        """The token that the service printed."""
         return self._said(r"DTMF_TOKEN=(\S+)")
 
     def _said(self, pattern: str) -> str:
@@ -118,17 +118,17 @@ class Service:
         return found[1]
 
     def kill(self) -> None:
-        """kill -9, and wait until it is gone."""
+        """Kill the process with -9, and wait until it is gone."""
         self.process.kill()
         self.wait(START_TIMEOUT_S)
 
     def stop(self, number: int = signal.SIGTERM, *, within_s: float = START_TIMEOUT_S) -> int:
-        """Sends the signal; the exit status. Raises TimeoutExpired if it takes longer."""
+        """Send a signal and return the exit code. Raises TimeoutExpired if the process takes longer."""
         self.process.send_signal(number)
         return self.wait(within_s)
 
     def wait(self, timeout_s: float) -> int:
-        """The exit status, everything it said read."""
+        """Wait for the end, read all output, and return the exit code."""
         code = self.process.wait(timeout_s)
         for reader in self._readers:
             reader.join(timeout_s)
@@ -137,7 +137,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply of the API."""
+    """A response of the API."""
 
     status: int
     body: bytes
@@ -151,7 +151,7 @@ class Answer:
 def request(
     url: str, token: str, method: str, path: str, body: object = None, *, key: str | None = None, timeout_s: float = 30
 ) -> Answer:
-    """One request, sent once on a connection of its own. Raises OSError or HTTPException without a whole reply."""
+    """Send one request once, on its own connection. Raises OSError or HTTPException without a complete response."""
     headers = {"Authorization": f"Bearer {token}", "Prefer": "return=representation"}
     if key is not None:
         headers["Idempotency-Key"] = key
@@ -163,7 +163,7 @@ def request(
 
 
 def rows(database: Path, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    """What a statement reads from, or does to, the file of a service."""
+    """Run a statement on the database file of a service."""
     import sqlite3
 
     with closing(sqlite3.connect(database)) as connection:

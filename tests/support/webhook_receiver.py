@@ -1,7 +1,7 @@
 """Webhook receivers on loopback.
 
-`receiving` is one in a thread: it remembers what it is posted and answers as the test says. `receiving_raw` is one in
-the test's event loop that answers exactly the bytes, or the misbehaviour, it is given.
+`receiving` runs in a thread: it records the requests and responds as the test says. `receiving_raw` runs in the test's
+event loop, and responds with exactly the given bytes or misbehaviour.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ TIMEOUT_S = 20
 
 @dataclass(frozen=True)
 class Posted:
-    """One request as it came."""
+    """One received request."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer; status 0 hangs up without a word."""
+    """A response. Status 0 closes the connection without one."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ Answer = Callable[[Posted], Reply | int]
 
 
 class Receiver:
-    """Its URL, what was posted, `answer`, which says what each request gets, and `bring_up` for one that is down."""
+    """Its URL, the received requests, `answer`, which selects each response, and `bring_up` for one that is down."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -57,7 +57,7 @@ class Receiver:
         self._changed = threading.Condition()
 
     def take(self, posted: Posted) -> Reply:
-        """Remembers the request; what it is answered."""
+        """Record the request and return the response to it."""
         with self._changed:
             self.posted.append(posted)
             self._changed.notify_all()
@@ -65,7 +65,7 @@ class Receiver:
         return Reply(reply) if isinstance(reply, int) else reply
 
     def wait_for(self, count: int) -> list[Posted]:
-        """Everything posted, once there are so many."""
+        """Wait for a number of requests, and return all requests."""
         with self._changed:
             arrived = self._changed.wait_for(lambda: len(self.posted) >= count, TIMEOUT_S)
         assert arrived, f"{len(self.posted)} of {count} requests came"
@@ -73,7 +73,7 @@ class Receiver:
 
     @property
     def contents(self) -> list[str]:
-        """The texts posted, in the order they came."""
+        """Return the posted texts in the order of their arrival."""
         return [posted.json["content"] for posted in list(self.posted)]
 
 
@@ -84,7 +84,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, receiver: Receiver, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler, bind_and_activate=False)
         self.receiver = receiver
-        # Bound, and its port ours, but not listening: whoever connects is refused.
+        # Bound but not listening, so connections are refused.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.server_bind()
 
@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = self.server.receiver.take(Posted(self.command, self.path, headers, body))
-        with contextlib.suppress(OSError):  # the service may have been stopped meanwhile
+        with contextlib.suppress(OSError):  # the service may have stopped
             if reply.status:
                 self.send_response(reply.status)
                 of_every_reply = {"Content-Length": str(len(reply.body)), "Connection": "close"}
@@ -109,14 +109,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_arguments: object) -> None:
-        """Keeps quiet."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def receiving(
     answer: Answer | int = 200, *, down: bool = False, port: int = 0, certificate: Path | None = None
 ) -> Iterator[Receiver]:
-    """A receiver until the block ends; `down` until it is brought up. With a certificate it speaks HTTPS."""
+    """Run a receiver until the block ends, `down` until it is brought up. With a certificate, it uses HTTPS."""
     receiver = Receiver((lambda _: answer) if isinstance(answer, int) else answer)
     server = _Server(receiver, port)
     if certificate is not None:
@@ -144,7 +144,7 @@ def receiving(
 
 @contextlib.contextmanager
 def silent_ports(count: int) -> Iterator[list[int]]:
-    """Ports that take a connection and never say a word: nobody accepts what the kernel does."""
+    """Ports that accept connections in the kernel but never respond, because no process accepts them."""
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(count)]
         yield [listener.getsockname()[1] for listener in listeners]
@@ -160,7 +160,7 @@ Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass(slots=True)
 class RawRequest:
-    """A request as it came."""
+    """A received request."""
 
     line: str
     headers: dict[str, str]  # names in lower case
@@ -169,19 +169,19 @@ class RawRequest:
 
 @dataclass(slots=True)
 class RawReceiver:
-    """What a receiver has seen so far."""
+    """The requests and connections that a receiver has seen so far."""
 
     port: int
     connections: int = 0
     requests: list[RawRequest] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)  # SNI of each TLS connection
-    asked: asyncio.Event = field(default_factory=asyncio.Event)  # a request has come
-    left: asyncio.Event = field(default_factory=asyncio.Event)  # a client has gone away
+    asked: asyncio.Event = field(default_factory=asyncio.Event)  # a request has arrived
+    left: asyncio.Event = field(default_factory=asyncio.Event)  # a client has disconnected
 
 
 @contextlib.asynccontextmanager
 async def receiving_raw(answer: bytes | Behaviour, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawReceiver]:
-    """A receiver that answers each request with these bytes, or by calling `answer`, and stays connected."""
+    """Run a receiver that responds to each request with these bytes, or by calling `answer`, and stays connected."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -190,7 +190,7 @@ async def receiving_raw(answer: bytes | Behaviour, *, tls: ssl.SSLContext | None
         tasks.add(task)
         receiver.connections += 1
         try:
-            # One that is being taken down ends quietly too: the streams would log a cancelled task.
+            # End silently when shutting down too: asyncio streams log a cancelled task.
             with contextlib.suppress(
                 ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError
             ):
@@ -227,7 +227,7 @@ async def receiving_raw(answer: bytes | Behaviour, *, tls: ssl.SSLContext | None
 
 
 async def read_request(reader: asyncio.StreamReader) -> RawRequest:
-    """One request with a Content-Length."""
+    """Read one request with a Content-Length."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *rows = head.rstrip("\r\n").split("\r\n")
     headers = {name.lower(): value for name, _, value in (row.partition(": ") for row in rows)}
@@ -236,7 +236,7 @@ async def read_request(reader: asyncio.StreamReader) -> RawRequest:
 
 
 def refused_port() -> int:
-    """A loopback port that nobody listens on: bound a moment ago, closed since."""
+    """Return a loopback port without a listener: bound a moment ago, then closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

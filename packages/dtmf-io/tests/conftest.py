@@ -1,4 +1,4 @@
-"""The same tests for both clients: `connect` makes a DTMF, or an AsyncDTMF that is awaited on the spot."""
+"""Run the same tests with both clients: `connect` creates a DTMF, or an AsyncDTMF whose calls are awaited at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN = "dtmf_canaryTOKENcanaryTOKENcanary01"
 
 
 class Awaited:
-    """An async object whose coroutines and async iterators are run to their end when called."""
+    """An async object whose coroutines and async iterators run to completion when called."""
 
     def __init__(self, inner: Any, runner: asyncio.Runner) -> None:
         self.inner = inner
@@ -60,7 +60,7 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture(params=["DTMF", "AsyncDTMF"])
 def connect(request: pytest.FixtureRequest, stub: Stub) -> Iterator[Callable[..., Any]]:
-    """Makes a client of the stub; what it is called with goes to the constructor."""
+    """Create a client of the stub. Arguments are passed to the constructor."""
     opened: list[Any] = []
 
     def make(token: str = TOKEN, **named: Any) -> Any:
@@ -69,7 +69,7 @@ def connect(request: pytest.FixtureRequest, stub: Stub) -> Iterator[Callable[...
         opened.append(client)
         return client
 
-    make.kind = request.param  # type: ignore[attr-defined]  # for the few tests that plug in a transport
+    make.kind = request.param  # type: ignore[attr-defined]  # for the few tests with a custom transport
     with asyncio.Runner() as runner:
         yield make
         for client in opened:
@@ -82,7 +82,7 @@ def dtmf(connect: Callable[..., Any]) -> Any:
 
 
 class FakeTime:
-    """Stands still except while the client pauses, which takes no real time."""
+    """A clock that only advances while the client pauses, which takes no real time."""
 
     def __init__(self) -> None:
         self.now_s = 1_000.0

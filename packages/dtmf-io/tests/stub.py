@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers from a script and remembers every byte it was sent."""
+"""A real HTTP server on loopback that responds from a script and records every byte it receives."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Act = Callable[[socket.socket], bool]
-"""What to do with one request; False closes the connection."""
+"""A function that handles one request; False closes the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it arrived."""
+    """One received request."""
 
     method: str
     target: str
@@ -33,7 +33,7 @@ class Received:
 
 @dataclass
 class Stub:
-    """Acts in order on the requests that come, whatever the connection; the last act repeats."""
+    """Handles requests in order with the acts of a script, on any connection. The last act repeats."""
 
     tls: ssl.SSLContext | None = None
     received: list[Received] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Stub:
         self._acts: list[Act] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._wake, self._waker = socket.socketpair()  # readable for everyone once the waker is closed
+        self._wake, self._waker = socket.socketpair()  # readable in every thread once the waker is closed
         self.arrived = threading.Semaphore(0)  # released for each request
         self.closed = threading.Semaphore(0)  # released for each connection that has ended
         self._threads: list[threading.Thread] = []
@@ -54,20 +54,20 @@ class Stub:
         self._start(self._accept)
 
     def then(self, *acts: Act) -> None:
-        """Adds to the script."""
+        """Add acts to the script."""
         self._acts.extend(acts)
 
     def answers(self, value: object, status: int = 200, **headers: str) -> None:
-        """Adds a JSON answer to the script."""
+        """Add a JSON response to the script."""
         self.then(reply(status, json.dumps(value).encode(), **headers))
 
     def hang(self, _connection: socket.socket) -> bool:
-        """Act: say nothing until the test ends."""
+        """Act: send nothing until the test ends."""
         self._closing.wait(20)
         return False
 
     def drip(self, connection: socket.socket) -> bool:
-        """Act: a byte of a whole, good reply every 20 ms, about 4 s in all."""
+        """Act: send one byte of a valid response every 20 ms, for about 4 s."""
         text = b"HTTP/1.1 200 OK\r\nX-Filler: " + b"x" * 150 + b"\r\nContent-Length: 2\r\n\r\n{}"
         for byte in text:
             if self._closing.wait(0.02):
@@ -76,7 +76,7 @@ class Stub:
         return True
 
     def close(self) -> None:
-        """Ends every act and connection. May be called twice."""
+        """End every act and connection. May be called twice."""
         self._closing.set()
         self._waker.close()
         for thread in self._threads:
@@ -96,7 +96,7 @@ class Stub:
             self._start(self._serve, connection, self.connections)
 
     def _is_readable(self, source: socket.socket) -> bool:
-        """Waits until there is something to read, or returns False because the test has ended."""
+        """Wait until there is something to read. Returns False if the test has ended."""
         return self._wake not in select.select([source, self._wake], [], [])[0]
 
     def _serve(self, connection: socket.socket, ordinal: int) -> None:
@@ -129,20 +129,20 @@ class Stub:
 
 
 def reply(status: int, body: bytes = b"", **headers: str) -> Act:
-    """Act: a whole reply; header names are written with underscores."""
+    """Act: send a complete response. Header names are written with underscores."""
     lines = [f"HTTP/1.1 {status} Some Reason", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, keep=True)
 
 
 def problem(status: int, code: str | None = None, **members: object) -> Act:
-    """Act: a refusal as the service writes it."""
+    """Act: send an error response in the format of the service."""
     document = {"status": status, **({} if code is None else {"code": code}), **members}
     return reply(status, json.dumps(document).encode(), Content_Type="application/problem+json")
 
 
 def raw(data: bytes, *, keep: bool = False) -> Act:
-    """Act: exactly these bytes, then the end of the connection unless it is kept."""
+    """Act: send exactly these bytes, then close the connection unless it is kept alive."""
 
     def send(connection: socket.socket) -> bool:
         connection.sendall(data)
@@ -152,5 +152,5 @@ def raw(data: bytes, *, keep: bool = False) -> Act:
 
 
 def cut(connection: socket.socket) -> bool:
-    """Act: close without a word."""
+    """Act: close the connection without a response."""
     return False

@@ -1,4 +1,4 @@
-"""The delivery log, replays, a test of a webhook, and its secret, as both clients ask for them."""
+"""The delivery log, replays, webhook tests and webhook secrets in both clients."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DELIVERY = {
         (("parked",), {"e164": N, "since": SINCE}, "state=parked&e164=%2B1234567890&since=2018-01-01T01:01:01&"),
     ],
 )
-def test_deliveries_are_asked_for_by_state_number_and_time_page_after_page(
+def test_deliveries_are_filtered_by_state_number_and_time_and_paged(
     *, dtmf: Any, stub: Stub, arguments: tuple[Any, ...], named: dict[str, Any], query: str
 ) -> None:
     stub.answers([DELIVERY | {"id": n} for n in range(1, 101)])
@@ -60,7 +60,7 @@ def test_deliveries_are_asked_for_by_state_number_and_time_page_after_page(
     ]
 
 
-def test_deliveries_go_on_after_an_id(dtmf: Any, stub: Stub) -> None:
+def test_deliveries_continue_after_an_id(dtmf: Any, stub: Stub) -> None:
     stub.answers([])
     assert list(dtmf.deliveries(after=41)) == []
     assert stub.received[0].target == "/api/v1/deliveries?after=41&limit=100"
@@ -85,7 +85,7 @@ def test_deliveries_go_on_after_an_id(dtmf: Any, stub: Stub) -> None:
         (None, {"after": 2**63}),
     ],
 )
-def test_a_bad_filter_is_refused_before_anything_is_sent(
+def test_an_invalid_filter_is_rejected_before_anything_is_sent(
     dtmf: Any, stub: Stub, state: Any, named: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError):
@@ -93,13 +93,13 @@ def test_a_bad_filter_is_refused_before_anything_is_sent(
     assert stub.connections == 0
 
 
-def test_pages_that_do_not_ascend_end_in_an_error(dtmf: Any, stub: Stub) -> None:
+def test_pages_with_ids_that_do_not_ascend_are_an_error(dtmf: Any, stub: Stub) -> None:
     stub.answers([DELIVERY] * 100)
     with pytest.raises(ServerError):
         list(dtmf.deliveries(after=7))
 
 
-def test_a_delivery_is_replayed_with_a_key_of_its_own(dtmf: Any, stub: Stub) -> None:
+def test_a_delivery_is_replayed_with_its_own_idempotency_key(dtmf: Any, stub: Stub) -> None:
     stub.answers(DELIVERY)
     assert dtmf.retry_delivery(7) == dtmf.retry_delivery(delivery_id=7) == DELIVERY
     assert {(request.method, request.target) for request in stub.received} == {("POST", "/api/v1/deliveries/7/retry")}
@@ -107,13 +107,13 @@ def test_a_delivery_is_replayed_with_a_key_of_its_own(dtmf: Any, stub: Stub) -> 
 
 
 @pytest.mark.parametrize("delivery_id", [0, -1, "7", 7.0, True, None, 2**63, b"7", "../tokens"])
-def test_what_is_no_delivery_id_is_refused_before_anything_is_sent(dtmf: Any, stub: Stub, delivery_id: Any) -> None:
+def test_a_malformed_delivery_id_is_rejected_before_anything_is_sent(dtmf: Any, stub: Stub, delivery_id: Any) -> None:
     with pytest.raises(ValueError, match="delivery_id"):
         dtmf.retry_delivery(delivery_id)
     assert stub.connections == 0
 
 
-def test_a_delivery_that_is_not_there_is_not_found(dtmf: Any, stub: Stub) -> None:
+def test_a_missing_delivery_raises_not_found(dtmf: Any, stub: Stub) -> None:
     stub.answers({"status": 404, "code": "not_found", "detail": "no delivery 7"}, 404)
     with pytest.raises(NotFoundError) as refused:
         dtmf.retry_delivery(7)
@@ -137,7 +137,7 @@ def test_all_parked_since_a_time_are_replayed_and_counted(dtmf: Any, stub: Stub,
 
 
 @pytest.mark.parametrize("since", [None, 0, 1.5, "2018-01-01T01:01:01", SINCE.date(), SINCE.time(), timedelta(1), True])
-def test_what_is_no_time_is_refused_before_anything_is_sent(dtmf: Any, stub: Stub, since: Any) -> None:
+def test_a_malformed_time_is_rejected_before_anything_is_sent(dtmf: Any, stub: Stub, since: Any) -> None:
     with pytest.raises(ValueError, match="since must be a datetime"):
         dtmf.retry_deliveries(since)
     assert stub.connections == 0
@@ -151,7 +151,7 @@ def test_a_webhook_is_tested(dtmf: Any, stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("e164", ["", "1234567890", f" {N}", f"{N}\n", "+0123", "+１２３", None, 1234567890, b"+1234"])
-def test_what_is_no_number_is_not_tested(dtmf: Any, stub: Stub, e164: Any) -> None:
+def test_test_webhook_rejects_a_malformed_number(dtmf: Any, stub: Stub, e164: Any) -> None:
     with pytest.raises(ValueError):
         dtmf.test_webhook(e164)
     assert stub.connections == 0
@@ -176,7 +176,7 @@ def test_the_secret_is_shown_and_rotated_once_per_call(dtmf: Any, stub: Stub) ->
     assert rotated.headers["idempotency-key"]
 
 
-def test_the_accounts_webhook_is_told_and_set_however_often(dtmf: Any, stub: Stub) -> None:
+def test_the_account_webhook_can_be_read_and_set_repeatedly(dtmf: Any, stub: Stub) -> None:
     url = "https://example.org/low"
     for answer in ({"url": None}, {"url": url}, {"url": url}, {"url": None}):
         stub.answers(answer)
@@ -194,14 +194,14 @@ def test_the_accounts_webhook_is_told_and_set_however_often(dtmf: Any, stub: Stu
 @pytest.mark.parametrize(
     "url", ["", "x", "ftp://example.org/", "https://", "https://u@example.org/", b"https://e.org", 1]
 )
-def test_an_account_webhook_that_is_no_url_never_leaves(dtmf: Any, stub: Stub, url: object) -> None:
+def test_a_malformed_account_webhook_url_is_not_sent(dtmf: Any, stub: Stub, url: object) -> None:
     with pytest.raises(ValueError, match="url must be"):
         dtmf.set_account_webhook(url)
     assert stub.connections == 0
 
 
 @pytest.mark.parametrize("answer", [{}, {"url": 1}, [None], "https://example.org"])
-def test_an_answer_without_a_url_is_the_services_fault(dtmf: Any, stub: Stub, answer: object) -> None:
+def test_a_response_without_a_url_is_a_server_error(dtmf: Any, stub: Stub, answer: object) -> None:
     stub.answers(answer)
     with pytest.raises(ServerError):
         dtmf.account_webhook()
@@ -209,7 +209,7 @@ def test_an_answer_without_a_url_is_the_services_fault(dtmf: Any, stub: Stub, an
 
 @pytest.mark.parametrize("answer", [[], "whsec_x", None, 1])
 @pytest.mark.parametrize("call", ["webhook_secret", "rotate_webhook_secret"])
-def test_a_secret_that_is_no_object_is_the_services_fault_and_is_not_quoted(
+def test_a_malformed_secret_response_is_a_server_error_and_is_not_quoted(
     *, dtmf: Any, stub: Stub, call: str, answer: object
 ) -> None:
     stub.answers(answer)
@@ -219,14 +219,14 @@ def test_a_secret_that_is_no_object_is_the_services_fault_and_is_not_quoted(
 
 
 @pytest.mark.parametrize("answer", [{}, {"replayed": None}, {"replayed": "many"}, [3]])
-def test_a_count_that_is_none_is_the_services_fault(dtmf: Any, stub: Stub, answer: object) -> None:
+def test_a_malformed_count_is_a_server_error(dtmf: Any, stub: Stub, answer: object) -> None:
     stub.answers(answer)
     with pytest.raises(ServerError):
         dtmf.retry_deliveries(SINCE)
 
 
 @pytest.mark.parametrize("answer", [{}, {"secrets": 1}, {"secret": None}, {"secret": 1}])
-def test_an_answer_without_a_secret_is_the_services_fault(dtmf: Any, stub: Stub, answer: object) -> None:
+def test_a_response_without_a_secret_is_a_server_error(dtmf: Any, stub: Stub, answer: object) -> None:
     stub.answers(answer)
     with pytest.raises(ServerError):
         dtmf.webhook_secret()

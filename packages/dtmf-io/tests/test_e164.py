@@ -1,4 +1,4 @@
-"""dtmf.e164: refuse or pass, nothing in between."""
+"""dtmf.e164: a value is accepted unchanged or rejected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_parse_returns_the_number_unchanged(number: str) -> None:
 
 
 @pytest.mark.parametrize("value", NOT_E164, ids=shown)
-def test_parse_refuses_what_is_not_e164_and_quotes_it(value: object) -> None:
+def test_parse_rejects_and_quotes_values_that_are_not_e164(value: object) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(value)[:60])):
         parse(value)
     assert not is_e164(value)
@@ -31,13 +31,13 @@ def test_is_e164_agrees_with_the_pattern_of_the_contract(text: str) -> None:
     assert is_e164(text) is (re.fullmatch(r"\+[1-9][0-9]{1,14}", text) is not None)
 
 
-def test_refusal_of_a_huge_value_is_a_short_message() -> None:
+def test_the_error_for_a_huge_value_is_short() -> None:
     with pytest.raises(ValueError, match="10,000,002 characters") as caught:
         parse("1" * 10_000_000)
     assert len(str(caught.value)) < 300
 
 
-def test_refusal_survives_a_value_without_a_repr() -> None:
+def test_a_value_without_a_repr_is_rejected_too() -> None:
     class Shy:
         def __repr__(self) -> str:
             raise RuntimeError

@@ -1,4 +1,4 @@
-"""What each call puts on the wire, byte for byte where it matters, and what it returns."""
+"""The request that each call sends, byte for byte where it matters, and the value it returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MESSAGE = {"from": N, "to": "+1234", "content": "abc", "timestamp": "2018-01-01T
 MESSAGE |= {"success": True, "cost": 1000}
 NUMBER = {"e164": N, "group_id": "us-mobile", "sms": True, "cost_per_minute": 13, "messages": [MESSAGE]}
 
-# name, arguments, request line after /api/v1, body, answer, result (None: the answer)
+# name, arguments, request line after /api/v1, body, response, result (None: the response)
 CALLS: list[tuple[str, tuple[Any, ...], str, Any, Any, Any]] = [
     ("account", (), "GET /account", None, {"balance": 12345}, None),
     ("addresses", (), "GET /addresses", None, [{"address": "bcrt1a"}, {"address": "bcrt1b"}], None),
@@ -188,14 +188,14 @@ def test_webhook_accepts_any_well_formed_url_and_sends_it_unchanged(dtmf: Any, s
     assert stub.received[0].json == {"sms_forwarded_to": url}
 
 
-def test_the_longest_text_is_sent_whole(dtmf: Any, stub: Stub) -> None:
+def test_the_longest_text_is_sent_in_full(dtmf: Any, stub: Stub) -> None:
     stub.answers({})
     dtmf.send_message(N, N, "🙂" * 1_600)
     assert stub.received[0].json["content"] == "🙂" * 1_600
 
 
-class Word(str, enum.Enum):  # noqa: UP042  # a StrEnum shows its value: this is the one that does not
-    """Words as some programs keep them. An f-string shows such a member by its name."""
+class Word(str, enum.Enum):  # noqa: UP042  # unlike this class, a StrEnum is formatted as its value
+    """Constants as some programs define them. An f-string shows such a member by its name."""
 
     TOKEN = TOKEN
     MOBILE = "mobile"
@@ -206,12 +206,12 @@ class Word(str, enum.Enum):  # noqa: UP042  # a StrEnum shows its value: this is
 
 
 class Cursor(int, enum.Enum):
-    """The same of a number."""
+    """The same for numbers."""
 
     LAST = 7
 
 
-def test_members_of_an_enum_are_sent_as_what_they_are_equal_to(connect: Any, stub: Stub) -> None:
+def test_enum_members_are_sent_by_value(connect: Any, stub: Stub) -> None:
     stub.then(reply(200, b"[]"), reply(200, b"[]"), reply(200, b"[]"), reply(200, b"{}"))
     dtmf = connect(Word.TOKEN)
     dtmf.groups(Word.MOBILE)
@@ -232,7 +232,7 @@ def test_members_of_an_enum_are_sent_as_what_they_are_equal_to(connect: Any, stu
     assert [request.json for request in stub.received[-2:]] == [{"sms_forwarded_to": N}, {"group_id": "us-mobile"}]
 
 
-def test_each_call_has_a_key_of_its_own(dtmf: Any, stub: Stub) -> None:
+def test_each_call_has_its_own_idempotency_key(dtmf: Any, stub: Stub) -> None:
     stub.answers({})
     for _ in range(5):
         dtmf.start_rental("us-mobile")
@@ -252,7 +252,7 @@ def test_calls_share_one_connection(dtmf: Any, stub: Stub) -> None:
     assert stub.connections == 1
 
 
-def test_a_connection_the_server_closed_while_idle_is_replaced_in_silence(connect: Any, stub: Stub) -> None:
+def test_an_idle_connection_closed_by_the_server_is_replaced_silently(connect: Any, stub: Stub) -> None:
     stub.then(lambda connection: reply(200, b"{}")(connection) and False)
     client = connect(max_retries=0)
     assert client.account() == {}

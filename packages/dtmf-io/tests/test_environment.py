@@ -1,4 +1,4 @@
-"""Whatever the environment holds: a call works, or raises a DTMFError that names the variable at fault."""
+"""With any environment, a call works or raises a DTMFError that names the variable at fault."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """A port that is bound and never listens, so that every connection is refused."""
+    """A port that is bound but doesn't listen, so that every connection is refused."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield closed.getsockname()[1]
 
 
 def outcome(connect: Any, **named: Any) -> Any:
-    """What the first call of a new client returns or raises."""
+    """Return the result or the exception of a new client's first call."""
     try:
         return connect(**named).account()
     except Exception as error:
@@ -79,7 +79,7 @@ def outcome(connect: Any, **named: Any) -> Any:
 
 
 def is_named(error: Any, variable: str) -> bool:
-    """Whether it is a DTMFError that names the variable."""
+    """Return whether the result is a DTMFError that names the variable."""
     return isinstance(error, DTMFError) and f"environment variable {variable}" in str(error)
 
 
@@ -94,7 +94,7 @@ def is_named(error: Any, variable: str) -> bool:
         ("ALL_PROXY", ELSEWHERE),
     ],
 )
-def test_a_proxy_that_cannot_be_one_is_refused_by_the_name_of_its_variable(
+def test_the_error_for_an_invalid_proxy_names_its_variable(
     *, connect: Any, monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime, variable: str, base_url: str
 ) -> None:
     for value in NOT_A_PROXY:
@@ -118,7 +118,7 @@ def test_a_socks_proxy_without_its_package_says_what_to_install(
     assert "secret" not in str(error)
 
 
-def test_the_credentials_of_a_proxy_are_in_no_message(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_credentials_appear_in_no_message(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("http://me:secret@h:x", "http://me:secret@[::1", "me:secret@:1", "ftp://me:s/ecret@h", "me:secret@"):
         monkeypatch.setenv("HTTP_PROXY", value)
         error = outcome(connect, base_url=ELSEWHERE)
@@ -131,11 +131,11 @@ def test_the_credentials_of_a_proxy_are_in_no_message(connect: Any, monkeypatch:
     [
         ("me:p%40ss", "Basic bWU6cEBzcw=="),
         ("m\u00e9:p", "Basic bcOpOnA="),  # UTF-8
-        ("me:\udcff", "Basic bWU6/w=="),  # a byte that is not UTF-8, as the environment holds it
+        ("me:\udcff", "Basic bWU6/w=="),  # a byte that isn't UTF-8, as represented in the environment
         ("me", "Basic bWU6"),
     ],
 )
-def test_credentials_of_any_bytes_reach_the_proxy(
+def test_proxy_credentials_may_be_any_bytes(
     *, connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch, credentials: str, sent: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", stub.url.replace("//", f"//{credentials}@"))
@@ -145,7 +145,7 @@ def test_credentials_of_any_bytes_reach_the_proxy(
 
 
 @pytest.mark.regression("environment-is-named")
-def test_a_proxy_that_refuses_connections_is_named(
+def test_the_error_for_an_unreachable_proxy_names_it(
     connect: Any, unused_port: int, monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_port}")
@@ -168,7 +168,7 @@ def test_a_proxy_that_refuses_connections_is_named(
     ids=["407", "403", "502", "504", "hang-up", "ssh"],
 )
 @pytest.mark.parametrize("base_url", [ELSEWHERE, "https://numbers.invalid"], ids=["forward", "tunnel"])
-def test_a_proxy_that_carries_nothing_is_named(
+def test_the_error_for_a_broken_proxy_names_it(
     *, connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch, base_url: str, answer: Any, permanent: bool
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", stub.url)
@@ -179,7 +179,7 @@ def test_a_proxy_that_carries_nothing_is_named(
     assert error.permanent == permanent
 
 
-def test_a_page_that_a_proxy_answers_with_is_not_the_services(
+def test_an_error_page_of_a_proxy_is_not_the_services_response(
     connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", stub.url)
@@ -187,7 +187,7 @@ def test_a_page_that_a_proxy_answers_with_is_not_the_services(
     assert is_named(outcome(connect, base_url=ELSEWHERE, max_retries=0), "HTTP_PROXY")
 
 
-def test_a_refusal_of_the_service_behind_a_proxy_stays_one(
+def test_an_error_response_through_a_proxy_is_the_services(
     connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", stub.url)
@@ -195,13 +195,15 @@ def test_a_refusal_of_the_service_behind_a_proxy_stays_one(
     assert isinstance(outcome(connect, base_url=ELSEWHERE), AuthenticationError)
 
 
-def test_a_proxy_that_never_answers_is_named(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_unresponsive_proxy_names_it(
+    connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", stub.url)
     stub.then(stub.hang)
     assert is_named(outcome(connect, base_url=ELSEWHERE, timeout=0.2), "HTTP_PROXY")
 
 
-def test_a_host_reached_without_the_proxy_says_why(
+def test_the_error_for_a_host_in_no_proxy_names_the_variable(
     connect: Any, monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
@@ -211,16 +213,16 @@ def test_a_host_reached_without_the_proxy_says_why(
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """A folder with files that hold no certificate."""
+    """A folder with files that contain no certificate."""
     (tmp_path / "empty.pem").touch()
     (tmp_path / "garbage.pem").write_bytes(bytes(range(256)) * 9)
-    (tmp_path / "cut.pem").write_text("-----BEGIN LOOPBACK_CERTIFICATE-----\nMIIB", "ascii")
+    (tmp_path / "cut.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB", "ascii")
     return tmp_path
 
 
 @pytest.mark.regression("environment-is-named")
 @pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "garbage.pem", "cut.pem", ".", "x" * 5_000, "\udcff"])
-def test_a_file_without_certificates_is_refused_by_the_name_of_the_variable(
+def test_the_error_for_a_file_without_certificates_names_the_variable(
     *, connect: Any, certificates: Path, monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime, name: str
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", f"{certificates}/{name}")
@@ -231,7 +233,7 @@ def test_a_file_without_certificates_is_refused_by_the_name_of_the_variable(
 
 
 @pytest.mark.regression("environment-is-named")
-def test_a_proxy_by_tls_needs_certificates_too(
+def test_a_tls_proxy_needs_certificates_too(
     connect: Any, certificates: Path, monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", f"{certificates}/missing.pem")
@@ -239,28 +241,28 @@ def test_a_proxy_by_tls_needs_certificates_too(
     assert is_named(outcome(connect, base_url=ELSEWHERE), "SSL_CERT_FILE")
 
 
-def test_without_tls_certificates_do_not_matter(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_ignored_without_tls(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
     stub.answers({"balance": 1})
     assert outcome(connect) == {"balance": 1}
 
 
 @pytest.mark.parametrize("folder", ["missing", "empty.pem", "missing:also-missing"])
-def test_a_folder_without_certificates_is_refused_by_the_name_of_the_variable(
+def test_the_error_for_a_folder_without_certificates_names_the_variable(
     connect: Any, certificates: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.setenv("SSL_CERT_DIR", str(certificates / folder))
     assert is_named(outcome(connect, base_url="https://numbers.invalid"), "SSL_CERT_DIR")
 
 
-def test_a_log_of_keys_that_cannot_be_written_is_named(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_unwritable_key_log_names_the_variable(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(LOOPBACK_CERTIFICATE))
     monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent/keys")
     assert is_named(outcome(connect, base_url="https://numbers.invalid"), "SSLKEYLOGFILE")
 
 
 @pytest.mark.regression("environment-is-named")
-def test_a_certificate_that_is_not_trusted_names_the_variable_that_says_which_are(
+def test_the_error_for_an_untrusted_certificate_names_the_trust_variable(
     connect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -282,7 +284,7 @@ def test_a_certificate_that_is_not_trusted_names_the_variable_that_says_which_ar
     [("DTMF_URL", "localhost:8000"), ("DTMF_URL", "http://" + "a" * 64 + ".com"), ("DTMF_TOKEN", f"{TOKEN}\n")],
     ids=shown,
 )
-def test_a_setting_of_the_environment_that_cannot_work_is_refused_before_any_call(
+def test_an_invalid_environment_variable_is_rejected_before_any_call(
     kind: Any, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv("DTMF_TOKEN", "t")
@@ -296,7 +298,9 @@ def test_a_setting_of_the_environment_that_cannot_work_is_refused_before_any_cal
 
 
 @pytest.mark.regression("environment-is-named")
-def test_a_refused_token_names_the_variable_it_is_of(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_rejected_token_names_its_variable(
+    connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DTMF_TOKEN", TOKEN)
     stub.then(reply(401, b'{"code": "unauthenticated", "detail": "the token is unknown"}'))
     assert is_named(outcome(connect, token=None), "DTMF_TOKEN")
@@ -304,7 +308,7 @@ def test_a_refused_token_names_the_variable_it_is_of(connect: Any, stub: Stub, m
 
 
 @pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
-def test_a_host_that_no_resolver_takes_is_a_bad_argument(kind: Any) -> None:
+def test_a_host_that_cannot_be_resolved_is_an_invalid_argument(kind: Any) -> None:
     with pytest.raises(ValueError, match=r"^base_url must .*'http://aaa"):
         kind("t", base_url="http://" + "a" * 64 + ".example")
 

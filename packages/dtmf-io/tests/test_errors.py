@@ -117,7 +117,7 @@ def test_not_found_is_a_lookup_error_and_invalid_request_a_value_error(once: Any
 )
 def test_a_refusal_without_a_problem_document_goes_by_its_status(once: Any, stub: Stub, body: bytes) -> None:
     stub.then(reply(404, body, X_Request_ID="r-2"))
-    with pytest.raises(NotFoundError, match="the service answered with status 404") as caught:
+    with pytest.raises(NotFoundError, match="the service responded with status 404") as caught:
         once.account()
     assert (caught.value.code, caught.value.request_id) == (None, "r-2")
 
@@ -129,7 +129,7 @@ def test_a_refusal_without_a_problem_document_goes_by_its_status(once: Any, stub
 )
 def test_a_success_that_is_no_answer_is_a_server_error(once: Any, stub: Stub, body: bytes) -> None:
     stub.then(reply(200, body, X_Request_ID="r-3"))
-    with pytest.raises(ServerError, match="something else than promised") as caught:
+    with pytest.raises(ServerError, match="sent an unexpected response") as caught:
         once.account()
     assert (caught.value.status, caught.value.request_id) == (200, "r-3")
 

@@ -1,4 +1,4 @@
-"""The ways to the service: TLS, proxies, and transports of the caller's own."""
+"""The connection to the service: TLS, proxies and custom transports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_https_works_with_a_trusted_certificate(connect: Any, tls_stub: Stub, mo
     assert tls_stub.connections == 1
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_at_once(connect: Any, tls_stub: Stub, fake_time: FakeTime) -> None:
+def test_an_untrusted_certificate_is_rejected_at_once(connect: Any, tls_stub: Stub, fake_time: FakeTime) -> None:
     with pytest.raises(ConnectionFailedError, match="certificate") as caught:
         connect(base_url=tls_stub.url).account()
     assert caught.value.permanent
@@ -62,7 +62,7 @@ def test_https_to_a_server_without_tls_is_a_failed_connection(connect: Any, stub
     assert stub.received == []
 
 
-def test_a_proxy_of_the_environment_carries_the_call(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_set_in_the_environment_is_used(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", stub.url.replace("//", "//me:p%40ss@"))
     stub.answers({"balance": 1})
     assert connect(base_url="http://numbers.invalid:81").account() == {"balance": 1}
@@ -72,7 +72,7 @@ def test_a_proxy_of_the_environment_carries_the_call(connect: Any, stub: Stub, m
     assert request.headers["host"] == "numbers.invalid:81"
 
 
-def test_this_machine_is_reached_without_the_proxy(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_addresses_bypass_the_proxy(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy.invalid:1080")
     stub.answers({"balance": 1})
@@ -118,7 +118,7 @@ def httpcore2_url(proxy: httpcore2.Proxy) -> str:
 
 
 class Recorded:
-    """A transport of the caller's own, blocking."""
+    """A custom blocking transport."""
 
     def __init__(self, *outcomes: Reply | Exception) -> None:
         self.outcomes = list(outcomes)
@@ -136,11 +136,11 @@ class Recorded:
         self.closed += 1
 
     def __bool__(self) -> bool:
-        return False  # an empty container may be a transport too
+        return False  # a transport may be an empty container
 
 
 class AsyncRecorded:
-    """The same, awaited."""
+    """A custom asyncio transport."""
 
     def __init__(self, *outcomes: Reply | Exception) -> None:
         self.inner = Recorded(*outcomes)
@@ -164,7 +164,7 @@ def good(value: object) -> Reply:
     return Reply(200, {}, json.dumps(value).encode())
 
 
-def test_a_transport_of_the_callers_own_carries_the_calls(connect: Any, stub: Stub, recorded: Any) -> None:
+def test_a_custom_transport_carries_the_calls(connect: Any, stub: Stub, recorded: Any) -> None:
     transport = recorded(good({"e164": "+1234"}))
     client = connect(transport=transport, base_url="https://numbers.invalid/x")
     assert client.start_rental("us-mobile") == {"e164": "+1234"}
@@ -177,7 +177,9 @@ def test_a_transport_of_the_callers_own_carries_the_calls(connect: Any, stub: St
     assert transport.closed == 1
 
 
-def test_its_network_failures_are_tried_again_and_named(connect: Any, recorded: Any, fake_time: FakeTime) -> None:
+def test_network_failures_of_a_custom_transport_are_retried_and_reported(
+    connect: Any, recorded: Any, fake_time: FakeTime
+) -> None:
     failures = [ConnectionResetError("cut"), OSError("no route"), TimeoutError("late")]
     client = connect(transport=recorded(*failures))
     with pytest.raises(TimedOutError) as caught:
@@ -189,7 +191,7 @@ def test_its_network_failures_are_tried_again_and_named(connect: Any, recorded: 
     assert fake_time.pauses_s == [0.5, 1.0]
 
 
-def test_its_permanent_failure_is_not_tried_again(connect: Any, recorded: Any) -> None:
+def test_a_permanent_failure_of_a_custom_transport_is_not_retried(connect: Any, recorded: Any) -> None:
     failure = connection_failed("http://a", "no such scheme", permanent=True)
     transport = recorded(failure)
     with pytest.raises(ConnectionFailedError) as caught:
@@ -197,17 +199,17 @@ def test_its_permanent_failure_is_not_tried_again(connect: Any, recorded: Any) -
     assert caught.value is failure
 
 
-def test_its_bugs_reach_the_caller_as_they_are(connect: Any, recorded: Any) -> None:
+def test_bugs_of_a_custom_transport_reach_the_caller_unchanged(connect: Any, recorded: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         connect(transport=recorded(ZeroDivisionError())).account()
 
 
-def test_its_refusals_are_read_like_any_other(connect: Any, recorded: Any) -> None:
+def test_error_responses_of_a_custom_transport_are_parsed(connect: Any, recorded: Any) -> None:
     with pytest.raises(NotFoundError, match="Gone"):
         connect(transport=recorded(Reply(404, {}, b'{"detail": "Gone"}'))).number("+1234")
 
 
-def test_a_transport_without_close_is_left_alone(connect: Any, recorded: Any) -> None:
+def test_a_transport_without_close_is_not_closed(connect: Any, recorded: Any) -> None:
     class Plain:
         send = None
 

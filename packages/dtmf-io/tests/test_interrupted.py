@@ -1,5 +1,5 @@
-"""Waits side by side, stopped, and interrupted: nobody is given what he did not wait for, and no connection is left
-broken. And events: a stream without end that its reader ends."""
+"""Concurrent, cancelled and interrupted waits: each gets only its own messages, and no connection is left broken. And
+events: an endless stream that its reader ends."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def happened(first: int, length: int = 1) -> list[dict[str, Any]]:
         ("after", [value for value in NOT_A_WHOLE_NUMBER if value is not None]),
     ],
 )
-def test_a_wait_refuses_bad_arguments_before_it_sends_anything(
+def test_a_wait_rejects_invalid_arguments_before_sending_anything(
     *, dtmf: Any, stub: Stub, name: str, bad: str, values: list[Any]
 ) -> None:
     for value in values:
-        with pytest.raises(ValueError) as caught:  # the message is looked at below
+        with pytest.raises(ValueError) as caught:  # the message is checked below
             getattr(dtmf, name)(N, **{bad: value})
         assert type(caught.value) is ValueError
         assert bad in str(caught.value)
@@ -63,7 +63,7 @@ def test_a_wait_refuses_bad_arguments_before_it_sends_anything(
 
 
 @pytest.mark.parametrize("value", NOT_E164, ids=shown)
-def test_a_wait_refuses_what_is_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
+def test_a_wait_rejects_values_that_are_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
     for wait in (dtmf.wait_for_message, dtmf.wait_for_code):
         with pytest.raises(ValueError, match=r"not an E\.164 phone number"):
             wait(value)
@@ -72,13 +72,13 @@ def test_a_wait_refuses_what_is_not_e164(dtmf: Any, stub: Stub, value: object) -
 
 @pytest.mark.parametrize("value", NOT_A_WHOLE_NUMBER, ids=shown)
 @pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
-def test_events_refuses_a_bad_place_when_it_is_called(stub: Stub, kind: Any, value: object) -> None:
+def test_events_rejects_an_invalid_cursor_when_called(stub: Stub, kind: Any, value: object) -> None:
     with pytest.raises(ValueError, match="after must be a whole number"):
         kind(TOKEN, base_url=stub.url).events(value)
     assert stub.connections == 0
 
 
-def test_two_threads_waiting_for_one_number_are_both_given_the_message(stub: Stub) -> None:
+def test_two_threads_waiting_for_one_number_both_get_the_message(stub: Stub) -> None:
     both_wait = threading.Barrier(2, timeout=20)
 
     def answer_both(connection: Any) -> bool:
@@ -92,14 +92,14 @@ def test_two_threads_waiting_for_one_number_are_both_given_the_message(stub: Stu
     assert asked_after(stub) == ["0", "0", "5"]
 
 
-async def test_tasks_wait_side_by_side(stub: Stub) -> None:
+async def test_tasks_wait_concurrently(stub: Stub) -> None:
     stub.answers([sms(5, "code 1234")])
     async with AsyncDTMF(TOKEN, base_url=stub.url) as dtmf:
         codes = await asyncio.gather(*(dtmf.wait_for_code(f"+12345{number}") for number in range(50)))
     assert codes == ["1234"] * 50
 
 
-async def test_hundreds_of_waits_do_not_keep_a_call_from_its_turn(stub: Stub) -> None:
+async def test_hundreds_of_waits_do_not_block_a_call(stub: Stub) -> None:
     stub.then(*[stub.hang] * 300, BALANCE)
     async with AsyncDTMF(TOKEN, base_url=stub.url) as dtmf:
         waits = [asyncio.create_task(dtmf.wait_for_code(N)) for _ in range(300)]
@@ -111,7 +111,7 @@ async def test_hundreds_of_waits_do_not_keep_a_call_from_its_turn(stub: Stub) ->
         assert await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def test_a_cancelled_wait_leaves_the_client_usable_and_its_place_where_it_was(stub: Stub) -> None:
+async def test_a_cancelled_wait_leaves_the_client_usable_and_its_cursor_unchanged(stub: Stub) -> None:
     stub.then(stub.hang, BALANCE)
     async with AsyncDTMF(TOKEN, base_url=stub.url) as dtmf:
         wait = asyncio.create_task(dtmf.wait_for_message(N))
@@ -126,7 +126,7 @@ async def test_a_cancelled_wait_leaves_the_client_usable_and_its_place_where_it_
     assert stub.received[-1].target == stub.received[0].target
 
 
-async def test_a_callers_own_timeout_ends_a_wait(stub: Stub) -> None:
+async def test_asyncio_timeout_ends_a_wait(stub: Stub) -> None:
     stub.then(stub.hang, BALANCE)
     async with AsyncDTMF(TOKEN, base_url=stub.url) as dtmf:
         with pytest.raises(TimeoutError):
@@ -154,7 +154,9 @@ with DTMF({TOKEN!r}, base_url={stub.url!r}) as dtmf:
     assert (out, err) == (b"{'balance': 1}\n", b"")
 
 
-def test_events_come_in_order_each_once_over_pages_and_cuts(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_events_arrive_in_order_and_once_across_pages_and_disconnects(
+    connect: Any, stub: Stub, fake_time: FakeTime
+) -> None:
     stub.answers(happened(4, 100))
     stub.then(cut, problem(503), cut, cut, cut, cut)
     stub.answers([])
@@ -169,7 +171,7 @@ def test_events_come_in_order_each_once_over_pages_and_cuts(connect: Any, stub: 
     assert stub.received[0].target == "/api/v1/events?after=3&limit=100&wait=0.000"
 
 
-def test_events_tell_a_wrong_address_or_token_like_any_call(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_events_report_a_wrong_address_or_token_like_any_call(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(cut, cut, cut, problem(401))
     with pytest.raises(ConnectionFailedError):
         next(connect(max_retries=2).events())
@@ -178,7 +180,7 @@ def test_events_tell_a_wrong_address_or_token_like_any_call(connect: Any, stub: 
     assert len(stub.received) == 4
 
 
-def test_events_go_through_any_outage_once_they_have_begun(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_events_survive_any_outage_after_the_first_response(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.answers([])
     stub.then(*[cut] * 500)
     stub.answers(happened(1))
@@ -197,7 +199,7 @@ def test_events_end_when_the_token_is_revoked(dtmf: Any, stub: Stub) -> None:
         next(events)
 
 
-def test_events_that_do_not_ascend_are_an_error(dtmf: Any, stub: Stub) -> None:
+def test_events_with_ids_that_do_not_ascend_are_an_error(dtmf: Any, stub: Stub) -> None:
     stub.answers(happened(1))
     events = dtmf.events()
     next(events)
@@ -205,7 +207,7 @@ def test_events_that_do_not_ascend_are_an_error(dtmf: Any, stub: Stub) -> None:
         next(events)
 
 
-def test_a_reader_leaves_the_stream_and_comes_back_where_he_was(stub: Stub) -> None:
+def test_a_reader_can_leave_the_stream_and_resume(stub: Stub) -> None:
     stub.answers(happened(1, 3))
     stub.answers(happened(3, 1))
     with DTMF(TOKEN, base_url=stub.url) as dtmf:
@@ -217,7 +219,7 @@ def test_a_reader_leaves_the_stream_and_comes_back_where_he_was(stub: Stub) -> N
     assert stub.connections == 1
 
 
-async def test_a_reader_leaves_the_stream_at_any_moment(stub: Stub) -> None:
+async def test_a_reader_can_leave_the_stream_at_any_time(stub: Stub) -> None:
     stub.answers(happened(1, 2))
     stub.then(stub.hang, BALANCE)
     seen: list[int] = []

@@ -39,7 +39,7 @@ async def test_an_async_client_is_a_context_manager_that_closes_its_connections(
     assert await asyncio.to_thread(stub.closed.acquire, timeout=10)
 
 
-def test_closing_is_possible_before_any_call_twice_and_before_more_calls(connect: Any, stub: Stub) -> None:
+def test_close_works_before_any_call_twice_and_before_more_calls(connect: Any, stub: Stub) -> None:
     stub.then(BALANCE)
     client = connect()
     client.close()
@@ -65,7 +65,7 @@ def test_nothing_is_left_open(stub: Stub) -> None:
     assert [str(warning.message) for warning in caught] == []
 
 
-def test_a_script_need_not_close_anything(stub: Stub) -> None:
+def test_a_script_does_not_have_to_close_a_client(stub: Stub) -> None:
     stub.then(BALANCE)
     script = f"""
 from dtmf import DTMF
@@ -129,7 +129,7 @@ def test_event_loops_do_not_share_connections(stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
-def test_a_transport_of_the_callers_own_pickles_along(kind: Any) -> None:
+def test_a_custom_transport_is_pickled_with_the_client(kind: Any) -> None:
     twin = pickle.loads(pickle.dumps(kind(TOKEN, transport=Marked("here"))))
     assert twin._engine().mark == "here"
 
@@ -160,7 +160,7 @@ async def test_an_async_client_pickles_without_its_connections(stub: Stub) -> No
     assert [request.connection for request in stub.received] == [1, 2]
 
 
-def test_a_copy_has_connections_of_its_own(stub: Stub) -> None:
+def test_a_copy_has_its_own_connections(stub: Stub) -> None:
     stub.then(BALANCE)
     with DTMF(TOKEN, base_url=stub.url) as dtmf:
         dtmf.account()
@@ -170,7 +170,7 @@ def test_a_copy_has_connections_of_its_own(stub: Stub) -> None:
     assert [request.connection for request in stub.received] == [1, 2, 1]
 
 
-def test_a_fork_does_not_write_on_its_parents_connection(stub: Stub) -> None:
+def test_a_fork_does_not_write_to_its_parents_connection(stub: Stub) -> None:
     stub.then(BALANCE)
     script = f"""
 import os
@@ -188,7 +188,7 @@ if child:
 
 
 @pytest.mark.parametrize("statement", ["import dtmf", "from dtmf import DTMF, AsyncDTMF, NotFoundError"])
-def test_importing_loads_neither_the_network_code_nor_anything_else_that_is_slow(statement: str) -> None:
+def test_importing_loads_no_network_code_or_other_slow_modules(statement: str) -> None:
     heavy = {
         "httpcore2",
         "httpx2",

@@ -1,4 +1,4 @@
-"""messages() and transactions() read page after page, and only as far as they are asked."""
+"""messages() and transactions() read page by page, and only as far as needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def page(first: int, length: int) -> list[dict[str, int]]:
         ("transactions", (), {}, "transactions?"),
     ],
 )
-def test_items_come_from_as_many_pages_as_there_are(
+def test_items_come_from_all_pages(
     *, dtmf: Any, stub: Stub, name: str, arguments: tuple[Any, ...], named: dict[str, Any], query: str
 ) -> None:
     stub.answers(page(1, 100))
@@ -61,14 +61,14 @@ def test_a_page_is_read_only_when_it_is_needed(dtmf: Any, stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("last", [{"id": 5}, {"id": "101"}, {}, 7])
-def test_pages_that_do_not_ascend_are_an_error_and_no_endless_loop(dtmf: Any, stub: Stub, last: Any) -> None:
+def test_page_ids_that_do_not_ascend_are_an_error_not_an_endless_loop(dtmf: Any, stub: Stub, last: Any) -> None:
     stub.answers([*page(1, 99), last])
     with pytest.raises(ServerError, match="do not ascend"):
         list(islice(dtmf.messages(after=5), 500))
     assert len(stub.received) == 1
 
 
-def test_a_single_dict_where_a_page_should_be_is_an_error(dtmf: Any, stub: Stub) -> None:
+def test_a_dict_instead_of_a_page_is_an_error(dtmf: Any, stub: Stub) -> None:
     stub.answers({"id": 1})
     with pytest.raises(ServerError, match="not a JSON array"):
         list(dtmf.transactions())

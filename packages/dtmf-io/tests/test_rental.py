@@ -1,4 +1,4 @@
-"""`with dtmf.rental(group_id) as number`: however the block ends, and whatever is lost on the way, the rental ends."""
+"""`with dtmf.rental(group_id) as number`: the rental ends however the block ends and whichever response is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GONE = problem(404, "number_not_rented")
 
 
 def within(client: Any, body: Callable[[Any], Any] = lambda number: None) -> Any:
-    """What the body of a rental of this client returns."""
+    """Run a body in a rental of this client, and return its result."""
     assert hasattr(getattr(client, "inner", client), "rental"), "there are no rentals"
     if not hasattr(client, "inner"):
         with client.rental("us-mobile") as number:
@@ -37,7 +37,7 @@ def within(client: Any, body: Callable[[Any], Any] = lambda number: None) -> Any
 
 
 def raising(error: BaseException) -> Callable[[Any], Any]:
-    """A body that raises this."""
+    """Return a body that raises this error."""
 
     def body(_number: Any) -> None:
         raise error
@@ -46,12 +46,12 @@ def raising(error: BaseException) -> Callable[[Any], Any]:
 
 
 def asked(stub: Stub) -> list[str]:
-    """What the stub was asked, in order."""
+    """Return the requests that the stub received, in order."""
     return [f"{request.method} {request.target.removeprefix('/api/v1')}" for request in stub.received]
 
 
 def keys(stub: Stub, method: str) -> list[str]:
-    """The idempotency keys of the requests with this method."""
+    """Return the idempotency keys of the requests with this method."""
     return [request.headers["idempotency-key"] for request in stub.received if request.method == method]
 
 
@@ -59,13 +59,13 @@ END = "DELETE /number?e164=%2B12025550100"
 
 
 @pytest.mark.regression("rentals-always-end")
-def test_a_rental_gives_the_number_and_ends_with_its_block(dtmf: Any, stub: Stub) -> None:
+def test_a_rental_returns_the_number_and_ends_with_its_block(dtmf: Any, stub: Stub) -> None:
     stub.then(STARTED, ENDED)
     assert within(dtmf, dict) == NUMBER
     assert asked(stub) == ["POST /numbers", END]
 
 
-def test_the_number_is_the_documented_dict_with_the_calls_that_concern_it(dtmf: Any, stub: Stub) -> None:
+def test_the_number_is_the_documented_dict_with_its_methods(dtmf: Any, stub: Stub) -> None:
     def body(number: Any) -> Any:
         assert isinstance(number, dict) and number == NUMBER and number.e164 == NUMBER["e164"]
         assert json.loads(json.dumps(number)) == NUMBER
@@ -80,7 +80,7 @@ def test_the_number_is_the_documented_dict_with_the_calls_that_concern_it(dtmf: 
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt(), SystemExit(3), GeneratorExit()], ids=repr)
-def test_whatever_the_block_raises_is_kept_and_the_rental_ends(dtmf: Any, stub: Stub, error: BaseException) -> None:
+def test_the_rental_ends_and_exceptions_of_the_block_propagate(dtmf: Any, stub: Stub, error: BaseException) -> None:
     stub.then(STARTED, ENDED)
     with pytest.raises(type(error)) as caught:
         within(dtmf, raising(error))
@@ -94,20 +94,20 @@ def test_a_rental_that_has_already_ended_is_fine(dtmf: Any, stub: Stub) -> None:
     assert len(stub.received) == 2
 
 
-def test_an_end_is_retried_however_few_retries_the_client_makes(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_the_end_is_retried_regardless_of_max_retries(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(STARTED, cut, problem(503), cut, problem(500), problem(429), ENDED)
     within(connect(max_retries=0))
     assert asked(stub) == ["POST /numbers", *[END] * 6]
     assert len(set(keys(stub, "DELETE"))) == 1
 
 
-def test_an_end_that_fails_says_what_goes_on(dtmf: Any, stub: Stub) -> None:
+def test_a_failed_end_names_the_rental_that_may_still_be_charged(dtmf: Any, stub: Stub) -> None:
     stub.then(STARTED, problem(401, "unauthenticated", detail="the token was revoked"))
     with pytest.raises(AuthenticationError, match=r"^the rental of \+12025550100 could not be ended .*was revoked"):
         within(dtmf)
 
 
-def test_what_the_block_raised_outlasts_an_end_that_fails(dtmf: Any, stub: Stub) -> None:
+def test_a_failed_end_does_not_replace_the_exception_of_the_block(dtmf: Any, stub: Stub) -> None:
     stub.then(STARTED, problem(401, "unauthenticated", detail="the token was revoked"))
     error = RuntimeError("mine")
     with pytest.raises(RuntimeError) as caught:
@@ -117,14 +117,14 @@ def test_what_the_block_raised_outlasts_an_end_that_fails(dtmf: Any, stub: Stub)
     assert note.startswith("the rental of +12025550100 could not be ended")
 
 
-def test_a_start_that_is_refused_leaves_nothing_to_end(dtmf: Any, stub: Stub) -> None:
+def test_a_rejected_start_leaves_nothing_to_end(dtmf: Any, stub: Stub) -> None:
     stub.then(problem(402, "insufficient_funds"))
     with pytest.raises(InsufficientFundsError):
         within(dtmf)
     assert asked(stub) == ["POST /numbers"]
 
 
-def test_a_start_whose_answer_was_lost_is_asked_for_with_the_same_key(
+def test_a_start_with_a_lost_response_is_retried_with_the_same_key(
     connect: Any, stub: Stub, fake_time: FakeTime
 ) -> None:
     stub.then(cut, cut, problem(502), STARTED, ENDED)
@@ -133,9 +133,7 @@ def test_a_start_whose_answer_was_lost_is_asked_for_with_the_same_key(
     assert len(set(keys(stub, "POST"))) == 1
 
 
-def test_a_start_whose_answer_stays_lost_says_what_may_be_running(
-    connect: Any, stub: Stub, fake_time: FakeTime
-) -> None:
+def test_a_start_that_stays_unanswered_says_what_may_be_running(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(cut)
     with pytest.raises(DTMFError, match=r"us-mobile may have been rented .* dtmf\.numbers\(\)"):
         within(connect(timeout=5))
@@ -143,21 +141,21 @@ def test_a_start_whose_answer_stays_lost_says_what_may_be_running(
     assert sum(fake_time.pauses_s) <= 10
 
 
-def test_a_start_that_never_reached_the_service_ends_at_once(connect: Any, fake_time: FakeTime) -> None:
+def test_a_start_that_never_reached_the_service_fails_at_once(connect: Any, fake_time: FakeTime) -> None:
     with pytest.raises(DTMFError) as caught:
         within(connect(base_url="http://127.0.0.1:1", max_retries=0))
     assert "may have been rented" not in str(caught.value)
     assert fake_time.pauses_s == []
 
 
-def test_an_answer_without_a_number_is_an_error(dtmf: Any, stub: Stub) -> None:
+def test_a_response_without_a_number_is_an_error(dtmf: Any, stub: Stub) -> None:
     stub.answers({"group_id": "us-mobile"}, 201)
     with pytest.raises(ServerError, match=r"without a number: dtmf\.numbers\(\)"):
         within(dtmf)
 
 
 @pytest.mark.parametrize("group_id", ["", None, 5, "x" * 65, "a\n"])
-def test_a_malformed_group_is_refused_before_the_block(dtmf: Any, stub: Stub, group_id: Any) -> None:
+def test_a_malformed_group_is_rejected_before_the_block(dtmf: Any, stub: Stub, group_id: Any) -> None:
     with pytest.raises(ValueError, match="group_id"):
         getattr(dtmf, "inner", dtmf).rental(group_id)
     assert stub.received == []
@@ -182,7 +180,7 @@ def test_one_rental_object_rents_a_number_for_each_block(connect: Any, stub: Stu
 
 
 class Interrupting:
-    """A transport that carries out what it is sent, and is interrupted by Ctrl-C before the answers at these places."""
+    """A transport that performs requests, and is interrupted by Ctrl-C before the responses at these positions."""
 
     def __init__(self, *interrupted: int) -> None:
         self.interrupted = interrupted
@@ -225,7 +223,7 @@ def test_a_second_ctrl_c_during_the_end_says_what_may_be_running() -> None:
 
 
 class Gated:
-    """An async transport whose answers wait for the test."""
+    """An async transport whose responses wait for the test."""
 
     def __init__(self) -> None:
         self.arrived: asyncio.Queue[str] = asyncio.Queue()
@@ -283,7 +281,7 @@ async def test_a_timeout_around_a_rental_ends_it() -> None:
     assert transport.methods == ["POST", "DELETE"]
 
 
-def test_a_wait_in_vain_ends_the_rental(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_a_wait_that_times_out_ends_the_rental(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(STARTED, reply(200, b"[]"), reply(200, b"[]"), ENDED)
     fake_time.chance = 1.0
     with pytest.raises(TimedOutError):

@@ -1,4 +1,4 @@
-"""Failures are tried again inside one deadline with one idempotency key, and not where that can't help."""
+"""Failures are retried within one deadline and with one idempotency key, unless a retry can't help."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def keys(stub: Stub) -> list[str | None]:
     "failure",
     [cut, HALF, raw(b"garbage"), *(problem(status) for status in (408, 429, 500, 502, 503, 504, 507, 599))],
 )
-def test_a_rental_is_tried_again_with_the_same_key_and_body(
+def test_a_rental_is_retried_with_the_same_key_and_body(
     *, connect: Any, stub: Stub, fake_time: FakeTime, failure: Any
 ) -> None:
     stub.then(failure, failure, GOOD)
@@ -51,7 +51,7 @@ def test_a_rental_is_tried_again_with_the_same_key_and_body(
         ("send_message", ("+1234567890", "+1234", "abc"), True),
     ],
 )
-def test_every_call_survives_a_cut_connection(
+def test_every_call_survives_a_broken_connection(
     *, connect: Any, stub: Stub, fake_time: FakeTime, name: str, arguments: tuple[Any, ...], keyed: bool
 ) -> None:
     stub.then(cut, GOOD)
@@ -62,7 +62,7 @@ def test_every_call_survives_a_cut_connection(
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 413, 422])
-def test_a_refusal_is_final(connect: Any, stub: Stub, fake_time: FakeTime, status: int) -> None:
+def test_a_client_error_is_not_retried(connect: Any, stub: Stub, fake_time: FakeTime, status: int) -> None:
     stub.then(problem(status))
     with pytest.raises(DTMFError):
         connect().start_rental("us-mobile")
@@ -71,7 +71,7 @@ def test_a_refusal_is_final(connect: Any, stub: Stub, fake_time: FakeTime, statu
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "daily_limit_reached"), (503, "deposits_unavailable")])
-def test_a_refusal_that_seconds_do_not_change_is_final(
+def test_a_lasting_rate_limit_or_outage_is_not_retried(
     *, connect: Any, stub: Stub, fake_time: FakeTime, status: int, code: str
 ) -> None:
     stub.then(problem(status, code))
@@ -91,9 +91,7 @@ def test_max_retries_bounds_the_attempts(connect: Any, stub: Stub, fake_time: Fa
     assert fake_time.pauses_s == [0.5, 1.0, 2.0, 4.0, 8.0][:max_retries]
 
 
-def test_pauses_are_a_random_part_of_a_doubling_span_with_an_upper_end(
-    connect: Any, stub: Stub, fake_time: FakeTime
-) -> None:
+def test_pauses_are_a_random_part_of_a_doubling_bounded_span(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(problem(503))
     fake_time.chance = 0.25
     with pytest.raises(ServerError):
@@ -124,9 +122,7 @@ def test_retry_after_is_honoured(
     assert fake_time.pauses_s == [pause_s]
 
 
-def test_a_wait_longer_than_the_deadline_is_told_instead_of_waited(
-    connect: Any, stub: Stub, fake_time: FakeTime
-) -> None:
+def test_a_retry_after_beyond_the_deadline_fails_at_once(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(reply(429, Retry_After="30"))
     with pytest.raises(RateLimitedError) as caught:
         connect(timeout=30).account()
@@ -134,7 +130,7 @@ def test_a_wait_longer_than_the_deadline_is_told_instead_of_waited(
     assert fake_time.pauses_s == []
 
 
-def test_a_rate_limit_without_a_hint_tells_no_wait(connect: Any, stub: Stub) -> None:
+def test_a_rate_limit_without_retry_after_has_none(connect: Any, stub: Stub) -> None:
     stub.then(problem(429))
     with pytest.raises(RateLimitedError) as caught:
         connect(max_retries=0).account()
@@ -142,7 +138,7 @@ def test_a_rate_limit_without_a_hint_tells_no_wait(connect: Any, stub: Stub) -> 
 
 
 @pytest.mark.parametrize("digits", ["9" * 20, "9" * 5_000])
-def test_an_absurd_retry_after_is_told_not_crashed_on(connect: Any, stub: Stub, digits: str) -> None:
+def test_an_absurd_retry_after_does_not_crash(connect: Any, stub: Stub, digits: str) -> None:
     stub.then(reply(429, Retry_After=digits))
     with pytest.raises(RateLimitedError) as caught:
         connect().account()
@@ -154,10 +150,10 @@ def test_all_attempts_and_pauses_share_one_deadline(connect: Any, stub: Stub, fa
     stub.then(problem(500))
     with pytest.raises(ServerError):
         connect(timeout=10, max_retries=50).account()
-    assert fake_time.pauses_s == [0.5, 1.0, 2.0, 4.0]  # the next would end at 15.5 s
+    assert fake_time.pauses_s == [0.5, 1.0, 2.0, 4.0]  # the next one would end at 15.5 s
 
 
-def test_an_attempt_gets_only_what_is_left_of_the_deadline(connect: Any, fake_time: FakeTime) -> None:
+def test_an_attempt_gets_only_the_time_left(connect: Any, fake_time: FakeTime) -> None:
     transport = Scripted(fake_time, took_s=4.0)
     with pytest.raises(ConnectionFailedError):
         connect(timeout=10, max_retries=50, transport=transport.for_client(connect)).account()
@@ -166,19 +162,19 @@ def test_an_attempt_gets_only_what_is_left_of_the_deadline(connect: Any, fake_ti
 
 def test_a_deadline_that_ends_during_an_attempt_is_a_timeout(connect: Any, stub: Stub) -> None:
     stub.then(stub.hang)
-    with pytest.raises(TimedOutError, match=r"no answer from http://127\.0\.0\.1") as caught:
+    with pytest.raises(TimedOutError, match=r"no response from http://127\.0\.0\.1") as caught:
         connect(timeout=0.2).start_rental("us-mobile")
     assert caught.value.__cause__ is not None
     assert len(stub.received) == 1
 
 
-def test_a_reply_that_drips_does_not_stretch_the_deadline(connect: Any, stub: Stub) -> None:
+def test_a_slow_response_does_not_extend_the_deadline(connect: Any, stub: Stub) -> None:
     stub.then(stub.drip)
     with pytest.raises(TimedOutError):
         connect(timeout=0.3).account()
 
 
-def test_the_client_works_on_after_a_timeout(connect: Any, stub: Stub) -> None:
+def test_the_client_still_works_after_a_timeout(connect: Any, stub: Stub) -> None:
     stub.then(stub.hang, reply(200, b'{"balance": 1}'))
     client = connect(timeout=0.2)
     with pytest.raises(TimedOutError):
@@ -186,7 +182,7 @@ def test_the_client_works_on_after_a_timeout(connect: Any, stub: Stub) -> None:
     assert client.account() == {"balance": 1}
 
 
-def test_a_server_timeout_that_stays_is_a_timeout(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_repeated_server_timeouts_raise_a_timeout(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(problem(408))
     with pytest.raises(TimedOutError) as caught:
         connect().account()
@@ -194,7 +190,7 @@ def test_a_server_timeout_that_stays_is_a_timeout(connect: Any, stub: Stub, fake
     assert len(stub.received) == 3
 
 
-def test_an_invalid_request_is_a_value_error_that_was_sent_once(connect: Any, stub: Stub) -> None:
+def test_an_invalid_request_raises_value_error_and_is_sent_once(connect: Any, stub: Stub) -> None:
     stub.then(problem(422, "invalid_request"))
     with pytest.raises(InvalidRequestError):
         connect().groups("mobile")
@@ -202,7 +198,7 @@ def test_an_invalid_request_is_a_value_error_that_was_sent_once(connect: Any, st
 
 
 class Scripted:
-    """A transport whose connections always break after so many seconds of fake time."""
+    """A transport whose connections always break after a number of seconds of fake time."""
 
     def __init__(self, fake_time: FakeTime, took_s: float) -> None:
         self._fake_time = fake_time

@@ -1,4 +1,4 @@
-"""The token goes into one header of requests to the service, and nowhere else."""
+"""The token appears in one header of requests to the service, and nowhere else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_no_message_repr_traceback_or_log_record_shows_the_token(
         client.account()
     except DTMFError as error:
         shown += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
-    # httpcore2 logs reply headers at DEBUG; one that echoes the token is the server's doing.
+    # httpcore2 logs reply headers at DEBUG. If one echoes the token, that is the server's fault.
     shown += [record.getMessage() for record in caplog.records if "X-Request-ID" not in record.getMessage()]
     assert stub.received[0].headers["authorization"] == f"Bearer {TOKEN}"
     assert [text for text in shown if TOKEN in text] == []

@@ -1,4 +1,4 @@
-"""What a client is made with: refused where it can't work, never shown where it is secret."""
+"""The settings of a client: invalid values are rejected, and secrets are never shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @BOTH
-def test_no_token_is_refused_with_the_two_ways_to_give_one(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_token_error_names_both_ways_to_set_one(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for environment in (None, ""):
         if environment is not None:
             monkeypatch.setenv("DTMF_TOKEN", environment)
@@ -36,7 +36,7 @@ def test_no_token_is_refused_with_the_two_ways_to_give_one(kind: Any, monkeypatc
 @pytest.mark.parametrize(
     "suffix", ["\n", " ", "\r\nX: y", "\0", "\t", "\x7f", "é", "🙂", "\ud800", "\u00a0", "\x85"], ids=shown
 )
-def test_a_token_no_header_can_carry_is_refused_without_showing_it(kind: Any, suffix: str) -> None:
+def test_a_token_that_no_header_can_carry_is_rejected_without_quoting_it(kind: Any, suffix: str) -> None:
     for token in (TOKEN + suffix, suffix + TOKEN):
         with pytest.raises(ValueError, match="token contains") as caught:
             kind(token)
@@ -45,7 +45,7 @@ def test_a_token_no_header_can_carry_is_refused_without_showing_it(kind: Any, su
 
 @BOTH
 @pytest.mark.parametrize("token", [b"secret", 5, True, ["secret"], object()], ids=shown)
-def test_a_token_of_another_type_is_refused_without_showing_it(kind: Any, token: Any) -> None:
+def test_a_token_of_the_wrong_type_is_rejected_without_quoting_it(kind: Any, token: Any) -> None:
     with pytest.raises(ValueError, match="must be a str") as caught:
         kind(token)
     assert "secret" not in str(caught.value)
@@ -55,14 +55,14 @@ def test_a_token_of_another_type_is_refused_without_showing_it(kind: Any, token:
 @pytest.mark.parametrize(
     "url", [*NOT_A_URL, "http://example.org/?q", "http://example.org/#f", "http://bücher.example/"], ids=shown
 )
-def test_a_wrong_base_url_is_refused_and_quoted(kind: Any, url: Any) -> None:
+def test_a_malformed_base_url_is_rejected_and_quoted(kind: Any, url: Any) -> None:
     with pytest.raises(ValueError, match=r"^base_url must") as caught:
         kind("t", base_url=url)
     assert repr(url)[:60] in str(caught.value)
 
 
 @BOTH
-def test_a_wrong_address_in_the_environment_is_refused_by_its_name(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_malformed_dtmf_url_names_the_variable(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DTMF_URL", "localhost:8000")
     with pytest.raises(ValueError, match=r"DTMF_URL must .*'localhost:8000'"):
         kind("t")
@@ -70,14 +70,14 @@ def test_a_wrong_address_in_the_environment_is_refused_by_its_name(kind: Any, mo
 
 @BOTH
 @pytest.mark.parametrize("timeout", [0, -1, 0.0, None, "5", True, float("nan"), float("inf"), 2**31, [5]], ids=shown)
-def test_a_timeout_that_is_no_span_of_time_is_refused(kind: Any, timeout: Any) -> None:
+def test_a_malformed_timeout_is_rejected(kind: Any, timeout: Any) -> None:
     with pytest.raises(ValueError, match="timeout"):
         kind("t", timeout=timeout)
 
 
 @BOTH
 @pytest.mark.parametrize("max_retries", [-1, 1.0, None, "1", True, float("inf"), [1]], ids=shown)
-def test_a_number_of_retries_that_is_none_is_refused(kind: Any, max_retries: Any) -> None:
+def test_a_malformed_max_retries_is_rejected(kind: Any, max_retries: Any) -> None:
     with pytest.raises(ValueError, match="max_retries"):
         kind("t", max_retries=max_retries)
 
@@ -90,7 +90,7 @@ def test_token_and_address_come_from_the_environment(connect: Any, stub: Stub, m
     assert stub.received[0].headers["authorization"] == "Bearer from-the-environment"
 
 
-def test_arguments_beat_the_environment(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_override_the_environment(connect: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DTMF_TOKEN", "from-the-environment")
     monkeypatch.setenv("DTMF_URL", "http://nowhere.invalid")
     stub.answers({"balance": 1})

@@ -23,7 +23,7 @@ N = "+1234567890"
 
 
 def refused(stub: Stub, value: object, call: Any, *arguments: object, **named: object) -> None:
-    with pytest.raises(ValueError) as caught:  # the message is looked at below
+    with pytest.raises(ValueError) as caught:  # the message is checked below
         call(*arguments, **named)
     assert type(caught.value) is ValueError
     assert repr(value)[:60] in str(caught.value)
@@ -31,12 +31,12 @@ def refused(stub: Stub, value: object, call: Any, *arguments: object, **named: o
 
 
 @pytest.mark.parametrize("value", NOT_A_GROUP_TYPE, ids=shown)
-def test_groups_refuses_a_wrong_group_type(dtmf: Any, stub: Stub, value: object) -> None:
+def test_groups_rejects_an_unknown_group_type(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.groups, value)
 
 
 @pytest.mark.parametrize("value", NOT_E164, ids=shown)
-def test_calls_about_a_number_refuse_what_is_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
+def test_calls_about_a_number_reject_values_that_are_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.number, value)
     refused(stub, value, dtmf.end_rental, value)
     refused(stub, value, dtmf.set_sms_action, value, None, None)
@@ -48,45 +48,45 @@ def test_calls_about_a_number_refuse_what_is_not_e164(dtmf: Any, stub: Stub, val
 
 
 @pytest.mark.parametrize("value", NOT_AN_ACTION, ids=shown)
-def test_set_sms_action_refuses_an_unknown_action(dtmf: Any, stub: Stub, value: object) -> None:
+def test_set_sms_action_rejects_an_unknown_action(dtmf: Any, stub: Stub, value: object) -> None:
     for destination in (None, N, "https://example.org/webhook"):
         refused(stub, value, dtmf.set_sms_action, N, value, destination)
 
 
 @pytest.mark.parametrize("value", [*NOT_E164, "https://example.org/webhook"], ids=shown)
-def test_forward_refuses_a_destination_that_is_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
+def test_forward_rejects_a_destination_that_is_not_e164(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.set_sms_action, N, "forward", value)
 
 
 @pytest.mark.parametrize("value", [*NOT_A_URL, None, N], ids=shown)
-def test_webhook_refuses_a_destination_that_is_not_a_url(dtmf: Any, stub: Stub, value: object) -> None:
+def test_webhook_rejects_a_destination_that_is_not_a_url(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.set_sms_action, N, "webhook", value)
 
 
 @pytest.mark.parametrize(
     "value", ["", N, "https://example.org/", "None", "null", 0, False, [], {}, (), b"", object()], ids=shown
 )
-def test_no_action_refuses_any_destination(dtmf: Any, stub: Stub, value: object) -> None:
+def test_no_action_rejects_any_destination(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.set_sms_action, N, None, value)
 
 
 @pytest.mark.parametrize("value", NOT_A_GROUP_ID, ids=shown)
-def test_start_rental_refuses_what_is_no_group_id(dtmf: Any, stub: Stub, value: object) -> None:
+def test_start_rental_rejects_a_malformed_group_id(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.start_rental, value)
 
 
 @pytest.mark.parametrize("value", NOT_A_CONTENT, ids=shown)
-def test_a_text_that_no_sms_holds_is_refused(dtmf: Any, stub: Stub, value: object) -> None:
+def test_a_text_that_no_sms_can_hold_is_rejected(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.send_message, N, "+12", value)
     refused(stub, value, dtmf.sandbox.receive, N, "+12", value)
 
 
-def test_send_message_refuses_an_empty_text(dtmf: Any, stub: Stub) -> None:
+def test_send_message_rejects_an_empty_text(dtmf: Any, stub: Stub) -> None:
     refused(stub, "", dtmf.send_message, N, "+12", "")
 
 
 @pytest.mark.parametrize("value", NOT_A_WHOLE_NUMBER, ids=shown)
-def test_whole_numbers_are_whole_and_in_range(dtmf: Any, stub: Stub, value: object) -> None:
+def test_ids_and_amounts_must_be_integers_in_range(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.messages, after=value)
     refused(stub, value, dtmf.messages, N, after=value)
     refused(stub, value, dtmf.transactions, value)
@@ -95,20 +95,20 @@ def test_whole_numbers_are_whole_and_in_range(dtmf: Any, stub: Stub, value: obje
         refused(stub, value, dtmf.sandbox.deposit, "bcrt1q", 1, value)
 
 
-def test_a_deposit_of_nothing_is_refused(dtmf: Any, stub: Stub) -> None:
+def test_a_deposit_of_zero_is_rejected(dtmf: Any, stub: Stub) -> None:
     refused(stub, 0, dtmf.sandbox.deposit, "bcrt1q", 0)
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, True, "1", None, 2**63, [1], float("nan"), float("inf")], ids=shown)
-def test_advance_refuses_what_is_no_span_of_time(dtmf: Any, stub: Stub, value: object) -> None:
+def test_advance_rejects_a_malformed_duration(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.advance, value)
 
 
 @pytest.mark.parametrize("value", ["", "x" * 65, "a\0", "\ud800", None, 5, b"MyBank"], ids=shown)
-def test_receive_refuses_a_sender_no_sms_has(dtmf: Any, stub: Stub, value: object) -> None:
+def test_receive_rejects_a_malformed_sender(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.receive, N, value, "text")
 
 
 @pytest.mark.parametrize("value", ["", "x" * 129, "a\n", "\ud800", None, 5, b"bcrt1q"], ids=shown)
-def test_deposit_refuses_what_is_no_address(dtmf: Any, stub: Stub, value: object) -> None:
+def test_deposit_rejects_a_malformed_address(dtmf: Any, stub: Stub, value: object) -> None:
     refused(stub, value, dtmf.sandbox.deposit, value, 1)

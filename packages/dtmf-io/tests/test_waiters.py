@@ -1,4 +1,4 @@
-"""wait_for_message and wait_for_code: which message, from where on, through which failures, and until when."""
+"""wait_for_message and wait_for_code: the message selected, the cursor, failures and deadlines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def asked_after(stub: Stub) -> list[str]:
     return [query["after"] for query in asked(stub)]
 
 
-def test_a_wait_asks_for_what_the_running_rental_received_and_returns_the_first(dtmf: Any, stub: Stub) -> None:
+def test_a_wait_returns_the_first_message_of_the_current_rental(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(7, "first"), sms(9, "second")])
     assert dtmf.wait_for_message(N) == sms(7, "first")
     assert [request.target for request in stub.received] == [
@@ -51,25 +51,25 @@ def test_a_wait_asks_for_what_the_running_rental_received_and_returns_the_first(
     assert stub.received[0].headers["accept"] == "application/json"
 
 
-def test_the_next_wait_goes_on_after_what_the_last_one_returned(dtmf: Any, stub: Stub) -> None:
+def test_the_next_wait_starts_after_the_last_returned_message(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(7), sms(9)])
     stub.answers([sms(9)])
     assert [dtmf.wait_for_message(N)["id"], dtmf.wait_for_message(N)["id"]] == [7, 9]
     assert asked_after(stub) == ["0", "7"]
 
 
-def test_each_number_and_each_client_has_a_place_of_its_own(connect: Any, stub: Stub) -> None:
+def test_each_number_and_each_client_has_its_own_cursor(connect: Any, stub: Stub) -> None:
     for message_id in (7, 7, 7, 8):
         stub.answers([sms(message_id, "code 1234")])
     one, other = connect(), connect()
     one.wait_for_message(N)
     one.wait_for_message(M)
     other.wait_for_message(N)
-    one.wait_for_code(N)  # both kinds of wait share a number's place
+    one.wait_for_code(N)  # both kinds of wait share a number's cursor
     assert asked_after(stub) == ["0", "0", "0", "7"]
 
 
-def test_a_wait_may_begin_anywhere_and_never_moves_the_place_back(dtmf: Any, stub: Stub) -> None:
+def test_a_wait_may_start_anywhere_and_never_moves_the_cursor_back(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(9)])
     stub.answers([sms(4)])
     stub.answers([sms(12)])
@@ -79,7 +79,7 @@ def test_a_wait_may_begin_anywhere_and_never_moves_the_place_back(dtmf: Any, stu
     assert asked_after(stub) == ["8", "3", "9"]
 
 
-def test_a_wait_in_vain_does_not_move_the_place(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
+def test_a_wait_that_times_out_does_not_move_the_cursor(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.answers([sms(5, "unwanted")])
     stub.answers([])
     with pytest.raises(TimedOutError):
@@ -99,14 +99,14 @@ def test_a_wait_in_vain_does_not_move_the_place(dtmf: Any, stub: Stub, fake_time
         lambda message: "yes" if message["id"] == 12 else "",
     ],
 )
-def test_match_says_which_message_is_meant(dtmf: Any, stub: Stub, match: Any) -> None:
+def test_match_selects_the_message(dtmf: Any, stub: Stub, match: Any) -> None:
     stub.answers([sms(10, "Goggle 1"), sms(11, None)])
     stub.answers([sms(12, "Google 2"), sms(13, "Google 3")])
     assert dtmf.wait_for_message(N, match=match)["id"] == 12
     assert asked_after(stub) == ["0", "11"]
 
 
-def test_what_the_callers_function_raises_reaches_the_caller(dtmf: Any, stub: Stub) -> None:
+def test_exceptions_of_the_match_function_reach_the_caller(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(1)])
     with pytest.raises(ZeroDivisionError):
         dtmf.wait_for_message(N, match=lambda message: message["id"] / 0)
@@ -115,7 +115,7 @@ def test_what_the_callers_function_raises_reaches_the_caller(dtmf: Any, stub: St
     assert stub.connections == 1
 
 
-def test_wait_for_code_passes_over_what_has_no_code(dtmf: Any, stub: Stub) -> None:
+def test_wait_for_code_skips_messages_without_a_code(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(1, "Welcome!"), sms(2, None), sms(3, "Your order 48213 has shipped")])
     stub.answers([sms(4, "Your code is 123 456"), sms(5, "Your code is 999999")])
     stub.answers([sms(5, "Your code is 999999")])
@@ -124,22 +124,20 @@ def test_wait_for_code_passes_over_what_has_no_code(dtmf: Any, stub: Stub) -> No
 
 
 @pytest.mark.regression("wait-for-code-at-gap")
-def test_wait_for_code_goes_on_after_a_code_that_touches_a_gap(dtmf: Any, stub: Stub) -> None:
+def test_wait_for_code_skips_a_code_that_touches_a_gap(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(1, "Bank: your code 5520[…]"), sms(2, "[…]5520 is your code")])
     stub.answers([sms(3, "Your code is 552077")])
     assert dtmf.wait_for_code(N) == "552077"
     assert asked_after(stub) == ["0", "2"]
 
 
-def test_wait_for_code_takes_the_code_of_the_message_that_matches(dtmf: Any, stub: Stub) -> None:
+def test_wait_for_code_returns_the_code_of_the_matching_message(dtmf: Any, stub: Stub) -> None:
     stub.answers([sms(1, "Your Uber code is 1111"), sms(2, "Your Lyft code is 2222")])
     assert dtmf.wait_for_code(N, match="Lyft") == "2222"
 
 
 @pytest.mark.parametrize("failure", [cut, raw(b"garbage"), *(problem(status) for status in (408, 429, 500, 502, 503))])
-def test_failures_cost_nothing_but_time_however_many_they_are(
-    *, connect: Any, stub: Stub, fake_time: FakeTime, failure: Any
-) -> None:
+def test_any_number_of_failures_only_costs_time(*, connect: Any, stub: Stub, fake_time: FakeTime, failure: Any) -> None:
     stub.then(*[failure] * 6)
     stub.answers([sms(3)])
     assert connect(max_retries=0, timeout=1).wait_for_message(N)["id"] == 3
@@ -147,11 +145,11 @@ def test_failures_cost_nothing_but_time_however_many_they_are(
     assert set(asked_after(stub)) == {"0"}
 
 
-def test_a_wait_outlasts_a_service_that_is_away_and_then_says_what_was_wrong(connect: Any, fake_time: FakeTime) -> None:
-    with socket.socket() as closed:  # bound and never listening: nobody else can answer there
+def test_a_wait_continues_while_the_service_is_down_and_then_reports_why(connect: Any, fake_time: FakeTime) -> None:
+    with socket.socket() as closed:  # bound but not listening, so that no other process can answer
         closed.bind(("127.0.0.1", 0))
         client = connect(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
-        with pytest.raises(TimedOutError, match=r"no message came to \+1234567890 within 20 s; .*refused") as caught:
+        with pytest.raises(TimedOutError, match=r"no message arrived at \+1234567890 within 20 s; .*refused") as caught:
             client.wait_for_message(N, timeout=20)
     assert isinstance(caught.value.__cause__, ConnectionFailedError)
     assert sum(fake_time.pauses_s) == 20
@@ -176,7 +174,7 @@ def test_a_retry_after_beyond_the_deadline_ends_the_wait_at_once(dtmf: Any, stub
     ("status", "kind"),
     [(401, AuthenticationError), (403, DTMFError), (404, NotFoundError), (422, ValueError), (302, DTMFError)],
 )
-def test_what_time_cannot_mend_is_raised_at_once(dtmf: Any, stub: Stub, status: int, kind: type[Exception]) -> None:
+def test_permanent_failures_are_raised_at_once(dtmf: Any, stub: Stub, status: int, kind: type[Exception]) -> None:
     stub.then(problem(status))
     with pytest.raises(kind):
         dtmf.wait_for_message(N)
@@ -186,13 +184,13 @@ def test_what_time_cannot_mend_is_raised_at_once(dtmf: Any, stub: Stub, status: 
 @pytest.mark.parametrize(
     ("name", "match", "words"),
     [
-        ("wait_for_message", None, r"^no message came to \+1234567890 within 30 s$"),
-        ("wait_for_message", "x", r"^no message that matches came to \+1234567890 within 30 s$"),
-        ("wait_for_code", None, r"^no message with a code came to \+1234567890 within 30 s$"),
-        ("wait_for_code", "x", r"^no message with a code that matches came to \+1234567890 within 30 s$"),
+        ("wait_for_message", None, r"^no message arrived at \+1234567890 within 30 s$"),
+        ("wait_for_message", "x", r"^no message that matches arrived at \+1234567890 within 30 s$"),
+        ("wait_for_code", None, r"^no message with a code arrived at \+1234567890 within 30 s$"),
+        ("wait_for_code", "x", r"^no message with a code that matches arrived at \+1234567890 within 30 s$"),
     ],
 )
-def test_the_error_at_the_end_says_what_was_waited_for_and_how_long(
+def test_the_timeout_error_says_what_was_awaited_and_for_how_long(
     *, dtmf: Any, stub: Stub, fake_time: FakeTime, name: str, match: Any, words: str
 ) -> None:
     stub.answers([])
@@ -201,9 +199,7 @@ def test_the_error_at_the_end_says_what_was_waited_for_and_how_long(
     assert caught.value.__cause__ is None
 
 
-def test_a_service_that_answers_early_with_nothing_is_asked_less_and_less(
-    dtmf: Any, stub: Stub, fake_time: FakeTime
-) -> None:
+def test_early_empty_responses_slow_down_the_polls(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.answers([])
     with pytest.raises(TimedOutError):
         dtmf.wait_for_message(N, timeout=10)
@@ -233,7 +229,7 @@ def test_a_short_wait_lasts_until_its_deadline_too(connect: Any, fake_time: Fake
     ("timeout", "arrives_s"), [(3, 2.75), (3, 2.999), (0.5, 0.49), (20, 19.6), (60, 59.7), (180, 179.9), (26, 25.9)]
 )
 @pytest.mark.parametrize("round_trip_s", [0.001, 0.4])
-def test_a_message_that_arrives_in_the_last_moment_is_returned(
+def test_a_message_that_arrives_at_the_last_moment_is_returned(
     *, connect: Any, fake_time: FakeTime, timeout: float, arrives_s: float, round_trip_s: float
 ) -> None:
     transport = Patient(fake_time, arrives_s=arrives_s, round_trip_s=round_trip_s)
@@ -260,7 +256,7 @@ def test_a_wait_ends_no_later_than_one_round_trip_after_its_timeout(
     assert timeout <= fake_time.now_s - began_s <= timeout + round_trip_s + 1e-6
 
 
-def test_every_wait_looks_until_its_very_end_whatever_the_service_does(connect: Any, fake_time: FakeTime) -> None:
+def test_every_wait_polls_until_its_deadline_whatever_the_service_does(connect: Any, fake_time: FakeTime) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -277,34 +273,36 @@ def test_every_wait_looks_until_its_very_end_whatever_the_service_does(connect: 
 
 
 def waited(connect: Any, transport: Patient, timeout: float) -> Any:
-    """What a wait returns or raises."""
+    """Return the result or the exception of a wait."""
     try:
         return connect(transport=transport.for_client(connect)).wait_for_message(N, timeout=timeout)
     except TimedOutError as error:
         return error
 
 
-def test_a_service_that_never_answers_does_not_stretch_the_deadline(dtmf: Any, stub: Stub) -> None:
+def test_an_unresponsive_service_does_not_extend_the_deadline(dtmf: Any, stub: Stub) -> None:
     stub.then(stub.hang)
-    with pytest.raises(TimedOutError, match=r"no message came to \+1234567890 within 0\.3 s; the last attempt failed"):
+    with pytest.raises(
+        TimedOutError, match=r"no message arrived at \+1234567890 within 0\.3 s; the last attempt failed"
+    ):
         dtmf.wait_for_message(N, timeout=0.3)
 
 
 @pytest.mark.parametrize("page", [[sms(5)], [{"id": "7"}], [{}], [7]])
-def test_a_page_that_does_not_ascend_is_an_error_and_no_endless_loop(dtmf: Any, stub: Stub, page: Any) -> None:
+def test_message_ids_that_do_not_ascend_are_an_error_not_an_endless_loop(dtmf: Any, stub: Stub, page: Any) -> None:
     stub.answers(page)
     with pytest.raises(ServerError, match="do not ascend"):
         dtmf.wait_for_message(N, after=5)
     assert len(stub.received) == 1
 
 
-def test_something_else_than_a_page_is_an_error(dtmf: Any, stub: Stub) -> None:
+def test_a_response_that_is_not_a_page_is_an_error(dtmf: Any, stub: Stub) -> None:
     stub.answers({"messages": []})
     with pytest.raises(ServerError, match="not a JSON array"):
         dtmf.wait_for_message(N)
 
 
-def test_a_copy_of_a_client_is_not_given_the_last_code_again(connect: Any, stub: Stub) -> None:
+def test_a_copy_of_a_client_does_not_return_the_last_code_again(connect: Any, stub: Stub) -> None:
     stub.answers([sms(7)])
     client = connect()
     client.wait_for_message(N)
@@ -312,7 +310,7 @@ def test_a_copy_of_a_client_is_not_given_the_last_code_again(connect: Any, stub:
     assert pickle.loads(pickle.dumps(inner))._cursors.after(N) == 7
 
 
-def test_the_places_of_waits_are_bounded() -> None:
+def test_the_number_of_cursors_is_bounded() -> None:
     cursors = Cursors()
     for number in range(10_001):
         cursors.move(f"+{number}", number + 1)
@@ -322,8 +320,8 @@ def test_the_places_of_waits_are_bounded() -> None:
 
 
 class Patient:
-    """A transport that answers as the service does, in fake time: as soon as the message has arrived, else with nothing
-    once the time it was asked to wait is over. `away_until_s`: until then it refuses connections."""
+    """A transport that responds like the service, in fake time: as soon as the message has arrived, else with nothing
+    at the end of the requested wait. It refuses connections until `away_until_s`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A webhook's signature can't be forged, and independent code agrees with ours on what it is."""
+"""A webhook's signature can't be forged, and independent code computes the same signature."""
 
 import base64
 import json
@@ -40,19 +40,19 @@ def refusal(headers, body=BODY, secret=SECRET, now=NOW) -> str:
     return str(refused.value)
 
 
-def test_a_vector_that_other_implementations_publish():
+def test_the_published_test_vector_verifies():
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
     signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert sign(secret, id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp=1614265330, body=body) == signature
 
 
-def test_verify_gives_the_message():
+def test_verify_returns_the_message():
     assert verify(BODY, signed(), SECRET, now=NOW) == MESSAGE
     assert verify(BODY.decode(), signed(), SECRET, now=NOW) == MESSAGE
 
 
-def test_the_clock_of_this_machine_is_the_default():
+def test_verify_uses_the_local_clock_by_default():
     assert verify(BODY, signed(timestamp=int(time.time())), SECRET) == MESSAGE
     with pytest.raises(WebhookVerificationError, match="old"):
         verify(BODY, signed(), SECRET)
@@ -137,11 +137,11 @@ BASE64 = GOOD.removeprefix("v1,")
         *(f"{GOOD},{GOOD}", f"{GOOD}\t{GOOD}", f"{GOOD}\x00", "\ud800", "😀" * 30, "v1," + "A" * 44),
     ],
 )
-def test_anything_but_the_exact_signature_is_refused(signature):
+def test_any_other_signature_is_rejected(signature):
     assert "no webhook-signature matches" in refusal(signed() | {"webhook-signature": signature})
 
 
-def test_another_secret_id_timestamp_or_body_is_refused():
+def test_another_secret_id_timestamp_or_body_is_rejected():
     assert "wrong secret" in refusal(signed(secret=OTHER))
     assert "wrong secret" in refusal(signed() | {"webhook-id": "msg_2"})
     assert "wrong secret" in refusal(signed() | {"webhook-timestamp": str(NOW + 1)})
@@ -150,7 +150,7 @@ def test_another_secret_id_timestamp_or_body_is_refused():
     assert "wrong secret" in refusal(signed(), body=BODY.decode() + "\ud800")
 
 
-def test_ten_thousand_flipped_bits_are_refused():
+def test_ten_thousand_flipped_bits_are_rejected():
     dice = random.Random(20180101)
     headers = signed()
     parts = [BODY, *(value.encode() for value in headers.values())]
@@ -168,7 +168,7 @@ def test_ten_thousand_flipped_bits_are_refused():
     assert verify(BODY, headers, SECRET, now=NOW) == MESSAGE
 
 
-def test_the_dots_of_the_signed_content_can_not_be_moved():
+def test_the_separators_of_the_signed_content_cannot_be_moved():
     moved = signed(b'17.{"a": 1}', identifier="msg_1", timestamp=NOW)
     assert "not JSON" in refusal(moved, body=b'17.{"a": 1}')
     headers = moved | {"webhook-id": f"msg_1.{NOW}", "webhook-timestamp": "17"}
@@ -176,12 +176,12 @@ def test_the_dots_of_the_signed_content_can_not_be_moved():
 
 
 @pytest.mark.parametrize("identifier", ["", "a.b", ".", "a b", "a\n", "é", "\x00", "a" * 257, "a\x7f"])
-def test_sign_refuses_an_id_that_could_be_read_otherwise(identifier):
+def test_sign_rejects_an_ambiguous_id(identifier):
     with pytest.raises(ValueError, match="webhook id"):
         sign(SECRET, id=identifier, timestamp=NOW, body=BODY)
 
 
-def test_sign_refuses_a_time_before_1970():
+def test_sign_rejects_a_time_before_1970():
     with pytest.raises(ValueError, match="seconds since 1970"):
         sign(SECRET, id="msg_1", timestamp=-1, body=BODY)
 
@@ -203,7 +203,7 @@ def test_sign_refuses_a_time_before_1970():
         *(SECRET.removeprefix("whsec_"), SECRET.upper(), SECRET.replace("whsec_", "whsk_")),
     ],
 )
-def test_a_malformed_secret_is_the_programmers_error_and_not_quoted(secret):
+def test_a_malformed_secret_raises_value_error_and_is_not_quoted(secret):
     for call in (
         lambda: sign(secret, id="msg_1", timestamp=NOW, body=BODY),
         lambda: verify(BODY, signed(), secret, now=NOW),
@@ -211,11 +211,11 @@ def test_a_malformed_secret_is_the_programmers_error_and_not_quoted(secret):
         with pytest.raises(ValueError) as refused:
             call()
         assert type(refused.value) is ValueError
-        assert str(refused.value) == "a webhook secret is 'whsec_' and base64"
+        assert str(refused.value) == "a webhook secret must be 'whsec_' followed by base64"
 
 
 def raised(call) -> BaseException | None:
-    """What a call raises."""
+    """Return the exception that a call raises."""
     try:
         call()
     except Exception as error:
@@ -229,19 +229,19 @@ NOT_A_BODY = [None, MESSAGE, [1], 5, True, object(), (BODY,)]
 
 @pytest.mark.regression("verify-refuses-other-types")
 @pytest.mark.parametrize("secret", NOT_A_SECRET, ids=lambda secret: type(secret).__name__)
-def test_a_secret_of_another_type_is_a_bad_argument_and_not_quoted(secret):
+def test_a_secret_of_the_wrong_type_raises_value_error_and_is_not_quoted(secret):
     for call in (
         lambda: sign(secret, id="msg_1", timestamp=NOW, body=BODY),
         lambda: verify(BODY, signed(), secret, now=NOW),
     ):
         error = raised(call)
         assert type(error) is ValueError, repr(error)
-        assert str(error) == f"a webhook secret is a str, 'whsec_' and base64, not {type(secret).__name__}"
+        assert str(error) == f"a webhook secret must be a str, 'whsec_' followed by base64, not {type(secret).__name__}"
 
 
 @pytest.mark.regression("verify-refuses-other-types")
 @pytest.mark.parametrize("body", NOT_A_BODY, ids=lambda body: type(body).__name__)
-def test_a_body_of_another_type_is_a_bad_argument(body):
+def test_a_body_of_the_wrong_type_raises_value_error(body):
     for call, named in (
         (lambda: verify(body, signed(), SECRET, now=NOW), "the body must be the bytes or str of the request"),
         (lambda: sign(SECRET, id="msg_1", timestamp=NOW, body=body), "the body to sign must be bytes"),
@@ -265,7 +265,7 @@ def test_a_body_may_be_text_or_any_kind_of_bytes(kind):
         *(signed() | {name: value} for name in signed() for value in (["x"], b"x", 5, 0, [], ("v1,x",))),
     ],
 )
-def test_headers_of_another_type_are_a_bad_argument(headers):
+def test_headers_of_the_wrong_type_raise_value_error(headers):
     error = raised(lambda: verify(BODY, headers, SECRET, now=NOW))
     assert type(error) is ValueError, repr(error)
     assert "header" in str(error)
@@ -281,20 +281,20 @@ def test_a_header_without_a_value_is_missing():
 @pytest.mark.parametrize(
     "now", ["5", float("nan"), float("inf"), True, [5], datetime(2026, 1, 1, tzinfo=UTC)], ids=repr
 )
-def test_a_time_by_which_no_age_can_be_judged_is_a_bad_argument(now):
+def test_a_malformed_now_raises_value_error(now):
     error = raised(lambda: verify(BODY, signed(), SECRET, now=now))
     assert type(error) is ValueError, repr(error)
     assert "now must be a number of seconds" in str(error)
 
 
 @pytest.mark.parametrize("timestamp", [None, 1.5, "1", True], ids=repr)
-def test_sign_refuses_a_time_that_is_not_whole_seconds(timestamp):
+def test_sign_rejects_fractions_of_a_second(timestamp):
     error = raised(lambda: sign(SECRET, id="msg_1", timestamp=timestamp, body=BODY))
     assert type(error) is ValueError, repr(error)
 
 
 @pytest.mark.parametrize("identifier", [None, b"msg_1", 5], ids=repr)
-def test_sign_refuses_an_id_of_another_type(identifier):
+def test_sign_rejects_an_id_of_the_wrong_type(identifier):
     error = raised(lambda: sign(SECRET, id=identifier, timestamp=NOW, body=BODY))
     assert type(error) is ValueError, repr(error)
 
@@ -306,7 +306,7 @@ def test_sign_refuses_an_id_of_another_type(identifier):
         *((b"[]", "not a JSON object"), (b"1", "not a JSON object"), (b"null", "not a JSON object")),
     ],
 )
-def test_a_signed_body_that_is_no_object_is_refused(body, said):
+def test_a_signed_body_that_is_not_an_object_is_rejected(body, said):
     assert said in refusal(signed(body), body=body)
 
 
@@ -326,7 +326,7 @@ def test_the_standardwebhooks_package_agrees(key, content, identifier):
     assert theirs.verify(body, headers) == verify(body, headers, secret) == {"content": content}
 
 
-def test_the_standardwebhooks_package_takes_two_signatures_during_rotation():
+def test_the_standardwebhooks_package_accepts_two_signatures_during_rotation():
     now = int(time.time())
     headers = signed(timestamp=now)
     headers["webhook-signature"] += " " + signed(secret=OTHER, timestamp=now)["webhook-signature"]

@@ -5,11 +5,11 @@
 >>> dtmf.account()
 {'balance': 12345}
 
-The network code is loaded at the first call."""
+The first call loads the network code."""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"  # before the imports below, some of which read it
+__version__ = "0.1.0"  # before the imports below: some of them read it
 
 from .async_client import AsyncDTMF
 from .client import DTMF

@@ -1,4 +1,4 @@
-"""AsyncDTMF: the same one-line methods as client.py, awaited."""
+"""AsyncDTMF, the asyncio client: the one-line methods of client.py, awaited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from . import endpoints, validation, waiters
 from .settings import BaseClient, Settings
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class AsyncDTMF(BaseClient):
-    """The DTMF API for asyncio: the arguments, methods and results of DTMF. Tasks may share a client.
+    """The DTMF API for asyncio, with the arguments, methods and results of DTMF. Tasks may share a client.
 
     Await close(), or use `async with`, before the event loop ends."""
 
@@ -50,108 +50,109 @@ class AsyncDTMF(BaseClient):
         super().__init__(Settings(token, base_url, timeout, max_retries), transport)
 
     async def account(self) -> Account:
-        """The account: its balance in satoshis."""
+        """Return the account: its balance in satoshis."""
         return await self._perform(endpoints.account())
 
     async def addresses(self) -> list[Address]:
-        """Every Bitcoin deposit address given to the account, oldest first."""
+        """List the account's Bitcoin deposit addresses, oldest first."""
         return await self._perform(endpoints.addresses())
 
     async def new_address(self) -> Address:
-        """A Bitcoin deposit address never given before."""
+        """Create a new Bitcoin deposit address."""
         return await self._perform(endpoints.new_address())
 
     async def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
-        """All groups of phone numbers of one type, 'mobile' or 'local', with their prices."""
+        """List all phone number groups of one type, 'mobile' or 'local', with their prices."""
         return await self._perform(endpoints.groups(group_type))
 
     async def numbers(self) -> list[Number]:
-        """All phone numbers rented now, each with its messages."""
+        """List the phone numbers the account rents now, each with its messages."""
         return await self._perform(endpoints.numbers())
 
     async def number(self, e164: str) -> Number:
-        """One phone number rented now, with its messages. Raises NotFoundError if it is not."""
+        """Return one rented phone number with its messages. Raises NotFoundError if it isn't rented."""
         return await self._perform(endpoints.number(e164))
 
     async def start_rental(self, group_id: str) -> Number:
-        """The number newly rented from the group with this id, which groups() tells."""
+        """Rent a number from a group and return it. groups() lists the group ids."""
         return await self._perform(endpoints.start_rental(group_id))
 
     def rental(self, group_id: str) -> AsyncRental:
-        """A number for the length of an `async with` block, whose rental ends however the block ends, cancellation
-        included:
+        """Rent a number for an `async with` block. The rental ends however the block ends, cancellation included:
 
         >>> async with dtmf.rental("us-mobile") as number:
         ...     number["e164"], await number.wait_for_code()
 
-        Raises ValueError for a malformed group_id; entering the block raises what start_rental() raises, and leaving it
-        what end_rental() raises, except NotFoundError: a rental that has already ended is fine."""
-        from .rental_async import AsyncRental  # noqa: PLC0415  # only those who use it pay for it
+        Raises ValueError for a malformed group_id. Entering the block can raise the errors of start_rental(); leaving it,
+        those of end_rental() except NotFoundError, because a rental that has already ended is fine."""
+        from .rental_async import AsyncRental  # noqa: PLC0415  # imported only where it is used
 
         return AsyncRental(self, group_id)
 
     async def end_rental(self, e164: str) -> bool:
-        """True, once the rental of the number has ended."""
+        """End the rental of a number. Returns True."""
         return await self._perform(endpoints.end_rental(e164))
 
     async def set_sms_action(
         self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None
     ) -> bool:
-        """True, once each SMS to the number is stored (None, None) and forwarded to a phone number
-        ('forward', '+44…') or posted to a URL ('webhook', 'https://…')."""
+        """Set what happens to each SMS the number receives: store it (None, None), also forward it to a phone
+        number ('forward', '+44…'), or also post it to a URL ('webhook', 'https://…'). Returns True."""
         return await self._perform(endpoints.set_sms_action(e164, action, destination))
 
     async def send_message(self, e164: str, to: str, content: str) -> FullMessage:
-        """The message, on its way from a rented number to another phone."""
+        """Send an SMS from a rented number to another phone. Returns the queued message."""
         return await self._perform(endpoints.send_message(e164, to, content))
 
     def messages(self, e164: str | None = None, *, after: int = 0) -> AsyncIterator[FullMessage]:
-        """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
+        """Iterate over the messages of one rented number, or of all, oldest first, starting after the id `after`."""
         return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
     async def wait_for_message(
         self,
         e164: str,
         *,
-        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all its polls, as in the blocking client
+        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all polls, as in the blocking client
         match: Match | None = None,
         after: int | None = None,
     ) -> FullMessage:
-        """The next message received by a rented number: after the last one that a wait of this client has returned
-        for it, at first from the rental's start, or after the id `after`. `match` says which message is meant: a
-        regular expression searched in its content, or a function of the message.
+        """Wait for the next message that a rented number receives, and return it.
 
-        Waits through whatever happens to the service; raises TimedOutError after `timeout` seconds, NotFoundError
-        when the number is not rented, or no longer."""
+        The search starts after the id `after`. By default it starts after the last message that a wait of this client
+        returned for the number, or at the start of the rental. `match` selects a message: a regular expression searched
+        for in its content, or a function of the message.
+
+        Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds, and NotFoundError
+        if the number isn't rented or its rental ends."""
         return await self._wait(waiters.for_message(e164, timeout, match, after))
 
     async def wait_for_code(
         self,
         e164: str,
         *,
-        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all its polls, as in the blocking client
+        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all polls, as in the blocking client
         match: Match | None = None,
         after: int | None = None,
     ) -> str:
-        """The code in the next message that has one, as dtmf.codes.find_code() finds it. Otherwise it is
-        wait_for_message()."""
+        """Wait for the next message with a code, as found by dtmf.codes.find_code(), and return the code. In every
+        other respect this is wait_for_message()."""
         return await self._wait(waiters.for_code(e164, timeout, match, after))
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """What happens to the account, as it happens, from the event after the id `after`; without end. Once the
-        first answer is there it goes on through every outage, and tells each event once."""
+        """Stream the account's events as they happen, starting after the id `after`. The stream doesn't end. After
+        the first response it survives outages, and it yields each event once."""
         return self._follow(validation.whole("after", after, least=0))
 
     def transactions(self, after: int = 0) -> AsyncIterator[Transaction]:
-        """Why each satoshi moved, oldest first, from the one after the id `after`."""
+        """Iterate over the account's transactions, oldest first, starting after the id `after`."""
         return self._pages(endpoints.transactions, endpoints.transactions(after), after)
 
     async def deposits(self) -> list[Deposit]:
-        """The payments to the account's addresses, those waiting for confirmations too."""
+        """List the payments to the account's addresses, including those waiting for confirmations."""
         return await self._perform(endpoints.deposits())
 
     async def usage(self) -> Usage:
-        """What the rentals cost per minute now, and when the balance ends."""
+        """Return the current cost of all rentals per minute, and when the balance runs out."""
         return await self._perform(endpoints.usage())
 
     def deliveries(
@@ -162,47 +163,47 @@ class AsyncDTMF(BaseClient):
         since: datetime | None = None,
         after: int = 0,
     ) -> AsyncIterator[Delivery]:
-        """What became of each SMS on its way to a webhook or a phone, oldest first, with every attempt: of a state, of a
-        number, of those that came since a time (UTC if it says nothing else)."""
+        """Iterate over the deliveries of messages to webhooks and phones, oldest first, each with its attempts. Filters:
+        a state, a number, or a time since which the message arrived (UTC unless it has an offset)."""
         first = endpoints.deliveries(state, e164, since, after)
         return self._pages(lambda cursor: endpoints.deliveries(state, e164, since, cursor), first, after)
 
     async def retry_delivery(self, delivery_id: int) -> Delivery:
-        """The delivery, queued again, even if it was delivered. Raises DTMFError with code 'may_be_taken' if a carrier may
-        have the SMS and has not said so."""
+        """Queue a delivery again, even if it was delivered, and return it. Raises DTMFError with code 'may_be_taken' if
+        a carrier may have accepted the SMS without confirming it."""
         return await self._perform(endpoints.retry_delivery(delivery_id))
 
     async def retry_deliveries(self, since: datetime) -> int:
-        """How many parked webhooks that came since then were queued again."""
+        """Queue all webhook deliveries parked since a time again. Returns how many were queued."""
         return await self._perform(endpoints.retry_deliveries(since))
 
     async def test_webhook(self, e164: str) -> Delivery:
-        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() shows the result."""
+        """Post a sample SMS (id 0) to the number's webhook. Returns the delivery; deliveries() shows the result."""
         return await self._perform(endpoints.test_webhook(e164))
 
     async def webhook_secret(self) -> str:
-        """The secret that signs the account's webhooks: dtmf.webhook.verify(body, headers, secret)."""
+        """Return the secret that signs the account's webhooks, for dtmf.webhook.verify(body, headers, secret)."""
         return await self._perform(endpoints.webhook_secret())
 
     async def rotate_webhook_secret(self) -> str:
-        """A new secret. For 24 hours webhooks carry a signature of the old one too."""
+        """Replace the webhook secret and return the new one. For 24 hours, webhooks are signed with both."""
         return await self._perform(endpoints.rotate_webhook_secret())
 
     async def account_webhook(self) -> str | None:
-        """Where the account's own events (balance.low) are posted; None: nowhere."""
+        """Return the URL that receives the account's own events (balance.low), or None."""
         return await self._perform(endpoints.account_webhook())
 
     async def set_account_webhook(self, url: str | None) -> bool:
-        """Has them posted to this URL, signed like every webhook; None: no more. True, or an error."""
+        """Set the URL that receives the account's own events, signed like every webhook; None removes it. Returns True."""
         return await self._perform(endpoints.set_account_webhook(url))
 
     @property
     def sandbox(self) -> AsyncSandbox:
-        """What only a sandbox can do: let an SMS or a payment arrive, let time pass."""
+        """The sandbox-only calls: simulate an SMS or a payment, and advance the clock."""
         return AsyncSandbox(self)
 
     async def close(self) -> None:
-        """Lets the connections of this event loop go. A later call opens new ones."""
+        """Close the connections of this event loop. A later call opens new ones."""
         engine = self._engines.pop(_here(), self._transport)
         if hasattr(engine, "close"):
             await engine.close()
@@ -232,8 +233,7 @@ class AsyncDTMF(BaseClient):
                 yield event
 
     def _engine(self) -> Any:
-        """What sends: the caller's transport, else the engine of this event loop, which its connections
-        can't leave."""
+        """Return the caller's transport, else the engine of this event loop: connections are bound to their loop."""
         if self._transport is not None:
             return self._transport
         here = _here()
@@ -267,23 +267,23 @@ def _here() -> tuple[int, Any]:
 
 
 class AsyncSandbox:
-    """What only a sandbox can do. Elsewhere each call raises NotFoundError."""
+    """Sandbox-only calls. On any other service, each raises NotFoundError."""
 
     def __init__(self, client: AsyncDTMF) -> None:
         self._perform = client._perform
 
     async def receive(self, e164: str, sender: str, content: str) -> FullMessage:
-        """The SMS that a rented number has just received, stored for good."""
+        """Simulate an SMS to a rented number. Returns the stored message."""
         return await self._perform(endpoints.sandbox_receive(e164, sender, content))
 
     async def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
-        """A simulated payment of that many satoshis, credited unless `confirmations` says how deep it is."""
+        """Simulate a payment of `amount` satoshis. It is credited, unless `confirmations` sets another depth."""
         return await self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
 
     async def advance(self, seconds: float) -> Clock:
-        """The sandbox's new time, once everything due by then is done."""
+        """Advance the sandbox's clock, run everything due by then, and return the new time."""
         return await self._perform(endpoints.sandbox_advance(seconds))
 
     async def sent(self) -> list[SentMessage]:
-        """What left for other phones."""
+        """List the messages sent to other phones."""
         return await self._perform(endpoints.sandbox_sent())

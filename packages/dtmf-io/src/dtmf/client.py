@@ -1,4 +1,4 @@
-"""DTMF, the blocking client. Its methods are one line each: transactions.py has what they ask."""
+"""DTMF, the blocking client. Each method is one line; endpoints.py defines the requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from . import endpoints, validation, waiters
 from .settings import BaseClient, Settings
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 
 class DTMF(BaseClient):
-    """The DTMF API: one method for each of its functions, results as plain dicts.
+    """The DTMF API: one method per API function. Results are plain dicts.
 
-    token: an API token of your account; without one, the environment variable DTMF_TOKEN.
-    base_url: where the service is; without one, DTMF_URL, else the sandbox at http://127.0.0.1:8000.
-    timeout: seconds a call may take in all, retries included.
-    max_retries: how often a call is sent again after a failed connection or an answer 408, 429 or 5xx.
-    transport: what carries the requests, see dtmf.transport.Transport.
+    token: an API token of your account. Default: the environment variable DTMF_TOKEN.
+    base_url: the address of the service. Default: DTMF_URL, else the sandbox at http://127.0.0.1:8000.
+    timeout: the total time a call may take, retries included, in seconds.
+    max_retries: how many times to retry a call after a failed connection or a 408, 429 or 5xx response.
+    transport: sends the requests; see dtmf.transport.Transport.
 
-    Raises ValueError for a malformed argument before anything is sent, else a DTMFError.
-    Threads may share a client. close() or a `with` block lets its connections go early."""
+    Raises ValueError for a malformed argument before anything is sent; every other failure is a DTMFError.
+    Threads may share a client. close(), or a `with` block, closes its connections early."""
 
     def __init__(
         self,
@@ -57,95 +57,97 @@ class DTMF(BaseClient):
         super().__init__(Settings(token, base_url, timeout, max_retries), transport)
 
     def account(self) -> Account:
-        """The account: its balance in satoshis."""
+        """Return the account: its balance in satoshis."""
         return self._perform(endpoints.account())
 
     def addresses(self) -> list[Address]:
-        """Every Bitcoin deposit address given to the account, oldest first."""
+        """List the account's Bitcoin deposit addresses, oldest first."""
         return self._perform(endpoints.addresses())
 
     def new_address(self) -> Address:
-        """A Bitcoin deposit address never given before."""
+        """Create a new Bitcoin deposit address."""
         return self._perform(endpoints.new_address())
 
     def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
-        """All groups of phone numbers of one type, 'mobile' or 'local', with their prices."""
+        """List all phone number groups of one type, 'mobile' or 'local', with their prices."""
         return self._perform(endpoints.groups(group_type))
 
     def numbers(self) -> list[Number]:
-        """All phone numbers rented now, each with its messages."""
+        """List the phone numbers the account rents now, each with its messages."""
         return self._perform(endpoints.numbers())
 
     def number(self, e164: str) -> Number:
-        """One phone number rented now, with its messages. Raises NotFoundError if it is not."""
+        """Return one rented phone number with its messages. Raises NotFoundError if it isn't rented."""
         return self._perform(endpoints.number(e164))
 
     def start_rental(self, group_id: str) -> Number:
-        """The number newly rented from the group with this id, which groups() tells."""
+        """Rent a number from a group and return it. groups() lists the group ids."""
         return self._perform(endpoints.start_rental(group_id))
 
     def rental(self, group_id: str) -> Rental:
-        """A number for the length of a `with` block, whose rental ends however the block ends:
+        """Rent a number for a `with` block. The rental ends however the block ends:
 
         >>> with dtmf.rental("us-mobile") as number:
         ...     number["e164"], number.wait_for_code()
 
-        Raises ValueError for a malformed group_id; entering the block raises what start_rental() raises, and leaving it
-        what end_rental() raises, except NotFoundError: a rental that has already ended is fine."""
-        from .rental import Rental  # noqa: PLC0415  # only those who use it pay for it
+        Raises ValueError for a malformed group_id. Entering the block can raise the errors of start_rental(); leaving it,
+        those of end_rental() except NotFoundError, because a rental that has already ended is fine."""
+        from .rental import Rental  # noqa: PLC0415  # imported only where it is used
 
         return Rental(self, group_id)
 
     def end_rental(self, e164: str) -> bool:
-        """True, once the rental of the number has ended."""
+        """End the rental of a number. Returns True."""
         return self._perform(endpoints.end_rental(e164))
 
     def set_sms_action(self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None) -> bool:
-        """True, once each SMS to the number is stored (None, None) and forwarded to a phone number
-        ('forward', '+44…') or posted to a URL ('webhook', 'https://…')."""
+        """Set what happens to each SMS the number receives: store it (None, None), also forward it to a phone
+        number ('forward', '+44…'), or also post it to a URL ('webhook', 'https://…'). Returns True."""
         return self._perform(endpoints.set_sms_action(e164, action, destination))
 
     def send_message(self, e164: str, to: str, content: str) -> FullMessage:
-        """The message, on its way from a rented number to another phone."""
+        """Send an SMS from a rented number to another phone. Returns the queued message."""
         return self._perform(endpoints.send_message(e164, to, content))
 
     def messages(self, e164: str | None = None, *, after: int = 0) -> Iterator[FullMessage]:
-        """The messages of one rented number or of all, oldest first, from the one after the id `after`."""
+        """Iterate over the messages of one rented number, or of all, oldest first, starting after the id `after`."""
         return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
     def wait_for_message(
         self, e164: str, *, timeout: float = 180, match: Match | None = None, after: int | None = None
     ) -> FullMessage:
-        """The next message received by a rented number: after the last one that a wait of this client has returned
-        for it, at first from the rental's start, or after the id `after`. `match` says which message is meant: a
-        regular expression searched in its content, or a function of the message.
+        """Wait for the next message that a rented number receives, and return it.
 
-        Waits through whatever happens to the service; raises TimedOutError after `timeout` seconds, NotFoundError
-        when the number is not rented, or no longer."""
+        The search starts after the id `after`. By default it starts after the last message that a wait of this client
+        returned for the number, or at the start of the rental. `match` selects a message: a regular expression searched
+        for in its content, or a function of the message.
+
+        Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds, and NotFoundError
+        if the number isn't rented or its rental ends."""
         return self._wait(waiters.for_message(e164, timeout, match, after))
 
     def wait_for_code(
         self, e164: str, *, timeout: float = 180, match: Match | None = None, after: int | None = None
     ) -> str:
-        """The code in the next message that has one, as dtmf.codes.find_code() finds it. Otherwise it is
-        wait_for_message()."""
+        """Wait for the next message with a code, as found by dtmf.codes.find_code(), and return the code. In every
+        other respect this is wait_for_message()."""
         return self._wait(waiters.for_code(e164, timeout, match, after))
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """What happens to the account, as it happens, from the event after the id `after`; without end. Once the
-        first answer is there it goes on through every outage, and tells each event once."""
+        """Stream the account's events as they happen, starting after the id `after`. The stream doesn't end. After
+        the first response it survives outages, and it yields each event once."""
         return self._follow(validation.whole("after", after, least=0))
 
     def transactions(self, after: int = 0) -> Iterator[Transaction]:
-        """Why each satoshi moved, oldest first, from the one after the id `after`."""
+        """Iterate over the account's transactions, oldest first, starting after the id `after`."""
         return self._pages(endpoints.transactions, endpoints.transactions(after), after)
 
     def deposits(self) -> list[Deposit]:
-        """The payments to the account's addresses, those waiting for confirmations too."""
+        """List the payments to the account's addresses, including those waiting for confirmations."""
         return self._perform(endpoints.deposits())
 
     def usage(self) -> Usage:
-        """What the rentals cost per minute now, and when the balance ends."""
+        """Return the current cost of all rentals per minute, and when the balance runs out."""
         return self._perform(endpoints.usage())
 
     def deliveries(
@@ -156,47 +158,47 @@ class DTMF(BaseClient):
         since: datetime | None = None,
         after: int = 0,
     ) -> Iterator[Delivery]:
-        """What became of each SMS on its way to a webhook or a phone, oldest first, with every attempt: of a state, of a
-        number, of those that came since a time (UTC if it says nothing else)."""
+        """Iterate over the deliveries of messages to webhooks and phones, oldest first, each with its attempts. Filters:
+        a state, a number, or a time since which the message arrived (UTC unless it has an offset)."""
         first = endpoints.deliveries(state, e164, since, after)
         return self._pages(lambda cursor: endpoints.deliveries(state, e164, since, cursor), first, after)
 
     def retry_delivery(self, delivery_id: int) -> Delivery:
-        """The delivery, queued again, even if it was delivered. Raises DTMFError with code 'may_be_taken' if a carrier may
-        have the SMS and has not said so."""
+        """Queue a delivery again, even if it was delivered, and return it. Raises DTMFError with code 'may_be_taken' if
+        a carrier may have accepted the SMS without confirming it."""
         return self._perform(endpoints.retry_delivery(delivery_id))
 
     def retry_deliveries(self, since: datetime) -> int:
-        """How many parked webhooks that came since then were queued again."""
+        """Queue all webhook deliveries parked since a time again. Returns how many were queued."""
         return self._perform(endpoints.retry_deliveries(since))
 
     def test_webhook(self, e164: str) -> Delivery:
-        """The delivery of a sample SMS (id 0) to the number's webhook; deliveries() shows the result."""
+        """Post a sample SMS (id 0) to the number's webhook. Returns the delivery; deliveries() shows the result."""
         return self._perform(endpoints.test_webhook(e164))
 
     def webhook_secret(self) -> str:
-        """The secret that signs the account's webhooks: dtmf.webhook.verify(body, headers, secret)."""
+        """Return the secret that signs the account's webhooks, for dtmf.webhook.verify(body, headers, secret)."""
         return self._perform(endpoints.webhook_secret())
 
     def rotate_webhook_secret(self) -> str:
-        """A new secret. For 24 hours webhooks carry a signature of the old one too."""
+        """Replace the webhook secret and return the new one. For 24 hours, webhooks are signed with both."""
         return self._perform(endpoints.rotate_webhook_secret())
 
     def account_webhook(self) -> str | None:
-        """Where the account's own events (balance.low) are posted; None: nowhere."""
+        """Return the URL that receives the account's own events (balance.low), or None."""
         return self._perform(endpoints.account_webhook())
 
     def set_account_webhook(self, url: str | None) -> bool:
-        """Has them posted to this URL, signed like every webhook; None: no more. True, or an error."""
+        """Set the URL that receives the account's own events, signed like every webhook; None removes it. Returns True."""
         return self._perform(endpoints.set_account_webhook(url))
 
     @property
     def sandbox(self) -> Sandbox:
-        """What only a sandbox can do: let an SMS or a payment arrive, let time pass."""
+        """The sandbox-only calls: simulate an SMS or a payment, and advance the clock."""
         return Sandbox(self)
 
     def close(self) -> None:
-        """Lets the connections go. A later call opens new ones."""
+        """Close the connections. A later call opens new ones."""
         engine = self._engines.pop(os.getpid(), self._transport)
         if hasattr(engine, "close"):
             engine.close()
@@ -225,8 +227,8 @@ class DTMF(BaseClient):
             yield from poll(follow, self._engine())
 
     def _engine(self) -> Any:
-        """What sends: the caller's transport, else the engine of this process: a fork must not write on its
-        parent's connections. Threads agree on one, as setdefault() is atomic and an unused engine is free."""
+        """Return the caller's transport, else the engine of this process: a fork must not write to its parent's
+        connections. Threads share one engine, because setdefault() is atomic and an unused engine costs nothing."""
         if self._transport is not None:
             return self._transport
         engine = self._engines.get(os.getpid())
@@ -250,23 +252,23 @@ class DTMF(BaseClient):
 
 
 class Sandbox:
-    """What only a sandbox can do. Elsewhere each call raises NotFoundError."""
+    """Sandbox-only calls. On any other service, each raises NotFoundError."""
 
     def __init__(self, client: DTMF) -> None:
         self._perform = client._perform
 
     def receive(self, e164: str, sender: str, content: str) -> FullMessage:
-        """The SMS that a rented number has just received, stored for good."""
+        """Simulate an SMS to a rented number. Returns the stored message."""
         return self._perform(endpoints.sandbox_receive(e164, sender, content))
 
     def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
-        """A simulated payment of that many satoshis, credited unless `confirmations` says how deep it is."""
+        """Simulate a payment of `amount` satoshis. It is credited, unless `confirmations` sets another depth."""
         return self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
 
     def advance(self, seconds: float) -> Clock:
-        """The sandbox's new time, once everything due by then is done."""
+        """Advance the sandbox's clock, run everything due by then, and return the new time."""
         return self._perform(endpoints.sandbox_advance(seconds))
 
     def sent(self) -> list[SentMessage]:
-        """What left for other phones."""
+        """List the messages sent to other phones."""
         return self._perform(endpoints.sandbox_sent())

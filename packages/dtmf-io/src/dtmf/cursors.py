@@ -1,18 +1,18 @@
-"""How far the waits of one client have come with each number."""
+"""The position of a client's waits in the messages of each number."""
 
 from __future__ import annotations
 
-from _thread import allocate_lock  # `import dtmf` does not load `threading` otherwise
+from _thread import allocate_lock  # saves `import dtmf` from loading `threading`
 
 _NUMBERS_MAX = 10_000
 
 
 class Cursors:
-    """By number, the id of the newest message that a wait has returned. Threads may share it.
+    """The id of the newest message that a wait has returned, per number. Threads may share it.
 
-    Ids ascend over all rentals and a wait asks only for messages of the rental that runs, so a number that is rented
-    again begins with the first message of its new rental. Bounded: beyond 10,000 numbers the one that moved longest
-    ago is forgotten."""
+    Ids ascend across rentals, and a wait asks only for messages of the current rental, so a number that is rented
+    again starts with the first message of its new rental. Beyond 10,000 numbers, the one that moved longest ago is
+    dropped."""
 
     __slots__ = ("_ids", "_lock")
 
@@ -21,17 +21,17 @@ class Cursors:
         self._lock = allocate_lock()
 
     def after(self, e164: str) -> int:
-        """The id after which a wait begins, 0 at first."""
+        """Return the id after which a wait starts, initially 0."""
         return self._ids.get(e164, 0)
 
     def move(self, e164: str, message_id: int) -> None:
-        """Notes that a wait returns this message. A cursor never moves back."""
+        """Record that a wait returns this message. A cursor never moves back."""
         with self._lock:
             self._ids[e164] = max(self._ids.pop(e164, 0), message_id)
             if len(self._ids) > _NUMBERS_MAX:
                 del self._ids[next(iter(self._ids))]
 
     def all(self) -> dict[str, int]:
-        """A copy of them all."""
+        """Return a copy of all cursors."""
         with self._lock:
             return dict(self._ids)

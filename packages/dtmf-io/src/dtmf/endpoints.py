@@ -1,7 +1,7 @@
-"""Each endpoint as data: its checks, method, path and body, and how its answer is read. Pure.
+"""Each endpoint as data: validation, method, path, body, and how to read the response. Pure.
 
-One definition serves both clients. A POST or DELETE carries an idempotency key; GET, PATCH and PUT mean the
-same however often they arrive. So every operation here may be tried again after a failure."""
+Both clients share these definitions. POST and DELETE carry an idempotency key; GET, PATCH and PUT are idempotent by
+themselves. Every operation here can therefore be retried after a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import validation
 from .e164 import parse, quote
 from .errors import ServerError
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias, TypeVar
@@ -36,9 +36,9 @@ PAGE_LENGTH = 100
 
 
 class Operation:
-    """What is asked of the service, before address, token and key are added."""
+    """A request before its address, token and idempotency key are added."""
 
-    # By hand: importing `dataclasses` would cost more than the rest of `import dtmf`.
+    # Not a dataclass: importing `dataclasses` takes longer than the rest of `import dtmf`.
     __slots__ = ("body", "method", "path", "wants_result")
 
     def __init__(
@@ -51,7 +51,7 @@ class Operation:
 
     @property
     def is_keyed(self) -> bool:
-        """Whether it is sent with an idempotency key: it would otherwise have its effect twice."""
+        """Whether the request carries an idempotency key, so that a retry doesn't take effect twice."""
         return self.method in {"POST", "DELETE"}
 
 
@@ -114,7 +114,7 @@ def messages(e164: object, after: object) -> Call[list[FullMessage]]:
 
 
 def received(e164: str, after: int, wait_s: float) -> Call[list[FullMessage]]:
-    """GET /messages, those received in the rental that runs now; a long poll"""
+    """GET /messages, received in the current rental; a long poll"""
     chosen = f"e164={_escaped(e164)}&inbound=true&current=true"
     return Operation("GET", f"/messages?{chosen}&{_page(after)}&wait={wait_s:.3f}"), _a_list
 
@@ -184,7 +184,7 @@ def set_account_webhook(url: object) -> Call[bool]:
 
 
 def sandbox_receive(e164: object, sender: object, content: object) -> Call[FullMessage]:
-    """POST /sandbox/message; phones do send empty texts"""
+    """POST /sandbox/message; content may be empty, since phones do send empty texts"""
     body: dict[str, object] = {
         "to": parse(e164),
         "from": validation.sender(sender),
@@ -215,16 +215,16 @@ def sandbox_sent() -> Call[list[SentMessage]]:
 
 
 def next_after(page: list[Any], after: int) -> int | None:
-    """The cursor of the page that follows, None when this was the last. Raises ServerError as last_id()."""
+    """Return the cursor of the next page, None after the last. Raises ServerError like last_id()."""
     return None if len(page) < PAGE_LENGTH else last_id(page, after)
 
 
 def last_id(page: list[Any], after: int) -> int:
-    """The id of a page's last item.
-    Raises ServerError when the ids do not ascend: reading on would never end."""
+    """Return the id of a page's last item.
+    Raises ServerError if the ids don't ascend, because paging would never end."""
     last = page[-1].get("id") if isinstance(page[-1], dict) else None
     if not isinstance(last, int) or last <= after:
-        raise ServerError(f"the service's pages do not ascend: id {quote(last)} in the page after {after}")
+        raise ServerError(f"the service's page ids do not ascend: id {quote(last)} is in the page after {after}")
     return last
 
 
@@ -256,21 +256,21 @@ def _secret(answer: Any) -> str:
     secret = _an_object(answer).get("secret")
     if isinstance(secret, str):
         return secret
-    raise ValueError("without a secret")
+    raise ValueError("no secret")
 
 
 def _url(answer: Any) -> str | None:
     url = _an_object(answer).get("url", answer)
     if url is None or isinstance(url, str):
         return url
-    raise ValueError("without a URL")
+    raise ValueError("no URL")
 
 
 def _replayed(answer: Any) -> int:
     count = _an_object(answer).get("replayed")
     if isinstance(count, int):
         return count
-    raise ValueError("without a count")
+    raise ValueError("no count")
 
 
 def _true(answer: Any) -> bool:

@@ -1,10 +1,10 @@
-"""The exception tree. Every refusal by the service and every failure to reach it is a DTMFError.
+"""The exception hierarchy. Every error response and every failure to reach the service is a DTMFError.
 
-A refusal is named by the `code` of its problem document first, then by its HTTP status."""
+An error response maps to a class by the `code` of its problem document, else by its HTTP status."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the name type checkers know; importing `typing` would double what `import dtmf` costs
+TYPE_CHECKING = False  # a name type checkers know; importing `typing` would double the cost of `import dtmf`
 if TYPE_CHECKING:
     from typing import Any
 
@@ -36,50 +36,50 @@ class AuthenticationError(DTMFError):
 
 
 class PermissionDeniedError(DTMFError):
-    """The token may not do this."""
+    """The token does not permit this call."""
 
 
 class NotFoundError(DTMFError, LookupError):
-    """There is no such thing in this account."""
+    """The account has no such resource."""
 
 
 class InsufficientFundsError(DTMFError):
-    """The balance does not cover the cost. `balance` and `required` are satoshis, None where not told."""
+    """The balance does not cover the cost. `balance` and `required` are in satoshis, None if not reported."""
 
     balance: int | None = None
     required: int | None = None
 
 
 class NoNumbersAvailableError(DTMFError):
-    """Every number of the group is rented or resting."""
+    """Every number of the group is rented or in its cooldown."""
 
 
 class InvalidRequestError(DTMFError, ValueError):
-    """The service refused an argument."""
+    """The service rejected an argument."""
 
 
 class RateLimitedError(DTMFError):
-    """Too many calls. `retry_after` is the wait asked for in seconds, None where not told."""
+    """Too many calls. `retry_after` is the requested wait in seconds, None if not reported."""
 
     retry_after: float | None = None
 
 
 class ServerError(DTMFError):
-    """The service failed, or answered something that is not an answer."""
+    """The service failed, or its response can't be read."""
 
 
 class ConnectionFailedError(DTMFError):
-    """No connection, or it broke. `permanent` says that trying again can't help."""
+    """The connection failed or broke. If `permanent` is True, retrying can't help."""
 
     permanent: bool = False
 
 
 class ConfigurationError(DTMFError, ValueError):
-    """An environment variable has a value that cannot be used; the message names it."""
+    """An environment variable has an invalid value; the message names the variable."""
 
 
 class TimedOutError(DTMFError):
-    """No answer in time, or what was waited for did not come."""
+    """The response, or the awaited message, did not arrive in time."""
 
 
 _BY_CODE: dict[str, type[DTMFError]] = {
@@ -110,11 +110,11 @@ _BY_STATUS: dict[int, type[DTMFError]] = {
 def from_problem(
     problem: dict[str, Any], *, status: int, request_id: str | None, retry_after_s: float | None, token: str
 ) -> DTMFError:
-    """The error a refused call raises, from its problem document ({} when it has none)."""
+    """Build the error for an error response from its problem document ({} if it has none)."""
     code = _text(problem.get("code"), token)
     detail = _text(problem.get("detail"), token) or _text(problem.get("title"), token)
     error = _kind(status, code)(
-        detail or f"the service answered with status {status}",
+        detail or f"the service responded with status {status}",
         status=status,
         code=code,
         request_id=_text(problem.get("request_id"), token) or _text(request_id, token),
@@ -129,20 +129,20 @@ def from_problem(
 def connection_failed(
     base_url: str, reason: object, *, permanent: bool = False, via: str = ""
 ) -> ConnectionFailedError:
-    """The error that names the address and says how to set another one. `via` is the route: "through the proxy …"."""
+    """Build the error that names the address and how to change it. `via` is the route: "through the proxy …"."""
     route = f" {via}" if via else ""
     error = ConnectionFailedError(
         f"the connection to {base_url}{route} failed: {str(reason).rstrip('.')}. Is the service running there?"
-        " Set another address with base_url= or the environment variable DTMF_URL"
+        " To use another address, set base_url= or the environment variable DTMF_URL"
     )
     error.permanent = permanent
     return error
 
 
 def environment_failed(base_url: str, variable: str, reason: str) -> ConnectionFailedError:
-    """The permanent error of an environment variable whose value rules out every connection."""
+    """Build the permanent error for an environment variable whose value prevents every connection."""
     error = ConnectionFailedError(
-        f"no connection to {base_url} is possible: the environment variable {variable} cannot be used: {reason}."
+        f"cannot connect to {base_url} because of the environment variable {variable}: {reason}."
         f" Correct or unset {variable}"
     )
     error.permanent, error.sent = True, False
@@ -152,13 +152,13 @@ def environment_failed(base_url: str, variable: str, reason: str) -> ConnectionF
 def _kind(status: int, code: str | None) -> type[DTMFError]:
     if code in _BY_CODE:
         return _BY_CODE[code]
-    if status == 409 and code is not None:  # some other conflict, which has told its name
+    if status == 409 and code is not None:  # another conflict, identified by its code
         return DTMFError
     return _BY_STATUS.get(status, ServerError if status >= 500 else DTMFError)
 
 
 def _text(value: object, token: str) -> str | None:
-    """The text, if it is one, cut short and free of the token: a server may echo what it was sent."""
+    """Return a text shortened and with the token removed, in case the server echoes it; None for other values."""
     return value.replace(token, "[token]")[:_DETAIL_LENGTH] if isinstance(value, str) and value else None
 
 

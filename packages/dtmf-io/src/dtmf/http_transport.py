@@ -1,6 +1,6 @@
-"""Requests over HTTP/1.1 with httpcore2, the connection layer of httpx2: pooled, kept alive, no redirects.
+"""HTTP/1.1 requests with httpcore2, the connection layer of httpx2: pooled, keep-alive, no redirects.
 
-Used without httpx2's Client, whose models and hooks this API has no use for and which adds 40 % to a call.
+httpx2's Client is not used: this API doesn't need its models and hooks, which add 40 % to the time of a call.
 One engine serves one address, from many threads or from the tasks of one event loop."""
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from .proxies import Route
 
 _BODY_MAX_BYTES = 32 * 1024 * 1024
-_WAIT_MIN_S = 0.001  # a socket takes 0 for "do not wait at all"
+_WAIT_MIN_S = 0.001  # for a socket, 0 means "do not wait at all"
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _TRANSIENT = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
 _NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
-_TRANSIENT_STATUSES = {408, 429}  # and what is 500 or more
+_TRANSIENT_STATUSES = {408, 429}  # and 500 or above
 
 
 class HttpTransport:
-    """Sends requests and blocks until the reply is there. Its connections go with close(), or when it goes itself."""
+    """Sends requests and blocks until the reply has arrived. Its connections close with close(), or with the object."""
 
     def __init__(self, base_url: str) -> None:
-        """Raises ConnectionFailedError if the environment names a proxy or certificates that cannot be used."""
+        """Raises ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
         self._address = _Address(base_url)
         self._route, options = _pool_options(base_url)
         self.via = self._route.via if self._route else ""
@@ -44,8 +44,8 @@ class HttpTransport:
         finalize(self, _close_unless_forked, self._pool, os.getpid())
 
     def send(self, request: Request) -> Reply:
-        """The reply, read whole.
-        Raises ConnectionFailedError or TimedOutError, ServerError when the body is too long."""
+        """Send the request and return the complete reply.
+        Raises ConnectionFailedError, TimedOutError, or ServerError if the body is too long."""
         deadline_s = monotonic() + request.timeout_s
         timeout = {"connect": deadline_s, "read": deadline_s, "write": deadline_s, "pool": request.timeout_s}
         try:
@@ -59,33 +59,34 @@ class HttpTransport:
                 response.close()
         except DTMFError:
             raise
-        except Exception as failure:  # whatever httpcore2, h11, ssl or the resolver raises ends here
+        except Exception as failure:  # translates every error of httpcore2, h11, ssl and the resolver
             raise _translated(failure, request, self._route) from failure
         return _reply(response, body, request, self._route)
 
     def close(self) -> None:
-        """Closes every connection."""
+        """Close every connection."""
         self._pool.close()
 
 
 def _close_unless_forked(pool: httpcore2.ConnectionPool, process_id: int) -> None:
-    # A fork may have been made while another thread held the pool's lock, which then never opens.
+    # If the process forked while another thread held the pool's lock, that lock is never released in the child.
     if os.getpid() == process_id:
         pool.close()
 
 
 class AsyncHttpTransport:
-    """The same, awaited. The caller bounds the time, by cancelling."""
+    """HttpTransport for asyncio. The caller enforces the timeout by cancelling."""
 
     def __init__(self, base_url: str) -> None:
-        """Raises ConnectionFailedError if the environment names a proxy or certificates that cannot be used."""
+        """Raises ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
         self._address = _Address(base_url)
         self._route, options = _pool_options(base_url)
         self.via = self._route.via if self._route else ""
         self._pool = httpcore2.AsyncConnectionPool(**options)
 
     async def send(self, request: Request) -> Reply:
-        """The reply, read whole. Raises ConnectionFailedError, ServerError when the body is too long."""
+        """Send the request and return the complete reply. Raises ConnectionFailedError, or ServerError if the body
+        is too long."""
         try:
             response = await self._pool.handle_async_request(self._address.outgoing(request, {}))
             try:
@@ -98,12 +99,12 @@ class AsyncHttpTransport:
                 await response.aclose()
         except DTMFError:
             raise
-        except Exception as failure:  # whatever httpcore2, h11, ssl or the resolver raises ends here
+        except Exception as failure:  # translates every error of httpcore2, h11, ssl and the resolver
             raise _translated(failure, request, self._route) from failure
         return _reply(response, body, request, self._route)
 
     async def close(self) -> None:
-        """Closes every connection."""
+        """Close every connection."""
         await self._pool.aclose()
 
 
@@ -121,7 +122,7 @@ class _Address:
         self._netloc = parts.netloc.encode()
 
     def outgoing(self, request: Request, extensions: dict[str, Any]) -> httpcore2.Request:
-        """The request as the pool takes it, with Host and Content-Length."""
+        """Return the request in the pool's form, with Host and Content-Length."""
         headers = [(b"Host", self._netloc)]
         headers += [(name.encode(), value.encode()) for name, value in request.headers.items()]
         if request.method != "GET":
@@ -132,9 +133,9 @@ class _Address:
 
 
 class _DeadlineBackend(httpcore2.SyncBackend):
-    """Connects with the time left until a deadline, which the pool passes on where a timeout goes.
+    """Limits every operation to the time left until a deadline, which the pool passes in place of a timeout.
 
-    A timeout for each read would let a peer that drips bytes hold a call for ever."""
+    With a timeout per read, a peer that sends one byte at a time could block a call indefinitely."""
 
     def connect_tcp(
         self,
@@ -144,7 +145,7 @@ class _DeadlineBackend(httpcore2.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """A connection whose every later wait ends at the deadline of the request it then serves."""
+        """Open a connection that stops waiting at the deadline of the request it serves."""
         stream = super().connect_tcp(host, port, _left_s(timeout), local_address, socket_options)
         return _DeadlineStream(stream)
 
@@ -176,11 +177,11 @@ def _left_s(deadline_s: float | None) -> float | None:
 
 
 def _pool_options(base_url: str) -> tuple[Route | None, dict[str, Any]]:
-    """The route, and what both pools are made with. Idle connections go before servers commonly drop them, after 5 s.
-    A wait holds a connection for as long as it polls: there are as many as a process may commonly open files."""
+    """Return the route and the options of both pools. Idle connections close before servers usually drop them, at 5 s.
+    A wait holds a connection while it polls, so the limit is the usual number of open files per process."""
     route = None
     if any(name.lower() in _PROXY_VARIABLES for name in os.environ):
-        from .proxies import require_socks, route_to  # noqa: PLC0415  # 10 ms for the few who have a proxy
+        from .proxies import require_socks, route_to  # noqa: PLC0415  # takes 10 ms; few environments have a proxy
 
         route = route_to(base_url)
         require_socks(route, base_url)
@@ -195,7 +196,7 @@ def _pool_options(base_url: str) -> tuple[Route | None, dict[str, Any]]:
 
 def _check_size(body: bytearray) -> None:
     if len(body) > _BODY_MAX_BYTES:
-        raise ServerError(f"the service's answer is longer than {_BODY_MAX_BYTES:,} bytes; the rest was not read")
+        raise ServerError(f"the service's response is longer than {_BODY_MAX_BYTES:,} bytes; the rest was not read")
 
 
 def _reply(response: httpcore2.Response, body: bytearray, request: Request, route: Route | None) -> Reply:
@@ -204,7 +205,7 @@ def _reply(response: httpcore2.Response, body: bytearray, request: Request, rout
     if route and route.proxy and request.base_url.startswith("http:") and _is_by_proxy(reply):
         raise connection_failed(
             request.base_url,
-            f"an answer with status {reply.status} came that is not the service's",
+            f"a response with status {reply.status} did not come from the service",
             permanent=not _is_transient(reply.status),
             via=route.via,
         )
@@ -212,7 +213,7 @@ def _reply(response: httpcore2.Response, body: bytearray, request: Request, rout
 
 
 def _is_by_proxy(reply: Reply) -> bool:
-    """Whether an answer that came through a forwarding proxy is the proxy's own: the service answers in JSON."""
+    """Return whether a reply received through a forwarding proxy is the proxy's own: the service replies in JSON."""
     kind = reply.headers.get("content-type", "")
     return "json" not in kind and bool(not reply.is_success or (kind and reply.body))
 
@@ -222,11 +223,11 @@ def _is_transient(status: int) -> bool:
 
 
 def _translated(failure: Exception, request: Request, route: Route | None) -> DTMFError:
-    """The error that a failed attempt raises; it names the environment variables that the failure depends on."""
+    """Build the error for a failed attempt. It names the environment variables that the failure depends on."""
     via = route.via if route else ""
     if isinstance(failure, httpcore2.TimeoutException):
         error: DTMFError = TimedOutError(
-            f"no answer from {request.base_url}{f' {via}' if via else ''} in time ({type(failure).__name__})"
+            f"no response from {request.base_url}{f' {via}' if via else ''} in time ({type(failure).__name__})"
         )
     else:
         reason, permanent = _reason(failure)
@@ -236,24 +237,24 @@ def _translated(failure: Exception, request: Request, route: Route | None) -> DT
 
 
 def _reason(failure: Exception) -> tuple[str, bool]:
-    """Why an attempt failed, and whether the next one would too."""
+    """Return why an attempt failed, and whether a retry would fail too."""
     if isinstance(failure, httpcore2.ProxyError):
         status = str(failure)[:3]
         return f"the proxy answered {failure}", not (status.isdecimal() and _is_transient(int(status)))
     root = _root(failure)
     is_untrusted = isinstance(root, ssl.SSLCertVerificationError)
-    # Blocking and async connections word the same refusal differently: the system's own words are the same.
+    # Blocking and async connections describe the same failure differently; the system's own text is the same.
     worded = os.strerror(root.errno) if isinstance(root, ConnectionError) and root.errno else str(root)
     if is_untrusted and (variable := trust_variable()):
-        worded += f"; trusted certificates are those that the environment variable {variable} names"
+        worded += f"; the environment variable {variable} sets the trusted certificates"
     return worded or type(root).__name__, is_untrusted or not isinstance(failure, _TRANSIENT)
 
 
 def _root(failure: BaseException) -> BaseException:
-    """What happened first: httpcore2 wraps a failure as the only argument of its own, anyio as its cause."""
+    """Return the original exception: httpcore2 wraps it as the argument of its own, anyio as the cause."""
     while True:
         inner = failure.__cause__ or next(iter(failure.args), None)
-        if isinstance(failure, BaseExceptionGroup):  # one for each address of the host
+        if isinstance(failure, BaseExceptionGroup):  # one exception per address of the host
             inner = failure.exceptions[0]
         if not isinstance(inner, BaseException):
             return failure

@@ -1,19 +1,19 @@
-"""Long polls: what comes in, asked for page after page, through whatever happens to the service meanwhile.
+"""Long polling: fetch incoming items page by page, and survive outages of the service.
 
-Pure, as retry.py, whose rules hold for a single call. For polls they are these:
+Pure, like retry.py, which has the rules for a single call. The rules for polls:
 
-1. A poll asks for what came after the last item seen, and waits for it at the service for at most 25 s: less than any
-   proxy on the way allows. What the service has it answers at once, so nothing is lost or repeated between two polls.
-2. All polls of a wait, with the pauses and failures between them, share one deadline. Failures that time can mend are
-   tried again until then, however many they are: a restart of the service costs the wait only time.
-3. A stream of events has no deadline. Its first page is an ordinary call, which tells a wrong address or token at
-   once; from then on failures are tried again for ever.
-4. One poll may take 25 s and the time an ordinary call may take: a peer that vanished without a word is found out.
-5. The last poll of a wait lasts until the deadline, and its answer may take a second more on its way: a message that
-   arrives in the last moment is found. A pause that reaches the deadline is followed by one more poll, which waits for
-   nothing. A wait ends only after such a last poll, answered or not.
-6. A service that answers with nothing long before it was asked to (it is about to stop) is asked again after a pause
-   that grows as after failures."""
+1. A poll asks for items after the last one seen. The service holds the request for at most 25 s, which is less than
+   the timeout of any common proxy, and responds at once if it has items. Nothing is lost or repeated between polls.
+2. All polls of a wait, including pauses and failures, share one deadline. Temporary failures are retried until then,
+   without a limit on their number: a restart of the service only costs the wait time.
+3. A stream of events has no deadline. Its first page is an ordinary call, so a wrong address or token is reported at
+   once. After that, failures are retried indefinitely.
+4. A poll may take 25 s plus the timeout of an ordinary call, so that a peer that has disappeared is detected.
+5. The last poll of a wait lasts until the deadline, and its response may arrive up to a second later: a message that
+   arrives at the last moment is found. A pause that reaches the deadline is followed by one more poll, which doesn't
+   wait. A wait ends only after such a last poll, whether or not it got a response.
+6. If the service responds with nothing long before the requested time (it is about to stop), the next poll follows
+   after a pause that grows as after failures."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Item = TypeVar("Item")
 
 _POLL_MAX_S = 25.0
 _SPAN_MAX_S = 2.0  # a restarted service is back within seconds
-_ROUND_TRIP_S = 1.0  # how much later than the deadline the answer to the last poll may come
+_ROUND_TRIP_S = 1.0  # how long after the deadline the last response may arrive
 
 
 class LongPoll(RetryState, Generic[Item]):
-    """The polls of one wait, or of one stream, as one long run of attempts."""
+    """The polls of one wait or stream, as one series of attempts."""
 
     __slots__ = (
         "_after",
@@ -71,9 +71,9 @@ class LongPoll(RetryState, Generic[Item]):
         super().__init__(operation, settings, key="", now_s=now_s)
         self._ask, self._after = ask, after
         self._asked_at_s = self._poll_s = 0.0
-        self._early = 0  # how many polls in a row were answered with nothing before their time
-        self._failure: DTMFError | None = None  # of the last attempt, None if it was answered
-        self._patient = timeout_s is not None  # failures are tried again for as long as there is time
+        self._early = 0  # consecutive polls that ended early with no items
+        self._failure: DTMFError | None = None  # of the last attempt; None if it got a response
+        self._patient = timeout_s is not None  # retry failures for as long as there is time
         self._is_last = False  # whether the latest poll lasts until the deadline
         self._lacking = lacking
         if timeout_s is not None:
@@ -81,7 +81,7 @@ class LongPoll(RetryState, Generic[Item]):
             self._lacking = f"{lacking} within {timeout_s:g} s"
 
     def request(self, *, now_s: float) -> Request:
-        """The next poll, for no longer than there is time. Raises TimedOutError once the last has been made."""
+        """Return the next poll, limited to the time left. Raises TimedOutError after the last poll."""
         if not self._patient:
             return super().request(now_s=now_s)
         left_s = self._deadline_s - now_s
@@ -95,11 +95,11 @@ class LongPoll(RetryState, Generic[Item]):
         return self._request(operation, timeout_s=min(max(0.0, left_s) + _ROUND_TRIP_S, timeout_s))
 
     def pause_after_answer_s(self, answer: Any, *, now_s: float, chance: float) -> float | None:
-        """None when there is something, else seconds to wait before the next poll.
-        Raises ServerError when ids do not ascend: something would be told twice, or for ever."""
+        """Return None if there are items, else the seconds to wait before the next poll.
+        Raises ServerError if ids don't ascend, because items would repeat without end."""
         self._made, self._failure = 0, None
         self._note_early_end(now_s)
-        if not self._patient:  # the first page of a stream is there: from now on it outlasts everything
+        if not self._patient:  # after its first page, a stream survives every failure
             self._patient, self._deadline_s = True, inf
             self._asked_at_s = now_s
         if answer:
@@ -123,7 +123,7 @@ class LongPoll(RetryState, Generic[Item]):
         return self._within_deadline_s(pause_s, now_s=now_s)
 
     def _note_early_end(self, now_s: float) -> None:
-        """A poll that is over before the deadline was not the last one, whatever it was asked to be."""
+        """Clear `_is_last` if the poll ended before the deadline: another one must follow."""
         self._is_last = self._is_last and now_s >= self._deadline_s
 
     def _within_deadline_s(self, pause_s: float, *, now_s: float) -> float:
@@ -138,7 +138,7 @@ class LongPoll(RetryState, Generic[Item]):
 
 
 def of_messages(awaited: WaitSpec, settings: Settings, cursors: Cursors, *, now_s: float) -> LongPoll[FullMessage]:
-    """The polls of a wait, from where the last wait for this number ended unless it says where."""
+    """Return the polls of a wait. By default it starts where the last wait for the number ended."""
     after = cursors.after(awaited.e164) if awaited.after is None else awaited.after
     return LongPoll(
         lambda after, wait_s: endpoints.received(awaited.e164, after, wait_s),
@@ -151,5 +151,5 @@ def of_messages(awaited: WaitSpec, settings: Settings, cursors: Cursors, *, now_
 
 
 def of_events(after: int, settings: Settings, *, now_s: float) -> LongPoll[Event]:
-    """The polls of a stream of events."""
+    """Return the polls of an event stream."""
     return LongPoll(endpoints.events, settings, after=after, now_s=now_s)

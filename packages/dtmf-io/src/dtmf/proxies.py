@@ -1,6 +1,6 @@
-"""The proxy that the environment names: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY for exceptions.
+"""The proxy set in the environment: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY for exceptions.
 
-A value that cannot work is refused before anything is sent, and the message names the variable."""
+An invalid value is rejected before anything is sent, and the message names the variable."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class Route(NamedTuple):
-    """How connections reach the service: through a proxy or directly, and which variable says so."""
+    """How connections reach the service: through a proxy or directly, and the variable that decides it."""
 
     proxy: Proxy | None = None
     variable: str = ""
-    """The environment variable that decides, empty if none does."""
+    """The environment variable that decides the route, empty if none does."""
     address: str = ""
     """The proxy's address without credentials."""
 
     @property
     def via(self) -> str:
-        """The route as an error message names it, empty for a direct one that no variable decides."""
+        """The route as error messages name it; empty for a direct route that no variable decides."""
         if self.proxy:
             return f"through the proxy {self.address} of the environment variable {self.variable}"
         return f"without a proxy, because of the environment variable {self.variable}" if self.variable else ""
 
 
 def route_to(base_url: str) -> Route:
-    """The route to this address. This machine itself is always reached directly: a proxy elsewhere could not.
-    Raises ConnectionFailedError if the environment names a proxy that cannot be used."""
+    """Return the route to an address. Loopback addresses never use a proxy, because a remote proxy can't reach them.
+    Raises ConnectionFailedError if the environment names an unusable proxy."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = getproxies_environment()
@@ -53,20 +53,20 @@ def route_to(base_url: str) -> Route:
 
 
 def require_socks(route: Route, base_url: str) -> None:
-    """Raises ConnectionFailedError if the route is a SOCKS proxy and the package for those is missing."""
+    """Raise ConnectionFailedError if the route is a SOCKS proxy and the package for SOCKS is missing."""
     if route.proxy and route.proxy.url.scheme.startswith(b"socks") and find_spec("socksio") is None:
         reason = f"{route.address} needs the package socksio, which is not installed: pip install socksio"
         raise environment_failed(base_url, route.variable, reason)
 
 
 def proxy_for(scheme: str, host: str, port: int | None) -> Proxy | None:
-    """The proxy on the way to this host, None for a direct connection."""
+    """Return the proxy for this host, None for a direct connection."""
     authority = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
     return route_to(f"{scheme}://{authority}").proxy
 
 
 def _name_of(lower: str) -> str:
-    """The variable as it is spelled in the environment; the one in lower case wins, as for urllib."""
+    """Return the variable as spelled in the environment. The lower-case spelling wins, as in urllib."""
     names = sorted(name for name in os.environ if name.lower() == lower and os.environ[name])
     return names[-1] if names else lower.upper()
 
@@ -75,7 +75,7 @@ def _route(variable: str, value: str, base_url: str) -> Route:
     url = value if "://" in value else f"http://{value}"
     try:
         if any(c.isspace() or not c.isprintable() for c in url if c < "\ud800" or c > "\udfff"):
-            raise ValueError("it contains a blank or a control character")
+            raise ValueError("it contains a space or a control character")
         parts, port = _split(url)
         host = _host(parts)
         if parts.scheme not in _DEFAULT_PORTS:
@@ -95,17 +95,17 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
     try:
         parts = urlsplit(url)
         return parts, parts.port
-    except ValueError:  # its text may quote the credentials
+    except ValueError:  # the original text may quote the credentials
         raise ValueError("the host or the port is malformed") from None
 
 
 def _host(parts: SplitResult) -> str:
-    """The name or address of the proxy. Raises ValueError, also for what urlsplit() takes for one."""
+    """Return the proxy's host name or address. Raises ValueError, also for malformed hosts that urlsplit() accepts."""
     host = parts.hostname or ""
     if not host.isascii():
-        raise ValueError("its host must be ASCII, a name in its xn-- form")
+        raise ValueError("its host must be ASCII; write international names in xn-- form")
     if parts.netloc.rpartition("@")[2].startswith("["):
-        host = str(ip_address(host.replace("%25", "%")))  # the zone of an address is escaped in a URL (RFC 6874)
+        host = str(ip_address(host.replace("%25", "%")))  # in a URL, an address's zone is escaped (RFC 6874)
         if parts.netloc.rpartition("]")[2] not in {"", f":{parts.port}"}:
             raise ValueError("something other than a port follows its address")
     elif not is_host(host):
@@ -114,7 +114,7 @@ def _host(parts: SplitResult) -> str:
 
 
 def _credentials(parts: SplitResult) -> tuple[bytes, bytes] | None:
-    """User and password as bytes: whatever the environment holds can be sent."""
+    """Return user name and password as bytes, so that any value of the environment can be sent."""
     if not parts.username:
         return None
     user, password = (value.encode("utf-8", "surrogateescape") for value in (parts.username, parts.password or ""))
@@ -122,7 +122,7 @@ def _credentials(parts: SplitResult) -> tuple[bytes, bytes] | None:
 
 
 def _masked(value: str) -> str:
-    """The value as a message may show it, without the credentials it may hold."""
+    """Return the value with any credentials removed, for use in messages."""
     scheme, separator, rest = value.rpartition("://")
     credentials, at, place = rest.rpartition("@")
     return quote(f"{scheme}{separator}{'…' if credentials else ''}{at}{place}")

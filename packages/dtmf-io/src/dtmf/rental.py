@@ -1,13 +1,14 @@
-"""dtmf.rental(group_id): a number for the length of a block, whose rental always ends.
+"""dtmf.rental(group_id): rents a number for a block and always ends the rental.
 
-1. The start has one idempotency key. If its answer is lost, the same request is sent again for as long as the client's
-   timeout allows: the service answers it with the number that it rented the first time, so a lost answer leaves no rental
-   behind. If the start is interrupted once its request may be with the service, the number is asked for with the same
-   key, and its rental ended.
-2. The end is retried for as long as the client's timeout allows, whatever max_retries says. That the number is not
-   rented any more is as good as an end.
-3. What the block raised is never replaced: a failure of the end becomes a note on it.
-4. Ctrl-C during the start or the end does not stop them; a second Ctrl-C does, and the error says what may be running."""
+1. The start has one idempotency key. If its response is lost, the same request is retried for as long as the client's
+   timeout allows. The service responds with the number it rented the first time, so a lost response leaves no rental
+   behind. If the start is interrupted after its request may have reached the service, the number is requested with the
+   same key and its rental is ended.
+2. The end is retried for as long as the client's timeout allows, regardless of max_retries. A number that is no longer
+   rented counts as ended.
+3. An exception raised by the block is never replaced: a failed end is added to it as a note.
+4. Ctrl-C during the start or the end doesn't stop them. A second Ctrl-C does; the error then names the rental that may
+   still be running."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from .errors import ConnectionFailedError, DTMFError, NotFoundError, ServerError
 from .sender import new_key
 from .settings import persistent
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from .waiters import Match
 
 ANSWER_LOST = (ConnectionFailedError, TimedOutError, ServerError)
-_UNDOING_S = 10.0  # someone has pressed Ctrl-C and waits
+_UNDOING_S = 10.0  # a user who pressed Ctrl-C is waiting
 
 
 class RentedNumber(dict[str, "Any"]):
-    """A number as start_rental() returns it, a dict, with the calls that concern it."""
+    """The dict that start_rental() returns, with methods for the number."""
 
     def __init__(self, dtmf: DTMF, number: Number) -> None:
         super().__init__(number)
@@ -43,34 +44,34 @@ class RentedNumber(dict[str, "Any"]):
 
     @property
     def e164(self) -> str:
-        """The number itself."""
+        """The phone number."""
         return str(self["e164"])
 
     def wait_for_code(self, *, timeout: float = 180, match: Match | None = None, after: int | None = None) -> str:
-        """The code in the next message that has one, see DTMF.wait_for_code()."""
+        """Wait for the next code; see DTMF.wait_for_code()."""
         return self._dtmf.wait_for_code(self.e164, timeout=timeout, match=match, after=after)
 
     def wait_for_message(
         self, *, timeout: float = 180, match: Match | None = None, after: int | None = None
     ) -> FullMessage:
-        """The next message received, see DTMF.wait_for_message()."""
+        """Wait for the next message; see DTMF.wait_for_message()."""
         return self._dtmf.wait_for_message(self.e164, timeout=timeout, match=match, after=after)
 
     def messages(self, *, after: int = 0) -> Iterator[FullMessage]:
-        """The messages so far, oldest first; number["messages"] are those of the start, none."""
+        """Iterate over the messages so far, oldest first. (number["messages"] is from the start, so it is empty.)"""
         return self._dtmf.messages(self.e164, after=after)
 
     def send_message(self, to: str, content: str) -> FullMessage:
-        """The message, on its way to another phone."""
+        """Send an SMS to another phone. Returns the queued message."""
         return self._dtmf.send_message(self.e164, to, content)
 
     def set_sms_action(self, action: Literal["forward", "webhook"] | None, destination: str | None) -> bool:
-        """True, once the action for each SMS is set, see DTMF.set_sms_action()."""
+        """Set what happens to each SMS; see DTMF.set_sms_action()."""
         return self._dtmf.set_sms_action(self.e164, action, destination)
 
 
 class Rental:
-    """What DTMF.rental() returns: each `with` block rents a number of its own."""
+    """The result of DTMF.rental(). Each `with` block rents its own number."""
 
     def __init__(self, dtmf: DTMF, group_id: str) -> None:
         self._dtmf = dtmf
@@ -87,7 +88,7 @@ class Rental:
             return RentedNumber(self._dtmf, number)
         except Exception:
             raise
-        except BaseException as interruption:  # Ctrl-C, while the request may be with the service
+        except BaseException as interruption:  # Ctrl-C, when the request may have reached the service
             self._undo(key, interruption)
             raise
 
@@ -104,20 +105,20 @@ class Rental:
         except ANSWER_LOST as failure:
             if not failure.sent:
                 raise
-            try:  # the same request: a number that was rented the first time is returned, not another one
+            try:  # the same request: it returns a number that was rented the first time, not another one
                 return self._dtmf._perform(self._call, key=key, settings=self._settings)
             except ANSWER_LOST as again:
                 raise unknown_start(again, self._group_id) from failure
 
     def _undo(self, key: str, interruption: BaseException) -> None:
-        """Ends what an interrupted start may have begun."""
+        """End the rental that an interrupted start may have begun."""
         quick = persistent(self._dtmf._settings, at_most_s=_UNDOING_S)
         try:
             e164 = e164_of(self._dtmf._perform(self._call, key=key, settings=quick))
         except ANSWER_LOST as failure:
             interruption.add_note(str(unknown_start(failure, self._group_id)))
         except DTMFError:
-            return  # the service refuses: nothing was rented
+            return  # the service rejected the request: nothing was rented
         else:
             self._running = [other for other in self._running if other != e164]
             failed = self._end_once(e164)
@@ -125,7 +126,7 @@ class Rental:
                 interruption.add_note(end_failed(e164, failed))
 
     def _end(self, e164: str) -> DTMFError | None:
-        """Why the rental could not be ended. Ctrl-C meanwhile does not stop it; a second Ctrl-C does."""
+        """End the rental; return the error if it failed. Ctrl-C doesn't stop this; a second Ctrl-C does."""
         try:
             return self._end_once(e164)
         except BaseException as interruption:
@@ -140,39 +141,39 @@ class Rental:
         try:
             self._dtmf._perform(endpoints.end_rental(e164), settings=self._settings)
         except NotFoundError:
-            return None  # it has run out, or was ended by hand
+            return None  # the balance ran out, or it was ended elsewhere
         except DTMFError as failure:
             return failure
         return None
 
 
 def e164_of(number: Number) -> str:
-    """The number that was rented. Raises ServerError if the answer has none."""
+    """Return the number that was rented. Raises ServerError if the response has none."""
     e164 = number.get("e164")
     if is_e164(e164):
         return e164
-    raise ServerError("the service answered with a rental without a number: dtmf.numbers() lists what is rented")
+    raise ServerError("the service returned a rental without a number: dtmf.numbers() lists your rentals")
 
 
 def unknown_start(failure: DTMFError, group_id: str) -> DTMFError:
-    """The failure of a start of which nobody knows whether it was carried out; says what to look for."""
+    """Extend the error of a start with an unknown outcome: say how to check for the rental."""
     failure.args = (
-        f"{failure}. A number of {group_id} may have been rented all the same and be charged:"
+        f"{failure}. A number of {group_id} may have been rented anyway and may be charged:"
         " look for it with dtmf.numbers() and end it with dtmf.end_rental()",
     )
     return failure
 
 
 def end_failed(e164: str, failure: DTMFError) -> str:
-    """What to know of a rental that could not be ended."""
-    return f"the rental of {e164} could not be ended and may go on being charged: {failure}"
+    """Return the message for a rental that could not be ended."""
+    return f"the rental of {e164} could not be ended and may still be charged: {failure}"
 
 
 def report_failed_end(e164: str, failure: DTMFError, raised: BaseException | None) -> None:
-    """Raises the failure, which says what goes on; only adds a note if the block raised something itself."""
-    said = end_failed(e164, failure)
+    """Raise the failure of an end, or add it as a note to the exception that the block raised."""
+    message = end_failed(e164, failure)
     if raised is not None:
-        raised.add_note(said)
+        raised.add_note(message)
         return
-    failure.args = (said,)
+    failure.args = (message,)
     raise failure

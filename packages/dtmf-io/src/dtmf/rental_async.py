@@ -1,6 +1,6 @@
-"""AsyncDTMF.rental(group_id): rental.py, whose rules hold here, awaited.
+"""AsyncDTMF.rental(group_id): the asyncio version of rental.py, with the same rules.
 
-A cancelled task finishes what it has begun, the start or the end, before its CancelledError goes on."""
+A cancelled task finishes a start or end in progress before its CancelledError propagates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 
 class AsyncRentedNumber(dict[str, Any]):
-    """A number as start_rental() returns it, a dict, with the calls that concern it."""
+    """The dict that start_rental() returns, with methods for the number."""
 
     def __init__(self, dtmf: AsyncDTMF, number: Number) -> None:
         super().__init__(number)
@@ -36,7 +36,7 @@ class AsyncRentedNumber(dict[str, Any]):
 
     @property
     def e164(self) -> str:
-        """The number itself."""
+        """The phone number."""
         return str(self["e164"])
 
     async def wait_for_code(
@@ -46,7 +46,7 @@ class AsyncRentedNumber(dict[str, Any]):
         match: Match | None = None,
         after: int | None = None,
     ) -> str:
-        """The code in the next message that has one, see AsyncDTMF.wait_for_code()."""
+        """Wait for the next code; see AsyncDTMF.wait_for_code()."""
         return await self._dtmf.wait_for_code(self.e164, timeout=timeout, match=match, after=after)
 
     async def wait_for_message(
@@ -56,24 +56,24 @@ class AsyncRentedNumber(dict[str, Any]):
         match: Match | None = None,
         after: int | None = None,
     ) -> FullMessage:
-        """The next message received, see AsyncDTMF.wait_for_message()."""
+        """Wait for the next message; see AsyncDTMF.wait_for_message()."""
         return await self._dtmf.wait_for_message(self.e164, timeout=timeout, match=match, after=after)
 
     def messages(self, *, after: int = 0) -> AsyncIterator[FullMessage]:
-        """The messages so far, oldest first; number["messages"] are those of the start, none."""
+        """Iterate over the messages so far, oldest first. (number["messages"] is from the start, so it is empty.)"""
         return self._dtmf.messages(self.e164, after=after)
 
     async def send_message(self, to: str, content: str) -> FullMessage:
-        """The message, on its way to another phone."""
+        """Send an SMS to another phone. Returns the queued message."""
         return await self._dtmf.send_message(self.e164, to, content)
 
     async def set_sms_action(self, action: Literal["forward", "webhook"] | None, destination: str | None) -> bool:
-        """True, once the action for each SMS is set, see AsyncDTMF.set_sms_action()."""
+        """Set what happens to each SMS; see AsyncDTMF.set_sms_action()."""
         return await self._dtmf.set_sms_action(self.e164, action, destination)
 
 
 class AsyncRental:
-    """What AsyncDTMF.rental() returns: each `async with` block rents a number of its own."""
+    """The result of AsyncDTMF.rental(). Each `async with` block rents its own number."""
 
     def __init__(self, dtmf: AsyncDTMF, group_id: str) -> None:
         self._dtmf = dtmf
@@ -103,7 +103,7 @@ class AsyncRental:
             raise cancelled
 
     async def _undo(self, started: Number | DTMFError, cancelled: asyncio.CancelledError) -> None:
-        """Ends what a cancelled start has begun."""
+        """End the rental that a cancelled start has begun."""
         if isinstance(started, DTMFError):
             cancelled.add_note(str(started))
             return
@@ -119,7 +119,7 @@ class AsyncRental:
             except ANSWER_LOST as failure:
                 if not failure.sent:
                     raise
-                # The same request: a number that was rented the first time is returned, not another one.
+                # The same request: it returns a number that was rented the first time, not another one.
                 return await self._dtmf._perform(self._call, key=key, settings=self._settings)
         except ANSWER_LOST as failure:
             return unknown_start(failure, self._group_id) if failure.sent else failure
@@ -127,18 +127,18 @@ class AsyncRental:
             return refusal
 
     async def _end(self, e164: str) -> DTMFError | None:
-        """Why the rental could not be ended."""
+        """End the rental; return the error if it failed."""
         try:
             await self._dtmf._perform(endpoints.end_rental(e164), settings=self._settings)
         except NotFoundError:
-            return None  # it has run out, or was ended by hand
+            return None  # the balance ran out, or it was ended elsewhere
         except DTMFError as failure:
             return failure
         return None
 
 
 async def _uncancelled(work: Coroutine[Any, Any, Result]) -> tuple[Result, asyncio.CancelledError | None]:
-    """The result of work that cancellation does not stop, and the cancellation that came meanwhile."""
+    """Finish the work even if this task is cancelled. Returns its result and the cancellation, if any."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -1,12 +1,12 @@
-"""The attempts of one call: what to send, whether to try again, how long to wait.
+"""The retry policy of one call: what to send, whether to retry, how long to wait.
 
-Pure: time and chance are arguments.
+Pure: time and randomness are arguments.
 
 1. All attempts of a call share one deadline and one idempotency key, so a retry never rents twice.
-2. Tried again: failures of the connection that are not permanent, and answers 408, 429 and 5xx, except those whose
-   code says that seconds won't help.
+2. Retried: connection failures that aren't permanent, and responses 408, 429 and 5xx, except those with a code that
+   says a retry within seconds can't help.
 3. The pause is a random part of a doubling span ("full jitter"), and never shorter than Retry-After.
-4. A pause that would end after the deadline is not begun: the last failure is raised at once."""
+4. If a pause would end after the deadline, the last failure is raised at once instead."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class RetryState:
-    """One call on its way, from its first request to its answer or its error."""
+    """The state of one call, from its first request to its result or error."""
 
     __slots__ = ("_base_url", "_body", "_deadline_s", "_headers", "_made", "_operation", "_sent", "_settings")
 
@@ -48,7 +48,7 @@ class RetryState:
         self._settings = settings
         self._deadline_s = now_s + settings.timeout_s
         self._made = 0
-        self._sent = False  # whether one of the requests may have reached the service
+        self._sent = False  # whether any request may have reached the service
         self._headers = {
             "Authorization": f"Bearer {settings.token}",
             "Accept": "application/json",
@@ -64,15 +64,15 @@ class RetryState:
             self._body = _encode(operation.body).encode()
 
     def request(self, *, now_s: float) -> Request:
-        """The next request, with the time it may take. Raises TimedOutError when none is left."""
+        """Return the next request with its timeout. Raises TimedOutError if no time is left."""
         left_s = self._deadline_s - now_s
         if left_s <= 0:
             raise self._timed_out()
         return self._request(self._operation, timeout_s=left_s)
 
     def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, chance: float) -> float:
-        """Seconds to wait before the next attempt after a reply that is not a success.
-        Raises the error it means when another is pointless or there is no time for one."""
+        """Return the seconds to wait before the next attempt, after an error response.
+        Raises its error if a retry is pointless or there is no time for one."""
         self._sent = True
         retry_after_s = _retry_after_s(reply, wall_s)
         error = self._refusal(reply, retry_after_s=retry_after_s)
@@ -81,8 +81,8 @@ class RetryState:
         return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
 
     def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float, via: str = "") -> float:
-        """Seconds to wait before the next attempt after no reply came; `via` is the route it would have taken.
-        Raises the error it means when another is pointless or there is no time for one."""
+        """Return the seconds to wait before the next attempt, after one without a reply; `via` is the route it took.
+        Raises its error if a retry is pointless or there is no time for one."""
         error = self._translated(failure, via)
         self._sent = error.sent = self._sent or error.sent
         if not isinstance(error, ConnectionFailedError | TimedOutError):
@@ -92,22 +92,22 @@ class RetryState:
         return self._pause_s(error, 0.0, now_s=now_s, chance=chance)
 
     def pause_after_answer_s(self, _answer: Any, *, now_s: float, chance: float) -> float | None:
-        """None: the call is over with its first answer."""
+        """Return None: a call is complete after its first answer."""
         return None
 
     def answer(self, reply: Reply) -> Any:
-        """The JSON value of a successful reply, None when it has no body.
-        Raises ServerError when it is not JSON."""
+        """Return the JSON value of a successful reply, None if it has no body.
+        Raises ServerError if it isn't JSON."""
         try:
             return json.loads(reply.body) if reply.body else None
         except (ValueError, RecursionError) as cause:
             raise self.unreadable(reply, "not JSON") from cause
 
     def unreadable(self, reply: Reply, reason: str) -> ServerError:
-        """The error of a success whose body is not what was promised."""
+        """Build the error for a successful response with an unexpected body."""
         return ServerError(
-            f"{self._settings.base_url} answered with something else than promised ({reason});"
-            " is this address the service's? base_url= or the environment variable DTMF_URL sets it",
+            f"{self._settings.base_url} sent an unexpected response ({reason}). Is this the address of the service?"
+            " To change it, set base_url= or the environment variable DTMF_URL",
             status=reply.status,
             request_id=reply.headers.get("x-request-id"),
         )
@@ -135,7 +135,7 @@ class RetryState:
         if 300 <= reply.status < 400:
             return DTMFError(
                 f"{self._settings.base_url} redirects to {quote(reply.headers.get('location'))}; redirects"
-                " are not followed, because the token would go along: correct base_url= or DTMF_URL",
+                " are not followed, because they would receive the token: correct base_url= or DTMF_URL",
                 status=reply.status,
             )
         error = from_problem(
@@ -146,7 +146,7 @@ class RetryState:
             token=self._settings.token,
         )
         if isinstance(error, AuthenticationError) and self._settings.token_from:
-            error.args = (f"{error} (the token is the one of the environment variable {self._settings.token_from})",)
+            error.args = (f"{error} (the token comes from the environment variable {self._settings.token_from})",)
         return error
 
     def _translated(self, failure: Exception, via: str) -> DTMFError:
@@ -162,13 +162,13 @@ class RetryState:
     def _timed_out(self, via: str = "") -> TimedOutError:
         route = f" {via}" if via else ""
         return TimedOutError(
-            f"no answer from {self._settings.base_url}{route} within {self._settings.timeout_s:g} s"
-            " (timeout= sets how long a call may take)"
+            f"no response from {self._settings.base_url}{route} within {self._settings.timeout_s:g} s"
+            " (to allow more time, set timeout=)"
         )
 
 
 def backoff_cap_s(failures: int, *, longest_s: float) -> float:
-    """The span of which the pause after so many failures is a random part."""
+    """Return the upper bound of the random pause after this many failures."""
     return min(longest_s, _FIRST_SPAN_S * 2.0 ** min(failures - 1, 10))
 
 
@@ -181,11 +181,11 @@ def _problem(body: bytes) -> dict[str, Any]:
 
 
 def _retry_after_s(reply: Reply, wall_s: float) -> float | None:
-    """Seconds the server asks to wait, as a number or until a date (RFC 9110 §10.2.3)."""
+    """Return the wait in seconds that the server asks for, as a number or a date (RFC 9110 §10.2.3)."""
     text = reply.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
         return float(text[:12])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - wall_s)
-    except (ValueError, OverflowError, OSError):  # the last two for a date that this system cannot count
+    except (ValueError, OverflowError, OSError):  # the last two: a date that this system can't represent
         return None

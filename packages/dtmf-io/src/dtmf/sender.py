@@ -1,6 +1,6 @@
-"""The two loops that drive a call's attempts until there is an answer or an error.
+"""The two loops that run a call's attempts until there is an answer or an error.
 
-Everything they decide is in retry.py; only here are clocks, chance and keys drawn."""
+All decisions are in retry.py; only this module reads clocks and draws random numbers and keys."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key: str = "") -> Answer:
-    """The answer to the call. Raises a DTMFError. A `key` of the caller's makes a later call with it the same one."""
+    """Perform a call and return its answer. Raises a DTMFError. Calls with the same `key` take effect once."""
     operation, read = call
     return _answer(RetryState(operation, settings, key=key or new_key(), now_s=monotonic()), read, transport)
 
 
 def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: Transport) -> Answer:
-    """What ends the wait. Raises TimedOutError, or another DTMFError for what time can't mend."""
+    """Return the result that ends the wait. Raises TimedOutError, or another DTMFError for a permanent failure."""
     awaited, found_in = wanted
     messages = long_polling.of_messages(awaited, settings, cursors, now_s=monotonic())
     while True:
@@ -44,12 +44,12 @@ def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: 
 
 
 def events(after: int, settings: Settings) -> long_polling.LongPoll[Event]:
-    """A stream of events, to poll()."""
+    """Return a stream of events for poll()."""
     return long_polling.of_events(after, settings, now_s=monotonic())
 
 
 def poll(items: long_polling.LongPoll[Answer], transport: Transport) -> list[Answer]:
-    """What comes next, at least one item. Raises a DTMFError."""
+    """Return the next items, at least one. Raises a DTMFError."""
     return _answer(items, items.read, transport)
 
 
@@ -73,14 +73,14 @@ def _answer(attempts: RetryState, read: Callable[[Any], Answer], transport: Tran
 
 
 async def perform_async(call: Call[Answer], settings: Settings, transport: AsyncTransport, *, key: str = "") -> Answer:
-    """The same, awaited."""
+    """perform() for asyncio."""
     operation, read = call
     attempts = RetryState(operation, settings, key=key or new_key(), now_s=monotonic())
     return await _answer_async(attempts, read, transport)
 
 
 async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: AsyncTransport) -> Answer:
-    """The same, awaited."""
+    """wait() for asyncio."""
     awaited, found_in = wanted
     messages = long_polling.of_messages(awaited, settings, cursors, now_s=monotonic())
     while True:
@@ -92,7 +92,7 @@ async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors,
 
 
 async def poll_async(items: long_polling.LongPoll[Answer], transport: AsyncTransport) -> list[Answer]:
-    """The same, awaited."""
+    """poll() for asyncio."""
     return await _answer_async(items, items.read, transport)
 
 
@@ -127,12 +127,12 @@ def _read(attempts: RetryState, reply: Reply, read: Callable[[Any], Answer]) -> 
 
 
 def _via(transport: object) -> str:
-    """The route that our own engines take, where the environment decides it."""
+    """Return the route of this package's own transports, if the environment decides it."""
     return getattr(transport, "via", "")
 
 
 def new_key() -> str:
-    """An idempotency key that no other call has."""
+    """Return a unique idempotency key."""
     return os.urandom(16).hex()
 
 
@@ -143,4 +143,4 @@ async def _sleep_async(pause_s: float) -> None:
 
 
 def _chance() -> float:
-    return random()  # noqa: S311  # spreads retries out, guards nothing
+    return random()  # noqa: S311  # spreads out retries; not for security

@@ -1,4 +1,4 @@
-"""What a client is made with: checked once, shown without the token, pickled without connections."""
+"""The settings of a client: validated once, printed without the token, pickled without connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .cursors import Cursors
 from .e164 import quote
 from .errors import ConfigurationError
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from typing import Any
 
@@ -19,14 +19,14 @@ _ENDLESS_RETRIES = 1_000_000
 
 
 class Settings:
-    """Token, address, deadline and number of retries of one client."""
+    """The token, address, timeout and number of retries of one client."""
 
     __slots__ = ("base_url", "max_retries", "timeout_s", "token", "token_from")
 
     def __init__(
         self, token: object, base_url: object, timeout_s: object, max_retries: object, token_from: str = ""
     ) -> None:
-        """`token_from`: the environment variable that the token is of, empty if it was passed."""
+        """`token_from`: the environment variable that holds the token, empty if it was passed."""
         self.token_from = "DTMF_TOKEN" if token is None and os.environ.get("DTMF_TOKEN") else token_from
         self.token = _token(os.environ.get("DTMF_TOKEN") if token is None else token, self.token_from)
         self.base_url = _base_url(base_url)
@@ -34,7 +34,7 @@ class Settings:
         self.max_retries = _max_retries(max_retries)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Slots alone are pickled only by the newer protocols.
+        # Older pickle protocols can't handle slots.
         return Settings, (self.token, self.base_url, self.timeout_s, self.max_retries, self.token_from)
 
     def __repr__(self) -> str:
@@ -42,14 +42,13 @@ class Settings:
 
 
 def persistent(settings: Settings, *, at_most_s: float = inf) -> Settings:
-    """The same settings for a call that is retried for as long as its timeout allows."""
+    """Return the same settings for a call that is retried for as long as its timeout allows."""
     timeout_s = min(settings.timeout_s, at_most_s)
     return Settings(settings.token, settings.base_url, timeout_s, _ENDLESS_RETRIES, settings.token_from)
 
 
 class BaseClient:
-    """The part both clients share: settings, how far their waits have come, and the engines that grow from the
-    settings where they are used."""
+    """The shared part of both clients: settings, cursors of the waits, and the engines, which are created on use."""
 
     def __init__(self, settings: Settings, transport: object, cursors: dict[str, int] | None = None) -> None:
         self._settings = settings
@@ -61,7 +60,7 @@ class BaseClient:
         return f"{type(self).__name__}({self._settings!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The cursors travel along: a copy must not wait for a code and be given the last one again.
+        # Include the cursors: a copy that waits for a code must not return the last one again.
         return _restored, (type(self), self._settings, self._transport, self._cursors.all())
 
 
@@ -76,16 +75,18 @@ def _restored(
 def _token(value: object, variable: str) -> str:
     if value is None or value == "":
         raise ValueError("no token: pass one, DTMF('your token'), or set the environment variable DTMF_TOKEN")
-    # The value itself is not quoted: it may be a real token with a line end after it.
+    # Don't quote the value: it may be a real token followed by a newline.
     if not isinstance(value, str):
         raise ValueError(f"the token must be a str, not {type(value).__name__}")
-    # A blank inside is let through: DTMF("your token"), typed as documented, is the service's to refuse.
+    # Allow a space inside: the service rejects DTMF("your token"), typed as documented.
     if value != value.strip() or not all(" " <= c <= "~" for c in value):
-        fault = "contains a blank at an end, a control or a non-ASCII character, which no HTTP header can carry"
+        fault = (
+            "starts or ends with a space, or contains a control or non-ASCII character: HTTP headers cannot carry it"
+        )
         if variable:
-            raise ConfigurationError(f"the token of the environment variable {variable} {fault}")
+            raise ConfigurationError(f"the token in the environment variable {variable} {fault}")
         raise ValueError(f"the token {fault}")
-    return str.__str__(value)  # of an Enum's member, which an f-string would show by its name
+    return str.__str__(value)  # an f-string would show an Enum member by its name
 
 
 def _base_url(value: object) -> str:
@@ -100,7 +101,7 @@ def _base_url(value: object) -> str:
 def _checked_url(name: str, value: object) -> str:
     url = validation.http_url(name, value)
     if "?" in url or "#" in url or not url.isascii():
-        raise ValueError(f"{name} must be ASCII (a name in its xn-- form) without ? and #, not {quote(url)}")
+        raise ValueError(f"{name} must be ASCII (international names in xn-- form) without ? or #, not {quote(url)}")
     return url.rstrip("/")
 
 

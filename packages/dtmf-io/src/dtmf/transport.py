@@ -1,7 +1,7 @@
-"""The seam between this package and the network: `send(request) -> reply`.
+"""The interface between this package and the network: `send(request) -> reply`.
 
-http_transport.py fills it with httpcore2, the connection layer of httpx2. Anything else with a `send` may take
-its place, `DTMF(token, transport=...)`: another HTTP library, a recorder, an in-process application."""
+http_transport.py implements it with httpcore2, the connection layer of httpx2. Any object with a `send` can replace
+it, `DTMF(token, transport=...)`: another HTTP library, a recorder, an in-process application."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One attempt of one call, complete but for Host and Content-Length. Its repr hides headers and body."""
+    """One attempt of a call, complete except for Host and Content-Length. Its repr hides headers and body."""
 
     method: str
     base_url: str
     path: str
-    """Begins with a slash, query included, escaped."""
+    """Starts with a slash, includes the query, and is percent-encoded."""
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     timeout_s: float
-    """What is left for this attempt, from connecting to the last byte of the reply."""
+    """The time for this attempt, from connecting to the last byte of the reply."""
 
     @property
     def url(self) -> str:
-        """Where it goes."""
+        """The full URL."""
         return self.base_url + self.path
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; header names are in lower case."""
+    """The reply to a request; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,23 +39,23 @@ class Reply:
 
     @property
     def is_success(self) -> bool:
-        """Whether the request was granted."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
 
 class Transport(Protocol):
-    """Carries requests for DTMF. Threads share it. If it has a close(), the client's close() calls it.
+    """Sends requests for DTMF. Threads share it. If it has a close(), the client's close() calls it.
 
-    `send` makes one attempt and follows no redirect. Without a whole reply it raises an OSError (TimeoutError
-    when late) and the client tries again, or, where that can't help, a ConnectionFailedError with `permanent`
-    set. What else it raises reaches the caller as it is."""
+    `send` makes one attempt and follows no redirects. Without a complete reply it raises an OSError (TimeoutError
+    if late), and the client retries; or, if a retry can't help, a ConnectionFailedError with `permanent` set.
+    Other exceptions reach the caller unchanged."""
 
     def send(self, request: Request, /) -> Reply:
-        """The reply to the request, whatever its status."""
+        """Send the request and return the reply, whatever its status."""
 
 
 class AsyncTransport(Protocol):
-    """The same for AsyncDTMF, awaited. Tasks share it. If it has a close(), that is awaited too."""
+    """Transport for AsyncDTMF. Tasks share it. If it has a close(), the client's close() awaits it."""
 
     async def send(self, request: Request, /) -> Reply:
-        """The reply to the request, whatever its status."""
+        """Send the request and return the reply, whatever its status."""

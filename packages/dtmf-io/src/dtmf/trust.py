@@ -1,6 +1,6 @@
-"""The certificates that are trusted: SSL_CERT_FILE, else SSL_CERT_DIR, else the system's own.
+"""The trusted certificates: SSL_CERT_FILE, else SSL_CERT_DIR, else those of the system.
 
-A value that cannot work is refused before anything is sent, and the message names the variable."""
+An invalid value is rejected before anything is sent, and the message names the variable."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .errors import ConnectionFailedError, connection_failed, environment_failed
 
 
 def trust_variable() -> str:
-    """The environment variable that says which certificates are trusted, empty if none does."""
+    """Return the environment variable that sets the trusted certificates, empty if none does."""
     return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
 
 
 def tls_context(base_url: str) -> ssl.SSLContext:
-    """What secures connections to this address. Raises ConnectionFailedError if it cannot be made."""
+    """Return the TLS context for an address. Raises ConnectionFailedError if it can't be created."""
     variable = trust_variable()
     if variable == "SSL_CERT_DIR":
         _check_folders(base_url, os.environ[variable])
@@ -31,7 +31,7 @@ def tls_context(base_url: str) -> ssl.SSLContext:
 
 
 def _check_folders(base_url: str, value: str) -> None:
-    """OpenSSL says nothing of a folder that is missing: every certificate would be refused."""
+    """Check that a folder exists. OpenSSL ignores missing folders, and would then reject every certificate."""
     if not any(Path(folder).is_dir() for folder in value.split(os.pathsep) if folder):
         raise environment_failed(base_url, "SSL_CERT_DIR", f"{quote(value)} is not a folder")
 
@@ -39,7 +39,7 @@ def _check_folders(base_url: str, value: str) -> None:
 def _refused(base_url: str, variable: str, cause: Exception) -> ConnectionFailedError:
     if variable == "SSL_CERT_FILE" and (reason := _why_not(os.environ[variable])):
         return environment_failed(base_url, variable, f"{quote(os.environ[variable])} {reason}")
-    # The certificates can be read: what is left are the log of keys, opened only beside them, and OpenSSL's settings.
+    # The certificates are readable, so the cause is the key log, which is opened with them, or OpenSSL's configuration.
     for other in ("SSLKEYLOGFILE", "OPENSSL_CONF"):
         if os.environ.get(other) and (variable or other == "OPENSSL_CONF"):
             return environment_failed(base_url, other, f"{quote(os.environ[other])}: {_words(cause)}")
@@ -47,7 +47,7 @@ def _refused(base_url: str, variable: str, cause: Exception) -> ConnectionFailed
 
 
 def _why_not(file: str) -> str:
-    """Why certificates cannot be read from the file, empty if they can."""
+    """Return why certificates can't be read from the file, empty if they can."""
     try:
         with Path(file).open("rb"):
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)

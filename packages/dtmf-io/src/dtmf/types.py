@@ -1,6 +1,6 @@
-"""The shapes of the service's JSON. Results are plain dicts; these say which keys they have.
+"""The types of the service's JSON objects. Results are plain dicts with these keys.
 
-Amounts and costs are whole satoshis; times are ISO 8601 in UTC with microseconds."""
+Amounts and costs are whole satoshis. Times are ISO 8601 in UTC with microseconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 
 class Account(TypedDict):
-    """What account() returns."""
+    """The result of account()."""
 
     balance: int
 
@@ -20,7 +20,7 @@ class Address(TypedDict):
 
 
 class Group(TypedDict):
-    """A group of phone numbers; a cost is None where the group does not support what it is for."""
+    """A group of phone numbers. A cost is None if the group does not support the feature."""
 
     id: str
     type: Literal["mobile", "local"]
@@ -34,12 +34,12 @@ class Group(TypedDict):
     cost_per_inbound_call_minute: int | None
 
 
-# 'from' is a keyword, so the shapes that have it can't be written as classes.
+# 'from' is a keyword, so types with that key can't be written as classes.
 Message = TypedDict(
     "Message",
     {"from": str, "to": str, "content": str, "timestamp": str, "success": bool | None, "cost": int},
 )
-Message.__doc__ = "A message inside a number; success is None while a sent one is on its way."
+Message.__doc__ = "A message inside a Number. `success` is None while a sent message is in transit."
 
 FullMessage = TypedDict(
     "FullMessage",
@@ -57,17 +57,19 @@ FullMessage = TypedDict(
     },
 )
 FullMessage.__doc__ = (
-    "A message with its id, the rented number it belongs to, its direction and its status; content is None once erased."
-    " `status` is 'received'; or, of a sent one, 'queued', 'sent', 'delivered', 'failed', 'in_doubt' (the carrier may have"
-    " taken it and has not said so: it is paid, and not sent again) or 'unknown' (the carrier never said)."
+    "A message with its id, rented number, direction and status. `content` is None after erasure. `status` of a received"
+    " message is 'received'; of a sent one 'queued', 'sent', 'delivered', 'failed', 'in_doubt' (the carrier may have"
+    " accepted it without confirming: it is charged and not sent again) or 'unknown' (the carrier never confirmed)."
 )
 
 SentMessage = TypedDict("SentMessage", {"from": str, "to": str, "content": str | None})
-SentMessage.__doc__ = "What the simulated carrier took for another phone; content is None once erased."
+SentMessage.__doc__ = (
+    "A message that the simulated carrier accepted for another phone. `content` is None after erasure."
+)
 
 
 class Number(TypedDict):
-    """A phone number this account rents now; messages are oldest first."""
+    """A phone number that the account rents now. Its messages are sorted oldest first."""
 
     e164: str
     group_id: str
@@ -80,7 +82,7 @@ class Number(TypedDict):
 
 
 class Transaction(TypedDict):
-    """Why satoshis moved; balance is what was left afterwards."""
+    """A change of the balance, with its reason. `balance` is the balance after it."""
 
     id: int
     timestamp: str
@@ -98,9 +100,9 @@ class _Event(TypedDict):
 
 
 class Event(_Event, total=False):
-    """Something that happened to the account; e164 is None if it is about no number. Which keys follow the first
-    four depends on the kind: 'message', 'message.status', 'deposit.seen', 'deposit.credited', 'deposit.reversed',
-    'deposit.gone', 'balance.low', 'rental.ended', 'action.disabled', 'delivery.parked'."""
+    """An event of the account. `e164` is None if no number is concerned. The keys after the first four depend on
+    `kind`: 'message', 'message.status', 'deposit.seen', 'deposit.credited', 'deposit.reversed', 'deposit.gone',
+    'balance.low', 'rental.ended', 'action.disabled', 'delivery.parked'."""
 
     message: FullMessage
     status: str
@@ -118,7 +120,7 @@ class Event(_Event, total=False):
 
 
 class Attempt(TypedDict):
-    """One attempt at a delivery; status is the receiver's HTTP status, None without an answer."""
+    """One attempt of a delivery. `status` is the receiver's HTTP status, None if there was no response."""
 
     at: str
     duration_ms: float
@@ -128,8 +130,9 @@ class Attempt(TypedDict):
 
 
 class Delivery(TypedDict):
-    """An SMS on its way to a webhook or a phone, or an event to the account's webhook (e164 None): state is 'waiting',
-    'delivered', 'parked', 'in_doubt' (a carrier may have the SMS, and has not said so) or 'unknown' (it never said)."""
+    """The delivery of an SMS to a webhook or a phone, or of an event to the account's webhook (`e164` is None).
+    `state` is 'waiting', 'delivered', 'parked', 'in_doubt' (a carrier may have accepted the SMS without confirming) or
+    'unknown' (the carrier never confirmed)."""
 
     id: int
     e164: str | None
@@ -145,7 +148,7 @@ class Delivery(TypedDict):
 
 
 class Deposit(TypedDict):
-    """A payment seen on the chain, credited or still waiting for confirmations."""
+    """A payment on the blockchain, credited or waiting for confirmations."""
 
     txid: str
     vout: int
@@ -156,9 +159,9 @@ class Deposit(TypedDict):
 
 
 class Usage(TypedDict):
-    """What runs now costs per minute, when the balance ends (None: never), and what is owed.
+    """The cost of all current rentals per minute, when the balance runs out (None: never), and the debt.
 
-    `debt`: satoshis owed after a deposit that had been spent left the chain. Every credit pays it first."""
+    `debt`: satoshis owed because a deposit was reversed after it had been spent. Every credit pays it first."""
 
     balance: int
     cost_per_minute: int
@@ -167,6 +170,6 @@ class Usage(TypedDict):
 
 
 class Clock(TypedDict):
-    """The sandbox's time after sandbox.advance()."""
+    """The result of sandbox.advance(): the sandbox's time."""
 
     now: str

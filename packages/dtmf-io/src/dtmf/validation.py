@@ -1,12 +1,12 @@
-"""Arguments of calls: each check returns the value unchanged or raises ValueError quoting it.
+"""Validation of arguments: each check returns the value unchanged, or raises ValueError quoting it.
 
-A member of an Enum may be a str or int too, but an f-string shows its name: what goes into a path comes back plain."""
+An Enum member may also be a str or int, but an f-string shows its name. Values for a path are returned as plain ones."""
 
 from __future__ import annotations
 
 from .e164 import is_e164, quote
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable
     from re import Pattern
@@ -23,24 +23,24 @@ _NOT_IN_A_HOST = frozenset("%<>^|\"'`{}[]()*,;!$&+=~")
 
 
 def group_type(value: object) -> str:
-    """'mobile' or 'local'."""
+    """Check a group type: 'mobile' or 'local'."""
     if isinstance(value, str) and value in _GROUP_TYPES:
         return str.__str__(value)
     raise ValueError(f"group_type must be 'mobile' or 'local', not {quote(value)}")
 
 
 def group_id(value: object) -> str:
-    """An id as groups() lists it, 1 to 64 characters."""
+    """Check a group id, as listed by groups(): 1 to 64 characters."""
     return _label("group_id", value, most=_LABEL_LENGTH)
 
 
 def sender(value: object) -> str:
-    """Who a simulated SMS comes from: a number, a short code or a name, 1 to 64 characters."""
+    """Check the sender of a simulated SMS: a number, a short code or a name, 1 to 64 characters."""
     return _label("sender", value, most=_LABEL_LENGTH)
 
 
 def address(value: object) -> str:
-    """A Bitcoin address, 1 to 128 characters; the service knows whether it is one of its own."""
+    """Check a Bitcoin address: 1 to 128 characters. The service checks that it is one of its own."""
     return _label("address", value, most=_ADDRESS_LENGTH)
 
 
@@ -51,7 +51,7 @@ def _label(name: str, value: object, *, most: int) -> str:
 
 
 def content(value: object, *, least: int = 1) -> str:
-    """The text of an SMS, at most 1,600 characters, without NUL and lone surrogates."""
+    """Check the text of an SMS: at most 1,600 characters, without NUL or lone surrogates."""
     if isinstance(value, str) and least <= len(value) <= _CONTENT_LENGTH and "\0" not in value and _is_unicode(value):
         return value
     raise ValueError(
@@ -60,34 +60,34 @@ def content(value: object, *, least: int = 1) -> str:
 
 
 def whole(name: str, value: object, *, least: int) -> int:
-    """A whole number that JSON readers on the way can hold; True and False are not numbers here."""
+    """Check an integer that every JSON parser can represent. True and False are rejected."""
     if isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63:
         return int(value)
     raise ValueError(f"{name} must be a whole number of at least {least}, not {quote(value)}")
 
 
 def seconds(value: object) -> float:
-    """A finite number of seconds, 0 or more."""
+    """Check a finite number of seconds, at least 0."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     raise ValueError(f"seconds must be a number of at least 0, not {quote(value)}")
 
 
 def timeout_s(value: object) -> float:
-    """A finite number of seconds, more than 0."""
+    """Check a finite number of seconds, more than 0."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**31:
         return float(value)
     raise ValueError(f"timeout must be a number of seconds greater than 0, not {quote(value)}")
 
 
 def pattern(value: object) -> Pattern[str] | None:
-    """A regular expression of text, compiled if it was not; None for what is none."""
+    """Return a compiled regular expression of text, or None if the value isn't a regular expression."""
     if not isinstance(value, str | bytes) and not hasattr(value, "fullmatch"):
         return None
     import re  # noqa: PLC0415  # `import dtmf` does not need it
 
     try:
-        compiled = re.compile(value)  # type: ignore[call-overload]  # what it can't take is refused below
+        compiled = re.compile(value)  # type: ignore[call-overload]  # unsupported values are rejected below
     except (re.error, TypeError, OverflowError, RecursionError) as cause:
         raise ValueError(f"match is not a regular expression: {quote(value)} ({cause})") from cause
     if isinstance(compiled.pattern, str):
@@ -96,7 +96,7 @@ def pattern(value: object) -> Pattern[str] | None:
 
 
 def predicate(value: object) -> Callable[[Any], Any]:
-    """A function that tells at once, not a coroutine function, whose answer would always count as yes."""
+    """Check a plain function. A coroutine function is rejected, because its result would always be true."""
     function = getattr(value, "func", value)  # of a functools.partial
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     if callable(value) and not getattr(code, "co_flags", 0) & _IS_COROUTINE:
@@ -107,7 +107,7 @@ def predicate(value: object) -> Callable[[Any], Any]:
 
 
 def delivery_state(value: object) -> str:
-    """'waiting', 'delivered', 'parked', 'in_doubt' or 'unknown'."""
+    """Check a delivery state: 'waiting', 'delivered', 'parked', 'in_doubt' or 'unknown'."""
     if isinstance(value, str) and value in _DELIVERY_STATES:
         return str.__str__(value)
     raise ValueError(
@@ -116,7 +116,7 @@ def delivery_state(value: object) -> str:
 
 
 def moment(name: str, value: object) -> str:
-    """A datetime as ISO 8601; one without an offset is UTC, as everywhere in this API."""
+    """Return a datetime in ISO 8601. Without an offset it is UTC, as everywhere in this API."""
     from datetime import datetime  # noqa: PLC0415  # `import dtmf` does not need it
 
     if isinstance(value, datetime):
@@ -125,7 +125,7 @@ def moment(name: str, value: object) -> str:
 
 
 def sms_destination(action: object, destination: object) -> str | None:
-    """What `sms_forwarded_to` becomes: None, an E.164 number for 'forward', an http(s) URL for 'webhook'."""
+    """Return the value of `sms_forwarded_to`: None, an E.164 number for 'forward', an http(s) URL for 'webhook'."""
     if action is None:
         if destination is None:
             return None
@@ -142,11 +142,11 @@ def sms_destination(action: object, destination: object) -> str | None:
 
 
 def http_url(name: str, value: object) -> str:
-    """An http or https URL with a host and without userinfo, at most 2,048 characters."""
+    """Check an http or https URL: with a host, without userinfo, at most 2,048 characters."""
     if isinstance(value, str) and _is_http_url(value):
         return value
     raise ValueError(
-        f"{name} must be an http:// or https:// URL with a host, without user name, blanks and control"
+        f"{name} must be an http:// or https:// URL with a host, and without a user name, spaces or control"
         f" characters, not {quote(value)}"
     )
 
@@ -154,7 +154,7 @@ def http_url(name: str, value: object) -> str:
 def _is_http_url(text: str) -> bool:
     from urllib.parse import urlsplit  # noqa: PLC0415  # 3 ms that `import dtmf` does not need
 
-    # urlsplit() drops tabs, newlines and leading blanks in silence, so they are refused before it looks.
+    # urlsplit() silently drops tabs, newlines and leading spaces, so reject them first.
     if len(text) > _URL_LENGTH or "\\" in text or any(not c.isprintable() or c.isspace() for c in text):
         return False
     try:
@@ -164,20 +164,20 @@ def _is_http_url(text: str) -> bool:
         return False
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc or parts.netloc.endswith(":") or port == 0:
         return False
-    if "[" in parts.netloc:  # an IPv6 address, which urlsplit() has checked, and a port, nothing around them
+    if "[" in parts.netloc:  # an IPv6 address, validated by urlsplit(), and a port; nothing else
         before, after = parts.netloc.split("[")[0], parts.netloc.split("]")[-1]
         return before == "" and after[:1] in {"", ":"} and "%" not in parts.netloc
     return is_host(parts.hostname or "")
 
 
 def is_host(host: str) -> bool:
-    """Whether the resolver can look this name up: no label is empty or longer than 63 characters (RFC 1035 §2.3.4)."""
+    """Return whether the name can be resolved: no label is empty or longer than 63 characters (RFC 1035 §2.3.4)."""
     labels = host.removesuffix(".").split(".")
     return all(0 < len(label) <= 63 for label in labels) and len(host) <= 253 and not _NOT_IN_A_HOST.intersection(host)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine itself."""
+    """Return whether the host is a loopback address or name."""
     from ipaddress import ip_address  # noqa: PLC0415  # `import dtmf` does not need it
 
     try:

@@ -1,14 +1,13 @@
-"""What a wait waits for: its arguments, checked, and which message ends it. Pure, and shared by both clients.
+"""The arguments of a wait, validated, and which message ends it. Pure, and shared by both clients.
 
-A wait looks only at messages received in the rental that runs now, oldest first, and each once. The first that is
-wanted ends it."""
+A wait examines only messages received in the current rental, oldest first, each once. The first match ends it."""
 
 from __future__ import annotations
 
 from . import validation
 from .e164 import parse
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable
     from re import Pattern
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class WaitSpec:
-    """The messages a wait looks through: of which number, after which id (None: where the last wait ended), how long,
-    and what is lacking if it was in vain."""
+    """The messages that a wait examines: their number, the id to start after (None: where the last wait ended), the
+    timeout, and the message for a timeout."""
 
     __slots__ = ("after", "e164", "lacking", "timeout_s")
 
@@ -31,19 +30,19 @@ class WaitSpec:
         self.e164 = parse(e164)
         self.timeout_s = validation.timeout_s(timeout_s)
         self.after = None if after is None else validation.whole("after", after, least=0)
-        self.lacking = f"{lacking} came to {self.e164}"
+        self.lacking = f"{lacking} arrived at {self.e164}"
 
 
 def for_message(e164: object, timeout_s: object, match: object, after: object) -> Wait[FullMessage]:
-    """A wait for the first message that matches."""
+    """Return a wait for the first message that matches."""
     is_wanted = _wanted(match)
     lacking = "no message" if match is None else "no message that matches"
     return WaitSpec(e164, timeout_s, after, lacking), lambda message: message if is_wanted(message) else None
 
 
 def for_code(e164: object, timeout_s: object, match: object, after: object) -> Wait[str]:
-    """A wait for the code in the first message that has one and matches."""
-    from .codes import find_code  # noqa: PLC0415  # half of what the network code takes; now, not when the code is there
+    """Return a wait for the code in the first message that has one and matches."""
+    from .codes import find_code  # noqa: PLC0415  # takes half as long as the network code; load it before the code arrives
 
     is_wanted = _wanted(match)
     lacking = "no message with a code" if match is None else "no message with a code that matches"
@@ -55,7 +54,7 @@ def for_code(e164: object, timeout_s: object, match: object, after: object) -> W
 
 
 def _wanted(match: object) -> Callable[[FullMessage], Any]:
-    """Whether a message is wanted. Raises ValueError for what can't tell."""
+    """Return the predicate that selects a message. Raises ValueError for an invalid `match`."""
     if match is None:
         return lambda message: True
     pattern = validation.pattern(match)

@@ -1,10 +1,10 @@
-"""Signs webhooks, and checks that a webhook came from the service: Standard Webhooks, symmetric scheme v1.
+"""Sign webhooks and verify that a webhook came from the service: Standard Webhooks, symmetric scheme v1.
 
 >>> from dtmf.webhook import verify
 >>> message = verify(request_body, request_headers, "whsec_…")  # {'id': 1234, 'e164': '+1234567890', …}
 
-The signature is HMAC-SHA256 over `id.timestamp.body` with the decoded secret (standardwebhooks.com). While a
-secret is being rotated a webhook carries one signature per secret, separated by spaces.
+The signature is an HMAC-SHA256 of `id.timestamp.body`, keyed with the decoded secret (standardwebhooks.com). While a
+secret is being rotated, a webhook carries one signature per secret, separated by spaces.
 """
 
 import base64
@@ -23,24 +23,24 @@ from .e164 import quote
 TOLERANCE_S = 300
 _PREFIX = "whsec_"
 _whole_seconds = re.compile(r"[0-9]{1,12}").fullmatch
-# No dot: it parts id, timestamp and body in what is signed, and must not be movable between them.
+# No dot: it separates id, timestamp and body in the signed content, and must not be ambiguous.
 _identifier = re.compile(r"[!-\-/-~]{1,256}").fullmatch
 
 
 class WebhookVerificationError(ValueError):
-    """The webhook is not to be trusted; the message says why."""
+    """The webhook must not be trusted; the message says why."""
 
 
 def sign(secret: str, *, id: str, timestamp: int, body: bytes) -> str:  # noqa: A002 - the field's own word
-    """The `webhook-signature` of a body, `v1,…`; `timestamp` is in seconds since 1970 UTC.
-    Raises ValueError for an argument of another type or a malformed one."""
+    """Return the `webhook-signature` of a body, `v1,…`. `timestamp` is in seconds since 1970 UTC.
+    Raises ValueError for an argument of the wrong type or a malformed one."""
     if not isinstance(id, str) or not _identifier(id):
-        raise ValueError(f"a webhook id is 1 to 256 printable ASCII characters without a dot, not {quote(id)}")
+        raise ValueError(f"a webhook id must be 1 to 256 printable ASCII characters without a dot, not {quote(id)}")
     if not isinstance(timestamp, int) or isinstance(timestamp, bool) or timestamp < 0:
-        raise ValueError(f"a webhook timestamp is a whole number of seconds since 1970, not {quote(timestamp)}")
+        raise ValueError(f"a webhook timestamp must be a whole number of seconds since 1970, not {quote(timestamp)}")
     if not isinstance(body, bytes):
         raise ValueError(f"the body to sign must be bytes, not {type(body).__name__}")
-    # Not hmac.digest, which lets other threads in at each call: a sender of many would wait for them each time.
+    # Not hmac.digest: it releases the GIL on every call, which delays a sender of many webhooks.
     digest = hmac.new(_key(secret), b"%b.%d.%b" % (id.encode(), timestamp, body), hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
@@ -48,12 +48,12 @@ def sign(secret: str, *, id: str, timestamp: int, body: bytes) -> str:  # noqa: 
 def verify(
     body: bytes | bytearray | memoryview | str, headers: Mapping[str, str], secret: str, *, now: float | None = None
 ) -> dict[str, Any]:
-    """The message of a webhook, once its signature and its age are checked.
+    """Verify the signature and age of a webhook, and return its message.
 
-    `body` is the request's body as it came, not parsed, `headers` any mapping of names to values, whatever their case,
-    `now` the seconds since 1970 (default: this machine's clock).
-    Raises WebhookVerificationError for a webhook not to be trusted, ValueError for an argument of another type and for
-    a malformed secret.
+    `body` is the raw request body, not parsed. `headers` is any mapping of names to values; case doesn't matter. `now`
+    is in seconds since 1970 (default: this machine's clock).
+    Raises WebhookVerificationError if the webhook must not be trusted, and ValueError for an argument of the wrong type
+    or a malformed secret.
     """
     key, content = _key(secret), _content(body)
     _check_now(now)
@@ -70,27 +70,27 @@ def verify(
 
 
 def _content(body: object) -> bytes:
-    """The bytes that were signed. Raises ValueError for what is not a request's body."""
+    """Return the signed bytes. Raises ValueError if the value can't be a request body."""
     if isinstance(body, str):
         return body.encode("utf-8", "surrogatepass")
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body)
     raise ValueError(
-        f"the body must be the bytes or str of the request, not {type(body).__name__}: verify it before it is parsed"
+        f"the body must be the bytes or str of the request, not {type(body).__name__}: verify it before parsing it"
     )
 
 
 def _check_now(now: object) -> None:
-    """Raises ValueError for what is not a time: the age of a webhook could not be judged by it."""
+    """Raise ValueError if the value isn't a time, because the age of a webhook can't be computed from it."""
     is_number = isinstance(now, int | float) and not isinstance(now, bool)
     if now is not None and not (is_number and math.isfinite(now)):  # type: ignore[arg-type]  # a number by then
         raise ValueError(f"now must be a number of seconds since 1970, not {quote(now)}")
 
 
 def _key(secret: object) -> bytes:
-    """The key in a secret. Raises ValueError that does not quote it."""
+    """Return the key of a secret. Raises a ValueError that doesn't quote the secret."""
     if not isinstance(secret, str):
-        raise ValueError(f"a webhook secret is a str, 'whsec_' and base64, not {type(secret).__name__}")
+        raise ValueError(f"a webhook secret must be a str, 'whsec_' followed by base64, not {type(secret).__name__}")
     if secret.startswith(_PREFIX):
         try:
             key = base64.b64decode(secret[len(_PREFIX) :], validate=True)
@@ -98,11 +98,11 @@ def _key(secret: object) -> bytes:
             key = b""
         if key:
             return key
-    raise ValueError("a webhook secret is 'whsec_' and base64")
+    raise ValueError("a webhook secret must be 'whsec_' followed by base64")
 
 
 def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
-    """Id, timestamp and signatures of a webhook, whatever the case of the header names."""
+    """Return the id, timestamp and signatures of a webhook. Header names are case-insensitive."""
     if not callable(getattr(headers, "items", None)):
         raise ValueError(f"the headers must be a mapping of names to values, not {type(headers).__name__}")
     found = {}
@@ -123,7 +123,7 @@ def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _matches(expected: bytes, signatures: str) -> bool:
-    """Whether one of the signatures is the expected one, in a time that says nothing about which."""
+    """Return whether any signature is the expected one, in constant time."""
     matches = False
     for signature in signatures.split(" "):
         matches |= hmac.compare_digest(expected, signature.encode("utf-8", "surrogatepass"))

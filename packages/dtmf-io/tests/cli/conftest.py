@@ -1,4 +1,4 @@
-"""`dtmf` run in this process, against the real service on SQLite."""
+"""Fixtures that run `dtmf` in this process against the real service on SQLite."""
 
 import io
 import os
@@ -17,7 +17,7 @@ from support.cli_process import SOURCE, TOKEN, Refused, Run, Said
 
 @pytest.fixture
 def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    """An empty SQLite database: the engine makes no difference to a client."""
+    """An empty SQLite database. The engine doesn't matter to a client."""
     path = tmp_path / "dtmf.db"
     path.write_bytes(migrated_sqlite.read_bytes())
     return f"sqlite:///{path}"
@@ -25,7 +25,7 @@ def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in and to keep configuration in; nothing of the caller's environment."""
+    """An empty working and configuration folder, without the caller's environment."""
     for name in [*os.environ]:
         if name.startswith("DTMF_") or name in {"NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"}:
             monkeypatch.delenv(name)
@@ -49,7 +49,7 @@ def account(db: Database) -> int:
 
 @pytest.fixture
 def dtmf(account: int, url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
-    """The account's client; the environment says the same to the command."""
+    """The account's client. The environment has the same settings for the command."""
     monkeypatch.setenv("DTMF_URL", url)
     monkeypatch.setenv("DTMF_TOKEN", TOKEN)
     with DTMF() as client:
@@ -58,7 +58,7 @@ def dtmf(account: int, url: str, home: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `dtmf` in this process."""
+    """Run `dtmf` in this process."""
 
     def run_here(*arguments: object, stdin: str = "") -> Said:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
@@ -72,7 +72,7 @@ def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 @pytest.fixture
 def refused(run: Run) -> Refused:
-    """Runs it, and gives exit status and the one line on stderr with which it must refuse."""
+    """Run a command that must fail. Returns the exit code and its one line on stderr."""
 
     def refused_here(*arguments: object, stdin: str = "") -> tuple[int, str]:
         said = run(*arguments, stdin=stdin)

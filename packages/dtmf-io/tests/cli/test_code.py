@@ -1,4 +1,4 @@
-"""`dtmf code GROUP` rents, prints the number, waits, prints the code; however it ends, its rental ends with it."""
+"""`dtmf code GROUP` rents a number, prints it, waits, and prints the code. However it ends, it ends the rental."""
 
 import json
 import os
@@ -20,10 +20,10 @@ TEXT = "Your code is 482913"
 
 @contextmanager
 def running(*arguments: str, **options: object) -> "Iterator[subprocess.Popen[str]]":
-    """`dtmf code us-mobile`, and its end."""
+    """Run `dtmf code us-mobile` until the block ends."""
     command = [sys.executable, "-P", "-m", "dtmf", "code", "us-mobile", *arguments]
     streams: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **(streams | options)) as started:  # type: ignore[call-overload]  # what the caller passes
+    with subprocess.Popen(command, text=True, **(streams | options)) as started:  # type: ignore[call-overload]  # options of the caller
         try:
             yield started
         finally:
@@ -31,12 +31,12 @@ def running(*arguments: str, **options: object) -> "Iterator[subprocess.Popen[st
 
 
 def first_line(started: "subprocess.Popen[str]") -> str:
-    """What it prints first."""
+    """Return the first line of the output."""
     return (started.stdout.readline() if started.stdout else "").strip()
 
 
 @pytest.mark.regression("dtmf-code-ends-its-rental")
-def test_number_and_code_are_the_two_lines(dtmf: DTMF) -> None:
+def test_the_output_is_the_number_and_the_code(dtmf: DTMF) -> None:
     with running() as started:
         number = first_line(started)
         assert number.startswith("+1202"), (number, started.communicate()[1])
@@ -59,7 +59,7 @@ def test_with_json_each_line_is_what_the_client_returns(dtmf: DTMF) -> None:
 
 @pytest.mark.regression("dtmf-code-ends-its-rental")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_ends_the_rental_and_is_the_exit_status(dtmf: DTMF, number: str) -> None:
+def test_a_signal_ends_the_rental_and_sets_the_exit_code(dtmf: DTMF, number: str) -> None:
     with running() as started:
         assert first_line(started).startswith("+1202")
         for _ in range(3):
@@ -69,7 +69,7 @@ def test_a_signal_ends_the_rental_and_is_the_exit_status(dtmf: DTMF, number: str
     assert dtmf.numbers() == []
 
 
-def test_a_signal_at_any_moment_leaves_no_rental(dtmf: DTMF) -> None:
+def test_a_signal_at_any_time_leaves_no_rental(dtmf: DTMF) -> None:
     program = """
 import os, signal, sys, threading
 from dtmf import cli, sender
@@ -92,7 +92,7 @@ raise SystemExit(cli.main(["code", "us-mobile", "--timeout", "1"]))
         assert dtmf.numbers() == [], place
 
 
-def test_nohup_is_heeded(dtmf: DTMF) -> None:
+def test_nohup_is_respected(dtmf: DTMF) -> None:
     with running(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as started:
         number = first_line(started)
         started.send_signal(signal.SIGHUP)
@@ -101,14 +101,14 @@ def test_nohup_is_heeded(dtmf: DTMF) -> None:
     assert started.returncode == 0
 
 
-def test_nothing_in_time_ends_with_8_and_ends_the_rental(run: Run, dtmf: DTMF) -> None:
+def test_a_timeout_exits_with_8_and_ends_the_rental(run: Run, dtmf: DTMF) -> None:
     said = run("code", "us-mobile", "--timeout", "0.2")
     assert (said.code, said.err.count("\n")) == (8, 1)
-    assert "no message with a code came to +1202" in said.err
+    assert "no message with a code arrived at +1202" in said.err
     assert dtmf.numbers() == []
 
 
-def test_a_pipe_that_is_closed_ends_the_rental(dtmf: DTMF) -> None:
+def test_a_closed_pipe_ends_the_rental(dtmf: DTMF) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with running(stdout=writing) as started:
@@ -125,7 +125,7 @@ def test_an_output_that_cannot_be_written_ends_the_rental(dtmf: DTMF) -> None:
     assert dtmf.numbers() == []
 
 
-def test_a_terminal_that_is_closed_ends_the_rental(dtmf: DTMF) -> None:
+def test_a_closed_terminal_ends_the_rental(dtmf: DTMF) -> None:
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm"}
     with running(stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=environment) as started:
@@ -133,29 +133,27 @@ def test_a_terminal_that_is_closed_ends_the_rental(dtmf: DTMF) -> None:
         said = b""
         while b"waiting for" not in said:
             said += os.read(ours, 4096)
-        os.close(ours)  # what is written fails from now on
+        os.close(ours)  # writes fail from now on
         dtmf.sandbox.receive(dtmf.numbers()[0]["e164"], "Bank", TEXT)
         assert started.wait(60) in {1, 129}
     assert dtmf.numbers() == []
 
 
 @pytest.mark.parametrize("words", [["--match", "("], ["--timeout", "0"], ["--timeout", "soon"]])
-def test_what_cannot_be_waited_for_is_refused_before_anything_is_paid(
-    refused: Refused, dtmf: DTMF, words: list[str]
-) -> None:
+def test_invalid_waits_are_rejected_before_anything_is_charged(refused: Refused, dtmf: DTMF, words: list[str]) -> None:
     before = dtmf.account()
     assert refused("code", "us-mobile", *words)[0] == 2
     assert dtmf.account() == before
 
 
-def test_a_group_that_is_none_is_4_and_no_money_5(refused: Refused, dtmf: DTMF) -> None:
+def test_an_unknown_group_exits_with_4_and_insufficient_funds_with_5(refused: Refused, dtmf: DTMF) -> None:
     assert refused("code", "xx-mobile")[0] == 4
     dtmf.start_rental("us-mobile")
     dtmf.sandbox.advance(100_000 // 13 * 60 + 60)
     assert refused("code", "us-mobile")[0] == 5
 
 
-def test_a_rental_that_was_ended_meanwhile_is_4(dtmf: DTMF) -> None:
+def test_a_rental_that_is_ended_during_the_wait_exits_with_4(dtmf: DTMF) -> None:
     with running() as started:
         dtmf.end_rental(first_line(started))
         said = started.communicate(timeout=60)[1]
@@ -164,7 +162,7 @@ def test_a_rental_that_was_ended_meanwhile_is_4(dtmf: DTMF) -> None:
 
 @pytest.mark.regression("dtmf-code-ends-its-rental")
 @pytest.mark.parametrize("json_", [[], ["--json"]])
-def test_a_rent_that_cannot_be_printed_says_which_number_is_charged(dtmf: DTMF, json_: list[str]) -> None:
+def test_a_number_that_cannot_be_printed_is_reported_on_stderr(dtmf: DTMF, json_: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = process("rent", "us-mobile", *json_, stdout=writing)

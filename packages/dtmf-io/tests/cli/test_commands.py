@@ -1,4 +1,4 @@
-"""Each command: what the client returns as JSON, the same for people, and what it does."""
+"""Each command: its effect, its output for people, and its JSON, which is what the client returns."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from support.webhook_receiver import refused_port
 
 @pytest.fixture
 def rented(dtmf: DTMF) -> str:
-    """A number that has received and sent."""
+    """A number with received and sent messages."""
     number = dtmf.start_rental("us-mobile")["e164"]
     dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
     dtmf.send_message(number, "+13105550123", "On my way")
@@ -21,21 +21,21 @@ def rented(dtmf: DTMF) -> str:
 
 
 def as_json(run: Run, *words: object) -> Any:
-    """What a command prints with --json."""
+    """Return the output of a command with --json."""
     said = run(*words, "--json")
     assert (said.code, said.err) == (0, "")
     return json.loads(said.out)
 
 
 def as_lines(run: Run, *words: object) -> list[Any]:
-    """The same of a command that prints one object a line."""
+    """Return the output of a command that prints one JSON object per line."""
     said = run(*words, "--json")
     assert (said.code, said.err) == (0, "")
     return [json.loads(line) for line in said.out.splitlines()]
 
 
 def plain(run: Run, *words: object) -> str:
-    """What a command says to people."""
+    """Return the output of a command for people."""
     said = run(*words)
     assert (said.code, said.err) == (0, "")
     assert "\x1b" not in said.out
@@ -69,11 +69,11 @@ def test_rent_and_end(run: Run, dtmf: DTMF) -> None:
     assert dtmf.numbers() == []
     assert plain(run, "rent", "us-mobile").splitlines()[0] == dtmf.numbers()[0]["e164"]
     assert "has ended" in plain(run, "end", dtmf.numbers()[0]["e164"])
-    assert plain(run, "numbers").startswith("No number is rented.")
+    assert plain(run, "numbers").startswith("You have no numbers.")
 
 
-def test_a_script_is_not_asked_before_the_end(run: Run, dtmf: DTMF, rented: str) -> None:
-    assert run("end", rented, stdin="n\n").code == 0  # standard input is no terminal
+def test_a_script_is_not_asked_for_confirmation(run: Run, dtmf: DTMF, rented: str) -> None:
+    assert run("end", rented, stdin="n\n").code == 0  # stdin is not a terminal
     assert dtmf.numbers() == []
 
 
@@ -93,13 +93,13 @@ def test_action(run: Run, dtmf: DTMF, rented: str, words: list[str], forwarded_t
     assert as_json(run, "action", rented, *words) is True
 
 
-def test_send_takes_its_text_from_standard_input_too(run: Run, dtmf: DTMF, rented: str) -> None:
-    assert "On its way to +13105550123" in run("send", rented, "+13105550123", "-", stdin="from a pipe\n").out
+def test_send_reads_its_text_from_standard_input(run: Run, dtmf: DTMF, rented: str) -> None:
+    assert "Queued for +13105550123" in run("send", rented, "+13105550123", "-", stdin="from a pipe\n").out
     assert as_json(run, "send", rented, "+13105550123", "--dashes")["content"] == "--dashes"
     assert [message["content"] for message in dtmf.messages()][-2:] == ["from a pipe", "--dashes"]
 
 
-def test_topup_gives_an_address_again_until_it_is_paid(run: Run, dtmf: DTMF) -> None:
+def test_topup_returns_the_same_address_until_it_is_paid(run: Run, dtmf: DTMF) -> None:
     first = as_json(run, "topup")
     assert as_json(run, "topup") == first
     assert dtmf.addresses() == [first]
@@ -117,7 +117,7 @@ def test_topup_writes_the_amount_into_the_uri(run: Run, dtmf: DTMF) -> None:
     assert "?amount" not in plain(run, "topup")
 
 
-def test_the_sandbox_lets_coins_and_sms_arrive_and_time_pass(run: Run, dtmf: DTMF, rented: str) -> None:
+def test_sandbox_commands_simulate_payments_messages_and_time(run: Run, dtmf: DTMF, rented: str) -> None:
     before = dtmf.account()["balance"]
     assert f"The balance is {before + 50_000:,} sats." in plain(run, "sandbox", "deposit", "50,000")
     assert as_json(run, "sandbox", "deposit", "7", "--confirmations", "0")["status"] == "pending"
@@ -127,17 +127,17 @@ def test_the_sandbox_lets_coins_and_sms_arrive_and_time_pass(run: Run, dtmf: DTM
     assert "2018-01-01 03:02:01" in plain(run, "sandbox", "advance", "60")
 
 
-def test_a_delivery_is_tried_again_and_a_sample_posted(run: Run, dtmf: DTMF, rented: str) -> None:
+def test_a_delivery_is_retried_and_a_sample_posted(run: Run, dtmf: DTMF, rented: str) -> None:
     (delivery,) = dtmf.deliveries()
     assert as_json(run, "deliveries", "retry", delivery["id"])["id"] == delivery["id"]
-    assert "tried again" in plain(run, "deliveries", "retry", delivery["id"])
+    assert "is queued again" in plain(run, "deliveries", "retry", delivery["id"])
     hook = f"http://127.0.0.1:{refused_port()}/hook"
     dtmf.set_sms_action(rented, "webhook", hook)
-    assert f"A sample is on its way to {hook}" in plain(run, "deliveries", "test", rented)
+    assert f"A sample was queued for {hook}" in plain(run, "deliveries", "test", rented)
     assert as_json(run, "deliveries", "test", rented)["message_id"] is None
 
 
-def test_a_text_of_somebody_else_is_shown_and_does_nothing(run: Run, dtmf: DTMF, rented: str) -> None:
+def test_untrusted_text_is_shown_without_effect_on_the_terminal(run: Run, dtmf: DTMF, rented: str) -> None:
     text = "[bold red]x[/] :smile: \x1b[2J\x07 \u202eevil\u009b31m 漢字 👩‍👩‍👧 a\u00a0b\r\nsecond"
     dtmf.sandbox.receive(rented, "\N{RIGHT-TO-LEFT OVERRIDE}KNAB", text)
     for words in (["show", rented], ["messages"], ["messages", "--json"], ["show", rented, "--json"]):
@@ -148,7 +148,7 @@ def test_a_text_of_somebody_else_is_shown_and_does_nothing(run: Run, dtmf: DTMF,
     assert as_lines(run, "messages")[-1]["content"] == text
 
 
-def test_an_erased_or_empty_text_is_named(run: Run, dtmf: DTMF, rented: str) -> None:
+def test_erased_and_empty_texts_are_marked(run: Run, dtmf: DTMF, rented: str) -> None:
     dtmf.sandbox.receive(rented, "+1234", "")
     assert "  (empty)\n" in plain(run, "show", rented)
     dtmf.end_rental(rented)
@@ -157,7 +157,7 @@ def test_an_erased_or_empty_text_is_named(run: Run, dtmf: DTMF, rented: str) -> 
     assert plain(run, "sandbox", "sent") == f"{rented} → +13105550123\n  (erased)\n"
 
 
-def test_only_the_newest_are_shown_to_people_and_all_to_scripts(run: Run, dtmf: DTMF, rented: str) -> None:
+def test_tables_show_the_newest_items_and_json_shows_all(run: Run, dtmf: DTMF, rented: str) -> None:
     for index in range(30):
         dtmf.sandbox.receive(rented, "+1234", f"text {index}.")
     assert "text 5." in plain(run, "messages")

@@ -1,4 +1,4 @@
-"""Completion: scripts for three shells, and bash completing for real."""
+"""Completion: scripts for three shells, and real completion in bash."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from support.cli_process import SOURCE, Run, process
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_gets_every_command(run: Run, shell: str) -> None:
+def test_each_completion_script_has_every_command(run: Run, shell: str) -> None:
     said = run("completion", shell)
     assert (said.code, said.err) == (0, "")
     for name in commands.NAMES:
@@ -33,7 +33,7 @@ def bash(run: Run, tmp_path: Path) -> "Completed":
 
 
 class Completed:
-    """What bash would offer."""
+    """The completions that bash offers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -64,15 +64,13 @@ def test_bash_completes_commands_options_and_choices(bash: Completed) -> None:
     assert {"mobile", "local"} <= set(bash("dtmf groups "))
 
 
-def test_bash_completes_the_numbers_that_are_rented(bash: Completed, dtmf: DTMF) -> None:
+def test_bash_completes_rented_numbers(bash: Completed, dtmf: DTMF) -> None:
     number = dtmf.start_rental("us-mobile")["e164"]
     assert bash("dtmf show ") == [number]
     assert "us-mobile" in bash("dtmf rent ")
 
 
-def test_a_service_that_is_away_completes_nothing_and_says_nothing(
-    home: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_service_completes_nothing_silently(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
     for token in ("", "dtmf_x"):
         monkeypatch.setenv("DTMF_TOKEN", token)
         monkeypatch.setenv("DTMF_URL", "http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""examples/receive_code.sh: a shell rents, waits and ends."""
+"""examples/receive_code.sh: a shell script that rents a number, waits, and ends the rental."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SCRIPT = ROOT / "examples" / "receive_code.sh"
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    """A PATH on which `dtmf` is this tree's."""
+    """A PATH with this tree's `dtmf`."""
     program = tmp_path / "bin" / "dtmf"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m dtmf "$@"\n')
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> str:
 
 
 def run(path: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The script, to its end."""
+    """Run the script to its end."""
     command = ["sh", str(SCRIPT), *arguments]
     return subprocess.run(
         command, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False
@@ -42,7 +42,7 @@ def test_the_script_prints_number_message_and_code_and_ends_the_rental(dtmf: DTM
     assert dtmf.numbers() == []
 
 
-def test_without_money_the_script_ends_as_the_command_does(dtmf: DTMF, path: str) -> None:
+def test_without_funds_the_script_exits_like_the_command(dtmf: DTMF, path: str) -> None:
     dtmf.start_rental("us-mobile")
     dtmf.sandbox.advance(100_000 // 13 * 60 + 60)
     done = run(path)
@@ -53,7 +53,7 @@ def test_without_money_the_script_ends_as_the_command_does(dtmf: DTMF, path: str
 
 @pytest.mark.regression("documented-scripts-end-rentals")
 def test_no_documented_jq_program_reads_a_key_as_a_number() -> None:
-    """Up to version 1.6 jq takes `.e164` for the number 0. tests/peers/test_snippets.py runs the scripts with jq."""
+    """Up to version 1.6, jq parses `.e164` as the number 0. tests/peers/test_snippets.py runs the scripts with jq."""
     documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.sh")]
     programs = [
         found for path in documents for found in re.findall(r"jq (?:-\w+ )*'?([^' )`]+)", path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""How commands end: an exit status and one line with the mend for each way to fail."""
+"""How commands fail: an exit code, and one line that says how to fix the error."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from ..stub import Stub, problem
 
 @pytest.fixture
 def stub(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    """A service that answers as told."""
+    """A service with scripted responses."""
     server = Stub()
     monkeypatch.setenv("DTMF_URL", server.url)
     monkeypatch.setenv("DTMF_TOKEN", TOKEN)
@@ -26,7 +26,7 @@ def stub(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
 
 @pytest.fixture
 def unreachable(home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An address where nobody can answer: bound, and never listening."""
+    """An address that refuses connections: bound, but not listening."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -61,7 +61,7 @@ def test_a_token_that_no_header_can_carry(
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://127.0.0.1:99999", "http://h/?q=1", "http://ü.example"])
-def test_an_address_that_is_none(refused: Refused, home: object, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_a_malformed_address(refused: Refused, home: object, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DTMF_TOKEN", TOKEN)
     monkeypatch.setenv("DTMF_URL", url)
     code, said = refused("account")
@@ -74,18 +74,18 @@ def test_a_number_that_is_not_rented(refused: Refused, dtmf: DTMF, line: str) ->
     code, said = refused(*line.split())
     assert code == 4
     assert "+12025550199" in said
-    assert said.endswith(": dtmf numbers lists yours")
+    assert said.endswith(": see dtmf numbers")
 
 
-def test_a_group_that_is_none(refused: Refused, dtmf: DTMF) -> None:
-    assert refused("rent", "nope") == (4, "there is no group 'nope': dtmf groups lists them")
+def test_an_unknown_group(refused: Refused, dtmf: DTMF) -> None:
+    assert refused("rent", "nope") == (4, "there is no group 'nope': see dtmf groups")
 
 
-def test_a_delivery_that_is_none(refused: Refused, dtmf: DTMF) -> None:
+def test_an_unknown_delivery(refused: Refused, dtmf: DTMF) -> None:
     assert refused("deliveries", "retry", "7")[0] == 4
 
 
-def test_no_money(refused: Refused, db: Database, dtmf: DTMF, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_insufficient_funds(refused: Refused, db: Database, dtmf: DTMF, monkeypatch: pytest.MonkeyPatch) -> None:
     open_account(db, seed=1)
     monkeypatch.setenv("DTMF_TOKEN", new_token(1))
     code, said = refused("rent", "us-mobile")
@@ -93,21 +93,23 @@ def test_no_money(refused: Refused, db: Database, dtmf: DTMF, monkeypatch: pytes
     assert said.endswith(": dtmf topup 13")
 
 
-def test_no_number_free(refused: Refused, dtmf: DTMF) -> None:
+def test_no_number_available(refused: Refused, dtmf: DTMF) -> None:
     dtmf.start_rental("tiny")
     code, said = refused("rent", "tiny")
     assert code == 6
-    assert said.endswith(": dtmf groups lists others")
+    assert said.endswith(": try another group (dtmf groups)")
 
 
-def test_nobody_answers(refused: Refused, unreachable: str) -> None:
+def test_an_unreachable_service(refused: Refused, unreachable: str) -> None:
     code, said = refused("account")
     assert code == 7
     assert said.startswith(f"the connection to {unreachable} failed: ")
-    assert said.endswith(": is the service running there? DTMF_URL or dtmf login --url … sets another address")
+    assert said.endswith(
+        ": is the service running there? To use another address, set DTMF_URL or run dtmf login --url …"
+    )
 
 
-def test_nobody_answers_as_a_process(unreachable: str) -> None:
+def test_an_unreachable_service_in_a_subprocess(unreachable: str) -> None:
     done = process("account", "--json")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (7, "", 1)
     assert "Traceback" not in done.stderr
@@ -120,12 +122,12 @@ def test_nobody_answers_as_a_process(unreachable: str) -> None:
         (422, {"code": "destination_not_served", "detail": "no such place"}, 2, "no such place"),
         (409, {"code": "last_token", "detail": "the last one"}, 1, "the last one"),
         (429, {"code": "daily_limit_reached", "detail": "enough"}, 9, "enough"),
-        (404, {}, 4, "the service answered with status 404"),
-        (418, {}, 1, "the service answered with status 418"),
+        (404, {}, 4, "the service responded with status 404"),
+        (418, {}, 1, "the service responded with status 418"),
         (301, {}, 1, "correct base_url= or DTMF_URL"),
     ],
 )
-def test_what_else_a_service_may_refuse(
+def test_other_error_responses(
     refused: Refused, stub: Stub, status: int, members: dict[str, Any], code: int, end: str
 ) -> None:
     stub.then(problem(status, **members))
@@ -133,19 +135,19 @@ def test_what_else_a_service_may_refuse(
     assert (found, said.endswith(end)) == (code, True), said
 
 
-def test_a_service_that_fails_is_named_by_its_request(refused: Refused, stub: Stub) -> None:
+def test_a_server_error_includes_the_request_id(refused: Refused, stub: Stub) -> None:
     stub.then(problem(500, code="internal_error", detail="it broke", request_id="req-1"))
     assert refused("account") == (7, "it broke (request req-1)")
 
 
-def test_an_answer_that_is_none(refused: Refused, stub: Stub) -> None:
+def test_an_unreadable_response(refused: Refused, stub: Stub) -> None:
     stub.answers(["no", "account"])
     code, said = refused("account")
     assert code == 7
-    assert "is this address the service's?" in said
+    assert "Is this the address of the service?" in said
 
 
-def test_a_service_that_echoes_the_token_does_not_get_it_onto_the_terminal(refused: Refused, stub: Stub) -> None:
+def test_an_echoed_token_does_not_reach_the_terminal(refused: Refused, stub: Stub) -> None:
     stub.then(problem(400, detail=f"bad header: Bearer {TOKEN} \x1b[2J"))
     code, said = refused("account")
     assert code == 2
@@ -173,7 +175,7 @@ def test_ctrl_c_is_quiet(run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch) 
         ("all_proxy", "socks5://h:1", "http://numbers.invalid"),
     ],
 )
-def test_an_environment_that_rules_out_every_connection_is_one_line(
+def test_an_environment_that_prevents_every_connection_is_one_line(
     *, home: object, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str
 ) -> None:
     monkeypatch.setenv("DTMF_URL", url)

@@ -1,4 +1,4 @@
-"""Figures and times: how they are shown, how they are read."""
+"""Formatting and parsing of numbers, amounts and times."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from dtmf.cli import formatting
 @pytest.mark.parametrize(
     ("number", "shown"), [(0, "0"), (999, "999"), (1_000, "1,000"), (21 * 10**14, "2,100,000,000,000,000"), (None, "–")]
 )
-def test_figures_have_thousands_separators(number: int | None, shown: str) -> None:
+def test_numbers_have_thousands_separators(number: int | None, shown: str) -> None:
     assert formatting.format_int(number) == shown
 
 
 @pytest.mark.parametrize(("number", "shown"), [(5_000, "+5,000"), (-705, "−705"), (0, "+0")])
-def test_what_moved_has_its_sign(number: int, shown: str) -> None:
+def test_amounts_have_a_sign(number: int, shown: str) -> None:
     assert formatting.signed(number) == shown
 
 
@@ -32,12 +32,12 @@ def test_what_moved_has_its_sign(number: int, shown: str) -> None:
         (86_400 * 12_345, "12,345 d"),
     ],
 )
-def test_a_span_has_its_two_largest_units(seconds: float, shown: str) -> None:
+def test_a_duration_has_its_two_largest_units(seconds: float, shown: str) -> None:
     assert formatting.format_duration(seconds) == shown
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(179.2, "2:59"), (0, "0:00"), (-3, "0:00"), (3_600, "1:00:00")])
-def test_what_is_left_is_a_clock(seconds: float, shown: str) -> None:
+def test_the_time_left_is_shown_like_a_clock(seconds: float, shown: str) -> None:
     assert formatting.countdown(seconds) == shown
 
 
@@ -45,13 +45,13 @@ def test_what_is_left_is_a_clock(seconds: float, shown: str) -> None:
     ("text", "seconds"),
     [("90", 90), ("90s", 90), ("1.5h", 5_400), ("15m", 900), ("15 min", 900), ("2h", 7_200), ("30d", 2_592_000)],
 )
-def test_a_span_is_read(text: str, seconds: float) -> None:
+def test_a_duration_is_parsed(text: str, seconds: float) -> None:
     assert formatting.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "-1", "1y", "1h30m", "1e3", "٣", "nan", "inf", "1..5", "9" * 20, "1\n2"])
-def test_what_is_no_span_is_refused_and_quoted(text: str) -> None:
-    with pytest.raises(ValueError, match="not a span of time: ") as caught:
+def test_a_malformed_duration_is_rejected_and_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration: ") as caught:
         formatting.seconds(text)
     assert repr(text) in str(caught.value)
 
@@ -59,14 +59,14 @@ def test_what_is_no_span_is_refused_and_quoted(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sats"), [("1", 1), ("50000", 50_000), ("50,000", 50_000), ("1_000_000", 1_000_000), ("7 sats", 7)]
 )
-def test_an_amount_is_read(text: str, sats: int) -> None:
+def test_an_amount_is_parsed(text: str, sats: int) -> None:
     assert formatting.sats(text) == sats
 
 
 @pytest.mark.parametrize(
     "text", ["", "0", "-5", "+5", "1.5", "5,0", "1,50,000", "1,000_000", "٣٠", "1e5", "9" * 20, "0,000"]
 )
-def test_what_is_no_amount_is_refused_and_quoted(text: str) -> None:
+def test_a_malformed_amount_is_rejected_and_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="not an amount: ") as caught:
         formatting.sats(text)
     assert repr(text) in str(caught.value)

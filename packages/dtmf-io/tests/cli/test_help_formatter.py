@@ -1,6 +1,6 @@
-"""How the tables look at 80 columns: looks.txt has each command and what it prints, to the letter.
+"""The output of commands at 80 columns: looks.txt has each command and its exact output.
 
-After a change that is meant, LOOKS=write makes the file anew; look at every line of the difference."""
+After an intended change, LOOKS=write rewrites the file. Review every line of the difference."""
 
 import os
 import re
@@ -36,7 +36,7 @@ COMMANDS = [
 
 @pytest.fixture
 def lived(dtmf: DTMF, wall: FakeWall) -> None:
-    """An account in which something of everything has happened."""
+    """An account with some of everything."""
     number = dtmf.start_rental("us-mobile")["e164"]
     dtmf.set_sms_action(number, "forward", "+13105550123")
     wall.advance(seconds=75)
@@ -54,7 +54,7 @@ def lived(dtmf: DTMF, wall: FakeWall) -> None:
     dtmf.sandbox.deposit(dtmf.new_address()["address"], 1_234_567)
 
 
-def test_the_tables_look_as_they_should(run: Run, lived: None) -> None:
+def test_the_tables_match_the_expected_output(run: Run, lived: None) -> None:
     parts = []
     for line in COMMANDS:
         said = run(*line.split())

@@ -1,4 +1,4 @@
-"""`dtmf login` and `dtmf logout`: what is kept, where, for whom; and which token goes where."""
+"""`dtmf login` and `dtmf logout`: the credentials file, and which token is sent to which server."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from ..stub import Stub, problem, reply
 
 @pytest.fixture
 def service(dtmf: DTMF, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The service's address, with nothing in the environment."""
+    """The address of the service, with nothing set in the environment."""
     address = os.environ["DTMF_URL"]
     monkeypatch.delenv("DTMF_URL")
     monkeypatch.delenv("DTMF_TOKEN")
@@ -26,14 +26,14 @@ def service(dtmf: DTMF, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def file(home: Path) -> Path:
-    """Where it is kept."""
+    """The path of the credentials file."""
     return home / "config" / "dtmf" / "login.json"
 
 
-def test_a_token_from_standard_input_is_kept_for_its_owner_alone(run: Run, service: str, file: Path) -> None:
+def test_a_token_from_standard_input_is_saved_in_a_private_file(run: Run, service: str, file: Path) -> None:
     said = run("login", "--url", service, stdin=f"{TOKEN}\n")
     assert (said.code, said.err) == (0, "")
-    assert said.out == f"Signed in to {service}, 100,000 sats. Kept in {file}\n"
+    assert said.out == f"Signed in to {service}, 100,000 sats. Saved in {file}\n"
     assert json.loads(file.read_text()) == {"url": service, "token": TOKEN}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
@@ -41,7 +41,7 @@ def test_a_token_from_standard_input_is_kept_for_its_owner_alone(run: Run, servi
     assert run("account", "--json").out == '{\n  "balance": 100000\n}\n'
 
 
-def test_a_second_login_takes_the_place_of_the_first(run: Run, service: str, file: Path) -> None:
+def test_a_second_login_replaces_the_first(run: Run, service: str, file: Path) -> None:
     run("login", "--url", service, stdin=TOKEN)
     file.chmod(0o644)
     assert run("login", "--url", f"{service}/", stdin=f"  {TOKEN} \n").code == 0
@@ -50,56 +50,58 @@ def test_a_second_login_takes_the_place_of_the_first(run: Run, service: str, fil
 
 
 @pytest.mark.parametrize("token", [new_token(9), "dtmf_wrong", "your token"])
-def test_a_token_that_is_refused_is_not_kept(refused: Refused, service: str, file: Path, token: str) -> None:
+def test_a_rejected_token_is_not_saved(refused: Refused, service: str, file: Path, token: str) -> None:
     code, said = refused("login", "--url", service, stdin=token)
-    assert (code, said) == (3, f"{service} refuses this token; nothing was kept")
+    assert (code, said) == (3, f"{service} rejected this token; nothing was saved")
     assert not file.exists()
 
 
 @pytest.mark.parametrize("typed", ["", "\n", "   \n", "dtmf_ü\n", "dtmf_\x07\n"])
-def test_what_can_not_be_a_token_is_refused_before_it_is_sent(
+def test_a_malformed_token_is_rejected_before_it_is_sent(
     refused: Refused, service: str, file: Path, typed: str
 ) -> None:
     assert refused("login", "--url", service, stdin=typed)[0] == 3
     assert not file.exists()
 
 
-def test_a_service_that_can_not_be_reached_leaves_what_was_kept(run: Run, service: str, file: Path) -> None:
+def test_an_unreachable_service_leaves_the_saved_token(run: Run, service: str, file: Path) -> None:
     run("login", "--url", service, stdin=TOKEN)
     assert run("login", "--url", "http://127.0.0.1:1", stdin=new_token(3)).code == 7
     assert json.loads(file.read_text())["token"] == TOKEN
 
 
-def test_logout_forgets(run: Run, refused: Refused, service: str, file: Path) -> None:
+def test_logout_deletes_the_saved_token(run: Run, refused: Refused, service: str, file: Path) -> None:
     run("login", "--url", service, stdin=TOKEN)
-    assert run("logout").out == "The token is forgotten.\n"
+    assert run("logout").out == "The saved token was deleted.\n"
     assert not file.exists()
-    assert run("logout").out == "There was none.\n"
+    assert run("logout").out == "No token was saved.\n"
     assert refused("account")[0] == 3
 
 
-def test_the_environment_wins_and_says_so(run: Run, service: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_saved_token_with_a_warning(
+    run: Run, service: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run("login", "--url", service, stdin=TOKEN)
     monkeypatch.setenv("DTMF_TOKEN", new_token(8))
     said = run("account")
     assert (said.code, "correct DTMF_TOKEN" in said.err) == (3, True)
-    assert "DTMF_TOKEN is set and wins" in run("login", "--url", service, stdin=TOKEN).err
-    assert "DTMF_TOKEN is set" in run("logout").err
+    assert "DTMF_TOKEN is set and overrides" in run("login", "--url", service, stdin=TOKEN).err
+    assert "DTMF_TOKEN is still set" in run("logout").err
 
 
-def test_a_kept_token_goes_to_no_other_address(
+def test_a_saved_token_is_not_sent_to_another_address(
     refused: Refused, run: Run, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("login", "--url", service, stdin=TOKEN)
     monkeypatch.setenv("DTMF_URL", "http://127.0.0.1:1")
     code, said = refused("account")
     assert code == 3
-    assert said.startswith(f"the kept token is for {service} and DTMF_URL is http://127.0.0.1:1: set DTMF_TOKEN too")
+    assert said.startswith(f"the saved token is for {service}, but DTMF_URL is http://127.0.0.1:1: set DTMF_TOKEN too")
     monkeypatch.setenv("DTMF_URL", f"{service}/")
     assert run("account").code == 0
 
 
-def test_a_token_of_the_environment_goes_to_the_kept_address(
+def test_a_token_of_the_environment_is_sent_to_the_saved_address(
     run: Run, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("login", "--url", service, stdin=TOKEN)
@@ -108,7 +110,7 @@ def test_a_token_of_the_environment_goes_to_the_kept_address(
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o610])
-def test_a_file_that_others_can_read_is_refused(
+def test_a_file_that_others_can_read_is_rejected(
     refused: Refused, run: Run, service: str, file: Path, mode: int
 ) -> None:
     run("login", "--url", service, stdin=TOKEN)
@@ -117,18 +119,18 @@ def test_a_file_that_others_can_read_is_refused(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"url": 1, "token": 2}', '{"url": "x"}', "[" * 10_000])
-def test_a_file_of_something_else_is_refused(refused: Refused, home: Path, file: Path, content: str) -> None:
+def test_a_file_with_other_content_is_rejected(refused: Refused, home: Path, file: Path, content: str) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(content)
     file.chmod(0o600)
     assert refused("account") == (3, f"{file} was not written by dtmf login: run dtmf login to replace it")
 
 
-def test_a_folder_that_can_not_be_made_is_told(refused: Refused, service: str, home: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(refused: Refused, service: str, home: Path) -> None:
     (home / "config").write_text("a file")
     code, said = refused("login", "--url", service, stdin=TOKEN)
     assert code == 1
-    assert said.startswith(f"can't keep the token in {home}/config/dtmf/login.json: ")
+    assert said.startswith(f"can't save the token in {home}/config/dtmf/login.json: ")
 
 
 def test_a_relative_configuration_folder_is_ignored(
@@ -140,14 +142,14 @@ def test_a_relative_configuration_folder_is_ignored(
     assert (home / ".config" / "dtmf" / "login.json").exists()
 
 
-def test_an_unencrypted_way_is_warned_of(run: Run, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unencrypted_connection_causes_a_warning(run: Run, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dtmf.cli.connect.LOOPBACK", set())
-    assert "the token travels unencrypted" in run("login", "--url", service, stdin=TOKEN).err
+    assert "the token is sent to this address unencrypted" in run("login", "--url", service, stdin=TOKEN).err
 
 
 @pytest.fixture
 def sandbox(service: str, home: Path) -> Path:
-    """What `dtmf-server run` leaves in ./data."""
+    """A ./data folder as written by `dtmf-server run`."""
     folder = home / "data"
     folder.mkdir()
     (folder / "token").write_text(f"{TOKEN}\n")
@@ -160,7 +162,7 @@ def test_the_sandbox_of_this_folder_is_found_without_a_login(run: Run, sandbox: 
     assert service in run("account").out
 
 
-def test_the_sandbox_is_kept_when_asked_for(
+def test_login_sandbox_saves_the_token_of_the_sandbox(
     run: Run, sandbox: Path, service: str, file: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("login", "--sandbox").code == 0
@@ -173,19 +175,19 @@ def test_the_sandbox_is_kept_when_asked_for(
     assert run("login", "--data", sandbox).code == 0
 
 
-def test_without_a_sandbox_there_is_none_to_sign_in_to(refused: Refused, home: Path) -> None:
+def test_login_sandbox_without_a_sandbox_is_an_error(refused: Refused, home: Path) -> None:
     assert refused("login", "--sandbox") == (
         3,
-        "there is no sandbox in data: name its folder with --data, or make run",
+        "there is no sandbox in data: set its folder with --data, or start one with make run",
     )
 
 
-def test_a_folder_can_not_send_anyone_elsewhere(refused: Refused, sandbox: Path) -> None:
+def test_a_data_folder_cannot_redirect_to_another_machine(refused: Refused, sandbox: Path) -> None:
     (sandbox / "url").write_text("https://example.org\n")
     assert refused("account") == (3, "no token: dtmf login, or set DTMF_TOKEN")
 
 
-def test_a_sandbox_whose_token_others_can_read_is_refused(refused: Refused, sandbox: Path) -> None:
+def test_a_sandbox_token_that_others_can_read_is_rejected(refused: Refused, sandbox: Path) -> None:
     (sandbox / "token").chmod(0o644)
     code, said = refused("account")
     assert (code, "can be read by others" in said) == (3, True)
@@ -193,7 +195,7 @@ def test_a_sandbox_whose_token_others_can_read_is_refused(refused: Refused, sand
 
 @pytest.fixture
 def elsewhere() -> Iterator[Stub]:
-    """Another server on this machine, which remembers what it is sent."""
+    """Another server on this machine, which records its requests."""
     server = Stub()
     server.then(problem(401, "unauthenticated"))
     yield server
@@ -201,21 +203,21 @@ def elsewhere() -> Iterator[Stub]:
 
 
 @pytest.mark.regression("tokens-go-to-their-server-only")
-def test_the_sandboxs_token_goes_to_no_other_server(
+def test_a_sandbox_token_is_not_sent_to_another_server(
     *, refused: Refused, sandbox: Path, elsewhere: Stub, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DTMF_URL", elsewhere.url)
     code, said = refused("account")
     assert elsewhere.received == []
     assert code == 3
-    assert said.startswith(f"the token in data is for {service} and DTMF_URL is {elsewhere.url}: set DTMF_TOKEN too")
+    assert said.startswith(f"the token in data is for {service}, but DTMF_URL is {elsewhere.url}: set DTMF_TOKEN too")
     code, said = refused("login", "--sandbox", "--url", elsewhere.url)
     assert elsewhere.received == []
-    assert (code, said) == (3, f"the token in data is for {service}, not for {elsewhere.url}: leave out --url")
+    assert (code, said) == (3, f"the token in data is for {service}, not for {elsewhere.url}: remove --url")
 
 
 @pytest.mark.regression("tokens-go-to-their-server-only")
-def test_a_token_without_its_address_goes_nowhere(
+def test_a_token_without_an_address_is_not_sent(
     refused: Refused, sandbox: Path, elsewhere: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (sandbox / "url").unlink()
@@ -226,7 +228,7 @@ def test_a_token_without_its_address_goes_nowhere(
 
 @pytest.mark.regression("tokens-go-to-their-server-only")
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_only_the_server_counts_not_how_its_address_is_spelled(
+def test_different_spellings_of_an_address_are_the_same_server(
     *, run: Run, sandbox: Path, service: str, monkeypatch: pytest.MonkeyPatch, is_kept: bool
 ) -> None:
     if is_kept:
@@ -241,7 +243,7 @@ def test_only_the_server_counts_not_how_its_address_is_spelled(
         assert (said.code, f"DTMF_URL is {other}" in said.err) == (3, True), said
 
 
-def test_a_redirect_takes_no_token_along(
+def test_a_redirect_does_not_receive_the_token(
     run: Run, elsewhere: Stub, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Stub()

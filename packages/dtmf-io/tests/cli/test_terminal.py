@@ -1,4 +1,4 @@
-"""On a real terminal: questions, prompts without echo, the spinner, QR codes, colours."""
+"""On a real terminal: confirmations, prompts without echo, the spinner, QR codes, colours."""
 
 import os
 import pty
@@ -21,7 +21,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """`python -m dtmf` on a pseudo-terminal of its own."""
+    """`python -m dtmf` on its own pseudo-terminal."""
 
     def __init__(self, *words: object, columns: int = 80, **environment: str) -> None:
         self.said = ""
@@ -33,14 +33,14 @@ class Terminal:
             os.execve(command[0], command, given | {"TERM": "xterm-256color"} | environment)
 
     def until(self, words: str, *, within_s: float = 30) -> str:
-        """What was said so far, once that is in it; '' waits for the end."""
+        """Wait for a text in the output, and return the output so far; '' waits for the end."""
         deadline_s = time.monotonic() + within_s
         while not words or words not in self.said:
             left_s = deadline_s - time.monotonic()
             assert left_s > 0 and select.select([self.screen], [], [], left_s)[0], f"only {self.said!r}"
             try:
                 part = os.read(self.screen, 65_536)
-            except OSError:  # Linux's way to say that the other side is closed
+            except OSError:  # on Linux, the other side is closed
                 part = b""
             if not part:
                 assert not words, f"it ended: {self.said!r}"
@@ -49,18 +49,18 @@ class Terminal:
         return self.said
 
     def types(self, text: str) -> None:
-        """Keys, pressed."""
+        """Press keys."""
         os.write(self.screen, text.encode())
 
     def ended(self) -> tuple[int, str]:
-        """Exit status, and all it said without colours."""
+        """Wait for the end. Returns the exit code and the output without colours."""
         said = ESCAPES.sub("", self.until("")).replace("\r\n", "\n")
         os.close(self.screen)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), said
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 0), ("YES", 0, 0), ("n", 1, 1), ("", 1, 1), ("x", 1, 1)])
-def test_an_end_is_asked_for(dtmf: DTMF, answer: str, code: int, left: int) -> None:
+def test_end_asks_for_confirmation(dtmf: DTMF, answer: str, code: int, left: int) -> None:
     number = dtmf.start_rental("us-mobile")["e164"]
     terminal = Terminal("end", number)
     terminal.until("[y/N] ")
@@ -70,7 +70,7 @@ def test_an_end_is_asked_for(dtmf: DTMF, answer: str, code: int, left: int) -> N
     assert len(dtmf.numbers()) == left
 
 
-def test_yes_asks_nothing(dtmf: DTMF) -> None:
+def test_yes_skips_the_confirmation(dtmf: DTMF) -> None:
     number = dtmf.start_rental("us-mobile")["e164"]
     code, said = Terminal("end", number, "-y").ended()
     assert (code, said) == (0, f"The rental of {number} has ended.\n")
@@ -98,7 +98,7 @@ def test_ctrl_c_at_the_prompt_is_quiet(home: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_a_wait_says_how_long_still_and_cleans_up(dtmf: DTMF) -> None:
+def test_a_wait_shows_the_time_left_and_cleans_up(dtmf: DTMF) -> None:
     number = dtmf.start_rental("us-mobile")["e164"]
     terminal = Terminal("wait", number, "--timeout", "60")
     terminal.until(" left")
@@ -113,7 +113,7 @@ def test_a_wait_says_how_long_still_and_cleans_up(dtmf: DTMF) -> None:
 @pytest.mark.parametrize(
     "seen", ["\x1b[?25l"] * 5 + [" left"], ids=lambda seen: "at once" if "\x1b" in seen else "later"
 )
-def test_ctrl_c_ends_a_wait_with_the_cursor_back(dtmf: DTMF, seen: str) -> None:
+def test_ctrl_c_ends_a_wait_and_restores_the_cursor(dtmf: DTMF, seen: str) -> None:
     number = dtmf.start_rental("us-mobile")["e164"]
     terminal = Terminal("wait", number)
     terminal.until(seen)
@@ -132,7 +132,7 @@ def test_a_dumb_terminal_gets_no_spinner(dtmf: DTMF) -> None:
     assert "\x1b" not in terminal.said
 
 
-def test_no_color_is_heeded(dtmf: DTMF) -> None:
+def test_no_color_is_respected(dtmf: DTMF) -> None:
     for words in (["account"], ["--help"], ["topup"]):
         assert "\x1b[" in (coloured := Terminal(*words)).until("", within_s=30) or words == ["account"]
         assert coloured.ended()[0] == 0
@@ -141,7 +141,7 @@ def test_no_color_is_heeded(dtmf: DTMF) -> None:
         assert not re.search(r"\x1b\[[0-9;]*(3|4|9|10)[0-7]m", plain.said), words
 
 
-def test_the_qr_code_is_that_of_the_uri_and_needs_room(dtmf: DTMF) -> None:
+def test_the_qr_code_encodes_the_uri_and_needs_a_wide_terminal(dtmf: DTMF) -> None:
     code, said = Terminal("topup", "1000", columns=80).ended()
     assert code == 0
     uri = next(line for line in said.splitlines() if line.startswith("bitcoin:"))

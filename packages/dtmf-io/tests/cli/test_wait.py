@@ -1,4 +1,4 @@
-"""`dtmf wait` and `dtmf events`: what comes, in time or not."""
+"""`dtmf wait` and `dtmf events`: messages that arrive in time, and timeouts."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ def number(dtmf: DTMF) -> str:
 
 @pytest.fixture
 def arriving(dtmf: DTMF, number: str) -> Iterator[threading.Event]:
-    """Lets an SMS arrive once it is set."""
+    """An event that, once set, makes an SMS arrive."""
     go = threading.Event()
 
     def arrive() -> None:
@@ -32,7 +32,7 @@ def arriving(dtmf: DTMF, number: str) -> Iterator[threading.Event]:
     thread.join()
 
 
-def test_the_code_alone_is_printed(run: Run, number: str, arriving: threading.Event) -> None:
+def test_only_the_code_is_printed(run: Run, number: str, arriving: threading.Event) -> None:
     arriving.set()
     assert run("wait", number, "--code", "--timeout", "20").out == "428613\n"
 
@@ -52,7 +52,7 @@ def test_json_is_what_the_client_returns(run: Run, dtmf: DTMF, number: str) -> N
     assert "  Your code is 428613\n" in run("wait", number).out
 
 
-def test_the_first_of_the_rental_counts_unless_told_otherwise(run: Run, dtmf: DTMF, number: str) -> None:
+def test_a_wait_starts_with_the_first_message_by_default(run: Run, dtmf: DTMF, number: str) -> None:
     for code in ("111222", "333444", "555666"):
         dtmf.sandbox.receive(number, "BANK", f"Your code is {code}")
     assert run("wait", number, "--code").out == "111222\n"
@@ -60,17 +60,17 @@ def test_the_first_of_the_rental_counts_unless_told_otherwise(run: Run, dtmf: DT
     assert run("wait", number, "--code", "--match", "5{3}").out == "555666\n"
 
 
-def test_nothing_in_time_ends_with_8(refused: Refused, dtmf: DTMF, number: str) -> None:
+def test_a_timeout_exits_with_8(refused: Refused, dtmf: DTMF, number: str) -> None:
     code, said = refused("wait", number, "--timeout", "0.1")
     assert code == 8
-    assert said.startswith(f"no message came to {number} within 0.1 s")
+    assert said.startswith(f"no message arrived at {number} within 0.1 s")
     dtmf.sandbox.receive(number, "BANK", "hello")
     assert refused("wait", number, "--timeout", "0.1", "--new")[0] == 8
     assert refused("wait", number, "--timeout", "0.1", "--code")[0] == 8
     assert refused("wait", number, "--timeout", "0.1", "--match", "goodbye")[0] == 8
 
 
-def test_nobody_answering_ends_with_7(refused: Refused, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_service_exits_with_7(refused: Refused, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DTMF_URL", "http://127.0.0.1:1")
     assert refused("wait", number, "--timeout", "0.2")[0] == 7
 
@@ -78,10 +78,10 @@ def test_nobody_answering_ends_with_7(refused: Refused, number: str, monkeypatch
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (["+12025550199"], "dtmf numbers lists yours"),
-        (["+12025550199", "--new"], "dtmf numbers lists yours"),
+        (["+12025550199"], "see dtmf numbers"),
+        (["+12025550199", "--new"], "see dtmf numbers"),
         (["12025550100"], "not an E.164 phone number"),
-        (["+12025550100", "--timeout", "soon"], "not a span of time: 'soon'"),
+        (["+12025550100", "--timeout", "soon"], "not a duration: 'soon'"),
         (["+12025550100", "--timeout", "0"], "timeout must be a number of seconds greater than 0"),
         (["+12025550100", "--match", "("], "match is not a regular expression"),
         (["+12025550100", "--after", "-1"], "after must be a whole number"),
@@ -89,13 +89,13 @@ def test_nobody_answering_ends_with_7(refused: Refused, number: str, monkeypatch
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_can_not_be_waited_for(refused: Refused, dtmf: DTMF, words: list[str], meant: str) -> None:
+def test_invalid_waits_are_rejected(refused: Refused, dtmf: DTMF, words: list[str], meant: str) -> None:
     code, said = refused("wait", *words)
     assert code in {2, 4}
     assert meant in said
 
 
-def test_events_come_one_a_line_and_end_with_the_pipe(dtmf: DTMF, number: str) -> None:
+def test_events_are_printed_one_per_line_until_the_pipe_closes(dtmf: DTMF, number: str) -> None:
     dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
     dtmf.end_rental(number)
     code = (

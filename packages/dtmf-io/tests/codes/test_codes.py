@@ -1,4 +1,4 @@
-"""find_code: the code of every text in codes/, no other number, and nothing from a text of which a part is missing."""
+"""find_code: returns the code of every text in codes/, no other number, and no code of which a part is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GAP = "[…]"
 
 
 class Text(NamedTuple):
-    """A text as it arrives, and the code in it."""
+    """A message text and the code in it."""
 
     language: str
     text: str
@@ -32,7 +32,7 @@ TEXTS = [
     for text, *code in table["texts"]
 ]
 LANGUAGES = sorted({text.language for text in TEXTS})
-# What a finder trips over: pieces that repeat, nest, nearly match, or grow long.
+# Difficult input for a search: pieces that repeat, nest, nearly match, or grow long.
 PIECES = [
     "1",
     "12",
@@ -77,7 +77,7 @@ PIECES += [
 
 @pytest.mark.regression("codes-table")
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_code_of_a_text_is_found_and_nothing_else(language: str) -> None:
+def test_the_code_of_a_text_is_found(language: str) -> None:
     texts = [text for text in TEXTS if text.language == language]
     assert [Text(language, text.text, find_code(text.text)) for text in texts] == texts
 
@@ -91,7 +91,7 @@ def test_the_table_has_400_texts_in_30_languages_and_many_without_a_code() -> No
 
 
 def test_no_code_is_wrong_and_at_most_one_in_a_hundred_is_missed() -> None:
-    """The figures of the table in one line, for the proof; and for every text with a code, cut off where the code is."""
+    """Print the figures of the table in one line for the proof. Also search every text cut off at its code."""
     found = [(text, find_code(text.text)) for text in TEXTS]
     wrong = sum(code not in (None, text.code) for text, code in found)
     missed = sum(code is None and text.code is not None for text, code in found)
@@ -107,9 +107,9 @@ def test_no_code_is_wrong_and_at_most_one_in_a_hundred_is_missed() -> None:
 
 
 def cut_at_the_code(text: Text) -> list[str]:
-    """The text with its beginning or its end lost, at each place in the code."""
+    """Return the text with its beginning or end missing, at each position in the code."""
     at = text.text.find(text.code or "")
-    if at < 0:  # written in groups or other digits
+    if at < 0:  # written in groups or in other digits
         return []
     places = range(at, at + len(text.code or "") + 1)
     return [text.text[:place] + GAP for place in places] + [GAP + text.text[place:] for place in places]
@@ -149,7 +149,7 @@ def cut_at_the_code(text: Text) -> list[str]:
         "5520[…]\n\nis your code",
     ],
 )
-def test_what_touches_a_gap_is_not_a_code(text: str) -> None:
+def test_a_candidate_that_touches_a_gap_is_not_a_code(text: str) -> None:
     assert find_code(text) is None
 
 
@@ -170,12 +170,12 @@ def test_what_touches_a_gap_is_not_a_code(text: str) -> None:
         "Your code… 5520",
     ],
 )
-def test_a_whole_code_is_found_though_another_part_is_missing(text: str) -> None:
+def test_a_complete_code_is_found_if_another_part_is_missing(text: str) -> None:
     assert find_code(text) == "5520"
 
 
 @pytest.mark.regression("code-at-the-limit")
-def test_a_code_over_the_end_of_what_is_looked_at_is_not_cut() -> None:
+def test_a_code_across_the_length_limit_is_not_cut() -> None:
     for digits in range(1, 6):
         assert find_code("Hello! " * 570 + "x" * (10 - 6 - digits + 6) + "\nYour code: 482913") in (None, "482913")
     for length in range(3_980, 4_010):
@@ -209,7 +209,7 @@ def test_a_code_over_the_end_of_what_is_looked_at_is_not_cut() -> None:
         ("Google code: G-730 264", "730264"),
     ],
 )
-def test_words_and_other_numbers_beside_a_code_are_not_taken_for_it(text: str, code: str | None) -> None:
+def test_words_and_numbers_next_to_a_code_are_not_codes(text: str, code: str | None) -> None:
     assert find_code(text) == code
 
 
@@ -228,11 +228,11 @@ def test_words_and_other_numbers_beside_a_code_are_not_taken_for_it(text: str, c
         ("Big sale\n@example.com #blackfriday", None),
     ],
 )
-def test_the_line_for_browsers_counts_only_in_its_form(text: str, code: str | None) -> None:
+def test_the_webotp_line_counts_only_if_well_formed(text: str, code: str | None) -> None:
     assert find_code(text) == code
 
 
-def test_the_examples_in_the_documents_are_true() -> None:
+def test_the_examples_in_the_docs_are_correct() -> None:
     document = (ROOT / "docs" / "waiting.md").read_text()
     (block,) = [block for block in document.split("```") if ">>> from dtmf.codes" in block]
     examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "waiting.md", None, 0)
@@ -240,34 +240,34 @@ def test_the_examples_in_the_documents_are_true() -> None:
 
 
 @pytest.mark.parametrize("digits", ["٤٨٢٩", "४८२९", "৪৮২৯", "๔๘๒๙", "４８２９", "۴۸۲۹", "௪௮௨௯", "၄၈၂၉", "𝟒𝟖𝟐𝟗", "④⑧②⑨"])
-def test_digits_of_every_script_are_given_in_ascii(digits: str) -> None:
+def test_digits_of_every_script_are_returned_in_ascii(digits: str) -> None:
     assert find_code(f"Your code: {digits}") == "4829"
 
 
 @pytest.mark.parametrize(
     "blank", [" ", "\u00a0", "\u2009", "\u202f", "-", "\u2010", "\u2011", "\u2013", "\u2014", "\u2212"]
 )
-def test_groups_are_joined_over_every_kind_of_blank_and_hyphen(blank: str) -> None:
+def test_groups_are_joined_across_every_kind_of_space_and_hyphen(blank: str) -> None:
     assert find_code(f"Your code is 482{blank}913") == "482913"
 
 
 @pytest.mark.parametrize("times", [1, 10, 100])
 @pytest.mark.parametrize("text", PIECES)
-def test_a_text_of_one_piece_over_and_over_has_a_bounded_price(text: str, times: int) -> None:
+def test_repeated_text_is_searched_in_bounded_time(text: str, times: int) -> None:
     find_code(f"code {text * 100 * times}")
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=10_000))
 @example("\ud800" * 10_000)
-def test_no_text_makes_it_raise(text: str) -> None:
+def test_find_code_raises_for_no_text(text: str) -> None:
     code = find_code(text)
     assert code is None or is_a_code(code)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=400).map("".join))
-def test_no_mixture_of_what_it_looks_for_makes_it_raise(text: str) -> None:
+def test_find_code_raises_for_no_mixture_of_patterns(text: str) -> None:
     code = find_code(text)
     assert code is None or is_a_code(code)
 
@@ -277,7 +277,7 @@ def is_a_code(code: str) -> bool:
 
 
 @pytest.mark.parametrize("piece", ["1 ", "code 12 ", "x1", "1.1,", "@a.a", "$1 000 ", "+1-", "验证码12，", "\ud800"])
-def test_of_a_text_of_any_length_only_the_beginning_is_looked_at(piece: str) -> None:
+def test_only_the_beginning_of_a_long_text_is_searched(piece: str) -> None:
     accrued = (piece * 4_000)[:4_000]
     assert find_code(accrued + "\ncode: 482913") == find_code(accrued) != "482913"
     assert find_code("code: 482913\n" + piece * 100_000) == "482913"

@@ -1,9 +1,9 @@
 """`dtmf`: rent numbers and read their SMS on the command line.
 
-1. What needs no parser is answered without one: `dtmf --help` starts as fast as Python allows, since cyclopts alone
-   takes eight times as long to import (docs/decisions/0008).
-2. A command is a function that prints; whatever stops it is one line on stderr and an exit status (exit_codes.py).
-3. stdout carries results only. Questions, spinners and complaints go to stderr."""
+1. `dtmf --help` and other requests that need no parser don't load one: importing cyclopts alone takes eight times as
+   long (docs/decisions/0010).
+2. A command is a function that prints. An error is one line on stderr and an exit code (exit_codes.py).
+3. stdout carries results only. Prompts, spinners and errors go to stderr."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from contextlib import suppress
 
 from . import commands
 
-TYPE_CHECKING = False  # the name type checkers know; `typing` is not imported for it
+TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED_BY = 128  # as shells have it: 128 and the signal's number, 2 for Ctrl-C
+INTERRUPTED_BY = 128  # the convention of shells: 128 plus the signal number, 2 for Ctrl-C
 PIPE_CLOSED = 141
 _EXTRA = {"cyclopts", "rich", "segno"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; its exit status."""
+    """Run a command and return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without the letters of a text still shows the rest
+        sys.stdout.reconfigure(errors="replace")  # replace only the characters that the terminal can't show
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         if sys.stdout is not None:
@@ -57,7 +57,7 @@ def _run(tokens: list[str]) -> int:
     if complaint := commands.complaint(tokens):
         return _complain(f"dtmf: {complaint}", 2)
     try:
-        from . import app  # noqa: PLC0415  # the parser, only when there is something to parse
+        from . import app  # noqa: PLC0415  # load the parser only if there is something to parse
 
         return app.run(tokens)
     except ModuleNotFoundError as error:
@@ -81,7 +81,7 @@ def _complain(line: str, code: int) -> int:
 
 
 def _complain_of_notes(error: BaseException) -> None:
-    """What happened besides, as a rental that could not be ended."""
+    """Print the notes of an exception, such as a rental that could not be ended."""
     for note in getattr(error, "__notes__", ()):
         _complain(f"dtmf: {note}", 1)
 
@@ -92,6 +92,6 @@ def _is_styled() -> bool:
 
 
 def _forget_stdout() -> None:
-    """What is still buffered can't be written: Python would complain about it at its end."""
+    """Discard buffered output that can't be written; otherwise Python reports an error at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

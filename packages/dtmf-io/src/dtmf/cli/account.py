@@ -1,4 +1,4 @@
-"""`dtmf account`, `dtmf topup`, `dtmf transactions`: the money."""
+"""`dtmf account`, `dtmf topup`, `dtmf transactions`: the balance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 25
 _KINDS = {
     "deposit": "deposit",
     "deposit_reversed": "deposit reversed",
-    "debt": "debt (a spent deposit was taken back)",
+    "debt": "debt (a spent deposit was reversed)",
     "debt_paid": "debt paid",
     "rental_setup": "set-up",
     "rental_minutes": "minutes",
@@ -32,7 +32,7 @@ _KINDS = {
 
 
 def account(*, json: Json = False) -> None:
-    """What you have, what your numbers cost, and how long it lasts."""
+    """Show your balance, what your numbers cost, and how long the balance lasts."""
     with connect.client() as dtmf:
         if json:
             output.json(dtmf.account())
@@ -41,19 +41,19 @@ def account(*, json: Json = False) -> None:
     output.line((f"{format_int(usage['balance'])} sats", "bold"))
     output.blank()
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
-    debt = usage.get("debt", 0)  # a service from before does not tell
-    owed = [("Debt", f"{format_int(debt)} sats; whatever is credited pays it first")] if debt else []
+    debt = usage.get("debt", 0)  # older services don't report it
+    owed = [("Debt", f"{format_int(debt)} sats; paid first from the next credit")] if debt else []
     output.key_values([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
 
 
 def topup(
-    amount: Annotated[str | None, Parameter(help="How many satoshis the QR code asks for, like 50,000.")] = None,
+    amount: Annotated[str | None, Parameter(help="Satoshis to request in the QR code, like 50,000.")] = None,
     /,
     *,
-    new: Annotated[bool, Parameter(help="A new address, even if the last one has received nothing yet.")] = False,
+    new: Annotated[bool, Parameter(help="Create a new address, even if the last one is unused.")] = False,
     json: Json = False,
 ) -> None:
-    """A Bitcoin address of yours to pay to, with its QR code. Every address works for ever."""
+    """Show a Bitcoin deposit address and its QR code. Addresses never expire."""
     asked = None if amount is None else sats(amount)
     with connect.client() as dtmf:
         address = dtmf.new_address() if new else unused_address(dtmf)
@@ -67,17 +67,17 @@ def topup(
     output.line((uri, "dim"))
     if address["address"].startswith("bcrt1"):
         output.line(
-            ("A sandbox's address: never send real coins. ", "dim"), "dtmf sandbox deposit", (" pays it.", "dim")
+            ("A sandbox address: never send real coins. Pay it with ", "dim"), "dtmf sandbox deposit", (".", "dim")
         )
 
 
 def transactions(
     *,
     last: Last = None,
-    after: Annotated[int, Parameter(help="Only those after this id.", metavar="ID")] = 0,
+    after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
-    """Why each satoshi moved, the newest last. Shows the last 25; with --json all, one object a line."""
+    """List all changes of your balance, newest last. Shows the last 25; with --json all, one object per line."""
     with connect.client() as dtmf:
         found = dtmf.transactions(after)
         if json:
@@ -87,7 +87,7 @@ def transactions(
 
 
 def unused_address(dtmf: DTMF) -> Address:
-    """The newest address if nothing was ever paid to it, else a new one: only 20 may wait for coins."""
+    """Return the newest address if it is unused, else a new one: an account may have only 20 unused addresses."""
     addresses = dtmf.addresses()
     if addresses and addresses[-1]["address"] not in {deposit["address"] for deposit in dtmf.deposits()}:
         return addresses[-1]
@@ -95,7 +95,7 @@ def unused_address(dtmf: DTMF) -> Address:
 
 
 def _short(reference: str) -> str:
-    """A transaction's id cut to what tells it from others; --json has it whole."""
+    """Shorten a transaction id. --json shows it in full."""
     return reference if len(reference) <= 20 else f"{reference[:10]}…{reference[-4:]}"
 
 
@@ -107,14 +107,14 @@ def _running(numbers: list[Number], usage: Usage) -> str:
 
 
 def _lasts(usage: Usage) -> str:
-    # From the cost, not from a clock: the service's may be ahead of this machine's, as a sandbox's often is.
+    # Computed from the cost, not the clock: the service's clock may be ahead, as it often is in a sandbox.
     left = format_duration(usage["balance"] // max(usage["cost_per_minute"], 1) * 60)
     return f"{left}, until {format_minute(usage['runs_out_at'] or '')} UTC"
 
 
 def _table(found: list[Transaction]) -> None:
     if not found:
-        output.line("Nothing has moved yet.")
+        output.line("No transactions yet.")
         return
     columns = [
         Column("Id", figures=True, style="dim"),

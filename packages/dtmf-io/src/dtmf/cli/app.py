@@ -1,4 +1,4 @@
-"""The parser: cyclopts over the table of commands. Each command's module is imported when it runs."""
+"""The parser: cyclopts with the table of commands. A command's module is imported when it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(tokens: Sequence[str]) -> int:
-    """Runs the command; its exit status."""
+    """Run a command and return its exit code."""
     try:
         build()(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -31,7 +31,7 @@ def run(tokens: Sequence[str]) -> int:
 
 
 def build() -> App:
-    """The parser of every command."""
+    """Build the parser for all commands."""
     app = App(
         name="dtmf",
         help="Rent phone numbers by the minute, and read every SMS they receive.",

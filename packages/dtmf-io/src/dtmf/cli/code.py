@@ -1,4 +1,4 @@
-"""`dtmf code`: a number for one code. Its rental ends however the command ends, short of `kill -9`."""
+"""`dtmf code`: rent a number for one code. The rental ends however the command ends, except by `kill -9`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dtmf.errors import TimedOutError
 from . import connect, output
 from .formatting import seconds
 from .options import GroupId, Json
-from .wait import nothing_came, spinner
+from .wait import spinner, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks the command to stop."""
+    """A signal told the command to stop."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -38,17 +38,17 @@ def code(
     *,
     timeout: Annotated[str, Parameter(help="How long to wait, like 90 or 5m (default: 3m).", metavar="TIME")] = "3m",
     match: Annotated[
-        str | None, Parameter(help="Only a text in which this regular expression is found.", metavar="PATTERN")
+        str | None, Parameter(help="Accept only messages that match this regular expression.", metavar="PATTERN")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Rent a number of a group, print it, wait for a code, print that, and end the rental.
+    """Rent a number from a group, print it, wait for a code, print the code, and end the rental.
 
-    The number is the first line of the output, the code the second; with --json both are JSON, one a line. The rental
-    ends however the command ends: after the code, after an error or the timeout (exit status 8), and on Ctrl-C, SIGTERM
-    and a closed terminal or pipe."""
+    The first line of the output is the number, the second the code; with --json both are JSON, one per line. The rental
+    ends however the command ends: after the code, after an error or the timeout (exit code 8), and on Ctrl-C, SIGTERM,
+    or a closed terminal or pipe."""
     timeout_s = validation.timeout_s(seconds(timeout))
-    validation.pattern(match)  # before anything is paid
+    validation.pattern(match)  # before anything is charged
     with _stopped_once(), connect.client() as dtmf, dtmf.rental(group) as number:
         if json:
             output.json(dict(number), one_line=True)
@@ -59,7 +59,7 @@ def code(
             try:
                 found = number.wait_for_code(timeout=timeout_s, match=match)
             except TimedOutError as error:
-                raise nothing_came(error) from error
+                raise timed_out(error) from error
         if json:
             output.json(found, one_line=True)
         else:
@@ -69,8 +69,8 @@ def code(
 
 @contextmanager
 def _stopped_once() -> Iterator[None]:
-    """Turns the first signal that asks to stop into an exception; the rental is ended, whatever comes meanwhile.
-    What the caller has switched off, as nohup does with SIGHUP, stays off."""
+    """Turn the first stop signal into an exception and ignore later ones, so that the rental is always ended.
+    Signals that the caller ignores, like SIGHUP under nohup, stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,54 +1,54 @@
-"""Every command as data: its name, what it does, where its function is. Pure; imports nothing.
+"""Every command as data: its name, its summary and its function. Pure; imports nothing.
 
-`dtmf --help` is made from this alone; app.py gives it to the parser, which imports a command's module when it runs."""
+`dtmf --help` is generated from this alone. app.py passes it to the parser, which imports a command's module on use."""
 
 from __future__ import annotations
 
-# heading: (name, what it does, function)
+# heading: (name, summary, function)
 COMMANDS: dict[str, list[tuple[str, str, str]]] = {
     "Account": [
-        ("login", "keep a token on this machine", "dtmf.cli.login:login"),
-        ("logout", "forget it", "dtmf.cli.login:logout"),
-        ("account", "what you have, and how long it lasts", "dtmf.cli.account:account"),
-        ("topup", "a Bitcoin address to pay to, with its QR code", "dtmf.cli.account:topup"),
-        ("transactions", "why each satoshi moved", "dtmf.cli.account:transactions"),
+        ("login", "save a token on this machine", "dtmf.cli.login:login"),
+        ("logout", "delete the saved token", "dtmf.cli.login:logout"),
+        ("account", "show your balance and how long it lasts", "dtmf.cli.account:account"),
+        ("topup", "show a Bitcoin deposit address and its QR code", "dtmf.cli.account:topup"),
+        ("transactions", "list all changes of your balance", "dtmf.cli.account:transactions"),
     ],
     "Numbers": [
-        ("groups", "what can be rented, with prices", "dtmf.cli.numbers:groups"),
-        ("rent", "rent a number of a group", "dtmf.cli.numbers:rent"),
-        ("numbers", "your numbers", "dtmf.cli.numbers:numbers"),
-        ("show", "one number and its messages", "dtmf.cli.numbers:show"),
-        ("action", "forward each SMS of a number, or post it to a URL", "dtmf.cli.numbers:action"),
+        ("groups", "list number groups and prices", "dtmf.cli.numbers:groups"),
+        ("rent", "rent a number from a group", "dtmf.cli.numbers:rent"),
+        ("numbers", "list your numbers", "dtmf.cli.numbers:numbers"),
+        ("show", "show a number and its messages", "dtmf.cli.numbers:show"),
+        ("action", "forward a number's SMS, or post them to a URL", "dtmf.cli.numbers:action"),
         ("end", "end a rental", "dtmf.cli.numbers:end"),
     ],
     "Messages": [
         ("code", "rent a number, wait for a code, end the rental", "dtmf.cli.code:code"),
         ("wait", "wait for an SMS, or for the code in it", "dtmf.cli.wait:wait"),
-        ("messages", "what your numbers received and sent", "dtmf.cli.messages:messages"),
+        ("messages", "list received and sent messages", "dtmf.cli.messages:messages"),
         ("send", "send an SMS from a number", "dtmf.cli.messages:send"),
-        ("deliveries", "what became of forwards and webhooks", "dtmf.cli.deliveries:deliveries"),
-        ("events", "what happens, as it happens", "dtmf.cli.events:events"),
+        ("deliveries", "list deliveries to phones and webhooks", "dtmf.cli.deliveries:deliveries"),
+        ("events", "stream the events of your account", "dtmf.cli.events:events"),
     ],
     "More": [
-        ("sandbox", "let an SMS or coins arrive, let time pass", "dtmf.cli.sandbox:sandbox"),
-        ("completion", "print the completion of your shell", "dtmf.cli.completion:completion"),
+        ("sandbox", "simulate SMS and payments, advance the clock", "dtmf.cli.sandbox:sandbox"),
+        ("completion", "print a completion script for your shell", "dtmf.cli.completion:completion"),
     ],
 }
 NAMES = [name for several in COMMANDS.values() for name, _, _ in several]
-HIDDEN = ["__complete"]  # what completion scripts call
+HIDDEN = ["__complete"]  # called by completion scripts
 
 _EXPLAINED = """\
-`dtmf COMMAND --help` says more. With --json, results are what the Python
-client returns. Token and address come from DTMF_TOKEN and DTMF_URL, else from
-`dtmf login`, else from the sandbox that keeps its data in ./data.
+Run `dtmf COMMAND --help` for details. With --json, the output is what the
+Python client returns. Token and address come from DTMF_TOKEN and DTMF_URL,
+else from `dtmf login`, else from the sandbox with its data in ./data.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 no valid token, 4 not found,
-5 no money, 6 no number free, 7 service unreachable or failing, 8 nothing came
-in time, 9 too many requests, 129, 130, 143 stopped by a signal."""
+Exit codes: 0 success, 1 failure, 2 usage error, 3 no valid token, 4 not found,
+5 insufficient funds, 6 no number available, 7 service unreachable or failing,
+8 timed out, 9 rate limited, 129, 130, 143 stopped by a signal."""
 
 
 def overview(*, bold: bool) -> str:
-    """What `dtmf --help` says."""
+    """Return the text of `dtmf --help`."""
     lines = ["Rent phone numbers by the minute, and read every SMS they receive.", "", "  dtmf COMMAND …"]
     for heading, several in COMMANDS.items():
         lines += ["", f"\x1b[1m{heading}\x1b[0m" if bold else heading]
@@ -57,17 +57,17 @@ def overview(*, bold: bool) -> str:
 
 
 def complaint(tokens: list[str]) -> str | None:
-    """What is wrong with the first word, None when it is a command."""
+    """Return what is wrong with the first word, None if it is a command."""
     first = tokens[0]
     if first in NAMES or first in HIDDEN:
         return None
     if not first.startswith("-"):
         meant = nearest(first, NAMES)
-        return f"there is no command {first!r}{_meant(meant) or '; dtmf --help lists them'}"
+        return f"there is no command {first!r}{_meant(meant) or '; see dtmf --help'}"
     if command := next((token for token in tokens if token in NAMES), None):
         return f"{first} goes after the command: dtmf {command} {first} …"
     meant = nearest(first, ["--help", "--version"])
-    return f"there is no option {first}{_meant(meant) or '; dtmf --help says more'}"
+    return f"there is no option {first}{_meant(meant) or '; see dtmf --help'}"
 
 
 def _meant(word: str | None) -> str:
@@ -75,8 +75,8 @@ def _meant(word: str | None) -> str:
 
 
 def nearest(word: str, words: list[str]) -> str | None:
-    """The word that was probably meant."""
-    from difflib import get_close_matches  # noqa: PLC0415  # only when something is wrong
+    """Return the closest match for a misspelled word, None if there is none."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only needed for errors
 
     found = get_close_matches(word, words, n=1, cutoff=0.5)
     return found[0] if found else None

@@ -13,7 +13,7 @@ def completion(
     shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell:")],
     /,
 ) -> None:
-    """Print the completion of a shell.
+    """Print the completion script for a shell.
 
     bash: `eval "$(dtmf completion bash)"` in ~/.bashrc; zsh: the same in ~/.zshrc, after compinit;
     fish: `dtmf completion fish > ~/.config/fish/completions/dtmf.fish`."""

@@ -1,11 +1,11 @@
-"""Which token goes to which address.
+"""Which token is sent to which address, in order of precedence:
 
-1. DTMF_TOKEN and DTMF_URL win over everything: a token that was set is used as it is.
-2. Then what `dtmf login` kept, for the server it was kept with.
-3. Then the sandbox of this folder, for its own server: `dtmf-server run` leaves data/token and data/url there. Only on
-   this machine.
+1. DTMF_TOKEN and DTMF_URL, used as they are.
+2. The credentials saved by `dtmf login`, for the server they were saved for.
+3. The sandbox of the current folder, for its own server and only on this machine: `dtmf-server run` writes data/token
+   and data/url.
 
-A token of 2 and 3 is sent to no other server: DTMF_URL may name another path there, but no other scheme, host or port."""
+Tokens of 2 and 3 are sent only to their own server: DTMF_URL may change the path, but not scheme, host or port."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ class Endpoint(NamedTuple):
     token: str
 
     def __repr__(self) -> str:
-        return f"Place(url={self.url!r})"
+        return f"Endpoint(url={self.url!r})"
 
 
 def client(*, timeout_s: float = 30.0, max_retries: int = 2) -> DTMF:
-    """The client of the account to act for. Raises Ending."""
+    """Return a client for the configured account. Raises CommandError."""
     place = find_place()
     return client_at(place.url, place.token, timeout_s=timeout_s, max_retries=max_retries)
 
 
 def client_at(url: str, token: str, *, timeout_s: float = 30.0, max_retries: int = 2) -> DTMF:
-    """The client of this address and token. Raises Ending for a malformed one."""
-    Settings("any", url, timeout_s, max_retries)  # a malformed address is wrong usage …
+    """Return a client for an address and a token. Raises CommandError for a malformed token."""
+    Settings("any", url, timeout_s, max_retries)  # a malformed address is a usage error …
     try:
         return DTMF(token, base_url=url, timeout=timeout_s, max_retries=max_retries)
-    except ValueError as error:  # … and what is left is the token
+    except ValueError as error:  # … so this error is about the token
         raise CommandError(exit_codes.AUTH, str(error)) from error
 
 
 def find_place() -> Endpoint:
-    """Where to go, with which token. Raises Ending when there is none."""
+    """Return the address to use and its token. Raises CommandError if there is none."""
     token, url = os.environ.get("DTMF_TOKEN"), os.environ.get("DTMF_URL")
     if token and url:
         return Endpoint(url, token)
@@ -65,16 +65,18 @@ def find_place() -> Endpoint:
     if sandbox and (not url or is_same_server(url, sandbox.url)):
         return Endpoint(url or sandbox.url, sandbox.token)
     if known:
-        line = f"the kept token is for {known.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or dtmf login --url {url}"
+        line = (
+            f"the saved token is for {known.url}, but DTMF_URL is {url}: set DTMF_TOKEN too, or dtmf login --url {url}"
+        )
         raise CommandError(exit_codes.AUTH, line)
     if sandbox:
-        line = f"the token in {SANDBOX_DATA} is for {sandbox.url} and DTMF_URL is {url}: set DTMF_TOKEN too, or unset DTMF_URL"
+        line = f"the token in {SANDBOX_DATA} is for {sandbox.url}, but DTMF_URL is {url}: set DTMF_TOKEN too, or unset DTMF_URL"
         raise CommandError(exit_codes.AUTH, line)
     raise CommandError(exit_codes.AUTH, "no token: dtmf login, or set DTMF_TOKEN")
 
 
 def sandbox_place(data: Path) -> Endpoint | None:
-    """The sandbox that keeps its data there, None if there is none or it is not on this machine."""
+    """Return the sandbox with its data in this folder, None if there is none or it isn't on this machine."""
     with suppress(OSError):
         credentials.require_private(data / "token")
         token = (data / "token").read_text("ascii", errors="replace").strip()
@@ -85,12 +87,12 @@ def sandbox_place(data: Path) -> Endpoint | None:
 
 
 def is_same_server(url: str, other: str) -> bool:
-    """Whether two addresses have the same scheme, host and port."""
+    """Return whether two addresses have the same scheme, host and port."""
     return origin(url) is not None and origin(url) == origin(other)
 
 
 def origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of an address, None if it is malformed."""
+    """Return scheme, host and port of an address, None if it is malformed."""
     try:
         http_url("url", url)
     except ValueError:

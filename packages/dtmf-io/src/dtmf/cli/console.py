@@ -1,4 +1,4 @@
-"""rich's console, made for output that may be read, piped, or no longer wanted."""
+"""A rich console for output that may be piped, or whose reader may have gone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from rich.console import Console
 
 
 class Terminal(Console):
-    """A console that takes no text for markup, and leaves a closed pipe to main()."""
+    """A console that doesn't interpret markup, and lets main() handle a closed pipe."""
 
     def __init__(self, file: object, *, width: int | None) -> None:
         super().__init__(
-            file=file,  # type: ignore[arg-type]  # a text stream, or None, which rich takes for stdout
+            file=file,  # type: ignore[arg-type]  # a text stream, or None, which means stdout for rich
             width=width,
             highlight=False,
             markup=False,
@@ -19,5 +19,5 @@ class Terminal(Console):
         )
 
     def on_broken_pipe(self) -> None:
-        """rich would exit by itself, with 1."""
+        """Raise BrokenPipeError; rich's default is to exit with 1."""
         raise BrokenPipeError

@@ -1,4 +1,4 @@
-"""What `dtmf login` keeps: an address and its token, in a file that only its owner can read."""
+"""The credential store of `dtmf login`: an address and its token, in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from .exit_codes import CommandError
 
 
 class Credentials(NamedTuple):
-    """A token and the one address it is sent to."""
+    """A token and the only address it is sent to."""
 
     url: str
     token: str
 
     def __repr__(self) -> str:
-        return f"Kept(url={self.url!r})"
+        return f"Credentials(url={self.url!r})"
 
 
 def path() -> Path:
-    """The file: in XDG_CONFIG_HOME, else where this platform keeps configuration."""
+    """Return the path of the file: in XDG_CONFIG_HOME, else in the platform's configuration folder."""
     return _folder() / "dtmf" / "login.json"
 
 
 def read() -> Credentials | None:
-    """What was kept, None if nothing was. Raises Ending for a file that others can read, or that is something else."""
+    """Return the saved credentials, None if there are none. Raises CommandError if others can read the file, or if
+    its content is invalid."""
     file = path()
     try:
         require_private(file)
@@ -45,27 +46,27 @@ def read() -> Credentials | None:
     return Credentials(found["url"], found["token"])
 
 
-def save(kept: Credentials) -> Path:
-    """Writes the file, whole or not at all, mode 0600 from its first byte; gives its path."""
+def save(credentials: Credentials) -> Path:
+    """Write the file atomically, with mode 0600 from the start, and return its path."""
     file = path()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".login-")  # mode 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(kept._asdict(), stream)
+                json.dump(credentials._asdict(), stream)
                 stream.write("\n")
             Path(name).replace(file)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CommandError(exit_codes.FAILED, f"can't keep the token in {file}: {error.strerror}") from error
+        raise CommandError(exit_codes.FAILED, f"can't save the token in {file}: {error.strerror}") from error
     return file
 
 
 def delete() -> bool:
-    """Whether there was something to forget."""
+    """Delete the file. Returns whether it existed."""
     try:
         path().unlink()
     except (FileNotFoundError, NotADirectoryError):
@@ -76,19 +77,19 @@ def delete() -> bool:
 
 
 def require_private(file: Path) -> None:
-    """Raises Ending when a file with a token is not this user's alone: somebody else may have read or written it."""
+    """Raise CommandError if other users may have read or written the token file."""
     if os.name != "posix":
         return
     found = file.stat()
     if found.st_uid != os.geteuid() and os.geteuid() != 0:
-        raise CommandError(exit_codes.AUTH, f"{file} belongs to another user: dtmf login keeps your own token")
+        raise CommandError(exit_codes.AUTH, f"{file} belongs to another user: save your own token with dtmf login")
     if found.st_mode & 0o077:
         raise CommandError(exit_codes.AUTH, f"{file} can be read by others, so its token is not used: chmod 600 {file}")
 
 
 def _folder() -> Path:
     chosen = os.environ.get("XDG_CONFIG_HOME", "")
-    if Path(chosen).is_absolute():  # a relative one is to be ignored (XDG base directories 0.8)
+    if Path(chosen).is_absolute():  # relative paths must be ignored (XDG base directories 0.8)
         return Path(chosen)
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support"

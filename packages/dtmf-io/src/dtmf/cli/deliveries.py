@@ -1,4 +1,4 @@
-"""`dtmf deliveries`: what became of forwards, webhooks and sends; again, and a test."""
+"""`dtmf deliveries`: list deliveries, retry one, and test a webhook."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from dtmf.types import Delivery
 
 _SHOWN = 25
-deliveries = App(name="deliveries", help="What became of forwards, webhooks and sends.")
+deliveries = App(name="deliveries", help="List the deliveries of forwards, webhooks and sends.")
 
 
 @deliveries.default
 def listed(
     *,
     state: Annotated[
-        Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None, Parameter(help="Only those that are:")
+        Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None,
+        Parameter(help="Show only deliveries in this state:"),
     ] = None,
     number: Annotated[
-        str | None, Parameter(help="Only those of this number.", metavar="NUMBER", completer=rented_numbers)
+        str | None, Parameter(help="Show only deliveries of this number.", metavar="NUMBER", completer=rented_numbers)
     ] = None,
     last: Last = None,
-    after: Annotated[int, Parameter(help="Only those after this id.", metavar="ID")] = 0,
+    after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
-    """What became of forwards, webhooks and sends, the newest last. Shows the last 25; with --json all, one a line."""
+    """List the deliveries of forwards, webhooks and sends, newest last. Shows the last 25; with --json all, one object
+    per line."""
     with connect.client() as dtmf:
         found = dtmf.deliveries(state, e164=number, after=after)
         if json:
@@ -42,24 +44,24 @@ def listed(
 
 @deliveries.command
 def retry(delivery: Annotated[int, Parameter(help="The id of the delivery.")], /, *, json: Json = False) -> None:
-    """Try a delivery again, even if it was delivered."""
+    """Retry a delivery, even if it was delivered."""
     with connect.client() as dtmf:
         again = dtmf.retry_delivery(delivery)
     if json:
         output.json(again)
     else:
-        output.line(f"Delivery {again['id']} to {again['destination']} is tried again.")
+        output.line(f"Delivery {again['id']} to {again['destination']} is queued again.")
 
 
 @deliveries.command
 def test(number: Number, /, *, json: Json = False) -> None:
-    """Post a sample SMS, with the id 0, to a number's webhook."""
+    """Post a sample SMS with the id 0 to a number's webhook."""
     with connect.client() as dtmf:
         sample = dtmf.test_webhook(number)
     if json:
         output.json(sample)
     else:
-        output.line(f"A sample is on its way to {sample['destination']}; dtmf deliveries tells what comes of it.")
+        output.line(f"A sample was queued for {sample['destination']}. To see the result: dtmf deliveries")
 
 
 def _table(found: list[Delivery]) -> None:

@@ -1,4 +1,4 @@
-"""`dtmf events`: what happens in the account, as it happens."""
+"""`dtmf events`: stream the events of the account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from .options import Json
 if TYPE_CHECKING:
     from ..types import Event
 
-_TOLD: tuple[Literal["status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at"], ...] = (
+_DETAILS: tuple[
+    Literal["status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at"], ...
+] = (
     *("status", "reason", "amount", "confirmations"),
     *("destination", "balance", "runs_out_at"),
 )
@@ -22,10 +24,10 @@ _TOLD: tuple[Literal["status", "reason", "amount", "confirmations", "destination
 
 def events(
     *,
-    after: Annotated[int, Parameter(help="Everything after this id; 0 is the beginning.", metavar="ID")] = 0,
+    after: Annotated[int, Parameter(help="Start after this id (default: 0, the beginning).", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
-    """What happens to your account, as it happens, until Ctrl-C. With --json one object a line."""
+    """Stream the events of your account until Ctrl-C. With --json one object per line."""
     with connect.client() as dtmf:
         found = dtmf.events(after)
         if json:
@@ -46,5 +48,5 @@ def _show(event: Event) -> None:
 
 
 def _about(event: Event) -> list[str]:
-    found = [(name.replace("_", " "), event[name]) for name in _TOLD if name in event]
+    found = [(name.replace("_", " "), event[name]) for name in _DETAILS if name in event]
     return [f"{name} {format_int(value) if isinstance(value, int) else value}" for name, value in found]

@@ -1,4 +1,4 @@
-"""How a command ends when it does not succeed: an exit status, and one line that says the mend."""
+"""How a command fails: an exit code, and one line that says how to fix the error."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (ConnectionFailedError, UNREACHABLE),
     (TimedOutError, UNREACHABLE),
     (DTMFError, FAILED),
-    (ValueError, USAGE),  # a malformed argument, which the client refuses before anything is sent
+    (ValueError, USAGE),  # a malformed argument, rejected before anything is sent
 ]
 _IS_IT_THERE = ". Is the service running there?"
-_FOR_PROGRAMS = (": GET ", _IS_IT_THERE, " (timeout= sets", " (the token is")  # advice that is other words here
-_LISTED_BY = {"number_not_rented": ": dtmf numbers lists yours", "group_not_found": ": dtmf groups lists them"}
+_FOR_PROGRAMS = (": GET ", _IS_IT_THERE, " (to allow more time", " (the token comes")  # the CLI gives its own advice
+_LISTED_BY = {"number_not_rented": ": see dtmf numbers", "group_not_found": ": see dtmf groups"}
 
 
 class CommandError(Exception):
-    """A command stops with this exit status, saying this line."""
+    """Ends a command with this exit code and this error line."""
 
     def __init__(self, status: int, line: str) -> None:
         super().__init__(line)
@@ -58,38 +58,38 @@ class CommandError(Exception):
 
 
 def to_command_error(error: Exception) -> CommandError:
-    """How a command ends that met this error."""
+    """Convert an error to the CommandError that reports it."""
     if isinstance(error, CommandError):
         return error
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    said = str(error)
+    message = str(error)
     for advice in _FOR_PROGRAMS:
-        said = said.partition(advice)[0]
-    return CommandError(status, f"{said.rstrip('.')}{_mend(error)}")
+        message = message.partition(advice)[0]
+    return CommandError(status, f"{message.rstrip('.')}{_fix(error)}")
 
 
 def one_line(text: str) -> str:
-    """The text without line ends and other characters that would move a terminal's cursor."""
+    """Return the text without newlines and other characters that move a terminal's cursor."""
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
 
 
-def _mend(error: Exception) -> str:
+def _fix(error: Exception) -> str:
     match error:
         case AuthenticationError():
-            mend = f": correct {'DTMF_TOKEN' if os.environ.get('DTMF_TOKEN') else 'it with dtmf login'}"
+            fix = f": correct {'DTMF_TOKEN' if os.environ.get('DTMF_TOKEN') else 'it with dtmf login'}"
         case InsufficientFundsError():
             missing = (error.required or 0) - (error.balance or 0)
-            mend = f": dtmf topup {missing}" if missing > 0 else ": dtmf topup"
+            fix = f": dtmf topup {missing}" if missing > 0 else ": dtmf topup"
         case NoNumbersAvailableError():
-            mend = ": dtmf groups lists others"
+            fix = ": try another group (dtmf groups)"
         case NotFoundError():
-            mend = _LISTED_BY.get(error.code or "", "")
+            fix = _LISTED_BY.get(error.code or "", "")
         case RateLimitedError(retry_after=float(wait_s)):
-            mend = f": again in {wait_s:.0f} s"
+            fix = f": retry in {wait_s:.0f} s"
         case ConnectionFailedError() if _IS_IT_THERE in str(error):
-            mend = ": is the service running there? DTMF_URL or dtmf login --url … sets another address"
+            fix = ": is the service running there? To use another address, set DTMF_URL or run dtmf login --url …"
         case ServerError(request_id=str(request_id)):
-            mend = f" (request {request_id})"
+            fix = f" (request {request_id})"
         case _:
-            mend = ""
-    return mend
+            fix = ""
+    return fix

@@ -1,4 +1,4 @@
-"""Figures and times as people read them, and what they type as figures. Pure."""
+"""Formatting and parsing of amounts, times and durations. Pure."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ MINUTES_A_DAY = 1_440
 _UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(s|min|m|h|d|w)?")
 _WHOLE = re.compile(r"[0-9]{1,3}(?:([,_])[0-9]{3})(?:\1[0-9]{3})*|[0-9]{1,19}")
-_HARMLESS = "\n\t\xa0\u202f\u200c\u200d"  # besides what prints: blanks that don't break, joiners of scripts and emoji
+_HARMLESS = (
+    "\n\t\xa0\u202f\u200c\u200d"  # non-printable but safe: non-breaking spaces, and joiners of scripts and emoji
+)
 
 
 def format_int(number: int | None) -> str:
-    """A number with thousands separators, a dash for none."""
+    """Format a number with thousands separators; None is a dash."""
     return "–" if number is None else f"{number:,}"
 
 
 def signed(number: int) -> str:
-    """The same with its sign, a minus as wide as the plus."""
+    """Format a number with its sign. The minus is as wide as the plus."""
     return f"{number:+,}".replace("-", "−")
 
 
 def format_minute(iso: str) -> str:
-    """A time of the service to the minute: '2018-01-01 01:01'."""
+    """Format a time of the service to the minute: '2018-01-01 01:01'."""
     return iso[:16].replace("T", " ")
 
 
 def format_second(iso: str) -> str:
-    """A time of the service to the second: '2018-01-01 01:01:02'."""
+    """Format a time of the service to the second: '2018-01-01 01:01:02'."""
     return iso[:19].replace("T", " ")
 
 
 def format_duration(seconds: float) -> str:
-    """A time span in its two largest units: '2 d 9 h', '41 min', '12 s'."""
+    """Format a duration in its two largest units: '2 d 9 h', '41 min', '12 s'."""
     left = max(0, int(seconds))
     days, hours, minutes = left // 86_400, left // 3_600 % 24, left // 60 % 60
     if days:
@@ -43,36 +45,36 @@ def format_duration(seconds: float) -> str:
 
 
 def countdown(seconds: float) -> str:
-    """What is left as a clock: '2:59', '1:00:00'."""
+    """Format the time left like a clock: '2:59', '1:00:00'."""
     left = max(0, int(seconds))
     hours, minutes = divmod(left // 60, 60)
     return f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes}:{left % 60:02}"
 
 
 def seconds(text: str) -> float:
-    """The seconds of a span as typed: '90', '90s', '15min', '2h', '30d'. Raises ValueError."""
+    """Parse a duration into seconds: '90', '90s', '15min', '2h', '30d'. Raises ValueError."""
     found = _SPAN.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"not a span of time: {text!r}; write 90, 90s, 15m, 2h, 30d or 1w")
+        raise ValueError(f"not a duration: {text!r}; use a value like 90, 90s, 15m, 2h, 30d or 1w")
     return float(found[1]) * _UNITS_S[found[2] or ""]
 
 
 def sats(text: str) -> int:
-    """The satoshis of an amount as typed: '50000', '50,000', '50_000'. Raises ValueError."""
+    """Parse an amount in satoshis: '50000', '50,000', '50_000'. Raises ValueError."""
     digits = text.strip().removesuffix("sats").strip()
     if not _WHOLE.fullmatch(digits) or int(re.sub("[,_]", "", digits)) < 1:
-        raise ValueError(f"not an amount: {text!r}; write whole satoshis, like 50000 or 50,000")
+        raise ValueError(f"not an amount: {text!r}; use whole satoshis, like 50000 or 50,000")
     return int(re.sub("[,_]", "", digits))
 
 
 def bitcoin(amount_sats: int) -> str:
-    """Satoshis as bitcoins without trailing zeros: '0.0005'."""
+    """Format satoshis as bitcoins without trailing zeros: '0.0005'."""
     return f"{amount_sats // 10**8}.{amount_sats % 10**8:08d}".rstrip("0").rstrip(".")
 
 
 def escape_controls(text: str) -> str:
-    """The text with every character that would act on a terminal made visible; line ends and tabs stay.
-    An SMS comes from anybody: its escape sequences and reversed letters must not reach the terminal."""
+    """Make every character that controls a terminal visible, except newlines and tabs.
+    Anyone can send an SMS: escape sequences and text-reversing characters must not reach the terminal."""
     return "".join(c if c in _HARMLESS or c.isprintable() else _shown(c) for c in text.replace("\r\n", "\n"))
 
 

@@ -1,4 +1,4 @@
-"""How `dtmf COMMAND --help` looks: the same quiet columns as `dtmf --help`."""
+"""The format of `dtmf COMMAND --help`: the same plain columns as `dtmf --help`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class PlainHelpFormatter:
-    """Formats help for cyclopts: headings in bold, names to the left, sentences to the right, no boxes."""
+    """Formats help for cyclopts: bold headings, names on the left, descriptions on the right, no boxes."""
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
-        """A panel: the arguments, or the commands below this one."""
+        """Print a panel: the arguments or the subcommands."""
         entries = [(_names(entry), _sentence(entry)) for entry in panel.entries]
         if not entries:
             return
@@ -26,13 +26,13 @@ class PlainHelpFormatter:
         output.blank()
 
     def render_usage(self, _console: Console, _options: ConsoleOptions, usage: Any) -> None:
-        """The line that shows the order of words."""
+        """Print the usage line."""
         if usage:
             output.line(f"  {str(usage).removeprefix('Usage: ').strip()}")
             output.blank()
 
     def render_description(self, _console: Console, _options: ConsoleOptions, description: Any) -> None:
-        """What the command does, before everything else."""
+        """Print the description of the command."""
         text = _plain(description)
         if text:
             output.paragraphs(text, indent=0)
@@ -48,7 +48,7 @@ def _sentence(entry: HelpEntry) -> str:
 
 
 def _plain(renderable: Any) -> str:
-    """The words of what cyclopts gives, which is a text, or something that rich renders to one."""
+    """Return the text of a description, which is a str or a rich renderable."""
     if renderable is None or isinstance(renderable, str):
         return (renderable or "").strip()
     wide = output.console().options.update(width=10_000)

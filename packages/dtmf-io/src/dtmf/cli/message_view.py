@@ -1,4 +1,4 @@
-"""How messages are shown."""
+"""Printing of messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = None) -> None:
-    """Messages as a conversation: who and when, the text below. `number` is theirs if they don't say so."""
+    """Print messages as a conversation: sender, recipient and time, with the text below. `number`: the rented number
+    of messages that don't include it."""
     is_first = True
     for message in found:
         if not is_first:
@@ -24,20 +25,20 @@ def show_messages(found: Iterable[Any], *, nothing: str, number: str | None = No
 
 
 def show_message(message: Any, number: str | None = None) -> None:
-    """One message; a received one stands out."""
+    """Print one message. Received messages are highlighted."""
     is_received = message.get("inbound", message["to"] == number)
     who = f"{message['from']} → {message['to']}"
-    told = [format_second(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
-    output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, told)), "dim"))
+    details = [format_second(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
+    output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, details)), "dim"))
     show_text(message["content"])
 
 
 def show_text(content: str | None) -> None:
-    """The text of a message, or that it has none, or none any more."""
+    """Print the text of a message, or that it is empty or erased."""
     output.paragraphs("(erased)" if content is None else content or "(empty)", indent=2)
 
 
 def _fate(message: Any) -> str:
     if message.get("status") not in {None, "received"}:
         return str(message["status"])
-    return {None: "on its way", False: "refused"}.get(message["success"], "")
+    return {None: "in transit", False: "refused"}.get(message["success"], "")

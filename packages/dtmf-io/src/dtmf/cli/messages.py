@@ -1,4 +1,4 @@
-"""`dtmf messages` and `dtmf send`: what numbers received and sent."""
+"""`dtmf messages` and `dtmf send`: list messages, and send one."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _TEXT_MAX = 10_000
 
 def messages(
     number: Annotated[
-        str | None, Parameter(help="Only those of this number; without it those of all.", completer=rented_numbers)
+        str | None, Parameter(help="Show only messages of this number (default: all).", completer=rented_numbers)
     ] = None,
     /,
     *,
     last: Last = None,
-    after: Annotated[int, Parameter(help="Only those after this id.", metavar="ID")] = 0,
+    after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
 ) -> None:
-    """What your numbers received and sent, the newest last. Shows the last 25; with --json all, one object a line."""
+    """List received and sent messages, newest last. Shows the last 25; with --json all, one object per line."""
     with connect.client() as dtmf:
         found = dtmf.messages(number, after=after)
         if json:
@@ -42,13 +42,13 @@ def messages(
 
 def send(
     number: Number,
-    to: Annotated[str, Parameter(help="The phone it goes to, like +447700900123.")],
-    text: Annotated[str, Parameter(help="What it says; - reads it from standard input.", allow_leading_hyphen=True)],
+    to: Annotated[str, Parameter(help="The recipient, like +447700900123.")],
+    text: Annotated[str, Parameter(help="The text; - reads it from standard input.", allow_leading_hyphen=True)],
     /,
     *,
     json: Json = False,
 ) -> None:
-    """Send an SMS from a number you rent. It is paid per segment, and refunded if no carrier takes it."""
+    """Send an SMS from a number you rent. It is charged per segment, and refunded if no carrier accepts it."""
     if text == "-":
         text = _from_stdin()
     with connect.client() as dtmf:
@@ -57,7 +57,7 @@ def send(
         output.json(sent)
     else:
         output.line(
-            "On its way to ", (to, "bold"), f", {format_int(sent['cost'])} sats.", (f" Message {sent['id']}", "dim")
+            "Queued for ", (to, "bold"), f", {format_int(sent['cost'])} sats.", (f" Message {sent['id']}", "dim")
         )
 
 

@@ -1,4 +1,4 @@
-"""`dtmf groups`, `rent`, `numbers`, `show`, `action`, `end`: what can be rented and what is."""
+"""`dtmf groups`, `rent`, `numbers`, `show`, `action`, `end`: number groups and rentals."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _TYPES: tuple[Literal["mobile"], Literal["local"]] = ("mobile", "local")
 
 
 def groups(
-    kind: Annotated[Literal["mobile", "local"] | None, Parameter(help="Only these:")] = None,
+    kind: Annotated[Literal["mobile", "local"] | None, Parameter(help="Show only this type:")] = None,
     /,
     *,
     json: Json = False,
 ) -> None:
-    """What can be rented, with prices in satoshis."""
+    """List number groups with prices in satoshis."""
     with connect.client() as dtmf:
         found = {kind: dtmf.groups(kind) for kind in ([kind] if kind else _TYPES)}
     if json:
@@ -47,26 +47,28 @@ def groups(
 
 
 def rent(group: GroupId, /, *, json: Json = False) -> None:
-    """Rent a number of a group. Set-up and the first minute are paid at once."""
+    """Rent a number from a group. The set-up cost and the first minute are charged at once."""
     with connect.client() as dtmf:
         number = dtmf.start_rental(group)
     try:
         _show_rented(number, group, json=json)
         output.flush()
-    except OSError as error:  # the pipe is closed, the disk is full
-        error.add_note(f"{number['e164']} is rented and charged all the same: dtmf end {number['e164']} ends it")
+    except OSError as error:  # a closed pipe or a full disk
+        error.add_note(
+            f"{number['e164']} is rented and will be charged: to end the rental, run dtmf end {number['e164']}"
+        )
         raise
 
 
 def numbers(*, json: Json = False) -> None:
-    """Your numbers: what they cost, what they have received, where their SMS go."""
+    """List your numbers with their cost, messages and actions."""
     with connect.client() as dtmf:
         found = dtmf.numbers()
     if json:
         output.json(found)
         return
     if not found:
-        output.line("No number is rented. ", ("dtmf groups lists what there is, dtmf rent GROUP rents.", "dim"))
+        output.line("You have no numbers. ", ("To rent one: dtmf groups, then dtmf rent GROUP.", "dim"))
         return
     columns = [
         Column("Number", style="bold"),
@@ -80,7 +82,7 @@ def numbers(*, json: Json = False) -> None:
 
 
 def show(number: Number, /, *, json: Json = False) -> None:
-    """One number, with every message of its rental."""
+    """Show a number with all messages of its rental."""
     with connect.client() as dtmf:
         found = dtmf.number(number)
     if json:
@@ -106,8 +108,8 @@ def show(number: Number, /, *, json: Json = False) -> None:
 
 def action(
     number: Number,
-    what: Annotated[Literal["forward", "webhook", "none"], Parameter(help="What to do with each SMS:")],
-    destination: Annotated[str | None, Parameter(help="The phone number or the URL it goes to.")] = None,
+    what: Annotated[Literal["forward", "webhook", "none"], Parameter(help="What happens to each SMS:")],
+    destination: Annotated[str | None, Parameter(help="The phone number or URL that receives it.")] = None,
     /,
     *,
     json: Json = False,
@@ -130,9 +132,9 @@ def action(
 
 
 def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
-    """End a rental. On a terminal it asks first."""
+    """End a rental. On a terminal, it asks for confirmation."""
     parse(number)
-    confirm(f"End the rental of {number}? After a day's rest somebody else may have it.", yes=yes)
+    confirm(f"End the rental of {number}? After a day, anyone can rent this number.", yes=yes)
     with connect.client() as dtmf:
         done = dtmf.end_rental(number)
     if json:

@@ -1,4 +1,4 @@
-"""The arguments that several commands take, and what the shell may complete them with."""
+"""Arguments that several commands share, and their shell completion."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .exit_codes import FAILED, CommandError
 
 Item = TypeVar("Item")
 
-_COMPLETION_TIMEOUT_S = 2.0  # somebody is waiting with a finger on TAB
+_COMPLETION_TIMEOUT_S = 2.0  # the user is waiting for TAB
 
 
 def rented_numbers(_context: object) -> list[tuple[str, str]]:
-    """The numbers rented now, for the shell; none when the service does not answer."""
+    """Return the rented numbers for shell completion; none if the service doesn't respond."""
     with (
         suppress(DTMFError, CommandError, ValueError),
         connect.client(timeout_s=_COMPLETION_TIMEOUT_S, max_retries=0) as dtmf,
@@ -31,7 +31,7 @@ def rented_numbers(_context: object) -> list[tuple[str, str]]:
 
 
 def group_ids(_context: object) -> list[tuple[str, str]]:
-    """The groups, for the shell."""
+    """Return the groups for shell completion."""
     with (
         suppress(DTMFError, CommandError, ValueError),
         connect.client(timeout_s=_COMPLETION_TIMEOUT_S, max_retries=0) as dtmf,
@@ -40,15 +40,15 @@ def group_ids(_context: object) -> list[tuple[str, str]]:
     return []
 
 
-Json = Annotated[bool, Parameter(help="Print JSON: what the Python client returns.")]
+Json = Annotated[bool, Parameter(help="Print the result of the Python client as JSON.")]
 Number = Annotated[str, Parameter(help="A number you rent, like +12025550100.", completer=rented_numbers)]
 GroupId = Annotated[str, Parameter(help="The id of a group, like us-mobile.", completer=group_ids)]
-Yes = Annotated[bool, Parameter(name=["--yes", "-y"], help="Don't ask.")]
-Last = Annotated[int | None, Parameter(help="Show only so many, the newest.", metavar="COUNT")]
+Yes = Annotated[bool, Parameter(name=["--yes", "-y"], help="Don't ask for confirmation.")]
+Last = Annotated[int | None, Parameter(help="Show only the newest COUNT items.", metavar="COUNT")]
 
 
 def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) -> Iterable[Item]:
-    """The last of them, as many as asked for, else as many as usual; all of them for None."""
+    """Return the last items: `last` of them, or `else_last` by default. None means all."""
     if last is not None and last < 0:
         raise ValueError(f"--last must be a whole number of at least 0, not {last}")
     most = else_last if last is None else last
@@ -56,9 +56,9 @@ def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) ->
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Returns if it may be done: asked on a terminal, taken for granted in a script. Raises Ending."""
+    """Ask for confirmation on a terminal; in a script, proceed. Raises CommandError if the answer is no."""
     if yes or sys.stdin is None or not sys.stdin.isatty():
         return
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise CommandError(FAILED, "nothing was done")
+        raise CommandError(FAILED, "cancelled; nothing was changed")

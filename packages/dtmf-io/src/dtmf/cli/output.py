@@ -1,7 +1,7 @@
-"""What reaches stdout: JSON for scripts; lines, facts and tables for people. rich is imported for the latter only.
+"""Output to stdout: JSON for scripts; lines, key-value pairs and tables for people. Only the latter import rich.
 
-On a terminal a table that is too wide becomes a block per row; elsewhere nothing is cut or wrapped.
-Texts are never markup: an SMS may well contain `[bold]`."""
+On a terminal, a table that is too wide becomes a block per row; elsewhere nothing is cut or wrapped.
+Text is never interpreted as markup: an SMS may contain `[bold]`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ACTS_ON_TERMINALS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066
 
 
 class Column(NamedTuple):
-    """A column: its heading, whether it holds figures, its style, and whether its cells may be wrapped."""
+    """A table column: its heading, whether it holds numbers, its style, and whether its cells may wrap."""
 
     heading: str
     figures: bool = False
@@ -34,36 +34,36 @@ class Column(NamedTuple):
 
 
 def json(value: object, *, one_line: bool = False) -> None:
-    """The client's own result as JSON."""
+    """Print a result of the client as JSON."""
     text = json_.dumps(value, ensure_ascii=not _is_unicode(), indent=None if one_line else 2)
     print(_ACTS_ON_TERMINALS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def json_lines(values: Iterable[object]) -> None:
-    """One result a line, each as soon as it is there."""
+    """Print results as JSON, one per line, each as soon as it is available."""
     for value in values:
         json(value, one_line=True)
         flush()
 
 
 def flush() -> None:
-    """Writes what is buffered now, so that a failure is noticed now. Does nothing without a standard output."""
+    """Flush stdout, so that a failure shows up now. Does nothing if there is no stdout."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def line(*parts: str | tuple[str, str]) -> None:
-    """A line of texts, each alone or with a style."""
+    """Print a line. Each part is a text, or a text with a style."""
     console().print(_text(*parts), soft_wrap=True)
 
 
 def blank() -> None:
-    """An empty line."""
+    """Print an empty line."""
     console().print()
 
 
 def key_values(pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and values, one pair a line."""
+    """Print names and values, one pair per line."""
     found = list(pairs)
     width = max(len(name) for name, _ in found) + 3
     for name, value in found:
@@ -71,7 +71,7 @@ def key_values(pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def definition(lead: str, text: str, *, style: str = "") -> None:
-    """A lead, and a text beside it that is wrapped to the right of it."""
+    """Print a term, and its description wrapped to the right of it."""
     from rich.table import Table  # noqa: PLC0415  # as above
 
     grid = Table.grid(padding=0)
@@ -82,14 +82,14 @@ def definition(lead: str, text: str, *, style: str = "") -> None:
 
 
 def paragraphs(content: str, *, indent: int) -> None:
-    """A text of somebody else's, wrapped and indented."""
+    """Print untrusted text, wrapped and indented."""
     from rich.padding import Padding  # noqa: PLC0415  # as above
 
     _print(Padding(_text(content), (0, 0, 0, indent), expand=False))
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """The rows below their headings."""
+    """Print a table."""
     from rich.cells import cell_len  # noqa: PLC0415  # as above
 
     cells = [[escape_controls(cell) for cell in row] for row in rows]
@@ -106,7 +106,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where people read: as wide as the terminal, or as COLUMNS says; without bound where it is neither."""
+    """Return a console as wide as the terminal or COLUMNS, and of unlimited width if there is neither."""
     from .console import Terminal  # noqa: PLC0415  # 30 ms that --json does not need
 
     file: Any = sys.stderr if stderr else sys.stdout
@@ -115,7 +115,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def _print(renderable: Any) -> None:
-    """Prints without the blanks that pad lines to their width."""
+    """Print without trailing spaces."""
     from rich.segment import Segment, Segments  # noqa: PLC0415  # as above
 
     there = console()
@@ -145,7 +145,7 @@ def _grid(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Any:
 
 
 def _least_width(column: Column, cells: Sequence[str], cell_len: Callable[[str], int]) -> int:
-    """The width below which a column would be cut; one that wraps needs some room for words."""
+    """Return the minimum width of a column. One that wraps needs some room for words."""
     widest = max([cell_len(cell) for cell in cells] + [len(column.heading)])
     return min(widest, _WRAPPED_MIN) if column.wraps else widest
 

@@ -1,4 +1,4 @@
-"""A QR code in the terminal, two modules a character."""
+"""QR codes in the terminal, two modules per character."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 
 from . import output
 
-_QUIET = 2  # modules of white around the code; phones read it with fewer than the four of ISO/IEC 18004
+_QUIET = 2  # quiet zone in modules; phones need fewer than the four of ISO/IEC 18004
 _HALVES = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}  # ink is the light modules
 
 
 def show(text: str) -> None:
-    """Prints the code where a phone can see it: on a terminal that is wide enough."""
+    """Print the code if stdout is a terminal that is wide enough."""
     there = output.console()
     if not there.is_terminal or os.environ.get("TERM") == "dumb" or not _has_blocks():
         return
@@ -20,14 +20,14 @@ def show(text: str) -> None:
     if len(rows[0]) > there.width:
         output.line((f"The QR code needs a terminal {len(rows[0])} columns wide.", "dim"))
         return
-    for row in rows:  # white on black whatever the terminal's colours; without colours, as on a dark terminal
+    for row in rows:  # white on black in every colour scheme; without colours, as on a dark terminal
         output.line((row, "bright_white on black"))
     output.blank()
 
 
 def half_blocks(text: str) -> list[str]:
-    """The rows of the code: each character is a module above and one below."""
-    import segno  # noqa: PLC0415  # only where a code is shown
+    """Return the rows of the code. Each character is one module above another."""
+    import segno  # noqa: PLC0415  # only needed to show a code
 
     modules = segno.make(text, error="m", micro=False, boost_error=False).matrix_iter(border=_QUIET)
     dark = [[int(module) & 1 for module in row] for row in modules]

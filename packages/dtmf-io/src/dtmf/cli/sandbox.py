@@ -1,4 +1,4 @@
-"""`dtmf sandbox …`: what only a sandbox can do."""
+"""`dtmf sandbox …`: sandbox-only commands."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .formatting import format_int, format_second, sats, seconds
 from .message_view import show_message, show_text
 from .options import Json, Number
 
-sandbox = App(name="sandbox", help="Let an SMS or coins arrive, let time pass: what only a sandbox can do.")
+sandbox = App(name="sandbox", help="Simulate SMS and payments, and advance the clock. Only a sandbox supports this.")
 
 
 @sandbox.command
 def receive(
     number: Number,
-    sender: Annotated[str, Parameter(help="Who it is from: a number, a short code, a name.")],
-    text: Annotated[str, Parameter(help="What it says.", allow_leading_hyphen=True)],
+    sender: Annotated[str, Parameter(help="The sender: a number, a short code or a name.")],
+    text: Annotated[str, Parameter(help="The text.", allow_leading_hyphen=True)],
     /,
     *,
     json: Json = False,
 ) -> None:
-    """An SMS arrives at a number you rent."""
+    """Simulate an SMS to a number you rent."""
     with connect.client() as dtmf:
         message = dtmf.sandbox.receive(number, sender, text)
     if json:
@@ -39,14 +39,14 @@ def deposit(
     /,
     *,
     address: Annotated[
-        str | None, Parameter(help="The address they are paid to (default: one of yours).", metavar="ADDRESS")
+        str | None, Parameter(help="The address to pay to (default: one of yours).", metavar="ADDRESS")
     ] = None,
     confirmations: Annotated[
-        int | None, Parameter(help="How many blocks confirm it (default: enough for the credit).", metavar="BLOCKS")
+        int | None, Parameter(help="The number of confirmations (default: enough to be credited).", metavar="BLOCKS")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Coins arrive from nowhere."""
+    """Simulate a payment."""
     asked = sats(amount)
     with connect.client() as dtmf:
         paid = dtmf.sandbox.deposit(address or unused_address(dtmf)["address"], asked, confirmations)
@@ -62,20 +62,22 @@ def deposit(
 
 
 @sandbox.command
-def advance(time: Annotated[str, Parameter(help="How long: 90s, 15m, 2h, 30d, 1w.")], /, *, json: Json = False) -> None:
-    """Time passes; what is due by then is done."""
+def advance(
+    time: Annotated[str, Parameter(help="The duration: 90s, 15m, 2h, 30d, 1w.")], /, *, json: Json = False
+) -> None:
+    """Advance the clock, and run everything due by then."""
     span = seconds(time)
     with connect.client(timeout_s=90.0) as dtmf:
         clock = dtmf.sandbox.advance(span)
     if json:
         output.json(clock)
     else:
-        output.line("It is ", (format_second(clock["now"]), "bold"), " UTC in the sandbox now.")
+        output.line("The sandbox's time is now ", (format_second(clock["now"]), "bold"), " UTC.")
 
 
 @sandbox.command
 def sent(*, json: Json = False) -> None:
-    """What other phones have received."""
+    """List messages sent to other phones."""
     with connect.client() as dtmf:
         found = dtmf.sandbox.sent()
     if json:
@@ -85,4 +87,4 @@ def sent(*, json: Json = False) -> None:
         output.line((f"{message['from']} → {message['to']}", "bold"))
         show_text(message["content"])
     if not found:
-        output.line(("Nothing has left yet.", "dim"))
+        output.line(("No messages sent yet.", "dim"))

@@ -1,4 +1,4 @@
-"""What is wrong with the words of a command, and what was probably meant."""
+"""Usage errors: what is wrong with a command line, and the probable correction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def complaint(error: CycloptsError, tokens: Sequence[str]) -> str:
-    """The line for what cyclopts could not read."""
+    """Return the error line for a command that cyclopts can't parse."""
     command = " ".join(error.command_chain or tokens[:1])
     return f"{_complaint(error)} (dtmf {command} --help)"
 
@@ -46,12 +46,12 @@ def _complaint(error: Any) -> str:
 
 def _unknown_command(error: Any) -> str:
     written, names = error.unused_tokens[0], _below(error.app)
-    return f"there is no command {written!r}{_meant(written, names) or '; there are ' + ', '.join(names)}"
+    return f"there is no command {written!r}{_meant(written, names) or '; use one of: ' + ', '.join(names)}"
 
 
 def _too_many(error: Any) -> str:
     words = error.unused_tokens
-    return f"too many words: {' '.join(map(repr, words))}{_meant(words[0], _below(error.app))}"
+    return f"too many arguments: {' '.join(map(repr, words))}{_meant(words[0], _below(error.app))}"
 
 
 def _below(app: Any) -> list[str]:
@@ -65,12 +65,12 @@ def _unknown_option(error: Any) -> str:
 
 
 def _misfit(error: Any) -> str:
-    """A value that is not of its parameter's kind."""
+    """Return the error for a value of the wrong type."""
     name, value = error.token.keyword or error.argument.name.lstrip("-"), error.token.value
     choices = list(map(str, get_args(error.target_type)))
     if not choices:
         return f"{name} must be {'a whole number' if error.target_type is int else 'another value'}, not {value!r}"
-    return f"{name} is {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}{_meant(value, choices)}"
+    return f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}{_meant(value, choices)}"
 
 
 def _meant(written: str, names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""`dtmf wait` and `dtmf events`: what comes in, as it comes in."""
+"""`dtmf wait`: wait for a message or a code."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def wait(
     number: Number,
     /,
     *,
-    code: Annotated[bool, Parameter(help="Wait for a code, and print it alone.")] = False,
-    timeout: Annotated[str, Parameter(help="How long, like 90 or 5m (default: 3m).", metavar="TIME")] = "3m",
+    code: Annotated[bool, Parameter(help="Wait for a code, and print only the code.")] = False,
+    timeout: Annotated[str, Parameter(help="How long to wait, like 90 or 5m (default: 3m).", metavar="TIME")] = "3m",
     match: Annotated[
-        str | None, Parameter(help="Only a text in which this regular expression is found.", metavar="PATTERN")
+        str | None, Parameter(help="Accept only messages that match this regular expression.", metavar="PATTERN")
     ] = None,
-    new: Annotated[bool, Parameter(help="Only what comes from now on.")] = False,
-    after: Annotated[int | None, Parameter(help="Only what comes after this id.", metavar="ID")] = None,
+    new: Annotated[bool, Parameter(help="Ignore messages that have already arrived.")] = False,
+    after: Annotated[int | None, Parameter(help="Ignore messages up to this id.", metavar="ID")] = None,
     json: Json = False,
 ) -> None:
-    """Wait for an SMS, or for the code in it. The first since the rental began counts, unless --new or --after says
-    otherwise. Exit status 8 if none comes in time."""
+    """Wait for an SMS, or for the code in it. The wait starts with the first SMS of the rental, unless --new or --after
+    is set. The exit code is 8 if none arrives in time."""
     timeout_s = seconds(timeout)
     with connect.client() as dtmf, spinner(f"waiting for {'a code' if code else 'an SMS'} to {number}", timeout_s):
         first = _newest(dtmf, number) if new and after is None else after
@@ -50,7 +50,7 @@ def wait(
             else:
                 found = dtmf.wait_for_message(number, timeout=timeout_s, match=match, after=first)
         except TimedOutError as error:
-            raise nothing_came(error) from error
+            raise timed_out(error) from error
     if json:
         output.json(found)
     elif code:
@@ -59,21 +59,21 @@ def wait(
         show_message(found)
 
 
-def nothing_came(error: TimedOutError) -> CommandError:
-    """How a command ends whose wait was in vain."""
+def timed_out(error: TimedOutError) -> CommandError:
+    """Return the error for a wait that timed out."""
     is_down = isinstance(error.__cause__, ConnectionFailedError)
     return CommandError(UNREACHABLE if is_down else NO_MESSAGE, str(error))
 
 
 def _newest(dtmf: DTMF, number: str) -> int:
-    dtmf.number(number)  # a number not rented now is refused, whatever it received before
+    dtmf.number(number)  # raises NotFoundError if the number isn't rented now
     last = deque(dtmf.messages(number), 1)
     return last[0]["id"] if last else 0
 
 
 @contextmanager
 def spinner(text: str, timeout_s: float) -> Iterator[None]:
-    """Shows on a terminal what is waited for, and how much time is left."""
+    """On a terminal, show what the command waits for and the time left."""
     there = output.console(stderr=True)
     if not there.is_terminal or there.is_dumb_terminal:
         yield
@@ -81,7 +81,7 @@ def spinner(text: str, timeout_s: float) -> Iterator[None]:
     kind = "dots" if there.encoding.startswith("utf") else "line"
     status = there.status(_Left(text, monotonic() + timeout_s), spinner=kind, spinner_style="dim")
     try:
-        with _uninterrupted():  # Ctrl-C may come as soon as the cursor is hidden
+        with _uninterrupted():  # Ctrl-C may arrive as soon as the cursor is hidden
             status.start()
         yield
     finally:
@@ -91,7 +91,7 @@ def spinner(text: str, timeout_s: float) -> Iterator[None]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Has Ctrl-C wait until the block ends, where the system can."""
+    """Defer Ctrl-C until the block ends, if the system supports it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -103,13 +103,13 @@ def _uninterrupted() -> Iterator[None]:
 
 
 class _Left:
-    """A text with the time left, which is another one whenever it is drawn."""
+    """A text with the time left, computed each time it is drawn."""
 
     def __init__(self, text: str, until_s: float) -> None:
         self._text = text
         self._until_s = until_s
 
     def __rich__(self) -> Text:
-        from rich.text import Text  # noqa: PLC0415  # only where there is a spinner
+        from rich.text import Text  # noqa: PLC0415  # only needed for a spinner
 
         return Text.assemble(self._text, (f"  {countdown(self._until_s - monotonic())} left", "dim"))

@@ -1,25 +1,25 @@
-"""Find the code in a text: the number, if any, that its reader is meant to type in.
+"""Find the verification code in a text, if it has one.
 
 The rules:
 
-1. A line `@example.com #123456` (WebOTP) states the code; nothing else counts then.
-2. The text is folded first: letters and digits of every script and width to their plain form, case kept, accents removed.
-3. Some things are never a code and are removed: web addresses, amounts, dates, times, durations, percentages, IBANs,
-   phone numbers with a `+`, masked cards, the hash at the end of an Android app's SMS.
-4. What remains and has the form of a code is a candidate: 3 to 10 digits, also in even groups (`123 456`, `12-34-56`,
-   returned joined); letters with digits (`7F3K9Q`, `AB12-CD34`, returned unchanged); digits after the letters of their
-   sender (`G-123456`, returned without them); capitals that no language would put together (`WXKT-PLMQ`). A part of a
-   longer number is not a candidate.
-5. The words around a candidate give it points. A word for "code" counts more the nearer it is; a verb or a colon between
-   the two counts too. Words in another sentence count only for a candidate that begins its own sentence or line.
+1. A line `@example.com #123456` (WebOTP) states the code; the rest of the text is ignored.
+2. The text is normalized: letters and digits of every script and width in their plain form, accents removed, case kept.
+3. Parts that are never a code are masked: web addresses, amounts, dates, times, durations, percentages, IBANs, phone
+   numbers with a `+`, masked cards, the hash at the end of an Android app's SMS.
+4. The remaining parts with the form of a code are candidates: 3 to 10 digits, also in even groups (`123 456`,
+   `12-34-56`, returned joined); letters with digits (`7F3K9Q`, `AB12-CD34`, returned unchanged); digits after the
+   sender's letters (`G-123456`, returned without them); capitals that form no word in any language (`WXKT-PLMQ`). A part
+   of a longer number is not a candidate.
+5. The words around a candidate score points. A word for "code" scores more the nearer it is; so does a verb or a colon
+   between the two. Words in another sentence count only if the candidate begins its own sentence or line.
 6. The last label before a candidate counts against it if it names something else (order, account, phone), unless it
    only says what the code is for ("code for your account is 4829"). A discount in the sentence counts against it.
 7. A candidate that touches a gap (`[…]`, or an ellipsis where the text breaks off) may be incomplete. It competes like
    any other, but if it wins there is no code.
-8. The candidate with the most points is the code, if it has enough; of equals the first.
+8. The candidate with the most points is the code, if it has enough. In a tie, the first one wins.
 
-One file each: folding, never, candidates, surroundings, and lexicon for the words. i18n.py has the words about codes,
-labels.py those about other numbers. Every step is linear in the text, which is looked at up to a fixed length."""
+One module per step: normalization, exclusions, candidates, scoring, and word_patterns for the words. vocabulary.py has
+the words about codes, labels.py those about other numbers. Every step is linear in the text, up to a maximum length."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .scoring import ContextScorer
 
 __all__ = ["find_code"]
 
-_TEXT_MAX = 4_000  # characters looked at; an SMS of ten parts has 1,530. What follows is treated as missing
+_TEXT_MAX = 4_000  # maximum length examined; an SMS of ten parts has 1,530. The rest is treated as missing
 _ENOUGH = 40
 _CUT = "[\u2026]"  # the mark of a gap
 _WEBOTP = re.compile(
@@ -45,7 +45,7 @@ _WEBOTP_CUT = re.compile(
 
 
 def find_code(text: str) -> str | None:
-    """The code in a text, as it is to be typed in, None if there is none: 'Your code is 123 456' gives '123456'."""
+    """Return the code in a text as a user would type it, None if there is none: '123456' for 'Your code is 123 456'."""
     folded = fold(text if len(text) <= _TEXT_MAX else text[:_TEXT_MAX] + _CUT)
     outright = [*_WEBOTP.finditer(folded)]
     if outright:

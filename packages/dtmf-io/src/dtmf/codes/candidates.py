@@ -1,4 +1,4 @@
-"""What has the form of a code, and what that form is worth."""
+"""Candidates: parts of a text with the form of a code, and the points for that form."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _UNEVEN = {(4, 2), (2, 4), (3, 4), (4, 3)}  # a code only if no word follows: "4
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _RUN_MAX = 32
 _JOINTS = ("-", " ")
-_PHONE_DIGITS = 7  # from so many on, digits joined by blanks and hyphens in turn are one long number
+_PHONE_DIGITS = 7  # with this many or more, digits joined by both spaces and hyphens are one long number
 _DATE = re.compile(
     r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])20[0-9]{2}"
 )
-# Letters that no language puts together, or none of which is a vowel: no word.
+# Letters that are a word in no language: no vowels, or impossible combinations.
 _UNSPEAKABLE = re.compile(
     r"[B-DF-HJ-NP-TV-XZ]+|.*(?:Q[^U]|[^AEIOUYN]Q|X[BDGJKMNQRVWZ]|[BCDFGHJKMPQSTVWXZ]X|J[BCFGHJLMPQSTVWXZ]|V[BCFHJKMPQTWX]|W[JQVX]|Z[QXJ]).*"
 )
@@ -32,10 +32,10 @@ _UNSPEAKABLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something with the form of a code: where it stands, what to type, and what its form is worth.
+    """A part of the text with the form of a code: its position, the code, and the points for its form.
 
-    The code is empty if a part of it may be missing. `needs_word`: only near a word for "code"; `needs_stating`: only
-    with a colon or a verb between the two."""
+    The code is empty if a part of it may be missing. `needs_word`: counts only near a word for "code". `needs_stating`:
+    counts only with a colon or a verb between the two."""
 
     start: int
     end: int
@@ -46,8 +46,8 @@ class Candidate:
 
 
 def candidates_in(text: str) -> list[Candidate]:
-    """Every candidate in folded text. What touches a gap is one without a code, since the rest of it may be missing,
-    and so is a gap between words, since a whole code may be."""
+    """Return every candidate in normalized text. One that touches a gap has no code, because a part may be missing; so
+    has a gap between words, because a whole code may be missing."""
     gaps = [gap.span() for gap in GAP.finditer(text)]
     before, after = {end: start for start, end in gaps}, dict(gaps)
     found: list[Candidate] = []
@@ -67,7 +67,7 @@ def candidates_in(text: str) -> list[Candidate]:
 
 
 def _chains(text: str) -> Iterator[list[re.Match[str]]]:
-    """The runs of letters and digits, those together that belong together."""
+    """Iterate over the runs of letters and digits, grouped if they belong together."""
     chain: list[re.Match[str]] = []
     for run in _RUN.finditer(text):
         if chain and not _goes_on(text, chain, run):
@@ -79,14 +79,14 @@ def _chains(text: str) -> Iterator[list[re.Match[str]]]:
 
 
 def _end_of_joints(text: str, place: int, step: int) -> int:
-    """The place after the blanks and hyphens that could join a number to what follows, or before them."""
+    """Return the position after (or before) the spaces and hyphens that could join a number to its neighbor."""
     while 0 < place < len(text) and text[place if step > 0 else place - 1] in _JOINTS:
         place += step
     return place
 
 
 def _goes_on(text: str, chain: list[re.Match[str]], run: re.Match[str]) -> bool:
-    """Whether the run belongs together with those before: joined by a hyphen, or digits by a blank."""
+    """Return whether a run continues the chain: joined by a hyphen, or digits joined by a space."""
     joint = text[chain[-1].end() : run.start()]
     return joint == "-" or (joint == " " and chain[-1][0].isdigit() and run[0].isdigit())
 
@@ -102,7 +102,7 @@ def _of_chain(text: str, chain: list[re.Match[str]]) -> Iterator[Candidate]:
 
 
 def _of_digits(text: str, chain: list[re.Match[str]], words: list[str]) -> Iterator[Candidate]:
-    """Groups of digits: a code in even groups; or a long number, which is none; or several numbers."""
+    """Iterate over the candidates in groups of digits: a code in even groups, none in a long number, or several."""
     lengths = tuple(map(len, words))
     code = "".join(words)
     joints = {text[run.end()] for run in chain[:-1]}
@@ -123,13 +123,13 @@ def _of_digits(text: str, chain: list[re.Match[str]], words: list[str]) -> Itera
 
 
 def _is_phone(words: list[str]) -> bool:
-    """Whether groups are those of a phone number as it is dialled at home: 0800 2274825."""
+    """Return whether groups form a phone number in national format: 0800 2274825."""
     return words[0][0] == "0" and len(words[0]) <= 5 and sum(map(len, words)) >= 8
 
 
 def _of_hyphens(text: str, chain: list[re.Match[str]], words: list[str]) -> Iterator[Candidate]:
-    """Letters and digits joined by hyphens: AB12-CD34, or a number beside a word, or one after the letters of its
-    sender, which the form that asks for it has before the field: of G-123456 only the digits are typed."""
+    """Iterate over the candidates in letters and digits joined by hyphens: AB12-CD34; a number beside a word; or digits
+    after the sender's letters, as in G-123456, where forms show the letters and users type only the digits."""
     whole = text[chain[0].start() : chain[-1].end()]
     digits = "".join(words[1:])
     sender = words[0].isalpha() and words[0].isupper() and len(words[0]) <= 3 and digits.isdigit()
@@ -153,7 +153,7 @@ def _of_hyphens(text: str, chain: list[re.Match[str]], words: list[str]) -> Iter
 
 
 def _of_run(run: re.Match[str]) -> Iterator[Candidate]:
-    """What one run of letters and digits is."""
+    """Iterate over the candidates in one run of letters and digits."""
     word, start, end = run[0], run.start(), run.end()
     if len(word) > _RUN_MAX:
         return
@@ -177,7 +177,7 @@ def _of_run(run: re.Match[str]) -> Iterator[Candidate]:
 
 
 def _is_glued(before: str, after: str) -> bool:
-    """Whether digits only lack a blank: `OTP482913`, `482913is your code`."""
+    """Return whether only a space is missing around digits: `OTP482913`, `482913is your code`."""
     if before:
         return not after and is_code_word(before)
     return len(after) >= 2 and not after.isupper()

@@ -1,4 +1,4 @@
-"""What is never a code, wherever it stands: taken out before codes are looked for."""
+"""Patterns that are never a code, masked before the search."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .vocabulary import MONEY, NUMBERED, UNIT
 from .word_patterns import any_of
 
 GAP = re.compile(r"\[(?:\u2026|\.{3})\]|\((?:\u2026|\.{3})\)|^(?:\u2026|\.{3})|(?:\u2026|\.{3})(?=\s*\Z)")
-"""A place where text is missing: the mark of a part that never came, or an ellipsis where the text breaks off."""
+"""A place where text is missing: the mark of a part that never arrived, or an ellipsis where the text breaks off."""
 
-_APP_HASH = re.compile(  # ends a text that Android hands to an app
+_APP_HASH = re.compile(  # at the end of a text that Android passes to an app
     r"(?<!\S)(?=[0-9+/]*[A-Za-z])(?=[A-Za-z]*[0-9+/]|[A-Za-z]{0,9}[a-z][A-Z])[A-Za-z0-9+/]{11}(?=\s*\Z)"
 )
 _PHONE_DIGITS_MAX = 15  # E.164
@@ -59,7 +59,7 @@ _NEVER = _never()
 
 
 def mask_non_codes(folded: str, lower: str) -> str:
-    """The folded text with a `~` for each character of what is never a code."""
+    """Return the normalized text with a `~` for each character that can't be part of a code."""
     parts, end = [], 0
     for found in _NEVER.finditer(lower):
         length = len(found[0]) if not found["phone"] else _phone_length(found[0])
@@ -70,7 +70,8 @@ def mask_non_codes(folded: str, lower: str) -> str:
 
 
 def _phone_length(text: str) -> int:
-    """How much of `+` and groups of digits is a phone number: what goes beyond the longest one is something else."""
+    """Return the length of the phone number at the start of `+` and groups of digits. Groups beyond the maximum length
+    of a phone number aren't part of it."""
     while sum(map(str.isdigit, text)) > _PHONE_DIGITS_MAX and " " in text:
         text = text.rpartition(" ")[0]
     return len(text)

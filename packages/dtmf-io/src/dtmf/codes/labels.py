@@ -1,10 +1,10 @@
-"""The words that say what a number is when it isn't a code, by language; i18n.py has the words for codes.
+"""Labels of numbers that aren't codes, by language; vocabulary.py has the words for codes.
 
-Entries have the form of those in i18n.py."""
+The format of entries is explained in vocabulary.py."""
 
 from __future__ import annotations
 
-NOT_A_CODE = {  # the next number after them is never a code, whatever else the text says
+NOT_A_CODE = {  # the next number after these words is never a code
     "codes of another kind": "promo_code~ promotional_code discount_code coupon_code voucher_code gift_code"
     " referral_code invite_code country_code area_code zip_code postal_code post_code postcode zipcode sort_code"
     " error_code status_code dress_code qr_code~ barcode bar_code source_code tracking_code booking_code"
@@ -87,7 +87,7 @@ NOT_A_CODE = {  # the next number after them is never a code, whatever else the 
     " ~寄送至~ ~로_발송~",
 }
 
-OTHER = {  # what the next number after them is, if it is not a code
+OTHER = {  # names for the next number, if it isn't a code
     "en": "call dial phone tel telephone mobile hotline helpline ring contact fax text_to text_stop text_help"
     " sms_to send_to reply_to reply_stop stop unsubscribe to_stop opt_out order orders invoice ref reference booking"
     " reservation confirmation_no ticket case parcel package shipment tracking tracking_number awb receipt account"
@@ -321,7 +321,7 @@ OTHER = {  # what the next number after them is, if it is not a code
     " ~话费~ ~流量~ ~退订~ ~回t~",
 }
 
-NUMBER = {  # a label that says nothing beside a word for a code, and speaks against one elsewhere
+NUMBER = {  # labels without meaning next to a word for "code", which count against a code elsewhere
     "a number of some kind": "number numbers no nr num nbr no. nr. numero numeros numéro numéros número números"
     " nummer nummern nomer nommer numer numeru numerem cislo cisla čísla cislem szam szama szamu szamon broj broja"
     " stevilka st numar numarul numri numrin numurs numura numuru numeris numerio skaicius uimhir rhif zenbakia numru"

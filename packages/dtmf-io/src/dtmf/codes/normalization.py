@@ -1,4 +1,4 @@
-"""Text as codes are looked for in it: letters, digits, blanks and hyphens of every kind as their nearest ASCII ones."""
+"""Normalization of text: letters, digits, spaces and hyphens of every kind become their nearest ASCII equivalents."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LIKE = str.maketrans(
 
 
 def fold(text: str) -> str:
-    """The text with everything in its plainest form, cases kept, accents off, lines ended by `\\n`."""
+    """Return the text in its plainest form: accents removed, lines ended by `\\n`, case kept."""
     plain = "".join(map(_plain, text.replace("\r\n", "\n").replace("\r", "\n")))
     return _MARKS.sub("", plain).translate(_LIKE)
 
 
 @lru_cache(maxsize=4096)
 def _plain(character: str) -> str:
-    """The character as its nearest ASCII letter, digit, blank, hyphen or `$`, if it is a kind of one."""
+    """Return the nearest ASCII letter, digit, space, hyphen or `$` for a character, else the character."""
     if character.isascii():
         return character
     kind = category(character)
@@ -39,7 +39,7 @@ def _plain(character: str) -> str:
 
 
 def lowered(text: str) -> str:
-    """In lower case, with every character at its place."""
+    """Return the text in lower case, with every character at the same position."""
     lower = text.lower()
     if len(lower) != len(text):
         lower = "".join(low if len(low := character.lower()) == 1 else character for character in text)

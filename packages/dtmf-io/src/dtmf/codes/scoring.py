@@ -1,4 +1,4 @@
-"""What the words around a candidate say about it, and the place where it stands."""
+"""Scoring of candidates by the words around them and by their position."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .candidates import Candidate
 from .word_patterns import SALES, is_destination, is_named_after, is_polish, is_stated, words_in
 
 _CLEAR = 40  # points of words that a weak form needs
-# Distance between a word and a number: a word between them is 3, a character of a script without blanks 1, the end of
-# a sentence 9.
+# Distance between a word and a number: 3 per word between them, 1 per character of a script without spaces, 9 per end
+# of a sentence.
 _WORD, _CHARACTER, _SENTENCE = 3, 1, 9
 _CODE_POINTS, _TASK_POINTS, _POINTS_PER_PACE = 80, 45, 2
 _CODE_ANYWHERE = 15
@@ -34,7 +34,7 @@ _ANOTHER_NUMBER = re.compile(r"[0-9~]{3}")
 
 
 class ContextScorer:
-    """The words around the candidates of one text, and how far it is from one place to another."""
+    """The words around the candidates of one text, and the distances between positions."""
 
     def __init__(self, text: str, lower: str, candidates: list[Candidate], *, whole: str) -> None:
         self._text = text
@@ -46,7 +46,7 @@ class ContextScorer:
         words = words_in(lower)
         self._words = words
         code_ends, code_starts = {end for _, end in words["code"]}, {start for start, _ in words["code"]}
-        # "PIN number" and "number of the code" are the code's; any other number is something else
+        # "PIN number" and "number of the code" refer to the code; any other "number" is something else.
         words["number"] = [
             (start, end)
             for start, end in words["number"]
@@ -54,7 +54,7 @@ class ContextScorer:
         ]
 
     def points(self, candidate: Candidate) -> int:
-        """How much speaks for it."""
+        """Return the points of a candidate."""
         nearest = self._nearness(candidate, "code", _CODE_POINTS)
         task = self._nearness(candidate, "task", _TASK_POINTS)
         from_words = max(nearest, task)
@@ -74,8 +74,8 @@ class ContextScorer:
         return candidate.points + from_words + from_place - self._against(candidate, stated, named_after)
 
     def _nearness(self, candidate: Candidate, kind: str, most: int) -> int:
-        """Points for the nearest word of a kind, before or after. What another sentence says counts only for a
-        number that begins its own: "Never share your PIN. Questions? 1500447" has no code."""
+        """Return the points for the nearest word of a kind, before or after. A word in another sentence counts only for
+        a number that begins its own: "Never share your PIN. Questions? 1500447" has no code."""
         words = self._words[kind]
         after = bisect_left(words, (candidate.start, 0))
         free = self._begins_sentence(candidate)
@@ -96,7 +96,7 @@ class ContextScorer:
         return self._sentences[start] == self._sentences[end]
 
     def _awaits(self, end: int, start: int) -> bool:
-        """Whether a word has a colon and no number yet: "Code: tell nobody! … 482913"."""
+        """Return whether a word is followed by a colon and no number yet: "Code: tell nobody! … 482913"."""
         return self._lower.startswith(":", end) and not _ANOTHER_NUMBER.search(self._text, end, start)
 
     def _begins_sentence(self, candidate: Candidate) -> bool:
@@ -107,14 +107,14 @@ class ContextScorer:
         return before == "" or before[-1] in "\n.!?。！？।]】>)"
 
     def _against(self, candidate: Candidate, stated: bool, named_after: bool) -> int:
-        """Points off for words that name it something else."""
+        """Return the points deducted for words that name something else."""
         if is_destination(self._lower, candidate.start, polish=self._polish):
             return _NOT_POINTS
         named = max(self._named_before(candidate, stated, named_after), self._other_after(candidate, stated))
         return named + _SALE_POINTS * (self._sentences[candidate.start] in self._with_sale)
 
     def _named_before(self, candidate: Candidate, stated: bool, named_after: bool) -> int:
-        """Points off if the last word before names something else, in the same sentence, this number first."""
+        """Return the points deducted if the last word before names something else, with no other number between."""
         last = {kind: self._last_before(kind, candidate.start) for kind in self._words}
         kind = max(("code", "task", "number", "other", "not"), key=lambda kind: last[kind][1])
         start, end = last[kind]
@@ -133,7 +133,7 @@ class ContextScorer:
         return points // 5 if self._is_for(last["code"][1], start, stated, named_after, candidate) else points
 
     def _is_for(self, code_end: int, start: int, stated: bool, named_after: bool, candidate: Candidate) -> bool:
-        """Whether a word says only what the code is for: "code for your account is …", "Account: … is your code"."""
+        """Return whether a word only says what the code is for: "code for your account is …", "Account: … is your code"."""
         if stated and 0 <= code_end <= start:
             near = self._is_one_sentence(code_end, start) and self._between(code_end, start) <= _PHRASE_PACES
             return near and not _ANOTHER_NUMBER.search(self._text, code_end, start)
@@ -142,7 +142,7 @@ class ContextScorer:
         return named_after and after < len(words) and self._between(candidate.end, words[after][0]) <= _PHRASE_PACES
 
     def _other_after(self, candidate: Candidate, stated: bool) -> int:
-        """Points off for a number that stands before its name, as an adjective does: "your 4471 card"."""
+        """Return the points deducted for a number before its name, like an adjective: "your 4471 card"."""
         if stated:
             return 0
         place = (
@@ -158,7 +158,7 @@ class ContextScorer:
         return words[at] if at >= 0 else (-1, -1)
 
     def _place(self, candidate: Candidate) -> int:
-        """Points for where it stands."""
+        """Return the points for a candidate's position."""
         before = self._text[max(0, candidate.start - 40) : candidate.start].rstrip(" ")
         after = self._text[candidate.end : candidate.end + 40].lstrip(" ")
         starts, ends = before.strip("\n<#>[(*~ ") == "", after.strip("\n.!)]*~ ") == ""
@@ -177,7 +177,7 @@ class ContextScorer:
 
 
 def _paces(text: str) -> tuple[list[int], list[int]]:
-    """At each place, how far it is from the beginning of the text, in paces and in sentences."""
+    """Return the distance of each position from the start of the text, in paces and in sentences."""
     steps, sentences = [0] * (len(text) + 1), [0] * (len(text) + 1)
     for found in _STEP.finditer(text):
         steps[found.start() + 1] = _LENGTHS[found.lastgroup or ""]

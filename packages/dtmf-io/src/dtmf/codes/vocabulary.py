@@ -1,12 +1,12 @@
 """The words that introduce a code, by language; labels.py has the labels of other numbers.
 
-One entry is a word or a phrase; `_` is a space, hyphen or apostrophe in a phrase; a `~` at an end lets the entry be part
-of a longer word there (passcode, Bestätigungscode, kodunuz). Case and accents don't count. Of two entries that begin at
-the same place the longer counts, so "promo code" is not a code although "code" is."""
+An entry is a word or a phrase. `_` matches a space, hyphen or apostrophe. A `~` at an end lets the entry match part of
+a longer word (passcode, Bestätigungscode, kodunuz). Case and accents are ignored. Of two entries that start at the same
+position, the longer one wins, so "promo code" is not a code although "code" is."""
 
 from __future__ import annotations
 
-CODE = {  # what a number near them is, if it is a code
+CODE = {  # names for a code near a number
     "en": "~code ~codes passcode~ otp otps totp pin pins pincode mpin upin puk tac tan cvv ~password ~passphrase"
     " 2fa mfa token tokens one_time_number verification_number security_number secret_number",
     "es, ca, gl": "codigo~ clave claves contraseña~ contrasena~ contrasenya contrasinal codi codigo_de_operacion"
@@ -80,7 +80,7 @@ CODE = {  # what a number near them is, if it is a code
     " ~註冊碼~ ~认证号~ ~开门码~ ~支付码~ yanzhengma yan_zheng_ma",
 }
 
-TASK = {  # what is done with a code: a weaker sign
+TASK = {  # what a user does with a code; weaker evidence
     "en": "enter entering enter_the_number reply_with type typing key_in login log_in sign_in sign_on signin verify"
     " verification verifying confirm confirmation authenticate authentication authorise authorize activate activation"
     " one_time 6_digit one_time_pass use using",
@@ -116,7 +116,7 @@ TASK = {  # what is done with a code: a weaker sign
     "ja, ko, zh": "~認証~ ~確認~ ~入力~ ~ログイン~ ~인증~ ~입력~ ~로그인~ ~验证~ ~驗證~ ~登录~ ~登入~ ~输入~ ~輸入~",
 }
 
-UNIT = {  # what a number directly before them counts
+UNIT = {  # units directly after a number
     "en": "sec secs second seconds min mins minute minutes hr hrs hour hours day days week weeks month months year"
     " years kb mb gb tb km kg pts points point miles percent people items times users digit digits character"
     " characters",
@@ -137,7 +137,7 @@ UNIT = {  # what a number directly before them counts
     " ~位~ ~초~ ~분~ ~시간~ ~년~ ~ポイント~ ~点~ ~회~ ~桁~ ~자리~ ~个~",
 }
 
-MONEY = (  # beside an amount, before or after it; any sign of a currency too
+MONEY = (  # before or after an amount; currency signs count too
     "usd eur gbp inr rs rs. aud cad chf jpy cny rmb rub brl mxn sek nok dkk pln czk huf ron try tl zar"
     " ngn kes php idr rp myr rm thb vnd krw aed sar egp pkr bdt uah ils hkd twd sgd btc sats satoshis kr"
     " kč zl zł ft lei лв руб рублей рубля р р. грн тг kz ден din euro euros dollars pesos reais rupees đ"
@@ -145,7 +145,7 @@ MONEY = (  # beside an amount, before or after it; any sign of a currency too
     ' naira ریال تومان درهم ريال جنيه ₪ ש"ח ~元~ ~円~ ~원~ ~圓~ ~บาท~'
 )
 
-IS = {  # the verb between a number and its name
+IS = {  # verbs between a number and its name
     "before": "is are es esta est ist lautet lauten luidt sunt este var ar är er é è son yra ir je jest su som jsou"
     " eshte është είναι ειναι einai ine это есть є e е hae la là adalah ialah merupakan yaitu iaitu ay ni ne ce ita_ce"
     " shine waa yw huwa hija ~هو~ ~هي~ ~است~ ~ہے~ ~הוא~ ~היא~ ~הינו~ ~คือ~ ~เป็น~ ~គឺ~ ~ແມ່ນ~ ~မှာ~ ~は~ ~는~ ~은~ ~为~"
@@ -155,14 +155,14 @@ IS = {  # the verb between a number and its name
     " da waa eto әр e'",
 }
 
-NUMBERED = (  # directly after a number that counts or names something
+NUMBERED = (  # directly after a number that counts or names something else
     "people users customers subscribers followers views votes points steps calories kwh km kg miles"
     " numarali nolu no_lu nomreli sayili ile_biten sonli sonlu raqamli szamu szamon дугаартай нөмірлі рақамли сонли numbered"
     " numaraya numarayla nomreye ~号车~ ~號車~ ~番線~ ~号室~ ~便~ ~호차~ ~호실~ ~호점~ ~번_버스~ ~路~ ~번째~ ~名~ ~人~ ~件~"
     " ~명~ ~건~ ~台~ ~班~ ~次列车~ ~期~ ~枚~ ~冊~ ~個~"
 )
 
-SALE = (  # a "code" in a sentence with one of these is for a discount
+SALE = (  # a "code" in a sentence with one of these words is a discount code
     "~%~ ~off discount~ save saving cashback descuento~ desconto~ remise~ reduction~ reduceri~ reducere~ descompte rabatt~ rabat~"
     " sparen spare ermäßigung korting~ bespaar sconto~ sconti alennu~ ale soodus~ allahindlus~ atlaid~ nuolaid~ zniżk~ taniej"
     " slev~ zľav~ zlav~ kedvezmény~ akcio~ popust~ ulje~ zbritje~ скидк~ знижк~ зніжк~ отстъпк~ попуст~ намалени~ жеңілдік~"

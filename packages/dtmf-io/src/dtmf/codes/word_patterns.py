@@ -1,4 +1,4 @@
-"""The entries of i18n.py and labels.py, found in folded text in lower case."""
+"""Search for the entries of vocabulary.py and labels.py in normalized, lower-case text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LETTER = r"[^\W\d_]"
 
 
 def any_of(entries: str) -> str:
-    """One expression for all entries of a short table; where several begin, the longest that fits."""
+    """Return one regular expression for all entries of a short table. The longest match wins."""
     return "|".join(
         (r"(?<![^\W\d_])" if entry[0] != "~" else "")
         + "".join(r"[ \n'-]" if c == "_" else re.escape(c) for c in lowered(fold(entry.strip("~"))))
@@ -25,10 +25,16 @@ def any_of(entries: str) -> str:
     )
 
 
-# A tree of letters, since an expression of thousands of words would take a second to compile: from each node a letter
-# leads to the next; "open" and "closed" have the kind of the entry that ends there, within a word or with it.
+# A trie, because a regular expression of thousands of words takes a second to compile. "open" and "closed" hold the kind
+# of the entry that ends at a node, either inside a word or at its end.
 Tree = dict[str, Any]
-_KINDS = {"number": NUMBER, "task": TASK, "code": CODE, "other": OTHER, "not": NOT_A_CODE}  # of equals the last counts
+_KINDS = {
+    "number": NUMBER,
+    "task": TASK,
+    "code": CODE,
+    "other": OTHER,
+    "not": NOT_A_CODE,
+}  # in a tie, the last one wins
 _AT_WORDS: Tree = {}
 _ANYWHERE: Tree = {}
 
@@ -46,7 +52,7 @@ _plant()
 
 
 def words_in(lower: str) -> dict[str, list[Span]]:
-    """The places of the words about numbers, by kind; of entries that begin at one place the longest counts."""
+    """Return the positions of words about numbers, by kind. Of entries that start at one position, the longest wins."""
     found: dict[str, list[Span]] = {kind: [] for kind in _KINDS}
     text, place = lower.translate(_JOINTS), 0
     while place < len(text):
@@ -60,7 +66,7 @@ def words_in(lower: str) -> dict[str, list[Span]]:
 
 
 def _longest(node: Tree, text: str, place: int) -> tuple[int, str]:
-    """The end and the kind of the longest entry at a place; the place itself if there is none."""
+    """Return the end and kind of the longest entry at a position; the position itself if there is none."""
     end, kind = place, ""
     for at in range(place, len(text) + 1):
         if "open" in node:
@@ -75,13 +81,13 @@ def _longest(node: Tree, text: str, place: int) -> tuple[int, str]:
 
 
 def is_code_word(word: str) -> bool:
-    """Whether the word alone is one for a code."""
+    """Return whether the word means "code"."""
     lower = lowered(word)
     return words_in(lower)["code"] == [(0, len(lower))]
 
 
 SALES = re.compile(any_of(SALE))
-"""Finds words about discounts."""
+"""Words about discounts."""
 
 _AFTER = re.compile(rf"[ \"'»”’)\]*]*(?:{any_of(IS['after'])})[^\w]")
 _BEFORE = re.compile(
@@ -92,22 +98,22 @@ _SET_TO = re.compile(r"\b(?:(?:re)?set|changed|updated|equals?) to \Z")
 
 
 def is_named_after(lower: str, end: int) -> bool:
-    """Whether a verb stands directly after a place: "… is your code"."""
+    """Return whether a verb follows a position directly: "… is your code"."""
     return _AFTER.match(lower, end, end + 24) is not None
 
 
 def is_stated(lower: str, start: int, *, polish: bool) -> bool:
-    """Whether a verb or a colon stands directly before a place: "code is …", "code: …"."""
+    """Return whether a verb or a colon directly precedes a position: "code is …", "code: …"."""
     before = lower[max(0, start - 24) : start]
     return _BEFORE.search(before) is not None or (polish and before.endswith(" to "))
 
 
 def is_destination(lower: str, start: int, *, polish: bool) -> bool:
-    """Whether an English "to" stands directly before a place, as in "we sent it to …"; in Polish it means "is"."""
+    """Return whether an English "to" directly precedes a position, as in "we sent it to …". In Polish, it means "is"."""
     before = lower[max(0, start - 16) : start]
     return before.endswith(" to ") and not polish and not _SET_TO.search(before)
 
 
 def is_polish(lower: str) -> bool:
-    """Whether a text looks Polish, or like a language of the same family."""
+    """Return whether a text looks Polish, or like a related language."""
     return _POLISH.search(lower) is not None

@@ -1,7 +1,6 @@
-"""A sandbox as a process: started, given accounts, ended.
+"""A sandbox in a subprocess: start it, create accounts, end it.
 
-It ends with the process that started it, even if that one is killed: its standard input is a pipe from there, and it
-stops when the pipe ends."""
+It ends with the process that started it, even if that process is killed: it exits when its stdin, a pipe, closes."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ _LOG = "log.txt"
 
 
 class Account:
-    """An account of the sandbox: its url and token, and clients for it."""
+    """An account of the sandbox, with its url, token and clients."""
 
     __slots__ = ("token", "url")
 
@@ -39,11 +38,11 @@ class Account:
         return f"{type(self).__name__}(url={self.url!r})"
 
     def client(self, **options: Any) -> DTMF:
-        """A client of this account; options are those of DTMF()."""
+        """Create a client of this account, with the options of DTMF()."""
         return DTMF(self.token, base_url=self.url, **options)
 
     def async_client(self, **options: Any) -> AsyncDTMF:
-        """The same for asyncio: `async with account.async_client() as dtmf`."""
+        """Create a client for asyncio: `async with account.async_client() as dtmf`."""
         return AsyncDTMF(self.token, base_url=self.url, **options)
 
 
@@ -53,7 +52,7 @@ class Sandbox(Account):
     __slots__ = ()
 
     def new_account(self, *, balance: int = _BALANCE_SATS) -> Account:
-        """A new account with that many satoshis: what a test does there, no other test sees."""
+        """Create an account with `balance` satoshis. Other tests don't see it."""
         with self.client() as dtmf:
             account = Account(self.url, dtmf._perform((Operation("POST", "/accounts"), _token)))
         if balance:
@@ -68,7 +67,7 @@ class Sandbox(Account):
 
 
 class Clock:
-    """The clock of a sandbox: it goes as every clock does, and jumps ahead when told to."""
+    """The clock of a sandbox. It runs like any other clock, and can be advanced."""
 
     __slots__ = ("_sandbox",)
 
@@ -76,20 +75,20 @@ class Clock:
         self._sandbox = sandbox
 
     def advance(self, time: float | timedelta) -> datetime:
-        """The new time, in UTC, that many seconds later; what was due by then is done: minutes paid, rentals ended
-        whose money ran out, webhooks tried again."""
+        """Advance the clock by a number of seconds and return the new time in UTC. Everything due by then is done:
+        minutes are charged, rentals without funds end, webhooks are retried."""
         seconds = time.total_seconds() if isinstance(time, timedelta) else time
         with self._sandbox.client(timeout=90.0) as dtmf:
             return datetime.fromisoformat(dtmf.sandbox.advance(seconds)["now"]).replace(tzinfo=UTC)
 
     def now(self) -> datetime:
-        """The sandbox's time, in UTC."""
+        """Return the sandbox's time in UTC."""
         return self.advance(0)
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Sandbox]:
-    """A sandbox that keeps everything in this folder, until the block ends. Raises RuntimeError if it can't start."""
+    """Run a sandbox with its data in this folder until the block ends. Raises RuntimeError if it can't start."""
     process = _start(folder)
     try:
         yield Sandbox(*_announced(process, folder))
@@ -106,21 +105,22 @@ def _start(folder: Path) -> subprocess.Popen[str]:
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "dtmf_server", "run", "--data", str(folder), "--port", "0", "--stop-with-stdin"]
     with (folder / _LOG).open("w", encoding="utf-8") as log:
-        return subprocess.Popen(  # noqa: S603  # this interpreter, with words of our own
+        return subprocess.Popen(  # noqa: S603  # this interpreter, with fixed arguments
             command,
-            cwd=folder,  # `-m` looks there first, and there is nothing
+            cwd=folder,  # `-m` searches it first, and it contains no modules
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
             encoding="utf-8",
-            start_new_session=True,  # a terminal's Ctrl-C is the tests' to answer
+            start_new_session=True,  # the tests handle a terminal's Ctrl-C
         )
 
 
 def _announced(process: subprocess.Popen[str], folder: Path) -> tuple[str, str]:
-    """The address and token it prints once it answers. Raises RuntimeError with what it said instead."""
+    """Return the address and token that the sandbox prints once it is ready. Raises RuntimeError with its log if it
+    doesn't start."""
     assert process.stdout is not None
     said: dict[str, str] = {}
     giving_up = threading.Timer(_START_TIMEOUT_S, process.kill)
@@ -138,7 +138,7 @@ def _announced(process: subprocess.Popen[str], folder: Path) -> tuple[str, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()  # nothing of what it has is kept
+    process.kill()  # its data is not needed any more
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

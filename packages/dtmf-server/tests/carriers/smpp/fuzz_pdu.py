@@ -1,7 +1,7 @@
 """Fuzz everything that reads octets from the wire: the codec, texts, concatenation, receipts, the session.
 
-`python packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py RUNS` searches for an undeclared exception with atheris and exits 1 at the first. The same
-`check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
+`python packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py RUNS` searches for an undeclared exception with atheris and
+exits 1 at the first. The same `check` runs under Hypothesis in test_pdu.py, where atheris has no wheel.
 """
 
 import gc
