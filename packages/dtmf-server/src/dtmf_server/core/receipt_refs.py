@@ -1,4 +1,4 @@
-"""The message ID in a delivery receipt: carriers write the same one as decimal or hexadecimal."""
+"""Message IDs in delivery receipts: carriers write the same ID in decimal or hexadecimal."""
 
 import re
 
@@ -8,14 +8,14 @@ _is_hexadecimal = re.compile(r"[0-9a-f]{1,16}").fullmatch
 
 
 def canonical(ref: str) -> str:
-    """The spelling that a reference is stored and looked for in."""
+    """Return the normalized form in which a reference is stored and looked up."""
     plain = ref.strip().lower().replace("\0", "")[:REF_MAX]
     return plain.lstrip("0") or plain
 
 
 def spellings(ref: str) -> list[str]:
-    """The reference, then what it would be in the other base; the first that is known is meant: SMSCs answer a submit in
-    hexadecimal and report in decimal, or the other way round, and lose leading zeros on the way."""
+    """Return the reference, then its value in the other base; the first one that is known is the match. SMSCs answer a
+    submit in hexadecimal and report in decimal, or the other way round, and drop leading zeros on the way."""
     found = [canonical(ref)]
     if _is_decimal(found[0]):
         found.append(f"{int(found[0]):x}")
