@@ -106,7 +106,7 @@ def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, 
         (GROUPS_TOML.replace("2900", "-1"), "g.toml:12: setup_cost must be"),
         (GROUPS_TOML.replace("[[group]]", "[[grupo]]"), "g.toml: it must consist of [[group]] tables"),
         ("group = 1", "g.toml: it must consist of [[group]] tables"),
-        ("[group", "g.toml: this is not TOML"),
+        ("[group", "g.toml: not valid TOML"),
         ("", "g.toml: there is no group in it"),
     ],
 )

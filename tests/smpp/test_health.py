@@ -42,7 +42,7 @@ def test_a_link_that_no_process_runs_is_said_to_be_that(bind: Binding) -> None:
     bound.stop()
     later_us = wall_us() + carrier_health.STALE_US
     (link,) = bound.db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=later_us))
-    assert fault_text(link, wall_us=later_us) == "london transceiver 1 is run by no process"
+    assert fault_text(link, wall_us=later_us) == "london transceiver 1 is not run by any process"
 
 
 def test_prometheus_sees_each_link(bind: Binding) -> None:
