@@ -180,12 +180,12 @@ def test_doctor_and_backup_tell_the_gap_and_init_takes_the_index(
     status, out, _ = command("init", "--gap", "10", *at)
     assert (status, "0 deposits found" in out) == (0, True)
     assert "stopped at the gap limit" in out
-    assert "above 10 were not looked for" in out
+    assert "above 10 were not scanned" in out
     status, out, _ = tried(command, "init", "--gap", "10", "--index", "30", *at)
     assert (status, "1 deposits found, 77000 satoshis credited" in out) == (0, True)
-    assert "above 40 were not looked for" in out
+    assert "above 40 were not scanned" in out
     status, out, _ = command("doctor", *at)
-    assert "address gap: 10 (highest index given out 40, highest paid 30" in out
+    assert "address gap: 10 (highest index issued 40, highest paid 30" in out
     status, out, _ = command("backup", str(tmp_path / "backup"), *at)
     assert (status, "highest address index: 40" in out) == (0, True)
 

@@ -26,19 +26,19 @@ def test_what_is_no_deposit_is_explained_too(node: Node, settings: Path, databas
         with DTMF(new_token(), base_url=url) as dtmf:
             ours = dtmf.new_address()["address"]
     status, out, _ = command("deposits", "explain", f"{'0' * 64}:0", *at)
-    assert (status, "The node knows no such output" in out) == (1, True)
+    assert (status, "The node has no such unspent output" in out) == (1, True)
     txid = node.pay(ours, 5000)  # nobody follows the chain meanwhile
     status, out, _ = command("deposits", "explain", f"{txid}:0", *at)
-    assert (status, "to an address of ours with 0 confirmations and was not noted" in out) == (1, True)
+    assert (status, "to an address of this service with 0 confirmations but is not recorded" in out) == (1, True)
     status, out, _ = command("deposits", "explain", f"{txid}:1", *at)
-    assert (status, "to an address that is not ours" in out) == (1, True)
+    assert (status, "to an address of someone else" in out) == (1, True)
     status, _, err = command("deposits", "explain", "nonsense", *at)
-    assert (status, "'nonsense' is no outpoint" in err) == (2, True)
+    assert (status, "'nonsense' is not an outpoint" in err) == (2, True)
     status, _, err = command("deposits", "rescan", "--from", "999999", *at)
-    assert (status, "--from 999999: the chain was followed to block" in err) == (2, True)
+    assert (status, "--from 999999: the chain has only been followed to block" in err) == (2, True)
     node.stop()
     status, out, _ = command("deposits", "explain", f"{txid}:0", *at)
-    assert (status, "The node could not be asked" in out) == (1, True)
+    assert (status, "The node could not be queried" in out) == (1, True)
     node.start()
 
 

@@ -60,9 +60,9 @@ def test_every_deposit_is_found_up_to_the_gap(
     assert "addresses 1 to 77 are watched; 5 deposits found, 113000 satoshis credited, in suspense" in out
     status, out, _ = command("deposits", "list", "--suspense", *at)
     assert (status, out.count("in suspense, bcrt1"), out.count(" pending ")) == (0, 5, 1)
-    assert "113000 satoshis in suspense: `dtmf-server deposits assign` hands them on" in out
+    assert "113000 satoshis in suspense: `dtmf-server deposits assign` assigns them to an account" in out
     status, out, _ = command("verify", *at)
-    assert (status, out) == (0, "0 accounts, 4 transfers, 0 rentals: the books are right\n")
+    assert (status, out) == (0, "0 accounts, 4 transfers, 0 rentals: the ledger is consistent\n")
     assert command("init", "--gap", "25", *at)[0] == 0, "again is no harm"
     assert differences(database_url) == []
 
@@ -98,7 +98,7 @@ def test_what_is_in_suspense_is_handed_on_with_all_that_comes_later(
     assert new == addresses(29), "no index serves two accounts"
     assert dtmf.deposits() == []
     status, out, _ = command("deposits", "assign", old, "--to", new, *at)
-    assert (status, out) == (0, f"{old} is handed on, with 2 deposits: 40000 satoshis credited\n")
+    assert (status, out) == (0, f"{old} assigned, with 2 deposits: 40000 satoshis credited\n")
     assert paid(dtmf) == [(first, "credited", 40_000), (waiting, "pending", 500)]
     assert dtmf.account()["balance"] == 40_000
     assert [(t["kind"], t["amount"], t["reference"]) for t in dtmf.transactions()] == [
@@ -170,6 +170,6 @@ def test_a_restore_that_was_broken_off_goes_on(
     node.mine(2)
     node.stop()
     status, _, err = command("init", "--gap", "20", *at)
-    assert (status, "does not answer" in err, "the same command goes on" in err) == (2, True, True)
+    assert (status, "does not answer" in err, "run the same command again to continue" in err) == (2, True, True)
     node.start()
     assert "1 deposits found, 40000 satoshis credited, in suspense" in command("init", "--gap", "20", *at)[1]

@@ -210,7 +210,7 @@ def test_the_operator_looks_after_deposits_beside_the_running_service(node: Node
     node.mine(2)
     service.becomes(again, "credited", 2)
     assert service.dtmf.account()["balance"] == 10_001_000
-    assert "the books are right" in service.say("verify")
+    assert "the ledger is consistent" in service.say("verify")
 
 
 def test_production_takes_sign_ups_and_real_coins_only(

@@ -89,7 +89,7 @@ def test_a_busy_port_moves_to_the_next_and_says_so(tmp_path: Path) -> None:
             service.wait_ready()
             used = int(service.url.rpartition(":")[2])
             assert port < used <= port + 20
-            assert f"port {port} is busy: using {used}" in service.out
+            assert f"port {port} is in use: using {used}" in service.out
             assert request(service.url, service.token, "GET", "/account").json == {"balance": 0}
 
 
@@ -170,7 +170,7 @@ def test_verify_runs_beside_a_running_server(tmp_path: Path, run: Run) -> None:
         while any(thread.is_alive() for thread in threads):
             code, out, err = run("verify", "--data", tmp_path)
             assert (code, err) == (0, ""), out
-            assert out.endswith("the books are right\n")
+            assert out.endswith("the ledger is consistent\n")
         for thread in threads:
             thread.join()
         assert request(service.url, service.token, "GET", "/account").status == 200

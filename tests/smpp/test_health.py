@@ -94,5 +94,5 @@ def test_the_operator_s_commands_tell_what_is_wrong_and_import_the_stock(tmp_pat
             assert (said.code, "can't read" in said.err) == (2, True)
             said = command("doctor", "--config", config, "--data", data)
             assert said.code == 1
-            assert "group xx-mobile has no numbers: dtmf-server numbers import FILE" in said.out
-            assert "group xx-mobile sends by carrier paris, which the configuration does not have" in said.out
+            assert "group xx-mobile has no numbers: run dtmf-server numbers import FILE" in said.out
+            assert "group xx-mobile sends with carrier paris, which is not configured" in said.out
