@@ -79,7 +79,7 @@ STATUSES = {
     413: ("proxy", "HTTP 413"),
     429: ("poll_seconds", "HTTP 429"),
     500: ("debug.log", "HTTP 500"),
-    502: ("node runs", "HTTP 502"),
+    502: ("node is running", "HTTP 502"),
     503: ("rpcworkqueue", "HTTP 503"),
     504: ("proxy", "HTTP 504"),
     302: ("bitcoin.rpc", "HTTP 302"),
@@ -108,7 +108,7 @@ async def test_a_call_refused_with_a_status_of_500_says_what_the_node_says(follo
     with answering(always(500, json.dumps(refused).encode())) as url:
         assert "Method not found" in (await look_at(url) or "")
         trouble = await look_at(url) or ""
-        assert "does not answer as Bitcoin Core does" not in trouble
+        assert "does not answer like Bitcoin Core" not in trouble
     refused["error"] = {"code": -28, "message": "Loading block index"}
     with answering(always(500, json.dumps(refused).encode())) as url:
         assert "the node is starting: Loading block index" in (await look_at(url) or "")
@@ -188,7 +188,7 @@ async def test_an_answer_longer_than_a_node_gives_is_not_read_to_its_end(monkeyp
     monkeypatch.setattr(json_rpc, "ANSWER_MAX_BYTES", 1_000)
     with answering(always(200, b"[" + b" " * 2_000_000 + b"]")) as url:
         async with Rpc(url) as rpc:
-            with pytest.raises(NodeUnavailable, match=r"more than 1,000 bytes"):
+            with pytest.raises(NodeUnavailable, match=r"larger than 1,000 bytes"):
                 await rpc.call("getblockcount")
 
 
@@ -205,7 +205,7 @@ async def test_a_node_that_falls_silent_is_given_up(begun: bytes):
 
     async with await asyncio.start_server(fall_silent, "127.0.0.1", 0) as server:
         async with Rpc(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as rpc:
-            with pytest.raises(NodeUnavailable, match=r"no answer came within 0.2 s"):
+            with pytest.raises(NodeUnavailable, match=r"no answer within 0.2 s"):
                 await rpc.call("getblockcount", timeout_s=0.2)
         async with asyncio.timeout(10):
             await hung_up.wait()
