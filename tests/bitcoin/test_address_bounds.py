@@ -110,7 +110,7 @@ def test_addresses_of_deleted_accounts_still_count_for_their_network(production:
             lambda tx, id_=account_id: tx.run("UPDATE accounts SET closed_at_us = 1 WHERE id = :id", id=id_)
         )
     last = open_account(production.db, seed=10)
-    with pytest.raises(Refusal, match="given to your network"):
+    with pytest.raises(Refusal, match="issued to your network"):
         production.db.write_blocking(
             lambda tx: deposit.new_address(tx, last, derive=derive, now_us=START_US, network="10.0.0.0/24")
         )

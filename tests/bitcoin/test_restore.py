@@ -117,7 +117,7 @@ def test_what_is_in_suspense_is_handed_on_with_all_that_comes_later(
     assert "9000 satoshis in suspense" in command("deposits", "list", *at)[1]
     assert differences(database_url) == []
     status, _, err = command("init", *at)
-    assert (status, "has given out addresses already" in err) == (1, True)
+    assert (status, "has already issued addresses" in err) == (1, True)
 
 
 def test_a_deposit_that_was_handed_on_is_taken_back_from_who_has_it_now(
@@ -154,10 +154,10 @@ def test_only_what_is_in_suspense_can_be_handed_on_and_only_to_somebody(
     assert command("init", "--gap", "20", *at)[0] == 0
     theirs = renter().new_address()["address"]
     for address, to, said in (
-        (addresses(99), theirs, "is no address of this service"),
-        (addresses(1), addresses(99), f"{addresses(99)} is no address of this service"),
+        (addresses(99), theirs, "is not an address of this service"),
+        (addresses(1), addresses(99), f"{addresses(99)} is not an address of this service"),
         (theirs, theirs, "not in suspense: its account is known"),
-        (addresses(1), addresses(2), "no account that could take coins"),
+        (addresses(1), addresses(2), "no account that can receive coins"),
     ):
         status, out, err = command("deposits", "assign", address, "--to", to, *at)
         assert (status, out, said in err) == (1, "", True), err

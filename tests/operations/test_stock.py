@@ -87,11 +87,11 @@ def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database)
         ("32093", "1.5", "g.csv:2: setup_cost must be whole satoshis, not '1.5'"),
         ("32093", "٣", "g.csv:2: setup_cost must be whole satoshis, not '٣'"),
         ("32093", "9999999999999999", "g.csv:2: setup_cost must be whole satoshis"),
-        ("london paris", "London", "g.csv:2: carriers must be names of carriers parted by spaces"),
-        ("setup_cost", "set_up_cost", "g.csv:2: 'set_up_cost' is no column; there are id, type, name"),
-        (",london paris", "", "g.csv:2: this line has not as many columns as the first"),
-        ("fr-local,", "fr-local,one more,", "g.csv:3: this line has not as many columns as the first"),
-        ('"France, geographic"', '"France', "this is not CSV"),
+        ("london paris", "London", "g.csv:2: carriers must be carrier names separated by spaces"),
+        ("setup_cost", "set_up_cost", "g.csv:2: 'set_up_cost' is not a column; the columns are id, type, name"),
+        (",london paris", "", "g.csv:2: this line does not have as many columns as the first"),
+        ("fr-local,", "fr-local,one more,", "g.csv:3: this line does not have as many columns as the first"),
+        ('"France, geographic"', '"France', "not valid CSV"),
     ],
 )
 def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, complaint: str) -> None:
@@ -107,7 +107,7 @@ def test_a_wrong_group_is_refused_by_its_line(db: Database, old: str, new: str, 
         (GROUPS_TOML.replace("[[group]]", "[[grupo]]"), "g.toml: it must consist of [[group]] tables"),
         ("group = 1", "g.toml: it must consist of [[group]] tables"),
         ("[group", "g.toml: not valid TOML"),
-        ("", "g.toml: there is no group in it"),
+        ("", "g.toml: the file contains no group"),
     ],
 )
 def test_a_wrong_toml_is_refused_with_its_place(db: Database, text: str, complaint: str) -> None:
@@ -126,8 +126,8 @@ def test_numbers_are_imported_once(db: Database) -> None:
     [
         ("12025550300,us-mobile", "n.csv:3: e164 must be a number like +4207000000, not '12025550300'"),
         ("+1202555030x,us-mobile", "n.csv:3: e164 must be"),
-        ("+12025550300,mars-mobile", "n.csv:3: there is no group 'mars-mobile': import it first"),
-        ("+12025550100,tiny", "n.csv:3: +12025550100 is in the group 'us-mobile' already"),
+        ("+12025550300,mars-mobile", "n.csv:3: group 'mars-mobile' does not exist: import it first"),
+        ("+12025550100,tiny", "n.csv:3: +12025550100 is already in the group 'us-mobile'"),
         ("+12025550999,us-mobile", "n.csv:3: '+12025550999' stands at n.csv:2 already"),
     ],
 )

@@ -28,7 +28,7 @@ _TYPES = {
 
 
 def run(migration: str) -> None:
-    """Runs the statements beside a migration, given by its `__file__`."""
+    """Run the statements of the .sql file beside a migration, given by its `__file__`."""
     connection = op.get_bind()
     text = Path(migration).with_suffix(".sql").read_text(encoding="utf-8")
     for statement in statements(text, connection.dialect.name):
@@ -36,7 +36,7 @@ def run(migration: str) -> None:
 
 
 def statements(text: str, engine: str) -> Iterator[str]:
-    """Those for this engine, as it spells them."""
+    """Yield the statements for this engine, in its syntax."""
     for statement in text.split(";\n\n"):
         whose, _, rest = statement.partition("\n")
         if whose.removeprefix("-- ") not in _ENGINES:

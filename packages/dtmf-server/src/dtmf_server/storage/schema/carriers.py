@@ -1,4 +1,5 @@
-"""What carriers bring before it is a message, what they took, and how their links stand. Times are the wall's."""
+"""What carriers deliver before it becomes a message, what they accepted, and the state of their links. Times are wall
+time."""
 
 from sqlalchemy import (
     BigInteger,
@@ -17,14 +18,14 @@ from sqlalchemy import (
 
 from dtmf_server.storage.schema.base import Id, metadata
 
-# One row a carrier: whoever stores what it brings holds it, so that parts of one SMS meet.
+# One row per carrier: a transaction that stores what it delivers locks the row, so that parts of one SMS meet.
 carriers = Table(
     "carriers",
     metadata,
     Column("name", Text, primary_key=True),
 )
 
-# What was stored, and whether the carrier was told: by this a redelivery is known. Rows live for minutes.
+# What was stored, and whether the carrier got an acknowledgement: used to detect redeliveries. Rows live for minutes.
 arrivals = Table(
     "arrivals",
     metadata,
@@ -38,7 +39,7 @@ arrivals = Table(
     sqlite_autoincrement=True,
 )
 
-# Parts of long SMS that wait for the others. Octets as they came: a character may be split between two parts.
+# Parts of long SMS that wait for the others. Octets are stored as received: a character may be split between two parts.
 parts = Table(
     "parts",
     metadata,
@@ -61,8 +62,8 @@ parts = Table(
     sqlite_autoincrement=True,
 )
 
-# Each segment that a carrier took, under its reference, by which receipts name it; without one, in doubt: the carrier has
-# not said whether it took the segment.
+# Each segment that a carrier accepted, with the reference that receipts use; without a reference it is in doubt: the
+# carrier has not confirmed the segment.
 submissions = Table(
     "submissions",
     metadata,
@@ -80,7 +81,7 @@ submissions = Table(
     sqlite_autoincrement=True,
 )
 
-# Receipts that came before we had written down what the carrier took.
+# Receipts that arrived before the submission was recorded.
 early_receipts = Table(
     "early_receipts",
     metadata,
@@ -91,13 +92,14 @@ early_receipts = Table(
     Column("reason", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("stored_wall_us", BigInteger, nullable=False),
-    Column("recipient", Text, nullable=False, server_default=""),  # the number of ours that sent the SMS
+    Column("recipient", Text, nullable=False, server_default=""),  # our number that sent the SMS
     Index("ix_early_receipts_carrier_ref", "carrier", "ref"),
     Index("ix_early_receipts_stored_wall_us", "stored_wall_us"),
     sqlite_autoincrement=True,
 )
 
-# SMS for numbers that nobody rents, by destination; times are the billing clock's. The last 1,000 destinations are kept.
+# SMS for numbers that no account rents, by destination; times are the billing clock's. The last 1,000 destinations are
+# stored.
 strays = Table(
     "strays",
     metadata,
@@ -109,7 +111,7 @@ strays = Table(
     Index("ix_strays_last_at_us", "last_at_us"),
 )
 
-# How each link stands, written by the process that runs it, for everyone who asks.
+# The state of each link, written by the process that runs it.
 carrier_links = Table(
     "carrier_links",
     metadata,
