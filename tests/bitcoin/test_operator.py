@@ -48,7 +48,7 @@ def test_a_database_is_bound_to_its_chain_and_descriptor(
     opened(settings, database_url).db.close()
     other = add_checksum(wallet.descriptor.partition("#")[0].replace("/0/*", "/7/*"))
     settings.write_text(settings.read_text().replace(wallet.descriptor, other))
-    with pytest.raises(CannotStart, match="is another than this database gave addresses of"):
+    with pytest.raises(CannotStart, match="is not the one that this database derived its addresses from"):
         opened(settings, database_url)
     assert command("init", "--replace-descriptor", "--database", database_url)[0] == 0
     opened(settings, database_url).db.close()

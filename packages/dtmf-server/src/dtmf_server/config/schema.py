@@ -125,7 +125,7 @@ class Messages(Section, frozen=True):
 
 
 class Signup(Section, frozen=True):
-    """Who may open an account: 'open': anyone; 'invite' and 'closed': the operator, with `dtmf-server accounts
+    """Permission to open accounts: 'open' for anyone; 'invite' and 'closed' only for the operator, with `dtmf-server accounts
     open`."""
 
     mode: Annotated[Literal["open", "invite", "closed"], Meta(description="'open', 'invite' or 'closed'")] = "open"

@@ -34,7 +34,7 @@ _PASSING_4XX = frozenset({408, 425, 429})
 
 
 class Verdict(StrEnum):
-    """What happens to a delivery after an attempt."""
+    """The fate of a delivery after an attempt."""
 
     DELIVERED = "delivered"
     RETRY = "retry"

@@ -14,7 +14,7 @@ class EndReason(StrEnum):
 
 
 class ActionKind(StrEnum):
-    """What happens to an SMS besides being stored."""
+    """The ways to pass on an SMS besides storing it."""
 
     FORWARD = "forward"
     WEBHOOK = "webhook"

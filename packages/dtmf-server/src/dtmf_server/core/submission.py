@@ -12,7 +12,7 @@ _is_status = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}").fullmatch
 
 
 class Verdict(StrEnum):
-    """What a status other than 0 means for the SMS."""
+    """The meaning of a status other than 0 for the SMS."""
 
     TEMPORARY = "temporary"  # not accepted now: retried
     LINK = "link"  # not accepted, and the link is at fault: retried once the link has been restarted

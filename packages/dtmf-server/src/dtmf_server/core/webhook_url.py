@@ -1,9 +1,9 @@
-"""Which webhook URLs are accepted, and which addresses may be connected to for them.
+"""Rules for webhook URLs, and for the addresses that may be connected to for them.
 
 Rules:
 1. A URL is parsed once, by the grammar below, and the request is built from the parts that were checked: no second
    parser can read another host from the same text.
-2. What the grammar does not match is refused, not repaired: browsers fold full-width digits, backslashes and `0x7f.1`
+2. Anything that the grammar does not match is refused, not repaired: browsers fold full-width digits, backslashes and `0x7f.1`
    into addresses; here they are errors.
 3. A name says nothing about where it leads: every address that it resolves to is checked with `address_allowed` at
    connect time, and one bad address refuses them all.

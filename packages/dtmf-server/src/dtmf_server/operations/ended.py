@@ -24,7 +24,7 @@ WHY = {EndReason.RENTER: "this account ended it", EndReason.DEPLETED: "the balan
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What an account should know about its balance: when it runs out, and the rentals that ended when it did."""
+    """Facts about an account's balance: when it runs out, and the rentals that ended when it did."""
 
     runs_out_at_us: int | None
     ran_out: list[dict[str, Any]]  # rentals, the last to end first

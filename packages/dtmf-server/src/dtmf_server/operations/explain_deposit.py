@@ -1,4 +1,4 @@
-"""What the database knows of an outpoint, for the operator."""
+"""Everything the database knows of an outpoint, for the operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -75,7 +75,7 @@ def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """What left suspense: the number of deposits, their credited satoshis, and those of refunds."""
+    """The result of an assignment: the number of deposits, their credited satoshis, and those of refunds."""
 
     deposits: int
     sats: int

@@ -24,7 +24,7 @@ UNTOUCHED = r"""'[^']*'|"[^"]*"|--[^\n]*"""  # string literals, quoted names, co
 
 
 class Dialect(Protocol):
-    """What a transaction needs from its engine."""
+    """The engine-specific part of a transaction."""
 
     name: str
     has_concurrent_writers: bool  # during a transaction

@@ -1,7 +1,7 @@
 """SMS that a carrier may have: submitted and not decided yet, or in doubt because the carrier has not answered.
 
 `deliveries.submitted_at_us` is set, durably, before an SMS is submitted to a carrier, and cleared with the result. In
-between, no other transaction claims, parks or refunds it. What a dead process leaves behind is in doubt: its PDU may
+between, no other transaction claims, parks or refunds it. An SMS that a dead process leaves behind is in doubt: its PDU may
 have been written.
 """
 

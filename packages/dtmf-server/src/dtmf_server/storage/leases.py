@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What may be leased in one transaction: up to `room` webhooks, until this wall time, none to these
+    """The limits on leases in one transaction: up to `room` webhooks, until this wall time, none to these
     destinations."""
 
     until_us: int

@@ -1,6 +1,6 @@
 """The outbox: deliveries that still have to reach a webhook or a carrier, and their results.
 
-A lease (`leased_until_us`, wall time) gives a lane (delivery_queue.py) to one worker; a dead worker's lease simply
+A lease (`leased_until_us`, wall time) assigns a lane (delivery_queue.py) to one worker; a dead worker's lease simply
 expires. A transaction that adds to a lane or finishes its head locks the account (`accounts.lock`), so that concurrent
 ones see each other.
 """

@@ -1,4 +1,4 @@
-"""What carriers accepted, under their own references, and receipts that arrived before that was recorded."""
+"""Segments that carriers accepted, with their references, and receipts that arrived before that was recorded."""
 
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.receipt_refs import canonical

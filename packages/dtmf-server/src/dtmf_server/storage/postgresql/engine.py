@@ -144,7 +144,7 @@ class PostgreSQLDatabase:
         except psycopg.OperationalError as error:
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
         async with connection:
-            while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it: no event tells
+            while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it, and no event signals its release
                 await asyncio.sleep(LOCK_POLL_INTERVAL_S)
             lost = asyncio.Event()
             watch = asyncio.create_task(_watch(connection, lost))

@@ -1,4 +1,4 @@
-"""What carriers deliver before it becomes a message, what they accepted, and the state of their links. Times are wall
+"""Carriers: input that is not a message yet, accepted submissions, and the state of links. Times are wall
 time."""
 
 from sqlalchemy import (
@@ -25,7 +25,7 @@ carriers = Table(
     Column("name", Text, primary_key=True),
 )
 
-# What was stored, and whether the carrier got an acknowledgement: used to detect redeliveries. Rows live for minutes.
+# Input that was stored, and whether the carrier got an acknowledgement: used to detect redeliveries. Rows live for minutes.
 arrivals = Table(
     "arrivals",
     metadata,
