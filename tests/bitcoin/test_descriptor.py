@@ -97,7 +97,10 @@ KEY = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
         (f"wpkh({X49}/0/*)", "tpub is a key of another network: 'main' has xpub"),
         (f"wpkh({ZPUB}/0/*)", "zpub is a SLIP-132 prefix"),
         (f"sh(wpkh({ZPUB.replace('zpub', 'ypub')}/0/*))", "ypub is a SLIP-132 prefix"),
-        (f"wpkh({X84}/0/*)", "has no checksum: see that it is the wallet's to the letter, then end it with #kj7aqcx6"),
+        (
+            f"wpkh({X84}/0/*)",
+            "has no checksum: check it against the wallet's character by character, then append #kj7aqcx6",
+        ),
         (f"wpkh({X84}/0/*)#aaaaaaaa", "it was changed or copied incorrectly"),
         (f"wpkh({X84}/0/*)#", "it was changed or copied incorrectly"),
         (f"wpkh({X84[:-1]}W/0/*)", "is not an extended public key"),

@@ -63,7 +63,9 @@ async def test_a_node_that_is_behind_is_waited_for_and_takes_nothing_back(
     node.mine(2)
     await look_now()
     other = another(blocks=3)
-    assert f"is at height 3 and does not know the last block followed, {node.tip()[0]}" in (await look_at(other.url) or "")
+    assert f"is at height 3 and does not know the last block followed, {node.tip()[0]}" in (
+        await look_at(other.url) or ""
+    )
     assert renter.balance() == 5000
     assert await look_now() is None
     assert (renter.balance(), renter.kinds()) == (5000, ["deposit.credited"])
@@ -90,7 +92,7 @@ async def test_a_pruned_block_that_was_not_read_stops_crediting(following: Runti
     node.mine(700)
     node.prune(500)
     trouble = await look_at(node.url) or ""
-    assert re.match(r"the node has pruned block 10\d, which we have not read", trouble)
+    assert re.match(r"the node has pruned block 10\d, which has not been read", trouble)
     assert renter.balance() == 0
     if isinstance(node, ShapedNode):  # fetching everything again takes a network
         node.prune(0)

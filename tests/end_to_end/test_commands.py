@@ -53,7 +53,10 @@ def test_verify_says_that_right_books_are_right(data: Path, run: Run) -> None:
         (["UPDATE rentals SET booked_minutes = 5 WHERE id = 2"], "rental 2: .* minutes are in the ledger"),
         (["UPDATE rentals SET ended_at_us = ended_at_us + 60000000 WHERE id = 2"], "rental 2: lasted 2 started"),
         (["UPDATE deposits SET amount = amount + 1"], "deposit .*: status is credited, but 5000 of 5001"),
-        (["UPDATE deposits SET account_id = 4"], "of account 4: status is credited, but 5000 of 5000 .* to account 1000"),
+        (
+            ["UPDATE deposits SET account_id = 4"],
+            "of account 4: status is credited, but 5000 of 5000 .* to account 1000",
+        ),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )

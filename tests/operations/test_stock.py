@@ -79,7 +79,7 @@ def test_a_group_imported_again_is_brought_up_to_date_in_its_place(db: Database)
     ("old", "new", "complaint"),
     [
         ("cz-mobile", "cz mobile", "g.csv:2: id must be 1 to 40 of a-z, 0-9 and -, not 'cz mobile'"),
-        ("cz-mobile", "fr-local", "g.csv:3: 'fr-local' stands at g.csv:2 already"),
+        ("cz-mobile", "fr-local", "g.csv:3: 'fr-local' is already at g.csv:2"),
         (",mobile", ",fax", "g.csv:2: type must be mobile or local, not 'fax'"),
         (",cz,", ",CZ,", "g.csv:2: country_code must be two small letters like cz, not 'CZ'"),
         (",cz,", ",,", "g.csv:2: country_code is missing: two small letters like cz"),
@@ -128,7 +128,7 @@ def test_numbers_are_imported_once(db: Database) -> None:
         ("+1202555030x,us-mobile", "n.csv:3: e164 must be"),
         ("+12025550300,mars-mobile", "n.csv:3: group 'mars-mobile' does not exist: import it first"),
         ("+12025550100,tiny", "n.csv:3: +12025550100 is already in the group 'us-mobile'"),
-        ("+12025550999,us-mobile", "n.csv:3: '+12025550999' stands at n.csv:2 already"),
+        ("+12025550999,us-mobile", "n.csv:3: '+12025550999' is already at n.csv:2"),
     ],
 )
 def test_a_wrong_number_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:
@@ -171,9 +171,9 @@ def test_the_longest_prefix_prices_a_destination_and_what_has_none_is_refused_be
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("44x,1", "p.csv:3: prefix must be digits, or nothing for every destination, not '44x'"),
+        ("44x,1", "p.csv:3: prefix must be digits, or empty for every destination, not '44x'"),
         ("44,", "p.csv:3: cost_per_segment is missing: whole satoshis"),
-        ("+420,1", "p.csv:3: '420' stands at p.csv:2 already"),
+        ("+420,1", "p.csv:3: '420' is already at p.csv:2"),
     ],
 )
 def test_a_wrong_price_is_refused_by_its_line(db: Database, line: str, complaint: str) -> None:

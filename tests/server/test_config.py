@@ -118,7 +118,10 @@ def test_empty_files_byte_order_marks_and_windows_line_ends_are_read(loaded, tex
             LONDON + "passwort = 'hunter2'",
             "dtmf.toml:7: carrier[0].passwort is not a setting; the nearest is carrier.passw",
         ),
-        (LONDON + LONDON.replace("london", "paris") + "ports = 1", "dtmf.toml:13: carrier[1].ports is not a setting; the"),
+        (
+            LONDON + LONDON.replace("london", "paris") + "ports = 1",
+            "dtmf.toml:13: carrier[1].ports is not a setting; the",
+        ),
         ("server = 3", "dtmf.toml:1: server must be a table, not 3"),
         ("\ncarrier = {}", "dtmf.toml:2: carrier must be a list of tables, not a table"),
         ("carrier = ['hunter']", "dtmf.toml:1: carrier[0] must be a table, not 'hunter'"),

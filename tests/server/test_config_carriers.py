@@ -165,8 +165,8 @@ def test_a_carrier_may_have_a_table_of_retries(tmp_path):
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ('{ 0x45 = "later" }', "carrier.0.retry gives 0x45 the value 'later': use 'temporary', 'link' or 'final'"),
-        ("{ 0x45 = 1 }", "carrier.0.retry gives 0x45 the value 1: use 'temporary', 'link' or 'final'"),
+        ('{ 0x45 = "later" }', "carrier.0.retry maps 0x45 to 'later': use 'temporary', 'link' or 'final'"),
+        ("{ 0x45 = 1 }", "carrier.0.retry maps 0x45 to 1: use 'temporary', 'link' or 'final'"),
         ('{ ESME = "final" }', "carrier.0.retry has the key 'ESME': use a command_status from 0x1 to 0xffffffff"),
         ('{ 0x0 = "final" }', "carrier.0.retry has the key '0x0'"),
         ('{ 0x123456789 = "final" }', "carrier.0.retry has the key '0x123456789'"),
@@ -193,7 +193,9 @@ def test_each_carrier_has_the_settings_of_its_kind_and_errors_name_those(tmp_pat
     with pytest.raises(ConfigError, match=r"dtmf.toml:10: carrier\[1\].host is not a setting"):
         load(path, {})
     path.write_text(LONDON + SIMULATED + LONDON.replace("london", "paris").replace("password", "passwort"))
-    with pytest.raises(ConfigError, match=r":15: carrier\[2\].passwort is not a setting; the nearest is carrier.password"):
+    with pytest.raises(
+        ConfigError, match=r":15: carrier\[2\].passwort is not a setting; the nearest is carrier.password"
+    ):
         load(path, {})
 
 

@@ -75,8 +75,7 @@ class NoNumbersAvailable(Refusal):
 
 
 class TooManyUnusedAddresses(Refusal):
-    """20 addresses of this account are waiting for their first deposit: use one of them; an address can be used many
-    times."""
+    """20 addresses of this account are waiting for their first deposit: use one of them; addresses can be reused."""
 
     status, code, title = 429, "too_many_unused_addresses", "Too many unused addresses"
 

@@ -21,8 +21,7 @@ class TextErased(Refusal):
 
 
 class MayBeTaken(Refusal):
-    """The carrier may have accepted this SMS but has not confirmed it, so it is not sent again: send a new one if
-    needed."""
+    """The carrier may have accepted this SMS but has not confirmed it, so it is not sent again: send a new one."""
 
     status, code, title = 409, "may_be_taken", "The carrier may have accepted it"
 

@@ -20,8 +20,7 @@ class SignedOut(Refusal):
 
 
 class UnknownToken(Refusal):
-    """No account has this token: it was revoked, or a character is missing. A token is 'dtmf_' and 36 letters and
-    digits."""
+    """No account has this token: it was revoked, or a character is missing. It is 'dtmf_' and 36 letters and digits."""
 
     status, code, title = 401, "unauthenticated", "Unknown token"
 

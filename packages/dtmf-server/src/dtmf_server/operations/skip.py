@@ -1,7 +1,7 @@
 """Continues above blocks that were never read and that the node has pruned.
 
-1. The node finds what was paid in them and is unspent in its UTXO set; it is booked like any deposit.
-2. Payments in them that were spent since are not known. Nothing is credited or taken back for it: a credited deposit
+1. The node finds payments in them that are unspent, in its UTXO set; they are booked like any deposit.
+2. Payments in them that were spent since are not known. Nothing is credited or taken back for them: a credited deposit
    stays credited, and the range is recorded for the operator.
 3. All of it is one transaction: a command that is killed has done everything or nothing.
 """
