@@ -1,4 +1,4 @@
-"""Databases full of accounts and live rentals, written in bulk; the books are right, `dtmf-server verify` says so."""
+"""Databases full of accounts and live rentals, written in bulk; the ledger is consistent, `dtmf-server verify` says so."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence

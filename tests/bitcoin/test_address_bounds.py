@@ -110,7 +110,7 @@ def test_addresses_of_deleted_accounts_still_count_for_their_network(production:
             lambda tx, id_=account_id: tx.run("UPDATE accounts SET closed_at_us = 1 WHERE id = :id", id=id_)
         )
     last = open_account(production.db, seed=10)
-    with pytest.raises(Refusal, match="given to your network"):
+    with pytest.raises(Refusal, match="issued to your network"):
         production.db.write_blocking(
             lambda tx: deposit.new_address(tx, last, derive=derive, now_us=START_US, network="10.0.0.0/24")
         )
@@ -180,12 +180,12 @@ def test_doctor_and_backup_report_the_gap_and_init_accepts_the_index(
     status, out, _ = command("init", "--gap", "10", *at)
     assert (status, "0 deposits found" in out) == (0, True)
     assert "stopped at the gap limit" in out
-    assert "above 10 were not looked for" in out
+    assert "above 10 were not scanned" in out
     status, out, _ = tried(command, "init", "--gap", "10", "--index", "30", *at)
     assert (status, "1 deposits found, 77000 satoshis credited" in out) == (0, True)
-    assert "above 40 were not looked for" in out
+    assert "above 40 were not scanned" in out
     status, out, _ = command("doctor", *at)
-    assert "address gap: 10 (highest index given out 40, highest paid 30" in out
+    assert "address gap: 10 (highest index issued 40, highest paid 30" in out
     status, out, _ = command("backup", str(tmp_path / "backup"), *at)
     assert (status, "highest address index: 40" in out) == (0, True)
 

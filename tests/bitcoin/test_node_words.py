@@ -79,7 +79,7 @@ STATUSES = {
     413: ("proxy", "HTTP 413"),
     429: ("poll_seconds", "HTTP 429"),
     500: ("debug.log", "HTTP 500"),
-    502: ("node runs", "HTTP 502"),
+    502: ("node is running", "HTTP 502"),
     503: ("rpcworkqueue", "HTTP 503"),
     504: ("proxy", "HTTP 504"),
     302: ("bitcoin.rpc", "HTTP 302"),
@@ -110,7 +110,7 @@ async def test_an_rpc_error_with_status_500_is_reported_with_the_nodes_message(f
     with answering(always(500, json.dumps(refused).encode())) as url:
         assert "Method not found" in (await look_at(url) or "")
         trouble = await look_at(url) or ""
-        assert "does not answer as Bitcoin Core does" not in trouble
+        assert "does not answer like Bitcoin Core" not in trouble
     refused["error"] = {"code": -28, "message": "Loading block index"}
     with answering(always(500, json.dumps(refused).encode())) as url:
         assert "the node is starting: Loading block index" in (await look_at(url) or "")
@@ -190,7 +190,7 @@ async def test_an_oversized_answer_is_not_read_to_its_end(monkeypatch: pytest.Mo
     monkeypatch.setattr(json_rpc, "ANSWER_MAX_BYTES", 1_000)
     with answering(always(200, b"[" + b" " * 2_000_000 + b"]")) as url:
         async with Rpc(url) as rpc:
-            with pytest.raises(NodeUnavailable, match=r"more than 1,000 bytes"):
+            with pytest.raises(NodeUnavailable, match=r"larger than 1,000 bytes"):
                 await rpc.call("getblockcount")
 
 
@@ -207,7 +207,7 @@ async def test_a_node_that_stops_answering_times_out(begun: bytes):
 
     async with await asyncio.start_server(fall_silent, "127.0.0.1", 0) as server:
         async with Rpc(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as rpc:
-            with pytest.raises(NodeUnavailable, match=r"no answer came within 0.2 s"):
+            with pytest.raises(NodeUnavailable, match=r"no answer within 0.2 s"):
                 await rpc.call("getblockcount", timeout_s=0.2)
         async with asyncio.timeout(10):
             await hung_up.wait()

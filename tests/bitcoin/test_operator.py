@@ -26,19 +26,19 @@ def test_explain_covers_outputs_that_are_not_deposits(node: Node, settings: Path
         with DTMF(new_token(), base_url=url) as dtmf:
             ours = dtmf.new_address()["address"]
     status, out, _ = command("deposits", "explain", f"{'0' * 64}:0", *at)
-    assert (status, "The node knows no such output" in out) == (1, True)
+    assert (status, "The node has no such unspent output" in out) == (1, True)
     txid = node.pay(ours, 5000)  # the service is not following the chain now
     status, out, _ = command("deposits", "explain", f"{txid}:0", *at)
-    assert (status, "to an address of ours with 0 confirmations and was not noted" in out) == (1, True)
+    assert (status, "to an address of this service with 0 confirmations but is not recorded" in out) == (1, True)
     status, out, _ = command("deposits", "explain", f"{txid}:1", *at)
-    assert (status, "to an address that is not ours" in out) == (1, True)
+    assert (status, "to an address of someone else" in out) == (1, True)
     status, _, err = command("deposits", "explain", "nonsense", *at)
-    assert (status, "'nonsense' is no outpoint" in err) == (2, True)
+    assert (status, "'nonsense' is not an outpoint" in err) == (2, True)
     status, _, err = command("deposits", "rescan", "--from", "999999", *at)
-    assert (status, "--from 999999: the chain was followed to block" in err) == (2, True)
+    assert (status, "--from 999999: the chain has only been followed to block" in err) == (2, True)
     node.stop()
     status, out, _ = command("deposits", "explain", f"{txid}:0", *at)
-    assert (status, "The node could not be asked" in out) == (1, True)
+    assert (status, "The node could not be queried" in out) == (1, True)
     node.start()
 
 
@@ -48,7 +48,7 @@ def test_a_database_is_bound_to_its_chain_and_descriptor(
     opened(settings, database_url).db.close()
     other = add_checksum(wallet.descriptor.partition("#")[0].replace("/0/*", "/7/*"))
     settings.write_text(settings.read_text().replace(wallet.descriptor, other))
-    with pytest.raises(CannotStart, match="is another than this database gave addresses of"):
+    with pytest.raises(CannotStart, match="is not the one that this database derived its addresses from"):
         opened(settings, database_url)
     assert command("init", "--replace-descriptor", "--database", database_url)[0] == 0
     opened(settings, database_url).db.close()

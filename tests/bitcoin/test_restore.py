@@ -60,9 +60,9 @@ def test_every_deposit_is_found_up_to_the_gap(
     assert "addresses 1 to 77 are watched; 5 deposits found, 113000 satoshis credited, in suspense" in out
     status, out, _ = command("deposits", "list", "--suspense", *at)
     assert (status, out.count("in suspense, bcrt1"), out.count(" pending ")) == (0, 5, 1)
-    assert "113000 satoshis in suspense: `dtmf-server deposits assign` hands them on" in out
+    assert "113000 satoshis in suspense: `dtmf-server deposits assign` assigns them to an account" in out
     status, out, _ = command("verify", *at)
-    assert (status, out) == (0, "0 accounts, 4 transfers, 0 rentals: the books are right\n")
+    assert (status, out) == (0, "0 accounts, 4 transfers, 0 rentals: the ledger is consistent\n")
     assert command("init", "--gap", "25", *at)[0] == 0, "repeating it is harmless"
     assert differences(database_url) == []
 
@@ -98,7 +98,7 @@ def test_an_address_in_suspense_is_assigned_with_its_later_deposits(
     assert new == addresses(29), "each index is used for one account only"
     assert dtmf.deposits() == []
     status, out, _ = command("deposits", "assign", old, "--to", new, *at)
-    assert (status, out) == (0, f"{old} is handed on, with 2 deposits: 40000 satoshis credited\n")
+    assert (status, out) == (0, f"{old} assigned, with 2 deposits: 40000 satoshis credited\n")
     assert paid(dtmf) == [(first, "credited", 40_000), (waiting, "pending", 500)]
     assert dtmf.account()["balance"] == 40_000
     assert [(t["kind"], t["amount"], t["reference"]) for t in dtmf.transactions()] == [
@@ -117,7 +117,7 @@ def test_an_address_in_suspense_is_assigned_with_its_later_deposits(
     assert "9000 satoshis in suspense" in command("deposits", "list", *at)[1]
     assert differences(database_url) == []
     status, _, err = command("init", *at)
-    assert (status, "has given out addresses already" in err) == (1, True)
+    assert (status, "has already issued addresses" in err) == (1, True)
 
 
 def test_a_reversed_deposit_is_taken_from_the_account_it_was_assigned_to(
@@ -154,10 +154,10 @@ def test_only_addresses_in_suspense_can_be_assigned_and_only_to_an_open_account(
     assert command("init", "--gap", "20", *at)[0] == 0
     theirs = renter().new_address()["address"]
     for address, to, said in (
-        (addresses(99), theirs, "is no address of this service"),
-        (addresses(1), addresses(99), f"{addresses(99)} is no address of this service"),
+        (addresses(99), theirs, "is not an address of this service"),
+        (addresses(1), addresses(99), f"{addresses(99)} is not an address of this service"),
         (theirs, theirs, "not in suspense: its account is known"),
-        (addresses(1), addresses(2), "no account that could take coins"),
+        (addresses(1), addresses(2), "no account that can receive coins"),
     ):
         status, out, err = command("deposits", "assign", address, "--to", to, *at)
         assert (status, out, said in err) == (1, "", True), err
@@ -170,6 +170,6 @@ def test_an_interrupted_restore_resumes(
     node.mine(2)
     node.stop()
     status, _, err = command("init", "--gap", "20", *at)
-    assert (status, "does not answer" in err, "the same command goes on" in err) == (2, True, True)
+    assert (status, "does not answer" in err, "run the same command again to continue" in err) == (2, True, True)
     node.start()
     assert "1 deposits found, 40000 satoshis credited, in suspense" in command("init", "--gap", "20", *at)[1]

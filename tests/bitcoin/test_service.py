@@ -210,7 +210,7 @@ def test_the_operators_commands_work_while_the_service_runs(node: Node, service:
     node.mine(2)
     service.becomes(again, "credited", 2)
     assert service.dtmf.account()["balance"] == 10_001_000
-    assert "the books are right" in service.say("verify")
+    assert "the ledger is consistent" in service.say("verify")
 
 
 def test_production_accepts_sign_ups_and_only_real_coins(

@@ -39,7 +39,7 @@ async def test_a_node_of_another_network_is_not_followed(
 ):
     node.pay(renter.address(), 5000)
     node.mine(2)
-    assert "is on the network 'regtest' and bitcoin.network is 'main'" in (await look_at(node.url, "main") or "")
+    assert "is on the network 'regtest', but bitcoin.network is 'main'" in (await look_at(node.url, "main") or "")
     assert trouble_noted(following) is not None
     assert renter.balance() == 0
     assert await look_now() is None
@@ -63,7 +63,9 @@ async def test_a_node_that_is_behind_is_waited_for_and_reverses_nothing(
     node.mine(2)
     await look_now()
     other = another(blocks=3)
-    assert f"is at height 3 and does not know our block {node.tip()[0]}" in (await look_at(other.url) or "")
+    assert f"is at height 3 and does not know the last block followed, {node.tip()[0]}" in (
+        await look_at(other.url) or ""
+    )
     assert renter.balance() == 5000
     assert await look_now() is None
     assert (renter.balance(), renter.kinds()) == (5000, ["deposit.credited"])
@@ -76,7 +78,7 @@ async def test_a_node_on_another_chain_of_equal_height_reverses_nothing(
     node.mine(REORG_WINDOW + 1)
     await look_now()
     other = another(blocks=node.tip()[0] + 1)
-    assert "the best chain has another block at height" in (await look_at(other.url) or "")
+    assert "the best chain's block at height" in (await look_at(other.url) or "")
     assert renter.balance() == 5000
     assert await look_now() is None
     assert renter.balance() == 5000
@@ -90,7 +92,7 @@ async def test_an_unread_block_that_was_pruned_stops_crediting(following: Runtim
     node.mine(700)
     node.prune(500)
     trouble = await look_at(node.url) or ""
-    assert re.match(r"the node has pruned block 10\d, which we have not read", trouble)
+    assert re.match(r"the node has pruned block 10\d, which has not been read", trouble)
     assert renter.balance() == 0
     if isinstance(node, ShapedNode):  # fetching all of it again would need a network
         node.prune(0)
@@ -131,8 +133,8 @@ async def test_a_reorganisation_deeper_than_the_stored_blocks_waits_for_the_oper
     node.spend_elsewhere(lost)
     node.mine(40)
     trouble = await look_now() or ""
-    assert f"the best chain has another block at height {tip}" in trouble
-    assert "we remember none below" in trouble
+    assert f"the best chain's block at height {tip}" in trouble
+    assert "no block below it is remembered" in trouble
     assert renter.balance() == 11_000
     following.db.write_blocking(lambda tx: chain.ask_rescan(tx, first))
     assert await look_now() is None
@@ -143,7 +145,7 @@ async def test_a_reorganisation_deeper_than_the_stored_blocks_waits_for_the_oper
 
 async def test_a_wrong_password_is_reported_without_showing_it(node: Node, look_at: LookAt):
     trouble = await look_at(node.url.replace("user:pass", "user:s3cret")) or ""
-    assert "refuses our name or password" in trouble
+    assert "rejects the user name or password" in trouble
     assert "s3cret" not in trouble
 
 
@@ -158,7 +160,7 @@ async def test_an_invalid_block_stops_crediting(following: Runtime, shaped: Shap
     raw = {"another block's": shaped.chain[-1].raw, "cut short": good.raw[:-9], "longer": good.raw + b"\0"}
     shaped.tree[good.hash] = replace(good, raw=raw.get(wrong, good.raw))
     shaped.mempool.clear()
-    assert f"block {good.height} can't be read" in (await look_at(shaped.url) or "")
+    assert f"block {good.height} is invalid" in (await look_at(shaped.url) or "")
     assert renter.deposits() == {}
     assert trouble_noted(following) is not None
 
@@ -191,9 +193,9 @@ REFUSED = b'[{"id": 0, "result": null, "error": {"code": -32601, "message": "Met
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        *((text, "does not answer as Bitcoin Core does") for text in (b"", b"<html>", b"{}", b"[]", b"[1,2]", b"null")),
-        *((text, "does not answer as Bitcoin Core does") for text in (b"[1]", b'[{"id": 0}]', b'{"error": "no"}')),
-        (REFUSED, "the node refuses getblockchaininfo: Method not found"),
+        *((text, "does not answer like Bitcoin Core") for text in (b"", b"<html>", b"{}", b"[]", b"[1,2]", b"null")),
+        *((text, "does not answer like Bitcoin Core") for text in (b"[1]", b'[{"id": 0}]', b'{"error": "no"}')),
+        (REFUSED, "the node refused getblockchaininfo: Method not found"),
         (REFUSED.replace(b"-32601", b"-28").replace(b"Method not found", b"Loading"), "the node is starting: Loading"),
     ],
 )

@@ -162,5 +162,5 @@ def test_a_wrong_plugin_setting_is_named_and_secrets_are_not_shown(
     assert said.err == f"dtmf-server: {config}:2: carrier[0] needs api_key, the API key that Acme gave\n"
     config.write_text(config.read_text().replace("signing_key", "singing_key"))
     said = command("doctor", "--data", tmp_path, "--config", config, PYTHONPATH=python_path)
-    assert f"{config}:6: carrier[0].singing_key is no setting; the nearest is carrier.signing_key" in said.err
+    assert f"{config}:6: carrier[0].singing_key is not a setting; the nearest is carrier.signing_key" in said.err
     assert "canary" not in said.err

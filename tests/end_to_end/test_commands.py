@@ -18,26 +18,26 @@ Run = Callable[..., tuple[int, str, str]]
 def test_verify_reports_that_a_correct_ledger_is_correct(data: Path, run: Run) -> None:
     code, out, err = run("verify", "--data", data)
     assert (code, err) == (0, "")
-    assert out.endswith("the books are right\n")
+    assert out.endswith("the ledger is consistent\n")
     assert out.startswith("1 accounts, ")
 
 
 @pytest.mark.parametrize(
     ("tampering", "differs"),
     [
-        (["UPDATE accounts SET balance = balance + 1 WHERE id = 1000"], r"account 1000: the books give \d+"),
-        (["UPDATE accounts SET debt = 1 WHERE id = 1000"], "account 1000: the books give a debt of 0"),
+        (["UPDATE accounts SET balance = balance + 1 WHERE id = 1000"], r"account 1000: the ledger has \d+"),
+        (["UPDATE accounts SET debt = 1 WHERE id = 1000"], "account 1000: the ledger has a debt of 0"),
         (["UPDATE accounts SET depletes_at_us = depletes_at_us + 1"], "account 1000: runs out at"),
         (
             ["DROP TRIGGER transfers_append_only_update", "UPDATE transfers SET amount = amount + 1 WHERE id = 1"],
-            "account 1000: the books give 1",
+            "account 1000: the ledger has 1",
         ),
         (
             [
                 "DROP TRIGGER transfers_append_only_update",
                 "UPDATE transfers SET amount = amount + 1 WHERE kind = 'message_sent'",
             ],
-            "message 2: costs 1000 satoshis, 1001 are booked",
+            "message 2: costs 1000 satoshis, but 1001 are booked",
         ),
         (
             ["DROP TRIGGER transfers_append_only_update", "UPDATE transfers SET balance = balance + 1 WHERE id = 2"],
@@ -45,15 +45,18 @@ def test_verify_reports_that_a_correct_ledger_is_correct(data: Path, run: Run) -
         ),
         (
             ["DROP TRIGGER transfers_append_only_delete", "DELETE FROM transfers WHERE kind = 'message_received'"],
-            "message 1: costs 705 satoshis, 0 are booked",
+            "message 1: costs 705 satoshis, but 0 are booked",
         ),
-        (["UPDATE messages SET cost = cost + 1 WHERE inbound"], "message 1: costs 706 satoshis, 705 are booked"),
-        (["UPDATE messages SET cost = 0 WHERE NOT inbound"], "message 2: costs 0 satoshis, 1000 are booked"),
-        (["UPDATE rentals SET booked_minutes = booked_minutes + 1 WHERE id = 1"], "rental 1: .* are in the books"),
-        (["UPDATE rentals SET booked_minutes = 5 WHERE id = 2"], "rental 2: .* minutes are in the books"),
+        (["UPDATE messages SET cost = cost + 1 WHERE inbound"], "message 1: costs 706 satoshis, but 705 are booked"),
+        (["UPDATE messages SET cost = 0 WHERE NOT inbound"], "message 2: costs 0 satoshis, but 1000 are booked"),
+        (["UPDATE rentals SET booked_minutes = booked_minutes + 1 WHERE id = 1"], "rental 1: .* are in the ledger"),
+        (["UPDATE rentals SET booked_minutes = 5 WHERE id = 2"], "rental 2: .* minutes are in the ledger"),
         (["UPDATE rentals SET ended_at_us = ended_at_us + 60000000 WHERE id = 2"], "rental 2: lasted 2 started"),
-        (["UPDATE deposits SET amount = amount + 1"], "deposit .*: is credited, 5000 of 5001"),
-        (["UPDATE deposits SET account_id = 4"], "of account 4: is credited, 5000 of 5000 .* to account 1000"),
+        (["UPDATE deposits SET amount = amount + 1"], "deposit .*: status is credited, but 5000 of 5001"),
+        (
+            ["UPDATE deposits SET account_id = 4"],
+            "of account 4: status is credited, but 5000 of 5000 .* to account 1000",
+        ),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -83,7 +86,7 @@ def test_triggers_prevent_changes_to_the_ledger(data: Path, table: str) -> None:
 def test_help_names_every_command_and_what_it_does(run: Run) -> None:
     code, out, err = run("--help")
     assert (code, err) == (0, "")
-    for line in ("serve the API and run every worker", "bring the database to the newest tables", "exit 1 if anything"):
+    for line in ("serve the API and the website", "upgrade the database to the latest schema", "exit 1 if anything"):
         assert line in " ".join(out.split())
 
 

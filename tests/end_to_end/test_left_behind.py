@@ -223,7 +223,7 @@ def test_a_busy_port_is_reported_below_the_link(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         said = play(tmp_path, "--port", str(port))
     played_well(said)
-    assert f"port {port} is busy: using" in said.out.splitlines()[1]
+    assert f"port {port} is in use: using" in said.out.splitlines()[1]
 
 
 def test_an_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_busy_port_is_replaced_by_the_next_with_a_notice(tmp_path: Path) -> No
             service.wait_ready()
             used = int(service.url.rpartition(":")[2])
             assert port < used <= port + 20
-            assert f"port {port} is busy: using {used}" in service.out
+            assert f"port {port} is in use: using {used}" in service.out
             assert request(service.url, service.token, "GET", "/account").json == {"balance": 0}
 
 
@@ -172,7 +172,7 @@ def test_verify_works_while_the_server_runs(tmp_path: Path, run: Run) -> None:
         while any(thread.is_alive() for thread in threads):
             code, out, err = run("verify", "--data", tmp_path)
             assert (code, err) == (0, ""), out
-            assert out.endswith("the books are right\n")
+            assert out.endswith("the ledger is consistent\n")
         for thread in threads:
             thread.join()
         assert request(service.url, service.token, "GET", "/account").status == 200

@@ -144,7 +144,7 @@ def test_a_round_trip_through_the_other_engine_preserves_everything(
             file = tmp_path / f"{source.engine}-{number}.backup"
             assert run("backup", "--database", way[-2], file)[0] == 0
             code, said = run("restore", "--database", way[-1], file)
-            assert (code, "the books are right" in said) == (0, True), said
+            assert (code, "the ledger is consistent" in said) == (0, True), said
         first, second, third = map(contents, way)
         assert first is not None and first["transfers"] and first == second == third
     servers.drop_all()
@@ -176,7 +176,7 @@ def test_each_backup_of_a_service_under_load_is_consistent(tmp_path: Path, dying
     assert len(acked[0]) < len(acked[-1]), "nothing was acknowledged during the backups"
     for number, before in enumerate(acked):
         said = dying.command("restore", "--data", tmp_path / f"{number}", tmp_path / f"{number}.backup")
-        assert said.code == 0 and "the books are right" in said.said, said
+        assert said.code == 0 and "the ledger is consistent" in said.said, said
         found = contents(f"sqlite:///{tmp_path / str(number) / 'dtmf.db'}")
         assert found is not None
         texts = {value for row in found["messages"] for value in row if isinstance(value, str)}

@@ -42,7 +42,7 @@ def test_a_link_that_no_process_runs_is_reported_as_such(bind: Binding) -> None:
     bound.stop()
     later_us = wall_us() + carrier_health.STALE_US
     (link,) = bound.db.read_blocking(lambda tx: carrier_health.faults(tx, wall_us=later_us))
-    assert fault_text(link, wall_us=later_us) == "london transceiver 1 is run by no process"
+    assert fault_text(link, wall_us=later_us) == "london transceiver 1 is not run by any process"
 
 
 def test_prometheus_has_a_metric_per_link(bind: Binding) -> None:
@@ -94,5 +94,5 @@ def test_the_operator_s_commands_report_faults_and_import_the_stock(tmp_path: Pa
             assert (said.code, "can't read" in said.err) == (2, True)
             said = command("doctor", "--config", config, "--data", data)
             assert said.code == 1
-            assert "group xx-mobile has no numbers: dtmf-server numbers import FILE" in said.out
-            assert "group xx-mobile sends by carrier paris, which the configuration does not have" in said.out
+            assert "group xx-mobile has no numbers: run dtmf-server numbers import FILE" in said.out
+            assert "group xx-mobile sends with carrier paris, which is not configured" in said.out

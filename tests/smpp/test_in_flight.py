@@ -251,7 +251,7 @@ def test_sms_in_doubt_are_counted_by_metrics_and_doctor(bind_on_each_engine: Bin
     assert (gauge(bound), "in doubt" in said()) == (0, False)
     _, pdu = in_doubt(bound)
     assert gauge(bound) == 1
-    assert "1 SMS is in doubt: its carrier has not answered whether it was taken" in said()
+    assert "1 SMS is in doubt: its carrier has not confirmed the submission" in said()
     answer(bound, pdu)
     bound.eventually(lambda: sent(bound)[0] == "sent")
     assert (gauge(bound), "in doubt" in said()) == (0, False)

@@ -40,10 +40,10 @@ def test_sms_for_unrented_numbers_are_shown_by_destination(bind_on_each_engine: 
     comes_for(bound, "19995550100", times=2)
     comes_for(bound, "19995550101")
     shown = carriers(bound)
-    assert "3 SMS came for 2 numbers that nobody rents" in shown
+    assert "3 SMS arrived for 2 numbers that no account rents" in shown
     assert "+19995550100: 2, first 20" in shown
     assert "secret" not in shown
-    assert "3 SMS came for 2 numbers not in stock" in doctor(bound)
+    assert "3 SMS arrived for 2 numbers not in stock" in doctor(bound)
 
 
 @pytest.mark.regression("strays-are-explained")

@@ -12,40 +12,40 @@ from dtmf_server.operations.explain_deposit import Booking, Confirmations, Expla
 from dtmf_server.operations.strays import Diagnosis, Misread, Stray
 
 DIFFERENCES: list[tuple[verify.Difference, str]] = [
-    (verify.WrongBalance(7, 10, 11), "account 7: the books give 10 satoshis, its balance says 11"),
-    (verify.WrongTotal(3), "the books sum to 3 satoshis instead of 0"),
+    (verify.WrongBalance(7, 10, 11), "account 7: the ledger has 10 satoshis, the stored balance is 11"),
+    (verify.WrongTotal(3), "the ledger sums to 3 satoshis instead of 0"),
     (
         verify.WrongRunningBalance(5, 7, 10, 11),
-        "transfer 5 of account 7: the balance after it should be 10, it says 11",
+        "transfer 5 of account 7: the balance after it should be 10, but is stored as 11",
     ),
-    (verify.WrongDebt(7, 10, 11), "account 7: the books give a debt of 10 satoshis, it says 11"),
-    (verify.UnbookedMinutes(2, in_ledger=3, booked=4), "rental 2: 3 minutes are in the books, it says 4"),
-    (verify.WrongPrice(2, 3, 29), "rental 2: 3 minutes were paid with 29 satoshis"),
-    (verify.WrongLength(2, started=3, booked=4), "rental 2: lasted 3 started minutes, 4 are booked"),
+    (verify.WrongDebt(7, 10, 11), "account 7: the ledger has a debt of 10 satoshis, the stored debt is 11"),
+    (verify.UnbookedMinutes(2, in_ledger=3, booked=4), "rental 2: 3 minutes are in the ledger, 4 are stored as booked"),
+    (verify.WrongPrice(2, 3, 29), "rental 2: 29 satoshis were paid for 3 minutes, which is not its price"),
+    (verify.WrongLength(2, started=3, booked=4), "rental 2: lasted 3 started minutes, but 4 are booked"),
     (verify.UnpaidMinutes(2, 4), "rental 2: 4 minutes are booked, more than its account has paid for"),
     (
         verify.WrongShares(7, 30, 20, 5),
-        "account 7: paid 30 satoshis for minutes; its rentals' shares are 20, and 5 are to be shared out",
+        "account 7: paid 30 satoshis for minutes, but the shares of its rentals are 20 and 5 are not shared yet",
     ),
     (
         verify.WrongSums(7, expected=(1, 10, 10), stored=(2, 20, 0)),
-        "account 7: its live rentals are 1 for 10 satoshis a minute (10 begun), it says 2 for 20 (0)",
+        "account 7: it has 1 live rentals for 10 satoshis a minute (10 accrued), stored as 2 for 20 (0)",
     ),
     (
         verify.WrongMinuteCost(7, 4, 1000, 10, 11),
-        "account 7: in part 4 of the minute (1000 microseconds each) rentals for 10 satoshis a minute start theirs, the"
-        " sum says 11",
+        "account 7: in part 4 of the minute (1000 microseconds each), the minutes of rentals for 10 satoshis a"
+        " minute start, but the stored sum is 11",
     ),
-    (verify.WrongMessageCost(9, 5, 6), "message 9: costs 5 satoshis, 6 are booked for it"),
+    (verify.WrongMessageCost(9, 5, 6), "message 9: costs 5 satoshis, but 6 are booked for it"),
     (
         verify.WrongMessageState(9, "sent", None, is_submitted=True, is_refunded=False),
-        "message 9: is sent, its delivery is missing and under way, no refund is booked for it",
+        "message 9: status is sent, its delivery is missing and in progress, no refund is booked for it",
     ),
     (
         verify.WrongDeposit("aa", 1, owner_id=7, status="credited", booked_sats=0, amount_sats=10, account_id=8),
-        "deposit aa:1 of account 7: is credited, 0 of 10 satoshis are booked for it to account 8",
+        "deposit aa:1 of account 7: status is credited, but 0 of 10 satoshis are booked for it to account 8",
     ),
-    (verify.WrongDepletion(7, None, 5), "account 7: runs out at None, it says 5 (microseconds)"),
+    (verify.WrongDepletion(7, None, 5), "account 7: runs out at None, stored as 5 (microseconds)"),
 ]
 
 
@@ -61,26 +61,26 @@ def deposit(status: str, at: Confirmations, *, is_coinbase: bool = False, troubl
 def test_explain_says_what_a_pending_deposit_waits_for() -> None:
     unmined = Confirmations(None, 0, 3, 100)
     assert explanation_lines(deposit("pending", unmined, trouble="it is away")) == [
-        "It pays 100 satoshis to bc1q, index 4 of the descriptor, given to account 7.",
+        "It pays 100 satoshis to bc1q, index 4 of the descriptor, issued to account 7.",
         "It is pending: in no block of the best chain; an amount like this needs 3 confirmations.",
         "Booked: deposit, 100 satoshis, transfer 5.",
-        "Blocks 8 to 9 were never read: if its transaction was mined in one of them and its output spent since, this"
-        " service cannot know.",
-        "Nothing is credited at the moment: it is away.",
+        "Blocks 8 to 9 were never read: this service cannot know whether its transaction was mined in one of them and its"
+        " output spent since.",
+        "Nothing is being credited: it is away.",
     ]
     mined = Confirmations(50, 2, 3, 250)
     assert (
         "in block 50, 2 deep; 250 satoshis of this account have fewer than 3"
         in explanation_lines(deposit("pending", mined))[1]
     )
-    assert "coins of a miner need 3" in explanation_lines(deposit("pending", mined, is_coinbase=True))[1]
+    assert "newly mined coins need 3" in explanation_lines(deposit("pending", mined, is_coinbase=True))[1]
     assert explanation_lines(deposit("credited", mined))[1] == "It is credited: in block 50, 2 deep."
 
 
 def test_doctor_reports_the_address_gap_and_warns_when_it_is_wide() -> None:
     assert health_text.gap_lines(AddressGap(0, 0, 0)) == []
     (line,) = health_text.gap_lines(AddressGap(5, 3, 2))
-    assert line.startswith("address gap: 2 (highest index given out 5, highest paid 3; 2 addresses wait")
+    assert line.startswith("address gap: 2 (highest index issued 5, highest paid 3; 2 addresses are waiting")
     assert health_text.gap_complaints(AddressGap(GAP_OF_INIT - 1, 0, UNPAID_ALARM)) == []
     assert len(health_text.gap_complaints(AddressGap(GAP_OF_INIT, 0, UNPAID_ALARM + 1))) == 2
 
@@ -95,10 +95,10 @@ def test_doctor_explains_why_a_stray_matched_no_number() -> None:
         Misread(stray("+442025550100"), "+12025550100"),
     ]
     first, second, third, unknown = diagnosis_lines(Diagnosis(misread, [stray("+999\n")]))
-    assert first.endswith('did you set country_code = "1" in its [[carrier]]? Else ask for international numbers')
-    assert second.endswith("the carrier writes an international prefix; ask it for plain international numbers")
-    assert third.endswith("is the country_code in its [[carrier]] right?")
-    assert unknown.startswith("2 SMS came for 1 number not in stock, the last for +999?: import these numbers")
+    assert first.endswith('did you set country_code = "1" in its [[carrier]]? If so, ask for international numbers')
+    assert second.endswith("the carrier adds an international prefix; ask it for plain international numbers")
+    assert third.endswith("check the country_code in its [[carrier]]")
+    assert unknown.startswith("2 SMS arrived for 1 number not in stock, the last for +999?: import these numbers")
     many = diagnosis_lines(Diagnosis(misread[:1] * (SHOWN_MAX + 3), []))
-    assert many[-1] == "so have 3 other destinations"
+    assert many[-1] == "3 other destinations have the same problem"
     assert stray_lines([stray("+999")] * (SHOWN_MAX + 2))[-1] == "  and 2 more"

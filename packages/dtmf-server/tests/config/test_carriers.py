@@ -25,7 +25,7 @@ password = "hunter2"
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (LONDON.replace("london", "simulator"), "dtmf.toml:2: carrier[0].name is 'simulator', which is the sandbox's"),
+        (LONDON.replace("london", "simulator"), "dtmf.toml:2: carrier[0].name is 'simulator', which is reserved for"),
         (LONDON.replace("127.0.0.1", "10.1.2.3"), "dtmf.toml:4: carrier[0].host is not this machine: a sandbox"),
         (
             LONDON.replace("hunter2", "canary789" * 8),
@@ -165,12 +165,12 @@ def test_a_carrier_may_have_a_table_of_retries(tmp_path):
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ('{ 0x45 = "later" }', "carrier.0.retry gives 0x45 the value 'later': use 'temporary', 'link' or 'final'"),
-        ("{ 0x45 = 1 }", "carrier.0.retry gives 0x45 the value 1: use 'temporary', 'link' or 'final'"),
+        ('{ 0x45 = "later" }', "carrier.0.retry maps 0x45 to 'later': use 'temporary', 'link' or 'final'"),
+        ("{ 0x45 = 1 }", "carrier.0.retry maps 0x45 to 1: use 'temporary', 'link' or 'final'"),
         ('{ ESME = "final" }', "carrier.0.retry has the key 'ESME': use a command_status from 0x1 to 0xffffffff"),
         ('{ 0x0 = "final" }', "carrier.0.retry has the key '0x0'"),
         ('{ 0x123456789 = "final" }', "carrier.0.retry has the key '0x123456789'"),
-        ('{ 0x45 = "final", 69 = "link" }', "carrier.0.retry has the status 0x45 twice"),
+        ('{ 0x45 = "final", 69 = "link" }', "carrier.0.retry lists the status 0x45 twice"),
         ("5", "carrier.0.retry must be a table like"),
     ],
 )
@@ -190,10 +190,12 @@ def test_each_carrier_has_the_settings_of_its_kind_and_errors_name_them(tmp_path
     path.write_text(LONDON + SIMULATED)
     assert [type(carrier).__name__ for carrier in load(path, {}).carrier] == ["SmppSettings", "SimulatorSettings"]
     path.write_text(LONDON + SIMULATED + 'host = "127.0.0.1"\n')
-    with pytest.raises(ConfigError, match=r"dtmf.toml:10: carrier\[1\].host is no setting"):
+    with pytest.raises(ConfigError, match=r"dtmf.toml:10: carrier\[1\].host is not a setting"):
         load(path, {})
     path.write_text(LONDON + SIMULATED + LONDON.replace("london", "paris").replace("password", "passwort"))
-    with pytest.raises(ConfigError, match=r":15: carrier\[2\].passwort is no setting; the nearest is carrier.password"):
+    with pytest.raises(
+        ConfigError, match=r":15: carrier\[2\].passwort is not a setting; the nearest is carrier.password"
+    ):
         load(path, {})
 
 

@@ -77,7 +77,7 @@ def test_a_destination_priced_0_is_refused_unless_allowed(db: Database, run: Run
 @pytest.mark.regression("free-groups")
 def test_a_price_of_a_tenth_of_a_bitcoin_is_questioned(run: Run):
     status, out, _ = run("groups", GROUP + "dear,mobile,Dear,xx,0,10000000,9999999\n")
-    assert (status, "rental_cost_per_minute is 10000000 satoshis, 0.1 bitcoin: is that meant?" in out) == (0, True)
+    assert (status, "rental_cost_per_minute is 10000000 satoshis, 0.1 bitcoin: is that intended?" in out) == (0, True)
     assert "cost_per_inbound_message is" not in out
 
 

@@ -79,7 +79,7 @@ def test_a_group_imported_again_is_updated_and_keeps_its_position(db: Database) 
     ("old", "new", "complaint"),
     [
         ("cz-mobile", "cz mobile", "g.csv:2: id must be 1 to 40 of a-z, 0-9 and -, not 'cz mobile'"),
-        ("cz-mobile", "fr-local", "g.csv:3: 'fr-local' stands at g.csv:2 already"),
+        ("cz-mobile", "fr-local", "g.csv:3: 'fr-local' is already at g.csv:2"),
         (",mobile", ",fax", "g.csv:2: type must be mobile or local, not 'fax'"),
         (",cz,", ",CZ,", "g.csv:2: country_code must be two small letters like cz, not 'CZ'"),
         (",cz,", ",,", "g.csv:2: country_code is missing: two small letters like cz"),
@@ -87,11 +87,11 @@ def test_a_group_imported_again_is_updated_and_keeps_its_position(db: Database) 
         ("32093", "1.5", "g.csv:2: setup_cost must be whole satoshis, not '1.5'"),
         ("32093", "٣", "g.csv:2: setup_cost must be whole satoshis, not '٣'"),
         ("32093", "9999999999999999", "g.csv:2: setup_cost must be whole satoshis"),
-        ("london paris", "London", "g.csv:2: carriers must be names of carriers parted by spaces"),
-        ("setup_cost", "set_up_cost", "g.csv:2: 'set_up_cost' is no column; there are id, type, name"),
-        (",london paris", "", "g.csv:2: this line has not as many columns as the first"),
-        ("fr-local,", "fr-local,one more,", "g.csv:3: this line has not as many columns as the first"),
-        ('"France, geographic"', '"France', "this is not CSV"),
+        ("london paris", "London", "g.csv:2: carriers must be carrier names separated by spaces"),
+        ("setup_cost", "set_up_cost", "g.csv:2: 'set_up_cost' is not a column; the columns are id, type, name"),
+        (",london paris", "", "g.csv:2: this line does not have as many columns as the first"),
+        ("fr-local,", "fr-local,one more,", "g.csv:3: this line does not have as many columns as the first"),
+        ('"France, geographic"', '"France', "not valid CSV"),
     ],
 )
 def test_an_invalid_group_is_refused_naming_its_line(db: Database, old: str, new: str, complaint: str) -> None:
@@ -106,8 +106,8 @@ def test_an_invalid_group_is_refused_naming_its_line(db: Database, old: str, new
         (GROUPS_TOML.replace("2900", "-1"), "g.toml:12: setup_cost must be"),
         (GROUPS_TOML.replace("[[group]]", "[[grupo]]"), "g.toml: it must consist of [[group]] tables"),
         ("group = 1", "g.toml: it must consist of [[group]] tables"),
-        ("[group", "g.toml: this is not TOML"),
-        ("", "g.toml: there is no group in it"),
+        ("[group", "g.toml: not valid TOML"),
+        ("", "g.toml: the file contains no group"),
     ],
 )
 def test_invalid_toml_is_refused_naming_its_line(db: Database, text: str, complaint: str) -> None:
@@ -126,9 +126,9 @@ def test_numbers_are_imported_once(db: Database) -> None:
     [
         ("12025550300,us-mobile", "n.csv:3: e164 must be a number like +4207000000, not '12025550300'"),
         ("+1202555030x,us-mobile", "n.csv:3: e164 must be"),
-        ("+12025550300,mars-mobile", "n.csv:3: there is no group 'mars-mobile': import it first"),
-        ("+12025550100,tiny", "n.csv:3: +12025550100 is in the group 'us-mobile' already"),
-        ("+12025550999,us-mobile", "n.csv:3: '+12025550999' stands at n.csv:2 already"),
+        ("+12025550300,mars-mobile", "n.csv:3: group 'mars-mobile' does not exist: import it first"),
+        ("+12025550100,tiny", "n.csv:3: +12025550100 is already in the group 'us-mobile'"),
+        ("+12025550999,us-mobile", "n.csv:3: '+12025550999' is already at n.csv:2"),
     ],
 )
 def test_an_invalid_number_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
@@ -171,9 +171,9 @@ def test_the_longest_prefix_prices_a_destination_and_one_without_price_is_refuse
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("44x,1", "p.csv:3: prefix must be digits, or nothing for every destination, not '44x'"),
+        ("44x,1", "p.csv:3: prefix must be digits, or empty for every destination, not '44x'"),
         ("44,", "p.csv:3: cost_per_segment is missing: whole satoshis"),
-        ("+420,1", "p.csv:3: '420' stands at p.csv:2 already"),
+        ("+420,1", "p.csv:3: '420' is already at p.csv:2"),
     ],
 )
 def test_an_invalid_price_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:

@@ -169,7 +169,7 @@ def test_an_sms_to_be_sent_from_an_ended_rental_is_not_lost(poor: Visitor, db: D
     run_out(db, wall)
     answer = poor.send(page, "/numbers/+12025550100/send", to="+13105550123", content="I will be late")
     assert answer.status == 404
-    assert "I will be late" in answer.text and "was not sent" in answer.text and "the money ran out" in answer.text
+    assert "I will be late" in answer.text and "was not sent" in answer.text and "the balance ran out" in answer.text
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -188,7 +188,7 @@ def test_the_api_says_when_and_why_a_rental_ended(
             with pytest.raises(DTMFError) as refusal:
                 call()
             said = str(refusal.value)
-            assert "2018-01-01T02:41:01" in said and "the money ran out" in said, said
+            assert "2018-01-01T02:41:01" in said and "the balance ran out" in said, said
             assert "/api/v1/messages?e164=%2B12025550100" in said
         assert [message["content"] for message in dtmf.messages("+12025550100")] == ["Your code is 428613"]
         with pytest.raises(DTMFError) as refusal:

@@ -139,7 +139,7 @@ def test_no_money_and_no_stock_come_back_in_words(renter: Visitor, other: Visito
     page = renter.open("/rent/tiny")
     assert other.do("/rent/tiny", "/rent/tiny").status == 200
     late = renter.send(page, "/rent/tiny")
-    assert late.status == 409 and "rented or resting" in late.text
+    assert late.status == 409 and "rented or in cooldown" in late.text
     assert "none now" in renter.open("/rent").text
     poor = Visitor(renter.url)
     with poor:

@@ -147,7 +147,7 @@ def test_waiting_events_follow_the_url_and_are_parked_without_one(
     renter.set_account_webhook(None)
     assert states(db) == ["delivered", "parked"]
     (event,) = events(db, "delivery.parked")
-    assert "taken away" in event["data"]
+    assert "removed" in event["data"]
 
 
 def test_410_takes_the_webhook_away_with_an_event(renter: DTMF, receiver: Receiver, db: Database) -> None:

@@ -141,7 +141,7 @@ def test_a_forward_that_was_never_charged_for_is_replayed_to_the_number_of_now(d
     dtmf.sandbox.receive(number, "+1234", "no carrier goes there")
     settle(dtmf)
     (parked,) = dtmf.deliveries("parked")
-    assert parked["reason"] == "no carrier here sends to +33612345678"
+    assert parked["reason"] == "no carrier of this service sends to +33612345678"
     dtmf.set_sms_action(number, "forward", ELSEWHERE)
     assert dtmf.retry_delivery(parked["id"])["destination"] == ELSEWHERE
     settle(dtmf)
@@ -180,7 +180,7 @@ def test_a_forward_over_the_daily_limit_is_parked_uncharged_and_leaves_on_anothe
             dtmf.sandbox.receive(number, "+1234", text)
         settle(dtmf)
         (parked,) = dtmf.deliveries("parked")
-        assert "1 messages within 24 hours" in (parked["reason"] or "")
+        assert "1 messages sent within 24 hours" in (parked["reason"] or "")
         assert dtmf.account() == {"balance": 99_000}
         dtmf.sandbox.advance(DAY_S + 1)
         dtmf.retry_delivery(parked["id"])

@@ -1,4 +1,4 @@
-"""The operator's command that opens accounts where people can't by themselves: `dtmf-server accounts open`."""
+"""`dtmf-server accounts open`: opens accounts on services where customers cannot sign up themselves."""
 
 import argparse
 import contextlib
@@ -13,15 +13,17 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
-    """Adds it to the parser; `command` makes one with the options that all have."""
-    text = "open an account for somebody"
+    """Add the command to the parser; `command` creates one with the options that all commands share."""
+    text = "open an account for a customer"
     accounts = commands.add_parser("accounts", help=text, description=text[0].upper() + text[1:] + ".")
     actions = accounts.add_subparsers(title="actions", required=True, metavar="ACTION")
-    command(actions, "open", _open, "open an account: prints its token, and a link that signs in once, within a day")
+    command(
+        actions, "open", _open, "open an account: prints its token and a sign-in link that works once, within 24 hours"
+    )
 
 
 def _open(options: argparse.Namespace, configuration: Config) -> int:
-    """The token is alone on the first line, for scripts; the link needs the configuration's public_url."""
+    """Print the token alone on the first line, for scripts; the link requires the configuration's public_url."""
     from dtmf_server.core import api_token  # noqa: PLC0415 - the same
     from dtmf_server.operations import account  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used

@@ -1,4 +1,4 @@
-"""What the operator's commands about stock and carriers say: lines, and the exit status."""
+"""The commands that import the catalog and check the carriers."""
 
 import argparse
 import contextlib
@@ -28,18 +28,19 @@ _IMPORTS: dict[str, Callable[..., int]] = {
 
 
 def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False) -> tuple[int, list[str]]:
-    """Takes a file of groups, numbers or prices: all of it, or nothing."""
+    """Import a file of groups, numbers or prices: all of it or nothing. Return the exit status and the lines to
+    print."""
     try:
         with path.open("rb") as file:
             content = file.read(FILE_MAX + 1)
         if len(content) > FILE_MAX:
-            raise CannotStart(f"{path} is larger than {FILE_MAX >> 20} MiB: import it in pieces")
+            raise CannotStart(f"{path} is larger than {FILE_MAX >> 20} MiB: split it and import the pieces")
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise CannotStart(f"can't read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise CannotStart(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
+        raise CannotStart(f"{path}:{line}: not valid UTF-8: save the file in that encoding") from None
     try:
         count = db.write_blocking(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
         warnings = import_catalog.warnings(kind, text, name=path.name)
@@ -54,25 +55,25 @@ def _import(tx: Tx, *, kind: str, text: str, name: str, allow_free: bool) -> int
 
 
 def carriers(db: Database) -> tuple[int, list[str]]:
-    """How every link stands; 1 if one is not up."""
+    """Return the state of every link as lines; the exit status is 1 if one is not up."""
     now_us = wall_us()
     links = db.read_blocking(lambda tx: carrier_health.links(tx, wall_us=now_us))
-    lines = [link_line(link, wall_us=now_us) for link in links] or ["no carrier was started with this database"]
+    lines = [link_line(link, wall_us=now_us) for link in links] or ["no carrier has been started with this database"]
     is_up = all(link.is_up for link in links)
     return (0 if is_up else 1), [*lines, *stray_lines(db.read_blocking(strays.latest))]
 
 
 def doctor(db: Database, configuration: Config) -> tuple[int, list[str]]:
-    """What is wrong, and what to do about it; 1 if anything is."""
+    """Return every problem with its fix as lines; the exit status is 1 if there is any."""
     names = [carrier.name for carrier in configuration.carrier]
     found = db.read_blocking(lambda tx: health_text.complaints(tx, names, wall_us=wall_us()))
     if configuration.mode == "production" and not names:
-        found.insert(0, "no [[carrier]] is configured: no SMS comes or goes")
+        found.insert(0, "no [[carrier]] is configured: no SMS can be received or sent")
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
-    warned = [*warnings(configuration), *health_text.doubt_lines(in_doubt)]  # which may do no harm
-    said = [*found, *warned] or ["nothing is wrong"]
+    warned = [*warnings(configuration), *health_text.doubt_lines(in_doubt)]  # possibly harmless
+    said = [*found, *warned] or ["no problems found"]
     return (1 if found else 0), [*said, *health_text.gap_lines(gap)]
 
 

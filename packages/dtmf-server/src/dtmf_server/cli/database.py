@@ -19,7 +19,7 @@ from dtmf_server.storage.open import open_database
 
 
 def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
-    """Bring the database to the newest tables. Returns the exit status."""
+    """Upgrade the database to the latest schema. Returns the exit status."""
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
     url = require_existing(options, configuration)
@@ -27,7 +27,7 @@ def migrate_command(options: argparse.Namespace, configuration: Config) -> int:
         before = migrate.current(url)
         migrate.upgrade(url)
         after = migrate.current(url)
-    print_line(f"the database was at {before or 'nothing'} and is at {after}")
+    print_line(f"database schema upgraded from {before or 'nothing'} to {after}")
     return 0
 
 
@@ -40,18 +40,20 @@ def verify_command(options: argparse.Namespace, configuration: Config) -> int:
         counts, differences = db.read_blocking(lambda tx: (verify.counts(tx), verify.differences(tx)))
     for difference in differences:
         print_line(difference_text(difference))
-    print_line(f"{counts_text(counts)}: {f'{len(differences)} differences' if differences else 'the books are right'}")
+    print_line(
+        f"{counts_text(counts)}: {f'{len(differences)} differences' if differences else 'the ledger is consistent'}"
+    )
     return 1 if differences else 0
 
 
 def backup_command(options: argparse.Namespace, configuration: Config) -> int:
-    """Write everything to a new file. Returns the exit status."""
+    """Back up everything to a new file. Returns the exit status."""
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
     from dtmf_server.storage import files, migrate  # noqa: PLC0415 - the same
 
     with translating_file_errors(options.file):
-        files.refuse_existing(options.file)  # before the database is read for it
+        files.refuse_existing(options.file)  # before reading the database
     with (
         contextlib.closing(open_database(require_current_schema(options, configuration))) as db,
         translating_file_errors(options.file),
@@ -60,7 +62,7 @@ def backup_command(options: argparse.Namespace, configuration: Config) -> int:
             lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
         )
     print_line(f"{rows} rows in {options.file}")
-    print_line(f"highest address index: {last} (for `dtmf-server init --index {last}`, should this backup be lost too)")
+    print_line(f"highest address index: {last} (if this backup is lost too, use `dtmf-server init --index {last}`)")
     return 0
 
 
@@ -76,7 +78,7 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
         rows = backups.read(tx, options.file)
         if differences := verify.differences(tx):
             found = "\n".join(map(difference_text, differences))
-            raise backups.NotABackup(f"nothing was restored, its books are wrong:\n{found}")
+            raise backups.NotABackup(f"nothing was restored: the ledger in the backup is inconsistent:\n{found}")
         return rows, counts_text(verify.counts(tx))
 
     url = url_of(options, configuration)
@@ -87,7 +89,7 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
         with startup.exclusive_file_lock(url):
             with translating_open_errors(url):
                 found = migrate.current(url)
-            if found is not None:  # before its tables are touched
+            if found is not None:  # before migrating it
                 with contextlib.closing(open_database(url)) as db:
                     db.read_blocking(backups.refuse_in_use)
             with translating_open_errors(url):
@@ -97,5 +99,5 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
             migrate.upgrade(url)
     except backups.NotABackup as error:
         raise CannotStart(str(error)) from error
-    print_line(f"{rows} rows restored; {summary}: the books are right")
+    print_line(f"{rows} rows restored; {summary}: the ledger is consistent")
     return 0

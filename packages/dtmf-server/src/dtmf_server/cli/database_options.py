@@ -1,4 +1,4 @@
-"""Where a command finds its database, and what it says when that can't be opened."""
+"""Resolves the database of a command, and translates the errors of opening it."""
 
 import argparse
 import contextlib
@@ -13,37 +13,40 @@ from dtmf_server.storage.open import sqlite_path
 
 
 def url_of(options: argparse.Namespace, configuration: Config) -> str:
-    """The database: --database, else the configuration's, else a SQLite file in --data."""
+    """Return the database URL: --database, else the configuration's, else a SQLite file in --data."""
     url = options.database or configuration.database.url
     if url is None:
         url = f"sqlite:///{options.data / 'dtmf.db'}"
     if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///":
-        raise ConfigError(f"--database {url.partition('://')[0]}://…: give sqlite:///path or postgresql://…")
+        raise ConfigError(f"--database {url.partition('://')[0]}://…: use sqlite:///path or postgresql://…")
     return str(url)
 
 
 def require_existing(options: argparse.Namespace, configuration: Config) -> str:
-    """The same for commands that look after a database: it must be there."""
+    """Return the URL of an existing database, for commands that maintain one. Raises ConfigError if there is none."""
     url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not sqlite_path(url).exists():
-        raise ConfigError(f"there is no database at {sqlite_path(url)}: name its folder with --data DIR")
+        raise ConfigError(f"there is no database at {sqlite_path(url)}: set its folder with --data DIR")
     return url
 
 
 def require_current_schema(options: argparse.Namespace, configuration: Config) -> str:
-    """The same for commands that read it: its tables must be the newest."""
+    """Return the URL of a database with the latest schema, for commands that read one. Raises CannotStart."""
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
     url = require_existing(options, configuration)
     with translating_open_errors(url):
         revision, head = migrate.current(url), migrate.head()
     if revision != head:
-        raise CannotStart(f"the database is at {revision or 'nothing'}, this program at {head}: dtmf-server migrate")
+        raise CannotStart(
+            f"the database schema is at {revision or 'nothing'}, this version needs {head}: run dtmf-server migrate"
+        )
     return url
 
 
 def make_folder(url: str) -> None:
-    """Makes the folder of a SQLite file, for its owner alone: it holds texts, and what signs webhooks."""
+    """Create the folder of a SQLite file, accessible only to its owner: it holds messages, and the key for webhook
+    secrets."""
     if url.startswith("sqlite:///"):
         with translating_open_errors(url):
             sqlite_path(url).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,7 +54,7 @@ def make_folder(url: str) -> None:
 
 @contextlib.contextmanager
 def translating_open_errors(name: str) -> Iterator[None]:
-    """Says in one line what keeps a database or file from being opened: its folder, its server, what it holds."""
+    """Translate errors that prevent a database or file from being opened into one line."""
     from alembic.util import CommandError  # noqa: PLC0415 - `--help` does not wait for it
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
 
@@ -64,7 +67,7 @@ def translating_open_errors(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def translating_file_errors(file: Path) -> Iterator[None]:
-    """Says in one line what keeps a backup from being written or read."""
+    """Translate errors that prevent a backup from being written or read into one line."""
     try:
         yield
     except OSError as error:

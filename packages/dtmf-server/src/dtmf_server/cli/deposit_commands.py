@@ -1,4 +1,4 @@
-"""What the operator asks about deposits, answered from the database and from the node."""
+"""The operator's commands about deposits; they query the database and the node."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ _OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
 
 
 def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
-    """Prints every deposit, oldest first, or only those in suspense."""
+    """Print every deposit, oldest first, or only those in suspense."""
     after, account_id = 0, SUSPENSE if suspense_only else None
     while rows := runtime.db.read_blocking(
         partial(deposits.all_deposits, after=after, limit=PAGE, account_id=account_id)
@@ -41,17 +41,17 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
     print(f"followed to block {tip['height']}" if tip else "no block followed yet")
     for row in skipped:
         print(
-            f"blocks {row['from_height']} to {row['to_height']} were never read, the node had pruned them: {row['found']}"
-            f" deposits of {row['found_sats']} satoshis were found in them; what was spent since is not known"
+            f"blocks {row['from_height']} to {row['to_height']} were never read because the node had pruned them: {row['found']}"
+            f" deposits of {row['found_sats']} satoshis were found in them; deposits spent since are not known"
         )
     if held.balance:
-        print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` hands them on")
+        print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` assigns them to an account")
     if state is not None and state["last_error"]:
         print(f"nothing is credited: {state['last_error']}")
 
 
 def assign(runtime: Runtime, address: str, to: str) -> None:
-    """Hands an address in suspense on to the account that has the other. Raises Refusal."""
+    """Assign an address in suspense to the account of the other address. Raises Refusal."""
     moved = runtime.db.write_blocking(
         lambda tx: suspense.assign(
             tx,
@@ -61,91 +61,95 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
         )
     )
     refunds = f", and {moved.refunds} satoshis of refunds" if moved.refunds else ""
-    print(f"{address} is handed on, with {moved.deposits} deposits: {moved.sats} satoshis credited{refunds}")
+    print(f"{address} assigned, with {moved.deposits} deposits: {moved.sats} satoshis credited{refunds}")
 
 
 def ask_rescan(runtime: Runtime, height: int) -> None:
-    """Has the running service read the blocks from that height on again. Raises CannotStart."""
+    """Make the running service read the blocks from `height` on again. Raises CannotStart."""
     tip = runtime.db.read_blocking(stored_chain.tip)
     if tip is None or runtime.settings.network == "simulated":
-        raise CannotStart("no real chain was followed yet: there is nothing to read again")
+        raise CannotStart("no real chain has been followed yet: there is nothing to rescan")
     if height > tip["height"]:
         raise CannotStart(
-            f"--from {height}: the chain was followed to block {tip['height']} only; above it goes"
-            " only `deposits skip --to HEIGHT`, and only where the node has pruned what comes next"
+            f"--from {height}: the chain has only been followed to block {tip['height']}. To go above it, use"
+            " `deposits skip --to HEIGHT`, which only works where the node has pruned the next blocks"
         )
     runtime.db.write_blocking(lambda tx: stored_chain.ask_rescan(tx, height))
-    print(f"blocks {height} to {tip['height']} are read again as soon as the service runs; nothing is credited twice")
+    print(
+        f"blocks {height} to {tip['height']} will be read again as soon as the service runs; nothing is credited twice"
+    )
 
 
 def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
-    """Prints what is known of `txid:vout`; 1 if nothing is. Raises CannotStart for something else."""
+    """Print what is known of `txid:vout`; return 1 if nothing is. Raises CannotStart for an invalid outpoint."""
     parts = _OUTPOINT.fullmatch(outpoint)
     if parts is None:
-        raise CannotStart(f"{outpoint!r} is no outpoint: give the transaction's id, a colon and the output's number")
+        raise CannotStart(f"{outpoint!r} is not an outpoint: use the transaction ID, a colon and the output number")
     txid, vout = parts[1], int(parts[2])
     depths = runtime.settings.confirmations
     found = runtime.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
     if found is not None:
         print("\n".join(explanation_lines(found)))
         return 0
-    print("No deposit of ours is known by this outpoint.")
+    print("No deposit with this outpoint is known.")
     if runtime.settings.node is not None:
         print(_node_says(runtime, txid, vout))
     return 1
 
 
 def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
-    """What the node knows of an outpoint that we have not noted."""
+    """Describe what the node knows of an outpoint that is not in the database."""
 
     async def ask() -> str:
         async with open_chain(runtime) as chain:
             output = await chain.output(txid, vout)
         if output is None:
-            return "The node knows no such output that is unspent, in a block or in its mempool."
+            return "The node has no such unspent output, neither in a block nor in its mempool."
         paid, depth = output
         if not await own_scripts(runtime, {paid.script_pubkey}):
-            return f"The node knows it: {paid.amount} satoshis, {depth} confirmations, to an address that is not ours."
+            return f"The node has it: {paid.amount} satoshis, {depth} confirmations, to an address of someone else."
         return (
-            f"It pays {paid.amount} satoshis to an address of ours with {depth} confirmations and was not noted: see that"
-            " the service runs and follows the chain; `dtmf-server deposits rescan --from HEIGHT` reads its block again."
+            f"It pays {paid.amount} satoshis to an address of this service with {depth} confirmations but is not"
+            " recorded: check that the service is running and following the chain;"
+            " `dtmf-server deposits rescan --from HEIGHT` reads its block again."
         )
 
     try:
         return asyncio.run(ask())
     except ChainUnavailable as error:
-        return f"The node could not be asked: {error}."
+        return f"The node could not be queried: {error}."
 
 
 def restore(runtime: Runtime, *, descriptor: str, gap: int, index: int, from_height: int | None) -> None:
-    """Fills an empty database with the descriptor's addresses and what is on them. Raises CannotStart."""
+    """Fill an empty database with the descriptor's addresses and the coins on them. Raises CannotStart."""
     try:
         asyncio.run(_restore(runtime, descriptor.partition("#")[0], gap, index, from_height))
     except ChainUnavailable as error:
-        raise CannotStart(f"{error}; what was found so far is kept, the same command goes on") from error
+        raise CannotStart(f"{error}; what was found so far is saved: run the same command again to continue") from error
     last, used, rows = runtime.db.read_blocking(
         lambda tx: (deposits.last_index(tx), deposits.last_used_index(tx), deposits.deposits_of(tx, SUSPENSE))
     )
     credited = sum(row["amount"] for row in rows if row["status"] == "credited")
     print(f"addresses 1 to {last} are watched; {len(rows)} deposits found, {credited} satoshis credited, in suspense")
     print(
-        f"stopped at the gap limit: {last - used} addresses in a row, {used + 1} to {last}, are unused. Coins on addresses"
-        f" above {last} were not looked for: if more were given out, run this again with --index N, the highest index that"
+        f"stopped at the gap limit: {last - used} addresses in a row, {used + 1} to {last}, are unused. Addresses"
+        f" above {last} were not scanned: if more were issued, run this again with --index N, the highest index that"
         " `dtmf-server backup` printed, or with a larger --gap"
     )
 
 
 async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from_height: int | None) -> None:
-    """Watches addresses, and follows what was ever paid to them, until so many in a row were never used."""
+    """Watch addresses, and follow everything ever paid to them, until a gap of unused addresses is found."""
     db, now_us = runtime.db, runtime.clock.wall_us()
     await db.read(suspense.require_empty)
     await _extend(runtime, gap, index)
-    while True:  # at least once: this may be a restore that was broken off
+    while True:  # at least once: this may continue a restore that was interrupted
         last = await db.read(deposits.last_index)
         print(
-            f"looking for coins on addresses 1 to {last}: the node takes minutes for it on the main chain", flush=True
+            f"scanning addresses 1 to {last} for coins: on the main chain, this takes the node several minutes",
+            flush=True,
         )
-        async with open_chain(runtime) as chain:  # another each time: it does not look at the same mempool twice
+        async with open_chain(runtime) as chain:  # a new one each time: it reads no mempool transaction twice
             unspent = await chain.unspent(descriptor, last)
             await db.write(lambda tx, unspent=unspent: suspense.note(tx, unspent, now_us=now_us))  # type: ignore[misc]  # a lambda's default has no type
             if from_height is not None:
@@ -157,7 +161,8 @@ async def _restore(runtime: Runtime, descriptor: str, gap: int, index: int, from
 
 
 async def _extend(runtime: Runtime, gap: int, at_least: int) -> bool:
-    """Watch addresses up to `gap` past the last used index, and up to `at_least`; False if all of them are watched."""
+    """Watch addresses up to `gap` past the last used index, and at least up to `at_least`. Return False if all are
+    already watched."""
     derive, now_us = runtime.derive, runtime.clock.wall_us()
     assert derive is not None, "there is a descriptor"
     return await runtime.db.write(
@@ -167,7 +172,7 @@ async def _extend(runtime: Runtime, gap: int, at_least: int) -> bool:
 
 @asynccontextmanager
 async def open_chain(runtime: Runtime) -> AsyncIterator[CoreChain]:
-    """The node of the settings, asked by this command alone."""
+    """Open a connection to the configured node for this command."""
     settings = runtime.settings
     if settings.node is None or settings.network is None:
         raise ChainUnavailable("no node is configured: set bitcoin.rpc")

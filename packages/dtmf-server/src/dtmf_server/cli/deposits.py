@@ -14,60 +14,68 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
-    """Adds them to the parser; `command` makes one with the options that all have."""
-    text = "look after deposits: list them, explain one, hand on what is in suspense, read blocks again"
+    """Add the commands to the parser; `command` creates one with the options that all commands share."""
+    text = "manage deposits: list them, explain one, assign those in suspense, rescan blocks"
     deposits = commands.add_parser("deposits", help=text, description=text[0].upper() + text[1:] + ".")
     actions = deposits.add_subparsers(title="actions", required=True, metavar="ACTION")
-    listing = command(actions, "list", _deposits, "every deposit, oldest first")
-    listing.add_argument("--suspense", action="store_true", help="only those whose owner is not known")
+    listing = command(actions, "list", _deposits, "list every deposit, oldest first")
+    listing.add_argument("--suspense", action="store_true", help="only deposits whose owner is not known")
     listing.set_defaults(action="list")
-    explain = command(actions, "explain", _deposits, "say in words what became of one output")
+    explain = command(actions, "explain", _deposits, "explain the state of one output")
     explain.add_argument("outpoint", metavar="TXID:VOUT")
     explain.set_defaults(action="explain")
     assign = command(
         actions,
         "assign",
         _deposits,
-        "hand on what is in suspense for an address, or for a deleted account, to the account that it belongs to",
+        "assign what is in suspense for an address or a deleted account to the account it belongs to",
     )
-    assign.add_argument("address", metavar="ADDRESS", help="or the number of a deleted account")
-    assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address that was given to that account")
+    assign.add_argument("address", metavar="ADDRESS", help="an address, or the number of a deleted account")
+    assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address of the receiving account")
     assign.set_defaults(action="assign")
-    rescan = command(actions, "rescan", _deposits, "have the running service read blocks again")
+    rescan = command(actions, "rescan", _deposits, "make the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
     rescan.set_defaults(action="rescan")
     skip = command(
-        actions, "skip", _deposits, "go on above blocks that the node pruned before they were read; finds unspent coins"
+        actions,
+        "skip",
+        _deposits,
+        "skip blocks that the node pruned before they were read; finds unspent coins in them",
     )
     skip.add_argument(
         "--to", dest="to_height", type=_count, required=True, metavar="HEIGHT", help="the last block to skip"
     )
     skip.set_defaults(action="skip")
-    init = command(commands, "init", _init, "fill an empty database from the chain, when the old one was lost")
-    init.add_argument("--descriptor", metavar="DESCRIPTOR", help="instead of bitcoin.descriptor of the configuration")
+    init = command(
+        commands, "init", _init, "recover deposits from the chain into an empty database, if the old one was lost"
+    )
+    init.add_argument("--descriptor", metavar="DESCRIPTOR", help="overrides bitcoin.descriptor of the configuration")
     init.add_argument(
-        "--gap", type=_count, default=1000, metavar="N", help="look until so many addresses in a row are unused (1000)"
+        "--gap", type=_count, default=1000, metavar="N", help="stop after N unused addresses in a row (default 1000)"
     )
     init.add_argument(
         "--index",
         type=_count,
         default=0,
         metavar="N",
-        help="look at least up to this index: `backup` prints the highest",
+        help="scan at least up to this index; `backup` prints the highest one",
     )
     init.add_argument(
-        "--from-height", type=_count, metavar="HEIGHT", help="read the blocks from there on: finds spent deposits too"
+        "--from-height",
+        type=_count,
+        metavar="HEIGHT",
+        help="also read the blocks from HEIGHT on, to find spent deposits",
     )
     init.add_argument(
         "--replace-descriptor",
         action="store_true",
-        help="instead: new addresses come from this descriptor from now on; those given before stay watched",
+        help="do only this: derive new addresses from this descriptor; addresses already issued are still watched",
     )
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 999999999")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 999999999")
     return int(text)
 
 
@@ -98,7 +106,7 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
         bitcoin = msgspec.structs.replace(configuration.bitcoin, descriptor=options.descriptor)
         configuration = msgspec.structs.replace(configuration, bitcoin=bitcoin)
     if configuration.bitcoin.descriptor is None or configuration.bitcoin.rpc is None:
-        raise ConfigError("init needs bitcoin.rpc and a descriptor, of the configuration or from --descriptor")
+        raise ConfigError("init needs bitcoin.rpc, and a descriptor from the configuration or --descriptor")
     url = url_of(options, configuration)
     make_folder(url)
     with contextlib.ExitStack() as held:
@@ -106,7 +114,7 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
             held.enter_context(startup.exclusive_file_lock(url))
             if options.replace_descriptor:
                 startup.replace_descriptor(configuration, url)
-                print("new addresses come from this descriptor from now on")
+                print("new addresses are now derived from this descriptor")
                 return 0
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))

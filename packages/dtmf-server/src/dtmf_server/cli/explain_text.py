@@ -1,23 +1,23 @@
-"""What `dtmf-server deposits explain` says of a deposit."""
+"""The output of `dtmf-server deposits explain`."""
 
 from dtmf_server.operations.explain_deposit import Explanation
 
 
 def explanation_lines(found: Explanation) -> list[str]:
-    """A sentence on each line: what it is, where it stands, what was booked, what is in the way."""
+    """Return one sentence per line: what the deposit is, its status, what was booked, and what blocks it."""
     said = [
         f"It pays {found.amount_sats} satoshis to {found.address}, index {found.descriptor_index} of the"
-        f" descriptor, given to account {found.account_id}.",
+        f" descriptor, issued to account {found.account_id}.",
         _standing(found),
     ]
     said += [f"Booked: {one.kind}, {one.amount_sats} satoshis, transfer {one.transfer_id}." for one in found.bookings]
     said += [
-        f"Blocks {first} to {last} were never read: if its transaction was mined in one of them"
-        " and its output spent since, this service cannot know."
+        f"Blocks {first} to {last} were never read: this service cannot know whether its transaction was"
+        " mined in one of them and its output spent since."
         for first, last in found.never_read
     ]
     if found.trouble:
-        said.append(f"Nothing is credited at the moment: {found.trouble}.")
+        said.append(f"Nothing is being credited: {found.trouble}.")
     return said
 
 
@@ -28,14 +28,16 @@ def _standing(found: Explanation) -> str:
         case "credited":
             return f"It is credited: {where}."
         case "reversed":
-            return f"It was credited and taken back: it is {where}. It is credited again at {at.needed} confirmations."
+            return (
+                f"It was credited and reversed: it is {where}. It will be credited again at {at.needed} confirmations."
+            )
         case "gone":
-            return "It is gone: its transaction is in no block and not in the node's mempool, replaced or dropped."
+            return "It is gone: its transaction is neither in a block nor in the node's mempool; it was replaced or dropped."
     if found.is_coinbase:
-        return f"It is pending: {where}; coins of a miner need {at.needed} confirmations."
+        return f"It is pending: {where}; newly mined coins need {at.needed} confirmations."
     if at.exposed_sats <= found.amount_sats:
         return f"It is pending: {where}; an amount like this needs {at.needed} confirmations."
     return (
         f"It is pending: {where}; {at.exposed_sats} satoshis of this account have fewer than {at.needed} confirmations,"
-        f" and so many together need {at.needed}."
+        f" and that total needs {at.needed}."
     )

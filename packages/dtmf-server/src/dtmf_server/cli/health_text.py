@@ -1,4 +1,4 @@
-"""What `dtmf-server doctor` says of carriers, the catalog and the address gap: what is wrong, and what to do about it."""
+"""The output of `dtmf-server doctor` about carriers, the catalog and the address gap: each problem with its fix."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from dtmf_server.storage.db import Tx
 
 
 def complaints(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
-    """What keeps SMS from arriving or leaving."""
+    """Describe what prevents SMS from being received or sent."""
     found = [
-        f"carrier {name} was never started with this database: run dtmf-server run or dtmf-server worker"
+        f"carrier {name} has never been started with this database: start dtmf-server run or dtmf-server worker"
         for name in carrier_health.never_started(tx, configured)
     ]
     found += [
-        f"{fault_text(link, wall_us=wall_us)}: no SMS comes or goes over it until that is mended"
+        f"{fault_text(link, wall_us=wall_us)}: no SMS is received or sent over it until this is fixed"
         for link in carrier_health.faults(tx, wall_us=wall_us)
     ]
     found += diagnosis_lines(strays.diagnose(tx))
@@ -25,36 +25,36 @@ def complaints(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
 
 
 def doubt_lines(in_doubt: int) -> list[str]:
-    """How many SMS are in doubt, and what to do if there are many; nothing when none is."""
+    """Describe how many SMS are in doubt and what to do if there are many; empty if there are none."""
     if not in_doubt:
         return []
     said = (
         "1 SMS is in doubt: its carrier has" if in_doubt == 1 else f"{in_doubt} SMS are in doubt: their carriers have"
     )
-    return [f"{said} not answered whether it was taken; if this is frequent, raise response_s of [[carrier]]"]
+    return [f"{said} not confirmed the submission; if this is frequent, raise response_s of [[carrier]]"]
 
 
 def gap_lines(gap: AddressGap) -> list[str]:
-    """The address gap; nothing before the first address."""
+    """Describe the address gap; empty before the first address."""
     if not gap.last:
         return []
     return [
-        f"address gap: {gap.size} (highest index given out {gap.last}, highest paid {gap.paid};"
-        f" {gap.unpaid} addresses wait for their first deposit)"
+        f"address gap: {gap.size} (highest index issued {gap.last}, highest paid {gap.paid};"
+        f" {gap.unpaid} addresses are waiting for their first deposit)"
     ]
 
 
 def gap_complaints(gap: AddressGap) -> list[str]:
-    """What is wrong with the address gap."""
+    """Describe what is wrong with the address gap."""
     found = []
     if gap.is_wide:
         found.append(
-            f"the address gap is {gap.size}: raise your wallet's gap limit above it, and keep the highest"
+            f"the address gap is {gap.size}: raise your wallet's gap limit above it, and save the highest"
             f" index, {gap.last}, for `dtmf-server init --index {gap.last}`"
         )
     if gap.has_many_unpaid:
         found.append(
-            f"{gap.unpaid} addresses wait for their first deposit: if sign-up is open, somebody may be asking for many"
+            f"{gap.unpaid} addresses are waiting for their first deposit: if sign-up is open, someone may be requesting many"
         )
     return found
 
@@ -62,12 +62,12 @@ def gap_complaints(gap: AddressGap) -> list[str]:
 def _catalog_text(gap: CatalogGap) -> str:
     match gap:
         case carrier_health.NoGroups():
-            return "there are no groups, so nobody can rent: dtmf-server groups import FILE"
+            return "there are no groups, so nothing can be rented: run dtmf-server groups import FILE"
         case carrier_health.NoPrices():
-            return "no destination has a price, so nobody can send: dtmf-server prices import FILE"
+            return "no destination has a price, so nothing can be sent: run dtmf-server prices import FILE"
         case carrier_health.GroupWithoutNumbers(group_id):
-            return f"group {group_id} has no numbers: dtmf-server numbers import FILE"
+            return f"group {group_id} has no numbers: run dtmf-server numbers import FILE"
         case carrier_health.GroupRentedOut(group_id):
-            return f"every number of group {group_id} is rented: the next renter is turned away"
+            return f"every number of group {group_id} is rented: the next request to rent one will fail"
         case carrier_health.UnknownCarrier(group_id, carrier):
-            return f"group {group_id} sends by carrier {carrier}, which the configuration does not have"
+            return f"group {group_id} sends with carrier {carrier}, which is not configured"

@@ -1,4 +1,4 @@
-"""`dtmf-server`: runs the service and looks after its database."""
+"""`dtmf-server`: runs the service and maintains its database."""
 
 import argparse
 import os
@@ -21,7 +21,8 @@ DEFAULT_PORT = 8000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; its exit status: 0 done, 1 something differs or failed, 2 can't be done as asked."""
+    """Run a command. Return its exit status: 0 success, 1 a check or an operation failed, 2 the command can't be run as
+    given."""
     options = _parser().parse_args(arguments)
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
@@ -41,48 +42,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dtmf-server",
-        description="Rents phone numbers by the minute and hands the renter every SMS. Without a configuration it is"
-        " a complete sandbox: fictional numbers, simulated coins, a clock you can put forward.",
+        description="Rent out phone numbers by the minute and deliver every SMS to the renter. Without a configuration it is"
+        " a complete sandbox: fictional numbers, test coins, and a clock you can fast-forward.",
     )
     parser.add_argument("--version", action="version", version=f"dtmf-server {dtmf_server.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    run = _command(commands, "run", run_command, "serve the API and run every worker, in one process")
-    api = _command(commands, "api", run_command, "serve the API alone; needs PostgreSQL and a worker somewhere")
+    run = _command(commands, "run", run_command, "serve the API and the website, and run every worker, in one process")
+    api = _command(commands, "api", run_command, "serve only the API and the website; needs PostgreSQL and a worker")
     for command in (run, api):
         command.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-        command.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free one)")
-        command.add_argument("--sandbox", action="store_true", help="allow a sandbox on an address others can reach")
+        command.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free port)")
+        command.add_argument(
+            "--sandbox", action="store_true", help="allow a sandbox on an address that other machines can reach"
+        )
         command.add_argument(
             "--stop-with-stdin",
             action="store_true",
-            help="stop when standard input ends, as it does with who started it",
+            help="exit when stdin closes",
         )
     run.set_defaults(api=True, workers=True)
     api.set_defaults(api=True, workers=False)
-    worker = _command(commands, "worker", run_command, "run the workers alone; needs PostgreSQL, any number may run")
+    worker = _command(
+        commands, "worker", run_command, "run only the workers; needs PostgreSQL; any number of them can run"
+    )
     worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True, stop_with_stdin=False)
 
-    _command(commands, "migrate", migrate_command, "bring the database to the newest tables")
+    _command(commands, "migrate", migrate_command, "upgrade the database to the latest schema")
     _command(commands, "verify", verify_command, "recompute every balance from the ledger; exit 1 if anything differs")
     backup = _command(
         commands,
         "backup",
         backup_command,
-        "write everything to one new file, beside a running service; an existing file is never replaced",
+        "back up everything to a new file; the service can keep running; an existing file is never overwritten",
     )
     backup.add_argument("file", type=Path, metavar="FILE")
-    restore = _command(commands, "restore", restore_command, "fill an empty database from a backup, and verify it")
+    restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     deposits.add(commands, _command)
     _add_imports(commands)
-    _command(commands, "carriers", carriers_command, "show how every carrier's link stands; exit 1 if one is not up")
+    _command(commands, "carriers", carriers_command, "show the state of every carrier link; exit 1 if one is not up")
     _command(
         commands,
         "doctor",
         doctor_command,
-        "say what is wrong with carriers and stock, and what to do; exit 1 if anything",
+        "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any",
     )
     return parser
 
@@ -90,21 +95,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for kind in ("groups", "numbers", "prices"):
         actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
-        text = f"take {kind} from a CSV or TOML file: every line is checked, all are taken or none"
+        text = f"import {kind} from a CSV or TOML file; if any line is invalid, nothing is imported"
         importing = _command(actions, "import", import_command, text)
         importing.add_argument("file", type=Path, metavar="FILE")
         importing.set_defaults(kind=kind, allow_free=False)
         if kind != "numbers":
-            importing.add_argument(
-                "--allow-free", action="store_true", help="take prices of 0, which are refused otherwise"
-            )
+            importing.add_argument("--allow-free", action="store_true", help="allow prices of 0")
 
 
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    command.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: none, a sandbox)")
+    command.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: none, a sandbox)")
     command.add_argument(
         "--data",
         type=Path,
@@ -122,5 +125,5 @@ def _command(
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
     return int(text)

@@ -1,6 +1,6 @@
-"""What the commands print."""
+"""Output of the commands."""
 
 
 def print_line(line: str) -> None:
-    """Print a line now, also where standard output is a pipe."""
+    """Print a line immediately, also if stdout is a pipe."""
     print(line, flush=True)

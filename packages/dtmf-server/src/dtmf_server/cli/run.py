@@ -21,12 +21,12 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
     host = options.host or configuration.server.host
     if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
         raise CannotStart(
-            f"a sandbox on {host} would give anyone who reaches it numbers and coins: add --sandbox if that is"
-            ' meant, or set mode = "production" in a configuration'
+            f"a sandbox on {host} gives numbers and test coins to anyone who can reach it: add --sandbox if that is"
+            ' intended, or set mode = "production" in a configuration file'
         )
     url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not (options.api and options.workers):
-        raise CannotStart("one process has a SQLite file: use dtmf-server run, or PostgreSQL for several processes")
+        raise CannotStart("SQLite supports only one process: use dtmf-server run, or PostgreSQL for several processes")
     for warning in config.warnings(configuration):
         logging.getLogger("dtmf").warning("%s", warning)
     make_folder(url)
@@ -47,7 +47,7 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
                     token = startup.sandbox_token(runtime.db, runtime.clock, options.data / "token")
                     files.put(options.data / "url", f"{_url_of(host, listener)}\n", begins="http")
                 link = startup.sign_in_link(runtime.db, runtime.clock, token)
-                lines.insert(-1, f"  Sign in    {_url_of(host, listener)}{link}   (once, today)")
+                lines.insert(-1, f"  Sign in    {_url_of(host, listener)}{link}   (works once, for 24 hours)")
                 lines.append(f"  export DTMF_TOKEN={token}")
         if options.stop_with_stdin:
             process.stop_with_stdin()
@@ -66,8 +66,8 @@ def _url_of(host: str, listener: socket.socket) -> str:
 
 
 def _where(mode: str, url: str, asked: int, port: int) -> list[str]:
-    """The first lines people see: where the service answers."""
-    moved = [] if asked in (0, port) else [f"port {asked} is busy: using {port}"]
+    """Return the first lines of output: where the service can be reached."""
+    moved = [] if asked in (0, port) else [f"port {asked} is in use: using {port}"]
     return [
         *moved,
         f"DTMF {mode} on {url}",

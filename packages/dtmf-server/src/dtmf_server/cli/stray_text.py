@@ -1,4 +1,4 @@
-"""What the operator is told about SMS for numbers that nobody rents."""
+"""The output about stray SMS: those for numbers that are not rented."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ SHOWN_MAX = 10
 
 
 def stray_lines(found: Sequence[Stray]) -> list[str]:
-    """For `dtmf-server carriers`: a line for all, then one for each of the last destinations."""
+    """Format strays for `dtmf-server carriers`: one line for the total, then one for each recent destination."""
     if not found:
         return []
     shown = [
@@ -19,14 +19,14 @@ def stray_lines(found: Sequence[Stray]) -> list[str]:
         for one in found[:SHOWN_MAX]
     ]
     more = [f"  and {len(found) - SHOWN_MAX} more"] if len(found) > SHOWN_MAX else []
-    return [f"{_sms(found)} for {_numbers(found)} that nobody rents:", *shown, *more]
+    return [f"{_sms(found)} for {_numbers(found)} that no account rents:", *shown, *more]
 
 
 def diagnosis_lines(found: Diagnosis) -> list[str]:
-    """For `dtmf-server doctor`: what is probably wrong, and what to do about it."""
+    """Describe, for `dtmf-server doctor`, what is probably wrong and how to fix it."""
     said = [_misread_text(one) for one in found.misread[:SHOWN_MAX]]
     if len(found.misread) > SHOWN_MAX:
-        said.append(f"so have {len(found.misread) - SHOWN_MAX} other destinations")
+        said.append(f"{len(found.misread) - SHOWN_MAX} other destinations have the same problem")
     if found.unknown:
         last = ", ".join(_printable(one.destination) for one in found.unknown[:3])
         said.append(
@@ -38,16 +38,18 @@ def diagnosis_lines(found: Diagnosis) -> list[str]:
 
 def _misread_text(found: Misread) -> str:
     destination = _printable(found.stray.destination)
-    start = f"{found.stray.count} SMS for {destination} found no number, but your number {found.e164} ends alike"
+    start = (
+        f"{found.stray.count} SMS for {destination} matched no number, but your number {found.e164} has the same ending"
+    )
     if found.has_prefix:
-        return f"{start}: the carrier writes an international prefix; ask it for plain international numbers"
+        return f"{start}: the carrier adds an international prefix; ask it for plain international numbers"
     if code := found.country_code:
-        return f'{start}: did you set country_code = "{code}" in its [[carrier]]? Else ask for international numbers'
-    return f"{start}: is the country_code in its [[carrier]] right?"
+        return f'{start}: did you set country_code = "{code}" in its [[carrier]]? If so, ask for international numbers'
+    return f"{start}: check the country_code in its [[carrier]]"
 
 
 def _sms(found: Sequence[Stray]) -> str:
-    return f"{sum(one.count for one in found)} SMS came"
+    return f"{sum(one.count for one in found)} SMS arrived"
 
 
 def _numbers(found: Sequence[Stray]) -> str:

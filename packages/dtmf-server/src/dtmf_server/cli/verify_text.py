@@ -1,15 +1,15 @@
-"""What `dtmf-server verify` says of each difference."""
+"""The output of `dtmf-server verify` for each difference."""
 
 from dtmf_server.operations import verify
 
 
 def counts_text(counts: verify.Counts) -> str:
-    """What there was to verify."""
+    """Format what was verified."""
     return f"{counts.customers} accounts, {counts.transfers} transfers, {counts.rentals} rentals"
 
 
 def difference_text(found: verify.Difference) -> str:
-    """One sentence about something in the database that the ledger contradicts."""
+    """Describe a contradiction between the database and the ledger in one sentence."""
     match found:
         case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion():
             return _account_text(found)
@@ -21,8 +21,8 @@ def difference_text(found: verify.Difference) -> str:
             return _message_text(found)
         case verify.WrongDeposit():
             return (
-                f"deposit {found.txid}:{found.vout} of account {found.owner_id}: is {found.status}, {found.booked_sats} of"
-                f" {found.amount_sats} satoshis are booked for it to account {found.account_id}"
+                f"deposit {found.txid}:{found.vout} of account {found.owner_id}: status is {found.status}, but"
+                f" {found.booked_sats} of {found.amount_sats} satoshis are booked for it to account {found.account_id}"
             )
         case _:
             return _minutes_text(found)
@@ -32,19 +32,21 @@ def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDe
     name = f"account {found.account_id}"
     match found:
         case verify.WrongBalance():
-            return f"{name}: the books give {found.booked_sats} satoshis, its balance says {found.balance_sats}"
+            return f"{name}: the ledger has {found.booked_sats} satoshis, the stored balance is {found.balance_sats}"
         case verify.WrongDebt():
-            return f"{name}: the books give a debt of {found.booked_sats} satoshis, it says {found.debt_sats}"
+            return (
+                f"{name}: the ledger has a debt of {found.booked_sats} satoshis, the stored debt is {found.debt_sats}"
+            )
         case verify.WrongDepletion():
-            return f"{name}: runs out at {found.expected_us}, it says {found.stored_us} (microseconds)"
+            return f"{name}: runs out at {found.expected_us}, stored as {found.stored_us} (microseconds)"
 
 
 def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance) -> str:
     if isinstance(found, verify.WrongTotal):
-        return f"the books sum to {found.sats} satoshis instead of 0"
+        return f"the ledger sums to {found.sats} satoshis instead of 0"
     return (
         f"transfer {found.transfer_id} of account {found.account_id}: the balance after it should be"
-        f" {found.expected_sats}, it says {found.balance_sats}"
+        f" {found.expected_sats}, but is stored as {found.balance_sats}"
     )
 
 
@@ -54,11 +56,11 @@ def _minutes_text(
     name = f"rental {found.rental_id}"
     match found:
         case verify.UnbookedMinutes():
-            return f"{name}: {found.in_ledger} minutes are in the books, it says {found.booked}"
+            return f"{name}: {found.in_ledger} minutes are in the ledger, {found.booked} are stored as booked"
         case verify.WrongPrice():
-            return f"{name}: {found.minutes} minutes were paid with {found.paid_sats} satoshis"
+            return f"{name}: {found.paid_sats} satoshis were paid for {found.minutes} minutes, which is not its price"
         case verify.WrongLength():
-            return f"{name}: lasted {found.started} started minutes, {found.booked} are booked"
+            return f"{name}: lasted {found.started} started minutes, but {found.booked} are booked"
         case verify.UnpaidMinutes():
             return f"{name}: {found.booked} minutes are booked, more than its account has paid for"
 
@@ -68,27 +70,29 @@ def _sum_text(found: verify.WrongShares | verify.WrongSums | verify.WrongMinuteC
     match found:
         case verify.WrongShares():
             return (
-                f"{name}: paid {found.paid_sats} satoshis for minutes; its rentals' shares are {found.shares_sats}, and"
-                f" {found.unshared_sats} are to be shared out"
+                f"{name}: paid {found.paid_sats} satoshis for minutes, but the shares of its rentals are {found.shares_sats} and"
+                f" {found.unshared_sats} are not shared yet"
             )
         case verify.WrongSums():
             rentals, cost, accrued = found.expected
             said_rentals, said_cost, said_accrued = found.stored
             return (
-                f"{name}: its live rentals are {rentals} for {cost} satoshis a minute ({accrued} begun), it says"
+                f"{name}: it has {rentals} live rentals for {cost} satoshis a minute ({accrued} accrued), stored as"
                 f" {said_rentals} for {said_cost} ({said_accrued})"
             )
         case verify.WrongMinuteCost():
             return (
-                f"{name}: in part {found.nth} of the minute ({found.unit_us} microseconds each) rentals for"
-                f" {found.expected_sats} satoshis a minute start theirs, the sum says {found.stored_sats}"
+                f"{name}: in part {found.nth} of the minute ({found.unit_us} microseconds each), the minutes of rentals"
+                f" for {found.expected_sats} satoshis a minute start, but the stored sum is {found.stored_sats}"
             )
 
 
 def _message_text(found: verify.WrongMessageCost | verify.WrongMessageState) -> str:
     if isinstance(found, verify.WrongMessageCost):
-        return f"message {found.message_id}: costs {found.cost_sats} satoshis, {found.booked_sats} are booked for it"
+        return (
+            f"message {found.message_id}: costs {found.cost_sats} satoshis, but {found.booked_sats} are booked for it"
+        )
     return (
-        f"message {found.message_id}: is {found.status}, its delivery is {found.delivery_state or 'missing'}"
-        f"{' and under way' if found.is_submitted else ''}, {'a' if found.is_refunded else 'no'} refund is booked for it"
+        f"message {found.message_id}: status is {found.status}, its delivery is {found.delivery_state or 'missing'}"
+        f"{' and in progress' if found.is_submitted else ''}, {'a' if found.is_refunded else 'no'} refund is booked for it"
     )

@@ -1,4 +1,4 @@
-"""The operator's configuration: `load` reads and checks it."""
+"""The operator's configuration: `load` reads and validates it."""
 
 from dtmf_server.config.carrier import CarrierSettings
 from dtmf_server.config.schema import (

@@ -1,4 +1,4 @@
-"""`[[carrier]]`: what every kind of carrier has, and how a table of the file finds the settings of its kind."""
+"""`[[carrier]]`: the settings common to every kind of carrier, and how each table is typed by its kind."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,22 +17,23 @@ S = TypeVar("S", bound=Section)
 
 
 class CarrierSettings(Section, frozen=True, kw_only=True):
-    """What every kind of carrier is set by. A kind's own settings are a subclass, each of them an `Annotated` type with
-    what `setting` says of it."""
+    """The settings common to every kind of carrier. A kind's own settings are a subclass whose fields are `Annotated`
+    types with a `setting`."""
 
     name: Annotated[str, setting("1 to 40 of a-z, 0-9, - and _", re.compile(r"[a-z0-9_-]{1,40}\Z").match)]
     kind: Annotated[str, setting(f"the kind of carrier, like '{DEFAULT_KIND}'")] = DEFAULT_KIND
 
     def disagreements(self, *, is_sandbox: bool) -> Iterable[tuple[str, str]]:
-        """Settings that are right alone and cannot work together, or in this mode: the key, and the complaint."""
+        """Yield settings that are valid alone but not together, or not in this mode, each as its key and the
+        complaint."""
         return ()
 
     def warnings(self) -> Iterable[str]:
-        """What works with some carriers only, without the carrier's name."""
+        """Yield warnings about settings that only work with some carriers, without the carrier's name."""
         return ()
 
     def delivery_max_h(self) -> int:
-        """For how many hours the carrier tries to deliver an SMS, and may send its receipt."""
+        """Return for how many hours the carrier tries to deliver an SMS, and may send its receipt."""
         return DELIVERY_MAX_H
 
 
@@ -40,7 +41,7 @@ SettingsOf = Callable[[str], type[CarrierSettings]]
 
 
 def no_kinds(kind: str) -> type[CarrierSettings]:
-    """The settings of no kind: what a configuration without carriers is read with. Raises ConfigError."""
+    """Reject every kind: the default for a configuration without carriers. Raises ConfigError."""
     raise ConfigError(f"is {kind!r}, and no kinds of carriers were passed to `load`")
 
 
@@ -51,14 +52,14 @@ def with_kinds(
     settings_of: SettingsOf,
     where: Callable[[KeyPath], str],
 ) -> type[S]:
-    """The root section with each `[[carrier]]` of the file's table typed by its kind.
+    """Return the root section with each `[[carrier]]` of the file's table typed by its kind.
 
-    `kinds` has the tables that the environment adds to or makes, and what it says of their kind ("": nothing).
-    Raises ConfigError for a kind that is not there.
+    `kinds` maps the index of each table that the environment extends or creates to the kind it sets ("": none). Raises
+    ConfigError for an unknown kind.
     """
     found = table.get(KEY, [])
     if not isinstance(found, list):
-        return root  # the check of types tells of it
+        return root  # the type check reports it
     count = max(len(found), *(index + 1 for index in kinds), 0)
     types = []
     for index in range(count):
@@ -72,6 +73,6 @@ def with_kinds(
 
 
 def _typed(root: type[S], types: tuple[type[CarrierSettings], ...]) -> type[S]:
-    """The root with a list of exactly these carriers."""
-    typed: Any = defstruct(root.__name__, [(KEY, tuple[types], ())], bases=(root,), frozen=True)  # type: ignore[valid-type]  # made at run time
+    """Return the root section with a list of exactly these carriers."""
+    typed: Any = defstruct(root.__name__, [(KEY, tuple[types], ())], bases=(root,), frozen=True)  # type: ignore[valid-type]  # built at run time
     return cast(type[S], typed)

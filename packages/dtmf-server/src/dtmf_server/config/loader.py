@@ -1,9 +1,9 @@
-"""Reads settings out of a TOML file and the environment, and says exactly where a wrong one stands.
+"""Reads settings from a TOML file and the environment, and reports exactly where an invalid one is.
 
-Environment variables are named by one rule: DTMF_ and the setting's path in capitals, joined by two underscores
-(DTMF_MODE, DTMF_SERVER__PORT); tables of a list count from 0 (DTMF_CARRIER__0__PASSWORD); lists are separated by
-commas; with _FILE at its end a variable names the file that holds the value. One that names no setting is an error,
-but for those of the client and the tests.
+Environment variables follow one rule: DTMF_ and the setting's path in capitals, joined by two underscores (DTMF_MODE,
+DTMF_SERVER__PORT). Tables of a list are numbered from 0 (DTMF_CARRIER__0__PASSWORD). Lists are comma-separated. A
+variable that ends in _FILE names a file that contains the value. A variable that names no setting is an error, except
+those of the client and the tests.
 """
 
 import difflib
@@ -30,7 +30,7 @@ from dtmf_server.config.section import (
 from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted, parsed, read_text
 
 PREFIX = "DTMF_"
-NOT_SETTINGS = re.compile(r"DTMF_(TOKEN|URL|TEST_.*)\Z", re.DOTALL)  # the client's, and those of the tests
+NOT_SETTINGS = re.compile(r"DTMF_(TOKEN|URL|TEST_.*)\Z", re.DOTALL)  # those of the client and the tests
 
 S = TypeVar("S", bound=Section)
 
@@ -38,8 +38,8 @@ S = TypeVar("S", bound=Section)
 def read(
     root: type[S], path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds
 ) -> tuple[S, Source]:
-    """The settings of a file (None: an empty one), those of the environment over them, and where each came from.
-    `settings_of` gives the settings of a kind of carrier. Raises ConfigError."""
+    """Return the settings of a file (None: an empty one), overridden by the environment, and the source of each.
+    `settings_of` returns the settings class of a kind of carrier. Raises ConfigError."""
     name = "" if path is None else str(path)
     text = "" if path is None else read_text(path, "configuration")
     table = parsed(text, name)
@@ -69,14 +69,15 @@ def _from_environment(root: type[Section], environ: Mapping[str, str]) -> Iterat
         if get_origin(kind) is not Annotated or _variable_of(path) != name:
             settings = [_variable_of(path) for path in known(root, ())]
             nearest = difflib.get_close_matches(variable.upper(), settings, 1, 0)[0]
-            raise ConfigError(f"the environment variable {variable!r} is no setting; the nearest is {nearest}")
+            raise ConfigError(f"the environment variable {variable!r} is not a setting; the nearest is {nearest}")
         if name != variable and name in environ:
-            raise ConfigError(f"{name} and {variable} are both set: keep one of them")
+            raise ConfigError(f"{name} and {variable} are both set: use only one of them")
         yield path, variable, _from_text(kind, text if name == variable else _secret(variable, Path(text)))
 
 
 def _kinds_from_environment(environ: Mapping[str, str]) -> tuple[dict[int, str], dict[KeyPath, str]]:
-    """The carriers that variables are about, by their places, each with its kind where a variable says it; and which does."""
+    """Return the kind of each carrier, by index, that variables configure ("": not set), and the variables that set
+    it."""
     kinds: dict[int, str] = {}
     variables: dict[KeyPath, str] = {}
     for variable, text in environ.items():
@@ -92,12 +93,12 @@ def _kinds_from_environment(environ: Mapping[str, str]) -> tuple[dict[int, str],
 
 
 def _secret(variable: str, path: Path) -> str:
-    """What a file holds, without the line end that editors put after it."""
+    """Return the content of a file, without the trailing line end that editors add."""
     return read_text(path, variable).removesuffix("\n").removesuffix("\r")
 
 
 def _from_text(kind: Any, text: str) -> Any:
-    """The value that a variable's text stands for, or the text itself, which the check of types will refuse."""
+    """Return the value of a variable's text, or the text itself, which the type check will reject."""
     kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         return [part.strip() for part in text.split(",") if part.strip()]
@@ -108,8 +109,8 @@ def _from_text(kind: Any, text: str) -> Any:
 
 
 def _put(table: Any, path: KeyPath, value: Any, variable: str) -> None:
-    """Sets a key, making the tables on the way. Where the file has something else than a table, leaves it be: the
-    check of types tells of it."""
+    """Set a key, creating tables as needed. If the file has something other than a table, leave it: the type check
+    reports it."""
     for key, following in pairwise(path):
         if isinstance(table, list) and isinstance(key, int):
             if key > len(table):
@@ -135,14 +136,14 @@ def _unknown(section: type[Section], table: Any, path: KeyPath) -> Iterator[KeyP
 
 
 def _nearest(root: type[Section], path: KeyPath) -> str:
-    """Names the setting that an unknown key is closest to: in its own table, else anywhere."""
+    """Name the setting that is closest to an unknown key: in its own table, else anywhere."""
     settings = [[key for key in found if isinstance(key, str)] for found in known(root, ())]
     keys = [key for key in path if isinstance(key, str)]
     own = {name: [*keys[:-1], name] for name in fields(type_at(root, path[:-1]))}
     anywhere = {found[-1]: found for found in reversed(settings)}
     for among, cutoff in ((own, 0.6), (anywhere, 0.8), (own, 0.0)):
         if close := difflib.get_close_matches(keys[-1], list(among), 1, cutoff):
-            return f"{dotted(path)} is no setting; the nearest is {'.'.join(among[close[0]])}"
+            return f"{dotted(path)} is not a setting; the nearest is {'.'.join(among[close[0]])}"
     raise AssertionError("a cutoff of 0 matches")
 
 
@@ -156,7 +157,7 @@ def _converted(root: type[S], table: dict[str, Any], source: Source) -> S:
         needed = f"{dotted(path)} needs {missing[1]}, {description(type_at(root, (*path, missing[1])))}"
         raise ConfigError(f"{source.where(path)}: {needed}")
     while type_at(root, path) is None:
-        path = path[:-1]  # an item of a list of strings: the list is what is described
+        path = path[:-1]  # an item of a list of strings: the description is that of the list
     value: Any = table
     for key in path:
         value = value[key]
@@ -176,7 +177,7 @@ def _wrong(root: type[Section], path: KeyPath, value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A wrong value on one line, cut short; of tables only that they are tables: they may hold secrets."""
+    """Format an invalid value on one line, shortened. The content of tables is not shown: they may hold secrets."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):

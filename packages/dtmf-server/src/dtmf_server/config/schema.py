@@ -1,7 +1,7 @@
-"""The operator's settings, what each may be, and how they must agree with each other.
+"""The operator's settings, their valid values, and how they must agree with each other.
 
-A TOML file, environment variables over it (DTMF_SERVER__PORT beats `port` of `[server]`; loader.py has the rule),
-the sandbox's defaults under it.
+A TOML file, overridden by environment variables (DTMF_SERVER__PORT overrides `port` of `[server]`; see loader.py), on
+top of the sandbox's defaults.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ from dtmf_server.core.money import SATS_MAX
 
 
 def _url(value: str) -> SplitResult | None:
-    """The parts of a URL whose port, if any, is one."""
+    """Return the parts of a URL whose port, if any, is valid."""
     try:
         parts = urlsplit(value)
         return parts if parts.port != 0 else None
@@ -85,7 +85,7 @@ class Server(Section, frozen=True):
 
 
 class Database(Section, frozen=True):
-    """Where the books are; without a URL, a SQLite file in the data directory."""
+    """Where the ledger is stored; without a URL, in a SQLite file in the data directory."""
 
     url: Annotated[
         str | None,
@@ -94,14 +94,14 @@ class Database(Section, frozen=True):
 
 
 class Larger(Section, frozen=True):
-    """A deposit of so many satoshis or more needs more confirmations."""
+    """Deposits of at least `from_sats` need this many confirmations."""
 
     from_sats: Annotated[int, Meta(ge=1, le=SATS_MAX, description="satoshis, a whole number from 1")]
     confirmations: Confirmations
 
 
 class Bitcoin(Section, frozen=True):
-    """The chain deposits are watched on; without a descriptor, the simulated one."""
+    """The chain that is watched for deposits; without a descriptor, the simulated one."""
 
     network: Annotated[
         Literal["main", "test", "testnet4", "signet", "regtest"],
@@ -119,31 +119,32 @@ class Bitcoin(Section, frozen=True):
 
 
 class Messages(Section, frozen=True):
-    """What is done with SMS on their way in."""
+    """How incoming SMS are handled."""
 
     parts_wait_s: Annotated[int, Meta(ge=5, le=86_400, description="whole seconds from 5 to 86400")] = 300
 
 
 class Signup(Section, frozen=True):
-    """Who may open an account: 'open', everybody; 'invite' and 'closed', the operator: `dtmf-server accounts open`."""
+    """Permission to open accounts: 'open' for anyone; 'invite' and 'closed' only for the operator, with `dtmf-server accounts
+    open`."""
 
     mode: Annotated[Literal["open", "invite", "closed"], Meta(description="'open', 'invite' or 'closed'")] = "open"
 
 
 class Retention(Section, frozen=True):
-    """How long texts are kept after their rental has ended."""
+    """How long messages are stored after their rental has ended."""
 
     message_days: Annotated[int, Meta(ge=0, le=36_500, description="whole days from 0 to 36500")] = 30
 
 
 class Rest(Section, frozen=True):
-    """How long a number rests before others can rent it."""
+    """The cooldown of a number before other accounts can rent it."""
 
     hours: Annotated[int, Meta(ge=0, le=876_000, description="whole hours from 0 to 876000")] = 24
 
 
 class Limits(Section, frozen=True):
-    """What one token, one address and one account may do at most; the sandbox has no limits on requests."""
+    """Limits per token, IP address and account; the sandbox does not limit requests."""
 
     requests_per_second: Annotated[float, Meta(gt=0, le=1_000_000, description="a number above 0, at most 1000000")] = (
         20.0
@@ -153,20 +154,20 @@ class Limits(Section, frozen=True):
 
 
 class Metrics(Section, frozen=True):
-    """Where Prometheus finds `/metrics`; without a port, nowhere."""
+    """Where `/metrics` is served for Prometheus; without a port, it is not served."""
 
     host: Host = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")] = 0
 
 
 class Config(Section, frozen=True):
-    """Every setting."""
+    """All settings."""
 
     mode: Annotated[Literal["sandbox", "production"], Meta(description="'sandbox' or 'production'")] = "sandbox"
     server: Server = Server()
     database: Database = Database()
     bitcoin: Bitcoin = Bitcoin()
-    carrier: tuple[CarrierSettings, ...] = ()  # each of its kind's own class
+    carrier: tuple[CarrierSettings, ...] = ()  # each of its own kind's class
     messages: Messages = Messages()
     signup: Signup = Signup()
     retention: Retention = Retention()
@@ -176,8 +177,8 @@ class Config(Section, frozen=True):
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds) -> Config:
-    """The configuration of a file (None: the sandbox's) and the environment; raises ConfigError.
-    `settings_of` gives the settings class of a kind of carrier, or raises ConfigError: carriers/registry.py has it."""
+    """Return the configuration of a file (None: the sandbox's) and the environment. Raises ConfigError. `settings_of`
+    returns the settings class of a kind of carrier, or raises ConfigError; see carriers/registry.py."""
     config, source = read(Config, path, environ, settings_of=settings_of)
     for keys, complaint in _disagreements(config):
         raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
@@ -185,12 +186,12 @@ def load(path: Path | None, environ: Mapping[str, str], *, settings_of: Settings
 
 
 def warnings(config: Config) -> list[str]:
-    """What works with some carriers only."""
+    """Return warnings about settings that only work with some carriers."""
     return [f"carrier {carrier.name}: {warning}" for carrier in config.carrier for warning in carrier.warnings()]
 
 
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Settings that are right alone and can't work together."""
+    """Yield settings that are valid alone but not together."""
     yield from _disagreements_about_bitcoin(config)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
@@ -198,25 +199,25 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("carrier", index, "name"), f"is {carrier.name!r}, the name of an earlier carrier"
         names.add(carrier.name)
         if carrier.name == "simulator":
-            yield ("carrier", index, "name"), "is 'simulator', which is the sandbox's own: choose another"
+            yield ("carrier", index, "name"), "is 'simulator', which is reserved for the sandbox: choose another name"
         for key, complaint in carrier.disagreements(is_sandbox=config.mode == "sandbox"):
             yield ("carrier", index, key), complaint
 
 
 def _disagreements_about_bitcoin(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """The same within `[bitcoin]`."""
+    """Yield the conflicts within `[bitcoin]`."""
     bitcoin = config.bitcoin
     if config.mode == "sandbox" and bitcoin.network == "main":
         yield ("bitcoin", "network"), "is 'main': a sandbox never takes real coins; set mode = \"production\""
     if bitcoin.descriptor is not None and bitcoin.rpc is None:
-        yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node that sees its deposits"
+        yield ("bitcoin", "descriptor"), "needs bitcoin.rpc, the node used to find deposits"
     if bitcoin.rpc_cookie is not None and (bitcoin.rpc is None or "@" in bitcoin.rpc):
-        yield ("bitcoin", "rpc_cookie"), "needs bitcoin.rpc without user and password, which the cookie file has"
+        yield ("bitcoin", "rpc_cookie"), "needs bitcoin.rpc without user and password: the cookie file contains them"
     if bitcoin.rpc is not None and bitcoin.descriptor is None:
-        yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses come"
+        yield ("bitcoin", "rpc"), "needs bitcoin.descriptor, from which deposit addresses are derived"
     for index, (less, more) in enumerate(pairwise((Larger(1, bitcoin.confirmations), *bitcoin.larger))):
         if more.from_sats <= less.from_sats or more.confirmations < less.confirmations:
             yield (
                 ("bitcoin", "larger", index, "from_sats"),
-                "must ascend, and confirmations with it, from table to table",
+                "must increase from table to table, and confirmations must not decrease",
             )

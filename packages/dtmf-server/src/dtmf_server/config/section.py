@@ -1,4 +1,4 @@
-"""Tables of settings, and what the type of a setting says about it."""
+"""Tables of settings, and the metadata in the type of a setting."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -10,7 +10,7 @@ from dtmf_server.config.source import KeyPath
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the file. Its repr keeps secrets to itself."""
+    """A table of the file. Its repr hides secrets."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
@@ -26,12 +26,12 @@ class _Hidden:
 
 
 def setting(description: str, works: Callable[[str], object] | None = None, *, secret: bool = False) -> Meta:
-    """What a setting must be: in words, and as a check of each string in it where its type does not say all."""
+    """Describe a setting: what a value must be, and a check for each string in it that its type does not cover."""
     return Meta(description=description, extra={"works": works, "secret": secret})
 
 
 def leaves(section: Section, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    """Every setting below a section, with its path and value."""
+    """Yield every setting below a section, with its path and value."""
     for name, kind in fields(type(section)).items():
         value = getattr(section, name)
         if isinstance(value, Section):
@@ -44,7 +44,7 @@ def leaves(section: Section, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def known(section: type[Section], path: KeyPath) -> Iterator[KeyPath]:
-    """The paths of the settings that a kind of section has. A list whose items are all alike has those of its first."""
+    """Yield the paths of a section's settings. A list of items of one type has the paths of its first item."""
     for name, kind in fields(section).items():
         if is_section(kind):
             yield from known(kind, (*path, name))
@@ -56,7 +56,7 @@ def known(section: type[Section], path: KeyPath) -> Iterator[KeyPath]:
 
 
 def type_at(root: type[Section], path: KeyPath) -> Any:
-    """A Section, a tuple of Sections, the Annotated type of a setting, or None where there is nothing."""
+    """Return a Section, a tuple of Sections, the Annotated type of a setting, or None if the path does not exist."""
     kind: Any = root
     for key in path:
         if isinstance(key, int):
@@ -67,7 +67,7 @@ def type_at(root: type[Section], path: KeyPath) -> Any:
 
 
 def undescribed(section: type[Section]) -> list[str]:
-    """The settings of a section that do not say what they must be."""
+    """Return the settings of a section that have no description."""
     return [name for name, kind in fields(section).items() if not _is_described(kind)]
 
 
@@ -76,29 +76,29 @@ def _is_described(kind: Any) -> bool:
 
 
 def item_type(kind: Any, index: int) -> Any:
-    """The type of an item of a list: its own where each has one, and the last one's beyond the end."""
+    """Return the type of a list's item: its own if each has one; beyond the end, the last one's."""
     types = [type_ for type_ in get_args(kind) if type_ is not ...]
     return types[min(index, len(types) - 1)]
 
 
 @cache
 def fields(section: type[Section]) -> dict[str, Any]:
-    """The keys of a section and the types of their values."""
+    """Return the keys of a section and the types of their values."""
     return get_type_hints(section, include_extras=True)
 
 
 def is_section(kind: Any) -> bool:
-    """Whether this type is a table's."""
+    """Return True if this is the type of a table."""
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
 def extra(kind: Any) -> dict[str, Any]:
-    """What `setting` said of this type: `works` and `secret`."""
+    """Return the metadata that `setting` attached to this type: `works` and `secret`."""
     return (kind.__metadata__[0].extra or {}) if get_origin(kind) is Annotated else {}
 
 
 def description(kind: Any) -> str:
-    """What a value of this type must be, in words."""
+    """Return a description of what a value of this type must be."""
     if get_origin(kind) is Annotated:
         return str(kind.__metadata__[0].description)
     return "a table" if is_section(kind) else "a list of tables"

@@ -1,4 +1,4 @@
-"""The texts that settings come from: files read, parsed, and searched for the line of a key."""
+"""The sources of settings: files are read and parsed here, and the line of a key is found."""
 
 import re
 import tomllib
@@ -13,19 +13,19 @@ KeyPath = tuple[str | int, ...]
 
 
 class ConfigError(Exception):
-    """The configuration can't work; the message is one line that says where and why, and shows no secret."""
+    """The configuration is invalid; the message is one line that says where and why, and contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where settings came from: a file's text, and the environment variables that beat it."""
+    """Where settings come from: a file's text, and the environment variables that override it."""
 
     name: str
     text: str
     variables: Mapping[KeyPath, str]
 
     def where(self, path: KeyPath) -> str:
-        """The variable, or the file and line, that gave a setting or else its table."""
+        """Return the variable, or the file and line, that set this key, or else its table."""
         table = tomllib.loads(self.text)
         for known in (path[:length] for length in range(len(path), 0, -1)):
             if known in self.variables:
@@ -36,7 +36,8 @@ class Source:
 
 
 def line_of(text: str, path: KeyPath) -> int:
-    """The line on which a key of this TOML begins. Found by halving: whole statements from the start are TOML too."""
+    """Return the line on which a key of this TOML starts, by bisection: a prefix of whole statements is valid TOML
+    too."""
     lines = text.split("\n")
     without, having = 0, len(lines)
     while True:
@@ -46,14 +47,14 @@ def line_of(text: str, path: KeyPath) -> int:
                 table = tomllib.loads("\n".join(lines[:end]))
                 break
             except tomllib.TOMLDecodeError:
-                continue  # this ends within a statement of several lines
+                continue  # this prefix ends within a multi-line statement
         else:
             return without + 1
         without, having = (without, end) if has(table, path) else (end, having)
 
 
 def read_text(path: Path, what: str) -> str:
-    """The text of a file; raises ConfigError."""
+    """Return the text of a file. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             content = file.read(SIZE_MAX + 1)
@@ -61,29 +62,29 @@ def read_text(path: Path, what: str) -> str:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
         raise ConfigError(f"{str(path)!r}: can't read this {what} file: {reason}") from error
     if len(content) > SIZE_MAX:
-        raise ConfigError(f"{path}: a {what} file of more than {SIZE_MAX} bytes can't be right")
+        raise ConfigError(f"{path}: this {what} file is larger than {SIZE_MAX} bytes")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
+        raise ConfigError(f"{path}:{line}: not valid UTF-8: save the file in that encoding") from None
 
 
 def parsed(text: str, name: str) -> dict[str, Any]:
-    """The table that a TOML text is; raises ConfigError."""
+    """Parse a TOML text. Raises ConfigError."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message, _, place = str(error).rpartition(" (at ")
         line = re.match(r"line ([0-9]+), (column [0-9]+)", place)
         at = (line[1], f" at {line[2]}") if line else (len(text.rstrip().split("\n")), " at the end")
-        raise ConfigError(f"{name}:{at[0]}: this is not TOML: {message}{at[1]}") from None
+        raise ConfigError(f"{name}:{at[0]}: not valid TOML: {message}{at[1]}") from None
     except RecursionError:
-        raise ConfigError(f"{name}: this is nested too deeply") from None
+        raise ConfigError(f"{name}: nested too deeply") from None
 
 
 def has(table: Any, path: KeyPath) -> bool:
-    """Whether there is something at this path."""
+    """Return True if there is a value at this path."""
     for key in path:
         is_item = isinstance(table, list) and isinstance(key, int) and key < len(table)
         if not is_item and not (isinstance(table, dict) and key in table):
@@ -93,7 +94,7 @@ def has(table: Any, path: KeyPath) -> bool:
 
 
 def dotted(path: KeyPath) -> str:
-    """A key as people write it: carrier[0].port."""
+    """Format a key in dotted form: carrier[0].port."""
     parts = []
     for key in path:
         plain = isinstance(key, str) and re.fullmatch(r"[A-Za-z0-9_-]+", key)

@@ -1,4 +1,4 @@
-"""Types of settings that several sections share."""
+"""Types of settings that are shared by several sections."""
 
 import re
 from typing import Annotated

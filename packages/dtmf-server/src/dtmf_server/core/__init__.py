@@ -1,1 +1,1 @@
-"""Rules without I/O, clock or randomness."""
+"""Pure rules: no I/O, no clock, no randomness."""

@@ -1,6 +1,7 @@
-"""API tokens: `dtmf_`, 30 random base62 characters (178 bits), 6 of checksum.
+"""API tokens: `dtmf_`, 30 random base62 characters (178 bits) and a 6-character checksum.
 
-The checksum is a CRC-32: it stops typing mistakes and blind guesses before the database is asked. It is no secret.
+The checksum is a CRC-32. It rejects typing mistakes and blind guesses before the database is queried. It is not a
+secret.
 """
 
 import hashlib
@@ -20,32 +21,32 @@ _form = re.compile(
 
 
 def mint(random_bytes: bytes) -> str:
-    """A token from at least 32 random bytes."""
+    """Return a token made from at least 32 random bytes."""
     assert len(random_bytes) >= 32, "a token needs 32 random bytes"
     body = _base62(int.from_bytes(random_bytes, "big"), BODY_LENGTH)
     return PREFIX + body + _checksum(body)
 
 
 def is_well_formed(token: str) -> bool:
-    """Whether this can be a token: its length, its letters and its checksum are right."""
+    """Return True if the length, characters and checksum of `token` are valid."""
     form = _form(token)
     return form is not None and _checksum(form["body"]) == form["checksum"]
 
 
 def sha256(token: str) -> bytes:
-    """What is stored of a token."""
+    """Return the hash that is stored in place of the token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def _checksum(body: str) -> str:
-    """Six base62 digits, two at a time: it is computed for every request."""
+    """Return six base62 digits, computed two at a time because this runs for every request."""
     rest, low = divmod(zlib.crc32(body.encode()), len(_PAIRS))
     high, middle = divmod(rest, len(_PAIRS))
     return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
 
 
 def _base62(number: int, length: int) -> str:
-    """The last `length` base62 digits of a number."""
+    """Return the last `length` base62 digits of a number."""
     digits = []
     for _ in range(length):
         number, digit = divmod(number, len(ALPHABET))

@@ -1,18 +1,18 @@
-"""The meter, as arithmetic: prepaid started minutes, and the instant the money runs out.
+"""The arithmetic of the meter: minutes are paid as they start, and the balance runs out at a computable instant.
 
 Rules (docs/billing.md):
 1. Minute k of a rental (k = 0, 1, …) starts at `started_at_us + k * MINUTE_US` and is paid at that instant.
-2. Ticks are paid in order of time; equal instants oldest rental first.
-3. A minute that can't be paid ends its own rental at that instant; the others go on.
-4. Nothing is written per minute: what minutes cost is computed, until a settlement books it.
+2. Minutes are paid in the order in which they start; at equal instants, the oldest rental is first.
+3. A minute that cannot be paid ends its own rental at that instant; the others continue.
+4. Nothing is written per minute: the cost of minutes is computed until a settlement books it.
 
-Two forms of the same arithmetic. One takes an account's rentals (`settle`, `depletes_at`). The other takes sums over
-them (`cost_between`, `runs_out_at`) and costs the same however many rentals there are:
+There are two forms of the same arithmetic. `settle` and `depletes_at` take the rentals of an account. `cost_between`
+and `runs_out_at` take sums over them, and cost the same however many rentals there are:
 
-With s the start of a rental, r its price and f = s mod 60 s its phase, the minutes begun by t are
-floor(t / 60 s) - floor(s / 60 s) + (1 if f <= t mod 60 s else 0). Over an account, what begins after t0 and by t1 costs
-R * (floor(t1 / 60 s) - floor(t0 / 60 s)) + upto(t1 mod 60 s) - upto(t0 mod 60 s), where R is the sum of all r and
-upto(p) the sum of those with f <= p.
+With s the start of a rental, r its price and f = s mod 60 s its phase, the number of minutes that have started by t is
+floor(t / 60 s) - floor(s / 60 s) + (1 if f <= t mod 60 s else 0). Over an account, the minutes that start after t0 and
+by t1 cost R * (floor(t1 / 60 s) - floor(t0 / 60 s)) + upto(t1 mod 60 s) - upto(t0 mod 60 s), where R is the sum of all
+r and upto(p) is the sum of those with f <= p.
 
 Every function here is pure; times are microseconds since 1970 UTC, amounts are satoshis.
 """
@@ -28,13 +28,13 @@ from msgspec.structs import replace
 
 from dtmf_server.core.units import MINUTE_US
 
-POLL_INTERVAL_US = MINUTE_US  # the meter looks at the accounts at least that often, whatever wakes it meanwhile
-# "Never", as a time: the last second of year 9999, which every database and ISO 8601 can still hold.
+POLL_INTERVAL_US = MINUTE_US  # the meter polls the accounts at least this often, besides being woken
+# "Never" as a time: the last second of the year 9999, which every database and ISO 8601 can still represent.
 NEVER_US = 253_402_300_799_000_000
 
 
 class LiveRental(Struct, frozen=True):
-    """A live rental as the meter sees it. `booked_minutes`: how many of its minutes are paid."""
+    """A live rental as the meter sees it. `booked_minutes` is the number of its minutes that are paid."""
 
     rental_id: int
     started_at_us: int
@@ -44,41 +44,41 @@ class LiveRental(Struct, frozen=True):
 
     @property
     def phase_us(self) -> int:
-        """How far into each minute of the clock its minutes start."""
+        """Microseconds into each clock minute at which this rental's minutes start."""
         return self.started_at_us % MINUTE_US
 
     @property
     def next_minute_us(self) -> int:
-        """The instant the first minute that is not booked yet starts."""
+        """The start of the first minute that is not booked yet."""
         return self.started_at_us + self.booked_minutes * MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What an account looks like after its started minutes are paid."""
+    """The state of an account after its started minutes are paid."""
 
     balance: int
-    running: tuple[LiveRental, ...]  # still live, booked up to `now`, oldest first
-    ended: tuple[tuple[LiveRental, int], ...]  # (as booked, the instant it ended), in order of that instant
-    depletes_at_us: int | None  # None while nothing costs anything
+    running: tuple[LiveRental, ...]  # still live, booked up to `now_us`, oldest first
+    ended: tuple[tuple[LiveRental, int], ...]  # (as booked, when it ended), in the order of the end
+    depletes_at_us: int | None  # None if nothing costs anything
 
     @property
     def cost_per_minute(self) -> int:
-        """Satoshis that the live rentals take together each minute."""
+        """Satoshis per minute of all live rentals together."""
         return sum(rental.cost_per_minute for rental in self.running)
 
 
 def minutes_started(started_at_us: int, at_us: int) -> int:
-    """How many minutes have begun from the start up to and including `at_us`: 1 at the very start."""
-    assert at_us >= started_at_us, "a rental can't be billed before it starts"
+    """Return the number of minutes that have started, up to and including `at_us`; 1 at the very start."""
+    assert at_us >= started_at_us, "a rental cannot be billed before it starts"
     return (at_us - started_at_us) // MINUTE_US + 1
 
 
 def depletes_at(balance: int, running: Sequence[LiveRental]) -> int | None:
-    """The instant of the first minute that `balance` can't pay, None when nothing is due ever.
+    """Return the start of the first minute that `balance` cannot pay, or None if nothing will ever be due.
 
-    Needs every rental's next minute within one minute of the others' (as `settle` leaves them): then each
-    minute costs the same sum R, so `balance // R` whole rounds pass and the rest decides within the next one.
+    The next minutes of all rentals must lie within one minute of each other, as `settle` leaves them. Then each minute
+    costs the same sum R: `balance // R` whole rounds pass, and the remainder decides within the next one.
     """
     paying = [rental for rental in running if rental.cost_per_minute]
     if not paying:
@@ -94,7 +94,7 @@ def depletes_at(balance: int, running: Sequence[LiveRental]) -> int | None:
 
 
 def settle(balance: int, running: Sequence[LiveRental], now_us: int) -> Settlement:
-    """Pays every minute started up to and including `now_us`; ends the rentals that can't be paid.
+    """Pay every minute that has started up to and including `now_us`; end the rentals that cannot be paid.
 
     Takes at most one step per minute in which a rental ends, however long the time since the last settlement.
     """
@@ -109,7 +109,8 @@ def settle(balance: int, running: Sequence[LiveRental], now_us: int) -> Settleme
 
 
 def in_order(running: Sequence[LiveRental], from_us: int) -> list[LiveRental]:
-    """Rentals in the order in which their minutes start from that instant on; equal instants oldest rental first."""
+    """Return rentals in the order in which their minutes start from `from_us` on; the oldest first at equal
+    instants."""
     return sorted(running, key=lambda r: (next_minute_from(r, from_us), r.started_at_us, r.rental_id))
 
 
@@ -118,7 +119,7 @@ def _order(rental: LiveRental) -> tuple[int, int, int]:
 
 
 def _book_before(balance: int, live: list[LiveRental], instant_us: int) -> tuple[int, list[LiveRental]]:
-    """Pays the minutes that start before `instant_us`; the caller knows that the balance covers them."""
+    """Pay the minutes that start before `instant_us`. The balance must cover them."""
     booked = []
     for rental in live:
         through = max(rental.booked_minutes, -((rental.started_at_us - instant_us) // MINUTE_US))
@@ -131,7 +132,7 @@ def _book_before(balance: int, live: list[LiveRental], instant_us: int) -> tuple
 def _pay_round(
     balance: int, live: list[LiveRental], from_us: int, until_us: int
 ) -> tuple[int, list[LiveRental], list[tuple[LiveRental, int]]]:
-    """Pays what starts from `from_us` on, within a minute and by `until_us`: balance, live, ended."""
+    """Pay the minutes that start from `from_us` on, within a minute and by `until_us`. Return balance, live, ended."""
     paying = {r.rental_id: r for r in live}
     ended = []
     for turn in turns(balance, sorted((r for r in live if r.cost_per_minute), key=_order), from_us):
@@ -151,21 +152,21 @@ def _pay_round(
 
 
 class Costs(Protocol):
-    """What the live rentals of an account cost per minute, summed over the phases at which their minutes start."""
+    """Cost per minute of the live rentals of an account, summed over the phases at which their minutes start."""
 
     @property
     def total(self) -> int:
-        """What all of them cost per minute."""
+        """Cost per minute of all rentals."""
 
     def upto(self, phase_us: int) -> int:
-        """What those cost whose phase is at most that."""
+        """Return the cost of the rentals whose phase is at most `phase_us`."""
 
     def first_above(self, sats: int) -> int:
-        """The smallest phase for which `upto` is more than that, which is less than `total`."""
+        """Return the smallest phase for which `upto` is more than `sats`, which must be less than `total`."""
 
 
 class KnownCosts:
-    """Costs that are all in memory, by phase."""
+    """Costs by phase, all in memory."""
 
     def __init__(self, by_phase: Mapping[int, int]) -> None:
         self._phases = sorted(by_phase)
@@ -173,42 +174,43 @@ class KnownCosts:
 
     @property
     def total(self) -> int:
-        """What all of them cost per minute."""
+        """Cost per minute of all rentals."""
         return self._sums[-1]
 
     def upto(self, phase_us: int) -> int:
-        """What those cost whose phase is at most that."""
+        """Return the cost of the rentals whose phase is at most `phase_us`."""
         return self._sums[bisect_right(self._phases, phase_us)]
 
     def first_above(self, sats: int) -> int:
-        """The smallest phase for which `upto` is more than that."""
+        """Return the smallest phase for which `upto` is more than `sats`."""
         return self._phases[bisect_right(self._sums, sats) - 1]
 
 
 def cost_between(costs: Costs, after_us: int, until_us: int) -> int:
-    """What the minutes cost that start after the one instant and by the other."""
+    """Return the cost of the minutes that start after `after_us` and by `until_us`."""
     minutes = until_us // MINUTE_US - after_us // MINUTE_US
     return costs.total * minutes + costs.upto(until_us % MINUTE_US) - costs.upto(after_us % MINUTE_US)
 
 
 def runs_out_at(balance: int, at_us: int, costs: Costs) -> int | None:
-    """The first minute after `at_us` that the balance of that instant can't pay, None when nothing is due ever.
+    """Return the start of the first minute after `at_us` that `balance` cannot pay, or None if nothing will ever be
+    due.
 
-    `balance // total` whole rounds pass; in the next one the first phase after that of `at_us` decides at which the sum
-    is more than the rest.
+    `balance` is that of `at_us`. `balance // total` whole rounds pass; in the next one, the result is the first phase
+    after that of `at_us` at which the sum exceeds the remainder.
     """
     if costs.total == 0:
         return None
     minutes, rest = divmod(balance, costs.total)
     target = costs.upto(at_us % MINUTE_US) + rest
-    if target >= costs.total:  # it is found in the next minute of the clock
+    if target >= costs.total:  # it lies in the next clock minute
         target -= costs.total
         minutes += 1
     return min(NEVER_US, (at_us // MINUTE_US + minutes) * MINUTE_US + costs.first_above(target))
 
 
 class Turn(Struct, frozen=True):
-    """A rental whose minute starts at `at_us`, whether that is paid, and the balance it leaves."""
+    """A rental whose minute starts at `at_us`, whether that minute is paid, and the balance it leaves."""
 
     rental: LiveRental
     at_us: int
@@ -217,14 +219,14 @@ class Turn(Struct, frozen=True):
 
 
 def next_minute_from(rental: LiveRental, from_us: int) -> int:
-    """The start of the rental's first minute that does not start before that instant."""
+    """Return the start of the rental's first minute at or after `from_us`."""
     return from_us + (rental.started_at_us - from_us) % MINUTE_US
 
 
 def turns(balance: int, in_order: Sequence[LiveRental], from_us: int) -> Iterator[Turn]:
-    """The minutes that start from that instant on, one of each rental: paid while the balance lasts, and where it
-    does not, the end of that rental alone. The rentals come in the order in which their minutes do, oldest first at
-    equal instants; all of the account's until the last of them."""
+    """Yield one minute per rental from `from_us` on: paid while the balance lasts; else that rental alone ends.
+    `in_order` must be sorted by the start of their minutes, oldest first at equal instants, and must contain all of the
+    account's rentals up to the last one given."""
     for rental in in_order:
         is_paid = rental.cost_per_minute <= balance
         if is_paid:
@@ -233,7 +235,7 @@ def turns(balance: int, in_order: Sequence[LiveRental], from_us: int) -> Iterato
 
 
 class RunOut(Struct, frozen=True):
-    """Rentals that ended for lack of money. What was due up to and including `through_us` is paid with `cost`."""
+    """Rentals that ended for lack of money. `cost` pays what was due up to and including `through_us`."""
 
     cost: int
     through_us: int
@@ -241,10 +243,10 @@ class RunOut(Struct, frozen=True):
 
 
 def run_out(balance: int, in_order: Sequence[LiveRental], from_us: int, until_us: int, *, at_most: int) -> RunOut:
-    """The rentals that end from `from_us`, when the money runs out, until `until_us`: at most so many, at least one.
+    """Return the rentals that end from `from_us`, when the balance runs out, until `until_us`: 1 to `at_most` of them.
 
-    It ends with the last instant at which one ended. If more than `at_most` end at the first instant, that instant is
-    not over: its minutes are not paid yet, and the others will end at the same.
+    The result stops at the last instant at which a rental ended. If more than `at_most` end at the first instant, that
+    instant is not finished: its minutes are not paid yet, and the remaining rentals will end at the same instant.
     """
     cost, through_us, ended = 0, from_us - 1, list[tuple[LiveRental, int]]()
     left = balance

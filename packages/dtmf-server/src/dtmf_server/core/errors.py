@@ -1,4 +1,4 @@
-"""What the service refuses, each with its HTTP status and stable code; the docstring is the message."""
+"""Refusals of the service, each with its HTTP status and stable code. The docstring is the message."""
 
 from typing import ClassVar
 
@@ -38,101 +38,101 @@ class InsufficientFunds(Refusal):
 
     def __init__(self, *, balance: int, required: int) -> None:
         super().__init__(
-            f"this takes {required} satoshis and the balance is {balance}: deposit {required - balance} more",
+            f"this costs {required} satoshis and the balance is {balance}: deposit {required - balance} more",
             balance=balance,
             required=required,
         )
 
 
 class SignupClosed(Refusal):
-    """This service does not open accounts by itself: ask its operator for a token."""
+    """Sign-up is closed on this service: ask its operator for a token."""
 
     status, code, title = 403, "signup_closed", "Sign-up is closed"
 
 
 class NotFound(Refusal):
-    """There is nothing here."""
+    """Nothing was found here."""
 
     status, code, title = 404, "not_found", "Not found"
 
 
 class NumberNotRented(NotFound):
-    """This account does not rent that number now."""
+    """This account does not currently rent that number."""
 
     code, title = "number_not_rented", "Number not rented"
 
 
 class GroupNotFound(NotFound):
-    """There is no such group: GET /api/v1/groups lists them."""
+    """This group does not exist: GET /api/v1/groups lists all groups."""
 
     code, title = "group_not_found", "Group not found"
 
 
 class NoNumbersAvailable(Refusal):
-    """Every number of this group is rented or resting: try another group, or later."""
+    """Every number of this group is rented or in cooldown: try another group, or try again later."""
 
     status, code, title = 409, "no_numbers_available", "No numbers available"
 
 
 class TooManyUnusedAddresses(Refusal):
-    """20 addresses of this account wait for their first deposit: use one of them, any takes coins at any time."""
+    """20 addresses of this account are waiting for their first deposit: use one of them; addresses can be reused."""
 
     status, code, title = 429, "too_many_unused_addresses", "Too many unused addresses"
 
 
 class AlreadyIssued(Refusal):
-    """A token or secret is shown once, and this Idempotency-Key has shown it: ask with a new key."""
+    """A token or secret is shown only once, and was already shown for this Idempotency-Key: use a new key."""
 
     status, code, title = 409, "already_issued", "Already issued"
 
 
 class LastToken(Refusal):
-    """This is the account's last token: without it nobody could reach the account. Make another first."""
+    """This is the account's last token, and the account can't be accessed without one: create another token first."""
 
     status, code, title = 409, "last_token", "Last token"
 
 
 class UnsupportedEncoding(Refusal):
-    """Request bodies are read only as they are: send this one without Content-Encoding."""
+    """Request bodies must not be compressed: send this one without Content-Encoding."""
 
     status, code, title = 415, "unsupported_encoding", "Unsupported content encoding"
 
 
 class IdempotencyMismatch(Refusal):
-    """This Idempotency-Key came before with another request: mint a new key for each call."""
+    """This Idempotency-Key was already used with a different request: use a new key for each call."""
 
     status, code, title = 422, "idempotency_mismatch", "Idempotency key reused"
 
 
 class DestinationNotServed(Refusal):
-    """No carrier here sends to that destination."""
+    """No carrier of this service sends to that destination."""
 
     status, code, title = 422, "destination_not_served", "Destination not served"
 
 
 class DailyLimitReached(Refusal):
-    """The account has sent all it may within 24 hours."""
+    """The account has reached its limit of messages sent within 24 hours."""
 
     status, code, title = 429, "daily_limit_reached", "Daily sending limit reached"
 
 
 class RateLimited(Refusal):
-    """Too many requests: wait as Retry-After says."""
+    """Too many requests: wait as long as Retry-After says."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
 
 
 class DepositsUnavailable(Refusal):
-    """This service takes no deposits: its operator has set up no Bitcoin descriptor."""
+    """This service does not accept deposits: its operator has not configured a Bitcoin descriptor."""
 
     status, code, title = 503, "deposits_unavailable", "Deposits unavailable"
 
 
 class StorageUnavailable(Refusal):
-    """The database can't take this now; nothing was stored. Try again."""
+    """The database can't accept writes right now; nothing was stored. Try again."""
 
     status, code, title = 503, "storage_unavailable", "Storage unavailable"
 
 
 class CannotStart(Exception):
-    """The service can't start as it was asked to; the message says why and what to do."""
+    """The service can't start as requested; the message says why and what to do."""

@@ -1,10 +1,10 @@
-"""Names and addresses of hosts."""
+"""Host names and addresses."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host, a name or an address without brackets, is this machine and nobody else's way to it."""
+    """Return True if `host` (a name, or an address without brackets) is the loopback interface of this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

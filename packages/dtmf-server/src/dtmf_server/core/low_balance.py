@@ -1,14 +1,15 @@
-"""Low-balance warnings: the instants at which an account has 24 hours, then 1 hour, until a minute can't be paid.
+"""Low-balance warnings: 24 hours and 1 hour before an account's balance runs out.
 
 Rules (docs/billing.md#warnings):
-1. The runway is the time until the first minute that the balance can't pay. It is over a threshold or it is not:
-   at exactly 24 hours it no longer is.
-2. A warning is due at the instant the runway comes down to its threshold, whoever looks at the account and whenever.
-3. Each is given once. More runway takes it back, so that it can be given again.
-4. What brings the runway below both thresholds at once (a new rental, a charge) is told by the nearer one alone.
+1. The runway is the time until the first minute that the balance cannot pay. At exactly 24 hours it no longer exceeds
+   the 24-hour threshold.
+2. A warning is due at the instant the runway falls to its threshold, independent of when the account is read.
+3. Each warning is sent once. If the runway grows beyond the threshold again, the warning is reset and can be sent
+   again.
+4. A change that takes the runway below both thresholds at once (a new rental, a charge) sends only the 1-hour warning.
 
-Between two changes of an account the instant its money runs out stands still, whatever minutes are booked: so the
-instants are computed, never looked out for. Pure; times are microseconds since 1970 UTC.
+Between two changes of an account, the instant at which its balance runs out does not move, whichever minutes are
+booked. So the warnings are computed rather than polled for. Pure; times are microseconds since 1970 UTC.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core.units import DAY_US, HOUR_US
 
-THRESHOLDS_US = (DAY_US, HOUR_US)  # the nth of them is reached when n warnings describe the account
+THRESHOLDS_US = (DAY_US, HOUR_US)  # an account with n warnings sent has reached the first n thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,17 @@ class LowBalance:
 
 
 def thresholds_reached(runway_us: int | None) -> int:
-    """How many thresholds the runway has come down to: 0, 1 or 2; None is a runway without end."""
+    """Return the number of thresholds that the runway has reached: 0, 1 or 2. None means an unlimited runway."""
     return 0 if runway_us is None else sum(runway_us <= threshold_us for threshold_us in THRESHOLDS_US)
 
 
 def due(given: int, depletions: Sequence[int | None], *, from_us: int, until_us: int) -> tuple[list[LowBalance], int]:
-    """The warnings due after `from_us` until `until_us`, oldest first, and how many then describe the account.
+    """Return the warnings due after `from_us` until `until_us`, oldest first, and the number that apply to the account
+    afterwards.
 
-    `depletions`: the instants at which the money ran out in that time, ascending, then when it will next (None: never).
-    Something may have changed at `from_us` itself, and with each rental that ended: what that means is told at once.
+    `depletions` are the instants at which the balance ran out in that time, ascending, followed by the next such
+    instant (None: never). A change may have happened at `from_us` itself and with each rental that ended; a warning
+    that follows from such a change is due immediately.
     """
     found: list[LowBalance] = []
     for depletes_at_us in depletions:
@@ -58,7 +61,7 @@ def due(given: int, depletions: Sequence[int | None], *, from_us: int, until_us:
 
 
 def next_due_us(given: int, depletes_at_us: int | None) -> int | None:
-    """When the account is to be looked at: for its next warning, or as its money runs out."""
+    """Return when the account must be checked next: for its next warning, or when its balance runs out."""
     if depletes_at_us is None:
         return None
     return depletes_at_us - (THRESHOLDS_US[given] if given < len(THRESHOLDS_US) else 0)

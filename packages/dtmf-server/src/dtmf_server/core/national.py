@@ -1,9 +1,9 @@
-"""National languages of GSM 7-bit text: the locking and single shift tables of 3GPP TS 23.038, annex A.
+"""National language tables of GSM 7-bit text: the locking and single shift tables of 3GPP TS 23.038, annex A.
 
-A user data header names them by number: element 0x25 the table in place of the default alphabet (a locking shift, A.3),
-element 0x24 the table that ESC opens in place of the default extension (a single shift, A.2). The tables are in the
-order of their septets, 16 a line. A space in the place of another character is a septet without one. Spanish has no
-locking shift table. Data only; `sms_text` decodes with it.
+A user data header selects them by number: element 0x25 the table that replaces the default alphabet (a locking shift,
+A.3), element 0x24 the table that replaces the default extension after ESC (a single shift, A.2). The tables are in
+septet order, 16 per line. A space at the position of another character is an unassigned septet. Spanish has no locking
+shift table. Data only; `sms_encoding` decodes with it.
 """
 
 from dtmf_server.core.sms_segments import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
@@ -145,7 +145,7 @@ _URDU = (
     "pqrstuvwxyz\u0655\u0651\u0653\u0656\u0670"
 )
 
-# By number. The place of ESC holds ESC itself.
+# By number. The position of ESC holds ESC itself.
 LOCKING: dict[int, str] = {
     0: GSM7_ALPHABET,
     1: _TURKISH,
@@ -163,14 +163,14 @@ LOCKING: dict[int, str] = {
 }
 
 _DEFAULT = {septet: character for character, septet in GSM7_EXTENSION.items()}
-# What the languages of India and Urdu share: punctuation that their alphabets have no room for, and capital letters.
+# Shared by the languages of India and Urdu: punctuation that does not fit their alphabets, and capital letters.
 _WITH_CAPITALS = (
     _DEFAULT
     | dict(enumerate("@£$¥¿\"¤%&'\f*+"))
     | dict(enumerate("-/<=>¡^¡_#*", 0x0E))
     | dict(enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 0x41))
 )
-# By number: what each adds to what its kind shares, in runs of septets.
+# By number: what each language adds to its shared table, in runs of septets.
 _ADDED: dict[int, dict[int, str]] = {
     1: {0x47: "\u011e", 0x49: "\u0130", 0x53: "\u015e", 0x63: "\xe7", 0x67: "\u011f", 0x69: "\u0131", 0x73: "\u015f"},
     2: {

@@ -12,14 +12,14 @@ _is_hexadecimal = re.compile(r"[0-9a-f]{1,16}").fullmatch
 
 
 def exact(ref: str) -> str:
-    """A reference that is compared exactly. HTTP carriers use it in `submit`'s result and in each `Receipt`."""
+    """Return a reference that is compared exactly. HTTP carriers use it in `submit`'s result and in each `Receipt`."""
     if len(ref) > _EXACT_MAX or not ref.isprintable():
         ref = blake2b(ref.encode(errors="surrogatepass"), digest_size=32).hexdigest()
     return _EXACT + ref
 
 
 def canonical(ref: str) -> str:
-    """The spelling that a reference is stored and looked up in."""
+    """Return the normalized form in which a reference is stored and looked up."""
     if ref.startswith(_EXACT):
         return ref
     plain = ref.strip().lower().replace("\0", "")[:REF_MAX]
@@ -27,8 +27,8 @@ def canonical(ref: str) -> str:
 
 
 def spellings(ref: str) -> list[str]:
-    """The reference, then what it would be in the other base; the first that is known is meant: SMSCs answer a submit in
-    hexadecimal and report in decimal, or the other way round, and lose leading zeros on the way."""
+    """Return the reference, then its value in the other base; the first one that is known is the match. SMSCs answer a
+    submit in hexadecimal and report in decimal, or the other way round, and drop leading zeros on the way."""
     found = [canonical(ref)]
     if found[0].startswith(_EXACT):
         return found

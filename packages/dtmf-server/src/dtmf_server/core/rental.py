@@ -1,4 +1,4 @@
-"""A rental: what an SMS to its number does, and how it may end."""
+"""Rentals: what happens to an SMS to a rented number, and how a rental may end."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,14 +7,14 @@ from dtmf.e164 import is_e164
 
 
 class EndReason(StrEnum):
-    """Why a rental is over. A live rental may end for any of them, and an ended one stays ended."""
+    """Why a rental ended. A live rental may end for any of these reasons; an ended one stays ended."""
 
     RENTER = "renter"  # the renter ended it
     DEPLETED = "depleted"  # a minute could not be paid
 
 
 class ActionKind(StrEnum):
-    """What happens to an SMS besides being stored."""
+    """The ways to pass on an SMS besides storing it."""
 
     FORWARD = "forward"
     WEBHOOK = "webhook"
@@ -29,7 +29,7 @@ class Action:
 
 
 def action_for(destination: str | None) -> Action | None:
-    """The action that a `sms_forwarded_to` stands for: a number forwards, anything else is a webhook's URL."""
+    """Return the action for an `sms_forwarded_to`: a number forwards, anything else is a webhook URL."""
     if destination is None:
         return None
     return Action(ActionKind.FORWARD if is_e164(destination) else ActionKind.WEBHOOK, destination)

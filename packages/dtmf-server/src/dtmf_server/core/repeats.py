@@ -1,35 +1,37 @@
-"""Which occurrences of a fault that lasts are logged: the first with its reason, a new reason at once, the same one at
-most once a minute with how often and how long, and the end. Pure: the time is an argument.
+"""Log throttling for persistent faults: the first occurrence with its reason, a new reason immediately, a repeated one
+at most once a minute with its count and duration, and the recovery. Pure: the time is an argument.
 
-What fails and works in turn, again and again, is a fault that lasts: beyond OUTAGES_MAX a minute it is logged like one.
+A fault that keeps failing and recovering is a persistent fault too: beyond OUTAGES_MAX outages a minute, it is logged
+like one.
 """
 
 from collections import deque
 
 EVERY_S = 60.0
-OUTAGES_MAX = 3  # each of which takes two lines
+OUTAGES_MAX = 3  # each takes two lines
 REASONS_MAX = 16
 
 
 class Repeats:
-    """One fault that may last or come again, such as a link that is down. Each method returns the line to log, or None."""
+    """One fault that may persist or recur, such as a link that is down. Each method returns the line to log, or
+    None."""
 
     def __init__(self, *, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
         self._reason: str | None = None
         self._since_s = 0.0
         self._times = 0
-        self._is_logged = False  # this time
-        self._logged_s: dict[str, float] = {}  # when each reason was logged last: they may take turns
+        self._is_logged = False  # this outage
+        self._logged_s: dict[str, float] = {}  # when each reason was last logged: reasons may alternate
         self._outages: deque[float] = deque(maxlen=OUTAGES_MAX)
 
     @property
     def reason(self) -> str | None:
-        """Why it fails, None while it does not."""
+        """The reason of the current failure, or None while there is none."""
         return self._reason
 
     def failed(self, reason: str, *, now_s: float) -> str | None:
-        """It failed (again)."""
+        """Record a failure."""
         if not self._times:
             self._since_s = now_s
         is_new = self._reason is None
@@ -48,7 +50,7 @@ class Repeats:
         return reason if self._times == 1 else f"{reason} ({self._lasted(now_s)})"
 
     def worked(self, *, now_s: float) -> str | None:
-        """It works; how long it did not, None if it did before too, or if that it failed was not logged."""
+        """Record a success. Return how long the failure lasted, or None if there was none or it was never logged."""
         if self._reason is None:
             return None
         self._reason = None
@@ -67,7 +69,7 @@ class Repeats:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: '3 d 4 h', '2 min 5 s', '7 s'."""
+    """Format a duration in its two largest units: '3 d 4 h', '2 min 5 s', '7 s'."""
     whole = max(0, int(seconds))
     days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
     if days:

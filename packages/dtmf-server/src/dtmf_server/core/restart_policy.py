@@ -1,10 +1,10 @@
-"""When something that ended is started again: a worker, a link, a process.
+"""When to restart a worker, a link or a process that ended.
 
 Rules:
-1. The first pause is `first_s`; each one after it is twice the last, and `max_s` at most.
-2. What ran longer than `steady_s` begins again with the first pause.
+1. The first pause is `first_s`; each later one is twice the previous one, at most `max_s`.
+2. After a run longer than `steady_s`, the pauses start again from the first.
 
-Pure: the caller measures how long it ran, and waits.
+Pure: the caller measures the run time, and waits.
 """
 
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ class RestartPolicy:
     steady_s: float
 
     def pause_s(self, last_s: float, *, ran_s: float) -> float:
-        """The pause after a run that lasted `ran_s` and had begun after a pause of `last_s`, 0 if it was the first."""
+        """Return the pause after a run of `ran_s` that was started after a pause of `last_s` (0 for the first run)."""
         if last_s == 0 or ran_s > self.steady_s:
             return self.first_s
         return min(2 * last_s, self.max_s)
 
     def up_to(self, max_s: float) -> "RestartPolicy":
-        """The same with other longest pauses."""
+        """Return the same policy with a different maximum pause."""
         return replace(self, max_s=max_s)

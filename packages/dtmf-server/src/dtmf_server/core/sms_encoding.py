@@ -1,20 +1,22 @@
-"""The octets of an SMS and its text. Decoding is total: whatever comes is shown, and what is in doubt is marked.
+"""The octets of an SMS and its text. Decoding is total: everything is displayed, and doubtful text is marked.
 
 Rules:
-1. GSM 7-bit text has one septet an octet, ESC opening the extension table (3GPP TS 23.038 §6.2.1). After ESC a septet
-   that is not in that table stands for itself; ESC at the end, or twice, is a space, as §6.2.1.1 tells a phone.
+1. GSM 7-bit text has one septet per octet; ESC selects the extension table (3GPP TS 23.038 §6.2.1). A septet after ESC
+   that is not in that table stands for itself. A trailing ESC, or a double one, is a space, as §6.2.1.1 requires of a
+   phone.
 2. A national coding (`gsm7_with`) replaces the alphabet, the extension table, or both (annex A). A number without a
-   table means the default one; a septet that the single shift table leaves empty is that of the alphabet in use.
-3. UCS-2 is read as UTF-16. Each part of a long SMS may begin with a byte order mark: it is removed, and the octets
-   that follow are in its order until the next mark; big-endian before the first. Half a surrogate pair becomes U+FFFD,
-   an odd octet at the end U+FFFD and its Latin-1 character.
-4. Octets that their coding has no character for make the whole text Latin-1 behind the mark U+FFFD.
-5. Binary octets are shown as text where they are printable ASCII, tabs and line ends included, else in hexadecimal.
+   table means the default table; a septet that the single shift table leaves unassigned is taken from the alphabet in
+   use.
+3. UCS-2 is read as UTF-16. Each part of a long SMS may start with a byte order mark. The mark is removed and sets the
+   byte order until the next mark; before the first mark it is big-endian. Half a surrogate pair becomes U+FFFD; an odd
+   octet at the end becomes U+FFFD and its Latin-1 character.
+4. If an octet is invalid in its coding, the whole text becomes Latin-1, preceded by U+FFFD.
+5. Binary octets are displayed as text if they are printable ASCII including tabs and line ends, else in hexadecimal.
 6. Carriers may count a terminating NUL as part of the text: NULs at the end of a part are removed, except in GSM 7-bit,
    where 0 is `@`, in binary that is not text, and where there is nothing else. Any other NUL, which databases refuse,
-   is shown as U+2400.
-7. ASCII with control characters other than tab, line feed and carriage return, or a NUL in its middle, is read as GSM
-   7-bit: node-smpp, left to choose, writes GSM 7-bit under the data_coding of ASCII.
+   is displayed as U+2400.
+7. ASCII with control characters other than tab, line feed and carriage return, or with a NUL in the middle, is read as
+   GSM 7-bit: node-smpp by default writes GSM 7-bit with the data_coding of ASCII.
 """
 
 import codecs
@@ -26,13 +28,13 @@ from typing import Literal, get_args
 from dtmf_server.core.national import LOCKING, SINGLE
 from dtmf_server.core.sms_segments import ESCAPE, GSM7_ALPHABET, GSM7_EXTENSION
 
-# One of CODINGS, or a name that `gsm7_with` gives.
+# One of CODINGS, or a name returned by `gsm7_with`.
 Coding = str
 _Plain = Literal["gsm7", "ucs2", "ascii", "latin1", "utf8", "cyrillic", "hebrew", "japanese", "korean", "binary"]
 CODINGS: frozenset[str] = frozenset(get_args(_Plain))
 
 MARK = "\ufffd"
-GAP = "[…]"  # in place of parts that never came
+GAP = "[…]"  # in place of parts that never arrived
 _NUL, _VISIBLE_NUL = "\0", "\u2400"
 _CODECS = {
     "ascii": "ascii",
@@ -53,18 +55,18 @@ _is_gsm7_after_all = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]|\x00(?!\x00*\Z)"
 
 
 def gsm7_with(*, locking: int, single: int) -> Coding:
-    """GSM 7-bit with the national language tables of these numbers, 0 for the default ones."""
+    """Return GSM 7-bit with the national language tables of these numbers, 0 for the default ones."""
     locking, single = locking if locking in LOCKING else 0, single if single in SINGLE else 0
     return f"gsm7-{locking}-{single}" if locking or single else "gsm7"
 
 
 def decode(octets: bytes, coding: Coding) -> str:
-    """The text of these octets. Total: every octet string has an answer."""
+    """Return the text of these octets. Total: every octet string has a result."""
     return join([(1, octets, coding)], total=1)
 
 
 def encode_gsm7(text: str) -> bytes:
-    """One septet an octet. Raises ValueError for a character that GSM 7-bit has not."""
+    """Encode with one septet per octet. Raises ValueError for a character outside GSM 7-bit."""
     septets = text.translate(_ENCODED)
     if not septets.isascii() or ESCAPE in text:
         raise ValueError("a character is not in the GSM 7-bit alphabet")
@@ -72,9 +74,9 @@ def encode_gsm7(text: str) -> bytes:
 
 
 def join(parts: Sequence[tuple[int, bytes, Coding]], *, total: int) -> str:
-    """The text of a long message of which these parts came (number, octets, coding), numbers each once.
+    """Return the text of a long message from the parts that arrived: (number, octets, coding), each number once.
 
-    Octets are joined before they are decoded: a character may begin in one part and end in the next.
+    Octets are joined before they are decoded, because a character may start in one part and end in the next.
     """
     here = sorted(parts)
     numbers = [number for number, _, _ in here]
@@ -109,7 +111,7 @@ def _decoded(octets: bytes, coding: Coding) -> str:
         return _from_ucs2(octets)
     if coding == "binary":
         return octets.decode("ascii") if _is_readable(octets) else octets.hex()
-    if coding == "japanese":  # ISO-2022-JP announces itself with ESC; without it, Shift JIS is what is meant
+    if coding == "japanese":  # ISO-2022-JP uses ESC; without one, assume Shift JIS
         return octets.decode("iso2022_jp" if b"\x1b" in octets else "cp932")
     if tables := _national(coding):
         return _from_gsm7(octets, LOCKING[int(tables[1])], SINGLE[int(tables[2])])
@@ -117,7 +119,7 @@ def _decoded(octets: bytes, coding: Coding) -> str:
 
 
 def _bare(octets: bytes, coding: Coding) -> bytes:
-    """A part without a counted NUL at its end, or a byte order mark at its beginning."""
+    """Strip counted NULs at the end of a part, and a byte order mark at its start."""
     if coding.startswith("gsm7"):
         return octets
     text = octets.rstrip(b"\0")
@@ -131,8 +133,8 @@ def _is_readable(octets: bytes) -> bool:
 
 
 def _without_marks(parts: Sequence[bytes], order: bytes) -> tuple[bytes, bytes]:
-    """Parts of UCS-2 text as one, big-endian and without marks, and the byte order after them. A code unit may begin in
-    one part and end in the next, so a mark or a NUL is one only where a code unit begins."""
+    """Return the parts of UCS-2 text joined, big-endian and without marks, and the final byte order. A code unit may
+    start in one part and end in the next, so a mark or NUL only counts at the start of a code unit."""
     pieces, piece = [], bytearray()  # `piece` is in one byte order
     for part in parts:
         has_mark = len(piece) % 2 == 0 and part[:2] in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
@@ -160,7 +162,7 @@ def _from_gsm7(octets: bytes, alphabet: str, extension: Mapping[str, str]) -> st
 
 
 def _unescaped(text: str, octets: bytes, alphabet: str, extension: Mapping[str, str]) -> str:
-    """The text with what ESC and the septet after it stand for."""
+    """Replace each ESC and the septet after it with the character they encode."""
     shown = []
     at = 0
     for escape in re.finditer("\x1b", text):

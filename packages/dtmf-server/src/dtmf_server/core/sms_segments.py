@@ -1,14 +1,14 @@
-"""How many segments a text takes on the air: GSM 7-bit or UCS-2, whole or concatenated.
+"""How many segments a text needs: GSM 7-bit or UCS-2, single or concatenated.
 
 Rules:
-1. A text goes out in the GSM 7-bit default alphabet when every character is in it or in its extension table
-   (3GPP TS 23.038 §6.2.1, §6.2.1.1), else in UCS-2, which phones read as UTF-16.
-2. An extension character is ESC and a second septet: two septets, never parted by the end of a segment.
-   A character beyond U+FFFF is two UTF-16 code units, a surrogate pair, never parted either.
-3. One segment carries 140 octets: 160 septets or 70 code units (TS 23.040 §9.2.3.24). A longer text is cut
-   into segments that each spend 6 octets on a header with an 8-bit reference (§9.2.3.24.1): 153 septets or
-   67 code units are left.
-4. An empty text is one segment of no units.
+1. A text is sent in the GSM 7-bit default alphabet if every character is in it or in its extension table (3GPP TS
+   23.038 §6.2.1, §6.2.1.1), else in UCS-2, which phones read as UTF-16.
+2. An extension character is ESC and a second septet: two septets, never split across segments. A character beyond
+   U+FFFF is two UTF-16 code units, a surrogate pair, which is never split either.
+3. One segment carries 140 octets: 160 septets or 70 code units (TS 23.040 §9.2.3.24). A longer text is split into
+   segments that each use 6 octets for a header with an 8-bit reference (§9.2.3.24.1), which leaves 153 septets or 67
+   code units.
+4. An empty text is one segment of 0 units.
 """
 
 import re
@@ -19,7 +19,7 @@ from typing import Literal
 Encoding = Literal["gsm7", "ucs2"]
 
 ESCAPE = "\x1b"
-# Index = septet. The place of ESC (0x1B) holds ESC itself, which no text may contain as a character.
+# Index = septet. The position of ESC (0x1B) holds ESC itself, which no text may contain as a character.
 GSM7_ALPHABET = (
     "@£$¥èéùìòÇ\nØø\rÅå"
     "Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
@@ -51,7 +51,7 @@ UCS2_SINGLE, UCS2_PART = 70, 67  # UTF-16 code units
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a text takes: its encoding, its length in septets or code units, and the number of segments."""
+    """The size of a text: its encoding, its length in septets or code units, and the number of segments."""
 
     encoding: Encoding
     units: int
@@ -64,12 +64,12 @@ _is_basic = re.compile(f"[{_BASIC}]*").fullmatch
 _is_gsm7 = re.compile(f"[{_BASIC}{_EXTENDED}]*").fullmatch
 _extended = re.compile(f"[{_EXTENDED}]").findall
 _beyond_ucs2 = re.compile("[\U00010000-\U0010ffff]").findall
-# Almost every text is one GSM segment: its answer is made once, not per message.
+# Almost every text is one GSM segment, so these results are built once, not per message.
 _ONE_GSM7 = tuple(Segments("gsm7", units, 1) for units in range(GSM7_SINGLE + 1))
 
 
 def segments(text: str) -> Segments:
-    """The encoding, units and number of segments of `text`. Total: every str has an answer."""
+    """Return the encoding, units and number of segments of `text`. Total: every str has a result."""
     if _is_basic(text):
         if len(text) <= GSM7_SINGLE:
             return _ONE_GSM7[len(text)]
@@ -86,8 +86,8 @@ def segments(text: str) -> Segments:
 
 
 def cut(text: str, *, header_octets: int = HEADER_OCTETS, encoding: Encoding | None = None) -> list[str]:
-    """The pieces that `text` goes out in, as many as `segments` counts for the header it is told of; a longer header
-    (a 16-bit reference takes 7 octets), or UCS-2 for a text that GSM 7-bit would hold, may take more."""
+    """Split `text` into the pieces that are sent. With the default header there are as many as `segments` counts; a
+    longer header (a 16-bit reference takes 7 octets), or UCS-2 for a text that fits GSM 7-bit, may need more."""
     counted = segments(text)
     encoding = encoding or counted.encoding
     room = OCTETS - header_octets
@@ -109,7 +109,7 @@ def cut(text: str, *, header_octets: int = HEADER_OCTETS, encoding: Encoding | N
 
 
 def _parts(widths: Iterable[int], capacity: int) -> int:
-    """How many segments of `capacity` units hold characters of these widths, none of them parted."""
+    """Return how many segments of `capacity` units hold characters of these widths without splitting one."""
     count, used = 1, 0
     for width in widths:
         used += width

@@ -1,4 +1,4 @@
-"""Units of time in microseconds, and the largest integer that a column holds."""
+"""Units of time in microseconds, and the largest integer that a column can store."""
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US

@@ -1,15 +1,15 @@
-"""Which webhook URLs are accepted, and which addresses may be dialled for them.
+"""Rules for webhook URLs, and for the addresses that may be connected to for them.
 
 Rules:
-1. A URL is read once, by the grammar below, and what is dialled is put together again from the parts it was
-   vetted by: no second parser can read another host into the same text.
-2. What the grammar does not know is refused, not repaired: browsers fold full-width digits, backslashes and
-   `0x7f.1` into addresses; here they are errors.
-3. A name says nothing about where it leads: every address it resolves to is asked about by `address_allowed`
-   at dial time, and one bad address refuses them all.
-4. Only globally reachable unicast addresses that belong to somebody in particular are allowed: nothing in the
-   IANA special-purpose registries (RFC 6890 and after), nothing that carries an IPv4 address inside IPv6.
-5. In the sandbox, loopback addresses are allowed too, and plain HTTP to them or to `localhost` only.
+1. A URL is parsed once, by the grammar below, and the request is built from the parts that were checked: no second
+   parser can read another host from the same text.
+2. Anything that the grammar does not match is refused, not repaired: browsers fold full-width digits, backslashes and `0x7f.1`
+   into addresses; here they are errors.
+3. A name says nothing about where it leads: every address that it resolves to is checked with `address_allowed` at
+   connect time, and one bad address refuses them all.
+4. Only globally reachable unicast addresses that are assigned to a single party are allowed: nothing in the IANA
+   special-purpose registries (RFC 6890 and later), and no IPv6 address that embeds an IPv4 address.
+5. In the sandbox, loopback addresses are allowed too, and plain HTTP only to them or to `localhost`.
 """
 
 import ipaddress
@@ -20,12 +20,12 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 URL_MAX = 2048
-PARSED = 4096  # how many URLs are remembered with what they were read as: each is read twice for each delivery
+PARSED = 4096  # cache size: each URL is parsed twice for each delivery
 NAME_MAX = 253  # RFC 1035 §2.3.4, as text without the final dot
 
 Address = IPv4Address | IPv6Address
 
-# RFC 3986 §3, without userinfo and fragment. The authority is looked at by itself below.
+# RFC 3986 §3, without userinfo and fragment. The authority is parsed separately below.
 _url = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?")
 _authority = re.compile(r"(?P<host>\[[^\[\]@]*\]|[^:\[\]@]*)(?::(?P<port>[^:@]*))?")
 _sendable_path = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
@@ -35,13 +35,13 @@ _label = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # A last label like these makes other parsers read the whole host as an IPv4 address (WHATWG URL §3.5).
 _numeric_label = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# Names that only a local network answers: RFC 6761, 6762, 7686, 8375, 9476, ICANN's .internal, and habit.
+# Names that only resolve in local networks: RFC 6761, 6762, 7686, 8375, 9476, ICANN's .internal, and by convention.
 _LOCAL_DOMAINS = (
     *("localhost", "localdomain", "local", "lan", "internal", "intranet", "corp", "home", "private"),
     *("home.arpa", "onion", "alt", "test", "invalid"),
 )
 
-# IANA IPv4 Special-Purpose Address Registry, multicast (RFC 5771), and one address of a cloud.
+# IANA IPv4 Special-Purpose Address Registry, multicast (RFC 5771), and one address of a cloud provider.
 _BAD_V4 = tuple(
     IPv4Network(network)
     for network in (
@@ -49,8 +49,8 @@ _BAD_V4 = tuple(
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carrier-grade NAT
         "127.0.0.0/8",  # loopback
-        "168.63.129.16/32",  # Azure's host agent, a public number reachable only from inside
-        "169.254.0.0/16",  # link-local, clouds' metadata
+        "168.63.129.16/32",  # Azure's host agent: a public address, reachable only from inside
+        "169.254.0.0/16",  # link-local, cloud metadata
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # IETF protocol assignments
         "192.0.2.0/24",  # documentation
@@ -66,8 +66,8 @@ _BAD_V4 = tuple(
         "240.0.0.0/4",  # reserved, broadcast
     )
 )
-# All of global unicast; the rest of the space (loopback, mapped and translated IPv4, 5f00::/16, unique local,
-# link-local, site-local, multicast) is refused by not being in it.
+# All of global unicast. The rest of the space (loopback, mapped and translated IPv4, 5f00::/16, unique local,
+# link-local, site-local, multicast) is outside it and therefore refused.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _BAD_V6 = tuple(
     IPv6Network(network)
@@ -87,19 +87,19 @@ _LOOPBACK_V4, _LOOPBACK_V6 = IPv4Network("127.0.0.0/8"), IPv6Address("::1")
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A webhook URL that passed, in the parts it is dialled by."""
+    """An accepted webhook URL, split into the parts used to connect."""
 
-    url: str  # put together from the parts below
+    url: str  # built from the parts below
     scheme: str  # "https", or "http" in the sandbox
     host: str  # a name in lower case, or an address in its shortest form without brackets
     port: int
-    path: str  # what stands in the request line: path and query
-    address: Address | None  # of a host that is an address
+    path: str  # the request target: path and query
+    address: Address | None  # set if the host is an address
 
 
 @lru_cache(maxsize=PARSED)
 def parse(url: str, *, sandbox: bool) -> Destination:
-    """The destination that `url` names. Raises ValueError that says what is wrong with its form."""
+    """Return the destination that `url` names. Raises ValueError that says what is wrong with it."""
     parts = _split(url)
     scheme = parts["scheme"].lower()
     host, port_text = _split_authority(parts["authority"])
@@ -120,7 +120,7 @@ def parse(url: str, *, sandbox: bool) -> Destination:
 
 
 def address_allowed(ip: str | Address, *, sandbox: bool) -> bool:
-    """Whether a webhook may be sent to this address; False for what is no address at all."""
+    """Return True if a webhook may be sent to this address; False if it is not an address."""
     try:
         address = ipaddress.ip_address(ip) if isinstance(ip, str) else ip
     except ValueError:
@@ -136,7 +136,7 @@ def address_allowed(ip: str | Address, *, sandbox: bool) -> bool:
 
 
 def _split(url: str) -> dict[str, str]:
-    """Scheme, authority, path and query of `url`, each made of characters that need no repair."""
+    """Return scheme, authority, path and query of `url`, which must need no encoding."""
     if len(url) > URL_MAX:
         raise ValueError(f"The URL has {len(url)} characters, more than {URL_MAX}.")
     if not url.isascii() or not url.isprintable() or " " in url:
@@ -158,9 +158,9 @@ def _split(url: str) -> dict[str, str]:
 
 
 def _split_authority(authority: str) -> tuple[str, str | None]:
-    """Host in lower case, brackets kept, and the text of the port."""
+    """Return the host in lower case, with brackets, and the text of the port."""
     if "@" in authority:
-        raise ValueError("The URL has a user name or password before the host, which webhooks do not take.")
+        raise ValueError("The URL has a user name or password before the host, which webhooks do not support.")
     match = _authority.fullmatch(authority)
     if match is None or not match["host"]:
         raise ValueError(f"The host of the URL is missing or malformed: {authority!r}.")
@@ -168,7 +168,8 @@ def _split_authority(authority: str) -> tuple[str, str | None]:
 
 
 def _literal(host: str) -> Address | None:
-    """The address that `host` spells, None for a name. Raises ValueError for any but the plain spelling."""
+    """Return the address that `host` spells, or None for a name. Raises ValueError for any but the canonical
+    spelling."""
     try:
         if host.startswith("["):
             address = IPv6Address(host[1:-1])
@@ -201,16 +202,16 @@ def _check_name(name: str) -> None:
     if len(name) > NAME_MAX or not all(map(_label.fullmatch, labels)):
         raise ValueError(f"The host {name!r} is not a host name.")
     if any(name == domain or name.endswith(f".{domain}") for domain in _LOCAL_DOMAINS):
-        raise ValueError(f"The host {name!r} is a name of local networks, not of the public Internet.")
+        raise ValueError(f"The host {name!r} only exists in local networks, not on the public Internet.")
     if len(labels) < 2:
-        raise ValueError(f"The host {name!r} has no domain: write it in full, like example.org.")
+        raise ValueError(f"The host {name!r} has no domain: use a full name, like example.org.")
     for label in labels:
         if label.startswith("xn--") and not _is_idna(label):
             raise ValueError(f"The label {label!r} of the host is not a valid xn-- label.")
 
 
 def _is_idna(label: str) -> bool:
-    """Whether an xn-- label is the one spelling of a text that needs it (RFC 5891 §5.4, RFC 3492)."""
+    """Return True if an xn-- label is the canonical spelling of a text that needs it (RFC 5891 §5.4, RFC 3492)."""
     try:
         text = label[4:].encode("ascii").decode("punycode")
         spelled = text.encode("punycode").decode("ascii")

@@ -1,1 +1,1 @@
-"""What the service does: one function, one transaction. Time, randomness and settings come as arguments."""
+"""The operations of the service: one function, one transaction. Time, randomness and settings are arguments."""

@@ -1,4 +1,4 @@
-"""Accounts: opening one, its balance, what it costs and how long the money lasts, and why each satoshi moved."""
+"""Accounts: opening one, its balance, cost and runway, and its transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from dtmf_server.storage.db import Row, Tx
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account has, what it takes each minute, when it runs out (None: never), and what it owes."""
+    """An account's balance, its cost per minute, when the balance runs out (None: never), and its debt."""
 
     balance: int
     cost_per_minute: int
     runs_out_at_us: int | None
-    debt: int  # satoshis owed, paid first by whatever is credited
+    debt: int  # satoshis owed; credits pay them first
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An account at an instant, whether or not that is written."""
+    """The state of an account at an instant, whether or not it has been written."""
 
     balance: int
     cost_per_minute: int
     live_rentals: int
     depletes_at_us: int | None
-    # Rentals whose money has run out and that are still stored as live, with the instants they ended, in their order.
+    # Rentals that the balance could not pay and that are still stored as live, each with its end, in order of the end.
     ended: tuple[tuple[LiveRental, int], ...] = ()
 
     @property
     def ended_ids(self) -> frozenset[int]:
-        """The ids of those rentals."""
+        """The IDs of those rentals."""
         return frozenset(rental.rental_id for rental, _ in self.ended)
 
 
 def open_account(tx: Tx, *, token_sha256: bytes, now_us: int) -> int:
-    """The id of a new account with its first token."""
+    """Open an account with a first token. Return its ID."""
     account_id = accounts.add(tx, now_us=now_us)
     tokens.add(tx, account_id=account_id, sha256=token_sha256, label="first", now_us=now_us)
     return account_id
@@ -48,37 +48,38 @@ READ_AT_ONCE = 200  # rentals
 
 
 def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
-    """The account as it is now, computed and not written: the minutes started since it was settled are paid.
+    """Return the current state of the account, with the minutes started since the last settlement paid. Nothing is
+    written.
 
-    It reads one row and sums, however many rentals the account has; some rentals too if money has run out since it was
-    settled, which the meter sees to within moments.
+    Reads one row and sums, however many rentals the account has. If the balance has run out since the last settlement,
+    which the meter notices within moments, some rentals are read too.
     """
     while True:
         row = accounts.at(tx, account_id, now_us=now_us)
         now_us = max(now_us, row["settled_at_us"])
-        is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes while it is deleted
+        is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes once it is closed
         if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
             balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _cost_begun(row, now_us))
             return Standing(balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"])
         found = _past_run_out(tx, row, now_us)
-        if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else what was read is of two states
+        if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else the reads saw two different states
             return found
 
 
 def balance(tx: Tx, account_id: int, *, now_us: int) -> int:
-    """Satoshis the account can spend now."""
+    """Return the satoshis that the account can spend now."""
     return standing(tx, account_id, now_us=now_us).balance
 
 
 def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
-    """Balance, running cost, the instant the money runs out, and the debt."""
+    """Return balance, cost per minute, when the balance runs out, and debt."""
     now = standing(tx, account_id, now_us=now_us)
     runs_out = now.depletes_at_us if now.depletes_at_us != NEVER_US else None
     return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
 
 
 def _cost_begun(row: Row, now_us: int) -> int:
-    """What the minutes cost that have started since the account was settled."""
+    """Return the cost of the minutes that have started since the last settlement."""
     minutes = now_us // MINUTE_US - row["settled_at_us"] // MINUTE_US
     return int(row["cost_per_minute"] * minutes + row["begun_now"] - row["begun_cost"])
 
@@ -88,8 +89,8 @@ def _same(row: Row, other: Row) -> bool:
 
 
 def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
-    """The account after its money has run out, from the rentals whose minutes come first then; from all of them if these
-    do not tell."""
+    """Return the state of an account whose balance has run out: computed from the rentals whose minutes come first, or
+    from all rentals if those do not suffice."""
     from_us = row["depletes_at_us"]
     costs = accounts.load(tx, row["id"]).costs
     left = row["balance"] - billing.cost_between(costs, row["settled_at_us"], from_us - 1)
@@ -125,5 +126,5 @@ def _without(row: Row, balance: int, ended: Sequence[tuple[LiveRental, int]], de
 
 
 def transactions(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
-    """The account's booked transfers after that id, oldest first."""
+    """Return the account's transfers with IDs above `after`, oldest first."""
     return transfers.of_account(tx, account_id, after=after, limit=limit)

@@ -1,4 +1,4 @@
-"""The account's own webhook, to which its `balance.low` events go by the same outbox as every SMS."""
+"""The account's own webhook. Its `balance.low` events are delivered through the same outbox as SMS."""
 
 import json
 
@@ -9,16 +9,16 @@ from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
 
 POSTED = frozenset({"balance.low"})
-WEBHOOK_REMOVED = "the account's webhook was taken away"
+WEBHOOK_REMOVED = "the account's webhook was removed"
 
 
 def url(tx: Tx, account_id: int) -> str | None:
-    """Where the account's own events are posted, None for nowhere."""
+    """Return the URL that the account's own events are posted to, or None."""
     return accounts.webhook_urls(tx, [account_id]).get(account_id)
 
 
 def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
-    """Sets it. Events that wait follow a changed URL; without one they are parked, and can be replayed."""
+    """Set the URL. Waiting events follow a changed URL; if it is removed they are parked, and can be replayed."""
     accounts.lock(tx, account_id)
     accounts.set_webhook_url(tx, account_id, url)
     if url is not None:
@@ -28,7 +28,7 @@ def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
 
 
 def disable(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -> None:
-    """The receiver wants no more: the webhook is taken away if it still goes there, with an event."""
+    """Remove the webhook, if it still has that URL, because the receiver wants no more requests; append an event."""
     if accounts.webhook_urls(tx, [account_id]).get(account_id) != url:
         return
     accounts.set_webhook_url(tx, account_id, None)
@@ -38,13 +38,13 @@ def disable(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -> N
 
 
 def park_waiting(tx: Tx, account_id: int, *, now_us: int, reason: str) -> None:
-    """Parks what waits, each with an event."""
+    """Park waiting events, each with an event."""
     parked = event_deliveries.park_events(tx, account_id, now_us=now_us, reason=reason)
     events.append(tx, [events.parked(delivery, now_us=now_us, reason=reason) for delivery in parked])
 
 
 def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
-    """Queues those of the new events (with their ids) that their accounts want posted. The accounts are locked."""
+    """Queue those of the new events (with their IDs) that their accounts want posted. The accounts must be locked."""
     wanted = [(id_, event.account_id) for id_, event in new if event.kind in POSTED]
     if not wanted:
         return
@@ -58,7 +58,7 @@ def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
 
 
 def body(event: Row) -> str:
-    """What is posted of an event: type, timestamp and data (Standard Webhooks, "Payload structure")."""
+    """Return the body posted for an event: type, timestamp and data (Standard Webhooks, "Payload structure")."""
     data = json.loads(event["data"])
     data["runs_out_at"] = iso(data.pop("runs_out_at_us"))
     body = {"type": event["kind"], "timestamp": iso(event["at_us"]), "data": data}

@@ -1,4 +1,4 @@
-"""How carriers stand: for /readyz, and for the operator who asks what is wrong."""
+"""The health of carriers and the catalog, for /readyz and the operator."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from dtmf_server.core.units import SECOND_US
 from dtmf_server.storage import carriers, in_flight, numbers
 from dtmf_server.storage.db import Row, Tx
 
-STALE_US = 30 * SECOND_US  # a link of which nobody has written for so long is run by nobody
+STALE_US = 30 * SECOND_US  # a link not updated for this long is not run by any process
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """A link, as its process last noted it. Times are the wall's; 0 is never."""
+    """A link as its process last recorded it. Times are wall time; 0 means never."""
 
     link: str
     state: str
     reason: str
-    is_run: bool  # by any process now
+    is_run: bool  # by any process, now
     since_wall_us: int
     heard_wall_us: int
     noted_wall_us: int
@@ -28,7 +28,7 @@ class LinkStatus:
 
     @property
     def is_up(self) -> bool:
-        """Whether SMS come and go over it."""
+        """True if SMS can be sent and received over the link."""
         return self.is_run and self.state == "bound"
 
 
@@ -44,7 +44,7 @@ class NoPrices:
 
 @dataclass(frozen=True, slots=True)
 class GroupWithoutNumbers:
-    """A group has nothing to rent."""
+    """A group has no numbers to rent."""
 
     group_id: str
 
@@ -58,7 +58,7 @@ class GroupRentedOut:
 
 @dataclass(frozen=True, slots=True)
 class UnknownCarrier:
-    """A group sends by a carrier that is not configured."""
+    """A group sends with a carrier that is not configured."""
 
     group_id: str
     carrier: str
@@ -68,28 +68,28 @@ CatalogGap = NoGroups | NoPrices | GroupWithoutNumbers | GroupRentedOut | Unknow
 
 
 def links(tx: Tx, *, wall_us: int) -> list[LinkStatus]:
-    """Every link that was ever started with this database."""
+    """Return every link that was ever started with this database."""
     return [_status(row, wall_us=wall_us) for row in carriers.links(tx)]
 
 
 def faults(tx: Tx, *, wall_us: int) -> list[LinkStatus]:
-    """The links that are not up."""
+    """Return the links that are not up."""
     return [link for link in links(tx, wall_us=wall_us) if not link.is_up]
 
 
 def never_started(tx: Tx, configured: Sequence[str]) -> list[str]:
-    """The configured carriers that were never started with this database."""
+    """Return the configured carriers that were never started with this database."""
     known = {row["carrier"] for row in carriers.links(tx)}
     return [name for name in configured if name not in known]
 
 
 def catalog_gaps(tx: Tx, configured: Collection[str]) -> list[CatalogGap]:
-    """What is missing in the catalog, so that renters are turned away."""
+    """Return what is missing in the catalog and makes rentals or sending fail."""
     return list(_catalog_gaps(tx, configured))
 
 
 def count_in_doubt(tx: Tx) -> int:
-    """How many SMS have a carrier that has not answered whether they were taken."""
+    """Return the number of SMS in doubt: their carriers have not confirmed the submission."""
     return in_flight.count_in_doubt(tx)
 
 

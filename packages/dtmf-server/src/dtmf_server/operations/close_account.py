@@ -1,8 +1,8 @@
-"""Closing an account for good, as its renter asks: the books stay, whoever they were about can't be told from them.
+"""Permanent deletion of an account at its renter's request: the ledger stays, but no longer reveals whom it is about.
 
-The first transaction closes it: nobody can act for it any more, and no minute begins for it. The rest, one portion to a
-transaction, ends its rentals and erases texts; a portion says where the next begins, so whoever comes by goes on with it.
-docs/decisions/0009 says what goes and what stays, and why.
+The first transaction closes the account: nothing can act for it any more, and no minute starts for it. The rest, one
+portion per transaction, ends its rentals and erases texts. Each portion records where the next one starts, so any
+process can continue. docs/decisions/0009 says what is erased, what stays, and why.
 """
 
 from dtmf_server.core.errors import Refusal
@@ -12,25 +12,25 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import account_erasure, deposits, rentals, web_sessions
 from dtmf_server.storage.db import Tx
 
-PORTION = 200  # rentals that end, or rows that are erased, in one transaction
+PORTION = 200  # rentals ended, or rows erased, in one transaction
 
 
 class MoreThanAgreed(Refusal):
-    """The balance has grown since you looked at it: look again before you give it up."""
+    """The balance has grown since you last looked at it: check it again before you give it up."""
 
     status, code, title = 409, "more_than_agreed", "Balance has grown"
 
 
 class DepositUnderWay(Refusal):
-    """A deposit is on its way to this account and would be lost: delete the account once it has arrived."""
+    """A deposit to this account is pending and would be lost: delete the account once the deposit has been credited."""
 
     status, code, title = 409, "deposit_under_way", "Deposit under way"
 
 
 def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, wall_us: int) -> int:
-    """The satoshis given up. What is left goes to the service, tokens and sessions stop working; rentals end, texts and
-    other people's numbers are erased, all of it here if there are few, else `go_on` does the rest. Raises
-    MoreThanAgreed, DepositUnderWay."""
+    """Close the account and return the satoshis given up. The balance goes to the service; tokens and sessions stop
+    working; rentals end; texts and the phone numbers of others are erased. All of it happens here if there are few,
+    else `go_on` does the rest. Raises MoreThanAgreed, DepositUnderWay."""
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if any(row["status"] == "pending" for row in deposits.deposits_of(tx, account_id)):
             raise DepositUnderWay
@@ -49,7 +49,7 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, wa
 
 
 def go_on(tx: Tx) -> bool:
-    """Does one more portion of an account that is being deleted; false if there is none. Call again until then."""
+    """Process one more portion of an account that is being deleted. Return False if there is none; call until then."""
     account_id = account_erasure.first_unfinished(tx)
     if account_id is None:
         return False
@@ -58,7 +58,7 @@ def go_on(tx: Tx) -> bool:
 
 
 def _portion(tx: Tx, account_id: int) -> None:
-    """Ends and erases a portion."""
+    """End and erase one portion."""
     left = PORTION
     with open_ledger(tx, [account_id], now_us=0) as ledger:
         if running := rentals.some_live(tx, account_id, limit=left):

@@ -1,4 +1,4 @@
-"""Deliveries as the workers see them: claim what is due, say what became of it."""
+"""Deliveries as the workers see them: claiming what is due, and recording the results."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,30 +21,30 @@ TEST_SENDER, TEST_TEXT = "+1234", "This is a test of your webhook. Your SMS will
 
 
 class LeasedDelivery(Struct, frozen=True):
-    """A leased delivery with what is to be delivered: the SMS, and for a webhook what signs it."""
+    """A leased delivery with its content: the SMS, and for a webhook what signs it."""
 
     id: int
     account_id: int
-    rental_id: int  # 0 for an event, which belongs to none
-    message_id: int  # 0 for a test and an event, which deliver no message
+    rental_id: int  # 0 for an event, which belongs to no rental
+    message_id: int  # 0 for a test or an event, which delivers no message
     kind: str
     destination: str
     attempts: int
     attempts_before: int
     first_attempt_us: int
     leased_until_us: int  # wall time
-    received_us: int  # when the SMS came, or the event happened
+    received_us: int  # when the SMS arrived, or the event happened
     e164: str
     sender: str
-    text: str  # of an event: the whole body that is posted
-    is_erased: bool  # there is no text any more
+    text: str  # for an event: the whole body that is posted
+    is_erased: bool  # the text no longer exists
     webhook_version: int
     webhook_rotated_wall_us: int | None
 
 
 def queue(tx: Tx, new: Sequence[tuple[NewDelivery, InboundMessage, Row]], *, now_us: int) -> None:
-    """Queue webhooks and forwards of new SMS, each with what its account signs with. What the transaction may lease goes
-    to this process's delivery worker with the commit."""
+    """Queue webhooks and forwards of new SMS, each with its account's signing version. Those that the transaction may
+    lease are passed to this process's delivery worker at the commit."""
     if tx.lease is None:
         delivery_queue.add(tx, [delivery for delivery, _, _ in new], now_us=now_us)
         return
@@ -84,8 +84,8 @@ def claim(
     except_destinations: list[tuple[int, str]],
     for_carriers: bool = True,
 ) -> list[LeasedDelivery]:
-    """Leases up to `limit` due deliveries, one per line, each with its message; none of those accounts to those
-    destinations. `for_carriers`: those for carriers too."""
+    """Lease up to `limit` due deliveries, one per lane, each with its message, skipping the account and destination
+    pairs in `except_destinations`. `for_carriers`: also lease deliveries to carriers."""
     claimed = outbox.claim(
         tx,
         now_us=now_us,
@@ -108,7 +108,7 @@ def claim(
 
 
 def without_erased(tx: Tx, claimed: Sequence[LeasedDelivery], *, now_us: int) -> list[LeasedDelivery]:
-    """Those that can be delivered; the others are parked."""
+    """Return the deliveries that still have their text; the others are parked."""
     for work in claimed:
         if work.is_erased:
             park(tx, work, reason=ERASED, attempt=None, now_us=now_us)
@@ -116,7 +116,7 @@ def without_erased(tx: Tx, claimed: Sequence[LeasedDelivery], *, now_us: int) ->
 
 
 def _what(row: Row, texts: dict[int, Row], tested: dict[int, str], happened: dict[int, Row]) -> dict[str, Any]:
-    """What is to be delivered: the SMS, a test's sample, or what is posted of an event."""
+    """Return the content of a delivery: the SMS, a test's sample, or the body posted for an event."""
     if row["event_id"] is not None:
         event = happened[row["event_id"]]
         return {
@@ -158,8 +158,10 @@ def _work(row: Row, what: dict[str, Any], signed: Row) -> LeasedDelivery:
 
 
 def delivered(tx: Tx, arrived: Sequence[tuple[LeasedDelivery, Attempt]], *, now_us: int) -> None:
-    """They arrived: their lines move up, and everything that failed at these destinations is due."""
-    accounts.lock(tx, *{work.account_id for work, _ in arrived})  # else one that joins a line now would not be seen
+    """Record successful deliveries: their lanes advance, and everything that failed at these destinations becomes
+    due."""
+    # Lock first: a delivery inserted concurrently must see its lane advance.
+    accounts.lock(tx, *{work.account_id for work, _ in arrived})
     ended = [FinishedDelivery(work.id, work.attempts, attempt, None) for work, attempt in arrived]
     done = {row["id"] for row in outbox.finish(tx, ended, state="delivered", now_us=now_us)}
     answered = sorted({work.destination for work, _ in arrived if work.id in done})
@@ -167,19 +169,19 @@ def delivered(tx: Tx, arrived: Sequence[tuple[LeasedDelivery, Attempt]], *, now_
 
 
 class FailedAttempt(Struct, frozen=True):
-    """An attempt that did not arrive."""
+    """An attempt that did not succeed."""
 
     work: LeasedDelivery
     verdict: backoff.Verdict
     attempt: Attempt
     retry_after_s: int | None
     uniform: float
-    answered_meanwhile: bool = False  # the destination took another delivery while this one was under way
+    answered_meanwhile: bool = False  # another delivery to the destination succeeded during this attempt
 
 
 def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int) -> bool:
-    """They did not arrive: tried again by the programme, or parked with an event when the programme is over. Whether any
-    was parked."""
+    """Record failed attempts: they are retried on schedule, or parked with an event when the schedule is over. Return
+    True if any was parked."""
     accounts.lock(tx, *{one.work.account_id for one in failed})
     attempted = outbox.attempted(tx, {one.work.id: one.work.attempts for one in failed})
     probe_us = now_us + backoff.PROBE_S * SECOND_US
@@ -210,7 +212,7 @@ def not_delivered(tx: Tx, failed: Sequence[FailedAttempt], *, now_us: int) -> bo
 
 
 def _next_due_us(tx: Tx, failed: FailedAttempt, *, now_us: int) -> int | None:
-    """When the programme has it attempted again, None if it is over."""
+    """Return when the schedule makes the next attempt, or None if the schedule is over."""
     work = failed.work
     if failed.verdict is not backoff.Verdict.RETRY or work.kind == "test":
         return None
@@ -230,7 +232,8 @@ def _next_due_us(tx: Tx, failed: FailedAttempt, *, now_us: int) -> int | None:
 
 
 def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, now_us: int) -> None:
-    """Stops trying: visible, replayable, and said in an event. What was charged for and not sent is refunded."""
+    """Stop attempting a delivery: it is visible, can be replayed, and an event is appended. A charge for an unsent
+    message is refunded."""
     accounts.lock(tx, work.account_id)
     done = outbox.finish(tx, [FinishedDelivery(work.id, work.attempts, attempt, reason)], state="parked", now_us=now_us)
     if not done or work.kind == "test":
@@ -241,14 +244,13 @@ def park(tx: Tx, work: LeasedDelivery, *, reason: str, attempt: Attempt | None, 
 
 
 def sent_message(tx: Tx, kind: str, message_id: int) -> int | None:
-    """The sent message that a delivery carries, None if it carries none (yet)."""
+    """Return the sent message that a delivery carries, or None if it carries none (yet)."""
     carried = send.carried(tx, kind, message_id) if kind in ("send", "forward") else None
     return carried["id"] if carried else None
 
 
 def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: int) -> None:
-    """The receiver said 410: the webhook, the number's or the account's, is switched off, with an event, and what
-    waits for it is parked."""
+    """Switch off the webhook, of the number or the account, after a 410: append an event and park what waits for it."""
     with open_ledger(tx, [work.account_id], now_us=now_us) as ledger:
         attempted = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
         if attempted is not None and _has_moved(attempted, work):
@@ -268,10 +270,10 @@ def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: i
 
 
 def _has_moved(attempted: Row, work: LeasedDelivery) -> bool:
-    """Whether the renter set another URL while the old one was tried; if so the new one is due at once."""
+    """Return True if the renter changed the URL during the attempt; the new URL is then due immediately."""
     return bool(attempted["destination"] != work.destination)
 
 
 def _is_asked_for(attempted: Row, work: LeasedDelivery) -> bool:
-    """Whether the renter asked for a replay while this attempt was under way; if so the next is due at once."""
+    """Return True if the renter requested a replay during this attempt; the next attempt is then due immediately."""
     return bool(attempted["attempts_before"] == work.attempts)

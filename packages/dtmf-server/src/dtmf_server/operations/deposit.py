@@ -1,4 +1,4 @@
-"""Deposits: addresses given out, and outputs followed along the best chain until they are credited or gone."""
+"""Deposits: issuing addresses, and following outputs along the best chain until they are credited or gone."""
 
 import hmac
 from collections import defaultdict
@@ -23,30 +23,31 @@ from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
-UNPAID_MAX = 20  # addresses of an account that nothing has paid yet
-UNPAID_OF_NETWORK_MAX = 200  # and of all accounts, given to callers of one network
-UNMINED = 2  # times as many, if a payment that may still be replaced counts as none
-REORG_WINDOW = 144  # blocks remembered: a deeper reorg stops crediting
+UNPAID_MAX = 20  # unpaid addresses per account
+UNPAID_OF_NETWORK_MAX = 200  # and of all accounts together, per network of the callers
+UNMINED = 2  # times the limit, where unconfirmed payments, which may be replaced, do not count
+REORG_WINDOW = 144  # blocks remembered; a deeper reorganization stops crediting
 
-# The address and scriptPubKey of a descriptor's index.
+# Returns the address and scriptPubKey for an index of the descriptor.
 Derive = Callable[[int], tuple[str, bytes]]
 
 
 def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network: str | None = None) -> str:
-    """An address that no account had before. `network` is the caller's; None where networks are not limited.
+    """Return an address that was never issued before. `network` is the caller's; None where networks are not limited.
 
-    Raises TooManyUnusedAddresses, and DepositsUnavailable as long as no block of a real chain was followed: coins could
-    otherwise arrive below the block from which it is followed."""
+    Raises TooManyUnusedAddresses. Raises DepositsUnavailable until the first block of a real chain is followed: before,
+    coins could arrive below the block from which the chain is followed.
+    """
     accounts.lock(tx, account_id)
     key = None if network is None else _network_key(tx, network)
     if key is not None and _is_full(deposits.of_network(tx, key)):
         raise TooManyUnusedAddresses(
-            f"{UNPAID_OF_NETWORK_MAX} addresses given to your network wait for their first deposit: use one of yours,"
-            " or ask from another network"
+            f"{UNPAID_OF_NETWORK_MAX} addresses issued to your network are waiting for their first deposit: use one of yours,"
+            " or retry from another network"
         )
     drawn = deposits.next_index(tx, account_id, unused_max=UNPAID_MAX, unmined_max=UNMINED * UNPAID_MAX)
     if not drawn["is_followed"]:
-        raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again soon")
+        raise DepositsUnavailable("the service has not reached its Bitcoin node yet: try again later")
     if drawn["next_index"] is None:
         raise TooManyUnusedAddresses
     address, script_pubkey = derive(drawn["next_index"])
@@ -68,22 +69,22 @@ def _is_full(network: Row) -> bool:
 
 
 def _network_key(tx: Tx, network: str) -> bytes:
-    """What stands for a network in the database: a keyed hash, from which the network can't be told without the key.
-    One transaction at a time gets one, so that callers of the same network are counted one after the other."""
+    """Return the database key of a network: a keyed hash, which does not reveal the network without the secret. One
+    transaction at a time computes it, so that callers of the same network are counted one after the other."""
     secret = instance.webhook_key(tx)
     instance.lock(tx)
     return hmac.digest(secret, b"deposit address network " + network.encode(), "sha256")[:16]
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:
-    """The account's deposits, oldest first, each with its confirmations."""
+    """Return the account's deposits, oldest first, each with its confirmations."""
     tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
     return [(row, confirmations(row["height"], height)) for row in deposits.deposits_of(tx, account_id)]
 
 
 def newest_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers, limit: int) -> list[tuple[Row, int, int]]:
-    """The account's last deposits, newest first, each with the confirmations it has and needs."""
+    """Return the account's last deposits, newest first, each with the confirmations it has and needs."""
     tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
     below = exposed_of(tx, account_id, depths=depths)
@@ -93,7 +94,7 @@ def newest_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers, limit: int)
 
 
 def exposed_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers) -> tuple[int, ...]:
-    """Satoshis of the account below the depth of each rule."""
+    """Return the account's satoshis below the depth of each rule."""
     tip = stored_chain.tip(tx)
     height = tip["height"] if tip else 0
     rows = deposits.shallow_of(tx, account_id, above=height - depths[-1][1])
@@ -101,7 +102,7 @@ def exposed_of(tx: Tx, account_id: int, *, depths: ConfirmationTiers) -> tuple[i
 
 
 def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int) -> None:
-    """Applies one step of the chain: new outputs noted, deposits credited or reversed, cursor moved; all at once."""
+    """Apply one step of the chain in one go: record new outputs, credit or reverse deposits, move the cursor."""
     chain.lock(tx)
     deposits.unmine_above(tx, step.fork_height)
     stored_chain.forget_blocks_above(tx, step.fork_height)
@@ -118,7 +119,8 @@ def follow(tx: Tx, step: ChainStep, *, depths: ConfirmationTiers, now_us: int) -
 
 
 def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: ConfirmationTiers, now_us: int) -> bool:
-    """Notes what a block below the cursor pays to us; False, and nothing, if the cursor is not at `tip` any more."""
+    """Record what a block below the cursor pays to us. Return False, and change nothing, if the cursor is no longer at
+    `tip`."""
     chain.lock(tx)
     followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != tip or block.height > tip[0]:
@@ -131,7 +133,7 @@ def reread(tx: Tx, block: Block, tip: tuple[int, str], *, depths: ConfirmationTi
 
 
 def mempool_followed(tx: Tx, mempool: Mempool) -> bool:
-    """Whether every unmined output that is ours is known."""
+    """Return True if every unconfirmed output that is ours is recorded."""
     owners = deposits.owners(tx, {output.script_pubkey for output in mempool.outputs})
     return all(
         output.script_pubkey not in owners or deposits.by_outpoint(tx, output.txid, output.vout) is not None
@@ -140,8 +142,8 @@ def mempool_followed(tx: Tx, mempool: Mempool) -> bool:
 
 
 def note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_us: int) -> set[tuple[str, int]]:
-    """Notes where each output that is ours stands now. One seen for the first time becomes a deposit, one that was
-    gone and is back in the mempool is pending again: those are given back, by outpoint."""
+    """Record the current block of each output that is ours. A new output becomes a deposit; one that was gone and is
+    back in the mempool becomes pending again. Return the outpoints of both."""
     new: set[tuple[str, int]] = set()
     owners = deposits.owners(tx, {output.script_pubkey for output in outputs})
     closed = account_erasure.closed_among(tx, {owner["account_id"] for owner in owners.values()})
@@ -168,7 +170,7 @@ def note_outputs(tx: Tx, outputs: Sequence[Output], *, height: int | None, now_u
 
 
 def note(tx: Tx, output: Output, owner: Row, *, height: int | None, now_us: int) -> None:
-    """Notes an output, seen for the first time, as a deposit to an address and of its owner."""
+    """Record an output, seen for the first time, as a deposit to its address and owner."""
     deposits.mark_used(tx, owner["id"], mined=height is not None)
     deposits.add(
         tx,
@@ -191,7 +193,7 @@ def move_on(
     depths: ConfirmationTiers,
     now_us: int,
 ) -> None:
-    """Credits, reverses or gives up every deposit whose standing has changed."""
+    """Credit, reverse or give up every deposit whose state has changed."""
     changes = []
     unsettled = deposits.unsettled(tx)
     below = _exposed(tx, unsettled, tip_height, depths=depths)
@@ -217,12 +219,12 @@ def move_on(
             account_id = deposit["account_id"]
             if status == "credited" and account_id in closed and ledger.accounts[account_id].debt < deposit["amount"]:
                 deposits.move_deposit(tx, deposit["id"], SUSPENSE)
-                deposit = {**deposit, "account_id": SUSPENSE}  # noqa: PLW2901 - the same deposit, of another account
+                deposit = {**deposit, "account_id": SUSPENSE}  # noqa: PLW2901 - the same deposit, in another account
             apply(tx, ledger, deposit, status, tip_height=tip_height)
 
 
 def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: ConfirmationTiers) -> dict[int, tuple[int, ...]]:
-    """Satoshis below the depth of each rule, for every account with an unsettled deposit."""
+    """Return the satoshis below the depth of each rule, for every account with an unsettled deposit."""
     paid: dict[int, list[tuple[int, int]]] = defaultdict(list)
     waiting = [row for row in unsettled if row["height"] is None and row["status"] == "pending"]
     for row in [*waiting, *deposits.mined_above(tx, tip_height - depths[-1][1])]:
@@ -231,7 +233,7 @@ def _exposed(tx: Tx, unsettled: list[Row], tip_height: int, *, depths: Confirmat
 
 
 def apply(tx: Tx, ledger: Ledger, deposit: Row, status: str, *, tip_height: int) -> None:
-    """Moves a deposit on to another status: booked to its account, which is told."""
+    """Change the status of a deposit, book it to its account, and append an event."""
     account_id, amount = deposit["account_id"], deposit["amount"]
     outpoint = f"{deposit['txid']}:{deposit['vout']}"
     alternations = deposit["alternations"]

@@ -1,13 +1,13 @@
-"""SMS in doubt: written to a carrier's connection, or left by a process that died, and not answered.
+"""SMS in doubt: written to a carrier's connection, or left behind by a process that died, without an answer.
 
 Rules:
 1. The charge stands, whatever the renter does. The SMS is not submitted again, to this carrier or another.
-2. The carrier's late answer decides, or a receipt (receipts.py). Taken: sent. Refused: failed and refunded. Not taken now:
-   queued again, since the carrier surely does not have it.
-3. Without either, the status is `unknown` after `life_us`: 72 hours, or the longest `validity_period_h` of a carrier if
-   that is more. The charge stands.
-4. Of an SMS of several segments, one that is refused for good decides: failed, and the whole refunded. Segments that were
-   taken are never submitted again.
+2. The carrier's late answer decides, or a receipt (receipts.py). Accepted: sent. Refused: failed and refunded. Not
+   accepted now: queued again, since the carrier certainly does not have it.
+3. Without either, the status becomes `unknown` after `life_us`: 72 hours, or the longest `validity_period_h` of a
+   carrier if that is longer. The charge stands.
+4. If one segment of a multi-segment SMS is permanently refused, that decides: the SMS fails and is fully refunded.
+   Segments that were accepted are never submitted again.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from dtmf_server.storage.delivery_log import Attempt, LoggedAttempt
 LIFE_H = 72
 LIFE_US = LIFE_H * HOUR_US
 LOOKED_AT_ONCE = 100
-NO_ANSWER = "the carrier has not said whether it took the SMS"
+NO_ANSWER = "the carrier has not confirmed that it accepted the SMS"
 ABANDONED = "the service stopped before the carrier answered"
-UNKNOWN = "the carrier never said whether it took the SMS"
-IN_PART = "the carrier took only a part of the SMS"
-TAKEN_LATE = "the carrier took it, and said so late"
+UNKNOWN = "the carrier never confirmed that it accepted the SMS"
+IN_PART = "the carrier accepted only part of the SMS"
+TAKEN_LATE = "the carrier accepted it and confirmed it late"
 
 
 def begin(
@@ -42,7 +42,7 @@ def begin(
     wall_us: int,
     life_us: int = LIFE_US,
 ) -> None:
-    """The attempt ended without the carrier's answer: the SMS is in doubt."""
+    """Put the SMS in doubt: the attempt ended without an answer from the carrier."""
     work, attempt = failed.work, failed.attempt
     if carrier:
         carriers.lock(tx, carrier)
@@ -59,8 +59,8 @@ def begin(
 
 
 def abandon(tx: Tx, *, now_us: int, wall_us: int, life_us: int = LIFE_US, everything: bool = False) -> int:
-    """How many submitted SMS were put in doubt because their process is gone; call again until 0. `everything`: no
-    process but this one has the carriers' links, and it has submitted nothing yet."""
+    """Put submitted SMS in doubt whose process is gone. Return how many; call until 0. `everything`: only this process
+    runs carrier links, and it has submitted nothing yet."""
     rows = in_flight.abandoned(tx, wall_us=None if everything else wall_us, limit=LOOKED_AT_ONCE)
     for row in sorted(rows, key=lambda row: int(row["account_id"])):
         accounts.lock(tx, row["account_id"])
@@ -75,19 +75,19 @@ def abandon(tx: Tx, *, now_us: int, wall_us: int, life_us: int = LIFE_US, everyt
 
 
 def give_up(tx: Tx, *, now_us: int) -> int:
-    """How many SMS in doubt have become unknown, as no answer is expected for them any more; call again until 0."""
+    """Make SMS in doubt unknown once no answer is expected any more. Return how many; call until 0."""
     rows = in_flight.overdue(tx, now_us=now_us, limit=LOOKED_AT_ONCE)
     for row in sorted(rows, key=lambda row: int(row["account_id"])):
         accounts.lock(tx, row["account_id"])
         message = send.carried(tx, row["kind"], row["message_id"])
-        assert message is not None, "what is in doubt was stored"
+        assert message is not None, "an SMS in doubt has a message"
         send.unknown(tx, message["id"], reason=UNKNOWN, now_us=now_us)
         in_flight.finish(tx, row["id"], state="unknown", reason=UNKNOWN, now_us=now_us)
     return len(rows)
 
 
 def answered(tx: Tx, carrier: str, answers: Sequence[LateAnswer], *, now_us: int, wall_us: int) -> list[LateAnswer]:
-    """Settles what late answers decide. Returns those to offer again: their attempt's outcome is not stored yet."""
+    """Apply late answers. Return those to apply again later: the result of their attempt is not stored yet."""
     carriers.lock(tx, carrier)
     again = []
     for answer in answers:
@@ -118,7 +118,7 @@ def _settle(tx: Tx, carrier: str, answer: LateAnswer, delivery: Row, *, now_us: 
             in_flight.revise(tx, delivery, TAKEN_LATE)
             in_flight.finish(tx, delivery["id"], state="delivered", reason=None, now_us=now_us)
             send.accepted(tx, message_id, now_us=now_us)
-        elif known and not submissions.has_doubts(tx, message_id):  # what is left was surely not taken
+        elif known and not submissions.has_doubts(tx, message_id):  # the remaining segments were certainly not accepted
             _queue_again(tx, delivery, message_id, reason=IN_PART, now_us=now_us)
         receipts.apply_early(tx, carrier, [answer.ref], now_us=now_us, wall_us=wall_us)
         return
@@ -133,7 +133,8 @@ def _settle(tx: Tx, carrier: str, answer: LateAnswer, delivery: Row, *, now_us: 
 
 
 def _queue_again(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int) -> None:
-    """The carrier surely does not have it: tried again by the programme, unless that is over or the renter stopped it."""
+    """Retry on schedule, since the carrier certainly does not have it; fail if the schedule is over or the renter
+    stopped it."""
     due_us = backoff.next_due_us(
         delivery["attempts"] - delivery["attempts_before"],
         first_attempt_us=delivery["first_attempt_us"] or now_us,
@@ -154,5 +155,5 @@ def _fail(tx: Tx, delivery: Row, message_id: int, *, reason: str, now_us: int) -
 
 
 def _shown(row: Row, attempt: Attempt) -> Attempt:
-    """The attempt for the log; of a closed account only that it was made."""
+    """Return the attempt for the log; for a closed account, only that it was made."""
     return attempt if row["destination"] else Attempt(attempt.at_us, attempt.duration_us, None, "", None)

@@ -1,7 +1,7 @@
-"""Rentals that are over: which, when and why, as long as their texts are kept.
+"""Ended rentals: which, when and why, as long as their texts are stored.
 
-The meter may not have written yet that the money ran out: such a rental is over all the same, from the instant its
-minute could not be paid, and is shown so.
+The balance may have run out before the meter has written it: such a rental is shown as ended all the same, from the
+instant at which its minute could not be paid.
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from dtmf_server.storage.db import Row, Tx
 RAN_OUT_SHOWN_US = 7 * DAY_US
 OF_NUMBER_MAX = 20
 UNWRITTEN_MAX = 200  # of thousands that end at once, until the meter has written them
-WHY = {EndReason.RENTER: "this account ended it", EndReason.DEPLETED: "the money ran out"}
+WHY = {EndReason.RENTER: "this account ended it", EndReason.DEPLETED: "the balance ran out"}
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What an account should know about its money: when it runs out, and what ended when it had."""
+    """Facts about an account's balance: when it runs out, and the rentals that ended when it did."""
 
     runs_out_at_us: int | None
     ran_out: list[dict[str, Any]]  # rentals, the last to end first
 
 
 def money(tx: Tx, account_id: int, *, now_us: int, warn_us: int) -> Money:
-    """When the money runs out, if that is within `warn_us`, and the rentals it ended in the last week. Renting again
-    shows that their end was noticed."""
+    """Return when the balance runs out, if within `warn_us`, and the rentals it ended in the last week. Renting again
+    acknowledges those."""
     row = ended_rentals.runs_out(tx, account_id, now_us=now_us)
     now_us, depletes_at_us = row["now_us"], row["depletes_at_us"]
     unwritten = _unwritten(tx, account_id, now_us=now_us)
@@ -48,14 +48,14 @@ def money(tx: Tx, account_id: int, *, now_us: int, warn_us: int) -> Money:
 
 
 def newest(tx: Tx, account_id: int, *, before: int | None, limit: int, now_us: int) -> list[dict[str, Any]]:
-    """A page of the account's ended rentals, the last to end first."""
+    """Return a page of the account's ended rentals, the last to end first."""
     unwritten = _unwritten(tx, account_id, now_us=now_us) if before is None else []
     rows = ended_rentals.newest(tx, account_id, before=before, limit=limit)
     return (unwritten + [dict(row) for row in rows])[:limit]
 
 
 def of_id(tx: Tx, account_id: int, rental_id: int, *, now_us: int) -> dict[str, Any]:
-    """One ended rental of the account. Raises NumberNotRented."""
+    """Return one ended rental of the account. Raises NumberNotRented."""
     row = ended_rentals.of_id(tx, account_id, rental_id)
     found = [dict(row)] if row else [r for r in _unwritten(tx, account_id, now_us=now_us) if r["id"] == rental_id]
     if not found:
@@ -64,25 +64,26 @@ def of_id(tx: Tx, account_id: int, rental_id: int, *, now_us: int) -> dict[str, 
 
 
 def of_number(tx: Tx, account_id: int, e164: str, *, now_us: int) -> list[dict[str, Any]]:
-    """The account's ended rentals of this number, the last to end first."""
+    """Return the account's ended rentals of this number, the last to end first."""
     unwritten = [rental for rental in _unwritten(tx, account_id, now_us=now_us) if rental["e164"] == e164]
     return unwritten + [dict(row) for row in ended_rentals.of_number(tx, account_id, e164, limit=OF_NUMBER_MAX)]
 
 
 def not_rented(tx: Tx, account_id: int, e164: str, *, now_us: int) -> NumberNotRented:
-    """The refusal for a number that the account does not rent now: with when and why its last rental ended, if it had one."""
+    """Return the refusal for a number that the account does not rent now, with the end and reason of its last rental if
+    any."""
     found = of_number(tx, account_id, e164, now_us=now_us)
     if not found:
-        return NumberNotRented(f"this account does not rent {e164} now")
+        return NumberNotRented(f"this account does not currently rent {e164}")
     last = found[0]
     return NumberNotRented(
-        f"this account does not rent {e164} now: its rental ended at {iso(last['ended_at_us'])} because"
-        f" {WHY[EndReason(last['end_reason'])]}; GET /api/v1/messages?e164=%2B{e164[1:]} has what it received"
+        f"this account does not currently rent {e164}: its rental ended at {iso(last['ended_at_us'])} because"
+        f" {WHY[EndReason(last['end_reason'])]}; GET /api/v1/messages?e164=%2B{e164[1:]} lists the messages it received"
     )
 
 
 def _unwritten(tx: Tx, account_id: int, *, now_us: int) -> list[dict[str, Any]]:
-    """Rentals that the lack of money has ended and the meter has not, the last to end first."""
+    """Return rentals that a lack of balance has ended but the meter has not written yet, the last to end first."""
     row = ended_rentals.runs_out(tx, account_id, now_us=now_us)
     if row["depletes_at_us"] is None or row["depletes_at_us"] > row["now_us"]:
         return []
@@ -90,7 +91,9 @@ def _unwritten(tx: Tx, account_id: int, *, now_us: int) -> list[dict[str, Any]]:
     found = []
     for running, at_us in reversed(ended):
         over: Row = rentals.by_id(tx, running.rental_id)
-        paid_minutes = minutes_started(running.started_at_us, at_us) - 1  # the one that starts as it ends is not
+        paid_minutes = (
+            minutes_started(running.started_at_us, at_us) - 1
+        )  # the minute that starts as the rental ends is not paid
         end = {"ended_at_us": at_us, "end_reason": EndReason.DEPLETED.value, "booked_minutes": paid_minutes}
         found.append(dict(over) | end)
     return found

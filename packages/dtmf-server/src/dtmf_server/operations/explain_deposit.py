@@ -1,4 +1,4 @@
-"""What the database knows of one outpoint, for the operator."""
+"""Everything the database knows of an outpoint, for the operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dtmf_server.storage.db import Tx
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A transfer that refers to the deposit."""
+    """A transfer that references the deposit."""
 
     transfer_id: int
     kind: str
@@ -21,7 +21,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Confirmations:
-    """In which block, how deep, and how deep it has to be because so many satoshis of its account are not deeper."""
+    """A deposit's block and depth, the depth it needs, and the satoshis of its account that are not that deep."""
 
     height: int | None
     depth: int
@@ -31,7 +31,7 @@ class Confirmations:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A deposit: its address, where it stands, what was booked for it, and what may keep it from being credited."""
+    """A deposit: its address, status and bookings, and what may prevent it from being credited."""
 
     amount_sats: int
     address: str
@@ -41,12 +41,12 @@ class Explanation:
     is_coinbase: bool
     confirmations: Confirmations
     bookings: Sequence[Booking]
-    never_read: Sequence[tuple[int, int]]  # blocks, first and last, one of which may have had its transaction
-    trouble: str | None  # why nothing is credited at the moment
+    never_read: Sequence[tuple[int, int]]  # block ranges, first and last, that may contain its transaction
+    trouble: str | None  # why nothing is being credited
 
 
 def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> Explanation | None:
-    """What is known of a deposit, None if it was never seen."""
+    """Return what is known of a deposit, or None if it was never seen."""
     deposit = deposits.by_outpoint(tx, txid, vout)
     if deposit is None:
         return None

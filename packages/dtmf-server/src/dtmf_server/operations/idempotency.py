@@ -1,4 +1,4 @@
-"""Retries are safe: a request with an Idempotency-Key is carried out once, and its answer given again."""
+"""Safe retries: a request with an Idempotency-Key is executed once, and its response is returned again."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from dtmf_server.storage.db import Tx
 
 
 class StoredResponse(Struct, frozen=True):
-    """A successful answer as it goes out. `secret`: it shows a token, and must never be stored.
-    `rental_id`: whose texts it shows."""
+    """A successful response as sent. `secret`: it contains a token and must never be stored. `rental_id`: the rental
+    whose texts it contains."""
 
     status: int
     body: bytes | None = None
@@ -22,10 +22,10 @@ class StoredResponse(Struct, frozen=True):
 def run_idempotent(
     tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int, action: Callable[[Tx], StoredResponse]
 ) -> StoredResponse:
-    """The answer to this key's request, carried out at most once.
+    """Return the response to this key's request, which is executed at most once.
 
-    The key is stored in the transaction of the effect: a second request waits for the first. A refusal rolls the
-    key back with everything else, so only successes are remembered. Raises IdempotencyMismatch, AlreadyIssued.
+    The key is stored in the transaction of the effect: a concurrent request waits for the first. A refusal rolls the
+    key back with everything else, so only successes are stored. Raises IdempotencyMismatch, AlreadyIssued.
     """
     earlier = idempotency.begin(tx, account_id=account_id, key=key, fingerprint=fingerprint, wall_us=wall_us)
     if earlier is None:

@@ -1,7 +1,8 @@
-"""Groups, numbers and prices from the operator's files: every line checked, all of a file taken or nothing.
+"""Imports groups, numbers and prices from the operator's files: every line is checked, and a file is imported whole or
+not at all.
 
-A file is CSV with a line of column names, or TOML with a table an item ([[group]], [[number]], [[price]]). An item that
-is there already is brought up to date: prices of a group are those of rentals that start from then on.
+A file is CSV with a header line, or TOML with one table per item ([[group]], [[number]], [[price]]). Existing items are
+updated: the prices of a group apply to rentals that start afterwards.
 """
 
 import csv
@@ -24,7 +25,7 @@ Check = Callable[[str], object]
 
 
 class ImportErrors(Exception):
-    """Nothing of the file was taken; a line for each thing that is wrong in it."""
+    """Nothing of the file was imported; one line per problem."""
 
     def __init__(self, complaints: list[str]) -> None:
         more = [f"and {len(complaints) - COMPLAINTS_MAX} more"] if len(complaints) > COMPLAINTS_MAX else []
@@ -34,7 +35,7 @@ class ImportErrors(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: what must be in it, in words and as a check, and whether it may be missing or empty."""
+    """A column: a description of its valid values, the check, and whether it is required."""
 
     words: str
     works: Check
@@ -58,23 +59,24 @@ GROUP = {
     "country_code": Column("two small letters like cz", _matches("[a-z]{2}")),
     "setup_cost": _SATS,
     "rental_cost_per_minute": _SATS,
-    "cost_per_inbound_message": Column("whole satoshis, or nothing where there is no SMS", _is_sats, needed=False),
+    "cost_per_inbound_message": Column("whole satoshis, or empty if the group has no SMS", _is_sats, needed=False),
     "carriers": Column(
-        "names of carriers parted by spaces, or nothing for any",
+        "carrier names separated by spaces, or empty for any",
         _matches("[a-z0-9_-]{1,40}(?: [a-z0-9_-]{1,40})*"),
         needed=False,
     ),
 }
 NUMBER = {"e164": Column("a number like +4207000000", is_e164), "group_id": _ID}
 PRICE = {
-    "prefix": Column("digits, or nothing for every destination", _matches(r"\+?[0-9]{0,15}"), needed=False),
+    "prefix": Column("digits, or empty for every destination", _matches(r"\+?[0-9]{0,15}"), needed=False),
     "cost_per_segment": _SATS,
 }
 
 
 def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """How many groups the file has. Raises WrongStock, also for a price of 0 per minute unless `allow_free`."""
-    instance.lock(tx)  # two imports at once would read the same catalog
+    """Import groups. Return how many the file has. Raises ImportErrors, also for a price of 0 per minute unless
+    `allow_free`."""
+    instance.lock(tx)  # two concurrent imports would read the same catalog
     items = _items(text, name, "group", GROUP)
     _unique(items, "id")
     _refuse_free(_free_groups(items), allow_free=allow_free)
@@ -84,8 +86,8 @@ def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> 
 
 
 def warnings(kind: str, text: str, *, name: str) -> list[str]:
-    """What the operator should look at again in a file that can be imported: prices of 0, and prices that are so high that
-    another unit may have been meant."""
+    """Return what the operator should double-check in a valid file: prices of 0, and prices so high that another unit
+    may have been intended."""
     if kind == "groups":
         items = _items(text, name, "group", GROUP)
         found = _free_groups(items)
@@ -103,7 +105,7 @@ def warnings(kind: str, text: str, *, name: str) -> list[str]:
 
 def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[str]:
     return [
-        f"{where}: group {item['id']} costs 0 satoshis a minute: its numbers, once rented, are kept without paying"
+        f"{where}: group {item['id']} costs 0 satoshis a minute: its numbers, once rented, can be held without paying"
         for where, item in items
         if int(item["rental_cost_per_minute"]) == 0
     ]
@@ -118,14 +120,14 @@ def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[str]:
 
 
 def _refuse_free(free: list[str], *, allow_free: bool) -> None:
-    """Raises WrongStock for what costs nothing, unless that is allowed."""
+    """Raise ImportErrors for free items, unless they are allowed."""
     if free and not allow_free:
-        raise ImportErrors([*free, "if that is meant, import the file with --allow-free"])
+        raise ImportErrors([*free, "if that is intended, import the file with --allow-free"])
 
 
 def _dear(items: list[tuple[str, dict[str, str]]], columns: Sequence[str]) -> list[str]:
     return [
-        f"{where}: {column} is {int(item[column])} satoshis, {int(item[column]) / COIN_SATS:g} bitcoin: is that meant?"
+        f"{where}: {column} is {int(item[column])} satoshis, {int(item[column]) / COIN_SATS:g} bitcoin: is that intended?"
         for where, item in items
         for column in columns
         if item[column] and int(item[column]) >= DEAR_SATS
@@ -140,7 +142,7 @@ def _group_row(item: Item) -> tuple[object, ...]:
         item["name"],
         item["country_code"],
         bool(sms),
-        False,  # voice comes later
+        False,  # reserved for voice
         int(item["setup_cost"]),
         int(item["rental_cost_per_minute"]),
         int(sms) if sms else None,
@@ -149,7 +151,7 @@ def _group_row(item: Item) -> tuple[object, ...]:
 
 
 def import_numbers(tx: Tx, text: str, *, name: str) -> int:
-    """How many numbers of the file are new. Raises WrongStock."""
+    """Import numbers. Return how many are new. Raises ImportErrors."""
     instance.lock(tx)
     items = _items(text, name, "number", NUMBER)
     _unique(items, "e164")
@@ -159,9 +161,9 @@ def import_numbers(tx: Tx, text: str, *, name: str) -> int:
     for where, item in items:
         e164, group_id = item["e164"], item["group_id"]
         if group_id not in groups:
-            wrong.append(f"{where}: there is no group {group_id!r}: import it first")
+            wrong.append(f"{where}: group {group_id!r} does not exist: import it first")
         elif known.get(e164, group_id) != group_id:
-            wrong.append(f"{where}: {e164} is in the group {known[e164]!r} already")
+            wrong.append(f"{where}: {e164} is already in the group {known[e164]!r}")
         elif e164 not in known:
             new.setdefault(group_id, []).append(e164)
     if wrong:
@@ -172,7 +174,8 @@ def import_numbers(tx: Tx, text: str, *, name: str) -> int:
 
 
 def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """How many destinations the file prices. Raises WrongStock, also for a price of 0 unless `allow_free`."""
+    """Import prices. Return how many destinations the file has. Raises ImportErrors, also for a price of 0 unless
+    `allow_free`."""
     items = _items(text, name, "price", PRICE)
     _unique(items, "prefix")
     _refuse_free(_free_prices(items), allow_free=allow_free)
@@ -182,13 +185,13 @@ def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> 
 
 
 def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> list[tuple[str, dict[str, str]]]:
-    """Every item with the place where it stands, all its columns there and right. Raises WrongStock."""
+    """Return every item with its location, all its columns present and valid. Raises ImportErrors."""
     found = list(_from_toml(text, name, kind) if name.endswith(".toml") else _from_csv(text, name))
     wrong = [f"{where}: {complaint}" for where, item in found for complaint in _complaints(item, columns)]
     if wrong:
         raise ImportErrors(wrong)
     if not found:
-        raise ImportErrors([f"{name}: there is no {kind} in it"])
+        raise ImportErrors([f"{name}: the file contains no {kind}"])
     taken = [(where, {column: item.get(column, "") for column in columns}) for where, item in found]
     if kind == "price":
         return [(where, {**item, "prefix": item["prefix"].removeprefix("+")}) for where, item in taken]
@@ -198,7 +201,7 @@ def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> li
 def _complaints(item: Item, columns: Mapping[str, Column]) -> Iterator[str]:
     for key in item:
         if key not in columns:
-            yield f"{key!r} is no column; there are {', '.join(columns)}"
+            yield f"{key!r} is not a column; the columns are {', '.join(columns)}"
     for key, column in columns.items():
         value = item.get(key, "")
         if (value or column.needed) and not column.works(value):
@@ -210,7 +213,7 @@ def _unique(items: list[tuple[str, dict[str, str]]], key: str) -> None:
     wrong = []
     for where, item in items:
         if item[key] in first:
-            wrong.append(f"{where}: {item[key]!r} stands at {first[item[key]]} already")
+            wrong.append(f"{where}: {item[key]!r} is already at {first[item[key]]}")
         first.setdefault(item[key], where)
     if wrong:
         raise ImportErrors(wrong)
@@ -222,17 +225,17 @@ def _from_csv(text: str, name: str) -> Iterator[tuple[str, Item]]:
         for row in reader:
             where = f"{name}:{reader.line_num}"
             if None in row or None in row.values():
-                raise ImportErrors([f"{where}: this line has not as many columns as the first"])
+                raise ImportErrors([f"{where}: this line does not have as many columns as the first"])
             yield where, {str(key).strip(): str(value).strip() for key, value in row.items()}
     except csv.Error as error:
-        raise ImportErrors([f"{name}:{reader.line_num}: this is not CSV: {error}"]) from None
+        raise ImportErrors([f"{name}:{reader.line_num}: not valid CSV: {error}"]) from None
 
 
 def _from_toml(text: str, name: str, kind: str) -> Iterator[tuple[str, Item]]:
     try:
         table = tomllib.loads(text.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ImportErrors([f"{name}: this is not TOML: {error}"]) from None
+        raise ImportErrors([f"{name}: not valid TOML: {error}"]) from None
     found: Any = table.pop(kind, [])
     if table or not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise ImportErrors([f"{name}: it must consist of [[{kind}]] tables"])
@@ -243,5 +246,5 @@ def _from_toml(text: str, name: str, kind: str) -> Iterator[tuple[str, Item]]:
 
 
 def _plain(value: Any) -> str:
-    """A TOML value as a CSV file would have it; a list is its items parted by spaces."""
+    """Return a TOML value as a CSV file would contain it; the items of a list are separated by spaces."""
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,8 +1,9 @@
-"""The one way satoshis move: open the books of some accounts, post transfers, close.
+"""The double-entry ledger. Every balance change goes through `open_ledger`: lock and settle accounts, post transfers,
+write.
 
-Opening locks the accounts and pays their started minutes up to now, as one sum per account; closing writes everything
+Opening locks the accounts and pays their started minutes up to now, as one sum per account. Closing writes everything
 set-wise, once per account, with the new `depletes_at`. Nothing else changes a balance. No step reads an account's live
-rentals, but those that end: docs/decisions/0014 says how.
+rentals, except those that end; see docs/decisions/0014.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,15 +24,15 @@ from dtmf_server.storage.db import DoFirst, Tx
 from dtmf_server.storage.events import Event
 from dtmf_server.storage.transfers import Transfer
 
-ENDS_MAX = 200  # rentals that end for lack of money in one transaction, more or less
+ENDS_MAX = 200  # approximate number of rentals that end for lack of balance in one transaction
 
 
 class Ledger:
-    """The open books of some accounts. Balances here are settled to `now_us(account)` and include what was posted.
+    """The open ledger of some accounts. Balances are settled to `now_us(account)` and include what was posted.
 
-    An account of which more than `ENDS_MAX` rentals are out of money is settled in portions. Opening raises `DoFirst` then,
-    which has them done before the transaction is run again. `is_portion`: these books are such a portion; some accounts may
-    be settled in part, and nothing must be posted.
+    If more than `ENDS_MAX` rentals of an account cannot be paid any more, the account is settled in portions: opening
+    raises `DoFirst`, which runs the portions before the transaction is run again. `is_portion`: this ledger is such a
+    portion; some accounts may only be partly settled, and nothing may be posted.
     """
 
     def __init__(self, tx: Tx, account_ids: Iterable[int], *, now_us: int, is_portion: bool = False) -> None:
@@ -54,38 +55,41 @@ class Ledger:
             self._settle(account, now_us)
 
     def now_us(self, account_id: int) -> int:
-        """The account's now, which never runs backwards."""
+        """Return the current time of the account, which never runs backwards."""
         return self.accounts[account_id].settled_at_us
 
     def balance(self, account_id: int) -> int:
-        """What the account can spend."""
+        """Return what the account can spend."""
         return self.accounts[account_id].balance
 
     def is_live(self, account_id: int, rental_id: int) -> bool:
-        """Whether the rental is still on, after settling; False too for an account whose books are not open."""
+        """Return True if the rental is live after settling; False also for an account that this ledger has not
+        opened."""
         return self.survives(account_id, rental_id) and bool(rentals.running(self._tx, [rental_id]))
 
     def survives(self, account_id: int, rental_id: int) -> bool:
-        """The same of a rental that was live when the books had been opened, or just before where nobody else writes."""
+        """Return the same for a rental known to be live when the ledger was opened, or just before if there is no
+        concurrent writer."""
         account = self.accounts.get(account_id)
         return account is not None and account.closed_at_us is None and rental_id not in self._ended_ids
 
     def is_settled(self, now_us: int) -> bool:
-        """Whether every account is settled up to now: true but for a portion after which more are to come."""
+        """Return True if every account is settled up to `now_us`: always, except for a portion that is followed by
+        others."""
         return not any(_is_out_of_money(account, now_us) for account in self.accounts.values())
 
     def require(self, account_id: int, amount: int) -> None:
-        """Raises InsufficientFunds unless the account can spend that much."""
+        """Raise InsufficientFunds unless the account can spend `amount`."""
         if self.balance(account_id) < amount:
             raise InsufficientFunds(balance=self.balance(account_id), required=amount)
 
     def charge(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
-        """Takes satoshis from the account, for the service."""
+        """Move satoshis from the account to the service."""
         self.require(account_id, amount)
         self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)
 
     def refund(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
-        """Give satoshis that were charged back to the account. The suspense account gets what reaches a deleted one."""
+        """Return charged satoshis to the account. For a deleted account, they go to the suspense account."""
         self._credit(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
         if account_erasure.is_closed(self._tx, account_id):
             self._suspend(self.accounts[account_id], f"{kind}:{ref}", reference)
@@ -95,7 +99,7 @@ class Ledger:
         self._credit(self.accounts[account_id], amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
 
     def reverse_deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
-        """Take back coins that left the chain, all of them; what the balance lacks is lent first, as the account's debt."""
+        """Take back all coins that left the chain; what the balance lacks is first lent to the account, as its debt."""
         account = self.accounts[account_id]
         if owed := max(0, amount - account.balance):
             account.debt += owed
@@ -103,12 +107,12 @@ class Ledger:
         self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
 
     def hand_over(self, from_id: int, to_id: int, amount: int, *, ref: str, reference: str) -> None:
-        """Move satoshis from one account to another, into suspense or out of it; what the receiver owes is paid first."""
+        """Move satoshis from one account to another, into or out of suspense; the receiver's debt is paid first."""
         self._post(self.accounts[from_id], -amount, money.BITCOIN, Kind.MOVED_OUT, ref, reference)
         self._credit(self.accounts[to_id], amount, money.BITCOIN, Kind.MOVED_IN, ref, reference)
 
     def _credit(self, account: Account, amount: int, counterpart: int, kind: Kind, ref: str, reference: str) -> None:
-        """Give satoshis to an account: the one place where that happens, so that what it owes is always paid first."""
+        """Credit an account. This is the only place that does, so that debt is always paid first."""
         self._post(account, amount, counterpart, kind, ref, reference)
         if paid := min(account.debt, amount):
             account.debt -= paid
@@ -116,7 +120,7 @@ class Ledger:
             self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, debt_ref, reference)
 
     def _suspend(self, account: Account, ref: str, reference: str) -> None:
-        """Move what a deleted account has into suspense, where `deposits assign` finds it by the account."""
+        """Move the balance of a deleted account into suspense, where `deposits assign` finds it by the account."""
         if money.SUSPENSE not in self.accounts:
             self.accounts |= accounts.lock_and_load(self._tx, [money.SUSPENSE])
             self._settle(self.accounts[money.SUSPENSE], account.settled_at_us)
@@ -125,7 +129,7 @@ class Ledger:
             self.hand_over(account.id, money.SUSPENSE, account.balance, ref=ref, reference=reference)
 
     def start(self, account_id: int, rental: LiveRental, *, setup_cost: int, e164: str) -> None:
-        """Pays a new rental's set-up and first minute; its minutes count from now on."""
+        """Pay a new rental's set-up and first minute; its minutes are charged from now on."""
         account = self.accounts[account_id]
         self.require(account_id, setup_cost + rental.cost_per_minute)
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
@@ -136,29 +140,29 @@ class Ledger:
         self._touched.add(account_id)
 
     def end(self, account_id: int, rental_id: int, reason: EndReason) -> None:
-        """Ends a live rental now; its started minute is paid already."""
+        """End a live rental now; its started minute is already paid."""
         (rental,) = rentals.running(self._tx, [rental_id])
         self.end_all(account_id, [rental], reason)
 
     def end_all(self, account_id: int, running: list[LiveRental], reason: EndReason) -> None:
-        """Ends live rentals of an account now."""
+        """End live rentals of an account now."""
         account = self.accounts[account_id]
         for rental in running:
             self._end(account, rental, account.settled_at_us, reason)
 
     def shut(self, account_id: int) -> int:
-        """No minute begins for this account any more; the instant from which on that is so."""
+        """Stop all minutes of this account from now on. Return that instant."""
         account = self.accounts[account_id]
         account.closed_at_us = account.settled_at_us
         self._touched.add(account_id)
         return account.settled_at_us
 
     def note(self, event: Event) -> None:
-        """Writes an event with this transaction."""
+        """Append an event in this transaction."""
         self._events.append(event)
 
     def close(self) -> None:
-        """Writes transfers, minutes, ended rentals, events and accounts."""
+        """Write transfers, minutes, ended rentals, events and accounts."""
         for account in self.accounts.values():
             if account.id in self._touched:
                 self._look_ahead(account)
@@ -172,13 +176,13 @@ class Ledger:
         accounts.store(self._tx, self.accounts.values())
         dues = [low_balance.next_due_us(a.low_balance_warnings, a.depletes_at_us) for a in self.accounts.values()]
         if any(due_us is not None and due_us <= now_us + billing.POLL_INTERVAL_US for due_us in dues):
-            self._tx.notify("meter")  # which would come too late by itself
+            self._tx.notify("meter")  # which would otherwise wake too late
 
     def _settle(self, account: Account, now_us: int) -> None:
-        """Pays the started minutes and ends what can't be paid, each at its own instant."""
+        """Pay the started minutes and end the rentals that cannot be paid, each at its own instant."""
         now_us = max(now_us, account.settled_at_us)
         if account.closed_at_us is not None and account.costs.total:
-            return  # it is being deleted: for what it still has, no time passes
+            return  # being deleted: no time passes for its remaining rentals
         while _is_out_of_money(account, now_us):
             if self._may_end <= 0:
                 if self._is_portion:
@@ -190,13 +194,13 @@ class Ledger:
         self._pay_minutes(account, billing.cost_between(account.costs, account.settled_at_us, now_us), at_us=now_us)
 
     def _end_some(self, account: Account, now_us: int) -> None:
-        """Ends rentals from the instant the money ran out on, and settles the account up to the last of them."""
+        """End rentals from the instant at which the balance ran out, and settle the account up to the last of them."""
         from_us = account.depletes_at_us
         assert from_us is not None
         cost = billing.cost_between(account.costs, account.settled_at_us, from_us - 1)
         in_order = self._in_order(account, from_us)
         out = billing.run_out(account.balance - cost, in_order, from_us, now_us, at_most=ENDS_MAX)
-        assert out.ended, "the money runs out for somebody"
+        assert out.ended, "at least one rental ends when the balance runs out"
         self._warn(account, [*dict.fromkeys(at_us for _, at_us in out.ended)], until_us=out.through_us)
         self._pay_minutes(account, cost + out.cost, at_us=out.through_us)
         for rental, at_us in out.ended:
@@ -216,7 +220,7 @@ class Ledger:
         account.depletes_at_us = None if account.closed_at_us is not None else runs_out_us
 
     def _warn(self, account: Account, depletions: list[int | None], *, until_us: int) -> None:
-        """Notes the warnings that become due from when the account was settled until then."""
+        """Record the warnings that become due after the last settlement and by `until_us`."""
         warnings, account.low_balance_warnings = low_balance.due(
             account.low_balance_warnings, depletions, from_us=account.settled_at_us, until_us=until_us
         )
@@ -226,14 +230,14 @@ class Ledger:
             self._events.append(Event(account.id, warning.at_us, "balance.low", data=data))
 
     def _pay_minutes(self, account: Account, cost: int, *, at_us: int) -> None:
-        """Pays what all rentals took since the account was settled, which it then is up to that instant."""
+        """Pay the minutes of all rentals since the last settlement, and mark the account as settled at `at_us`."""
         if cost:
             ref = f"account {account.id}:{account.settled_at_us}"
             self._post(account, -cost, money.REVENUE, Kind.RENTAL_MINUTES, ref, self._reference(account), at_us=at_us)
         account.settled_at_us = at_us
 
     def _reference(self, account: Account) -> str:
-        """What is paid for, in a line of the statement: the number, or how many there are."""
+        """Return what a statement entry pays for: the number, or how many there are."""
         if account.live_rentals != 1:
             return f"{account.live_rentals} numbers"
         if account.id not in self._only_numbers:
@@ -244,7 +248,7 @@ class Ledger:
         return self._only_numbers[account.id]
 
     def _end(self, account: Account, rental: LiveRental, at_us: int, reason: EndReason) -> None:
-        """The rental's share of the minutes paid so far is booked, and it takes part in none any more."""
+        """Book the rental's share of the minutes paid so far, and remove it from the account's sums."""
         minutes = billing.minutes_started(rental.started_at_us, at_us) - (reason is EndReason.DEPLETED)
         if rental.cost_per_minute and minutes > rental.booked_minutes:
             self._shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
@@ -266,13 +270,13 @@ class Ledger:
         at_us: int | None = None,
         minutes: tuple[int, int, int] | None = None,
     ) -> None:
-        """Moves satoshis between the account (positive: to it) and a system account; nothing for nothing."""
+        """Move satoshis between the account (positive: to it) and a system account; does nothing for 0."""
         if sats == 0:
             return
         account.balance += sats
-        if kind is not Kind.RENTAL_MINUTES:  # minutes that pass move no run-out
+        if kind is not Kind.RENTAL_MINUTES:  # passing minutes do not change when the balance runs out
             self._touched.add(account.id)
-        assert account.balance >= 0, "a customer's balance can't go below 0"
+        assert account.balance >= 0, "a customer's balance cannot go below 0"
         debit, credit = (counterpart, account.id) if sats > 0 else (account.id, counterpart)
         self._transfers.append(
             Transfer(
@@ -290,7 +294,7 @@ class Ledger:
         )
 
     def _write_ends(self) -> None:
-        """Writes the rentals that ended, so that they are not read as live any more."""
+        """Write the rentals that ended, so that they are no longer read as live."""
         ended, self._ended = self._ended, []
         shares, self._shares = self._shares, []
         if not ended:
@@ -309,14 +313,14 @@ def _is_out_of_money(account: Account, now_us: int) -> bool:
 
 @contextmanager
 def open_ledger(tx: Tx, account_ids: Iterable[int], *, now_us: int, is_portion: bool = False) -> Iterator[Ledger]:
-    """Open books that are closed when the block ends well; an error writes nothing."""
+    """Open a ledger that is closed when the block ends without an error; an error writes nothing."""
     ledger = Ledger(tx, account_ids, now_us=now_us, is_portion=is_portion)
     yield ledger
     ledger.close()
 
 
 def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int) -> bool:
-    """Settles accounts, or ends some of what they can't pay any more: whether more is to be done."""
+    """Settle accounts, or end some of the rentals they cannot pay any more. Return True if there is more to do."""
     with open_ledger(tx, account_ids, now_us=now_us, is_portion=True) as ledger:
         pass
     return not ledger.is_settled(now_us)

@@ -1,5 +1,4 @@
-"""What time brings. The meter ends rentals whose money has run out, warns before, and books started minutes at least once
-a day; texts are erased when they have been kept long enough after their rental, the ledger stays."""
+"""The meter: ends rentals when the balance runs out, warns before, and books started minutes at least once a day."""
 
 from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.low_balance import THRESHOLDS_US
@@ -9,13 +8,13 @@ from dtmf_server.storage import accounts, rentals, transfers
 from dtmf_server.storage.db import Tx
 
 SWEEP_MAX = 200  # accounts settled in one transaction
-SHARE_MAX = 200  # rentals in one transaction
+SHARE_MAX = 200  # rentals booked in one transaction
 SHARE_AFTER_US = DAY_US - HOUR_US
 
 
 def sweep(tx: Tx, *, now_us: int) -> int:
-    """How many accounts were settled, wholly or for a portion of what ends: those out of money, to be warned, or not booked
-    for a day. 0: nothing is due."""
+    """Settle accounts that are out of balance, due for a warning, or not booked for a day. Return how many, wholly or
+    for a portion of their ending rentals; 0 means that nothing is due."""
     due = set(accounts.due_for_settlement(tx, now_us=now_us, settled_before_us=now_us - DAY_US, limit=SWEEP_MAX))
     for given, threshold_us in enumerate(THRESHOLDS_US):
         by_us, left = now_us + threshold_us, SWEEP_MAX - len(due)
@@ -26,13 +25,13 @@ def sweep(tx: Tx, *, now_us: int) -> int:
 
 
 def share_out(tx: Tx, *, now_us: int) -> int:
-    """How many rentals' minutes were booked: those live for most of a day since theirs were, as far as their account has paid.
-    Call again until 0. Nothing is charged here: the time only says whose turn it is."""
+    """Book the minutes of rentals that were not booked for most of a day, as far as their account has paid. Return how
+    many; call until 0. Nothing is charged here: the time only decides whose turn it is."""
     due = rentals.to_share(tx, booked_before_us=now_us - SHARE_AFTER_US, limit=SHARE_MAX)
     settled = accounts.lock_and_load(tx, {row["account_id"] for row in due})
     owner = {row["id"]: row["account_id"] for row in due}
     shares = []
-    for rental in rentals.running(tx, list(owner)):  # again, now that the accounts are ours
+    for rental in rentals.running(tx, list(owner)):  # read again, now that the accounts are locked
         minutes = minutes_started(rental.started_at_us, settled[owner[rental.rental_id]].settled_at_us)
         if minutes > rental.booked_minutes:
             shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
@@ -42,8 +41,8 @@ def share_out(tx: Tx, *, now_us: int) -> int:
 
 
 def next_due_us(tx: Tx) -> int | None:
-    """When something is due: the next account runs out of money, is to be warned, or was not booked for a day. None:
-    nobody pays."""
+    """Return when the meter is next due: for an account that runs out of balance, needs a warning, or was not booked
+    for a day. None if no account pays."""
     first = accounts.first_due(tx, warnings=len(THRESHOLDS_US))
     due = [(first["depletes_at_us"], 0), (first["settled_at_us"], DAY_US)]
     due += [(first[f"unwarned_{given}"], -threshold_us) for given, threshold_us in enumerate(THRESHOLDS_US)]

@@ -8,7 +8,7 @@ from dtmf_server.storage.events import Event
 
 
 def fail_message(tx: Tx, ledger: Ledger, message: Row, *, reason: str) -> None:
-    """The message will not arrive: its cost goes back, in open books."""
+    """Mark the message as failed and refund its cost, in an open ledger."""
     account_id, message_id = message["account_id"], message["id"]
     messages.set_status(tx, message_id, status="failed", reason=reason)
     if message["cost"]:

@@ -1,4 +1,4 @@
-"""Rentals: starting one, ending it, setting what its SMS do, and looking at those that are live."""
+"""Rentals: starting and ending one, setting its SMS action, and listing live ones."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,19 @@ from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 
-SHOWN = 50  # rentals on a page
+SHOWN = 50  # rentals per page
 ACTION_CHANGED = "the number's action was changed"
 
 
 def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int) -> Row:
-    """The new live rental of a free number of the group; another account's number only after `cooldown_us`.
+    """Rent a free number of the group and return the new rental. Another account's number is only available after
+    `cooldown_us`.
 
-    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due at once), NoNumbersAvailable.
+    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable.
     """
     group = numbers.group(tx, group_id)
     if group is None:
-        raise GroupNotFound(f"there is no group {group_id!r}: GET /api/v1/groups lists them")
+        raise GroupNotFound(f"group {group_id!r} does not exist: GET /api/v1/groups lists all groups")
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
@@ -37,7 +38,7 @@ def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: i
 
 
 def end(tx: Tx, account_id: int, e164: str, *, now_us: int) -> None:
-    """Ends the account's rental of this number. Raises NumberNotRented."""
+    """End the account's rental of this number. Raises NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
@@ -46,7 +47,7 @@ def end(tx: Tx, account_id: int, e164: str, *, now_us: int) -> None:
 
 
 def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int) -> Row:
-    """Sets what an SMS to this number does besides being stored; the rental as it is then.
+    """Set what happens to an SMS to this number besides being stored. Return the updated rental.
 
     Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
     """
@@ -69,8 +70,8 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
 
 
 def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
-    """The account's live rentals, oldest first; without those whose money has run out unnoticed. All of them: for an answer
-    that shows all of them."""
+    """Return all live rentals of the account, oldest first, without those whose balance ran out but that are not
+    written yet."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
     live = rentals.live(tx, account_id)
     return [rental for rental in live if rental["id"] not in ended_ids] if ended_ids else live
@@ -78,14 +79,14 @@ def live_rentals(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest live rentals, newest first: as many as a list shows, and how many more there are."""
+    """The newest live rentals, newest first, limited to one page, and how many more there are."""
 
     rows: list[Row]
     more: int
 
 
 def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> Newest:
-    """The newest of the account's live rentals, or of those with a webhook."""
+    """Return the newest of the account's live rentals, or of those with a webhook."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
     newest = rentals.newest_live(tx, account_id, before=INT64_MAX, limit=SHOWN, hooked=hooked)
     rows = [rental for rental in newest if rental["id"] not in ended_ids]
@@ -96,15 +97,15 @@ def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False
 
 
 def older_rentals(tx: Tx, account_id: int, *, before: int, limit: int, now_us: int) -> list[Row]:
-    """The account's live rentals with ids below `before`, newest first. One whose money has run out unnoticed is among them
-    and has `is_over`: a page must not end because of it."""
+    """Return the account's live rentals with IDs below `before`, newest first. A rental whose balance ran out but that
+    is not written yet is included with `is_over`: it must not end a page early."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
     rows = rentals.newest_live(tx, account_id, before=before, limit=limit)
     return [dict(row) | {"is_over": row["id"] in ended_ids} for row in rows]
 
 
 def live_rental(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
-    """The account's live rental of this number. Raises NumberNotRented."""
+    """Return the account's live rental of this number. Raises NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     if rental["id"] in account.standing(tx, account_id, now_us=now_us).ended_ids:
         raise ended.not_rented(tx, account_id, e164, now_us=now_us)

@@ -1,4 +1,4 @@
-"""Deliveries as the renter sees them: the log, replays, a test, and the secret that signs webhooks."""
+"""Deliveries as the renter sees them: the log, replays and tests."""
 
 from dtmf_server.core.errors import NotFound, Refusal
 from dtmf_server.core.units import INT64_MAX
@@ -21,22 +21,22 @@ class TextErased(Refusal):
 
 
 class MayBeTaken(Refusal):
-    """The carrier may have taken this SMS and has not said so, so it is not sent again: send a new one if you need to."""
+    """The carrier may have accepted this SMS but has not confirmed it, so it is not sent again: send a new one."""
 
-    status, code, title = 409, "may_be_taken", "The carrier may have taken it"
+    status, code, title = 409, "may_be_taken", "The carrier may have accepted it"
 
 
 def deliveries(
     tx: Tx, account_id: int, *, state: str | None, e164: str | None, since_us: int, after: int, limit: int
 ) -> list[tuple[Row, list[Row]]]:
-    """The account's deliveries after that id, oldest first, each with its attempts."""
+    """Return the account's deliveries with IDs above `after`, oldest first, each with its attempts."""
     rows = delivery_log.of_account(tx, account_id, state=state, e164=e164, since_us=since_us, after=after, limit=limit)
     attempts = delivery_log.attempts_of(tx, [row["id"] for row in rows])
     return [(row, attempts.get(row["id"], [])) for row in rows]
 
 
 def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
-    """The delivery, queued again, with its attempts so far. Raises NotFound, TextErased, MayBeTaken."""
+    """Queue a delivery again and return it with its attempts so far. Raises NotFound, TextErased, MayBeTaken."""
     accounts.lock(tx, account_id)
     row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id <= INT64_MAX else None
     if row is None:
@@ -52,13 +52,13 @@ def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row,
 
 
 def parked_since(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
-    """How many parked webhooks that came since then were queued again."""
+    """Queue parked webhooks created since `since_us` again. Return how many."""
     accounts.lock(tx, account_id)
     return delivery_log.replay_parked(tx, account_id, since_us=since_us, now_us=now_us)
 
 
 def test(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
-    """A delivery of a sample to the number's webhook. Raises NumberNotRented, NoWebhook."""
+    """Queue a sample delivery to the number's webhook and return it. Raises NumberNotRented, NoWebhook."""
     accounts.lock(tx, account_id)
     rental = live_rental(tx, account_id, e164, now_us=now_us)
     if rental["action"] != "webhook":

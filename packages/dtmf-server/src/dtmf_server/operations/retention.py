@@ -1,4 +1,4 @@
-"""Retention: texts and idempotency keys are erased when their time is over."""
+"""Retention: erases texts and idempotency keys when their time is over."""
 
 from dtmf_server.core.units import DAY_US
 from dtmf_server.storage import delivery_log, idempotency, message_parts, messages, rentals
@@ -9,7 +9,7 @@ IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
 
 
 def erase(tx: Tx, *, now_us: int, retention_us: int) -> int:
-    """How many rentals' texts were erased; call again until 0."""
+    """Erase the texts of ended rentals. Return the number of rentals; call until 0."""
     rental_ids = rentals.take_to_erase(tx, ended_before_us=now_us - retention_us, now_us=now_us, limit=ERASE_MAX)
     if rental_ids:
         messages.erase_texts(tx, rental_ids)
@@ -21,10 +21,10 @@ def erase(tx: Tx, *, now_us: int, retention_us: int) -> int:
 
 
 def forget_parts(tx: Tx, *, wall_us: int, retention_us: int) -> int:
-    """How many parts of SMS were forgotten that waited for the others as long as texts are kept: their carrier is gone."""
+    """Delete parts of SMS that have waited for the others as long as texts are stored. Return how many."""
     return message_parts.forget(tx, before_wall_us=wall_us - retention_us)
 
 
 def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:
-    """How many remembered answers were forgotten, 48 h after they were given."""
+    """Delete stored responses 48 h after they were given. Return how many."""
     return idempotency.forget(tx, before_wall_us=wall_us - IDEMPOTENCY_KEPT_US)

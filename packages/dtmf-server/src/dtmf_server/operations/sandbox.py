@@ -1,4 +1,4 @@
-"""What only a sandbox has: coins from nowhere, a clock that can be put forward, and a look at other phones."""
+"""Operations that only a sandbox has: test coins, a clock that can be fast-forwarded, and the inbox of other phones."""
 
 import hashlib
 
@@ -9,12 +9,12 @@ from dtmf_server.storage import deposits, instance, messages, simulated_chain
 from dtmf_server.storage.db import Row, Tx
 
 BLOCK_INTERVAL_US = 10 * MINUTE_US
-BLOCKS_PER_ADVANCE_MAX = 6  # enough to bury any deposit that waits
+BLOCKS_PER_ADVANCE_MAX = 6  # enough to confirm any waiting deposit
 
 
 def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
-    """The id of a transaction that pays one of the account's addresses; it waits in the mempool."""
-    instance.lock(tx)  # the id counts what was broadcast before
+    """Broadcast a transaction that pays one of the account's addresses into the mempool. Return its ID."""
+    instance.lock(tx)  # the ID depends on the number of earlier broadcasts
     owner = deposits.address(tx, address)
     if owner is None or owner["account_id"] != account_id:
         raise InvalidRequest("address", f"{address!r} is not a deposit address of this account")
@@ -24,7 +24,8 @@ def broadcast(tx: Tx, account_id: int, *, address: str, amount: int) -> str:
 
 
 def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: ConfirmationTiers) -> int:
-    """How many blocks must be mined until a payment of that many satoshis to the account, broadcast now, is credited."""
+    """Return how many blocks must be mined to credit a payment of `amount` satoshis that is broadcast to the account
+    now."""
     instance.lock(tx)
     tip = simulated_chain.tip(tx)
     height = tip["height"] if tip else 0
@@ -34,8 +35,8 @@ def blocks_needed(tx: Tx, account_id: int, amount: int, *, depths: ConfirmationT
 
 
 def mine(tx: Tx, count: int) -> None:
-    """Mines blocks; the first takes in everything that waits."""
-    instance.lock(tx)  # the next height is read first: one transaction mines at a time
+    """Mine blocks; the first includes the whole mempool."""
+    instance.lock(tx)  # the height is read before it is written: one transaction mines at a time
     tip = simulated_chain.tip(tx)
     height, hash_ = (tip["height"], tip["hash"]) if tip else (0, "")
     for _ in range(count):
@@ -44,19 +45,19 @@ def mine(tx: Tx, count: int) -> None:
 
 
 def advance_clock(tx: Tx, by_us: int) -> None:
-    """Puts the clock forward; a block is mined for each ten minutes, up to a few."""
+    """Fast-forward the clock; one block is mined for each ten minutes, up to a limit."""
     instance.advance_clock(tx, by_us)
     mine(tx, min(by_us // BLOCK_INTERVAL_US, BLOCKS_PER_ADVANCE_MAX))
 
 
 def chain_tip(tx: Tx) -> tuple[int, str] | None:
-    """Height and hash of the simulated chain's newest block."""
+    """Return height and hash of the simulated chain's newest block."""
     tip = simulated_chain.tip(tx)
     return (tip["height"], tip["hash"]) if tip else None
 
 
 def chain_block(tx: Tx, height: int) -> Block | None:
-    """A block of the simulated chain."""
+    """Return a block of the simulated chain."""
     hash_ = simulated_chain.block_hash(tx, height)
     if hash_ is None:
         return None
@@ -65,13 +66,13 @@ def chain_block(tx: Tx, height: int) -> Block | None:
 
 
 def chain_mempool(tx: Tx) -> Mempool:
-    """What waits to be mined."""
+    """Return the unconfirmed transactions."""
     outputs = [_output(row) for row in simulated_chain.outputs(tx, None)]
     return Mempool({output.txid for output in outputs}, outputs)
 
 
 def sent(tx: Tx, account_id: int) -> list[Row]:
-    """What left this account's numbers for other phones, oldest first."""
+    """Return the SMS sent from this account's numbers to other phones, oldest first."""
     return messages.sent_messages(tx, account_id)
 
 

@@ -1,4 +1,4 @@
-"""Sending SMS: priced by destination and segment, charged before it is queued, refunded if refused for good."""
+"""Sending SMS: priced by destination and segment, charged when queued, refunded if permanently refused."""
 
 from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, NumberNotRented
 from dtmf_server.core.money import Kind
@@ -23,7 +23,8 @@ def send(
     now_us: int,
     daily_limit: int | None,
 ) -> Row:
-    """The queued message. Raises NumberNotRented, DestinationNotServed, DailyLimitReached, InsufficientFunds."""
+    """Queue a message and return it. Raises NumberNotRented, DestinationNotServed, DailyLimitReached,
+    InsufficientFunds."""
     rental = live_rental(tx, account_id, sender, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
@@ -37,16 +38,18 @@ def send(
 
 
 def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_limit: int | None) -> int:
-    """The id of a new sent message of this rental, charged and stored."""
+    """Charge and store a new sent message of this rental. Return its ID."""
     account_id = rental["account_id"]
     now_us = ledger.now_us(account_id)
     cost_per_segment = numbers.cost_per_segment(tx, to)
     if cost_per_segment is None:
-        raise DestinationNotServed(f"no carrier here sends to {to}")
+        raise DestinationNotServed(f"no carrier of this service sends to {to}")
     if daily_limit is not None:
         sent = messages.sent_since(tx, account_id, since_us=now_us - DAY_US, limit=daily_limit)
         if sent >= daily_limit:
-            raise DailyLimitReached(f"this account may send {daily_limit} messages within 24 hours, and has")
+            raise DailyLimitReached(
+                f"this account has reached its limit of {daily_limit} messages sent within 24 hours"
+            )
     segments = count_segments(content).count
     cost = segments * cost_per_segment
     ledger.require(account_id, cost)
@@ -73,22 +76,23 @@ def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_l
     return message_id
 
 
-# A carrier that says so late, or by a receipt, settles what was in doubt, even after nobody expected it any more.
+# A late answer, or a receipt, settles an SMS in doubt even after none was expected any more.
 _DOUBTS = ("in_doubt", "unknown")
 
 
 def accepted(tx: Tx, message_id: int, *, now_us: int) -> None:
-    """The carrier has taken the message."""
+    """Record that the carrier accepted the message."""
     _move_on(tx, message_id, from_status=("queued", *_DOUBTS), to_status="sent", now_us=now_us)
 
 
 def delivered(tx: Tx, message_id: int, *, now_us: int) -> None:
-    """The phone has the message."""
+    """Record that the phone received the message."""
     _move_on(tx, message_id, from_status=("queued", "sent", *_DOUBTS), to_status="delivered", now_us=now_us)
 
 
 def in_doubt(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
-    """The carrier may have the message and has not said so: its charge stands, and it is not sent again."""
+    """Record that the carrier may have the message but has not confirmed it: the charge stands, and it is not sent
+    again."""
     _move_on(
         tx,
         message_id,
@@ -100,7 +104,7 @@ def in_doubt(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
 
 
 def unknown(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
-    """The carrier never said whether it took the message: its charge stands."""
+    """Record that the carrier never confirmed the message: the charge stands."""
     _move_on(
         tx,
         message_id,
@@ -112,12 +116,12 @@ def unknown(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
 
 
 def queued_again(tx: Tx, message_id: int, *, now_us: int) -> None:
-    """The carrier surely does not have a message that was in doubt: it is on its way again."""
+    """Record that the carrier certainly does not have a message that was in doubt: it is queued again."""
     _move_on(tx, message_id, from_status=("in_doubt",), to_status="queued", now_us=now_us)
 
 
 def failed(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
-    """The message is refused for good: its cost goes back, once."""
+    """Record that the message is permanently refused, and refund its cost, once."""
     _move_on(
         tx,
         message_id,
@@ -129,7 +133,7 @@ def failed(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
 
 
 def carried(tx: Tx, kind: str, message_id: int) -> Row | None:
-    """The sent message that a delivery for a carrier carries; None for a forward that has not begun."""
+    """Return the sent message of a delivery to a carrier; None for a forward that has not started."""
     return messages.by_id(tx, message_id) if kind == "send" else messages.forward_of(tx, message_id)
 
 
@@ -142,12 +146,12 @@ def _move_on(
     now_us: int,
     reason: str | None = None,
 ) -> None:
-    """Moves a message on if it is where the step starts; a second report of the same changes nothing."""
+    """Change the status of a message if it is in one of `from_status`; a repeated report changes nothing."""
     message = messages.by_id(tx, message_id)
     assert message is not None
     account_id = message["account_id"]
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
-        message = messages.by_id(tx, message_id)  # again, now that the account is ours
+        message = messages.by_id(tx, message_id)  # read again, now that the account is locked
         assert message is not None
         if message["status"] not in from_status:
             return
@@ -160,7 +164,7 @@ def _move_on(
 
 
 def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:
-    """A message no carrier has taken is not tried any more: failed, and its cost goes back."""
+    """Stop attempting a message that no carrier accepted: it fails, and its cost is refunded."""
     _move_on(
         tx,
         message_id,

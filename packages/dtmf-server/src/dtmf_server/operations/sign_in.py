@@ -7,33 +7,33 @@ from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.storage import tokens, web_sessions
 from dtmf_server.storage.db import Tx
 
-IDLE_US = 14 * DAY_US  # all of these are wall time
+IDLE_US = 14 * DAY_US  # all of these in wall time
 SESSION_MAX_US = 90 * DAY_US
 LINK_US = DAY_US
-TOUCH_US = HOUR_US // 4  # how exactly the last visit is known: not every page view is a write
+TOUCH_US = HOUR_US // 4  # precision of the last visit: not every page view is a write
 
 
 class SignedOut(Refusal):
-    """You are signed out: the session has ended, or there never was one."""
+    """You are signed out: your session has ended, or you were not signed in."""
 
     status, code, title = 401, "signed_out", "Signed out"
 
 
 class UnknownToken(Refusal):
-    """No account has this token: it was revoked, or a letter is missing. It is 'dtmf_' and 36 letters and digits."""
+    """No account has this token: it was revoked, or a character is missing. It is 'dtmf_' and 36 letters and digits."""
 
     status, code, title = 401, "unauthenticated", "Unknown token"
 
 
 class LinkUsed(Refusal):
-    """This sign-in link was used already, or has expired: sign in with your token."""
+    """This sign-in link was already used or has expired: sign in with your token."""
 
     status, code, title = 404, "link_used", "Link used"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in, and with which token. `stale`: the visit should be written down."""
+    """The signed-in account and the token used. `stale`: the time of the last visit should be updated."""
 
     id: int
     account_id: int
@@ -42,7 +42,7 @@ class Session:
 
 
 def sign_in(tx: Tx, *, token_sha256: bytes, session_sha256: bytes, wall_us: int) -> int:
-    """The account that the token opens; its session begins. Raises UnknownToken."""
+    """Open a session for the token and return its account. Raises UnknownToken."""
     found = tokens.found(tx, token_sha256)
     if found is None:
         raise UnknownToken
@@ -51,7 +51,7 @@ def sign_in(tx: Tx, *, token_sha256: bytes, session_sha256: bytes, wall_us: int)
 
 
 def make_link(tx: Tx, *, token_sha256: bytes, link_sha256: bytes, wall_us: int) -> None:
-    """Notes a link that signs in once, for a day, as this token would. Raises UnknownToken."""
+    """Store a link that signs in once, within a day, as this token would. Raises UnknownToken."""
     found = tokens.found(tx, token_sha256)
     if found is None:
         raise UnknownToken
@@ -65,12 +65,12 @@ def make_link(tx: Tx, *, token_sha256: bytes, link_sha256: bytes, wall_us: int) 
 
 
 def link_works(tx: Tx, link_sha256: bytes, *, wall_us: int) -> bool:
-    """Whether this link can still be used."""
+    """Return True if this link can still be used."""
     return web_sessions.link(tx, link_sha256, wall_us=wall_us) is not None
 
 
 def sign_in_by_link(tx: Tx, *, link_sha256: bytes, session_sha256: bytes, wall_us: int) -> None:
-    """Uses a link up; a session begins. Raises LinkUsed."""
+    """Use a link and open a session. Raises LinkUsed."""
     link = web_sessions.link(tx, link_sha256, wall_us=wall_us)
     if link is None or not web_sessions.use_link(tx, link_sha256):
         raise LinkUsed
@@ -80,7 +80,7 @@ def sign_in_by_link(tx: Tx, *, link_sha256: bytes, session_sha256: bytes, wall_u
 
 
 def session(tx: Tx, sha256: bytes, *, wall_us: int) -> Session:
-    """The session behind a cookie. Raises SignedOut."""
+    """Return the session of a cookie. Raises SignedOut."""
     row = web_sessions.find(tx, sha256, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - SESSION_MAX_US)
     if row is None:
         raise SignedOut
@@ -88,14 +88,14 @@ def session(tx: Tx, sha256: bytes, *, wall_us: int) -> Session:
 
 
 def browsers(tx: Tx, account_id: int, *, wall_us: int) -> int:
-    """In how many browsers the account is signed in."""
+    """Return the number of browsers in which the account is signed in."""
     return web_sessions.count(
         tx, account_id, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - SESSION_MAX_US
     )
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
-    """How many sessions that are over were forgotten."""
+    """Delete expired sessions. Return how many."""
     return web_sessions.forget(
         tx, seen_before_us=wall_us - IDLE_US, created_before_us=wall_us - SESSION_MAX_US, wall_us=wall_us
     )

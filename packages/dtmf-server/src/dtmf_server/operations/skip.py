@@ -1,9 +1,9 @@
-"""Going on above blocks that were never read and that the node has pruned.
+"""Continues above blocks that were never read and that the node has pruned.
 
-1. What was paid in them and is unspent is found by the node among all coins there are, and booked like any deposit.
-2. What was paid in them and spent since is not known. Nothing is credited or taken back for it: a credited deposit stays
-   credited, and the range is recorded for the operator.
-3. All of it is one transaction: a command that is killed has done nothing, or everything.
+1. The node finds payments in them that are unspent, in its UTXO set; they are booked like any deposit.
+2. Payments in them that were spent since are not known. Nothing is credited or taken back for them: a credited deposit
+   stays credited, and the range is recorded for the operator.
+3. All of it is one transaction: a command that is killed has done everything or nothing.
 """
 
 from collections import defaultdict
@@ -20,13 +20,13 @@ from dtmf_server.storage.db import Row, Tx
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The blocks to skip: those above `fork_height`, the last that the node's chain and ours have in common, up to the last of
-    `hashes`, which has the newest of them by height. `cursor` is how far the chain was followed until now."""
+    """The blocks to skip: those above `fork_height`, the last block that the node's chain and ours share, up to the
+    last of `hashes`, which lists the newest of them by height. `cursor` is how far the chain has been followed."""
 
     cursor: tuple[int, str]
     fork_height: int
     hashes: Sequence[tuple[int, str]]
-    read_from: int | None  # the lowest block among them that the node still has, to be read
+    read_from: int | None  # the lowest of these blocks that the node still has, to be read
 
     @property
     def to_height(self) -> int:
@@ -36,7 +36,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """What was booked, and the deposits that were known before of which the node knows nothing now."""
+    """The result of a skip: what was booked, and the known deposits of which the node no longer knows anything."""
 
     found: int
     found_sats: int
@@ -46,13 +46,13 @@ class Skipped:
 def skip(
     tx: Tx, skipped: Range, found: Sequence[tuple[Output, int]], *, depths: ConfirmationTiers, now_us: int
 ) -> Skipped:
-    """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises CannotStart
-    if the chain was followed further meanwhile."""
+    """Move the cursor to the last block of the range and book what was found up to there, with heights. Raises
+    CannotStart if the chain was followed further in the meantime."""
     chain.lock(tx)
     followed = stored_chain.tip(tx)
     if followed is None or (followed["height"], followed["hash"]) != skipped.cursor:
         raise CannotStart(
-            "the chain was followed further meanwhile: nothing was skipped; run this again if it is needed"
+            "the chain was followed further in the meantime: nothing was skipped; run this again if needed"
         )
     deposits.unmine_uncredited_above(tx, skipped.fork_height)
     stored_chain.forget_blocks_above(tx, skipped.fork_height)

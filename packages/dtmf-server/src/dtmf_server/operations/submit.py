@@ -1,4 +1,4 @@
-"""SMS on their way to a carrier: those a renter sends, and forwards, which become sent messages here."""
+"""SMS on their way to a carrier: those that renters send, and forwards, which become sent messages here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +13,9 @@ from dtmf_server.storage import accounts, carriers, in_flight, messages, numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt
 
-# Well above the time that an attempt may take: waiting for a window, then for the answer.
+# Well above the time an attempt may take: waiting for a window, then for the answer.
 SUBMIT_LEASE_US = 5 * MINUTE_US
-SEEN_US = DAY_US  # how long after it left a forwarded text is recognised when it comes in
+SEEN_US = DAY_US  # how long after it was sent a forwarded text is recognized when it comes back in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,17 @@ class Outgoing:
     sender: str
     to: str
     text: str
-    carriers: tuple[str, ...] = ()  # that send for its number, the first one first; none: any
-    taken: dict[int, str] = field(default_factory=dict)  # segments that the only one of them took before
+    carriers: tuple[str, ...] = ()  # that send for its number, in order of preference; empty: any
+    taken: dict[int, str] = field(default_factory=dict)  # segments that its only carrier has already accepted
 
 
 def outgoing(
     tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None, wall_us: int | None = None
 ) -> Outgoing | None:
-    """What to hand to the carrier for this delivery; None if there is nothing (more) to send.
+    """Return what to submit for this delivery, or None if there is nothing (more) to send.
 
     A forward becomes a sent message of the rented number here, charged once, however often it is attempted. From this
-    transaction on, until its outcome is written, a carrier may have the SMS: its charge stands.
+    transaction on, until its result is stored, a carrier may have the SMS: its charge stands.
     """
     accounts.lock(tx, work.account_id)
     row = outbox.attempted(tx, {work.id: work.attempts}).get(work.id)
@@ -73,7 +73,7 @@ def handed_over(
     now_us: int,
     wall_us: int,
 ) -> None:
-    """A carrier has taken the SMS, under these references: accepted, and the delivery done."""
+    """Record that a carrier accepted the SMS, under these references: the message is sent, the delivery done."""
     carriers.lock(tx, carrier)
     send.accepted(tx, message_id, now_us=now_us)
     receipts.taken(tx, carrier, refs, message_id=message_id, now_us=now_us, wall_us=wall_us)
@@ -81,7 +81,7 @@ def handed_over(
 
 
 def refused_for_good(tx: Tx, work: LeasedDelivery, message_id: int, *, attempt: Attempt, now_us: int) -> None:
-    """The carrier will never take the SMS: failed, refunded, parked."""
+    """Record that the carrier will never accept the SMS: failed, refunded, parked."""
     send.failed(tx, message_id, reason=attempt.reason, now_us=now_us)
     deliver.park(tx, work, reason=attempt.reason, attempt=attempt, now_us=now_us)
 
@@ -96,34 +96,34 @@ def not_taken(
     now_us: int,
     wall_us: int,
 ) -> None:
-    """No carrier has the SMS, or one has only the segments that it took: the rest is tried again."""
+    """Record that no carrier has the SMS, or that one has only the segments it accepted: the rest is retried."""
     if carrier:
         carriers.lock(tx, carrier)
     accounts.lock(tx, failed.work.account_id)
     row = outbox.attempted(tx, {failed.work.id: failed.work.attempts}).get(failed.work.id)
     if row is not None and segments is not None:
         submissions.put_all(tx, carrier, message_id, segments, wall_us=wall_us)
-    if row is not None and row["state"] == "in_doubt":  # it took so long that it was taken for abandoned
+    if row is not None and row["state"] == "in_doubt":  # it took so long that it was considered abandoned
         send.queued_again(tx, message_id, now_us=now_us)
         in_flight.end_doubt(tx, row["id"], due_at_us=now_us)
     deliver.not_delivered(tx, [failed], now_us=now_us)
 
 
 def _unless_done(tx: Tx, work: LeasedDelivery, sent: Row, *, now_us: int) -> Outgoing | None:
-    """The message again, if the attempt before did not get to the end; a failed one was refunded and stays so."""
+    """Return the message again if the previous attempt did not finish; a failed one was refunded and stays failed."""
     if sent["status"] == "queued" and sent["content"] is not None:
         return Outgoing(sent["id"], sent["sender"], sent["recipient"], sent["content"])
     parked = _PARKED.get(sent["status"])
     if parked:
         deliver.park(tx, work, reason=parked, attempt=None, now_us=now_us)
     else:
-        attempt = Attempt(now_us, 0, None, "the carrier had taken it already", None)
+        attempt = Attempt(now_us, 0, None, "the carrier had already accepted it", None)
         deliver.delivered(tx, [(work, attempt)], now_us=now_us)
     return None
 
 
 def _refuse_loop(tx: Tx, work: LeasedDelivery) -> str | None:
-    since_us = work.received_us - SEEN_US  # counted from its arrival: it may be replayed much later
+    since_us = work.received_us - SEEN_US  # counted from its arrival, because it may be replayed much later
     if work.destination == work.e164:
         return "a number does not forward to itself"
     if messages.is_forward(tx, sender=work.sender, recipient=work.e164, content=work.text, since_us=since_us):
@@ -149,8 +149,8 @@ def _begin_forward(tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: in
 _PARKED = {
     "queued": deliver.ERASED,
     "failed": "the message failed and was refunded",
-    "in_doubt": "the carrier may have taken it already",
-    "unknown": "the carrier may have taken it already",
+    "in_doubt": "the carrier may have already accepted it",
+    "unknown": "the carrier may have already accepted it",
 }
 
 

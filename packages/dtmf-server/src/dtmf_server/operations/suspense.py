@@ -1,10 +1,10 @@
-"""Satoshis in suspense: coins on addresses of a database that was lost, whose owners are not known any more, and what
-reached an account after its renter deleted it: deposits, and refunds.
+"""Satoshis in suspense: coins on addresses of a lost database, whose owners are not known any more, and what arrived
+for an account after its renter deleted it: deposits and refunds.
 
-A restored database has its descriptor's addresses and what the chain has on them, all in the suspense account: deposits
-like any other, to be credited and reversed. The operator hands an address on to the account of whoever can show that
-it is theirs, with everything that was, or will be, paid to it. In the books its credited deposits are taken back from
-the suspense account and given to the other, as the next two of their alternations.
+A restored database has its descriptor's addresses and their coins on the chain, all in the suspense account: deposits
+like any other, which are credited and reversed. The operator assigns an address to the account of a customer who proves
+ownership, with everything that was, or will be, paid to it. In the ledger, its credited deposits are taken back from
+the suspense account and credited to the other, as their next two alternations.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ from dtmf_server.storage.db import Row, Tx
 
 
 class NotOurs(Refusal):
-    """This is no address of this service."""
+    """This is not an address of this service."""
 
-    status, code, title = 404, "not_ours", "Not an address of ours"
+    status, code, title = 404, "not_ours", "Not an address of this service"
 
 
 class NotInSuspense(Refusal):
@@ -34,21 +34,21 @@ class NotInSuspense(Refusal):
 
 
 class NoAccount(Refusal):
-    """This address belongs to no account that could take coins: it is in suspense, or its account was deleted."""
+    """This address belongs to no account that can receive coins: it is in suspense, or its account was deleted."""
 
     status, code, title = 409, "no_account", "No account"
 
 
 def require_empty(tx: Tx) -> None:
-    """Raises InvalidRequest where addresses were given to accounts: their coins are not in suspense."""
+    """Raise InvalidRequest if addresses were issued to accounts: their coins are not in suspense."""
     if deposits.any_address_but_of(tx, SUSPENSE):
-        raise InvalidRequest("database", "has given out addresses already: only an empty one can be filled")
+        raise InvalidRequest("database", "has already issued addresses: only an empty one can be filled")
 
 
 def watch(tx: Tx, *, gap: int, at_least: int, derive: Derive, now_us: int) -> bool:
-    """Put the descriptor's addresses in suspense up to `gap` past the last used index, and up to the index `at_least`.
-    No account is given any of them again. False if all of them were there before."""
-    chain.lock(tx)  # two restores may run at once
+    """Put the descriptor's addresses in suspense, up to `gap` past the last used index and up to index `at_least`. They
+    are never issued to an account again. Return False if all of them were already there."""
+    chain.lock(tx)  # two restores may run at the same time
     indexes = range(deposits.last_index(tx) + 1, max(deposits.last_used_index(tx) + gap, at_least) + 1)
     for index in indexes:
         address, script_pubkey = derive(index)
@@ -65,7 +65,7 @@ def watch(tx: Tx, *, gap: int, at_least: int, derive: Derive, now_us: int) -> bo
 
 
 def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
-    """Notes outputs with their blocks' heights, to be credited when the chain is followed."""
+    """Record outputs with the heights of their blocks, to be credited when the chain is followed."""
     owners = deposits.owners(tx, {output.script_pubkey for output, _ in found})
     for output, height in found:
         owner = owners.get(output.script_pubkey)
@@ -75,7 +75,7 @@ def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """What left suspense: how many deposits, their satoshis that were credited, and those of refunds."""
+    """The result of an assignment: the number of deposits, their credited satoshis, and those of refunds."""
 
     deposits: int
     sats: int
@@ -83,14 +83,14 @@ class HandedOn:
 
 
 def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
-    """Hand an address on to the account that has another one, with what is in suspense for it. If its account was deleted,
-    refunds that reached it go along; `what` may also be the number of such an account. Raises NotOurs, NotInSuspense,
-    NoAccount."""
+    """Assign an address, with what is in suspense for it, to the account of another address. If its former account was
+    deleted, the refunds of that account move along; `what` may also be the number of such an account. Raises NotOurs,
+    NotInSuspense, NoAccount."""
     chain.lock(tx)
     known = deposits.address(tx, to_account_of)
     address_ids, closed_id = _in_suspense(tx, what)
     if known is None:
-        raise NotOurs(f"{to_account_of} is no address of this service")
+        raise NotOurs(f"{to_account_of} is not an address of this service")
     account_id = known["account_id"]
     if account_id == SUSPENSE or account_erasure.is_closed(tx, account_id):
         raise NoAccount
@@ -111,14 +111,14 @@ def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
 
 
 def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:
-    """The ids of the addresses that are meant, and the deleted account that had them."""
+    """Return the IDs of the addresses that `what` stands for, and the deleted account that had them."""
     if what.isascii() and what.isdigit() and len(what) < 19:
         if not account_erasure.is_closed(tx, int(what)):
             raise NotInSuspense(f"account {what} was not deleted: there is nothing in suspense for it")
         return deposits.ids_of(tx, int(what)), int(what)
     found = deposits.address(tx, what)
     if found is None:
-        raise NotOurs(f"{what} is no address of this service")
+        raise NotOurs(f"{what} is not an address of this service")
     if found["account_id"] == SUSPENSE:
         return [found["id"]], None
     if not account_erasure.is_closed(tx, found["account_id"]):
@@ -127,7 +127,8 @@ def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:
 
 
 def _book(tx: Tx, ledger: Ledger, row: Row, account_id: int, *, tip_height: int) -> None:
-    """Takes a deposit's credit back from suspense and gives it to the account, which hears of it as of any other."""
+    """Take a deposit's credit back from suspense and credit the account, which gets the same events as for any
+    deposit."""
     theirs = {**row, "account_id": account_id}
     if row["status"] == "credited":
         deposit.apply(tx, ledger, row, "reversed", tip_height=tip_height)

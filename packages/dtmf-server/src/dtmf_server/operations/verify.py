@@ -1,6 +1,6 @@
-"""Verification: recomputes every balance from the ledger and gives what differs.
+"""Verification: recomputes every balance from the ledger and returns what differs.
 
-Reads only, and holds nobody up: nothing is locked, the database compares, and rows that are compared here come in pages.
+Read-only, without locks: the database does the comparing, and rows that are compared here are read in pages.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ class WrongBalance:
 
 @dataclass(frozen=True, slots=True)
 class WrongTotal:
-    """All transfers together are not 0."""
+    """The sum of all transfers is not 0."""
 
     sats: int
 
 
 @dataclass(frozen=True, slots=True)
 class WrongRunningBalance:
-    """A transfer with another balance after it than the one before it leaves."""
+    """A transfer whose stored balance does not follow from the previous one."""
 
     transfer_id: int
     account_id: int
@@ -40,7 +40,7 @@ class WrongRunningBalance:
 
 @dataclass(frozen=True, slots=True)
 class WrongDebt:
-    """An account whose debt is not what its transfers say."""
+    """An account whose debt does not match its transfers."""
 
     account_id: int
     booked_sats: int
@@ -49,7 +49,7 @@ class WrongDebt:
 
 @dataclass(frozen=True, slots=True)
 class UnbookedMinutes:
-    """A rental that has another number of booked minutes than the ledger."""
+    """A rental whose number of booked minutes differs from the ledger."""
 
     rental_id: int
     in_ledger: int
@@ -67,7 +67,7 @@ class WrongPrice:
 
 @dataclass(frozen=True, slots=True)
 class WrongLength:
-    """An ended rental with other booked minutes than it lasted."""
+    """An ended rental whose booked minutes do not match its length."""
 
     rental_id: int
     started: int
@@ -84,7 +84,7 @@ class UnpaidMinutes:
 
 @dataclass(frozen=True, slots=True)
 class WrongShares:
-    """An account that paid something else for minutes than its rentals' shares."""
+    """An account whose payments for minutes do not match its rentals' shares."""
 
     account_id: int
     paid_sats: int
@@ -94,8 +94,8 @@ class WrongShares:
 
 @dataclass(frozen=True, slots=True)
 class WrongSums:
-    """An account whose sums are not those over its live rentals: how many, their cost per minute, and the cost of the
-    minutes that have begun."""
+    """An account whose sums do not match its live rentals: their number, their cost per minute, and the cost of the
+    started minutes."""
 
     account_id: int
     expected: tuple[int, int, int]
@@ -104,7 +104,7 @@ class WrongSums:
 
 @dataclass(frozen=True, slots=True)
 class WrongMinuteCost:
-    """A part of the minute in which rentals start theirs for another cost than the sum says."""
+    """A part of the minute in which the cost of starting rentals does not match the stored sum."""
 
     account_id: int
     nth: int
@@ -115,7 +115,7 @@ class WrongMinuteCost:
 
 @dataclass(frozen=True, slots=True)
 class WrongMessageCost:
-    """A message that costs something else than is booked for it."""
+    """A message whose cost does not match what is booked for it."""
 
     message_id: int
     cost_sats: int
@@ -124,7 +124,7 @@ class WrongMessageCost:
 
 @dataclass(frozen=True, slots=True)
 class WrongMessageState:
-    """A message whose status does not go with its delivery or its refund."""
+    """A message whose status does not match its delivery or its refund."""
 
     message_id: int
     status: str
@@ -135,7 +135,7 @@ class WrongMessageState:
 
 @dataclass(frozen=True, slots=True)
 class WrongDeposit:
-    """A deposit whose status does not go with what is booked for it."""
+    """A deposit whose status does not match what is booked for it."""
 
     txid: str
     vout: int
@@ -148,7 +148,7 @@ class WrongDeposit:
 
 @dataclass(frozen=True, slots=True)
 class WrongDepletion:
-    """An account that runs out of money at another instant than it says."""
+    """An account whose stored run-out instant is wrong."""
 
     account_id: int
     expected_us: int | None
@@ -176,7 +176,7 @@ Difference = (
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What there was to verify."""
+    """How much was verified."""
 
     customers: int
     transfers: int
@@ -184,13 +184,13 @@ class Counts:
 
 
 def counts(tx: Tx) -> Counts:
-    """What there is to verify."""
+    """Return how much there is to verify."""
     row = ledger_audit.counts(tx)
     return Counts(row["customers"], row["transfers"], row["rentals"])
 
 
 def differences(tx: Tx) -> list[Difference]:
-    """Everything in the database that the ledger contradicts; empty when all agree."""
+    """Return everything in the database that contradicts the ledger; empty if all is consistent."""
     return [
         *_balances(tx),
         *_running_balances(tx),
@@ -223,8 +223,8 @@ def _debts(tx: Tx) -> Iterator[Difference]:
 
 
 def _minutes(tx: Tx) -> Iterator[Difference]:
-    """Each rental's minutes: in one chain, as many as it says and its life allows, and where a transfer paid just these,
-    at its price."""
+    """Compare each rental's minutes: contiguous, as many as stored and as its duration allows, and at its price where a
+    transfer paid just these."""
     for row in ledger_audit.rental_minutes(tx):
         rental_id, minutes = row["id"], row["booked_minutes"]
         booked = row["booked"] if row["cost_per_minute"] else minutes
@@ -234,7 +234,7 @@ def _minutes(tx: Tx) -> Iterator[Difference]:
             yield WrongPrice(rental_id, row["paid_minutes"], row["paid"])
         if row["ended_at_us"] is not None:
             started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])
-            depleted = row["end_reason"] == "depleted"  # the minute that began at its end was not paid
+            depleted = row["end_reason"] == "depleted"  # the minute that started at its end was not paid
             if minutes != started - depleted:
                 yield WrongLength(rental_id, started=started, booked=minutes)
         elif row["cost_per_minute"] and minutes > billing.minutes_started(
@@ -244,13 +244,13 @@ def _minutes(tx: Tx) -> Iterator[Difference]:
 
 
 def _shares(tx: Tx) -> Iterator[Difference]:
-    """What each account paid for minutes: the shares of its rentals, and what is not shared out yet."""
+    """Compare what each account paid for minutes with the shares of its rentals and what is not shared yet."""
     for row in ledger_audit.wrong_shares(tx, kind=Kind.RENTAL_MINUTES):
         yield WrongShares(row["id"], row["paid"], row["shares"], row["unshared"])
 
 
 def _sums(tx: Tx) -> Iterator[Difference]:
-    """The sums over each account's live rentals."""
+    """Compare the sums over each account's live rentals."""
     for row in ledger_audit.wrong_sums(tx):
         yield WrongSums(
             row["id"],
@@ -288,8 +288,8 @@ def _deposits(tx: Tx) -> Iterator[Difference]:
 
 
 def _depletion(tx: Tx) -> Iterator[Difference]:
-    """The stored instant at which each account runs out of money; the sums it is computed from are held against the
-    rentals by `_sums`."""
+    """Compare the stored instant at which each account's balance runs out; `_sums` compares its inputs with the
+    rentals."""
     for account in ledger_audit.customers(tx):
         expected = billing.runs_out_at(account.balance, account.settled_at_us, account.costs)
         if account.closed_at_us is not None:

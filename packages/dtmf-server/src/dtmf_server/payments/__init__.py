@@ -1,1 +1,1 @@
-"""Ways to pay: one package for each."""
+"""Payment methods, one package each."""

@@ -1,1 +1,1 @@
-"""What every part of a running process shares."""
+"""Shared by every part of a running process: clock, context, logging, metrics."""

@@ -1,4 +1,4 @@
-"""The service's clock. The sandbox's can be put forward: its offset lives in the database."""
+"""The service's clock. The sandbox's clock can be fast-forwarded: its offset is stored in the database."""
 
 import time
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from dtmf_server.storage.db import Tx
 
 
 def wall_us() -> int:
-    """Microseconds since 1970 UTC, by the machine's clock."""
+    """Return microseconds since 1970 UTC, by the system clock."""
     return time.time_ns() // 1000
 
 
 class Clock:
-    """Tells the time inside a transaction: the wall's, plus the sandbox's offset."""
+    """The time inside a transaction: the wall clock plus the sandbox's offset."""
 
     def __init__(self, *, sandbox: bool, wall: Callable[[], int] = wall_us) -> None:
         self._sandbox = sandbox
         self.wall_us = wall
 
     def now_us(self, tx: Tx) -> int:
-        """The service's now."""
+        """Return the current time of the service."""
         return self.after_us(instance.clock_offset_us(tx) if self._sandbox else 0)
 
     def after_us(self, offset_us: int) -> int:
-        """The service's now, to whom knows the sandbox's offset."""
+        """Return the current time of the service, given the sandbox's offset."""
         return self.wall_us() + (offset_us if self._sandbox else 0)

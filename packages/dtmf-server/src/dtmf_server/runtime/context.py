@@ -1,4 +1,4 @@
-"""What api, web and workers share: the open database, the clock, and the operator's settings."""
+"""What API, website and workers share: the open database, the clock, and the operator's settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,32 +15,32 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The operator's settings, in the units the operations take."""
+    """The operator's settings, in the units that operations use."""
 
     sandbox: bool
     signup: str = "open"  # open, invite, closed
-    cooldown_us: int = DAY_US  # how long nobody else gets a number after its rental
+    cooldown_us: int = DAY_US  # cooldown: how long only the last renter can rent a number again
     retention_us: int = 30 * DAY_US
-    daily_limit: int | None = None  # messages an account may send within 24 hours
+    daily_limit: int | None = None  # messages that an account may send within 24 hours
     confirmations: ConfirmationTiers = ((0, 2),)
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
-    node: str | None = field(default=None, repr=False)  # its RPC address, password included
-    node_cookie: Path | None = None  # the file with its user and password
-    poll_interval_s: float = 5.0  # between two looks at the chain
-    doubt_us: int = 72 * HOUR_US  # how long the carrier's answer about an SMS is waited for
+    node: str | None = field(default=None, repr=False)  # its RPC URL, including the password
+    node_cookie: Path | None = None  # the file with its user name and password
+    poll_interval_s: float = 5.0  # between two polls of the node
+    doubt_us: int = 72 * HOUR_US  # how long to wait for the carrier's answer about an SMS
     parts_patience_us: int = 5 * MINUTE_US  # how long a long SMS waits for its missing parts
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()
-    public_url: str | None = None  # where people reach the website; None: where they say they do
+    public_url: str | None = None  # the website's public URL; None: taken from each request
 
 
 @dataclass(slots=True)
 class Runtime:
-    """One process's view of the service."""
+    """The service as one process sees it."""
 
     db: Database
     clock: Clock
     settings: Settings
-    derive: Callable[[int], tuple[str, bytes]] | None  # address and scriptPubKey of a descriptor's index
-    troubles: dict[str, str] = field(default_factory=dict)  # why workers of this process do not run, by their names
+    derive: Callable[[int], tuple[str, bytes]] | None  # returns address and scriptPubKey for an index of the descriptor
+    troubles: dict[str, str] = field(default_factory=dict)  # why a worker is not running, by its name

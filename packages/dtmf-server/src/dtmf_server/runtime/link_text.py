@@ -1,4 +1,4 @@
-"""The state of carriers' links as text, for /readyz and for the operator's commands."""
+"""The state of carrier links as text, for /readyz and the operator's commands."""
 
 from datetime import UTC, datetime
 
@@ -8,15 +8,15 @@ from dtmf_server.operations.carrier_health import LinkStatus
 
 
 def fault_text(link: LinkStatus, *, wall_us: int) -> str:
-    """What is wrong with a link that is not up."""
+    """Describe what is wrong with a link that is not up."""
     if not link.is_run:
-        return f"{link.link} is run by no process"
+        return f"{link.link} is not run by any process"
     state = link.state if link.heard_wall_us else _connecting(link, wall_us=wall_us)
     return f"{link.link} is {state}" + (f": {link.reason}" if link.reason else "")
 
 
 def link_line(link: LinkStatus, *, wall_us: int) -> str:
-    """A link on a line: state, how long, last heard, in, out, errors, p95 of the acknowledgement."""
+    """Format a link as a line: state, duration, last heard, in, out, errors, p95 of the acknowledgement."""
     return (
         f"{link.link}: {_standing(link, wall_us=wall_us)}, {link.arrived} in, {link.submitted} out,"
         f" {link.errors} errors, p95 {link.p95_us / 1000:.1f} ms" + (f" ({link.reason})" if link.reason else "")
@@ -24,22 +24,22 @@ def link_line(link: LinkStatus, *, wall_us: int) -> str:
 
 
 def _standing(link: LinkStatus, *, wall_us: int) -> str:
-    """Its state, for how long, and when it was last heard."""
-    heard = f"heard {_ago(wall_us - link.heard_wall_us)} ago" if link.heard_wall_us else "heard never"
+    """Format a link's state, its duration, and when the link was last heard."""
+    heard = f"heard {_ago(wall_us - link.heard_wall_us)} ago" if link.heard_wall_us else "never heard"
     if not link.is_run:
-        return f"run by no process since {_time(link.noted_wall_us, wall_us=wall_us)}, {heard}"
+        return f"not run by any process since {_time(link.noted_wall_us, wall_us=wall_us)}, {heard}"
     if not link.heard_wall_us:
         return _connecting(link, wall_us=wall_us)
     return f"{link.state} for {_ago(wall_us - link.since_wall_us)}, {heard}"
 
 
 def _connecting(link: LinkStatus, *, wall_us: int) -> str:
-    """Of a link that was never up: it has been tried since the process began."""
+    """Format a link that was never up: it has been connecting since the process started."""
     return f"connecting since {_time(link.since_wall_us, wall_us=wall_us)}" if link.since_wall_us else "connecting"
 
 
 def _time(at_us: int, *, wall_us: int) -> str:
-    """A time of the last day without its date."""
+    """Format a time, without the date if it is within the last day."""
     at = datetime.fromtimestamp(at_us // SECOND_US, UTC)
     return f"{at:%H:%M:%S} UTC" if wall_us - at_us < DAY_US else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 

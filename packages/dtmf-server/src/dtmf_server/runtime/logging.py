@@ -1,10 +1,10 @@
-"""The log: a line per event on stderr, JSON or for people, with nothing in it that only a renter may know.
+"""The log: one line per event on stderr, as JSON or for people, without anything that only a renter may know.
 
-Loggers are the standard library's: `logging.getLogger("dtmf.meter").info("settled", extra={"accounts": 3})`. The rule
-is not to log tokens, texts or whole phone numbers; what slips past it, in a message, its arguments, an extra field or a
-traceback, is masked here.
+Loggers are the standard library's: `logging.getLogger("dtmf.meter").info("settled", extra={"accounts": 3})`. Never log
+tokens, texts or whole phone numbers; any that slip into a message, its arguments, an extra field or a traceback are
+masked here.
 
-Log lines that strangers can cause are limited (`Sparing`), and a connection that was lost is not logged at all.
+Log lines that strangers can cause are throttled (`Sparing`), and lost connections are not logged at all.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from typing import Any
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-OURS = ("dtmf", "dtmf_server", "uvicorn")  # what `level` is for; other libraries speak from WARNING on
+OURS = ("dtmf", "dtmf_server", "uvicorn")  # the loggers that `level` applies to; other libraries log from WARNING up
 
-# Loggers whose lines a stranger can cause: what reaches them goes through one `Sparing`.
+# Loggers whose lines a stranger can cause: they share one `Sparing`.
 STRANGERS = (
     "asyncio",
     "dtmf.access.limited",
@@ -37,9 +37,9 @@ STRANGERS = (
 )
 PAUSE_S = 60.0  # between two lines of one kind
 LINES_MAX = 60  # lines in PAUSE_S, of all kinds together
-KINDS_MAX = 1000  # counted while they are left out
+KINDS_MAX = 1000  # kinds whose suppressed lines are counted
 
-# How a lost connection appears in an OSError; asyncio and uvloop know only the first three.
+# How a lost connection appears in an OSError; asyncio and uvloop only know the first three.
 _LOST = frozenset(
     (
         errno.ECONNRESET,
@@ -53,7 +53,7 @@ _LOST = frozenset(
     )
 )
 
-# Extra fields whose content no mask recognises.
+# Extra fields whose content no mask can recognize.
 _WITHHELD = frozenset({"authorization", "body", "content", "password", "rpc", "secret", "text", "token"})
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
@@ -63,8 +63,8 @@ _NUMBER = re.compile(r"(\+|%2[Bb])([1-9][0-9]{3,})")
 
 
 def setup(level: str | int = "INFO", json: bool | None = None) -> None:
-    """Sends the log to stderr, as JSON lines or (None: if stderr is a terminal) as lines for people.
-    Calling it again replaces what it did before. Raises ValueError for an unknown level."""
+    """Send the log to stderr, as JSON lines (`json`) or as lines for people; None: JSON unless stderr is a terminal.
+    Calling this again replaces the previous setup. Raises ValueError for an unknown level."""
     level = level.upper() if isinstance(level, str) else level
     as_json = not sys.stderr.isatty() if json is None else json
     handler = logging.StreamHandler(sys.stderr)
@@ -73,7 +73,7 @@ def setup(level: str | int = "INFO", json: bool | None = None) -> None:
     root = logging.getLogger()
     for logger in map(logging.getLogger, OURS):
         logger.setLevel(level)
-    # SQL with its parameters, headers with their tokens: not even at level DEBUG.
+    # SQL with its parameters, headers with their tokens: never logged, not even at level DEBUG.
     root.setLevel(max(logging.getLogger(OURS[0]).level, logging.WARNING))
     for earlier in [each for each in root.handlers if each.get_name() == "dtmf"]:
         root.removeHandler(earlier)
@@ -82,11 +82,11 @@ def setup(level: str | int = "INFO", json: bool | None = None) -> None:
 
 
 class Sparing(logging.Filter):
-    """Lets through the first record of each kind at once, and then one a minute, which has the number of those left out
-    in between as its field `suppressed`. All kinds together have at most `LINES_MAX` lines a minute.
+    """A filter that passes the first record of each kind immediately, and then one a minute, whose field `suppressed`
+    is the number of records dropped in between. All kinds together are limited to `LINES_MAX` lines a minute.
 
-    A kind is a logger, a level and a message without its arguments, or the place where an exception was raised.
-    Records about lost connections never pass. At level DEBUG a logger's records below WARNING all pass.
+    A kind is a logger, a level and a message without its arguments, or the place where an exception was raised. Records
+    about lost connections never pass. At level DEBUG, all records of a logger below WARNING pass.
     """
 
     def __init__(self, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
@@ -98,7 +98,7 @@ class Sparing(logging.Filter):
         self._window_ends_s, self._lines = 0.0, 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is logged."""
+        """Return True if the record is logged."""
         if is_lost_connection(record):
             return False
         if record.levelno < logging.WARNING and logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
@@ -120,14 +120,14 @@ class Sparing(logging.Filter):
             return True
 
     def _forget(self, now_s: float) -> None:
-        """Forget kinds that have nothing to report, so that strangers cannot fill the memory with kinds."""
+        """Drop kinds with nothing to report, so that strangers cannot exhaust the memory with new kinds."""
         over = [kind for kind, at_s in self._again_at_s.items() if at_s <= now_s and kind not in self._suppressed]
         for kind in over:
             del self._again_at_s[kind]
 
 
 def limit_strangers() -> None:
-    """Limit what strangers can cause in the log, from now on and with nothing counted yet."""
+    """Throttle log lines that strangers can cause, starting with empty counters."""
     limit = Sparing()
     for logger in map(logging.getLogger, STRANGERS):
         for earlier in [each for each in logger.filters if isinstance(each, Sparing)]:
@@ -136,7 +136,7 @@ def limit_strangers() -> None:
 
 
 def is_lost_connection(record: logging.LogRecord) -> bool:
-    """Whether the record says no more than that a peer is gone, or that a request was cut off as the service stopped."""
+    """Return True if the record only says that a peer is gone, or that a request was cancelled by the shutdown."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, asyncio.CancelledError):
         return True
@@ -144,10 +144,10 @@ def is_lost_connection(record: logging.LogRecord) -> bool:
 
 
 def _kind(record: logging.LogRecord) -> Hashable:
-    """What makes two records the same in all but their details."""
+    """Return the key that records of the same kind share."""
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
-        # asyncio puts the objects concerned into the message, below its first line.
+        # asyncio adds the objects concerned to the message, below its first line.
         return (record.name, record.levelno, str(record.msg).partition("\n")[0])
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -157,7 +157,7 @@ def _kind(record: logging.LogRecord) -> Hashable:
 
 
 def mask(text: str) -> str:
-    """The text without tokens, passwords in URLs, and the middle of phone numbers: `+447700900123` is `+447…23`."""
+    """Mask tokens, passwords in URLs, and the middle of phone numbers: `+447700900123` becomes `+447…23`."""
     text = _TOKEN.sub(lambda found: found[0].split("_")[0] + "_…", text)
     text = _PASSWORD.sub("…@", text)
     return _NUMBER.sub(_masked_number, text)
@@ -165,7 +165,7 @@ def mask(text: str) -> str:
 
 def _masked_number(found: re.Match[str]) -> str:
     plus, digits = found.groups()
-    # The ends of a short number would be nearly all of it.
+    # The ends of a short number would reveal nearly all of it.
     return f"{plus}{digits[:3]}…{digits[-2:]}" if len(digits) > 7 else f"{plus}{digits[0]}…"
 
 
@@ -173,7 +173,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line."""
+        """Format the record as a line."""
         fields = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -189,10 +189,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class LineFormatter(logging.Formatter):
-    """One line for people, and a traceback below it."""
+    """One line for people, followed by any traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as lines; nothing a record holds can start a line or move a terminal's cursor."""
+        """Format the record as lines. Nothing in a record can start a new line or move a terminal's cursor."""
         fields = {"request_id": request_id.get()} if request_id.get() else {}
         pairs = [f"{name}={value}" for name, value in {**fields, **_extra(record)}.items()]
         line = _printable(" ".join([_time(record), record.levelname.lower(), record.name, _message(record), *pairs]))
@@ -208,8 +208,8 @@ def _time(record: logging.LogRecord) -> str:
 def _message(record: logging.LogRecord) -> str:
     try:
         return mask(record.getMessage())
-    except Exception:  # a log line that is wrong must neither stop its caller nor print its arguments unmasked
-        return f"{mask(str(record.msg))} (the arguments of this message do not fit it)"
+    except Exception:  # an invalid log call must neither stop its caller nor print its arguments unmasked
+        return f"{mask(str(record.msg))} (the arguments do not match this message)"
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _masked(value: object) -> Any:
-    """A value that JSON can carry, its texts masked."""
+    """Return a value that can be encoded as JSON, with its strings masked."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
@@ -230,7 +230,7 @@ def _masked(value: object) -> Any:
 
 
 def _trace(record: logging.LogRecord) -> str:
-    """The traceback and the stack of a record, masked."""
+    """Return the traceback and stack of a record, masked."""
     parts = []
     if record.exc_info and record.exc_info[0] is not None:
         parts.append("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))

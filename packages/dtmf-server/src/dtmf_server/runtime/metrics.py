@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, on a listener of their own: nobody but the operator should see them."""
+"""Metrics for Prometheus, on a listener of their own: only the operator should see them."""
 
 import logging
 import sys
@@ -19,11 +19,9 @@ from dtmf_server.storage.db import Row, Tx
 
 log = logging.getLogger("dtmf.metrics")
 
-REQUEST_S = 30.0  # how long a scraper may take to send its request, or the next one
+REQUEST_S = 30.0  # how long a scraper may take to send a request, or to send the next one
 
-ATTEMPTS = Counter(
-    "dtmf_delivery_attempts", "Attempts to deliver, by kind and result", ["kind", "result"], registry=None
-)
+ATTEMPTS = Counter("dtmf_delivery_attempts", "Delivery attempts, by kind and result", ["kind", "result"], registry=None)
 
 
 CALLBACKS = Counter(
@@ -39,20 +37,20 @@ def callbacks(carrier: str, result: str) -> Counter:
 
 @cache
 def attempts(kind: str, result: str) -> Counter:
-    """The counter of that kind and result, looked up once."""
+    """Return the counter of that kind and result; the lookup is cached."""
     return ATTEMPTS.labels(kind=kind, result=result)
 
 
 class QueueCollector(Collector):
-    """What waits, and how the chain is followed, read from the database when it is asked for."""
+    """The delivery queue and the state of the chain follower, read from the database at each scrape."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        # Each scrape comes in a thread of its own, and a database keeps what it opens for a thread.
+        # Each scrape runs in its own thread, and the database opens a connection per thread: use one thread for all.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     def collect(self) -> Iterator[Any]:
-        """The queue as it is now."""
+        """Yield the current state of the queue."""
 
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
@@ -62,22 +60,22 @@ class QueueCollector(Collector):
         standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
             self._runtime.db.read_blocking, look
         ).result()
-        waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not done yet")
+        waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not finished yet")
         waiting.add_metric([], standing["waiting"])
         yield waiting
-        parked = GaugeMetricFamily("dtmf_deliveries_parked", "Deliveries given up until they are replayed")
+        parked = GaugeMetricFamily("dtmf_deliveries_parked", "Deliveries no longer retried, until replayed")
         parked.add_metric([], standing["parked"])
         yield parked
-        in_doubt = GaugeMetricFamily("dtmf_deliveries_in_doubt", "SMS that a carrier has not said whether it took")
+        in_doubt = GaugeMetricFamily("dtmf_deliveries_in_doubt", "SMS that a carrier may or may not have accepted")
         in_doubt.add_metric([], standing["in_doubt"])
         yield in_doubt
-        oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not done yet")
+        oldest = GaugeMetricFamily("dtmf_deliveries_oldest_seconds", "Age of the oldest delivery not finished yet")
         oldest.add_metric([], (standing["oldest_age_us"] or 0) / SECOND_US)
         yield oldest
-        stray = CounterMetricFamily("dtmf_stray_messages", "SMS that came for numbers nobody rents")
+        stray = CounterMetricFamily("dtmf_stray_messages", "SMS for numbers that no account rents")
         stray.add_metric([], stray_sms)
         yield stray
-        destinations = GaugeMetricFamily("dtmf_stray_destinations", "The numbers they came for, in the last 30 days")
+        destinations = GaugeMetricFamily("dtmf_stray_destinations", "Their destinations in the last 30 days")
         destinations.add_metric([], stray_numbers)
         yield destinations
         yield from _addresses(gap)
@@ -85,11 +83,11 @@ class QueueCollector(Collector):
 
 
 def _addresses(gap: Row) -> Iterator[Any]:
-    """How far addresses were given out, and how far of them paid."""
+    """Yield how far addresses have been issued, and how far of these have been paid."""
     figures = {
-        "dtmf_address_index": ("Highest index of the descriptor given out", gap["last"]),
-        "dtmf_address_gap": ("Indexes given out after the highest that was paid", gap["last"] - gap["paid"]),
-        "dtmf_addresses_unpaid": ("Addresses that wait for their first deposit", gap["unpaid"]),
+        "dtmf_address_index": ("Highest descriptor index issued", gap["last"]),
+        "dtmf_address_gap": ("Indexes issued above the highest paid one", gap["last"] - gap["paid"]),
+        "dtmf_addresses_unpaid": ("Addresses waiting for their first deposit", gap["unpaid"]),
     }
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)
@@ -98,17 +96,17 @@ def _addresses(gap: Row) -> Iterator[Any]:
 
 
 def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator[Any]:
-    """How far the real chain is followed, and how long ago its node was looked at."""
+    """Yield how far the real chain is followed, and how long ago its node was polled."""
     if state is None or state["network"] == "simulated":
         return
     figures = {
         "dtmf_chain_height": ("Last block followed", followed["height"] if followed else 0),
         "dtmf_chain_node_height": ("The node's last block", state["node_height"] or 0),
-        "dtmf_chain_trouble": ("1 while the chain can't be followed", int(state["last_error"] is not None)),
+        "dtmf_chain_trouble": ("1 while the chain cannot be followed", int(state["last_error"] is not None)),
     }
-    if state["polled_at_us"] is not None:  # else there is no age: one since 1970 would only alarm
+    if state["polled_at_us"] is not None:  # else there is no age, and one since 1970 would raise an alarm
         age_s = (wall_us - state["polled_at_us"]) / SECOND_US
-        figures["dtmf_chain_age_seconds"] = ("Since the last look at the node", age_s)
+        figures["dtmf_chain_age_seconds"] = ("Time since the node was last polled", age_s)
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)
         gauge.add_metric([], value)
@@ -116,24 +114,24 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
 
 
 class _Links(Collector):
-    """How carriers' links stand, as the process that runs them last wrote."""
+    """The state of carrier links, as last written by the process that runs them."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     def collect(self) -> Iterator[Any]:
-        """A sample for each link."""
+        """Yield a sample for each link."""
         rows = self._reader.submit(self._runtime.db.read_blocking, carriers.links).result()
         for name, text, value in (
             ("dtmf_carrier_link_up", "Whether the link is bound", lambda row: int(row["state"] == "bound")),
             (
                 "dtmf_carrier_heard_seconds",
-                "When the link was last heard, Unix time",
+                "When the link was last heard from, Unix time",
                 lambda row: row["heard_wall_us"] / SECOND_US or None,
             ),
             ("dtmf_carrier_messages_in", "SMS and receipts that arrived", lambda row: row["arrived"]),
-            ("dtmf_carrier_messages_out", "Segments that the carrier took", lambda row: row["submitted"]),
+            ("dtmf_carrier_messages_out", "Segments accepted by the carrier", lambda row: row["submitted"]),
             ("dtmf_carrier_errors", "Refusals and faults", lambda row: row["errors"]),
             (
                 "dtmf_carrier_answer_p95_seconds",
@@ -143,13 +141,13 @@ class _Links(Collector):
         ):
             family = GaugeMetricFamily(name, text, labels=["carrier", "link"])
             for row in rows:
-                if (figure := value(row)) is not None:  # a link that was never heard has no time of it
+                if (figure := value(row)) is not None:  # a link that was never heard from has no such time
                     family.add_metric([row["carrier"], row["link"]], figure)
             yield family
 
 
 def listen(runtime: Runtime, *, host: str, port: int) -> Any:
-    """Serves `/metrics` in a thread of its own; the server it started."""
+    """Serve `/metrics` in a separate thread. Return the server."""
     registry = CollectorRegistry()
     registry.register(ATTEMPTS)
     registry.register(CALLBACKS)
@@ -163,14 +161,14 @@ def listen(runtime: Runtime, *, host: str, port: int) -> Any:
 
 
 def _failed(request: object, client_address: object) -> None:
-    """Log why a scrape failed, unless the scraper has hung up."""
+    """Log why a scrape failed, unless the scraper has disconnected."""
     error = sys.exception()
     if not isinstance(error, OSError):
         log.error("a scrape failed", exc_info=error)
 
 
 def _guarded(app: Any) -> Any:
-    """The application, its errors in the log; wsgiref would write them to stderr as they are."""
+    """Wrap the application so that its errors are logged; wsgiref would write them to stderr unmasked."""
 
     def call(environ: Any, start_response: Any) -> Any:
         try:
@@ -178,6 +176,6 @@ def _guarded(app: Any) -> Any:
         except Exception as error:
             log.error("a scrape failed", exc_info=error)
             start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
-            return [b"the figures can't be read now; the log says why\n"]
+            return [b"the metrics can't be read right now; see the log\n"]
 
     return call

@@ -1,1 +1,1 @@
-"""The process: what it opens, what it runs, and how it stops."""
+"""The process lifecycle: what a process opens, what it runs, and how it stops."""

@@ -1,4 +1,4 @@
-"""One process of the service: starts HTTP and workers over what `startup` opened, stops them in order."""
+"""One process of the service: starts HTTP and workers on what `startup` opened, and stops them in order."""
 
 import asyncio
 import contextlib
@@ -44,12 +44,12 @@ from dtmf_server.workers.waiting import wait_for
 
 PORTS_TRIED = 20
 OPEN_FILES = 16_384
-WARM_UP_AFTER_S = 1.0  # a sandbox that a test starts is ready sooner without it
-CHAIN_CATCH_UP_S = 600.0  # the meter ends nothing before deposits of the last hours are seen, or this is over
+WARM_UP_AFTER_S = 1.0  # a sandbox started by a test is ready sooner without it
+CHAIN_CATCH_UP_S = 600.0  # how long the meter waits for recent deposits to be found before it ends rentals
 
 
 def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
-    """A listening socket on this port, or on the next free one if it may move. Raises CannotStart."""
+    """Return a listening socket on this port, or on the next free one if `may_move`. Raises CannotStart."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(65536, port + (PORTS_TRIED if may_move and port else 1))
     for candidate in range(port, last):
@@ -70,7 +70,7 @@ def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
 
 
 def simulated_chain(runtime: Runtime) -> Chain:
-    """The sandbox's chain, read from the database."""
+    """Return the sandbox's chain, which is read from the database."""
     db = runtime.db
     return SimulatedChain(
         read_tip=lambda: db.read(sandbox.chain_tip),
@@ -80,23 +80,23 @@ def simulated_chain(runtime: Runtime) -> Chain:
 
 
 async def _follow_chain(runtime: Runtime, caught_up: asyncio.Event) -> None:
-    """Follows the chain of the settings until cancelled."""
+    """Follow the configured chain until cancelled."""
     settings = runtime.settings
     follow = partial(run_chain, runtime, poll_interval_s=settings.poll_interval_s, caught_up=caught_up)
     if settings.network == "simulated":
         await follow(simulated_chain(runtime))
         return
-    from dtmf_server.payments.bitcoin.bitcoind import CoreChain  # noqa: PLC0415 - an eighth of a sandbox's start
+    from dtmf_server.payments.bitcoin.bitcoind import CoreChain  # noqa: PLC0415 - an eighth of a sandbox's start-up time
     from dtmf_server.payments.bitcoin.json_rpc import Rpc  # noqa: PLC0415 - the same
 
-    assert settings.network is not None and settings.node is not None, "the configuration has both"
+    assert settings.network is not None and settings.node is not None, "a real network is configured with its node"
     async with Rpc(settings.node, settings.node_cookie) as rpc:
         await follow(CoreChain(rpc, settings.network, partial(own_scripts, runtime)))
 
 
 @asynccontextmanager
 async def running_workers(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> AsyncIterator[None]:
-    """Runs every worker of the service until the block ends; a sandbox without carriers simulates one."""
+    """Run every worker of the service until the block ends; a sandbox without carriers runs a simulated one."""
     async with _webhooks(runtime, carriers) as webhooks:
         supervisor = asyncio.create_task(supervise(_workers(runtime, webhooks, carriers), runtime.troubles))
         try:
@@ -111,7 +111,8 @@ async def running_workers(runtime: Runtime, carriers: Sequence[SmsCarrier] = ())
 async def _webhooks(
     runtime: Runtime, carriers: Sequence[SmsCarrier]
 ) -> AsyncIterator[InProcessDispatcher | SubprocessDispatcher]:
-    """Who posts: where carriers may bring thousands of SMS a second, and there is a processor for it, another process."""
+    """Choose the dispatcher: a separate process if carriers may bring thousands of SMS a second and there is a CPU for
+    it."""
     sandbox = runtime.settings.sandbox
     if carriers and processors() > 1:
         async with SubprocessDispatcher(sandbox=sandbox) as elsewhere:
@@ -122,16 +123,16 @@ async def _webhooks(
 
 
 def processors() -> int:
-    """How many this process may use."""
+    """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _workers(
     runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, carriers: Sequence[SmsCarrier]
 ) -> dict[str, Worker]:
-    """Deliveries run in every process; the carriers' links, the chain and the meter in one at a time."""
+    """Return the workers. Deliveries run in every process; carrier links, chain and meter in one process at a time."""
     db = runtime.db
-    guard = ClockGuard(runtime.clock.wall_us)  # of now: whether the clock jumps while others are waited for is seen too
+    guard = ClockGuard(runtime.clock.wall_us)  # created now, to detect clock jumps during the wait below too
 
     async def is_ours(e164: str) -> bool:
         return await db.read(lambda tx: numbers.exists(tx, e164))
@@ -159,16 +160,16 @@ def _workers(
 
 
 class Server(uvicorn.Server):
-    """uvicorn on a socket of ours; signals are the caller's."""
+    """uvicorn on an existing socket; the caller handles signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves signals alone."""
+        """Do not install signal handlers."""
         yield
 
 
 def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server:
-    """The HTTP server, not started; it takes the callbacks of those carriers that have any."""
+    """Return the HTTP server, not started. It serves the callbacks of those carriers that have any."""
     limit_strangers()
     return Server(
         uvicorn.Config(
@@ -190,7 +191,7 @@ def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server
 
 
 def listen_for_metrics(runtime: Runtime, config: Config) -> None:
-    """Serves `/metrics` where the configuration wants it. Raises CannotStart."""
+    """Serve `/metrics` if configured. Raises CannotStart."""
     if not config.metrics.port:
         return
     try:
@@ -200,7 +201,7 @@ def listen_for_metrics(runtime: Runtime, config: Config) -> None:
 
 
 def allow_many_sockets() -> None:
-    """Raises the limit on open files as far as it may: a delivery under way is a socket."""
+    """Raise the limit on open files as far as allowed: each delivery in progress is a socket."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft < wanted:
@@ -208,8 +209,8 @@ def allow_many_sockets() -> None:
 
 
 def stop_with_stdin() -> None:
-    """Stops this process, as SIGTERM does, once standard input ends. A pipe ends with the process that holds its
-    other end, however that one dies."""
+    """Stop this process, as SIGTERM does, when stdin closes. A pipe closes when the process at its other end dies,
+    however it dies."""
 
     def watch() -> None:
         while os.read(0, 4096):
@@ -227,10 +228,10 @@ def serve(
     carriers: Sequence[SmsCarrier],
     ready: Callable[[], None],
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then finishes what is under way. `ready` is called once a signal is obeyed."""
+    """Serve until SIGINT or SIGTERM, then finish what is in progress. `ready` is called once signals are handled."""
     running = running_workers(runtime, carriers) if workers else contextlib.nullcontext()
     gc.collect()
-    gc.freeze()  # what was loaded lives as long as the process: looking at it again would hold requests up
+    gc.freeze()  # what is loaded lives as long as the process; scanning it again would delay requests
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         server = http_server(runtime, carriers) if listener else None
         runner.run(_serve(runtime, server, listener, running, ready=ready))

@@ -1,14 +1,14 @@
-"""The sandbox's catalog: groups of both types, and numbers that are reserved for fiction."""
+"""The seed data of a sandbox: groups of both types, with numbers reserved for fiction."""
 
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Tx
 
-COST_PER_SEGMENT = 1000  # one flat price, whatever the destination
+COST_PER_SEGMENT = 1000  # one flat price for all destinations
 
 _Group = tuple[str, str, str, str, int, int, int | None, str, int]
-# id, type, name, country, set-up, per minute, per SMS received (null: no SMS), first digits, how many numbers.
-# Blocks that regulators keep for films and plays are used where there are any: Ofcom's 07700 900xxx and 020 7946
-# 0xxx, North America's 555-01xx, ARCEP's 06 39 98 xx xx, ACMA's 0491 570 xxx and 02 5550 xxxx, PTS's 070 1740 6xx.
+# ID, type, name, country, set-up, per minute, per SMS received (None: no SMS), prefix, count. Where they exist, blocks
+# that regulators reserve for drama are used: Ofcom's 07700 900xxx and 020 7946 0xxx, North America's 555-01xx, ARCEP's
+# 06 39 98 xx xx, ACMA's 0491 570 xxx and 02 5550 xxxx, PTS's 070 1740 6xx.
 _GROUPS: list[_Group] = [
     ("cz-mobile", "mobile", "Czech Republic", "cz", 32093, 269, 601, "+4207000000", 100),
     ("us-mobile", "mobile", "United States", "us", 5000, 13, 705, "+12025550", 100),
@@ -28,7 +28,7 @@ _GROUPS: list[_Group] = [
 
 
 def stock_sandbox(tx: Tx) -> None:
-    """Fills the shelves of a new sandbox."""
+    """Add the catalog to a new sandbox."""
     numbers.add_groups(
         tx,
         [
@@ -42,7 +42,7 @@ def stock_sandbox(tx: Tx) -> None:
 
 
 def _numbers(prefix: str, count: int) -> list[str]:
-    """Numbers below a prefix: 555-01xx in North America, else every number of the block."""
+    """Return numbers with a prefix: 555-01xx in North America, else every number of the block."""
     if prefix.startswith("+1"):
         return [f"{prefix}1{number:02d}" for number in range(count)]
     return [f"{prefix}{number:0{len(str(count - 1))}d}" for number in range(count)]

@@ -1,4 +1,4 @@
-"""What a process opens before it runs: the database for itself alone, its mode, its settings, the sandbox's token."""
+"""Start-up of a process: it opens an exclusive database, its mode, its settings, the sandbox's token."""
 
 import fcntl
 import hashlib
@@ -31,7 +31,8 @@ from dtmf_server.storage.open import open_database, sqlite_path
 
 @contextmanager
 def exclusive_file_lock(url: str) -> Iterator[None]:
-    """Holds the SQLite file for this process alone; the lock is freed by any death. PostgreSQL needs none."""
+    """Hold the SQLite file for this process alone. The lock is released whenever the process ends. PostgreSQL needs
+    none."""
     if not url.startswith("sqlite:///"):
         yield
         return
@@ -42,7 +43,9 @@ def exclusive_file_lock(url: str) -> Iterator[None]:
         except OSError as error:
             lock.seek(0)
             holder = lock.read().strip() or "another process"
-            raise CannotStart(f"{path} is in use by {holder}: stop it, or choose another with --data DIR") from error
+            raise CannotStart(
+                f"{path} is in use by {holder}: stop it, or choose another folder with --data DIR"
+            ) from error
         lock.truncate(0)
         lock.write(f"process {os.getpid()}")
         lock.flush()
@@ -50,7 +53,7 @@ def exclusive_file_lock(url: str) -> Iterator[None]:
 
 
 def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtime:
-    """The runtime over this database. Raises CannotStart for what the configuration asks and this version lacks."""
+    """Return the runtime for this database. Raises CannotStart if the configuration cannot be satisfied."""
     settings = settings_of(config)
     descriptor = config.bitcoin.descriptor or (SANDBOX_DESCRIPTOR if settings.network == "simulated" else None)
     derive = _deriver(descriptor, "regtest" if settings.network == "simulated" else config.bitcoin.network)
@@ -59,18 +62,19 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     if settings.network is not None and descriptor is not None:
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
-        db.write_blocking(outbox.release_all)  # of the process that had this file before; it is no more
+        db.write_blocking(outbox.release_all)  # held by the previous process with this file, which has ended
     return Runtime(db, clock, settings, ahead(derive) if derive else None)
 
 
 def attach_runtime(config: Config, url: str) -> Runtime:
-    """The runtime of a short command beside a running service: it takes no lock and changes nothing by itself."""
+    """Return the runtime of a short command beside a running service: it takes no lock and changes nothing by
+    itself."""
     return Runtime(open_database(url), Clock(sandbox=config.mode == "sandbox"), settings_of(config), None)
 
 
 def replace_descriptor(config: Config, url: str) -> None:
-    """Makes the configured descriptor the one that new addresses come from. Raises CannotStart."""
-    assert config.bitcoin.descriptor is not None, "the command has one"
+    """Derive new addresses from the configured descriptor from now on. Raises CannotStart."""
+    assert config.bitcoin.descriptor is not None, "the command requires one"
     text = config.bitcoin.descriptor.partition("#")[0]
     _deriver(config.bitcoin.descriptor, config.bitcoin.network)
     db = open_prepared(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
@@ -83,7 +87,7 @@ def replace_descriptor(config: Config, url: str) -> None:
 
 
 def _deriver(descriptor: str | None, network: str) -> Derive | None:
-    """What gives addresses, None without a descriptor. Raises CannotStart."""
+    """Return the function that derives addresses, or None without a descriptor. Raises CannotStart."""
     if descriptor is None:
         return None
     try:
@@ -93,14 +97,14 @@ def _deriver(descriptor: str | None, network: str) -> Derive | None:
 
 
 def _fix_chain(db: Database, network: str, descriptor: str) -> None:
-    """Binds the database to its chain and descriptor at its first start. Raises CannotStart for another."""
+    """Bind the database to its chain and descriptor at its first start. Raises CannotStart if they differ later."""
     found = db.write_blocking(partial(_chain_of, network=network, descriptor=descriptor.partition("#")[0]))
     if found["network"] != network:
-        trouble = f"this database follows the chain {found['network']!r}, and {network!r} is configured"
+        trouble = f"this database follows the chain {found['network']!r}, but {network!r} is configured"
     elif found["descriptor"] != descriptor.partition("#")[0]:
         trouble = (
-            "bitcoin.descriptor is another than this database gave addresses of; if that is meant, "
-            "`dtmf-server init --replace-descriptor` makes it the new one (old addresses stay watched)"
+            "bitcoin.descriptor is not the one that this database derived its addresses from; if that is intended, "
+            "`dtmf-server init --replace-descriptor` replaces it (old addresses stay watched)"
         )
     else:
         return
@@ -109,7 +113,8 @@ def _fix_chain(db: Database, network: str, descriptor: str) -> None:
 
 
 def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
-    """The chain this database is bound to. One from before that was noted is a sandbox's if it gave addresses."""
+    """Return the chain this database is bound to. A database older than this record belongs to a sandbox if it has
+    addresses."""
     if chain.load(tx) is None and deposits.any_address(tx):
         network, descriptor = "simulated", SANDBOX_DESCRIPTOR.partition("#")[0]
     return chain.fix(tx, network=network, descriptor=descriptor)
@@ -147,12 +152,12 @@ def _carrier_context(config: Config, name: str, db: Database) -> registry.Carrie
 
 
 def _link_id() -> int:
-    """A number that no other connection has, before or after a restart."""
+    """Return a number that no other connection has, before or after a restart."""
     return secrets.randbits(62)
 
 
 def settings_of(config: Config) -> Settings:
-    """The configuration in the units the operations take."""
+    """Return the configuration in the units that operations use."""
     is_sandbox, bitcoin = config.mode == "sandbox", config.bitcoin
     return Settings(
         sandbox=is_sandbox,
@@ -178,7 +183,8 @@ def settings_of(config: Config) -> Settings:
 
 
 def open_prepared(url: str, mode: str, clock: Clock) -> Database:
-    """The open database, its tables the newest, its mode fixed. Raises CannotStart in the other mode."""
+    """Return the open database, migrated to the latest schema, with its mode fixed. Raises CannotStart in the other
+    mode."""
     migrate.upgrade(url)
     db = open_database(url)
     found = db.write_blocking(partial(_initialise, mode=mode, clock=clock))
@@ -186,7 +192,7 @@ def open_prepared(url: str, mode: str, clock: Clock) -> Database:
         db.close()
         raise CannotStart(
             f"this database belongs to a {found} service and can't be opened as {mode}: "
-            f"choose another with --data or --database, or run it in its own mode"
+            f"choose another with --data or --database, or run it in that mode"
         )
     return db
 
@@ -197,13 +203,13 @@ def _initialise(tx: Tx, *, mode: str, clock: Clock) -> str:
         sandbox_seed.stock_sandbox(tx)
         sandbox.mine(tx, 1)
     found = instance.mode(tx)
-    assert found is not None, "somebody has initialised it"
+    assert found is not None, "it was initialised above, or by another process"
     return found
 
 
 def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
-    """The first account's token, from DIR/token; made again there if the file is gone. Raises CannotStart if another
-    program's file is in its place."""
+    """Return the first account's token from `path`, or write a new one there if the file is missing. Raises CannotStart
+    if another program's file is in its place."""
     if path.is_file():
         known = path.read_text(encoding="ascii", errors="replace").strip()
         if api_token.is_well_formed(known) and db.read_blocking(
@@ -217,7 +223,7 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
 
 
 def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
-    """The path of a link that signs in once, within a day, as whoever has this token."""
+    """Return the path of a link that signs in with this token, once, within a day."""
     key = secrets.token_urlsafe(32)
     db.write_blocking(
         partial(
@@ -231,7 +237,7 @@ def sign_in_link(db: Database, clock: Clock, token_: str) -> str:
 
 
 def _give_token(tx: Tx, *, sha256: bytes, clock: Clock) -> None:
-    instance.lock(tx)  # API processes that start at once shall find one first account
+    instance.lock(tx)  # several API processes that start at the same time must find one first account
     now_us = clock.now_us(tx)
     first = tokens.first_account(tx)
     if first is None:

@@ -1,1 +1,1 @@
-"""The database: engines and transactions (db), tables (schema), and one file of statements per table family."""
+"""The database: engines and transactions (db), tables (schema), and one module of statements per group of tables."""

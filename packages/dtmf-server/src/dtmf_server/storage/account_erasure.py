@@ -1,6 +1,7 @@
-"""What is erased with an account: texts, other people's numbers, destinations, answers. The books are not touched.
+"""Erasure of a deleted account: texts, phone numbers of others, destinations and responses. The ledger is not touched.
 
-In portions: a row of `closings` says which step an account has come to, and which of that table's rows were done last.
+It runs in portions: a row of `closings` records the step that an account has reached, and the last row done in its
+table.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from dtmf_server.storage.db import Row, Tx
 
 CLOSED = "the account was deleted"
 
-# Each step: a table whose rows have ids, and what is done to a portion of the account's.
+# Each step: a table whose rows have IDs, and the statements run on a portion of the account's rows.
 _STEPS = (
     (
         "messages",
@@ -19,7 +20,7 @@ _STEPS = (
     (
         "deliveries",
         "UPDATE attempts SET reply = NULL, reason = '' WHERE delivery_id = ANY(:ids)",
-        # A message that a carrier may have keeps its charge: what the carrier says of it decides.
+        # A message that a carrier may have keeps its charge until the carrier's answer decides.
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL"
         " WHERE id = ANY(:ids) AND state = 'waiting' AND submitted_at_us IS NULL",
         "UPDATE deliveries SET stop_reason = :reason WHERE id = ANY(:ids) AND finished_at_us IS NULL",
@@ -37,25 +38,25 @@ _STEPS = (
 
 
 def begin(tx: Tx, account_id: int) -> None:
-    """The account is to be erased; what is in single rows goes now."""
+    """Start erasing the account. Data in single rows is erased immediately."""
     tx.run("INSERT INTO closings (account_id, step, after_id) VALUES (:id, 0, 0)", id=account_id)
     tx.run("UPDATE accounts SET webhook_url = NULL WHERE id = :id", id=account_id)
 
 
 def first_unfinished(tx: Tx) -> int | None:
-    """An account that is being deleted, None without one."""
+    """Return an account that is being deleted, or None."""
     row = tx.one("SELECT account_id FROM closings ORDER BY account_id LIMIT 1")
     return row["account_id"] if row else None
 
 
 def place(tx: Tx, account_id: int) -> Row | None:
-    """How far the account's deletion has come, None when it is done. Lock the account first."""
+    """Return how far the account's deletion has come, or None if it is done. Lock the account first."""
     return tx.one("SELECT step, after_id FROM closings WHERE account_id = :id", id=account_id)
 
 
 def erase(tx: Tx, account_id: int, place: Row, *, now_us: int, limit: int) -> int:
-    """Erases the next rows from that place on, at least one step further if there are none: how many were looked at, at
-    least 1. The account's rentals have ended."""
+    """Erase the next rows from `place` on, or advance to the next step if there are none. Return the number of rows
+    processed, at least 1. The account's rentals must have ended."""
     if place["step"] >= len(_STEPS):
         return _erase_answers(tx, account_id, limit)
     table, *statements = _STEPS[place["step"]]
@@ -81,7 +82,7 @@ def erase(tx: Tx, account_id: int, place: Row, *, now_us: int, limit: int) -> in
 
 
 def _erase_answers(tx: Tx, account_id: int, limit: int) -> int:
-    """The last step: the remembered answers; then the deletion is done."""
+    """Run the last step: delete stored responses. After that the deletion is done."""
     done = tx.run(
         "DELETE FROM idempotency WHERE account_id = :account_id AND key IN"
         " (SELECT key FROM idempotency WHERE account_id = :account_id LIMIT :limit)",
@@ -95,7 +96,7 @@ def _erase_answers(tx: Tx, account_id: int, limit: int) -> int:
 
 
 def revoke_tokens(tx: Tx, account_id: int, *, now_us: int) -> None:
-    """Revokes every token, the last one too; what they were for is nobody's business any more."""
+    """Revoke every token, including the last one, and erase the labels."""
     tx.run(
         "UPDATE tokens SET label = '', revoked_at_us = coalesce(revoked_at_us, :now_us) WHERE account_id = :account_id",
         account_id=account_id,
@@ -104,12 +105,12 @@ def revoke_tokens(tx: Tx, account_id: int, *, now_us: int) -> None:
 
 
 def is_closed(tx: Tx, account_id: int) -> bool:
-    """Whether its renter has deleted the account."""
+    """Return True if the account was deleted by its renter."""
     return tx.one("SELECT 1 FROM accounts WHERE id = :id AND closed_at_us IS NOT NULL", id=account_id) is not None
 
 
 def closed_among(tx: Tx, account_ids: Iterable[int]) -> set[int]:
-    """Those of these accounts that were deleted."""
+    """Return those of these accounts that were deleted."""
     rows = tx.all(
         "SELECT id FROM accounts WHERE id = ANY(:ids) AND closed_at_us IS NOT NULL", ids=sorted(set(account_ids))
     )
@@ -117,5 +118,5 @@ def closed_among(tx: Tx, account_ids: Iterable[int]) -> set[int]:
 
 
 def mark(tx: Tx, account_id: int, *, now_us: int) -> None:
-    """The account is closed."""
+    """Mark the account as closed."""
     tx.run("UPDATE accounts SET closed_at_us = :now_us WHERE id = :id", id=account_id, now_us=now_us)

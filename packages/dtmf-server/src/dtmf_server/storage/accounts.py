@@ -1,4 +1,4 @@
-"""Accounts with the sums over their live rentals: what the meter needs to know, read and written set-wise."""
+"""Accounts with the sums over their live rentals, as the meter needs them; read and written set-wise."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from dtmf_server.storage import minute_costs, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.minute_costs import Change
 
-FEW = 32  # live rentals of an account whose costs are read at once, with those of others
+FEW = 32  # accounts with at most this many live rentals have their costs read at once, together with others
 
 
 class AccountCosts:
-    """What an account's live rentals cost per minute: in memory where they are few, else asked of the database."""
+    """Cost per minute of an account's live rentals: in memory if there are few, else queried from the database."""
 
     def __init__(self, tx: Tx, account_id: int, total: int, by_phase: dict[int, int] | None, known: dict[int, int]):
         self.total = total
         self._tx, self._account_id = tx, account_id
         self._by_phase = by_phase
-        self._known = known  # what was asked before, by phase
+        self._known = known  # earlier results, by phase
         self._changes: list[Change] = []
 
     def upto(self, phase_us: int) -> int:
-        """What those cost whose phase is at most that."""
+        """Return the cost of the rentals whose phase is at most `phase_us`."""
         if phase_us not in self._known:
             if self._by_phase is not None:
                 self._known[phase_us] = sum(cost for phase, cost in self._by_phase.items() if phase <= phase_us)
@@ -33,7 +33,7 @@ class AccountCosts:
         return self._known[phase_us]
 
     def first_above(self, sats: int) -> int:
-        """The smallest phase for which `upto` is more than that."""
+        """Return the smallest phase for which `upto` is more than `sats`."""
         if self._by_phase is not None:
             if len(self._by_phase) == 1:
                 return next(iter(self._by_phase))
@@ -42,7 +42,7 @@ class AccountCosts:
         return minute_costs.first_above(self._tx, self._account_id, sats)
 
     def add(self, phase_us: int, cost: int) -> None:
-        """A rental of that phase starts (above 0) or ends (below 0)."""
+        """Add the cost of a rental of that phase that starts (positive) or ends (negative)."""
         if cost == 0:
             return
         self.total += cost
@@ -56,7 +56,7 @@ class AccountCosts:
                 del self._by_phase[phase_us]
 
     def take_changes(self) -> tuple[int, list[Change]]:
-        """The account and what changed and is not written yet; it is the caller's to write."""
+        """Return the account and its unwritten changes, which the caller must write."""
         changes, self._changes = self._changes, []
         return self._account_id, changes
 
@@ -87,7 +87,7 @@ _COLUMNS = (
 
 
 def add(tx: Tx, *, now_us: int) -> int:
-    """The id of a new customer's account."""
+    """Add a customer account. Return its ID."""
     row = tx.one(
         "INSERT INTO accounts (kind, created_at_us, settled_at_us, balance, debt)"
         " VALUES ('customer', :now_us, :now_us, 0, 0) RETURNING id",
@@ -98,38 +98,38 @@ def add(tx: Tx, *, now_us: int) -> int:
 
 
 def lock_and_load(tx: Tx, account_ids: Iterable[int]) -> dict[int, Account]:
-    """These accounts, locked in the order of their ids until the transaction ends."""
+    """Lock these accounts in the order of their IDs until the transaction ends, and return them."""
     ids = sorted(set(account_ids))
     rows = tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE", ids=ids)
     return {account.id: account for account in _with_costs(tx, rows)}
 
 
 def lock(tx: Tx, *account_ids: int) -> None:
-    """Lock accounts until the transaction ends: what others do to them is either seen or still to come."""
+    """Lock accounts until the transaction ends: concurrent changes are either visible or wait."""
     tx.lock_rows("SELECT id FROM accounts WHERE id = ANY(:ids) ORDER BY id", ids=sorted(account_ids))
 
 
 def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
-    """These accounts, for reading."""
+    """Return these accounts, for reading."""
     return _with_costs(tx, tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id = ANY(:ids) ORDER BY id", ids=ids))
 
 
 def load(tx: Tx, account_id: int) -> Account:
-    """One account, for reading."""
+    """Return one account, for reading."""
     (account,) = by_ids(tx, [account_id])
     return account
 
 
 def debt(tx: Tx, account_id: int) -> int:
-    """Satoshis that the account owes."""
+    """Return the satoshis that the account owes."""
     row = tx.one("SELECT debt FROM accounts WHERE id = :id", id=account_id)
     assert row is not None
     return int(row["debt"])
 
 
 def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
-    """One account as booked, with what its rentals cost per minute whose minutes start by then within the minute of the
-    clock (`begun_now`): one statement, of one state."""
+    """Return one account as booked. `begun_now` is the cost per minute of its rentals whose phase has passed at
+    `now_us`. One statement, so that all of it is one consistent state."""
     row = tx.one(
         f"SELECT a.*, {minute_costs.UPTO} AS begun_now FROM (SELECT {_COLUMNS} FROM accounts WHERE id = :account_id) a",
         account_id=account_id,
@@ -161,7 +161,7 @@ def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None) -> Account:
 
 
 def store(tx: Tx, accounts: Iterable[Account]) -> None:
-    """Writes what changed of these accounts, which the transaction has locked."""
+    """Write the changes of these accounts, which the transaction has locked."""
     every = list(accounts)
     columns = (
         "id",
@@ -193,7 +193,7 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
 
 
 def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: int) -> list[int]:
-    """Accounts whose money has run out by now, then those not settled since `settled_before_us`."""
+    """Return accounts whose balance has run out by now, then those not settled since `settled_before_us`."""
     rows = tx.all(
         "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND depletes_at_us <= :now_us"
         " ORDER BY depletes_at_us LIMIT :limit",
@@ -210,7 +210,7 @@ def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: in
 
 
 def due_for_warning(tx: Tx, *, given: int, depletes_by_us: int, limit: int) -> list[int]:
-    """Accounts that were given so many warnings and whose money runs out by then."""
+    """Return accounts with `given` warnings whose balance runs out by `depletes_by_us`."""
     rows = tx.all(
         "SELECT id FROM accounts WHERE low_balance_warnings = :given AND depletes_at_us IS NOT NULL"
         " AND depletes_at_us <= :depletes_by_us ORDER BY depletes_at_us LIMIT :limit",
@@ -222,8 +222,8 @@ def due_for_warning(tx: Tx, *, given: int, depletes_by_us: int, limit: int) -> l
 
 
 def first_due(tx: Tx, *, warnings: int) -> Row:
-    """Of all whose money can run out: the first run-out, the first of those given 0, 1, … warnings (`unwarned_0`, …),
-    and when the one was settled that has waited longest for it. Each None without one."""
+    """Return, of all accounts whose balance can run out: the first run-out, the first one of those with 0, 1, …
+    warnings (`unwarned_0`, …), and the oldest settlement. Each is None if there is no such account."""
     running = "FROM accounts WHERE depletes_at_us IS NOT NULL"
     unwarned = "".join(
         f", (SELECT min(depletes_at_us) {running} AND low_balance_warnings = {given}) AS unwarned_{given}"
@@ -238,14 +238,14 @@ def first_due(tx: Tx, *, warnings: int) -> Row:
 
 
 def webhook_version(tx: Tx, account_id: int) -> tuple[int, int | None]:
-    """The version of the account's webhook secret, and when it was rotated."""
+    """Return the version of the account's webhook secret, and when it was rotated."""
     row = tx.one("SELECT webhook_version, webhook_rotated_wall_us FROM accounts WHERE id = :id", id=account_id)
     assert row is not None
     return row["webhook_version"], row["webhook_rotated_wall_us"]
 
 
 def rotate_webhook_secret(tx: Tx, account_id: int, *, wall_us: int) -> None:
-    """The next version signs from now on."""
+    """Make the next version of the secret sign from now on."""
     tx.run(
         "UPDATE accounts SET webhook_version = webhook_version + 1, webhook_rotated_wall_us = :wall_us WHERE id = :id",
         id=account_id,
@@ -254,7 +254,7 @@ def rotate_webhook_secret(tx: Tx, account_id: int, *, wall_us: int) -> None:
 
 
 def webhook_urls(tx: Tx, account_ids: list[int]) -> dict[int, str]:
-    """Where these accounts' own events are posted; accounts without a webhook are left out."""
+    """Return the URL that each account's own events are posted to; accounts without a webhook are left out."""
     rows = tx.all(
         "SELECT id, webhook_url FROM accounts WHERE id = ANY(:ids) AND webhook_url IS NOT NULL", ids=account_ids
     )
@@ -262,12 +262,12 @@ def webhook_urls(tx: Tx, account_ids: list[int]) -> dict[int, str]:
 
 
 def set_webhook_url(tx: Tx, account_id: int, url: str | None) -> None:
-    """Sets where the account's own events are posted, None for nowhere."""
+    """Set the URL that the account's own events are posted to, or None."""
     tx.run("UPDATE accounts SET webhook_url = :url WHERE id = :id", id=account_id, url=url)
 
 
 def webhook_versions(tx: Tx, account_ids: list[int]) -> dict[int, Row]:
-    """The same of several accounts."""
+    """Return the same for several accounts."""
     rows = tx.all(
         "SELECT id, webhook_version, webhook_rotated_wall_us FROM accounts WHERE id = ANY(:ids)", ids=account_ids
     )

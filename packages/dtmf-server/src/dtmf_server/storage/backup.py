@@ -1,9 +1,9 @@
-"""Backups: every table as it is in one consistent read, in one portable file for both engines.
+"""Backups: every table in one consistent read, in one portable file for both engines.
 
-The file is gzip; its first line says what it is, then each table's name and columns are followed by its rows, one
-JSON array a line, and the last line counts them: a file that was cut short is never restored. gzip's checksum stands
-at its end, so a file is read through once before anything of it is believed. A restore is one transaction into an
-empty database: killed at any point, nothing has happened.
+The file is gzip. Its first line identifies the format; each table's name and columns are followed by its rows, one JSON
+array per line; the last line has the row count, so a truncated file is never restored. gzip's checksum is at the end,
+so a file is read completely once before any of it is trusted. A restore is one transaction into an empty database: if
+it is killed at any point, nothing has changed.
 """
 
 import gzip
@@ -22,19 +22,19 @@ from dtmf_server.storage.files import new_file
 
 FORMAT = "dtmf backup 1"
 PAGE = 2000
-# What `write` begins every file with. No checksum covers it, so nothing else is taken.
+# The first bytes of every file from `write`. No checksum covers them, so no other value is accepted.
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
 
 class NotABackup(Exception):
-    """The file is no whole backup of this service."""
+    """The file is not a complete backup of this service."""
 
 
 def write(tx: Tx, path: Path, *, revision: str) -> int:
-    """How many rows were written. The file appears under its name only when it is whole and on the disk; its owner alone
-    can read it. Raises FileExistsError for a name that is taken."""
+    """Write a backup and return the number of rows. The file appears under its name only once it is complete and on
+    disk; only its owner can read it. Raises FileExistsError if the name is taken."""
     rows = 0
     with (
         new_file(path) as raw,
@@ -52,7 +52,7 @@ def write(tx: Tx, path: Path, *, revision: str) -> int:
 
 
 def revision_of(path: Path) -> str:
-    """The tables' revision that the backup was made of. Raises NotABackup if any byte of the file was changed."""
+    """Return the schema revision of the backup. Raises NotABackup if any byte of the file was changed."""
     with path.open("rb") as raw:
         if raw.read(len(_GZIP_HEAD)) != _GZIP_HEAD:
             raise NotABackup(f"{path} is not a backup of this service")
@@ -67,9 +67,9 @@ def revision_of(path: Path) -> str:
 
 
 def read(tx: Tx, path: Path) -> int:
-    """How many rows were restored into a database that has nothing but its empty tables. Raises NotABackup."""
+    """Restore a backup into a database that has only its empty tables. Return the number of rows. Raises NotABackup."""
     refuse_in_use(tx)
-    tx.run("DELETE FROM accounts")  # the ledger's own accounts, which the backup has too
+    tx.run("DELETE FROM accounts")  # the system accounts, which the backup contains too
     tables = {table.name: table for table in schema.metadata.sorted_tables}
     table, columns, batch, rows = None, (), list[tuple[Any, ...]](), 0
     with _opened(path) as file:
@@ -86,28 +86,28 @@ def read(tx: Tx, path: Path) -> int:
                 batch = []
             if isinstance(line, dict) and "rows" in line:
                 if line["rows"] != rows:
-                    raise NotABackup(f"{path} has {rows} rows, and says {line['rows']}")
+                    raise NotABackup(f"{path} has {rows} rows, but its last line says {line['rows']}")
                 if next(lines, None) is not None:
-                    raise NotABackup(f"{path} goes on after its last line")
+                    raise NotABackup(f"{path} has data after its last line")
                 tx.resync_sequences(list(tables.values()))
                 return rows
             if isinstance(line, dict):
                 if line.get("table") not in tables:
-                    raise NotABackup(f"{path} has a table {line.get('table')!r}, which this service has not")
+                    raise NotABackup(f"{path} has a table {line.get('table')!r}, which this service does not have")
                 table, columns = tables[line["table"]], tuple(line.get("columns", ()))
                 if not columns or not {*columns} <= {str(column.name) for column in table.columns}:
-                    raise NotABackup(f"{path} has columns of {table.name} which this service has not: {columns}")
+                    raise NotABackup(f"{path} has columns of {table.name} that this service does not have: {columns}")
     raise NotABackup(f"{path} was cut short: it has no last line")
 
 
 def refuse_in_use(tx: Tx) -> None:
-    """Raise NotABackup if the database is a service's already."""
+    """Raise NotABackup if the database already belongs to a service."""
     if tx.one("SELECT 1 FROM service") is not None:
-        raise NotABackup("this database is in use: a backup is restored into an empty one only")
+        raise NotABackup("this database is in use: a backup can only be restored into an empty one")
 
 
 def _rows(tx: Tx, table: Table) -> Iterator[Any]:
-    """A table's rows in the order of its key, a page at a time."""
+    """Yield a table's rows in the order of its key, read in pages."""
     keys = [str(column.name) for column in table.primary_key.columns]
     order = ", ".join(keys)
     after: dict[str, Any] = {}
@@ -122,7 +122,7 @@ def _rows(tx: Tx, table: Table) -> Iterator[Any]:
 
 
 def _as_columns_want(table: Table, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows with what JSON and SQLite have no kind for: bytes travel as base64, SQLite's booleans as 0 and 1."""
+    """Convert the values that JSON and SQLite have no type for: bytes are base64, SQLite's booleans are 0 and 1."""
     wants = [_WANTS.get(type(table.c[column].type)) for column in columns]
     if not any(wants):
         return rows

@@ -1,4 +1,4 @@
-"""Carriers as the database knows them: a row to lock each by, and how their links stand."""
+"""Carriers in the database: a row to lock each one by, and the state of their links."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from dtmf_server.storage.db import Row, Tx
 
 
 def add(tx: Tx, name: str) -> None:
-    """Makes the carrier's row where there is none yet."""
+    """Add the carrier's row if there is none yet."""
     tx.run("INSERT INTO carriers (name) VALUES (:name) ON CONFLICT (name) DO NOTHING", name=name)
 
 
 def lock(tx: Tx, name: str) -> None:
-    """Lock the carrier until the transaction ends: two that store parts of one SMS, or an answer and the receipt that
-    overtakes it, must see each other. It is locked before any account."""
+    """Lock the carrier until the transaction ends: two transactions that store parts of one SMS, or a submit answer and
+    the receipt that overtakes it, must see each other. It is locked before any account."""
     statement = "SELECT name FROM carriers WHERE name = :name FOR NO KEY UPDATE"
     if tx.one(statement, name=name) is None:
         add(tx, name)
@@ -31,8 +31,8 @@ def set_caught_up(tx: Tx, *, name: str, wall_us: int) -> None:
 
 
 def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:
-    """Writes how the carrier's links stand: link, state, since, heard, arrived, submitted, errors, p95, reason."""
-    lock(tx, carrier)  # an old process may still be writing while the next one starts
+    """Write the state of the carrier's links: link, state, since, heard, arrived, submitted, errors, p95, reason."""
+    lock(tx, carrier)  # a stopping process may still be writing while the next one starts
     tx.run("DELETE FROM carrier_links WHERE carrier = :carrier", carrier=carrier)
     for link, state, since, heard, arrived, submitted, errors, p95_us, reason in rows:
         tx.run(
@@ -54,10 +54,10 @@ def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall
 
 
 def forget_links(tx: Tx, *, except_carriers: Sequence[str]) -> None:
-    """Forgets the links of carriers that are configured no more."""
+    """Delete the links of carriers that are no longer configured."""
     tx.run("DELETE FROM carrier_links WHERE carrier <> ALL(:kept)", kept=list(except_carriers))
 
 
 def links(tx: Tx) -> list[Row]:
-    """How every link stood when its process last said so."""
+    """Return the state of every link, as last recorded by its process."""
     return tx.all("SELECT * FROM carrier_links ORDER BY carrier, link")

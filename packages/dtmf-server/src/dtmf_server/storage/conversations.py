@@ -1,8 +1,8 @@
-"""Messages as people read them: newest first, searched, and a rental's conversation."""
+"""Messages for display: newest first, by search, and per rental."""
 
 from dtmf_server.storage.db import Row, Tx
 
-SEARCHED_MAX = 5_000  # messages looked through for words, newest first: bounds the longest search
+SEARCHED_MAX = 5_000  # messages searched, newest first: bounds the slowest search
 
 _SHOWN = (
     "m.id, m.rental_id, m.inbound, m.sender, m.recipient, m.content, m.at_us, m.status, m.cost, m.reason,"
@@ -11,7 +11,7 @@ _SHOWN = (
 
 
 def received(tx: Tx, account_id: int, *, before: int, limit: int) -> list[Row]:
-    """What was received by all the account's numbers, ids below `before`, newest first."""
+    """Return the messages received by all of the account's numbers, IDs below `before`, newest first."""
     return tx.all(
         f"SELECT {_SHOWN} FROM messages m WHERE m.account_id = :account_id AND m.inbound AND m.id < :before"
         " ORDER BY m.id DESC LIMIT :limit",
@@ -22,7 +22,7 @@ def received(tx: Tx, account_id: int, *, before: int, limit: int) -> list[Row]:
 
 
 def search(tx: Tx, account_id: int, words: str, *, before: int, limit: int) -> list[Row]:
-    """The same of those that have these words in text, sender or number, among the last few thousand."""
+    """Return those of the last few thousand that contain `words` in text, sender or number."""
     escaped = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return tx.all(
         f"SELECT {_SHOWN} FROM (SELECT * FROM messages WHERE account_id = :account_id AND inbound AND id < :before"
@@ -38,7 +38,7 @@ def search(tx: Tx, account_id: int, words: str, *, before: int, limit: int) -> l
 
 
 def of_ids(tx: Tx, account_id: int, ids: list[int]) -> dict[int, Row]:
-    """These messages of the account."""
+    """Return these messages of the account."""
     rows = tx.all(
         f"SELECT {_SHOWN} FROM messages m WHERE m.account_id = :account_id AND m.id = ANY(:ids)",
         account_id=account_id,
@@ -48,7 +48,7 @@ def of_ids(tx: Tx, account_id: int, ids: list[int]) -> dict[int, Row]:
 
 
 def conversation(tx: Tx, rental_id: int, *, before: int, limit: int) -> list[Row]:
-    """A rental's messages, sent and received, ids below `before`, newest first."""
+    """Return a rental's messages, sent and received, IDs below `before`, newest first."""
     return tx.all(
         f"SELECT {_SHOWN} FROM messages m WHERE m.rental_id = :rental_id AND m.id < :before"
         " ORDER BY m.id DESC LIMIT :limit",
@@ -59,7 +59,7 @@ def conversation(tx: Tx, rental_id: int, *, before: int, limit: int) -> list[Row
 
 
 def cost_of_rental(tx: Tx, rental_id: int) -> int:
-    """What a rental's messages have cost, less what was refunded."""
+    """Return the cost of a rental's messages, without what was refunded."""
     row = tx.one(
         "SELECT coalesce(sum(cost), 0) AS sats FROM messages WHERE rental_id = :rental_id", rental_id=rental_id
     )
@@ -68,7 +68,7 @@ def cost_of_rental(tx: Tx, rental_id: int) -> int:
 
 
 def newest(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
-    """The account's last messages, sent and received, newest first."""
+    """Return the account's last messages, sent and received, newest first."""
     return tx.all(
         f"SELECT {_SHOWN} FROM messages m WHERE m.account_id = :account_id ORDER BY m.id DESC LIMIT :limit",
         account_id=account_id,

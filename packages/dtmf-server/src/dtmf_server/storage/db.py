@@ -1,8 +1,8 @@
-"""Transactions. `db.write(fn)` and `db.read(fn)` run `fn(tx)`, a plain function with no other effect, safe to
-run again; what it returns is handed over once it is durable. An fn that raises is rolled back, alone.
+"""Transactions. `db.write(fn)` and `db.read(fn)` run `fn(tx)`, a plain function without other side effects, which may
+be run again; its result is returned once it is durable. If fn raises, it alone is rolled back.
 
-After the commit the listeners of each `tx.notify(topic)` wake up, and the delivery worker of this process gets what the
-transaction leased for it. Either may be lost: the tables tell what is to be done.
+After the commit, the listeners of each `tx.notify(topic)` wake up, and this process's delivery worker gets what the
+transaction leased for it. Either may get lost: the tables always say what is to be done.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 class Tx:
-    """A transaction: PostgreSQL statements with `:name` parameters (see dialect.py), rows that read by column name."""
+    """A transaction: PostgreSQL statements with `:name` parameters (see dialect.py); rows are read by column name."""
 
     __slots__ = ("_cursor", "_dialect", "lease", "leased", "topics")
 
@@ -33,67 +33,67 @@ class Tx:
         self.topics: set[str] = set()
 
     def all(self, statement: str, **parameters: Any) -> list[Row]:
-        """Every row the statement gives."""
+        """Return every row of the result."""
         self._cursor.execute(self._dialect.render(statement), self._dialect.bind(parameters))
         rows: list[Row] = self._cursor.fetchall()
         return rows
 
     def one(self, statement: str, **parameters: Any) -> Row | None:
-        """The first row, None without one."""
+        """Return the first row, or None."""
         self._cursor.execute(self._dialect.render(statement), self._dialect.bind(parameters))
         row: Row | None = self._cursor.fetchone()
         return row
 
     def run(self, statement: str, **parameters: Any) -> int:
-        """How many rows the statement changed."""
+        """Return the number of rows that the statement changed."""
         self._cursor.execute(self._dialect.render(statement), self._dialect.bind(parameters))
         count: int = self._cursor.rowcount
         return count
 
     @property
     def has_concurrent_writers(self) -> bool:
-        """Whether what was read may be another now, unless it was locked."""
+        """True if rows that were read may change before the commit, unless they are locked."""
         return self._dialect.has_concurrent_writers
 
     def lock_rows(self, statement: str, **parameters: Any) -> None:
-        """Lock the rows that the statement finds until the transaction ends, where others write."""
+        """Lock the rows of the statement until the transaction ends, if there are concurrent writers."""
         if self.has_concurrent_writers:
             self._cursor.execute(self._dialect.render(f"{statement} FOR NO KEY UPDATE"), self._dialect.bind(parameters))
 
     def insert(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """Inserts all rows at once."""
+        """Insert all rows at once."""
         if rows:
             self._dialect.insert(self._cursor, table, columns, rows)
 
     def insert_returning_ids(self, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
-        """Inserts all rows at once; the id that each got, ascending. Lock the account first where their order matters."""
+        """Insert all rows at once and return their IDs, ascending. Lock the account first if their order matters."""
         return self._dialect.insert_returning_ids(self._cursor, table, columns, rows) if rows else ()
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """Updates all rows at once; the first column is the key."""
+        """Update all rows at once; the first column is the key."""
         if rows:
             self._dialect.update(self._cursor, table, columns, rows)
 
     def add_up(self, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
-        """Adds to the column of the rows with these keys, all at once; those that are not there are inserted. The rows
-        are the key's columns and what to add; each key is among them once."""
+        """Add to a column of the rows with these keys, all at once; missing rows are inserted. Each row has the key
+        columns and the amount to add; each key must occur only once."""
         if rows:
             self._dialect.add_up(self._cursor, table, key, column, rows)
 
     def select_in(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
-        """The rows whose column, a unique one, has one of these values."""
+        """Return the rows whose value of this unique column is one of `values`."""
         return self._dialect.select_in(self._cursor, table, column, values) if values else []
 
     def allocate_ids(self, table: Table, count: int) -> Sequence[int]:
-        """Ids for new rows, ascending. Lock the account first where their order matters."""
+        """Return IDs for new rows, ascending. Lock the account first if their order matters."""
         return self._dialect.allocate_ids(self._cursor, table, count) if count else ()
 
     def resync_sequences(self, tables: Sequence[Table]) -> None:
-        """Makes drawn ids go on after the highest id of each table."""
+        """Make new IDs continue after the highest ID of each table."""
         self._dialect.resync_sequences(self._cursor, [table for table in tables if "id" in table.c])
 
     def notify(self, topic: str) -> None:
-        """Wakes whoever listens to the topic, after the commit."""
+        """Wake the listeners of the topic after the commit."""
         self.topics.add(topic)
 
 
@@ -101,8 +101,8 @@ Fn = Callable[[Tx], T]
 
 
 class DoFirst(Exception):
-    """Raised by a function that needs others to be committed before it: `write` runs `fn`, each time in a transaction of
-    its own, until that returns false, and then the function again."""
+    """Raised by a function that needs another one to be committed first: `write` runs `fn` in separate transactions
+    until it returns False, and then the original function again."""
 
     def __init__(self, fn: Fn[bool]) -> None:
         super().__init__("this transaction needs others to be committed before it")
@@ -110,22 +110,22 @@ class DoFirst(Exception):
 
 
 class Database(Protocol):
-    """An open database, whichever engine it is."""
+    """An open database of either engine."""
 
     dialect: Dialect
     wakeups: Wakeups
-    lease_holder: LeaseHolder | None  # the delivery worker of this process
+    lease_holder: LeaseHolder | None  # this process's delivery worker
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
-        """Runs fn in a transaction and returns what it returned, once that is durable. If it need not be, a loss of power may
-        undo it: it is made durable by the next one that has to be, and spares the wait for the disk."""
+        """Run fn in a transaction and return its result once it is durable. If `durable` is False, a power loss may
+        undo it: it becomes durable with the next durable write, which saves waiting for the disk."""
 
     async def read(self, fn: Fn[T]) -> T:
-        """Runs fn on one consistent state."""
+        """Run fn on one consistent state."""
 
     async def read_autocommit(self, fn: Fn[T]) -> T:
-        """Reads a few rows found by an index, each statement for itself: SQLite has them before a thread could be asked,
-        PostgreSQL without a transaction around them."""
+        """Read a few rows found by an index, without a transaction around the statements: SQLite has them before a
+        thread could be started, and PostgreSQL saves two round trips."""
 
     def write_blocking(self, fn: Fn[T]) -> T:
         """`write` for callers without an event loop."""
@@ -134,11 +134,11 @@ class Database(Protocol):
         """`read` for callers without an event loop."""
 
     def advisory_lock(self, name: str) -> AbstractAsyncContextManager[asyncio.Event]:
-        """Holds a name that only one process of the service has at a time; the event is set when it is lost."""
+        """Hold a name that only one process of the service can have at a time; the event is set if it is lost."""
 
     async def scrub(self) -> bool:
-        """Removes what was erased from the database's files too, as far as the engine does that. False if something that
-        reads an older state is in the way: try again later."""
+        """Remove erased data from the database's files too, as far as the engine can. Return False if a reader of an
+        older state prevents that: try again later."""
 
     def close(self) -> None:
-        """Finishes what was begun, then closes."""
+        """Finish what was started, then close."""

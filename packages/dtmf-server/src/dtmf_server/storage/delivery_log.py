@@ -1,15 +1,15 @@
-"""The delivery log: what was delivered, what waits, what is parked, every attempt at it, and replays."""
+"""The delivery log: what was delivered, is waiting or is parked, with every attempt, and replays."""
 
 from msgspec import Struct
 
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
-FIRST_KEPT, LAST_KEPT = 10, 50  # attempts of a delivery: one that nobody takes is tried thousands of times
+FIRST_KEPT, LAST_KEPT = 10, 50  # attempts stored per delivery: one that always fails is attempted thousands of times
 
 
 class Attempt(Struct, frozen=True):
-    """What became of one attempt, for the log. `reply` is the beginning of what the receiver answered."""
+    """The result of one attempt, for the log. `reply` is the beginning of the receiver's response."""
 
     at_us: int
     duration_us: int
@@ -19,7 +19,7 @@ class Attempt(Struct, frozen=True):
 
 
 class LoggedAttempt(Struct, frozen=True):
-    """An attempt and the delivery it was the n-th at."""
+    """An attempt, its delivery, and its number."""
 
     delivery_id: int
     rental_id: int | None
@@ -28,9 +28,10 @@ class LoggedAttempt(Struct, frozen=True):
 
 
 def append(tx: Tx, logged: list[LoggedAttempt]) -> None:
-    """Adds attempts to their deliveries' logs; without the reply where the texts were erased meanwhile.
+    """Append attempts to their deliveries' logs, without the reply if the rental's texts have been erased in the
+    meantime.
 
-    Of many attempts the log keeps the first and the last.
+    Of many attempts, the log keeps the first and the last ones.
     """
     erased = _erased(tx, {entry.rental_id for entry in logged if entry.attempt.reply is not None})
     tx.insert(
@@ -52,7 +53,8 @@ def append(tx: Tx, logged: list[LoggedAttempt]) -> None:
 
 
 def _erased(tx: Tx, rental_ids: set[int | None]) -> set[int | None]:
-    """Those rentals whose texts were erased; those that may be are not before this transaction is over."""
+    """Return those of the rentals whose texts were erased, and prevent erasure of the others during this
+    transaction."""
     if not rental_ids:
         return set()
     rows = tx.all(
@@ -67,7 +69,7 @@ _LISTED = (
     "d.id, d.rental_id, d.kind, d.state, d.destination, d.message_id, d.created_at_us, d.attempts, d.due_at_us, d.finished_at_us,"
     " d.last_status, d.reason, r.e164, r.erased_at_us IS NOT NULL AS erased"
 )
-# Written out rather than bound: only so is what is parked found by its index.
+# Written out rather than bound: only then can the partial index of parked deliveries be used.
 _OF_STATE: dict[str | None, str] = {
     None: "",
     **{state: f" AND d.state = '{state}'" for state in ("waiting", "delivered", "parked", "in_doubt", "unknown")},
@@ -77,7 +79,8 @@ _OF_STATE: dict[str | None, str] = {
 def of_account(
     tx: Tx, account_id: int, *, state: str | None, e164: str | None, since_us: int, after: int, limit: int
 ) -> list[Row]:
-    """An account's deliveries with ids above `after`, oldest first; of a state, a number, or a time on."""
+    """Return an account's deliveries with IDs above `after`, oldest first, optionally filtered by state, number or
+    time."""
     return tx.all(
         f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         f" WHERE d.account_id = :account_id AND d.id > :after AND d.created_at_us >= :since_us{_OF_STATE[state]}"
@@ -91,7 +94,7 @@ def of_account(
 
 
 def one_of_account(tx: Tx, account_id: int, delivery_id: int) -> Row | None:
-    """One of the account's deliveries."""
+    """Return one of the account's deliveries."""
     return tx.one(
         f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         " WHERE d.account_id = :account_id AND d.id = :id",
@@ -101,7 +104,7 @@ def one_of_account(tx: Tx, account_id: int, delivery_id: int) -> Row | None:
 
 
 def newest_of_account(tx: Tx, account_id: int) -> Row | None:
-    """The account's newest delivery."""
+    """Return the account's newest delivery."""
     return tx.one(
         f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         " WHERE d.account_id = :account_id ORDER BY d.id DESC LIMIT 1",
@@ -110,7 +113,7 @@ def newest_of_account(tx: Tx, account_id: int) -> Row | None:
 
 
 def attempts_of(tx: Tx, delivery_ids: list[int]) -> dict[int, list[Row]]:
-    """Each delivery's log, oldest attempt first."""
+    """Return the log of each delivery, oldest attempt first."""
     log: dict[int, list[Row]] = {}
     for row in tx.all(
         "SELECT delivery_id, attempt, at_us, duration_us, status, reason, reply FROM attempts"
@@ -122,7 +125,7 @@ def attempts_of(tx: Tx, delivery_ids: list[int]) -> dict[int, list[Row]]:
 
 
 def erase_replies(tx: Tx, rental_ids: list[int]) -> None:
-    """Erases what receivers answered: it may quote the texts."""
+    """Erase what receivers replied: it may quote the texts."""
     tx.run(
         "UPDATE attempts SET reply = NULL WHERE delivery_id IN"
         " (SELECT id FROM deliveries WHERE rental_id = ANY(:rental_ids)) AND reply IS NOT NULL",
@@ -131,7 +134,7 @@ def erase_replies(tx: Tx, rental_ids: list[int]) -> None:
 
 
 def standing(tx: Tx, *, now_us: int) -> Row:
-    """How many deliveries wait, are parked and are in doubt, and how old the oldest that waits is."""
+    """Return the number of waiting, parked and in-doubt deliveries, and the age of the oldest waiting one."""
     row = tx.one(
         "SELECT (SELECT count(*) FROM deliveries WHERE state = 'waiting') AS waiting,"
         " (SELECT count(*) FROM deliveries WHERE state = 'parked') AS parked,"
@@ -143,8 +146,8 @@ def standing(tx: Tx, *, now_us: int) -> Row:
     return row
 
 
-# A replay goes where the number's action, or the account's webhook, points now; a forward that was charged for stays with
-# the number it was charged for.
+# A replay goes to the current destination of the number's action or the account's webhook; a forward that was charged
+# keeps the number it was charged for.
 _REPLAY = (
     "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
     " stop_reason = NULL, attempts_before = attempts, destination = coalesce("
@@ -156,19 +159,18 @@ _REPLAY = (
 
 
 def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
-    """Queues a delivery again, whatever became of it; its programme of attempts begins anew. One that is under way
-    stays with who has it: it is not posted twice at a time.
-    """
+    """Queue a delivery again, whatever its state, and restart its retry schedule. If an attempt is in progress, its
+    worker keeps the delivery, so that it is not posted twice at the same time."""
     tx.run(f"{_REPLAY} WHERE id = :id", id=delivery_id, now_us=now_us)
     tx.notify("deliveries")
 
 
 def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
-    """How many parked webhooks of the account, created since then, were queued again."""
+    """Queue the account's parked webhooks created since `since_us` again. Return how many."""
     count = tx.run(
         f"{_REPLAY} WHERE account_id = :account_id AND state = 'parked' AND kind IN ('webhook', 'event')"
         " AND created_at_us >= :since_us AND NOT EXISTS (SELECT 1 FROM rentals e WHERE e.id = deliveries.rental_id"
-        "  AND e.erased_at_us IS NOT NULL LIMIT 1 OFFSET 0)",  # OFFSET: PostgreSQL looks each up, and reads no others
+        "  AND e.erased_at_us IS NOT NULL LIMIT 1 OFFSET 0)",  # OFFSET: PostgreSQL looks each one up, and reads no others
         account_id=account_id,
         since_us=since_us,
         now_us=now_us,
@@ -179,7 +181,7 @@ def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int
 
 
 def newest_of_state(tx: Tx, account_id: int, *, state: str | None, before: int, limit: int) -> list[Row]:
-    """An account's deliveries with ids below `before`, newest first; of a state, or all."""
+    """Return an account's deliveries with IDs below `before`, newest first, of one state or all."""
     return tx.all(
         f"SELECT {_LISTED} FROM deliveries d LEFT JOIN rentals r ON r.id = d.rental_id"
         f" WHERE d.account_id = :account_id AND d.id < :before{_OF_STATE[state]} ORDER BY d.id DESC LIMIT :limit",

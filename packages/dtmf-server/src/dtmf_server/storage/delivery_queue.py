@@ -1,9 +1,7 @@
-"""Lines: the webhooks that wait of one rental. SMS for carriers stand in none: one that waits for its retry, or for its
-carrier's answer, must not hold up the others of its number.
-
-Only a line's head is due; who stands behind is due once the head is done, or 60 s after it came, so that a code never
-waits long behind a message that can't be delivered.
-"""
+"""Lanes: the waiting webhooks of one rental, in order. SMS to carriers have no lane: one that waits for a retry or for
+its carrier's answer must not block the others of its number. Only the head of a lane is due; the others become due when
+it finishes, or 60 s after they were queued, so that a code never waits long behind a message that cannot be
+delivered."""
 
 from typing import Any
 
@@ -15,9 +13,9 @@ from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.leases import Lease
 
-HEAD_OF_LINE_TIMEOUT_US = MINUTE_US  # how long a delivery waits for those before it in its line
+HEAD_OF_LINE_TIMEOUT_US = MINUTE_US  # how long a delivery waits for those ahead of it in its lane
 
-Lane = tuple[int | None, str]  # rental, kind; no rental: no line
+Lane = tuple[int | None, str]  # rental, kind; without a rental, there is no lane
 _HEADS = (
     "SELECT (SELECT min(d.id) FROM deliveries d WHERE d.rental_id = r.id AND d.kind = :kind AND d.state = 'waiting')"
     " FROM rentals r WHERE r.id = ANY(:rental_ids)"
@@ -28,16 +26,16 @@ class NewDelivery(Struct, frozen=True):
     """A delivery to queue."""
 
     account_id: int
-    rental_id: int | None  # None for an event, which stands in no line
+    rental_id: int | None  # None for an event, which has no lane
     message_id: int | None
     kind: str
     destination: str
     event_id: int | None = None
-    is_line_busy: bool | None = None  # somebody stands in its line; None: nobody has looked
+    is_line_busy: bool | None = None  # other deliveries are waiting in its lane; None: not checked yet
 
 
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
-    """Queues deliveries, in this order; those that stand behind another wait for it. Their accounts are locked."""
+    """Queue deliveries in this order, behind any others in their lanes. Their accounts must be locked."""
     rows = _rows(tx, new, now_us=now_us)
     tx.insert(schema.deliveries, _ADDED, rows)
     if rows:
@@ -45,7 +43,8 @@ def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
 
 
 def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> list[tuple[int, NewDelivery]]:
-    """The same; the webhooks that are leased, each with its id: those that are due now, with their first attempt counted."""
+    """Queue deliveries and lease webhooks that are due now. Return the leased ones with their IDs; their first attempt
+    is already counted."""
     room = lease.room - len(tx.leased)
     rows, taken, left = list[tuple[Any, ...]](), list[int](), False
     for place, (d, row) in enumerate(zip(new, _rows(tx, new, now_us=now_us), strict=True)):
@@ -70,7 +69,7 @@ _ADDED = (
 
 
 def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...]]:
-    """What is stored of new deliveries."""
+    """Return the rows of new deliveries."""
     busy = {(d.rental_id, d.kind) for d in new if d.is_line_busy}
     busy |= _busy_lanes(tx, {(d.rental_id, d.kind) for d in new if d.is_line_busy is None})
     busy = {line for line in busy if _is_lane(line)}
@@ -92,7 +91,7 @@ def _is_lane(line: Lane) -> bool:
 
 
 def _by_kind(lines: set[Lane]) -> list[tuple[str, list[int]]]:
-    """Each kind with the rentals that have such a line."""
+    """Return each kind with the rentals that have such a lane."""
     kinds = sorted({line[1] for line in lines if _is_lane(line)})
     return [(kind, _rentals(lines, kind)) for kind in kinds]
 
@@ -102,7 +101,7 @@ def _rentals(lines: set[Lane], kind: str) -> list[int]:
 
 
 def _busy_lanes(tx: Tx, lines: set[Lane]) -> set[Lane]:
-    """Those of the lines that somebody stands in; found at their heads, however long they are."""
+    """Return those of the lanes that have deliveries, found by their heads, so their length does not matter."""
     busy: set[Lane] = set()
     for kind, rental_ids in _by_kind(lines):
         rows = tx.all(
@@ -116,7 +115,7 @@ def _busy_lanes(tx: Tx, lines: set[Lane]) -> set[Lane]:
 
 
 def _hurry_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
-    """Who had a line to itself until now may have been put off for longer than the head of a line ever is."""
+    """Shorten the delay of heads that had their lane to themselves until now: it may exceed the maximum for a head."""
     for kind, rental_ids in _by_kind(lines):
         tx.run(
             "UPDATE deliveries SET due_at_us = :due_at_us WHERE due_at_us > :due_at_us AND attempts > 0 AND id IN"
@@ -128,7 +127,7 @@ def _hurry_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
 
 
 def promote_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
-    """Who stood behind need not wait any longer."""
+    """Make the new head of each lane due now."""
     changed = 0
     for kind, rental_ids in _by_kind(lines):
         changed += tx.run(
@@ -143,7 +142,7 @@ def promote_heads(tx: Tx, lines: set[Lane], *, now_us: int) -> None:
 
 
 def has_followers(tx: Tx, rental_id: int, kind: str) -> bool:
-    """Whether somebody stands behind the head of this line."""
+    """Return True if other deliveries are queued behind the head of this lane."""
     if not _is_lane((rental_id, kind)):
         return False
     rows = tx.all(

@@ -1,4 +1,4 @@
-"""Deposit addresses, the outputs that paid them, and how far the chain was followed."""
+"""Deposit addresses, the outputs that paid them, and the blocks that were never read."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ _WITH_ADDRESS = "SELECT d.*, a.address FROM deposits d JOIN addresses a ON a.id 
 
 
 def addresses_of(tx: Tx, account_id: int) -> list[Row]:
-    """Every address ever given to the account, oldest first."""
+    """Return every address issued to the account, oldest first."""
     return tx.all("SELECT address FROM addresses WHERE account_id = :account_id ORDER BY id", account_id=account_id)
 
 
 def newest_address(tx: Tx, account_id: int) -> Row | None:
-    """The address given to the account last, and whether it has received anything."""
+    """Return the last address issued to the account, and whether it has received anything."""
     return tx.one(
         "SELECT address, used FROM addresses WHERE account_id = :account_id ORDER BY id DESC LIMIT 1",
         account_id=account_id,
@@ -22,7 +22,7 @@ def newest_address(tx: Tx, account_id: int) -> Row | None:
 
 
 def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
-    """The account's last deposits, newest first."""
+    """Return the account's last deposits, newest first."""
     return tx.all(
         "SELECT d.txid, d.vout, a.address, d.amount, d.height, d.status, d.seen_at_us, d.coinbase FROM deposits d"
         " JOIN addresses a ON a.id = d.address_id WHERE d.account_id = :account_id ORDER BY d.id DESC LIMIT :limit",
@@ -32,18 +32,18 @@ def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
 
 
 def any_address(tx: Tx) -> bool:
-    """Whether any address was ever given out."""
+    """Return True if any address was ever issued."""
     return tx.one("SELECT id FROM addresses LIMIT 1") is not None
 
 
 def any_address_but_of(tx: Tx, account_id: int) -> bool:
-    """Whether any address was given to another account than this one."""
+    """Return True if any address was issued to another account than this one."""
     return tx.one("SELECT id FROM addresses WHERE account_id <> :id LIMIT 1", id=account_id) is not None
 
 
 def of_network(tx: Tx, network: bytes) -> Row:
-    """How many addresses given to callers of that network have received nothing (`unused`), and how many no block has a
-    payment to (`unmined`)."""
+    """Return how many addresses issued to callers of that network have received nothing (`unused`), and how many have
+    no confirmed payment (`unmined`)."""
     row = tx.one(
         "SELECT count(*) AS unmined, coalesce(sum(CASE WHEN used THEN 0 ELSE 1 END), 0) AS unused FROM addresses"
         " WHERE network = :network",
@@ -54,8 +54,8 @@ def of_network(tx: Tx, network: bytes) -> Row:
 
 
 def gap(tx: Tx) -> Row:
-    """The highest index given out (`last`), the highest that was paid (`paid`), each 0 for none, and how many addresses
-    nothing has paid yet (`unpaid`)."""
+    """Return the highest index issued (`last`), the highest index paid (`paid`), each 0 if there is none, and the
+    number of unpaid addresses (`unpaid`)."""
     row = tx.one(
         "SELECT (SELECT coalesce(max(descriptor_index), 0) FROM addresses) AS last,"
         " (SELECT coalesce(max(descriptor_index), 0) FROM addresses WHERE used) AS paid,"
@@ -66,9 +66,9 @@ def gap(tx: Tx) -> Row:
 
 
 def next_index(tx: Tx, account_id: int, *, unused_max: int, unmined_max: int) -> Row:
-    """The descriptor's next index (`next_index`), which no other transaction gets; None if the account gets no other address:
-    `is_followed`, whether any block of a real chain was; else too many of its own have never received anything, or only
-    what may still be replaced."""
+    """Return the descriptor's next index (`next_index`), reserved for this transaction. It is None if the account may
+    not have another address: either no block of a real chain was followed yet (`is_followed`), or too many of its
+    addresses have received nothing, or only payments that may still be replaced."""
     row = tx.one(
         "SELECT is_followed, CASE WHEN is_followed AND unused < :unused_max AND unused + waiting < :unmined_max"
         "  THEN nextval('addresses_id_seq') END AS next_index"
@@ -94,7 +94,7 @@ def add_address(
     now_us: int,
     network: bytes | None = None,
 ) -> None:
-    """Gives an address to an account; `network` stands for its caller's until the address is paid."""
+    """Issue an address to an account. `network` represents the caller's network until the address is paid."""
     tx.run(
         "INSERT INTO addresses (id, account_id, descriptor_index, address, script_pubkey, created_at_us, used, network)"
         " VALUES (:index, :account_id, :index, :address, :script_pubkey, :now_us, :used, :network)",
@@ -109,39 +109,39 @@ def add_address(
 
 
 def address(tx: Tx, address: str) -> Row | None:
-    """One of our addresses."""
+    """Return one of our addresses."""
     return tx.one("SELECT id, account_id, script_pubkey FROM addresses WHERE address = :address", address=address)
 
 
 def ids_of(tx: Tx, account_id: int) -> list[int]:
-    """The ids of the account's addresses."""
+    """Return the IDs of the account's addresses."""
     rows = tx.all("SELECT id FROM addresses WHERE account_id = :account_id ORDER BY id", account_id=account_id)
     return [row["id"] for row in rows]
 
 
 def address_by_id(tx: Tx, address_id: int) -> Row:
-    """One of our addresses."""
+    """Return one of our addresses."""
     row = tx.one("SELECT address, descriptor_index FROM addresses WHERE id = :id", id=address_id)
     assert row is not None
     return row
 
 
 def last_used_index(tx: Tx) -> int:
-    """The highest index whose address has received something, 0 for none."""
+    """Return the highest index whose address has received something, or 0."""
     row = tx.one("SELECT max(descriptor_index) AS last FROM addresses WHERE used")
     assert row is not None
     return int(row["last"] or 0)
 
 
 def last_index(tx: Tx) -> int:
-    """The highest index that was given to anyone, 0 for none."""
+    """Return the highest index issued, or 0."""
     row = tx.one("SELECT max(descriptor_index) AS last FROM addresses")
     assert row is not None
     return int(row["last"] or 0)
 
 
 def all_deposits(tx: Tx, *, after: int, limit: int, account_id: int | None = None) -> list[Row]:
-    """Deposits of every account, or of one, with ids above `after`, oldest first."""
+    """Return deposits of all accounts, or of one, with IDs above `after`, oldest first."""
     return tx.all(
         f"{_WITH_ADDRESS} WHERE d.id > :after AND coalesce(:account_id, d.account_id) = d.account_id"
         " ORDER BY d.id LIMIT :limit",
@@ -152,13 +152,13 @@ def all_deposits(tx: Tx, *, after: int, limit: int, account_id: int | None = Non
 
 
 def owners(tx: Tx, script_pubkeys: Iterable[bytes]) -> dict[bytes, Row]:
-    """Whose addresses these are; scripts that are nobody's are left out."""
+    """Return the owners of these scripts; scripts that are not ours are left out."""
     rows = tx.select_in(schema.addresses, "script_pubkey", sorted(set(script_pubkeys)))
     return {bytes(row["script_pubkey"]): row for row in rows}
 
 
 def mark_used(tx: Tx, address_id: int, *, mined: bool) -> None:
-    """The address has received something; once a block has it, the network it was given to does not matter any more."""
+    """Mark the address as paid; once the payment is in a block, forget the network it was issued to."""
     network = "NULL" if mined else "network"
     tx.run(
         f"UPDATE addresses SET used = :used, network = {network} WHERE id = :address_id",
@@ -168,7 +168,7 @@ def mark_used(tx: Tx, address_id: int, *, mined: bool) -> None:
 
 
 def mark_unused(tx: Tx, address_id: int) -> None:
-    """A payment to the address is gone: unless there was another, it has received nothing."""
+    """Record that a payment to the address is gone: unless there was another one, the address is unpaid again."""
     tx.run(
         "UPDATE addresses SET used = :used WHERE id = :address_id AND NOT EXISTS"
         " (SELECT 1 FROM deposits WHERE address_id = :address_id AND status <> 'gone')",
@@ -178,7 +178,7 @@ def mark_unused(tx: Tx, address_id: int) -> None:
 
 
 def of_address(tx: Tx, address_id: int, account_id: int) -> list[Row]:
-    """What was paid to an address and is the account's, oldest first."""
+    """Return the deposits to an address that belong to the account, oldest first."""
     return tx.all(
         f"{_WITH_ADDRESS} WHERE d.address_id = :id AND d.account_id = :account_id ORDER BY d.id",
         id=address_id,
@@ -187,7 +187,7 @@ def of_address(tx: Tx, address_id: int, account_id: int) -> list[Row]:
 
 
 def move_address(tx: Tx, address_id: int, account_id: int, *, deposits_of: int) -> None:
-    """Gives an address to another account, and those of its deposits that are the account's `deposits_of`."""
+    """Assign an address to another account, with those of its deposits that belong to `deposits_of`."""
     tx.run("UPDATE addresses SET account_id = :account_id WHERE id = :id", id=address_id, account_id=account_id)
     tx.run(
         "UPDATE deposits SET account_id = :account_id WHERE address_id = :id AND account_id = :before",
@@ -198,12 +198,12 @@ def move_address(tx: Tx, address_id: int, account_id: int, *, deposits_of: int) 
 
 
 def move_deposit(tx: Tx, deposit_id: int, account_id: int) -> None:
-    """Gives a deposit to another account."""
+    """Assign a deposit to another account."""
     tx.run("UPDATE deposits SET account_id = :account_id WHERE id = :id", id=deposit_id, account_id=account_id)
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[Row]:
-    """The account's deposits, oldest first, those still pending too."""
+    """Return the account's deposits, including pending ones, oldest first."""
     return tx.all(
         "SELECT d.txid, d.vout, a.address, d.amount, d.height, d.status FROM deposits d"
         " JOIN addresses a ON a.id = d.address_id WHERE d.account_id = :account_id ORDER BY d.id",
@@ -212,7 +212,7 @@ def deposits_of(tx: Tx, account_id: int) -> list[Row]:
 
 
 def by_outpoint(tx: Tx, txid: str, vout: int) -> Row | None:
-    """One deposit."""
+    """Return one deposit."""
     return tx.one("SELECT * FROM deposits WHERE txid = :txid AND vout = :vout", txid=txid, vout=vout)
 
 
@@ -227,7 +227,7 @@ def add(
     coinbase: bool,
     now_us: int,
 ) -> None:
-    """Notes an output that pays one of our addresses."""
+    """Record an output that pays one of our addresses."""
     tx.run(
         "INSERT INTO deposits"
         " (txid, vout, account_id, address_id, amount, seen_at_us, height, status, alternations, coinbase) VALUES"
@@ -244,12 +244,12 @@ def add(
 
 
 def set_height(tx: Tx, deposit_id: int, height: int | None) -> None:
-    """Notes the block of the best chain that has the output, None for none."""
+    """Set the height of the best chain's block that contains the output, or None."""
     tx.run("UPDATE deposits SET height = :height WHERE id = :id", id=deposit_id, height=height)
 
 
 def set_status(tx: Tx, deposit_id: int, *, status: str, alternations: int) -> None:
-    """Moves a deposit on; `alternations` counts its credits and reversals."""
+    """Set the status of a deposit; `alternations` counts its credits and reversals."""
     tx.run(
         "UPDATE deposits SET status = :status, alternations = :alternations WHERE id = :id",
         id=deposit_id,
@@ -259,8 +259,8 @@ def set_status(tx: Tx, deposit_id: int, *, status: str, alternations: int) -> No
 
 
 def unsettled(tx: Tx) -> list[Row]:
-    """Deposits whose status may have to change: pending ones, credited ones that are in no block, gone and reversed
-    ones that are in one. Those to be reversed come first."""
+    """Return deposits whose status may have to change: pending ones, credited ones in no block, gone and reversed ones
+    in a block. Those to be reversed come first."""
     return tx.all(
         f"{_WITH_ADDRESS} WHERE d.status = 'pending' OR (d.status = 'credited') = (d.height IS NULL)"
         " ORDER BY d.status <> 'credited', d.id"
@@ -268,12 +268,12 @@ def unsettled(tx: Tx) -> list[Row]:
 
 
 def mined_above(tx: Tx, height: int) -> list[Row]:
-    """Whose deposits the blocks above that height have, with their amounts and heights."""
+    """Return account, amount and height of the deposits in blocks above that height."""
     return tx.all("SELECT account_id, amount, height FROM deposits WHERE height > :height", height=height)
 
 
 def shallow_of(tx: Tx, account_id: int, *, above: int) -> list[Row]:
-    """Amount and height of the account's deposits that are in the mempool, or in a block above that height."""
+    """Return amount and height of the account's deposits in the mempool, or in a block above that height."""
     return tx.all(
         "SELECT amount, height FROM deposits WHERE account_id = :account_id"
         " AND (height > :above OR (height IS NULL AND status = 'pending'))",
@@ -283,17 +283,17 @@ def shallow_of(tx: Tx, account_id: int, *, above: int) -> list[Row]:
 
 
 def unmine_above(tx: Tx, height: int) -> None:
-    """The blocks above that height are gone from the best chain."""
+    """Record that the blocks above that height are no longer on the best chain."""
     tx.run("UPDATE deposits SET height = NULL WHERE height > :height", height=height)
 
 
 def unmine_uncredited_above(tx: Tx, height: int) -> None:
-    """Nothing is known of the blocks above that height; what was credited from them stays credited."""
+    """Record that nothing is known of the blocks above that height; what was credited from them stays credited."""
     tx.run("UPDATE deposits SET height = NULL WHERE height > :height AND status <> 'credited'", height=height)
 
 
 def unmined_or_above(tx: Tx, height: int) -> list[Row]:
-    """Deposits that are in no block or in one above that height, but for those that are gone."""
+    """Return deposits that are unconfirmed, or in a block above that height, except those that are gone."""
     return tx.all(
         f"{_WITH_ADDRESS} WHERE (d.status = 'pending' AND d.height IS NULL) OR d.height > :height ORDER BY d.id",
         height=height,
@@ -301,7 +301,7 @@ def unmined_or_above(tx: Tx, height: int) -> list[Row]:
 
 
 def add_skipped(tx: Tx, *, from_height: int, to_height: int, found: int, found_sats: int, now_us: int) -> None:
-    """Records blocks that were never read, and what was found of their payments."""
+    """Record blocks that were never read, and the payments found in them."""
     tx.run(
         "INSERT INTO skipped_blocks (from_height, to_height, at_us, found, found_sats)"
         " VALUES (:from_height, :to_height, :now_us, :found, :found_sats)",
@@ -314,19 +314,19 @@ def add_skipped(tx: Tx, *, from_height: int, to_height: int, found: int, found_s
 
 
 def skipped(tx: Tx) -> list[Row]:
-    """The ranges of blocks that were never read, oldest first."""
+    """Return the ranges of blocks that were never read, oldest first."""
     return tx.all("SELECT from_height, to_height, at_us, found, found_sats FROM skipped_blocks ORDER BY id")
 
 
 def lowest_block(tx: Tx) -> int:
-    """The lowest block that is remembered."""
+    """Return the lowest block that is remembered."""
     row = tx.one("SELECT min(height) AS height FROM chain_blocks")
     assert row is not None
     return int(row["height"])
 
 
 def scripts(tx: Tx, *, after: int, limit: int) -> list[Row]:
-    """The scripts of addresses with ids above `after`, in their order."""
+    """Return the scripts of addresses with IDs above `after`, in order."""
     return tx.all(
         "SELECT id, script_pubkey FROM addresses WHERE id > :after ORDER BY id LIMIT :limit", after=after, limit=limit
     )

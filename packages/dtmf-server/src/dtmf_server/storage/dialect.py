@@ -1,13 +1,14 @@
-"""What differs between SQLite and PostgreSQL, behind one Protocol: `sqlite/dialect.py`, `postgresql/dialect.py`.
+"""The differences between SQLite and PostgreSQL, as one Protocol: `sqlite/dialect.py`, `postgresql/dialect.py`.
 
-Statements are PostgreSQL's, with `:name` parameters, which PostgreSQL gets as `%(name)s`. SQLite gets them by four rules:
+Statements are PostgreSQL's, with `:name` parameters, which become `%(name)s` for PostgreSQL. Four rules translate them
+for SQLite:
     id = ANY(:ids)                   id IN (SELECT value FROM json_each(:ids))
     id <> ALL(:ids)                  id NOT IN (SELECT value FROM json_each(:ids))
-    FOR NO KEY UPDATE                nothing, as for FOR NO KEY UPDATE SKIP LOCKED: its one writer needs no row locks
+    FOR NO KEY UPDATE                removed, with SKIP LOCKED too: SQLite's one writer needs no row locks
     nextval('addresses_id_seq')      (SELECT coalesce(max(id), 0) + 1 FROM addresses)
 
-Rows are locked FOR NO KEY UPDATE: keys never change, and FOR UPDATE would wait for every transaction that refers to the
-row, as two requests do that store their Idempotency-Key before they lock their account.
+Rows are locked FOR NO KEY UPDATE: keys never change, and FOR UPDATE would wait for every transaction that references
+the row, such as two requests that store their Idempotency-Key before they lock their account.
 """
 
 import re
@@ -23,41 +24,42 @@ UNTOUCHED = r"""'[^']*'|"[^"]*"|--[^\n]*"""  # string literals, quoted names, co
 
 
 class Dialect(Protocol):
-    """What a transaction needs from its engine."""
+    """The engine-specific part of a transaction."""
 
     name: str
-    has_concurrent_writers: bool  # while a transaction is under way
+    has_concurrent_writers: bool  # during a transaction
 
     def render(self, statement: str) -> str:
-        """The statement in the engine's own spelling."""
+        """Return the statement in the engine's own syntax."""
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parameters as the driver takes them."""
+        """Return the parameters as the driver expects them."""
 
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """Inserts all rows."""
+        """Insert all rows."""
 
     def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
-        """Inserts all rows; the ids they got, in their order."""
+        """Insert all rows and return their IDs, in order."""
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """Sets each row's columns but the first, which is the key."""
+        """Update each row's columns; the first column is the key."""
 
     def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
-        """Adds to the column of the rows with these keys; those that are not there are inserted."""
+        """Add to the column of the rows with these keys; missing rows are inserted."""
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
-        """The rows whose column has one of these values; the column is unique."""
+        """Return the rows whose value of this unique column is one of `values`."""
 
     def allocate_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
-        """Ids nobody else gets, ascending."""
+        """Return IDs that no other transaction gets, ascending."""
 
     def resync_sequences(self, cursor: Any, tables: Sequence[Table]) -> None:
-        """Makes drawn ids go on after the highest of each table, whose rows came with their ids."""
+        """Make new IDs continue after the highest ID of each table whose rows were inserted with IDs."""
 
 
 def translator(rules: Mapping[str, str]) -> Callable[[str], str]:
-    """A function that replaces what matches a rule's pattern by its template, and leaves `UNTOUCHED` as it is."""
+    """Return a function that replaces matches of each rule's pattern by its template, and leaves `UNTOUCHED` as it
+    is."""
     patterns = [(re.compile(pattern), template) for pattern, template in rules.items()]
     anything = re.compile("|".join([*rules, UNTOUCHED]))
 
@@ -70,5 +72,5 @@ def translator(rules: Mapping[str, str]) -> Callable[[str], str]:
 
 @cache
 def on_conflict_add(table: str, key: tuple[str, ...], column: str) -> str:
-    """The end of an insert that adds to the column of rows that are there."""
+    """Return the end of an insert that adds to the column of existing rows."""
     return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {column} = {table}.{column} + excluded.{column}"

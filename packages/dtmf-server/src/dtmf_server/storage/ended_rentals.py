@@ -1,4 +1,4 @@
-"""Rentals that are over and whose texts are still kept: found by account, newest end first, a page at a time."""
+"""Ended rentals whose texts are still stored: by account, newest end first, in pages."""
 
 from dtmf_server.storage.db import Row, Tx
 
@@ -6,7 +6,8 @@ _KEPT = "account_id = :account_id AND ended_at_us IS NOT NULL AND erased_at_us I
 
 
 def newest(tx: Tx, account_id: int, *, before: int | None, limit: int) -> list[Row]:
-    """An account's ended rentals, the last to end first; those that ended before the rental `before` if there is one."""
+    """Return an account's ended rentals, the last to end first; if `before` is given, those that ended before that
+    rental."""
     older = (
         "" if before is None else " AND (ended_at_us, id) < (SELECT ended_at_us, id FROM rentals WHERE id = :before)"
     )
@@ -19,14 +20,14 @@ def newest(tx: Tx, account_id: int, *, before: int | None, limit: int) -> list[R
 
 
 def of_id(tx: Tx, account_id: int, rental_id: int) -> Row | None:
-    """One of them."""
+    """Return one ended rental."""
     return tx.one(
         f"SELECT * FROM rentals WHERE id = :rental_id AND {_KEPT}", account_id=account_id, rental_id=rental_id
     )
 
 
 def of_number(tx: Tx, account_id: int, e164: str, *, limit: int) -> list[Row]:
-    """An account's ended rentals of one number, the last to end first."""
+    """Return an account's ended rentals of one number, the last to end first."""
     return tx.all(
         f"SELECT * FROM rentals WHERE {_KEPT} AND e164 = :e164 ORDER BY ended_at_us DESC, id DESC LIMIT :limit",
         account_id=account_id,
@@ -36,7 +37,7 @@ def of_number(tx: Tx, account_id: int, e164: str, *, limit: int) -> list[Row]:
 
 
 def newest_depleted(tx: Tx, account_id: int, *, ended_after_us: int) -> list[Row]:
-    """The rentals that the lack of money ended since then, the last to end first; a few."""
+    """Return up to 10 rentals that a lack of balance has ended since then, the last to end first."""
     return tx.all(
         f"SELECT * FROM rentals WHERE {_KEPT} AND ended_at_us > :ended_after_us AND end_reason = 'depleted'"
         " ORDER BY ended_at_us DESC, id DESC LIMIT 10",
@@ -46,7 +47,7 @@ def newest_depleted(tx: Tx, account_id: int, *, ended_after_us: int) -> list[Row
 
 
 def newest_live_start_us(tx: Tx, account_id: int) -> int | None:
-    """When the newest of the account's live rentals started, None without any."""
+    """Return when the newest of the account's live rentals started, or None."""
     row = tx.one(
         "SELECT started_at_us FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
         " ORDER BY id DESC LIMIT 1",
@@ -56,8 +57,8 @@ def newest_live_start_us(tx: Tx, account_id: int) -> int | None:
 
 
 def runs_out(tx: Tx, account_id: int, *, now_us: int) -> Row:
-    """The account's own now, and when its money runs out (None: never), as booked: the past if the meter is still to
-    write what ended then."""
+    """Return the account's current time, and when its balance runs out (None: never), as booked: in the past if the
+    meter has yet to write what ended then."""
     row = tx.one(
         "SELECT depletes_at_us, CASE WHEN settled_at_us > :now_us THEN settled_at_us ELSE :now_us END AS now_us"
         " FROM accounts WHERE id = :account_id",

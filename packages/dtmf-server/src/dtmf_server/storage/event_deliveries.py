@@ -4,7 +4,7 @@ from dtmf_server.storage.db import Row, Tx
 
 
 def redirect_events(tx: Tx, account_id: int, *, destination: str, now_us: int) -> None:
-    """Waiting events follow the account's changed webhook; those that have failed try it at once."""
+    """Redirect waiting events to the account's changed webhook; those that have failed are due immediately."""
     waiting = "account_id = :account_id AND kind = 'event' AND state = 'waiting'"
     tx.run(
         f"UPDATE deliveries SET destination = :destination WHERE {waiting}",
@@ -21,7 +21,7 @@ def redirect_events(tx: Tx, account_id: int, *, destination: str, now_us: int) -
 
 
 def park_events(tx: Tx, account_id: int, *, now_us: int, reason: str) -> list[Row]:
-    """Parks the events that wait: nothing is lost, and each can be replayed."""
+    """Park the waiting events: nothing is lost, and each can be replayed."""
     return tx.all(
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL, reason = :reason"
         " WHERE account_id = :account_id AND kind = 'event' AND state = 'waiting'"

@@ -1,4 +1,4 @@
-"""Events: what happened to an account, in commit order, each written in the transaction that causes it."""
+"""Events of an account, in commit order, each written in the transaction that causes it."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from dtmf_server.storage.db import Row, Tx
 
 
 class Event(Struct, frozen=True):
-    """Something that happened. Texts are never copied here: `message_id` leads to them."""
+    """Something that happened to an account. Texts are never copied here: `message_id` refers to them."""
 
     account_id: int
     at_us: int
@@ -20,7 +20,8 @@ class Event(Struct, frozen=True):
 
 
 def append(tx: Tx, events: list[Event]) -> list[int]:
-    """Appends events and gives their ids; their accounts are locked, so ids ascend in commit order per account."""
+    """Append events and return their IDs. Their accounts must be locked, so that IDs ascend in commit order per
+    account."""
     ids = tx.insert_returning_ids(
         schema.events,
         ("account_id", "at_us", "kind", "message_id", "data"),
@@ -32,25 +33,25 @@ def append(tx: Tx, events: list[Event]) -> list[int]:
 
 
 def parked(delivery: Row, *, now_us: int, reason: str) -> Event:
-    """The event of a delivery that is no longer attempted by itself."""
+    """Return the event of a delivery that is no longer retried automatically."""
     data = {"delivery_id": delivery["id"], "reason": reason}
     return Event(delivery["account_id"], now_us, "delivery.parked", delivery["message_id"], data)
 
 
 def topic(account_id: int) -> str:
-    """What wakes those who wait for something to happen to the account."""
+    """Return the topic that wakes clients waiting for the account's events."""
     return f"events/{account_id}"
 
 
 def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
-    """These events."""
+    """Return these events."""
     if not ids:
         return {}
     return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id = ANY(:ids)", ids=ids)}
 
 
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
-    """An account's events with ids above `after`, oldest first."""
+    """Return an account's events with IDs above `after`, oldest first."""
     return tx.all(
         "SELECT id, at_us, kind, message_id, data FROM events WHERE account_id = :account_id AND id > :after"
         " ORDER BY id LIMIT :limit",
@@ -61,6 +62,6 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
 
 
 def last_id(tx: Tx, account_id: int) -> int:
-    """The account's newest event, 0 without one: where a page that was just read stands."""
+    """Return the ID of the account's newest event, or 0: the position of a page that was just read."""
     row = tx.one("SELECT id FROM events WHERE account_id = :account_id ORDER BY id DESC LIMIT 1", account_id=account_id)
     return int(row["id"]) if row else 0

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, that only their owner can read, and that never replace another file."""
+"""Files that are written completely or not at all, are readable only by their owner, and never replace another file."""
 
 import contextlib
 import errno
@@ -13,10 +13,10 @@ from dtmf_server.core.errors import CannotStart
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that appears as `path`, mode 0600 and on the disk, when the block ends.
+    """Open a file for writing that appears as `path`, mode 0600 and synced to disk, when the block ends.
 
-    If the block raises, or the process is killed, there is no such file. Raises FileExistsError if anything has that name,
-    at the beginning or by the end: a file, a folder, a device, or a link to nothing.
+    If the block raises, or the process is killed, no file appears. Raises FileExistsError if the name is taken, at the
+    start or at the end: by a file, a folder, a device, or a dangling link.
     """
     refuse_existing(path)
     descriptor, name = _unnamed(path.parent)
@@ -34,25 +34,26 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise FileExistsError if anything has that name."""
+    """Raise FileExistsError if the name is taken."""
     if os.path.lexists(path):
         raise FileExistsError(
-            errno.EEXIST, "there is something under this name already, and it is not replaced", str(path)
+            errno.EEXIST, "this name is already taken, and the existing file is not replaced", str(path)
         )
 
 
 def _unnamed(folder: Path) -> tuple[int, Path | None]:
-    """A new file in the folder: one without a name, which is gone with its process, or else (its name) a temporary one."""
+    """Create a new file in the folder: without a name, so that it vanishes with its process, or else with a temporary
+    one."""
     flags = getattr(os, "O_TMPFILE", None)
     if flags is not None and Path("/proc/self/fd").exists():
-        with contextlib.suppress(OSError):  # the file system may have no such files
+        with contextlib.suppress(OSError):  # the file system may not support them
             return os.open(folder, flags | os.O_WRONLY, 0o600), None
     name = folder / f".{secrets.token_hex(8)}.part"
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), name
 
 
 def _give_name(descriptor: int, name: Path | None, path: Path) -> None:
-    """Links the file to its name, which fails if there is one already; where there are no links, the name is taken first."""
+    """Link the file to its name, which fails if the name is taken; without hard links, reserve the name first."""
     try:
         if name is None:
             _link_unnamed(descriptor, path)
@@ -69,7 +70,7 @@ def _give_name(descriptor: int, name: Path | None, path: Path) -> None:
 
 
 def _link_unnamed(descriptor: int, path: Path) -> None:
-    """Follows the link in /proc to the file (open(2), O_TMPFILE); Python does that only beside a folder's descriptor."""
+    """Link the file through its entry in /proc (open(2), O_TMPFILE); Python only does that with a folder descriptor."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)
@@ -78,7 +79,7 @@ def _link_unnamed(descriptor: int, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Puts the names of its files on the disk too."""
+    """Sync the names of the folder's files to disk too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -87,13 +88,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def put(path: Path, text: str, *, begins: str) -> None:
-    """Writes a small file of this service, whole or not at all, in place of an earlier one, mode 0600.
+    """Write a small file of this service atomically, mode 0600, replacing an earlier one.
 
-    Raises CannotStart for a file that does not begin as this service's own do, and for anything that is no plain file.
+    Raises CannotStart if the existing file does not begin like this service's own, or is not a regular file.
     """
     if os.path.lexists(path) and not _is_own(path, begins):
         raise CannotStart(
-            f"{path} was not written by this service and would be lost: move it, or choose another --data DIR"
+            f"{path} was not written by this service and would be overwritten: move it, or choose another --data DIR"
         )
     name = path.with_name(f".{secrets.token_hex(8)}.part")
     try:

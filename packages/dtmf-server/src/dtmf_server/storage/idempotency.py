@@ -6,12 +6,13 @@ import msgspec
 
 from dtmf_server.storage.db import Row, Tx
 
-_TEXTS = frozenset({"content", "reply"})  # the text of an SMS, and what a receiver of it answered
+_TEXTS = frozenset({"content", "reply"})  # the text of an SMS, and a receiver's reply to it
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
 
 def begin(tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int) -> Row | None:
-    """Claims the key; the earlier request's row if there is one. A second request waits here for the first."""
+    """Claim the key; return the earlier request's row if there is one. A concurrent request waits here for the
+    first."""
     claimed = tx.run(
         "INSERT INTO idempotency (account_id, key, fingerprint, created_wall_us, secret)"
         " VALUES (:account_id, :key, :fingerprint, :wall_us, :secret) ON CONFLICT (account_id, key) DO NOTHING",
@@ -33,7 +34,7 @@ def begin(tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int
 def finish(
     tx: Tx, *, account_id: int, key: str, status: int, body: bytes | None, secret: bool, rental_id: int | None
 ) -> None:
-    """Remembers the answer; a secret one without its body. `rental_id`: whose texts it shows."""
+    """Store the response; a secret one without its body. `rental_id`: the rental whose texts it contains."""
     tx.run(
         "UPDATE idempotency SET status = :status, body = :body, secret = :secret, rental_id = :rental_id"
         " WHERE account_id = :account_id AND key = :key",
@@ -47,7 +48,8 @@ def finish(
 
 
 def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
-    """Erases texts of these rentals from remembered answers: asked again, they show null, as the message itself does."""
+    """Erase texts of these rentals from stored responses: a repeated request then returns null for them, like the
+    message itself."""
     for row in tx.all(
         "SELECT account_id, key, body FROM idempotency WHERE rental_id = ANY(:ids) AND body IS NOT NULL", ids=rental_ids
     ):
@@ -60,7 +62,7 @@ def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
 
 
 def _without_texts(value: Any) -> Any:
-    """The same JSON value with null in every field that can hold a text."""
+    """Return the same JSON value with null in every field that can contain a text."""
     if isinstance(value, dict):
         return {name: None if name in _TEXTS else _without_texts(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -69,5 +71,5 @@ def _without_texts(value: Any) -> Any:
 
 
 def forget(tx: Tx, *, before_wall_us: int) -> int:
-    """Forgets keys older than that."""
+    """Delete keys created before `before_wall_us`. Return how many."""
     return tx.run("DELETE FROM idempotency WHERE created_wall_us < :before_wall_us", before_wall_us=before_wall_us)

@@ -1,7 +1,8 @@
 """SMS that a carrier may have: submitted and not decided yet, or in doubt because the carrier has not answered.
 
-`deliveries.submitted_at_us` is set, durably, before an SMS is handed to a carrier, and cleared with the outcome. Until then
-nobody else claims, parks or refunds it. What a dead process leaves behind is in doubt: its PDU may have been written.
+`deliveries.submitted_at_us` is set, durably, before an SMS is submitted to a carrier, and cleared with the result. In
+between, no other transaction claims, parks or refunds it. An SMS that a dead process leaves behind is in doubt: its PDU may
+have been written.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ _COLUMNS = (
 
 
 def submit(tx: Tx, delivery_id: int, *, now_us: int, until_us: int) -> None:
-    """From now on a carrier may have it, at most until `until_us` (wall time) without anybody knowing."""
+    """Record that a carrier may have it from now on; after `until_us` (wall time) its process is considered gone."""
     tx.run(
         "UPDATE deliveries SET submitted_at_us = :now_us, leased_until_us = :until_us WHERE id = :id",
         id=delivery_id,
@@ -26,12 +27,13 @@ def submit(tx: Tx, delivery_id: int, *, now_us: int, until_us: int) -> None:
 
 
 def decided(tx: Tx, delivery_ids: Sequence[int]) -> None:
-    """What the carrier made of these is known."""
+    """Record that the result of these submissions is known."""
     tx.run("UPDATE deliveries SET submitted_at_us = NULL WHERE id = ANY(:ids)", ids=list(delivery_ids))
 
 
 def begin_doubt(tx: Tx, delivery_id: int, *, reason: str, until_us: int) -> None:
-    """The carrier may have it, and has not said so. `until_us`: when it stops being worth waiting for."""
+    """Put a delivery in doubt: the carrier may have it but has not answered. `until_us` is when no answer is expected
+    any more."""
     tx.run(
         "UPDATE deliveries SET state = 'in_doubt', submitted_at_us = NULL, leased_until_us = NULL, reason = :reason,"
         " due_at_us = :until_us WHERE id = :id",
@@ -42,7 +44,7 @@ def begin_doubt(tx: Tx, delivery_id: int, *, reason: str, until_us: int) -> None
 
 
 def end_doubt(tx: Tx, delivery_id: int, *, due_at_us: int) -> None:
-    """The carrier surely does not have it: it waits for another attempt."""
+    """Queue a delivery in doubt for another attempt: the carrier certainly does not have it."""
     tx.run(
         "UPDATE deliveries SET state = 'waiting', due_at_us = :due_at_us WHERE id = :id AND state = 'in_doubt'",
         id=delivery_id,
@@ -52,7 +54,7 @@ def end_doubt(tx: Tx, delivery_id: int, *, due_at_us: int) -> None:
 
 
 def finish(tx: Tx, delivery_id: int, *, state: str, reason: str | None, now_us: int) -> None:
-    """Ends a delivery that was in doubt, or whose outcome is unknown."""
+    """Finish a delivery that was in doubt, or whose result is unknown."""
     tx.run(
         "UPDATE deliveries SET state = :state, reason = :reason, finished_at_us = :now_us WHERE id = :id"
         " AND state IN ('in_doubt', 'unknown')",
@@ -64,7 +66,7 @@ def finish(tx: Tx, delivery_id: int, *, state: str, reason: str | None, now_us: 
 
 
 def revise(tx: Tx, delivery: Row, reason: str) -> None:
-    """Says in the log of the last attempt what the carrier answered after all; nothing of a closed account."""
+    """Write the carrier's late answer into the log of the last attempt; nothing for a closed account."""
     if delivery["destination"]:
         tx.run(
             "UPDATE attempts SET reason = :reason WHERE delivery_id = :id AND attempt = :attempt",
@@ -75,7 +77,7 @@ def revise(tx: Tx, delivery: Row, reason: str) -> None:
 
 
 def note(tx: Tx, delivery: Row, attempt: Attempt) -> None:
-    """Logs the last attempt of a delivery whose process died before it could."""
+    """Log the last attempt of a delivery whose process died before it could."""
     tx.run(
         "INSERT INTO attempts (delivery_id, attempt, at_us, duration_us, reason)"
         " VALUES (:id, :attempt, :at_us, :duration_us, :reason) ON CONFLICT (delivery_id, attempt) DO NOTHING",
@@ -88,7 +90,7 @@ def note(tx: Tx, delivery: Row, attempt: Attempt) -> None:
 
 
 def of_message(tx: Tx, message_id: int) -> Row | None:
-    """The delivery that carries a sent message, locked."""
+    """Return the delivery that carries a sent message, locked."""
     return tx.one(
         f"SELECT {_COLUMNS} FROM messages m JOIN deliveries d ON d.message_id = coalesce(m.forward_of, m.id)"
         " AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END WHERE m.id = :id FOR NO KEY UPDATE",
@@ -97,7 +99,8 @@ def of_message(tx: Tx, message_id: int) -> Row | None:
 
 
 def abandoned(tx: Tx, *, wall_us: int | None, limit: int) -> list[Row]:
-    """Submitted ones whose process is gone: their time is up, or (None) every process before this one has ended."""
+    """Return submitted deliveries whose process is gone: their time is up, or (None) all earlier processes have
+    ended."""
     old = "" if wall_us is None else " AND (d.leased_until_us IS NULL OR d.leased_until_us <= :wall_us)"
     return tx.all(
         f"SELECT {_COLUMNS} FROM deliveries d WHERE d.submitted_at_us IS NOT NULL{old} ORDER BY d.id LIMIT :limit",
@@ -107,7 +110,7 @@ def abandoned(tx: Tx, *, wall_us: int | None, limit: int) -> list[Row]:
 
 
 def overdue(tx: Tx, *, now_us: int, limit: int) -> list[Row]:
-    """Those in doubt that no answer is expected for any more."""
+    """Return deliveries in doubt for which no answer is expected any more."""
     return tx.all(
         f"SELECT {_COLUMNS} FROM deliveries d WHERE d.state = 'in_doubt' AND d.due_at_us <= :now_us"
         " ORDER BY d.due_at_us LIMIT :limit",
@@ -117,7 +120,7 @@ def overdue(tx: Tx, *, now_us: int, limit: int) -> list[Row]:
 
 
 def is_due(tx: Tx, *, now_us: int, wall_us: int) -> bool:
-    """Whether there are any of either kind."""
+    """Return True if there are any of either kind."""
     row = tx.one(
         "SELECT 1 FROM deliveries WHERE state = 'in_doubt' AND due_at_us <= :now_us"
         " UNION ALL SELECT 1 FROM deliveries WHERE submitted_at_us IS NOT NULL"
@@ -141,15 +144,15 @@ def in_doubt_at(tx: Tx, *, carrier: str, limit: int) -> list[Row]:
 
 
 def count_in_doubt(tx: Tx) -> int:
-    """How many SMS are in doubt."""
+    """Return the number of SMS in doubt."""
     row = tx.one("SELECT count(*) AS n FROM deliveries WHERE state = 'in_doubt'")
     assert row is not None
     return int(row["n"])
 
 
 def between(tx: Tx, *, sender: str, phone: str) -> tuple[list[int], bool]:
-    """The messages in doubt from one of our numbers to a phone, oldest first, and whether another is being submitted.
-    `phone` is compared by its last digits: carriers write it in several ways."""
+    """Return the messages in doubt from one of our numbers to a phone, oldest first, and whether another is being
+    submitted. `phone` is compared by its last digits, because carriers write it in different ways."""
     ids = [
         row["id"]
         for row in tx.all(

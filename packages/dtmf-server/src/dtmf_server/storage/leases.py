@@ -1,4 +1,4 @@
-"""Leases for the delivery worker of this process: what it takes of the deliveries that a transaction adds.
+"""Leases for this process's delivery worker: which of the deliveries added by a transaction it gets.
 
 Such a delivery need not be claimed: the worker gets it as soon as the transaction is committed.
 """
@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What may be leased in one transaction: so many webhooks, until this wall time, none to these destinations."""
+    """The limits on leases in one transaction: up to `room` webhooks, until this wall time, none to these
+    destinations."""
 
     until_us: int
     room: int
@@ -17,10 +18,11 @@ class Lease:
 
 
 class LeaseHolder(Protocol):
-    """A delivery worker. The database calls it on the event loop, before and after each transaction of `Database.write`."""
+    """A delivery worker. The database calls it on the event loop, before and after each transaction of
+    `Database.write`."""
 
     def lease(self) -> Lease | None:
-        """What a transaction that begins now may lease; None: nothing."""
+        """Return what a transaction that starts now may lease, or None for nothing."""
 
     def end_lease(self, leased: list[Any]) -> None:
-        """Called once for each lease, after the transaction: with the deliveries it leased, none if it was rolled back."""
+        """Called once per lease after the transaction, with the deliveries it leased; empty if it was rolled back."""

@@ -1,4 +1,4 @@
-"""What `verify` reads: the books beside what the other tables say. No statement here is on a hot path."""
+"""The queries of `verify`: the ledger compared with the other tables. No statement here is on a hot path."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _BY_ACCOUNT = (
 
 
 def wrong_balances(tx: Tx) -> list[Row]:
-    """Customers' accounts that say another balance than the books."""
+    """Return customer accounts whose balance differs from the ledger."""
     return tx.all(
         f"SELECT a.id, a.balance, coalesce(s.sats, 0) AS sats FROM accounts a LEFT JOIN ({_BY_ACCOUNT}) s"
         " ON s.account = a.id WHERE a.kind = 'customer' AND a.balance <> coalesce(s.sats, 0) ORDER BY a.id LIMIT 100"
@@ -26,14 +26,14 @@ def wrong_balances(tx: Tx) -> list[Row]:
 
 
 def sum_of_books(tx: Tx) -> int:
-    """What all accounts have together, by the books: 0 if they are right."""
+    """Return the sum of all accounts in the ledger: 0 if it is consistent."""
     row = tx.one(f"SELECT coalesce(sum(s.sats), 0) AS sats FROM ({_BY_ACCOUNT}) s JOIN accounts a ON a.id = s.account")
     assert row is not None
     return int(row["sats"])
 
 
 def wrong_running_balances(tx: Tx) -> list[Row]:
-    """Transfers whose `balance` is not the one before plus or minus their amount."""
+    """Return transfers whose `balance` is not the previous one plus or minus their amount."""
     return tx.all(
         "SELECT id, account_id, balance, expected FROM ("
         " SELECT id, account_id, balance, sum(CASE WHEN credit = account_id THEN amount"
@@ -43,7 +43,7 @@ def wrong_running_balances(tx: Tx) -> list[Row]:
 
 
 def debts(tx: Tx, *, incurred: str, paid: str) -> list[Row]:
-    """Each account's debt beside the one in the books, where either is not 0."""
+    """Return each account's debt and its debt in the ledger, if either is not 0."""
     return tx.all(
         "SELECT a.id, a.debt, coalesce(t.sats, 0) AS booked FROM accounts a LEFT JOIN ("
         " SELECT account_id, sum(CASE kind WHEN :incurred THEN amount ELSE -amount END) AS sats"
@@ -55,8 +55,8 @@ def debts(tx: Tx, *, incurred: str, paid: str) -> list[Row]:
 
 
 def rental_minutes(tx: Tx) -> Iterator[Row]:
-    """Each rental beside the minutes booked for it, those of them that a transfer of their own paid, and the satoshis of
-    these transfers; `settled_at_us` is its account's."""
+    """Yield each rental with the minutes booked for it, those of them that their own transfer paid, and the satoshis of
+    these transfers; `settled_at_us` is that of its account."""
     booked = "FROM minute_bookings m WHERE m.rental_id = r.id"
     return _pages(
         tx,
@@ -70,8 +70,8 @@ def rental_minutes(tx: Tx) -> Iterator[Row]:
 
 
 def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
-    """Accounts that have paid another sum for minutes than their rentals' shares (minutes booked, at each one's price) and
-    the minutes of live rentals that have begun and are not booked yet."""
+    """Return accounts whose payments for minutes differ from their rentals' shares (booked minutes at each rental's
+    price) plus the started minutes of live rentals that are not booked yet."""
     begun = f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1 - r.booked_minutes"
     return tx.all(
         "SELECT * FROM (SELECT a.id, coalesce(t.paid, 0) AS paid, coalesce(s.shares, 0) AS shares,"
@@ -87,7 +87,7 @@ def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
 
 
 def wrong_sums(tx: Tx) -> list[Row]:
-    """Accounts whose sums over their live rentals are not those."""
+    """Return accounts whose sums differ from their live rentals."""
     return tx.all(
         "SELECT * FROM (SELECT a.id, a.live_rentals, a.cost_per_minute, a.begun_cost, coalesce(s.rentals, 0) AS rentals,"
         " coalesce(s.cost, 0) AS cost, coalesce(s.begun, 0) AS begun FROM accounts a LEFT JOIN ("
@@ -100,7 +100,7 @@ def wrong_sums(tx: Tx) -> list[Row]:
 
 
 def wrong_minute_costs(tx: Tx) -> list[Row]:
-    """Sums over parts of the minute that are not what the live rentals of that part cost."""
+    """Return sums over parts of the minute that differ from the live rentals of that part."""
     units = " UNION ALL ".join(
         f"SELECT account_id, {unit_us} AS unit_us, ({PHASE_US}) / {unit_us} AS nth, cost_per_minute AS live, 0 AS stored"
         f" FROM rentals WHERE {PAYING}"
@@ -114,7 +114,7 @@ def wrong_minute_costs(tx: Tx) -> list[Row]:
 
 
 def wrong_message_costs(tx: Tx) -> list[Row]:
-    """Messages whose cost is not what the books have for them."""
+    """Return messages whose cost differs from the ledger."""
     return tx.all(
         "SELECT m.id, m.cost, coalesce(t.sats, 0) AS booked FROM messages m LEFT JOIN ("
         " SELECT ref, sum(CASE kind WHEN 'message_refunded' THEN -amount ELSE amount END) AS sats"
@@ -124,7 +124,7 @@ def wrong_message_costs(tx: Tx) -> list[Row]:
 
 
 def wrong_message_states(tx: Tx) -> list[Row]:
-    """Sent messages whose status contradicts their refund or their delivery, with what each of the three says."""
+    """Return sent messages whose status contradicts their refund or their delivery, with all three."""
     return tx.all(
         "SELECT * FROM (SELECT m.id, m.status, d.state, d.submitted_at_us IS NOT NULL AS submitted,"
         "  EXISTS (SELECT 1 FROM transfers t WHERE t.kind = 'message_refunded' AND t.ref = CAST(m.id AS TEXT)) AS refunded,"
@@ -137,10 +137,11 @@ def wrong_message_states(tx: Tx) -> list[Row]:
 
 
 def wrong_deposits(tx: Tx) -> list[Row]:
-    """Deposits that are credited without it in the books of their account, or in the books of any without being so.
+    """Return deposits that are credited but not in their account's ledger, or in a ledger without being credited.
 
-    A reversal is booked in full, after the debt that covers what the balance lacked; it once was booked as far as the
-    balance went, and the debt beside it, between two accounts of the service."""
+    A reversal is booked in full, after the debt that covers what the balance lacked. Earlier versions booked it only as
+    far as the balance went, with the debt separately, between two system accounts.
+    """
     return tx.all(
         "SELECT d.txid, d.vout, d.status, d.amount, d.account_id AS owner, coalesce(t.account_id, d.account_id) AS account_id,"
         " coalesce(t.sats, 0) AS booked FROM deposits d LEFT JOIN (SELECT * FROM ("
@@ -154,7 +155,7 @@ def wrong_deposits(tx: Tx) -> list[Row]:
 
 
 def customers(tx: Tx) -> Iterator[Account]:
-    """Every customer's account."""
+    """Yield every customer account."""
     after = 0
     while ids := [
         row["id"]
@@ -169,7 +170,7 @@ def customers(tx: Tx) -> Iterator[Account]:
 
 
 def _pages(tx: Tx, statement: str) -> Iterator[Row]:
-    """The rows of a statement that takes those with an id above `:after`, at most `:limit` of them."""
+    """Yield the rows of a statement that returns those with an ID above `:after`, at most `:limit` of them."""
     after = 0
     while rows := tx.all(statement, after=after, limit=PAGE):
         yield from rows
@@ -177,7 +178,7 @@ def _pages(tx: Tx, statement: str) -> Iterator[Row]:
 
 
 def counts(tx: Tx) -> Row:
-    """How much there is."""
+    """Return the number of accounts, transfers and rentals."""
     row = tx.one(
         "SELECT (SELECT count(*) FROM accounts WHERE id >= :first) AS customers,"
         " (SELECT count(*) FROM transfers) AS transfers, (SELECT count(*) FROM rentals) AS rentals",

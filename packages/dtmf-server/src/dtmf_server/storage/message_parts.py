@@ -24,7 +24,7 @@ _NEW = (
 
 
 def waiting(tx: Tx, carrier: str, recipients: list[str]) -> list[Row]:
-    """The parts that wait for these numbers, in the order in which they came."""
+    """Return the parts waiting for these numbers, in order of arrival."""
     return tx.all(
         "SELECT * FROM parts WHERE carrier = :carrier AND recipient = ANY(:recipients) ORDER BY id",
         carrier=carrier,
@@ -33,19 +33,19 @@ def waiting(tx: Tx, carrier: str, recipients: list[str]) -> list[Row]:
 
 
 def add(tx: Tx, carrier: str, new: Sequence[InboundMessage], *, wall_us: int) -> None:
-    """Stores parts, in this order."""
+    """Store parts, in this order."""
     rows = [_row(carrier, arrival, arrival.content, wall_us) for arrival in new if isinstance(arrival.content, Part)]
     tx.insert(schema.parts, _NEW, rows)
 
 
 def remove(tx: Tx, ids: list[int]) -> None:
-    """They are part of a message now."""
+    """Delete parts that are now in a message."""
     if ids:
         tx.run("DELETE FROM parts WHERE id = ANY(:ids)", ids=ids)
 
 
 def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
-    """Erases parts for the numbers of these rentals, where nobody else rents the number by now."""
+    """Erase parts for the numbers of these rentals, unless the number is rented again."""
     tx.run(
         "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id = ANY(:ids))"
         " AND recipient NOT IN (SELECT e164 FROM rentals WHERE ended_at_us IS NULL)",
@@ -54,18 +54,18 @@ def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
 
 
 def forget(tx: Tx, *, before_wall_us: int) -> int:
-    """Forgets parts that came before then."""
+    """Delete parts stored before `before_wall_us`. Return how many."""
     return tx.run("DELETE FROM parts WHERE stored_wall_us < :before_wall_us", before_wall_us=before_wall_us)
 
 
 def oldest_wall_us(tx: Tx) -> int | None:
-    """When the part that waits longest came."""
+    """Return when the longest-waiting part was stored, or None."""
     row = tx.one("SELECT min(stored_wall_us) AS oldest FROM parts")
     return row["oldest"] if row else None
 
 
 def overdue(tx: Tx, carrier: str, *, before_us: int) -> list[Row]:
-    """Every part of the carrier's messages whose first part came before then, in the order in which they came."""
+    """Return all parts of the carrier's messages whose first part was stored before then, in order of arrival."""
     return tx.all(
         "SELECT p.* FROM parts p WHERE p.carrier = :carrier AND EXISTS (SELECT 1 FROM parts o"
         " WHERE o.stored_wall_us <= :before_us AND o.carrier = p.carrier AND o.recipient = p.recipient"

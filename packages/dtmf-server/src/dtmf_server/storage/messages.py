@@ -23,17 +23,17 @@ _NEW = (
 
 
 def add(tx: Tx, rows: list[tuple[object, ...]]) -> None:
-    """Stores messages: the columns of `_NEW`, in that order."""
+    """Store messages: the columns of `_NEW`, in that order."""
     tx.insert(schema.messages, _NEW, rows)
 
 
 def mark_forward(tx: Tx, message_id: int, *, forward_of: int) -> None:
-    """Notes which received message a sent one carries on."""
+    """Record which received message a sent one forwards."""
     tx.run("UPDATE messages SET forward_of = :forward_of WHERE id = :id", id=message_id, forward_of=forward_of)
 
 
 def of_rental(tx: Tx, rental_id: int, *, after: int, through: int, limit: int) -> list[Row]:
-    """A rental's messages with ids above `after` and not above `through`, oldest first."""
+    """Return a rental's messages with IDs above `after` up to `through`, oldest first."""
     return tx.all(
         "SELECT id, sender, recipient, content, at_us, status, cost FROM messages"
         " WHERE rental_id = :rental_id AND id > :after AND id <= :through ORDER BY id LIMIT :limit",
@@ -45,7 +45,7 @@ def of_rental(tx: Tx, rental_id: int, *, after: int, through: int, limit: int) -
 
 
 def of_rentals(tx: Tx, rental_ids: list[int], *, limit: int) -> list[Row]:
-    """The messages of these rentals, those of each oldest first."""
+    """Return the messages of these rentals, oldest first within each."""
     if not rental_ids:
         return []
     return tx.all(
@@ -57,7 +57,7 @@ def of_rentals(tx: Tx, rental_ids: list[int], *, limit: int) -> list[Row]:
 
 
 def last_id_of_rental(tx: Tx, rental_id: int) -> int:
-    """The rental's newest message, 0 without one."""
+    """Return the ID of the rental's newest message, or 0."""
     row = tx.one("SELECT id FROM messages WHERE rental_id = :rental_id ORDER BY id DESC LIMIT 1", rental_id=rental_id)
     return int(row["id"]) if row else 0
 
@@ -65,7 +65,7 @@ def last_id_of_rental(tx: Tx, rental_id: int) -> int:
 def listed(
     tx: Tx, account_id: int, rental_ids: list[int] | None, *, inbound: bool | None, after: int, limit: int
 ) -> list[Row]:
-    """An account's messages, of these rentals or of all (None), oldest first; received, sent, or both (None)."""
+    """Return an account's messages, of these rentals or all (None), oldest first; received, sent, or both (None)."""
     whose = "m.account_id = :account_id" if rental_ids is None else "m.rental_id = ANY(:rental_ids)"
     which = {None: "", True: " AND m.inbound", False: " AND NOT m.inbound"}[inbound]
     return tx.all(
@@ -77,12 +77,12 @@ def listed(
 
 
 def by_id(tx: Tx, message_id: int) -> Row | None:
-    """One message."""
+    """Return one message."""
     return tx.one(f"SELECT {_FULL}, m.account_id FROM messages m WHERE m.id = :id", id=message_id)
 
 
 def sent_since(tx: Tx, account_id: int, *, since_us: int, limit: int) -> int:
-    """How many messages the account has sent since then, counted up to `limit`."""
+    """Return how many messages the account has sent since then, counted up to `limit`."""
     row = tx.one(
         "SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE account_id = :account_id AND NOT inbound"
         " AND at_us > :since_us LIMIT :limit) recent",
@@ -95,7 +95,7 @@ def sent_since(tx: Tx, account_id: int, *, since_us: int, limit: int) -> int:
 
 
 def sent_messages(tx: Tx, account_id: int) -> list[Row]:
-    """What the carrier took from this account, oldest first."""
+    """Return what carriers accepted from this account, oldest first."""
     return tx.all(
         "SELECT sender, recipient, content FROM messages WHERE account_id = :account_id AND NOT inbound"
         " AND status IN ('sent', 'delivered') ORDER BY id",
@@ -104,7 +104,7 @@ def sent_messages(tx: Tx, account_id: int) -> list[Row]:
 
 
 def set_status(tx: Tx, message_id: int, *, status: str, reason: str | None = None) -> None:
-    """Moves a sent message on."""
+    """Set the status of a sent message."""
     tx.run(
         "UPDATE messages SET status = :status, reason = :reason WHERE id = :id",
         id=message_id,
@@ -114,12 +114,12 @@ def set_status(tx: Tx, message_id: int, *, status: str, reason: str | None = Non
 
 
 def refund(tx: Tx, message_id: int) -> None:
-    """What was refunded costs nothing."""
+    """Set the cost of a refunded message to 0."""
     tx.run("UPDATE messages SET cost = 0 WHERE id = :id", id=message_id)
 
 
 def is_forward(tx: Tx, *, sender: str, recipient: str, content: str, since_us: int) -> bool:
-    """Whether one of our own numbers sent this text to this number as a forward."""
+    """Return True if one of our own numbers sent this text to this number as a forward."""
     row = tx.one(
         "SELECT 1 FROM messages WHERE recipient = :recipient AND sender = :sender AND forward_of IS NOT NULL"
         " AND at_us > :since_us AND content = :content LIMIT 1",
@@ -132,17 +132,17 @@ def is_forward(tx: Tx, *, sender: str, recipient: str, content: str, since_us: i
 
 
 def erase_texts(tx: Tx, rental_ids: list[int]) -> None:
-    """Erases what was said in these rentals; that it was said, and what it cost, stays."""
+    """Erase the texts of these rentals; that the messages existed, and what they cost, stays."""
     tx.run("UPDATE messages SET content = NULL WHERE rental_id = ANY(:ids)", ids=rental_ids)
 
 
 def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
-    """These messages."""
+    """Return these messages."""
     return {row["id"]: row for row in tx.all(f"SELECT {_FULL} FROM messages m WHERE m.id = ANY(:ids)", ids=ids)}
 
 
 def forward_of(tx: Tx, message_id: int) -> Row | None:
-    """The sent message that carries this received one on."""
+    """Return the sent message that forwards this received one."""
     return tx.one(
         f"SELECT {_FULL}, m.account_id FROM messages m WHERE m.forward_of = :message_id", message_id=message_id
     )

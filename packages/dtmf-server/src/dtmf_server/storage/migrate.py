@@ -1,4 +1,5 @@
-"""Brings a database to the newest tables, all steps in one transaction: killed at any point, nothing has happened."""
+"""Upgrades a database to the latest schema, all steps in one transaction: if killed at any point, nothing has
+changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,25 +13,24 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import event
 
-_LOCK = 6_477_001  # PostgreSQL advisory lock: one process migrates, the others wait for it
+_LOCK = 6_477_001  # PostgreSQL advisory lock: one process migrates, the others wait
 
 
 def head() -> str:
-    """The newest revision."""
+    """Return the newest revision."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None
     return revision
 
 
 def current(url: str) -> str | None:
-    """The database's revision, None for an empty one."""
+    """Return the database's revision, or None for an empty one."""
     with _transaction(url) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Applies every missing migration, or none if one of them fails. Raises CommandError for a SQLite file of another
-    program."""
+    """Apply every missing migration, or none if one fails. Raises CommandError for a SQLite file of another program."""
     config = _config()
     with _transaction(url) as connection:
         _refuse_foreign(connection)
@@ -39,12 +39,12 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 
 def _refuse_foreign(connection: sqlalchemy.Connection) -> None:
-    """A SQLite file is one program's: tables without a revision are not this service's."""
+    """Refuse a SQLite file with tables but no revision: it belongs to another program."""
     if connection.dialect.name != "sqlite" or MigrationContext.configure(connection).get_current_revision() is not None:
         return
     tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
     if set(tables) - {"alembic_version"}:
-        raise CommandError(f"it belongs to another program, and has a table {tables[0]!r}: choose another file")
+        raise CommandError(f"it belongs to another program (it has a table {tables[0]!r}): choose another file")
 
 
 def _config() -> Config:
@@ -55,7 +55,7 @@ def _config() -> Config:
 
 @contextmanager
 def _transaction(url: str) -> Iterator[sqlalchemy.Connection]:
-    """One transaction that takes in table definitions too, on either engine."""
+    """Open one transaction that includes table definitions, on either engine."""
     engine = sqlalchemy.create_engine(_driver_url(url), poolclass=sqlalchemy.pool.NullPool)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _own_sqlite_transactions)
@@ -73,7 +73,8 @@ def _transaction(url: str) -> Iterator[sqlalchemy.Connection]:
 
 
 def _own_sqlite_transactions(connection: object, _record: object) -> None:
-    """The driver begins nothing by itself; foreign keys are off while tables are rebuilt, and checked at the end."""
+    """Keep the driver from starting transactions. Foreign keys are off while tables are rebuilt, and checked at the
+    end."""
     connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection behind SQLAlchemy's type
     cursor = connection.cursor()  # type: ignore[attr-defined]  # the same
     for pragma in (
@@ -88,5 +89,5 @@ def _own_sqlite_transactions(connection: object, _record: object) -> None:
 
 
 def _driver_url(url: str) -> str:
-    """The URL as SQLAlchemy wants it: psycopg 3 by name."""
+    """Return the URL as SQLAlchemy expects it, naming psycopg 3."""
     return url.replace("postgresql://", "postgresql+psycopg://", 1) if url.startswith("postgresql://") else url

@@ -1,7 +1,7 @@
-"""What the live rentals of each account cost per minute, summed by when in the minute their minutes start.
+"""Cost per minute of the live rentals of each account, summed by the phase at which their minutes start.
 
-Sums by second, millisecond and microsecond of the minute: what starts by any instant of it is found in 60 rows, and at
-most 1,000 and 1,000 more, and written with three rows for each rental that starts or ends.
+There are sums by second, millisecond and microsecond of the minute: the cost up to any phase is read from 60 rows and
+at most 1,000 and 1,000 more, and each rental that starts or ends writes three rows.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,9 +12,9 @@ from dtmf_server.storage.db import Row, Tx
 
 UNITS_US = (1_000_000, 1_000, 1)
 
-Change = tuple[int, int]  # phase, by how much what starts there costs more per minute
+Change = tuple[int, int]  # phase, change of the cost per minute of what starts there
 
-# What starts by `:phase` of the minute, as a column: `:second` and `:milli` are the ones it falls into.
+# The cost of what starts up to `:phase` of the minute, as a column; `:second` and `:milli` are those of the phase.
 _SUM = "(SELECT coalesce(sum(c.cost), 0) FROM minute_costs c WHERE c.account_id = a.id AND c.unit_us ="
 UPTO = (
     f"CAST({_SUM} 1000000 AND c.nth < :second)"
@@ -24,12 +24,12 @@ UPTO = (
 
 
 def at_phase(phase_us: int) -> dict[str, int]:
-    """The parameters of `UPTO`."""
+    """Return the parameters of `UPTO`."""
     return {"second": phase_us // 1_000_000, "milli": phase_us // 1_000, "phase": phase_us}
 
 
 def upto(tx: Tx, account_id: int, phase_us: int) -> int:
-    """What the account's rentals cost per minute whose phase is at most that."""
+    """Return the cost per minute of the account's rentals whose phase is at most `phase_us`."""
     row = tx.one(
         f"SELECT {UPTO} AS cost FROM (SELECT CAST(:account_id AS bigint) AS id) a",
         account_id=account_id,
@@ -40,7 +40,7 @@ def upto(tx: Tx, account_id: int, phase_us: int) -> int:
 
 
 def first_above(tx: Tx, account_id: int, sats: int) -> int:
-    """The smallest phase up to which the account's rentals cost more than that per minute."""
+    """Return the smallest phase up to which the account's rentals cost more than `sats` per minute."""
     place, parent_us = 0, MINUTE_US
     for unit_us in UNITS_US:
         rows = tx.all(
@@ -62,7 +62,7 @@ def first_above(tx: Tx, account_id: int, sats: int) -> int:
 
 
 def by_phase(tx: Tx, account_ids: list[int]) -> dict[int, dict[int, int]]:
-    """What the rentals of these accounts cost per minute, by phase: all of it, for accounts with few."""
+    """Return the complete cost per minute of the rentals of these accounts, by phase; for accounts with few rentals."""
     found: dict[int, dict[int, int]] = {}
     if not account_ids:
         return found
@@ -75,7 +75,7 @@ def by_phase(tx: Tx, account_ids: list[int]) -> dict[int, dict[int, int]]:
 
 
 def change(tx: Tx, changes: Iterable[tuple[int, Collection[Change]]]) -> None:
-    """Adds to the sums of accounts, each with its changes, and removes those that are 0 then."""
+    """Add to the sums of accounts, each with its changes, and remove sums that become 0."""
     sums: dict[tuple[int, int, int], int] = {}
     fallen = set()
     for account_id, changed in changes:

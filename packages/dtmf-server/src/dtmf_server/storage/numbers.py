@@ -1,4 +1,4 @@
-"""The catalog and the stock: groups, their numbers, and which of them are free."""
+"""The catalog: groups, their numbers, and which of them are free."""
 
 from collections.abc import Iterable
 
@@ -20,23 +20,23 @@ GROUP_COLUMNS = (
 
 
 def groups_of_type(tx: Tx, group_type: str) -> list[Row]:
-    """The groups of one type, in the catalog's order."""
+    """Return the groups of one type, in the catalog's order."""
     columns = ", ".join(GROUP_COLUMNS)
     return tx.all(f"SELECT {columns} FROM groups WHERE type = :group_type ORDER BY position, id", group_type=group_type)
 
 
 def group(tx: Tx, group_id: str) -> Row | None:
-    """One group."""
+    """Return one group."""
     return tx.one("SELECT * FROM groups WHERE id = :group_id", group_id=group_id)
 
 
 def add_groups(tx: Tx, rows: list[tuple[object, ...]]) -> None:
-    """Adds groups: position, then GROUP_COLUMNS."""
+    """Add groups: position, then GROUP_COLUMNS."""
     tx.insert(schema.groups, ("position", *GROUP_COLUMNS), rows)
 
 
 def put_group(tx: Tx, row: tuple[object, ...], *, carriers: str) -> None:
-    """Adds a group (GROUP_COLUMNS), after those that are there, or brings it up to date."""
+    """Add a group (GROUP_COLUMNS) after the existing ones, or update it."""
     columns = (*GROUP_COLUMNS, "carriers")
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
     tx.run(
@@ -48,18 +48,18 @@ def put_group(tx: Tx, row: tuple[object, ...], *, carriers: str) -> None:
 
 
 def group_ids(tx: Tx) -> set[str]:
-    """Every group's id."""
+    """Return the IDs of all groups."""
     return {row["id"] for row in tx.all("SELECT id FROM groups")}
 
 
 def groups_of(tx: Tx, e164s: list[str]) -> dict[str, str]:
-    """The group of each of these numbers that is of our stock."""
+    """Return the group of each of these numbers that is in stock."""
     rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 = ANY(:e164s)", e164s=e164s)
     return {row["e164"]: row["group_id"] for row in rows}
 
 
 def inventory(tx: Tx) -> list[Row]:
-    """Each group with its carriers, how many numbers it has and how many are rented, in the catalog's order."""
+    """Return each group with its carriers, how many numbers it has and how many are rented, in the catalog's order."""
     return tx.all(
         "SELECT g.id, g.carriers, count(n.e164) AS numbers, count(CASE WHEN n.rented THEN 1 END) AS rented"
         " FROM groups g LEFT JOIN numbers n ON n.group_id = g.id GROUP BY g.id, g.carriers, g.position"
@@ -68,26 +68,26 @@ def inventory(tx: Tx) -> list[Row]:
 
 
 def count_destinations(tx: Tx) -> int:
-    """How many destination prefixes have a price."""
+    """Return the number of destination prefixes that have a price."""
     row = tx.one("SELECT count(*) AS n FROM destinations")
     assert row is not None
     return int(row["n"])
 
 
 def add_numbers(tx: Tx, group_id: str, e164s: Iterable[str]) -> None:
-    """Puts numbers on the shelf of a group."""
+    """Add numbers to a group."""
     rows = [(e164, group_id, False, 0) for e164 in e164s]
     tx.insert(schema.numbers, ("e164", "group_id", "rented", "released_at_us"), rows)
 
 
 def _cooled_us(now_us: int, cooldown_us: int) -> int:
-    """Numbers released until then have cooled down. Those never rented were released at 0, and have always."""
+    """Return the instant until which released numbers have cooled down. Numbers never rented were released at 0."""
     return max(0, now_us - cooldown_us)
 
 
 def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int, cooldown_us: int) -> str | None:
-    """A free number of the group, now this account's: the last one it had if that is still cooling down, else the one
-    that was released first."""
+    """Rent a free number of the group to this account and return it: the last one it had if that is still in cooldown,
+    else the one that was released first."""
     cooled_us = _cooled_us(now_us, cooldown_us)
     row = tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND last_account_id = :account_id AND group_id = :group_id"
@@ -113,24 +113,24 @@ def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int, cooldown_us
 
 
 def release(tx: Tx, released: Iterable[tuple[str, int]]) -> None:
-    """Mark numbers as not rented any more, each with the time its rental ended."""
+    """Mark numbers as no longer rented, each with the time its rental ended."""
     rows = [(e164, False, at_us) for e164, at_us in released]
     tx.update(schema.numbers, ("e164", "rented", "released_at_us"), rows)
 
 
 def carriers_of(tx: Tx, e164: str) -> tuple[str, ...]:
-    """The carriers that send for this number, the first one first; none: any."""
+    """Return the carriers that send for this number, in order of preference; empty: any."""
     row = tx.one("SELECT g.carriers FROM numbers n JOIN groups g ON g.id = n.group_id WHERE n.e164 = :e164", e164=e164)
     return tuple(row["carriers"].split()) if row else ()
 
 
 def exists(tx: Tx, e164: str) -> bool:
-    """Whether the number is of our stock."""
+    """Return True if the number is in stock."""
     return tx.one("SELECT 1 FROM numbers WHERE e164 = :e164", e164=e164) is not None
 
 
 def cost_per_segment(tx: Tx, e164: str) -> int | None:
-    """What a segment to this number costs: the price of its longest priced prefix, None if nobody goes there."""
+    """Return the price of a segment to this number: that of its longest priced prefix, or None if it is not served."""
     digits = e164[1:]
     row = tx.one(
         "SELECT cost_per_segment FROM destinations WHERE prefix = ANY(:prefixes) ORDER BY length(prefix) DESC LIMIT 1",
@@ -140,7 +140,7 @@ def cost_per_segment(tx: Tx, e164: str) -> int | None:
 
 
 def set_destination(tx: Tx, prefix: str, cost_per_segment: int) -> None:
-    """Prices a destination prefix."""
+    """Set the price of a destination prefix."""
     tx.run(
         "INSERT INTO destinations (prefix, cost_per_segment) VALUES (:prefix, :cost_per_segment)"
         " ON CONFLICT (prefix) DO UPDATE SET cost_per_segment = excluded.cost_per_segment",
@@ -150,7 +150,7 @@ def set_destination(tx: Tx, prefix: str, cost_per_segment: int) -> None:
 
 
 def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dict[str, int]:
-    """How many numbers of each group can be rented now, counted up to `at_most`."""
+    """Return how many numbers of each group can be rented now, counted up to `at_most`."""
     rows = tx.all(
         "SELECT g.id, (SELECT count(*) FROM (SELECT 1 FROM numbers n WHERE n.group_id = g.id AND NOT n.rented"
         " AND n.released_at_us <= :cooled_us LIMIT :at_most) free) AS free FROM groups g",
@@ -161,6 +161,6 @@ def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dic
 
 
 def names(tx: Tx, group_ids: list[str]) -> dict[str, str]:
-    """What these groups are called, with their type: United States mobile."""
+    """Return the display names of these groups, with their type: United States mobile."""
     rows = tx.all("SELECT id, name, type FROM groups WHERE id = ANY(:ids)", ids=sorted(set(group_ids)))
     return {row["id"]: f"{row['name']} {row['type']}" for row in rows}

@@ -7,7 +7,7 @@ from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 
 def open_database(url: str) -> Database:
-    """The database of `sqlite:///path` or `postgresql://…`; its tables must be there (`migrate.upgrade`)."""
+    """Open the database of `sqlite:///path` or `postgresql://…`; its tables must exist (`migrate.upgrade`)."""
     if url.startswith("sqlite:///"):
         return SQLiteDatabase(sqlite_path(url))
     from dtmf_server.storage.postgresql.engine import PostgreSQLDatabase  # noqa: PLC0415 - psycopg only where it is used
@@ -16,5 +16,5 @@ def open_database(url: str) -> Database:
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///` URL."""
+    """Return the file of a `sqlite:///` URL."""
     return Path(url.removeprefix("sqlite:///"))

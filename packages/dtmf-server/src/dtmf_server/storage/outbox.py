@@ -1,7 +1,8 @@
-"""Deliveries: what still has to reach a webhook or a carrier, and what became of it.
+"""The outbox: deliveries that still have to reach a webhook or a carrier, and their results.
 
-A lease (`leased_until_us`, wall time) keeps a line (delivery_queue.py) to one worker; a dead worker's lease simply ends.
-Whoever adds to a line or ends its head locks the account (`accounts.lock`), so that neither misses the other.
+A lease (`leased_until_us`, wall time) assigns a lane (delivery_queue.py) to one worker; a dead worker's lease simply
+expires. A transaction that adds to a lane or finishes its head locks the account (`accounts.lock`), so that concurrent
+ones see each other.
 """
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from dtmf_server.storage import delivery_log, delivery_queue, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_log import Attempt, LoggedAttempt
 
-RETRY_FLOOR_US = PROBE_S * SECOND_US  # how long a failed delivery is left alone, though its destination answers others
+RETRY_FLOOR_US = PROBE_S * SECOND_US  # minimum retry delay, even if the destination answers others
 
 
 def claim(
@@ -26,9 +27,9 @@ def claim(
     except_destinations: list[tuple[int, str]],
     for_carriers: bool = True,
 ) -> list[Row]:
-    """Leases due deliveries, oldest first, and of webhooks one per line; each comes with its attempt counted. None of those
-    accounts to those destinations. `for_carriers`: those too that a carrier takes, which only the process with its links
-    can hand over."""
+    """Lease due deliveries, oldest first, webhooks one per lane, each with its attempt already counted. Account and
+    destination pairs in `except_destinations` are skipped. `for_carriers`: also lease deliveries to carriers, which
+    only the process with the carrier links can submit."""
     only = "" if for_carriers else " AND d.kind NOT IN ('send', 'forward')"
     due = tx.all(
         f"SELECT d.id FROM deliveries d WHERE d.state = 'waiting' AND d.due_at_us >= 0 AND d.due_at_us <= :now_us{only}"
@@ -39,7 +40,7 @@ def claim(
         " OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.rental_id = d.rental_id AND o.kind = d.kind"
         "  AND o.state = 'waiting' AND o.id <> d.id"
         "  AND (o.leased_until_us > :wall_us OR (o.id < d.id AND o.due_at_us <= :now_us))"
-        "  LIMIT 1 OFFSET 0))"  # looked up line by line: joined, PostgreSQL holds each that is due against all others
+        "  LIMIT 1 OFFSET 0))"  # looked up lane by lane: with a join, PostgreSQL compares each due delivery with all others
         " ORDER BY d.due_at_us, d.id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED",
         now_us=now_us,
         wall_us=wall_us,
@@ -60,16 +61,16 @@ def claim(
 
 
 def release_all(tx: Tx) -> None:
-    """Ends every lease: for a process that knows it is the only one."""
+    """End every lease, for a process that knows it is the only one."""
     tx.run("UPDATE deliveries SET leased_until_us = NULL WHERE state = 'waiting' AND leased_until_us IS NOT NULL")
 
 
 def release(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
-    """Returns leased deliveries (id, attempts) that were not attempted after all."""
+    """Return leased deliveries (ID, attempts) that were not attempted after all."""
     ours = [row for row in _attempted(tx, dict(claimed)) if row["state"] == "waiting"]
     tx.run(
         "UPDATE deliveries SET leased_until_us = NULL, attempts = attempts - 1, due_at_us = :due_at_us,"
-        # A replay that was asked for meanwhile does not count the attempt that was not made.
+        # A replay requested in the meantime does not count the attempt that was not made.
         " attempts_before = CASE WHEN attempts_before < attempts THEN attempts_before ELSE attempts - 1 END,"
         " first_attempt_us = CASE WHEN attempts - 1 > attempts_before THEN first_attempt_us END WHERE id = ANY(:ids)",
         ids=[row["id"] for row in ours],
@@ -79,8 +80,8 @@ def release(tx: Tx, claimed: list[tuple[int, int]], *, due_at_us: int) -> None:
 
 
 def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
-    """Those of the deliveries (id: attempts) whose last attempt is still that one. They wait, leased; or the renter had
-    them parked while they were under way; or they were put in doubt meanwhile."""
+    """Return those of the deliveries (ID: attempts) whose last attempt is still that one: they are waiting and leased,
+    or were parked by the renter or put in doubt during the attempt."""
     rows = tx.all(
         "SELECT id, account_id, rental_id, message_id, kind, destination, state, attempts, attempts_before,"
         " stop_reason,"
@@ -94,19 +95,19 @@ def _attempted(tx: Tx, attempts: dict[int, int]) -> list[Row]:
 
 
 def _logged(row: Row, attempt: Attempt) -> LoggedAttempt:
-    """The attempt for the log; where the account was closed meanwhile, only that it was made."""
+    """Return the attempt for the log; if the account was closed in the meantime, only that it was made."""
     if not row["destination"]:
         attempt = replace(attempt, reason="", reply=None)
     return LoggedAttempt(row["id"], row["rental_id"], row["attempts"], attempt)
 
 
 def attempted(tx: Tx, attempts: dict[int, int]) -> dict[int, Row]:
-    """Those of the deliveries (id: attempts) whose lease is still ours, by id, locked."""
+    """Return those of the deliveries (ID: attempts) whose lease is still held, by ID, locked."""
     return {row["id"]: row for row in _attempted(tx, attempts)}
 
 
 class Retry(Struct, frozen=True):
-    """A delivery that was attempted, and is again when it is due."""
+    """A delivery that was attempted, and when it is due again."""
 
     attempted: Row
     due_at_us: int
@@ -114,7 +115,7 @@ class Retry(Struct, frozen=True):
 
 
 def retry(tx: Tx, retries: list[Retry]) -> None:
-    """Puts leased deliveries back for another attempt; those that were parked meanwhile stay so."""
+    """Queue leased deliveries for another attempt; those parked in the meantime stay parked."""
     delivery_log.append(tx, [_logged(r.attempted, r.attempt) for r in retries])
     waiting = [r for r in retries if r.attempted["state"] == "waiting"]
     tx.update(
@@ -123,11 +124,11 @@ def retry(tx: Tx, retries: list[Retry]) -> None:
         [(r.attempted["id"], None, None, r.due_at_us, r.attempt.status, r.attempt.reason) for r in waiting],
     )
     if any(r.due_at_us < r.attempt.at_us + POLL_INTERVAL_S * SECOND_US for r in waiting):
-        tx.notify("deliveries")  # the renter may have asked for it meanwhile
+        tx.notify("deliveries")  # the renter may have requested a replay in the meantime
 
 
 class FinishedDelivery(Struct, frozen=True):
-    """A leased delivery that is over. `attempt` is None if it was not attempted this time."""
+    """A leased delivery that is finished. `attempt` is None if it was not attempted this time."""
 
     id: int
     attempts: int
@@ -136,10 +137,11 @@ class FinishedDelivery(Struct, frozen=True):
 
 
 def finish(tx: Tx, ended: list[FinishedDelivery], *, state: str, now_us: int) -> list[Row]:
-    """Ends leased deliveries as 'delivered' or 'parked'; their lines move up. Those whose lease was still ours.
+    """Finish leased deliveries as 'delivered' or 'parked' and advance their lanes. Return those whose lease was still
+    held.
 
-    What was parked while it was under way, and arrived, is delivered: a replay would bring it twice. What was put in doubt
-    meanwhile is decided now.
+    A delivery that was parked during its successful attempt is delivered: a replay would post it twice. One that was
+    put in doubt in the meantime is decided now.
     """
     by_id = {end.id: end for end in ended}
     rows = _attempted(tx, {end.id: end.attempts for end in ended})
@@ -164,8 +166,8 @@ def _change(
 
 
 def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int) -> None:
-    """Waiting deliveries follow a changed destination; those that have failed try it at once. A forward that was charged
-    for stays with the number it was charged for."""
+    """Redirect waiting deliveries to a changed destination; those that have failed are due immediately. A forward that
+    was charged keeps the number it was charged for."""
     tx.run(
         "UPDATE deliveries SET destination = :destination, due_at_us = CASE WHEN attempts > 0 AND due_at_us > :now_us"
         "  AND leased_until_us IS NULL THEN :now_us ELSE due_at_us END"
@@ -181,8 +183,8 @@ def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int
 
 
 def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str) -> list[Row]:
-    """Parks what waits in a line: nothing is lost, and each can be replayed. What a carrier may have is left to its outcome,
-    and parked if the carrier does not take it."""
+    """Park what waits in a lane: nothing is lost, and each delivery can be replayed. What a carrier may have is left to
+    its result, and parked if the carrier does not accept it."""
     _stop_submitted(tx, rental_id, kind=kind, reason=reason)
     return tx.all(
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL,"
@@ -196,7 +198,8 @@ def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str)
 
 
 def _stop_submitted(tx: Tx, rental_id: int, *, kind: str, reason: str | None) -> None:
-    """Has what a carrier may have parked for this reason, if it turns out that the carrier does not; None: tried again."""
+    """Set the reason for parking what a carrier may have, if the carrier turns out not to have it; None: it is
+    retried."""
     for may_be_taken in ("state = 'waiting' AND submitted_at_us IS NOT NULL", "state = 'in_doubt'"):
         tx.run(
             "UPDATE deliveries SET stop_reason = :reason"
@@ -208,7 +211,7 @@ def _stop_submitted(tx: Tx, rental_id: int, *, kind: str, reason: str | None) ->
 
 
 def first_due(tx: Tx, *, wall_us: int) -> tuple[int | None, int]:
-    """When the next delivery that nobody holds is due, None without one; and the offset of the sandbox's clock."""
+    """Return when the next delivery without a lease is due (or None), and the offset of the sandbox's clock."""
     row = tx.one(
         "SELECT clock_offset_us, (SELECT due_at_us FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0"
         "  AND submitted_at_us IS NULL"
@@ -220,7 +223,7 @@ def first_due(tx: Tx, *, wall_us: int) -> tuple[int | None, int]:
 
 
 def is_due(tx: Tx, *, now_us: int) -> bool:
-    """Whether anything that is due has not been attempted."""
+    """Return True if anything that is due has not been attempted."""
     row = tx.one(
         "SELECT 1 FROM deliveries WHERE state = 'waiting' AND due_at_us >= 0 AND due_at_us <= :now_us"
         " UNION ALL SELECT 1 FROM deliveries WHERE state = 'waiting' AND leased_until_us IS NOT NULL"
@@ -231,9 +234,9 @@ def is_due(tx: Tx, *, now_us: int) -> bool:
 
 
 def probe(tx: Tx, destination: str, *, by_us: int) -> None:
-    """Has something attempted at a destination that is down by this time: the oldest webhook that waits for it.
+    """Schedule an attempt at an unavailable destination by this time: the oldest webhook that waits for it.
 
-    That attempt takes none of its programme, which is counted from `attempts_before`.
+    That attempt does not count in the retry schedule, which starts at `attempts_before`.
     """
     due = tx.one(
         "SELECT 1 FROM deliveries WHERE state = 'waiting' AND attempts > 0 AND destination = :destination"
@@ -259,10 +262,10 @@ def probe(tx: Tx, destination: str, *, by_us: int) -> None:
 
 
 def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
-    """These destinations answer again: everything that failed there is due at once, the oldest first.
+    """Make everything that failed at these destinations due now, because they answer again.
 
-    What failed a moment ago is due once it was left alone for `RETRY_FLOOR_US`: a delivery that a receiver can't take
-    would otherwise be tried again with every other that it takes.
+    A delivery that failed within the last `RETRY_FLOOR_US` is due only after that time: otherwise, one that the
+    receiver cannot accept would be retried with every other that it accepts.
     """
     due_us = (
         "coalesce((SELECT CASE WHEN a.at_us > :attempted_after_us THEN a.at_us + :floor_us ELSE :now_us END FROM attempts a"

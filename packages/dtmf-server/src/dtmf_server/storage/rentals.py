@@ -1,4 +1,4 @@
-"""Rentals: who has a number, since when, at which prices, and what its SMS do."""
+"""Rentals: account, number, start, prices and SMS action."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164
 
 
 def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
-    """The id of a new rental with its first minute; the group's prices are its own from now on."""
+    """Add a rental with its first minute and return its ID; the group's current prices become its own."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
         " cost_per_inbound_message, started_at_us, booked_minutes)"
@@ -34,7 +34,7 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
 
 
 def live(tx: Tx, account_id: int) -> list[Row]:
-    """What is shown of an account's live rentals, oldest first."""
+    """Return an account's live rentals for display, oldest first."""
     return tx.all(
         "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
@@ -43,7 +43,8 @@ def live(tx: Tx, account_id: int) -> list[Row]:
 
 
 def newest_live(tx: Tx, account_id: int, *, before: int, limit: int, hooked: bool = False) -> list[Row]:
-    """The newest of an account's live rentals with ids below `before`, or of those with a webhook, newest first."""
+    """Return the newest of an account's live rentals with IDs below `before`, or of those with a webhook, newest
+    first."""
     return tx.all(
         "SELECT * FROM rentals WHERE account_id = :account_id AND id < :before AND ended_at_us IS NULL"
         f"{_HOOKED if hooked else ''} ORDER BY id DESC LIMIT :limit",
@@ -54,7 +55,7 @@ def newest_live(tx: Tx, account_id: int, *, before: int, limit: int, hooked: boo
 
 
 def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
-    """How many live rentals an account has, or how many with a webhook."""
+    """Return the number of an account's live rentals, or of those with a webhook."""
     row = tx.one(
         "SELECT count(*) AS n FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
         f"{_HOOKED if hooked else ''}",
@@ -65,7 +66,7 @@ def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
 
 
 def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
-    """The live rentals of these accounts that cost something."""
+    """Return the live rentals of these accounts that have a cost."""
     found: dict[int, list[LiveRental]] = {}
     for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE account_id = ANY(:ids) AND {PAYING}", ids=account_ids):
         found.setdefault(row["account_id"], []).append(_running(row))
@@ -73,8 +74,8 @@ def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
 
 
 def paying_from(tx: Tx, account_id: int, from_us: int, *, limit: int) -> list[LiveRental]:
-    """An account's live rentals that cost something, in the order in which their minutes start from that instant on, oldest
-    first at equal instants: about so many, all of an instant or none."""
+    """Return an account's live rentals that have a cost, in the order in which their minutes start from `from_us` on,
+    the oldest first at equal instants. About `limit` of them: all of an instant or none."""
     phase_us = from_us % MINUTE_US
     found = _in_phase(tx, account_id, ">=", phase_us, limit + 1)
     if len(found) <= limit:
@@ -103,7 +104,7 @@ def _running(row: Row) -> LiveRental:
 
 
 def running(tx: Tx, rental_ids: list[int]) -> list[LiveRental]:
-    """Those of these rentals that are live."""
+    """Return those of these rentals that are live."""
     rows = tx.all(
         f"SELECT {_RUNNING} FROM rentals WHERE id = ANY(:ids) AND ended_at_us IS NULL ORDER BY id", ids=rental_ids
     )
@@ -111,7 +112,7 @@ def running(tx: Tx, rental_ids: list[int]) -> list[LiveRental]:
 
 
 def some_live(tx: Tx, account_id: int, *, limit: int) -> list[LiveRental]:
-    """Some of the account's live rentals, whatever they cost."""
+    """Return some of the account's live rentals, whatever they cost."""
     rows = tx.all(
         f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL LIMIT :limit",
         account_id=account_id,
@@ -121,14 +122,14 @@ def some_live(tx: Tx, account_id: int, *, limit: int) -> list[LiveRental]:
 
 
 def live_numbers(tx: Tx, account_ids: list[int]) -> list[Row]:
-    """Id, account and number of each live rental of these accounts: for accounts with few."""
+    """Return ID, account and number of each live rental of these accounts; for accounts with few rentals."""
     return tx.all(
         "SELECT id, account_id, e164 FROM rentals WHERE account_id = ANY(:ids) AND ended_at_us IS NULL", ids=account_ids
     )
 
 
 def to_share(tx: Tx, *, booked_before_us: int, limit: int) -> list[Row]:
-    """Live rentals whose minutes were not booked since then, though their account has paid for some."""
+    """Return live rentals whose minutes were not booked since then, although their account has paid for some."""
     return tx.all(
         f"SELECT r.id, r.account_id FROM rentals r JOIN accounts a ON a.id = r.account_id WHERE {BOOKED_UNTIL_US} <="
         f" :booked_before_us AND {BOOKED_UNTIL_US} <= a.settled_at_us AND r.ended_at_us IS NULL"
@@ -139,8 +140,8 @@ def to_share(tx: Tx, *, booked_before_us: int, limit: int) -> list[Row]:
 
 
 def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
-    """The live rental of each of these numbers that has one, with what its account signs webhooks with, when the account's
-    money runs out and how many live rentals it has, and whether somebody stands in the line of its action."""
+    """Return the live rental of each of these numbers that has one, with its account's webhook signing version, run-out
+    instant and number of live rentals, and whether deliveries are waiting in the lane of its action."""
     rows = tx.all(
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
         " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
@@ -180,7 +181,7 @@ def changed_hands(tx: Tx, e164s: Sequence[str], *, since_us: int) -> set[str]:
 
 
 def live_of_account(tx: Tx, account_id: int, e164: str) -> Row | None:
-    """The account's live rental of this number."""
+    """Return the account's live rental of this number."""
     return tx.one(
         "SELECT * FROM rentals WHERE e164 = :e164 AND ended_at_us IS NULL AND account_id = :account_id",
         e164=e164,
@@ -189,7 +190,7 @@ def live_of_account(tx: Tx, account_id: int, e164: str) -> Row | None:
 
 
 def ids_of_number(tx: Tx, account_id: int, e164: str) -> list[int]:
-    """Every rental, live or ended, that the account has had of this number."""
+    """Return every rental, live or ended, that the account has had of this number."""
     rows = tx.all(
         "SELECT id FROM rentals WHERE account_id = :account_id AND e164 = :e164 ORDER BY id",
         account_id=account_id,
@@ -199,7 +200,7 @@ def ids_of_number(tx: Tx, account_id: int, e164: str) -> list[int]:
 
 
 def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
-    """The number of each of these rentals."""
+    """Return the number of each of these rentals."""
     if not rental_ids:
         return {}
     rows = tx.all("SELECT id, e164 FROM rentals WHERE id = ANY(:ids)", ids=rental_ids)
@@ -207,7 +208,7 @@ def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
 
 
 def set_action(tx: Tx, rental_id: int, action: Action | None) -> None:
-    """Sets what the rental's SMS do besides being stored."""
+    """Set what happens to the rental's SMS besides being stored."""
     tx.run(
         "UPDATE rentals SET action = :action, destination = :destination WHERE id = :rental_id",
         rental_id=rental_id,
@@ -217,18 +218,19 @@ def set_action(tx: Tx, rental_id: int, action: Action | None) -> None:
 
 
 def store_booked(tx: Tx, booked: list[tuple[int, int]]) -> None:
-    """Writes how many minutes the books have of each rental."""
+    """Write the number of booked minutes of each rental."""
     tx.update(schema.rentals, ("id", "booked_minutes"), booked)
 
 
 def end(tx: Tx, ends: list[tuple[LiveRental, int, EndReason]]) -> None:
-    """Ends rentals, each at its instant, with the minutes that are booked then."""
+    """End rentals, each at its instant, with the minutes booked by then."""
     rows = [(rental.rental_id, at_us, reason.value, rental.booked_minutes) for rental, at_us, reason in ends]
     tx.update(schema.rentals, ("id", "ended_at_us", "end_reason", "booked_minutes"), rows)
 
 
 def take_to_erase(tx: Tx, *, ended_before_us: int, now_us: int, limit: int) -> list[int]:
-    """Rentals whose texts have been kept long enough, marked as erased: erase them in this transaction."""
+    """Mark rentals whose texts were stored long enough as erased and return them; the caller must erase them in this
+    transaction."""
     rows = tx.all(
         "UPDATE rentals SET erased_at_us = :now_us WHERE id IN (SELECT id FROM rentals WHERE"
         " ended_at_us IS NOT NULL AND erased_at_us IS NULL AND ended_at_us <= :ended_before_us"
@@ -241,14 +243,14 @@ def take_to_erase(tx: Tx, *, ended_before_us: int, now_us: int, limit: int) -> l
 
 
 def by_id(tx: Tx, rental_id: int) -> Row:
-    """One rental, live or ended."""
+    """Return one rental, live or ended."""
     row = tx.one("SELECT * FROM rentals WHERE id = :rental_id", rental_id=rental_id)
     assert row is not None
     return row
 
 
 def clear_action(tx: Tx, rental_id: int, *, destination: str) -> bool:
-    """Switches the action off if it still goes there."""
+    """Switch the action off if it still has that destination."""
     return bool(
         tx.run(
             "UPDATE rentals SET action = NULL, destination = NULL WHERE id = :rental_id AND destination = :destination",

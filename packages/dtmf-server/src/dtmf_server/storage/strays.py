@@ -1,4 +1,4 @@
-"""SMS for numbers that nobody rents: how many for which destination, and no text. The last DESTINATIONS_MAX are kept."""
+"""Stray SMS: the count per destination that no account rents, without texts. The last DESTINATIONS_MAX are stored."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +12,7 @@ PAGE = 10_000
 
 
 def count(tx: Tx, found: Mapping[str, int], *, now_us: int) -> None:
-    """Counts so many SMS for each destination. Transactions that count wait for each other at the service's row."""
+    """Add to the count of each destination. Concurrent transactions wait for each other at the service's row."""
     tx.run("UPDATE service SET unrouted_messages = unrouted_messages + :count", count=sum(found.values()))
     for destination, messages in sorted(found.items()):
         tx.run(
@@ -31,13 +31,14 @@ def count(tx: Tx, found: Mapping[str, int], *, now_us: int) -> None:
 
 
 def total(tx: Tx) -> int:
-    """How many SMS came for numbers that nobody rents, since the database was made."""
+    """Return the number of SMS for numbers that no account rents, since the database was created."""
     row = tx.one("SELECT unrouted_messages FROM service")
     return row["unrouted_messages"] if row else 0
 
 
 def latest(tx: Tx) -> list[Row]:
-    """Each destination with `count`, `first_at_us`, `last_at_us`, and whether it is in stock; the last one first."""
+    """Return each destination with `count`, `first_at_us`, `last_at_us`, and whether it is in stock; the last one
+    first."""
     return tx.all(
         "SELECT s.destination, s.count, s.first_at_us, s.last_at_us, n.e164 IS NOT NULL AS in_stock"
         " FROM strays s LEFT JOIN numbers n ON n.e164 = s.destination ORDER BY s.last_at_us DESC, s.destination"
@@ -45,7 +46,7 @@ def latest(tx: Tx) -> list[Row]:
 
 
 def numbers_in_stock(tx: Tx) -> Iterator[str]:
-    """Every number that can be rented, read a page at a time."""
+    """Yield every number in stock, read in pages."""
     after = ""
     while page := tx.all(
         "SELECT e164 FROM numbers WHERE e164 > :after ORDER BY e164 LIMIT :limit", after=after, limit=PAGE
@@ -55,5 +56,5 @@ def numbers_in_stock(tx: Tx) -> Iterator[str]:
 
 
 def forget(tx: Tx, *, now_us: int) -> int:
-    """How many destinations were forgotten because nothing came for them in KEPT_US."""
+    """Delete destinations for which nothing arrived in KEPT_US. Return how many."""
     return tx.run("DELETE FROM strays WHERE last_at_us < :before_us", before_us=now_us - KEPT_US)

@@ -1,4 +1,4 @@
-"""What carriers took, under their own references, and receipts that came before that was written down."""
+"""Segments that carriers accepted, with their references, and receipts that arrived before that was recorded."""
 
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.receipt_refs import canonical
@@ -10,7 +10,7 @@ _EARLY = "id, carrier, ref, delivered, reason, sender, recipient, message_id, is
 
 
 def put(tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref: str | None, wall_us: int) -> None:
-    """The carrier took a segment of so many under this reference; None: it has not said whether it did."""
+    """Record that the carrier accepted a segment under this reference; None: it has not answered yet."""
     tx.run(
         "INSERT INTO submissions (carrier, ref, message_id, delivered, taken_wall_us, segment, total)"
         " VALUES (:carrier, :ref, :message_id, :no, :wall_us, :segment, :total) ON CONFLICT (message_id, segment)"
@@ -26,14 +26,14 @@ def put(tx: Tx, carrier: str, message_id: int, segment: int, *, total: int, ref:
 
 
 def put_all(tx: Tx, carrier: str, message_id: int, segments: Segments, *, wall_us: int) -> None:
-    """What an attempt left: the segments that were taken, and those that the carrier has not answered for."""
+    """Record the segments of an attempt: those accepted, and those that the carrier has not answered."""
     refs = {**dict.fromkeys(segments.unanswered), **segments.taken}
     for segment, ref in sorted(refs.items()):
         put(tx, carrier, message_id, segment, total=segments.total, ref=ref, wall_us=wall_us)
 
 
 def put_delivered(tx: Tx, carrier: str, message_id: int, *, ref: str, wall_us: int) -> None:
-    """The phone has a segment that was in doubt; which one, the receipt does not say."""
+    """Record that the phone received a segment in doubt; the receipt does not say which one."""
     in_doubt = tx.one(
         "SELECT min(segment) AS segment FROM submissions WHERE message_id = :message_id AND ref IS NULL",
         message_id=message_id,
@@ -51,7 +51,7 @@ def put_delivered(tx: Tx, carrier: str, message_id: int, *, ref: str, wall_us: i
 
 
 def taken_by(tx: Tx, message_id: int) -> tuple[str, dict[int, str]]:
-    """The carrier that took segments of a message, and its reference of each; '' and none if no carrier did."""
+    """Return the carrier that accepted segments of a message, and its reference of each; '' and {} if none did."""
     rows = tx.all(
         "SELECT carrier, segment, ref FROM submissions WHERE message_id = :id AND ref IS NOT NULL ORDER BY segment",
         id=message_id,
@@ -60,23 +60,23 @@ def taken_by(tx: Tx, message_id: int) -> tuple[str, dict[int, str]]:
 
 
 def taken(tx: Tx, message_id: int) -> int:
-    """How many segments of a message a carrier took."""
+    """Return how many segments of a message a carrier accepted."""
     return len(taken_by(tx, message_id)[1])
 
 
 def expected(tx: Tx, message_id: int) -> int:
-    """How many segments the carrier gets of a message; where no attempt came to its end, as many as were charged for."""
+    """Return how many segments the carrier gets of a message; if no attempt was completed, as many as were charged."""
     row = tx.one(
         "SELECT coalesce((SELECT max(total) FROM submissions s WHERE s.message_id = m.id), m.segments) AS total"
         " FROM messages m WHERE m.id = :id",
         id=message_id,
     )
-    assert row is not None, "what was submitted was stored"
+    assert row is not None, "a submitted message is stored"
     return int(row["total"])
 
 
 def is_in_doubt(tx: Tx, message_id: int, segment: int) -> bool:
-    """Whether a carrier has not answered for this segment."""
+    """Return True if a carrier has not answered for this segment."""
     row = tx.one(
         "SELECT 1 FROM submissions WHERE message_id = :id AND segment = :segment AND ref IS NULL",
         id=message_id,
@@ -86,13 +86,13 @@ def is_in_doubt(tx: Tx, message_id: int, segment: int) -> bool:
 
 
 def has_doubts(tx: Tx, message_id: int) -> bool:
-    """Whether a carrier has not answered for some segment."""
+    """Return True if a carrier has not answered for some segment."""
     row = tx.one("SELECT 1 FROM submissions WHERE message_id = :id AND ref IS NULL LIMIT 1", id=message_id)
     return row is not None
 
 
 def forget_doubt(tx: Tx, message_id: int, segment: int) -> bool:
-    """The carrier surely does not have this segment. Whether it was known to be in doubt."""
+    """Record that the carrier certainly does not have this segment. Return True if it was in doubt."""
     return bool(
         tx.run(
             "DELETE FROM submissions WHERE message_id = :id AND segment = :segment AND ref IS NULL",
@@ -103,7 +103,7 @@ def forget_doubt(tx: Tx, message_id: int, segment: int) -> bool:
 
 
 def find(tx: Tx, carrier: str, refs: list[str]) -> list[Row]:
-    """What was taken under any of these references, newest first, with the phone it went to."""
+    """Return what was accepted under any of these references, newest first, with the phone it went to."""
     return tx.all(
         "SELECT s.id, s.ref, s.message_id, m.recipient FROM submissions s JOIN messages m ON m.id = s.message_id"
         " WHERE s.carrier = :carrier AND s.ref = ANY(:refs) ORDER BY s.id DESC LIMIT 100",
@@ -113,16 +113,16 @@ def find(tx: Tx, carrier: str, refs: list[str]) -> list[Row]:
 
 
 def set_delivered(tx: Tx, submission_id: int) -> None:
-    """The phone has this segment."""
+    """Record that the phone received this segment."""
     tx.run("UPDATE submissions SET delivered = :yes WHERE id = :id", id=submission_id, yes=True)
 
 
 def all_delivered(tx: Tx, message_id: int) -> bool:
-    """Whether the phone has every segment of the message."""
+    """Return True if the phone received every segment of the message."""
     return (
         tx.one(
             "SELECT 1 FROM submissions WHERE message_id = :message_id AND NOT delivered"
-            " AND (ref IS NULL OR ref <> '') LIMIT 1",  # without a reference no receipt can name it
+            " AND (ref IS NULL OR ref <> '') LIMIT 1",  # without a reference, no receipt can refer to it
             message_id=message_id,
         )
         is None
@@ -130,7 +130,7 @@ def all_delivered(tx: Tx, message_id: int) -> bool:
 
 
 def add_early(tx: Tx, carrier: str, receipt: Receipt, *, wall_us: int) -> None:
-    """Keeps a receipt for which there is nothing yet."""
+    """Store a receipt whose submission is not recorded yet."""
     tx.insert(
         schema.early_receipts,
         (
@@ -161,7 +161,7 @@ def add_early(tx: Tx, carrier: str, receipt: Receipt, *, wall_us: int) -> None:
 
 
 def take_early(tx: Tx, carrier: str, refs: list[str]) -> list[Receipt]:
-    """The receipts that waited for any of these references; they wait no more."""
+    """Remove and return the receipts waiting for any of these references."""
     rows = tx.all(
         f"DELETE FROM early_receipts WHERE carrier = :carrier AND ref = ANY(:refs) RETURNING {_EARLY}",
         carrier=carrier,
@@ -171,8 +171,8 @@ def take_early(tx: Tx, carrier: str, refs: list[str]) -> list[Receipt]:
 
 
 def take_early_between(tx: Tx, *, sender: str, phone: str) -> list[tuple[str, Receipt]]:
-    """The receipts that waited, about SMS from one of our numbers to a phone with these last digits, each with its carrier;
-    they wait no more."""
+    """Remove and return the waiting receipts for SMS from one of our numbers to a phone with these last digits, each
+    with its carrier."""
     rows = tx.all(
         f"DELETE FROM early_receipts WHERE recipient = :recipient AND sender LIKE '%' || :phone RETURNING {_EARLY}",
         recipient=sender,
@@ -207,6 +207,6 @@ def _receipts(rows: list[Row]) -> list[tuple[str, Receipt]]:
 
 
 def forget(tx: Tx, *, taken_before_us: int, early_before_us: int) -> int:
-    """How many rows were forgotten that no receipt will come for, or nothing be taken for."""
+    """Delete rows for which no receipt, or no submission, is expected any more. Return how many."""
     forgotten = tx.run("DELETE FROM submissions WHERE taken_wall_us < :before_us", before_us=taken_before_us)
     return forgotten + tx.run("DELETE FROM early_receipts WHERE stored_wall_us < :before_us", before_us=early_before_us)

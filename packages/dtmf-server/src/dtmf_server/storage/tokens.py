@@ -1,10 +1,10 @@
-"""API tokens. Only the SHA-256 of a token is ever stored."""
+"""API tokens. Only the SHA-256 of a token is stored."""
 
 from dtmf_server.storage.db import Row, Tx
 
 
 def add(tx: Tx, *, account_id: int, sha256: bytes, label: str, now_us: int) -> int:
-    """The id of a new token."""
+    """Add a token. Return its ID."""
     row = tx.one(
         "INSERT INTO tokens (account_id, sha256, label, created_at_us)"
         " VALUES (:account_id, :sha256, :label, :now_us) RETURNING id",
@@ -18,8 +18,8 @@ def add(tx: Tx, *, account_id: int, sha256: bytes, label: str, now_us: int) -> i
 
 
 def opened_by(tx: Tx, sha256: bytes) -> Row | None:
-    """The account that a token opens, None if it was revoked or never given out; and beside it, since every request
-    needs both, how far the sandbox's clock was put forward."""
+    """Return the account that a token opens, or None if the token was revoked or never existed; with the offset of the
+    sandbox's clock, since every request needs both."""
     return tx.one(
         "SELECT account_id, (SELECT clock_offset_us FROM service) AS clock_offset_us FROM tokens"
         " WHERE sha256 = :sha256 AND revoked_at_us IS NULL",
@@ -28,12 +28,12 @@ def opened_by(tx: Tx, sha256: bytes) -> Row | None:
 
 
 def found(tx: Tx, sha256: bytes) -> Row | None:
-    """The working token itself: its id and account."""
+    """Return the ID and account of a working token."""
     return tx.one("SELECT id, account_id FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256)
 
 
 def of_account(tx: Tx, account_id: int) -> list[Row]:
-    """An account's tokens that still work, oldest first."""
+    """Return an account's working tokens, oldest first."""
     return tx.all(
         "SELECT id, label, created_at_us FROM tokens WHERE account_id = :account_id AND revoked_at_us IS NULL"
         " ORDER BY id",
@@ -42,7 +42,7 @@ def of_account(tx: Tx, account_id: int) -> list[Row]:
 
 
 def revoke(tx: Tx, *, account_id: int, token_id: int, now_us: int) -> bool:
-    """Revokes a token of this account; False if it has no such token."""
+    """Revoke a token of this account. Return False if it has no such token."""
     return bool(
         tx.run(
             "UPDATE tokens SET revoked_at_us = :now_us WHERE id = :token_id AND account_id = :account_id"
@@ -55,7 +55,7 @@ def revoke(tx: Tx, *, account_id: int, token_id: int, now_us: int) -> bool:
 
 
 def first_account(tx: Tx) -> int | None:
-    """The account that was given a token first, of those that were not deleted."""
+    """Return the account that got the first token, of those not deleted, or None."""
     row = tx.one(
         "SELECT t.account_id FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE a.closed_at_us IS NULL"
         " ORDER BY t.id LIMIT 1"

@@ -1,4 +1,4 @@
-"""The books: transfers and the minutes they paid. Appended, never changed."""
+"""The ledger: transfers and the minutes they paid. Append-only."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from dtmf_server.storage.db import Row, Tx
 
 
 class Transfer(Struct, frozen=True):
-    """`amount` satoshis from `debit` to `credit`; `UNIQUE(kind, ref)`: the same fact is never booked twice."""
+    """`amount` satoshis from `debit` to `credit`. `UNIQUE(kind, ref)`: the same fact is never booked twice."""
 
     at_us: int
     kind: str
@@ -17,14 +17,14 @@ class Transfer(Struct, frozen=True):
     debit: int
     credit: int
     amount: int
-    account_id: int  # the customer it concerns
-    balance: int  # that customer's, after it
-    reference: str  # the reason, for the customer
+    account_id: int  # the customer account
+    balance: int  # that account's, after the transfer
+    reference: str  # the reason, as the customer sees it
     minutes: tuple[int, int, int] | None = None  # rental, from, to: the minutes it pays
 
 
 def append(tx: Tx, transfers: list[Transfer]) -> None:
-    """Books the transfers, in this order, and the minutes they pay."""
+    """Book the transfers, in this order, and the minutes they pay."""
     ids = tx.insert_returning_ids(
         schema.transfers,
         ("at_us", "kind", "ref", "debit", "credit", "amount", "account_id", "balance", "reference"),
@@ -38,8 +38,8 @@ def append(tx: Tx, transfers: list[Transfer]) -> None:
 
 
 def book_minutes(tx: Tx, minutes: Sequence[tuple[int, int, int, int | None]]) -> None:
-    """Books minutes of rentals, each as (rental, from, to, the transfer that paid just these): None for a rental's share
-    of what its account paid for all."""
+    """Book minutes of rentals, each as (rental, from, to, the transfer that paid exactly these); None for a rental's
+    share of what its account paid for all."""
     tx.insert(
         schema.minute_bookings,
         ("rental_id", "from_minute", "to_minute", "after_minute", "transfer_id"),
@@ -48,7 +48,7 @@ def book_minutes(tx: Tx, minutes: Sequence[tuple[int, int, int, int | None]]) ->
 
 
 def of_reference(tx: Tx, account_id: int, reference: str) -> list[Row]:
-    """What was booked for an account for this reason, oldest first."""
+    """Return an account's transfers with this reference, oldest first."""
     return tx.all(
         "SELECT id, kind, amount FROM transfers WHERE account_id = :account_id AND reference = :reference ORDER BY id",
         account_id=account_id,
@@ -57,7 +57,7 @@ def of_reference(tx: Tx, account_id: int, reference: str) -> list[Row]:
 
 
 def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
-    """An account's transfers with ids above `after`, oldest first."""
+    """Return an account's transfers with IDs above `after`, oldest first."""
     return tx.all(
         "SELECT id, at_us, kind, debit, credit, amount, balance, reference FROM transfers"
         " WHERE account_id = :account_id AND id > :after AND (debit = :account_id OR credit = :account_id)"
@@ -69,7 +69,7 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
 
 
 def suspended(tx: Tx, suspense: int, reference: str) -> list[Row]:
-    """What was moved to the suspense account with a reference that begins like this, and is there still."""
+    """Return what was moved to the suspense account with a reference that begins like this, and is still there."""
     return tx.all(
         "SELECT t.ref, t.amount FROM transfers t WHERE t.account_id = :suspense AND t.kind = 'moved_in'"
         " AND t.reference LIKE :reference AND NOT EXISTS"
@@ -80,12 +80,12 @@ def suspended(tx: Tx, suspense: int, reference: str) -> list[Row]:
 
 
 def exists(tx: Tx, *, kind: str, ref: str) -> bool:
-    """Whether this fact is in the books."""
+    """Return True if this fact is booked."""
     return tx.one("SELECT 1 FROM transfers WHERE kind = :kind AND ref = :ref", kind=kind, ref=ref) is not None
 
 
 def newest_of_account(tx: Tx, account_id: int, *, before: int, limit: int) -> list[Row]:
-    """An account's transfers with ids below `before`, newest first."""
+    """Return an account's transfers with IDs below `before`, newest first."""
     return tx.all(
         "SELECT id, at_us, kind, debit, credit, amount, balance, reference FROM transfers"
         " WHERE account_id = :account_id AND id < :before AND (debit = :account_id OR credit = :account_id)"

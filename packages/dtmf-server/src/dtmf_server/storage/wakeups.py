@@ -1,4 +1,4 @@
-"""Wake whoever waits for a topic, after the commit that touched it."""
+"""Wake-ups of listeners to a topic, after the commit that touched it."""
 
 import asyncio
 import threading
@@ -8,13 +8,13 @@ class Wakeups:
     """Listeners to topics, each an `asyncio.Event` of its own loop."""
 
     def __init__(self) -> None:
-        self.stopping = False  # whoever waits for more answers with what there is
+        self.stopping = False  # long polls then return what they have
         self._listeners: dict[str, dict[asyncio.Event, asyncio.AbstractEventLoop]] = {}
         self._topics: dict[asyncio.Event, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def listen(self, *topics: str) -> asyncio.Event:
-        """An event that is set whenever one of the topics is notified; clear it before looking at the tables."""
+        """Return an event that is set whenever one of the topics is notified; clear it before reading the tables."""
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         with self._lock:
             self._topics[event] = topics
@@ -23,7 +23,7 @@ class Wakeups:
         return event
 
     def unlisten(self, event: asyncio.Event) -> None:
-        """Forgets the event."""
+        """Remove the listener."""
         with self._lock:
             for topic in self._topics.pop(event, ()):
                 listeners = self._listeners[topic]
@@ -32,15 +32,15 @@ class Wakeups:
                     del self._listeners[topic]
 
     def stop(self) -> None:
-        """Wakes every listener, as the process is about to stop."""
+        """Wake every listener because the process is stopping."""
         self.stopping = True
         with self._lock:
             topics = set(self._listeners)
         self.notify(topics)
 
     def notify(self, topics: set[str]) -> None:
-        """Sets the events of these topics, from any thread; each loop is called once."""
-        if self._listeners.keys().isdisjoint(topics):  # who begins to listen now looks at the tables afterwards
+        """Set the events of these topics, from any thread; each loop is called once."""
+        if self._listeners.keys().isdisjoint(topics):  # a concurrent new listener reads the tables afterwards
             return
         woken: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
         with self._lock:

@@ -1,1 +1,1 @@
-"""The chain, watch-only: addresses from a public descriptor, blocks and mempool from a node or a simulation."""
+"""Watch-only Bitcoin: addresses from a public descriptor, blocks and mempool from a node or a simulation."""

@@ -1,6 +1,7 @@
-"""Bitcoin Core's best chain: blocks by `getblock` with verbosity 0, the mempool by what `getrawmempool` has anew.
+"""Bitcoin Core's best chain: blocks from `getblock` with verbosity 0, and new mempool transactions from
+`getrawmempool`.
 
-The node has no wallet and knows nothing of our addresses: we look for our scripts ourselves.
+The node needs no wallet and does not know our addresses: scripts are matched here.
 """
 
 import asyncio
@@ -13,47 +14,47 @@ from dtmf_server.payments.bitcoin import block_parser
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import MISC_ERROR, NOT_FOUND, OUT_OF_RANGE, Rpc, RpcError
 
-STARTS_BELOW = 144  # blocks below the tip, so that a reorganisation right after the first start is followed too
+STARTS_BELOW = 144  # blocks below the tip, so that a reorganization right after the first start can be followed too
 TRANSACTIONS_PER_CALL = 200
 SCAN_TIMEOUT_S = 3600.0
-COIN = 100_000_000  # amounts of the RPC are coins; a double holds each of 21 million to the satoshi
-TRANSACTIONS_PER_POLL = 5_000  # of a mempool never seen before; the rest at the next polls
+COIN = 100_000_000  # the RPC has amounts in coins; a double represents any of 21 million to the satoshi
+TRANSACTIONS_PER_POLL = 5_000  # of a mempool never seen before; the rest is read in the next polls
 
-# Which of these scriptPubKeys are ours.
+# Return those of the given scriptPubKeys that are ours.
 Ours = Callable[[Set[bytes]], Awaitable[set[bytes]]]
 
 
 class CoreChain:
-    """The best chain of a node on this network. Raises CantFollow in words wherever the node can't be followed."""
+    """The best chain of a node on this network. Raises ChainUnavailable, which says why, if it cannot be followed."""
 
     def __init__(self, rpc: Rpc, network: str, ours: Ours) -> None:
         self._rpc = rpc
         self._network = network
         self._ours = ours
-        self._seen: dict[str, list[Output]] = {}  # of every mempool transaction read so far, the outputs that are ours
+        self._seen: dict[str, list[Output]] = {}  # of each mempool transaction read so far: the outputs that are ours
 
     async def start(self) -> int:
-        """A little below the tip: no address was given to anyone before the chain was first followed."""
+        """Return a height a little below the tip: no address is issued before the chain is first followed."""
         tip = await self.tip()
         return max(0, tip[0] - STARTS_BELOW) if tip else 0
 
     async def tip(self) -> tuple[int, str] | None:
-        """Height and hash of the best block."""
+        """Return height and hash of the best block."""
         info = await self._rpc.call("getblockchaininfo")
         if info["chain"] != self._network:
             raise ChainUnavailable(
-                f"the node is on the network {info['chain']!r} and bitcoin.network is {self._network!r}: nothing is"
-                " credited until they agree"
+                f"the node is on the network {info['chain']!r}, but bitcoin.network is {self._network!r}: nothing is"
+                " credited until they match"
             )
         if info["initialblockdownload"]:
             raise ChainUnavailable(
-                f"the node is in its initial block download, at block {info['blocks']} of {info['headers']} that it has"
-                " heard of: it has to catch up with the network first, which a block less than a day old shows"
+                f"the node is in its initial block download, at block {info['blocks']} of {info['headers']} known"
+                " headers: deposits are credited once it has caught up with the network"
             )
         return info["blocks"], info["bestblockhash"]
 
     async def block_hash(self, height: int) -> str | None:
-        """The best chain's block at that height."""
+        """Return the hash of the best chain's block at that height."""
         try:
             hash_: str = await self._rpc.call("getblockhash", height)
         except RpcError as error:
@@ -63,7 +64,7 @@ class CoreChain:
         return hash_
 
     async def knows(self, hash_: str) -> bool:
-        """Whether the node has ever seen this block."""
+        """Return True if the node has ever seen this block."""
         try:
             await self._rpc.call("getblockheader", hash_)
         except RpcError as error:
@@ -73,7 +74,7 @@ class CoreChain:
         return True
 
     async def block(self, height: int) -> Block | None:
-        """The best chain's block at that height, with the outputs that are ours."""
+        """Return the best chain's block at that height, with the outputs that are ours."""
         hash_ = await self.block_hash(height)
         if hash_ is None:
             return None
@@ -82,9 +83,9 @@ class CoreChain:
         except RpcError as error:
             if error.code == MISC_ERROR and "pruned" in error.message:
                 raise ChainUnavailable(
-                    f"the node has pruned block {height}, which we have not read: let it fetch the chain again"
-                    " without prune, or with a larger one; if that is not possible, `dtmf-server deposits skip --to HEIGHT`"
-                    " goes on above what it has pruned"
+                    f"the node has pruned block {height}, which has not been read: make it download the chain again"
+                    " without prune, or with a larger value; if that is not possible, `dtmf-server deposits skip --to HEIGHT`"
+                    " continues above the pruned blocks"
                 ) from error
             raise
         with _bytes_of(f"block {height}"):
@@ -94,11 +95,11 @@ class CoreChain:
                 raw, height, transactions, await self._ours(block_parser.scripts_of(transactions))
             )
             if block.hash != hash_:
-                raise ValueError(f"its hash is {block.hash} and not {hash_}")
+                raise ValueError(f"its hash is {block.hash}, not {hash_}")
             return block
 
     async def mempool(self) -> Mempool:
-        """What waits to be mined. Transactions never seen before are read, so many at a look."""
+        """Return the mempool. Transactions never seen before are read, up to a limit per poll."""
         is_whole = (await self._rpc.call("getmempoolinfo"))["loaded"]
         txids = set(await self._rpc.call("getrawmempool"))
         self._seen = {txid: outputs for txid, outputs in self._seen.items() if txid in txids}
@@ -108,8 +109,8 @@ class CoreChain:
         return Mempool(txids, [output for outputs in self._seen.values() for output in outputs], is_whole)
 
     async def unspent(self, descriptor: str, last_index: int) -> list[tuple[Output, int]]:
-        """Every unspent output of the best chain on the descriptor's addresses up to that index, each with its block's
-        height. The node looks through all coins there are: minutes on the main chain."""
+        """Return every unspent output of the best chain on the descriptor's addresses up to that index, each with the
+        height of its block. The node scans the whole UTXO set: minutes on the main chain."""
         return await self._scan([{"desc": descriptor, "range": [0, last_index]}])
 
     async def _scan(self, wanted: list[Any]) -> list[tuple[Output, int]]:
@@ -120,17 +121,18 @@ class CoreChain:
         ]
 
     async def unspent_of(self, script_pubkeys: Sequence[bytes]) -> list[tuple[Output, int]]:
-        """The same for these scripts, as many as a call may have."""
+        """Return the same for these scripts, as many as one call may have."""
         wanted = [f"raw({script.hex()})" for script in script_pubkeys]
         return await self._scan(wanted)
 
     async def pruned_below(self) -> int:
-        """The lowest block that the node still has; 0 if it has all of them."""
+        """Return the lowest block that the node still has; 0 if it has all blocks."""
         info = await self._rpc.call("getblockchaininfo")
         return int(info.get("pruneheight", 0)) if info.get("pruned") else 0
 
     async def output(self, txid: str, vout: int) -> tuple[Output, int] | None:
-        """An unspent output, of the mempool too, and its confirmations; None if there is none."""
+        """Return an output that is unspent, including in the mempool, and its confirmations; None if there is no such
+        output."""
         found = await self._rpc.call("gettxout", txid, vout, True)
         if found is None:
             return None
@@ -138,7 +140,7 @@ class CoreChain:
         return _output(txid, vout, script, found["value"], found["coinbase"]), found["confirmations"]
 
     async def _read(self, txids: list[str]) -> None:
-        """Reads transactions; those that have left the mempool meanwhile are left out."""
+        """Read transactions, except those that have left the mempool in the meantime."""
         results = await self._rpc.batch([("getrawtransaction", [txid]) for txid in txids])
         found: dict[str, Any] = {}
         for txid, raw in zip(txids, results, strict=True):
@@ -158,8 +160,8 @@ def _output(txid: str, vout: int, script_pubkey: str, coins: float, coinbase: bo
 
 @contextmanager
 def _bytes_of(what: str) -> Iterator[None]:
-    """Tells what the node gave where its bytes are not that."""
+    """Translate invalid bytes from the node into ChainUnavailable."""
     try:
         yield
     except ValueError as error:
-        raise ChainUnavailable(f"{what} can't be read as the node gives it: {error}") from error
+        raise ChainUnavailable(f"the node's data for {what} is invalid: {error}") from error

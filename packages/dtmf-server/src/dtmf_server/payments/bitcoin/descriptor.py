@@ -1,6 +1,6 @@
-"""Addresses from a public descriptor (BIP-380), by embit. Private keys never come here.
+"""Derives addresses from a public descriptor (BIP-380) with embit. Private keys are never accepted.
 
-One key, one branch, one address an index: `wpkh([fingerprint/84h/0h/0h]xpub…/0/*)#checksum`, or tr, pkh, sh(wpkh).
+One key, one branch, one address per index: `wpkh([fingerprint/84h/0h/0h]xpub…/0/*)#checksum`, or tr, pkh, sh(wpkh).
 """
 
 import re
@@ -13,7 +13,7 @@ from embit.bip32 import HDKey
 from embit.descriptor import checksum
 from embit.networks import NETWORKS
 
-# Public keys whose private half was thrown away: coins sent there, on any network, are nobody's.
+# Public keys whose private keys were discarded: coins sent to them, on any network, are lost.
 SANDBOX_DESCRIPTOR = (
     "wpkh([9d873d58/84h/1h/0h]tpubDC7WhN57y8FrKEwd7rn2t67hcRLp9ua1RsQXqt7F8oa4vJcBYBhGjEtCKDDafGwfHFH2ptfaST93"
     "L2iqEnLSq4c6FKnxKyzKogahT1Pq1ro/0/*)#m3xt0eg7"
@@ -30,23 +30,23 @@ _SCRIPTS = {  # BIP-84, BIP-86, BIP-44, BIP-49
     "sh(wpkh": lambda key: script.p2sh(script.p2wpkh(key)),
 }
 _PARAMETERS = {"main": "main", "test": "test", "testnet4": "test", "signet": "signet", "regtest": "regtest"}
-# Where a key begins: an extended private one, or one alone in WIF.
+# Where a private key starts: an extended one, or a single one in WIF.
 _PRIVATE = re.compile(r"(?:^|[^0-9A-Za-z])(?:[A-Za-z]prv|[5KLc9][1-9A-HJ-NP-Za-km-z]{50,51}(?![0-9A-Za-z]))")
 _ORIGIN = re.compile(r"\[[0-9a-fA-F]{8}(/[0-9]+[h'H]?)*\]")
 _STEP = re.compile(r"[0-9]{1,10}")
 
 
 class BadDescriptor(ValueError):
-    """A descriptor that can't be watched; its text says why, for whoever wrote the configuration."""
+    """A descriptor that cannot be watched; its text gives the operator the reason."""
 
 
 def deriver(descriptor: str, network: str) -> Derive:
-    """A function from an index to its address and scriptPubKey. Raises BadDescriptor."""
+    """Return a function from an index to its address and scriptPubKey. Raises BadDescriptor."""
     text, right = _checked(descriptor)
     kind, key, path = _parsed(text, network)
     if "#" not in descriptor:
         raise BadDescriptor(
-            f"the descriptor has no checksum: see that it is the wallet's to the letter, then end it with #{right}"
+            f"the descriptor has no checksum: check it against the wallet's character by character, then append #{right}"
         )
     branch = key.derive(path) if path else key
     parameters, make = NETWORKS[_PARAMETERS[network]], _SCRIPTS[kind]
@@ -59,7 +59,8 @@ def deriver(descriptor: str, network: str) -> Derive:
 
 
 def ahead(derive: Derive) -> Derive:
-    """The same, with the next ones derived while the caller goes on: whoever asks for one will ask for the next."""
+    """Return the same function, deriving the next addresses in the background: a caller that needs one will need the
+    next."""
     helper = ThreadPoolExecutor(1, thread_name_prefix="derive")
     begun: dict[int, Future[tuple[str, bytes]]] = {}
 
@@ -74,37 +75,37 @@ def ahead(derive: Derive) -> Derive:
 
 
 def _checked(descriptor: str) -> tuple[str, str]:
-    """The text without its checksum, which is right if there is one, and the right one."""
+    """Return the text without its checksum, which is verified if present, and the valid checksum."""
     if _PRIVATE.search(descriptor):
         raise BadDescriptor(
-            "the descriptor has a private key: it must never be given to the service. Take the wallet's public"
-            " descriptor, and treat the key you wrote here as known to others"
+            "the descriptor contains a private key, which the service must never have. Use the wallet's public"
+            " descriptor, and treat this key as compromised"
         )
     text, sign, given = descriptor.strip().partition("#")
     try:
         right: str = checksum.checksum(text)
     except EmbitError as error:
-        raise BadDescriptor(f"the descriptor has a character that none may have: {error}") from error
+        raise BadDescriptor(f"the descriptor contains an invalid character: {error}") from error
     if sign and given != right:
         raise BadDescriptor(
-            f"the descriptor ends with the checksum {given!r}, but its text gives {right!r}: it was changed or"
-            " copied wrong; take it from the wallet again"
+            f"the descriptor ends with the checksum {given!r}, but the checksum of its text is {right!r}: it was changed or"
+            " copied incorrectly; copy it from the wallet again"
         )
     return text, right
 
 
 def _parsed(text: str, network: str) -> tuple[str, HDKey, list[int]]:
-    """Which script, the extended key, and the steps from it to the wildcard."""
+    """Return the script type, the extended key, and the steps from it to the wildcard."""
     kind = next((kind for kind in _SCRIPTS if text.startswith(kind + "(")), None)
     closing = ")" * (kind.count("(") + 1) if kind else ""
     if kind is None or not text.endswith(closing):
         raise BadDescriptor(
             f"the descriptor begins with {text[:12]!r}: only wpkh(…), tr(…), pkh(…) and sh(wpkh(…)) of one key are"
-            " watched, no multisig and no miniscript"
+            " supported, not multisig or miniscript"
         )
     inner = text[len(kind) + 1 : -len(closing)]
     if "," in inner:
-        raise BadDescriptor("the descriptor has scripts or further keys beside its key: only a single key is watched")
+        raise BadDescriptor("the descriptor has scripts or more than one key: only a single key is supported")
     origin = _ORIGIN.match(inner)
     if inner.startswith("[") and origin is None:
         raise BadDescriptor("the part in [ ] is not a key's origin like [73c5da0a/84h/0h/0h]")
@@ -116,36 +117,36 @@ def _extended_key(text: str, network: str) -> HDKey:
     wanted = "xpub" if network == "main" else "tpub"
     if re.fullmatch(r"[0-9a-fA-F]{64,130}", text):
         raise BadDescriptor(
-            f"the descriptor has a single public key, so everyone would get the same address: give a {wanted}…/0/*"
+            f"the descriptor has a single public key, so everyone would get the same address: use a {wanted}…/0/*"
         )
     if text[1:4] == "pub" and text[0] not in "xt":
         raise BadDescriptor(
-            f"{text[:4]} is a form that descriptors don't have (SLIP-132): export the key as {wanted}, and say what"
-            " it is for by wpkh(…), sh(wpkh(…)) or pkh(…)"
+            f"{text[:4]} is a SLIP-132 prefix, which is not valid in descriptors: export the key as {wanted}, and state"
+            " the script type with wpkh(…), sh(wpkh(…)) or pkh(…)"
         )
     if text[:4] in {"xpub", "tpub"} and text[:4] != wanted:
-        raise BadDescriptor(f"{text[:4]} is a key of another network: {network!r} has {wanted}…")
+        raise BadDescriptor(f"{text[:4]} is a key of another network: {network!r} uses {wanted}…")
     try:
         key = HDKey.from_base58(text)
     except Exception as error:  # embit's errors have no common base
         raise BadDescriptor(f"{text[:12]}… is not an extended public key ({wanted}…): {error}") from error
-    assert not key.is_private, "it begins like a public one"
+    assert not key.is_private, "it has a public prefix"
     return key
 
 
 def _path(steps: list[str]) -> list[int]:
-    """The steps before the wildcard, which must be the last."""
+    """Return the steps before the wildcard, which must be the last step."""
     for step in steps:
         if step.endswith(("h", "'", "H")):
             raise BadDescriptor(
                 f"/{step} after the extended key is hardened, which needs the private key: derive it in the wallet,"
-                " and write the step into the origin, [fingerprint/84h/0h/0h]xpub…"
+                " and put the step into the origin, [fingerprint/84h/0h/0h]xpub…"
             )
         if step.startswith(("<", "{")):
-            raise BadDescriptor(f"/{step} is several branches at once: give the receiving branch alone, usually /0/*")
+            raise BadDescriptor(f"/{step} is several branches at once: use only the receiving branch, usually /0/*")
     if not steps or steps[-1] != "*":
-        raise BadDescriptor("the descriptor has no /* at its end, so everyone would get the same address")
+        raise BadDescriptor("the descriptor does not end in /*, so everyone would get the same address")
     for step in steps[:-1]:
         if not _STEP.fullmatch(step) or int(step) > INDEX_MAX:
-            raise BadDescriptor(f"/{step} is not a step from one key to the next: only numbers, and /* at the end")
+            raise BadDescriptor(f"/{step} is not a valid derivation step: only numbers are, and /* at the end")
     return [int(step) for step in steps[:-1]]

@@ -1,4 +1,4 @@
-"""Bitcoin Core's JSON-RPC: one method per call, several in a batch."""
+"""A client of Bitcoin Core's JSON-RPC: single calls and batches."""
 
 import asyncio
 import ssl
@@ -17,10 +17,10 @@ from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 
 TIMEOUT_S = 60.0
 OK, UNAUTHORIZED, BUSY = 200, 401, 503
-BUSY_WAITS_S = (0.1, 0.3, 0.9)  # before a call that found the node's work queue full is sent again
-ANSWER_MAX_BYTES = 256 * 1024 * 1024  # 200 transactions of the standard's largest size, in hex, are 160 MB
+BUSY_WAITS_S = (0.1, 0.3, 0.9)  # delays before a call is retried because the node's work queue is full
+ANSWER_MAX_BYTES = 256 * 1024 * 1024  # 200 transactions of the largest standard size, in hex, are 160 MB
 CONNECTIONS_MAX = 100
-IDLE_MAX_S = 15.0  # the node drops a connection that is idle for 30 s: rpcservertimeout
+IDLE_MAX_S = 15.0  # the node closes a connection that is idle for 30 s: rpcservertimeout
 
 # Error codes of Bitcoin Core, src/rpc/protocol.h.
 MISC_ERROR = -1
@@ -39,7 +39,7 @@ _FAILURES = (
 
 
 class NodeUnavailable(ChainUnavailable):
-    """The node does not answer, or not to us."""
+    """The node does not answer, or refuses us."""
 
 
 class RpcError(ChainUnavailable):
@@ -47,14 +47,15 @@ class RpcError(ChainUnavailable):
 
     def __init__(self, method: str, code: int, message: str) -> None:
         self.code, self.message = code, message
-        super().__init__(f"the node refuses {method}: {message} (code {code})")
+        super().__init__(f"the node refused {method}: {message} (code {code})")
 
 
 class Rpc:
-    """The calls of one node, at `http://user:password@host:port`. An asynchronous context manager.
+    """The RPC of one node, at `http://user:password@host:port`. An asynchronous context manager.
 
-    `cookie` is the node's cookie file, which has the user and password if the URL has none; the node writes another at each
-    start, so it is read again when the node refuses the last one."""
+    `cookie` is the node's cookie file, which has the user and password if the URL does not. The node writes a new one
+    at each start, so the file is read again if the node refuses the credentials.
+    """
 
     def __init__(self, url: str, cookie: Path | None = None) -> None:
         parts = urlsplit(url)
@@ -78,14 +79,14 @@ class Rpc:
         await self._pool.aclose()
 
     async def call(self, method: str, *parameters: Any, timeout_s: float = TIMEOUT_S) -> Any:
-        """The result of one call. Raises RpcError, or NodeUnavailable."""
+        """Return the result of one call. Raises RpcError or NodeUnavailable."""
         (result,) = await self.batch([(method, parameters)], timeout_s=timeout_s)
         if isinstance(result, RpcError):
             raise result
         return result
 
     async def batch(self, asked: Sequence[tuple[str, Sequence[Any]]], *, timeout_s: float = TIMEOUT_S) -> list[Any]:
-        """The results of several calls, in their order; one that was refused is an RpcError in its place."""
+        """Return the results of several calls, in order; a refused call is an RpcError in its place."""
         calls = [{"id": place, "method": method, "params": list(p)} for place, (method, p) in enumerate(asked)]
         answers = await self._answers(msgspec.json.encode(calls), timeout_s)
         try:
@@ -95,7 +96,7 @@ class Rpc:
             raise NodeUnavailable(node_errors.no_node(self._url)) from error
 
     async def _answers(self, body: bytes, timeout_s: float) -> Any:
-        """What the node answers, as JSON. Raises NodeUnavailable, RpcError."""
+        """Return the node's answer as JSON. Raises NodeUnavailable or RpcError."""
         status, answer = await self._post_with_login(body, timeout_s)
         for wait_s in BUSY_WAITS_S:
             if status != BUSY:
@@ -114,7 +115,8 @@ class Rpc:
         return answers
 
     async def _post_with_login(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
-        """Status and body of the answer; the cookie file is read first, and again if the node refuses what it had."""
+        """Return status and body of the answer. The cookie file is read first, and again if the node refuses its
+        credentials."""
         if self._cookie is None:
             return await self._post(body, timeout_s)
         known = self._login or self._read_cookie(self._cookie)
@@ -134,7 +136,7 @@ class Rpc:
             raise NodeUnavailable(node_errors.no_cookie(self._url, path, str(reason))) from error
 
     async def _post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
-        assert self._pool is not None, "used outside its block"
+        assert self._pool is not None, "used outside its context"
         answer = bytearray()
         response = None
         try:
@@ -175,7 +177,8 @@ def _result(method: str, answer: dict[str, Any]) -> Any:
 
 
 def _error(method: str, error: dict[str, Any], *, raised: bool = False) -> ChainUnavailable:
-    """The node's refusal of a call. Raises NodeUnavailable, or gives it, while the node is starting."""
+    """Return the error for a refused call. While the node is starting, raise NodeUnavailable, or return it unless
+    `raised`."""
     if error["code"] == WARMING_UP:
         starting = NodeUnavailable(f"the node is starting: {error['message']}")
         if raised:

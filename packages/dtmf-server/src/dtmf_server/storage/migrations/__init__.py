@@ -1,1 +1,1 @@
-"""The history of the tables, one for both engines; forward only."""
+"""The schema migrations, shared by both engines; forward only."""

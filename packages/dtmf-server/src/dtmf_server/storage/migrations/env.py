@@ -1,4 +1,4 @@
-"""Run by Alembic: brings the connection that `migrate.py` hands over to the wanted revision."""
+"""Run by Alembic: migrates the connection passed by `migrate.py` to the requested revision."""
 
 from alembic import context
 

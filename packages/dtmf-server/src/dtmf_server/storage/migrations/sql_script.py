@@ -1,12 +1,12 @@
 """The frozen SQL of a migration, for both engines: statements separated by a semicolon and an empty line.
 
-Statements are PostgreSQL's. SQLite has other types for keys and bytes, and gets them by five rules:
-    BIGSERIAL NOT NULL CONSTRAINT … PRIMARY KEY    INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT: no id is used twice
+Statements are PostgreSQL's. SQLite has other types for keys and bytes; five rules translate them:
+    BIGSERIAL NOT NULL CONSTRAINT … PRIMARY KEY    INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT: no ID is reused
     BIGSERIAL                                      INTEGER
     SMALLSERIAL                                    SMALLINT
     BYTEA                                          BLOB
-    BIGINT of a column that refers to an id        INTEGER
-A statement that begins with `-- sqlite` or `-- postgresql` is for that engine alone, and runs as it is.
+    BIGINT of a column that references an id       INTEGER A statement that begins with `-- sqlite` or `-- postgresql`
+is only for that engine, and runs unchanged.
 """
 
 import re
@@ -28,7 +28,7 @@ _TYPES = {
 
 
 def run(migration: str) -> None:
-    """Runs the statements beside a migration, given by its `__file__`."""
+    """Run the statements of the .sql file beside a migration, given by its `__file__`."""
     connection = op.get_bind()
     text = Path(migration).with_suffix(".sql").read_text(encoding="utf-8")
     for statement in statements(text, connection.dialect.name):
@@ -36,7 +36,7 @@ def run(migration: str) -> None:
 
 
 def statements(text: str, engine: str) -> Iterator[str]:
-    """Those for this engine, as it spells them."""
+    """Yield the statements for this engine, in its syntax."""
     for statement in text.split(";\n\n"):
         whose, _, rest = statement.partition("\n")
         if whose.removeprefix("-- ") not in _ENGINES:

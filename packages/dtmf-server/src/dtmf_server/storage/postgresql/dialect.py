@@ -20,48 +20,51 @@ class PostgreSQL:
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
-        """The statement as it is, with its parameters spelled as psycopg's; once for each text."""
+        """Return the statement with psycopg's parameter syntax; cached per text."""
         return _with_parameters(statement.replace("%", "%%"))
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """psycopg takes Python's values as they are."""
+        """Return the parameters unchanged: psycopg accepts Python values."""
         return parameters
 
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """One statement for all rows: each column an array. One row goes as it is, in half the time."""
+        """Insert all rows with one statement, each column as an array. A single row is inserted directly, in half the
+        time."""
         cursor.execute(*_postgresql_insert(table, columns, rows))
 
     def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
-        """The same. The sequence is asked as the rows come out of the arrays: in their order."""
+        """Insert the same way and return the IDs, which the sequence assigns in the order of the arrays."""
         statement, values = _postgresql_insert(table, columns, rows)
         cursor.execute(f"{statement} RETURNING id", values)
         return sorted(row["id"] for row in cursor.fetchall())
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """One statement for all rows: each column an array. One row goes as it is, in half the time."""
+        """Update all rows with one statement, each column as an array. A single row is updated directly, in half the
+        time."""
         cursor.execute(*_postgresql_update(table, columns, rows))
 
     def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
-        """One statement for all rows: each column an array."""
+        """Add with one statement for all rows, each column as an array."""
         statement, values = _postgresql_insert(table, (*key, column), rows)
         cursor.execute(f"{statement} {on_conflict_add(table.name, key, column)}", values)
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
-        """One statement for all values: an array."""
+        """Select with one statement for all values, as an array."""
         statement = f"SELECT * FROM {table.name} WHERE {column} = ANY({_arrays(table, [column])})"
         cursor.execute(statement, (list(values),))
         rows: list[Any] = cursor.fetchall()
         return rows
 
     def allocate_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
-        """The sequence's next values. Ids of one account ascend in commit order: its row is locked first."""
+        """Return the sequence's next values. IDs of one account ascend in commit order because its row is locked
+        first."""
         cursor.execute(
             "SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)", (f"{table.name}_id_seq", count)
         )
         return [row["id"] for row in cursor.fetchall()]
 
     def resync_sequences(self, cursor: Any, tables: Sequence[Table]) -> None:
-        """Sequences know nothing of rows that came with an id."""
+        """Set the sequences: they do not see rows inserted with an ID."""
         for table in tables:
             cursor.execute("SELECT pg_get_serial_sequence(%s, 'id') AS sequence", (table.name,))
             if sequence := cursor.fetchone()["sequence"]:
@@ -76,7 +79,8 @@ def _transposed(rows: Rows) -> list[list[Any]]:
 
 
 def _arrays(table: Table, columns: Iterable[str]) -> str:
-    """An array for each column; %b is binary: psycopg writes it seven times faster than it quotes text."""
+    """Return an array parameter per column; %b is binary, which psycopg writes seven times faster than it quotes
+    text."""
     return ", ".join(f"%b::{_POSTGRESQL_TYPES[type(table.c[column].type)]}[]" for column in columns)
 
 

@@ -28,19 +28,26 @@ T = TypeVar("T")
 
 BEGIN, BEGIN_NOT_SYNCED = "BEGIN", "BEGIN; SET LOCAL synchronous_commit = off"
 CONNECTIONS = 12
-RETRIES = 8  # of a transaction that lost to another (40001, 40P01)
+RETRIES = 8  # of a transaction that lost a conflict (40001, 40P01)
 CONNECT_TIMEOUT_S = 5.0
 CHANNEL = "dtmf"
 VACUUM_PAUSE_S = 60.0
-ERASED_FROM = ("attempts", "events", "idempotency", "messages", "parts", "rentals")  # tables that texts are erased from
-TOPICS_AT_ONCE = 200  # in one notification, which takes 8,000 bytes at most
-LOCK_POLL_INTERVAL_S = 2.0  # how often a process asks for a name that another holds
-# The server frees a silent holder's locks within 3 + 2 * 2 s; a killed one's at once.
+ERASED_FROM = (
+    "attempts",
+    "events",
+    "idempotency",
+    "messages",
+    "parts",
+    "rentals",
+)  # tables that contain texts
+TOPICS_AT_ONCE = 200  # in one notification, which is limited to 8,000 bytes
+LOCK_POLL_INTERVAL_S = 2.0  # how often a process polls for a name that another one holds
+# The server releases a silent holder's locks within 3 + 2 * 2 s; those of a killed one immediately.
 _SEEN_DEAD_SOON = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2"
 
 
 class PostgreSQLDatabase:
-    """A PostgreSQL database; any number of processes may have it open."""
+    """A PostgreSQL database; any number of processes may open it."""
 
     def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         self.dialect: Dialect = PostgreSQL()
@@ -52,7 +59,7 @@ class PostgreSQLDatabase:
             min_size=1,
             max_size=connections,
             timeout=CONNECT_TIMEOUT_S,
-            reconnect_timeout=CONNECT_TIMEOUT_S,  # then anew when somebody asks: its pauses grow, to minutes
+            reconnect_timeout=CONNECT_TIMEOUT_S,  # then again on demand: the pool's own pauses grow to minutes
             kwargs={"row_factory": dict_row, "connect_timeout": int(CONNECT_TIMEOUT_S)},
             configure=_configure,
             open=False,
@@ -63,7 +70,7 @@ class PostgreSQLDatabase:
         self._vacuum_from_s = 0.0
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
-        """Runs fn in a transaction of its own, again if it lost to another."""
+        """Run fn in a separate transaction, again if it lost a conflict."""
         if self.lease_holder is None:
             return await self._in_thread(self.write_blocking if durable else self._write_not_synced, fn)
         holder, leased = self.lease_holder, list[Any]()
@@ -75,11 +82,11 @@ class PostgreSQLDatabase:
         return await asyncio.shield(done)
 
     async def read(self, fn: Fn[T]) -> T:
-        """Runs fn on one consistent state."""
+        """Run fn on one consistent state."""
         return await self._in_thread(self.read_blocking, fn)
 
     async def read_autocommit(self, fn: Fn[T]) -> T:
-        """In a thread all the same, since the answer comes over a socket; without the two further ones of a transaction."""
+        """Run fn in a thread, since results come over a socket, but without the two round trips of a transaction."""
         return await self._in_thread(self._glance_now, fn)
 
     def _glance_now(self, fn: Fn[T]) -> T:
@@ -87,9 +94,9 @@ class PostgreSQLDatabase:
             return fn(Tx(self.dialect, connection.cursor()))
 
     async def scrub(self) -> bool:
-        """Vacuums the tables that texts are erased from: until then the rows as they were are in the files, and later
-        rows take their place. The write-ahead log keeps them as long as the server keeps its segments."""
-        if time.monotonic() < self._vacuum_from_s:  # anyone can delete an account
+        """Vacuum the tables from which texts are erased: until then the old row versions are in the files; later rows
+        overwrite them. The write-ahead log contains them as long as the server keeps its segments."""
+        if time.monotonic() < self._vacuum_from_s:  # anyone can delete an account, so this is rate-limited
             return False
         self._vacuum_from_s = time.monotonic() + VACUUM_PAUSE_S
         await asyncio.get_running_loop().run_in_executor(self._threads, self._vacuum)
@@ -100,7 +107,7 @@ class PostgreSQLDatabase:
             connection.execute(f"VACUUM {', '.join(ERASED_FROM)}")
 
     def write_blocking(self, fn: Fn[T]) -> T:
-        """`write`, blocking."""
+        """Blocking `write`."""
         return self._write(fn, BEGIN)
 
     def _write_not_synced(self, fn: Fn[T]) -> T:
@@ -124,12 +131,12 @@ class PostgreSQLDatabase:
         raise AssertionError("the last attempt returns or raises")
 
     def read_blocking(self, fn: Fn[T]) -> T:
-        """`read`, blocking."""
+        """Blocking `read`."""
         return self._run(fn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     @asynccontextmanager
     async def advisory_lock(self, name: str) -> AsyncIterator[asyncio.Event]:
-        """Holds an advisory lock on a connection of its own; the server frees it when that connection dies."""
+        """Hold an advisory lock on a separate connection; the server releases it when that connection dies."""
         try:
             connection = await psycopg.AsyncConnection.connect(
                 self.url, autocommit=True, connect_timeout=5, options=_SEEN_DEAD_SOON
@@ -137,7 +144,7 @@ class PostgreSQLDatabase:
         except psycopg.OperationalError as error:
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
         async with connection:
-            while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it: no event tells
+            while not await _try_lock(connection, name):  # noqa: ASYNC110 - another process holds it, and no event signals its release
                 await asyncio.sleep(LOCK_POLL_INTERVAL_S)
             lost = asyncio.Event()
             watch = asyncio.create_task(_watch(connection, lost))
@@ -147,13 +154,13 @@ class PostgreSQLDatabase:
                 watch.cancel()
 
     def close(self) -> None:
-        """Waits for what is under way, then closes every connection."""
+        """Wait for what is in progress, then close every connection."""
         self._threads.shutdown()
         self._listener.close()
         self._pool.close()
 
     async def _in_thread(self, call: Callable[[Fn[T]], T], fn: Fn[T]) -> T:
-        # Shielded: a caller that is cancelled leaves, the transaction ends as it would have.
+        # Shielded: if the caller is cancelled, the transaction still completes.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, call, fn))
 
     def _run(self, fn: Fn[T], begin: str, lease: Lease | None = None, leased: list[Any] | None = None) -> T:
@@ -174,32 +181,32 @@ class PostgreSQLDatabase:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """One of the pool's, each statement a transaction of its own. Raises StorageUnavailable."""
+        """Yield a connection of the pool, in autocommit mode. Raises StorageUnavailable."""
         try:
             with self._pool.connection() as connection:
                 connection.autocommit = True
                 yield connection
         except (PoolTimeout, psycopg.errors.DiskFull) as error:
-            raise StorageUnavailable(f"the database can't take this now ({error})") from error
+            raise StorageUnavailable(f"the database can't accept writes right now ({error})") from error
         except psycopg.OperationalError as error:
             if error.sqlstate in ("40001", "40P01"):
                 raise
-            self._pool.check()  # the others are likely as dead: each would fail somebody
+            self._pool.check()  # the others are likely dead too, and each would fail a request
             raise StorageUnavailable(f"the database can't be reached ({error})") from error
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:
-    """Integers are bigint, however small: else each width of each parameter makes another prepared statement."""
+    """Send all integers as bigint: otherwise each width of each parameter creates another prepared statement."""
     for dumper in (Int8Dumper, Int8BinaryDumper):
         connection.adapters.register_dumper(int, dumper)
 
 
 def _commit(topics: set[str]) -> str:
-    """The end of a transaction, sent at once: the topics, many to a notification, since each one costs every process
-    that listens, and the commit."""
+    """Return the end of a transaction, sent in one round trip: the notifications and the commit. Topics are combined,
+    since each notification costs every listening process."""
     names = sorted(topics)
     payloads = [" ".join(names[first : first + TOPICS_AT_ONCE]) for first in range(0, len(names), TOPICS_AT_ONCE)]
-    assert not any("'" in payload or "\\" in payload for payload in payloads), "topics are names of ours"
+    assert not any("'" in payload or "\\" in payload for payload in payloads), "topics need no quoting"
     return "".join(f"NOTIFY {CHANNEL}, '{payload}'; " for payload in payloads) + "COMMIT"
 
 
@@ -213,7 +220,7 @@ async def _try_lock(connection: psycopg.AsyncConnection[Any], name: str) -> bool
 
 
 async def _watch(connection: psycopg.AsyncConnection[Any], lost: asyncio.Event) -> None:
-    """Sets the event once the connection, and the lock with it, is gone."""
+    """Set the event once the connection, and the lock with it, is gone."""
     try:
         while True:
             await asyncio.sleep(LOCK_POLL_INTERVAL_S)
@@ -224,7 +231,7 @@ async def _watch(connection: psycopg.AsyncConnection[Any], lost: asyncio.Event) 
 
 
 class _Listener:
-    """Turns NOTIFY into wake-ups. While its connection is down everyone is woken by time alone."""
+    """Turns NOTIFY into wake-ups. While its connection is down, listeners only wake by timeout."""
 
     def __init__(self, url: str, wakeups: Wakeups) -> None:
         self._url, self._wakeups = url, wakeups
@@ -234,9 +241,9 @@ class _Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Stops at once."""
+        """Stop immediately."""
         self._stopping.set()
-        self._stop.close()  # the other end can be read now
+        self._stop.close()  # makes the other end readable
         self._thread.join()
         self._stopped.close()
 

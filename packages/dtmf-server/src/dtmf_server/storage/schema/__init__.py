@@ -1,7 +1,7 @@
-"""The tables. Wrong states are made impossible here first, and checked in code second.
+"""The tables. Invalid states are made impossible here first, and checked in code second.
 
-Times are `…_us`: microseconds since 1970 UTC. Amounts are satoshis. Every constraint has a name, so that a
-migration can find it on both engines. Append-only tables get triggers, made by the migrations.
+Times are `…_us`: microseconds since 1970 UTC. Amounts are satoshis. Every constraint has a name, so that a migration
+can find it on both engines. Append-only tables have triggers, created by the migrations.
 """
 
 from dtmf_server.storage.schema.base import metadata

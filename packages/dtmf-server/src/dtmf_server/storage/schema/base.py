@@ -1,4 +1,4 @@
-"""What every table shares: the metadata with its names for constraints, the type of an id, partial indexes."""
+"""Shared by all tables: the metadata with its naming convention, the type of an ID, partial indexes."""
 
 from sqlalchemy import BigInteger, Index, Integer, MetaData, text
 
@@ -12,11 +12,11 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives a rowid alias only to a column of type INTEGER; it holds 64 bits there all the same.
+# SQLite makes only a column of type INTEGER a rowid alias; it stores 64 bits there all the same.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def partial_index(index_name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """A partial index, on both engines."""
+    """Return a partial index for both engines."""
     condition = text(where)
     return Index(index_name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)

@@ -27,7 +27,7 @@ addresses = Table(
     Column("script_pubkey", LargeBinary, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("used", Boolean, nullable=False),  # it has received something
-    Column("network", LargeBinary),  # a keyed hash of the network that asked for it, until a block has a payment to it
+    Column("network", LargeBinary),  # a keyed hash of the network that requested it, until it has a confirmed payment
     UniqueConstraint("descriptor_index"),
     UniqueConstraint("address"),
     UniqueConstraint("script_pubkey"),
@@ -46,19 +46,19 @@ deposits = Table(
     Column("address_id", Id, ForeignKey("addresses.id"), nullable=False),
     Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
     Column("seen_at_us", BigInteger, nullable=False),
-    Column("height", BigInteger),  # of the best chain's block that has it, null in the mempool or gone
+    Column("height", BigInteger),  # of the best chain's block that contains it; null in the mempool or gone
     Column(
         "status",
         Text,
         CheckConstraint("status IN ('pending', 'credited', 'reversed', 'gone')", name="status"),
         nullable=False,
     ),
-    Column("alternations", Integer, nullable=False),  # how often it was credited or reversed so far
-    Column("coinbase", Boolean, nullable=False, server_default=false()),  # a miner's: it can't be spent for 100 blocks
+    Column("alternations", Integer, nullable=False),  # how often it has been credited or reversed
+    Column("coinbase", Boolean, nullable=False, server_default=false()),  # newly mined: cannot be spent for 100 blocks
     CheckConstraint("(status = 'credited') = ((alternations & 1) = 1)", name="alternate"),
     UniqueConstraint("txid", "vout"),
     Index("ix_deposits_account_id_id", "account_id", "id"),
-    # Those that a step of the chain may change; `unsettled` in storage/deposits.py asks in the same words.
+    # Those that a step of the chain may change; `unsettled` in storage/deposits.py uses the same condition.
     partial_index(
         "ix_deposits_unsettled", "id", where="status = 'pending' OR (status = 'credited') = (height IS NULL)"
     ),
@@ -77,15 +77,15 @@ chain_state = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("network", Text, nullable=False),  # 'simulated', or one of Bitcoin's
-    Column("descriptor", Text, nullable=False),  # new addresses come from it
-    Column("polled_at_us", BigInteger),  # wall time of the last look at the node
+    Column("descriptor", Text, nullable=False),  # new addresses are derived from it
+    Column("polled_at_us", BigInteger),  # wall time of the last poll of the node
     Column("node_height", BigInteger),  # of its tip then
-    Column("last_error", Text),  # why the chain can't be followed
-    Column("rescan_height", BigInteger),  # the next block to be read again
+    Column("last_error", Text),  # why the chain cannot be followed
+    Column("rescan_height", BigInteger),  # the next block to read again
     CheckConstraint("id = 1", name="one"),
 )
 
-# Blocks that were never read, because the node had pruned them. What was paid in them and spent since is not known.
+# Blocks that were never read because the node had pruned them. Payments in them that were spent since are not known.
 skipped_blocks = Table(
     "skipped_blocks",
     metadata,
@@ -93,7 +93,7 @@ skipped_blocks = Table(
     Column("from_height", BigInteger, nullable=False),
     Column("to_height", BigInteger, nullable=False),
     Column("at_us", BigInteger, nullable=False),
-    Column("found", BigInteger, nullable=False),  # deposits that were found in them
+    Column("found", BigInteger, nullable=False),  # deposits found in them
     Column("found_sats", BigInteger, nullable=False),
     CheckConstraint("to_height >= from_height", name="range"),
 )

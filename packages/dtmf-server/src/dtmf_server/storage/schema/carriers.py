@@ -1,4 +1,5 @@
-"""What carriers bring before it is a message, what they took, and how their links stand. Times are the wall's."""
+"""Carriers: input that is not a message yet, accepted submissions, and the state of links. Times are wall
+time."""
 
 from sqlalchemy import (
     BigInteger,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
 
-# One row a carrier: whoever stores what it brings holds it, so that parts of one SMS meet.
+# One row per carrier: a transaction that stores what it delivers locks the row, so that parts of one SMS meet.
 carriers = Table(
     "carriers",
     metadata,
@@ -38,7 +39,7 @@ carrier_message_ids = Table(
     partial_index("ix_carrier_message_ids_stray", "stored_wall_us", where="is_stray"),
 )
 
-# What was stored, and whether the carrier was told: by this a redelivery is known. Rows live for minutes.
+# Input that was stored, and whether the carrier got an acknowledgement: used to detect redeliveries. Rows live for minutes.
 arrivals = Table(
     "arrivals",
     metadata,
@@ -52,7 +53,7 @@ arrivals = Table(
     sqlite_autoincrement=True,
 )
 
-# Parts of long SMS that wait for the others. Octets as they came: a character may be split between two parts.
+# Parts of long SMS that wait for the others. Octets are stored as received: a character may be split between two parts.
 parts = Table(
     "parts",
     metadata,
@@ -76,8 +77,8 @@ parts = Table(
     sqlite_autoincrement=True,
 )
 
-# Each segment that a carrier took, under its reference, by which receipts name it; without one, in doubt: the carrier has
-# not said whether it took the segment.
+# Each segment that a carrier accepted, with the reference that receipts use; without a reference it is in doubt: the
+# carrier has not confirmed the segment.
 submissions = Table(
     "submissions",
     metadata,
@@ -95,7 +96,7 @@ submissions = Table(
     sqlite_autoincrement=True,
 )
 
-# Receipts that came before we had written down what the carrier took.
+# Receipts that arrived before the submission was recorded.
 early_receipts = Table(
     "early_receipts",
     metadata,
@@ -106,18 +107,18 @@ early_receipts = Table(
     Column("reason", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("stored_wall_us", BigInteger, nullable=False),
-    Column("recipient", Text, nullable=False, server_default=""),  # the number of ours that sent the SMS
+    Column("recipient", Text, nullable=False, server_default=""),  # our number that sent the SMS
     Column("message_id", Id),  # our ID of the SMS, where the carrier repeats it
-    Column(
-        "is_intermediate", Boolean
-    ),  # true: the carrier has the SMS and is still delivering it; else `delivered` counts
+    # True: the carrier has the SMS and is still delivering it. Otherwise `delivered` counts.
+    Column("is_intermediate", Boolean),
     Index("ix_early_receipts_carrier_ref", "carrier", "ref"),
     Index("ix_early_receipts_stored_wall_us", "stored_wall_us"),
     partial_index("ix_early_receipts_message_id", "message_id", where="message_id IS NOT NULL"),
     sqlite_autoincrement=True,
 )
 
-# SMS for numbers that nobody rents, by destination; times are the billing clock's. The last 1,000 destinations are kept.
+# SMS for numbers that no account rents, by destination; times are the billing clock's. The last 1,000 destinations are
+# stored.
 strays = Table(
     "strays",
     metadata,
@@ -129,7 +130,7 @@ strays = Table(
     Index("ix_strays_last_at_us", "last_at_us"),
 )
 
-# How each link stands, written by the process that runs it, for everyone who asks.
+# The state of each link, written by the process that runs it.
 carrier_links = Table(
     "carrier_links",
     metadata,

@@ -1,4 +1,4 @@
-"""Accounts, their tokens, and the books."""
+"""Accounts, their tokens, and the ledger."""
 
 from sqlalchemy import (
     BigInteger,
@@ -26,7 +26,7 @@ service = Table(
     Column("clock_offset_us", BigInteger, nullable=False, server_default="0"),
     Column("created_at_us", BigInteger, nullable=False),
     Column("unrouted_messages", BigInteger, nullable=False, server_default="0"),
-    # Every account's webhook secret is derived from this key, its id and its version.
+    # Every account's webhook secret is derived from this key, its ID and its version.
     Column("webhook_key", LargeBinary, nullable=False),
 )
 
@@ -34,21 +34,21 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Id, primary_key=True),
-    # 'customer': the service owes its balance to somebody; 'system': its balance is in the books alone.
+    # 'customer': the service owes its balance to a customer; 'system': its balance exists only in the ledger.
     Column("kind", Text, CheckConstraint("kind IN ('customer', 'system')", name="kind"), nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("settled_at_us", BigInteger, nullable=False),
     Column("balance", BigInteger, CheckConstraint("balance >= 0", name="balance"), nullable=False),
     Column("debt", BigInteger, CheckConstraint("debt >= 0", name="debt"), nullable=False),
     Column("depletes_at_us", BigInteger),
-    # How many of the low-balance warnings of this runway were given: 0, 1 (24 h), 2 (1 h).
+    # How many of the low-balance warnings of this runway were sent: 0, 1 (24 h), 2 (1 h).
     Column("low_balance_warnings", SmallInteger, nullable=False, server_default="0"),
     Column("webhook_url", Text),  # where the account's own events are posted
     Column("webhook_version", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_wall_us", BigInteger),
-    Column("closed_at_us", BigInteger),  # its renter has deleted it: nobody can act for it any more
-    # Sums over the live rentals, so that nobody has to read those. `begun_cost`: what those cost per minute whose phase
-    # (how far into each minute of the clock its minutes start) is at most that of `settled_at_us`.
+    Column("closed_at_us", BigInteger),  # deleted by its renter: it cannot be used any more
+    # Sums over the live rentals, so that these need not be read. `begun_cost`: the cost per minute of those whose phase
+    # (how far into each clock minute their minutes start) is at most that of `settled_at_us`.
     Column("live_rentals", BigInteger, nullable=False, server_default="0"),
     Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
@@ -81,7 +81,7 @@ transfers = Table(
     Column("debit", Id, ForeignKey("accounts.id"), nullable=False),
     Column("credit", Id, ForeignKey("accounts.id"), nullable=False),
     Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
-    # The customer the transfer concerns, the balance it left, and what to show as its reason.
+    # The customer account, its balance after the transfer, and the reason to display.
     Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
     Column("balance", BigInteger, CheckConstraint("balance >= 0", name="balance"), nullable=False),
     Column("reference", Text, nullable=False),
@@ -90,7 +90,7 @@ transfers = Table(
     Index("ix_transfers_account_id_id", "account_id", "id"),
 )
 
-# What the live rentals of an account cost per minute, summed over the seconds of the minute in which their minutes start
+# The cost per minute of an account's live rentals, summed over the seconds of the minute in which their minutes start
 # (`unit_us` 1,000,000), over milliseconds (1,000) and over microseconds (1). Sums of 0 are removed.
 minute_costs = Table(
     "minute_costs",
@@ -102,7 +102,7 @@ minute_costs = Table(
     partial_index("ix_minute_costs_nothing", "account_id", where="cost = 0"),
 )
 
-# Accounts that are being deleted: how far the portions have come. The row goes with the last of them.
+# Accounts that are being deleted, with the progress of the portions. The row is deleted with the last one.
 closings = Table(
     "closings",
     metadata,
@@ -111,7 +111,7 @@ closings = Table(
     Column("after_id", BigInteger, nullable=False),
 )
 
-# Which minutes of a rental are paid. `transfer_id`: the transfer that paid just these. Null: they are the rental's share
+# The paid minutes of a rental. `transfer_id`: the transfer that paid exactly these. Null: they are the rental's share
 # of what the account paid for all its rentals.
 minute_bookings = Table(
     "minute_bookings",
@@ -135,10 +135,10 @@ idempotency = Table(
     Column("key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("created_wall_us", BigInteger, nullable=False),
-    Column("status", Integer),  # null only inside the transaction that carries the request out
+    Column("status", Integer),  # null only inside the transaction that executes the request
     Column("body", LargeBinary),
-    Column("secret", Boolean, nullable=False),  # the answer showed a token: it was not kept
-    Column("rental_id", Id),  # whose texts the answer shows: they are erased from it with the rental's
+    Column("secret", Boolean, nullable=False),  # the response contained a token: its body was not stored
+    Column("rental_id", Id),  # the rental whose texts the response contains: they are erased with the rental's
     Index("ix_idempotency_created_wall_us", "created_wall_us"),
     partial_index("ix_idempotency_rental_id", "rental_id", where="rental_id IS NOT NULL"),
 )

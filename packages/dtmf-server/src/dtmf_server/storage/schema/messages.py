@@ -1,4 +1,4 @@
-"""Messages, where they still have to go, and what happened to an account."""
+"""Messages, their deliveries, and the events of an account."""
 
 from sqlalchemy import (
     BigInteger,
@@ -38,7 +38,7 @@ messages = Table(
     Column("cost", BigInteger, CheckConstraint("cost >= 0", name="cost"), nullable=False),
     Column("segments", SmallInteger, nullable=False),
     Column("forward_of", Id, ForeignKey("messages.id")),
-    Column("reason", Text),  # why it failed, or why nobody knows whether it was taken
+    Column("reason", Text),  # why it failed, or why it is in doubt
     CheckConstraint("inbound = (status = 'received')", name="direction"),
     Index("ix_messages_account_id_id", "account_id", "id"),
     Index("ix_messages_rental_id_id", "rental_id", "id"),
@@ -71,7 +71,7 @@ deliveries = Table(
     ),
     Column("created_at_us", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    # Attempts that the programme does not count: those before a replay, and those made early to see who is back.
+    # Attempts that the retry schedule does not count: those before a replay, and early ones made as probes.
     Column("attempts_before", Integer, nullable=False, server_default="0"),
     Column("first_attempt_us", BigInteger),
     Column("due_at_us", BigInteger, nullable=False),
@@ -79,9 +79,9 @@ deliveries = Table(
     Column("finished_at_us", BigInteger),
     Column("last_status", Integer),
     Column("reason", Text),
-    # When the attempt under way became one that a carrier may have taken; null once its outcome is written.
+    # When the current attempt became one that a carrier may have accepted; null once its result is written.
     Column("submitted_at_us", BigInteger),
-    # Why it is parked, not tried again, if the carrier does not take it in the attempt under way or in doubt.
+    # Why it is parked rather than retried if the carrier does not accept it in the current attempt or after a doubt.
     Column("stop_reason", Text),
     CheckConstraint("(state IN ('waiting', 'in_doubt')) = (finished_at_us IS NULL)", name="finished"),
     CheckConstraint("submitted_at_us IS NULL OR (state = 'waiting' AND kind IN ('send', 'forward'))", name="submitted"),
@@ -92,8 +92,8 @@ deliveries = Table(
     CheckConstraint("(kind = 'event') = (event_id IS NOT NULL)", name="event"),
     UniqueConstraint("message_id", "kind"),
     UniqueConstraint("event_id"),
-    # `due_at_us >= 0` keeps this index to questions about time. PostgreSQL believes that nothing waits when nothing did at
-    # its last look; it would then read all that is due wherever a line's or an account's few are asked for.
+    # `due_at_us >= 0` restricts this index to queries by time. If nothing was waiting at its last ANALYZE, PostgreSQL
+    # assumes that still holds and would read everything due for queries about a lane or an account.
     partial_index("ix_deliveries_due", "due_at_us", "id", where="state = 'waiting' AND due_at_us >= 0"),
     partial_index("ix_deliveries_events", "account_id", "id", where="kind = 'event' AND state = 'waiting'"),
     partial_index("ix_deliveries_line", "rental_id", "kind", "id", where="state = 'waiting'"),
@@ -105,7 +105,7 @@ deliveries = Table(
     sqlite_autoincrement=True,
 )
 
-# The delivery log: one row for each attempt. `reply` is the receiver's, and erased with the rental's texts.
+# The delivery log: one row per attempt. `reply` is the receiver's, and erased with the rental's texts.
 attempts = Table(
     "attempts",
     metadata,

@@ -1,10 +1,10 @@
-"""The catalog, the stock, and who rents what."""
+"""The catalog: groups, numbers and prices; and rentals."""
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
 
-# In the words of the statements that these indexes serve (storage/rentals.py).
+# Written exactly as in the statements that these indexes serve (storage/rentals.py).
 PHASE_US = "started_at_us % 60000000"
 BOOKED_UNTIL_US = "started_at_us + booked_minutes * 60000000"
 PAYING = "ended_at_us IS NULL AND cost_per_minute > 0"
@@ -28,7 +28,7 @@ groups = Table(
     ),
     Column("cost_per_inbound_message", BigInteger),
     Column("cost_per_inbound_call_minute", BigInteger),
-    # Names of carriers that send for its numbers, the first that is up first, parted by spaces; none: any of them.
+    # Names of carriers that send for its numbers, in order of preference, separated by spaces; empty: any carrier.
     Column("carriers", Text, nullable=False, server_default=""),
     CheckConstraint("sms_support = (cost_per_inbound_message IS NOT NULL)", name="sms_price"),
     CheckConstraint("voice_support = (cost_per_inbound_call_minute IS NOT NULL)", name="call_price"),
@@ -75,7 +75,7 @@ rentals = Table(
     partial_index("ix_rentals_live_account", "account_id", "id", where="ended_at_us IS NULL"),
     partial_index("ix_rentals_hooked", "account_id", "id", where="ended_at_us IS NULL AND action = 'webhook'"),
     partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
-    # Live rentals that cost something, in the order in which their minutes start.
+    # Live rentals that have a cost, in the order in which their minutes start.
     Index(
         "ix_rentals_phase",
         "account_id",
@@ -85,7 +85,7 @@ rentals = Table(
         sqlite_where=text(PAYING),
         postgresql_where=text(PAYING),
     ),
-    # Live rentals that cost something, by the instant through which their minutes are booked.
+    # Live rentals that have a cost, by the instant through which their minutes are booked.
     Index("ix_rentals_booked", text(f"({BOOKED_UNTIL_US})"), sqlite_where=text(PAYING), postgresql_where=text(PAYING)),
     partial_index(
         "ix_rentals_kept",
@@ -100,6 +100,6 @@ rentals = Table(
 destinations = Table(
     "destinations",
     metadata,
-    Column("prefix", Text, primary_key=True),  # digits after the +; the empty one matches everything
+    Column("prefix", Text, primary_key=True),  # digits after the +; the empty prefix matches everything
     Column("cost_per_segment", BigInteger, CheckConstraint("cost_per_segment >= 0", name="cost"), nullable=False),
 )

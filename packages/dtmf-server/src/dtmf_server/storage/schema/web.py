@@ -1,10 +1,11 @@
-"""The website's sessions and one-time sign-in links. Real time throughout: they are for people, not for the sandbox."""
+"""The website's sessions and one-time sign-in links. All times are wall time: they are for people, not for the
+sandbox."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, UniqueConstraint
 
 from dtmf_server.storage.schema.base import Id, metadata
 
-# A session opens what its token opens, and ends with it. Only SHA-256 of a cookie or link is ever stored.
+# A session has the rights of its token, and ends with it. Only the SHA-256 of a cookie or link is stored.
 web_sessions = Table(
     "web_sessions",
     metadata,

@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from dtmf_server.storage.dialect import Rows, on_conflict_add, translator
 
 MATCHED_AT_ONCE = 256
-WRITTEN_AT_ONCE = 64  # rows of a statement
+WRITTEN_AT_ONCE = 64  # rows per statement
 
 _translated = translator(
     {
@@ -32,23 +32,24 @@ class SQLite:
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one dialect object lives as long as the process
     def render(self, statement: str) -> str:
-        """The statement, translated from PostgreSQL's SQL; once for each text."""
+        """Return the statement, translated from PostgreSQL's SQL; cached per text."""
         return _translated(statement)
 
     def bind(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Lists travel as JSON."""
+        """Encode lists as JSON."""
         for name, value in parameters.items():
             if isinstance(value, list):
                 parameters[name] = msgspec.json.encode(value).decode()
         return parameters
 
     def insert(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """Many rows to a statement: Python's driver lets go of the interpreter at each step of one, and has to get it back."""
+        """Insert many rows per statement: the driver releases the GIL at each step of a statement, and has to
+        re-acquire it."""
         for some in _in_powers_of_two(rows):
             cursor.execute(_sqlite_insert(table.name, columns, len(some)), [*chain.from_iterable(some)])
 
     def insert_returning_ids(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
-        """The same; the rows of a statement get ids one after another, of which the driver knows the last."""
+        """Insert the same way; the rows of a statement get consecutive IDs, of which the driver knows the last."""
         ids: list[int] = []
         for some in _in_powers_of_two(rows):
             self.insert(cursor, table, columns, some)
@@ -56,23 +57,23 @@ class SQLite:
         return ids
 
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-        """Many rows to a statement, as they are inserted."""
+        """Update many rows per statement, as in `insert`."""
         for some in _in_powers_of_two(rows):
             cursor.execute(_sqlite_update(table.name, columns, len(some)), [*chain.from_iterable(some)])
 
     def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
-        """Many rows to a statement, as they are inserted."""
+        """Add with many rows per statement, as in `insert`."""
         adding = on_conflict_add(table.name, key, column)
         for some in _in_powers_of_two(rows):
             insert = _sqlite_insert(table.name, (*key, column), len(some))
             cursor.execute(f"{insert} {adding}", [*chain.from_iterable(some)])
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:
-        """Some hundred values to a statement: a third of the time that one statement for each takes."""
+        """Select some hundred values per statement, in a third of the time of one statement each."""
         rows: list[Any] = []
         for first in range(0, len(values), MATCHED_AT_ONCE):
             some = list(values[first : first + MATCHED_AT_ONCE])
-            room = 1 << (len(some) - 1).bit_length()  # the last value fills it up: few statements to prepare
+            room = 1 << (len(some) - 1).bit_length()  # padded with the last value, so that few statements are prepared
             marks = ", ".join("?" * room)
             cursor.execute(
                 f"SELECT * FROM {table.name} WHERE {column} IN ({marks})", some + some[-1:] * (room - len(some))
@@ -81,7 +82,7 @@ class SQLite:
         return rows
 
     def allocate_ids(self, cursor: Any, table: Table, count: int) -> Sequence[int]:
-        """The ids after the highest: the one writer is alone, and rolls back what it does not keep."""
+        """Return the IDs after the highest: there is only one writer, and it rolls back what it does not use."""
         if table.dialect_options["sqlite"]["autoincrement"]:
             cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,))
         else:
@@ -91,11 +92,11 @@ class SQLite:
         return range(first, first + count)
 
     def resync_sequences(self, cursor: Any, tables: Sequence[Table]) -> None:
-        """SQLite goes on by itself."""
+        """Do nothing: SQLite continues after the highest ID."""
 
 
 def _in_powers_of_two(rows: Rows) -> Iterator[Rows]:
-    """All rows, in so few sizes that every statement is prepared once."""
+    """Yield all rows in batches of few different sizes, so that every statement is prepared once."""
     first = 0
     while left := len(rows) - first:
         count = min(1 << (left.bit_length() - 1), WRITTEN_AT_ONCE)
@@ -125,19 +126,19 @@ def _sqlite_values(columns: int, rows: int) -> str:
     return f"VALUES {', '.join([row] * rows)}"
 
 
-BUSY_MS = 10_000  # how long a connection waits for the locks of others
+BUSY_MS = 10_000  # how long a connection waits for locks
 
 
 def sqlite_connection(path: str, *, read_only: bool = False, synchronous: str = "FULL") -> sqlite3.Connection:
-    """A connection whose transactions are ours alone to begin and end."""
+    """Open a connection whose transactions only this code begins and ends."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     connection.row_factory = sqlite3.Row
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
         "journal_mode = WAL",
-        f"synchronous = {synchronous}",  # NORMAL lost acknowledged commits at power cuts
+        f"synchronous = {synchronous}",  # NORMAL lost acknowledged commits in power cuts
         "foreign_keys = ON",
-        "recursive_triggers = ON",  # else INSERT OR REPLACE slips past the append-only triggers
+        "recursive_triggers = ON",  # otherwise INSERT OR REPLACE bypasses the append-only triggers
         "secure_delete = ON",
         "temp_store = MEMORY",
         f"query_only = {'ON' if read_only else 'OFF'}",

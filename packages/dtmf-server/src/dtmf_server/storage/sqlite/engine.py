@@ -1,14 +1,14 @@
 """SQLite behind `read` and `write`: group commit.
 
 Rules:
-1. One writer thread takes whatever waits in its queue, runs each fn in a SAVEPOINT of one transaction, commits
-   once, then answers them all: a group commit for every operation.
-2. An fn that raises is rolled back alone; the others in the batch are not touched.
-3. SQLite drops the whole transaction on some errors (disk full). Then the whole batch fails, and nothing more
-   of it runs: a later statement would commit alone.
-4. A batch in which nothing has to be durable is committed without a sync; the next sync is of the whole log, and one
-   comes within `SYNC_WITHIN_S` by itself.
-5. Readers have connections of their own and never checkpoint; one process writes.
+1. One writer thread takes everything in its queue, runs each fn in a SAVEPOINT of one transaction, commits once, then
+   resolves all of them: a group commit for every operation.
+2. An fn that raises is rolled back alone; the others in the batch are not affected.
+3. On some errors (disk full), SQLite drops the whole transaction. Then the whole batch fails, and no more of it runs: a
+   later statement would commit alone.
+4. A batch in which nothing has to be durable is committed without a sync; the next sync covers the whole log, and
+   follows within `SYNC_WITHIN_S` in any case.
+5. Readers have separate connections and never checkpoint; only one process writes.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from dtmf_server.storage.wakeups import Wakeups
 
 T = TypeVar("T")
 
-GROUP_COMMIT_MAX = 256  # functions in one transaction: bounds how long the first of them waits
+GROUP_COMMIT_MAX = 256  # functions in one transaction: bounds how long the first one waits
 READERS = 4
-STILL_S = 0.01  # how long an event loop may stand still
-SYNC_WITHIN_S = 0.2  # how long what need not be durable may be left to the next that has to be
+STILL_S = 0.01  # how long an event loop may be blocked
+SYNC_WITHIN_S = 0.2  # how long a commit that need not be durable may stay unsynced
 
 
 def _scrub(_tx: Tx) -> bool:
-    """Stands for a scrub in the writer's queue, which is no transaction."""
-    raise AssertionError("the writer knows it by itself")
+    """Placeholder for a scrub in the writer's queue; it is not a transaction."""
+    raise AssertionError("the writer handles it separately")
 
 
 class _Job:
@@ -63,7 +63,7 @@ class _Job:
         self.error: BaseException | None = None
 
     def resolve(self) -> None:
-        """Hands the result over; the caller may have gone meanwhile."""
+        """Deliver the result; the caller may have gone in the meantime."""
         if self.holder is not None and self.lease is not None:
             self.holder.end_lease(self.leased)
         if self.future.done():
@@ -83,7 +83,7 @@ class SQLiteDatabase:
         self.lease_holder: LeaseHolder | None = None
         self._path = str(path)
         self._synchronous, self._waits_for_disk = synchronous, True
-        self._sync_by_s: float | None = None  # something is not synced yet
+        self._sync_by_s: float | None = None  # set while something is not synced yet
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class SQLiteDatabase:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
 
     async def write(self, fn: Fn[T], *, durable: bool = True) -> T:
-        """Runs fn in the next group commit."""
+        """Run fn in the next group commit."""
         while True:
             try:
                 return await self._written(fn, durable=durable)
@@ -108,29 +108,29 @@ class SQLiteDatabase:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._submit(_Job(fn, future, loop, durable=durable, holder=self.lease_holder))
-        # Shielded by being a plain future: a caller that is cancelled leaves, the work is done all the same.
+        # Shielded by being a plain future: if the caller is cancelled, the work is still done.
         return await future
 
     async def read(self, fn: Fn[T]) -> T:
-        """Runs fn in a reader thread."""
+        """Run fn in a reader thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_blocking, fn)
 
     async def read_autocommit(self, fn: Fn[T]) -> T:
-        """Runs fn here and now, in some 20 µs; handing it to a thread and back takes five times as long."""
+        """Run fn directly, in some 20 µs; a round trip to a thread takes five times as long."""
         with _translated():
             cursor = self._reading().cursor()
             try:
                 return fn(Tx(self.dialect, cursor))
             finally:
-                cursor.close()  # a row not fetched would keep its reading open
+                cursor.close()  # an unfetched row would keep its read transaction open
 
     async def scrub(self) -> bool:
-        """Brings the log into the file and empties it. Deleted content is zeros in the file (`secure_delete`), but stays in
-        the log until others write over it."""
+        """Checkpoint the log into the file and truncate it. Deleted content is overwritten with zeros in the file
+        (`secure_delete`), but stays in the log until later writes overwrite it."""
         return await self.write(_scrub)
 
     def write_blocking(self, fn: Fn[T]) -> T:
-        """Runs fn in the next group commit and blocks until then."""
+        """Run fn in the next group commit and block until then."""
         while True:
             try:
                 return self._written_now(fn)
@@ -144,7 +144,7 @@ class SQLiteDatabase:
         return future.result()
 
     def read_blocking(self, fn: Fn[T]) -> T:
-        """Runs fn in this thread, on a read transaction of its own."""
+        """Run fn in this thread, in its own read transaction."""
         with _translated():
             connection = self._reading()
             cursor = connection.cursor()
@@ -157,11 +157,11 @@ class SQLiteDatabase:
 
     @asynccontextmanager
     async def advisory_lock(self, name: str) -> AsyncIterator[asyncio.Event]:
-        """One process has the file: every name is its own."""
+        """Yield immediately: only one process can have the file open, so every name is free."""
         yield asyncio.Event()
 
     def close(self) -> None:
-        """Commits what is queued, then closes every connection."""
+        """Commit what is queued, then close every connection."""
         with self._lock:
             if self._closed:
                 return
@@ -216,7 +216,7 @@ class SQLiteDatabase:
         return jobs
 
     def _commit(self, batch: list[_Job]) -> set[str]:
-        """Runs the batch in one transaction; afterwards each job has its result or error."""
+        """Run the batch in one transaction; afterwards each job has its result or error."""
         cursor = self._connection.cursor()
         topics: set[str] = set()
         try:
@@ -228,7 +228,7 @@ class SQLiteDatabase:
                     for job in batch:
                         topics |= self._run_in_savepoint(cursor, job)
                 if durable and self._sync_by_s is not None:
-                    cursor.execute("PRAGMA user_version = 0")  # a commit that writes nothing would sync nothing
+                    cursor.execute("PRAGMA user_version = 0")  # a commit that writes nothing would not sync
                 cursor.execute("COMMIT")
                 self._sync_by_s = None if durable else self._sync_by_s or time.monotonic() + SYNC_WITHIN_S
         except BaseException as error:
@@ -244,7 +244,7 @@ class SQLiteDatabase:
         return topics
 
     def _empty_log(self, scrubs: list[_Job]) -> None:
-        """Does not wait for readers: a writer that waits holds up everybody."""
+        """Truncate the log without waiting for readers: a waiting writer would block every request."""
         try:
             with _translated():
                 self._connection.execute("PRAGMA busy_timeout = 0")
@@ -261,13 +261,13 @@ class SQLiteDatabase:
         return self._sync_by_s is not None and time.monotonic() >= self._sync_by_s
 
     def _wait_for_disk(self, cursor: sqlite3.Cursor, *, durable: bool) -> None:
-        """Whether the next commit waits for the disk."""
+        """Set whether the next commit waits for the disk."""
         if durable != self._waits_for_disk:
             cursor.execute(f"PRAGMA synchronous = {self._synchronous if durable else 'NORMAL'}")
             self._waits_for_disk = durable
 
     def _run_in_savepoint(self, cursor: sqlite3.Cursor, job: _Job) -> set[str]:
-        """Runs one job; its own error stays its own, unless SQLite has dropped the transaction."""
+        """Run one job; its error affects only itself, unless SQLite has dropped the transaction."""
         tx = Tx(self.dialect, cursor, job.lease)
         cursor.execute("SAVEPOINT job")
         try:
@@ -287,15 +287,15 @@ class SQLiteDatabase:
 
 @contextmanager
 def _event_loop_paused(batch: list[_Job]) -> Iterator[None]:
-    """The event loop that waits for the batch stands still for up to `STILL_S`.
+    """Block the event loop that waits for the batch, for up to `STILL_S`.
 
-    The driver lets go of the interpreter at each step of a statement. Where a loop has other work, getting it back takes
-    longer than the steps do, and both come to their ends later than one after the other.
+    sqlite3 releases the GIL at every step of a statement. While a loop has other work, re-acquiring it takes longer
+    than the steps do, and both finish later than if they ran one after the other.
     """
     loop = next((job.loop for job in batch if job.loop is not None), None)
     done = threading.Event()
     if loop is not None:
-        with suppress(RuntimeError):  # it is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: nothing waits any more
             loop.call_soon_threadsafe(done.wait, STILL_S)
     try:
         yield
@@ -304,7 +304,7 @@ def _event_loop_paused(batch: list[_Job]) -> Iterator[None]:
 
 
 class _translated:
-    """Turns the driver's complaint about the disk or a lock into `StorageUnavailable`."""
+    """Translate the driver's errors about the disk or a lock into `StorageUnavailable`."""
 
     def __enter__(self) -> None:
         return None
@@ -320,11 +320,13 @@ class _translated:
                 "SQLITE_NOMEM",
             )
         ):
-            raise StorageUnavailable(f"the database can't take this now ({error}); nothing was stored") from error
+            raise StorageUnavailable(
+                f"the database can't accept writes right now ({error}); nothing was stored"
+            ) from error
 
 
 def _resolve_all(batch: list[_Job]) -> None:
-    """Answers the batch: one wake-up per event loop, however many wait there."""
+    """Resolve the batch with one wake-up per event loop, however many callers wait there."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
     for job in batch:
         if job.loop is None:

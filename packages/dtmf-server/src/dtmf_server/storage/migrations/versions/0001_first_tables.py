@@ -7,5 +7,5 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Runs the statements beside this file."""
+    """Run the statements beside this file."""
     sql_script.run(__file__)

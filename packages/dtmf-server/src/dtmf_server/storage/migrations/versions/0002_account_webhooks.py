@@ -1,4 +1,4 @@
-"""A webhook of the account's own, for events; deliveries of events, which belong to no rental; low-balance warnings."""
+"""The account's own webhook for events; deliveries of events, which belong to no rental; low-balance warnings."""
 
 from dtmf_server.storage.migrations import sql_script
 
@@ -7,5 +7,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Runs the statements beside this file."""
+    """Run the statements beside this file."""
     sql_script.run(__file__)

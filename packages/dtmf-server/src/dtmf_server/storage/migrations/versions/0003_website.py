@@ -1,4 +1,4 @@
-"""The website: sessions, one-time sign-in links, and accounts that their renters have deleted."""
+"""The website: sessions, one-time sign-in links, and accounts deleted by their renters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Two tables, and a column at the end of `accounts`, which SQLite adds without rebuilding the table."""
+    """Add two tables, and a column at the end of `accounts`, which SQLite adds without rebuilding the table."""
     op.add_column("accounts", sa.Column("closed_at_us", sa.BigInteger()))
     op.create_table(
         "web_sessions",

@@ -1,4 +1,4 @@
-"""Which chain this database follows, how the last look at its node went, and what is to be read again."""
+"""The chain that this database follows, the result of the last poll of its node, and what to rescan."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """A table of one row, written when the service first starts."""
+    """Add a table with a single row, written when the service first starts."""
     op.create_table(
         "chain_state",
         sa.Column("id", sa.Integer, autoincrement=False, nullable=False),

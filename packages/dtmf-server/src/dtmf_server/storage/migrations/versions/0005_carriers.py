@@ -1,4 +1,4 @@
-"""Real carriers: parts that wait, arrivals and whether they were answered, what was taken, how links stand."""
+"""Real carriers: waiting parts, arrivals and their acknowledgements, accepted submissions, and the state of links."""
 
 from dtmf_server.storage.migrations import sql_script
 
@@ -7,5 +7,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Runs the statements beside this file."""
+    """Run the statements beside this file."""
     sql_script.run(__file__)

@@ -1,4 +1,4 @@
-"""Forwards are found by where they went: whether an SMS is one come back is asked for each that is to be forwarded."""
+"""Look up forwards by their destination: each SMS to be forwarded is checked for being a forward that came back."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """An index, so that the question costs the same however many were forwarded before."""
+    """Add an index, so that the check costs the same however many forwards there are."""
     forwards = sa.text("forward_of IS NOT NULL")
     op.create_index(
         "ix_messages_forwarded",

@@ -1,4 +1,4 @@
-"""Coins in suspense, deposits of miners, and an index of the deposits that a step of the chain may change."""
+"""Coins in suspense, newly mined coins, and an index of the deposits that a step of the chain may change."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ _UNUSED = sa.text("NOT used")
 
 
 def upgrade() -> None:
-    """The suspense account may hold a balance; a column at the end of `deposits`, which SQLite adds in place."""
+    """Let the suspense account have a balance; add a column at the end of `deposits`, which SQLite adds in place."""
     op.execute("UPDATE accounts SET kind = 'customer' WHERE id = 4")
     op.add_column("deposits", sa.Column("coinbase", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.drop_index("ix_deposits_open", "deposits")

@@ -1,4 +1,4 @@
-"""What is due is found by another index than what stands in a line: PostgreSQL took the first for both."""
+"""Separate the index of what is due from that of lanes: PostgreSQL used the first for both."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """The index of what is due serves questions about time alone."""
+    """Restrict the index of what is due to queries about time."""
     waiting = sa.text("state = 'waiting' AND due_at_us >= 0")
     op.drop_index("ix_deliveries_due", "deliveries")
     op.create_index(

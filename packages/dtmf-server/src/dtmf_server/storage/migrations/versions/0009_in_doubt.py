@@ -1,4 +1,4 @@
-"""SMS that a carrier may have taken: which are being submitted, which are in doubt, and the segments of each."""
+"""SMS that a carrier may have accepted: those being submitted, those in doubt, and the segments of each."""
 
 from dtmf_server.storage.migrations import sql_script
 

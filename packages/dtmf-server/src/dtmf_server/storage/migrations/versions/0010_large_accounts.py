@@ -1,4 +1,4 @@
-"""Sums over an account's live rentals, so that no call has to read them; deletion of accounts in portions."""
+"""Sums over an account's live rentals, so that no request has to read them; deletion of accounts in portions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _NOTHING = sa.text("cost = 0")
 
 
 def upgrade() -> None:
-    """The tables, then the sums from the live rentals, which are booked up to their account's `settled_at_us`."""
+    """Add the tables, then compute the sums from the live rentals, booked up to their account's `settled_at_us`."""
     for name in ("live_rentals", "cost_per_minute", "begun_cost"):
         op.add_column("accounts", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     id_type = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -54,7 +54,7 @@ def _closings(id_type: sa.types.TypeEngine[int]) -> None:
 
 
 def _shares() -> None:
-    """Minutes may be a share of what the account paid: without a transfer of their own."""
+    """Allow minutes to be a share of what the account paid, without a transfer of their own."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE minute_bookings ALTER COLUMN transfer_id DROP NOT NULL")
         return

@@ -1,4 +1,4 @@
-"""The network that an unpaid address was given to, and ranges of blocks that were skipped."""
+"""The network that an unpaid address was issued to, and ranges of skipped blocks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _KNOWN = sa.text("network IS NOT NULL")
 
 
 def upgrade() -> None:
-    """A column at the end of `addresses`, empty for addresses given before, and a table."""
+    """Add a column at the end of `addresses`, empty for addresses issued before, and a table."""
     op.add_column("addresses", sa.Column("network", sa.LargeBinary()))
     op.create_index("ix_addresses_network", "addresses", ["network"], sqlite_where=_KNOWN, postgresql_where=_KNOWN)
     op.create_table(

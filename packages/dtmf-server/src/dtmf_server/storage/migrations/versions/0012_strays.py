@@ -1,4 +1,4 @@
-"""SMS for numbers that nobody rents, counted by destination."""
+"""Stray SMS, counted by destination."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0011"
 
 
 def upgrade() -> None:
-    """One table; what was counted before has no destinations."""
+    """Add a table; SMS counted before have no destinations."""
     op.create_table(
         "strays",
         sa.Column("destination", sa.Text(), nullable=False),

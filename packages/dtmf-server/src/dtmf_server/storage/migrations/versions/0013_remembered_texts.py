@@ -1,4 +1,4 @@
-"""Remembered answers know whose texts they show, so that these can be erased with the rental's."""
+"""Stored responses record whose texts they contain, so that these can be erased with the rental's."""
 
 import json
 from typing import Any
@@ -11,12 +11,12 @@ down_revision = "0012"
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _KNOWN = sa.text("rental_id IS NOT NULL")
-# Where the rental of an answer is found, by a field that only such answers have.
+# Where to find the rental of a response, by a field that only such responses have.
 _OWNERS = {"content": "messages", "attempts": "deliveries"}
 
 
 def upgrade() -> None:
-    """A column at the end of `idempotency`, filled in for the answers that are remembered now, and its index."""
+    """Add a column at the end of `idempotency`, with its index, and fill it in for existing responses."""
     op.add_column("idempotency", sa.Column("rental_id", _ID))
     connection = op.get_bind()
     for account_id, key, body in connection.exec_driver_sql(
@@ -38,10 +38,10 @@ def upgrade() -> None:
 
 
 def _owner_of(body: bytes) -> tuple[str, int] | None:
-    """The table and id of what an answer shows with texts; None for an answer without any."""
+    """Return the table and ID of what a response's texts belong to; None for a response without texts."""
     try:
         shown: Any = json.loads(body)
-    except ValueError:  # a page's address
+    except ValueError:  # the URL of a page
         return None
     if not isinstance(shown, dict) or not isinstance(shown.get("id"), int):
         return None

@@ -1,4 +1,4 @@
-"""An account's ended rentals are listed newest end first, as long as their texts are kept."""
+"""List an account's ended rentals newest end first, as long as their texts are stored."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
-    """An index, so that a page of the list costs the same however many rentals the account has had."""
+    """Add an index, so that a page of the list costs the same however many rentals the account has had."""
     kept = sa.text("ended_at_us IS NOT NULL AND erased_at_us IS NULL")
     op.create_index(
         "ix_rentals_kept",

@@ -1,4 +1,4 @@
-"""A number has the time when it was released, not the time until which it cools down; three columns get plain names."""
+"""Store when a number was released, not when its cooldown ends; give three columns plain names."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,7 +31,8 @@ def upgrade() -> None:
 
 
 def _rename_not_null(table: str, old: str, new: str) -> None:
-    """PostgreSQL 18 and later names a NOT NULL after its column, and keeps the name when the column gets another."""
+    """Rename constraints: PostgreSQL 18 and later names a NOT NULL after its column, and keeps the name when the column
+    is renamed."""
     bind = op.get_bind()
     if bind.dialect.name != "postgresql":
         return
