@@ -49,18 +49,18 @@ def live_in(db: Database, page: Page, e164: str) -> None:
 
     db.write_blocking(run_out)
     page.goto(f"/numbers/{e164}")
-    page.get_by_label("Post it to a webhook").check()
-    page.get_by_label("Address").fill("http://127.0.0.1:9999/" + "long" * 60)
+    page.get_by_label("Also post it to a webhook").check()
+    page.get_by_label("URL").fill("http://127.0.0.1:9999/" + "long" * 60)
     page.get_by_role("button", name="Save").click()
     page.goto("/deliveries")
-    page.get_by_role("button", name="Send a test").click()
+    page.get_by_role("button", name="Send test").click()
     expect(page.locator(".log li").first).to_be_visible()
     page.goto("/tokens")
     page.get_by_label("Name").fill("my bot " + "x" * 90)
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create token").click()
     page.goto("/top-up")
-    page.get_by_role("button", name="Show me an address").click()
-    page.get_by_role("button", name="Pay without confirmations").click()
+    page.get_by_role("button", name="Create address").click()
+    page.get_by_role("button", name="Add as unconfirmed").click()
     expect(page.get_by_text("0 of 2 confirmations")).to_be_visible()
 
 
@@ -80,7 +80,7 @@ def test_axe_finds_nothing_and_nothing_overflows(opened: Open, db: Database, e16
         found += [f"{path}: {violation}" for violation in violations(page)]
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
     page.goto("/sign-up")
-    page.get_by_role("main").get_by_role("button", name="Open an account").click()
+    page.get_by_role("main").get_by_role("button", name="Create account").click()
     found += [f"new token: {violation}" for violation in violations(page)]
     assert found == []
 

@@ -11,7 +11,7 @@ from .conftest import Open, receive, sign_in
 def test_an_sms_appears_without_a_reload(opened: Open, db: Database, e164: str) -> None:
     page = sign_in(opened())
     page.evaluate("window.kept = true")
-    expect(page.get_by_text("Waiting for the first SMS")).to_be_visible()
+    expect(page.get_by_text("Waiting for your first message")).to_be_visible()
     for number in range(3):
         receive(db, e164, f"Your code is 12345{number}")
         expect(page.locator("#inbox li").first).to_contain_text(f"Your code is 12345{number}")
@@ -51,7 +51,7 @@ def test_nothing_of_anothers_appears(opened: Open, db: Database, e164: str) -> N
     page = sign_in(opened(), seed=2)
     receive(db, e164, "not for you")
     page.goto(f"/numbers/{e164}")
-    expect(page.get_by_role("heading", name="This number is not yours now")).to_be_visible()
+    expect(page.get_by_role("heading", name="You aren't renting this number")).to_be_visible()
     page.goto("/messages")
     expect(page.get_by_text("not for you")).to_have_count(0)
 

@@ -50,9 +50,9 @@ def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
 ) -> None:
     assert all(secret in everything(db) for secret in SECRETS)
     page = lived_in.open("/account/delete")
-    assert "I give up the" in page.text and "Your 1 number is given back" in page.text
+    assert "I forfeit the remaining" in page.text and "Your rental of 1 number ends" in page.text
     assert lived_in.send(page, "/account/delete", agreed="yes").path == "/account/deleted"
-    assert "Your account is deleted" in lived_in.open("/account/deleted").text
+    assert "Your account has been deleted" in lived_in.open("/account/deleted").text
     left = everything(db)
     assert [secret for secret in SECRETS if secret in left] == []
     assert lived_in.open("/messages").path == "/sign-in"

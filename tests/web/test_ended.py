@@ -50,12 +50,12 @@ def test_a_number_whose_money_ran_out_keeps_its_page_and_says_why(
     run_out(db, wall, swept=swept)
     page = poor.open("/numbers/+12025550100")
     assert page.status == 200, page.text
-    assert "the money ran out" in page.text and "Your code is 428613" in page.text
-    assert "2 005 sats in all" in page.text
+    assert "balance ran out" in page.text and "Your code is 428613" in page.text
+    assert "2 005 sats in total" in page.text
     assert not [form for form in page.forms if "/numbers/" in form.action], "nothing can be done with it"
     for path in ("/messages", "/rentals"):
         listed = poor.open(path)
-        assert "+12025550100" in listed.text and "the money ran out" in listed.text, path
+        assert "+12025550100" in listed.text and "balance ran out" in listed.text, path
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -70,13 +70,13 @@ def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
     wall.advance(us=HOUR_US)
     for _ in range(2):
         page = visitor.open("/messages")
-        assert "Begin with some satoshis" not in page.text and "Your money ran out" in page.text
+        assert "Add funds to get started" not in page.text and "Your balance ran out" in page.text
         db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall()))
     wall.advance(us=40 * DAY_US)
     db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), retention_us=30 * DAY_US))
     visitor.sign_in(new_token(3))
     page = visitor.open("/messages")
-    assert "Begin with some satoshis" not in page.text and "Your balance is used up" in page.text
+    assert "Add funds to get started" not in page.text and "Your balance is used up" in page.text
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -84,11 +84,11 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
     poor: Visitor, db: Database, wall: FakeWall, poor_id: int
 ) -> None:
     for path in ("/messages", "/rent", "/top-up", "/account", "/numbers/+12025550100"):
-        assert "Your money runs out in 1 h 40 min" in poor.open(path).text, path
+        assert "Your balance runs out in 1 h 40 min" in poor.open(path).text, path
     run_out(db, wall)
     for path in ("/messages", "/rent", "/top-up", "/account"):
         page = poor.open(path)
-        assert "Your money ran out." in page.text and "+12025550100" in page.text, path
+        assert "Your balance ran out." in page.text and "+12025550100" in page.text, path
         assert "runs out in" not in page.text, path
     give_coins(db, poor_id, 13 * 60 * 48, now_us=wall())
     wall.advance(us=MINUTE_US)
@@ -99,9 +99,9 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
 
 def test_a_rental_that_its_renter_ended_says_so_and_raises_no_alarm(renter: Visitor, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 604118")
-    assert "stays here" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
+    assert "You can find its messages" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
     page = renter.open(f"/numbers/{e164}")
-    assert page.status == 200 and "you ended it" in page.text and "604118" in page.text
+    assert page.status == 200 and "ended by you" in page.text and "604118" in page.text
     assert "money ran out" not in renter.open("/messages").text
 
 
@@ -169,7 +169,7 @@ def test_an_sms_to_be_sent_from_an_ended_rental_is_not_lost(poor: Visitor, db: D
     run_out(db, wall)
     answer = poor.send(page, "/numbers/+12025550100/send", to="+13105550123", content="I will be late")
     assert answer.status == 404
-    assert "I will be late" in answer.text and "was not sent" in answer.text and "the money ran out" in answer.text
+    assert "I will be late" in answer.text and "wasn’t sent" in answer.text and "balance ran out" in answer.text
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -188,7 +188,7 @@ def test_the_api_says_when_and_why_a_rental_ended(
             with pytest.raises(DTMFError) as refusal:
                 call()
             said = str(refusal.value)
-            assert "2018-01-01T02:41:01" in said and "the money ran out" in said, said
+            assert "2018-01-01T02:41:01" in said and "balance ran out" in said, said
             assert "/api/v1/messages?e164=%2B12025550100" in said
         assert [message["content"] for message in dtmf.messages("+12025550100")] == ["Your code is 428613"]
         with pytest.raises(DTMFError) as refusal:

@@ -70,7 +70,7 @@ def test_forms_that_are_not_ours_do_nothing(renter: Visitor, other: Visitor, db:
         ):
             page = renter.post(path, {**FULL, "csrf_token": given}, Origin=origin)
             assert page.status == 403, (path, origin, given)
-            assert "Nothing was done" in page.text
+            assert "Nothing changed" in page.text
         without = Page(renter.client.post(path, data={**FULL, "csrf_token": csrf_token}))
         assert without.status == 403, f"{path} without an origin"
     assert fingerprint(db) == before
@@ -90,7 +90,7 @@ def test_what_no_form_sends_is_refused_in_words(renter: Visitor, e164: str) -> N
         answer = renter.client.post(path, content=body, headers={"Content-Type": kind, "Origin": renter.url})
         page = Page(answer)
         assert page.status == status, (body[:20], page.text)
-        assert "Nothing was done" in page.text and "Traceback" not in page.html
+        assert "Nothing changed" in page.text and "Traceback" not in page.html
 
 
 def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, account_id: int) -> None:
@@ -109,7 +109,7 @@ def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, ac
         ("send", {"to": "07700 900123", "content": "hello"}, "to", "country code"),
         ("send", {"to": "0044 7700 900123", "content": "hello"}, "to", "+447700900123"),
         ("send", {"to": "+44٧٧٠٠900123", "content": "hello"}, "to", "digits only"),
-        ("send", {"to": "+447700900123", "content": "  "}, "content", "some text"),
+        ("send", {"to": "+447700900123", "content": "  "}, "content", "the text"),
         ("send", {"to": "+447700900123", "content": "x" * 1601}, "content", "too long"),
         ("send", {"to": "+447700900123", "content": "a\0b"}, "content", "NUL"),
         ("action", {"action": "forward", "forward_to": "later"}, "forward_to", "country code"),
@@ -140,7 +140,7 @@ def test_no_money_and_no_stock_come_back_in_words(renter: Visitor, other: Visito
     assert other.do("/rent/tiny", "/rent/tiny").status == 200
     late = renter.send(page, "/rent/tiny")
     assert late.status == 409 and "rented or resting" in late.text
-    assert "none now" in renter.open("/rent").text
+    assert "sold out" in renter.open("/rent").text
     poor = Visitor(renter.url)
     with poor:
         poor.do("/", "/sign-up")

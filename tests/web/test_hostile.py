@@ -66,7 +66,7 @@ def test_a_link_opens_apart_and_says_where(renter: Visitor, db: Database, e164: 
     page = renter.open("/messages")
     (link,) = [given for tag, given in page.tags if tag == "a" and "evil" in given.get("href", "")]
     assert "noopener" in link["rel"] and "noreferrer" in link["rel"] and "onclick" not in link
-    assert "Open link at signal.org.evil.example" in page.text
+    assert "Open link to signal.org.evil.example" in page.text
 
 
 @pytest.mark.parametrize("length", [0, 1, 600, 749, 750, 751, 5000])

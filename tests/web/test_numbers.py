@@ -39,7 +39,7 @@ def test_a_list_of_the_newest_50_says_how_many_more_there_are_and_links_to_them(
 ) -> None:
     for path in LISTS:
         page = renter.open(path)
-        assert "2 more numbers are not listed here." in page.text, path
+        assert "2 more numbers aren’t shown here." in page.text, path
         assert ("a", "/numbers") in {(tag, given.get("href")) for tag, given in page.tags}, path
         assert e164s[-1] in page.text and e164s[0] not in page.text, path
 
@@ -54,7 +54,7 @@ def test_all_numbers_are_paged(renter: Visitor, e164s: list[str]) -> None:
 
 def test_a_short_list_says_nothing_of_more(renter: Visitor, e164: str) -> None:
     for path in LISTS:
-        assert "not listed here" not in renter.open(path).text, path
+        assert "shown here" not in renter.open(path).text, path
     assert linked(renter.open("/numbers")) == [e164]
 
 
@@ -64,10 +64,10 @@ def test_a_number_whose_money_has_run_out_unnoticed_is_not_listed(
     assert len(linked(renter.open("/numbers"))) == 50
     wall.advance(us=100_000 * MINUTE_US)
     assert linked(renter.open("/numbers")) == []
-    assert "not listed here" not in renter.open("/messages").text
+    assert "shown here" not in renter.open("/messages").text
 
 
 def test_the_numbers_of_others_are_not_listed(other: Visitor, e164s: list[str]) -> None:
     page = other.open("/numbers")
     assert (page.status, linked(page)) == (200, [])
-    assert "You rent no number now." in page.text
+    assert "You have no active rentals." in page.text

@@ -93,7 +93,7 @@ def test_where_warnings_go_is_set_and_taken_away(renter: Visitor, db: Database, 
     page = renter.open("/deliveries")
     assert page.form("/deliveries/warnings").fields["warnings_url"] == "http://localhost:9999/warn"
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url="")
-    assert "not posted any more" in page.text and url() is None
+    assert "warnings are turned off" in page.text and url() is None
 
 
 def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db: Database, e164: str) -> None:
@@ -101,7 +101,7 @@ def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="webhook", webhook_url=hook)
     for text in ("one", "two"):
         receive(db, e164, text)
-    assert "Deliver all" not in renter.open("/deliveries").text
+    assert "Retry all webhooks" not in renter.open("/deliveries").text
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="store")
     parked = "SELECT id FROM deliveries WHERE state = 'parked'"
     assert len(db.read_blocking(lambda tx: tx.all(parked))) == 2
@@ -113,21 +113,21 @@ def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db
 def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: FakeWall) -> None:
     renter = visit()
     renter.do("/", "/sign-up")
-    assert "Begin with some satoshis" in renter.open("/messages").text
+    assert "Add funds to get started" in renter.open("/messages").text
     page = renter.do("/top-up", "/top-up")
     assert "bcrt1" in page.text and any(tag == "svg" for tag, _ in page.tags)
     page = renter.do("/top-up", "/sandbox/faucet")
     assert page.path == "/top-up" and "credited" in page.text
-    assert "No number yet" in renter.open("/messages").text
+    assert "No numbers yet" in renter.open("/messages").text
     page = renter.do("/rent/us-mobile", "/rent/us-mobile")
     e164 = page.path.removeprefix("/numbers/")
     assert page.path.startswith("/numbers/+1202") and "is yours" in page.text
-    assert "Waiting for the first SMS" in renter.open("/messages").text
+    assert "Waiting for your first message" in renter.open("/messages").text
     renter.do("/sandbox", "/sandbox/phone", **{"to": e164, "from": "GitHub", "text": "Your code is 604 118"})
     page = renter.open("/messages")
     assert "Your code is 604 118" in page.text and "604118" in page.text
     assert "604 118" in renter.open("/messages?q=CODE").text
-    assert "Nothing has" in renter.open("/messages?q=nothing%25like_this").text
+    assert "No messages contain" in renter.open("/messages?q=nothing%25like_this").text
     page = renter.do(
         page.path and f"/numbers/{e164}", f"/numbers/{e164}/send", to="+13105550123", content="Thanks\r\n!"
     )
@@ -139,7 +139,7 @@ def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: Fake
     page = renter.open(f"/numbers/{e164}/end")
     assert renter.send(page, f"/numbers/{e164}/end").path == "/messages"
     over = renter.open(f"/numbers/{e164}")
-    assert over.status == 200 and "you ended it" in over.text and "Your code is 604 118" in over.text
+    assert over.status == 200 and "ended by you" in over.text and "Your code is 604 118" in over.text
     assert "Your code is 604 118" in renter.open("/messages").text
 
 
@@ -147,7 +147,7 @@ def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: Fake
 def test_browsers_that_lose_their_way_see_words_and_programs_json(visit: Visit) -> None:
     visitor = visit()
     page = visitor.open("/nowhere")
-    assert page.status == 404 and "There is no such page" in page.text
+    assert page.status == 404 and "Page not found" in page.text
     assert "content-security-policy" in page.headers
     wrong = visitor.client.get("/sign-out")
     assert wrong.status_code == 405 and "text/html" in wrong.headers["content-type"]
@@ -179,7 +179,7 @@ def test_a_service_that_stops_or_fails_says_so_without_a_trace(
         raise ZeroDivisionError("secret detail")
 
     form = renter.open("/tokens").form("/tokens").fields
-    for failure, status, words in ((stopping, 503, "not stored"), (broken, 500, "fault of ours")):
+    for failure, status, words in ((stopping, 503, "wasn't saved"), (broken, 500, "wrong on our side")):
         monkeypatch.setattr(type(runtime.db), "read", failure)
         monkeypatch.setattr(type(runtime.db), "write", failure)
         for page in (renter.look("/messages"), renter.look("/"), renter.post("/tokens", {**form, "label": "x"})):
@@ -194,7 +194,7 @@ def test_an_expired_session_is_told_to_whoever_sends_a_form(renter: Visitor, vis
     second.sign_in(new_token(1))
     second.do("/account", "/account/sign-out")
     late = renter.send(page, "/rent/us-mobile")
-    assert late.status == 401 and "nothing was done" in late.text
+    assert late.status == 401 and "nothing changed" in late.text
 
 
 @ONE_ENGINE

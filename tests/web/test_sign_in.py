@@ -100,11 +100,11 @@ def test_a_production_service_opens_no_session_in_clear(serve: Callable[..., str
     ("given", "said"),
     [
         ("", "Paste your token"),
-        ("hunter2", "begins with dtmf_"),
-        ("dtmf_tooshort", "copied whole"),
+        ("hunter2", "begin with dtmf_"),
+        ("dtmf_tooshort", "copy all of it"),
         (new_token(99), "No account has this token"),
-        ("dtmf_" + "é" * 36, "copied whole"),
-        ("x" * 5000, "begins with dtmf_"),
+        ("dtmf_" + "é" * 36, "copy all of it"),
+        ("x" * 5000, "begin with dtmf_"),
     ],
 )
 @ONE_ENGINE
@@ -212,7 +212,7 @@ def test_after_signing_in_one_is_where_one_wanted_to_go_and_never_elsewhere(
 def test_who_is_signed_out_is_brought_back_to_where_he_was(visit: Visit, account_id: int) -> None:
     visitor = visit()
     page = visitor.open("/top-up")
-    assert page.path == "/sign-in" and "Sign in to go on" in page.text
+    assert page.path == "/sign-in" and "Sign in to continue" in page.text
     assert visitor.send(page, "/sign-in", token=new_token(1)).path == "/top-up"
 
 

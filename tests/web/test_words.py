@@ -25,7 +25,7 @@ def extracted(tmp_path: Path) -> Catalog:
 def test_a_pot_has_every_text_of_pages_and_code(tmp_path: Path) -> None:
     catalog = extracted(tmp_path)
     texts = {message.id for message in catalog}
-    assert {"Rent a number", "There is no such page", ("%d day", "%d days")} <= texts
+    assert {"Rent a number", "Page not found", ("%d day", "%d days")} <= texts
     assert not [text for text in texts if str(text).startswith(("Once", "No account has"))]
     files = {Path(file).name for message in catalog for file, _ in message.locations}
     assert {"sign_in.html", "filters.py", "base.html", "macros.html", "number.py"} <= files
