@@ -86,7 +86,7 @@ def test_where_warnings_go_is_set_and_taken_away(renter: Visitor, db: Database, 
         return db.read_blocking(lambda tx: account_webhook.url(tx, account_id))
 
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url=" http://localhost:9999/warn ")
-    assert "from now on" in page.text and url() == "http://localhost:9999/warn"
+    assert "will be posted to this URL" in page.text and url() == "http://localhost:9999/warn"
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url="https://192.168.1.1/")
     assert "not a public address" in page.text and url() == "http://localhost:9999/warn"
     assert page.form("/deliveries/warnings").fields["warnings_url"] == "https://192.168.1.1/"
