@@ -1,4 +1,4 @@
-"""Everybody can use every page: axe finds nothing, the keyboard is enough, and a phone needs no sideways scrolling."""
+"""Accessibility: axe finds no violations, pages work by keyboard, and phones need no horizontal scrolling."""
 
 from functools import cache
 from importlib.resources import files
@@ -22,12 +22,12 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 
 @cache
 def axe() -> str:
-    """axe-core, as the wheel brings it."""
+    """The source of axe-core, from its wheel."""
     return (files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 def violations(page: Page) -> list[str]:
-    """What axe has against the page."""
+    """Return axe's violations on the page."""
     page.evaluate(axe())
     found = page.evaluate("tags => axe.run(document, {runOnly: tags})", STANDARDS)
     assert len(found["passes"]) > 10, "axe has looked"
@@ -35,7 +35,7 @@ def violations(page: Page) -> list[str]:
 
 
 def live_in(db: Database, page: Page, e164: str) -> None:
-    """Gives every page something to show, hostile texts among it."""
+    """Give all pages content, including hostile texts."""
     for text in ("Your code is 604 118", "\u202eevil https://evil.example/x", "x" * 10_000, "word " * 2_000):
         receive(db, e164, text, sender="\u202e" + "N" * 60)
 
@@ -85,7 +85,7 @@ def test_axe_finds_nothing_and_nothing_overflows(opened: Open, db: Database, e16
     assert found == []
 
 
-def test_the_keyboard_is_enough(opened: Open, db: Database, e164: str) -> None:
+def test_the_dashboard_works_by_keyboard(opened: Open, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 604 118")
     page = opened(permissions=["clipboard-read", "clipboard-write"])
     sign_in(page)

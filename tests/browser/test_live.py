@@ -1,4 +1,4 @@
-"""Pages that are open show what happens, as it happens; one that was cut off catches up by itself."""
+"""Open pages update live and catch up after a disconnect."""
 
 from playwright.sync_api import expect
 
@@ -21,7 +21,7 @@ def test_an_sms_appears_without_a_reload(opened: Open, db: Database, e164: str) 
     assert page.evaluate("window.kept"), "nothing was loaded again"
 
 
-def test_a_page_that_was_cut_off_misses_nothing(opened: Open, db: Database, e164: str) -> None:
+def test_a_reconnecting_page_misses_nothing(opened: Open, db: Database, e164: str) -> None:
     page = sign_in(opened())
     receive(db, e164, "before")
     expect(page.locator("#inbox li")).to_have_count(1)
@@ -45,7 +45,7 @@ def test_other_pages_follow_too(opened: Open, db: Database, e164: str, account_i
     expect(money.locator("#transactions")).to_contain_text("SMS received")
 
 
-def test_nothing_of_anothers_appears(opened: Open, db: Database, e164: str) -> None:
+def test_other_accounts_messages_do_not_appear(opened: Open, db: Database, e164: str) -> None:
     other_id = open_account(db, seed=2)
     give_coins(db, other_id, 1000)
     page = sign_in(opened(), seed=2)
@@ -56,7 +56,7 @@ def test_nothing_of_anothers_appears(opened: Open, db: Database, e164: str) -> N
     expect(page.get_by_text("not for you")).to_have_count(0)
 
 
-def test_a_search_answers_while_one_types(opened: Open, db: Database, e164: str) -> None:
+def test_search_updates_while_typing(opened: Open, db: Database, e164: str) -> None:
     for word in ("apple", "pear", "plum"):
         receive(db, e164, f"a text about {word}")
     page = sign_in(opened())

@@ -1,4 +1,4 @@
-"""The whole job by clicking, on a desktop and on a phone, with scripts and without."""
+"""The whole story by clicking, on a desktop and on a phone, with and without scripts."""
 
 import re
 
@@ -17,7 +17,7 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_somebody_who_knows_nothing_does_the_whole_job(opened: Open, window: str) -> None:
+def test_a_newcomer_completes_the_whole_story(opened: Open, window: str) -> None:
     page = opened(**WINDOWS[window])
     page.goto("/")
     page.get_by_role("button", name="Create account").click()
@@ -32,7 +32,7 @@ def test_somebody_who_knows_nothing_does_the_whole_job(opened: Open, window: str
 
 
 def top_up(page: Page) -> None:
-    """From an empty inbox to some coins."""
+    """Top up, starting from an empty inbox."""
     page.get_by_role("main").get_by_role("link", name="Top up").click()
     page.get_by_role("button", name="Create address").click()
     expect(page.locator("#address")).to_contain_text("bcrt1")
@@ -42,7 +42,7 @@ def top_up(page: Page) -> None:
 
 
 def rent(page: Page) -> str:
-    """From the catalog to a number."""
+    """Rent a number from the catalog."""
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Rent").click()
     page.get_by_role("link", name="Rent United States mobile").click()
     page.get_by_role("button", name="Rent for").click()
@@ -51,7 +51,7 @@ def rent(page: Page) -> str:
 
 
 def text_it(page: Page, e164: str) -> None:
-    """The test phone texts the number; the code is in the inbox."""
+    """Text the number from the test phone; find the code in the inbox."""
     page.get_by_role("link", name="Send a test message").click()
     page.get_by_label("From", exact=True).fill("GitHub")
     page.get_by_label("Text").fill("Your code is 604 118")
@@ -64,7 +64,7 @@ def text_it(page: Page, e164: str) -> None:
 
 
 def answer(page: Page, e164: str) -> None:
-    """Sends, is told what is wrong, mends it, sets a forward."""
+    """Send, see an error, fix it, set a forward."""
     page.get_by_label("To", exact=True).fill("13105550123")
     page.get_by_label("Text").fill("Thank you")
     page.get_by_role("button", name="Send").click()
@@ -81,7 +81,7 @@ def answer(page: Page, e164: str) -> None:
 
 
 def give_back(page: Page, e164: str) -> None:
-    """Ends the rental, looks at what it cost, signs out."""
+    """End the rental, check its cost, sign out."""
     page.get_by_role("link", name="End rental").click()
     page.get_by_role("button", name="End rental").click()
     expect(page.get_by_text("Rental ended")).to_be_visible()

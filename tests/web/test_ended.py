@@ -1,4 +1,4 @@
-"""Money that runs out is announced, rentals that end keep their page and say why, and none of it is seen by others."""
+"""Low balance warnings, and pages of ended rentals, visible only to their renter."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ from .conftest import receive
 from .visitor import Visitor
 
 Visit = Callable[[], Visitor]
-MINUTES = 100  # that the poor account can pay of us-mobile, at 13 sats each
+MINUTES = 100  # of us-mobile, at 13 sats each, that the poor account can pay
 
 
 @pytest.fixture
 def poor_id(db: Database) -> int:
-    """An account with a number, an SMS in it, and money for 100 minutes; its token is `new_token(3)`."""
+    """An account with a number, one SMS, and a balance for 100 minutes; its token is `new_token(3)`."""
     found = open_account(db, seed=3)
     give_coins(db, found, 705 + 13 * MINUTES)
     db.write_blocking(lambda tx: rent.start(tx, found, "us-mobile", now_us=START_US, cooldown_us=0))
@@ -29,14 +29,14 @@ def poor_id(db: Database) -> int:
 
 @pytest.fixture
 def poor(visit: Visit, poor_id: int) -> Visitor:
-    """A browser signed in to it."""
+    """A browser signed in to the poor account."""
     visitor = visit()
     visitor.sign_in(new_token(3))
     return visitor
 
 
 def run_out(db: Database, wall: FakeWall, *, swept: bool = True) -> None:
-    """The money runs out; `swept`: and the meter has written that down."""
+    """Let the balance run out; `swept`: also run the meter."""
     wall.advance(us=MINUTES * MINUTE_US)
     if swept:
         db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall()))
@@ -44,7 +44,7 @@ def run_out(db: Database, wall: FakeWall, *, swept: bool = True) -> None:
 
 @pytest.mark.regression("money-runs-out-silently")
 @pytest.mark.parametrize("swept", [True, False], ids=["swept", "not swept yet"])
-def test_a_number_whose_money_ran_out_keeps_its_page_and_says_why(
+def test_a_depleted_rental_keeps_its_page_and_says_why_it_ended(
     poor: Visitor, db: Database, wall: FakeWall, swept: bool
 ) -> None:
     run_out(db, wall, swept=swept)
@@ -59,9 +59,7 @@ def test_a_number_whose_money_ran_out_keeps_its_page_and_says_why(
 
 
 @pytest.mark.regression("money-runs-out-silently")
-def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
-    visit: Visit, db: Database, wall: FakeWall
-) -> None:
+def test_a_depleted_account_does_not_see_the_welcome_text(visit: Visit, db: Database, wall: FakeWall) -> None:
     account_id = open_account(db, seed=3)
     give_coins(db, account_id, 13)
     db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))
@@ -97,7 +95,7 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
     assert "runs out in" not in poor.open("/rent").text, "two days are enough"
 
 
-def test_a_rental_that_its_renter_ended_says_so_and_raises_no_alarm(renter: Visitor, db: Database, e164: str) -> None:
+def test_a_rental_ended_by_its_renter_says_so_without_a_warning(renter: Visitor, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 604118")
     assert "You can find its messages" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
     page = renter.open(f"/numbers/{e164}")
@@ -105,7 +103,7 @@ def test_a_rental_that_its_renter_ended_says_so_and_raises_no_alarm(renter: Visi
     assert "money ran out" not in renter.open("/messages").text
 
 
-def test_each_rental_of_a_number_keeps_a_page_of_its_own(
+def test_each_rental_of_a_number_has_its_own_page(
     renter: Visitor, db: Database, wall: FakeWall, account_id: int
 ) -> None:
     for text in ("first", "second", "third"):
@@ -140,7 +138,7 @@ def test_ended_rentals_are_paged(renter: Visitor, db: Database, wall: FakeWall, 
     assert (len(ids), len(more), len({*ids, *more})) == (50, 2, 52)
 
 
-def test_what_a_rental_left_is_seen_by_its_renter_alone_and_until_it_is_erased(
+def test_only_the_renter_sees_an_ended_rentals_messages_until_they_are_erased(
     poor: Visitor, other: Visitor, visit: Visit, db: Database, wall: FakeWall
 ) -> None:
     run_out(db, wall)
