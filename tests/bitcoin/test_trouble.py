@@ -111,7 +111,7 @@ async def test_a_rescan_of_pruned_blocks_does_not_stop_new_deposits(
     node.pay(renter.address(), 5000)
     node.mine(2)
     following.db.write_blocking(lambda tx: chain.ask_rescan(tx, 1))
-    assert "to read block 1 again, as `deposits rescan` wants: the node has pruned" in (await look_at(node.url) or "")
+    assert "while rescanning block 1 for `deposits rescan`: the node has pruned" in (await look_at(node.url) or "")
     assert renter.balance() == 5000
     following.db.write_blocking(lambda tx: chain.ask_rescan(tx, node.tip()[0] - 60))
     assert await look_at(node.url) is None

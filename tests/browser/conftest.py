@@ -1,4 +1,4 @@
-"""Fixtures of the tests with a real browser: Chromium, and people who click. No script is mocked, nothing is awaited by
+"""Fixtures of the tests with a real browser: Chromium, and clicking users. No script is mocked, nothing is awaited by
 sleeping, and whatever a page's policy forbids fails the test."""
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ FLAGS += ["--disable-sync", "--force-prefers-reduced-motion"]
 PATIENCE_MS = 20_000
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1440, "height": 900}
-# What a browser may say on its console: these are answers that a test asked for.
+# Console messages that are expected: responses that tests provoke.
 EXPECTED = ("the server responded with a status of 4", "net::ERR_INTERNET_DISCONNECTED")
 
 Open = Callable[..., Page]
@@ -37,7 +37,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(params=["sqlite"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """One engine is enough here: pages don't know which it is."""
+    """Use one database engine: pages don't depend on it."""
     path = tmp_path / "dtmf.db"
     path.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
     return f"sqlite:///{path}"
@@ -45,7 +45,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def opened(chromium: Browser, url: str) -> Iterator[Open]:
-    """Opens another browser window each time it is called: `opened(viewport=…, color_scheme=…)`."""
+    """Return a function that opens a new browser window: `opened(viewport=…, color_scheme=…)`."""
     complaints: list[str] = []
     with ExitStack() as stack:
 
@@ -86,7 +86,7 @@ def e164(db: Database, account_id: int) -> str:
 
 
 def sign_in(page: Page, seed: int = 1) -> Page:
-    """Signs in by typing the token."""
+    """Sign in by typing the token."""
     page.goto("/sign-in")
     page.get_by_label("Token").fill(new_token(seed))
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
@@ -95,5 +95,5 @@ def sign_in(page: Page, seed: int = 1) -> Page:
 
 
 def receive(db: Database, to: str, content: str, sender: str = "GitHub", at_us: int = START_US) -> None:
-    """An SMS arrives."""
+    """Receive an SMS."""
     db.write_blocking(lambda tx: receive_many(tx, [InboundMessage(to, sender, content)], now_us=at_us))

@@ -1,4 +1,4 @@
-"""`make screenshots` draws docs/screenshots/ anew: each page on a desktop and on a phone, in light and dark."""
+"""`make screenshots` renders docs/screenshots/ again: each page on a desktop and on a phone, in light and dark."""
 
 import base64
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SMALLER = """async ([png, quality]) => {
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
-    """A sandbox as it comes, with its whole catalog."""
+    """A sandbox with its default catalog."""
     database = open_database(database_url)
     initialise(database, {})
     database.write_blocking(sandbox_seed.stock_sandbox)
@@ -50,7 +50,7 @@ def account_id(db: Database) -> int:
 
 @pytest.fixture
 def e164(db: Database, account_id: int) -> str:
-    """One of its two numbers."""
+    """One of the account's two numbers."""
 
     def start(tx: Tx) -> str:
         first, _ = (
@@ -62,7 +62,7 @@ def e164(db: Database, account_id: int) -> str:
 
 
 def furnish(db: Database, wall: FakeWall, account_id: int, page: Page, e164: str) -> None:
-    """A week in the life of an account."""
+    """A week of activity in an account."""
     for day in range(4):
         wall.advance(us=DAY_US)
         give_coins(db, account_id, 30_000 + 20_000 * day, now_us=wall())
@@ -80,15 +80,15 @@ def furnish(db: Database, wall: FakeWall, account_id: int, page: Page, e164: str
     page.get_by_label("Text").fill("No hurry \N{SMILING FACE WITH SMILING EYES}")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#talk")).to_contain_text("No hurry")
-    page.get_by_label("Post it to a webhook").check()
-    page.get_by_label("Address").fill("http://127.0.0.1:9999/sms")
+    page.get_by_label("Also post it to a webhook").check()
+    page.get_by_label("URL").fill("http://127.0.0.1:9999/sms")
     page.get_by_role("button", name="Save").click()
     page.goto("/deliveries")
-    page.get_by_role("button", name="Send a test").click()
+    page.get_by_role("button", name="Send test").click()
     page.goto("/top-up")
-    page.get_by_role("button", name="Show me an address").click()
-    page.get_by_role("button", name="Pay 100 000 sats").click()
-    page.get_by_role("button", name="Pay without confirmations").click()
+    page.get_by_role("button", name="Create address").click()
+    page.get_by_role("button", name="Add 100 000 test sats").click()
+    page.get_by_role("button", name="Add as unconfirmed").click()
     expect(page.get_by_text("0 of 2 confirmations")).to_be_visible()
 
 

@@ -1,4 +1,4 @@
-"""Everybody can use every page: axe finds nothing, the keyboard is enough, and a phone needs no sideways scrolling."""
+"""Accessibility: axe finds no violations, pages work by keyboard, and phones need no horizontal scrolling."""
 
 from functools import cache
 from importlib.resources import files
@@ -22,12 +22,12 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 
 @cache
 def axe() -> str:
-    """axe-core, as the wheel brings it."""
+    """The source of axe-core, from its wheel."""
     return (files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 def violations(page: Page) -> list[str]:
-    """What axe has against the page."""
+    """Return axe's violations on the page."""
     page.evaluate(axe())
     found = page.evaluate("tags => axe.run(document, {runOnly: tags})", STANDARDS)
     assert len(found["passes"]) > 10, "axe has looked"
@@ -35,7 +35,7 @@ def violations(page: Page) -> list[str]:
 
 
 def live_in(db: Database, page: Page, e164: str) -> None:
-    """Gives every page something to show, hostile texts among it."""
+    """Give all pages content, including hostile texts."""
     for text in ("Your code is 604 118", "\u202eevil https://evil.example/x", "x" * 10_000, "word " * 2_000):
         receive(db, e164, text, sender="\u202e" + "N" * 60)
 
@@ -49,18 +49,18 @@ def live_in(db: Database, page: Page, e164: str) -> None:
 
     db.write_blocking(run_out)
     page.goto(f"/numbers/{e164}")
-    page.get_by_label("Post it to a webhook").check()
-    page.get_by_label("Address").fill("http://127.0.0.1:9999/" + "long" * 60)
+    page.get_by_label("Also post it to a webhook").check()
+    page.get_by_label("URL").fill("http://127.0.0.1:9999/" + "long" * 60)
     page.get_by_role("button", name="Save").click()
     page.goto("/deliveries")
-    page.get_by_role("button", name="Send a test").click()
+    page.get_by_role("button", name="Send test").click()
     expect(page.locator(".log li").first).to_be_visible()
     page.goto("/tokens")
     page.get_by_label("Name").fill("my bot " + "x" * 90)
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create token").click()
     page.goto("/top-up")
-    page.get_by_role("button", name="Show me an address").click()
-    page.get_by_role("button", name="Pay without confirmations").click()
+    page.get_by_role("button", name="Create address").click()
+    page.get_by_role("button", name="Add as unconfirmed").click()
     expect(page.get_by_text("0 of 2 confirmations")).to_be_visible()
 
 
@@ -80,12 +80,12 @@ def test_axe_finds_nothing_and_nothing_overflows(opened: Open, db: Database, e16
         found += [f"{path}: {violation}" for violation in violations(page)]
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
     page.goto("/sign-up")
-    page.get_by_role("main").get_by_role("button", name="Open an account").click()
+    page.get_by_role("main").get_by_role("button", name="Create account").click()
     found += [f"new token: {violation}" for violation in violations(page)]
     assert found == []
 
 
-def test_the_keyboard_is_enough(opened: Open, db: Database, e164: str) -> None:
+def test_the_dashboard_works_by_keyboard(opened: Open, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 604 118")
     page = opened(permissions=["clipboard-read", "clipboard-write"])
     sign_in(page)

@@ -1,4 +1,4 @@
-"""Pages that are open show what happens, as it happens; one that was cut off catches up by itself."""
+"""Open pages update live and catch up after a disconnect."""
 
 from playwright.sync_api import expect
 
@@ -11,7 +11,7 @@ from .conftest import Open, receive, sign_in
 def test_an_sms_appears_without_a_reload(opened: Open, db: Database, e164: str) -> None:
     page = sign_in(opened())
     page.evaluate("window.kept = true")
-    expect(page.get_by_text("Waiting for the first SMS")).to_be_visible()
+    expect(page.get_by_text("Waiting for your first message")).to_be_visible()
     for number in range(3):
         receive(db, e164, f"Your code is 12345{number}")
         expect(page.locator("#inbox li").first).to_contain_text(f"Your code is 12345{number}")
@@ -21,7 +21,7 @@ def test_an_sms_appears_without_a_reload(opened: Open, db: Database, e164: str) 
     assert page.evaluate("window.kept"), "nothing was loaded again"
 
 
-def test_a_page_that_was_cut_off_misses_nothing(opened: Open, db: Database, e164: str) -> None:
+def test_a_reconnecting_page_misses_nothing(opened: Open, db: Database, e164: str) -> None:
     page = sign_in(opened())
     receive(db, e164, "before")
     expect(page.locator("#inbox li")).to_have_count(1)
@@ -45,18 +45,18 @@ def test_other_pages_follow_too(opened: Open, db: Database, e164: str, account_i
     expect(money.locator("#transactions")).to_contain_text("SMS received")
 
 
-def test_nothing_of_anothers_appears(opened: Open, db: Database, e164: str) -> None:
+def test_other_accounts_messages_do_not_appear(opened: Open, db: Database, e164: str) -> None:
     other_id = open_account(db, seed=2)
     give_coins(db, other_id, 1000)
     page = sign_in(opened(), seed=2)
     receive(db, e164, "not for you")
     page.goto(f"/numbers/{e164}")
-    expect(page.get_by_role("heading", name="This number is not yours now")).to_be_visible()
+    expect(page.get_by_role("heading", name="You aren't renting this number")).to_be_visible()
     page.goto("/messages")
     expect(page.get_by_text("not for you")).to_have_count(0)
 
 
-def test_a_search_answers_while_one_types(opened: Open, db: Database, e164: str) -> None:
+def test_search_updates_while_typing(opened: Open, db: Database, e164: str) -> None:
     for word in ("apple", "pear", "plum"):
         receive(db, e164, f"a text about {word}")
     page = sign_in(opened())

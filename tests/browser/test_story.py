@@ -1,4 +1,4 @@
-"""The whole job by clicking, on a desktop and on a phone, with scripts and without."""
+"""The whole story by clicking, on a desktop and on a phone, with and without scripts."""
 
 import re
 
@@ -17,13 +17,13 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_somebody_who_knows_nothing_does_the_whole_job(opened: Open, window: str) -> None:
+def test_a_newcomer_completes_the_whole_story(opened: Open, window: str) -> None:
     page = opened(**WINDOWS[window])
     page.goto("/")
-    page.get_by_role("button", name="Open an account").click()
+    page.get_by_role("button", name="Create account").click()
     shown = page.locator("#new-token").inner_text()
     assert api_token.is_well_formed(shown)
-    page.get_by_role("link", name="go on").click()
+    page.get_by_role("link", name="Continue").click()
     top_up(page)
     e164 = rent(page)
     text_it(page, e164)
@@ -32,17 +32,17 @@ def test_somebody_who_knows_nothing_does_the_whole_job(opened: Open, window: str
 
 
 def top_up(page: Page) -> None:
-    """From an empty inbox to some coins."""
+    """Top up, starting from an empty inbox."""
     page.get_by_role("main").get_by_role("link", name="Top up").click()
-    page.get_by_role("button", name="Show me an address").click()
+    page.get_by_role("button", name="Create address").click()
     expect(page.locator("#address")).to_contain_text("bcrt1")
-    page.get_by_role("button", name="Pay 100 000 sats").click()
+    page.get_by_role("button", name="Add 100 000 test sats").click()
     expect(page.get_by_text("credited", exact=True)).to_be_visible()
     expect(page.locator(".balance")).to_contain_text(re.compile("100.000"))
 
 
 def rent(page: Page) -> str:
-    """From the catalog to a number."""
+    """Rent a number from the catalog."""
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Rent").click()
     page.get_by_role("link", name="Rent United States mobile").click()
     page.get_by_role("button", name="Rent for").click()
@@ -51,12 +51,12 @@ def rent(page: Page) -> str:
 
 
 def text_it(page: Page, e164: str) -> None:
-    """The toy phone texts the number; the code is in the inbox."""
-    page.get_by_role("link", name="Text it from the toy phone").click()
+    """Text the number from the test phone; find the code in the inbox."""
+    page.get_by_role("link", name="Send a test message").click()
     page.get_by_label("From", exact=True).fill("GitHub")
     page.get_by_label("Text").fill("Your code is 604 118")
     page.get_by_role("button", name="Send to your number").click()
-    expect(page.get_by_text("The SMS has arrived")).to_be_visible()
+    expect(page.get_by_text("The message has arrived")).to_be_visible()
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Messages").click()
     expect(page.locator("#inbox")).to_contain_text("Your code is 604 118")
     expect(page.locator("#inbox .code")).to_have_text("604118")
@@ -64,7 +64,7 @@ def text_it(page: Page, e164: str) -> None:
 
 
 def answer(page: Page, e164: str) -> None:
-    """Sends, is told what is wrong, mends it, sets a forward."""
+    """Send, see an error, fix it, set a forward."""
     page.get_by_label("To", exact=True).fill("13105550123")
     page.get_by_label("Text").fill("Thank you")
     page.get_by_role("button", name="Send").click()
@@ -73,20 +73,20 @@ def answer(page: Page, e164: str) -> None:
     page.get_by_label("To", exact=True).fill("+1 310 555 0123")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#talk")).to_contain_text("Thank you")
-    page.get_by_label("Forward it").check()
+    page.get_by_label("Also forward it").check()
     page.get_by_label("Phone number").fill("+44 7700 900123")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("From now on SMS to this number are forwarded")).to_be_visible()
+    expect(page.get_by_text("New messages will be forwarded to +447700900123")).to_be_visible()
     expect(page.get_by_label("Phone number")).to_have_value("+447700900123")
 
 
 def give_back(page: Page, e164: str) -> None:
-    """Ends the rental, looks at what it cost, signs out."""
-    page.get_by_role("link", name="End this rental").click()
-    page.get_by_role("button", name="End the rental").click()
-    expect(page.get_by_text("The rental has ended")).to_be_visible()
+    """End the rental, check its cost, sign out."""
+    page.get_by_role("link", name="End rental").click()
+    page.get_by_role("button", name="End rental").click()
+    expect(page.get_by_text("Rental ended")).to_be_visible()
     page.goto(f"/numbers/{e164}")
-    expect(page.get_by_text("This rental has ended: you ended it")).to_be_visible()
+    expect(page.get_by_text("This rental has ended: ended by you")).to_be_visible()
     page.goto("/transactions")
     expect(page.locator("#transactions")).to_contain_text("SMS sent")
     page.get_by_role("button", name="Sign out").click()

@@ -1,4 +1,4 @@
-"""A browser without JavaScript: it keeps cookies, sends forms as they stand on the page, and reads what comes."""
+"""A browser without JavaScript: keeps cookies, submits forms as shown, parses pages."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, its fields as they were filled in, its buttons."""
+    """A form: its action, current field values and buttons."""
 
     action: str
     method: str
@@ -71,7 +71,7 @@ class _Reader(HTMLParser):
 
 
 class Page:
-    """What came back, read as a person would."""
+    """A response, parsed as a page."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
@@ -85,20 +85,20 @@ class Page:
         self.text = " ".join(" ".join(reader.text).split())
 
     def form(self, action: str) -> Form:
-        """The form that goes there."""
+        """Return the form with this action."""
         found = [form for form in self.forms if form.action == action]
         assert found, f"no form to {action} among {[form.action for form in self.forms]}: {self.text[:300]}"
         return found[0]
 
     def error_at(self, name: str) -> str:
-        """What is said at this field."""
+        """Return the error at this field."""
         marked = any(given.get("aria-describedby") == f"{name}-error" for _, given in self.tags)
         _, found, rest = self.html.partition(f'id="{name}-error">')
         return rest.partition("</p>")[0] if found and marked else ""
 
 
 class Visitor:
-    """Somebody with a browser."""
+    """A visitor with a browser."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -113,26 +113,26 @@ class Visitor:
         self.client.close()
 
     def open(self, path: str, **headers: str) -> Page:
-        """A page, past redirects."""
+        """Open a page, following redirects."""
         return Page(self.client.get(path, headers=headers, follow_redirects=True))
 
     def look(self, path: str, **headers: str) -> Page:
-        """What is answered there itself."""
+        """Send a request without following redirects."""
         return Page(self.client.get(path, headers=headers))
 
     def send(self, page: Page, action: str, /, *, follow: bool = True, **fields: str) -> Page:
-        """Fills in a form of a page and sends it."""
+        """Fill in a form of a page and submit it."""
         return self.post(action, {**page.form(action).fields, **fields}, follow=follow)
 
     def post(self, action: str, fields: dict[str, str], *, follow: bool = True, **headers: str) -> Page:
-        """Sends these fields, as if from a page of the site."""
+        """Submit these fields, as if from a page of this site."""
         given = {"Origin": self.url, **headers}
         return Page(self.client.post(action, data=fields, headers=given, follow_redirects=follow))
 
     def sign_in(self, token: str) -> Page:
-        """Signs in with a token."""
+        """Sign in with a token."""
         return self.send(self.open("/sign-in"), "/sign-in", token=token)
 
     def do(self, path: str, action: str, /, **fields: str) -> Page:
-        """Opens a page, fills in one of its forms and sends it."""
+        """Open a page, fill in one of its forms and submit it."""
         return self.send(self.open(path), action, **fields)

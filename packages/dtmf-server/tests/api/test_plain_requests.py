@@ -139,4 +139,4 @@ def test_a_parameter_that_means_nothing_is_passed_over(renter: Renter, connectio
 def test_a_method_that_is_not_taken_is_told_which_ones_are(connection: Connection) -> None:
     refused = curl(connection, "DELETE", "/api/v1/account")
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
-    assert "/api/v1/account does not take DELETE; it takes GET, HEAD, OPTIONS" in refused.body.decode()
+    assert "/api/v1/account does not allow DELETE; it allows GET, HEAD, OPTIONS" in refused.body.decode()

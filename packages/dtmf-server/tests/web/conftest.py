@@ -1,4 +1,4 @@
-"""Fixtures of the website's tests: people with browsers, and what their accounts have."""
+"""Fixtures of the website's tests: visitors, and accounts with data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,13 +13,13 @@ from harness import START_US, give_coins, new_token, open_account
 from support.visitor import Visitor
 
 REST_US = 24 * 3_600_000_000
-# For what no engine can answer otherwise than another.
+# For tests whose result can't depend on the database engine.
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
 def visit(url: str) -> Iterator[Callable[[], Visitor]]:
-    """Another browser each time it is called."""
+    """Return a function that opens a new browser."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(Visitor(url))
 
@@ -60,7 +60,7 @@ def e164(db: Database, account_id: int) -> str:
 
 
 def receive(db: Database, to: str, content: str, sender: str = "GitHub") -> int:
-    """An SMS arrives; its id."""
+    """Receive an SMS; return its id."""
     (found,) = db.write_blocking(lambda tx: receive_many(tx, [InboundMessage(to, sender, content)], now_us=START_US))
     assert found is not None
     return found

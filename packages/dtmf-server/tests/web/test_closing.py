@@ -1,4 +1,4 @@
-"""Leaving: everything can be taken along, and what is deleted is gone, while the books stay right."""
+"""Data export and account deletion."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ SECRETS = ("canary text", "+447700900777", "hook.example", "my secret label", "r
 
 
 def everything(db: Database) -> str:
-    """All that the database has, as text."""
+    """Return the database's contents as text."""
     from dtmf_server.storage.schema import metadata
 
     def read(tx) -> str:
@@ -45,14 +45,12 @@ def lived_in(renter: Visitor, db: Database, e164: str) -> Visitor:
     return renter
 
 
-def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
-    lived_in: Visitor, db: Database, account_id: int
-) -> None:
+def test_deleting_an_account_keeps_only_the_books(lived_in: Visitor, db: Database, account_id: int) -> None:
     assert all(secret in everything(db) for secret in SECRETS)
     page = lived_in.open("/account/delete")
-    assert "I give up the" in page.text and "Your 1 number is given back" in page.text
+    assert "I forfeit the remaining" in page.text and "Your rental of 1 number ends" in page.text
     assert lived_in.send(page, "/account/delete", agreed="yes").path == "/account/deleted"
-    assert "Your account is deleted" in lived_in.open("/account/deleted").text
+    assert "Your account has been deleted" in lived_in.open("/account/deleted").text
     left = everything(db)
     assert [secret for secret in SECRETS if secret in left] == []
     assert lived_in.open("/messages").path == "/sign-in"
@@ -66,7 +64,7 @@ def test_an_account_that_is_deleted_leaves_the_books_and_nothing_else(
 
 
 @ONE_ENGINE
-def test_nothing_is_deleted_without_a_word_of_agreement(lived_in: Visitor, db: Database, account_id: int) -> None:
+def test_nothing_is_deleted_without_confirmation(lived_in: Visitor, db: Database, account_id: int) -> None:
     page = lived_in.open("/account/delete")
     refused = lived_in.send(page, "/account/delete")
     assert refused.status == 422 and refused.error_at("agreed")
@@ -78,7 +76,7 @@ def test_nothing_is_deleted_without_a_word_of_agreement(lived_in: Visitor, db: D
 
 
 @ONE_ENGINE
-def test_an_account_waits_for_the_coins_on_their_way_to_it(lived_in: Visitor, db: Database, account_id: int) -> None:
+def test_an_account_with_a_pending_deposit_cannot_be_deleted(lived_in: Visitor, db: Database, account_id: int) -> None:
     lived_in.do("/sandbox", "/sandbox/faucet", amount="1000", pending="yes")
     page = lived_in.do("/account/delete", "/account/delete", agreed="yes")
     assert page.status == 409 and "on its way" in page.text
@@ -86,7 +84,7 @@ def test_an_account_waits_for_the_coins_on_their_way_to_it(lived_in: Visitor, db
     assert db.read_blocking(lambda tx: deposits.deposits_of(tx, account_id))
 
 
-def test_everything_can_be_taken_along(renter: Visitor, db: Database, e164: str) -> None:
+def test_everything_can_be_exported(renter: Visitor, db: Database, e164: str) -> None:
     texts = [f"text {number}" for number in range(501)] + ['=HYPERLINK("evil")', "+1+1", "two\nlines, \u202e"]
     for text in texts:
         receive(db, e164, text)

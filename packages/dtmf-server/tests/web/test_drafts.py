@@ -1,4 +1,4 @@
-"""What was typed takes effect, comes back, or is refused; it is never dropped, and a success is never claimed for nothing."""
+"""Drafts: input takes effect, is redisplayed or is refused, and is never lost."""
 
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
@@ -20,7 +20,7 @@ PHONE = "+447700900123"
 
 
 def action(db: Database) -> tuple[str | None, str | None]:
-    """What an SMS to the account's number does."""
+    """Return the SMS action of the account's number."""
     (row,) = db.read_blocking(lambda tx: tx.all("SELECT action, destination FROM rentals WHERE ended_at_us IS NULL"))
     return row["action"], row["destination"]
 
@@ -44,7 +44,7 @@ def action(db: Database) -> tuple[str | None, str | None]:
     ],
 )
 @ONE_ENGINE
-def test_what_is_typed_without_choosing_its_button_takes_effect(
+def test_a_typed_destination_takes_effect_without_choosing_its_option(
     renter: Visitor, db: Database, e164: str, before: dict[str, str], typed: dict[str, str], after: tuple[str, str]
 ) -> None:
     where = (f"/numbers/{e164}", f"/numbers/{e164}/action")
@@ -66,7 +66,7 @@ def test_what_is_typed_without_choosing_its_button_takes_effect(
     ],
 )
 @ONE_ENGINE
-def test_what_contradicts_itself_is_refused_and_changes_nothing(
+def test_contradictory_input_is_refused_and_changes_nothing(
     renter: Visitor, db: Database, e164: str, before: dict[str, str], typed: dict[str, str]
 ) -> None:
     where = (f"/numbers/{e164}", f"/numbers/{e164}/action")
@@ -74,7 +74,7 @@ def test_what_contradicts_itself_is_refused_and_changes_nothing(
         renter.do(*where, **before)
     kept = action(db)
     page = renter.do(*where, **typed)
-    for _ in range(2):  # and sending it once more as it stands does not slip through
+    for _ in range(2):  # resubmitting it unchanged is refused too
         assert page.status == 422 and page.error_at("action"), page.text
         assert action(db) == kept
         fields = page.form(where[1]).fields
@@ -84,7 +84,7 @@ def test_what_contradicts_itself_is_refused_and_changes_nothing(
 
 @pytest.mark.regression("typed-without-its-radio-button")
 @ONE_ENGINE
-def test_a_field_that_was_emptied_comes_back_empty(renter: Visitor, e164: str) -> None:
+def test_a_cleared_field_is_redisplayed_empty(renter: Visitor, e164: str) -> None:
     where = (f"/numbers/{e164}", f"/numbers/{e164}/action")
     renter.do(*where, action="webhook", webhook_url=HOOK)
     page = renter.do(*where, webhook_url="")
@@ -95,7 +95,7 @@ def test_a_field_that_was_emptied_comes_back_empty(renter: Visitor, e164: str) -
 @ONE_ENGINE
 def test_no_notice_claims_what_did_not_happen(renter: Visitor, e164: str) -> None:
     pending = renter.do("/sandbox", "/sandbox/faucet", amount="1000", pending="yes")
-    assert "have arrived" not in pending.text and "wait for blocks" in pending.text
+    assert "have arrived" not in pending.text and "once they’re confirmed" in pending.text
     csrf_token = renter.open("/tokens").form("/tokens").fields["csrf_token"]
     assert "queued again" not in renter.post("/deliveries/retry", {"csrf_token": csrf_token}).text
 
@@ -116,7 +116,7 @@ def test_no_notice_claims_what_did_not_happen(renter: Visitor, e164: str) -> Non
     ],
 )
 @ONE_ENGINE
-def test_a_deep_link_comes_through_signing_in_whole(visit: Visit, account_id: int, e164: str, address: str) -> None:
+def test_a_deep_link_survives_signing_in(visit: Visit, account_id: int, e164: str, address: str) -> None:
     visitor = visit()
     page = visitor.open(address)
     assert page.path == "/sign-in"
@@ -151,7 +151,7 @@ def test_a_deep_link_comes_through_signing_in_whole(visit: Visit, account_id: in
     ],
 )
 @ONE_ENGINE
-def test_signing_in_leads_nowhere_else(visit: Visit, account_id: int, address: str) -> None:
+def test_signing_in_never_redirects_to_another_site(visit: Visit, account_id: int, address: str) -> None:
     visitor = visit()
     page = visitor.open(f"/sign-in?next={quote(address, safe='')}")
     assert visitor.send(page, "/sign-in", follow=False, token=new_token(1)).headers["location"] == "/messages"
@@ -173,7 +173,7 @@ TYPED = [
 
 
 def state(db: Database) -> list[object]:
-    """What those forms change. A sent SMS's status is the carrier's to change, at any moment."""
+    """Return the state these forms change, without the status of sent SMS, which the carrier may change at any moment."""
     tables = ("messages", "rentals", "tokens", "accounts", "simulated_outputs")
 
     def rows(tx: Tx, table: str) -> list[dict[str, object]]:
@@ -186,7 +186,7 @@ def state(db: Database) -> list[object]:
 @pytest.mark.parametrize("gone", ["session", "cookie"])
 @pytest.mark.parametrize(("where", "typed"), TYPED, ids=[where for where, _ in TYPED])
 @ONE_ENGINE
-def test_a_form_sent_after_the_session_ended_is_kept_through_signing_in(
+def test_a_form_submitted_after_the_session_ended_survives_signing_in(
     renter: Visitor, db: Database, wall: FakeWall, e164: str, where: str, typed: dict[str, str], gone: str
 ) -> None:
     to = where if where.startswith("/") else f"/numbers/{e164}/{where}"
@@ -217,7 +217,7 @@ def test_a_form_sent_after_the_session_ended_is_kept_through_signing_in(
 
 
 @ONE_ENGINE
-def test_a_draft_is_no_way_to_send_what_nobody_typed(visit: Visit, account_id: int, db: Database) -> None:
+def test_a_forged_draft_is_ignored(visit: Visit, account_id: int, db: Database) -> None:
     for draft in (
         '{"path":"/account/delete","fields":{"agreed":"yes","given_up":"1000000"}}',
         '{"path":"//evil.example/numbers/+12025550100/send","fields":{"content":"x"}}',
@@ -233,7 +233,7 @@ def test_a_draft_is_no_way_to_send_what_nobody_typed(visit: Visit, account_id: i
 
 
 @ONE_ENGINE
-def test_what_is_pressed_after_the_session_ended_leads_back_to_its_page(
+def test_a_button_pressed_after_the_session_ended_leads_back_to_its_page(
     renter: Visitor, db: Database, wall: FakeWall, e164: str
 ) -> None:
     for path, to in (
@@ -246,7 +246,7 @@ def test_what_is_pressed_after_the_session_ended_leads_back_to_its_page(
         wall.advance(us=20 * DAY_US)
         before = state(db)
         refused = renter.send(page, to)
-        assert refused.status == 401 and "nothing was done" in refused.text and state(db) == before, path
+        assert refused.status == 401 and "nothing changed" in refused.text and state(db) == before, path
         again = renter.send(refused, "/sign-in", token=new_token(1))
         assert again.path == path
 
@@ -255,55 +255,55 @@ def test_what_is_pressed_after_the_session_ended_leads_back_to_its_page(
 
 
 def tokens(db: Database) -> int:
-    """How many there are."""
+    """Count the rows."""
     return len(db.read_blocking(lambda tx: tx.all("SELECT id FROM tokens")))
 
 
 @pytest.mark.regression("loading-the-token-page-again")
 @ONE_ENGINE
-def test_loading_the_page_of_a_new_token_again_makes_no_other(renter: Visitor, db: Database) -> None:
+def test_reloading_the_new_token_page_creates_no_second_token(renter: Visitor, db: Database) -> None:
     page = renter.open("/tokens")
     first = renter.send(page, "/tokens", label="my bot")
     assert first.status == 200 and "dtmf_" in first.text and tokens(db) == 2
     again = renter.send(page, "/tokens", label="my bot")
     assert tokens(db) == 2 and again.status == 409
-    assert "made already" in again.text and "dtmf_" not in again.text and "revoke" in again.text
+    assert "already created" in again.text and "dtmf_" not in again.text and "revoke" in again.text
     assert "dtmf_" in renter.send(page, "/tokens", label="another name").text, "which is another form"
 
 
 @pytest.mark.regression("loading-the-token-page-again")
 @ONE_ENGINE
-def test_loading_the_page_of_the_first_token_again_opens_no_other_account(visit: Visit, db: Database) -> None:
+def test_reloading_the_first_token_page_opens_no_second_account(visit: Visit, db: Database) -> None:
     visitor = visit()
     page = visitor.open("/sign-up")
     assert "dtmf_" in visitor.send(page, "/sign-up").text
     before = tokens(db)
     again = visitor.send(page, "/sign-up")
-    assert tokens(db) == before and "is open already" in again.text and "dtmf_" not in again.text
+    assert tokens(db) == before and "already exists" in again.text and "dtmf_" not in again.text
 
 
 @pytest.mark.regression("a-used-link-says-what-to-do")
 @ONE_ENGINE
-def test_a_used_link_says_what_to_do(visit: Visit, db: Database, wall: FakeWall, account_id: int) -> None:
+def test_a_used_link_explains_what_to_do(visit: Visit, db: Database, wall: FakeWall, account_id: int) -> None:
     link = startup.sign_in_link(db, Clock(sandbox=True, wall=wall), new_token(1))
     visitor = visit()
     page = visitor.open(link)
     assert visitor.send(page, "/sign-in/link").path == "/messages"
     for used in (visitor.open(link), visitor.send(page, "/sign-in/link")):
-        assert used.status in (403, 404) and "signed in already" in used.text, used.text
+        assert used.status in (403, 404) and "already signed in" in used.text, used.text
         assert any(given.get("href") == "/messages" for _, given in used.tags)
     stranger = visit()
     used = stranger.open(link)
     assert used.status == 404 and "used already" in used.text and "/sign-in/link" not in [f.action for f in used.forms]
-    assert "Sign in with a token" in used.text and "prints another link" in used.text
+    assert "Sign in with a token" in used.text and "prints a new link" in used.text
 
 
 @pytest.mark.regression("deleting-the-account-has-a-page")
 @ONE_ENGINE
 def test_deleting_the_account_leads_to_a_page_that_says_so(renter: Visitor) -> None:
     gone = renter.do("/account/delete", "/account/delete", agreed="yes")
-    assert gone.status == 200 and "Your account is deleted" in gone.text
-    assert "Your account is deleted" in renter.open("/account/deleted").text, "loading it again does nothing"
+    assert gone.status == 200 and "Your account has been deleted" in gone.text
+    assert "Your account has been deleted" in renter.open("/account/deleted").text, "loading it again does nothing"
     assert renter.open("/messages").path == "/sign-in"
 
 
@@ -311,13 +311,13 @@ def test_deleting_the_account_leads_to_a_page_that_says_so(renter: Visitor) -> N
 
 
 def example_of(page: Page) -> str:
-    """The group that the example rents."""
+    """Return the group that the example rents."""
     return page.html.partition('start_rental("')[2].partition('"')[0]
 
 
 @pytest.mark.regression("the-example-rents-the-cheapest")
 @ONE_ENGINE
-def test_the_example_of_the_first_page_rents_the_cheapest_group_that_has_a_number(visit: Visit, db: Database) -> None:
+def test_the_landing_pages_example_rents_the_cheapest_available_group(visit: Visit, db: Database) -> None:
     def change(statement: str) -> None:
         db.write_blocking(lambda tx: tx.run(statement))
 
@@ -332,7 +332,7 @@ def test_the_example_of_the_first_page_rents_the_cheapest_group_that_has_a_numbe
 
 @pytest.mark.regression("the-sandbox-clock-is-shown")
 @ONE_ENGINE
-def test_every_page_says_how_far_the_clock_is_ahead(
+def test_every_page_shows_how_far_the_clock_is_ahead(
     renter: Visitor, visit: Visit, db: Database, account_id: int, e164: str
 ) -> None:
     paths = [

@@ -1,4 +1,4 @@
-"""Money that runs out is announced, rentals that end keep their page and say why, and none of it is seen by others."""
+"""Low balance warnings, and pages of ended rentals, visible only to their renter."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ from support.visitor import Visitor
 from .conftest import receive
 
 Visit = Callable[[], Visitor]
-MINUTES = 100  # that the poor account can pay of us-mobile, at 13 sats each
+MINUTES = 100  # of us-mobile, at 13 sats each, that the poor account can pay
 
 
 @pytest.fixture
 def poor_id(db: Database) -> int:
-    """An account with a number, an SMS in it, and money for 100 minutes; its token is `new_token(3)`."""
+    """An account with a number, one SMS, and a balance for 100 minutes; its token is `new_token(3)`."""
     found = open_account(db, seed=3)
     give_coins(db, found, 705 + 13 * MINUTES)
     db.write_blocking(lambda tx: rent.start(tx, found, "us-mobile", now_us=START_US, cooldown_us=0))
@@ -29,14 +29,14 @@ def poor_id(db: Database) -> int:
 
 @pytest.fixture
 def poor(visit: Visit, poor_id: int) -> Visitor:
-    """A browser signed in to it."""
+    """A browser signed in to the poor account."""
     visitor = visit()
     visitor.sign_in(new_token(3))
     return visitor
 
 
 def run_out(db: Database, wall: FakeWall, *, swept: bool = True) -> None:
-    """The money runs out; `swept`: and the meter has written that down."""
+    """Let the balance run out; `swept`: also run the meter."""
     wall.advance(us=MINUTES * MINUTE_US)
     if swept:
         db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall()))
@@ -44,24 +44,22 @@ def run_out(db: Database, wall: FakeWall, *, swept: bool = True) -> None:
 
 @pytest.mark.regression("money-runs-out-silently")
 @pytest.mark.parametrize("swept", [True, False], ids=["swept", "not swept yet"])
-def test_a_number_whose_money_ran_out_keeps_its_page_and_says_why(
+def test_a_depleted_rental_keeps_its_page_and_says_why_it_ended(
     poor: Visitor, db: Database, wall: FakeWall, swept: bool
 ) -> None:
     run_out(db, wall, swept=swept)
     page = poor.open("/numbers/+12025550100")
     assert page.status == 200, page.text
-    assert "the money ran out" in page.text and "Your code is 428613" in page.text
-    assert "2 005 sats in all" in page.text
+    assert "balance ran out" in page.text and "Your code is 428613" in page.text
+    assert "2 005 sats in total" in page.text
     assert not [form for form in page.forms if "/numbers/" in form.action], "nothing can be done with it"
     for path in ("/messages", "/rentals"):
         listed = poor.open(path)
-        assert "+12025550100" in listed.text and "the money ran out" in listed.text, path
+        assert "+12025550100" in listed.text and "balance ran out" in listed.text, path
 
 
 @pytest.mark.regression("money-runs-out-silently")
-def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
-    visit: Visit, db: Database, wall: FakeWall
-) -> None:
+def test_a_depleted_account_does_not_see_the_welcome_text(visit: Visit, db: Database, wall: FakeWall) -> None:
     account_id = open_account(db, seed=3)
     give_coins(db, account_id, 13)
     db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))
@@ -70,13 +68,13 @@ def test_an_account_whose_money_ran_out_is_not_greeted_as_a_newcomer(
     wall.advance(us=HOUR_US)
     for _ in range(2):
         page = visitor.open("/messages")
-        assert "Begin with some satoshis" not in page.text and "Your money ran out" in page.text
+        assert "Add funds to get started" not in page.text and "Your balance ran out" in page.text
         db.write_blocking(lambda tx: meter.sweep(tx, now_us=wall()))
     wall.advance(us=40 * DAY_US)
     db.write_blocking(lambda tx: retention.erase(tx, now_us=wall(), retention_us=30 * DAY_US))
     visitor.sign_in(new_token(3))
     page = visitor.open("/messages")
-    assert "Begin with some satoshis" not in page.text and "Your balance is used up" in page.text
+    assert "Add funds to get started" not in page.text and "Your balance is used up" in page.text
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -84,11 +82,11 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
     poor: Visitor, db: Database, wall: FakeWall, poor_id: int
 ) -> None:
     for path in ("/messages", "/rent", "/top-up", "/account", "/numbers/+12025550100"):
-        assert "Your money runs out in 1 h 40 min" in poor.open(path).text, path
+        assert "Your balance runs out in 1 h 40 min" in poor.open(path).text, path
     run_out(db, wall)
     for path in ("/messages", "/rent", "/top-up", "/account"):
         page = poor.open(path)
-        assert "Your money ran out." in page.text and "+12025550100" in page.text, path
+        assert "Your balance ran out." in page.text and "+12025550100" in page.text, path
         assert "runs out in" not in page.text, path
     give_coins(db, poor_id, 13 * 60 * 48, now_us=wall())
     wall.advance(us=MINUTE_US)
@@ -97,15 +95,15 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
     assert "runs out in" not in poor.open("/rent").text, "two days are enough"
 
 
-def test_a_rental_that_its_renter_ended_says_so_and_raises_no_alarm(renter: Visitor, db: Database, e164: str) -> None:
+def test_a_rental_ended_by_its_renter_says_so_without_a_warning(renter: Visitor, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 604118")
-    assert "stays here" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
+    assert "You can find its messages" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
     page = renter.open(f"/numbers/{e164}")
-    assert page.status == 200 and "you ended it" in page.text and "604118" in page.text
+    assert page.status == 200 and "ended by you" in page.text and "604118" in page.text
     assert "money ran out" not in renter.open("/messages").text
 
 
-def test_each_rental_of_a_number_keeps_a_page_of_its_own(
+def test_each_rental_of_a_number_has_its_own_page(
     renter: Visitor, db: Database, wall: FakeWall, account_id: int
 ) -> None:
     for text in ("first", "second", "third"):
@@ -140,7 +138,7 @@ def test_ended_rentals_are_paged(renter: Visitor, db: Database, wall: FakeWall, 
     assert (len(ids), len(more), len({*ids, *more})) == (50, 2, 52)
 
 
-def test_what_a_rental_left_is_seen_by_its_renter_alone_and_until_it_is_erased(
+def test_only_the_renter_sees_an_ended_rentals_messages_until_they_are_erased(
     poor: Visitor, other: Visitor, visit: Visit, db: Database, wall: FakeWall
 ) -> None:
     run_out(db, wall)
@@ -169,7 +167,7 @@ def test_an_sms_to_be_sent_from_an_ended_rental_is_not_lost(poor: Visitor, db: D
     run_out(db, wall)
     answer = poor.send(page, "/numbers/+12025550100/send", to="+13105550123", content="I will be late")
     assert answer.status == 404
-    assert "I will be late" in answer.text and "was not sent" in answer.text and "the balance ran out" in answer.text
+    assert "I will be late" in answer.text and "wasn’t sent" in answer.text and "balance ran out" in answer.text
 
 
 @pytest.mark.regression("money-runs-out-silently")
@@ -188,7 +186,7 @@ def test_the_api_says_when_and_why_a_rental_ended(
             with pytest.raises(DTMFError) as refusal:
                 call()
             said = str(refusal.value)
-            assert "2018-01-01T02:41:01" in said and "the balance ran out" in said, said
+            assert "2018-01-01T02:41:01" in said and "balance ran out" in said, said
             assert "/api/v1/messages?e164=%2B12025550100" in said
         assert [message["content"] for message in dtmf.messages("+12025550100")] == ["Your code is 428613"]
         with pytest.raises(DTMFError) as refusal:

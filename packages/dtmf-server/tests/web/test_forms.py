@@ -1,4 +1,4 @@
-"""Forms: only ours, only once, refused at the field with what was typed kept."""
+"""Forms: CSRF protection, idempotency, errors at fields."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ Visit = Callable[[], Visitor]
 
 
 def post_paths(e164: str) -> list[str]:
-    """Where forms can be sent, all of them."""
+    """The actions of all forms."""
     handlers = [handler for handler in routes.HANDLERS if "POST" in handler.http_methods]
     filled = {"{e164:str}": e164, "{group_id:str}": "us-mobile", "{delivery_id:int}": "1", "{token_id:int}": "1"}
     found = []
@@ -46,7 +46,7 @@ FULL = {
 
 
 def fingerprint(db: Database) -> list[object]:
-    """What a form could have changed."""
+    """Return the state that a form could change."""
     tables = "accounts transfers rentals messages deliveries addresses tokens web_sessions service simulated_blocks"
 
     def read(tx) -> list[object]:
@@ -55,7 +55,9 @@ def fingerprint(db: Database) -> list[object]:
     return db.read_blocking(read)
 
 
-def test_forms_that_are_not_ours_do_nothing(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
+def test_forms_without_a_valid_csrf_token_are_rejected(
+    renter: Visitor, other: Visitor, db: Database, e164: str
+) -> None:
     csrf_token = renter.open("/tokens").form("/tokens").fields["csrf_token"]
     foreign = other.open("/tokens").form("/tokens").fields["csrf_token"]
     before = fingerprint(db)
@@ -70,14 +72,14 @@ def test_forms_that_are_not_ours_do_nothing(renter: Visitor, other: Visitor, db:
         ):
             page = renter.post(path, {**FULL, "csrf_token": given}, Origin=origin)
             assert page.status == 403, (path, origin, given)
-            assert "Nothing was done" in page.text
+            assert "Nothing changed" in page.text
         without = Page(renter.client.post(path, data={**FULL, "csrf_token": csrf_token}))
         assert without.status == 403, f"{path} without an origin"
     assert fingerprint(db) == before
 
 
 @ONE_ENGINE
-def test_what_no_form_sends_is_refused_in_words(renter: Visitor, e164: str) -> None:
+def test_malformed_forms_get_an_error_page(renter: Visitor, e164: str) -> None:
     path = f"/numbers/{e164}/send"
     for status, body, kind in (
         (400, b"a=%ff", "application/x-www-form-urlencoded"),
@@ -90,10 +92,10 @@ def test_what_no_form_sends_is_refused_in_words(renter: Visitor, e164: str) -> N
         answer = renter.client.post(path, content=body, headers={"Content-Type": kind, "Origin": renter.url})
         page = Page(answer)
         assert page.status == status, (body[:20], page.text)
-        assert "Nothing was done" in page.text and "Traceback" not in page.html
+        assert "Nothing changed" in page.text and "Traceback" not in page.html
 
 
-def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, account_id: int) -> None:
+def test_a_form_submitted_twice_takes_effect_once(renter: Visitor, db: Database, account_id: int) -> None:
     page = renter.open("/rent/us-mobile")
     first = renter.send(page, "/rent/us-mobile", follow=False)
     second = renter.send(page, "/rent/us-mobile", follow=False)
@@ -109,7 +111,7 @@ def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, ac
         ("send", {"to": "07700 900123", "content": "hello"}, "to", "country code"),
         ("send", {"to": "0044 7700 900123", "content": "hello"}, "to", "+447700900123"),
         ("send", {"to": "+44٧٧٠٠900123", "content": "hello"}, "to", "digits only"),
-        ("send", {"to": "+447700900123", "content": "  "}, "content", "some text"),
+        ("send", {"to": "+447700900123", "content": "  "}, "content", "the text"),
         ("send", {"to": "+447700900123", "content": "x" * 1601}, "content", "too long"),
         ("send", {"to": "+447700900123", "content": "a\0b"}, "content", "NUL"),
         ("action", {"action": "forward", "forward_to": "later"}, "forward_to", "country code"),
@@ -122,7 +124,7 @@ def test_a_form_sent_twice_is_carried_out_once(renter: Visitor, db: Database, ac
     ],
 )
 @ONE_ENGINE
-def test_an_error_stands_at_its_field_and_what_was_typed_is_kept(
+def test_an_error_is_shown_at_its_field_and_input_is_kept(
     renter: Visitor, e164: str, form: str, fields: dict[str, str], at: str, said: str
 ) -> None:
     page = renter.do(f"/numbers/{e164}", f"/numbers/{e164}/{form}", **fields)
@@ -135,12 +137,12 @@ def test_an_error_stands_at_its_field_and_what_was_typed_is_kept(
     assert renter.send(page, f"/numbers/{e164}/{form}", **mended).status == 200
 
 
-def test_no_money_and_no_stock_come_back_in_words(renter: Visitor, other: Visitor, db: Database) -> None:
+def test_insufficient_funds_and_sold_out_groups_are_explained(renter: Visitor, other: Visitor, db: Database) -> None:
     page = renter.open("/rent/tiny")
     assert other.do("/rent/tiny", "/rent/tiny").status == 200
     late = renter.send(page, "/rent/tiny")
     assert late.status == 409 and "rented or in cooldown" in late.text
-    assert "none now" in renter.open("/rent").text
+    assert "sold out" in renter.open("/rent").text
     poor = Visitor(renter.url)
     with poor:
         poor.do("/", "/sign-up")

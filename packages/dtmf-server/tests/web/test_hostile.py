@@ -1,4 +1,4 @@
-"""Texts of strangers: shown whole, obeyed never."""
+"""Untrusted texts: shown completely and safely."""
 
 import pytest
 
@@ -54,30 +54,30 @@ def test_a_text_stays_text_on_every_page(renter: Visitor, db: Database, e164: st
         (" ".join(f"https://{n}.example" for n in range(20)), [f"{n}.example" for n in range(5)]),
     ],
 )
-def test_a_link_says_the_host_it_really_leads_to_or_is_none(text: str, hosts: list[str]) -> None:
+def test_a_link_shows_its_real_host_or_is_not_a_link(text: str, hosts: list[str]) -> None:
     found = untrusted_text.links(text)
     assert [link.host for link in found] == hosts
     assert all(link.url.lower().startswith(("http://", "https://")) for link in found)
 
 
 @ONE_ENGINE
-def test_a_link_opens_apart_and_says_where(renter: Visitor, db: Database, e164: str) -> None:
+def test_a_link_opens_in_a_new_tab_and_shows_its_host(renter: Visitor, db: Database, e164: str) -> None:
     receive(db, e164, 'go to https://signal.org.evil.example/x"onclick="alert(1)')
     page = renter.open("/messages")
     (link,) = [given for tag, given in page.tags if tag == "a" and "evil" in given.get("href", "")]
     assert "noopener" in link["rel"] and "noreferrer" in link["rel"] and "onclick" not in link
-    assert "Open link at signal.org.evil.example" in page.text
+    assert "Open link to signal.org.evil.example" in page.text
 
 
 @pytest.mark.parametrize("length", [0, 1, 600, 749, 750, 751, 5000])
-def test_a_long_text_loses_nothing_by_being_cut(length: int) -> None:
+def test_collapsing_a_long_text_loses_nothing(length: int) -> None:
     text = ("word " * length)[:length]
     found = untrusted_text.render_untrusted(text)
     assert "".join(part.text for part in [*found.parts, *found.rest]) == text
     assert found.rest_length == sum(len(part.text) for part in found.rest)
 
 
-def test_every_character_that_is_not_obeyed_has_a_name() -> None:
+def test_every_neutralized_character_has_a_name() -> None:
     for character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff\u00ad\x00\x1b\x7f\x85":
         (part,) = untrusted_text.fragments(character)
         assert part.mark and part.text.strip() and character not in part.text

@@ -1,4 +1,4 @@
-"""Every text goes through gettext, so that a translation needs nothing but a catalog."""
+"""All texts go through gettext, so a translation needs only a catalog."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ WEB = Path(web.__file__).parent
 
 
 def extracted(tmp_path: Path) -> Catalog:
-    """What `make messages` extracts."""
+    """Return the texts that `make messages` extracts."""
     pot = tmp_path / "dtmf.pot"
     command = ["pybabel", "--quiet", "extract", f"--mapping-file={ROOT / 'pyproject.toml'}", f"--output-file={pot}"]
     CommandLineInterface().run([*command, str(WEB)])
@@ -25,7 +25,7 @@ def extracted(tmp_path: Path) -> Catalog:
 def test_a_pot_has_every_text_of_pages_and_code(tmp_path: Path) -> None:
     catalog = extracted(tmp_path)
     texts = {message.id for message in catalog}
-    assert {"Rent a number", "There is no such page", ("%d day", "%d days")} <= texts
+    assert {"Rent a number", "Page not found", ("%d day", "%d days")} <= texts
     assert not [text for text in texts if str(text).startswith(("Once", "No account has"))]
     files = {Path(file).name for message in catalog for file, _ in message.locations}
     assert {"sign_in.html", "filters.py", "base.html", "macros.html", "number.py"} <= files
@@ -35,7 +35,7 @@ CODE = r"{#.*?#}|{%.*?%}|{{.*?}}|<pre.*?</pre>|<div class=\"sample.*?</div>\n</s
 NOT_WORDS = ("dtmf", "sats", "JSON", "CSV", "UTC", "ms", "aria-.*")
 
 
-def test_no_template_says_anything_past_gettext() -> None:
+def test_templates_have_no_text_outside_gettext() -> None:
     said = []
     for path in sorted(WEB.glob("*/templates/*.html")):
         text = re.sub(r"<svg.*?</svg>|<[^>]*>", "\n", re.sub(CODE, "", path.read_text(), flags=re.S), flags=re.S)

@@ -1,4 +1,4 @@
-"""What happens while a page is open arrives there by itself; a page that was away misses nothing."""
+"""Live updates: open pages receive events, and reconnecting pages miss none."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from .conftest import ONE_ENGINE, receive
 
 @contextmanager
 def stream(visitor: Visitor, after: int, **headers: str) -> Iterator[Iterator[dict[str, str]]]:
-    """The events of a stream, each as its fields."""
+    """Parse the events of a stream."""
     address = f"/live?after={after}"
     with visitor.client.stream("GET", address, headers={"Accept": "text/event-stream", **headers}) as response:
         assert response.status_code == 200, response.read()
@@ -27,7 +27,7 @@ def stream(visitor: Visitor, after: int, **headers: str) -> Iterator[Iterator[di
 
 
 def fields_of(response: httpx2.Response) -> Iterator[dict[str, str]]:
-    """Each event as its fields."""
+    """Parse events to fields."""
     found: dict[str, str] = {}
     for line in response.iter_lines():
         name, _, value = line.partition(": ")
@@ -39,12 +39,12 @@ def fields_of(response: httpx2.Response) -> Iterator[dict[str, str]]:
 
 
 def position(visitor: Visitor) -> int:
-    """Where a page that is opened now stands."""
+    """Return the position of a page opened now."""
     body = next(given for tag, given in visitor.open("/messages").tags if tag == "body")
     return int(body["data-after"])
 
 
-def test_an_sms_comes_as_the_piece_of_page_it_is(renter: Visitor, db: Database, e164: str) -> None:
+def test_an_sms_arrives_as_rendered_html(renter: Visitor, db: Database, e164: str) -> None:
     after = position(renter)
     with stream(renter, after) as arriving:
         id_ = receive(db, e164, "Your code is <b>604 118</b>")
@@ -56,12 +56,12 @@ def test_an_sms_comes_as_the_piece_of_page_it_is(renter: Visitor, db: Database, 
         assert data["balance"] == "999\u202f282"
 
 
-def test_a_page_that_was_away_gets_all_it_missed_once_and_in_order(renter: Visitor, db: Database, e164: str) -> None:
+def test_a_reconnecting_page_gets_all_missed_events_once_and_in_order(renter: Visitor, db: Database, e164: str) -> None:
     after = position(renter)
     ids = [receive(db, e164, f"text {number}") for number in range(250)]
     seen: list[str] = []
     last = str(after)
-    for share in (1, 99, 150):  # the connection breaks twice, and the browser says how far it got
+    for share in (1, 99, 150):  # the connection breaks twice, and the browser resumes
         with stream(renter, after, **{"Last-Event-ID": last}) as arriving:
             for _ in range(share):
                 event = next(arriving)
@@ -70,14 +70,16 @@ def test_a_page_that_was_away_gets_all_it_missed_once_and_in_order(renter: Visit
     assert seen == [str(id_) for id_ in ids]
 
 
-def test_of_all_else_a_page_is_told_that_it_changed(renter: Visitor, db: Database, e164: str, account_id: int) -> None:
+def test_other_events_only_notify_the_page_of_a_change(
+    renter: Visitor, db: Database, e164: str, account_id: int
+) -> None:
     after = position(renter)
     renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end")
     with stream(renter, after) as arriving:
         assert next(arriving)["event"] == "changed"
 
 
-def test_nobody_hears_of_anothers_account(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
+def test_a_stream_has_only_its_own_accounts_events(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
     with stream(other, 0) as arriving:
         receive(db, e164, "for somebody else")
         other.do("/rent/tiny", "/rent/tiny")
@@ -100,7 +102,7 @@ def test_a_stream_ends_with_its_session(renter: Visitor, db: Database, e164: str
 
 @ONE_ENGINE
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 30, "1e3", "\u0661"])
-def test_a_position_that_is_none_is_the_beginning(renter: Visitor, db: Database, e164: str, after: str) -> None:
+def test_an_invalid_position_starts_at_the_beginning(renter: Visitor, db: Database, e164: str, after: str) -> None:
     receive(db, e164, "first")
     with renter.client.stream("GET", "/live", params={"after": after}) as response:
         assert next(fields_of(response))["event"] == "message"

@@ -1,4 +1,4 @@
-"""An account with more numbers than a list shows: how many more there are is shown, and all of them have a page."""
+"""Accounts with more numbers than a list shows."""
 
 import pytest
 
@@ -13,7 +13,7 @@ LISTS = ("/messages", "/sandbox", "/deliveries")
 
 @pytest.fixture
 def e164s(db: Database, account_id: int, wall: FakeWall) -> list[str]:
-    """52 numbers, each with a webhook, the oldest first."""
+    """52 numbers, each with a webhook, oldest first."""
 
     def start(tx: Tx) -> list[str]:
         found = []
@@ -28,17 +28,17 @@ def e164s(db: Database, account_id: int, wall: FakeWall) -> list[str]:
 
 
 def linked(page: Visitor | object) -> list[str]:
-    """The numbers that a page links to, in their order."""
+    """Return the numbers that a page links to, in order."""
     hrefs = [given.get("href", "") for tag, given in page.tags if tag == "a"]  # type: ignore[attr-defined]  # a page
     return [href.removeprefix("/numbers/") for href in hrefs if href.startswith("/numbers/+")]
 
 
-def test_a_list_of_the_newest_50_says_how_many_more_there_are_and_links_to_them(
+def test_a_list_of_the_newest_50_shows_how_many_more_there_are_and_links_to_them(
     renter: Visitor, e164s: list[str]
 ) -> None:
     for path in LISTS:
         page = renter.open(path)
-        assert "2 more numbers are not listed here." in page.text, path
+        assert "2 more numbers aren’t shown here." in page.text, path
         assert ("a", "/numbers") in {(tag, given.get("href")) for tag, given in page.tags}, path
         assert e164s[-1] in page.text and e164s[0] not in page.text, path
 
@@ -51,22 +51,20 @@ def test_all_numbers_are_paged(renter: Visitor, e164s: list[str]) -> None:
     assert (len(linked(page)), "before=" in rest.html) == (50, False)
 
 
-def test_a_short_list_says_nothing_of_more(renter: Visitor, e164: str) -> None:
+def test_a_short_list_does_not_mention_more_numbers(renter: Visitor, e164: str) -> None:
     for path in LISTS:
-        assert "not listed here" not in renter.open(path).text, path
+        assert "shown here" not in renter.open(path).text, path
     assert linked(renter.open("/numbers")) == [e164]
 
 
-def test_a_number_whose_money_has_run_out_unnoticed_is_not_listed(
-    renter: Visitor, e164s: list[str], wall: FakeWall
-) -> None:
+def test_a_depleted_number_not_yet_settled_is_not_listed(renter: Visitor, e164s: list[str], wall: FakeWall) -> None:
     assert len(linked(renter.open("/numbers"))) == 50
     wall.advance(us=100_000 * MINUTE_US)
     assert linked(renter.open("/numbers")) == []
-    assert "not listed here" not in renter.open("/messages").text
+    assert "shown here" not in renter.open("/messages").text
 
 
 def test_the_numbers_of_others_are_not_listed(other: Visitor, e164s: list[str]) -> None:
     page = other.open("/numbers")
     assert (page.status, linked(page)) == (200, [])
-    assert "You rent no number now." in page.text
+    assert "You have no active rentals." in page.text

@@ -1,4 +1,4 @@
-"""Pages: each has its headers, none has a script of its own, nobody sees another renter's, and errors are words."""
+"""Pages: security headers, no inline scripts, account isolation, error pages."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ PUBLIC = {"/", "/sign-in", "/sign-up", "/sign-in/link", "/account/deleted"}
 
 
 def get_paths(e164: str) -> list[str]:
-    """Every page there is."""
+    """All pages."""
     paths = [path for handler in routes.HANDLERS if "GET" in handler.http_methods for path in handler.paths]
     kept = [path for path in paths if not path.startswith(("/static", "/live", "/export"))]
     filled = [path.replace("{e164:str}", e164).replace("{group_id:str}", "us-mobile") for path in kept]
@@ -30,7 +30,7 @@ def get_paths(e164: str) -> list[str]:
     return filled
 
 
-def test_every_page_comes_with_its_policy_and_nothing_that_it_forbids(
+def test_every_page_complies_with_its_content_security_policy(
     renter: Visitor, visit: Visit, db: Database, e164: str
 ) -> None:
     receive(db, e164, "Your code is 428613")
@@ -51,7 +51,7 @@ def test_every_page_comes_with_its_policy_and_nothing_that_it_forbids(
         assert (signed_out.status == 200) is (path in PUBLIC), path
 
 
-def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
+def test_another_renters_resources_are_not_found(renter: Visitor, other: Visitor, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 428613")
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="webhook", webhook_url="http://127.0.0.1:9999/x")
     renter.do("/deliveries", "/deliveries/test", e164=e164)
@@ -81,27 +81,27 @@ def test_another_renters_things_do_not_exist(renter: Visitor, other: Visitor, db
     assert "428613" in renter.open("/messages").text
 
 
-def test_where_warnings_go_is_set_and_taken_away(renter: Visitor, db: Database, account_id: int) -> None:
+def test_the_warnings_url_can_be_set_and_cleared(renter: Visitor, db: Database, account_id: int) -> None:
     def url() -> str | None:
         return db.read_blocking(lambda tx: account_webhook.url(tx, account_id))
 
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url=" http://localhost:9999/warn ")
-    assert "from now on" in page.text and url() == "http://localhost:9999/warn"
+    assert "will be posted to this URL" in page.text and url() == "http://localhost:9999/warn"
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url="https://192.168.1.1/")
     assert "not a public address" in page.text and url() == "http://localhost:9999/warn"
     assert page.form("/deliveries/warnings").fields["warnings_url"] == "https://192.168.1.1/"
     page = renter.open("/deliveries")
     assert page.form("/deliveries/warnings").fields["warnings_url"] == "http://localhost:9999/warn"
     page = renter.do("/deliveries", "/deliveries/warnings", warnings_url="")
-    assert "not posted any more" in page.text and url() is None
+    assert "warnings are turned off" in page.text and url() is None
 
 
-def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db: Database, e164: str) -> None:
+def test_one_button_retries_all_parked_webhooks(renter: Visitor, db: Database, e164: str) -> None:
     hook = f"http://127.0.0.1:{refused_port()}/"
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="webhook", webhook_url=hook)
     for text in ("one", "two"):
         receive(db, e164, text)
-    assert "Deliver all" not in renter.open("/deliveries").text
+    assert "Retry all webhooks" not in renter.open("/deliveries").text
     renter.do(f"/numbers/{e164}", f"/numbers/{e164}/action", action="store")
     parked = "SELECT id FROM deliveries WHERE state = 'parked'"
     assert len(db.read_blocking(lambda tx: tx.all(parked))) == 2
@@ -113,21 +113,21 @@ def test_all_that_is_parked_is_delivered_again_by_one_button(renter: Visitor, db
 def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: FakeWall) -> None:
     renter = visit()
     renter.do("/", "/sign-up")
-    assert "Begin with some satoshis" in renter.open("/messages").text
+    assert "Add funds to get started" in renter.open("/messages").text
     page = renter.do("/top-up", "/top-up")
     assert "bcrt1" in page.text and any(tag == "svg" for tag, _ in page.tags)
     page = renter.do("/top-up", "/sandbox/faucet")
     assert page.path == "/top-up" and "credited" in page.text
-    assert "No number yet" in renter.open("/messages").text
+    assert "No numbers yet" in renter.open("/messages").text
     page = renter.do("/rent/us-mobile", "/rent/us-mobile")
     e164 = page.path.removeprefix("/numbers/")
     assert page.path.startswith("/numbers/+1202") and "is yours" in page.text
-    assert "Waiting for the first SMS" in renter.open("/messages").text
+    assert "Waiting for your first message" in renter.open("/messages").text
     renter.do("/sandbox", "/sandbox/phone", **{"to": e164, "from": "GitHub", "text": "Your code is 604 118"})
     page = renter.open("/messages")
     assert "Your code is 604 118" in page.text and "604118" in page.text
     assert "604 118" in renter.open("/messages?q=CODE").text
-    assert "Nothing has" in renter.open("/messages?q=nothing%25like_this").text
+    assert "No messages contain" in renter.open("/messages?q=nothing%25like_this").text
     page = renter.do(
         page.path and f"/numbers/{e164}", f"/numbers/{e164}/send", to="+13105550123", content="Thanks\r\n!"
     )
@@ -139,15 +139,15 @@ def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: Fake
     page = renter.open(f"/numbers/{e164}/end")
     assert renter.send(page, f"/numbers/{e164}/end").path == "/messages"
     over = renter.open(f"/numbers/{e164}")
-    assert over.status == 200 and "you ended it" in over.text and "Your code is 604 118" in over.text
+    assert over.status == 200 and "ended by you" in over.text and "Your code is 604 118" in over.text
     assert "Your code is 604 118" in renter.open("/messages").text
 
 
 @ONE_ENGINE
-def test_browsers_that_lose_their_way_see_words_and_programs_json(visit: Visit) -> None:
+def test_unknown_urls_show_browsers_a_page_and_programs_json(visit: Visit) -> None:
     visitor = visit()
     page = visitor.open("/nowhere")
-    assert page.status == 404 and "There is no such page" in page.text
+    assert page.status == 404 and "Page not found" in page.text
     assert "content-security-policy" in page.headers
     wrong = visitor.client.get("/sign-out")
     assert wrong.status_code == 405 and "text/html" in wrong.headers["content-type"]
@@ -160,7 +160,7 @@ def test_browsers_that_lose_their_way_see_words_and_programs_json(visit: Visit) 
 
 
 @ONE_ENGINE
-def test_too_many_requests_are_told_in_words(serve: Callable[..., str]) -> None:
+def test_rate_limited_browsers_get_an_error_page(serve: Callable[..., str]) -> None:
     with Visitor(serve(requests_per_second=0.01, request_burst=2)) as visitor:
         for _ in range(2):
             assert visitor.look("/").status == 200
@@ -169,7 +169,7 @@ def test_too_many_requests_are_told_in_words(serve: Callable[..., str]) -> None:
 
 
 @ONE_ENGINE
-def test_a_service_that_stops_or_fails_says_so_without_a_trace(
+def test_error_pages_of_a_failing_service_show_no_traceback(
     renter: Visitor, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def stopping(*_: object) -> None:
@@ -179,7 +179,7 @@ def test_a_service_that_stops_or_fails_says_so_without_a_trace(
         raise ZeroDivisionError("secret detail")
 
     form = renter.open("/tokens").form("/tokens").fields
-    for failure, status, words in ((stopping, 503, "not stored"), (broken, 500, "fault of ours")):
+    for failure, status, words in ((stopping, 503, "wasn't saved"), (broken, 500, "wrong on our side")):
         monkeypatch.setattr(type(runtime.db), "read", failure)
         monkeypatch.setattr(type(runtime.db), "write", failure)
         for page in (renter.look("/messages"), renter.look("/"), renter.post("/tokens", {**form, "label": "x"})):
@@ -189,16 +189,16 @@ def test_a_service_that_stops_or_fails_says_so_without_a_trace(
 
 
 @ONE_ENGINE
-def test_an_expired_session_is_told_to_whoever_sends_a_form(renter: Visitor, visit: Visit) -> None:
+def test_submitting_a_form_after_the_session_expired_asks_to_sign_in(renter: Visitor, visit: Visit) -> None:
     page, second = renter.open("/rent/us-mobile"), visit()
     second.sign_in(new_token(1))
     second.do("/account", "/account/sign-out")
     late = renter.send(page, "/rent/us-mobile")
-    assert late.status == 401 and "nothing was done" in late.text
+    assert late.status == 401 and "nothing changed" in late.text
 
 
 @ONE_ENGINE
-def test_what_only_a_sandbox_has_is_nowhere_else(serve: Callable[..., str], db: Database, account_id: int) -> None:
+def test_sandbox_pages_exist_only_in_a_sandbox(serve: Callable[..., str], db: Database, account_id: int) -> None:
     with Visitor(serve(sandbox=False)) as visitor:
         page = visitor.sign_in(new_token(1))
         assert page.path == "/messages" and "Sandbox" not in page.text
@@ -210,9 +210,7 @@ def test_what_only_a_sandbox_has_is_nowhere_else(serve: Callable[..., str], db: 
 
 
 @ONE_ENGINE
-def test_a_sandbox_on_a_real_chain_has_no_coins_from_nowhere(
-    serve: Callable[..., str], db: Database, account_id: int
-) -> None:
+def test_a_sandbox_on_a_real_chain_has_no_faucet(serve: Callable[..., str], db: Database, account_id: int) -> None:
     derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
     db.write_blocking(lambda tx: deposit.new_address(tx, account_id, derive=derive, now_us=START_US))
     with Visitor(serve(network="regtest", node="http://127.0.0.1:1")) as visitor:
@@ -238,7 +236,7 @@ def test_the_dashboard_is_small(renter: Visitor, db: Database, e164: str) -> Non
 
 
 @ONE_ENGINE
-def test_static_files_are_kept_for_ever_and_named_by_content(visit: Visit) -> None:
+def test_static_files_are_immutable_and_named_by_content(visit: Visit) -> None:
     visitor = visit()
     address = static.address("site.css")
     answer = visitor.client.get(address)

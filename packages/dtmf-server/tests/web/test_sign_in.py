@@ -1,4 +1,4 @@
-"""Signing up, in and out: the token is shown once, the browser keeps something else, and sessions end."""
+"""Sign-up, sign-in and sign-out: the token is shown once, the browser stores only a session, sessions end."""
 
 from collections.abc import Callable
 from ipaddress import ip_network
@@ -23,7 +23,7 @@ Visit = Callable[[], Visitor]
 
 
 def token_on(page) -> str:
-    """The token that a page shows."""
+    """Return the token that a page shows."""
     return next(word for word in page.text.split() if api_token.is_well_formed(word))
 
 
@@ -86,7 +86,9 @@ def test_over_https_the_cookie_is_bound_to_this_host(serve: Callable[..., str], 
 
 @ONE_ENGINE
 @pytest.mark.parametrize("host", ["numbers.example.org", "localhost.example.org", "127.0.0.1.example.org"])
-def test_a_production_service_opens_no_session_in_clear(serve: Callable[..., str], account_id: int, host: str) -> None:
+def test_a_production_service_refuses_to_sign_in_over_http(
+    serve: Callable[..., str], account_id: int, host: str
+) -> None:
     with Visitor(serve(sandbox=False)) as visitor:
         page = visitor.look("/sign-in", Host=host)
         fields = {**page.form("/sign-in").fields, "token": new_token(1)}
@@ -100,11 +102,11 @@ def test_a_production_service_opens_no_session_in_clear(serve: Callable[..., str
     ("given", "said"),
     [
         ("", "Paste your token"),
-        ("hunter2", "begins with dtmf_"),
-        ("dtmf_tooshort", "copied whole"),
+        ("hunter2", "begin with dtmf_"),
+        ("dtmf_tooshort", "copy all of it"),
         (new_token(99), "No account has this token"),
-        ("dtmf_" + "é" * 36, "copied whole"),
-        ("x" * 5000, "begins with dtmf_"),
+        ("dtmf_" + "é" * 36, "copy all of it"),
+        ("x" * 5000, "begin with dtmf_"),
     ],
 )
 @ONE_ENGINE
@@ -130,7 +132,7 @@ def test_wrong_tokens_are_limited_by_address_and_right_ones_are_not_counted(visi
 
 def test_a_link_signs_in_once(visit: Visit, db: Database, wall: FakeWall, account_id: int) -> None:
     link = startup.sign_in_link(db, Clock(sandbox=True, wall=wall), new_token(1))
-    for _ in range(2):  # who only looks, like a chat's preview, does not use it up
+    for _ in range(2):  # opening the link, as previews do, doesn't use it up
         assert visit().open(link).status == 200
     visitor = visit()
     assert visitor.do(link, "/sign-in/link").path == "/messages"
@@ -197,7 +199,7 @@ def test_a_session_ends_when_it_is_idle_and_when_it_is_old(
     ],
 )
 @ONE_ENGINE
-def test_after_signing_in_one_is_where_one_wanted_to_go_and_never_elsewhere(
+def test_signing_in_redirects_to_the_requested_page_and_never_to_another_site(
     visit: Visit, account_id: int, asked: str, goes: str
 ) -> None:
     visitor = visit()
@@ -209,16 +211,16 @@ def test_after_signing_in_one_is_where_one_wanted_to_go_and_never_elsewhere(
         assert answer.headers["location"] == goes
 
 
-def test_who_is_signed_out_is_brought_back_to_where_he_was(visit: Visit, account_id: int) -> None:
+def test_signing_in_again_returns_to_the_previous_page(visit: Visit, account_id: int) -> None:
     visitor = visit()
     page = visitor.open("/top-up")
-    assert page.path == "/sign-in" and "Sign in to go on" in page.text
+    assert page.path == "/sign-in" and "Sign in to continue" in page.text
     assert visitor.send(page, "/sign-in", token=new_token(1)).path == "/top-up"
 
 
 @ONE_ENGINE
 @pytest.mark.parametrize("mode", ["invite", "closed"])
-def test_where_sign_up_is_closed_there_is_no_button_and_no_way_round(serve: Callable[..., str], mode: str) -> None:
+def test_closed_sign_up_has_no_button_and_cannot_be_bypassed(serve: Callable[..., str], mode: str) -> None:
     with Visitor(serve(sandbox=False, signup=mode)) as visitor:
         page = visitor.open("/sign-up")
         assert "operator" in page.text and not [form for form in page.forms if form.action == "/sign-up"]
@@ -226,7 +228,7 @@ def test_where_sign_up_is_closed_there_is_no_button_and_no_way_round(serve: Call
         assert visitor.post("/sign-up", {"csrf_token": csrf_token}).status == 403
 
 
-def test_where_sign_up_is_closed_the_operator_opens_accounts(
+def test_with_closed_sign_up_the_operator_opens_accounts(
     serve: Callable[..., str], database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Visitor(serve(sandbox=False, signup="closed")) as visitor:
@@ -238,13 +240,11 @@ def test_where_sign_up_is_closed_the_operator_opens_accounts(
         page = visitor.send(visitor.open(link.removeprefix(visitor.url)), "/sign-in/link")
         assert page.path == "/messages"
         assert main(arguments) == 0
-        (another,) = capsys.readouterr().out.splitlines()  # where the site is nobody has told
+        (another,) = capsys.readouterr().out.splitlines()  # no public URL is configured
         assert another != given and DTMF(another, base_url=visitor.url).addresses() == []
 
 
-def test_sessions_and_links_that_are_over_are_forgotten(
-    renter: Visitor, db: Database, wall: FakeWall, account_id: int
-) -> None:
+def test_expired_sessions_and_links_are_purged(renter: Visitor, db: Database, wall: FakeWall, account_id: int) -> None:
     startup.sign_in_link(db, Clock(sandbox=True, wall=wall), new_token(1))
     assert db.write_blocking(lambda tx: sign_in.forget(tx, wall_us=wall())) == 0
     assert renter.open("/messages").path == "/messages"

@@ -25,13 +25,13 @@ async def test_endless_interim_answers_end_at_the_deadline():
 @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints\r\nLink: </a>", b"199 X\r\nX-Y: z"])
 async def test_a_flood_of_interim_answers_is_no_answer_and_not_read_to_the_deadline(interim):
     outcome = await post_once(flooding(b"", b"HTTP/1.1 %b\r\n\r\n" % interim * 1000))
-    assert (outcome.status, outcome.reason) == (None, "many interim answers came from the receiver, and no answer")
+    assert (outcome.status, outcome.reason) == (None, "many interim answers came from the receiver, but no final one")
 
 
 async def test_a_flood_that_never_gets_to_the_end_of_a_head_is_no_answer_either():
     interim = b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"y" * 8000)
     outcome = await post_once(flooding(b"", interim))
-    assert (outcome.status, outcome.reason) == (None, "64 KiB came from the receiver, and no answer")
+    assert (outcome.status, outcome.reason) == (None, "64 KiB came from the receiver, but no answer")
 
 
 async def test_a_few_interim_answers_may_come_before_the_answer():
@@ -120,8 +120,8 @@ async def test_an_endless_reply_is_cut_and_only_its_first_kilobyte_kept(head, bl
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        (b"X-Header: y\r\n" * 100, "many header fields came from the receiver, and no answer"),
-        (b"X-Header: %b\r\n" % (b"y" * 1000), "64 KiB came from the receiver, and no answer"),
+        (b"X-Header: y\r\n" * 100, "many header fields came from the receiver, but no answer"),
+        (b"X-Header: %b\r\n" % (b"y" * 1000), "64 KiB came from the receiver, but no answer"),
     ],
 )
 async def test_endless_headers_are_no_answer(fields, reason):

@@ -157,7 +157,7 @@ async def test_a_process_that_is_killed_takes_no_sms_with_it(
         await asyncio.gather(worker, return_exceptions=True)
     assert receiver.contents == ["under way"]
     assert [row["attempts"] for row in deliveries(db)] == [2]
-    assert [row["reason"] for row in attempts(db)] == ["the attempt was broken off", "the receiver answered 200"]
+    assert [row["reason"] for row in attempts(db)] == ["the attempt was interrupted", "the receiver answered 200"]
 
 
 async def test_while_there_is_no_process_nothing_is_attempted(

@@ -55,7 +55,7 @@ BOMB = gzip.compress(b"\0" * 50 * MEGABYTE)
 BOMB_HEAD = b"HTTP/1.1 500 X\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
 CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LONG_FIELD = b"X-Header: " + b"y" * 1000 + b"\r\n"
-MANY_FIELDS = "many header fields came from the receiver, and no answer"
+MANY_FIELDS = "many header fields came from the receiver, but no answer"
 IN_VAIN = "no answer within 0.5 s"
 Behaviour = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 # What the receiver does, and the status and reason that the log then has.
@@ -64,10 +64,10 @@ BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
     (sending(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"y", 0.02), None, IN_VAIN),
     (sending(OK_HEAD, b"d", 0.02), 200, "the receiver answered 200, but its reply did not end within 0.5 s"),
     (sending(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.02), None, IN_VAIN),
-    (sending(b"", INTERIM * 1000), None, "many interim answers came from the receiver, and no answer"),
+    (sending(b"", INTERIM * 1000), None, "many interim answers came from the receiver, but no final one"),
     (sending(OK_HEAD, b"x" * 4096), 200, "the receiver answered 200"),
     (sending(b"HTTP/1.1 200 OK\r\n", b"X-Header: y\r\n" * 100), None, MANY_FIELDS),
-    (sending(b"HTTP/1.1 200 OK\r\n", LONG_FIELD * 4), None, "64 KiB came from the receiver, and no answer"),
+    (sending(b"HTTP/1.1 200 OK\r\n", LONG_FIELD * 4), None, "64 KiB came from the receiver, but no answer"),
     (sending(CHUNKED_HEAD, b"1\r\na\r\n" * 100), 200, "the receiver answered 200"),
     (CHUNKED_HEAD + b"1\r\na\r\n" * 2000 + b"0\r\n\r\n", 200, "the receiver answered 200"),
     (BOMB_HEAD + BOMB, 500, "the receiver answered 500"),

@@ -1,1 +1,1 @@
-"""The wire: HTTP and JSON outside, operations inside. Names are published; translation happens only here."""
+"""The JSON API. Converts between HTTP and operations; field names are part of the published contract."""

@@ -1,4 +1,4 @@
-"""`/account`, `/accounts`, `/usage`, `/transactions`: what an account has, and why."""
+"""`/account`, `/accounts`, `/usage`, `/transactions`: balance, sign-up, running cost, statement."""
 
 import secrets
 
@@ -17,18 +17,18 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 
 
-@get("/account", tags=["account"], summary="The balance", responses=transactions.answers(200, responses.Account))
+@get("/account", tags=["account"], summary="Get the balance", responses=transactions.answers(200, responses.Account))
 async def get_account(request: Request) -> transactions.Json:
-    """Satoshis the account can spend now, every minute started until now paid."""
+    """Return the satoshis the account can spend now, after paying for all minutes started so far."""
     balance = await transactions.read_autocommit(
         request, lambda tx, caller: account.balance(tx, caller.account_id, now_us=caller.now_us)
     )
     return transactions.Json(responses.Account(balance))
 
 
-@get("/usage", tags=["account"], summary="The running cost")
+@get("/usage", tags=["account"], summary="Get the running cost")
 async def get_usage(request: Request) -> responses.Usage:
-    """Balance, satoshis per minute over all rentals, when the money runs out, and the debt that is paid first."""
+    """Return the balance, the cost per minute of all rentals, when the balance runs out, and any debt."""
     usage = await transactions.read_autocommit(
         request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us)
     )
@@ -36,9 +36,9 @@ async def get_usage(request: Request) -> responses.Usage:
     return responses.Usage(usage.balance, usage.cost_per_minute, runs_out_at, usage.debt)
 
 
-@get("/transactions", tags=["account"], summary="Why each satoshi moved")
+@get("/transactions", tags=["account"], summary="List transactions")
 async def get_transactions(request: Request, after: After = 0, limit: Limit = 100) -> list[responses.Transaction]:
-    """Booked transfers with ids above `after`, oldest first. Minutes not booked yet are in the balance, not here."""
+    """Return booked transactions with ids above `after`, oldest first. Minutes not booked yet count in the balance only."""
 
     def page(tx: Tx, caller: Caller) -> list[responses.Transaction]:
         rows = account.transactions(tx, caller.account_id, after=after, limit=limit)
@@ -64,7 +64,7 @@ def _refuse_closed(runtime: Runtime) -> None:
     requires=_refuse_closed,
 )
 def post_accounts(tx: Tx, caller: Caller) -> responses.NewAccountAnswer:
-    """Opens an account where the operator allows it; its first token is shown this once."""
+    """Open an account, if the operator allows sign-up. The token is shown only once."""
     new_token = api_token.mint(secrets.token_bytes(32))
     account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=caller.now_us)
     return responses.NewAccountAnswer(new_token)

@@ -1,4 +1,4 @@
-"""`/account/webhook`: where the account's own events are posted."""
+"""`/account/webhook`: the URL that receives the account's own events."""
 
 from litestar import get, put
 
@@ -10,16 +10,16 @@ from dtmf_server.operations import account_webhook
 from dtmf_server.storage.db import Tx
 
 
-@get("/account/webhook", tags=["account"], summary="The account's webhook")
+@get("/account/webhook", tags=["account"], summary="Get the account's webhook")
 async def get_account_webhook(request: Request) -> responses.AccountWebhook:
-    """Where `balance.low` is posted, null for nowhere."""
+    """Return the URL that receives `balance.low`; null if none is set."""
     url = await transactions.read_autocommit(request, lambda tx, caller: account_webhook.url(tx, caller.account_id))
     return responses.AccountWebhook(url)
 
 
 @operation(put, "/account/webhook", tags=["account"], summary="Set the account's webhook", status=200)
 def put_account_webhook(tx: Tx, caller: Caller, new: requests.NewAccountWebhook) -> responses.AccountWebhook:
-    """Sets where `balance.low` is posted; null for nowhere. What waits follows."""
+    """Set the URL that receives `balance.low`; null turns it off. Waiting events go to the new URL."""
     account_webhook.set_url(tx, caller.account_id, new.url, now_us=caller.now_us)
     return responses.AccountWebhook(new.url)
 

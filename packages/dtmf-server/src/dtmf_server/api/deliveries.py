@@ -1,4 +1,4 @@
-"""`/deliveries` and `/webhook_secret`: what became of each SMS on its way out, and what signs webhooks."""
+"""`/deliveries` and `/webhook_secret`: the delivery log, retries, tests, and the signing secret."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,21 +18,22 @@ from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.storage.db import Row, Tx
 
 
-@get("/deliveries", tags=["deliveries"], summary="The delivery log")
+@get("/deliveries", tags=["deliveries"], summary="List deliveries")
 async def get_deliveries(
     request: Request,
     of_state: Annotated[
         Literal["waiting", "delivered", "parked", "in_doubt", "unknown"] | None,
-        QueryParameter(name="state", description="only of this state"),
+        QueryParameter(name="state", description="only deliveries in this state"),
     ] = None,
-    e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
+    e164: Annotated[str | None, QueryParameter(name="e164", description="only deliveries of this number")] = None,
     since: Annotated[
-        datetime | None, QueryParameter(name="since", description="only what came since then, ISO 8601 UTC")
+        datetime | None,
+        QueryParameter(name="since", description="only deliveries created at or after this time, ISO 8601 UTC"),
     ] = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> list[responses.Delivery]:
-    """Deliveries with ids above `after`, oldest first, each with its attempts."""
+    """Return deliveries with ids above `after`, oldest first, each with its attempts."""
     if e164 is not None:
         validation.e164("e164", e164)
     since_us = 0 if since is None else validation.since_us("since", since)
@@ -50,41 +51,41 @@ async def get_deliveries(
     post,
     "/deliveries/{delivery_id:int}/retry",
     tags=["deliveries"],
-    summary="Deliver again",
+    summary="Retry a delivery",
     status=200,
     responses=transactions.answers(200, responses.Delivery),
 )
 def post_delivery_retry(tx: Tx, caller: Caller, *, delivery_id: FromPath[int]) -> StoredResponse:
-    """Queues a delivery again, even if it was delivered; the receiver may get it out of order, or twice. Refused for an SMS
-    that a carrier may have and has not answered for."""
+    """Queue a delivery again, even if it was delivered; the receiver may get it twice or out of order. An SMS that a carrier
+    may have taken can't be retried."""
     row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
     return transactions.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
 
-@operation(post, "/deliveries/retry", tags=["deliveries"], summary="Deliver all failed again", status=200)
+@operation(post, "/deliveries/retry", tags=["deliveries"], summary="Retry parked webhooks", status=200)
 def post_deliveries_retry(tx: Tx, caller: Caller, asked: requests.ReplaySince) -> responses.Replayed:
-    """Queues every parked webhook that came since then."""
+    """Queue all parked webhooks created at or after `since`."""
     since_us = validation.since_us("since", asked.since)
     return responses.Replayed(replay.parked_since(tx, caller.account_id, since_us=since_us, now_us=caller.now_us))
 
 
-@operation(post, "/deliveries/test", tags=["deliveries"], summary="Try a webhook", status=201)
+@operation(post, "/deliveries/test", tags=["deliveries"], summary="Test a webhook", status=201)
 def post_deliveries_test(tx: Tx, caller: Caller, asked: requests.TestDelivery) -> responses.Delivery:
-    """Posts a sample SMS (id 0) to the number's webhook, once; the delivery log shows the result."""
+    """Post a sample SMS (id 0) to the number's webhook, once. The delivery log shows the result."""
     return _delivery(replay.test(tx, caller.account_id, asked.e164, now_us=caller.now_us), [])
 
 
-@get("/webhook_secret", tags=["deliveries"], summary="The webhook secret")
+@get("/webhook_secret", tags=["deliveries"], summary="Get the webhook secret")
 async def get_webhook_secret(request: Request) -> responses.WebhookSecret:
-    """What signs this account's webhooks."""
+    """Return the secret that signs this account's webhooks."""
     return responses.WebhookSecret(
         await transactions.read(request, lambda tx, caller: webhook_secrets.secret(tx, caller.account_id))
     )
 
 
-@operation(post, "/webhook_secret", tags=["deliveries"], summary="A new webhook secret", status=201, secret=True)
+@operation(post, "/webhook_secret", tags=["deliveries"], summary="Rotate the webhook secret", status=201, secret=True)
 def post_webhook_secret(tx: Tx, caller: Caller, *, request: Request) -> responses.WebhookSecret:
-    """Makes a new secret; for 24 hours webhooks carry a signature of the old one too."""
+    """Create a new secret. For 24 hours webhooks are also signed with the old one."""
     wall_us = runtime_of(request).clock.wall_us()
     return responses.WebhookSecret(webhook_secrets.rotate_secret(tx, caller.account_id, wall_us=wall_us))
 

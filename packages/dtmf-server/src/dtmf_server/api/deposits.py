@@ -1,4 +1,4 @@
-"""`/addresses` and `/deposits`: how coins reach the account."""
+"""`/addresses` and `/deposits`: deposit addresses, and deposits to them."""
 
 from litestar import get, post
 
@@ -14,9 +14,9 @@ from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 
 
-@get("/addresses", tags=["deposits"], summary="Deposit addresses")
+@get("/addresses", tags=["deposits"], summary="List deposit addresses")
 async def get_addresses(request: Request) -> list[responses.Address]:
-    """Every address ever given to the account, oldest first; coins sent to any of them are credited."""
+    """Return all addresses of the account, oldest first. Bitcoin sent to any of them is credited."""
     rows = await transactions.read(request, lambda tx, caller: deposits.addresses_of(tx, caller.account_id))
     return [responses.Address(row["address"]) for row in rows]
 
@@ -27,10 +27,15 @@ def _refuse_without_descriptor(runtime: Runtime) -> None:
 
 
 @operation(
-    post, "/addresses", tags=["deposits"], summary="A new address", status=201, requires=_refuse_without_descriptor
+    post,
+    "/addresses",
+    tags=["deposits"],
+    summary="Create a deposit address",
+    status=201,
+    requires=_refuse_without_descriptor,
 )
 def post_addresses(tx: Tx, caller: Caller, *, request: Request) -> responses.Address:
-    """An address never given to anyone before. At most 20 of an account may wait for their first deposit, and 200 of all
+    """Create a deposit address that was never used before. At most 20 addresses of an account may be unused, and 200 of all
     accounts in one network (/24, /48)."""
     runtime = runtime_of(request)
     assert runtime.derive is not None
@@ -40,9 +45,9 @@ def post_addresses(tx: Tx, caller: Caller, *, request: Request) -> responses.Add
     )
 
 
-@get("/deposits", tags=["deposits"], summary="Deposits")
+@get("/deposits", tags=["deposits"], summary="List deposits")
 async def get_deposits(request: Request) -> list[responses.Deposit]:
-    """What was paid to the account's addresses, oldest first, pending outputs too."""
+    """Return deposits to the account's addresses, oldest first, including pending ones."""
     rows = await transactions.read(request, lambda tx, caller: deposit.deposits_of(tx, caller.account_id))
     return [responses.deposit(row, confirmations) for row, confirmations in rows]
 

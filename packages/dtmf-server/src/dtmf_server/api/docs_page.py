@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as a page that needs no script."""
+"""`/docs`: the OpenAPI document as a page without scripts."""
 
 import html
 from typing import Any
@@ -21,7 +21,7 @@ code { font: .92em ui-monospace, monospace } a { color: inherit }
 
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False)
 async def get_docs(request: Request) -> Response[str]:
-    """Every request with its parameters and answers, as a page."""
+    """Show all requests with their parameters and responses."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
     return Response(
         _page(openapi_document(request.app)), media_type="text/html", headers={"Content-Security-Policy": policy}
@@ -39,7 +39,7 @@ def _page(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>DTMF API</title><style>{_STYLE}</style><h1>DTMF API</h1>"
         f"<p>{html.escape(document['info']['description'])}</p>"
-        "<p>Send <code>Authorization: Bearer &lt;token&gt;</code> with every request. Machines read "
+        "<p>Send <code>Authorization: Bearer &lt;token&gt;</code> with every request. The OpenAPI document is at "
         '<a href="/schema/openapi.json">/schema/openapi.json</a>.</p>' + sections
     )
 
@@ -65,7 +65,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
     return (
         f"<h3>{method.upper()} {html.escape(path)}</h3><p>{html.escape(operation.get('description', ''))}</p>"
         + (f"<table>{table}</table>" if table else "")
-        + f"<p>answers {' or '.join(answers)}</p>"
+        + f"<p>returns {' or '.join(answers)}</p>"
     )
 
 
@@ -75,7 +75,7 @@ def _answer(answer: dict[str, Any], document: dict[str, Any]) -> str:
 
 
 def _kind(schema: dict[str, Any], document: dict[str, Any]) -> str:
-    """A schema in a few words."""
+    """Describe a schema briefly."""
     if "$ref" in schema:
         fields = _resolved(schema, document).get("properties")
         if fields is None:
@@ -93,7 +93,7 @@ def _kind(schema: dict[str, Any], document: dict[str, Any]) -> str:
 
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """The schema that a reference stands for."""
+    """Resolve a reference."""
     if "$ref" not in schema:
         return schema
     found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]

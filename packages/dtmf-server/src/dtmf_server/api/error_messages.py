@@ -1,4 +1,4 @@
-"""What is wrong with a value, in plain words: msgspec's messages, translated."""
+"""Translate msgspec's validation messages to plain English."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _KINDS = {
 
 
 def _one_of(kinds: str) -> str:
-    """'`int | null`' as 'a whole number or null'."""
+    """Translate 'int | null' to 'a whole number or null'."""
     return " or ".join(_KINDS.get(kind, kind) for kind in kinds.split(" | "))
 
 
@@ -23,7 +23,7 @@ def _not_what_is_wanted(match: re.Match[str]) -> str:
     return f"must be {_one_of(match[1])}, not {_one_of(match[2])}"
 
 
-# Tried in this order; each says what to write instead.
+# Tried in this order. Each message says what to write instead.
 _TRANSLATIONS: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"Expected `str` of length >= 1", lambda _: "must not be empty"),
     (r"Expected `str` of length <= (\d+)", lambda match: f"must have at most {match[1]} characters"),
@@ -40,7 +40,7 @@ _TRANSLATIONS: list[tuple[str, Callable[[re.Match[str]], str]]] = [
 
 
 def translate(message: str) -> str:
-    """The message in plain words; one without a translation as it is."""
+    """Translate a message; return it unchanged if there is no translation."""
     for pattern, translate in _TRANSLATIONS:
         if match := re.fullmatch(pattern, message):
             return translate(match)
@@ -48,7 +48,7 @@ def translate(message: str) -> str:
 
 
 def translate_query(message: str) -> str:
-    """The same for a query parameter, where everything was text to begin with."""
+    """Translate a message about a query parameter, whose raw value is always text."""
     if wanted := re.fullmatch(r"Expected `([^`]+)`, got `str`", message):
         return f"must be {_one_of(wanted[1].removesuffix(' | null'))}"
     return translate(message)

@@ -1,4 +1,4 @@
-"""`/events`: what happens to the account, as it happens, from any position on."""
+"""`/events`: the account's events after a position, as a stream or a list."""
 
 from functools import partial
 from typing import Annotated
@@ -23,7 +23,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 @get(
     "/events",
     tags=["events"],
-    summary="What happens, as it happens",
+    summary="Stream or list events",
     responses=transactions.answers(200, list[Event]),
     opt={"event_stream": True},
 )
@@ -31,21 +31,21 @@ async def get_events(
     request: Request,
     after: After = 0,
     limit: Annotated[
-        int | None, QueryParameter(ge=1, le=1000, description="at most so many; for a list 100 if not given")
+        int | None, QueryParameter(ge=1, le=1000, description="maximum number of events; default for a list: 100")
     ] = None,
     wait: Annotated[
         float | None,
         QueryParameter(
             ge=0,
             le=sse.WAIT_MAX_S,
-            description="seconds: how long a stream lives, 60 if not given; how long a list waits if there is nothing"
-            " yet, 0 if not given",
+            description="seconds: how long a stream stays open (default 60), or how long a list waits for the first"
+            " event (default 0)",
             schema_extra={"minimum": 0},
         ),
     ] = None,
 ) -> ASGIResponse:
-    """Events with ids above `after`, oldest first: as Server-Sent Events, those that are kept, then each as it
-    happens; with `Accept: application/json` as a list. `Last-Event-ID` beats `after`."""
+    """Return events with ids above `after`, oldest first. By default a stream of Server-Sent Events: stored events, then
+    new ones as they happen. With `Accept: application/json`, a list. `Last-Event-ID` overrides `after`."""
     after = sse.position(request.headers.get("last-event-id", ""), after)
     as_list = _wants_list(request.headers.get("accept", ""))
     size = min(limit or (100 if as_list else sse.PAGE), sse.PAGE if not as_list else 1000)
@@ -68,7 +68,7 @@ async def get_events(
 
 
 async def _read_on(runtime: Runtime, bearer: bytes, after: int, limit: int) -> list[Event]:
-    """The bearer's events from there."""
+    """Read more events with the bearer token, which may have been revoked."""
     return await transactions.read_autocommit_as(
         runtime, bearer, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit)
     )

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: for whoever watches over the process."""
+"""`/healthz` and `/readyz`: liveness and readiness checks for monitoring."""
 
 from litestar import Response, get
 
@@ -12,20 +12,26 @@ from dtmf_server.storage import chain, instance
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Tx
 
-SCANNER_AGE_MAX_S = 120.0  # and twice the time between looks: two that each took as long as they may
+SCANNER_AGE_MAX_S = 120.0  # plus two poll intervals: time for two polls that take as long as allowed
 
 
-@get("/healthz", tags=["health"], summary="Alive", security=[])
+@get("/healthz", tags=["health"], summary="Check liveness", security=[])
 async def get_healthz() -> dict[str, str]:
-    """The process answers."""
+    """Return 200 while the process runs."""
     return {"status": "ok"}
 
 
-@get("/readyz", tags=["health"], summary="Ready", security=[], responses=transactions.answers(503, dict[str, str]))
+@get(
+    "/readyz",
+    tags=["health"],
+    summary="Check readiness",
+    security=[],
+    responses=transactions.answers(503, dict[str, str]),
+)
 async def get_readyz(request: Request) -> Response[dict[str, str]]:
-    """The database answers and its tables are the newest: send traffic here. 503 otherwise, with the reason.
+    """Return 200 if the database answers and its schema is current, 503 with the reason otherwise.
 
-    A carrier's link that is down makes it `degraded`, with the reason, not unready: what waits is sent later.
+    A carrier link that is down makes the status `degraded`, with the reason, but not unready: waiting SMS are sent later.
     """
     runtime = runtime_of(request)
 
@@ -50,14 +56,14 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
 
 
 def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
-    """How the real chain is followed: a node that is away is degraded, not unready; SMS and rentals go on."""
+    """Check that the real chain is followed. An unreachable node is degraded, not unready: SMS and rentals keep working."""
     state = chain.load(tx)
     if state is None or state["network"] == "simulated":
         return {}
     followed = stored_chain.tip(tx)
     age_s = None if state["polled_at_us"] is None else (wall_us - state["polled_at_us"]) / SECOND_US
     if age_s is None or age_s > age_max_s:
-        said = "degraded: nobody looks at the node; is a worker running?"
+        said = "degraded: the node is not being polled; is a worker running?"
     else:
         said = f"degraded: {state['last_error']}" if state["last_error"] else "ok"
     return {

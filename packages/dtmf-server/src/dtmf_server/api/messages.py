@@ -1,4 +1,4 @@
-"""`/message` and `/messages`: sending, and reading what came and went."""
+"""`/message` and `/messages`: send an SMS, list messages."""
 
 from typing import Annotated
 
@@ -28,8 +28,8 @@ from dtmf_server.storage.db import Tx
     responses=transactions.answers(204) | transactions.answers(201, responses.FullMessage),
 )
 def post_message(tx: Tx, caller: Caller, new: requests.NewMessage, *, request: Request) -> StoredResponse | None:
-    """Queues an SMS from a rented number: 204 once it is durable, or 201 and the message with
-    `Prefer: return=representation`."""
+    """Queue an SMS from a rented number. Returns 204 once it is durable or, with `Prefer: return=representation`, 201 and
+    the message."""
     settings = runtime_of(request).settings
     message = send.send(
         tx,
@@ -45,27 +45,27 @@ def post_message(tx: Tx, caller: Caller, new: requests.NewMessage, *, request: R
     return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
 
-@get("/messages", tags=["messages"], summary="Messages of all rentals, or of one number")
+@get("/messages", tags=["messages"], summary="List messages")
 async def get_messages(
     request: Request,
-    e164: Annotated[str | None, QueryParameter(name="e164", description="only of this number")] = None,
+    e164: Annotated[str | None, QueryParameter(name="e164", description="only messages of this number")] = None,
     current: Annotated[
-        bool, QueryParameter(description="only of the rental of `e164` that runs now; 404 when none does, or no longer")
+        bool, QueryParameter(description="only messages of the live rental of `e164`; 404 if there is none")
     ] = False,
     inbound: Annotated[
-        bool | None, QueryParameter(description="true: only received ones; false: only sent ones")
+        bool | None, QueryParameter(description="true: only received messages; false: only sent ones")
     ] = None,
     after: After = 0,
     limit: Limit = 100,
     wait: Annotated[
-        float, QueryParameter(ge=0, le=sse.WAIT_MAX_S, description="seconds to wait if there is nothing yet")
+        float, QueryParameter(ge=0, le=sse.WAIT_MAX_S, description="seconds to wait for the first message")
     ] = 0,
 ) -> list[responses.FullMessage]:
-    """Full messages with ids above `after`, newest last. Texts are null once they were erased."""
+    """Return messages with ids above `after`, newest last. `content` is null once it has been erased."""
     if e164 is not None:
         validation.e164("e164", e164)
     elif current:
-        raise InvalidRequest("current", "is about one number: add e164=… to the URL")
+        raise InvalidRequest("current", "needs a number: add e164=… to the URL")
 
     def page(tx: Tx, caller: Caller) -> tuple[int, list[responses.FullMessage]]:
         rental_ids = None if e164 is None else _rentals(tx, caller, e164, current=current)
@@ -85,7 +85,7 @@ async def get_messages(
 
 
 def _rentals(tx: Tx, caller: Caller, e164: str, *, current: bool) -> list[int]:
-    """The rental of this number that runs now, or every one the account has had. Raises NumberNotRented."""
+    """Return the ids of the live rental of this number, or of all its rentals. Raises NumberNotRented."""
     if current:
         return [live_rental(tx, caller.account_id, e164, now_us=caller.now_us)["id"]]
     rental_ids = rentals.ids_of_number(tx, caller.account_id, e164)

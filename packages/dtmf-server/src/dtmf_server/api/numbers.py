@@ -1,4 +1,4 @@
-"""`/groups`, `/numbers`, `/number`: the catalog and the rentals."""
+"""`/groups`, `/numbers`, `/number`: the catalog and rentals."""
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -19,16 +19,16 @@ from dtmf_server.operations import rent
 from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 
-PAGE = 500  # messages of a number read in one transaction
-BLOCK, BLOCK_MESSAGES = 1000, 2000  # rentals of a list, and messages of them, read in one transaction
-E164 = Annotated[str, QueryParameter(name="e164", description="E.164, with + as %2B", examples=[])]
+PAGE = 500  # messages of a number per transaction
+BLOCK, BLOCK_MESSAGES = 1000, 2000  # rentals of a list, and their messages, per transaction
+E164 = Annotated[str, QueryParameter(name="e164", description="E.164; in a URL, + is written %2B", examples=[])]
 
 
-@get("/groups", tags=["numbers"], summary="The catalog")
+@get("/groups", tags=["numbers"], summary="List the catalog")
 async def get_groups(
     request: Request, group_type: Annotated[Literal["mobile", "local"], QueryParameter(name="type")]
 ) -> list[responses.Group]:
-    """Groups of one type, and what they cost."""
+    """Return the groups of one type, with prices."""
     rows = await transactions.read(request, lambda tx, _caller: numbers.groups_of_type(tx, group_type))
     return [responses.group(row) for row in rows]
 
@@ -36,11 +36,11 @@ async def get_groups(
 @get(
     "/numbers",
     tags=["numbers"],
-    summary="Numbers rented now",
+    summary="List rented numbers",
     responses=transactions.answers(200, list[responses.Number]),
 )
 async def get_numbers(request: Request) -> Response[Any]:
-    """Numbers rented now, oldest rental first, each with its messages."""
+    """Return the numbers rented now, oldest rental first, each with its messages."""
     db = runtime_of(request).db
 
     def first(tx: Tx, caller: Caller) -> tuple[list[Row], bytes | None]:
@@ -53,9 +53,9 @@ async def get_numbers(request: Request) -> Response[Any]:
     return Stream(_listed(db, live, encoded), media_type="application/json")
 
 
-@get("/number", tags=["numbers"], summary="One number")
+@get("/number", tags=["numbers"], summary="Get a rented number")
 async def get_number(request: Request, e164: E164) -> Response[responses.Number]:
-    """A number rented now, with its messages, oldest first."""
+    """Return a number rented now, with its messages, oldest first."""
     validation.e164("e164", e164)
     runtime = runtime_of(request)
 
@@ -67,7 +67,7 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
 
 @operation(post, "/numbers", tags=["numbers"], summary="Rent a number", status=201)
 def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Request) -> responses.Number:
-    """Rents a free number of the group: set-up and the first minute are paid at once."""
+    """Rent an available number of the group. The setup fee and the first minute are charged at once."""
     cooldown_us = runtime_of(request).settings.cooldown_us
     rental = rent.start(tx, caller.account_id, new.group_id, now_us=caller.now_us, cooldown_us=cooldown_us)
     return responses.number(rental, [])
@@ -75,7 +75,7 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
 
 @operation(delete, "/number", tags=["numbers"], summary="End a rental", status=204)
 def delete_number(tx: Tx, caller: Caller, *, e164: E164) -> None:
-    """Ends the rental of this number; the minute under way is paid already."""
+    """End the rental of this number. The current minute is already paid."""
     rent.end(tx, caller.account_id, e164, now_us=caller.now_us)
 
 
@@ -90,15 +90,17 @@ def delete_number(tx: Tx, caller: Caller, *, e164: E164) -> None:
 def patch_number(
     tx: Tx, caller: Caller, new: requests.NewAction, *, e164: E164, request: Request
 ) -> Response[responses.Number]:
-    """Sets what an SMS to this number does besides being stored: nothing, a forward, or a webhook."""
+    """Set what happens to SMS to this number besides storing them: nothing, forward, or webhook."""
     runtime, action = runtime_of(request), action_for(new.sms_forwarded_to)
     rental = rent.set_action(tx, caller.account_id, e164, action, now_us=caller.now_us)
     return _respond(runtime.db, _head(tx, rental))
 
 
-# --- a number and its messages, however many: read in pages, written as they come -------------------------------
+# --- a number and its messages: read in pages, streamed -------------------------------
 
-_Head = tuple[responses.Number, int, int, bool]  # the number with its first messages; rental, last id, whether complete
+_Head = tuple[
+    responses.Number, int, int, bool
+]  # number with its first messages, rental id, last message id, is complete
 
 
 def _head(tx: Tx, rental: Row) -> _Head:
@@ -117,7 +119,7 @@ def _respond(db: Database, head: _Head) -> Response[Any]:
 
 
 async def _pieces(db: Database, head: _Head) -> AsyncIterator[bytes]:
-    """The same JSON in pieces; no transaction stays open while the socket is written to."""
+    """Stream the same JSON in pieces. No transaction stays open while the client reads."""
     number, rental_id, after, done = head
     yield responses.encode(number).removesuffix(b"]}")
     while not done:
@@ -127,7 +129,7 @@ async def _pieces(db: Database, head: _Head) -> AsyncIterator[bytes]:
 
 
 async def _listed(db: Database, live: list[Row], encoded: bytes | None) -> AsyncIterator[bytes]:
-    """The list of these rentals in pieces, some hundred rentals or messages at a time; the first may be read already."""
+    """Stream the list of rentals in blocks. `encoded`: the first block, if it has been read."""
     for first in range(0, len(live), BLOCK):
         block = live[first : first + BLOCK]
         if first:
@@ -136,7 +138,7 @@ async def _listed(db: Database, live: list[Row], encoded: bytes | None) -> Async
         if encoded is not None:
             yield encoded
             continue
-        for nth, rental in enumerate(block):  # with more messages than are read at once
+        for nth, rental in enumerate(block):  # too many messages for one read
             yield b"," if nth else b""
             async for piece in _pieces(db, await db.read(partial(_head, rental=rental))):
                 yield piece
@@ -144,8 +146,7 @@ async def _listed(db: Database, live: list[Row], encoded: bytes | None) -> Async
 
 
 def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
-    """These rentals with their messages, read in one go, as they stand between the brackets of a list; None if they have
-    too many messages for that."""
+    """Read and encode rentals with their messages, without the list's brackets; None if they have too many messages."""
     rows = messages.of_rentals(tx, [rental["id"] for rental in live], limit=BLOCK_MESSAGES + 1)
     if len(rows) > BLOCK_MESSAGES:
         return None

@@ -1,4 +1,4 @@
-"""The OpenAPI document: Litestar's, with what Litestar can't know: bodies, headers, problems, who needs no token."""
+"""The OpenAPI document: Litestar's, plus what Litestar can't know: bodies, headers, problems, security."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -18,24 +18,24 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _PROBLEMS = {
     status: {"$ref": "#/components/responses/Problem"}
-    for status in ("4XX", "5XX")  # which ones, `code` tells
+    for status in ("4XX", "5XX")  # `code` identifies the error
 }
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "a request with the same key is carried out once; its answer is remembered for 48 hours",
+    "description": "requests with the same key take effect once; the response is stored for 48 hours",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 _PREFER = {
     "name": "Prefer",
     "in": "header",
-    "description": "`return=representation` to be answered with the message",
+    "description": "`return=representation` returns the message",
     "schema": {"type": "string", "examples": ["return=representation"]},
 }
 _LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",
-    "description": "the id of the last event seen, as EventSource sends it; it beats `after`; empty is none",
+    "description": "the id of the last event received, as EventSource sends it; overrides `after`; ignored if empty",
     "schema": {"type": "string", "pattern": "^[0-9]{0,19}$"},
 }
 _EVENT_STREAM = {"schema": {"type": "string", "description": "Server-Sent Events; `data` is an Event as JSON"}}
@@ -43,14 +43,16 @@ _EVENT_STREAM = {"schema": {"type": "string", "description": "Server-Sent Events
 
 @lru_cache(maxsize=1)
 def document(app: Litestar) -> Json:
-    """The document, complete, as JSON. Made once."""
+    """Return the complete document. Built once."""
     found: Json = app.openapi_schema.to_schema()
     handlers = list(_handlers(app))
     bodies = [type_ for _, _, handler in handlers if (type_ := type_of(handler))]
     _, schemas = msgspec.json.schema_components([responses.Problem, *bodies], ref_template=_REF)
     found["components"]["schemas"] |= schemas
     content = {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}}
-    found["components"]["responses"] = {"Problem": {"description": "What was wrong, by `code`", "content": content}}
+    found["components"]["responses"] = {
+        "Problem": {"description": "An error, identified by `code`", "content": content}
+    }
     for path, method, handler in handlers:
         _complete(found["paths"][path][method], method, handler)
     _mend_schemas(found)
@@ -58,7 +60,7 @@ def document(app: Litestar) -> Json:
 
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
-    """Every documented operation: path, method in small letters, and who carries it out."""
+    """Yield every documented operation: path, method in lower case, handler."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
             if handler.resolve_include_in_schema():
@@ -66,7 +68,7 @@ def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
 
 
 def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
-    """Puts into an operation what Litestar left out, and takes out the answer we never give."""
+    """Add what Litestar leaves out of an operation, and remove the 400 response, which we never send."""
     if body_type := type_of(handler):
         schema = {"$ref": _REF.format(name=body_type.__name__)}
         operation["requestBody"] = {
@@ -91,13 +93,13 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["name"] == "e164":
             parameter["schema"] = {"$ref": _REF.format(name="E164")}
-        # What is not in a query is left out; there is no way to write null there.
+        # Optional query parameters are omitted; a query can't express null.
         kinds = [kind for kind in parameter["schema"].pop("oneOf", []) if kind != {"type": "null"}]
         parameter["schema"] |= kinds[0] if len(kinds) == 1 else {}
 
 
 def _mend_schemas(found: Json) -> None:
-    """Bounds of whole numbers are whole numbers, and exact."""
+    """Make the bounds of integers exact integers, and define E164."""
     found["components"]["schemas"]["E164"] = {
         "type": "string",
         "pattern": r"^\+[1-9][0-9]{1,14}$",

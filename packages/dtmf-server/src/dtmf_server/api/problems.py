@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json`: refusals, HTTP errors, and bugs, which are logged and say nothing."""
+"""Problem details (`application/problem+json`) for refusals, HTTP errors and unexpected exceptions."""
 
 import logging
 import random
@@ -25,7 +25,7 @@ _TITLES = {
 
 
 def new_request_id() -> str:
-    """An id that the answer and the log have in common; it is no secret."""
+    """Create a request ID, shown in the response and the log. It isn't secret."""
     return f"req_{random.getrandbits(64):016x}"
 
 
@@ -38,7 +38,7 @@ def problem(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
-    """A problem as RFC 9457 has it, with the request's id and whatever else helps."""
+    """Build problem details (RFC 9457) with the request ID and further members."""
     body = {
         "type": "about:blank",
         "title": title,
@@ -57,7 +57,7 @@ def problem(
 
 
 def refused(_: Request, error: Refusal) -> Response[bytes]:
-    """What the service refuses, by its own name."""
+    """Convert a refusal."""
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -74,41 +74,43 @@ def refused(_: Request, error: Refusal) -> Response[bytes]:
 
 
 def invalid_parameter(request: Request, error: ValidationException) -> Response[bytes]:
-    """A query parameter that does not fit: 422, naming it."""
+    """Convert an invalid query parameter to a 422 that names it."""
     return refused(request, query_validation.refusal(request, error))
 
 
 def http_error(request: Request, error: HTTPException) -> Response[bytes]:
-    """What the HTTP layer refuses: unknown path, wrong method, too long a body."""
-    if error.detail == BROKEN_OFF:  # nobody is there to read it, but it is no fault of ours
-        return problem(400, code="bad_request", title="Bad request", detail="the request broke off")
+    """Convert an HTTP error: unknown path, wrong method, body too large."""
+    if error.detail == BROKEN_OFF:  # the client has gone; not an error of the service
+        return problem(
+            400, code="bad_request", title="Bad request", detail="the connection closed before the request was complete"
+        )
     if error.status_code >= 500:
         return crashed(request, error)
     code, title = _TITLES.get(error.status_code, ("refused", "Refused"))
     detail = error.detail
     if error.status_code == 404:
-        detail = f"there is no {request.url.path}: GET /schema/openapi.json lists what there is"
+        detail = f"{request.url.path} does not exist: GET /schema/openapi.json lists all paths"
     elif error.status_code == 405:
         allowed = allowed_methods(error)
-        detail = f"{request.url.path} does not take {request.method}; it takes {allowed}"
+        detail = f"{request.url.path} does not allow {request.method}; it allows {allowed}"
         return problem(405, code=code, title=title, detail=detail, headers={"allow": allowed})
     elif error.status_code == 413:
-        detail = f"the body has more than the {BODY_MAX_BYTES:,} bytes that are read"
+        detail = f"the body is larger than the limit of {BODY_MAX_BYTES:,} bytes"
     return problem(error.status_code, code=code, title=title, detail=detail, headers=error.headers)
 
 
 def allowed_methods(error: HTTPException) -> str:
-    """The methods that the path takes. HEAD and OPTIONS are answered by the middleware."""
+    """Return the methods that the path allows. The middleware answers HEAD and OPTIONS."""
     given = {*(error.headers or {}).get("allow", "").split(", ")} - {""}
     return ", ".join(sorted({*given, "OPTIONS"} | ({"HEAD"} if "GET" in given else set())))
 
 
 def crashed(_: Request, error: Exception) -> Response[bytes]:
-    """A bug of ours: logged whole, told as nothing but its request id."""
+    """Log an unexpected exception; show only the request ID."""
     log.error("unexpected error", exc_info=error)
     return problem(
         500,
         code="internal_error",
         title="Internal error",
-        detail="this is a fault of the service; nothing was stored. Its log has this request_id",
+        detail="something went wrong in the service; nothing was stored. Report this request_id to the operator",
     )

@@ -1,7 +1,7 @@
-"""Query strings: none given twice, none missing that has to be there, and none unknown that may be a misspelt one.
+"""Query string validation: reject duplicate, missing and unknown parameters.
 
-Where every parameter is required, a misspelt one is told as missing, and one that means nothing, as a number against
-caches, is passed over: clients in the field may send it."""
+Unknown parameters are rejected because they may be misspelled, except where every parameter is required. There a
+misspelled one is reported as missing, and others are ignored: existing clients may send cache busters."""
 
 import re
 from datetime import datetime
@@ -16,7 +16,7 @@ from dtmf_server.api.error_messages import translate_query
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.http.request import Request
 
-# msgspec would take 1e3 for a whole number, 2018 for a time in 1970, and 1 for true.
+# msgspec would accept 1e3 as a whole number, 2018 as a time in 1970, and 1 as true.
 _FORMS: dict[type, tuple[re.Pattern[str], str]] = {
     bool: (re.compile("true|false"), "must be true or false"),
     int: (re.compile(r"-?[0-9]+"), "must be a whole number, in the digits 0 to 9"),
@@ -25,7 +25,7 @@ _FORMS: dict[type, tuple[re.Pattern[str], str]] = {
 
 
 def check(request: Request) -> None:
-    """Refuses what a reader of query strings would pass over or pick from. Runs before every request of the API."""
+    """Reject an ambiguous or incomplete query. Runs before every API request."""
     if request.method == "OPTIONS" or not (request.scope["query_string"] or _required(request.route_handler)):
         return
     names = _names(request.route_handler)
@@ -35,9 +35,9 @@ def check(request: Request) -> None:
             if len(_required(request.route_handler)) == len(names):
                 continue
             takes = ", ".join(names.values())
-            raise InvalidRequest(name, f"is not a parameter of this request; it takes {takes}")
+            raise InvalidRequest(name, f"is not a parameter of this request; valid parameters: {takes}")
         if given.count(name) > 1:
-            raise InvalidRequest(name, "is given more than once: which one counts?")
+            raise InvalidRequest(name, "is given more than once: send it once")
     for name, (form, words) in _forms(request.route_handler).items():
         if name in given and not form.fullmatch(request.query_params[name]):
             raise InvalidRequest(name, words)
@@ -47,17 +47,17 @@ def check(request: Request) -> None:
 
 
 def refusal(request: Request, error: ValidationException) -> InvalidRequest:
-    """Litestar's complaint about a parameter, by the name it has on the wire and in plain words."""
+    """Convert Litestar's validation error, with the parameter's published name and a plain message."""
     found = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
     key, message = found.get("key", "request"), translate_query(found.get("message", error.detail))
     if "can't be" in message and (allowed := _choices(request.route_handler, key)):
-        message += f"; it is {' or '.join(allowed)}"
+        message += f"; it must be {' or '.join(allowed)}"
     return InvalidRequest(_names(request.route_handler).get(key, key), message)
 
 
 @lru_cache(maxsize=256)  # as many as there are handlers
 def _names(handler: BaseRouteHandler) -> dict[str, str]:
-    """The handler's query parameters: by Python's name, the wire's."""
+    """Map Python names of the handler's query parameters to published names."""
     return {
         name: field.kwarg_definition.name or name
         for name, field in handler.parsed_fn_signature.parameters.items()
@@ -73,7 +73,7 @@ def _required(handler: BaseRouteHandler) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _forms(handler: BaseRouteHandler) -> dict[str, tuple[re.Pattern[str], str]]:
-    """By the wire's name, the form of each parameter that has one."""
+    """Map published names to the pattern and message of parameters that have one."""
     fields = handler.parsed_fn_signature.parameters
     kinds = {name: (fields[name].annotation, *get_args(fields[name].annotation)) for name in _names(handler)}
     return {
@@ -85,7 +85,7 @@ def _forms(handler: BaseRouteHandler) -> dict[str, tuple[re.Pattern[str], str]]:
 
 
 def _choices(handler: BaseRouteHandler, name: str) -> list[str]:
-    """What a parameter may be, if it is one of a few words."""
+    """Return the allowed values of a parameter with a Literal type."""
     field = handler.parsed_fn_signature.parameters.get(name)
-    kinds = () if field is None else (field.annotation, *get_args(field.annotation))  # it may be one of them, or None
+    kinds = () if field is None else (field.annotation, *get_args(field.annotation))  # T, or T | None
     return [str(value) for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]

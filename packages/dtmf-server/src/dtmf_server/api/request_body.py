@@ -1,4 +1,4 @@
-"""Request bodies: JSON, whatever the Content-Type says (plain `curl -d` calls it a form); errors name the field."""
+"""Parse JSON request bodies. Ignores Content-Type, because plain `curl -d` sends a form's; errors name the field."""
 
 import json
 import re
@@ -20,14 +20,14 @@ _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decode(body: bytes, type_: type[T]) -> T:
-    """The body as `type_`. Raises InvalidRequest naming the field."""
+    """Decode the body as `type_`. Raises InvalidRequest naming the field."""
     try:
         decoded = cast(T, _decoder(cast(Hashable, type_)).decode(body))
         _refuse_duplicates(body)
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error), type_) from error
     except RecursionError as error:
-        raise InvalidRequest("body", "is nested too deep") from error
+        raise InvalidRequest("body", "is nested too deeply") from error
     except UnicodeDecodeError as error:
         raise InvalidRequest("body", f"is not UTF-8: {error.reason} near byte {error.start}") from error
     except msgspec.DecodeError as error:
@@ -36,7 +36,7 @@ def decode(body: bytes, type_: type[T]) -> T:
 
 
 def require_empty(body: bytes) -> None:
-    """Refuses a body where none is wanted; an empty object is none."""
+    """Reject a body where none is expected; an empty object counts as none."""
     if body.strip():
         decode(body, _Nothing)
 
@@ -51,13 +51,13 @@ def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
 
 
 def _invalid_field(text: str, type_: type[Any]) -> InvalidRequest:
-    """A value that does not fit, by the name of its field."""
+    """Convert a validation error to one that names the field."""
     at, message = _PATH.search(text), _PATH.sub("", text)
     named = re.search(r"field `([^`]+)`", message)
     field = (at and at.group(1)) or (named and named.group(1)) or "body"
     said = translate(message)
     if named or field == "body":
-        said += f"; this request takes {_fields(type_)}"
+        said += f"; valid fields: {_fields(type_)}"
     return InvalidRequest(field, said)
 
 
@@ -65,7 +65,7 @@ def _not_json(body: bytes, message: str, type_: type[Any]) -> str:
     if not body.strip():
         return f"is empty: send a JSON object with {_fields(type_)}"
     if _LONE_SURROGATE.search(body):
-        return "has half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+        return "contains half of a surrogate pair (\\ud800 to \\udfff), which is not a character"
     return translate(message)
 
 
@@ -74,23 +74,23 @@ def _fields(type_: type[Any]) -> str:
 
 
 def _refuse_duplicates(body: bytes) -> None:
-    """A field given twice is read differently by different readers. The body is known to be a small, flat object."""
+    """Reject duplicate fields, which parsers resolve differently. The body is known to be a small, flat object."""
 
     def pairs(found: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in found]
         for name in names:
             if names.count(name) > 1:
-                raise InvalidRequest(name, "is given more than once: which one counts?")
+                raise InvalidRequest(name, "is given more than once: send it once")
 
     json.loads(body, object_pairs_hook=pairs, parse_int=str, parse_float=str)
 
 
 def type_of(handler: HTTPRouteHandler) -> type[Any] | None:
-    """The type of the handler's JSON body; None if it takes no body."""
+    """Return the type of the handler's JSON body; None if it has none."""
     body: type[Any] | None = handler.opt.get("body")
     return body
 
 
 def is_required(type_: type[Any]) -> bool:
-    """Whether a field of the body has no default, so that there must be a body."""
+    """True if a field has no default, so the body is required."""
     return any(field.required for field in msgspec.structs.fields(type_))

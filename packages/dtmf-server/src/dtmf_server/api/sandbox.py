@@ -1,4 +1,4 @@
-"""`/sandbox/…`: what only a sandbox has. Elsewhere these paths do not exist."""
+"""`/sandbox/…`: simulated SMS, deposits and time. These paths exist only in a sandbox."""
 
 from litestar import get, post
 
@@ -24,30 +24,30 @@ from dtmf_server.storage.db import Tx
     post,
     "/sandbox/message",
     tags=["sandbox"],
-    summary="An SMS arrives",
+    summary="Simulate an incoming SMS",
     status=201,
     responses=transactions.answers(201, responses.FullMessage),
 )
 def post_sandbox_message(tx: Tx, caller: Caller, new: requests.SandboxMessage) -> StoredResponse:
-    """An SMS arrives from another phone at a number of this account; answered once it is durable."""
+    """Deliver an SMS from another phone to a number of this account. Returns once it is durable."""
     inbound = InboundMessage(new.to, new.from_, new.content)
     (message_id,) = receive_many(tx, [inbound], now_us=caller.now_us)
     message = None if message_id is None else messages.by_id(tx, message_id)
     if message is None or message["account_id"] != caller.account_id:
-        raise NumberNotRented(f"this account does not rent {new.to} now")  # and so nothing of it is stored
+        raise NumberNotRented(f"this account does not rent {new.to} now")  # rolls back, so nothing is stored
     return transactions.answer(201, responses.full_message(message), rental_id=message["rental_id"])
 
 
 def _refuse_real_chain(runtime: Runtime) -> None:
     if runtime.settings.network != "simulated":
-        raise NotFound("this sandbox follows a real chain: pay the address there")
+        raise NotFound("this sandbox follows a real Bitcoin network: send coins to the address on that network")
 
 
 @operation(
     post,
     "/sandbox/deposit",
     tags=["sandbox"],
-    summary="Coins arrive",
+    summary="Simulate a deposit",
     status=201,
     requires=_refuse_real_chain,
     then=wait_for_chain,
@@ -55,8 +55,8 @@ def _refuse_real_chain(runtime: Runtime) -> None:
 def post_sandbox_deposit(
     tx: Tx, caller: Caller, new: requests.SandboxDeposit, *, request: Request
 ) -> responses.Deposit:
-    """Pays an address of this account on the simulated chain. Without `confirmations` the answer comes once the
-    deposit is credited; with them once it is seen with so many."""
+    """Pay an address of this account on the simulated chain. Returns once the deposit is credited or, with `confirmations`,
+    once it has that many."""
     depths = runtime_of(request).settings.confirmations
     needed = sandbox.blocks_needed(tx, caller.account_id, new.amount, depths=depths)
     blocks = needed if new.confirmations is None else new.confirmations
@@ -66,21 +66,21 @@ def post_sandbox_deposit(
     return responses.Deposit(txid, 0, new.address, new.amount, blocks, status)
 
 
-@operation(post, "/sandbox/clock", tags=["sandbox"], summary="Time passes", status=200, then=run_due_work)
+@operation(post, "/sandbox/clock", tags=["sandbox"], summary="Advance the clock", status=200, then=run_due_work)
 def post_sandbox_clock(
     tx: Tx, caller: Caller, new: requests.SandboxAdvance, *, request: Request
 ) -> responses.SandboxClock:
-    """Puts the sandbox's clock forward; answered once everything due by then is done."""
+    """Move the sandbox's clock forward. Returns once everything that came due has been processed."""
     by_us = round(new.advance_s * SECOND_US)
     if caller.now_us + by_us >= NEVER_US:
-        raise InvalidRequest("advance_s", "would put the clock past the year 9999, where time ends here")
+        raise InvalidRequest("advance_s", "would move the clock past the year 9999")
     sandbox.advance_clock(tx, by_us)
     return responses.SandboxClock(iso(runtime_of(request).clock.now_us(tx)))
 
 
-@get("/sandbox/sent", tags=["sandbox"], summary="What other phones received")
+@get("/sandbox/sent", tags=["sandbox"], summary="List simulated outgoing SMS")
 async def get_sandbox_sent(request: Request) -> list[responses.SentMessage]:
-    """What left this account's numbers for other phones, oldest first."""
+    """Return the SMS sent from this account's numbers to other phones, oldest first."""
     rows = await transactions.read(request, lambda tx, caller: sandbox.sent(tx, caller.account_id))
     return [responses.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
 

@@ -1,4 +1,4 @@
-"""`/tokens`: who may act for the account."""
+"""`/tokens`: list, create and revoke API tokens."""
 
 import secrets
 from typing import Annotated
@@ -17,16 +17,16 @@ from dtmf_server.operations import tokens
 from dtmf_server.storage.db import Tx
 
 
-@get("/tokens", tags=["tokens"], summary="Working tokens")
+@get("/tokens", tags=["tokens"], summary="List tokens")
 async def get_tokens(request: Request) -> list[responses.Token]:
-    """The account's tokens that still work, by label; never the tokens themselves."""
+    """Return the labels of the account's active tokens; never the tokens themselves."""
     rows = await transactions.read(request, lambda tx, caller: tokens.of_account(tx, caller.account_id))
     return [responses.Token(row["id"], row["label"], iso(row["created_at_us"])) for row in rows]
 
 
-@operation(post, "/tokens", tags=["tokens"], summary="A further token", status=201, secret=True)
+@operation(post, "/tokens", tags=["tokens"], summary="Create a token", status=201, secret=True)
 def post_tokens(tx: Tx, caller: Caller, new: requests.NewToken) -> responses.NewTokenAnswer:
-    """Makes a token for this account, shown this once."""
+    """Create a token for this account. It is shown only once."""
     new_token = api_token.mint(secrets.token_bytes(32))
     sha256 = api_token.sha256(new_token)
     id_ = tokens.add(tx, caller.account_id, token_sha256=sha256, label=new.label, now_us=caller.now_us)
@@ -37,7 +37,7 @@ def post_tokens(tx: Tx, caller: Caller, new: requests.NewToken) -> responses.New
 def delete_tokens(
     tx: Tx, caller: Caller, *, token_id: Annotated[int, QueryParameter(name="id", ge=1, le=ID_MAX)]
 ) -> None:
-    """Revokes the token with this id, at once. The last one can't be revoked."""
+    """Revoke the token with this id immediately. The last token can't be revoked."""
     tokens.revoke(tx, caller.account_id, token_id, now_us=caller.now_us)
 
 

@@ -1,6 +1,6 @@
-"""One request, one transaction: who asks is looked up, and the Idempotency-Key honoured, where the work is done.
+"""One transaction per request: authentication, idempotency and the work itself.
 
-`operation` makes a route of a plain function that writes; `read` and its kin are called by routes that read."""
+`operation` turns a plain function that writes into a route handler; handlers that read call `read` and its variants."""
 
 import functools
 import hashlib
@@ -28,71 +28,73 @@ from dtmf_server.storage.db import Tx
 T = TypeVar("T")
 
 KEY_MAX = 255
-CALLER = "dtmf.caller"  # in the state of a request that is carried out only for the bearer of a token
+CALLER = "dtmf.caller"  # key in the state of a request that requires a token
 
 
 class Caller(Struct, frozen=True):
-    """Who asks, and when."""
+    """The authenticated account, and the current time."""
 
     account_id: int
     now_us: int
 
 
 def bearer(request: Request) -> bytes:
-    """The SHA-256 of the request's token. A token that can't be one never reaches the database."""
+    """Return the SHA-256 of the request's token. Malformed tokens are rejected without a database lookup."""
     scheme, _, value = (_header(request, b"authorization") or "").partition(" ")
     value = value.strip()
     if scheme.lower() != "bearer":
         raise Unauthenticated
     if not api_token.is_well_formed(value):
-        raise Unauthenticated("this is not a valid token: was it copied whole? It is 'dtmf_' and 36 letters and digits")
+        raise Unauthenticated(
+            "that token isn't valid: did you copy all of it? It's 'dtmf_' followed by 36 letters and digits"
+        )
     request.scope["state"][CALLER] = True
     return api_token.sha256(value)
 
 
 def _header(request: Request, name: bytes) -> str | None:
-    """The first header of that name, without the copy of all that Litestar makes at each request."""
+    """Return the first header of that name, without Litestar's copy of all headers."""
     return next((value.decode("latin-1") for key, value in request.scope["headers"] if key == name), None)
 
 
 def caller_of(tx: Tx, runtime: Runtime, sha256: bytes) -> Caller:
-    """Whose token this is. Raises Unauthenticated."""
+    """Return the caller whose token has this hash. Raises Unauthenticated."""
     opened = tokens.opened_by(tx, sha256)
     if opened is None:
-        raise Unauthenticated("this token was revoked or never given out")
+        raise Unauthenticated("this token was revoked or never existed")
     return Caller(opened["account_id"], runtime.clock.after_us(opened["clock_offset_us"]))
 
 
 async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
-    """What fn reads for the caller."""
+    """Run `fn` in a read transaction for the caller."""
     runtime, sha256 = runtime_of(request), bearer(request)
     return await runtime.db.read(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
 async def read_autocommit(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
-    """The same for a few rows found by an index."""
+    """Like `read`, for a few rows found by an index."""
     return await read_autocommit_as(runtime_of(request), bearer(request), fn)
 
 
 async def read_autocommit_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, Caller], T]) -> T:
-    """The same for a bearer whose request is not held any more; the token may have been revoked since."""
+    """Like `read_autocommit`, for streams that no longer hold their request. The token may have been revoked since."""
     return await runtime.db.read_autocommit(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
 
 
 async def write(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
-    """What fn answers, after its transaction is durable; done once per Idempotency-Key."""
+    """Run `fn` in a write transaction, at most once per Idempotency-Key; return when it is durable."""
     action = _action(request, bearer(request), body)
     return await runtime_of(request).db.write(lambda tx: action(tx, fn))
 
 
 async def write_anonymous(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
-    """The same for a caller without a token, who is NOBODY."""
+    """Like `write`, for a caller without a token, who is NOBODY."""
     action = _action(request, None, body)
     return await runtime_of(request).db.write(lambda tx: action(tx, fn))
 
 
 def _action(request: Request, sha256: bytes | None, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Any]], Any]:
-    """Runs a function for the bearer of a token, or for NOBODY, as the request's Idempotency-Key asks."""
+    """Return a function that runs another for the caller, applying the request's Idempotency-Key."""
     runtime, key = runtime_of(request), _key(request)
     fingerprint = b"" if key is None else _fingerprint(request, body)
 
@@ -113,7 +115,7 @@ def _action(request: Request, sha256: bytes | None, body: bytes) -> Callable[[Tx
 
 
 def _key(request: Request) -> str | None:
-    """The request's Idempotency-Key. Raises InvalidRequest."""
+    """Return the request's Idempotency-Key. Raises InvalidRequest."""
     key = _header(request, b"idempotency-key")
     if key is None or request.method in ("PATCH", "PUT"):
         return None
@@ -139,11 +141,11 @@ def operation(
     then: Callable[[Runtime], Awaitable[None]] | None = None,
     **described: Any,
 ) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Make a route of a function `(tx, caller, body, *, …)` that writes, and describe it by its annotations.
+    """Turn a function `(tx, caller, body, *, …)` that writes into a route handler, described by its annotations.
 
-    Its keyword-only arguments are query and path parameters, and `request` if it asks for that. It returns the value of
-    the answer, or a StoredResponse or Response of its own. `secret`: the answer shows a token. `requires` refuses before
-    the request is read. `then` is awaited after the commit, before the answer. `described` goes to Litestar.
+    Its keyword-only arguments are query and path parameters, plus `request` if declared. It returns the response's value,
+    a StoredResponse or a Response. `secret`: the response contains a token. `requires` may refuse before the body is read.
+    `then` is awaited between commit and response. `described` goes to Litestar.
     """
 
     def decorate(fn: Callable[..., Any]) -> HTTPRouteHandler:
@@ -179,7 +181,7 @@ def _is_body(annotation: Any) -> bool:
 async def _given(
     request: Request, body: type[requests.Body] | None, parameters: dict[str, Any]
 ) -> tuple[bytes, list[requests.Body]]:
-    """The body as it came, and as it is passed on. Raises InvalidRequest for it and for the parameters."""
+    """Return the raw and the decoded body. Raises InvalidRequest for an invalid body or parameter."""
     if "e164" in parameters:
         validation.e164("e164", parameters["e164"])
     raw = b"" if request.method == "DELETE" else await request.body()
@@ -191,7 +193,7 @@ async def _given(
 
 
 def _as_handler(handler: Any, fn: Callable[..., Any], status: int) -> Any:
-    """The handler, looking to Litestar like fn called with a request instead of a transaction."""
+    """Give the handler fn's name and signature, with a request in place of transaction and caller."""
     functools.update_wrapper(handler, fn)
     returned = Response[None] if status == 204 else Response[bytes]
     given = inspect.signature(fn).parameters.values()
@@ -203,7 +205,7 @@ def _as_handler(handler: Any, fn: Callable[..., Any], status: int) -> Any:
 
 
 class Json:
-    """A value as an answer of its own, 200: what is asked for often does without the maps of headers of Litestar's."""
+    """A 200 JSON response for frequent requests, without the overhead of Litestar's header maps."""
 
     __slots__ = ("_body",)
 
@@ -211,24 +213,24 @@ class Json:
         self._body = responses.encode(value)
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Sends it."""
+        """Send the response."""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self._body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
 def answer(status: int, value: object = None, *, secret: bool = False, rental_id: int | None = None) -> StoredResponse:
-    """A successful answer with a JSON body, or without one. `rental_id`: of the rental whose texts the body shows."""
+    """Build a successful response, with or without a JSON body. `rental_id`: the rental whose texts the body contains."""
     return StoredResponse(status, None if value is None else responses.encode(value), secret, rental_id)
 
 
 def respond(answer: StoredResponse) -> Response[Any]:
-    """The answer as HTTP."""
+    """Convert a stored response to HTTP."""
     if answer.body is None:
         return Response(None, status_code=answer.status)
     return Response(answer.body, status_code=answer.status, media_type="application/json")
 
 
 def answers(status: int, shape: type | None = None) -> dict[int, ResponseSpec]:
-    """What the OpenAPI document says a request is answered with."""
+    """Describe a response for the OpenAPI document."""
     return {status: ResponseSpec(data_container=shape, generate_examples=False)}

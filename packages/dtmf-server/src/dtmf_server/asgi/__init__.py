@@ -1,1 +1,1 @@
-"""The ASGI application: the API and the website behind one middleware."""
+"""The ASGI application: API and website behind one middleware."""

@@ -1,4 +1,4 @@
-"""The application: every route, one way to say no, and an OpenAPI document."""
+"""The ASGI application: routes, error handlers, OpenAPI document."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -37,24 +37,24 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.web.renter import routes as website
 
 _DESCRIPTION = """Rent phone numbers by the minute from a prepaid Bitcoin balance; every SMS that arrives is stored,
-forwarded or posted to a webhook. Every POST and DELETE honours `Idempotency-Key`; errors are
-`application/problem+json`, told apart by `code`."""
+forwarded or posted to a webhook. All POST and DELETE requests support `Idempotency-Key`; errors are
+`application/problem+json`, identified by `code`."""
 
 
 class _Document(JsonRenderPlugin):
     """Serves the completed document."""
 
     def render(self, request: Any, openapi_schema: Any) -> bytes:
-        """The document as JSON."""
+        """Render the document as JSON."""
         return super().render(request, document(request.app))
 
 
 async def _check(request: Request) -> None:
-    """What every request of the API keeps to, whichever it is."""
+    """Check what all API requests have in common: path, query, encoding, body."""
     if request.path_params:
         segments = request.scope["path"].split("/")
         if any(str(value) not in segments for value in request.path_params.values()):
-            raise NotFoundException  # int() reads 1_0, and digits of every script
+            raise NotFoundException  # int() also accepts 1_0, and digits of every script
     query_validation.check(request)
     validation.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
     if request.method in ("POST", "PATCH", "PUT") and request_body.type_of(request.route_handler) is None:
@@ -62,13 +62,13 @@ async def _check(request: Request) -> None:
 
 
 def _only_the_document(request: Request) -> None:
-    """Litestar answers every other path below /schema with a page of its own."""
+    """Reject other paths below /schema, where Litestar would serve its own pages."""
     if request.path_params:
         raise NotFoundException
 
 
 def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
-    """The ASGI application over this runtime: the API, the website, and the callbacks of those carriers that have any."""
+    """Create the ASGI application: the API, the website, and callbacks of carriers that have any."""
     app = _routes(is_sandbox=runtime.settings.sandbox)
     state = {"runtime": runtime, **website.new_state(), **callbacks.new_state(carriers, runtime.settings)}
     return RequestMiddleware(app, runtime.settings, state=state)
@@ -76,7 +76,7 @@ def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
 
 @lru_cache(maxsize=2)
 def _routes(*, is_sandbox: bool) -> Litestar:
-    """Every route, which takes a tenth of a second to make; what a runtime keeps comes with each request."""
+    """Build all routes, which takes 100 ms; cached, since the runtime's state comes with each request."""
     resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries]
     resources += [sandbox] if is_sandbox else []
     api = Router(

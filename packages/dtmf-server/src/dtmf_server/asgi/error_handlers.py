@@ -13,7 +13,7 @@ from dtmf_server.web.kit.error_pages import error_page
 
 
 def http_exception(request: Request, error: HTTPException) -> Response[bytes]:
-    """A page for a browser at an unknown address, a problem for everybody else."""
+    """Return an error page to a browser at an unknown URL, problem details to other clients."""
     if error.status_code not in (404, 405) or not wants_page(request.url.path, request.headers.get("accept", "")):
         return http_error(request, error)
     body, headers = error_page(error.status_code)

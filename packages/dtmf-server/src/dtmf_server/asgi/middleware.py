@@ -22,12 +22,12 @@ from dtmf_server.web.kit.error_pages import error_page
 log = logging.getLogger("dtmf.access")
 limited = logging.getLogger("dtmf.access.limited")
 
-NO_METHOD = "TRACE"  # that no route takes
-ALL_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"  # that some route takes
+NO_METHOD = "TRACE"  # a method that no route allows
+ALL_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"  # the methods that routes allow
 
 
 class RequestMiddleware:
-    """Wraps the application; its answers all carry `X-Request-Id`. Each request gets `state`."""
+    """Wraps the application. All responses carry `X-Request-Id`; each request gets `state`."""
 
     def __init__(self, app: Any, settings: Settings, *, state: Mapping[str, Any]) -> None:
         self._app, self._state = app, state
@@ -39,7 +39,7 @@ class RequestMiddleware:
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serves one connection."""
+        """Serve a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,8 +66,8 @@ class RequestMiddleware:
             request_id.reset(reset)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        """The application's answer; to a HEAD that of the GET, whose body the server leaves out. What goes on after it, a
-        stream, holds nothing of what led to it."""
+        """Run the application. HEAD is served as GET; the server omits the body. A stream continues after the application
+        returns, so that it doesn't keep the request in memory."""
         if scope["method"] == "OPTIONS" and scope["path"] == "*":  # the service as a whole (RFC 9110 §9.3.7)
             await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", ALL_METHODS)]})
             await send({"type": "http.response.body", "body": b""})
@@ -86,7 +86,7 @@ class RequestMiddleware:
             await goes_on(receive, send)
 
     async def _refuse(self, scope: Any, send: Any, id_: str, wait_s: int) -> None:
-        """Says to wait: in a page to people, else as a problem."""
+        """Reject a rate-limited request with an error page or problem details."""
         if wants_page(scope["path"], header(scope, b"accept")):
             body, told = error_page(RateLimited.status, wait_s=wait_s)
             headers = [(name.lower().encode(), value.encode()) for name, value in told]
@@ -98,8 +98,9 @@ class RequestMiddleware:
         await send({"type": "http.response.body", "body": body})
 
     def _wait_s(self, scope: Any) -> int:
-        """How long this caller has to wait, by token and by address. Health checks never do. Carriers' callbacks
-        all come from one address; `callbacks/` limits those that it refuses."""
+        """Return how long this client has to wait, by token and by address. Health checks and carrier callbacks are exempt:
+        a carrier sends everything from one address, and may drop an SMS that isn't accepted at once. Refused
+        callbacks are limited in `callbacks/`."""
         if self._limit is None or scope["path"] in ("/healthz", "/readyz") or scope["path"].startswith("/callbacks/"):
             return 0
         headers = dict(scope["headers"])
@@ -110,8 +111,7 @@ class RequestMiddleware:
 
 
 def _as_options(send: Any) -> Any:
-    """Sends what a request with `NO_METHOD` is answered with as the answer to OPTIONS: a 405 names what a path takes, so
-    that both always say the same."""
+    """Turn the 405 to `NO_METHOD`, whose Allow header lists the path's methods, into the response to OPTIONS."""
     replaced = False
 
     async def send_options(message: Any) -> None:
@@ -128,10 +128,10 @@ def _as_options(send: Any) -> Any:
 
 
 def _note(scope: Any, status: int, *, took_s: float) -> None:
-    """A line for a request. Those that anyone can make without a token, or that are refused, are limited per status."""
+    """Log a request. Lines of unauthenticated or refused requests are rate limited per status."""
     said = (scope["method"], scope["path"], took_s * 1000)
     if not status:
-        limited.info("%s %s hung up %.1f ms", *said)
+        limited.info("%s %s disconnected %.1f ms", *said)
     elif status >= 400 or not scope.get(CALLER):
         limited.info(f"%s %s {status} %.1f ms", *said)
     else:

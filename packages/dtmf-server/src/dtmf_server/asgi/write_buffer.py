@@ -1,17 +1,17 @@
-"""A transport that sends what is written in one turn of the event loop together: uvicorn writes the head of an answer and
-its body one after the other, which would be two packets and two system calls."""
+"""A transport that coalesces writes within one turn of the event loop. uvicorn writes a response's head and body
+separately, which would take two packets and two system calls."""
 
 import asyncio
 from typing import Any
 
-HELD_MAX_BYTES = 16 * 1024  # more is sent at once, so that the transport can say when it is full
+HELD_MAX_BYTES = 16 * 1024  # more is sent immediately, so that the transport's flow control works
 
 
 class CoalescingTransport:
-    """Stands for the transport of a connection; what is not about writing is the transport's own.
+    """Wraps a connection's transport; everything except writing is delegated to it.
 
-    What is written once the connection is closing, by either side, is dropped: the peer can be gone at any time, and
-    the code that answers it need not handle that.
+    Data written while the connection is closing, on either side, is dropped: the peer may disconnect at any time, and
+    callers need not handle that.
     """
 
     __slots__ = ("_ended", "_held", "_held_bytes", "_loop", "_transport")
@@ -26,7 +26,7 @@ class CoalescingTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Sends it, at the end of this turn at the latest."""
+        """Send data, at the end of this turn at the latest."""
         if self._ended:
             return
         if not self._held:
@@ -37,25 +37,25 @@ class CoalescingTransport:
             self._send()
 
     def write_eof(self) -> None:
-        """Sends what is held, then the end of our side."""
+        """Flush, then close the writing side."""
         self._send()
         if not self._ended and not self._transport.is_closing():
             self._transport.write_eof()
         self._ended = True
 
     def close(self) -> None:
-        """Sends what is held, then hangs up."""
+        """Flush, then close the connection."""
         self._send()
         self._ended = True
         self._transport.close()
 
     def pause_reading(self) -> None:
-        """Reads no more for now."""
+        """Pause reading."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads on."""
+        """Resume reading."""
         if not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -1,1 +1,1 @@
-"""What the API and the website share: who calls, what a value must look like, how a sandbox catches up."""
+"""HTTP code shared by the API and the website: client addresses, validation, streaming, sandbox sync."""

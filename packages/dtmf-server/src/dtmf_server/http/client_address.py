@@ -1,4 +1,4 @@
-"""Who calls: the address of a request, past the operator's own proxies, and the subscriber it stands for."""
+"""The client's address behind trusted proxies, and its rate limit key."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
@@ -8,7 +8,7 @@ from dtmf_server.runtime.context import Network
 
 
 def address_of(scope: Any, proxies: Sequence[Network]) -> str:
-    """The caller's address: the last one in X-Forwarded-For that is not a proxy of the operator's."""
+    """Return the client's address: the last one in X-Forwarded-For that is not a trusted proxy."""
     peer = peer_of(scope)
     if not is_proxy(peer, proxies):
         return peer
@@ -17,7 +17,7 @@ def address_of(scope: Any, proxies: Sequence[Network]) -> str:
 
 
 def scheme_of(scope: Any, proxies: Sequence[Network]) -> str:
-    """http or https, as the caller sees it; a proxy of the operator's is believed."""
+    """Return http or https, as the client sees it. Trusts X-Forwarded-Proto from trusted proxies only."""
     said = header(scope, b"x-forwarded-proto").strip().lower()
     if said in ("http", "https") and is_proxy(peer_of(scope), proxies):
         return said
@@ -25,22 +25,22 @@ def scheme_of(scope: Any, proxies: Sequence[Network]) -> str:
 
 
 def peer_of(scope: Any) -> str:
-    """The address at the other end of the connection."""
+    """Return the address of the connection's other end."""
     return str((scope.get("client") or ("unknown",))[0])
 
 
 def header(scope: Any, name: bytes) -> str:
-    """A header's value, the last if it came several times; empty without one."""
+    """Return a header's value: the last one if it is repeated, empty if it is missing."""
     return next((value.decode("latin-1") for key, value in reversed(scope["headers"]) if key == name), "")
 
 
 def has_body(scope: Any) -> bool:
-    """Whether the request has a body, or begins one."""
+    """True if the request has a body."""
     return header(scope, b"content-length") not in ("", "0") or header(scope, b"transfer-encoding") != ""
 
 
 def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
-    """Whether the address is of the operator's own proxies."""
+    """True if the address is a trusted proxy."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -49,7 +49,7 @@ def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
 
 
 def network_of(scope: Any, proxies: Sequence[Network]) -> str:
-    """The network that the caller is in: /24 of IPv4, /48 of IPv6, which is what one customer may have at will."""
+    """Return the client's network: /24 for IPv4, /48 for IPv6, the largest block one customer usually controls."""
     address = address_of(scope, proxies)
     try:
         parsed = ip_address(address)
@@ -61,7 +61,7 @@ def network_of(scope: Any, proxies: Sequence[Network]) -> str:
 
 
 def rate_limit_key(address: str) -> str:
-    """Whom an address stands for: in IPv6 a subscriber has a whole /64 to choose from."""
+    """Return the rate limit key of an address: its /64 for IPv6, since a subscriber controls all of it."""
     try:
         parsed = ip_address(address)
     except ValueError:

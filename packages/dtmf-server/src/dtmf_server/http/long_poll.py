@@ -11,9 +11,9 @@ from dtmf_server.storage.wakeups import Wakeups
 async def poll(
     wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T]]], *, wait_s: float, question: Hashable
 ) -> list[T]:
-    """The page as soon as it has something, or the empty one when the time is over or the service stops.
+    """Return the page as soon as it has items, or an empty one after `wait_s` or when the service stops.
 
-    Whoever asks the same `question` gets the same page: who asks is a part of it.
+    Clients with the same `question` share one read, so it must identify the caller.
     """
     woken = wakeups.listen(topic)
     try:
@@ -34,9 +34,9 @@ _not_begun: dict[tuple[asyncio.AbstractEventLoop, Hashable], "asyncio.Task[Any]"
 
 
 async def together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) -> list[T]:
-    """The page, read once for all clients that ask the same question in one turn of the event loop.
+    """Read the page once for all clients that ask the same question in one turn of the event loop.
 
-    Clients woken by the same event do. A read that has started is not joined: it may have missed that event.
+    Clients woken by the same event do. A read that has started isn't joined: it may have missed that event.
     """
     key = (asyncio.get_running_loop(), question)
 
@@ -47,5 +47,5 @@ async def together(question: Hashable, page: Callable[[], Awaitable[list[T]]]) -
     task: asyncio.Task[list[T]] | None = _not_begun.get(key)
     if task is None:
         task = _not_begun[key] = asyncio.create_task(read())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # all who asked may have left
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # all clients may have disconnected
     return await asyncio.shield(task)

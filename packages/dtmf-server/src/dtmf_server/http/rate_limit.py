@@ -1,22 +1,22 @@
-"""Rate limits, per token and per address: a token bucket each, kept in this process, by the monotonic clock."""
+"""Rate limits per token and per address: in-process token buckets on the monotonic clock."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from math import ceil
 
-KEYS_MAX = 100_000  # bounds the memory a flood of addresses can take; the longest unused is forgotten first
+KEYS_MAX = 100_000  # bounds memory under a flood of addresses; the least recently used is dropped first
 
 
 class RateLimit:
-    """Lets `burst` requests of a key through at once and `per_second` in the long run."""
+    """A rate limit: allows `burst` requests of a key at once and `per_second` on average."""
 
     def __init__(self, *, per_second: float, burst: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._per_second, self._burst, self._monotonic_s = per_second, burst, monotonic_s
         self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # tokens left, when
 
     def retry_after_s(self, key: bytes) -> int:
-        """0 if the request may pass, else the seconds to wait."""
+        """Count a request. Return 0 if it is allowed, or else the seconds to wait."""
         left, now_s = self._left(key)
         wait_s = self._wait_s(left)
         self._buckets.pop(key, None)
@@ -26,7 +26,7 @@ class RateLimit:
         return wait_s
 
     def wait_s(self, key: bytes) -> int:
-        """The same answer, without counting a request."""
+        """Like `retry_after_s`, without counting a request."""
         return self._wait_s(self._left(key)[0])
 
     def _left(self, key: bytes) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The request, and the runtime of the process that answers it."""
+"""The request type, and access to the process's runtime."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from litestar.datastructures import State
 from dtmf_server.runtime.context import Runtime
 
 Request = litestar.Request[Any, Any, State]
-BROKEN_OFF = "client disconnected prematurely"  # Litestar's words, with the status of an internal error
+BROKEN_OFF = "client disconnected prematurely"  # Litestar's message; its status is that of an internal error
 
 
 def runtime_of(request: Request) -> Runtime:
-    """The process's runtime."""
+    """Return the process's runtime."""
     runtime: Runtime = request.scope["state"]["runtime"]
     return runtime

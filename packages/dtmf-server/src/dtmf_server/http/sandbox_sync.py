@@ -1,4 +1,4 @@
-"""A sandbox catches up: what is due by its clock is done, and its chain followed, before anybody is answered."""
+"""Sandbox synchronization: wait until due work is done and the chain is followed before responding."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from dtmf_server.storage import chain, outbox
 from dtmf_server.storage.db import Tx
 
 CATCH_UP_TIMEOUT_S = 60.0
-POLL_INTERVAL_S = 0.25  # wake-ups may get lost: the tables are asked this often anyway
+POLL_INTERVAL_S = 0.25  # wake-ups may get lost, so poll the tables too
 
 
 async def run_due_work(runtime: Runtime) -> None:
-    """Meter, retention, chain and deliveries, until nothing is due any more."""
+    """Run meter, retention, chain and deliveries until nothing is due."""
     settings, clock = runtime.settings, runtime.clock
     while await runtime.db.write(lambda tx: meter.sweep(tx, now_us=clock.now_us(tx))):
         pass
@@ -30,7 +30,7 @@ async def run_due_work(runtime: Runtime) -> None:
 
 
 async def wait_for_chain(runtime: Runtime) -> None:
-    """Waits until every block and every unmined output of the simulated chain has been seen; a real one takes its time."""
+    """Wait until all blocks and mempool outputs of the simulated chain are processed. Doesn't wait for a real chain."""
     if runtime.settings.network != "simulated":
         return
     await _until(runtime, "deposits", _is_followed)
@@ -43,7 +43,7 @@ def _is_followed(tx: Tx) -> bool:
 
 
 async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> None:
-    """Waits until `done` says so: the workers may be other processes."""
+    """Wait until `done` returns true. The workers may run in other processes."""
     woken = runtime.db.wakeups.listen(topic, "attempted")
     try:
         async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
@@ -52,14 +52,14 @@ async def _until(runtime: Runtime, topic: str, done: Callable[[Tx], bool]) -> No
                 if await runtime.db.read(done):
                     return
                 if runtime.db.wakeups.stopping:
-                    raise StorageUnavailable(f"done, but the service is stopping before the {topic} have caught up")
+                    raise StorageUnavailable(f"done, but the service stopped before the {topic} caught up")
                 try:
                     await asyncio.wait_for(woken.wait(), POLL_INTERVAL_S)
                 except TimeoutError:
                     continue
     except TimeoutError as error:
         raise StorageUnavailable(
-            f"done, but the {topic} have not caught up within {CATCH_UP_TIMEOUT_S:.0f} s: is a worker running?"
+            f"done, but the {topic} did not catch up within {CATCH_UP_TIMEOUT_S:.0f} s: is a worker running?"
         ) from error
     finally:
         runtime.db.wakeups.unlisten(woken)

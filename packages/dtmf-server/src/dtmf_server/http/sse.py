@@ -1,8 +1,7 @@
-"""Waiting for what comes: a long poll, and a stream of Server-Sent Events.
+"""Server-Sent Events: a stream of an account's events.
 
-Both look at the tables, wait to be woken, and look again. Nobody keeps a transaction open while he waits or while
-he writes to a socket, and no more than a page in memory: a slow reader holds nothing but himself. Who is woken with
-others and asks what they ask looks with them.
+A stream reads a page from the database, waits to be woken, and reads again. No transaction stays open while a client
+waits or is being written to, and at most one page is in memory; a slow reader costs one socket.
 """
 
 import asyncio
@@ -20,38 +19,38 @@ T = TypeVar("T")
 Event = TypeVar("Event", bound="Positioned")
 
 WAIT_MAX_S = 60
-HEARTBEAT_S = 15.0  # proxies hang up on what is silent for longer; the tables are looked at too
+HEARTBEAT_S = 15.0  # proxies close connections that are idle for longer; also polls the tables
 POSITION_MAX = INT64_MAX
-PAGE = 100  # events read in one transaction and written in one piece
-# Lines of the block of the next event, not blocks of their own: a block without `data:` dispatches nothing (HTML §9.2.6),
-# but many readers make an empty event of it.
+PAGE = 100  # events per transaction and write
+# Lines of the next event's block, not blocks of their own: a block without `data:` must not dispatch an event
+# (HTML §9.2.6), but many clients dispatch an empty one.
 RETRY = b"retry: 1000\n"
 HEARTBEAT = b":\n"
-# In the scope of a request: what writes the rest of the answer when nothing else of the request is held any more.
+# Scope key: the coroutine that writes the rest of the response after the request has been released.
 STREAM_CONTINUATION = "dtmf.goes_on"
 
 _POSITION = re.compile(r"[0-9]{1,19}")
 
 
 class Positioned(Protocol):
-    """Something with a place in the order of an account's events."""
+    """An item with a position in the account's events."""
 
     @property
     def id(self) -> int:
-        """The position to go on from after it."""
+        """The position to resume from."""
 
 
 def position(last_event_id: str, after: int) -> int:
-    """Where to go on from: an EventSource that comes back says it in a header, with the URL it began with."""
+    """Return the position to resume from. A reconnecting EventSource sends it in a header, with the original URL."""
     if not last_event_id:
         return after
     if not _POSITION.fullmatch(last_event_id) or int(last_event_id) > POSITION_MAX:
-        raise InvalidRequest("Last-Event-ID", "must be the id of an event, in the digits 0 to 9")
+        raise InvalidRequest("Last-Event-ID", "must be the id of an event, with digits 0 to 9 only")
     return int(last_event_id)
 
 
 class EventStream(ASGIResponse):
-    """The head of a stream of events; what follows is written by the stream itself."""
+    """The response head of an event stream; the stream writes the body."""
 
     _should_set_content_length = False
 
@@ -61,13 +60,13 @@ class EventStream(ASGIResponse):
         self._stream = stream
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Begins the answer. A stream is idle for most of its life: it should not hold a request meanwhile."""
+        """Start the response. A stream is mostly idle, so it must not keep the request in memory."""
         await self.start_response(send)
         scope[STREAM_CONTINUATION] = self._stream.run
 
 
 class Stream:
-    """Events as they happen, after those of the first page, until its life is over: EventSource comes back then."""
+    """Streams the first page, then new events, until its lifetime ends; EventSource then reconnects."""
 
     __slots__ = ("_after", "_first", "_left", "_life_s", "_page", "_topic", "_wakeups", "_written")
 
@@ -83,20 +82,20 @@ class Stream:
         limit: int | None,
         life_s: float,
     ) -> None:
-        """`page(after, limit)` reads on; `written` is what goes out of one; `limit`: end after so many
-        events; `life_s`: end after this time."""
+        """`page(after, limit)` reads more events; `written` encodes one; `limit`: maximum number of events; `life_s`:
+        lifetime."""
         self._wakeups, self._topic, self._page, self._written = wakeups, topic, page, written
         self._first, self._after, self._left, self._life_s = first, after, limit, life_s
 
     async def run(self, receive: Any, send: Any) -> None:
-        """Writes what there is, then what comes."""
+        """Write stored events, then new ones."""
         woken = self._wakeups.listen(self._topic)
         hung_up = asyncio.create_task(_until_hung_up(receive))
         hung_up.add_done_callback(lambda _: woken.set())
         try:
             await _write(send, RETRY)
             await self._live(send, woken, hung_up)
-        except Refusal:  # the token was revoked, the database is away: whoever comes back is told
+        except Refusal:  # token revoked or database unavailable: the client learns why when it reconnects
             return
         finally:
             self._wakeups.unlisten(woken)
@@ -124,7 +123,7 @@ class Stream:
             is_behind = len(page) == limit
 
     async def _wait(self, send: Any, woken: asyncio.Event, *, over_at: float) -> None:
-        """Waits to be woken, for the next heartbeat or for the end of the stream's life."""
+        """Wait for a wake-up, the next heartbeat or the end of the lifetime."""
         loop = asyncio.get_running_loop()
         beat_at = loop.time() + HEARTBEAT_S
         alarm = loop.call_at(min(beat_at, over_at), woken.set)
@@ -141,7 +140,7 @@ class Stream:
 
 
 async def _write(send: Any, body: bytes) -> None:
-    """Returns once the reader has taken enough of what was written before."""
+    """Write to the client; wait while its buffer is full."""
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 

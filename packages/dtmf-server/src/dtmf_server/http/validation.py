@@ -1,4 +1,4 @@
-"""What a value that somebody typed must look like, whether it came as JSON or from a form."""
+"""Validation of user input, shared by JSON bodies and forms."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -18,12 +18,12 @@ def plain_body(content_encoding: str, *, has_body: bool) -> None:
     encoding = content_encoding.strip().lower()
     if has_body and encoding not in ("", "identity"):
         raise UnsupportedEncoding(
-            f"Content-Encoding {content_encoding[:40]!r} is not read here: send the body as it is, without Content-Encoding"
+            f"Content-Encoding {content_encoding[:40]!r} is not supported: send the body uncompressed, without Content-Encoding"
         )
 
 
 def e164(field: str, value: str) -> str:
-    """The number, or InvalidRequest naming the field."""
+    """Return the number. Raises InvalidRequest naming the field."""
     try:
         return parse_e164(value)
     except ValueError as error:
@@ -32,21 +32,21 @@ def e164(field: str, value: str) -> str:
 
 
 def text(field: str, value: str) -> str:
-    """The text, or InvalidRequest if a database or a phone can't hold it."""
+    """Return the text. Raises InvalidRequest if it contains NUL, which can't be stored or sent."""
     if "\0" in value:
-        raise InvalidRequest(field, "has a NUL character, which can't be stored: leave it out")
+        raise InvalidRequest(field, "contains a NUL character, which can't be stored: remove it")
     return value
 
 
 def line(field: str, value: str) -> str:
-    """The text, or InvalidRequest if it can't be shown in one line."""
+    """Return the text. Raises InvalidRequest if it isn't a single line."""
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise InvalidRequest(field, "has a control character or a line break: leave it out")
+        raise InvalidRequest(field, "contains a control character or a line break: remove it")
     return value
 
 
 def action(e164: str, sms_forwarded_to: str | None, *, sandbox: bool) -> Action | None:
-    """The action, its destination's form checked; names are resolved when something is delivered."""
+    """Parse an SMS action and check its destination's format. Hostnames are resolved at delivery."""
     found = action_for(sms_forwarded_to)
     if found is None:
         return None
@@ -62,7 +62,7 @@ def action(e164: str, sms_forwarded_to: str | None, *, sandbox: bool) -> Action 
 
 
 def webhook(field: str, url: str, *, sandbox: bool) -> str:
-    """The URL, or InvalidRequest if no webhook may be posted there."""
+    """Return the URL. Raises InvalidRequest if webhooks may not be posted there."""
     try:
         webhook_url.parse(url, sandbox=sandbox)
     except ValueError as error:
@@ -71,9 +71,9 @@ def webhook(field: str, url: str, *, sandbox: bool) -> str:
 
 
 def since_us(field: str, moment: datetime) -> int:
-    """The time as microseconds since 1970, or InvalidRequest if it is earlier; without an offset it is UTC."""
+    """Convert a time to microseconds since 1970, as UTC if it has no offset. Raises InvalidRequest if it is earlier."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     microseconds = round(moment.timestamp() * 1_000_000)
     if microseconds < 0:
-        raise InvalidRequest(field, "a time from 1970 on, please")
+        raise InvalidRequest(field, "must not be before 1970")
     return microseconds

@@ -1,1 +1,1 @@
-"""The website: everything a renter can do through the API, for people. Every page works without JavaScript."""
+"""The website: everything the API offers, as pages that work without JavaScript."""

@@ -1,1 +1,1 @@
-"""Webhooks and forwards: where they may go, how one is posted, and what came back."""
+"""Webhook delivery: resolve and vet destinations, post, interpret responses."""

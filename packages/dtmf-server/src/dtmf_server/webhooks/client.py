@@ -1,13 +1,13 @@
-"""One bounded POST to a webhook, and in words what became of it.
+"""Webhook client: one bounded POST, with the outcome and a plain-English reason.
 
 Rules:
-1. Nothing is dialled that was not vetted now: the URL is parsed again, its name is resolved once, every
-   address is vetted, and each socket asks once more. The name stays in SNI and Host.
-2. Everything is bounded: the whole attempt by `deadline_s`, the reply by 64 KiB read (connection.py) and 1 KiB kept,
-   the connections by number, and a pooled connection by its age, so that none is used long after it was vetted.
-3. Redirects are not followed; cookies, compression and the environment's proxies do not exist here.
-4. The status line decides. A receiver that answered 200 and then dawdles has the message: sending it again
-   would only make a double of it.
+1. Every destination is vetted before it is dialed: the URL is parsed again, its name is resolved once, all addresses are
+   vetted, and each is vetted again when its socket is opened. The name stays in SNI and Host.
+2. Everything is bounded: an attempt by `deadline_s`; a reply to 64 KiB read (connection.py) and 1 KiB stored; connections
+   in number; pooled connections in age, so that none is used long after it was vetted.
+3. Redirects are not followed. Cookies, compression and proxy environment variables are not supported.
+4. The status line decides. A receiver that answered 200 and then stalls has the message: sending it again would only
+   duplicate it.
 5. A reason never quotes what a receiver sent.
 """
 
@@ -37,11 +37,11 @@ _HEADERS = (
 )
 _OURS = {"host", "content-type", "user-agent", "accept", "accept-encoding", "content-length"}
 _whole_seconds = re.compile(r"[0-9]{1,10}").fullmatch
-# What OpenSSL's verification found (x509_vfy.h), for those that a receiver can put right.
+# OpenSSL verification errors (x509_vfy.h) that a receiver can fix.
 _CERTIFICATE_FAULTS = {
     9: "the certificate is not valid yet",
     10: "the certificate has expired",
-    18: "the certificate is signed by itself, not by a known authority",
+    18: "the certificate is self-signed, not signed by a known authority",
     19: "the certificate is not signed by a known authority",
     20: "the certificate is not signed by a known authority",
     21: "the certificate is not signed by a known authority",
@@ -52,28 +52,28 @@ _CERTIFICATE_FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long an attempt may take, how old a connection may get, and how many there may be."""
+    """Limits on an attempt's duration, a connection's age, and the number of connections."""
 
     deadline_s: float = 15.0
     pool_life_s: float = 15.0
-    # Not fewer than the outbox has under way, in all and for one host: who waits here for a connection does so
-    # within the deadline of an attempt that its receiver never hears of.
+    # At least the number of concurrent deliveries, in total and per host: waiting for a connection counts toward the
+    # attempt's deadline, so an attempt could time out without ever reaching its receiver.
     connections: int = 1500
     connections_per_host: int = 512
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one attempt."""
+    """The outcome of an attempt."""
 
-    status: int | None  # None: there was no answer
-    reason: str  # in words, for the renter
-    reply: str = ""  # the first 1,024 bytes; what is not UTF-8 and NUL are replaced
-    retry_after_s: int | None = None  # what a 429 or 503 asked for
+    status: int | None  # None if there was no answer
+    reason: str  # plain text for the renter
+    reply: str = ""  # the first 1,024 bytes; invalid UTF-8 and NUL are replaced
+    retry_after_s: int | None = None  # from a 429 or 503
     duration_us: int = 0
 
 
 class WebhookClient:
-    """Posts to webhooks. An async context manager; any number of posts may be under way at once."""
+    """Posts to webhooks. An async context manager; posts may run concurrently."""
 
     def __init__(
         self,
@@ -106,11 +106,11 @@ class WebhookClient:
         self._pool.close()
 
     async def post(self, destination: Destination, body: bytes, headers: Mapping[str, str]) -> Outcome:
-        """Posts `body` once. Raises nothing for what a receiver does; cancelling it cancels the attempt."""
+        """Post `body` once. Receiver errors are returned, never raised. Cancelling cancels the attempt."""
         started_ns = time.monotonic_ns()
         reply = Reply()
         try:
-            # Vetted again: it may have been stored under other rules.
+            # Vet again: the rules may have changed since it was stored.
             vetted = parse(destination.url, sandbox=self._sandbox)
         except ValueError as error:
             reason = str(error).removesuffix(".")
@@ -125,7 +125,7 @@ class WebhookClient:
         )
 
     async def _attempt(self, destination: Destination, request: bytes, reply: Reply) -> str:
-        """Fills `reply` with what the receiver says, and gives the reason in words."""
+        """Fill `reply` with the receiver's response and return the reason as text."""
         dialled: list[str] = []
         try:
             async with asyncio.timeout(self._bounds.deadline_s):
@@ -147,14 +147,14 @@ class WebhookClient:
 
 @lru_cache(maxsize=1)
 def _verifying_context(_trusted: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
-    """What verifies receivers by the system's certificates, which take 30 ms to read: once for the same paths."""
+    """Create the TLS context with the system's certificates. Cached per paths, because loading them takes 30 ms."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
 def _request(destination: Destination, body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The octets of the POST; none of our own headers can be replaced."""
+    """Encode the POST request. Callers can't override our own headers."""
     _, _, rest = destination.url.partition("://")
     authority = rest[: len(rest) - len(destination.path)]
     given = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _OURS)
@@ -165,7 +165,7 @@ def _request(destination: Destination, body: bytes, headers: Mapping[str, str]) 
 
 
 def _retry_after_s(text: str) -> int | None:
-    """Seconds that a Retry-After asks for (RFC 9110 §10.2.3), None if it says nothing we understand."""
+    """Parse a Retry-After header (RFC 9110 §10.2.3) to seconds; None if it is invalid."""
     text = text.strip()
     if _whole_seconds(text):
         return int(text)
@@ -178,7 +178,7 @@ def _retry_after_s(text: str) -> int | None:
 
 
 def _failure(error: OSError, *, host: str, dialled: str) -> str:
-    """Why there is no connection, in words."""
+    """Describe why the connection failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE_FAULTS.get(error.verify_code, "the certificate could not be verified").format(host=host)
     if isinstance(error, ssl.SSLError):
@@ -193,7 +193,9 @@ def _connect_fault(error: OSError, dialled: str) -> str:
         return f"connection refused by {dialled}"
     if error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH}:
         return f"no route to {dialled}"
-    if error.errno is None:  # asyncio's own words, for a receiver that hangs up on a handshake, or for several failures
+    if (
+        error.errno is None
+    ):  # raised by asyncio for a receiver that closes during the handshake, or for several failures
         handshake = isinstance(error, ConnectionResetError)
         return f"the TLS handshake with {dialled} failed" if handshake else f"no connection to {dialled}"
     return f"no connection to {dialled}: {os.strerror(error.errno).lower()}"

@@ -1,4 +1,4 @@
-"""Connections to receivers, dialled where it was vetted, kept for a while, bounded in number."""
+"""Connection pool: connects to vetted addresses only, bounded in number and age."""
 
 import asyncio
 import socket
@@ -11,20 +11,20 @@ from dtmf_server.core.webhook_url import Destination
 from dtmf_server.webhooks.connection import Connection, Reply
 from dtmf_server.webhooks.resolver import VettingResolver
 
-NEXT_ADDRESS_S = 0.25  # how long an address is waited for before the next one is tried too (RFC 8305 §5)
+NEXT_ADDRESS_S = 0.25  # delay before the next address is tried in parallel (RFC 8305 §5)
 
 
 @dataclass(slots=True)
 class _Host:
-    """The connections to one host and port, over one scheme."""
+    """The connections to one scheme, host and port."""
 
     free: asyncio.Semaphore
     users: int = 0
-    idle: list[Connection] = field(default_factory=list)  # the one used last stands last
+    idle: list[Connection] = field(default_factory=list)  # the most recently used is last
 
 
 class Pool:
-    """Connections, each for one exchange at a time. `life_s`: no older one is used, so that none is long after it was
+    """A pool of connections, each for one exchange at a time. `life_s`: maximum age, so that none is used long after it was
     vetted. Belongs to one event loop."""
 
     def __init__(
@@ -38,8 +38,7 @@ class Pool:
         self._sweep: asyncio.TimerHandle | None = None
 
     async def exchange(self, destination: Destination, request: bytes, reply: Reply, dialled: list[str]) -> None:
-        """One exchange over a connection to the destination; `dialled` gets the addresses that were. Raises OSError and
-        NoReply."""
+        """Run one exchange with the destination; append the addresses tried to `dialled`. Raises OSError and NoReply."""
         key = destination.scheme, destination.host, destination.port
         host = self._hosts.get(key)
         if host is None:
@@ -57,7 +56,7 @@ class Pool:
             self._forget_unused(key)
 
     def close(self) -> None:
-        """Hangs up on everybody."""
+        """Close all idle connections."""
         if self._sweep is not None:
             self._sweep.cancel()
         for host in self._hosts.values():
@@ -66,7 +65,7 @@ class Pool:
         self._hosts.clear()
 
     def _kept(self, host: _Host) -> Connection | None:
-        """One that was kept and may still be used."""
+        """Return an idle connection that may still be used."""
         while host.idle:
             connection = host.idle.pop()
             self._idle -= 1
@@ -88,7 +87,7 @@ class Pool:
         return asyncio.get_running_loop().time() - connection.opened_s >= self._life_s
 
     def _hang_up_on_old(self) -> None:
-        """Closes what is kept and too old to be used, and looks again while anything is kept."""
+        """Close idle connections that are too old; reschedule while any are left."""
         for key, host in list(self._hosts.items()):
             for connection in [kept for kept in host.idle if self._is_old(kept)]:
                 host.idle.remove(connection)
@@ -104,10 +103,10 @@ class Pool:
             del self._hosts[key]
 
     async def _dial(self, destination: Destination, dialled: list[str]) -> Connection:
-        """Connects to one of the destination's addresses, each of which is vetted now."""
+        """Connect to one of the destination's addresses after vetting all of them."""
 
         def open_socket(info: AddrInfoType) -> socket.socket:
-            """The last check, which literals in a URL meet too."""
+            """Vet the address once more, including IP literals in URLs, and open the socket."""
             family, kind, protocol, _, sockaddr = info
             address, port = str(sockaddr[0]), sockaddr[1]
             self._resolver.vet(address)
@@ -132,7 +131,7 @@ class Pool:
         return connection
 
     async def _infos(self, destination: Destination) -> list[AddrInfoType]:
-        """The destination's addresses, vetted. Raises NotVetted or LookupFailed, both OSError."""
+        """Resolve and vet the destination's addresses. Raises NotVetted or LookupFailed, both OSError."""
         literal = destination.address
         addresses = [str(literal)] if literal is not None else await self._resolver.resolve(destination.host)
         families = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses]

@@ -1,4 +1,4 @@
-"""The webhook: what is posted, and where."""
+"""The webhook dispatcher: builds, signs and posts webhooks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dtmf_server.webhooks.client import Outcome, WebhookClient
 
 
 class Payload(Protocol):
-    """What a webhook says of an SMS, and where; of an event `text` is all that is said."""
+    """The fields of a delivery that a webhook needs. For an event, `text` is the whole body."""
 
     @property
     def id(self) -> int: ...
@@ -32,22 +32,22 @@ class Payload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InProcessDispatcher:
-    """Webhooks, posted by this process itself."""
+    """Posts webhooks from this process."""
 
     poster: WebhookClient
     sandbox: bool
 
     async def post(self, sms: Payload, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
-        """One POST of the SMS to its webhook, signed with each secret (Standard Webhooks).
+        """Post an SMS or event to its webhook once, signed with each secret (Standard Webhooks).
 
-        The URL is vetted again: what was allowed when it was set may not be any more.
+        The URL is vetted again: the rules may have changed since it was set.
         """
         try:
             parsed = webhook_url.parse(sms.destination, sandbox=self.sandbox)
         except ValueError as error:
             return Outcome(status=None, reason=str(error))
         content = body(sms)
-        id_ = f"dlv_{sms.id}"  # the same for every attempt: what a receiver tells repeats by
+        id_ = f"dlv_{sms.id}"  # the same for all attempts, so that receivers can detect duplicates
         signatures = [sign(secret, id=id_, timestamp=timestamp_s, body=content) for secret in secrets]
         headers = {
             "webhook-id": id_,
@@ -58,7 +58,7 @@ class InProcessDispatcher:
 
 
 def body(sms: Payload) -> bytes:
-    """The documented JSON body, exactly: id, e164, sender, content; or an event's."""
+    """Return the documented JSON body: id, e164, sender, content; or the event's body."""
     if sms.kind == "event":
         return sms.text.encode()
     return msgspec.json.encode({"id": sms.message_id, "e164": sms.e164, "sender": sms.sender, "content": sms.text})

@@ -1,15 +1,14 @@
-"""Names to vetted addresses: one lookup, and one bad address refuses them all.
+"""Resolve names to vetted addresses: one lookup, and one forbidden address rejects them all.
 
 Rules:
-1. A lookup is a blocking call that nobody can cancel, so it runs in a daemon thread of its own: it can hold
-   up neither the pool that reads the database nor the end of the process. At most `lookups` run at a time.
-2. Whoever asks waits `limit_s` at most, a free thread included. Those who ask for a name that is being looked
-   up wait for that lookup: a dead name holds one thread, however many webhooks it has. Names that were found
-   the last time have threads of their own, and so have those that were not: many dead names hold up neither
-   a name that works nor one that nobody has asked for yet.
-3. Names are looked up as absolute ones (with the final dot): no local search domain answers for them.
-4. An address of this machine is never dialled, however public it is: behind it may listen what only firewalls hide.
-5. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules say if that is fit.
+1. A lookup is a blocking call that can't be cancelled, so it runs in its own daemon thread, where it delays neither the
+   database's thread pool nor the process's exit. At most `lookups` run at a time.
+2. A caller waits at most `limit_s`, including for a free thread. Callers for the same name share one lookup, so a dead
+   name takes one thread, however many webhooks it has. Names whose last lookup succeeded, names whose last lookup failed
+   and new names have separate thread limits: many dead names delay neither working nor new ones.
+3. Names are looked up as absolute names (with the final dot), so local search domains don't apply.
+4. An address of this machine is never dialed, even if it is public: services behind it may rely on a firewall.
+5. `localhost` is never looked up: it is loopback (RFC 6761 §6.3), and the address rules decide whether that is allowed.
 """
 
 import asyncio
@@ -25,9 +24,9 @@ from dtmf_server.core.webhook_url import address_allowed
 
 LIMIT_S = 3.0
 LOOKUPS, LOOKUPS_OF_FOUND = 48, 16
-LOOKUPS_OF_DEAD = 128  # 500 dead names are asked for every 45 s, and a lookup may take its thread 10 s
+LOOKUPS_OF_DEAD = 128  # 500 dead names are looked up every 45 s, and a lookup may take 10 s
 REMEMBERED_NAMES = 10_000
-DIALLED_ADDRESSES = 4  # all are vetted, no more than these tried
+DIALLED_ADDRESSES = 4  # all are vetted, at most this many are tried
 
 Lookup = Callable[[str], Sequence[str]]
 
@@ -37,11 +36,11 @@ class NotVetted(OSError):
 
 
 class LookupFailed(OSError):
-    """The name has no address, or its name servers did not say in time."""
+    """The name has no address, or its name servers did not answer in time."""
 
 
 def look_up(name: str) -> Sequence[str]:
-    """Every address of `name`, as the system resolves it. Blocks; raises LookupFailed."""
+    """Return all addresses of `name` from the system's resolver. Blocks; raises LookupFailed."""
     try:
         found = socket.getaddrinfo(f"{name}.".encode("ascii"), None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -52,7 +51,7 @@ def look_up(name: str) -> Sequence[str]:
 
 
 def is_ours(address: str) -> bool:
-    """Whether this machine has the address, other than as loopback: a socket can be bound to it."""
+    """True if this machine has the address, other than as loopback. Checked by binding a socket to it."""
     return not ip_address(address).is_loopback and _can_be_bound(address) and not _binds_anything()
 
 
@@ -68,12 +67,12 @@ def _can_be_bound(address: str) -> bool:
 
 @cache
 def _binds_anything() -> bool:
-    """Whether the system lets any address be bound (ip_nonlocal_bind), so that it tells nothing."""
-    return _can_be_bound("203.0.113.1")  # RFC 5737: nobody's
+    """True if the system allows binding to any address (ip_nonlocal_bind), which makes the check meaningless."""
+    return _can_be_bound("203.0.113.1")  # reserved for documentation (RFC 5737)
 
 
 class VettingResolver:
-    """What is asked for addresses before they are dialled. Belongs to the event loop it is first used in."""
+    """Resolves and vets addresses before they are dialed. Belongs to the event loop it is first used in."""
 
     def __init__(
         self,
@@ -90,24 +89,24 @@ class VettingResolver:
         self._is_own = is_own
         self._lookup = lookup
         self._limit_s = limit_s
-        # Free threads, by what came of the last lookup of a name: it was found, it was not, there was none.
+        # Free threads by the name's last lookup: succeeded (True), failed (False), none yet (None).
         self._free = {
             True: asyncio.Semaphore(lookups_of_found),
             False: asyncio.Semaphore(lookups_of_dead),
             None: asyncio.Semaphore(lookups),
         }
-        self._was_found: OrderedDict[str, bool] = OrderedDict()  # the one asked for last stands last
+        self._was_found: OrderedDict[str, bool] = OrderedDict()  # the most recently used is last
         self._running: dict[str, asyncio.Future[Sequence[str] | Exception]] = {}
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Vetted addresses of `host`. Raises NotVetted or LookupFailed, both OSError."""
+        """Return vetted addresses of `host`. Raises NotVetted or LookupFailed, both OSError."""
         addresses = ["127.0.0.1", "::1"] if host == "localhost" else await self._addresses(host)
         for address in addresses:
             self.vet(address, host=host)
         return addresses[:DIALLED_ADDRESSES]
 
     def vet(self, address: str, *, host: str | None = None) -> None:
-        """Raises NotVetted, naming the address, if webhooks may not be sent there."""
+        """Raise NotVetted, naming the address, if webhooks may not be sent there."""
         found = address if host is None or host == address else f"{host} resolves to {address}, which"
         if not address_allowed(address, sandbox=self._sandbox):
             raise NotVetted(f"{found} is not a public address")
@@ -120,13 +119,13 @@ class VettingResolver:
             async with asyncio.timeout(self._limit_s):
                 if name not in self._running:
                     await free.acquire()
-                    if name in self._running:  # another one started it while we waited for a thread
+                    if name in self._running:  # another caller started it while this one waited for a thread
                         free.release()
                     else:
                         self._running[name] = self._start(name, free)
                 found = await asyncio.shield(self._running[name])
         except TimeoutError:
-            if name in self._running:  # else it waited for a thread in vain, which says nothing of the name
+            if name in self._running:  # otherwise there was no free thread, which says nothing about the name
                 self._remember(name, was_found=False)
             raise LookupFailed(f"looking up {name} took longer than {self._limit_s:g} s") from None
         if isinstance(found, Exception):
@@ -144,7 +143,7 @@ class VettingResolver:
             self._was_found.popitem(last=False)
 
     def _start(self, name: str, free: asyncio.Semaphore) -> asyncio.Future[Sequence[str] | Exception]:
-        """Starts a thread that looks `name` up, and gives the future of its answer or exception."""
+        """Start a thread that looks up `name`; return the future of its result or exception."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[str] | Exception] = loop.create_future()
 
@@ -158,14 +157,14 @@ class VettingResolver:
             found: Sequence[str] | Exception
             try:
                 found = self._lookup(name)
-            except Exception as error:  # whatever it is, it belongs to those who wait
+            except Exception as error:  # passed on to the waiting callers
                 found = error
-            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+            with suppress(RuntimeError):  # the loop was closed in the meantime
                 loop.call_soon_threadsafe(finish, found)
 
         try:
             threading.Thread(target=run, name=f"look up {name}", daemon=True).start()
-        except RuntimeError as error:  # the system has no thread left
+        except RuntimeError as error:  # the system is out of threads
             free.release()
             raise LookupFailed(f"{name} could not be looked up: {error}") from error
         return answer

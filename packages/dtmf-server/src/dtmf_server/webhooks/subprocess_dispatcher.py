@@ -1,9 +1,9 @@
-"""Webhooks posted from a process of its own: an interpreter does one thing at a time, and what a carrier brings need not
-wait for signatures, requests and replies.
+"""Posts webhooks from a separate process, so that signatures, requests and replies don't compete with incoming SMS for
+the interpreter lock.
 
-Both ends of a socket send frames: a length, and so many octets of MessagePack. What is to be posted goes one way, what
-came of it the other. The process ends with the socket, and so with whoever started it, however that ended. When it is the
-one that ends, or says nothing any more, what it had under way counts as attempts that failed, and the next one is started.
+The processes exchange frames over a socket pair: a length, then that many bytes of MessagePack. Requests go one way,
+results the other. The child exits when the socket closes, however the parent ended. If the child exits or stops
+responding, its pending attempts count as failed and a new child is started.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ from dtmf_server.webhooks.client import Outcome, WebhookClient
 log = logging.getLogger("dtmf.outbox")
 
 LENGTH_BYTES = 4
-NICE = 5  # storing what a carrier brings comes first: the carrier waits for that
-ANSWERS_PAUSE_S = 0.002  # nobody waits for one of them; each frame wakes the other side
+NICE = 5  # storing incoming SMS has priority, because carriers wait for it
+ANSWERS_PAUSE_S = 0.002  # results aren't urgent, and each frame wakes the parent
 START_S, STOP_S = 10.0, 5.0
 RESTARTS = RestartPolicy(first_s=0.5, max_s=30.0, steady_s=60.0)
-AWAITED_S = 4.0  # how long a post waits for a process to be there
+AWAITED_S = 4.0  # how long a post waits for the process to be ready
 POLL_INTERVAL_S, SILENT_POLLS = (
     2.0,
     10,
-)  # an attempt ends by 15 s: one of which nothing is told for 20 is not under way any more
-ABORTED = Outcome(None, "the attempt was broken off")
-# Its log is the service's: masked, and limited where a receiver can cause lines.
+)  # attempts end within 15 s; after 20 s of silence the process is hung
+ABORTED = Outcome(None, "the attempt was interrupted")
+# Logs like the service: masked, and rate limited where receivers can cause lines.
 _START = (
     "import sys; from dtmf_server.runtime import logging as log; log.setup('WARNING'); log.limit_strangers();"
     "from dtmf_server.webhooks.subprocess_dispatcher import main; main(sandbox=sys.argv[1] == 'sandbox')"
@@ -50,13 +50,13 @@ _START = (
 
 
 class DispatcherUnavailable(Exception):
-    """There is no process to post with, so nothing was posted."""
+    """The dispatcher process is not running; nothing was posted."""
 
 
 class DispatchRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A post: what of a delivery is needed for it, and what it is signed with."""
+    """A request to post a delivery: its data and signing secrets."""
 
-    place: int  # by which its answer is known
+    place: int  # identifies the result
     id: int
     kind: str
     message_id: int
@@ -69,7 +69,7 @@ class DispatchRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class DispatchResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What came of it, or the traceback of an error of ours. At place 0: the process is there."""
+    """The outcome, or the traceback of an unexpected exception. Place 0 means that the process is ready."""
 
     place: int
     outcome: Outcome | str
@@ -81,7 +81,7 @@ _answered = msgspec.msgpack.Decoder(DispatchResult).decode
 
 
 class _Frames(asyncio.Protocol):
-    """One end of the socket. What is sent within `pause_s` is written together."""
+    """One end of the socket. Frames sent within `pause_s` are written together."""
 
     def __init__(self, received: Callable[[bytes], object], *, pause_s: float = 0.0) -> None:
         self._received, self._pause_s = received, pause_s
@@ -91,7 +91,7 @@ class _Frames(asyncio.Protocol):
         self._out: list[bytes] = []
 
     def send(self, item: Any) -> None:
-        """Sends it soon, with others."""
+        """Queue an item to be sent within `pause_s`."""
         frame = _encode(item)
         if not self._out:
             self._loop.call_later(self._pause_s, self._flush)
@@ -103,11 +103,11 @@ class _Frames(asyncio.Protocol):
         self._out.clear()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """Store the transport."""
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Cuts what comes into frames."""
+        """Split received data into frames."""
         self._buffer += data
         at = 0
         while len(self._buffer) - at >= LENGTH_BYTES:
@@ -119,12 +119,12 @@ class _Frames(asyncio.Protocol):
         del self._buffer[:at]
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The other end has gone."""
+        """Report that the other end has closed."""
         self.lost.set_result(None)
 
 
 class SubprocessDispatcher:
-    """Webhooks, posted by a process of its own. An async context manager; otherwise as `webhook.Here`."""
+    """Posts webhooks from a child process. An async context manager, otherwise like `InProcessDispatcher`."""
 
     def __init__(self, *, sandbox: bool) -> None:
         self._sandbox = sandbox
@@ -133,18 +133,18 @@ class SubprocessDispatcher:
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
         self._place = 0
         self._is_there = asyncio.Event()
-        self._has_told = False  # since the last look
+        self._has_told = False  # since the last poll
 
     @property
     def pid(self) -> int:
-        """Of the process that posts now."""
+        """The process ID of the current child."""
         return self._process.pid
 
     async def __aenter__(self) -> Self:
         try:
             await self._start()
         except DispatcherUnavailable:
-            raise CannotStart("the process that posts webhooks does not start; what it printed says why") from None
+            raise CannotStart("the process that posts webhooks did not start; its output says why") from None
         self._keeper = asyncio.create_task(self._keep())
         return self
 
@@ -157,7 +157,7 @@ class SubprocessDispatcher:
         await asyncio.to_thread(_end, self._process)
 
     async def post(self, sms: dispatcher.Payload, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
-        """One POST of the SMS to its webhook. Raises NotThere."""
+        """Post an SMS or event to its webhook once. Raises DispatcherUnavailable."""
         if not self._is_there.is_set():
             try:
                 async with asyncio.timeout(AWAITED_S):
@@ -175,7 +175,7 @@ class SubprocessDispatcher:
             del self._waiting[place]
 
     def _told(self, frame: bytes) -> None:
-        """Tells who waits."""
+        """Pass a result to the waiting caller."""
         answered = _answered(frame)
         self._has_told = True
         if not answered.place:
@@ -184,18 +184,18 @@ class SubprocessDispatcher:
         if answer is None or answer.done():
             return
         if isinstance(answered.outcome, str):
-            answer.set_exception(RuntimeError(f"in the process that posts:\n{answered.outcome}"))
+            answer.set_exception(RuntimeError(f"in the webhook process:\n{answered.outcome}"))
         else:
             answer.set_result(answered.outcome)
 
     async def _start(self) -> None:
-        """Starts a process. Raises OSError, and NotThere if it says nothing."""
+        """Start the child. Raises OSError, or DispatcherUnavailable if it doesn't become ready."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                # -P: not from the folder we happen to be in.
+                # -P: don't import from the working directory.
                 command = [sys.executable, "-P", "-c", _START, "sandbox" if self._sandbox else "live"]
-                # Two milliseconds, so not worth a thread.
+                # Takes 2 ms, not worth a thread.
                 self._process = subprocess.Popen(command, stdin=theirs.fileno())  # noqa: ASYNC220, S603 - our own code
             loop = asyncio.get_running_loop()
             _, self._frames = await loop.create_connection(lambda: _Frames(self._told), sock=ours)
@@ -210,23 +210,23 @@ class SubprocessDispatcher:
             raise DispatcherUnavailable
 
     async def _keep(self) -> None:
-        """Starts it anew whenever it ends, until cancelled."""
+        """Restart the child whenever it ends, until cancelled."""
         pause_s = 0.0
         while True:
             started_s = time.monotonic()
             try:
                 await self._until_lost()
-                log.error("the process that posts webhooks ended (%s) and is started again", self._process.returncode)
+                log.error("the process that posts webhooks ended (%s) and is being restarted", self._process.returncode)
                 pause_s = RESTARTS.pause_s(pause_s, ran_s=time.monotonic() - started_s)
                 await asyncio.sleep(pause_s)
                 await self._start()
-            except Exception:  # no memory, no file, no thread left: it is tried again
-                log.exception("the process that posts webhooks can't be started")
+            except Exception:  # out of memory, files or threads: try again
+                log.exception("cannot start the process that posts webhooks")
                 pause_s = RESTARTS.pause_s(pause_s, ran_s=0.0)
                 await asyncio.sleep(pause_s)
 
     async def _until_lost(self) -> None:
-        """Returns once the process has ended, by itself or because it said nothing any more."""
+        """Return when the child has exited; kill it if it stops responding."""
         silent = 0
         while not (await asyncio.wait([self._frames.lost], timeout=POLL_INTERVAL_S))[0]:
             silent = 0 if self._has_told or not self._waiting else silent + 1
@@ -241,7 +241,7 @@ class SubprocessDispatcher:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Waits for its end, which the end of its socket brings about."""
+    """Wait for the child to exit after its socket was closed; kill it after STOP_S."""
     try:
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:
@@ -261,7 +261,7 @@ async def _serve(*, sandbox: bool) -> None:
         outcome: Outcome | str
         try:
             outcome = await webhooks.post(asked, secrets=asked.secrets, timestamp_s=asked.timestamp_s)
-        except Exception:  # whatever it is, the other side must not wait for ever
+        except Exception:  # whatever it is, the caller must get a result
             outcome = traceback.format_exc()
         frames.send(DispatchResult(asked.place, outcome))
 
@@ -274,11 +274,11 @@ async def _serve(*, sandbox: bool) -> None:
 
 
 def main(*, sandbox: bool) -> None:
-    """Posts what it is asked to over standard input, which is a socket, until that ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # meant for whoever started us, and whose end is ours
+    """Run the child: read requests from stdin, which is a socket, until it closes."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent handles them; its exit closes our socket
         signal.signal(number, signal.SIG_IGN)
-    with suppress(OSError):  # a sandbox around us may not allow it
+    with suppress(OSError):  # may be forbidden in a container
         os.nice(NICE)
-    gc.freeze()  # as in the process that started us
+    gc.freeze()  # as in the parent
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(sandbox=sandbox))

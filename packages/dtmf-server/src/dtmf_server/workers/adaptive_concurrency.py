@@ -1,14 +1,12 @@
-"""How many deliveries a destination gets at once: more while it answers, fewer while it does not.
+"""Adaptive concurrency: more deliveries at once to destinations that answer, fewer to those that don't.
 
 Rules:
-1. Each account has its own pace with a host: others, whose addresses there may be in order, must not wait for one that
-   is not. All accounts together get `HOST_MAX`.
-2. A host starts with a few. Each answer lets one more through, each failure halves what it gets, down to one.
-3. What comes while a host has all it gets is held, and follows in the order it came as others end: a quick host
-   is never held up.
-4. A host that let an attempt wait in vain holds nothing and gets one attempt at a time: that is what a dead one
-   costs. What it can't take now comes again later.
-5. Everything is bounded: what is held for one host, what is held in all, and how many hosts are remembered.
+1. The limit is per account and host: one account's broken webhook must not delay other accounts' webhooks on the same
+   host. All accounts together get `HOST_MAX`.
+2. A host starts with a few. Each answer raises its limit by one, each failure halves it, down to one.
+3. Deliveries over the limit are queued in order and start as others end, so a fast host is never idle.
+4. A host that timed out has no queue and gets one attempt at a time; the rest are deferred.
+5. Everything is bounded: the queue per host, the queue in total, and the number of hosts remembered.
 """
 
 import re
@@ -19,7 +17,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 START, LIMIT_MAX = 2, 64
-HOST_MAX = 512  # a third of what is under way at most: a popular host that is dead leaves the others theirs
+HOST_MAX = 512  # a third of all concurrent deliveries, so that a popular dead host can't starve others
 HELD_BY_HOST, QUEUED = 256, 2048
 HOSTS = 10_000
 
@@ -30,11 +28,11 @@ _end_of_authority = re.compile(r"[/?#\\]")
 
 
 class Admission(Enum):
-    """When a delivery may be attempted."""
+    """Whether a delivery may be attempted now."""
 
     ADMITTED = "now"
-    QUEUED = "held"  # `end` gives it back when its turn has come
-    REJECTED = "later"  # bring it again
+    QUEUED = "held"  # `end` returns it when it may start
+    REJECTED = "later"  # try again later
 
 
 @dataclass(slots=True)
@@ -46,22 +44,22 @@ class _Host(Generic[Delivery]):
 
 
 class ConcurrencyLimiter(Generic[Delivery]):
-    """Counts what is under way, by account, host and port."""
+    """Limits concurrent deliveries by account, host and port."""
 
     def __init__(self) -> None:
-        self._hosts: OrderedDict[Key, _Host[Delivery]] = OrderedDict()  # the one asked for last stands last
-        self._under_way: Counter[str] = Counter()  # of all accounts, by host and port
-        self._later: dict[Key, set[str]] = {}  # URLs that were told to come later
+        self._hosts: OrderedDict[Key, _Host[Delivery]] = OrderedDict()  # the most recently used is last
+        self._under_way: Counter[str] = Counter()  # over all accounts, by host and port
+        self._later: dict[Key, set[str]] = {}  # URLs with rejected deliveries
         self._held = 0
 
     def begin(self, account_id: int, destination: str, delivery: Delivery) -> Admission:
-        """Whether the delivery may go there now; if so it counts as under way until `end`."""
+        """Admit, queue or reject a delivery. An admitted one counts as running until `end`."""
         key = _key(account_id, destination)
         host = self._host(key)
         if self._room(key, host) and not host.held:
             self._count(key, host, 1)
             return Admission.ADMITTED
-        alone = not host.under_way  # held, it would wait for an `end` that never comes
+        alone = not host.under_way  # nothing runs, so no `end` would release it from the queue
         if host.dead or alone or len(host.held) >= HELD_BY_HOST or self._held >= QUEUED:
             self._later.setdefault(key, set()).add(destination)
             return Admission.REJECTED
@@ -72,10 +70,9 @@ class ConcurrencyLimiter(Generic[Delivery]):
     def end(
         self, account_id: int, destination: str, *, answered: bool | None, in_vain: bool = False
     ) -> tuple[list[Delivery], list[Delivery]]:
-        """One is done: those held that are under way from now on, and those that have to come again later.
+        """Record the end of a delivery. Return queued deliveries that start now, and queued ones to defer.
 
-        `answered`: the host is in order, whatever it said of this delivery; None: nothing was learned.
-        `in_vain`: it did not even say no, but let us wait.
+        `answered`: the host works, whatever it answered; None if unknown. `in_vain`: the attempt timed out.
         """
         key = _key(account_id, destination)
         host = self._hosts[key]
@@ -88,20 +85,20 @@ class ConcurrencyLimiter(Generic[Delivery]):
             return [], self._take(host, len(host.held))
         begun = self._take(host, self._room(key, host))
         self._count(key, host, len(begun))
-        if len(host.held) <= HELD_BY_HOST // 2:  # not sooner: each look at the tables should bring many
+        if len(host.held) <= HELD_BY_HOST // 2:  # not sooner, so that each database read returns many
             self._later.pop(key, None)
-        return begun, []  # whoever ends one leaves room for one
+        return begun, []  # a finished delivery makes room for another
 
     def saturated(self) -> list[tuple[int, str]]:
-        """The accounts' destinations that can't take more now."""
+        """Return the destinations, with their accounts, that can't take more now."""
         return [(key[0], url) for key, urls in self._later.items() if self._hosts[key].under_way for url in urls]
 
     def release(self) -> list[Delivery]:
-        """Everything held, which is held no longer."""
+        """Empty all queues and return their deliveries."""
         return [delivery for host in self._hosts.values() for delivery in self._take(host, len(host.held))]
 
     def _room(self, key: Key, host: _Host[Delivery]) -> int:
-        """How many more may be under way there."""
+        """Return how many more deliveries may start."""
         return max(0, min(host.limit - host.under_way, HOST_MAX - self._under_way[key[1]]))
 
     def _count(self, key: Key, host: _Host[Delivery], more: int) -> None:
@@ -133,5 +130,5 @@ def _key(account_id: int, destination: str) -> Key:
 
 @lru_cache(maxsize=HOSTS)
 def _authority(destination: str) -> str:
-    """Host and port of a URL, whatever it looks like: nobody has vetted it yet."""
+    """Return host and port of a URL that has not been vetted yet."""
     return _end_of_authority.split(destination.partition("://")[2], maxsplit=1)[0].lower()

@@ -1,16 +1,16 @@
-"""Writing down together what comes at the same time: while one batch is written, the next one gathers."""
+"""Batch concurrent writes: while one batch is written, the next one collects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-BATCH_MAX = 256  # in one transaction, unless told otherwise: bounds how long it holds its accounts
+BATCH_MAX = 256  # default items per transaction; bounds how long its accounts are locked
 
 T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """Hands what is added to `write`, one batch after another, `pause_s` between two. Belongs to one event loop."""
+    """Passes added items to `write`, one batch at a time, with `pause_s` in between. Belongs to one event loop."""
 
     def __init__(
         self, write: Callable[[list[T]], Awaitable[None]], *, most: int = BATCH_MAX, pause_s: float = 0.0
@@ -21,7 +21,7 @@ class Batcher(Generic[T]):
         self._writer: asyncio.Task[None] | None = None
 
     async def add(self, item: T) -> None:
-        """Returns once the item is written. Raises what writing its batch raised."""
+        """Add an item and wait until it is written. Raises what writing its batch raised."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, written))
         if self._writer is None:
@@ -29,7 +29,7 @@ class Batcher(Generic[T]):
         await written
 
     async def drain(self) -> None:
-        """Returns once nothing waits any more."""
+        """Wait until all items are written."""
         if self._writer is not None:
             await self._writer
 
@@ -38,7 +38,7 @@ class Batcher(Generic[T]):
             del self._waiting[: self._most]
             error = await self._write_batch([item for item, _ in batch])
             for _, written in batch:
-                if written.done():  # whoever added it was cancelled
+                if written.done():  # the caller was cancelled
                     continue
                 if error is None:
                     written.set_result(None)
@@ -51,6 +51,6 @@ class Batcher(Generic[T]):
     async def _write_batch(self, items: list[T]) -> Exception | None:
         try:
             await self._write(items)
-        except Exception as error:  # it belongs to those who wait
+        except Exception as error:  # raised to the callers of `add`
             return error
         return None

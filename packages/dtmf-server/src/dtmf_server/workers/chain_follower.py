@@ -1,4 +1,4 @@
-"""Follows the chain: each step is applied in one transaction, so it can be stopped and started anywhere."""
+"""Chain follower: applies each step in one transaction, so it can stop and resume anywhere."""
 
 import asyncio
 import logging
@@ -20,35 +20,35 @@ from dtmf_server.storage import deposits
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.waiting import wait_for
 
-BLOCKS_PER_WORD = 1000  # of many that are read again
+BLOCKS_PER_WORD = 1000  # how often a rescan logs its progress
 
 log = logging.getLogger("dtmf.chain")
 
 
 class _FollowedInDatabase:
-    """How far the chain was followed."""
+    """The chain as stored in the database."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._db = runtime.db
 
     async def tip(self) -> tuple[int, str] | None:
-        """The last block followed."""
+        """Return the last block followed."""
         row = await self._db.read(stored_chain.tip)
         return (row["height"], row["hash"]) if row else None
 
     async def block_hash(self, height: int) -> str | None:
-        """The block followed at that height."""
+        """Return the hash of the block followed at that height."""
         return await self._db.read(lambda tx: stored_chain.block_hash(tx, height))
 
 
 async def own_scripts(runtime: Runtime, script_pubkeys: Set[bytes]) -> set[bytes]:
-    """Which of these scripts we have given out as addresses."""
+    """Return which of these scripts are deposit addresses of accounts."""
     return set(await runtime.db.read(lambda tx: deposits.owners(tx, script_pubkeys)))
 
 
 async def run_chain(runtime: Runtime, chain: Chain, *, poll_interval_s: float, caught_up: asyncio.Event) -> None:
-    """Follows the chain until cancelled; sets `caught_up` when it has reached the tip for the first time. Where it
-    can't be followed nothing is credited, and the state tells the operator why."""
+    """Follow the chain until cancelled; set `caught_up` when the tip is first reached. While the chain can't be followed,
+    nothing is credited, and the stored state has the reason for the operator."""
     woken = runtime.db.wakeups.listen("chain")
     trouble: str | None = None
     try:
@@ -65,11 +65,11 @@ async def run_chain(runtime: Runtime, chain: Chain, *, poll_interval_s: float, c
 
 
 async def poll(runtime: Runtime, chain: Chain) -> str | None:
-    """Follows the chain to its tip, and reads again what was asked for; why that was not possible, None if it was."""
+    """Follow the chain to its tip and continue any rescan. Return the reason if that failed, else None."""
     try:
         await _catch_up(runtime, chain)
         while await _rescan(runtime, chain):
-            await _catch_up(runtime, chain)  # what is new comes first, however much is to be read again
+            await _catch_up(runtime, chain)  # new blocks have priority over the rescan
     except ChainUnavailable as error:
         trouble = str(error)
         await runtime.db.write(lambda tx: _note(tx, runtime, node_height=None, last_error=trouble))
@@ -78,13 +78,13 @@ async def poll(runtime: Runtime, chain: Chain) -> str | None:
 
 
 def _note(tx: Tx, runtime: Runtime, *, node_height: int | None, last_error: str | None) -> None:
-    """Notes how a look at a real node goes."""
+    """Record the result of polling a real node."""
     if runtime.settings.network != "simulated":
         stored_chain.record_poll(tx, at_us=runtime.clock.wall_us(), node_height=node_height, last_error=last_error)
 
 
 async def _catch_up(runtime: Runtime, chain: Chain) -> None:
-    """Applies steps until the tip and its mempool are reached."""
+    """Apply steps until the tip and its mempool are reached."""
     settings, clock, followed = runtime.settings, runtime.clock, _FollowedInDatabase(runtime)
     while True:
         step = await _step(runtime, chain, followed)
@@ -101,7 +101,7 @@ async def _catch_up(runtime: Runtime, chain: Chain) -> None:
 
 
 async def _step(runtime: Runtime, chain: Chain, followed: _FollowedInDatabase) -> ChainStep:
-    """What changed; all from where the operator wants it read again, if the chains part below what is remembered."""
+    """Return the next step. If a reorg is deeper than the stored blocks, restart from the operator's rescan height."""
     try:
         return await next_step(chain, followed)
     except ReorgTooDeep:
@@ -112,7 +112,7 @@ async def _step(runtime: Runtime, chain: Chain, followed: _FollowedInDatabase) -
 
 
 async def _rescan(runtime: Runtime, chain: Chain) -> bool:
-    """Reads some of the blocks again that the operator asked for, up to the cursor; whether there are more."""
+    """Rescan some blocks for the operator, up to the tip. Return whether there are more."""
     settings, clock, db = runtime.settings, runtime.clock, runtime.db
     for _ in range(BLOCKS_PER_STEP):
         state, tip = await db.read(stored_chain.load), await _FollowedInDatabase(runtime).tip()
@@ -122,14 +122,14 @@ async def _rescan(runtime: Runtime, chain: Chain) -> bool:
         try:
             block = await chain.block(height)
         except ChainUnavailable as error:
-            raise ChainUnavailable(f"to read block {height} again, as `deposits rescan` wants: {error}") from error
+            raise ChainUnavailable(f"while rescanning block {height} for `deposits rescan`: {error}") from error
         if tip is None or block is None or height > tip[0]:
             await db.write(lambda tx: stored_chain.rescanned(tx, None))
             return False
         if await chain.block_hash(tip[0]) != tip[1]:
-            return True  # the chain is changing: it is followed first
+            return True  # the chain has changed: follow it first
         if height % BLOCKS_PER_WORD == 0:
-            log.info("deposits: reading block %d again, of %d", height, tip[0])
+            log.info("deposits: rescanning block %d of %d", height, tip[0])
         await db.write(
             lambda tx, block=block, tip=tip: deposit.reread(  # type: ignore[misc]  # a lambda's default has no type
                 tx, block, tip, depths=settings.confirmations, now_us=clock.now_us(tx)

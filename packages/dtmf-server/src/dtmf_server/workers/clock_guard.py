@@ -9,19 +9,19 @@ CLOCKS_APART_US = HOUR_US
 
 
 def _running_ns() -> int:
-    """A clock that nobody sets; one that goes on while the machine sleeps, so that waking up is no jump."""
+    """Read a clock that can't be set. It runs while the machine sleeps, so waking up isn't a jump."""
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class ClockGuard:
-    """Notices when the wall's clock jumps: it is held against one that nobody can set, from its making on."""
+    """Detects jumps of the wall clock since its creation by comparing it with a clock that can't be set."""
 
     def __init__(self, wall_us: Callable[[], int], monotonic_ns: Callable[[], int] = _running_ns) -> None:
         self._wall_us, self._monotonic_ns = wall_us, monotonic_ns
         self._apart_us = self._difference_us()
 
     def has_jumped(self) -> bool:
-        """Whether the clocks are more than an hour further apart, or nearer, than at the start."""
+        """True if the clocks' difference has changed by more than an hour since the start."""
         return abs(self._difference_us() - self._apart_us) > CLOCKS_APART_US
 
     def _difference_us(self) -> int:

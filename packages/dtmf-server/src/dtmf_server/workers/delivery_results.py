@@ -1,8 +1,7 @@
-"""What came of attempts, written down: those that arrived together in one transaction, those that failed together in
-another, each other one by itself.
+"""Persist attempt results: successes in one batch, retries in another, terminal results one by one.
 
-Hundreds may fail in the same moment, when a host that many webhooks are on goes silent; what arrives meanwhile, and what
-is delivered, must not notice.
+Hundreds of attempts may fail at the same moment, when a host with many webhooks goes silent. That must not delay incoming
+SMS or other deliveries.
 """
 
 import asyncio
@@ -24,16 +23,16 @@ from dtmf_server.workers.batcher import Batcher
 from dtmf_server.workers.carrier_router import AcceptedSubmit
 from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S
 
-FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # in one transaction, and until the next: a next attempt is seconds away
+FAILED_AT_ONCE, FAILED_PAUSE_S = 64, 0.05  # per transaction, and pause between two; the next attempt is seconds away
 ALONE_AT_ONCE = 4
 
 
 class _TerminalResult(Exception):
-    """A programme is over, which is told in an event: that waits for the disk."""
+    """A delivery used up its retries. The event that reports it must be durable."""
 
 
 class ResultWriter:
-    """Of one process's attempts."""
+    """Writes the results of one process's attempts."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -44,8 +43,8 @@ class ResultWriter:
     async def record_post(
         self, work: LeasedDelivery, outcome: Outcome, verdict: Verdict, *, answered: Container[int]
     ) -> None:
-        """Of a POST. `answered`: deliveries whose destination said 2xx to another while they were under way."""
-        with suppress(Exception):  # whatever broke a batch, each of it is written on its own
+        """Record a POST. `answered`: deliveries whose destination returned 2xx to another delivery meanwhile."""
+        with suppress(Exception):  # if a batch fails, its results are written one by one
             if verdict is Verdict.DELIVERED:
                 await self._delivered.add((work, outcome))
                 return
@@ -70,7 +69,7 @@ class ResultWriter:
     async def record_submit(
         self, work: LeasedDelivery, message_id: int, outcome: AcceptedSubmit | CarrierRefused, *, duration_us: int
     ) -> None:
-        """Of an SMS that a carrier was given."""
+        """Record the submission of an SMS to a carrier."""
         doubt_us = self._runtime.settings.doubt_us
 
         def write(tx: Tx) -> None:
@@ -97,22 +96,22 @@ class ResultWriter:
         await self._write(work, write)
 
     async def drain(self) -> None:
-        """Returns once nothing waits to be written."""
+        """Wait until all results are written."""
         await self._delivered.drain()
         await self._failed.drain()
 
     async def _write_delivered(self, arrived: list[tuple[LeasedDelivery, Outcome]]) -> None:
-        """Writes down what arrived at the same time."""
+        """Write a batch of successes."""
 
         def write(tx: Tx) -> None:
             now_us = self._runtime.clock.now_us(tx)
             attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
             deliver.delivered(tx, attempts, now_us=now_us)
 
-        await self._runtime.db.write(write, durable=False)  # what is forgotten is posted again, under the same id
+        await self._runtime.db.write(write, durable=False)  # a lost result means a second post, with the same id
 
     async def _write_failed(self, failed: list[tuple[LeasedDelivery, Outcome, Container[int]]]) -> None:
-        """Writes down what failed at about the same time, and is attempted again."""
+        """Write a batch of failures that will be retried."""
 
         def write(tx: Tx, *, may_end: bool) -> None:
             now_us = self._runtime.clock.now_us(tx)
@@ -127,14 +126,14 @@ class ResultWriter:
                 raise _TerminalResult
 
         try:
-            # What is forgotten is attempted again.
+            # A lost result means another attempt.
             await self._runtime.db.write(partial(write, may_end=False), durable=False)
         except _TerminalResult:
             await self._runtime.db.write(partial(write, may_end=True))
 
     async def _write(self, work: LeasedDelivery, write: Callable[[Tx], None]) -> None:
-        """Writes down what came of an attempt; while the database is away it asks again until the lease ends, so that
-        what was delivered is not delivered twice."""
+        """Write a result. While the database is unavailable, retry until the lease ends, so that a delivered SMS isn't
+        delivered twice."""
         while True:
             try:
                 return await self._runtime.db.write(write)

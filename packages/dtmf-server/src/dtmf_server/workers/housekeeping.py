@@ -1,4 +1,4 @@
-"""Housekeeping: erase what retention ends, forget old idempotency keys and sessions."""
+"""Housekeeping: erase expired texts, purge old idempotency keys and sessions."""
 
 import asyncio
 from functools import partial
@@ -8,13 +8,13 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.workers.waiting import wait_for
 
 CHORES_INTERVAL_S = 600.0
-SCRUB_POLL_INTERVAL_S = 30.0  # while something reads an older state of the database
+SCRUB_POLL_INTERVAL_S = 30.0  # retry interval while a reader holds an older snapshot
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erase texts that were kept long enough, from the database's files too; book what each rental took; continue deleting
-    accounts where a process that ended left it; purge old idempotency keys and sessions that are over. Look at once when
-    something was erased elsewhere."""
+    """Erase expired texts, also from the database's files; book each rental's minutes; resume account deletions that a
+    stopped process left unfinished; purge old idempotency keys and expired sessions. Runs at once when another process has
+    erased something."""
     db = runtime.db
     woken = db.wakeups.listen("erased")
     try:
@@ -25,7 +25,7 @@ async def run_chores(runtime: Runtime) -> None:
 
 async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
-    to_scrub = True  # a process that was killed may have left it to this one
+    to_scrub = True  # a killed process may have left this undone
     while True:
         to_scrub |= woken.is_set()
         woken.clear()

@@ -1,4 +1,4 @@
-"""The meter and the daily chores: rentals out of money end, minutes are booked, old texts are erased."""
+"""The meter: settles accounts and ends rentals that the balance no longer covers."""
 
 import asyncio
 import logging
@@ -19,13 +19,13 @@ POLL_INTERVAL_S = POLL_INTERVAL_US / 2 / SECOND_US
 
 
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
-    """Settles accounts when they are due; sleeps until the next one is. Pauses while the clock can't be trusted."""
+    """Settle accounts when they are due; sleep until the next one is. Pauses while the clock can't be trusted."""
     db, clock = runtime.db, runtime.clock
     woken, jumps = db.wakeups.listen("meter"), Repeats()
 
     def sweep(tx: Tx) -> int | None:
-        """How many accounts were settled; None if the clock can't be trusted. Asked after the clock was read: a jump
-        between the two would end rentals by the wrong time."""
+        """Return how many accounts were settled; None if the clock can't be trusted. Checks for a jump after reading the
+        clock: a jump in between would end rentals at the wrong time."""
         now_us = clock.now_us(tx)
         return None if guard.has_jumped() else meter.sweep(tx, now_us=now_us)
 
@@ -35,13 +35,13 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
             due_us, now_us = await db.read_autocommit(lambda tx: (meter.next_due_us(tx), clock.now_us(tx)))
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
             if swept is None or guard.has_jumped():
-                reason = "the clock has jumped by more than an hour: the meter pauses until it is right again"
+                reason = "the clock has jumped by more than an hour: the meter pauses until it is correct again"
                 if line := jumps.failed(reason, now_s=time.monotonic()):
                     log.error("%s", line)
                 await asyncio.sleep(POLL_INTERVAL_S)
                 continue
             if lasted := jumps.worked(now_s=time.monotonic()):
-                log.warning("the clock is right again and the meter goes on, after %s", lasted)
+                log.warning("the clock is correct again and the meter resumes, after %s", lasted)
             if not swept:
                 until_due_s = POLL_INTERVAL_S if due_us is None else (due_us - now_us) / SECOND_US
                 await wait_for(woken, timeout_s=max(0.01, min(until_due_s, POLL_INTERVAL_S)))

@@ -1,6 +1,7 @@
-"""Keeps workers running: one that fails is logged and started again, later each time, and the others go on.
-One that only lacks the database asks for it twice a second: it may be back any moment. The first failure is logged with
-its reason, however soon it came; the same reason again at most once a minute; and that the worker runs again.
+"""Worker supervisor: restarts failed workers with increasing delays, while the others keep running.
+
+A worker that only lacks the database retries twice a second. The first failure is logged with its reason at once, the
+same reason again at most once a minute, and recovery once.
 """
 
 import asyncio
@@ -16,20 +17,20 @@ from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S
 log = logging.getLogger("dtmf.workers")
 
 RESTARTS = RestartPolicy(first_s=0.5, max_s=30.0, steady_s=60.0)
-RUNS_S = 2.0  # a worker that failed and has run this long runs again
+RUNS_S = 2.0  # a restarted worker that has run this long counts as recovered
 
 Worker = Callable[[], Awaitable[None]]
 
 
 async def supervise(workers: Mapping[str, Worker], troubles: dict[str, str] | None = None) -> None:
-    """Runs every worker until cancelled. `troubles` has the reason of each that fails, while it does."""
+    """Run all workers until cancelled. `troubles` maps failing workers to their reason."""
     async with asyncio.TaskGroup() as group:
         for name, worker in workers.items():
             group.create_task(_keep_running(name, worker, {} if troubles is None else troubles), name=name)
 
 
 def singleton(db: Database, name: str, worker: Worker) -> Worker:
-    """The worker, run by one process at a time: another takes over when that one dies or loses its hold."""
+    """Wrap a worker so that one process runs it at a time. Another takes over if that one dies or loses its lock."""
 
     async def run() -> None:
         async with db.advisory_lock(name) as lost:
@@ -49,7 +50,7 @@ def singleton(db: Database, name: str, worker: Worker) -> Worker:
 
 
 class LockLost(Exception):
-    """The hold on a worker's name was lost; it is asked for again."""
+    """The worker's advisory lock was lost; it will be acquired again."""
 
 
 async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> None:
@@ -68,7 +69,7 @@ async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> 
         try:
             await worker()
         except Exception as failure:
-            if (task := asyncio.current_task()) and task.cancelling():  # it failed as it was told to stop
+            if (task := asyncio.current_task()) and task.cancelling():  # it failed while being cancelled
                 raise asyncio.CancelledError from failure
             error = failure
         finally:
@@ -77,7 +78,7 @@ async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> 
         lacks_database = error is not None and _lacks_the_database(error)
         troubles[name] = _reason(error)
         if line := faults.failed(troubles[name], now_s=loop.time()):
-            # Where our own code is at fault its traceback is worth its lines, once.
+            # Log the traceback of a bug once.
             trace = error if error is not None and not lacks_database and line == troubles[name] else None
             log.error("worker %s %s", name, f"failed: {line}" if error else line, exc_info=trace)
         if lacks_database:
@@ -88,14 +89,14 @@ async def _keep_running(name: str, worker: Worker, troubles: dict[str, str]) -> 
 
 
 def _reason(error: BaseException | None) -> str:
-    """Why a worker ended, on one line, each cause once."""
+    """Describe on one line why a worker ended, each cause once."""
     if error is None:
         return "returned, which no worker should"
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(map(_reason, error.exceptions)))
     said = " ".join(str(error).split())
     if isinstance(error, LockLost):
-        return f"the hold on {said} was lost"
+        return f"the lock of {said} was lost"
     if isinstance(error, StorageUnavailable):
         cause = " ".join(str(error.__cause__ or "").split())
         return f"the database is not available: {said}" + (f" ({cause})" if cause and cause not in said else "")
@@ -103,7 +104,7 @@ def _reason(error: BaseException | None) -> str:
 
 
 def _lacks_the_database(error: BaseException) -> bool:
-    """Whether nothing but the database's absence made a worker, or the tasks it consists of, fail."""
+    """True if a worker, or every failed task of it, failed only because the database was unavailable."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_lacks_the_database, error.exceptions))
     return isinstance(error, (StorageUnavailable, LockLost))

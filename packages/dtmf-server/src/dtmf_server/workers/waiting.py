@@ -2,11 +2,11 @@
 
 import asyncio
 
-WITHOUT_DATABASE_PAUSE_S = 0.5  # it may be back any moment
+WITHOUT_DATABASE_PAUSE_S = 0.5  # it may be back at any moment
 
 
 async def wait_for(event: asyncio.Event, *, timeout_s: float) -> None:
-    """Returns when the event is set, or after the time: whoever waited looks at the tables either way."""
+    """Wait until the event is set, but at most `timeout_s`."""
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()

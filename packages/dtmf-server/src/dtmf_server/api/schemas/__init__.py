@@ -1,1 +1,1 @@
-"""The bodies of requests, responses and events."""
+"""Schemas of requests, responses and events."""

@@ -1,4 +1,4 @@
-"""The shape of an event on the wire, and the page of an account's events after a position."""
+"""The schema of events, and pages of an account's events."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -26,26 +26,30 @@ Kind = Literal[
 
 
 class Event(Struct):
-    """Something that happened to the account; a kind has only the fields that are its own."""
+    """An event in the account. Each kind has only its own fields."""
 
     id: int
     timestamp: responses.Time
     kind: Kind
-    e164: Annotated[responses.E164 | None, Meta(description="the number it is about, null if about none")]
+    e164: Annotated[responses.E164 | None, Meta(description="the number concerned; null if none")]
     message: Annotated[
         responses.FullMessage | UnsetType, Meta(description="message, message.status: the message as it is now")
     ] = UNSET
-    status: Annotated[str | UnsetType, Meta(description="message.status: what it became then")] = UNSET
-    reason: Annotated[str | UnsetType, Meta(description="why, in words or as a code")] = UNSET
+    status: Annotated[str | UnsetType, Meta(description="message.status: the new status")] = UNSET
+    reason: Annotated[str | UnsetType, Meta(description="the reason, as text or a code")] = UNSET
     txid: Annotated[str | UnsetType, Meta(description="deposit.…")] = UNSET
     vout: Annotated[int | UnsetType, Meta(description="deposit.…")] = UNSET
     address: Annotated[str | UnsetType, Meta(description="deposit.…")] = UNSET
     amount: Annotated[responses.Sats | UnsetType, Meta(description="deposit.…: satoshis")] = UNSET
-    confirmations: Annotated[int | UnsetType, Meta(description="deposit.…: at that time")] = UNSET
+    confirmations: Annotated[int | UnsetType, Meta(description="deposit.…: number at the time of the event")] = UNSET
     hours: Annotated[int | UnsetType, Meta(description="balance.low: 24 or 1")] = UNSET
-    balance: Annotated[responses.Sats | UnsetType, Meta(description="balance.low: satoshis at that time")] = UNSET
-    runs_out_at: Annotated[responses.Time | UnsetType, Meta(description="balance.low: when the money runs out")] = UNSET
-    destination: Annotated[str | UnsetType, Meta(description="action.disabled: where it went")] = UNSET
+    balance: Annotated[
+        responses.Sats | UnsetType, Meta(description="balance.low: satoshis at the time of the event")
+    ] = UNSET
+    runs_out_at: Annotated[responses.Time | UnsetType, Meta(description="balance.low: when the balance runs out")] = (
+        UNSET
+    )
+    destination: Annotated[str | UnsetType, Meta(description="action.disabled: the former destination")] = UNSET
     delivery_id: Annotated[int | UnsetType, Meta(description="delivery.parked: its id in GET /deliveries")] = UNSET
 
 
@@ -53,7 +57,7 @@ _OWN = frozenset(Event.__struct_fields__[5:])
 
 
 def page(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Event]:
-    """An account's events with ids above `after`, oldest first."""
+    """Return the account's events with ids above `after`, oldest first."""
     rows = events.of_account(tx, account_id, after=after, limit=limit)
     ids = [row["message_id"] for row in rows if row["message_id"] is not None]
     found = messages.by_ids(tx, ids) if ids else {}
@@ -74,5 +78,5 @@ def _event(row: Row, message: Row | None) -> Event:
 
 
 def server_sent(event: Event) -> bytes:
-    """The event as Server-Sent Events write it: its id is the position to go on from."""
+    """Encode an event as a Server-Sent Event. Its id is the position to resume from."""
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, event.kind.encode(), msgspec.json.encode(event))

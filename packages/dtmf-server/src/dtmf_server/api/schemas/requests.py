@@ -1,4 +1,4 @@
-"""The shapes of requests' bodies. A field nobody knows is refused: it may be a misspelt one."""
+"""Schemas of request bodies. Unknown fields are rejected, because they may be misspelled."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,17 +17,17 @@ Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX), validation.text]
 
 
 class Body(Struct, forbid_unknown_fields=True):
-    """What a request's body has in common."""
+    """Base class of request bodies."""
 
     def validate(self, *, sandbox: bool, e164: str = "") -> None:
-        """Runs the checks that the fields' types carry. `e164`: the number of the request. Raises InvalidRequest."""
+        """Run the checks attached to field types. `e164`: the number in the URL. Raises InvalidRequest."""
         for name, wire_name, check in _checks(type(self)):
             check(wire_name, getattr(self, name))
 
 
 @cache
 def _checks(type_: type[Body]) -> list[tuple[str, str, Callable[[str, Any], object]]]:
-    """Of each field that has a check: its name in Python and on the wire, and the check."""
+    """Return Python name, published name and check of each field that has one."""
     types = get_type_hints(type_, include_extras=True)
     return [
         (field.name, field.encode_name, check)
@@ -38,13 +38,13 @@ def _checks(type_: type[Body]) -> list[tuple[str, str, Callable[[str, Any], obje
 
 
 class NewRental(Body):
-    """Which group to rent a number from."""
+    """The group to rent a number from."""
 
     group_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["us-mobile"]), validation.text]
 
 
 class NewAction(Body):
-    """Where the number's SMS go: null stores only, a number forwards, a URL is posted to."""
+    """Where SMS to the number go: null to store only, a phone number to forward, a URL for a webhook."""
 
     sms_forwarded_to: Annotated[str, Meta(max_length=2048)] | None
 
@@ -61,13 +61,13 @@ class NewMessage(Body):
 
 
 class NewToken(Body):
-    """What the token is for."""
+    """A name for the new token."""
 
     label: Annotated[str, Meta(min_length=1, max_length=LABEL_MAX), validation.line] = "unnamed"
 
 
 class NewAccountWebhook(Body):
-    """Where the account's own events are posted: an https URL, or null for nowhere."""
+    """The https URL that receives the account's own events; null turns them off."""
 
     url: str | None
 
@@ -77,19 +77,19 @@ class NewAccountWebhook(Body):
 
 
 class ReplaySince(Body):
-    """From when on parked webhooks are delivered again: ISO 8601 UTC."""
+    """The earliest creation time of webhooks to retry, ISO 8601 UTC."""
 
     since: Annotated[datetime, validation.since_us]
 
 
 class TestDelivery(Body):
-    """Which number's webhook to try."""
+    """The number whose webhook to test."""
 
     e164: E164
 
 
 class SandboxMessage(Body):
-    """An SMS as it arrives from another phone; `from` may be a name or short code."""
+    """An incoming SMS; `from` may be a name or short code."""
 
     to: E164
     from_: Annotated[str, Meta(min_length=1, max_length=64), validation.line] = field(name="from")
@@ -97,7 +97,7 @@ class SandboxMessage(Body):
 
 
 class SandboxDeposit(Body):
-    """Coins from nowhere. Without `confirmations` the answer comes once they are credited."""
+    """A simulated deposit. Without `confirmations`, it is confirmed until it is credited."""
 
     address: Annotated[str, Meta(max_length=128), validation.line]
     amount: Annotated[int, Meta(gt=0, le=SATS_MAX)]
@@ -105,6 +105,6 @@ class SandboxDeposit(Body):
 
 
 class SandboxAdvance(Body):
-    """How far to put the sandbox's clock forward."""
+    """How far to move the sandbox's clock forward."""
 
     advance_s: Annotated[float, Meta(ge=0, le=366 * 86400)]

@@ -1,4 +1,4 @@
-"""The shapes of the wire. Field order is the documented order; times are ISO 8601 UTC without offset."""
+"""Schemas of responses. Field order is the documented order; times are ISO 8601 UTC without offset."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,11 +16,11 @@ DepositStatus = Literal["pending", "credited", "reversed", "gone"]
 encode = msgspec.json.Encoder().encode
 
 
-# --- answers ----------------------------------------------------------------------------------------------------
+# --- schemas ----------------------------------------------------------------------------------------------------
 
 
 class Account(Struct):
-    """What the account can spend."""
+    """The balance that the account can spend."""
 
     balance: Sats
 
@@ -32,7 +32,7 @@ class Address(Struct):
 
 
 class Group(Struct):
-    """Numbers of one kind and country, and what they cost; null where unsupported."""
+    """A group of numbers of one type and country, with prices; null if unsupported."""
 
     id: str
     type: Literal["mobile", "local"]
@@ -82,18 +82,18 @@ class Number(Struct):
 
 
 class Transaction(Struct):
-    """Why satoshis moved, and the balance after."""
+    """A booked transaction, with the balance after it."""
 
     id: int
     timestamp: Time
     kind: str
-    amount: Annotated[int, Meta(description="satoshis; negative: charged")]
+    amount: Annotated[int, Meta(description="satoshis; negative for a charge")]
     balance: Sats
     reference: str
 
 
 class Deposit(Struct):
-    """An output that pays one of the account's addresses."""
+    """A Bitcoin output that pays one of the account's addresses."""
 
     txid: str
     vout: int
@@ -104,7 +104,7 @@ class Deposit(Struct):
 
 
 class Usage(Struct):
-    """Balance, running cost, when the money runs out (null: never), and what the account owes."""
+    """Balance, cost per minute, when the balance runs out (null: never), and debt."""
 
     balance: Sats
     cost_per_minute: Sats
@@ -113,7 +113,7 @@ class Usage(Struct):
 
 
 class Token(Struct):
-    """A token of the account, never the token itself."""
+    """A token's id and label, never the token itself."""
 
     id: int
     label: str
@@ -121,7 +121,7 @@ class Token(Struct):
 
 
 class NewTokenAnswer(Struct):
-    """A new token, shown this once."""
+    """A new token, shown only once."""
 
     id: int
     label: str
@@ -129,24 +129,23 @@ class NewTokenAnswer(Struct):
 
 
 class NewAccountAnswer(Struct):
-    """The token of a new account, shown this once."""
+    """The token of a new account, shown only once."""
 
     token: str
 
 
 class Attempt(Struct):
-    """One attempt at a delivery. `status` is the receiver's HTTP status, null without an answer."""
+    """One attempt at a delivery. `status` is the receiver's HTTP status; null if it didn't respond."""
 
     at: Time
     duration_ms: float
     status: int | None
     reason: str
-    reply: Annotated[str | None, Meta(description="the first 1,024 bytes of the answer; null once erased")]
+    reply: Annotated[str | None, Meta(description="the first 1,024 bytes of the response; null once erased")]
 
 
 class Delivery(Struct):
-    """An SMS on its way to a webhook, a phone it is forwarded to, or the phone it was sent to; or an event on its way
-    to the account's own webhook, which is about no number."""
+    """The delivery of an SMS to a webhook or phone, or of an event to the account's own webhook (`e164` is null)."""
 
     id: int
     e164: E164 | None
@@ -162,25 +161,25 @@ class Delivery(Struct):
 
 
 class AccountWebhook(Struct):
-    """Where the account's own events are posted, null for nowhere."""
+    """The URL that receives the account's own events; null if none is set."""
 
     url: str | None
 
 
 class WebhookSecret(Struct):
-    """What signs the account's webhooks (Standard Webhooks)."""
+    """The secret that signs the account's webhooks (Standard Webhooks)."""
 
     secret: Annotated[str, Meta(examples=["whsec_…"])]
 
 
 class Replayed(Struct):
-    """How many deliveries were queued again."""
+    """The number of deliveries queued again."""
 
     replayed: int
 
 
 class SentMessage(Struct):
-    """A message that left for another phone."""
+    """A message sent to another phone."""
 
     from_: str = field(name="from")
     to: str
@@ -188,13 +187,13 @@ class SentMessage(Struct):
 
 
 class SandboxClock(Struct):
-    """The sandbox's time."""
+    """The sandbox's current time."""
 
     now: Time
 
 
 class Problem(Struct):
-    """An error, as RFC 9457 has it; further members say more (`field`, `balance`, `required`)."""
+    """An error (RFC 9457). Some errors have further members, such as `field`, `balance` or `required`."""
 
     type: str
     title: str
@@ -204,16 +203,16 @@ class Problem(Struct):
     request_id: str
 
 
-# --- from rows --------------------------------------------------------------------------------------------------
+# --- conversion from rows --------------------------------------------------------------------------------------------------
 
 
 def success(status: str) -> bool | None:
-    """Whether a message made it: null while on its way, and while nobody knows."""
+    """Convert a status to success: None while the message is being sent or its fate is unknown."""
     return {"queued": None, "in_doubt": None, "unknown": None, "failed": False}.get(status, True)
 
 
 def message(row: Any) -> Message:
-    """A message in a number."""
+    """Convert a row to a message of a number."""
     return Message(
         row["sender"],
         row["recipient"],
@@ -225,7 +224,7 @@ def message(row: Any) -> Message:
 
 
 def full_message(row: Any) -> FullMessage:
-    """A full message."""
+    """Convert a row to a full message."""
     return FullMessage(
         row["sender"],
         row["recipient"],
@@ -242,7 +241,7 @@ def full_message(row: Any) -> FullMessage:
 
 
 def number(row: Any, messages: list[Message]) -> Number:
-    """A rented number."""
+    """Convert a row to a rented number."""
     return Number(
         row["e164"],
         row["group_id"],
@@ -256,18 +255,18 @@ def number(row: Any, messages: list[Message]) -> Number:
 
 
 def transaction(row: Any, account_id: int) -> Transaction:
-    """A line of the account's statement."""
+    """Convert a row to a transaction of this account."""
     sats = row["amount"] if row["credit"] == account_id else -row["amount"]
     return Transaction(row["id"], iso(row["at_us"]), row["kind"], sats, row["balance"], row["reference"])
 
 
 def deposit(row: Any, confirmations: int) -> Deposit:
-    """A deposit."""
+    """Convert a row to a deposit."""
     return Deposit(row["txid"], row["vout"], row["address"], row["amount"], confirmations, row["status"])
 
 
 def group(row: Any) -> Group:
-    """A group of the catalog."""
+    """Convert a row to a group."""
     return Group(
         row["id"],
         row["type"],

@@ -1,1 +1,1 @@
-"""What every page of the website uses."""
+"""Code shared by all pages of the website."""

@@ -1,4 +1,4 @@
-"""The balance over time, as the points of a drawing: no script draws it, and it follows the page's colours."""
+"""The balance chart, as SVG paths: needs no script and uses the page's colors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ POINTS_MAX = 240
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """An SVG path for the line and one for the area below it, and what the edges stand for."""
+    """SVG paths of the line and of the area below it, with the values at the edges."""
 
     line: str
     area: str
@@ -25,7 +25,7 @@ class Chart:
 
 
 def balance_chart(rows: Sequence[Row], account_id: int, *, balance: int, now_us: int, span_us: int) -> Chart | None:
-    """The balance of the last `span_us`, from transfers newest first; None without any."""
+    """Return the chart of the last `span_us`, from transfers newest first; None if there are too few."""
     points = [(now_us, balance)]
     for row in rows:
         points.append((row["at_us"], row["balance"]))
@@ -49,7 +49,7 @@ def balance_chart(rows: Sequence[Row], account_id: int, *, balance: int, now_us:
 
 
 def short(sats: int) -> str:
-    """An amount in three figures: 131 k."""
+    """Format an amount with three significant digits: 131 k."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if sats >= size:
             figures = f"{sats / size:.3g}" if sats < 1000 * size else f"{sats // size}"
@@ -58,12 +58,12 @@ def short(sats: int) -> str:
 
 
 def _without_steps_down(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Of several charges at one instant only the last: minutes are booked late, and were spent all the while."""
+    """Keep only the last of several charges at one instant: minutes are booked in bulk but were spent gradually."""
     pairs = zip(points, [*points[1:], (0, 0)], strict=True)
     return [point for point, following in pairs if point[0] != following[0] or point[1] < following[1]]
 
 
 def _thinned(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """At most so many points, the first and the last among them."""
+    """Reduce to about `POINTS_MAX` points; always keep the first and the last."""
     step = -(-len(points) // POINTS_MAX)
     return [*points[:-1:step], points[-1]]

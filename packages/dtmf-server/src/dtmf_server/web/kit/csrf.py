@@ -12,19 +12,19 @@ from dtmf_server.web.kit.session_cookie import value_of
 
 
 class CsrfRejected(Refusal):
-    """This form did not come from a page of this site, or the page was left open for too long. Nothing was done."""
+    """This form wasn't sent from a page of this site, or the page was open for too long. Nothing changed."""
 
     status, code, title = 403, "foreign_form", "Please try again"
 
 
 def csrf_token(value: str) -> str:
-    """What a form carries to prove that it is ours; another one each time, so that compression tells nothing."""
+    """Return a form's CSRF token. It differs on every call, so that compression can't leak it (BREACH)."""
     number = secrets.token_hex(8)
     return f"{number}.{_mac(value, number)}"
 
 
 def check(request: Request, form: Form) -> str:
-    """The cookie's value, if the form is ours and was sent from our origin. Raises ForeignForm."""
+    """Return the cookie's value if the token matches it and the origin is ours. Raises CsrfRejected."""
     value = value_of(request)
     number, _, mac = form["csrf_token"].partition(".")
     if not is_same_origin(request) or value is None:
@@ -35,7 +35,7 @@ def check(request: Request, form: Form) -> str:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether the request was made by a page of this site."""
+    """True if a page of this site sent the request."""
     origin = request.headers.get("origin")
     if origin is None:
         return request.headers.get("sec-fetch-site") == "same-origin"

@@ -1,7 +1,7 @@
-"""What was typed into a form that could not be carried out because the session had ended: it is carried through signing
-in inside the pages themselves, never in a cookie or an address, and nothing is done with it until its button is pressed.
+"""Drafts: the contents of a form that was submitted after the session had ended.
 
-A draft keeps the form's key, so that a form sent before and after signing in is still carried out once.
+A draft travels through signing in inside the pages themselves, never in a cookie or URL, and is submitted only when the
+user presses its button. It keeps the form's idempotency key, so submitting before and after signing in takes effect once.
 """
 
 import re
@@ -15,10 +15,10 @@ from dtmf_server.web.kit.forms import EMPTY
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.request import form_of
 
-DRAFT_MAX = 20_000  # bytes: thrice that, as a form encodes it, is still a form that is read
+DRAFT_MAX = 20_000  # bytes; URL-encoded to three times that, it still fits the form size limit
 NEXT_MAX = 1_000
 _NUMBER = r"/numbers/\+[0-9]{2,15}"
-_PATHS = {  # the forms that people type into, their fields, and the page each is on
+_PATHS = {  # forms that people type into: their fields, and the page each is on
     re.compile(rf"({_NUMBER})/send"): ("to", "content"),
     re.compile(rf"({_NUMBER})/action"): ("action", "forward_to", "webhook_url", "shown_action", "shown_destination"),
     re.compile(r"(/deliveries)/warnings"): ("warnings_url",),
@@ -27,12 +27,12 @@ _PATHS = {  # the forms that people type into, their fields, and the page each i
     re.compile(r"(/sandbox)/faucet"): ("amount", "pending", "back"),
 }
 _PAGES = re.compile(rf"({_NUMBER}/end)|({_NUMBER})/|(/rent/[^/]+)|(/account/delete)|(/[a-z-]+)")
-_QUERY = re.compile(r"[!-\[\]-~]*")  # printable ASCII without blanks and backslashes
+_QUERY = re.compile(r"[!-\[\]-~]*")  # printable ASCII without spaces and backslashes
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A form that waits: where it goes, the page it was on, its fields, and the values that somebody typed or chose."""
+    """A form not yet submitted: its target, the page it was on, and its fields."""
 
     path: str
     page: str
@@ -40,20 +40,20 @@ class Draft:
 
     @property
     def typed(self) -> list[tuple[str, str]]:
-        """What to show of it: each field's name for people, and its value."""
+        """Labels and values to show."""
         names = {
             "to": _("To"),
             "from": _("From"),
             "content": _("Text"),
             "text": _("Text"),
-            "action": _("When an SMS comes"),
+            "action": _("When a message arrives"),
             "forward_to": _("Phone number"),
             "webhook_url": _("Webhook"),
-            "warnings_url": _("Warnings are posted to"),
-            "label": _("Name of the token"),
+            "warnings_url": _("Low balance warnings"),
+            "label": _("Token name"),
             "amount": _("Satoshis"),
         }
-        values = {"store": _("Keep it here"), "forward": _("Forward it"), "webhook": _("Post it to a webhook")}
+        values = {"store": _("Store it here only"), "forward": _("Forward it"), "webhook": _("Post it to a webhook")}
         return [
             (words, values.get(self.fields[name], self.fields[name]) if name == "action" else self.fields[name])
             for name, words in names.items()
@@ -62,18 +62,18 @@ class Draft:
 
     @property
     def encoded(self) -> str:
-        """The draft as a field of the sign-in form."""
+        """The draft as the value of a field of the sign-in form."""
         return msgspec.json.encode({"path": self.path, "fields": self.fields}).decode()
 
 
 def of(request: Request) -> Draft | None:
-    """The draft in a form that was sent and not carried out, or the one that a sign-in form carries. None without."""
+    """Return the draft in a rejected form, or the one a sign-in form carries; None if there is none."""
     form = form_of(request) or EMPTY
     return decoded(form["draft"]) or _draft(request.url.path, form.values)
 
 
 def decoded(text: str) -> Draft | None:
-    """The draft of a sign-in form; None for anything else."""
+    """Decode the draft of a sign-in form; None if it is invalid."""
     try:
         found = msgspec.json.decode(text.encode("utf-8", "replace"), type=dict[str, str | dict[str, str]])
     except msgspec.DecodeError:
@@ -83,14 +83,14 @@ def decoded(text: str) -> Draft | None:
 
 
 def page_for(path: str) -> str:
-    """The page to go on from after signing in, for a form that was sent there."""
+    """Return the page to open after signing in, given the path a form was submitted to."""
     match = _PAGES.match(path)
     found = next(filter(None, match.groups()), "") if match else ""
     return found if safe(found) else "/messages"
 
 
 def safe(address: str) -> bool:
-    """Whether it is a path of this site, with its query if it has one: never another site, however it is written."""
+    """True if the address is a path of this site, with or without a query. Rejects every spelling of another site."""
     path = unquote(urlsplit(address).path) if address.startswith("/") and not address.startswith("//") else ""
     return (
         len(address) <= NEXT_MAX

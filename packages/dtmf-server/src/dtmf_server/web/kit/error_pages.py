@@ -1,4 +1,4 @@
-"""No, as a page in words: what happened, that nothing was lost by it, and where to go on. Never a stack trace."""
+"""HTML error pages: what happened, that nothing was lost, and a link to continue. Never a stack trace."""
 
 import logging
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from dtmf_server.web.kit.i18n import _
 
 log = logging.getLogger("dtmf.web")
 
-_Words = tuple[str, str, tuple[str, str]]  # title, text, and where to go on: its name and address
+_Words = tuple[str, str, tuple[str, str]]  # title, text, and a link: its label and URL
 
 
 def refused(request: Request, error: Refusal) -> Response[Any]:
-    """The page for what the service refuses. Without a session it is the sign-in form, which leads back."""
+    """Render a refusal. Without a session, show the sign-in form, which leads back here."""
     if isinstance(error, SignedOut) and not request.url.path.startswith("/live"):
         return _sign_in_first(request)
     if isinstance(error, csrf.CsrfRejected) and csrf.is_same_origin(request):
@@ -29,7 +29,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
 
 
 def _sign_in_first(request: Request) -> Response[Any]:
-    """The sign-in form: on its own page, or below what was refused, with what was typed kept."""
+    """Ask to sign in: redirect a GET; show the form with the draft for a POST."""
     if request.method in ("GET", "HEAD"):
         path = bytes(request.scope["raw_path"]).decode("latin-1")
         query = bytes(request.scope["query_string"]).decode("latin-1")
@@ -46,7 +46,7 @@ def _sign_in_first(request: Request) -> Response[Any]:
 
 
 def _send_again(request: Request) -> Response[Any]:
-    """For a form of an old page of this site: it can be sent again from here, by its button."""
+    """Offer to submit a form from an outdated page of this site again."""
     draft = drafts.of(request)
     if draft is None:
         return _page(request, 403, _stale_words(request))
@@ -60,15 +60,15 @@ def _send_again(request: Request) -> Response[Any]:
 
 def _stale_words(request: Request) -> _Words:
     text = _(
-        "The page was open for too long, or you signed in or out meanwhile. Nothing was done: open the page again."
+        "The page was open for too long, or you signed in or out in the meantime. Nothing changed. Reload the page and try again."
     )
     address = drafts.page_for(request.url.path) if not request.url.path.startswith("/sign-") else "/sign-in"
-    return _("Please try again"), text, (_("Open the page again"), address)
+    return _("Please try again"), text, (_("Reload the page"), address)
 
 
 def http_error(request: Request, error: HTTPException) -> Response[Any]:
-    """What the HTTP layer refuses."""
-    if error.detail == BROKEN_OFF:  # nobody is there to read it, and it is no fault of the service
+    """Render an HTTP error."""
+    if error.detail == BROKEN_OFF:  # the client has gone; not an error of the service
         return _page(request, 400, _words(400))
     if error.status_code >= 500:
         return crashed(request, error)
@@ -76,13 +76,13 @@ def http_error(request: Request, error: HTTPException) -> Response[Any]:
 
 
 def crashed(request: Request, error: Exception) -> Response[Any]:
-    """A bug of ours: logged whole, told as nothing but its request id."""
+    """Log an unexpected exception; show only the request ID."""
     log.error("unexpected error", exc_info=error)
     return _page(request, 500, _words(500))
 
 
 def error_page(status: int, *, wait_s: int = 0) -> tuple[bytes, Sequence[tuple[str, str]]]:
-    """The page for what was refused before any route was reached, and its headers."""
+    """Return an error page and its headers, for requests rejected before routing."""
     title, text, link = _words(status, wait_s=wait_s)
     return templating.plain_page(status, title, text, link=link).encode(), list(templating.HEADERS.items())
 
@@ -94,17 +94,17 @@ def _page(request: Request, status: int, words: _Words) -> Response[Any]:
 
 
 def _words_of(error: Refusal) -> _Words:
-    inbox = (_("To your messages"), "/messages")
+    inbox = (_("Go to messages"), "/messages")
     if isinstance(error, SignedOut):
-        return _("You are signed out"), _("Your session has ended. Sign in again."), (_("Sign in"), "/sign-in")
+        return _("You're signed out"), _("Your session has ended. Sign in again."), (_("Sign in"), "/sign-in")
     if isinstance(error, NumberNotRented):
         text = _(
-            "You do not rent this number now. If you did, its rental has ended: your ended rentals have what it"
-            " received, until that is erased."
+            "You aren't renting this number. If you used to, its rental has ended. You can find its messages under"
+            " Ended rentals until they're erased."
         )
-        return _("This number is not yours now"), text, (_("Ended rentals"), "/rentals")
+        return _("You aren't renting this number"), text, (_("Ended rentals"), "/rentals")
     if isinstance(error, InsufficientFunds):
-        return _("The balance does not cover this"), _sentence(error.detail), (_("Top up"), "/top-up")
+        return _("Your balance is too low"), _sentence(error.detail), (_("Top up"), "/top-up")
     if isinstance(error, StorageUnavailable):
         return _words(503)
     if error.status == 404:
@@ -113,25 +113,34 @@ def _words_of(error: Refusal) -> _Words:
 
 
 def _words(status: int, *, wait_s: int = 0) -> _Words:
-    home = (_("To the first page"), "/")
+    home = (_("Go to home page"), "/")
     words = {
-        400: (_("That could not be read"), _("Your browser sent something that is no form of ours. Nothing was done.")),
-        403: (_("Please try again"), _("This form did not come from a page of this site. Nothing was done.")),
-        404: (_("There is no such page"), _("The address is mistyped, or what was here is gone.")),
-        405: (_("This address takes no such request"), _("Go back and use the page's own buttons.")),
-        413: (_("That is too much"), _("The form was larger than what is read here. Nothing was done: shorten it.")),
+        400: (_("Something went wrong"), _("We couldn't read that form. Nothing changed. Go back and try again.")),
+        403: (_("Please try again"), _("This form wasn't sent from a page of this site. Nothing changed.")),
+        404: (_("Page not found"), _("The address may be mistyped, or the page may no longer exist.")),
+        405: (
+            _("Page not available"),
+            _("You can't open this address directly. Go back and use the buttons on the page."),
+        ),
+        413: (_("That form is too large"), _("Shorten what you typed and try again. Nothing changed.")),
         429: (
-            _("Slow down, please"),
-            _("There were too many requests from your address. In %d seconds it goes on.") % wait_s
+            _("Too many requests"),
+            _("Your network has sent too many requests. Try again in %d seconds.") % wait_s
             if wait_s
-            else _("There were too many requests from your address. Wait a little."),
+            else _("Your network has sent too many requests. Try again in a few seconds."),
         ),
         503: (
-            _("The service is stopping or short of space"),
-            _("What you did last was not stored. Try again in a minute: everything before it is safe."),
+            _("Temporarily unavailable"),
+            _(
+                "The service is restarting or out of disk space. Your last change wasn't saved; everything before it is"
+                " safe. Try again in a minute."
+            ),
         ),
     }
-    fault = (_("This is a fault of ours"), _("Nothing was stored. It has been noted, under the number below."))
+    fault = (
+        _("Something went wrong on our side"),
+        _("Nothing was saved. If it happens again, contact the operator and quote the reference below."),
+    )
     title, text = words.get(status, fault if status >= 500 else words[400])
     return title, text, home
 

@@ -1,4 +1,4 @@
-"""Amounts, times and durations as people read them. Pure; the service's now is an argument."""
+"""Jinja filters that format amounts, times and durations. Pure; the current time is an argument."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,37 +6,37 @@ from dtmf_server.core.money import Kind
 from dtmf_server.core.units import MINUTE_US, SECOND_US
 from dtmf_server.web.kit.i18n import _, ngettext
 
-THIN = "\u202f"  # a narrow blank that does not break
+THIN = "\u202f"  # a narrow no-break space
 MINUTES_A_DAY = 24 * 60
 
 
 def sats(amount: int) -> str:
-    """An amount in groups of three: 131 713."""
+    """Format an amount in groups of three digits: 131 713."""
     return f"{amount:,}".replace(",", THIN).replace("-", "\u2212")
 
 
 def signed(amount: int) -> str:
-    """An amount that comes (+) or goes (\u2212)."""
+    """Format an amount with its sign, + or \u2212."""
     return ("+" if amount > 0 else "") + sats(amount)
 
 
 def moment(at_us: int) -> datetime:
-    """A time in UTC."""
+    """Convert microseconds since 1970 to a UTC datetime."""
     return datetime.fromtimestamp(at_us // SECOND_US, UTC)
 
 
 def iso(at_us: int) -> str:
-    """A time for machines, to the second."""
+    """Format a time as ISO 8601, to the second."""
     return moment(at_us).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def timestamp(at_us: int) -> str:
-    """A time to the second."""
+    """Format a time for people, to the second."""
     return moment(at_us).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def short_time(at_us: int, now_us: int) -> str:
-    """A time as short as it can be told: 09:41, Yesterday, 12 Nov."""
+    """Format a time as briefly as possible: 09:41, Yesterday, 12 Nov."""
     at, now = moment(at_us), moment(now_us)
     if at.date() == now.date():
         return at.strftime("%H:%M")
@@ -51,7 +51,7 @@ def _month(at: datetime) -> str:
 
 
 def duration(duration_us: int) -> str:
-    """A duration in its two largest units: 2 d 4 h, 3 h 20 min, 12 min."""
+    """Format a duration in its two largest units: 2 d 4 h, 3 h 20 min, 12 min."""
     minutes = max(0, duration_us) // MINUTE_US
     days, hours = divmod(minutes // 60, 24)
     if days >= 100:
@@ -64,7 +64,7 @@ def duration(duration_us: int) -> str:
 
 
 def humanize_duration(duration_us: int) -> str:
-    """A duration in one unit, for what is only an estimate: about 4 days."""
+    """Format a duration in one unit, for estimates: 4 days."""
     minutes = max(0, duration_us) // MINUTE_US
     if minutes >= 2 * MINUTES_A_DAY:
         days = minutes // MINUTES_A_DAY
@@ -75,19 +75,19 @@ def humanize_duration(duration_us: int) -> str:
 
 
 def transfer_label(kind: str) -> str:
-    """What a transfer was for."""
+    """Return the label of a kind of transfer."""
     words = {
         Kind.DEPOSIT: _("Deposit"),
-        Kind.DEPOSIT_REVERSED: _("Deposit taken back by the chain"),
-        Kind.DEBT: _("Debt, to be paid from what comes next"),
-        Kind.DEBT_PAID: _("Debt paid"),
-        Kind.RENTAL_SETUP: _("Set-up"),
+        Kind.DEPOSIT_REVERSED: _("Deposit reversed by the network"),
+        Kind.DEBT: _("Debt, paid by your next deposit"),
+        Kind.DEBT_PAID: _("Debt paid off"),
+        Kind.RENTAL_SETUP: _("Setup"),
         Kind.RENTAL_MINUTES: _("Minutes"),
         Kind.MESSAGE_RECEIVED: _("SMS received"),
         Kind.MESSAGE_SENT: _("SMS sent"),
         Kind.MESSAGE_REFUNDED: _("SMS refunded"),
-        Kind.GIVEN_UP: _("Given up"),
+        Kind.GIVEN_UP: _("Forfeited"),
         Kind.MOVED_OUT: _("Moved to another account"),
-        Kind.MOVED_IN: _("From an account that was deleted"),
+        Kind.MOVED_IN: _("Moved from a deleted account"),
     }
     return words[Kind(kind)] if kind in words else kind

@@ -1,4 +1,4 @@
-"""What a form sent: read once, bounded, decoded strictly; what was typed is kept for when it comes back."""
+"""Parse URL-encoded forms: bounded, strict, values kept for redisplay."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _PUNCTUATION = re.compile(r"[\s()./\u00a0\u202f-]+")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a form, by name; a field that was not sent is empty."""
+    """The fields of a form, by name. A missing field is empty."""
 
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -26,23 +26,23 @@ class Form:
         return self.values.get(name, "")
 
     def shown(self, name: str, stored: str) -> str:
-        """What a field shows: what was typed, and before anything was, what is stored."""
+        """Return the value to show in a field: the submitted one, or else the stored one."""
         return self.values.get(name, stored)
 
     def line(self, name: str) -> str:
-        """A field of one line, without blanks around it."""
+        """Return a one-line field, stripped."""
         return self[name].strip()
 
     def number(self, name: str) -> str:
-        """A phone number without the blanks, hyphens and brackets that people write into it."""
+        """Return a phone number without spaces, hyphens and parentheses."""
         return _PUNCTUATION.sub("", self[name])
 
     def text(self, name: str) -> str:
-        """A text of several lines; browsers send line breaks as two characters, phones as one."""
+        """Return a multi-line text with LF line breaks, as phones send them; browsers send CRLF."""
         return self[name].replace("\r\n", "\n")
 
     def whole(self, name: str, *, at_least: int, at_most: int, otherwise: str) -> int:
-        """A whole number; blanks between its figures are welcome. Raises InvalidRequest with these words."""
+        """Return a whole number; spaces between digits are allowed. Raises InvalidRequest with the text `otherwise`."""
         figures = re.sub(r"[\s,_\u00a0\u202f]+", "", self[name])
         if not re.fullmatch(r"[0-9]{1,18}", figures) or not at_least <= int(figures) <= at_most:
             raise InvalidRequest(name, otherwise)
@@ -54,13 +54,13 @@ EMPTY = Form()
 
 @dataclass(frozen=True, slots=True)
 class FormError:
-    """Why a form came back: at a field (`field` names it), or about the whole of it."""
+    """Why a form was rejected: at the field named `field`, or as a whole."""
 
     field: str = ""
     text: str = ""
 
     def at(self, name: str) -> str:
-        """What is wrong with this field."""
+        """Return the error text of this field."""
         return self.text if self.field == name else ""
 
 
@@ -68,7 +68,7 @@ NO_ERROR = FormError()
 
 
 def form_error_of(refusal: Refusal | None) -> FormError:
-    """A refusal in words, at its field."""
+    """Convert a refusal to an error text at its field."""
     if refusal is None:
         return NO_ERROR
     found = str(refusal.members.get("field", ""))
@@ -77,19 +77,19 @@ def form_error_of(refusal: Refusal | None) -> FormError:
 
 
 async def read(request: Request) -> Form:
-    """The form of a request. Raises ClientException for anything that no form here would send, UnsupportedEncoding for a
-    compressed one."""
+    """Read the form of a request. Raises ClientException for anything that none of our forms would send, and
+    UnsupportedEncoding for a compressed body."""
     validation.plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
-        raise ClientException(status_code=415, detail="this is no form")
+        raise ClientException(status_code=415, detail="the body is not a URL-encoded form")
     try:
         body = (await request.body()).decode("ascii")
         pairs = parse_qsl(
             body, keep_blank_values=True, strict_parsing=bool(body), errors="strict", max_num_fields=FIELDS_MAX
         )
     except ValueError as error:
-        raise ClientException(status_code=400, detail="the form could not be read") from error
+        raise ClientException(status_code=400, detail="the form could not be parsed") from error
     form = Form(dict(pairs))
-    request.scope["dtmf.form"] = form  # type: ignore[typeddict-unknown-key]  # for the page that refuses it
+    request.scope["dtmf.form"] = form  # type: ignore[typeddict-unknown-key]  # for the page that shows the error
     return form

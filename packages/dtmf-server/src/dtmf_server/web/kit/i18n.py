@@ -1,4 +1,4 @@
-"""The website's texts, through gettext: in English, and ready for a catalog. `make messages` extracts them."""
+"""gettext translation of the website. English only so far; `make messages` extracts the texts."""
 
 import gettext
 from pathlib import Path
@@ -7,10 +7,10 @@ catalog = gettext.translation("dtmf", localedir=Path(__file__).parent / "locale"
 
 
 def _(message: str) -> str:
-    """The text in the reader's language."""
+    """Translate a text."""
     return catalog.gettext(message)
 
 
 def ngettext(singular: str, plural: str, count: int) -> str:
-    """The form of the text that goes with this count."""
+    """Translate a text, choosing its singular or plural form."""
     return catalog.ngettext(singular, plural, count)

@@ -1,4 +1,4 @@
-"""Long lists, newest first: a page, and where the next one begins."""
+"""Pagination of lists that start with the newest row."""
 
 import re
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ NEWEST = INT64_MAX
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows, and the id that older ones are below (None: there are none)."""
+    """Rows, and the id below which older rows start; None on the last page."""
 
     rows: Sequence[Row]
     older: int | None
 
 
 def position(request: Request) -> int:
-    """The `before` of the address; what is no position is the newest page."""
+    """Return the URL's `before`; an invalid one means the newest page."""
     given = digits(request.query_params.get("before", ""))
     return NEWEST if given is None else given
 
 
 def digits(text: str) -> int | None:
-    """A whole number that every database can hold, None if it is none."""
+    """Parse a whole number that fits every database; None if it is invalid."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def page_of(rows: Sequence[Row]) -> Page:
-    """A page of rows, of which one more than fits was read."""
+    """Build a page from rows, of which one more than fits was read."""
     return Page(rows[:PAGE], rows[PAGE - 1]["id"] if len(rows) > PAGE else None)

@@ -1,4 +1,4 @@
-"""What the pages ask of a request: its form, its origin, its caller's address."""
+"""Accessors for a request's form, origin and client address."""
 
 from typing import TYPE_CHECKING
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 def form_of(request: Request) -> "Form | None":
-    """The form that this request has sent, once it was read."""
+    """Return the request's form if it has been read."""
     form: Form | None = request.scope.get("dtmf.form")  # type: ignore[assignment]  # a scope holds anything
     return form
 
 
 def sign_in_limit(request: Request) -> RateLimit:
-    """How often an address may be wrong about its token."""
+    """Return the rate limit for wrong tokens."""
     limit: RateLimit = request.scope["state"]["sign_in_limit"]
     return limit
 
 
 def is_secure(request: Request) -> bool:
-    """Whether the browser is on https."""
+    """True if the browser uses HTTPS."""
     return own_origin(request).startswith("https://")
 
 
 def own_origin(request: Request) -> str:
-    """The origin that the browser sees this service at: the operator's public URL, else what it asked for."""
+    """Return the origin the browser sees: that of the configured public URL, or else of the request."""
     settings = runtime_of(request).settings
     if settings.public_url is not None:
         scheme, _, rest = settings.public_url.partition("://")
@@ -37,11 +37,11 @@ def own_origin(request: Request) -> str:
 
 
 def asked_origin(request: Request) -> str:
-    """The origin of the address that was asked for."""
+    """Return the origin of the requested URL."""
     proxies = runtime_of(request).settings.trusted_proxies
     return f"{scheme_of(request.scope, proxies)}://{header(request.scope, b'host')}"
 
 
 def caller(request: Request) -> bytes:
-    """Whom to count wrong sign-ins against."""
+    """Return the rate limit key for failed sign-ins."""
     return rate_limit_key(address_of(request.scope, runtime_of(request).settings.trusted_proxies)).encode()

@@ -1,7 +1,6 @@
-"""The one cookie: a random value that is not the token. It proves a session, and that a form came from our page.
+"""The session cookie: a random value, never the token. It authenticates a session and keys the CSRF tokens of forms.
 
-A visitor has it before signing in too, so that the sign-in form is protected like every other; signing in
-gives a new one. Forms carry an HMAC of it over a random number, another one each time.
+Visitors have one before signing in too, so that the sign-in form is protected as well; signing in replaces it.
 """
 
 import hashlib
@@ -20,23 +19,23 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def new_value() -> str:
-    """A value for the cookie: 256 random bits."""
+    """Generate a cookie value: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def value_of(request: Request) -> str | None:
-    """The cookie's value, None without one."""
+    """Return the cookie's value; None if it is missing or malformed."""
     value = request.cookies.get(_name(request), "")
     return value if _VALUE.fullmatch(value) else None
 
 
 def sha256(value: str) -> bytes:
-    """What is stored of a value."""
+    """Hash a cookie value for storage."""
     return hashlib.sha256(value.encode()).digest()
 
 
 def set_cookie(request: Request, response: Response[Any], value: str, *, signed_in: bool) -> None:
-    """Sets the cookie: a visitor's until the browser closes, a session's for as long as one lasts at most."""
+    """Set the cookie: until the browser closes for visitors, for a session's maximum lifetime for users."""
     response.set_cookie(
         _name(request),
         value,
@@ -49,7 +48,7 @@ def set_cookie(request: Request, response: Response[Any], value: str, *, signed_
 
 
 def clear_cookie(request: Request, response: Response[Any]) -> None:
-    """Takes the cookie back."""
+    """Delete the cookie."""
     response.set_cookie(
         _name(request), "", path="/", httponly=True, samesite="lax", secure=is_secure(request), max_age=0
     )

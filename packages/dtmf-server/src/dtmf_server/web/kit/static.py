@@ -1,4 +1,4 @@
-"""`/static/…`: style, script and icon. The address names the content, so browsers keep them for ever."""
+"""`/static/…`: stylesheet, script and icon. URLs contain a content hash, so browsers cache them permanently."""
 
 import gzip
 import hashlib
@@ -33,13 +33,13 @@ FILES = {path.name: _load(path) for path in sorted(_FOLDER.iterdir()) if path.su
 
 
 def address(name: str) -> str:
-    """Where a file is."""
+    """Return the URL of a file."""
     return f"/static/{FILES[name].digest}/{name}"
 
 
 @get("/static/{digest:str}/{name:str}")
 async def get_static(request: Request, digest: FromPath[str], name: FromPath[str]) -> Response[Any]:
-    """A file of this very content."""
+    """Serve a file; 404 if its content hash is outdated."""
     file = FILES.get(name)
     if file is None or file.digest != digest:
         raise NotFoundException

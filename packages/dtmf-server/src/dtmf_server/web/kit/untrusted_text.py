@@ -1,10 +1,10 @@
-"""A stranger's text, cut into parts that can be shown: nothing in it can pass for something it is not.
+"""Split untrusted text into parts that are safe to show: no part can pass for something else.
 
 Rules:
-1. Text is only ever text: the templates escape it, whatever it says.
-2. A text is shown in isolation (`<bdi>`), so that it can't turn around what stands beside it.
-3. Characters that turn text around or that nobody can see are not obeyed: each is shown as a mark with its name.
-4. A link is never made of what the text calls it: the text stays as it is, and below it stands where it leads.
+1. The templates escape all text.
+2. Each text is isolated (`<bdi>`), so that it can't change the direction of the text around it.
+3. Bidirectional controls and invisible characters have no effect: each is replaced by its name.
+4. URLs in a text are not clickable. Links appear below the text and show the host they lead to.
 """
 
 import re
@@ -12,11 +12,11 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-SHOWN_AT_FIRST = 600  # characters; the rest of a long text is one click away
+SHOWN_AT_FIRST = 600  # characters; the rest of a long text is collapsed
 LINKS_MAX = 5
 
-# Bidirectional embeddings, overrides and isolates (UAX #9), and characters without width but joiners, which emoji and
-# Persian need; other control characters but line breaks and tabs.
+# Bidirectional embeddings, overrides and isolates (UAX #9); zero-width characters except joiners, which emoji and
+# Persian need; control characters except line breaks and tabs.
 _MARKED = re.compile(
     "[\u202a-\u202e\u2066-\u2069\u200b\u2060-\u2064\ufeff\u00ad\u180e\x00-\x08\x0b-\x1f\x7f-\x9f\U000e0000-\U000e007f]"
 )
@@ -25,7 +25,7 @@ _URL = re.compile(r"(?i)\bhttps?://[^\s<>\"'\u202a-\u202e\u2066-\u2069\u200b\ufe
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of text, or (`mark`) the name of a character that is not obeyed."""
+    """A piece of text or, if `mark`, the name of a neutralized character."""
 
     text: str
     mark: bool = False
@@ -33,7 +33,7 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a text links to: the whole address, and the host that will really be asked."""
+    """A URL in a text, and the host it leads to."""
 
     url: str
     host: str
@@ -41,7 +41,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class UntrustedText:
-    """A text to show: its beginning, what is left of it, and where it links to."""
+    """A text to show: its beginning, the collapsed rest, and its links."""
 
     parts: list[Fragment]
     rest: list[Fragment]
@@ -50,13 +50,13 @@ class UntrustedText:
 
 
 def render_untrusted(text: str) -> UntrustedText:
-    """The text as parts, the long rest apart."""
+    """Split a text into parts and links; the end of a long text goes to `rest`."""
     first, rest = (text, "") if len(text) <= SHOWN_AT_FIRST * 5 // 4 else _cut(text)
     return UntrustedText(fragments(first), fragments(rest), len(rest), links(text))
 
 
 def fragments(text: str) -> list[Fragment]:
-    """The text without characters that would be obeyed; each has become a mark."""
+    """Split a text into fragments, with bidirectional controls and invisible characters replaced by marks."""
     found, start = [], 0
     for match in _MARKED.finditer(text):
         found.append(Fragment(text[start : match.start()]))
@@ -67,7 +67,7 @@ def fragments(text: str) -> list[Fragment]:
 
 
 def links(text: str) -> list[Link]:
-    """The addresses in a text that a browser could open, each with its real host; one without a host is none."""
+    """Return the HTTP URLs in a text, each with its host. URLs without a valid host are skipped."""
     found: dict[str, Link] = {}
     for match in _URL.finditer(text):
         url = match[0].rstrip(".,;:!?)]}")
@@ -78,7 +78,7 @@ def links(text: str) -> list[Link]:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """At a blank near the end of what is shown at first, else right there."""
+    """Cut at a space near `SHOWN_AT_FIRST`, or exactly there if there is none."""
     at = text.rfind(" ", SHOWN_AT_FIRST * 3 // 4, SHOWN_AT_FIRST)
     at = SHOWN_AT_FIRST if at < 0 else at + 1
     return text[:at], text[at:]
@@ -90,9 +90,9 @@ def _name(character: str) -> str:
 
 
 def _host(url: str) -> str:
-    """The host as it goes over the network: in ASCII, so that look-alike letters show; empty if there is none.
+    """Return the URL's host in ASCII (IDNA), which exposes look-alike letters; empty if it is invalid.
 
-    Only plain hosts count: with a name before an @, a backslash or an escape, readers disagree about where it leads."""
+    URLs with user info, a backslash or an escape in the host are invalid: parsers disagree about where they lead."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

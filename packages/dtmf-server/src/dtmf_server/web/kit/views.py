@@ -1,4 +1,4 @@
-"""Who visits: a request with a session is one transaction, in which the session is looked up and the work done."""
+"""Views for signed-in users: look up the session and do the work in one transaction."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -25,13 +25,13 @@ from dtmf_server.web.kit.request import is_secure, own_origin
 
 T = TypeVar("T")
 KEY_MAX = 64
-# What a form may be refused for and still come back with what was typed; anything else is a page of its own.
+# Refusals with these statuses redisplay the form with what was typed; others get an error page.
 COMES_BACK = (400, 402, 404, 409, 422, 429, 503)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is signed in, and the service's now."""
+    """The signed-in account and token, and the current time by both clocks."""
 
     account_id: int
     token_id: int
@@ -41,14 +41,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class PageHeader:
-    """What the head of every page shows of the account, and where in its events the page stands."""
+    """The account data in every page's header, and the id of the last event the page includes."""
 
     balance: int
     debt: int
     after: int
     now_us: int
     money: Money | None = None
-    ahead_us: int = 0  # of the wall's clock, in a sandbox
+    ahead_us: int = 0  # of the wall clock, in a sandbox
 
 
 def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Caller, Session]:
@@ -60,7 +60,7 @@ def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Caller, Sessio
 
 
 async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
-    """What fn reads for whoever is signed in. Raises SignedOut."""
+    """Run `fn` in a read transaction for the signed-in user. Raises SignedOut."""
     cookie, runtime = session_cookie.value_of(request), runtime_of(request)
 
     def run(tx: Tx) -> tuple[T, Session]:
@@ -75,19 +75,19 @@ async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
 
 
 async def read_autocommit(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
-    """What fn reads for whoever is signed in, a few rows found by an index; it does not count as a visit."""
+    """Like `read`, for a few rows found by an index. Does not extend the session."""
     return await read_autocommit_as(runtime_of(request), session_cookie.value_of(request), fn)
 
 
 async def read_autocommit_as(runtime: Runtime, cookie: str | None, fn: Callable[[Tx, Caller], T]) -> T:
-    """The same for a visitor whose request is not held any more."""
+    """Like `read_autocommit`, for streams that no longer hold their request."""
     return await runtime.db.read_autocommit(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
 
 async def render_page(
     request: Request, template: str, fn: Callable[[Tx, Caller], dict[str, Any]], *, status: int = 200, **more: Any
 ) -> Response[Any]:
-    """A page of what fn reads, below the account's head."""
+    """Render a page of what `fn` reads, with the account header."""
 
     def gather(tx: Tx, visit: Caller) -> tuple[PageHeader, dict[str, Any]]:
         after = events.last_id(tx, visit.account_id)
@@ -113,7 +113,7 @@ async def handle_form(
     *,
     again: Callable[[Form, Refusal], Awaitable[Response[Any]]] | None = None,
 ) -> Response[Any]:
-    """Carries a form out once, however often it is sent, and goes where `do` says; `again` shows it when refused."""
+    """Process a form at most once and redirect to the path `do` returns; `again` redisplays a refused form."""
     form, cookie = await verified_form(request)
 
     def run(tx: Tx, visit: Caller) -> str:
@@ -129,13 +129,13 @@ async def handle_form(
 
 
 async def verified_form(request: Request) -> tuple[Form, str]:
-    """The form that was sent, and the cookie that proves it to be ours. Raises ForeignForm."""
+    """Return the form and the session cookie after checking the CSRF token. Raises CsrfRejected."""
     form = await forms.read(request)
     return form, csrf.check(request, form)
 
 
 async def write(request: Request, cookie: str, fn: Callable[[Tx, Caller], T]) -> T:
-    """What fn returns, once it is durable. Raises SignedOut."""
+    """Run `fn` in a write transaction for the signed-in user, and return when it is durable. Raises SignedOut."""
     runtime = runtime_of(request)
     return await runtime.db.write(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
 
@@ -148,7 +148,7 @@ async def render_public_page(
     status: int = 200,
     **more: Any,
 ) -> Response[Any]:
-    """A page for everybody; who is not signed in gets a visitor's cookie, so that its forms work."""
+    """Render a page that needs no session. Visitors get a cookie, so that forms have CSRF protection."""
     runtime, cookie = runtime_of(request), session_cookie.value_of(request)
 
     def gather(tx: Tx) -> tuple[bool, int, dict[str, Any]]:
@@ -169,7 +169,7 @@ async def render_public_page(
 
 
 async def is_signed_in(request: Request) -> bool:
-    """Whether there is a session."""
+    """True if the request has a valid session."""
     try:
         await read_autocommit(request, lambda _tx, _visit: None)
     except SignedOut:
@@ -178,7 +178,7 @@ async def is_signed_in(request: Request) -> bool:
 
 
 def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
-    """The page in place of a token that was shown before, and is not shown again."""
+    """Render the page shown instead of a token that has already been shown."""
     context = {"visit": None, "signed_in": True, "is_first": is_first}
     status = csrf.CsrfRejected.status if is_first else AlreadyIssued.status
     return templating.page(request, "token_shown.html", context, status=status, cookie=session_cookie.value_of(request))
@@ -187,7 +187,7 @@ def already_shown(request: Request, *, is_first: bool) -> Response[Any]:
 def once_for(
     tx: Tx, visit: Caller, request: Request, form: Form, action: Callable[[Tx], StoredResponse]
 ) -> StoredResponse:
-    """The answer to this form, carried out at most once; with other content it is another form. Raises AlreadyIssued."""
+    """Run `action` at most once per form key and content. Raises AlreadyIssued."""
     fingerprint = _fingerprint(request, form)
     return run_idempotent(
         tx,
@@ -200,25 +200,25 @@ def once_for(
 
 
 def refused(form: Form, refusal: Refusal | None) -> dict[str, Any]:
-    """What a template needs to show a form again: what was typed, and what was wrong with it."""
+    """Return the template context that redisplays a form: what was typed, and the error."""
     short = refusal.members if isinstance(refusal, InsufficientFunds) else None
     return {"form": form, "form_error": form_error_of(refusal), "short": short}
 
 
 def status_of(refusal: Refusal | None) -> int:
-    """The status of the page that shows a form, at first or again."""
+    """Return the HTTP status of a page that shows a form, with or without an error."""
     return 200 if refusal is None else refusal.status
 
 
 def may_hold_a_session(request: Request) -> bool:
-    """Whether a cookie would be safe on its way: over https, in a sandbox, or without leaving the machine."""
+    """True if a session cookie is safe here: over HTTPS, on loopback, or in a sandbox."""
     return is_secure(request) or _is_here(own_origin(request)) or runtime_of(request).settings.sandbox
 
 
 def _is_here(origin: str) -> bool:
     try:
         return is_loopback(urlsplit(origin).hostname or "")
-    except ValueError:  # what a Host header may say
+    except ValueError:  # a malformed Host header
         return False
 
 

@@ -1,1 +1,1 @@
-"""The renter's pages."""
+"""Pages for renters."""

@@ -1,4 +1,4 @@
-"""`/account`: what is kept of you, where you are signed in, and the way out."""
+"""`/account`: data export, sessions, account deletion."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from dtmf_server.web.kit.views import Caller
 
 @get("/account")
 async def get_account(request: Request) -> Response[Any]:
-    """Exports, sessions, and the way to delete it all."""
+    """Show exports, sessions and the link to delete the account."""
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         return {"browsers": sign_in.browsers(tx, visit.account_id, wall_us=visit.wall_us)}
@@ -28,7 +28,7 @@ async def get_account(request: Request) -> Response[Any]:
 
 @post("/account/sign-out")
 async def post_sign_out_everywhere(request: Request) -> Response[Any]:
-    """Ends every session of the account, this one too."""
+    """End all sessions of the account, including this one."""
     _form, cookie = await views.verified_form(request)
     await views.write(request, cookie, lambda tx, visit: web_sessions.end_all(tx, visit.account_id))
     response = templating.redirect("/sign-in")
@@ -38,13 +38,13 @@ async def post_sign_out_everywhere(request: Request) -> Response[Any]:
 
 @get("/account/delete")
 async def get_delete(request: Request) -> Response[Any]:
-    """What deleting means, before it is done."""
+    """Explain what deleting the account means and ask for confirmation."""
     return await _page(request)
 
 
 @post("/account/delete")
 async def post_delete(request: Request) -> Response[Any]:
-    """Deletes the account, if what is given up with it was seen and agreed to."""
+    """Delete the account if the user has agreed to forfeit the balance shown."""
     form, cookie = await views.verified_form(request)
 
     def close(tx: Tx, visit: Caller) -> None:
@@ -53,9 +53,11 @@ async def post_delete(request: Request) -> Response[Any]:
         )
 
     try:
-        agreed = form.whole("given_up", at_least=0, at_most=2**53, otherwise=_("Please look at the balance again."))
+        agreed = form.whole(
+            "given_up", at_least=0, at_most=2**53, otherwise=_("Your balance has changed. Check it and confirm again.")
+        )
         if form["agreed"] != "yes":
-            raise InvalidRequest("agreed", _("Tick this to say that you mean it."))
+            raise InvalidRequest("agreed", _("Tick to confirm."))
         await views.write(request, cookie, close)
         db = runtime_of(request).db
         while await db.write(close_account.go_on):
@@ -70,7 +72,7 @@ async def post_delete(request: Request) -> Response[Any]:
 
 @get("/account/deleted")
 async def get_deleted(request: Request) -> Response[Any]:
-    """What has become of a deleted account, and what its renter can do now."""
+    """Show what was deleted, and what the user can do now."""
     return await views.render_public_page(request, "account_deleted.html")
 
 

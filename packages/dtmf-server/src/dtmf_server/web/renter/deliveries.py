@@ -1,5 +1,4 @@
-"""`/deliveries`: what became of each SMS on its way out, attempt by attempt; again, a test, the signing secret, and where
-the account's own warnings are posted."""
+"""`/deliveries`: the delivery log, retries, webhook tests, the signing secret, and the URL for low balance warnings."""
 
 from typing import Any
 
@@ -24,13 +23,13 @@ STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 
 @get("/deliveries")
 async def get_deliveries(request: Request) -> Response[Any]:
-    """The log, newest first; of one state, or all."""
+    """Show the log, newest first, optionally of one state."""
     return await _page(request)
 
 
 @post("/deliveries/{delivery_id:int}/retry")
 async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[Any]:
-    """Delivers one again."""
+    """Retry a delivery."""
 
     def again(tx: Tx, visit: Caller, _form: Form) -> str:
         replay.one(tx, visit.account_id, delivery_id, now_us=visit.now_us)
@@ -41,7 +40,7 @@ async def post_retry(request: Request, delivery_id: FromPath[int]) -> Response[A
 
 @post("/deliveries/retry")
 async def post_retry_all(request: Request) -> Response[Any]:
-    """Delivers every parked webhook again."""
+    """Retry all parked webhooks."""
 
     def again(tx: Tx, visit: Caller, _form: Form) -> str:
         count = replay.parked_since(tx, visit.account_id, since_us=0, now_us=visit.now_us)
@@ -52,7 +51,7 @@ async def post_retry_all(request: Request) -> Response[Any]:
 
 @post("/deliveries/warnings")
 async def post_warnings(request: Request) -> Response[Any]:
-    """Sets where the account's own events are posted; nothing: nowhere."""
+    """Set the URL that receives the account's own events; empty turns them off."""
     sandbox = runtime_of(request).settings.sandbox
 
     def set_url(tx: Tx, visit: Caller, form: Form) -> str:
@@ -70,7 +69,7 @@ async def post_warnings(request: Request) -> Response[Any]:
 
 @post("/deliveries/test")
 async def post_test(request: Request) -> Response[Any]:
-    """Posts a sample SMS to a number's webhook."""
+    """Post a sample message to a number's webhook."""
 
     def test(tx: Tx, visit: Caller, form: Form) -> str:
         if not is_e164(form["e164"]):
@@ -83,7 +82,7 @@ async def post_test(request: Request) -> Response[Any]:
 
 @post("/deliveries/secret")
 async def post_secret(request: Request) -> Response[Any]:
-    """Makes a new signing secret; the old one signs too for a day."""
+    """Rotate the signing secret; the old one also signs for 24 hours."""
     wall_us = runtime_of(request).clock.wall_us()
 
     def rotate(tx: Tx, visit: Caller, _form: Form) -> str:

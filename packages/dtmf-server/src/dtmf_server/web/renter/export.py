@@ -1,4 +1,4 @@
-"""`/export/…`: everything the account has, as CSV for people and JSON for programs, however much it is."""
+"""`/export/…`: stream all messages or transactions as CSV or JSON."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ _READ: dict[str, tuple[Read, Callable[[Row, int], Record]]] = {
 
 @get("/export/{name:str}")
 async def get_export(request: Request, name: FromPath[str]) -> Response[Any]:
-    """A file, written as it is read: no transaction stays open while a slow browser takes it."""
+    """Stream a file page by page: no transaction stays open while a slow browser downloads it."""
     if name not in _PATHS:
         raise NotFoundException
     what, kind = _PATHS[name]
@@ -109,7 +109,7 @@ async def _csv(pages: AsyncIterator[list[Record]]) -> AsyncIterator[bytes]:
 
 
 def _cell(value: object) -> object:
-    """A stranger's text that a spreadsheet would take for a formula is marked as text, as spreadsheets do it."""
+    """Prefix untrusted text that a spreadsheet would run as a formula with an apostrophe."""
     if isinstance(value, str) and _FORMULA.match(value) and not is_e164(value):
         return f"'{value}"
     return value

@@ -1,4 +1,4 @@
-"""The landing page: what the service is, and its prices."""
+"""The landing page: product, prices, quickstart."""
 
 from functools import partial
 from typing import Any
@@ -13,21 +13,21 @@ from dtmf_server.web.kit import views
 
 @get("/")
 async def get_landing(request: Request) -> Response[Any]:
-    """What this is, what it costs, and how to begin."""
+    """Show the landing page."""
     return await views.render_public_page(
         request, "landing.html", partial(prices, cooldown_us=runtime_of(request).settings.cooldown_us)
     )
 
 
 def prices(tx: Tx, now_us: int, *, cooldown_us: int) -> dict[str, Any]:
-    """The catalog, and the group that the example rents."""
+    """Return the catalog, and the group that the example rents."""
     mobile, local = numbers.groups_of_type(tx, "mobile"), numbers.groups_of_type(tx, "local")
     free = numbers.free_by_group(tx, now_us=now_us, cooldown_us=cooldown_us, at_most=1)
     return {"mobile": mobile, "local": local, "cheapest": cheapest([*mobile, *local], free)}
 
 
 def cheapest(groups: list[Row], free: dict[str, int]) -> str | None:
-    """The group to begin with: of those that receive SMS, with a free number if there is one, the cheapest to start."""
+    """Return the id of the group that is cheapest to start, among those that receive SMS. Prefer one with free numbers."""
     suitable = [group for group in groups if group["sms_support"]]
 
     def order(group: Row) -> tuple[bool, int, int, str]:

@@ -1,7 +1,7 @@
-"""`/live`: what happens to the account while a page is open, as Server-Sent Events.
+"""`/live`: Server-Sent Events that update open pages.
 
-An SMS comes as the piece of page it is; of all else the page is told that it has changed, and reads itself again.
-Each event's id is a position: whoever comes back goes on from there, and misses nothing however long he was away.
+A received message is sent as rendered HTML. For any other event the page is notified of the change and reloads its parts.
+Event ids are positions: clients resume from their last event and miss nothing.
 """
 
 import random
@@ -26,13 +26,13 @@ from dtmf_server.web.kit.filters import sats
 from dtmf_server.web.kit.pagination import digits
 from dtmf_server.web.kit.views import Caller, PageHeader
 
-LIFE_MIN_S, LIFE_MAX_S = 50, 60  # not all pages come back at the same moment
+LIFE_MIN_S, LIFE_MAX_S = 50, 60  # random, so that pages don't all reconnect at the same moment
 _SHOWN = ("id", "sender", "recipient", "content", "at_us")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An event as it goes out."""
+    """An encoded event."""
 
     id: int
     text: bytes
@@ -40,7 +40,7 @@ class Sent:
 
 @get("/live")
 async def get_live(request: Request) -> ASGIResponse:
-    """The account's events from a position on."""
+    """Stream the account's events after a position."""
     given = digits(request.query_params.get("after", ""))
     after = sse.position(request.headers.get("last-event-id", ""), 0 if given is None else given)
     account_id, found = await views.read_autocommit(request, partial(_first, after=after))
@@ -59,8 +59,8 @@ async def get_live(request: Request) -> ASGIResponse:
 
 
 async def _read_on(runtime: Runtime, cookie: str | None, after: int, limit: int) -> Sequence[Sent]:
-    """The next page. Each stream looks its session up again, which may have ended; all streams of one account at one
-    position share the read of the page."""
+    """Read the next page. Each stream checks its session again, which may have ended; streams of one account at the same
+    position share one read."""
     visit = await views.read_autocommit_as(runtime, cookie, lambda _, visit: visit)
 
     async def read() -> list[Sent]:
@@ -92,7 +92,7 @@ def _sent(row: Row, message: Row | None, frame: PageHeader) -> Sent:
 
 @lru_cache(maxsize=256)
 def _piece(*values: Any) -> str:
-    """An SMS as the piece of page it is; made once for all the pages that are open on it this day."""
+    """Render a message, once a day for all open pages."""
     *shown, day = values
     return templating.fragment("arrived.html", message=dict(zip(_SHOWN, shown, strict=True)), now_us=day * DAY_US)
 

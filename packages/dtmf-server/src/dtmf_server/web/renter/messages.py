@@ -1,4 +1,4 @@
-"""`/messages`: the dashboard. Everything that came, newest first; the balance and how long it lasts; the numbers."""
+"""`/messages`: the dashboard with received messages, newest first, the balance and the numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,12 +19,12 @@ from dtmf_server.web.kit.views import Caller
 CHARTED_DAYS = 14
 CHARTED_MAX = 2_000  # transfers
 WORDS_MAX = 100
-ENDED_SHOWN = 5  # rentals that are over; all of them have a page
+ENDED_SHOWN = 5  # ended rentals; `/rentals` lists all
 
 
 @get("/messages")
 async def get_messages(request: Request) -> Response[Any]:
-    """The inbox, or what of it has the words that are searched for."""
+    """Show the inbox, or the search results in it."""
     words = request.query_params.get("q", "").strip()[:WORDS_MAX].replace("\0", "")
     before = position(request)
 
@@ -39,7 +39,7 @@ async def get_messages(request: Request) -> Response[Any]:
 
 
 def sidebar(tx: Tx, visit: Caller) -> dict[str, Any]:
-    """What stands beside the inbox: money and numbers."""
+    """Return the sidebar's data: balance and numbers."""
     usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
     rows = transfers.newest_of_account(tx, visit.account_id, before=INT64_MAX, limit=CHARTED_MAX)
     chart = balance_chart(
@@ -57,19 +57,19 @@ def sidebar(tx: Tx, visit: Caller) -> dict[str, Any]:
 
 
 def rentals(tx: Tx, visit: Caller) -> dict[str, Any]:
-    """The account's newest numbers, newest first, with their groups' names, and how many more there are."""
+    """Return the newest live rentals, newest first, with their groups' names, and how many more there are."""
     newest = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
     return {"rentals": with_groups(tx, newest.rows), "more_rentals": newest.more}
 
 
 def with_groups(tx: Tx, live: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rentals with the names of their groups."""
+    """Add the names of their groups to rentals."""
     names = numbers.names(tx, [rental["group_id"] for rental in live])
     return [dict(rental) | {"group": names[rental["group_id"]]} for rental in live]
 
 
 def rental_cost(tx: Tx, rental: Row, *, now_us: int) -> int:
-    """What a rental has cost by now, or by its end: set-up, started minutes, messages."""
+    """Return the sats a rental has cost until now or its end: setup, started minutes, messages."""
     minutes = (
         rental["booked_minutes"]
         if rental["ended_at_us"] is not None

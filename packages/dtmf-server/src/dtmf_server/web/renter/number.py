@@ -1,4 +1,4 @@
-"""`/numbers/+…`: one number. Its conversation, sending from it, what its SMS do, what it has cost, ending it."""
+"""`/numbers/+…`: a number's conversation, cost, sending, SMS action, and ending its rental."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ URL_MAX = 2048
 
 @get("/numbers/{e164:str}")
 async def get_number(request: Request, e164: FromPath[str]) -> Response[Any]:
-    """The number, newest message first; of a rental that is over, what it received and why it ended."""
+    """Show a number, newest message first. For an ended rental, show its messages and why it ended."""
     return await _page(request, e164)
 
 
 @post("/numbers/{e164:str}/send")
 async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
-    """Sends an SMS from the number."""
+    """Send an SMS from the number."""
     settings = runtime_of(request).settings
 
     def queue(tx: Tx, visit: Caller, form: Form) -> str:
@@ -53,7 +53,7 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
 
 @post("/numbers/{e164:str}/action")
 async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
-    """Sets what an SMS to the number does besides being stored."""
+    """Set the number's SMS action: store only, forward or webhook."""
     settings = runtime_of(request).settings
 
     def set_action(tx: Tx, visit: Caller, form: Form) -> str:
@@ -68,7 +68,7 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
 
 @get("/numbers/{e164:str}/end")
 async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
-    """Asks before the number is gone."""
+    """Ask for confirmation before ending a rental."""
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         rental = _live(tx, visit, e164)
@@ -81,7 +81,7 @@ async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
 
 @post("/numbers/{e164:str}/end")
 async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
-    """Ends the rental."""
+    """End the rental."""
 
     def end(tx: Tx, visit: Caller, _form: Form) -> str:
         _live(tx, visit, e164)
@@ -92,30 +92,30 @@ async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
 
 
 def e164_of(form: Form, name: str) -> str:
-    """A phone number of a form. Raises InvalidRequest with what to write instead."""
+    """Return a phone number from a form. Raises InvalidRequest with a hint how to write it."""
     number = form.number(name)
     if is_e164(number):
         return number
     if not number:
-        raise InvalidRequest(name, _("Whose number? Write it with + and the country code, like +447700900123."))
+        raise InvalidRequest(name, _("Enter a phone number with + and the country code, like +447700900123."))
     if number.startswith("00") and is_e164("+" + number[2:]):
-        raise InvalidRequest(name, _("Write + in place of the 00: +%s.") % number[2:])
-    raise InvalidRequest(name, _("Write it with + and the country code, digits only, like +447700900123."))
+        raise InvalidRequest(name, _("Start with + instead of 00: +%s.") % number[2:])
+    raise InvalidRequest(name, _("Use + and the country code, digits only, like +447700900123."))
 
 
 def _text_of(form: Form) -> str:
     content = validation.text("content", form.text("content"))
     if not content.strip():
-        raise InvalidRequest("content", _("An SMS needs some text."))
+        raise InvalidRequest("content", _("Enter the text of your message."))
     if len(content) > validation.TEXT_MAX:
-        words = _("This is too long for an SMS: %(has)d characters, at most %(may)d.")
+        words = _("This message is too long. It has %(has)d characters; the limit is %(may)d.")
         raise InvalidRequest("content", words % {"has": len(content), "may": validation.TEXT_MAX})
     return content
 
 
 def _chosen(form: Form, rental: Row) -> str:
-    """What the form asks for: the choice that was made, else the one that goes with what was typed. Raises
-    InvalidRequest where the two disagree."""
+    """Return the chosen action or, if only a destination was typed, the action it belongs to. Raises InvalidRequest if
+    the two contradict each other."""
     stored = (rental["action"] or "store", rental["destination"] or "")
     seen = Form({"action": form.shown("shown_action", stored[0]), "at": form.shown("shown_destination", stored[1])})
     before = (seen["action"], seen.number("at") if seen["action"] == "forward" else seen.line("at"))
@@ -126,21 +126,21 @@ def _chosen(form: Form, rental: Row) -> str:
         if value and (action, value) != before
     ]
     if len(typed) > 1:
-        text = _("A phone number and an address were entered: keep one of the two, and empty the other field.")
+        text = _("You entered both a phone number and a URL. Clear one of the two fields.")
         raise InvalidRequest("action", text)
     if not typed or typed[0] == chosen:
         return chosen
     if chosen == before[0] and _is_untouched(form, chosen, before[1]):
         return typed[0]
     if typed[0] == "forward":
-        text = _("A phone number was entered, but something else is chosen. Choose forwarding, or empty its field.")
+        text = _("You entered a phone number but chose another option. Choose forwarding, or clear the phone number.")
     else:
-        text = _("An address was entered, but something else is chosen. Choose the webhook, or empty its field.")
+        text = _("You entered a URL but chose another option. Choose the webhook, or clear the URL.")
     raise InvalidRequest("action", text)
 
 
 def _is_untouched(form: Form, action: str, destination: str) -> bool:
-    """Whether the field of this action has what it had when it was shown, or nothing any more."""
+    """True if the action's field is unchanged or was cleared."""
     values = {"store": "", "forward": form.number("forward_to"), "webhook": form.line("webhook_url")}
     return values.get(action, "") in ("", destination)
 
@@ -151,13 +151,13 @@ def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action |
     if chosen == "forward":
         to = e164_of(form, "forward_to")
         if to == e164:
-            raise InvalidRequest("forward_to", _("A number can't forward to itself: write another one."))
+            raise InvalidRequest("forward_to", _("A number can't forward to itself. Enter a different number."))
         return validation.action(e164, to, sandbox=sandbox)
     if chosen != "webhook":
-        raise InvalidRequest("action", _("Choose one of the three."))
+        raise InvalidRequest("action", _("Choose one of the three options."))
     url = form.line("webhook_url")
     if not url or is_e164(url) or len(url) > URL_MAX:
-        raise InvalidRequest("webhook_url", _("Which address? It begins with https://."))
+        raise InvalidRequest("webhook_url", _("Enter the webhook's URL, starting with https://."))
     try:
         return validation.action(e164, url, sandbox=sandbox)
     except InvalidRequest as error:
@@ -166,14 +166,14 @@ def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action |
 
 
 def _live(tx: Tx, visit: Caller, e164: str) -> Row:
-    """The rental. Raises NumberNotRented: another renter's number and one that does not exist look the same."""
+    """Return the live rental. Raises NumberNotRented, also for other renters' numbers and numbers that don't exist."""
     if not is_e164(e164):
         raise NumberNotRented
     return rent.live_rental(tx, visit.account_id, e164, now_us=visit.now_us)
 
 
 def _shown(tx: Tx, visit: Caller, live: Row | None, over: list[dict[str, Any]], asked: int | None) -> Row:
-    """The rental that was asked for, else the one that runs now, else the last to end. Raises NumberNotRented."""
+    """Return the requested rental, or else the live one, or else the last to end. Raises NumberNotRented."""
     if asked is not None:
         return ended.of_id(tx, visit.account_id, asked, now_us=visit.now_us)
     return live or over[0]

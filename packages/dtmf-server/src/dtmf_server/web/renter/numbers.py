@@ -1,4 +1,4 @@
-"""`/numbers`: every number that the account rents now, newest first, a page at a time."""
+"""`/numbers`: all live rentals, newest first, paginated."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from dtmf_server.web.renter import messages
 
 @get("/numbers")
 async def get_numbers(request: Request) -> Response[Any]:
-    """The numbers that are rented now."""
+    """List the numbers rented now."""
     before = position(request)
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`/rent`: what can be rented and what it costs; renting is confirmed with the cost before one's eyes."""
+"""`/rent`: the catalog, and a confirmation page that shows the cost before renting."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.views import Caller
 
-PLENTY = 20  # more free numbers than this are not counted
+PLENTY = 20  # free numbers are counted up to this
 
 
 @get("/rent")
 async def get_rent(request: Request) -> Response[Any]:
-    """The catalog, one type at a time."""
+    """Show the catalog of one type."""
     of_type = "local" if request.query_params.get("type") == "local" else "mobile"
 
     cooldown_us = runtime_of(request).settings.cooldown_us
@@ -36,13 +36,13 @@ async def get_rent(request: Request) -> Response[Any]:
 
 @get("/rent/{group_id:str}")
 async def get_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
-    """What this rental costs, and the button."""
+    """Show what the rental costs and ask for confirmation."""
     return await _confirm(request, group_id)
 
 
 @post("/rent/{group_id:str}")
 async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
-    """Rents a number."""
+    """Rent a number."""
     cooldown_us = runtime_of(request).settings.cooldown_us
 
     def start(tx: Tx, visit: Caller, _form: Form) -> str:
@@ -62,7 +62,7 @@ async def _confirm(
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         group = numbers.group(tx, group_id) if "\0" not in group_id else None
         if group is None:
-            raise GroupNotFound(_("There is no such group of numbers."))
+            raise GroupNotFound(_("This group of numbers doesn't exist."))
         usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
         free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=1)[group_id]
         rest = usage.balance - group["setup_cost"] - group["rental_cost_per_minute"]

@@ -1,4 +1,4 @@
-"""`/rentals`: the account's rentals that are over, why each ended, and the way to what it received."""
+"""`/rentals`: the account's ended rentals, why each ended, and links to their messages."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from dtmf_server.web.kit.views import Caller
 
 @get("/rentals")
 async def get_rentals(request: Request) -> Response[Any]:
-    """Rentals that are over, the last to end first."""
+    """List ended rentals, most recent first."""
     before = position(request)
     is_newest = before == NEWEST
 

@@ -1,4 +1,4 @@
-"""The routes of the website."""
+"""Routes of the website."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from dtmf_server.web.renter import (
     transactions,
 )
 
-WRONG_TOKENS = 10  # at once, from one address; then one in half a minute
+WRONG_TOKENS = 10  # in a burst, per address; then one every 30 seconds
 WRONG_TOKENS_PER_SECOND = 1 / 30
 
 _PAGES = [
@@ -54,5 +54,5 @@ ROUTER = Router(
 
 
 def new_state() -> Mapping[str, Any]:
-    """What the routes keep for each application."""
+    """Create the state that the routes need in each application."""
     return {"sign_in_limit": RateLimit(per_second=WRONG_TOKENS_PER_SECOND, burst=WRONG_TOKENS)}

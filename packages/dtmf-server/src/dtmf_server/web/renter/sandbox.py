@@ -1,4 +1,4 @@
-"""`/sandbox`: a toy phone that texts your numbers and receives what they send, coins from nowhere, and the clock."""
+"""`/sandbox`: a test phone that exchanges messages with your numbers, a faucet for test coins, and the clock."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.views import Caller
 
-PHONE = "+13105550123"  # the toy phone's number, which belongs to nobody
+PHONE = "+13105550123"  # the test phone's number, reserved for fiction
 SENDER_MAX = 64
 COINS_MAX = 100_000_000
-SHOWN = 30  # messages on the toy phone
+SHOWN = 30  # messages on the test phone
 ADVANCES_S = {
     "600": _("10 minutes"),
     "3600": _("1 hour"),
@@ -38,13 +38,13 @@ ADVANCES_S = {
 
 @get("/sandbox")
 async def get_sandbox(request: Request) -> Response[Any]:
-    """The toy phone, the faucet and the clock."""
+    """Show the test phone, the faucet and the clock."""
     return await _page(request)
 
 
 @post("/sandbox/phone")
 async def post_phone(request: Request) -> Response[Any]:
-    """The toy phone, or whoever it says it is, sends an SMS to one of your numbers."""
+    """Send an SMS from the test phone, or any sender, to one of the account's numbers."""
 
     def arrive(tx: Tx, visit: Caller, form: Form) -> str:
         to, sender, content = _sms(form)
@@ -59,15 +59,15 @@ async def post_phone(request: Request) -> Response[Any]:
 
 @post("/sandbox/faucet")
 async def post_faucet(request: Request) -> Response[Any]:
-    """Coins from nowhere, to the account's newest address; confirmed, or left waiting for blocks."""
+    """Send test coins to the account's newest address, confirmed or unconfirmed."""
     runtime = _runtime(request)
     if runtime.settings.network != "simulated":
         raise NotFound
 
     def pay(tx: Tx, visit: Caller, form: Form) -> str:
-        words = _("How many satoshis? A whole number from 1 to %d.") % COINS_MAX
+        words = _("Enter a whole number of satoshis, from 1 to %d.") % COINS_MAX
         amount = form.whole("amount", at_least=1, at_most=COINS_MAX, otherwise=words)
-        assert runtime.derive is not None, "a sandbox takes coins"
+        assert runtime.derive is not None, "a sandbox accepts deposits"
         newest = deposits.newest_address(tx, visit.account_id)
         address = (
             newest["address"]
@@ -88,15 +88,15 @@ async def post_faucet(request: Request) -> Response[Any]:
 
 @post("/sandbox/clock")
 async def post_clock(request: Request) -> Response[Any]:
-    """Time passes; what is due by then is done before the answer."""
+    """Move the clock forward and process what came due before responding."""
     runtime = _runtime(request)
 
     def advance(tx: Tx, visit: Caller, form: Form) -> str:
         if form["advance_s"] not in ADVANCES_S:
-            raise InvalidRequest("advance_s", _("Choose how far."))
+            raise InvalidRequest("advance_s", _("Choose how far to move the clock."))
         by_us = int(form["advance_s"]) * SECOND_US
         if visit.now_us + by_us >= NEVER_US:
-            raise InvalidRequest("advance_s", _("Time ends with the year 9999 here."))
+            raise InvalidRequest("advance_s", _("The clock can't go past the year 9999."))
         sandbox.advance_clock(tx, by_us)
         return "/sandbox?done=advanced"
 
@@ -107,15 +107,15 @@ async def post_clock(request: Request) -> Response[Any]:
 
 
 def _sms(form: Form) -> tuple[str, str, str]:
-    """To, from and text, each refused at its field."""
+    """Return recipient, sender and text. Raises InvalidRequest naming the field."""
     to, sender = form["to"], validation.line("from", form.line("from"))
     content = validation.text("text", form.text("text"))
     if not is_e164(to):
         raise InvalidRequest("to", _("Choose one of your numbers."))
     if not 0 < len(sender) <= SENDER_MAX:
-        raise InvalidRequest("from", _("A number, or a name of at most %d characters.") % SENDER_MAX)
+        raise InvalidRequest("from", _("Enter a number, or a name of at most %d characters.") % SENDER_MAX)
     if len(content) > validation.TEXT_MAX:
-        raise InvalidRequest("text", _("This is too long for an SMS: at most %d characters.") % validation.TEXT_MAX)
+        raise InvalidRequest("text", _("This message is too long. Use at most %d characters.") % validation.TEXT_MAX)
     return to, sender, content
 
 
@@ -146,7 +146,7 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
 
 
 def _seen(tx: Tx, visit: Caller) -> list[Row]:
-    """What other phones and this account's numbers said to each other last, oldest first."""
+    """Return the latest messages between the account's numbers and other phones, oldest first."""
     return list(reversed(conversations.newest(tx, visit.account_id, limit=SHOWN)))
 
 

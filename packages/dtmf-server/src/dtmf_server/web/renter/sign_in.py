@@ -1,4 +1,4 @@
-"""The first page; signing up, in and out. A token is shown once; what the browser keeps is a cookie, never the token."""
+"""Sign up, sign in and sign out. A token is shown once; the browser stores a session cookie, never the token."""
 
 import secrets
 from typing import Any
@@ -20,32 +20,32 @@ from dtmf_server.web.renter.landing import get_landing
 
 
 class TooManyAttempts(Refusal):
-    """Too many wrong tokens from your address."""
+    """Too many failed sign-in attempts from your network."""
 
     status, code, title = 429, "too_many_attempts", "Too many attempts"
 
 
 class NotPrivate(Refusal):
-    """Signing in would send your session in clear over the network: open this site with https."""
+    """Signing in over HTTP would send your session unencrypted. Open this site with https://."""
 
-    status, code, title = 403, "not_private", "Not over http"
+    status, code, title = 403, "not_private", "HTTPS required"
 
 
 @get("/sign-up")
 async def get_sign_up(request: Request) -> Response[Any]:
-    """What an account is, and the one button that opens it."""
+    """Explain accounts and offer to create one."""
     return await views.render_public_page(request, "sign_up.html")
 
 
 @post("/sign-up", status_code=200)
 async def post_sign_up(request: Request) -> Response[Any]:
-    """Opens an account, signs in, and shows the token this once."""
+    """Create an account, sign in, and show the token once."""
     try:
         await views.verified_form(request)
     except csrf.CsrfRejected:
         if not csrf.is_same_origin(request) or not await views.is_signed_in(request):
             raise
-        return views.already_shown(request, is_first=True)  # sent again, by loading the page of the token again
+        return views.already_shown(request, is_first=True)  # the token page was reloaded, which resubmits the form
     runtime = runtime_of(request)
     if not runtime.settings.sandbox and runtime.settings.signup != "open":
         raise SignupClosed
@@ -65,18 +65,18 @@ async def post_sign_up(request: Request) -> Response[Any]:
 
 @get("/sign-in")
 async def get_sign_in(request: Request) -> Response[Any]:
-    """The form for a token."""
+    """Show the sign-in form."""
     return await views.render_public_page(request, "sign_in.html", next=_next(request.query_params.get("next", "")))
 
 
 @post("/sign-in")
 async def post_sign_in(request: Request) -> Response[Any]:
-    """Opens a session for a token. Wrong ones are counted, by address."""
+    """Start a session with a token. Failed attempts are rate limited by address."""
     form, _cookie = await views.verified_form(request)
     _refuse_in_clear(request)
     limit, who = sign_in_limit(request), caller(request)
     if wait_s := limit.wait_s(who):
-        text = _("Too many wrong tokens from your address. Try again in %d seconds.") % wait_s
+        text = _("Too many failed sign-in attempts from your network. Try again in %d seconds.") % wait_s
         return await _again(request, form, TooManyAttempts(f"token: {text}", field="token", retry_after=wait_s))
     given, cookie = form.line("token"), session_cookie.new_value()
     try:
@@ -98,7 +98,7 @@ async def post_sign_in(request: Request) -> Response[Any]:
 
 @get("/sign-in/link")
 async def get_sign_in_link(request: Request) -> Response[Any]:
-    """One button: what looks at links without being asked, like a chat's preview, uses none up."""
+    """Show a button, so that link previews don't use up the one-time link."""
     key, wall_us = request.query_params.get("key", ""), runtime_of(request).clock.wall_us()
     link = session_cookie.sha256(key)
     if key and not await runtime_of(request).db.read(lambda tx: sign_in.link_works(tx, link, wall_us=wall_us)):
@@ -108,13 +108,13 @@ async def get_sign_in_link(request: Request) -> Response[Any]:
 
 @post("/sign-in/link")
 async def post_sign_in_link(request: Request) -> Response[Any]:
-    """Uses a one-time link up."""
+    """Sign in with a one-time link."""
     try:
         form, _cookie = await views.verified_form(request)
     except csrf.CsrfRejected:
         if not csrf.is_same_origin(request) or not await views.is_signed_in(request):
             raise
-        return await _link_used(request, status=csrf.CsrfRejected.status)  # its button was pressed twice
+        return await _link_used(request, status=csrf.CsrfRejected.status)  # the button was pressed twice
     _refuse_in_clear(request)
     runtime, cookie = runtime_of(request), session_cookie.new_value()
     link, session = session_cookie.sha256(form["link"]), session_cookie.sha256(cookie)
@@ -132,7 +132,7 @@ async def post_sign_in_link(request: Request) -> Response[Any]:
 
 @post("/sign-out")
 async def post_sign_out(request: Request) -> Response[Any]:
-    """Ends this session."""
+    """End this session."""
     _form, cookie = await views.verified_form(request)
     await runtime_of(request).db.write(lambda tx: web_sessions.end(tx, session_cookie.sha256(cookie)))
     response = templating.redirect("/")
@@ -141,7 +141,7 @@ async def post_sign_out(request: Request) -> Response[Any]:
 
 
 async def _link_used(request: Request, *, status: int = sign_in.LinkUsed.status) -> Response[Any]:
-    """What to do with a link that signs nobody in any more."""
+    """Explain what to do about a used or expired link."""
     return await views.render_public_page(request, "link_used.html", status=status)
 
 
@@ -153,7 +153,7 @@ def _begin(tx: Tx, request: Request, given: str, cookie: str) -> None:
 
 
 async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any]:
-    """The form again; what was typed is not sent back, since it may be a token after all."""
+    """Redisplay the form without what was typed, which may be a token."""
     kept = Form({"next": form["next"], "draft": form["draft"]})
     response = await views.render_public_page(
         request,
@@ -170,10 +170,10 @@ async def _again(request: Request, form: Form, refusal: Refusal) -> Response[Any
 
 def _unlike_a_token(given: str) -> str:
     if not given:
-        return _("Paste your token here: it begins with dtmf_.")
+        return _("Paste your token here. It begins with dtmf_.")
     if not given.startswith(api_token.PREFIX):
-        return _("A token begins with dtmf_, and this does not. Was something else on the clipboard?")
-    return _("This is not a valid token: was it copied whole? It is dtmf_ and 36 letters and digits.")
+        return _("Tokens begin with dtmf_, but this doesn't. Did you paste something else?")
+    return _("That token isn't valid. Did you copy all of it? It's dtmf_ followed by 36 letters and digits.")
 
 
 def _refuse_in_clear(request: Request) -> None:
@@ -182,7 +182,7 @@ def _refuse_in_clear(request: Request) -> None:
 
 
 def _next(address: str) -> str:
-    """Where to go after signing in: a path of ours, never another site."""
+    """Return where to go after signing in: a path of this site, never another site."""
     return address if drafts.safe(address) else "/messages"
 
 

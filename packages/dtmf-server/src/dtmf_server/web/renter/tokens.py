@@ -1,4 +1,4 @@
-"""`/tokens`: what programs sign in with. Each is shown once, has a name, and can be revoked at any time."""
+"""`/tokens`: list, create and revoke API tokens. A new token is shown once."""
 
 import secrets
 from typing import Any
@@ -21,13 +21,13 @@ from dtmf_server.web.kit.views import Caller
 
 @get("/tokens")
 async def get_tokens(request: Request) -> Response[Any]:
-    """The tokens that work."""
+    """List the active tokens."""
     return await _page(request)
 
 
 @post("/tokens", status_code=200)
 async def post_tokens(request: Request) -> Response[Any]:
-    """Makes a token and shows it this once; a form sent again makes none."""
+    """Create a token and show it once. A resubmitted form creates none."""
     form, cookie = await views.verified_form(request)
     new_token = api_token.mint(secrets.token_bytes(32))
 
@@ -51,7 +51,7 @@ async def post_tokens(request: Request) -> Response[Any]:
 
 @post("/tokens/{token_id:int}/revoke")
 async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any]:
-    """Revokes a token, and ends the sessions that were opened with it."""
+    """Revoke a token, and end the sessions that were opened with it."""
 
     def revoke(tx: Tx, visit: Caller, _form: Form) -> str:
         tokens.revoke(tx, visit.account_id, token_id, now_us=visit.now_us)
@@ -63,9 +63,9 @@ async def post_revoke(request: Request, token_id: FromPath[int]) -> Response[Any
 def _label(form: Form) -> str:
     label = validation.line("label", form.line("label"))
     if not label:
-        raise InvalidRequest("label", _("Give it a name, so that you know it again: what will use it?"))
+        raise InvalidRequest("label", _("Enter a name, for example the program that will use the token."))
     if len(label) > validation.LABEL_MAX:
-        raise InvalidRequest("label", _("A shorter name, please: at most %d characters.") % validation.LABEL_MAX)
+        raise InvalidRequest("label", _("This name is too long. Use at most %d characters.") % validation.LABEL_MAX)
     return label
 
 

@@ -1,4 +1,4 @@
-"""`/top-up`: an address to send coins to, as text and as a QR code, and what has arrived."""
+"""`/top-up`: a deposit address, as text and as a QR code, and recent deposits."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ SHOWN = 20  # deposits
 
 @get("/top-up")
 async def get_top_up(request: Request) -> Response[Any]:
-    """The newest address, and the last deposits."""
+    """Show the newest address and recent deposits."""
     return await _page(request)
 
 
 @post("/top-up")
 async def post_top_up(request: Request) -> Response[Any]:
-    """An address never given to anyone before."""
+    """Create a new deposit address."""
     runtime = runtime_of(request)
     derive = runtime.derive
     network = None if runtime.settings.sandbox else network_of(request.scope, runtime.settings.trusted_proxies)

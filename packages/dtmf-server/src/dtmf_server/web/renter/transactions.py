@@ -1,4 +1,4 @@
-"""`/transactions`: why each satoshi moved, newest first."""
+"""`/transactions`: the account statement, newest first."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
 from dtmf_server.web.kit.views import Caller
 
-LONG = 40  # a reference of so many characters is the id of a Bitcoin transaction
+LONG = 40  # a reference of at least this length is a Bitcoin transaction id
 
 
 @get("/transactions")
 async def get_transactions(request: Request) -> Response[Any]:
-    """A page of the statement, and the minutes that are not booked yet."""
+    """Show a page of the statement, and the cost of minutes not yet booked."""
     before = position(request)
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
@@ -37,7 +37,7 @@ async def get_transactions(request: Request) -> Response[Any]:
 
 
 def _reasons(tx: Tx, visit: Caller, rows: list[Row]) -> dict[int, str]:
-    """What each transfer was about: a message by its number and the other phone, all else by its reference."""
+    """Describe each transfer: a message by its sender and recipient, anything else by its reference."""
     ids = [int(row["reference"]) for row in rows if row["kind"].startswith("message_")]
     messages = conversations.of_ids(tx, visit.account_id, ids)
     return {row["id"]: _reason(row, messages) for row in rows}

@@ -1,11 +1,10 @@
-// What pages gain from a script: codes copied at a touch, times in the reader's zone, a search that answers while
-// one types, and what happens on the account shown as it happens. Every page works without it.
+// Progressive enhancement: copy buttons, local times, search as you type, and live updates. Every page works without it.
 
 const root = document.documentElement
 const body = document.body
 root.classList.add('scripted')
 
-// --- times, in the reader's own zone
+// --- times in the reader's time zone
 
 const served = Date.parse(body.dataset.now || new Date())
 const opened = Date.now()
@@ -45,7 +44,7 @@ async function copy(text) {
   try {
     await navigator.clipboard.writeText(text)
   } catch {
-    const field = document.createElement('textarea') // on plain http there is no clipboard to ask
+    const field = document.createElement('textarea') // there is no clipboard API over plain HTTP
     field.value = text
     body.append(field)
     field.select()
@@ -66,7 +65,7 @@ function enhance(part) {
 }
 enhance(document)
 
-// --- offline: said as long as it lasts, and nothing is sent meanwhile
+// --- offline: show a notice, and block form submissions
 
 const connection = document.getElementById('connection')
 let shownConnection = ''
@@ -83,7 +82,7 @@ function connected(state) {
 addEventListener('offline', () => connected('offline'))
 addEventListener('online', () => {
   if (!body.dataset.after) connected('online')
-  else refresh().then(() => connected('online'), () => {}) // else once the stream is back
+  else refresh().then(() => connected('online'), () => {}) // otherwise once the stream reconnects
 })
 if (!navigator.onLine) connected('offline')
 addEventListener('submit', event => {
@@ -92,7 +91,7 @@ addEventListener('submit', event => {
   say(body.dataset.unsent)
 }, { capture: true })
 
-// --- reading the page again: parts marked as live are replaced, but not under the reader's hands
+// --- refresh: replace the parts marked data-live, except those in use
 
 async function refresh(address = location.href) {
   const answer = await fetch(address, { headers: { accept: 'text/html' } })
@@ -107,7 +106,7 @@ async function refresh(address = location.href) {
   }
 }
 
-// The sign-in page replaces this one, unless something was typed here: then its form carries that through signing in.
+// Go to the sign-in page, unless the user has typed something: submitting the form then keeps it through signing in.
 function signedOut() {
   const fields = [...document.querySelectorAll('main form[method=post] :is(input:not([type=hidden]), textarea, select)')]
   const typed = fields.some(field => field.value !== field.defaultValue && field.defaultValue !== undefined)
@@ -121,7 +120,7 @@ const refreshSoon = () => {
   waiting = setTimeout(() => refresh().catch(() => {}), 150)
 }
 
-// --- searching while one types
+// --- search as you type
 
 const search = document.querySelector('[data-search]')
 if (search) {
@@ -136,9 +135,9 @@ if (search) {
   })
 }
 
-// --- live: one stream of the account's events; after a break it goes on where it was
+// --- live updates: one event stream per page, resumed from the last event after a disconnect
 
-const LOST_AFTER_MS = 3000 // the server ends each stream within a minute, and the browser comes back at once
+const LOST_AFTER_MS = 3000 // the server ends each stream within a minute; the browser reconnects at once
 let after = body.dataset.after
 let lost
 let retry = 500
@@ -191,8 +190,8 @@ function listen() {
   })
   stream.onerror = () => {
     lost ??= setTimeout(() => connected(navigator.onLine ? 'lost' : 'offline'), LOST_AFTER_MS)
-    if (stream.readyState !== EventSource.CLOSED) return // the browser itself tries again
-    refresh().catch(() => {}) // signed out meanwhile? Then it goes to where one signs in
+    if (stream.readyState !== EventSource.CLOSED) return // the browser reconnects by itself
+    refresh().catch(() => {}) // if signed out, this leads to the sign-in page
     setTimeout(listen, retry)
     retry = Math.min(retry * 2, 30000)
   }
