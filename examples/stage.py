@@ -130,7 +130,7 @@ def begin(tell: Callable[[], None], events: Events) -> None:
         except Exception as error:
             events.put(("broken", f"{type(error).__name__}: {error}"))
         else:
-            events.put(("told", None))
+            events.put(("played", None))
 
     threading.Thread(target=play, daemon=True).start()
 
@@ -169,20 +169,20 @@ def direct(
 def until_over(
     opening: "Opening", voice: Voice, events: Events, *, tell: Callable[[], None], stay: bool
 ) -> tuple[str, Any]:
-    """Wait for the end: 'told', 'broken', 'signal', 'ended' (the server, while it stayed up) or 'ended early'."""
-    told = False
+    """Wait for the end: 'played', 'broken', 'signal', 'ended' (the server, while it stayed up) or 'ended early'."""
+    played = False
     while True:
         kind, value = events.get()
         if kind == "line":
             if opening.show(value):
                 begin(tell, events)
-        elif kind in ("told", "broken") and stay:
-            told = True
+        elif kind in ("played", "broken") and stay:
+            played = True
             if kind == "broken":  # the sandbox is still useful
                 voice.say(f"\nThe story is incomplete: {' '.join(value.split())[:300]}", "red")
             say_goodbye(voice)
         else:
-            return ("ended early" if kind == "ended" and not told else kind), value
+            return ("ended early" if kind == "ended" and not played else kind), value
 
 
 def until_ended(server: subprocess.Popen[str], opening: "Opening", events: Events, *, signals: int) -> Any:
