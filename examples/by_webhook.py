@@ -1,4 +1,4 @@
-"""The story's chapter on webhooks: one that is signed and verified, a receiver that is down and comes back, a replay."""
+"""The webhook chapter of the story: signature and verification, a receiver that is down and comes back, a replay."""
 
 import contextlib
 import queue
@@ -17,41 +17,41 @@ Posted = tuple[dict[str, str], bytes]  # headers, body
 
 
 class Teller(Protocol):
-    """Who tells the story, of this number."""
+    """The narrator of the story, with the rented number."""
 
     e164: str
     brief: bool
     dtmf: Any
 
     def tell(self, text: str) -> None:
-        """Says what comes next."""
+        """Print the next step of the story."""
 
     def play(self, line: str) -> Any:
-        """Prints a line of Python, runs it, prints and gives its result."""
+        """Print a line of Python, run it, print and return its result."""
 
     def keep(self, name: str, line: str) -> Any:
-        """Prints a line of Python that gives its result a name, and runs it."""
+        """Print and run an assignment to `name`; return the value."""
 
     def know(self, **names: Any) -> None:
-        """Lets lines use these names from now on."""
+        """Make these names available to later lines."""
 
     def hear(self, text: str) -> None:
-        """Prints something that came from outside."""
+        """Print something received from outside."""
 
 
 class Receiver(ThreadingHTTPServer):
-    """An HTTP receiver on a free port of this machine; what comes to `path` is answered 204 and put in `posted`. All else
-    is for a receiver that had this port before, and is gone."""
+    """An HTTP receiver on a free port of this machine. Requests to `path` are answered with 204 and put in `posted`; all
+    others were meant for an earlier receiver on the same port and get 404."""
 
     def __init__(self, posted: queue.Queue[Posted], path: str, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Request, bind_and_activate=False)
         self.posted = posted
         self.path = path
-        self.server_bind()  # so the port is ours; whoever connects is refused until `up`
+        self.server_bind()  # reserves the port; connections are refused until `up`
 
     @contextlib.contextmanager
     def up(self) -> Iterator[None]:
-        """Listens until the block ends; then whoever connects is refused."""
+        """Listen until the block ends; after that, connections are refused."""
         self.server_activate()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
         try:
@@ -77,20 +77,20 @@ class _Request(BaseHTTPRequestHandler):
 
 
 def receive_by_webhook(story: Teller) -> None:
-    """SMS are posted to a receiver of the story's own."""
+    """Post SMS to the story's own receiver."""
     e164, path = story.e164, f"/sms-{secrets.token_hex(3)}"
     posted: queue.Queue[Posted] = queue.Queue()
     receiver = Receiver(posted, path)
     port = receiver.server_port
     with receiver.up():
-        story.tell("Or have each SMS posted to you, signed. (A sandbox may post to this machine, without TLS.)")
+        story.tell("Have each SMS posted to your URL, signed. (A sandbox can post to this machine without TLS.)")
         story.keep("secret", "dtmf.webhook_secret()")
         story.play(f"dtmf.set_sms_action({e164!r}, 'webhook', 'http://127.0.0.1:{port}{path}')")
         message = story.play(f"dtmf.sandbox.receive({e164!r}, '+1234', 'Your code is 905127')")
         arrive(story, posted, message)
 
     receiver = Receiver(posted, path, port)
-    story.tell("Your receiver goes down. The SMS is stored as ever, and its delivery waits.")
+    story.tell("Your receiver goes down. The SMS is stored, and its delivery waits.")
     message = story.play(f"dtmf.sandbox.receive({e164!r}, '+1234', 'Your code is 774913')")
     delivery = first_attempt(story, message["id"])
     story.keep("waiting", f"next(d for d in dtmf.deliveries(e164={e164!r}) if d['id'] == {delivery['id']})")
@@ -98,17 +98,17 @@ def receive_by_webhook(story: Teller) -> None:
     expect(delivery["state"] == "waiting", f"the delivery is {delivery['state']}")
 
     with receiver.up():
-        story.tell("It is back. The next attempt would come by itself, seconds later; or ask for it now.")
+        story.tell("Your receiver is back. The service would retry within seconds; or retry now.")
         story.play("dtmf.retry_delivery(waiting['id'])['state']")
         first_id = arrive(story, posted, message)
 
-        story.tell("Whatever became of a delivery, you can have it again. Its webhook-id tells that it is a repeat.")
+        story.tell("You can replay any delivery. Its webhook-id shows that it is a repeat.")
         story.play("dtmf.retry_delivery(waiting['id'])['state']")
         expect(arrive(story, posted, message) == first_id, "the repeat has another id")
 
 
 def first_attempt(story: Teller, message_id: int) -> Any:
-    """Waits until an attempt was made to deliver this message; its delivery then. Those of earlier rentals don't count."""
+    """Wait for the first attempt to deliver this message and return its delivery. Earlier rentals are ignored."""
     until_s = monotonic() + PATIENCE_S
     while True:
         found = [d for d in story.dtmf.deliveries(e164=story.e164) if d["message_id"] == message_id]
@@ -119,14 +119,14 @@ def first_attempt(story: Teller, message_id: int) -> Any:
 
 
 def arrive(story: Teller, posted: queue.Queue[Posted], message: Any) -> str:
-    """Waits for the message at the receiver and verifies it; gives its webhook-id."""
+    """Wait for the message at the receiver, verify it and return its webhook-id."""
     try:
         headers, body = posted.get(timeout=PATIENCE_S)
     except queue.Empty:
         raise Unexpected(f"nothing was posted within {PATIENCE_S:.0f} s") from None
     story.hear(f"POST  webhook-id: {headers['webhook-id']}  webhook-signature: {headers['webhook-signature'][:16]}…")
     story.know(headers=headers, body=body)
-    verified = story.play("verify(body, headers, secret)  # raises unless this service signed it, just now")
+    verified = story.play("verify(body, headers, secret)  # raises unless this service has just signed it")
     sent = {"id": message["id"], "e164": story.e164, "sender": "+1234", "content": message["content"]}
     expect(verified == sent, f"that should have been {sent}")
     return headers["webhook-id"]

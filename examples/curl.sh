@@ -1,11 +1,11 @@
 #!/bin/sh
-# The API by curl alone: list, rent, read, send, end, balance. `make run` prints the two variables it needs.
-#     DTMF_URL=http://127.0.0.1:8000 DTMF_TOKEN=dtmf_… sh examples/curl.sh [their number]
+# The API with curl: list, rent, read, send, end, balance. `make run` prints the two variables that this script needs.
+#     DTMF_URL=http://127.0.0.1:8000 DTMF_TOKEN=dtmf_… sh examples/curl.sh [RECIPIENT]
 set -eu
-: "${DTMF_URL:?where is the service? export DTMF_URL=…}" "${DTMF_TOKEN:?who asks? export DTMF_TOKEN=…}"
-them=${1:-+13105550123} # who gets the SMS
+: "${DTMF_URL:?is not set: export the address of the service}" "${DTMF_TOKEN:?is not set: export your token}"
+them=${1:-+13105550123} # the recipient of the SMS
 
-# api METHOD PATH [BODY]: shows the request, then the answer
+# api METHOD PATH [BODY]: print the request, then the response
 api() {
     method=$1 path=$2
     shift 2
@@ -19,10 +19,10 @@ api GET '/groups?type=mobile'
 
 number=$(api POST /numbers '{"group_id": "us-mobile"}') || { echo "$number" && exit 1; }
 echo "$number"
-e164=$(echo "$number" | sed 's/.*"e164":"+\([0-9]*\)".*/\1/') # a + is %2B in a URL
+e164=$(echo "$number" | sed 's/.*"e164":"+\([0-9]*\)".*/\1/') # encode a + as %2B in a URL
 
 api GET "/number?e164=%2B$e164"
-api POST /message "{\"from\": \"+$e164\", \"to\": \"$them\", \"content\": \"Hello by curl\"}"
+api POST /message "{\"from\": \"+$e164\", \"to\": \"$them\", \"content\": \"Hello from curl\"}"
 api GET /numbers
 api DELETE "/number?e164=%2B$e164"
 api GET /account

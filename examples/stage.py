@@ -1,7 +1,7 @@
-"""What the story stands on: a voice that prints, and `dtmf-server run` as a process that never outlives it.
+"""The base of the story: `Voice` prints, and `dtmf-server run` runs as a process that never outlives the story.
 
-All that happens reaches `direct`, in the main thread, through one queue: the server's lines and its end, the story's
-end, signals. So Ctrl-C means the same at any moment: the server is asked to stop, and this process leaves after it.
+Every event reaches `direct`, in the main thread, through one queue: the server's output and exit, the end of the story,
+and signals. Therefore Ctrl-C always has the same effect: the server is stopped, and this process exits after it.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Any
 Events = queue.SimpleQueue[tuple[str, Any]]
 
 STOP_WITHIN_S = 20.0
-# `dtmf-server`, which also stops when its standard input ends: not even a killed story leaves it behind.
+# `dtmf-server` that also stops when its standard input closes, so that even a killed story leaves no server behind.
 SERVER = """
 import os, signal, sys, threading
 def stop_with_the_story():
@@ -28,22 +28,22 @@ threading.Thread(target=stop_with_the_story, daemon=True).start()
 try:
     from dtmf_server.cli.main import main
 except ModuleNotFoundError as error:
-    sys.exit(f"{error}: `make run` and `make demo` install what is needed, and use it")
+    sys.exit(f"{error}: run `make run` or `make demo`, which install the dependencies")
 sys.exit(main())
 """
 STYLES = {"bold": "1", "dim": "2", "green": "32", "red": "31", "cyan": "36"}
 
 
 class Unexpected(Exception):
-    """A step of the story was not what it should be."""
+    """A step of the story had an unexpected result."""
 
     def in_one_line(self) -> str:
-        """What was wrong, for a line of its own."""
+        """Return the message as a single line."""
         return " ".join(str(self).split())[:200]
 
 
 class Refused(Unexpected):
-    """A line of the story raised. `name`: the exception's."""
+    """A line of the story raised an exception. `name` is the exception's class name."""
 
     def __init__(self, line: str, error: Exception) -> None:
         super().__init__(f"{line}\n{type(error).__name__}: {error}")
@@ -51,13 +51,13 @@ class Refused(Unexpected):
 
 
 def expect(condition: object, otherwise: str) -> None:
-    """Raises Unexpected unless the condition holds."""
+    """Raise Unexpected unless the condition is true."""
     if not condition:
         raise Unexpected(otherwise)
 
 
 class Voice:
-    """Prints; in colour only on a terminal and without NO_COLOR. Once silenced, other threads say no more."""
+    """Prints, in color only on a terminal and without NO_COLOR. After `silence`, only the main thread prints."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -67,38 +67,38 @@ class Voice:
         self._colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def say(self, line: str = "", style: str = "", *, more: bool = False) -> None:
-        """Prints a line at once, or (`more`) a part of one."""
+        """Print a line at once or, with `more`, a part of one."""
         with self._speaking:
             if self._silenced and threading.current_thread() is not threading.main_thread():
                 raise SystemExit
             try:
                 print(self.styled(line, style), end="" if more else "\n", flush=True)
                 self._unfinished = more
-            except OSError:  # whoever read this has gone
+            except OSError:  # the reader of the output has closed it
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self._events.put(("signal", signal.SIGPIPE))
 
     def silence(self) -> None:
-        """Lets only the main thread speak from now on, on a line of its own."""
+        """Let only the main thread print from now on, starting on a new line."""
         with self._speaking:
             self._silenced = True
         if self._unfinished:
             self.say()
 
     def styled(self, text: str, style: str) -> str:
-        """The text in a style, as it is where there are no colours."""
+        """Return the text in a style, or unchanged without colors."""
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if style and text and self._colourful else text
 
 
 def shown(result: Any) -> str:
-    """A result as Python prints it, a long list cut after its first item."""
+    """Format a result as Python prints it, and truncate a long list after its first item."""
     if isinstance(result, list) and len(result) > 2:
         return "[" + pformat(result[0], width=96, sort_dicts=False).replace("\n", "\n ") + ",\n ...\n]"
     return pformat(result, width=96, sort_dicts=False)
 
 
 def start_server(options: list[str], events: Events) -> subprocess.Popen[str]:
-    """`dtmf-server run` as a process; its lines and its end come as events."""
+    """Start `dtmf-server run` as a process; its output and exit become events."""
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, "run", *options],
         stdin=subprocess.PIPE,
@@ -106,7 +106,7 @@ def start_server(options: list[str], events: Events) -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # a terminal's Ctrl-C reaches only this process, which passes it on
+        start_new_session=True,  # a terminal's Ctrl-C reaches only this process, which stops the server
     )
 
     def listen() -> None:
@@ -120,7 +120,7 @@ def start_server(options: list[str], events: Events) -> subprocess.Popen[str]:
 
 
 def begin(tell: Callable[[], None], events: Events) -> None:
-    """Plays the story in a thread; how it ends comes as an event."""
+    """Play the story in a thread; its end becomes an event."""
 
     def play() -> None:
         try:
@@ -130,7 +130,7 @@ def begin(tell: Callable[[], None], events: Events) -> None:
         except Exception as error:
             events.put(("broken", f"{type(error).__name__}: {error}"))
         else:
-            events.put(("told", None))
+            events.put(("played", None))
 
     threading.Thread(target=play, daemon=True).start()
 
@@ -144,7 +144,7 @@ def direct(
     stay: bool,
     data: str,
 ) -> int:
-    """Begins the story when the server is up, stops the server when it is over; the status to leave with."""
+    """Start the story when the server is up, stop the server afterwards, and return the exit status."""
     opening = Opening(voice, data if stay else None)
     how, value = until_over(opening, voice, events, tell=tell, stay=stay)
     voice.silence()
@@ -155,11 +155,11 @@ def direct(
         code = until_ended(server, opening, events, signals=1 if how == "signal" else 0)
     code = 128 - code if code < 0 else code
     if how == "ended early":
-        if "DTMF_TOKEN" in os.environ:  # else its own last line says why it did not start
-            voice.say(f"\nThe story broke off: the server stopped by itself, with status {code}", "red")
+        if "DTMF_TOKEN" in os.environ:  # otherwise, the server's last line explains why it did not start
+            voice.say(f"\nThe story was aborted: the server stopped with status {code}", "red")
         return code or 1
     if how == "broken":
-        voice.say(f"\nThe story broke off: {value}", "red")
+        voice.say(f"\nThe story was aborted: {value}", "red")
         return 1
     if how == "signal" and not (stay and "DTMF_TOKEN" in os.environ):
         return 128 + int(value)
@@ -169,24 +169,24 @@ def direct(
 def until_over(
     opening: "Opening", voice: Voice, events: Events, *, tell: Callable[[], None], stay: bool
 ) -> tuple[str, Any]:
-    """How it is over: 'told', 'broken', 'signal', 'ended' (the server, while it stayed up) or 'ended early'."""
-    told = False
+    """Wait for the end: 'played', 'broken', 'signal', 'ended' (the server, while it stayed up) or 'ended early'."""
+    played = False
     while True:
         kind, value = events.get()
         if kind == "line":
             if opening.show(value):
                 begin(tell, events)
-        elif kind in ("told", "broken") and stay:
-            told = True
-            if kind == "broken":  # the sandbox is of use all the same
-                voice.say(f"\nThe story was not played to its end: {' '.join(value.split())[:300]}", "red")
+        elif kind in ("played", "broken") and stay:
+            played = True
+            if kind == "broken":  # the sandbox is still useful
+                voice.say(f"\nThe story is incomplete: {' '.join(value.split())[:300]}", "red")
             say_goodbye(voice)
         else:
-            return ("ended early" if kind == "ended" and not told else kind), value
+            return ("ended early" if kind == "ended" and not played else kind), value
 
 
 def until_ended(server: subprocess.Popen[str], opening: "Opening", events: Events, *, signals: int) -> Any:
-    """The status of the server, which was asked to stop; a second signal kills it, and so does too long a wait."""
+    """Wait for the stopped server and return its status. A second signal or a timeout kills it."""
     while True:
         try:
             kind, value = events.get(timeout=STOP_WITHIN_S)
@@ -203,8 +203,8 @@ def until_ended(server: subprocess.Popen[str], opening: "Opening", events: Event
 
 
 class Opening:
-    """The server's first lines. Where it stays up (on `data`) they come in the order in which they are of use: the
-    link that signs in first."""
+    """The server's first lines. If it stays up (on `data`), they are printed in order of usefulness: the sign-in link
+    first."""
 
     def __init__(self, voice: Voice, data: str | None) -> None:
         self._voice = voice
@@ -213,7 +213,7 @@ class Opening:
         self._other: list[str] = []
 
     def show(self, line: str) -> bool:
-        """Shows what the server says; True once its address and token are known, which go into the environment."""
+        """Print a line of the server. Return True when its address and token are known and set in the environment."""
         name, separator, value = line.strip().removeprefix("export ").partition("=")
         if separator and name in ("DTMF_URL", "DTMF_TOKEN"):
             os.environ[name] = value
@@ -240,7 +240,7 @@ class Opening:
 
 
 def say_goodbye(voice: Voice) -> None:
-    """Says how to go on from here."""
-    voice.say("\nThe sandbox stays up until Ctrl-C; `make demo` shows every call of the story. In another terminal:\n")
+    """Print how to continue."""
+    voice.say("\nThe sandbox runs until Ctrl-C. `make demo` shows every call of the story. In another terminal:\n")
     voice.say(f"  export DTMF_URL={os.environ['DTMF_URL']}")
     voice.say(f"  export DTMF_TOKEN={os.environ['DTMF_TOKEN']}")

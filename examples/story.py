@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Plays the whole story of DTMF once, through the real client over HTTP. `make run` and `make demo` start it.
+"""Play the whole story of DTMF once, with the real client over HTTP. `make run` and `make demo` start it.
 
-    python examples/story.py --stay [options of `dtmf-server run`]   on ./data, in ten lines, and stays up until Ctrl-C
-    python examples/story.py                                         on a temporary folder, every call shown, and exits
+    python examples/story.py --stay [options of `dtmf-server run`]   on ./data, in ten lines; then runs until Ctrl-C
+    python examples/story.py                                         in a temporary folder, shows every call, then exits
 
-Every line after `>>>` is printed, then run as printed. With --stay it is played on a sandbox that somebody has used:
-it pays what it needs itself, takes any group that has a free number, leaves the clock alone, and what it can't do there
-it says, and leaves out.
+Every line after `>>>` is printed and then run as printed. With --stay, the story runs on a new or used sandbox: it deposits
+what it needs, rents from any group with a free number, doesn't change the clock, and reports the steps that it skips.
 
-Exit status: 0 all went well, 1 a step was not what it should be; with --stay the server's.
+Exit status: 0 on success, 1 if a step had an unexpected result; with --stay, the server's.
 """
 
 import sys
@@ -26,26 +25,26 @@ try:
     from by_webhook import receive_by_webhook
     from stage import Events, Refused, Unexpected, Voice, direct, expect, shown, start_server
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main() takes it over, Ctrl-C just ends this
-except KeyboardInterrupt:  # while modules load
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main() handles it, Ctrl-C ends the process
+except KeyboardInterrupt:  # while modules are loading
     sys.exit(130)
 
-PHONE = "+13105550123"  # somebody's phone elsewhere; 555-01xx numbers belong to nobody
+PHONE = "+13105550123"  # another phone; numbers with 555-01xx are fictional
 PATIENCE_S = 20.0
 DEPOSITS_MAX = 20
-BUDGET = 100_000  # satoshis: what the story deposits if that is enough
+BUDGET = 100_000  # satoshis that the story deposits, if that is enough
 
 
 class Story:
-    """A client, and what the story has seen of its account so far. `brief`: it shows none of its calls."""
+    """A client, and the state of its account so far. With `brief`, calls are not shown."""
 
     def __init__(self, voice: Voice, *, brief: bool = False) -> None:
-        from dtmf import DTMF  # noqa: PLC0415 - not before the first line is on the screen
+        from dtmf import DTMF  # noqa: PLC0415 - import after the first line is printed
         from dtmf.webhook import verify  # noqa: PLC0415 - the same
 
         self._voice = voice
         self.brief = brief
-        self.tell("A client. DTMF_URL and DTMF_TOKEN say where the service is, and who asks.")
+        self.tell("Create a client. DTMF_URL and DTMF_TOKEN set the address of the service and the token.")
         for line in ("from dtmf import DTMF", "from dtmf.webhook import verify", "dtmf = DTMF()"):
             self.type(line)
         self.dtmf = DTMF()
@@ -58,7 +57,7 @@ class Story:
         self.balance = self.dtmf.account()["balance"]
 
     def tell(self, text: str) -> None:
-        """Says what comes next."""
+        """Print the next step of the story."""
         self._say()
         self._say(text, "bold")
 
@@ -67,11 +66,11 @@ class Story:
             self._voice.say(line, style)
 
     def type(self, line: str) -> None:
-        """Prints a line as one would type it."""
+        """Print a line as if it were typed."""
         self._say(self._voice.styled(">>> ", "dim") + self._voice.styled(line, "cyan"))
 
     def play(self, line: str) -> Any:
-        """Prints a line of Python, runs it, and prints its result and the satoshis it moved."""
+        """Print a line of Python, run it, and print its result and the satoshis it moved."""
         self.type(line)
         result = self._run(line)
         self._say(shown(result))
@@ -79,13 +78,13 @@ class Story:
         return result
 
     def keep(self, name: str, line: str) -> Any:
-        """Prints a line of Python that gives its result a name, and runs it."""
+        """Print and run an assignment to `name`; return the value."""
         self.type(f"{name} = {line}")
         self._names[name] = self._run(line)
         return self._names[name]
 
     def know(self, **names: Any) -> None:
-        """Lets lines use these names from now on."""
+        """Make these names available to later lines."""
         self._names |= names
 
     def _run(self, line: str) -> Any:
@@ -95,7 +94,7 @@ class Story:
             raise Refused(line, error) from error
 
     def account_for(self) -> None:
-        """Prints the satoshis that have moved since the last time, and why."""
+        """Print the transactions since the last call."""
         for entry in self.dtmf.transactions(after=self._last_id):
             sign, style = ("+", "green") if entry["amount"] > 0 else ("\N{MINUS SIGN}", "red")
             reason = entry["reference"] if len(entry["reference"]) < 20 else entry["reference"][:16] + "…"
@@ -104,7 +103,7 @@ class Story:
             self._last_id, self.balance = entry["id"], entry["balance"]
 
     def wait_for_sent(self, text: str) -> None:
-        """Waits until another phone has this text: forwarding happens a moment after the SMS is stored."""
+        """Wait until another phone has received this text. Forwarding follows shortly after the SMS is stored."""
         until_s = monotonic() + PATIENCE_S
         while all(sms["content"] != text for sms in self.dtmf.sandbox.sent()):
             expect(monotonic() < until_s, f"{text!r} was not sent within {PATIENCE_S:.0f} s")
@@ -112,18 +111,18 @@ class Story:
         self.account_for()
 
     def hear(self, text: str) -> None:
-        """Prints something that came from outside."""
+        """Print something received from outside."""
         self._say(self._voice.styled("  ← ", "dim") + text)
 
 
 def tell_all(story: Story) -> None:
-    """Every chapter, each call shown; raises Unexpected where a step is not what it should be."""
+    """Play every chapter and show each call. Raises Unexpected if a step has an unexpected result."""
     for chapter in (pay, rent, receive, receive_by_webhook, forward, send, let_time_pass, end):
         chapter(story)
 
 
 def tell_in_brief(story: Story, voice: Voice) -> None:
-    """The chapters but the clock's, in a line that grows; a line more for each that this sandbox does not let it play."""
+    """Play all chapters except the clock's on one line, plus one line for each chapter that had to be skipped."""
     chapters = {"deposit": pay, "rent": rent, "receive": receive, "webhook": receive_by_webhook}
     chapters |= {"forward": forward, "send": send, "end": end}
     began_s, left_out = monotonic(), []
@@ -134,7 +133,7 @@ def tell_in_brief(story: Story, voice: Voice) -> None:
         try:
             chapter(story)
         except Unexpected as error:
-            left_out.append(f"             left out: {name}, {error.in_one_line()}")
+            left_out.append(f"             skipped: {name}, {error.in_one_line()}")
         else:
             voice.say(f"{name}, ", "dim", more=True)
     voice.say(f"played in {monotonic() - began_s:.1f} s; the balance is {story.dtmf.account()['balance']:,} sats")
@@ -143,8 +142,8 @@ def tell_in_brief(story: Story, voice: Voice) -> None:
 
 
 def pay(story: Story) -> None:
-    """Coins, as many as the story needs after what the account owes."""
-    story.tell("Money first: an address of your own, and coins that only the sandbox can make.")
+    """Deposit the coins that the story needs, on top of the account's debt."""
+    story.tell("Start with a deposit: an address of your own, and test coins from the sandbox.")
     addresses = story.dtmf.addresses()
     address = story.play("dtmf.addresses()[-1]" if addresses else "dtmf.new_address()")["address"]
     budget = _budget(story)
@@ -153,18 +152,18 @@ def pay(story: Story) -> None:
         deposit = story.play(f"dtmf.sandbox.deposit({address!r}, {amount:_})")
         expect(deposit["status"] == "credited", "the deposit was not credited")
         amount = 2 * amount
-        if story.dtmf.account()["balance"] >= budget:  # else the account owed something, which was paid first
+        if story.dtmf.account()["balance"] >= budget:  # otherwise, the deposit paid a debt first
             return
 
 
 def _groups(story: Story) -> list[Any]:
-    """The groups that receive SMS: us-mobile, then the cheapest first."""
+    """Return the groups that receive SMS: us-mobile, then by setup price."""
     groups = [group for kind in ("mobile", "local") for group in story.dtmf.groups(kind) if group["sms_support"]]
     return sorted(groups, key=lambda group: (group["id"] != "us-mobile", group["setup_cost"], group["id"]))
 
 
 def _budget(story: Story) -> int:
-    """What the story may cost in the first group it tries: two hours, its SMS, and as much again."""
+    """Return the budget in the first group: twice the cost of two hours and four SMS."""
     if not (groups := _groups(story)):
         return BUDGET
     group = groups[0]
@@ -173,12 +172,12 @@ def _budget(story: Story) -> int:
 
 
 def rent(story: Story) -> None:
-    """A number of the first group that has a free one."""
-    story.tell("What can be rented.")
+    """Rent a number of the first group that has a free one."""
+    story.tell("List the groups that can be rented.")
     groups = _groups(story)
     story.play("dtmf.groups('mobile')")
     expect(groups, "no group of the catalog receives SMS")
-    story.tell("Rent a number: set-up and the first minute are paid at once, each further minute as it starts.")
+    story.tell("Rent a number. Setup and the first minute are paid at once, each further minute when it starts.")
     for group in groups:
         try:
             story.number = story.play(f"dtmf.start_rental({group['id']!r})")
@@ -186,17 +185,17 @@ def rent(story: Story) -> None:
         except Refused as refused:
             if refused.name not in ("NoNumbersAvailableError", "InsufficientFundsError"):
                 raise
-    expect(story.number, "every number is rented or resting, or costs more than the account has")
+    expect(story.number, "every number is rented or in its cooldown, or costs more than the balance")
     story.e164 = story.number["e164"]
-    expect(story.number["messages"] == [], f"{story.e164} came with somebody's messages")
+    expect(story.number["messages"] == [], f"{story.e164} already has messages")
 
 
 def receive(story: Story) -> None:
-    """An SMS is stored, and read."""
+    """Receive an SMS and read it."""
     e164 = story.e164
-    story.tell("Somebody sends an SMS to it. It is stored before it is acknowledged.")
+    story.tell("An SMS arrives. It is stored before it is acknowledged.")
     message = story.play(f"dtmf.sandbox.receive({e164!r}, '+1234', 'Your code is 428613')")
-    expect(message["cost"] == story.number["cost_per_inbound_message"], "the SMS did not cost what the group says")
+    expect(message["cost"] == story.number["cost_per_inbound_message"], "the SMS did not cost the price of the group")
     if not story.brief:
         story.play("dtmf.numbers()")
     texts = [message["content"] for message in story.play(f"dtmf.number({e164!r})['messages']")]
@@ -204,29 +203,29 @@ def receive(story: Story) -> None:
 
 
 def forward(story: Story) -> None:
-    """An SMS goes on to another phone."""
+    """Forward an SMS to another phone."""
     e164 = story.e164
-    story.tell("Or forwarded to another phone; what is sent is charged per segment.")
+    story.tell("Forward each SMS to another phone. Forwards are charged per segment.")
     story.play(f"dtmf.set_sms_action({e164!r}, 'forward', {PHONE!r})")
-    code = randrange(100_000, 1_000_000)  # another one each time: what a second run waits for is its own
+    code = randrange(100_000, 1_000_000)  # random, so that a second run waits for its own code
     story.play(f"dtmf.sandbox.receive({e164!r}, '+1234', 'Your code is {code}')")
     text = f"From +1234: Your code is {code}"
     story.wait_for_sent(text)
     forwarded = story.play(f"[sms for sms in dtmf.sandbox.sent() if '{code}' in sms['content']]  # on other phones")
-    expect(forwarded == [{"from": e164, "to": PHONE, "content": text}], "that is not the forwarded SMS")
+    expect(forwarded == [{"from": e164, "to": PHONE, "content": text}], "the forwarded SMS is wrong")
 
 
 def send(story: Story) -> None:
-    """An SMS is sent."""
-    story.tell("Answer from the rented number.")
+    """Send an SMS."""
+    story.tell("Send an answer from the rented number.")
     story.play(f"dtmf.set_sms_action({story.e164!r}, None, None)")
     message = story.play(f"dtmf.send_message({story.e164!r}, {PHONE!r}, 'It works')")
-    expect(message["inbound"] is False and message["cost"] > 0, "the sent message is not one")
+    expect(message["inbound"] is False and message["cost"] > 0, "the result is not a sent message")
 
 
 def let_time_pass(story: Story) -> None:
-    """An hour goes by."""
-    story.tell("Time passes. A minute is in the balance as it starts, and in the books with the next booking.")
+    """Move the clock forward one hour."""
+    story.tell("Move the clock. A minute reduces the balance when it starts, and is booked with the next transaction.")
     before = story.play("dtmf.usage()")["balance"]
     story.play("dtmf.sandbox.advance(3600)")
     after = story.play("dtmf.account()")["balance"]
@@ -234,23 +233,25 @@ def let_time_pass(story: Story) -> None:
 
 
 def end(story: Story) -> None:
-    """The rental ends, and the books agree with the balance."""
-    story.tell("Give the number back.")
+    """End the rental, and check that the transactions agree with the balance."""
+    story.tell("End the rental.")
     expect(story.play(f"dtmf.end_rental({story.e164!r})") is True, "the rental did not end")
     others = story.play("dtmf.numbers()")
     expect(all(number["e164"] != story.e164 for number in others), f"{story.e164} is still rented")
     balance = story.play("dtmf.account()")["balance"]
-    expect(others or balance == story.balance, f"the balance is {balance}, and {story.balance} by the books")
+    expect(others or balance == story.balance, f"the balance is {balance}, but {story.balance} by the transactions")
 
 
 def main() -> int:
-    """Starts the server and the story; the exit status."""
+    """Start the server and the story; return the exit status."""
     parser = argparse.ArgumentParser(
-        description="Plays the whole story once. Options it does not know go to `dtmf-server run`.", allow_abbrev=False
+        description="Play the whole story once. Unknown options are passed to `dtmf-server run`.", allow_abbrev=False
     )
-    parser.add_argument("--stay", action="store_true", help="stay up afterwards, until Ctrl-C")
-    parser.add_argument("--data", help="folder of the database (default: ./data with --stay, else a temporary one)")
-    parser.add_argument("--port", help="default: 8000 or the next free one with --stay, else any free one")
+    parser.add_argument("--stay", action="store_true", help="keep running afterwards, until Ctrl-C")
+    parser.add_argument(
+        "--data", help="folder of the database (default: ./data with --stay, otherwise a temporary folder)"
+    )
+    parser.add_argument("--port", help="default: with --stay, 8000 or the next free port; otherwise any free port")
     chosen, options = parser.parse_known_args()
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # stdout is a TextIOWrapper here
     events: Events = queue.SimpleQueue()

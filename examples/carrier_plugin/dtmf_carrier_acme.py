@@ -1,8 +1,8 @@
-"""Acme SMS, an HTTP carrier for dtmf-server. Acme is made up; its API is like that of most:
+"""Acme SMS, an HTTP carrier for dtmf-server. Acme is fictional; its API resembles those of most carriers:
 
 POST {api_url}/messages {"from", "to", "text"}, Authorization: Bearer api_key  ->  202 {"id"}
 callbacks: POST {"type": "message", "id", "from", "to", "text"} or {"type": "receipt", "id", "status"},
-signed by Acme-Timestamp (seconds since 1970) and Acme-Signature (hex of HMAC-SHA256 of "timestamp.body")
+signed with Acme-Timestamp (seconds since 1970) and Acme-Signature (hex HMAC-SHA256 of "timestamp.body")
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.inbound import InboundMessage, Receipt
 
 TIMEOUT_S = 20.0
-AGE_MAX_S = 300.0  # of a callback: an old one may be somebody's copy
+AGE_MAX_S = 300.0  # of a callback: an older one may be a replay
 NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
 
 
@@ -39,18 +39,18 @@ class Settings(CarrierSettings, frozen=True, kw_only=True):
     """The settings of `[[carrier]] kind = "acme"`."""
 
     api_url: Annotated[str, setting("an address like https://api.acme.example", lambda url: urlsplit(url).hostname)]
-    api_key: Annotated[str, setting("the API key that Acme gave", secret=True)]
+    api_key: Annotated[str, setting("the API key from Acme", secret=True)]
     signing_key: Annotated[str, setting("the key that Acme signs callbacks with", secret=True)]
 
     def disagreements(self, *, is_sandbox: bool) -> list[tuple[str, str]]:
         """A sandbox must not send real SMS."""
         if is_sandbox and not is_loopback(urlsplit(self.api_url).hostname or ""):
-            return [("api_url", "is not this machine: a sandbox has carriers on loopback only")]
+            return [("api_url", "is not this machine: a sandbox may only use carriers on loopback")]
         return []
 
 
 class Acme:
-    """Sends by requests to Acme's API, receives by callbacks."""
+    """Sends with requests to Acme's API and receives callbacks."""
 
     callback_methods = ("POST",)
 
@@ -60,7 +60,7 @@ class Acme:
         self._stats = LinkStats(f"{settings.name} https")
 
     async def run(self, sink: InboundSink) -> None:
-        """Keep an HTTP client open; there is no link that could bring anything."""
+        """Keep an HTTP client open. SMS arrive as callbacks, so nothing uses the sink."""
         async with httpcore2.AsyncConnectionPool(ssl_context=httpcore2.default_ssl_context()) as pool:
             self._pool = pool
             self._stats.last_seen_us = self._wall_us()
@@ -71,15 +71,15 @@ class Acme:
                 self._pool = None
 
     def can_submit(self) -> bool:
-        """Whether this process runs the carrier."""
+        """Return whether this process runs the carrier."""
         return self._pool is not None
 
     def traffic(self) -> Sequence[LinkStats]:
-        """The one link."""
+        """Return the statistics of the only link."""
         return [self._stats]
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Hand the SMS to Acme, which cuts it into segments itself: one reference."""
+        """Send the SMS to Acme, which splits it into segments itself, and return its one reference."""
         if self._pool is None:
             raise CarrierRefused("the carrier is not running", permanent=False)
         body = json.dumps({"from": message.sender, "to": message.to, "text": message.text}).encode()
@@ -100,7 +100,7 @@ class Acme:
             try:
                 return [json.loads(reply.content)["id"]]
             except (ValueError, LookupError, TypeError) as error:
-                raise CarrierRefused("Acme gave no id", permanent=False, may_be_taken=True) from error
+                raise CarrierRefused("Acme's reply has no ID", permanent=False, may_be_taken=True) from error
         self._stats.errors += 1
         reason = f"Acme refused the SMS with status {reply.status}"
         if reply.status == 429:
@@ -108,7 +108,7 @@ class Acme:
         raise CarrierRefused(reason, permanent=reply.status < 500, may_be_taken=reply.status >= 500)
 
     def parse(self, request: CallbackRequest) -> CallbackResult:
-        """An SMS or a receipt."""
+        """Verify the callback and return its SMS or receipt."""
         self._verify(request)
         try:
             found = json.loads(request.body)
@@ -129,7 +129,7 @@ class Acme:
         if not hmac.compare_digest(expected.encode(), given.encode()):
             raise BadSignature("another key, or a changed body")
         if abs(request.wall_us / 1e6 - int(timestamp)) > AGE_MAX_S:
-            raise BadSignature("its time is not now")
+            raise BadSignature("the timestamp is too old or in the future")
 
 
 KIND = CarrierKind("acme", Settings, Acme, receives_callbacks=True)

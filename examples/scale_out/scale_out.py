@@ -1,9 +1,9 @@
-"""Two API processes and two workers on one PostgreSQL, a load on them, and one worker killed with -9 in the middle.
+"""Run two API processes and two workers on one PostgreSQL under load, and kill one worker with -9 in the middle.
 
     DTMF_DATABASE__URL=postgresql://… python examples/scale_out/scale_out.py
 
-Without a database of yours it starts a throwaway server, which `make setup` brings. Exit status 0 if every SMS that was
-acknowledged is stored and has reached the webhook.
+Without DTMF_DATABASE__URL, it starts a temporary server, which `make setup` installs. The exit status is 0 if every
+acknowledged SMS is stored and has reached the webhook.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ SERVER = [sys.executable, "-c", "from dtmf_server.cli.main import main; raise Sy
 NUMBERS, SMS, THREADS = 10, 600, 4
 KILL_AFTER = SMS // 3
 START_WITHIN_S = 60
-DELIVERED_WITHIN_S = 150  # a dead worker's leases end after a minute
+DELIVERED_WITHIN_S = 150  # a dead worker's leases expire after a minute
 
 
 @contextlib.contextmanager
 def database() -> Iterator[str]:
-    """The database of DTMF_DATABASE__URL, else one of a server that is gone afterwards."""
+    """Yield the URL of DTMF_DATABASE__URL, or of a temporary server."""
     if url := os.environ.get("DTMF_DATABASE__URL"):
         yield url
         return
     sys.path.insert(0, str(ROOT / "tests"))
-    from postgres import start_server  # noqa: PLC0415 - only where there is no database
+    from postgres import start_server  # noqa: PLC0415 - only needed without a database
 
     with start_server() as url:
         yield url
@@ -46,7 +46,7 @@ def database() -> Iterator[str]:
 
 @contextlib.contextmanager
 def process(command: str, url: str, data: Path) -> Iterator["subprocess.Popen[str]"]:
-    """`dtmf-server api` or `worker` on the database, stopped at the end."""
+    """Run `dtmf-server api` or `worker` on the database and stop it at the end."""
     options = ["--database", url, "--data", str(data), *(["--port", "0"] if command == "api" else [])]
     started = subprocess.Popen([*SERVER, command, *options], stdout=subprocess.PIPE, text=True)
     try:
@@ -60,7 +60,7 @@ def process(command: str, url: str, data: Path) -> Iterator["subprocess.Popen[st
 
 
 def where(api: "subprocess.Popen[str]") -> tuple[str, str]:
-    """An API process's address and a token, as it prints them once it listens."""
+    """Read the address and token that an API process prints when it listens."""
     assert api.stdout is not None
     said = ""
     giving_up = threading.Timer(START_WITHIN_S, api.kill)
@@ -75,7 +75,7 @@ def where(api: "subprocess.Popen[str]") -> tuple[str, str]:
 
 @contextlib.contextmanager
 def receiver() -> Iterator[tuple[str, Counter[int]]]:
-    """A webhook's URL, and how often each message has come."""
+    """Run a webhook receiver; yield its URL and the number of posts per message ID."""
     posted: Counter[int] = Counter()
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,7 +85,7 @@ def receiver() -> Iterator[tuple[str, Counter[int]]]:
             self.end_headers()
 
         def log_message(self, *_arguments: object) -> None:
-            """Keeps quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -96,7 +96,7 @@ def receiver() -> Iterator[tuple[str, Counter[int]]]:
 
 
 def rent_numbers(dtmf: DTMF, webhook: str) -> list[str]:
-    """Numbers whose SMS go to the webhook."""
+    """Rent numbers and set the webhook as their action."""
     dtmf.sandbox.deposit(dtmf.new_address()["address"], 10_000_000)
     numbers = [dtmf.start_rental("us-local")["e164"] for _ in range(NUMBERS)]
     for e164 in numbers:
@@ -105,7 +105,7 @@ def rent_numbers(dtmf: DTMF, webhook: str) -> list[str]:
 
 
 def load(clients: list[DTMF], numbers: list[str], kill: "subprocess.Popen[str]") -> set[int]:
-    """Lets SMS arrive through both API processes; the ids acknowledged. A third of the way a worker is killed."""
+    """Send SMS through both API processes, kill a worker after a third of them, and return the acknowledged IDs."""
     acknowledged: set[int] = set()
 
     def receive(number: int) -> None:
@@ -121,15 +121,15 @@ def load(clients: list[DTMF], numbers: list[str], kill: "subprocess.Popen[str]")
 
 
 def wait_for(acknowledged: set[int], posted: Counter[int]) -> None:
-    """Returns once all have come, or when it has taken too long."""
+    """Wait until all messages have arrived or DELIVERED_WITHIN_S has passed."""
     started_s = time.monotonic()
     while acknowledged - posted.keys() and time.monotonic() < started_s + DELIVERED_WITHIN_S:
         time.sleep(0.1)
-    print(f"the last one came {time.monotonic() - started_s:.0f} s after the load ended")
+    print(f"the last one arrived {time.monotonic() - started_s:.0f} s after the load ended")
 
 
 def main() -> int:
-    """0 if nothing acknowledged is lost."""
+    """Return the exit status: 0 if no acknowledged SMS is lost."""
     with contextlib.ExitStack() as running:
         url = running.enter_context(database())
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="dtmf-scale-out-")))
@@ -141,13 +141,13 @@ def main() -> int:
         clients = [running.enter_context(DTMF(token, base_url=address)) for address, token in places]
         numbers = rent_numbers(clients[0], webhook)
         acknowledged = load(clients, numbers, workers[0])
-        print(f"{len(acknowledged)} SMS acknowledged, {len(posted)} have reached the webhook; now the rest")
+        print(f"{len(acknowledged)} SMS acknowledged, {len(posted)} have reached the webhook; waiting for the rest")
         wait_for(acknowledged, posted)
         stored = {message["id"] for e164 in numbers for message in clients[1].messages(e164)}
         twice = sum(count > 1 for count in posted.values())
         not_stored, not_posted = len(acknowledged - stored), len(acknowledged - posted.keys())
         print(f"acknowledged and not stored: {not_stored}, acknowledged and not delivered: {not_posted},")
-        print(f"delivered twice, as the death of a worker may have it: {twice}")
+        print(f"delivered twice, which the death of a worker can cause: {twice}")
         for e164 in numbers:
             clients[0].end_rental(e164)
     return 1 if not_stored or not_posted or len(acknowledged) != SMS else 0

@@ -1,9 +1,9 @@
-"""The service with a carrier: an SMSC, `dtmf-server` bound to it, and a renter.
+"""Run the service with a carrier: an SMSC, `dtmf-server` bound to it, and a renter.
 
     python examples/smpp_smsc/run.py
 
-An SMS that the SMSC delivers is read by the renter; one that the renter sends is seen by the SMSC, and the SMSC's
-receipt makes it delivered. Everything runs on this machine, in a folder that is gone afterwards.
+The renter reads an SMS that the SMSC delivers. The renter then sends an SMS to the SMSC, and the SMSC's receipt marks it
+as delivered. Everything runs on this machine, in a temporary folder.
 """
 
 import json
@@ -33,7 +33,7 @@ WAIT_S = 30.0
 
 
 def main() -> None:
-    """Plays it once."""
+    """Run the example once."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         smsc = start(stack, [sys.executable, str(HERE / "smsc.py"), "0"])
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def play(dtmf: DTMF, smsc: subprocess.Popen[str]) -> None:
-    """An SMS in, an SMS out, and its receipt."""
+    """Receive an SMS, send one, and wait for its receipt."""
     dtmf.sandbox.deposit(dtmf.new_address()["address"], 1_000_000)
     e164 = dtmf.start_rental("gb-mobile")["e164"]
     print(f"rented {e164}")
@@ -58,38 +58,38 @@ def play(dtmf: DTMF, smsc: subprocess.Popen[str]) -> None:
     tell(smsc, do="set", receipts=True)
     sent = dtmf.send_message(e164, "+447700900999", "Thank you!")
     seen = event(smsc, "pdu", command=4)
-    print("the SMSC saw:", bytes.fromhex(seen["octets"])[-10:].decode())
+    print("the SMSC received:", bytes.fromhex(seen["octets"])[-10:].decode())
     until(lambda: next(m for m in dtmf.messages(e164) if m["id"] == sent["id"])["status"] == "delivered")
     print("its receipt came: delivered")
 
 
 def start(stack: ExitStack, command: list[str]) -> subprocess.Popen[str]:
-    """A process that ends with the example."""
+    """Start a process that ends with the example."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     stack.enter_context(process)
-    stack.callback(process.communicate)  # reads what it says at its end
+    stack.callback(process.communicate)  # reads its remaining output
     stack.callback(process.terminate)
     return process
 
 
 def tell(smsc: subprocess.Popen[str], **what: Any) -> None:
-    """One line for the SMSC."""
+    """Send one command to the SMSC."""
     assert smsc.stdin is not None
     smsc.stdin.write(json.dumps(what) + "\n")
     smsc.stdin.flush()
 
 
 def event(smsc: subprocess.Popen[str], kind: str, **like: Any) -> dict[str, Any]:
-    """The next thing of this kind that happens at the SMSC."""
+    """Wait for the next event of this kind from the SMSC."""
     for line in lines(smsc):
         found: dict[str, Any] = json.loads(line)
         if found["event"] == kind and all(found.get(key) == value for key, value in like.items()):
             return found
-    raise SystemExit("the SMSC has ended")
+    raise SystemExit("the SMSC has exited")
 
 
 def said(server: subprocess.Popen[str], pattern: str) -> str:
-    """What the service says of itself as it starts."""
+    """Wait for a line of the service's output that matches; return the first group."""
     for line in lines(server):
         if found := re.search(pattern, line):
             return found[1]
@@ -97,17 +97,17 @@ def said(server: subprocess.Popen[str], pattern: str) -> str:
 
 
 def lines(process: subprocess.Popen[str]) -> IO[str]:
-    """What a process prints."""
+    """Return the standard output of a process."""
     assert process.stdout is not None
     return process.stdout
 
 
 def until(done: Any) -> None:
-    """Waits for something to become so."""
+    """Wait until the condition is true."""
     end = time.monotonic() + WAIT_S
     while not done():
         if time.monotonic() > end:
-            raise SystemExit("it did not happen in time")
+            raise SystemExit("the condition was not met in time")
         time.sleep(0.05)
 
 

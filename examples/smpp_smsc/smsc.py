@@ -1,11 +1,11 @@
-"""A small SMSC: the carrier's end of SMPP 3.4, to try the service against. Standard library only.
+"""A small SMSC for trying the service: the carrier's side of SMPP 3.4, using only the standard library.
 
-python smsc.py [PORT [CERTIFICATE]]        prints one JSON object a line for what happens, reads one a line for what to do:
+python smsc.py [PORT [CERTIFICATE]]        prints events and reads commands, one JSON object per line:
 
 {"do": "sms", "from": "+44…", "to": "+1202…", "text": "hello"}    an SMS for a number of the service
-{"do": "send", "octets": "hex", "connection": 1}                  any octets, as they are
-{"do": "set", "submit": [88], "bind": 13, …}                      how it behaves from now on, see Behaviour
-{"do": "close", "connection": 1}                                  breaks a connection; without one, all of them
+{"do": "send", "octets": "hex", "connection": 1}                  any octets, unchanged
+{"do": "set", "submit": [88], "bind": 13, …}                      change its behavior, see Behaviour
+{"do": "close", "connection": 1}                                  break one connection, or all of them
 """
 
 import asyncio
@@ -27,16 +27,16 @@ RESPONSE = 0x8000_0000
 
 @dataclass
 class Behaviour:
-    """What the SMSC does; statuses are SMPP's numbers."""
+    """The behavior of the SMSC. Statuses are SMPP command_status values."""
 
-    bind: int = 0  # the status that a bind is answered with
-    after_bind: str = ""  # octets (hex) sent in the same segment as that answer
-    submit: list[int] = field(default_factory=list)  # the next submit_sm's statuses; then 0. -1: no answer
-    receipts: bool = False  # reports each taken SMS as delivered
-    decimal_receipts: bool = False  # a message_id is hexadecimal in the answer, and decimal in the receipt
-    backwards: bool = False  # answers submit_sm in pairs, the second first
-    answers: bool = True  # False: silent, whatever it is asked
-    greeting: str = ""  # octets (hex) sent as soon as somebody connects
+    bind: int = 0  # the status of a bind_resp
+    after_bind: str = ""  # octets (hex) sent in the same segment as the bind_resp
+    submit: list[int] = field(default_factory=list)  # statuses of the next submit_sm_resps; then 0. -1: no response
+    receipts: bool = False  # report each accepted SMS as delivered
+    decimal_receipts: bool = False  # message_id is hexadecimal in the response and decimal in the receipt
+    backwards: bool = False  # answer submit_sm in pairs, the second first
+    answers: bool = True  # False: answer nothing
+    greeting: str = ""  # octets (hex) sent to each new connection
 
 
 class Smsc:
@@ -55,7 +55,7 @@ class Smsc:
         self._held: list[bytes] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, to its end."""
+        """Serve one connection until it closes."""
         number = next(self._numbers)
         self._writers[number] = writer
         self._say(event="connected", connection=number)
@@ -84,7 +84,7 @@ class Smsc:
         self._say(event="closed", connection=number)
 
     def do(self, asked: dict[str, Any]) -> None:
-        """Carries out one line of the standard input."""
+        """Run one command from standard input."""
         if asked["do"] == "set":
             for name, value in asked.items():
                 if name != "do":
@@ -140,18 +140,18 @@ class Smsc:
 
 
 def pdu(command: int, sequence: int, body: bytes = b"", status: int = 0) -> bytes:
-    """The octets of a PDU."""
+    """Encode a PDU."""
     return HEADER.pack(HEADER.size + len(body), command, status, sequence) + body
 
 
 def sm(sender: str, to: str, text: bytes, *, esm_class: int = 0, data_coding: int = 0) -> bytes:
-    """The body of a deliver_sm."""
+    """Encode the body of a deliver_sm."""
     addressed = b"".join(b"\x01\x01" + address.removeprefix("+").encode() + b"\0" for address in (sender, to))
     return b"\0" + addressed + bytes((esm_class, 0, 0, 0, 0, 0, 0, data_coding, 0, len(text))) + text
 
 
 def addresses(body: bytes) -> tuple[str, str]:
-    """The sender and recipient of a submit_sm."""
+    """Return the sender and recipient of a submit_sm."""
     _, _, rest = body.partition(b"\0")
     sender, _, rest = rest[2:].partition(b"\0")
     to, _, _ = rest[2:].partition(b"\0")
@@ -159,14 +159,14 @@ def addresses(body: bytes) -> tuple[str, str]:
 
 
 async def main(port: int, certificate: str | None = None) -> None:
-    """Serves until the standard input ends."""
+    """Serve until standard input closes."""
 
     def say(**happened: Any) -> None:
         print(json.dumps(happened), flush=True)
 
     smsc = Smsc(say)
     tls = None
-    if certificate:  # a PEM file with key and certificate
+    if certificate:  # a PEM file with the key and the certificate
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
     server = await asyncio.start_server(smsc.serve, "127.0.0.1", port, ssl=tls)

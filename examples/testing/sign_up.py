@@ -1,6 +1,6 @@
-"""A renter's small program: borrows a number for one sign-up somewhere, and gives it back whatever happens.
+"""A small program that borrows a number for one sign-up and always returns it.
 
-test_sign_up.py beside it is its suite, which runs against a real sandbox: see docs/testing.md.
+Its tests are in test_sign_up.py and run against a real sandbox: see docs/testing.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ class NoCode(Exception):
 
 
 def cheapest_group(dtmf: DTMF, *, minutes: int) -> str:
-    """The id of the group of mobile numbers that costs least for so many minutes and one SMS."""
+    """Return the ID of the cheapest group of mobile numbers for this many minutes and one SMS."""
 
     def cost(group) -> int:
         return group["setup_cost"] + minutes * group["rental_cost_per_minute"] + group["cost_per_inbound_message"]
@@ -24,20 +24,20 @@ def cheapest_group(dtmf: DTMF, *, minutes: int) -> str:
 
 @contextmanager
 def borrowed_number(dtmf: DTMF) -> Iterator[str]:
-    """A number for as long as the block takes."""
+    """Rent a number for the length of the block."""
     e164 = dtmf.start_rental(cheapest_group(dtmf, minutes=5))["e164"]
     try:
         yield e164
     finally:
-        with suppress(NotFoundError):  # it has ended by itself: the money ran out
+        with suppress(NotFoundError):  # the rental has already ended: the balance ran out
             dtmf.end_rental(e164)
 
 
 def sign_up(dtmf: DTMF, register: Callable[[str], None], *, patience_s: float = 60) -> str:
-    """The code that a site sends after `register(number)` has told it the number. Raises NoCode."""
+    """Return the code that a site sends after `register(number)`. Raises NoCode."""
     with borrowed_number(dtmf) as e164:
         register(e164)
         try:
             return dtmf.wait_for_code(e164, timeout=patience_s)
         except TimedOutError as error:
-            raise NoCode(f"nothing came to {e164}") from error
+            raise NoCode(f"no code arrived at {e164}") from error

@@ -1,6 +1,7 @@
-"""Receives SMS by webhook, with FastAPI: pip install fastapi uvicorn, then python with_fastapi.py
+"""Receive SMS by webhook with FastAPI: pip install fastapi uvicorn, then python with_fastapi.py
 
-DTMF_WEBHOOK_SECRET is what dtmf.webhook_secret() gives. Then dtmf.set_sms_action(e164, "webhook", "https://…/sms").
+Set DTMF_WEBHOOK_SECRET to the result of dtmf.webhook_secret(), then call
+dtmf.set_sms_action(e164, "webhook", "https://…/sms").
 """
 
 import os
@@ -23,7 +24,7 @@ async def receive(request: Request) -> None:
         sms = verify(await request.body(), request.headers, SECRET)
     except WebhookVerificationError as error:
         raise HTTPException(400, str(error)) from error
-    # An SMS may come twice, with the same webhook-id: store it by that before you answer.
+    # An SMS can arrive twice, with the same webhook-id: store it under that ID before you answer.
     print(f"{sms['sender']} wrote to {sms['e164']}: {sms['content']}", flush=True)
 
 

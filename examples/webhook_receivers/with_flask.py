@@ -1,6 +1,7 @@
-"""Receives SMS by webhook, with Flask: pip install flask, then python with_flask.py
+"""Receive SMS by webhook with Flask: pip install flask, then python with_flask.py
 
-DTMF_WEBHOOK_SECRET is what dtmf.webhook_secret() gives. Then dtmf.set_sms_action(e164, "webhook", "https://…/sms").
+Set DTMF_WEBHOOK_SECRET to the result of dtmf.webhook_secret(), then call
+dtmf.set_sms_action(e164, "webhook", "https://…/sms").
 """
 
 import os
@@ -21,7 +22,7 @@ def receive() -> tuple[str, int]:
         sms = verify(request.get_data(), dict(request.headers), SECRET)
     except WebhookVerificationError as error:
         return str(error), 400
-    # An SMS may come twice, with the same webhook-id: store it by that before you answer.
+    # An SMS can arrive twice, with the same webhook-id: store it under that ID before you answer.
     print(f"{sms['sender']} wrote to {sms['e164']}: {sms['content']}", flush=True)
     return "", 204
 

@@ -1,6 +1,7 @@
-"""Receives SMS by webhook, with nothing but the standard library: python with_stdlib.py
+"""Receive SMS by webhook with only the standard library: python with_stdlib.py
 
-DTMF_WEBHOOK_SECRET is what dtmf.webhook_secret() gives. Then dtmf.set_sms_action(e164, "webhook", "https://…/sms").
+Set DTMF_WEBHOOK_SECRET to the result of dtmf.webhook_secret(), then call
+dtmf.set_sms_action(e164, "webhook", "https://…/sms").
 """
 
 import os
@@ -24,7 +25,7 @@ class Receiver(BaseHTTPRequestHandler):
         except WebhookVerificationError as error:
             self.send_error(400, str(error))
             return
-        # An SMS may come twice, with the same webhook-id: store it by that before you answer.
+        # An SMS can arrive twice, with the same webhook-id: store it under that ID before you answer.
         print(f"{sms['sender']} wrote to {sms['e164']}: {sms['content']}", flush=True)
         self.send_response(204)
         self.end_headers()
