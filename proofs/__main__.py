@@ -88,7 +88,7 @@ def _read_reports(files: list[Path]) -> int:
 
 
 def _run_others(row: Row) -> Iterator[Outcome]:
-    """Run the row's proofs that no test report can show, small."""
+    """Run the row's proofs that are not made of tests, at small size."""
     for proof in row.proofs:
         if not reported.is_tests(proof):
             try:
