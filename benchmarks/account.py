@@ -1,8 +1,8 @@
 """`GET /account` over HTTP, against a bare endpoint.
 
-Ours: `dtmf-server run` on SQLite: token, clock, settlement of a live rental, all read from the database at every request.
-The other: Starlette and msgspec, no token, no database, the same body, on uvicorn with the same settings. Each is a process
-of its own; the same 16 keep-alive connections ask one, then the other."""
+Ours: `dtmf-server run` on SQLite; each request reads token, clock and the settlement of a live rental from the database.
+The other: Starlette and msgspec with the same body, without token or database, on uvicorn with the same settings. Each
+runs in its own process; the same 16 keep-alive connections query one, then the other."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ from benchmarks.size import Size
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """One line."""
+    """Yield one line."""
     count, times = size.of((1500, 16), (500, 6), (100, 1))
     with databases.sqlite() as files, contextlib.ExitStack() as stack:
         url = files.empty()
@@ -28,7 +28,7 @@ def run(size: Size) -> Iterator[Finding]:
         bare = stack.enter_context(
             processes.peer(environments.python_of("starlette"), "bare.py", "--body", body.decode())
         )
-        assert _body(bare, "") == body, "both answer the same bytes"
+        assert _body(bare, "") == body, "both return the same bytes"
         asking = get("/api/v1/account", fill.token_of(0))
         contenders = {
             "ours": partial(requests_per_second, ours.port, [asking], count=count),

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bench [NAME …] [--peers] [--quick | --smallest]`: measure, print a table, keep it in docs/."""
+"""`python -m benchmarks.bench [NAME …] [--peers] [--quick | --smallest]`: measure, print a table, and save it in docs/."""
 
 import argparse
 import importlib
@@ -29,11 +29,11 @@ NAMES = (
     "command",
     "testing",
 )
-PEERS = ("gateways",)  # they need what benchmarks/gateways/install.sh installs
+PEERS = ("gateways",)  # these need the programs that benchmarks/gateways/install.sh installs
 
 
 def main() -> int:
-    """0 unless a benchmark could not run; a figure that falls short is a figure."""
+    """Return 0 unless a benchmark could not run; a figure that misses its bound is not an error."""
     options = _options()
     if options.size is Size.SMALLEST and len(options.names) != 1:
         return _run_at_once(options.names or NAMES)
@@ -63,8 +63,8 @@ def main() -> int:
 
 
 def _run_at_once(names: Sequence[str]) -> int:
-    """Runs each benchmark at its smallest size, a process each and as many at once as there are processors: only whether
-    they still run counts. The exit status is 1 if one does not."""
+    """Run each benchmark at its smallest size in its own process, as many at once as there are processors, to check that
+    they still work. Return 1 if one does not."""
 
     def run(name: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "benchmarks.bench", name, "--smallest"]
@@ -82,16 +82,16 @@ def _run_at_once(names: Sequence[str]) -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, *PEERS, []], metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--peers", action="store_true", help="those against other people's gateways")
+    parser.add_argument("--peers", action="store_true", help="run the benchmarks against third-party gateways")
     sizes = parser.add_mutually_exclusive_group()
-    for size, does in ((Size.QUICK, "fewer and smaller rounds"), (Size.SMALLEST, "only show that each still runs")):
+    for size, does in ((Size.QUICK, "fewer and smaller rounds"), (Size.SMALLEST, "only check that each still runs")):
         sizes.add_argument(
             f"--{size.value}",
             dest="size",
             action="store_const",
             const=size,
             default=Size.FULL,
-            help=f"{does}; nothing is kept",
+            help=f"{does}; no result is saved",
         )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""What claiming and finishing a delivery costs, with finished ones behind it and without."""
+"""The cost of claiming and finishing a delivery, with and without finished ones in the table."""
 
 import contextlib
 import time
@@ -20,7 +20,7 @@ LINES = 200
 START_US = 1_700_000_000_000_000
 DAY_US = 86_400_000_000
 URL = "https://example.org/webhook"
-SAME = 1.25  # what two measurements of the same thing may differ by
+SAME = 1.25  # allowed difference between two measurements of the same thing
 
 _SERIES = "WITH RECURSIVE series(n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM series WHERE n < {count})"
 _FINISHED = (
@@ -36,7 +36,7 @@ _FINISHED = (
 
 
 def measure(engine: Engine, count: int, times: int) -> Iterator[Line]:
-    """Two lines."""
+    """Yield two lines."""
     urls = [_filled(engine, finished) for finished in (0, count)]
     with contextlib.ExitStack() as stack:
         none, many = (stack.enter_context(contextlib.closing(open_database(url))) for url in urls)
@@ -48,7 +48,7 @@ def measure(engine: Engine, count: int, times: int) -> Iterator[Line]:
         rounds(contenders, 3)
         measured = rounds(contenders, times)
     for what in ("claim", "finish"):
-        name = f"{what}ing with {count:,} finished behind, {engine.name}"
+        name = f"{what}ing with {count:,} finished in the table, {engine.name}"
         bound = at_most(SAME)
         yield ratio(measured, f"{what} many", f"{what} none", name=name, bound=bound, raw="{} µs a delivery")
     for url in urls:
@@ -66,7 +66,7 @@ def _filled(engine: Engine, finished: int) -> str:
 
 
 def _claim(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) -> float:
-    """Microseconds a delivery, of which one is due in each line."""
+    """Return the microseconds per delivery, with one due delivery per lane."""
     sms = [InboundMessage(fill.e164(n), "+1234", "text") for n in range(LINES)]
     db.write_blocking(lambda tx: receive_many(tx, sms, now_us=START_US))
 
@@ -88,7 +88,7 @@ def _claim(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) 
 
 
 def _finish(db: Database, claimed: dict[Database, list[deliver.LeasedDelivery]]) -> float:
-    """Microseconds a delivery."""
+    """Return the microseconds per delivery."""
     attempt = Attempt(START_US, 1000, 200, "the receiver answered 200", "ok")
 
     def finish(tx: Tx) -> float:

@@ -1,9 +1,9 @@
-"""The client, against four other SDKs that ask for a balance over HTTP: twilio, plivo, stripe, telnyx.
+"""The client, against four other SDKs that fetch a balance over HTTP: twilio, plivo, stripe, telnyx.
 
-Each lives in a virtual environment of its own with the same interpreter, and talks to the same stub server on loopback
-(peers/stub.py). Cold: a fresh process imports the SDK, constructs the client, makes one call and ends; its wall time and
-its highest resident memory. Warm: a process per SDK, already connected; they take turns at 200 calls on a kept-alive
-connection, 2,000 in all. What a bare `http.client` needs is shown beside them."""
+Each has its own virtual environment with the same interpreter, and talks to the same stub server on loopback
+(peers/stub.py). Cold: a fresh process imports the SDK, constructs the client, makes one call and exits; measured are its
+wall time and peak resident memory. Warm: one connected process per SDK; they take turns of 200 calls on a keep-alive
+connection, 2,000 in all. The figures of a bare `http.client` are shown beside them."""
 
 import subprocess
 import sys
@@ -22,18 +22,18 @@ ASYNC = ("dtmf", "twilio", "telnyx")
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Cold starts, then warm calls, blocking and async."""
+    """Measure cold starts, then warm calls, blocking and async."""
     starts, turns = size.of((10, 10), (3, 3), (1, 1))
     sdks, asynchronous = size.of((SDKS, ASYNC), (SDKS, ASYNC), (("dtmf", "plivo"), ("dtmf",)))
     with processes.peer(sys.executable, "stub.py") as stub:
         yield from _cold(stub.port, starts, sdks)
         yield from _warm(stub.port, turns, sdks, "sync", {})
-        # Passing twilio's aiohttp is a goal still: docs/decisions/0006.
+        # Beating twilio's aiohttp is still a goal: docs/decisions/0006.
         yield from _warm(stub.port, turns, asynchronous, "async", {"twilio": None})
 
 
 def command(name: str, how: str, port: int) -> list[str]:
-    """Runs one SDK in its environment."""
+    """Return the command that runs one SDK in its environment."""
     python = sys.executable if name == "bare" else str(environments.python_of(name))
     return [python, "-I", str(PEERS / "sdk.py"), name, how, str(port)]
 
@@ -51,7 +51,7 @@ def _cold(port: int, starts: int, sdks: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def _start(command: list[str], peaks: list[float]) -> float:
-    """Seconds from starting a process to its end; notes its highest memory in MiB."""
+    """Return the seconds from a process's start to its end; record its peak memory in MiB."""
     started_s = perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=bare_environment())
     took_s = perf_counter() - started_s

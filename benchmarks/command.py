@@ -1,8 +1,8 @@
 """The command `dtmf`, against the start of a bare interpreter.
 
-Fresh processes in turns: `python -c pass`, and the program that pip writes for `dtmf`. `dtmf --help` is what people
-wait for first; it is answered from a table, without the parser (docs/decisions/0010). What a command pays before it
-does anything is shown by the help of one."""
+Fresh processes in turns: `python -c pass`, and the script that pip installs for `dtmf`. `dtmf --help` is usually the
+first command; a table answers it, without the parser (docs/decisions/0010). The fixed cost of any command shows in the
+time of a command's help."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ PROGRAMS = {
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Starts, as ratios of a bare one."""
+    """Return start-up times, relative to a bare interpreter."""
     contenders = {name: partial(_start, arguments) for name, arguments in PROGRAMS.items()}
     rounds(contenders, 2)
     seconds = rounds(contenders, size.of(40, 10, 1))
@@ -34,7 +34,7 @@ def run(size: Size) -> Iterator[Finding]:
 
 
 def _start(arguments: list[str]) -> float:
-    """Seconds from starting the interpreter to its end."""
+    """Return the seconds from the interpreter's start to its end."""
     started_s = perf_counter()
     subprocess.run(
         [sys.executable, *arguments],

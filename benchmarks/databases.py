@@ -1,4 +1,4 @@
-"""Databases to measure on: a file of SQLite, a database of PostgreSQL, each migrated once and then copied."""
+"""Databases to measure on: SQLite files and PostgreSQL databases, each migrated once and then copied."""
 
 import contextlib
 import os
@@ -16,21 +16,21 @@ from dtmf_server.storage import migrate
 
 
 class Engine(Protocol):
-    """Where databases are made."""
+    """Creates databases."""
 
     name: str
 
     def empty(self) -> str:
-        """The URL of a new database with the newest tables."""
+        """Return the URL of a new database with the latest schema."""
 
     def copy(self, url: str) -> str:
-        """The URL of a copy of a database that nobody has open."""
+        """Return the URL of a copy of a database that has no open connections."""
 
     def drop(self, url: str) -> None:
-        """Removes the database."""
+        """Delete the database."""
 
     def about(self) -> str:
-        """Version, and how durable a commit is."""
+        """Return the version, and how durable a commit is."""
 
 
 class SQLiteFiles:
@@ -43,13 +43,13 @@ class SQLiteFiles:
         self._made = 0
 
     def empty(self) -> str:
-        """A new file."""
+        """Create a new file."""
         url = self._next()
         migrate.upgrade(url)
         return url
 
     def copy(self, url: str) -> str:
-        """A copy of the file, on the disk before anything is measured."""
+        """Copy the file, and sync the copy to disk before anything is measured."""
         copied = self._next()
         shutil.copyfile(path_of(url), path_of(copied))
         with path_of(copied).open("rb") as file:
@@ -57,12 +57,12 @@ class SQLiteFiles:
         return copied
 
     def drop(self, url: str) -> None:
-        """Removes the file and what SQLite put beside it."""
+        """Delete the file and SQLite's files beside it."""
         for path in self._folder.glob(path_of(url).name + "*"):
             path.unlink()
 
     def about(self) -> str:
-        """The library's version; what durability costs here is the disk's sync."""
+        """Return the library's version; durability costs a disk sync here."""
         import sqlite3
 
         return f"SQLite {sqlite3.sqlite_version}, WAL, synchronous=FULL"
@@ -73,7 +73,7 @@ class SQLiteFiles:
 
 
 class PostgreSQLDatabases:
-    """Databases of one server."""
+    """Databases on one server."""
 
     name = "PostgreSQL"
 
@@ -83,25 +83,25 @@ class PostgreSQLDatabases:
         self._made: list[str] = []
 
     def empty(self) -> str:
-        """A new database."""
+        """Create a new database."""
         url = self._create("template0")
         migrate.upgrade(url)
         return url
 
     def copy(self, url: str) -> str:
-        """A copy, made by the server and written out before anything is measured."""
+        """Let the server copy the database, and write the copy out before anything is measured."""
         copied = self._create(url.rpartition("/")[2])
         self._admin(sql.SQL("CHECKPOINT"))
         return copied
 
     def drop(self, url: str) -> None:
-        """Drops the database, with whoever is connected to it."""
+        """Drop the database, disconnecting its clients."""
         self._made.remove(url)
         name = sql.Identifier(url.rpartition("/")[2])
         self._admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
     def about(self) -> str:
-        """The server's version and its durability."""
+        """Return the server's version and durability settings."""
         with psycopg.connect(self._server) as connection:
             settings = [
                 connection.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()
@@ -111,7 +111,7 @@ class PostgreSQLDatabases:
         return f"PostgreSQL {version}, fsync={fsync}, synchronous_commit={commit}"
 
     def drop_all(self) -> None:
-        """Drops what is left."""
+        """Drop the remaining databases."""
         for url in list(self._made):
             self.drop(url)
 
@@ -131,13 +131,13 @@ class PostgreSQLDatabases:
 
 
 def path_of(url: str) -> Path:
-    """The file of a SQLite URL."""
+    """Return the file of a SQLite URL."""
     return Path(url.removeprefix("sqlite:///"))
 
 
 @contextlib.contextmanager
 def sqlite() -> Iterator[SQLiteFiles]:
-    """SQLite on a disk: below the cache folder, since the system's temporary one may be memory."""
+    """SQLite on a disk: in the cache folder, since the system's temporary folder may be in memory."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="databases-", dir=CACHE) as folder:
         yield SQLiteFiles(Path(folder))
@@ -145,7 +145,7 @@ def sqlite() -> Iterator[SQLiteFiles]:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[PostgreSQLDatabases]:
-    """The server that DTMF_TEST_PG_URL names, else one of our own that syncs its commits."""
+    """Yield the server that DTMF_TEST_PG_URL names, or else a private one that syncs its commits."""
     import postgres  # type: ignore[import-not-found]  # tests/postgres.py: found at run time
 
     url = os.environ.get("DTMF_TEST_PG_URL")

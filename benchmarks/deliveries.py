@@ -1,15 +1,15 @@
-"""Webhooks: from the stored SMS to the receiver.
+"""Webhooks, from the stored SMS to the receiver.
 
-Queue: 20,000 SMS to 1,000 numbers wait when `dtmf-server run` starts; the receiver is aiohttp, one process, one URL. The other:
-a bare aiohttp client with 50 requests in flight, which posts the same bodies to the same receiver. Both in deliveries a
-second from the first arrival to the last, in turns.
+Queue: 20,000 SMS for 1,000 numbers are queued when `dtmf-server run` starts; the receiver is one aiohttp process with one
+URL. The other: a bare aiohttp client with 50 requests in flight, which posts the same bodies to the same receiver. Both
+in deliveries per second from the first arrival to the last, in turns.
 
-Unloaded: a carrier brings 100 SMS a second to the process that delivers them (peers/link.py); from just before each
-commit to its arrival at the receiver. On PostgreSQL an SMS is some 26 statements in two transactions, each of which goes to
-another process and back.
+Unloaded: a carrier delivers 100 SMS a second to the process that posts them (peers/link.py); measured from just before
+each commit to the arrival at the receiver. On PostgreSQL an SMS takes some 26 statements in two transactions, each of
+them a round trip to another process.
 
-Claiming and finishing: 200 deliveries each, one transaction, without its commit; on a database with 1,000,000 finished
-deliveries, and on one with none."""
+Claiming and finishing: 200 deliveries each, in one transaction, without its commit; on a database with 1,000,000
+finished deliveries, and on one with none."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ STUCK_S = 30.0
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Both engines."""
+    """Measure both engines."""
     count, times = size.of((20_000, 5), (4_000, 2), (1_000, 1))
     unloaded, finished, turns = size.of((3000, 1_000_000, 30), (300, 20_000, 5), (50, 1_000, 1))
     with processes.peer(python_of("sink"), "sink.py") as sink:
@@ -98,7 +98,7 @@ def _body(n: int) -> bytes:
 
 
 def _deliver(engine: Engine, template: str, sink: Process, count: int) -> float:
-    """Deliveries a second of a service that finds them waiting."""
+    """Return the deliveries per second of a service that starts with a queue."""
     url = engine.copy(template)
     with contextlib.closing(open_database(url)) as db:
         for first in range(0, count, NUMBERS):
@@ -115,20 +115,20 @@ def _receive(batch: list[InboundMessage], tx: Tx) -> list[int | None]:
 
 
 def _post(bodies: Path, url: str, sink: Process, count: int) -> float:
-    """The same of the bare client."""
+    """Return the same for the bare client."""
     subprocess.run([sys.executable, str(PEERS / "posting.py"), str(bodies), url], check=True)
     return _per_second(sink, count)
 
 
 def _per_second(sink: Process, count: int) -> float:
-    """Waits until so many came; then each must have come exactly once."""
+    """Wait until this many have arrived, then check that each arrived exactly once."""
     came, since_s = 0, time.monotonic()
     while came < count:
         before, came = came, _ask(sink, "count")
         if came > before:
             since_s = time.monotonic()
         elif time.monotonic() - since_s > STUCK_S:
-            raise RuntimeError(f"{came} of {count} came, then none for {STUCK_S:g} s")
+            raise RuntimeError(f"{came} of {count} arrived, then none for {STUCK_S:g} s")
         time.sleep(0.1)
     arrived = _ask(sink)
     assert sorted(id_ for id_, _ in arrived) == list(range(1, count + 1)), "each arrived once"

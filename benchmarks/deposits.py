@@ -1,10 +1,10 @@
-"""Blocks looked through for deposits, with 1,000 addresses watched and with 1,000,000; the next address.
+"""Scanning blocks for deposits, with 1,000 watched addresses and with 1,000,000; the next address.
 
-A block of 1.6 MWU: transactions of two inputs and two outputs in P2WPKH, of which 20 pay addresses that are watched; the
-next round has the same with another header and other payments. *Followed*: from the hex text that the node gives until
-deposits, events and the cursor are committed, in one process and on one database after the other. *Parsing and matching*
-is the part of it before the transaction that books; embit alone reads the same bytes into its transactions. *The next
-address* is `new_address` inside its transaction, with 1,000,000 given already, and 19 of the account's unused."""
+A block of 1.6 MWU: P2WPKH transactions of two inputs and two outputs, 20 of which pay watched addresses; the next round
+has the same block with another header and other payments. *Followed*: from the hex text returned by the node until
+deposits, events and the cursor are committed, in one process, on one database after the other. *Parsing and matching* is
+the part before the transaction that books; embit alone parses the same bytes into its transactions. *The next address*
+is `new_address` inside its transaction, with 1,000,000 addresses given out, and 19 unused ones of the account."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
 WEIGHT = 1_600_000
-OURS = 20  # outputs of a block that pay addresses that are watched
+OURS = 20  # outputs of a block that pay watched addresses
 ACCOUNTS = 100
 FEW, MANY = 1_000, 1_000_000
 PAGE = 20_000
@@ -45,7 +45,7 @@ START_US = 1_700_000_000_000_000
 
 
 class Blocks:
-    """A node's next block, again and again, as its RPC gives it."""
+    """Generates a node's next block, again and again, as its RPC returns it."""
 
     def __init__(self, weight: int) -> None:
         self._random = random.Random(7)
@@ -54,7 +54,7 @@ class Blocks:
         self.raw = b""
 
     def mine(self) -> None:
-        """Makes the next one."""
+        """Generate the next block."""
         paying = b"".join(self._transaction(script_of(n)).serialize() for n in range(OURS))
         header = self._random.randbytes(4) + bytes.fromhex(self._hash)[::-1] + self._random.randbytes(44)
         self.raw = header + compact.to_bytes(self._count + OURS) + self._body + paying
@@ -62,11 +62,11 @@ class Blocks:
 
     @property
     def height(self) -> int:
-        """Of the last one made."""
+        """Return the height of the latest block."""
         return self._height
 
     async def call(self, method: str, *_parameters: object) -> Any:
-        """What the node answers."""
+        """Return the node's answer."""
         return self._hash if method == "getblockhash" else self.raw.hex()
 
     def _filled(self, weight: int) -> tuple[bytes, int]:
@@ -92,12 +92,12 @@ class Blocks:
 
 
 def script_of(index: int) -> bytes:
-    """The scriptPubKey of an address that is watched; scripts are as good as random."""
+    """Return the scriptPubKey of a watched address; scripts are effectively random."""
     return b"\x00\x14" + hashes.hash160(index.to_bytes(8, "big"))
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Both engines."""
+    """Measure both engines."""
     many, times = size.of((MANY, 15), (50_000, 5), (2_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, many, times)
@@ -130,7 +130,7 @@ def _measure(engine: Engine, many: int, times: int) -> Iterator[Finding]:
 
 
 def _watching(engine: Engine, count: int) -> str:
-    """A database that has given out so many addresses to a hundred accounts, nearly all of them used."""
+    """Create a database that has given out this many addresses to a hundred accounts, nearly all of them used."""
     url = engine.empty()
     fill.populate(url, fill.Population(START_US, ACCOUNTS, tokens=1))
     with contextlib.closing(open_database(url)) as db:
@@ -149,7 +149,7 @@ def _add_addresses(tx: Tx, *, indexes: range) -> None:
 
 
 def _followed(runner: asyncio.Runner, db: Database, blocks: Blocks, *, mine: bool) -> float:
-    """Milliseconds from the node's answer to the commit."""
+    """Return the milliseconds from the node's answer to the commit."""
     if mine:
         blocks.mine()
     return runner.run(_follow(db, blocks))
@@ -168,7 +168,7 @@ async def _follow(db: Database, blocks: Blocks) -> float:
 
 
 def _matched(runner: asyncio.Runner, db: Database, blocks: Blocks) -> float:
-    """Milliseconds from the node's answer to the outputs that are ours."""
+    """Return the milliseconds from the node's answer to the outputs that are ours."""
 
     async def match() -> float:
         chain = _chain(db, blocks)
@@ -187,7 +187,7 @@ def _chain(db: Database, blocks: Blocks) -> CoreChain:
 
 
 def _parsed(blocks: Blocks) -> float:
-    """Milliseconds that embit takes for the block's transactions."""
+    """Return the milliseconds that embit takes to parse the block's transactions."""
     stream = BytesIO(blocks.raw)
     stream.seek(80)
     started_s = time.perf_counter()
@@ -198,7 +198,7 @@ def _parsed(blocks: Blocks) -> float:
 
 
 def _use_newest(tx: Tx, *, account_id: int) -> None:
-    """Something was paid to the account's newest address."""
+    """Mark the account's newest address as paid."""
     tx.run(
         "UPDATE addresses SET used = :used WHERE id = (SELECT max(id) FROM addresses WHERE account_id = :id)",
         used=True,
@@ -207,7 +207,7 @@ def _use_newest(tx: Tx, *, account_id: int) -> None:
 
 
 def _next_address(db: Database, many: int, times: int, at: str) -> Line:
-    """Milliseconds; the account has used one of its last twenty."""
+    """Measure in milliseconds; the account has used one of its last twenty addresses."""
     account_id = money.FIRST_CUSTOMER + 1
     derive = ahead(deriver(SANDBOX_DESCRIPTOR, "regtest"))
     inside_ms: list[float] = []

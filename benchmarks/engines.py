@@ -1,7 +1,7 @@
-"""AsyncDTMF over other engines: what a call costs, by a bare `http.client` call and by twilio's aiohttp.
+"""AsyncDTMF over other HTTP engines: the cost of a call, relative to bare `http.client` and to twilio's aiohttp.
 
-All carry the same `account()` through the same client (`AsyncDTMF(transport=…)`, peers/engines.py) to the same stub; only
-what sends differs. docs/decisions/0006 says what follows from it."""
+All make the same `account()` call through the same client (`AsyncDTMF(transport=…)`, peers/engines.py) to the same stub;
+only the transport differs. docs/decisions/0006 draws the conclusions."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ENGINES = ("ours", "httpx2", "httpx2-transport", "pyreqwest", "aiohttp", "stream
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """A line per engine, by http.client, then by twilio."""
+    """Return a line per engine, relative to http.client, then to twilio."""
     python = str(environments.python_of("engines"))
     with processes.peer(sys.executable, "stub.py") as stub:
         commands = {name: [python, "-I", str(PEERS / "engines.py"), name, str(stub.port)] for name in ENGINES}

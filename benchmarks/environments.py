@@ -1,4 +1,4 @@
-"""Virtual environments of the benchmarks' own, one per competitor, kept in the cache folder of the user."""
+"""Virtual environments for the benchmarks, one per competitor, cached in the user's cache folder."""
 
 import os
 import subprocess
@@ -17,17 +17,17 @@ PACKAGES = {
     "plivo": ["plivo==4.63.0"],
     "stripe": ["stripe==16.1.0"],
     "telnyx": ["telnyx==4.189.0"],
-    # All that it needs, which has not changed for years: its own ranges let in what it does not run with.
+    # All its requirements, unchanged for years: its own version ranges allow versions it does not work with.
     "jasmin": ["--no-deps", "--require-hashes", "-r", str(ROOT / "benchmarks" / "gateways" / "jasmin.txt")],
     "sink": ["aiohttp==3.14.5"],
     "engines": ["httpx2==2.16.2", "pyreqwest==0.15.1", "aiohttp==3.14.5"],
 }
 
-OURS = ("dtmf", "engines")  # these get the tree's own client too
+OURS = ("dtmf", "engines")  # these also get this tree's client
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of an environment, made and filled when it is first asked for."""
+    """Return the interpreter of an environment, creating it on first use."""
     packages, ours = PACKAGES[name], str(SOURCES[0]) if name in OURS else ""
     folder = CACHE / f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
     python, stamp, wanted = folder / "bin" / "python", folder / "installed", "\n".join([*packages, ours])

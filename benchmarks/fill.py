@@ -27,44 +27,44 @@ _SERIES = (
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Who is in a database: account `first_account + n` rents the numbers `e164(n * each)` and on, since `start_us`."""
+    """The contents of a database: account `first_account + n` rents the numbers from `e164(n * each)`, since `start_us`."""
 
     start_us: int
     accounts: int
-    each: int = 1  # live rentals of an account
-    minutes: int = 1_000_000  # how many further minutes of all its rentals an account can pay
-    soon_every: int | None = None  # every so manieth account can pay only `soon_minutes`
+    each: int = 1  # live rentals per account
+    minutes: int = 1_000_000  # how many more minutes an account can pay for all its rentals
+    soon_every: int | None = None  # every n-th account can pay for only `soon_minutes`
     soon_minutes: int = 0
     tokens: int = 1  # this many accounts, evenly spread, have a token: `token_of(index)`
-    webhook: str | None = None  # what every rental's SMS are posted to
+    webhook: str | None = None  # where every rental's SMS are posted
 
     @property
     def rentals(self) -> int:
-        """How many live rentals there are."""
+        """Return the number of live rentals."""
         return self.accounts * self.each
 
     def account_id(self, n: int) -> int:
-        """The id of the n-th account."""
+        """Return the id of the n-th account."""
         return money.FIRST_CUSTOMER + n
 
 
 def e164(n: int) -> str:
-    """The n-th number."""
+    """Return the n-th number."""
     return f"+{FIRST_NUMBER + n}"
 
 
 def place_of(e164: str) -> int:
-    """Which number it is."""
+    """Return the index of this number."""
     return int(e164) - FIRST_NUMBER
 
 
 def token_of(n: int) -> str:
-    """The token of the n-th account that has one."""
+    """Return the token of the n-th account that has one."""
     return api_token.mint(n.to_bytes(8, "big") * 4)
 
 
 def initialise(url: str, start_us: int) -> None:
-    """Makes a migrated database a sandbox's, with one more group."""
+    """Turn a migrated database into a sandbox's, with one more group."""
     db = startup.open_prepared(url, "sandbox", Clock(sandbox=True, wall=lambda: start_us))
     group = (99, "bench", "mobile", "Bench", "xx", True, False, 0, COST_PER_MINUTE, COST_PER_MESSAGE, None)
     db.write_blocking(lambda tx: numbers.add_groups(tx, [group]))
@@ -72,7 +72,7 @@ def initialise(url: str, start_us: int) -> None:
 
 
 def populate(url: str, people: Population) -> None:
-    """Writes the population into a migrated, empty database."""
+    """Write the population into a migrated, empty database."""
     initialise(url, people.start_us)
     with _bulk(url, ("accounts", "numbers", "rentals", "transfers", "minute_bookings", "minute_costs")) as cursor:
         for statement in _statements(people):
@@ -88,7 +88,7 @@ def populate(url: str, people: Population) -> None:
 
 
 def _statements(people: Population) -> Iterator[str]:
-    """The rows, made by the database itself; every rental is in its first minute, which is paid."""
+    """Yield statements that generate the rows inside the database; every rental is in its first minute, which is paid."""
     p = people
     of_account, of_rental = _SERIES.format(count=p.accounts), _SERIES.format(count=p.rentals)
     minutes = f"CAST({p.minutes} AS BIGINT)"
@@ -127,7 +127,7 @@ def _statements(people: Population) -> Iterator[str]:
         f"{columns}{of_account} SELECT n + 1, {start}, '{money.Kind.DEPOSIT}', 'bench:' || n, {money.BITCOIN},"
         f" {account}, {paid}, {account}, {paid}, 'bench' FROM series"
     )
-    # The minutes of an account's j-th rental leave what its deposit had over the first minutes of 0 … j.
+    # After the payment for an account's j-th rental, the deposit minus the first minutes of rentals 0 … j is left.
     left = f"({minutes.replace('n %', f'n / {p.each} %')} + 1) * {p.each * cost} - (n % {p.each} + 1) * {cost}"
     yield (
         f"{columns}{of_rental} SELECT {p.accounts} + n + 1, {start}, '{money.Kind.RENTAL_MINUTES}', (n + 1) || ':0',"
@@ -140,7 +140,7 @@ def _statements(people: Population) -> Iterator[str]:
 
 
 def write(url: str, statements: Iterable[str], tables: Sequence[str]) -> None:
-    """Runs statements that fill these tables."""
+    """Run statements that fill these tables."""
     with _bulk(url, tables) as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -148,7 +148,7 @@ def write(url: str, statements: Iterable[str], tables: Sequence[str]) -> None:
 
 @contextmanager
 def _bulk(url: str, tables: Sequence[str]) -> Iterator[Any]:
-    """A cursor for writing much at once: references are not checked row by row, and the planner learns of it after."""
+    """Yield a cursor for bulk writes: foreign keys are not checked row by row, and statistics are updated afterwards."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(path_of(url), isolation_level=None)
         for pragma in ("foreign_keys = OFF", "synchronous = OFF", "cache_size = -200000", "busy_timeout = 10000"):
@@ -165,6 +165,6 @@ def _bulk(url: str, tables: Sequence[str]) -> Iterator[Any]:
             yield served.cursor()
         for table in sorted({"accounts", "rentals", "transfers", "messages", "deliveries"} & set(tables)):
             served.execute(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))")
-        # Not the others: a table known to be empty is read from end to end by all that is planned while it is,
-        # foreign keys too, until the server looks at it again a minute later.
+        # Not the other tables: if a table is known to be empty, every statement planned meanwhile scans it, and so do foreign
+        # key checks, until the server analyses it again a minute later.
         served.execute(f"VACUUM ANALYZE {', '.join(tables)}")

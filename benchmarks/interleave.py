@@ -1,16 +1,16 @@
-"""Interleaving: A, B, A, B, … in one run. What the machine does meanwhile falls on both; ratios are taken per round."""
+"""Interleaved measurements: A, B, A, B, … in one run. Other load on the machine affects both; ratios are per round."""
 
 import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-Measured = Mapping[str, list[float]]  # contender: what it measured, round by round
+Measured = Mapping[str, list[float]]  # contender: its measurement in each round
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a figure is held against."""
+    """The limit of a figure."""
 
     value: float
     at_least: bool
@@ -19,13 +19,13 @@ class Bound:
         return f"{'≥' if self.at_least else '≤'} {self.value:g}"
 
     def is_kept_by(self, figure: float) -> bool:
-        """Whether the figure is on the right side."""
+        """Return whether the figure is within the bound."""
         return figure >= self.value if self.at_least else figure <= self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the table: a figure, its spread over the rounds, its bound, and the numbers it comes from."""
+    """One line of the table: a figure, its spread over the rounds, its bound, and the raw numbers."""
 
     name: str
     figure: float
@@ -36,13 +36,13 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        """Whether the bound is kept; nothing for a figure that is only shown."""
+        """Return whether the bound is met; '' for a figure without a bound."""
         if self.bound is None:
             return ""
         return "ok" if self.bound.is_kept_by(self.figure) else "SHORT"
 
 
-Finding = Line | str  # a line of the table, or a fact to print below it (a query plan, say)
+Finding = Line | str  # a line of the table, or a fact to print below it, such as a query plan
 
 
 def at_least(value: float) -> Bound:
@@ -56,7 +56,7 @@ def at_most(value: float) -> Bound:
 
 
 def rounds(contenders: Mapping[str, Callable[[], float]], count: int) -> Measured:
-    """What each contender measured in each round; each measures itself, so that preparing is not counted."""
+    """Return each contender's measurement in each round; each measures itself, so that preparation does not count."""
     measured: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(count):
         for name, measure in contenders.items():
@@ -66,7 +66,7 @@ def rounds(contenders: Mapping[str, Callable[[], float]], count: int) -> Measure
 
 
 def ratio(measured: Measured, ours: str, other: str, *, name: str, bound: Bound | None, raw: str = "{}") -> Line:
-    """Ours by the other's: the median of the rounds' ratios. `raw` shows the medians of both."""
+    """Divide ours by the other's: the median of the rounds' ratios. `raw` formats the medians of both."""
     ratios = [a / b for a, b in zip(measured[ours], measured[other], strict=True)]
     shown = " · ".join(f"{who}: {raw.format(_rounded(median(measured[who])))}" for who in (ours, other))
     return Line(name, median(ratios), bound, shown, (min(ratios), max(ratios)))

@@ -1,8 +1,8 @@
-"""One account with many live rentals beside an account with one: what each call and SMS takes, over HTTP.
+"""One account with many live rentals beside an account with one: how long each call and SMS takes, over HTTP.
 
-The service itself, in a process of its own; each call is made for both accounts in turns. The list of numbers is held
-against the same JSON emitted by the database, in one process. Neighbours: an SMS for the small account while SMS pour in
-for it, or for the large one."""
+The real service in its own process; each call is made for both accounts in turns. The list of numbers is compared with
+the same JSON produced by the database, in one process. Neighbours: an SMS for the small account while many SMS arrive
+for the same account, or for the large one."""
 
 import contextlib
 import http.client
@@ -28,10 +28,10 @@ from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
-APART_US = 6_007_001  # between two rentals of the large account: their minutes start all over the minute
+APART_US = 6_007_001  # between two rentals of the large account, to spread their minutes over the minute
 REST_US = 86_400_000_000
 RENTS_AT_ONCE = 200
-CALLS = 20  # of a round
+CALLS = 20  # per round
 MORE_MAX = 1.5
 
 
@@ -45,7 +45,7 @@ class Renter:
 
 
 def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
-    """A fresh service in which one account rents one number, another so many; so many more are on the shelf."""
+    """Create a fresh service: one account rents one number, another many; `spare` more are in stock."""
     start_us = time.time_ns() // 1000 - (rentals + 10) * APART_US
     fill.initialise(url, start_us)
 
@@ -78,7 +78,7 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
 
 
 class Caller:
-    """A connection of a renter's."""
+    """A renter's connection."""
 
     def __init__(self, port: int, renter: Renter) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -87,11 +87,11 @@ class Caller:
         self.e164 = renter.e164
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         self._connection.close()
 
     def call(self, method: str, path: str, body: object = None) -> bytes:
-        """The answer's body; anything but success is an error."""
+        """Return the answer's body; raise if the call fails."""
         sent = None if body is None else json.dumps(body)
         self._connection.request(method, f"/api/v1{path}", sent, self._headers)
         with self._connection.getresponse() as response:
@@ -101,17 +101,17 @@ class Caller:
         return answer
 
     def sms(self) -> None:
-        """An SMS comes for the renter's number."""
+        """Receive an SMS at the renter's number."""
         body = {"to": self.e164, "from": "+12345", "content": f"Your code is {next(self._texts):06}"}
         self.call("POST", "/sandbox/message", body)
 
     def rent_and_end(self) -> None:
-        """Rents one more number and gives it back."""
+        """Rent one more number, and end the rental."""
         e164 = json.loads(self.call("POST", "/numbers", {"group_id": "bench"}))["e164"]
         self.call("DELETE", f"/number?e164={quote(e164)}")
 
     def operations(self) -> dict[str, Callable[[], object]]:
-        """What is measured, by name."""
+        """Return the operations to measure, by name."""
         number = f"/number?e164={quote(self.e164)}"
         return {
             "balance": partial(self.call, "GET", "/account"),
@@ -135,8 +135,8 @@ def _timed_ms(call: Callable[[], object]) -> float:
 
 
 def neighbours(port: int, renters: tuple[Renter, Renter], *, turns: int) -> Measured:
-    """The 99th percentile, in milliseconds, of an SMS for the small account while SMS pour in for itself (`one`), or for
-    the large one (`many`)."""
+    """Return the 99th percentile, in milliseconds, of an SMS for the small account while many SMS arrive for itself
+    (`one`), or for the large one (`many`)."""
 
     def beside(busy: Renter) -> float:
         stop = threading.Event()
@@ -161,7 +161,7 @@ def neighbours(port: int, renters: tuple[Renter, Renter], *, turns: int) -> Meas
 
 
 def listing(db: Database, large: Renter, *, turns: int) -> Measured:
-    """Milliseconds that `GET /numbers` reads and encodes, and that the database takes to emit the same rows as JSON."""
+    """Measure, in milliseconds, `GET /numbers` reading and encoding, and the database producing the same rows as JSON."""
     sql, now_us = _EMIT[db.dialect.name], time.time_ns() // 1000
 
     def ours() -> None:
@@ -192,14 +192,14 @@ _EMIT = {
 
 
 def run(*, quick: bool) -> Iterator[Finding]:
-    """Both engines."""
+    """Measure both engines."""
     for engine in (databases.sqlite, databases.postgresql):
         with engine() as files:
             yield from findings(files, rentals=500 if quick else 10_000, turns=3 if quick else 15)
 
 
 def findings(engine: Engine, *, rentals: int, turns: int) -> Iterator[Line]:
-    """A line per call, by the same of an account with one rental."""
+    """Return a line per call, relative to the same call for an account with one rental."""
     url = engine.empty()
     renters = populate(url, rentals=rentals, spare=500)
     at = f"{rentals:,} live rentals, {engine.name}"

@@ -1,9 +1,9 @@
-"""Waiting: how soon a client that waits has its message, and what an idle stream of events holds.
+"""Waiting: how soon a waiting client has its message, and the memory of an idle event stream.
 
-Ours: `dtmf-server run`, one process. 500 clients wait, each on a connection and an account of its own, by `GET /messages` with
-`wait`; an SMS comes for one of them, then for another, through `POST /sandbox/message`. Counted is from the first byte of
-that POST to the last byte of the waiting client's answer: the commit, fsync included, is in it. Then all 500 wait on one
-account, and one SMS wakes them all. Memory: resident memory before and after so many `GET /events` were opened and were idle."""
+Ours: `dtmf-server run`, one process. 500 clients wait with `GET /messages` and `wait`, each with its own connection and
+account; an SMS arrives for one of them, then for another, through `POST /sandbox/message`. Measured from the first byte
+of that POST to the last byte of the waiting client's answer, which includes the commit and its fsync. Then all 500 wait
+on one account, and one SMS wakes them all. Memory: resident memory before and after opening many idle `GET /events`."""
 
 import asyncio
 import gc
@@ -23,14 +23,14 @@ from benchmarks.processes import Process
 from benchmarks.size import Size
 
 WAITING = 500
-PACE_S = 0.01  # an SMS every so often: the tail is the service's, not a queue's
+PACE_S = 0.01  # the interval between SMS, long enough that the tail is not due to a queue
 OPENED_AT_ONCE = 100
 TIMEOUT_S = 50.0
-ALL_OPEN_S = 2.0  # streams are idle by then
+ALL_OPEN_S = 2.0  # by then all streams are idle
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Delays on both engines, memory on SQLite."""
+    """Measure delays on both engines, memory on SQLite."""
     sms, fans, streams = size.of((1000, 10, 5000), (300, 3, 1000), (30, 1, 100))
     with databases.sqlite() as files:
         yield from _delays(files, sms, fans)
@@ -64,12 +64,12 @@ class _Client:
         self._port, self._n = port, n
 
     async def open(self) -> "_Client":
-        """Connects."""
+        """Connect."""
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[object, float]:
-        """The answer, and when its last byte was here."""
+        """Return the answer, and when its last byte arrived."""
         raw = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {fill.token_of(self._n)}\r\n"
         self._writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
@@ -80,7 +80,7 @@ class _Client:
         return json.loads(found), perf_counter()
 
     async def wait(self, after: int) -> tuple[list[dict[str, int]], float]:
-        """A long poll, again and again."""
+        """Make a long poll, repeating it until it has messages."""
         while True:
             found, at_s = await self.ask("GET", f"/api/v1/messages?inbound=true&wait=60&after={after}")
             assert isinstance(found, list), found
@@ -88,7 +88,7 @@ class _Client:
                 return found, at_s
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         self._writer.close()
 
 
@@ -101,14 +101,14 @@ async def _measure_delays(port: int, sms: int, fans: int) -> tuple[list[float], 
 
 
 async def _one_by_one(port: int, sms: int) -> list[float]:
-    """Delays of messages that come for one waiting client at a time."""
+    """Return the delays of messages that arrive for one waiting client at a time."""
     clients = [await _Client(port, n).open() for n in range(WAITING)]
     sender = [await _Client(port, n).open() for n in range(WAITING)]
     after = [0] * WAITING
     waiting = [asyncio.create_task(client.wait(0)) for client in clients]
     await asyncio.sleep(ALL_OPEN_S)
     gc.collect()
-    gc.disable()  # this process's own pauses are not the service's
+    gc.disable()  # avoid pauses of this process in the measurements
     delays = []
     for _ in range(sms):
         n = random.randrange(WAITING)
@@ -127,7 +127,7 @@ async def _one_by_one(port: int, sms: int) -> list[float]:
 
 
 async def _all_at_once(port: int, fans: int) -> list[float]:
-    """Delays of messages that everybody waits for."""
+    """Return the delays of messages that all clients wait for."""
     sender = await _Client(port, 0).open()
     clients = [await _Client(port, 0).open() for _ in range(WAITING)]
     delays = []
@@ -171,7 +171,7 @@ def _memory(engine: Engine, streams: int) -> Finding:
 
 
 async def _grown_kib(service: Process, streams: int) -> int:
-    """How much the service holds more while these streams are open."""
+    """Return the service's additional memory while these streams are open."""
     before_kib = service.memory_kib()
     async with asyncio.timeout(TIMEOUT_S):
         opened: list[asyncio.StreamWriter] = []

@@ -1,4 +1,4 @@
-"""A light load generator: keep-alive connections that ask again as soon as they are answered, in one thread."""
+"""A light load generator: keep-alive connections that send the next request as soon as they are answered, in one thread."""
 
 import asyncio
 import itertools
@@ -13,7 +13,7 @@ TIMEOUT_S = 120.0
 
 
 class _Asker(asyncio.Protocol):
-    """One connection. Every answer is as long as the first one it gets for the same request."""
+    """One connection. Every answer is as long as the first one to the same request."""
 
     def __init__(self, requests: "itertools.cycle[bytes]", left: list[int], done: "asyncio.Future[None]") -> None:
         self._requests, self._left, self._done = requests, left, done
@@ -22,12 +22,12 @@ class _Asker(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asks for the first time."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is not one by name
+        """Send the first request."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
         self._ask()
 
     def data_received(self, data: bytes) -> None:
-        """Asks again once the answer is whole."""
+        """Send the next request once the answer is complete."""
         self._got += data
         if not self._length and b"\r\n\r\n" in self._got:
             self._length = _length(self._got)
@@ -39,7 +39,7 @@ class _Asker(asyncio.Protocol):
             self._ask()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """A server that hangs up has failed."""
+        """Fail if the server closes the connection."""
         self._fail(f"the connection was closed: {error}")
 
     def _ask(self) -> None:
@@ -63,13 +63,13 @@ def _length(answer: bytes) -> int:
 
 
 def get(path: str, token: str = "") -> bytes:
-    """A request as a client sends it."""
+    """Return a request as a client would send it."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n{authorization}\r\n".encode()
 
 
 def requests_per_second(port: int, requests: Sequence[bytes], *, count: int, connections: int = 16) -> float:
-    """Answers a second, over `count` of them; every one must be a 200."""
+    """Return the answers per second, over `count` of them; each must be a 200."""
     return uvloop.run(_load(port, requests, count, connections))
 
 

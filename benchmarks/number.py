@@ -1,7 +1,7 @@
-"""`number()` with 100,000 stored messages, over HTTP, against SQLite writing the same JSON itself.
+"""`number()` with 100,000 stored messages, over HTTP, against SQLite producing the same JSON itself.
 
-Ours: `GET /number`, one connection, until its last byte. The other: one SELECT with `json_group_array(json_object(…))` over
-the same rows of the same file. Memory: the service's highest resident memory while it answers, above what it held before."""
+Ours: `GET /number` on one connection, until its last byte. The other: one SELECT with `json_group_array(json_object(…))`
+over the same rows of the same file. Memory: the service's peak resident memory during the answer, minus that before it."""
 
 import contextlib
 import http.client
@@ -41,7 +41,7 @@ _BY_SQLITE = (
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Time on SQLite, memory on both engines."""
+    """Measure time on SQLite, memory on both engines."""
     count, times = size.of((100_000, 8), (20_000, 3), (1_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, count, times)
@@ -89,7 +89,7 @@ def _filled(engine: Engine, count: int) -> str:
 
 
 def _seconds(service: Process, path: str) -> float:
-    """From the request to the last byte of the answer."""
+    """Return the seconds from the request to the last byte of the answer."""
     request = get(path, fill.token_of(0)).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with socket.create_connection(("127.0.0.1", service.port), 120) as connection:
         started_s = perf_counter()

@@ -1,4 +1,4 @@
-"""Settles whoever is out of money, and notes how: each statement's query plan, and every row it wrote, by triggers."""
+"""Settle the accounts that are out of money, recording each statement's query plan and, by triggers, every row written."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ from dtmf_server.storage.db import Database, Tx
 
 DAY_US = 86_400_000_000
 
-# Whose a row is, by table.
+# The owner of a row, by table.
 _OWNER = {
     "accounts": "{row}.id",
     "rentals": "{row}.account_id",
@@ -30,7 +30,7 @@ _MORE_ROWS = re.compile(r"(VALUES (\([?, ]+\)))(, \2)+")
 
 @dataclass(slots=True)
 class Settled:
-    """What settling did."""
+    """The effects of settling."""
 
     due: int = 0
     settled: int = 0
@@ -40,17 +40,17 @@ class Settled:
 
     @property
     def scans(self) -> list[str]:
-        """Steps that read a table from end to end."""
+        """Return the steps that read a whole table."""
         return [step for plan in self.plans.values() for step in plan if _SCAN.search(step)]
 
 
 class _Undo(Exception):
-    """Takes a transaction back."""
+    """Rolls back a transaction."""
 
 
 def settle_noting(db: Database, *, now_us: int) -> Settled:
-    """Sweeps until nobody is due, each sweep a transaction as the meter makes it. The plans are those of a first sweep,
-    which is undone: the triggers that note rows would show in them."""
+    """Sweep until no account is due, each sweep in a transaction as in the meter. The plans come from a first sweep that
+    is rolled back, since the recording triggers would show up in them."""
     found = Settled()
     with contextlib.suppress(_Undo):
         db.write_blocking(partial(_explain_sweep, db, found.plans, now_us))
@@ -73,7 +73,7 @@ def _explain_sweep(db: Database, plans: dict[str, list[str]], now_us: int, tx: T
 
 
 class _Explaining:
-    """A cursor that asks for the plan of every statement before it runs it."""
+    """A cursor that requests the plan of every statement before running it."""
 
     def __init__(self, cursor: Any, plans: dict[str, list[str]]) -> None:
         self._cursor, self._plans = cursor, plans
@@ -83,17 +83,17 @@ class _Explaining:
         return getattr(self._cursor, name)
 
     def execute(self, statement: str, parameters: Any = ()) -> Any:
-        """Explains and runs it."""
+        """Explain and run it."""
         self._explain(statement, parameters)
         return self._cursor.execute(statement, parameters)
 
     def executemany(self, statement: str, rows: Any) -> Any:
-        """Explains it for the first row, runs it for all."""
+        """Explain it for the first row, run it for all."""
         self._explain(statement, rows[0])
         return self._cursor.executemany(statement, rows)
 
     def _explain(self, statement: str, parameters: Any) -> None:
-        shown = _MORE_ROWS.sub(r"\1, …", statement)  # however many rows, the plan is the same
+        shown = _MORE_ROWS.sub(r"\1, …", statement)  # the plan is the same for any number of rows
         if shown in self._plans:
             return
         how = "EXPLAIN QUERY PLAN " if self._is_sqlite else "EXPLAIN (COSTS OFF) "
@@ -103,7 +103,7 @@ class _Explaining:
 
 
 def _watch(tx: Tx) -> None:
-    """Notes every row that is written from now on, in the table `written`."""
+    """Record every row written from now on, in the table `written`."""
     tx.run("CREATE TABLE written (account_id BIGINT)")
     for table, owner in _OWNER.items():
         for event, row in (("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")):

@@ -1,4 +1,4 @@
-"""Programs to measure, each a process of its own on loopback, and what memory they hold."""
+"""Programs to measure, each in its own process on loopback, and their memory."""
 
 import contextlib
 import os
@@ -26,16 +26,16 @@ class Process:
     port: int
 
     def memory_kib(self, of: str = "VmRSS") -> int:
-        """Resident memory now, or at its highest so far: `VmHWM`."""
+        """Return the resident memory now, or its peak so far: `VmHWM`."""
         return memory_kib(self.pid, of)
 
     def forget_highest(self) -> None:
-        """Lets `VmHWM` start again from now."""
+        """Reset `VmHWM` to the current value."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
 def memory_kib(pid: int | str, of: str) -> int:
-    """A line of /proc/PID/status, in KiB."""
+    """Return a line of /proc/PID/status, in KiB."""
     found = re.search(rf"^{of}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert found is not None, f"no {of} in /proc/{pid}/status"
     return int(found[1])
@@ -43,7 +43,7 @@ def memory_kib(pid: int | str, of: str) -> int:
 
 @contextlib.contextmanager
 def service(url: str, *options: str) -> Iterator[Process]:
-    """`dtmf-server run` on this database."""
+    """Run the service on this database."""
     with tempfile.TemporaryDirectory(prefix="dtmf-bench-") as folder:
         code = "import sys; from dtmf_server.cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", code, "run", "--data", folder, "--database", url, *options]
@@ -54,7 +54,7 @@ def service(url: str, *options: str) -> Iterator[Process]:
 
 @contextlib.contextmanager
 def peer(python: Path | str, script: str, *arguments: str) -> Iterator[Process]:
-    """One of peers/*.py that serves, in the environment of this interpreter."""
+    """Run one of the servers in peers/*.py, in this interpreter's environment."""
     with _running([str(python), str(PEERS / script), *arguments], "--port", {}) as process:
         yield process
 

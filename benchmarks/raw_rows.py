@@ -1,4 +1,4 @@
-"""The rows that a piece of work wrote, and the plainest fast way to write them again: the driver, one transaction."""
+"""The rows written by a piece of work, and the fastest plain way to write them again: the driver, one transaction."""
 
 import contextlib
 import sqlite3
@@ -12,7 +12,7 @@ import psycopg
 from benchmarks.databases import path_of
 from dtmf_server.storage.sqlite.dialect import sqlite_connection
 
-# Each after what it refers to.
+# Each after the tables it refers to.
 _NEW = ("transfers", "minute_bookings", "messages", "deliveries", "events")
 _CHANGED = {
     "accounts": ("balance", "debt", "settled_at_us", "depletes_at_us", "low_balance_warnings"),
@@ -35,7 +35,7 @@ Written = list[Rows]
 
 
 def written_since(before_url: str, after_url: str) -> Written:
-    """What differs between two databases, in the order in which it was written."""
+    """Return what differs between two databases, in the order in which it was written."""
     with _reading(before_url) as before, _reading(after_url) as after:
         new = [_new(table, before, after) for table in _NEW]
         order = _accounts_in_order(after, next(rows for rows in new if rows.table == "messages"))
@@ -44,7 +44,7 @@ def written_since(before_url: str, after_url: str) -> Written:
 
 
 def insert_plainly(url: str, written: Written) -> float:
-    """Seconds from BEGIN to a durable COMMIT."""
+    """Return the seconds from BEGIN to a durable COMMIT."""
     return _insert_sqlite(url, written) if url.startswith("sqlite") else _insert_postgresql(url, written)
 
 
@@ -97,7 +97,7 @@ def _reading(url: str) -> Iterator[Any]:
 
 
 def _new(table: str, before: Any, after: Any) -> Rows:
-    """New rows, without the columns that are null in all of them."""
+    """Return the new rows, without the columns that are null in all of them."""
     key = "transfer_id" if table == "minute_bookings" else "id"
     last = before.execute(f"SELECT coalesce(max({key}), 0) FROM {table}").fetchone()[0]
     cursor = after.execute(f"SELECT * FROM {table} WHERE {key} > {last} ORDER BY {key}")
@@ -109,13 +109,13 @@ def _new(table: str, before: Any, after: Any) -> Rows:
 
 
 def _accounts_in_order(after: Any, messages: Rows) -> list[tuple[int, int]]:
-    """Account and rental of each message, in the order of arrival."""
+    """Return the account and rental of each message, in the order of arrival."""
     account, rental = messages.columns.index("account_id"), messages.columns.index("rental_id")
     return [(row[account], row[rental]) for row in messages.rows]
 
 
 def _changed(table: str, columns: tuple[str, ...], before: Any, after: Any, order: list[tuple[int, int]]) -> Rows:
-    """Changed rows, in the order of arrival of the messages that changed them."""
+    """Return the changed rows, in the order of arrival of the messages that changed them."""
     names = (*columns, "id")
     select = f"SELECT {', '.join(names)} FROM {table} ORDER BY id"
     unchanged = set(before.execute(select).fetchall())
@@ -127,7 +127,7 @@ def _changed(table: str, columns: tuple[str, ...], before: Any, after: Any, orde
 
 
 def _types(connection: Any, table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns' types, for PostgreSQL's arrays."""
+    """Return the columns' types, for PostgreSQL's arrays."""
     if isinstance(connection, sqlite3.Connection):
         return ()
     found = dict(

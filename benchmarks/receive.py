@@ -1,10 +1,10 @@
 """Receiving SMS, against the bare driver writing the same rows.
 
-Ours: `receive_many` in batches, one `db.write` each: its own durable commit. Every SMS is for an account of its own, in no
-order; it is charged and the account's `depletes_at` recomputed. The other: the very rows that ours wrote (messages,
-transfers, events, deliveries, minutes, changed accounts), prepared beforehand, by `executemany` (SQLite) or `unnest`
-(PostgreSQL), in one transaction of all of them, on the same tables with the same indexes, constraints, triggers and
-durability. Both start from a fresh copy of the same database."""
+Ours: `receive_many` in batches, one `db.write` each: a separate durable commit. Every SMS is for a different account, in
+random order; it is charged and the account's `depletes_at` recomputed. The other: the same rows that ours wrote
+(messages, transfers, events, deliveries, minutes, changed accounts), prepared beforehand, written by `executemany`
+(SQLite) or `unnest` (PostgreSQL) in a single transaction, on the same tables with the same indexes, constraints, triggers
+and durability. Both start from a fresh copy of the same database."""
 
 import contextlib
 import random
@@ -25,14 +25,14 @@ from dtmf_server.storage.open import open_database
 START_US = 1_700_000_000_000_000
 DAY_US = 86_400_000_000
 SIZES = (100, 1000)  # of batches
-FEWER = 20_000  # messages of the lines that have no bound
+FEWER = 20_000  # messages for the lines without a bound
 TEXT = "Your verification code is {:06d}. It is valid for 10 minutes."
 
 BOUNDS = {("SQLite", 100): 0.20, ("SQLite", 1000): 0.30, ("PostgreSQL", 100): 0.20, ("PostgreSQL", 1000): 0.20}
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Both engines; on SQLite also what a webhook and minutes to be booked add."""
+    """Measure both engines; on SQLite also the cost of a webhook and of minutes to be booked."""
     count, times = size.of((100_000, 3), (5_000, 2), (1_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, count, times)
@@ -71,7 +71,7 @@ def _measure(
 
 
 def _receive(engine: Engine, template: str, inbound: list[InboundMessage], now_us: int, size: int) -> float:
-    """SMS a second of ours."""
+    """Return our SMS per second."""
     with _copy(engine, template) as url, contextlib.closing(open_database(url)) as db:
         started_s = perf_counter()
         _receive_all(inbound, now_us, size, db)
@@ -90,7 +90,7 @@ def _receive_batch(batch: list[InboundMessage], now_us: int, tx: Tx) -> list[int
 
 
 def _insert(engine: Engine, template: str, rows: Written, count: int) -> float:
-    """SMS a second of the bare driver."""
+    """Return the bare driver's SMS per second."""
     with _copy(engine, template) as url:
         return count / insert_plainly(url, rows)
 

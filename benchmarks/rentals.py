@@ -1,9 +1,9 @@
 """1,000,000 live rentals of 100,000 accounts, on both engines.
 
-Reading a balance (ten live rentals, settled to now), against one SELECT of one row by its key, both through `db.read_blocking`.
-Settling 1,000 accounts that are out of money: triggers note every row that is written, and whose it is; every statement's
-query plan is asked for and looked through for scans. Memory: `dtmf-server run`, after
-answering the same requests, over this database and over one with a thousandth of it."""
+Reading a balance (ten live rentals, settled to now), against one SELECT of one row by its key, both through
+`db.read_blocking`. Settling 1,000 accounts that are out of money: triggers record every row written and its owner; every
+statement's query plan is searched for scans. Memory: `dtmf-server run` after answering the same requests, over this
+database and over one a thousandth of its size."""
 
 import contextlib
 import random
@@ -23,13 +23,13 @@ from dtmf_server.operations import account
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
-DUE_EVERY = 100  # one account in so many is out of money
+DUE_EVERY = 100  # one account in this many is out of money
 READS = 500
-GROWTH_MAX_MIB = 16  # the pages that SQLite's five connections may keep, whatever the size of the file
+GROWTH_MAX_MIB = 16  # the page caches of SQLite's five connections, whatever the size of the file
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Both engines."""
+    """Measure both engines."""
     accounts, times = size.of((100_000, 15), (5_000, 5), (1_000, 1))
     with databases.sqlite() as files:
         yield from _measure(files, accounts, times)
@@ -81,7 +81,7 @@ def _balance_read(db: Database, people: Population, times: int, at: str) -> Line
 
 
 def _reads(db: Database, ids: list[int], read: Callable[[int, Tx], object]) -> float:
-    """Microseconds a read."""
+    """Return the microseconds per read."""
     started_s = perf_counter()
     for account_id in ids:
         db.read_blocking(partial(read, account_id))
@@ -102,7 +102,7 @@ def _memory(engine: Engine, url: str, people: Population, at: str) -> Line:
 
 
 def _serving_mib(url: str) -> float:
-    """Resident memory of the service after some thousand requests of a hundred accounts."""
+    """Return the service's resident memory after some thousand requests from a hundred accounts."""
     with processes.service(url) as service:
         asking = [get(path, fill.token_of(n)) for n in range(100) for path in ("/api/v1/account", "/api/v1/numbers")]
         requests_per_second(service.port, asking, count=2000)

@@ -15,33 +15,33 @@ _WIDTHS = (62, 24, 8, 6)
 KEPT = ROOT / "docs" / "benchmarks.md"
 KEPT_PEERS = ROOT / "docs" / "benchmarks-peers.md"
 
-_HEAD = """# How fast it is
+_HEAD = """# Performance
 
-Written by `make bench`, which prints the same table; it takes some 25 minutes and needs the network once, for
-the virtual environments it compares with. `make bench ARGS="--quick"` is a glance of two minutes, `make bench
-ARGS="receive account"` measures only these anew. Nothing here is a test: `make test` times nothing.
+Written by `make bench`, which prints the same table; it takes some 25 minutes, and needs the network once to create
+the virtual environments it compares with. `make bench ARGS="--quick"` is a quick look of two minutes; `make bench
+ARGS="receive account"` measures only these two again. Nothing here is a test: `make test` has no timed assertions.
 
-**Method.** Every figure is a ratio of two things measured in the same run, in turns: A, B, A, B, … What else the machine
-does falls on both. Shown are the median of the rounds' ratios, the smallest and the greatest in brackets, and the
-medians of the raw numbers. The bound is what the project holds itself to; `SHORT` is a figure on its wrong side.
+**Method.** Every figure is a ratio of two things measured in the same run, in turns: A, B, A, B, … Other load on the
+machine affects both. The table shows the median of the rounds' ratios, the smallest and greatest in brackets, and the
+medians of the raw numbers. The bound is the project's own target; `SHORT` marks a figure that misses it.
 """
-_HEAD_PEERS = """# How fast it is beside other gateways
+_HEAD_PEERS = """# Performance compared with other gateways
 
 Written by `make bench-peers`, which prints the same table; it takes some five minutes, installs Kannel, Redis, RabbitMQ
-and Node.js on Debian as root, and Jasmin into a virtual environment. `make bench-peers ARGS="--quick"` is a glance.
+and Node.js on Debian as root, and Jasmin into a virtual environment. `make bench-peers ARGS="--quick"` is a quick look.
 
-**Method.** As in [the other benchmarks](benchmarks.md): in turns, medians of the rounds' ratios, the smallest and the
-greatest in brackets, `SHORT` for a figure on the wrong side of its bound.
+**Method.** As in [the other benchmarks](benchmarks.md): measured in turns; medians of the rounds' ratios, the smallest
+and greatest in brackets; `SHORT` marks a figure that misses its bound.
 """
 
 
 def print_head() -> None:
-    """The table's first line."""
+    """Print the table's header."""
     print(_row("benchmark", "figure (spread)", "bound", "", "raw"), flush=True)
 
 
 def show(finding: Finding) -> None:
-    """A line of the table, or a fact below it."""
+    """Print a line of the table, or a fact below it."""
     if isinstance(finding, str):
         print("".join(f"    {part}\n" for part in finding.splitlines()), end="", flush=True)
     else:
@@ -51,13 +51,13 @@ def show(finding: Finding) -> None:
 def keep(
     found: Mapping[str, Sequence[Finding]], took_s: Mapping[str, float], *, order: Sequence[str], peers: bool
 ) -> None:
-    """Writes docs/benchmarks.md, or docs/benchmarks-peers.md: these benchmarks, and of the others what it had. Each one's
-    docstring is its method."""
+    """Write docs/benchmarks.md or docs/benchmarks-peers.md: these benchmarks, and the sections it already has of the
+    others. Each benchmark's docstring is its method."""
     page, head = (KEPT_PEERS, _HEAD_PEERS) if peers else (KEPT, _HEAD)
     known = _sections(page.read_text(encoding="utf-8")) if page.exists() else {}
     known |= {name: _section(name, findings, took_s[name]) for name, findings in found.items()}
     page.write_text("\n".join([head, *(known[name] for name in order if name in known)]), encoding="utf-8")
-    print(f"kept in {page.relative_to(ROOT)}")
+    print(f"saved in {page.relative_to(ROOT)}")
 
 
 def _section(name: str, findings: Sequence[Finding], took_s: float) -> str:
@@ -71,7 +71,7 @@ def _section(name: str, findings: Sequence[Finding], took_s: float) -> str:
 
 
 def _sections(text: str) -> dict[str, str]:
-    """A page's sections, by the benchmarks' names."""
+    """Return a page's sections, by benchmark name."""
     sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
     named = ((re.search(r"^`make bench ARGS=(\w+)`", section, re.MULTILINE), section) for section in sections)
     return {name[1]: section.rstrip("\n") + "\n" for name, section in named if name}
@@ -83,7 +83,7 @@ def _table(lines: Sequence[Line]) -> str:
 
 
 def _figure(line: Line) -> str:
-    """The figure with its unit and its spread."""
+    """Return the figure with its unit and spread."""
     shown = f"{line.figure:.2f}" if isinstance(line.figure, float) else f"{line.figure:,}"
     if line.spread is not None:
         shown += f" ({line.spread[0]:.2f}–{line.spread[1]:.2f})"
@@ -100,7 +100,7 @@ def _row(*cells: str) -> str:
 
 
 def _machine() -> str:
-    """The processor, how many, memory, system and interpreter."""
+    """Describe the machine: processor, their number, memory, system and interpreter."""
     models = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
     model = models[0].partition(": ")[2] if models else platform.machine()
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

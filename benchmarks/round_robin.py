@@ -1,4 +1,4 @@
-"""Processes that take turns: each makes some calls over a connection it keeps, then the next one does."""
+"""Processes that take turns: each makes some calls over its keep-alive connection, then the next one does."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ CALLS_A_TURN = 200
 
 
 def take_turns(commands: Mapping[str, Sequence[str]], turns: int) -> Measured:
-    """Microseconds a call, by program and turn. A program reads how many calls to make and prints the seconds."""
+    """Return the microseconds per call, by program and turn. A program reads how many calls to make, and prints seconds."""
     with contextlib.ExitStack() as stack:
         contenders = {}
         for name, command in commands.items():
@@ -24,12 +24,12 @@ def take_turns(commands: Mapping[str, Sequence[str]], turns: int) -> Measured:
             assert process.stdin is not None
             stack.callback(process.stdin.close)
             contenders[name] = partial(_turn, process)
-        rounds(contenders, 2)  # connected, and warm
+        rounds(contenders, 2)  # connect and warm up
         return rounds(contenders, turns)
 
 
 def bare_environment() -> dict[str, str]:
-    """No PYTHONPATH and no proxy of the caller's."""
+    """Return the environment without the caller's PYTHONPATH and proxies."""
     return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL")}
 
 

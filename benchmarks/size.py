@@ -1,4 +1,4 @@
-"""How much a benchmark measures: enough to publish, enough for a glance, or just enough to show that it still runs."""
+"""How much a benchmark measures: enough to publish, enough for a quick look, or just enough to check that it still runs."""
 
 from enum import Enum
 from typing import TypeVar
@@ -14,5 +14,5 @@ class Size(Enum):
     SMALLEST = "smallest"
 
     def of(self, full: T, quick: T, smallest: T) -> T:
-        """The value for this size."""
+        """Return the value for this size."""
         return {Size.FULL: full, Size.QUICK: quick, Size.SMALLEST: smallest}[self]

@@ -1,8 +1,8 @@
-"""The pytest plugin: how soon the sandbox is there, what an account costs, what a suite pays that uses nothing of it.
+"""The pytest plugin: how soon the sandbox is ready, the cost of an account, and the overhead for an unrelated suite.
 
-The sandbox: from asking for it until its address and token are known, in an empty folder, migrations and stocking the
-shelves included. An account: a new one with a million satoshis on the simulated chain. The plugin: `pytest` on a suite
-of one test, with the plugin and without, in turns."""
+The sandbox: from requesting it until its address and token are known, in an empty folder, including migrations and
+stocking the catalog. An account: a new one with a million satoshis on the simulated chain. The plugin: `pytest` on a
+suite of one test, with and without the plugin, in turns."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from dtmf.testing import sandbox
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """The sandbox, then the plugin."""
+    """Measure the sandbox, then the plugin."""
     count = size.of(8, 3, 1)
     ready_s, account_s = zip(*(_sandbox() for _ in range(count)), strict=True)
     yield _line("a sandbox is ready", ready_s, bound_s=1.5)
@@ -49,7 +49,7 @@ def _plugin(count: int) -> Iterator[Finding]:
         contenders = {"with": partial(_suite, folder, "-pdtmf.testing"), "without": partial(_suite, folder)}
         rounds(contenders, 1)
         seconds = rounds(contenders, 2 * count)
-    yield ratio(seconds, "with", "without", name="pytest, one test that uses nothing of it", bound=None, raw="{} s")
+    yield ratio(seconds, "with", "without", name="pytest, one test that does not use it", bound=None, raw="{} s")
 
 
 def _suite(folder: str, *options: str) -> float:

@@ -1,9 +1,8 @@
-"""A new SMS on 200 open inboxes: how long until each page has it, over the event stream that pages hold open.
+"""A new SMS on 200 open inboxes: how long until each page has received it over its event stream.
 
-Every inbox is a connection and a session of its own, as a browser's are: first all of one account (each SMS goes to all
-200), then of 200 accounts (each SMS goes to one). The clock starts before the SMS is handed to the service, which is
-before its commit, and stops when the last byte of the piece of page has been read. What a browser then does with it is
-not in the figure."""
+Every inbox has its own connection and session, like a browser: first all inboxes belong to one account (each SMS goes to
+all 200), then to 200 accounts (each SMS goes to one). The clock starts before the SMS is handed to the service, before
+its commit, and stops when the last byte of the page fragment has been read. The browser's own work is not included."""
 
 import http.client
 import json
@@ -29,14 +28,14 @@ _STAMP = re.compile(r'name="stamp" value="([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Renter:
-    """Somebody with a number."""
+    """A renter with a number."""
 
     token: str
     e164: str
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Both ways of sharing 200 inboxes, on SQLite."""
+    """Measure both ways of sharing 200 inboxes, on SQLite."""
     times = size.of(40, 10, 2)
     for count, name, messages in ((1, "one account", times), (INBOXES, "an account each", times * 5)):
         with databases.sqlite() as files, processes.service(files.empty()) as service:
@@ -51,7 +50,7 @@ def run(size: Size) -> Iterator[Finding]:
 
 
 def _arrivals_ms(port: int, renters: list[Renter], streams: list[socket.socket], messages: int) -> Iterator[float]:
-    """The time each SMS took to each inbox that shall have it."""
+    """Yield the time each SMS took to reach each inbox it is for."""
     api = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     each = len(streams) // len(renters)
     with selectors.DefaultSelector() as selector:
@@ -67,7 +66,7 @@ def _arrivals_ms(port: int, renters: list[Renter], streams: list[socket.socket],
 
 
 def _pieces(selector: selectors.BaseSelector) -> Iterator[float]:
-    """When each piece of page was there, whole."""
+    """Yield the time at which each page fragment was complete."""
     begun: dict[int, bytes] = {}
     while True:
         ready = selector.select(PATIENCE_S)
@@ -87,7 +86,7 @@ def _received(stream: Any) -> bytes:
 
 
 def _move_in(port: int) -> Renter:
-    """A new account with coins and a number."""
+    """Open a new account with coins and a number."""
     token = _ask(port, "/accounts")["token"]
     address = _ask(port, "/addresses", token=token)["address"]
     _ask(port, "/sandbox/deposit", {"address": address, "amount": 10_000_000}, token=token)
@@ -95,7 +94,7 @@ def _move_in(port: int) -> Renter:
 
 
 def _open_inbox(port: int, renter: Renter) -> socket.socket:
-    """A stream of the account's events, held as a page holds it, after signing in as people do."""
+    """Open the account's event stream as a page does, after signing in through the website."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     connection.request("GET", "/sign-in")
     page = connection.getresponse()

@@ -1,3 +1,3 @@
-"""The promises of the service, each with what proves it and the figure it has to give: `python -m proofs`."""
+"""The promises of the service, each with its proof and the target figures: `python -m proofs`."""
 
 import benchmarks  # noqa: F401 - it puts the tree's own code and tests/ on the path

@@ -1,8 +1,8 @@
-"""Puts the promises of the service to the proof: `python -m proofs`, or some: `… proofs 1 7 --small`.
+"""Prove the promises of the service: `python -m proofs`, or only some: `… proofs 1 7 --small`.
 
-Each row runs at full size, or small; the table of the promises with their figures is printed at the end. The last full
-result of each row is kept in docs/proofs.md. Exit status 1 if any figure is not at its target, or a proof could not be
-brought to its end, or could not be run here: what it lacks is said, and such a row is never counted as kept.
+Each row runs at full size, or small; the table of promises and figures is printed at the end. The last full-size result
+of each row is saved in docs/proofs.md. The exit status is 1 if any figure misses its target, or if a proof could not be
+completed or could not run on this machine: the missing requirement is printed, and such a row never counts as proved.
 """
 
 import argparse
@@ -29,12 +29,11 @@ KEPT_IN = ROOT / "docs" / "proofs.md"
 KEPT, BROKEN, NOT_RUN = "kept", "BROKEN", "not run"
 HEAD = """# Proofs
 
-What `make prove` gave last at full size, row by row, written by it. Every figure has to be 0 unless it only says how
-much was tried or the promise says otherwise; ✗ marks one that is not at its target. `make prove ARGS='1 7 --small'` runs
-some rows, small: nothing of that is kept here. Each row names the hash of the sources it was measured on; `make prove
-ARGS=--stale` lists the rows whose sources have changed since. What a row needs of the machine (FUSE, network
-namespaces) it installs where it may, as root on Debian and Ubuntu; where it may not, it says what is missing and counts
-as not run.
+The latest full-size results of `make prove`, which writes this page. Every figure must be 0, unless it only shows how
+much was tried or the promise says otherwise; ✗ marks a figure that misses its target. `make prove ARGS='1 7 --small'`
+runs some rows, small, without saving the results here. Each row has the hash of the sources it was measured on; `make
+prove ARGS=--stale` lists the rows whose sources have changed since. A row installs what it needs (FUSE, network
+namespaces) if it can, as root on Debian and Ubuntu; otherwise it names what is missing and counts as not run.
 
 {machine}
 
@@ -43,7 +42,7 @@ COLUMNS = "| # | promise | proved by | figures | verdict | when, how long | sour
 
 
 def main() -> int:
-    """Runs what was asked for."""
+    """Run the requested rows."""
     options = _options()
     if options.stale:
         return _print_stale()
@@ -59,23 +58,23 @@ def main() -> int:
         if not options.small and verdict != NOT_RUN:
             keep({row.number: line})
     print(f"\n{COLUMNS}{''.join(lines)}")
-    print(f"{kept} of {len(rows)} promises kept in {time.monotonic() - started_s:.0f} s on {machine()}")
+    print(f"{kept} of {len(rows)} promises proved in {time.monotonic() - started_s:.0f} s on {machine()}")
     return 0 if kept == len(rows) else 1
 
 
 def _print_stale() -> int:
-    """Lists the rows that have to be proved again; the exit status is 1 if there are any."""
+    """List the rows that must be proved again; return 1 if there are any."""
     kept = KEPT_IN.read_text(encoding="utf-8")
     measured = {int(found[1]): found[2] for found in re.finditer(r"^\| (\d+) \|.*\| (\w*) \|$", kept, re.MULTILINE)}
     stale = [row for row in ROWS if measured.get(row.number) != digest(row.sources)]
     for row in stale:
         print(f"{row.number:3} {row.promise}")
-    print(f"{len(stale)} of {len(ROWS)} rows were not measured on these sources")
+    print(f"{len(stale)} of {len(ROWS)} rows were not measured on the current sources")
     return 1 if stale else 0
 
 
 def _read_reports(files: list[Path]) -> int:
-    """Checks every proof that is made of tests against the reports of test runs; runs the others small."""
+    """Check every proof made of tests against the reports of test runs; run the others small."""
     cases = [case for file in files for case in reported.read(file)]
     broken = 0
     for row in ROWS:
@@ -89,7 +88,7 @@ def _read_reports(files: list[Path]) -> int:
 
 
 def _run_others(row: Row) -> Iterator[Outcome]:
-    """Runs the row's proofs that no report of tests can show, small."""
+    """Run the row's proofs that are not made of tests, at small size."""
     for proof in row.proofs:
         if not reported.is_tests(proof):
             try:
@@ -99,7 +98,7 @@ def _run_others(row: Row) -> Iterator[Outcome]:
 
 
 def _run(row: Row, *, small: bool) -> tuple[str, str]:
-    """Runs it and says what came of it; its line of the table, and the verdict."""
+    """Run the row and print the outcome; return its line of the table, and the verdict."""
     began_s = time.monotonic()
     outcome, verdict = _outcome(row, small=small)
     took_s = time.monotonic() - began_s
@@ -124,7 +123,7 @@ def _outcome(row: Row, *, small: bool) -> tuple[Outcome, str]:
 
 
 def keep(lines: dict[int, str], file: Path = KEPT_IN) -> None:
-    """Writes docs/proofs.md: these rows, and of the others what it had from the same machine."""
+    """Write docs/proofs.md: these rows, and the other rows that the file has from the same machine."""
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     here = f"The machine: {machine()}."
     found = re.finditer(r"^\| (\d+) \|.*\n", before if here in before else "", re.MULTILINE)
@@ -134,7 +133,7 @@ def keep(lines: dict[int, str], file: Path = KEPT_IN) -> None:
 
 
 def machine() -> str:
-    """What this ran on, without its name or its paths."""
+    """Describe this machine, without its name or paths."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return (
         f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()},"
@@ -143,7 +142,7 @@ def machine() -> str:
 
 
 def _postgresql() -> str:
-    """The version of the programs that the tests start, or of the server they are told to use."""
+    """Return the version of PostgreSQL that the tests start, or of the server they are configured to use."""
     import psycopg
 
     from postgres import ServerFailed, User, programs_for
@@ -169,9 +168,9 @@ def _options() -> argparse.Namespace:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="read the figures of proofs that are tests from these JUnit reports, run only the others, small",
+        help="read the figures of proofs made of tests from these JUnit reports; run only the others, small",
     )
-    parser.add_argument("--small", action="store_true", help="quickly; nothing is kept")
+    parser.add_argument("--small", action="store_true", help="run quickly; no result is saved")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""Bad receivers beside healthy ones: how long an attempt takes at most, what memory they cost, what the healthy notice.
+"""Bad receivers beside healthy ones: the longest attempt, the memory they cost, and the effect on the healthy ones.
 
-Each number is another account's. In turns, on a fresh service: the healthy alone, then with the bad. To both belongs the
-same load of the API: in the first turn SMS to numbers without a webhook, in the second as many to the bad receivers.
+Each number belongs to another account. On a fresh service, turns alternate: healthy receivers alone, then with bad ones.
+The API load is the same in both: in the first turn, SMS to numbers without a webhook; in the second, to bad receivers.
 """
 
 import contextlib
@@ -25,19 +25,19 @@ from proofs.claim import Figure, Outcome, tried
 
 HEALTHY, PER_SECOND = 50, 50
 DEAD, DEAD_SMALL = 500, 60
-EACH = 10  # receivers of every other kind
+EACH = 10  # receivers of each other kind
 TURN_S, TURN_SMALL_S = 45, 25  # three attempts of 15 s
 ROUNDS = 3
-WORST_MS = 15_500  # the deadline is 15 s; on a busy machine it is noticed a moment later
+WORST_MS = 15_500  # the deadline is 15 s; a busy machine may notice it slightly late
 MEMORY_MB, SLOWER = 20, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of one round."""
+    """The results of one round."""
 
-    quiet_ms: float  # p99 of the healthy alone, from when an SMS should come to its arrival
-    beside_ms: float  # the same beside the bad
+    quiet_ms: float  # p99 of the healthy receivers alone, from when an SMS should arrive until it does
+    beside_ms: float  # the same, beside the bad ones
     grown_mb: float
     attempts: int  # at bad receivers
     worst_ms: float
@@ -45,7 +45,7 @@ class Found:
 
 
 def bad_receivers(*, small: bool, bound_s: float) -> Outcome:
-    """Both engines, round after round."""
+    """Run round after round on both engines."""
     until_s = time.monotonic() + bound_s
     dead, turn_s = (DEAD_SMALL, TURN_SMALL_S) if small else (DEAD, TURN_S)
     figures: list[Figure] = []
@@ -87,7 +87,7 @@ def _round(engine: Engine, sink: Process, bad: Process, turn_s: float) -> Found:
     with contextlib.closing(open_database(url)) as db:
         db.write_blocking(lambda tx: _set_actions(tx, without, dict(zip(with_bad, urls, strict=True))))
     with processes.service(url) as service:
-        _latency_ms(service, sink, without, turn_s / 5)  # warms up
+        _latency_ms(service, sink, without, turn_s / 5)  # warm-up
         quiet_ms = _latency_ms(service, sink, without, turn_s)
         before_kib = service.memory_kib()
         service.forget_highest()
@@ -117,8 +117,8 @@ def _set_actions(tx: Any, without: range, bad: dict[int, str]) -> None:
 
 
 def _latency_ms(service: Process, sink: Process, others: range, turn_s: float) -> float:
-    """p99 of the healthy: from when an SMS should come to when the receiver has it. Meanwhile each of the others gets
-    one SMS, as fast as the service takes them, and another after half the turn."""
+    """Return the p99 of the healthy: from when an SMS should arrive until the receiver has it. Meanwhile, each of the others
+    gets one SMS, as fast as the service accepts them, and another after half the turn."""
     _ask(sink, "")
     stop = threading.Event()
     beside = threading.Thread(target=_bring_to_others, args=(service, others, turn_s / 2, stop))
@@ -153,7 +153,7 @@ def _connection(service: Process) -> http.client.HTTPConnection:
 
 
 def _bring(connection: http.client.HTTPConnection, n: int) -> int:
-    """Lets an SMS arrive at the n-th number; its id."""
+    """Let an SMS arrive at the n-th number; return its id."""
     body = json.dumps({"to": fill.e164(n), "from": "+14155550123", "content": "Your code is 428613"})
     headers = {"Authorization": f"Bearer {fill.token_of(n)}"}
     connection.request("POST", "/api/v1/sandbox/message", body, headers)

@@ -1,4 +1,4 @@
-"""A promise as a row: what it says, what proves it, and the figures that come out."""
+"""A promise as a row: what it says, what proves it, and the resulting figures."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ class NotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of a proof. Without a target it only says how much was tried."""
+    """A figure of a proof. A figure without a target only shows how much was tried."""
 
     what: str
     value: int | float | str
@@ -25,23 +25,23 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a proof, and its output where something is wrong."""
+    """The result of a proof, with its output if something went wrong."""
 
     figures: list[Figure] = field(default_factory=list)
-    trouble: str = ""  # why it could not be brought to its end
+    trouble: str = ""  # why it could not be completed
     output: str = ""
 
     @property
     def is_kept(self) -> bool:
-        """Whether the promise was kept."""
+        """Return whether the promise holds."""
         return bool(self.figures) and not self.trouble and all(figure.is_kept for figure in self.figures)
 
 
 class Proof(Protocol):
-    """Something that can be run at full size or small, and says what came of it."""
+    """Something that can run at full size or small, and returns an outcome."""
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
-        """Runs it, at most so long. Raises NotRun."""
+        """Run it, for at most this long. Raises NotRun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +50,24 @@ class Row:
 
     number: int
     promise: str
-    how: str  # in a few words, at full size
+    how: str  # a short description of the full-size run
     proofs: tuple[Proof, ...]
     sources: tuple[str, ...] = ("packages/dtmf-io/src", "packages/dtmf-server/src")  # the code that the proofs exercise
-    bound_minutes: float = 240  # so that a proof that hangs comes to an end: what a proof does is bounded by counts
+    bound_minutes: float = 240  # ends a proof that hangs; otherwise a proof is bounded by counts
 
     def run(self, *, small: bool) -> Outcome:
-        """All its proofs, one after the other; a broken one does not keep the next from running."""
+        """Run all its proofs, one after the other; a broken one does not prevent the next."""
         return _joined(proof(small=small, bound_s=self.bound_minutes * 60) for proof in self.proofs)
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Proofs that are run at the same time, each a process of its own: a proof like any other."""
+    """Proofs that run at the same time, each in its own process; usable like any other proof."""
 
     proofs: tuple[Proof, ...]
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
-        """Runs them; their figures in their order."""
+        """Run them; return their figures in order."""
         with ThreadPoolExecutor(len(self.proofs)) as threads:
             return _joined(threads.map(lambda proof: proof(small=small, bound_s=bound_s), self.proofs))
 
@@ -82,12 +82,12 @@ def _joined(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def zero(what: str, value: int) -> Figure:
-    """A figure that has to be 0."""
+    """Return a figure whose target is 0."""
     return Figure(what, value, value == 0)
 
 
 def tried(what: str, value: int | float | str) -> Figure:
-    """How much was tried."""
+    """Return a figure that shows how much was tried."""
     return Figure(what, value)
 
 

@@ -1,4 +1,4 @@
-"""Every promise that is proved so far, with its size, its figures and its bound."""
+"""Every promise that has a proof, with its size, figures and bound."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,7 +14,7 @@ KILL_TESTS = "tests/end_to_end/test_kill.py"
 
 
 def _killed(engine: str) -> Tests:
-    """Kills of the service on one engine."""
+    """Return the proof that kills the service on one engine."""
     test = "test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nobody_twice"
     return Tests(
         [f"{KILL_TESTS}::{test}[{engine}]"],
@@ -38,7 +38,7 @@ TALLY = Tests([KILL_TESTS, "-k", "tally"])
 
 
 def _money(engine: str, *, steps: int, more: Sequence[str] = ()) -> Tests:
-    """The state machine on one engine. A step takes five times as long on PostgreSQL: it gets fewer of them."""
+    """Run the state machine on one engine. A step takes five times as long on PostgreSQL, which therefore gets fewer."""
     return Tests(
         [f"tests/money/test_machine.py::test_every_satoshi_is_where_counting_says_it_is[{engine}]", *more],
         full={"DTMF_MONEY_STEPS": f"{steps}", "DTMF_MONEY_STEPS_POSTGRESQL": f"{steps}", "DTMF_MONEY_EXAMPLES": "5000"},
@@ -71,7 +71,7 @@ CARRIERS = Tests(
         "packages/dtmf-server/tests/operations/test_ingest.py",
         "packages/dtmf-server/tests/operations/test_receipts.py",
     ],
-    failed="acked but absent, mixed, or shown twice",
+    failed="acknowledged but missing, mixed up or duplicated",
 )
 PARSERS = Program(
     ["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "10000000"],
@@ -85,7 +85,7 @@ CODES = Tests(
         Printed("languages", r"languages=(\d+)", None),
         Printed("wrong codes", r"wrong_codes=(\d+)"),
         Printed("missed codes in 1,000", r"missed_codes_in_1000=(\d+)", lambda missed: missed <= 10),
-        Printed("texts with a part missing", r"parts_missing=(\d+)", None),
+        Printed("texts with a missing part", r"parts_missing=(\d+)", None),
         Printed("wrong codes from them", r"fragments=(\d+)"),
     ],
 )
@@ -93,7 +93,7 @@ RACES = Tests(
     ["tests/money/test_races.py", "tests/scale/test_races.py"],
     printed=[
         Printed("overspent sats", r"overspent (\d+) sats"),
-        Printed("live rentals of the one number", r"processes: (\d+) live rentals", lambda live: live == 1),
+        Printed("live rentals of the contested number", r"processes: (\d+) live rentals", lambda live: live == 1),
     ],
 )
 CLOCKS = Tests(
@@ -101,7 +101,7 @@ CLOCKS = Tests(
     printed=[
         Printed("jumps", r"(\d+) jumps of the clock", None),
         Printed("sats charged twice", r"(\d+) sats charged twice"),
-        Printed("sats given back", r"(\d+) sats given back"),
+        Printed("sats refunded", r"(\d+) sats given back"),
         Printed("sats billed past the run-out", r"(\d+) sats billed past"),
     ],
 )
@@ -109,16 +109,16 @@ RETRIES = Tests(
     ["packages/dtmf-server/tests/api/test_retries.py", "packages/dtmf-server/tests/api/test_broken_connections.py"],
     full={"DTMF_TEST_CUT_STRIDE": "1"},
     printed=[
-        Printed("operations at once", r"(\d+) operations asked", None),
+        Printed("concurrent operations", r"(\d+) operations asked", None),
         Printed("replies cut", r"(\d+) replies to", None),
-        Printed("effects too many or too few", r": (\d+) effects too many or too few"),
+        Printed("missing or extra effects", r": (\d+) effects too many or too few"),
     ],
 )
 RECYCLED = Tests(
     ["tests/end_to_end/test_recycled.py"],
     printed=[
-        Printed("ways of reading", r"asked (\d+) ways", None),
-        Printed("older texts and addresses seen", r"ways: (\d+) older"),
+        Printed("read operations", r"asked (\d+) ways", None),
+        Printed("leaked texts and addresses", r"ways: (\d+) older"),
     ],
 )
 TENANTS = Tests(
@@ -135,14 +135,14 @@ MALFORMED = Tests(
     small={"DTMF_TEST_MALFORMED": "500", "DTMF_TEST_EXAMPLES": "3"},
     printed=[
         Printed("malformed requests", r"(\d+) malformed requests", None),
-        Printed("requests made from the document", r"(\d+) requests made from the document", None),
-        Printed("answered badly", r": (\d+) answered badly"),
+        Printed("requests generated from the OpenAPI document", r"(\d+) requests made from the document", None),
+        Printed("wrong answers", r": (\d+) answered badly"),
     ],
 )
 
 
 def _deposits(node: str, *, on: str, but: str, needs: Callable[[], Mapping[str, str]] = dict) -> Tests:
-    """Deposits on a node and on one engine, with all the rest that needs no engine."""
+    """Test deposits with a node on one engine, including the tests that need no engine."""
     return Tests(
         ["tests/bitcoin", "-k", f"{node} and not {but}"],
         full={"DTMF_TEST_REORGS": "1000"},
@@ -155,7 +155,7 @@ def _deposits(node: str, *, on: str, but: str, needs: Callable[[], Mapping[str, 
             Printed("double reversals", r"(\d+) double reversals"),
             Printed("missed deposits", r"(\d+) deposits missed"),
         ],
-        on=f"{on} and {'Bitcoin Core' if node == 'core' else 'a node of its shape'}",
+        on=f"{on} and {'Bitcoin Core' if node == 'core' else 'the in-process node'}",
         needs=needs,
     )
 
@@ -213,7 +213,7 @@ DOWN_AND_BACK = Tests(
         Printed("undelivered", r"(\d+) undelivered"),
         Printed("delivered twice", r"(\d+) delivered twice"),
         Printed("first attempts out of order", r"(\d+) first attempts out of order"),
-        Printed("seconds until all were there", r"all there (\d+) s after", lambda back_s: back_s <= 60, max),
+        Printed("seconds until all had arrived", r"all there (\d+) s after", lambda back_s: back_s <= 60, max),
     ],
 )
 SIGNATURES = Tests(
@@ -232,7 +232,7 @@ INSIDE = Program(
         Printed("attempts", r"attempts: (\d+)", None),
         Printed("lookups", r"lookups of names that flip: (\d+)", None),
         Printed("redirects inward", r"redirects inward: (\d+)", None),
-        Printed("kinds of them", r"redirects inward: \d+, of (\d+) kinds", None),
+        Printed("kinds of redirects", r"redirects inward: \d+, of (\d+) kinds", None),
         Printed(
             "connections of a plain check-then-fetch (must be above 0)",
             r"checked and then fetched: (\d+) connections",
@@ -259,8 +259,8 @@ STRANGERS = Tests(
 
 LARGE = Together(
     (
-        Tests(["tests/money/test_large_accounts.py", "-k", "sqlite"], failed="wrong, or held up", on="sqlite"),
-        Tests(["tests/money/test_large_accounts.py", "-k", "postgresql"], failed="wrong, or held up", on="postgresql"),
+        Tests(["tests/money/test_large_accounts.py", "-k", "sqlite"], failed="wrong or blocked", on="sqlite"),
+        Tests(["tests/money/test_large_accounts.py", "-k", "postgresql"], failed="wrong or blocked", on="postgresql"),
     )
 )
 PAID = Tests(
@@ -270,20 +270,20 @@ PAID = Tests(
     printed=[
         Printed("SMS disturbed", r"(\d+) SMS disturbed", None),
         Printed("SMS at the carrier when the process was killed", r"killed \w+ with (\d+) SMS", None),
-        Printed("taken and not paid", r"(\d+) taken and not paid"),
-        Printed("refused and not refunded", r"(\d+) refused and not refunded"),
+        Printed("accepted but not charged", r"(\d+) accepted but not charged"),
+        Printed("refused but not refunded", r"(\d+) refused but not refunded"),
         Printed("sent twice", r"(\d+) sent twice"),
     ],
 )
 
 ROWS = [
-    Row(1, "Nothing acknowledged is lost, nobody is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
-    Row(2, "The same at power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
-    Row(3, "A full disk stops acceptance, not the service", "a small disk filled under load, 3 times", (full_disk,)),
+    Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
+    Row(2, "The same after a power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
+    Row(3, "A full disk stops new messages, not the service", "a small disk filled under load, 3 times", (full_disk,)),
     Row(
         4,
         "The money is right",
-        "10⁶ steps of a state machine against a per-minute oracle; 45 seeded mutants",
+        "10⁶ steps of a state machine, checked by a per-minute oracle; 45 mutants",
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),
@@ -294,18 +294,18 @@ ROWS = [
         "each POST × 10 with one key; the reply cut at every byte",
         (RETRIES,),
     ),
-    Row(8, "A recycled number leaks nothing", "the next renter reads all", (RECYCLED,)),
+    Row(8, "A recycled number leaks nothing", "the next renter reads everything", (RECYCLED,)),
     Row(9, "SMPP: acknowledged means stored", "killed at each step; shuffled, colliding, missing", (CARRIERS,)),
     Row(
         10,
         "Webhooks never lose an SMS",
-        "200 numbers, 2,000 SMS while down for a day, as many while flapping",
+        "200 numbers, 2,000 SMS during a day's outage, and as many while flapping",
         (DOWN_AND_BACK,),
     ),
     Row(
         11,
         "Bad receivers hurt only themselves",
-        "500 dead hosts, drips, floods, bombs, 3 times beside healthy ones; and each fault by itself",
+        "500 dead hosts, drips, floods and bombs beside healthy receivers, 3 times; each fault separately",
         (
             Tests(["packages/dtmf-server/tests/workers/test_bad_receivers.py"], full={"DTMF_WEBHOOKS_DEAD": "500"}),
             bad_receivers,
@@ -314,7 +314,7 @@ ROWS = [
     Row(
         12,
         "Signatures can't be forged",
-        "verified by another's library; 100,000 bit flips; rotation",
+        "verified by a third-party library; 100,000 bit flips; rotation",
         (SIGNATURES,),
     ),
     Row(
@@ -326,23 +326,23 @@ ROWS = [
     Row(
         14,
         "Deposits follow the best chain",
-        "1,000 reorganisations of 1 to 6 blocks back and forth, replacements, the node down, behind, forked, moving"
-        " while it is asked; restores from the descriptor",
+        "1,000 reorganisations of 1 to 6 blocks back and forth, replacements, the node down, behind, forked, changing"
+        " during a poll; restores from the descriptor",
         (SHAPED, CORE),
     ),
     Row(15, "Bad input gets a clear error", "10,000 malformed requests; 1,000 per operation", (MALFORMED,)),
     Row(16, "Parsers never crash", "10,000,000 runs of atheris over every reader of the wire", (PARSERS,)),
-    Row(17, "Tenants are apart", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
+    Row(17, "Tenants are isolated", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
     Row(18, "Tokens resist guessing", "1,000,000 random tokens", (TOKENS,)),
     Row(
         22,
         "Upgrades and restores keep the books",
-        "migrate, backup, restore killed at each step; each byte cut, each bit flipped",
+        "migrate, backup and restore killed at each step; backups cut at each byte, with each bit flipped",
         (COMMANDS,),
     ),
     Row(
         23,
-        "Nothing sent is free, nothing refused is paid",
+        "Every sent SMS is charged, every refused SMS is refunded",
         "1,000 SMS on each engine, disturbed at each step while the carrier holds them, answered up to 120 s late;"
         " 125 × kill -9 with 8 SMS at the carrier",
         (PAID,),
@@ -350,13 +350,13 @@ ROWS = [
     Row(
         24,
         "A code is never a fragment or a word",
-        "every text of the table; each cut at every place in its code",
+        "every text of the table, each cut at every position in its code",
         (CODES,),
     ),
     Row(
         31,
-        "One large account slows down nobody else",
-        "10,000 live rentals on one account: each operation by the same with one; run-outs and deletion in portions",
+        "One large account does not slow down the others",
+        "10,000 live rentals on one account: each operation relative to an account with one; run-out and deletion in batches",
         (large_account, LARGE),
     ),
     Row(

@@ -1,4 +1,4 @@
-"""A disk that fills up under load: what was acknowledged stays, the rest is refused, and space heals it."""
+"""Fill a disk under load: what was acknowledged stays, the rest is refused, and the service recovers once there is space."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from support.server_process import Service, command, request
 
 CAPACITY = 24 << 20
 TIMES, TIMES_SMALL = 3, 1
-OPERATIONS = 1500  # each time: more than it can do before the disk is full
+OPERATIONS = 1500  # per round: more than it can do before the disk is full
 FULL_FOR_S = 4.0
 HEALS_WITHIN_S = 60.0
 READS = ("/account", "/numbers", "/messages?limit=5", "/transactions?limit=5", "/addresses")
@@ -27,7 +27,7 @@ REFUSALS = {503, 507}
 
 
 def full_disk(*, small: bool, bound_s: float) -> Outcome:
-    """Fills the disk of one service, again and again, without ever starting it anew."""
+    """Fill the disk of one service repeatedly, without ever restarting it."""
     until_s = time.monotonic() + bound_s
     with tempfile.TemporaryDirectory(prefix="dtmf-disk-") as folder:
         data = Path(folder) / "data"
@@ -65,14 +65,14 @@ def full_disk(*, small: bool, bound_s: float) -> Outcome:
 
 
 def _fill_once(service: Service, load: Load, data: Path, reads: Counter[int]) -> float:
-    """Load, a full disk, reads meanwhile, then space; seconds until all that was refused has been taken."""
+    """Apply load, fill the disk, read meanwhile, free space; return the seconds until all refused operations succeeded."""
     load.add(OPERATIONS)
     threads = load.run(service.url, until_done=True)
     time.sleep(0.3)
     with _ballast(data) as fill:
         full_until_s = time.monotonic() + FULL_FOR_S
         while time.monotonic() < full_until_s:
-            fill()  # what the service has given back meanwhile
+            fill()  # space that the service has freed in the meantime
             for path in READS:
                 reads[_status(service, load.token, path)] += 1
     freed_s = time.monotonic()
@@ -82,7 +82,7 @@ def _fill_once(service: Service, load: Load, data: Path, reads: Counter[int]) ->
 
 
 def _status(service: Service, token: str, path: str) -> int:
-    """A read's status, 0 without an answer."""
+    """Return the status of a read, 0 without an answer."""
     with contextlib.suppress(OSError, HTTPException):
         return request(service.url, token, "GET", path).status
     return 0
@@ -90,7 +90,7 @@ def _status(service: Service, token: str, path: str) -> int:
 
 @contextlib.contextmanager
 def _ballast(folder: Path) -> Iterator[Callable[[], None]]:
-    """A file that takes all the space there is, and a function that makes it take what has become free; gone at the
+    """Yield a function that grows a file to fill all free space, including space freed since; delete the file at the
     end."""
     path = folder / "ballast"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,4 +1,4 @@
-"""One account with 10,000 live rentals beside one with a single one, on both engines: nothing takes 1.5 times as long."""
+"""One account with 10,000 live rentals beside one with a single rental, on both engines: nothing takes 1.5 times as long."""
 
 from benchmarks import databases, large
 
@@ -6,7 +6,7 @@ from proofs.claim import Figure, Outcome
 
 
 def large_account(*, small: bool, bound_s: float) -> Outcome:
-    """Each operation by the same of the account with one rental. It is bounded by its counts; `bound_s` is not needed."""
+    """Compare each operation with the same on the account with one rental. Bounded by counts; `bound_s` is not needed."""
     del bound_s
     figures = []
     for engine in (databases.sqlite, databases.postgresql):

@@ -1,4 +1,4 @@
-"""Filesystems for the proofs, mounted while a block runs."""
+"""Filesystems for the proofs, mounted for the duration of a block."""
 
 import contextlib
 import os
@@ -24,14 +24,14 @@ class Mount:
     process: "subprocess.Popen[bytes]"
 
     def cut_power(self) -> None:
-        """Now."""
+        """Cut the power now."""
         self.process.kill()
         self.process.wait()
 
 
 @contextlib.contextmanager
 def power_filesystem(store: Path, folder: Path, *, seed: str, capacity: int = 0) -> Iterator[Mount]:
-    """The disk in `store`, mounted on the folder. At the end it is unmounted in order, unless the power was cut."""
+    """Mount the disk in `store` on the folder. At the end it is cleanly unmounted, unless the power was cut."""
     folder.mkdir(exist_ok=True)
     environment = os.environ | {"PYTHONPATH": str(requirements.fuse()), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, str(HERE / "powerfs.py"), str(store), str(folder), seed, str(capacity)]
@@ -58,7 +58,7 @@ def _wait_until_mounted(folder: Path, process: "subprocess.Popen[bytes]") -> Non
 
 @contextlib.contextmanager
 def small_disk(folder: Path, *, capacity: int) -> Iterator[str]:
-    """A disk of so many bytes on the folder, and what kind it is: a tmpfs, or else the power filesystem with a bound."""
+    """Yield a disk of this many bytes on the folder, and its kind: a tmpfs, or else the power filesystem with a limit."""
     folder.mkdir(exist_ok=True)
     options = ["-t", "tmpfs", "-o", f"size={capacity}", "dtmf-proof", str(folder)]
     if os.geteuid() == 0 and subprocess.run(["mount", *options], check=False, capture_output=True).returncode == 0:

@@ -1,4 +1,4 @@
-"""Power cuts: the real service on a disk that drops what was not synced, under load, again and again."""
+"""Power cuts: the real service under load, on a disk that drops everything not synced, again and again."""
 
 import os
 import random
@@ -23,13 +23,13 @@ from support.load import Load, Tally, tally
 from support.server_process import Service
 
 CUTS, CUTS_SMALL = 100, 4
-OPERATIONS_PER_CUT = 250  # more than it can do before the power goes
+OPERATIONS_PER_CUT = 250  # more than it can do before the power is cut
 SEED = int(os.environ.get("DTMF_TEST_SEED", "2018"))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of the cuts."""
+    """The results of the cuts."""
 
     cuts: int
     acked: int
@@ -39,7 +39,7 @@ class Found:
 
 
 class Machine:
-    """A computer whose power fails: its disk, the service on it, and the load on that."""
+    """A computer whose power fails: its disk, the service on it, and its load."""
 
     def __init__(self, folder: Path, *, synchronous: str) -> None:
         self._folder, self._store, self._mountpoint = folder, folder / "store", folder / "mount"
@@ -53,13 +53,13 @@ class Machine:
         return Service(self._mountpoint, program=self._program)
 
     def begin(self) -> None:
-        """The first start, and an orderly end."""
+        """Start for the first time, and stop cleanly."""
         with power_filesystem(self._store, self._mountpoint, seed="begin"), self._service() as service:
             self.load = new_load(service.wait_ready(), self._chance)
             assert service.stop() == 0
 
     def cut_under_load(self) -> None:
-        """One start, some load, and the power goes."""
+        """Start, apply load, and cut the power."""
         assert self.load is not None
         self.cuts += 1
         with (
@@ -77,7 +77,7 @@ class Machine:
         self.unusable += not self._is_usable()
 
     def _is_usable(self) -> bool:
-        """Whether what survived is whole, and its books are right. Looked at in a copy."""
+        """Return whether the surviving data is intact and its books are right, by examining a copy."""
         copy = self._surviving()
         try:
             with closing(sqlite3.connect(copy / "dtmf.db")) as connection:
@@ -94,7 +94,7 @@ class Machine:
         return surviving(self._store, self._folder / f"copy-{self.cuts}")
 
     def found(self) -> Found:
-        """What was acknowledged, and what the disk has of it in the end."""
+        """Return what was acknowledged, and how much of it the disk has in the end."""
         assert self.load is not None
         url = f"sqlite:///{self._surviving() / 'dtmf.db'}"
         found = tally(self.load, stored_in(url, self.load))
@@ -102,7 +102,7 @@ class Machine:
 
 
 def run(*, synchronous: str, cuts: int, until_s: float) -> Found:
-    """What came of so many cuts."""
+    """Return the results of this many cuts."""
     with tempfile.TemporaryDirectory(prefix="dtmf-power-") as folder:
         machine = Machine(Path(folder), synchronous=synchronous)
         machine.begin()
@@ -114,9 +114,9 @@ def run(*, synchronous: str, cuts: int, until_s: float) -> Found:
 
 
 def power_cuts(*, small: bool, bound_s: float) -> Outcome:
-    """Cuts with the service as it is; beside it the control, which must lose something or this proves nothing."""
+    """Cut the power of the unmodified service, and of the control, which must lose something or this proves nothing."""
     cuts, until_s = CUTS_SMALL if small else CUTS, time.monotonic() + bound_s
-    with ThreadPoolExecutor(2) as threads:  # most of their time both wait
+    with ThreadPoolExecutor(2) as threads:  # both mostly wait
         ours, control = threads.map(lambda how: run(synchronous=how, cuts=cuts, until_s=until_s), ("FULL", "NORMAL"))
     lost = control.tally.acked_lost
     figures = [

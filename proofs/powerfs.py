@@ -1,6 +1,6 @@
-"""The unsynced disk as a filesystem: `python powerfs.py STORE MOUNTPOINT SEED CAPACITY`, through FUSE.
+"""The unsynced disk as a FUSE filesystem: `python powerfs.py STORE MOUNTPOINT SEED CAPACITY`.
 
-Kill it with -9 and the power is cut. CAPACITY bounds the bytes of all files; 0 does not.
+To cut the power, kill it with SIGKILL. CAPACITY limits the total bytes of all files; 0 means no limit.
 """
 
 import errno
@@ -36,7 +36,7 @@ class PowerFS(mfusepy.Operations):  # type: ignore[misc]  # without types
         return sum(map(self._disk.size, self._disk.names.values()))
 
     def _bound(self, number: int, size: int) -> None:
-        """A file that grows must find room."""
+        """Fail if a growing file exceeds the capacity."""
         grows = size - self._disk.size(number)
         if self._capacity and grows > 0 and self._used() + grows > self._capacity:
             raise mfusepy.FuseOSError(errno.ENOSPC)

@@ -1,4 +1,4 @@
-"""Proofs that are tests with a size: run by pytest in a process of their own, their printed figures read."""
+"""Proofs made of tests that have a size: pytest runs them in its own process, and the printed figures are parsed."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def is_zero(value: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A figure that the output shows, as the one number of a pattern; every match counts, and there must be one."""
+    """A figure in the output: the one number in a pattern. All matches count, and there must be at least one."""
 
     what: str
     pattern: str
@@ -34,7 +34,7 @@ class Printed:
     of_all: Callable[[list[int]], int] = sum
 
     def read(self, output: str) -> Figure:
-        """Its sum over all matches, or what else is made of them."""
+        """Return the sum of all matches, or another aggregate of them."""
         found = [int(each.replace(",", "")) for each in re.findall(self.pattern, output)]
         if not found:
             return Figure(self.what, "not printed", is_kept=False)
@@ -44,29 +44,31 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """Some tests, the environment that gives them their full and their small size, and what they print."""
+    """Some tests, the environment variables for their full and small sizes, and the figures they print."""
 
     of: Sequence[str]
     full: Mapping[str, str] = field(default_factory=dict)
     small: Mapping[str, str] = field(default_factory=dict)
     printed: Sequence[Printed] = ()
     failed: str = "failed tests"
-    on: str = ""  # the engine, where the figures are those of one alone
-    needs: Callable[[], Mapping[str, str]] = dict  # of the machine: where it is, for the tests; raises NotRun
+    on: str = ""  # the engine, if the figures belong to one engine only
+    needs: Callable[[], Mapping[str, str]] = (
+        dict  # checks the machine and returns variables for the tests; raises NotRun
+    )
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
-        """Runs them. What failed is a figure too, so that a test without one still gives one."""
+        """Run them. The number of failures is a figure too, so that a test that prints nothing still has one."""
         settings = {**(self.small if small else self.full), **self.needs()}
         code, output = run([*PYTEST, *self.of], settings, bound_s=bound_s)
         if code is None:
-            return Outcome([], f"not at its end after {bound_s / 60:.0f} minutes", output[-OUTPUT_KEPT:])
+            return Outcome([], f"not finished after {bound_s / 60:.0f} minutes", output[-OUTPUT_KEPT:])
         counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", output)}
         failed = counts.get("failed", 0) + counts.get("error", 0)
         trouble = "" if code in (0, 1) else f"pytest ended with {code}"
         return self.outcome(output, passed=counts.get("passed", 0), failed=failed, trouble=trouble)
 
     def outcome(self, output: str, *, passed: int, failed: int, trouble: str = "") -> Outcome:
-        """The figures of a run that printed this."""
+        """Return the figures of a run with this output."""
         figures = [figure.read(output) for figure in self.printed]
         figures += [Figure("tests", passed + failed), Figure(self.failed, failed, failed == 0)]
         if self.on:
@@ -76,28 +78,28 @@ class Tests:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that proves something by itself: 0 if it did."""
+    """A program that proves something itself: it exits with 0 on success."""
 
     command: Sequence[str]
     printed: Sequence[Printed]
     full: Mapping[str, str] = field(default_factory=dict)
     small: Mapping[str, str] = field(default_factory=dict)
     small_command: Sequence[str] = ()
-    needs: Callable[[], object] = lambda: None  # raises NotRun where something is missing
+    needs: Callable[[], object] = lambda: None  # raises NotRun if something is missing
 
     def __call__(self, *, small: bool, bound_s: float) -> Outcome:
-        """Runs it."""
+        """Run it."""
         self.needs()
         command = self.small_command if small and self.small_command else self.command
         code, output = run([sys.executable, *command], self.small if small else self.full, bound_s=bound_s)
-        trouble = "" if code == 0 else f"not at its end after {bound_s / 60:.0f} minutes" if code is None else ""
+        trouble = "" if code == 0 else f"not finished after {bound_s / 60:.0f} minutes" if code is None else ""
         figures = [figure.read(output) for figure in self.printed]
         figures += [] if code is None else [Figure("exit status", code, code == 0)]
         return Outcome(figures, trouble, output[-OUTPUT_KEPT:] if code else "")
 
 
 def run(command: Sequence[str], settings: Mapping[str, str], *, bound_s: float) -> tuple[int | None, str]:
-    """A program's exit status and all its output; None if it had to be ended, with all it started."""
+    """Return a program's exit status and output; None and the output if it had to be killed, with its children."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DTMF_")}
     environment |= {"PYTHONPATH": os.pathsep.join(map(str, [ROOT / "tests", *SOURCES, ROOT])), **settings}
     if server := os.environ.get("DTMF_TEST_PG_URL"):
@@ -114,6 +116,6 @@ def run(command: Sequence[str], settings: Mapping[str, str], *, bound_s: float) 
                 code = process.wait(bound_s)
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # its own session: nothing it started outlives it
+                os.killpg(process.pid, signal.SIGKILL)  # it has its own session, so this ends its children too
             process.wait()
         return code, said.read_text(errors="replace")

@@ -1,7 +1,7 @@
-"""Read the figures of proofs out of a test run's report, instead of running their tests once more.
+"""Read the figures of proofs from a test run's report, instead of running the tests again.
 
-`make test` runs every test that proves a promise, at its smallest size, and keeps what it printed. So it also shows,
-at no cost, that each proof still finds its tests and its figures.
+`make test` runs every test that proves a promise at its smallest size, and saves its output. That also checks, for
+free, that each proof still finds its tests and its figures.
 """
 
 import re
@@ -16,7 +16,7 @@ from proofs.pytest_claims import Tests
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A test that was run: its id as pytest spells it without folders (`tests.money.test_races.test_x[sqlite]`)."""
+    """A test that was run: its id in pytest's spelling, without folders (`tests.money.test_races.test_x[sqlite]`)."""
 
     id: str
     passed: bool
@@ -24,7 +24,7 @@ class Case:
 
 
 def read(report: Path) -> list[Case]:
-    """Every test of a JUnit report."""
+    """Return every test in a JUnit report."""
     return [
         Case(
             f"{case.get('classname')}.{case.get('name')}",
@@ -36,7 +36,7 @@ def read(report: Path) -> list[Case]:
 
 
 def outcomes(row: Row, cases: list[Case]) -> Iterator[Outcome]:
-    """What the report says of each of the row's proofs that are tests; other proofs have to be run."""
+    """Yield the reported outcome of each of the row's proofs that consists of tests; other proofs must be run."""
     for tests in _tests(row.proofs):
         chosen = [case for case in cases if _selects(tests.of, case.id)]
         if not chosen:
@@ -48,7 +48,7 @@ def outcomes(row: Row, cases: list[Case]) -> Iterator[Outcome]:
 
 
 def is_tests(proof: Proof) -> bool:
-    """Whether the proof is made of tests alone."""
+    """Return whether the proof consists only of tests."""
     return isinstance(proof, Tests) or (isinstance(proof, Together) and all(map(is_tests, proof.proofs)))
 
 
@@ -61,7 +61,7 @@ def _tests(proofs: tuple[Proof, ...]) -> Iterator[Tests]:
 
 
 def _selects(arguments: Sequence[str], case_id: str) -> bool:
-    """Whether pytest, given these arguments, would run the test: paths, ids and `-k` of names with and, or, not."""
+    """Return whether pytest would select the test with these arguments: paths, ids, and `-k` with and, or, not."""
     places, expression = list(arguments), ""
     if "-k" in places:
         at = places.index("-k")
@@ -74,6 +74,6 @@ def _selects(arguments: Sequence[str], case_id: str) -> bool:
 
 
 def _matches(expression: str, name: str) -> bool:
-    """Of the form that the rows use: words joined by `and`, each perhaps with `not` before it."""
+    """Evaluate a `-k` expression of the form used by the rows: words joined by `and`, each optionally after `not`."""
     wanted = [term.strip() for term in re.split(r"\band\b", expression) if term.strip()]
     return all((term.removeprefix("not ").strip() in name) != term.startswith("not ") for term in wanted)

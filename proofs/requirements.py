@@ -1,6 +1,6 @@
-"""What some proofs need of the machine: asked for here, installed the documented way where that is possible.
+"""Requirements that some proofs have on the machine, installed in the documented way if possible.
 
-Each function raises NotRun, in one sentence, when it can't be had.
+Each function raises NotRun, with a one-sentence reason, if the requirement can't be met.
 """
 
 import ctypes.util
@@ -16,14 +16,14 @@ from benchmarks.environments import CACHE
 
 from proofs.claim import NotRun
 
-# The wheel is plain Python over the system's libfuse.
+# The wheel is pure Python on top of the system's libfuse.
 MFUSEPY = "mfusepy==3.1.1 --hash=sha256:69fb70cfc7f7cce595e6ff586f8451d8298f01f18286a157f24f564b24ec5a37"
 
 
 def fuse() -> Path:
-    """FUSE, and the folder of mfusepy."""
+    """Provide FUSE; return the folder of mfusepy."""
     if not Path("/dev/fuse").exists():
-        raise NotRun("it needs FUSE, and this machine has no /dev/fuse")
+        raise NotRun("it needs FUSE, but this machine has no /dev/fuse")
     _packages("FUSE", ["fuse3", "libfuse2"], has=_has_fuse)
     folder = CACHE / f"mfusepy-py{sys.version_info[0]}.{sys.version_info[1]}"
     if not (folder / "mfusepy.py").exists():
@@ -38,9 +38,9 @@ def fuse() -> Path:
 
 
 def fusermount() -> str:
-    """The program that unmounts."""
+    """Return the program that unmounts."""
     program = shutil.which("fusermount3") or shutil.which("fusermount")
-    assert program is not None, "fuse() has seen to it"
+    assert program is not None, "fuse() installs it"
     return program
 
 
@@ -50,13 +50,13 @@ def _has_fuse() -> bool:
 
 
 def network_namespaces() -> None:
-    """Network namespaces, to be made with `ip`."""
+    """Check that network namespaces can be created with `ip`."""
     if os.geteuid() != 0:
-        raise NotRun("it needs network namespaces, which only root may make")
+        raise NotRun("it needs network namespaces, which only root may create")
     _packages("iproute2", ["iproute2"], has=lambda: shutil.which("ip") is not None)
     probe = f"dtmf-probe-{os.getpid()}"
     if _run(["ip", "netns", "add", probe]) != 0:
-        raise NotRun("it needs network namespaces, and `ip netns add` is refused here")
+        raise NotRun("it needs network namespaces, but `ip netns add` is refused here")
     _run(["ip", "netns", "delete", probe])
 
 
@@ -64,7 +64,7 @@ _building = threading.Lock()
 
 
 def bitcoind() -> Mapping[str, str]:
-    """Bitcoin Core: the one that BITCOIND names, one in PATH, or one built once."""
+    """Return Bitcoin Core: the one that BITCOIND names, one in PATH, or one built once."""
     from bitcoin.bitcoind import NoBitcoind  # type: ignore[import-not-found]  # tests/bitcoin: found at run time
     from bitcoin.bitcoind import bitcoind as found
 
@@ -76,7 +76,7 @@ def bitcoind() -> Mapping[str, str]:
 
 
 def _packages(what: str, names: list[str], *, has: Callable[[], bool]) -> None:
-    """Installs Debian packages, if they are not there yet."""
+    """Install Debian packages, unless they are already installed."""
     if has():
         return
     by_hand = f"it needs {what}: on Debian and Ubuntu `apt-get install {' '.join(names)}`, as root"
@@ -84,12 +84,12 @@ def _packages(what: str, names: list[str], *, has: Callable[[], bool]) -> None:
         raise NotRun(by_hand)
     for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", *names]):
         if _run(command) != 0:
-            raise NotRun(f"{by_hand}; apt-get could not do it here")
+            raise NotRun(f"{by_hand}; apt-get failed here")
     if not has():
-        raise NotRun(f"it needs {what}, which is not there even after `apt-get install {' '.join(names)}`")
+        raise NotRun(f"it needs {what}, which is still missing after `apt-get install {' '.join(names)}`")
 
 
 def _run(command: list[str]) -> int:
-    """Its exit status; what it says is thrown away."""
+    """Run a command and return its exit status, discarding its output."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, check=False, capture_output=True, env=environment).returncode

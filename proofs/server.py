@@ -1,6 +1,6 @@
-"""`python server.py FULL run …`: `dtmf-server` on a SQLite file that syncs as the first word says.
+"""`python server.py FULL run …`: run `dtmf-server` on a SQLite file with the `synchronous` mode given first.
 
-For the proof that FULL is needed: nobody else should have a switch for it.
+Only for the proof that FULL is needed; the service itself has no such option.
 """
 
 import sys
@@ -15,7 +15,7 @@ SYNCHRONOUS = sys.argv.pop(1)
 
 
 def open_database(url: str) -> Database:
-    """The SQLite database of this URL."""
+    """Open the SQLite database at this URL."""
     return SQLiteDatabase(sqlite_path(url), synchronous=SYNCHRONOUS)
 
 

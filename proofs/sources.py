@@ -1,6 +1,6 @@
-"""A hash of the code that a proof exercises: a figure belongs to the version that it was measured on.
+"""Hash the code that a proof exercises: a figure belongs to the version it was measured on.
 
-Comments, docstrings and layout do not count, so that a corrected sentence leaves a proof as it was.
+Comments, docstrings and formatting are ignored, so correcting a sentence does not invalidate a proof.
 """
 
 import ast
@@ -14,15 +14,15 @@ DIGITS = 12
 
 
 def digest(places: Iterable[str], root: Path = ROOT) -> str:
-    """The hash of every Python and SQL file below these places, which are files or folders relative to the root.
+    """Return the hash of every Python and SQL file below these places: files or folders relative to the root.
 
-    Raises FileNotFoundError for a place without any.
+    Raises FileNotFoundError for a place without source files.
     """
     total = hashlib.sha256()
     for place in sorted(places):
         files = _files(root / place)
         if not files:
-            raise FileNotFoundError(f"{place} has no source: a row of proofs/claims.py names it")
+            raise FileNotFoundError(f"{place} has no source files, but a row in proofs/claims.py names it")
         for file in files:
             total.update(str(file.relative_to(root)).encode() + b"\0" + _meaning(file) + b"\0")
     return total.hexdigest()[:DIGITS]
@@ -35,7 +35,7 @@ def _files(place: Path) -> list[Path]:
 
 
 def _meaning(file: Path) -> bytes:
-    """What the file does, without its prose."""
+    """Return what the file does, without its prose."""
     if file.suffix != ".py":
         return file.read_bytes()
     tree = ast.parse(file.read_bytes())

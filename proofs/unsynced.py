@@ -1,10 +1,10 @@
-"""A disk that keeps what was synced, and of the rest only what chance had written back before the power went.
+"""A disk that preserves synced data, and of the rest only what happened to be written back before the power was cut.
 
 Rules:
-1. Writes change what readers see, at once. On the disk they are when their file is synced.
-2. Unsynced pages may reach the disk at any time, in any order, and torn: some of their sectors and not the others.
-3. New, renamed and removed names reach the disk in their order: when any file or the folder is synced, or by chance.
-4. Whoever kills the process that holds this has cut the power. `surviving` then copies what the disk has.
+1. Readers see writes immediately. Writes reach the disk when their file is synced.
+2. Unsynced pages may reach the disk at any time, in any order, and torn: some sectors written and others not.
+3. Created, renamed and removed names reach the disk in order: when any file or the folder is synced, or by chance.
+4. Killing the process that holds this cuts the power. `surviving` then copies what the disk has.
 """
 
 import json
@@ -13,14 +13,14 @@ from pathlib import Path
 from random import Random
 
 PAGE, SECTOR = 4096, 512
-WRITTEN_BACK = 0.1  # of writes that are followed by the write-back of some page, or of some names
+WRITTEN_BACK = 0.1  # the fraction of writes followed by a write-back of some page or names
 NAMES = "names.json"
 
-Names = dict[str, int]  # of a flat folder: name → number of the file
+Names = dict[str, int]  # one flat folder: name → file number
 
 
 class UnsyncedDisk:
-    """A flat folder of files. `store` is the disk: names.json, and a file per number."""
+    """A flat folder of files. `store` is the disk: names.json, and one file per number."""
 
     def __init__(self, store: Path, chance: Random) -> None:
         self._store, self._chance = store, chance
@@ -32,31 +32,31 @@ class UnsyncedDisk:
         self._dirty: dict[int, set[int]] = {number: set() for number in self._files}
 
     def create(self, name: str) -> int:
-        """The number of a new, empty file."""
+        """Create an empty file; return its number."""
         number, self._next = self._next, self._next + 1
         self._files[number], self._dirty[number] = bytearray(), set()
         self._rename({**self.names, name: number})
         return number
 
     def remove(self, name: str) -> None:
-        """Takes the name away."""
+        """Remove a name."""
         self._rename({other: number for other, number in self.names.items() if other != name})
 
     def rename(self, old: str, new: str) -> None:
-        """Gives a file another name, in place of whatever had it."""
+        """Rename a file, replacing any file of the new name."""
         kept = {name: number for name, number in self.names.items() if name not in (old, new)}
         self._rename({**kept, new: self.names[old]})
 
     def size(self, number: int) -> int:
-        """Bytes that readers see."""
+        """Return the size that readers see."""
         return len(self._files[number])
 
     def read(self, number: int, offset: int, length: int) -> bytes:
-        """What was written, synced or not."""
+        """Read written data, synced or not."""
         return bytes(self._files[number][offset : offset + length])
 
     def write(self, number: int, offset: int, data: bytes) -> None:
-        """Changes what readers see."""
+        """Write what readers see."""
         content = self._files[number]
         if len(content) < offset:
             content.extend(bytes(offset - len(content)))
@@ -66,14 +66,14 @@ class UnsyncedDisk:
             self._write_something_back()
 
     def truncate(self, number: int, size: int) -> None:
-        """Cuts the file or fills it up with zeros; on the disk once it is synced."""
+        """Truncate or zero-extend the file; the disk has the new size after a sync."""
         content = self._files[number]
         self._dirty[number] |= set(range(min(size, len(content)) // PAGE, max(size, len(content)) // PAGE + 1))
         del content[size:]
         content.extend(bytes(size - len(content)))
 
     def sync(self, number: int) -> None:
-        """Puts the file on the disk, and every name given so far."""
+        """Write the file, and all names so far, to the disk."""
         with self._opened(number) as file:
             for page in sorted(self._dirty[number]):
                 file.seek(page * PAGE)
@@ -83,13 +83,13 @@ class UnsyncedDisk:
         self.sync_names()
 
     def sync_names(self) -> None:
-        """Puts every name given so far on the disk."""
+        """Write all names so far to the disk."""
         if self._unsynced_names:
             self._keep(self._unsynced_names[-1])
             self._unsynced_names.clear()
 
     def sync_all(self) -> None:
-        """What an orderly end does."""
+        """Sync everything, as a clean shutdown does."""
         for number in self.names.values():
             self.sync(number)
         self.sync_names()
@@ -104,7 +104,7 @@ class UnsyncedDisk:
         unfinished.replace(self._store / NAMES)
 
     def _write_something_back(self) -> None:
-        """As a kernel does when it has nothing better to do."""
+        """Write something back, as an idle kernel does."""
         if self._unsynced_names and self._chance.random() < 0.5:
             self._keep(self._unsynced_names.pop(0))
             return
@@ -130,7 +130,7 @@ class UnsyncedDisk:
 
 
 def surviving(store: Path, folder: Path) -> Path:
-    """A folder with the files as they are on the disk."""
+    """Copy the files as they are on the disk into a folder; return it."""
     folder.mkdir()
     path = store / NAMES
     for name, number in (json.loads(path.read_text()) if path.exists() else {}).items():

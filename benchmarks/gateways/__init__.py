@@ -1,21 +1,22 @@
-"""SMS in over SMPP, to a signed webhook: our service, Jasmin, and Kannel with its spool.
+"""SMS in over SMPP, and out to a webhook: our service, Jasmin, and Kannel with its spool.
 
-One process of Node.js is the SMSC (npm `smpp`) and the receiver of the webhooks. It delivers SMS of 58 characters to 1,000
-numbers over one bind, 50 of them unacknowledged, until each was acknowledged and has reached the receiver. Ours stores,
-charges, signs and posts each, on SQLite with synchronous=FULL; each number is rented by an account of its own. Kannel's
-bearerbox writes a file of its spool for each and smsbox gets a URL; Jasmin's jasmind puts each into RabbitMQ and
-deliversmd posts it. All three are up all the time and take turns; none of them signs but ours, and none logs but errors.
+One Node.js process is both the SMSC (npm `smpp`) and the receiver of the webhooks. It delivers SMS of 58 characters to
+1,000 numbers over one bind, 50 of them unacknowledged, until each was acknowledged and has reached the receiver. Our
+service stores, charges, signs and posts each, on SQLite with synchronous=FULL; each number is rented by a separate
+account. Kannel's bearerbox writes a spool file for each and smsbox requests a URL; Jasmin's jasmind publishes each to
+RabbitMQ and deliversmd posts it. All three stay up and take turns; only ours signs, and all log only errors.
 
-SMS a second: from the first deliver_sm to the last webhook. Processor time: of all processes of a gateway, by SMS; it
-depends less on what else the machine does. That of the SMSC says how much of one processor it needed: near 1 it is what
-is measured. Latencies: from deliver_sm to its response, and to its webhook; medians of the rounds' percentiles.
+SMS per second: from the first deliver_sm to the last webhook. Processor time: of all processes of a gateway, per SMS; it
+depends less on the machine's other load. The SMSC's own processor time shows how much of one processor it needed: near
+1, the SMSC is the bottleneck. Latencies: from deliver_sm to its response, and to its webhook; medians of the rounds'
+percentiles.
 
-Where the time goes (ours, the threads over three saturated runs): an SMS takes 160 to 210 µs of processor time in the
-database's writer, 90 to 105 in the event loop and as much in the process that posts. The writer and the loop share the
-interpreter, so they take turns; the process that posts and the SMSC run beside them, and whoever is woken waits for a
-processor: the writer 70 to 80 µs for each SMS.
+Where the time goes (our service's threads, over three saturated runs): an SMS takes 160 to 210 µs of processor time in
+the database's writer, 90 to 105 in the event loop and as much in the process that posts. The writer and the loop share
+the interpreter, so they take turns; the posting process and the SMSC run beside them, and each woken thread waits for a
+processor: the writer for 70 to 80 µs per SMS.
 
-Next: indexes. Of 70 pages that 24 SMS and their deliveries write to the log, 50 are of indexes."""
+Next: indexes. Of the 70 pages that 24 SMS and their deliveries write to the log, 50 are index pages."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -31,19 +32,19 @@ from benchmarks.size import Size
 
 NUMBERS = 1000
 PER_SECOND = 100
-GATEWAYS = {"ours": "dtmf", "Jasmin": "jasmin", "Kannel": "kannel"}  # and the system_id of each
+GATEWAYS = {"ours": "dtmf", "Jasmin": "jasmin", "Kannel": "kannel"}  # with the system_id of each
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A run, and the processor time that the gateway took for an SMS of it."""
+    """A run, and the gateway's processor time per SMS."""
 
     delivered: Delivered
     processor_us: float
 
 
 def run(size: Size) -> Iterator[Finding]:
-    """Saturated, then 100 a second."""
+    """Measure saturated, then at 100 a second."""
     counts = {"ours": 10_000, "Jasmin": 2_000, "Kannel": 10_000}
     counts = {name: count // size.of(1, 5, 100) for name, count in counts.items()}
     times = size.of(5, 2, 1)
@@ -56,7 +57,7 @@ def run(size: Size) -> Iterator[Finding]:
             "Kannel": stack.enter_context(kannel.running(carrier)),
         }
         for system_id in GATEWAYS.values():
-            carrier.deliver(system_id, NUMBERS, numbers=NUMBERS)  # warm
+            carrier.deliver(system_id, NUMBERS, numbers=NUMBERS)  # warm-up
         taken: dict[str, list[Taken]] = {name: [] for name in GATEWAYS}
         saturate = {
             name: partial(_saturate, carrier, GATEWAYS[name], pids[name], counts[name], taken[name])

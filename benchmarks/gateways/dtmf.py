@@ -35,7 +35,7 @@ class Service:
     url: str  # of its database
 
     def check(self, kept: Sequence[Mapping[str, Any]], *, count: int) -> None:
-        """Each of so many SMS was stored and charged, and these webhooks are signed with their account's secret."""
+        """Check that this many SMS were stored and charged, and that these webhooks are signed with their accounts' secrets."""
         with closing(open_database(self.url)) as db:
             stored, charged = db.read_blocking(_counts)
             assert stored == charged == count, f"{stored} of {count} stored, {charged} charged"
@@ -59,7 +59,7 @@ def _counts(tx: Tx) -> tuple[int, int]:
 
 @contextmanager
 def running(smsc: Smsc, *, numbers: int) -> Iterator[Service]:
-    """Our service with so many accounts, each of which rents a number with a webhook."""
+    """Run our service with this many accounts, each of which rents a number with a webhook."""
     with folder() as place, databases.sqlite() as engine:
         url = engine.empty()
         fill.populate(url, fill.Population(time.time_ns() // 1000, numbers, webhook=smsc.webhook))

@@ -1,4 +1,4 @@
-"""Jasmin 0.11.1: jasmind and deliversmd, as its manual has them, with Redis and RabbitMQ, logging errors only."""
+"""Jasmin 0.11.1: jasmind and deliversmd, set up as in its manual, with Redis and RabbitMQ, logging errors only."""
 
 import os
 import socket
@@ -53,7 +53,7 @@ smppccm -1 bench
 
 @contextmanager
 def running(smsc: Smsc) -> Iterator[Pids]:
-    """Jasmin, bound."""
+    """Run Jasmin, bound."""
     python = environments.python_of("jasmin")
     with folder() as place, ExitStack() as stack:
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -72,15 +72,15 @@ def running(smsc: Smsc) -> Iterator[Pids]:
             port = ports["jcli"] if module == "jasmind" else None
             log = place / f"{module}.out"
             pids.append(stack.enter_context(program(command, log=log, listens_on=port, environ=environ)))
-        # Before deliversmd has made its queue, the broker drops what is published for it.
-        wait_until(lambda: "deliver_sm_thrower" in _consumers(broker), what="Jasmin's deliversmd listens")
+        # Until deliversmd has created its queue, the broker drops messages published for it.
+        wait_until(lambda: "deliver_sm_thrower" in _consumers(broker), what="Jasmin's deliversmd is consuming")
         _say(ports["jcli"], COMMANDS.format(webhook=smsc.webhook, smpp=smsc.port))
         smsc.wait_for_bind("jasmin")
         yield pids
 
 
 def _environment(place: Path, ports: dict[str, int]) -> dict[str, str]:
-    """What RabbitMQ is told: a folder of its own, and loopback alone."""
+    """Return RabbitMQ's environment: a private folder, and loopback only."""
     return {
         "HOME": str(place),
         "ERL_EPMD_PORT": str(ports["epmd"]),
@@ -98,7 +98,7 @@ def _environment(place: Path, ports: dict[str, int]) -> dict[str, str]:
 
 
 def _start_rabbitmq(stack: ExitStack, place: Path, ports: dict[str, int], environ: dict[str, str]) -> list[int]:
-    """RabbitMQ, with the port mapper that it needs."""
+    """Start RabbitMQ and the port mapper it needs."""
     mapper = program(["epmd"], log=place / "epmd.log", listens_on=ports["epmd"], environ=environ)
     server = [f"{RABBITMQ}/rabbitmq-server"]
     broker = program(server, log=place / "rabbitmq.log", listens_on=ports["amqp"], environ=environ)
@@ -106,7 +106,7 @@ def _start_rabbitmq(stack: ExitStack, place: Path, ports: dict[str, int], enviro
 
 
 def _consumers(broker: dict[str, str]) -> str:
-    """The queues that somebody reads."""
+    """List the queues that have consumers."""
     command = [f"{RABBITMQ}/rabbitmqctl", "--quiet", "list_consumers"]
     return subprocess.run(
         command, env={**os.environ, **broker}, capture_output=True, text=True, timeout=60, check=False
@@ -122,7 +122,7 @@ def _config(place: Path, python: Path, ports: dict[str, int]) -> str:
 
 
 def _say(port: int, lines: str) -> None:
-    """Types lines into Jasmin's console, each once it asks for one; it asks first after an empty one."""
+    """Type lines into Jasmin's console, each after a prompt; the first prompt follows an empty line."""
     with socket.create_connection(("127.0.0.1", port), 30) as console:
         for line in ["", *lines.strip().splitlines()]:
             console.sendall(line.encode() + b"\r\n")
@@ -130,5 +130,5 @@ def _say(port: int, lines: str) -> None:
             while not said.rstrip().endswith((b"jcli :", b">")):
                 heard = console.recv(4096)
                 if not heard:
-                    raise RuntimeError(f"Jasmin's console is gone after {line!r}: {said!r}")
+                    raise RuntimeError(f"Jasmin's console closed after {line!r}: {said!r}")
                 said += heard

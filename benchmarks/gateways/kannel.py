@@ -45,7 +45,7 @@ get-url = "{webhook}?text=%a&from=%p&to=%P"
 
 @contextmanager
 def running(smsc: Smsc) -> Iterator[Pids]:
-    """Kannel, bound."""
+    """Run Kannel, bound."""
     with folder() as place:
         admin, box, sendsms = free_ports(3)
         (place / "spool").mkdir()

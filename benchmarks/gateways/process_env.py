@@ -1,4 +1,4 @@
-"""What the gateways' processes need: free ports, folders on the disk, a start that is waited for, and an end."""
+"""Support for the gateways' processes: free ports, folders on disk, waiting for start-up, and stopping."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ STOP_S = 30.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
+    """Return unused loopback ports."""
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 def program(
     command: Sequence[str], *, log: Path, listens_on: int | None = None, environ: Mapping[str, str] | None = None
 ) -> Iterator[int]:
-    """A program until the block ends, begun once it listens; its pid."""
+    """Run a program until the block ends; yield its pid once it listens."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL")}
     with log.open("ab") as said:
         process = subprocess.Popen(
@@ -56,11 +56,11 @@ def program(
 
 
 def processor_s(pids: Pids) -> float:
-    """The processor time that these processes and those below them have taken."""
+    """Return the processor time used by these processes and their descendants."""
     stats = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            fields = path.read_text().rpartition(")")[2].split()  # proc(5), from the third on
+        with contextlib.suppress(OSError):  # it has ended in the meantime
+            fields = path.read_text().rpartition(")")[2].split()  # proc(5), from the third field on
             stats[int(path.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
     ours, more = set(pids), True
     while more:
@@ -70,18 +70,18 @@ def processor_s(pids: Pids) -> float:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody does on this port of loopback."""
+    """Return whether a process listens on this loopback port."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
 
 
 def wait_until(is_so: Callable[[], bool], *, what: str) -> None:
-    """Asks again and again. Raises RuntimeError once it took too long."""
+    """Poll until it is true. Raises RuntimeError after the timeout."""
     deadline_s = time.monotonic() + START_S
     while not is_so():
         if time.monotonic() > deadline_s:
-            raise RuntimeError(f"{what}: not within {START_S:g} s")
+            raise RuntimeError(f"{what}: timed out after {START_S:g} s")
         time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""The SMSC that delivers the SMS and receives the webhooks: smsc.mjs, one process of Node.js."""
+"""The SMSC that delivers the SMS and receives the webhooks: smsc.mjs, one Node.js process."""
 
 import json
 import select
@@ -15,13 +15,13 @@ RUN_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What came of a run: from the first deliver_sm to the last webhook, and what each SMS took."""
+    """The result of a run, from the first deliver_sm to the last webhook, and the latency of each SMS."""
 
     per_second: float
-    acknowledged_ms: Mapping[str, float]  # p50, p99, greatest: deliver_sm sent to its response
-    hooked_ms: Mapping[str, float]  # deliver_sm sent to its webhook
-    busy: float  # the SMSC's own processor time, as a part of one processor
-    lost: int  # SMS that were acknowledged and had no webhook for half a minute
+    acknowledged_ms: Mapping[str, float]  # p50, p99, greatest: from deliver_sm to its response
+    hooked_ms: Mapping[str, float]  # from deliver_sm to its webhook
+    busy: float  # the SMSC's own processor time, as a fraction of one processor
+    lost: int  # SMS that were acknowledged but had no webhook within half a minute
     kept: Sequence[Mapping[str, Any]]  # headers and bodies of the first webhooks
 
 
@@ -35,14 +35,14 @@ class Smsc:
         self.webhook = f"http://127.0.0.1:{listening['http']}/"
 
     def wait_for_bind(self, system_id: str) -> None:
-        """Returns once this gateway is bound, the only one that may bind now."""
+        """Wait until this gateway is bound; no other may bind now."""
         bound = self._event("bound", BOUND_S)
         assert bound["system_id"] == system_id, f"{bound['system_id']} is bound, not {system_id}"
 
     def deliver(
         self, system_id: str, count: int, *, numbers: int, outstanding: int = 50, per_second: int = 0
     ) -> Delivered:
-        """Delivers SMS, so many unacknowledged at a time or so many a second, until each has reached the receiver."""
+        """Deliver SMS, this many unacknowledged at a time or this many a second, until each has reached the receiver."""
         command = {"bind": system_id, "count": count, "numbers": numbers}
         pace = {"outstanding": outstanding, "per_second": per_second}
         assert self._process.stdin is not None
@@ -64,16 +64,16 @@ class Smsc:
         stdout = self._process.stdout
         assert stdout is not None
         if not select.select([stdout], [], [], within_s)[0]:
-            raise RuntimeError(f"the SMSC did not say {wanted!r} within {within_s:g} s")
+            raise RuntimeError(f"the SMSC did not report {wanted!r} within {within_s:g} s")
         event: dict[str, Any] = json.loads(stdout.readline() or '{"event": "its end"}')
         if event["event"] != wanted:
-            raise RuntimeError(f"the SMSC said {event}, not {wanted!r}")
+            raise RuntimeError(f"the SMSC reported {event}, not {wanted!r}")
         return event
 
 
 @contextmanager
 def running() -> Iterator[Smsc]:
-    """An SMSC until the block ends."""
+    """Run an SMSC until the block ends."""
     command = ["node", str(Path(__file__).parent / "smsc.mjs")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
         try:

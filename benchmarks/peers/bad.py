@@ -1,6 +1,6 @@
-"""Receivers that behave badly, each on a port of its own. `GET /` on --port says which ports behave how.
+"""Receivers that behave badly, each on its own port. `GET /` on --port lists the ports by behaviour.
 
-The dead take connections and never say a word. Of the others each POST gets what `BEHAVIOURS` says."""
+The dead ones accept connections and never answer. The others answer each POST as `BEHAVIOURS` describes."""
 
 import argparse
 import asyncio
@@ -10,11 +10,11 @@ import json
 import resource
 import socket
 
-PAUSE_S = 1.0  # between the octets of a drip
+PAUSE_S = 1.0  # between the bytes of a drip
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
 BOMB = gzip.compress(bytes(50_000_000))
 BOMB_HEAD = b"HTTP/1.1 500 Oops\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
-# What is said first, what is said again and again, and the pause between.
+# The first bytes sent, the bytes sent repeatedly after them, and the pause between.
 BEHAVIOURS = {
     "drips its head": (b"HTTP/1.1 200 OK\r\nX-Drip: ", b"y", PAUSE_S),
     "drips its body": (b"HTTP/1.1 500 Oops\r\nContent-Length: 99999999999\r\n\r\n", b"d", PAUSE_S),
@@ -33,7 +33,7 @@ BEHAVIOURS = {
 
 
 async def behave(start, again, pause_s, reader, writer):
-    """Answers each request so, until its sender has had enough."""
+    """Answer each request like this, until the client disconnects."""
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
@@ -47,8 +47,8 @@ async def behave(start, again, pause_s, reader, writer):
 
 
 async def serve(port, dead, each):
-    """All of them, until killed."""
-    own = socket.create_server(("127.0.0.1", port))  # first: one of the many might get it
+    """Serve all of them, until killed."""
+    own = socket.create_server(("127.0.0.1", port))  # first, or one of the many listeners might get this port
     silent = [socket.create_server(("127.0.0.1", 0), backlog=8) for _ in range(dead)]
     ports = {"never answers": [listener.getsockname()[1] for listener in silent]}
     servers = []

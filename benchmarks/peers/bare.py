@@ -1,4 +1,4 @@
-"""The least an HTTP service can be: Starlette and msgspec on uvicorn, set as the real one is (main.http_server)."""
+"""A minimal HTTP service: Starlette and msgspec on uvicorn, configured like the real one (main.http_server)."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""AsyncDTMF over one engine: `engines.py NAME PORT`. Sketches, for measuring only: no pool, no TLS, no bounds."""
+"""AsyncDTMF over one engine: `engines.py NAME PORT`. Sketches for measuring only: no pool, no TLS, no limits."""
 
 import asyncio
 import sys
@@ -79,7 +79,7 @@ def _parsed(head):
 
 
 def streams(port):
-    """asyncio's streams, HTTP/1.1 by hand."""
+    """asyncio streams, with hand-written HTTP/1.1."""
     connection = []
 
     async def send(request):
@@ -108,7 +108,7 @@ class _Connection(asyncio.Protocol):
 
 
 def protocol(port):
-    """asyncio's protocols, HTTP/1.1 by hand."""
+    """asyncio protocols, with hand-written HTTP/1.1."""
     connection = []
 
     async def send(request):
@@ -124,7 +124,7 @@ def protocol(port):
 
 
 class Engine:
-    """What AsyncDTMF takes as its transport."""
+    """A transport for AsyncDTMF."""
 
     def __init__(self, send):
         self.send = send

@@ -1,4 +1,4 @@
-"""One of Jasmin's daemons, without the lock in the system's temporary folder: `jasmin_daemon.py MODULE CLASS OPTION …`."""
+"""One of Jasmin's daemons, without its lock in the system's temporary folder: `jasmin_daemon.py MODULE CLASS OPTION …`."""
 
 import importlib
 import signal

@@ -1,5 +1,5 @@
-"""A service whose carrier brings 100 SMS a second: `python -m benchmarks.peers.link DATABASE COUNT` prints, for each,
-its id and the nanoseconds of the monotonic clock just before its transaction is committed."""
+"""A service whose carrier delivers 100 SMS a second: `python -m benchmarks.peers.link DATABASE COUNT` prints, for each,
+its id and the monotonic clock, in nanoseconds, just before its transaction is committed."""
 
 import asyncio
 import sys
@@ -35,7 +35,7 @@ class Link:
         await asyncio.Event().wait()
 
     async def submit(self, message_id, message):
-        raise AssertionError("nothing is sent here")
+        raise AssertionError("this carrier sends nothing")
 
     def can_submit(self):
         return False
@@ -45,7 +45,7 @@ class Link:
 
 
 def noting(stored):
-    """Has `arrive` note when it stored an SMS, which is the last that it does before the commit."""
+    """Make `arrive` record when it stored an SMS, its last step before the commit."""
     receive_many = ingest.receive_many
 
     def receive(tx, inbound, **named):

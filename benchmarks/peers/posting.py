@@ -1,4 +1,4 @@
-"""The least that can post webhooks: aiohttp, 50 requests in flight, no signature, no database, no second attempt.
+"""A minimal webhook sender: aiohttp, 50 requests in flight, no signature, no database, no retries.
 `posting.py FILE URL` posts every line of the file."""
 
 import asyncio

@@ -1,8 +1,8 @@
-"""One SDK in a process: `sdk.py NAME once PORT` makes one call and prints the process's highest memory in KiB;
+"""One SDK in a process: `sdk.py NAME once PORT` makes one call and prints the process's peak memory in KiB;
 `sdk.py NAME sync|async PORT` reads a number of calls per line, makes them, and prints the seconds they took.
 
-Each SDK is pointed at loopback as its makers allow: dtmf, telnyx: `base_url`; stripe: `base_addresses`; twilio, plivo:
-they have no such option, so the address that their requests are built from is replaced, which costs them nothing."""
+Each SDK is pointed at loopback in its supported way: dtmf, telnyx: `base_url`; stripe: `base_addresses`. twilio and
+plivo have no such option, so the base address of their requests is replaced, which costs nothing."""
 
 import sys
 from time import perf_counter
@@ -107,7 +107,7 @@ def take_turns(call):
         print(perf_counter() - started_s, flush=True)
 
 
-closing = []  # what to await at the end
+closing = []  # awaited at the end
 
 
 async def take_turns_async(make, port):

@@ -1,5 +1,5 @@
-"""A receiver of webhooks, of aiohttp: notes when each POST came and answers 204. `GET /` says what came since the last
-such question: for every body its id, and the nanoseconds of this machine's monotonic clock."""
+"""A webhook receiver using aiohttp: records when each POST arrived and answers 204. `GET /` returns what has arrived
+since the previous `GET /`: the id in each body, and this machine's monotonic clock in nanoseconds."""
 
 import argparse
 import json

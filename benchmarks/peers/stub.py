@@ -1,4 +1,4 @@
-"""Answers every SDK's question for a balance, on kept-alive connections, as cheaply as Python can."""
+"""Answers every SDK's balance request on keep-alive connections, as cheaply as Python can."""
 
 import argparse
 import asyncio

@@ -56,7 +56,7 @@ class PlainDeposits:
         return True
 
     def looked(self) -> int:
-        """Return the renter's satoshis after a poll: credited at two confirmations, and kept as long as any block of the
+        """Return the renter's satoshis after a poll: credited at two confirmations, then for as long as any block of the
         best chain contains the payment."""
         for txid, depth in self._node.depths(self._open).items():
             if depth >= 2:

@@ -69,7 +69,7 @@ def test_a_mass_run_out_ends_every_rental_at_its_instant_in_batches(db: Database
     late_us = renter.now_us + DAY_US
     expected = renter.plain()
     before = db.read_blocking(lambda tx: account.balance(tx, renter.id, now_us=renter.now_us))
-    # What the minutes cost during renting is paid from the same coins.
+    # The minutes that elapse while renting are paid from the same coins.
     coins = MANY * PRICE * 9 + 7 - MANY * PRICE
     left = pay_minutes(coins, expected, late_us)
     assert before <= coins

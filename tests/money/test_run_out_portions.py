@@ -23,7 +23,7 @@ from support.paths import PYTHONPATH
 MANY = 450
 MINUTES = 9
 WHOLE = 10_000
-# What one batch may read and write for each rental that it ends: the rental, its number, its share, its event, and
+# The rows one batch may read and write for each rental that it ends: the rental, its number, its share, its event, and
 # three sums of minute costs.
 ROWS_PER_END = 10
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

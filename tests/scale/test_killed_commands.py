@@ -16,7 +16,7 @@ KILLED = -9
 
 
 def kills(ended: Ended, place: Place, *, salt: str) -> Iterator[Kill]:
-    """Yield kills at steps of a command that took this many, then at random moments."""
+    """Yield kills at steps of a command, whose number is known, then at random moments."""
     assert ended.code == 0, ended.said
     for step in effort.spread(ended.steps, effort.scale_steps_on(place.engine)):
         yield {"at": step}

@@ -247,7 +247,7 @@ def test_accepted_sms_are_charged_and_refused_ones_refunded_whatever_the_renter_
 
 def shown(wrong: Tally) -> str:
     return (
-        f"{wrong.taken_and_not_paid} taken and not paid, {wrong.refused_and_not_refunded} refused and not refunded,"
+        f"{wrong.taken_and_not_paid} accepted but not charged, {wrong.refused_and_not_refunded} refused but not refunded,"
         f" {wrong.sent_twice} sent twice"
     )
 

@@ -73,7 +73,7 @@ class PlainAccount:
 
 @dataclass(slots=True)
 class PlainMessage:
-    """What was charged for a message, and its status."""
+    """A message's charge and status."""
 
     id: int
     account_id: int

@@ -1,4 +1,4 @@
-"""An unusable carrier kind gives a one-line error that says what to do; an unused one has no effect."""
+"""An unusable carrier kind is a one-line error that says what to do; an unused one has no effect."""
 
 from pathlib import Path
 

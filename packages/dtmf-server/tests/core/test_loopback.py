@@ -1,4 +1,4 @@
-"""Which hosts are loopback."""
+"""Recognition of loopback hosts."""
 
 import pytest
 

@@ -40,7 +40,7 @@ async def test_an_unsynced_write_is_synced_soon_without_further_commits(db: SQLi
     await db.write(lambda tx: strays.count(tx, {"+12025550100": 1}, now_us=0), durable=False)
     assert db._sync_by_s is not None
     async with asyncio.timeout(20):
-        while db._sync_by_s is not None:  # noqa: ASYNC110 - it tells nobody
+        while db._sync_by_s is not None:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0.01)
     assert db._waits_for_disk, "the wait was ended by a commit without a sync"
 

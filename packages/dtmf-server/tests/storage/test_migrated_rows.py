@@ -160,7 +160,7 @@ def _plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_rows_of_the_first_release_are_kept_whole(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_rows_of_the_first_release_are_preserved(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with empty_database(engine, tmp_path, request) as url:
         migrate.upgrade(url, "0001")
         with closing(open_database(url)) as db:

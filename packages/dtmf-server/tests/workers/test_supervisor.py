@@ -1,4 +1,4 @@
-"""Workers are kept running until they are stopped."""
+"""Workers run until they are stopped, and are restarted after a failure."""
 
 import asyncio
 import logging

@@ -65,7 +65,7 @@ def _from_sar(body: Body) -> Concatenation | None:
     total, number = body.tlv(Tag.SAR_TOTAL_SEGMENTS), body.tlv(Tag.SAR_SEGMENT_SEQNUM)
     if not (ref and total and number):
         return None
-    # SAR references are a separate number space: 17 bits keeps them apart from references in a header.
+    # SAR references are a separate number space; the width of 17 bits keeps them apart from those in a header.
     return _place(int.from_bytes(ref[-2:], "big"), 17, total[-1], number[-1])
 
 

@@ -55,7 +55,7 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
     validity_period_h: Annotated[int, Meta(ge=1, le=168, description="whole hours from 1 to 168")] = 72
     tls: YesNo = False
     tls_ca: Annotated[str | None, setting("a file of certificates to trust instead of the system's")] = None
-    # What data_coding 0 means at this SMSC, and how it expects long messages.
+    # The meaning of data_coding 0 at this SMSC, and the format it expects for long messages.
     alphabet: Annotated[
         Literal["gsm7", "latin1", "ascii", "utf8"], Meta(description="'gsm7', 'latin1', 'ascii' or 'utf8'")
     ] = "gsm7"
