@@ -251,7 +251,7 @@ def _reason(failure: Exception) -> tuple[str, bool]:
 
 
 def _root(failure: BaseException) -> BaseException:
-    """Return the original exception: httpcore2 wraps it as the argument of its own, anyio as the cause."""
+    """Return the original exception: httpcore2 passes it as an argument of its own exception, anyio as the cause."""
     while True:
         inner = failure.__cause__ or next(iter(failure.args), None)
         if isinstance(failure, BaseExceptionGroup):  # one exception per address of the host
