@@ -1,5 +1,5 @@
 # `make` lists the targets. Everything is installed in .venv; nothing is installed outside this folder.
-# Requires GNU make 3.81 or later, the version of macOS.
+# Requires GNU make 3.81, the version on macOS, or later.
 
 VENV := .venv
 PACKAGES := packages/dtmf-io packages/dtmf-server
@@ -44,10 +44,10 @@ help:
 	@echo "make test-browser     test the website in Chromium (on Debian, as root, installs it)"
 	@echo "make test-peers       test with third-party software: Node.js, Kannel, jq (on Debian, as root, installs it)"
 	@echo "make test-namespaces  test that webhooks can't reach internal networks (Linux, root, iproute2)"
-	@echo "make test-proofs      test the benchmarks and proofs, after make test and make test-bitcoin"
+	@echo "make test-proofs      check that every benchmark and proof runs, after make test and make test-bitcoin"
 	@echo "make lint    run ruff and mypy"
 	@echo "make messages      extract the website's texts for translators into build/dtmf.pot"
-	@echo "make prove   prove the promises of docs/"
+	@echo "make prove   verify the promises made in docs/"
 	@echo "make bench   run the benchmarks"
 	@echo "make bench-peers      run the benchmarks with Kannel and Jasmin (on Debian, as root, installs them)"
 	@echo "make setup   create .venv for development"

@@ -15,7 +15,7 @@ KILL_TESTS = "tests/end_to_end/test_kill.py"
 
 def _killed(engine: str) -> Tests:
     """Return the proof that kills the service on one engine."""
-    test = "test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nobody_twice"
+    test = "test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nothing_twice"
     return Tests(
         [f"{KILL_TESTS}::{test}[{engine}]"],
         full={"DTMF_TEST_KILLS": "200"},

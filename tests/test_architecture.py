@@ -158,7 +158,7 @@ def docstrings(file: File) -> Iterator[str]:
                 continue
             repeats = any(re.search(r"\b(overload|setter)$", ast.unparse(mark)) for mark in node.decorator_list)
             if not node.name.startswith("_") and not repeats and not ast.get_docstring(node):
-                yield file.at(node.lineno, f"{node.name} is public and has no docstring: say what it gives")
+                yield file.at(node.lineno, f"{node.name} is public and has no docstring: describe what it does")
 
 
 def prints(file: File) -> Iterator[str]:
@@ -246,7 +246,7 @@ def cycle(among: list[File]) -> list[str]:
 
 
 def test_there_are_no_import_cycles():
-    assert cycle(SRC) == [], "move what two of these share into a module of its own"
+    assert cycle(SRC) == [], "move the code that two of these share into its own module"
 
 
 def test_the_allowed_imports_have_no_cycle():

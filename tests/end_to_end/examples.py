@@ -67,7 +67,7 @@ def differences(expected: Any, actual: Any, at: str = "result") -> list[str]:
     if isinstance(expected, list):
         return _of_lists(expected, actual, at)
     if at.endswith("['address']"):
-        return [] if actual.startswith("bcrt1") and actual.isalnum() else [f"{at}: {actual!r} is no address"]
+        return [] if actual.startswith("bcrt1") and actual.isalnum() else [f"{at}: {actual!r} is not an address"]
     return [] if expected == actual else [f"{at}: {actual!r}, not {expected!r}"]
 
 

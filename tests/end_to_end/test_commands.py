@@ -149,7 +149,7 @@ REFUSED = [
     ("run --database mysql://root@127.0.0.1/dtmf", "mysql://"),
     ("run --database dtmf.db", "dtmf.db"),
     ("run --database sqlite:///", "sqlite:///"),
-    ("run --database postgresql://nobody@127.0.0.1:1/dtmf --port 0", "127.0.0.1"),
+    ("run --database postgresql://user@127.0.0.1:1/dtmf --port 0", "127.0.0.1"),
     ("verify --data missing", "missing/dtmf.db"),
     ("verify --data empty", "empty/dtmf.db"),
     ("verify --data file", "file/dtmf.db"),
@@ -161,7 +161,7 @@ REFUSED = [
     ("restore file --data new", "file"),
     ("migrate --data missing", "missing/dtmf.db"),
     ("migrate --data garbage", "garbage/dtmf.db"),
-    ("migrate --database postgresql://nobody@127.0.0.1:1/dtmf", "127.0.0.1"),
+    ("migrate --database postgresql://user@127.0.0.1:1/dtmf", "127.0.0.1"),
 ]
 
 

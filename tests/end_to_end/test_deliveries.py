@@ -15,7 +15,7 @@ from support.webhook_receiver import Posted, Receiver, receiving, refused_port
 
 
 def answering(status: int) -> Callable[[Posted], int]:
-    """Return a function that always gives this response."""
+    """Return a function that always returns this response."""
     return lambda _: status
 
 
@@ -229,7 +229,7 @@ def test_a_redirect_is_not_followed(dtmf: DTMF, db: Database, receiver: Receiver
 def test_a_receiver_that_returns_4xx_gets_five_attempts(dtmf: DTMF, db: Database, receiver: Receiver) -> None:
     receiver.answer = answering(404)
     number = rent(dtmf, "webhook", receiver.url)
-    dtmf.sandbox.receive(number, "+1234", "nobody home")
+    dtmf.sandbox.receive(number, "+1234", "unreachable")
     settle(dtmf)
     for delay_s in DELAYS_S:
         dtmf.sandbox.advance(delay_s * (1 + JITTER))

@@ -94,7 +94,7 @@ NO_TEXT = {
     "simulated_blocks.hash",
     "simulated_outputs.script_pubkey",
     "simulated_outputs.txid",
-    "strays.destination",  # numbers that nobody rents
+    "strays.destination",  # numbers that aren't rented
     "submissions.carrier",
     "submissions.ref",
     "tokens.label",

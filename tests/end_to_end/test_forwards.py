@@ -110,7 +110,7 @@ def test_the_result_of_an_sms_is_known_when_the_clock_call_returns(dtmf: DTMF, d
     number = rent(dtmf)
     for _ in range(20):
         dtmf.send_message(number, ELSEWHERE, "there")
-        dtmf.send_message(number, "+15005550002", "nobody there")
+        dtmf.send_message(number, "+15005550002", "unreachable")
     settle(dtmf)
     statuses = [message["status"] for message in dtmf.messages(number)]
     assert statuses == ["delivered", "failed"] * 20

@@ -57,7 +57,7 @@ def finish(data: Path, url: str, load: Load) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nobody_twice(
+def test_kill_9_at_any_moment_loses_nothing_acknowledged_and_charges_nothing_twice(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     chance, kills = random.Random(SEED), KILLS[engine]

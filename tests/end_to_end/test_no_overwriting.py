@@ -12,7 +12,7 @@ import pytest
 
 from support.server_process import Said, Service, command
 
-CONTENT = b"something that nobody has a copy of"
+CONTENT = b"something without any other copy"
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def provocations(token: str) -> dict[str, bytes]:
         "no such path": get("/wp-login.php"),
         "a head that is too large": get("/" + "x" * 70_000),
         "a body that is too large": post("/api/v1/accounts", "Content-Length: 9999999") + b"x" * 5000,
-        "a body that is no JSON": post("/api/v1/accounts", "Content-Length: 2") + b"{[",
+        "a body that isn't JSON": post("/api/v1/accounts", "Content-Length: 2") + b"{[",
         "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
     }
 

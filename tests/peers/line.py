@@ -56,7 +56,7 @@ class Line:
         """Cut all connections and refuse new ones."""
         self._run(self._close())
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Accept connections again."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._run(self._listen())

@@ -155,7 +155,7 @@ def test_a_carrier_that_is_down_is_reported_and_messages_wait_for_it(bind: Calla
         (row,) = bound.eventually(lambda: bound.rows("SELECT reason FROM deliveries WHERE reason IS NOT NULL"))
         assert row["reason"] == "the carrier's link is down"
         bound.eventually(lambda: "can't connect" in bound.carrier.traffic()[0].reason)
-        troubled.mend()
+        troubled.restore()
         check_received(bound, expected)
         check_sent(bound, sent)
         bound.stop()

@@ -88,7 +88,7 @@ def wait_until_left(url: str) -> None:
             if row == (0,):
                 return
             connection.execute("SELECT pg_sleep(0.01)")
-    raise AssertionError("somebody is still connected")
+    raise AssertionError("a client is still connected")
 
 
 def contents(url: str) -> Contents | None:

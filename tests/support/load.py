@@ -117,7 +117,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Tally:
-    """The number of violations of each kind: all 0 if the promise is kept."""
+    """The number of violations of each kind: all 0 if the promise holds."""
 
     acked_lost: int
     effects_without_request: int

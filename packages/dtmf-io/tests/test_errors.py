@@ -1,4 +1,4 @@
-"""Refusals become the exception their code or status names, with everything the caller needs to act on it."""
+"""Error responses raise the exception of their code or status, with everything the caller needs to handle it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def once(connect: Any) -> Any:
         (503, "never_heard_of_it", ServerError),
     ],
 )
-def test_refusal_is_named_by_code_then_status(
+def test_the_error_class_depends_on_code_then_status(
     *, once: Any, stub: Stub, status: int, code: str | None, kind: type[DTMFError]
 ) -> None:
     stub.then(problem(status, code, detail="Because.", request_id="r-1"))
@@ -77,7 +77,7 @@ def test_refusal_is_named_by_code_then_status(
     assert (caught.value.status, caught.value.code, caught.value.request_id) == (status, code, "r-1")
 
 
-def test_insufficient_funds_tell_balance_and_what_was_required(once: Any, stub: Stub) -> None:
+def test_insufficient_funds_error_has_balance_and_required(once: Any, stub: Stub) -> None:
     stub.then(problem(402, "insufficient_funds", balance=12, required=345))
     with pytest.raises(InsufficientFundsError) as caught:
         once.start_rental("us-mobile")
@@ -85,7 +85,7 @@ def test_insufficient_funds_tell_balance_and_what_was_required(once: Any, stub: 
 
 
 @pytest.mark.parametrize("value", ["12", 1.5, None, True, [], {}])
-def test_an_amount_that_is_no_whole_number_is_not_told(once: Any, stub: Stub, value: object) -> None:
+def test_a_malformed_amount_is_ignored(once: Any, stub: Stub, value: object) -> None:
     stub.then(problem(402, balance=value, required=value))
     with pytest.raises(InsufficientFundsError) as caught:
         once.start_rental("us-mobile")
@@ -115,7 +115,9 @@ def test_not_found_is_a_lookup_error_and_invalid_request_a_value_error(once: Any
     ],
     ids=lambda body: ascii(body[:20]),
 )
-def test_a_refusal_without_a_problem_document_goes_by_its_status(once: Any, stub: Stub, body: bytes) -> None:
+def test_an_error_response_without_a_problem_document_is_classified_by_status(
+    once: Any, stub: Stub, body: bytes
+) -> None:
     stub.then(reply(404, body, X_Request_ID="r-2"))
     with pytest.raises(NotFoundError, match="the service responded with status 404") as caught:
         once.account()
@@ -127,7 +129,7 @@ def test_a_refusal_without_a_problem_document_goes_by_its_status(once: Any, stub
     [b"", b"<html>Sign in to the hotel</html>", b"[]", b"5", b'"x"', b"null", b"{", b"\xff", b"[" * 100_000],
     ids=lambda body: ascii(body[:20]),
 )
-def test_a_success_that_is_no_answer_is_a_server_error(once: Any, stub: Stub, body: bytes) -> None:
+def test_an_unreadable_success_is_a_server_error(once: Any, stub: Stub, body: bytes) -> None:
     stub.then(reply(200, body, X_Request_ID="r-3"))
     with pytest.raises(ServerError, match="sent an unexpected response") as caught:
         once.account()
@@ -135,7 +137,7 @@ def test_a_success_that_is_no_answer_is_a_server_error(once: Any, stub: Stub, bo
 
 
 @pytest.mark.parametrize("body", [b"<html></html>", b"[]", b"true"])
-def test_ending_a_rental_is_not_believed_of_a_strange_page(once: Any, stub: Stub, body: bytes) -> None:
+def test_end_rental_does_not_accept_an_unrelated_page(once: Any, stub: Stub, body: bytes) -> None:
     stub.then(reply(200, body))
     with pytest.raises(ServerError):
         once.end_rental("+1234567890")
@@ -166,7 +168,7 @@ def test_redirects_are_not_followed(connect: Any, stub: Stub, status: int) -> No
     ],
     ids=lambda data: ascii(data[:30]),
 )
-def test_a_broken_reply_is_a_failed_connection_that_names_the_address(once: Any, stub: Stub, data: bytes) -> None:
+def test_a_broken_response_is_a_connection_error_that_names_the_address(once: Any, stub: Stub, data: bytes) -> None:
     stub.then(raw(data))
     with pytest.raises(ConnectionFailedError) as caught:
         once.account()
@@ -185,7 +187,7 @@ def test_a_refused_connection_says_where_and_how_to_change_it(connect: Any, stub
     assert (caught.value.status, caught.value.code, caught.value.request_id) == (None, None, None)
 
 
-def test_a_reply_without_end_is_not_read_to_the_end(once: Any, stub: Stub) -> None:
+def test_an_endless_response_is_not_read_completely(once: Any, stub: Stub) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
     stub.then(raw(head + b" " * (33 * 1024 * 1024)))
     with pytest.raises(ServerError, match="longer than"):
@@ -208,5 +210,5 @@ def test_every_error_is_a_dtmf_error_with_a_sentence_as_its_docstring() -> None:
     for kind in KINDS:
         assert issubclass(kind, DTMFError)
         assert kind.__doc__
-        assert kind.__doc__.rstrip().endswith((".", "told."))
+        assert kind.__doc__.rstrip().endswith(".")
         assert str(kind()) == ""

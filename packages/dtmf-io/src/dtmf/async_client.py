@@ -174,7 +174,7 @@ class AsyncDTMF(BaseClient):
         return await self._perform(endpoints.retry_delivery(delivery_id))
 
     async def retry_deliveries(self, since: datetime) -> int:
-        """Queue all webhook deliveries parked since a time again. Returns how many were queued."""
+        """Requeue the parked webhook deliveries of messages that arrived since a time. Returns their number."""
         return await self._perform(endpoints.retry_deliveries(since))
 
     async def test_webhook(self, e164: str) -> Delivery:
@@ -277,7 +277,7 @@ class AsyncSandbox:
         return await self._perform(endpoints.sandbox_receive(e164, sender, content))
 
     async def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
-        """Simulate a payment of `amount` satoshis. It is credited, unless `confirmations` sets another depth."""
+        """Simulate a payment of `amount` satoshis, with `confirmations` or, by default, enough to be credited."""
         return await self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
 
     async def advance(self, seconds: float) -> Clock:

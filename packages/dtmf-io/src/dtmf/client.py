@@ -169,7 +169,7 @@ class DTMF(BaseClient):
         return self._perform(endpoints.retry_delivery(delivery_id))
 
     def retry_deliveries(self, since: datetime) -> int:
-        """Queue all webhook deliveries parked since a time again. Returns how many were queued."""
+        """Requeue the parked webhook deliveries of messages that arrived since a time. Returns their number."""
         return self._perform(endpoints.retry_deliveries(since))
 
     def test_webhook(self, e164: str) -> Delivery:
@@ -262,7 +262,7 @@ class Sandbox:
         return self._perform(endpoints.sandbox_receive(e164, sender, content))
 
     def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
-        """Simulate a payment of `amount` satoshis. It is credited, unless `confirmations` sets another depth."""
+        """Simulate a payment of `amount` satoshis, with `confirmations` or, by default, enough to be credited."""
         return self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
 
     def advance(self, seconds: float) -> Clock:

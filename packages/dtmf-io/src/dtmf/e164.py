@@ -1,4 +1,4 @@
-"""E.164: a plus sign and 2 to 15 ASCII digits, the first from 1 to 9. A value is accepted or rejected as it is.
+"""E.164: a plus sign and 2 to 15 ASCII digits, the first from 1 to 9. A value is accepted unchanged, or rejected.
 
 Nothing is trimmed or normalized: the value the caller wrote is the value that is sent, stored and compared."""
 

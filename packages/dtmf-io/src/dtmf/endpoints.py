@@ -51,7 +51,7 @@ class Operation:
 
     @property
     def is_keyed(self) -> bool:
-        """Whether the request carries an idempotency key, so that a retry doesn't take effect twice."""
+        """True if the request carries an idempotency key, so that a retry doesn't take effect twice."""
         return self.method in {"POST", "DELETE"}
 
 

@@ -15,7 +15,7 @@ class DTMFError(Exception):
     """The service refused the call or could not be reached."""
 
     sent: bool = True
-    """Whether a request of the call may have reached the service."""
+    """True if a request of the call may have reached the service."""
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ class HttpTransport:
     """Sends requests and blocks until the reply has arrived. Its connections close with close(), or with the object."""
 
     def __init__(self, base_url: str) -> None:
-        """Raises ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
+        """Raise ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
         self._address = _Address(base_url)
         self._route, options = _pool_options(base_url)
         self.via = self._route.via if self._route else ""
@@ -78,7 +78,7 @@ class AsyncHttpTransport:
     """HttpTransport for asyncio. The caller enforces the timeout by cancelling."""
 
     def __init__(self, base_url: str) -> None:
-        """Raises ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
+        """Raise ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
         self._address = _Address(base_url)
         self._route, options = _pool_options(base_url)
         self.via = self._route.via if self._route else ""
@@ -251,7 +251,7 @@ def _reason(failure: Exception) -> tuple[str, bool]:
 
 
 def _root(failure: BaseException) -> BaseException:
-    """Return the original exception: httpcore2 wraps it as the argument of its own, anyio as the cause."""
+    """Return the original exception: httpcore2 passes it as an argument of its own exception, anyio as the cause."""
     while True:
         inner = failure.__cause__ or next(iter(failure.args), None)
         if isinstance(failure, BaseExceptionGroup):  # one exception per address of the host

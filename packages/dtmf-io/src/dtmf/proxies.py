@@ -21,7 +21,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class Route(NamedTuple):
-    """How connections reach the service: through a proxy or directly, and the variable that decides it."""
+    """The route to the service, through a proxy or direct, and the environment variable that decides it."""
 
     proxy: Proxy | None = None
     variable: str = ""

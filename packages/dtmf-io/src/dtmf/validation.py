@@ -1,6 +1,6 @@
 """Validation of arguments: each check returns the value unchanged, or raises ValueError quoting it.
 
-An Enum member may also be a str or int, but an f-string shows its name. Values for a path are returned as plain ones."""
+An Enum member may also be a str or int, but an f-string shows its name, so values for a path are converted to str."""
 
 from __future__ import annotations
 

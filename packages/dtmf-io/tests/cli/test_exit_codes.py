@@ -1,4 +1,4 @@
-"""How commands fail: an exit code, and one line that says how to fix the error."""
+"""Failures of commands: an exit code, and one line that says how to fix the error."""
 
 import socket
 from collections.abc import Iterator

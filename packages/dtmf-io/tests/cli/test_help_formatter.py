@@ -44,7 +44,7 @@ def lived(dtmf: DTMF, wall: FakeWall) -> None:
     dtmf.sandbox.advance(0)
     dtmf.set_sms_action(number, None, None)
     wall.advance(seconds=3_600)
-    dtmf.send_message(number, "+15005550001", "Nobody there")
+    dtmf.send_message(number, "+15005550001", "Unreachable")
     dtmf.sandbox.advance(0)
     dtmf.sandbox.receive(
         number, "+447700900123", "漢字 👍 und ein langer Text, der über den Rand geht und umbrochen wird."

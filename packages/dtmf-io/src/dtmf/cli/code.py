@@ -25,7 +25,7 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal told the command to stop."""
+    """A signal stopped the command."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

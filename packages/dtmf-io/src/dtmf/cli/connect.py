@@ -1,4 +1,4 @@
-"""Which token is sent to which address, in order of precedence:
+"""The selection of a token and an address, in order of precedence:
 
 1. DTMF_TOKEN and DTMF_URL, used as they are.
 2. The credentials saved by `dtmf login`, for the server they were saved for.

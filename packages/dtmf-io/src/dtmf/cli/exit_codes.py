@@ -1,4 +1,4 @@
-"""How a command fails: an exit code, and one line that says how to fix the error."""
+"""The failure of a command: an exit code, and one line that says how to fix the error."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) ->
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation on a terminal; in a script, proceed. Raises CommandError if the answer is no."""
+    """Ask for confirmation on a terminal; in a script, proceed. Raises CommandError if the user declines."""
     if yes or sys.stdin is None or not sys.stdin.isatty():
         return
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

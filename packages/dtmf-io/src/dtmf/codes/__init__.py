@@ -3,7 +3,7 @@
 The rules:
 
 1. A line `@example.com #123456` (WebOTP) states the code; the rest of the text is ignored.
-2. The text is normalized: letters and digits of every script and width in their plain form, accents removed, case kept.
+2. The text is normalized: letters and digits of every script and width in plain form, accents removed, case unchanged.
 3. Parts that are never a code are masked: web addresses, amounts, dates, times, durations, percentages, IBANs, phone
    numbers with a `+`, masked cards, the hash at the end of an Android app's SMS.
 4. The remaining parts with the form of a code are candidates: 3 to 10 digits, also in even groups (`123 456`,

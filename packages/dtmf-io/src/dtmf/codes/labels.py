@@ -2,6 +2,7 @@
 
 The format of entries is explained in vocabulary.py."""
 
+# prose: skip file - word lists in many languages
 from __future__ import annotations
 
 NOT_A_CODE = {  # the next number after these words is never a code

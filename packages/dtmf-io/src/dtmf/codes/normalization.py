@@ -14,7 +14,7 @@ _LIKE = str.maketrans(
 
 
 def fold(text: str) -> str:
-    """Return the text in its plainest form: accents removed, lines ended by `\\n`, case kept."""
+    """Return the text in its plainest form: accents removed, lines ended by `\\n`, case unchanged."""
     plain = "".join(map(_plain, text.replace("\r\n", "\n").replace("\r", "\n")))
     return _MARKS.sub("", plain).translate(_LIKE)
 

@@ -96,7 +96,7 @@ class ContextScorer:
         return self._sentences[start] == self._sentences[end]
 
     def _awaits(self, end: int, start: int) -> bool:
-        """Return whether a word is followed by a colon and no number yet: "Code: tell nobody! … 482913"."""
+        """Return whether a word is followed by a colon and no number yet: "Code: don't share! … 482913"."""
         return self._lower.startswith(":", end) and not _ANOTHER_NUMBER.search(self._text, end, start)
 
     def _begins_sentence(self, candidate: Candidate) -> bool:

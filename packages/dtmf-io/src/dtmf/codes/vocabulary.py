@@ -4,6 +4,7 @@ An entry is a word or a phrase. `_` matches a space, hyphen or apostrophe. A `~`
 a longer word (passcode, Bestätigungscode, kodunuz). Case and accents are ignored. Of two entries that start at the same
 position, the longer one wins, so "promo code" is not a code although "code" is."""
 
+# prose: skip file - word lists in many languages
 from __future__ import annotations
 
 CODE = {  # names for a code near a number
