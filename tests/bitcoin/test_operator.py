@@ -53,7 +53,7 @@ def test_a_database_is_bound_to_its_chain_and_descriptor(
     assert command("init", "--replace-descriptor", "--database", database_url)[0] == 0
     opened(settings, database_url).db.close()
     settings.write_text(settings.read_text().replace('network = "regtest"', 'network = "signet"'))
-    with pytest.raises(CannotStart, match="follows the chain 'regtest', and 'signet' is configured"):
+    with pytest.raises(CannotStart, match="follows the chain 'regtest', but 'signet' is configured"):
         opened(settings, database_url)
 
 

@@ -94,7 +94,7 @@ KEY = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
         (f"wpkh({X84}/x/*)", "is not a valid derivation step"),
         (f"wpkh({X84}/2147483648/*)", "is not a valid derivation step"),
         (f"wpkh({X84}/*/*)", "is not a valid derivation step"),
-        (f"wpkh({X49}/0/*)", "tpub is a key of another network: 'main' has xpub"),
+        (f"wpkh({X49}/0/*)", "tpub is a key of another network: 'main' uses xpub"),
         (f"wpkh({ZPUB}/0/*)", "zpub is a SLIP-132 prefix"),
         (f"sh(wpkh({ZPUB.replace('zpub', 'ypub')}/0/*))", "ypub is a SLIP-132 prefix"),
         (
