@@ -147,7 +147,7 @@ def test_insufficient_funds_and_sold_out_groups_are_explained(renter: Visitor, o
     with poor:
         poor.do("/", "/sign-up")
         page = poor.open("/rent/us-mobile")
-        assert "13 short" in page.text and not [form for form in page.forms if form.action == "/rent/us-mobile"]
+        assert "13 sats short" in page.text and not [form for form in page.forms if form.action == "/rent/us-mobile"]
         csrf_token = poor.open("/tokens").form("/tokens").fields["csrf_token"]
         assert poor.post("/rent/us-mobile", {"csrf_token": csrf_token}).status == 402
 
