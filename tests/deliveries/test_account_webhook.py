@@ -46,7 +46,7 @@ def renter(dtmf: DTMF, receiver: Receiver) -> DTMF:
 
 
 def always(status: int) -> Any:
-    """What a receiver answers that always answers the same."""
+    """The answers of a receiver that always answers the same."""
     return lambda _: status
 
 

@@ -16,7 +16,7 @@ REFUSED_FOR_GOOD, BUSY_TWICE = "+15005550001", "+15005550003"
 
 
 def settle_twice(dtmf: DTMF) -> None:
-    """What a forward brings to a number of ours is due only once it is there."""
+    """An SMS forwarded to one of our numbers is due only once it has arrived."""
     settle(dtmf)
     settle(dtmf)
 

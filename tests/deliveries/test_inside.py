@@ -138,7 +138,7 @@ async def test_a_name_that_flips_to_an_inner_address_is_dialled_only_where_it_wa
     answers: list[list[str]] = []
 
     def flip(_: str) -> list[str]:
-        good, bad = "127.0.0.1", random.choice(BAD)  # a sandbox may dial loopback, where nobody listens
+        good, bad = "127.0.0.1", random.choice(BAD)  # a sandbox may dial loopback, where nothing listens
         answers.append([[good], [bad], [good, bad], [bad, good]][len(answers) % 4])
         return answers[-1]
 

@@ -1,4 +1,4 @@
-"""The delivery log: every attempt with what came of it, replays, test deliveries, and nobody else's business."""
+"""The delivery log: attempts with their results, replays, test deliveries, account isolation."""
 
 import threading
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_each_attempt_is_in_the_log_with_time_status_duration_reply_and_reason(d
     assert all(0 < a["duration_ms"] < 15_000 for a in log)
 
 
-def test_one_delivery_is_replayed_whatever_became_of_it_and_its_programme_begins_anew(
+def test_a_delivery_in_any_final_state_can_be_replayed_with_all_its_retries(
     dtmf: DTMF, db: Database, receiver: Receiver
 ) -> None:
     number = rent(dtmf, "webhook", receiver.url)
@@ -274,7 +274,7 @@ def test_replies_are_erased_with_the_texts_and_neither_comes_back(
         assert dtmf.retry_deliveries(datetime(2018, 1, 1, tzinfo=UTC)) == 1
 
 
-def test_a_reply_that_comes_after_the_texts_were_erased_is_not_kept(
+def test_a_reply_that_arrives_after_texts_were_erased_is_not_stored(
     dtmf: DTMF, db: Database, wall: FakeWall, receiver: Receiver
 ) -> None:
     erased = threading.Event()

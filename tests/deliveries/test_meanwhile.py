@@ -1,4 +1,4 @@
-"""What a renter does while an attempt is under way neither loses an SMS, nor doubles it, nor hides the attempt."""
+"""Changes during an attempt neither lose nor duplicate an SMS, nor hide the attempt."""
 
 import asyncio
 import threading
@@ -33,7 +33,7 @@ from support.webhook_steps import (
 
 @pytest.fixture(autouse=True)
 def _woken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here nobody looks again after a while: whatever is to be done has to wake who does it."""
+    """Disable polling, so that every change has to wake the worker."""
     monkeypatch.setattr(delivery_worker, "POLL_INTERVAL_S", 3600.0)
 
 
@@ -137,7 +137,7 @@ def test_another_action_while_it_is_under_way_parks_what_does_not_arrive_and_the
     assert states(db) == ["delivered"]
 
 
-async def test_of_an_attempt_under_way_when_its_account_is_deleted_only_that_it_was_made_is_kept(
+async def test_an_attempt_running_when_its_account_is_deleted_is_logged_without_content(
     account: int, db: Database, runtime: Runtime
 ) -> None:
     asked, go = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""`/metrics` tells attempts by result, what waits and how long, and what was given up; on a listener of its own."""
+"""`/metrics`: attempts by result, waiting deliveries and their age, parked ones; on a separate listener."""
 
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Scrape = Callable[[], dict[str, float]]
 
 @contextmanager
 def listening(runtime: Runtime) -> Iterator[Scrape]:
-    """What a scrape of the metrics gives: each sample's name and labels, and its value."""
+    """Scrape the metrics. Return each sample's name and labels with its value."""
     server = metrics.listen(runtime, host="127.0.0.1", port=0)
     url = f"http://127.0.0.1:{server.server_address[1]}/metrics"
 

@@ -113,7 +113,7 @@ def test_who_is_tried_early_is_tried_for_72_hours_all_the_same_and_the_next_take
 
 
 @ON_SQLITE
-def test_an_sms_that_is_tried_early_moves_to_a_new_url_with_the_others_and_starts_anew_when_replayed(
+def test_a_probed_sms_follows_a_new_url_and_restarts_its_retries_when_replayed(
     dtmf: DTMF, db: Database, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: 500
@@ -146,7 +146,7 @@ def test_forwards_and_tests_are_not_tried_early(dtmf: DTMF, db: Database, receiv
     assert states(db) == ["parked"]
 
 
-def test_the_log_of_a_delivery_that_nobody_takes_keeps_its_first_attempts_and_its_last(
+def test_the_log_of_an_undeliverable_sms_has_its_first_attempts_and_its_last(
     dtmf: DTMF, db: Database, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: 500

@@ -1,4 +1,4 @@
-"""What is posted from a process of its own is what this one would post, and nothing is lost with that process."""
+"""The webhook process posts the same as this one would, and nothing is lost if it dies."""
 
 import asyncio
 import errno
@@ -73,13 +73,13 @@ def has_ended(pid: int) -> bool:
 
 async def until_restarted(webhooks: SubprocessDispatcher, before: int) -> None:
     async with asyncio.timeout(30):
-        while webhooks.pid == before:  # noqa: ASYNC110 - it tells nobody
+        while webhooks.pid == before:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
         await webhooks._is_there.wait()
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_it_posts_the_same_and_tells_the_same(answer: bytes) -> None:
+async def test_it_posts_and_returns_the_same(answer: bytes) -> None:
     now_s = int(time.time())
     async with (
         receiving_raw(answer) as receiver,
@@ -101,7 +101,7 @@ async def test_it_posts_the_same_and_tells_the_same(answer: bytes) -> None:
     assert verify(there.body, there.headers, SECRETS[1])["content"] == sms.text
 
 
-async def test_what_can_not_be_reached_or_is_not_allowed_is_said_in_the_same_words() -> None:
+async def test_unreachable_and_forbidden_destinations_have_the_same_reasons() -> None:
     port = refused_port()
     async with SubprocessDispatcher(sandbox=False) as live, SubprocessDispatcher(sandbox=True) as sandbox:
         sms = asked(f"http://127.0.0.1:{port}/")
@@ -112,9 +112,9 @@ async def test_what_can_not_be_reached_or_is_not_allowed_is_said_in_the_same_wor
     assert inside.reason != refused.reason, "what a sandbox may reach, a service may not"
 
 
-async def test_an_error_of_ours_there_is_an_error_here() -> None:
+async def test_an_exception_in_the_webhook_process_is_raised_here() -> None:
     async with SubprocessDispatcher(sandbox=True) as webhooks:
-        with pytest.raises(RuntimeError, match="whsec_"):  # which no secret of ours is without
+        with pytest.raises(RuntimeError, match="whsec_"):  # the prefix of every secret
             await webhooks.post(asked("http://127.0.0.1:8099/"), secrets=["no secret"], timestamp_s=0)
         with pytest.raises(UnicodeEncodeError):  # what can't be sent there fails alone
             await webhooks.post(asked("http://127.0.0.1:8099/", text="\ud800"), secrets=SECRETS, timestamp_s=0)
@@ -143,7 +143,7 @@ async def test_a_process_that_is_killed_takes_no_sms_with_it(
         os.kill(webhooks.pid, signal.SIGSTOP)  # so that it has the post, and has not made it
         await receive(runtime, (number, "under way"))
         async with asyncio.timeout(30):
-            while not outbox._posting:  # noqa: ASYNC110 - it tells nobody
+            while not outbox._posting:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
         before = webhooks.pid
         os.kill(before, signal.SIGKILL)
@@ -181,7 +181,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
             await webhooks.post(asked(receiver.url), secrets=SECRETS, timestamp_s=0)
         await receive(runtime, (number, "meanwhile"))
         async with asyncio.timeout(30):
-            while deliveries(db)[0]["leased_until_us"] is not None:  # noqa: ASYNC110 - it tells nobody
+            while deliveries(db)[0]["leased_until_us"] is not None:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
         assert [(row["state"], row["attempts"]) for row in deliveries(db)] == [("waiting", 0)]
         webhooks._is_there.set()
@@ -276,7 +276,7 @@ def test_it_ends_with_who_started_it_however_that_ended() -> None:
         parent.kill()
         parent.wait()
         # The pipe is open as long as anybody has it who can write to it, and it was inherited.
-        assert select.select([parent.stdout], [], [], 30)[0], "it outlives whoever started it"
+        assert select.select([parent.stdout], [], [], 30)[0], "it outlives its parent"
         assert parent.stdout.read() == b""
 
 

@@ -1,10 +1,10 @@
 """Webhooks can't reach inside, proved in a network namespace: `make test-namespaces`, as root.
 
 The namespace has no way out. On its loopback are one public IPv4 and one public IPv6 address, where an HTTPS receiver
-redirects inward in 21 ways, and private, loopback and metadata addresses, where canaries listen. Its name server gives
-another answer to every question. The real outbox then delivers to names of that server and to every URL of the
-corpus, stored as if nobody had looked at it. What the canaries hear is printed, and has to be nothing; a plain
-check-then-fetch is tried in the same place, and has to be heard, or this would prove nothing.
+redirects inward in 21 ways, and private, loopback and metadata addresses, where canaries listen. Its name server
+answers every query differently. The real outbox then delivers to names of that server and to every URL of the corpus,
+stored without validation. The canaries must receive nothing. As a control, a plain check-then-fetch runs in the same
+namespace and must reach them.
 
     python tests/namespaces/namespace_proof.py      DTMF_WEBHOOKS_REBINDS: how often names flip (default 1,000)
 
@@ -80,7 +80,7 @@ def namespace() -> Iterator[None]:
 
 
 def lacking() -> str:
-    """What this machine lacks, nothing if it has all."""
+    """Return what this machine lacks; empty if nothing."""
     if os.geteuid() != 0:
         return "root"
     if not shutil.which("ip"):
@@ -160,7 +160,7 @@ class NameServer:
             self._socket.sendto(self._reply(query), client)
 
     def _reply(self, query: bytes) -> bytes:
-        """RFC 1035 §4.1: the question again, and the records; none is kept (time to live 0)."""
+        """Build an answer (RFC 1035 §4.1): the question, and the records with TTL 0, so that none is cached."""
         end = query.index(b"\0", 12) + 5
         kind = int.from_bytes(query[end - 4 : end - 2])
         addresses = self._choose(PUBLIC[0], INNER_V4) if kind == 1 else self._choose(PUBLIC[1], INNER_V6)
@@ -197,7 +197,7 @@ class Redirecting:
 
 
 def check_then_fetch(names: int) -> None:
-    """What many do: look the name up and check it, then connect by name, which looks it up again."""
+    """The usual mistake: look the name up and check it, then connect by name, which looks it up again."""
     for n in range(names):
         with contextlib.suppress(OSError):
             found = socket.getaddrinfo(f"naive{n}.example.org", 443, type=socket.SOCK_STREAM)

@@ -13,7 +13,7 @@ TIMEOUT_S = 20
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]

@@ -41,6 +41,6 @@ def dtmf(account: int, url: str) -> Iterator[DTMF]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A receiver that takes everything until told otherwise."""
+    """A receiver that accepts everything by default."""
     with receiving() as started:
         yield started

@@ -1,4 +1,4 @@
-"""What tests of deliveries do: rent, receive, let things settle; and what they look at."""
+"""Steps shared by delivery tests: rent, receive, wait, and read results."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -127,7 +127,7 @@ def storable(urls: list[str]) -> list[str]:
 
 
 def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
-    """A number whose SMS go to the URL, which nobody has checked."""
+    """A number whose SMS go to the URL, without validation."""
 
     def start(tx: Tx) -> str:
         now_us = runtime.clock.now_us(tx)

@@ -100,7 +100,7 @@ def _bad_bodies(document: dict[str, Any], renter: Renter, name: str, call: Call)
     for key in schema.get("properties", {}):
         rest = {other: value for other, value in good.items() if other != key}
         for value in [*BODY[key], *BODY_OF.get((name, key), [])]:
-            # A group that does not exist is no malformed field: the refusal is a 404 and says so.
+            # An unknown group is a 404, not a malformed field.
             yield replace(asked, body=_json({**rest, key: value}), field=None if key == "group_id" else key)
         if key in schema["required"]:
             yield replace(asked, body=_json(rest), field=key)

@@ -26,7 +26,7 @@ OTHER_PHONE = "+447700900123"
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # A stream would go on.
 AS_LIST = {"Accept": "application/json"}
-# What an operation answers to anybody.
+# Operations that need no token.
 PUBLIC = {"POST /api/v1/accounts", "GET /healthz", "GET /readyz"}
 
 
@@ -47,7 +47,7 @@ class Renter:
 
     @property
     def secrets(self) -> list[str]:
-        """What nobody else may read."""
+        """Data that no other account may read."""
         return [self.e164, self.address, self.text, self.label, self.token, self.hook, *self.kept]
 
 
@@ -179,7 +179,7 @@ def names_of(document: dict[str, Any]) -> set[str]:
 
 
 def operation_of(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """What the document says about an operation."""
+    """An operation in the OpenAPI document."""
     method, path = name.split(" ")
     found: dict[str, Any] = document["paths"][path][method.lower()]
     return found

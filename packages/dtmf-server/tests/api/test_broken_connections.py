@@ -1,4 +1,4 @@
-"""A connection may break at any byte: whoever asks again with the same key has rented once and paid once."""
+"""A connection may break at any byte: a retry with the same key rents once and pays once."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ from .test_retries import difference
 # Bytes between cuts where each cut has a key of its own; `make prove` cuts at every byte.
 STRIDE = int(os.environ.get("DTMF_TEST_CUT_STRIDE", "24"))
 RENT = 13
-# What rents, sends, charges or pays.
+# Operations that rent, send, charge or pay.
 SPENDING = [
     "POST /api/v1/numbers",
     "POST /api/v1/message",

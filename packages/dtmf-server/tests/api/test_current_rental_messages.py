@@ -15,7 +15,7 @@ from .operations import ONE_ENGINE, OTHER_PHONE, REST_US, Renter
 
 
 def messages_of(url: str, renter: Renter, **query: object) -> Any:
-    """What is answered to a question for messages."""
+    """Return the response to a request for messages."""
     with Connection(url) as connection:
         return connection.ask("GET", "/api/v1/messages", token=renter.token, query=query)
 
@@ -63,7 +63,7 @@ def test_a_number_that_is_not_rented_now_has_no_current_messages(
     assert messages_of(url, renter, e164=renter.e164).status == 200
 
 
-def test_who_waits_is_told_when_the_rental_ends(url: str, db: Database, renter: Renter) -> None:
+def test_a_waiting_client_is_notified_when_the_rental_ends(url: str, db: Database, renter: Renter) -> None:
     with ThreadPoolExecutor(1) as pool:
         with listening(db) as accrued:
             waiting = pool.submit(messages_of, url, renter, e164=renter.e164, current="true", after=10**6, wait=60)
@@ -73,7 +73,7 @@ def test_who_waits_is_told_when_the_rental_ends(url: str, db: Database, renter: 
     assert (reply.status, reply.code) == (404, "number_not_rented")
 
 
-def test_who_waits_is_told_when_the_money_runs_out(url: str, db: Database, renter: Renter) -> None:
+def test_a_waiting_client_is_notified_when_the_balance_runs_out(url: str, db: Database, renter: Renter) -> None:
     with ThreadPoolExecutor(1) as pool, Connection(url) as connection:
         with listening(db) as accrued:
             waiting = pool.submit(messages_of, url, renter, e164=renter.e164, current="true", after=10**6, wait=60)

@@ -49,9 +49,7 @@ def texts(found: list[dict[str, Any]]) -> list[str]:
     return [event["message"]["content"] for event in found if event["kind"] == "message"]
 
 
-def test_a_stream_begins_with_everything_kept_and_goes_on_with_what_happens(
-    url: str, db: Database, renter: Renter, other: Renter
-) -> None:
+def test_a_stream_sends_stored_events_then_new_ones(url: str, db: Database, renter: Renter, other: Renter) -> None:
     with EventSource(url, renter.token) as source:
         assert source.status == 200
         assert source.headers["content-type"].startswith("text/event-stream")
@@ -137,7 +135,7 @@ def test_each_kind_carries_what_it_is_about(db: Database, renter: Renter, connec
     }
 
 
-def test_a_parked_delivery_is_told_with_its_number_and_its_place_in_the_log(
+def test_the_event_of_a_parked_delivery_has_its_number_and_delivery_id(
     db: Database, renter: Renter, connection: Connection
 ) -> None:
     after = listed(connection, renter)[-1]["id"]
@@ -248,7 +246,7 @@ def test_a_service_that_stops_ends_streams_and_polls_at_once(url: str, db: Datab
         db.wakeups.stop()
         assert list(source.events()) == []
         assert waiting.result(20) == []
-        # Who comes back meanwhile gets what there is, and no stream that would hold up the stop.
+        # Clients that reconnect now get stored events only, not a stream that would delay the shutdown.
         with EventSource(url, renter.token) as again:
             assert [event["id"] for event in again.events()][-1] == last
 

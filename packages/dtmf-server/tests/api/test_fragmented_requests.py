@@ -15,7 +15,7 @@ from .operations import ONE_ENGINE, Renter
 
 
 class Wire:
-    """A transport that notes what it is told."""
+    """A transport that records its calls."""
 
     def __init__(self) -> None:
         self.told: list[bytes | str] = []
@@ -66,7 +66,7 @@ def test_a_small_answer_is_one_packet(renter: Renter, url: str) -> None:
 def test_a_head_is_as_large_as_it_is_whatever_came_before_it_and_in_whatever_pieces(
     renter: Renter, url: str, size: int
 ) -> None:
-    """A large body on the same connection is no part of the next head."""
+    """A large body doesn't count toward the next request's head."""
     parts = urlsplit(url)
     small = ask_for("GET", "/api/v1/account", token=renter.token).to_bytes()
     large = ask_for("POST", "/api/v1/message", b"x" * 60_000, token=renter.token).to_bytes()

@@ -8,7 +8,7 @@ from support.connection import Connection, ask_for
 from .operations import ONE_ENGINE, Renter, calls
 
 
-def test_health_and_readiness_are_told_without_a_token(connection: Connection) -> None:
+def test_health_and_readiness_need_no_token(connection: Connection) -> None:
     alive = connection.ask("GET", "/healthz")
     assert (alive.status, alive.json) == (200, {"status": "ok"})
     ready = connection.ask("GET", "/readyz")

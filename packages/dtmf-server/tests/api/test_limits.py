@@ -1,4 +1,4 @@
-"""Rate limits: by token and by address, told with Retry-After; proxies are believed only if they are the operator's."""
+"""Rate limits by token and by address, with Retry-After; only trusted proxies are believed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +80,7 @@ def test_behind_a_trusted_proxy_tokens_and_addresses_are_counted_each_by_itself(
 
 
 @ONE_ENGINE
-def test_the_address_behind_a_trusted_proxy_is_the_last_one_that_is_no_proxy(serve: Callable[..., str]) -> None:
+def test_the_address_behind_trusted_proxies_is_the_last_untrusted_one(serve: Callable[..., str]) -> None:
     with limited(serve, trusted_proxies=PROXIES) as connection:
         use_up(connection, headers={"X-Forwarded-For": "198.51.100.1"})
         for pretended in ("198.51.100.1", "192.0.2.1, 198.51.100.1", "192.0.2.2,198.51.100.1 , 203.0.113.9"):

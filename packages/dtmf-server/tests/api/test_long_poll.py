@@ -31,7 +31,7 @@ def polling(db: Database, monkeypatch: pytest.MonkeyPatch) -> Event:
 
 
 def poll(url: str, renter: Renter, **query: object) -> Any:
-    """What a long poll of a minute is answered with."""
+    """Return the response to a long poll of one minute."""
     with Connection(url) as connection:
         return connection.ask("GET", "/api/v1/messages", token=renter.token, query={"wait": 60, **query})
 

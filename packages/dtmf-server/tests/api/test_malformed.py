@@ -1,4 +1,4 @@
-"""Bad input gets a clear error: a problem that names the field and says the mend, and nothing is stored."""
+"""Bad input gets problem details that name the field and the fix, and nothing is stored."""
 
 import os
 import re
@@ -14,14 +14,14 @@ from .operations import ONE_ENGINE, Renter, body_schema_of, calls, dump, names_o
 SEED = int(os.environ.get("DTMF_TEST_SEED", "15"))
 COUNT = int(os.environ.get("DTMF_TEST_MALFORMED", "2000"))
 PROBLEM = {"type": str, "title": str, "status": int, "detail": str, "code": str, "request_id": str}
-# What only a programmer of this service would understand.
+# Implementation details that an error must not contain.
 JARGON = re.compile(
     r"`|Expected|Object contains|msgspec|[Ll]itestar|Traceback|Exception|\bstr\b|\bint\b|codec|NoneType"
 )
 
 
 def complaint(asked: Asked, reply: Reply) -> str | None:
-    """What is wrong with the answer to a malformed request, None if nothing is."""
+    """Return what is wrong with the response to a malformed request; None if nothing is."""
     if not 400 <= reply.status < 500 or reply.headers.get("content-type") != "application/problem+json":
         return f"answered {reply.status}, {reply.headers.get('content-type')}"
     problem = reply.json

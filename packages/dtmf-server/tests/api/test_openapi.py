@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth: what schemathesis makes of it is answered as it says."""
+"""The OpenAPI document is correct: requests that schemathesis generates get the documented responses."""
 
 import os
 from collections.abc import Iterator
@@ -41,14 +41,14 @@ LAST = ["DELETE /api/v1/number", "DELETE /api/v1/tokens"]
 
 @pytest.fixture
 def session() -> Iterator[requests.Session]:
-    """What schemathesis sends with."""
+    """The transport of schemathesis."""
     with requests.Session() as opened:
         opened.trust_env = False
         yield opened
 
 
 def generated(document: dict[str, Any]) -> dict[str, Any]:
-    """What schemathesis has read, by the name of the operation; tokens are left to test_tenants."""
+    """The operations that schemathesis has read, by name; test_tenants covers tokens."""
     results: list[Any] = list(schemathesis.openapi.from_dict({**document, "security": []}).get_all_operations())
     found = [result.ok() for result in results]
     by_name = {operation.label: operation for operation in found}
@@ -59,7 +59,7 @@ made: dict[tuple[str, GenerationMode], list[Any]] = {}  # the same for every eng
 
 
 def cases(operation: Any, mode: GenerationMode) -> list[Any]:
-    """What schemathesis makes of an operation."""
+    """Generate requests of an operation."""
     key = (operation.label, mode)
     if key not in made:
         found: list[Any] = []

@@ -136,7 +136,7 @@ def test_a_parameter_that_means_nothing_is_passed_over(renter: Renter, connectio
     assert reply.status == call.status, reply.body
 
 
-def test_a_method_that_is_not_taken_is_told_which_ones_are(connection: Connection) -> None:
+def test_a_method_that_is_not_allowed_gets_the_allowed_ones(connection: Connection) -> None:
     refused = curl(connection, "DELETE", "/api/v1/account")
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert "/api/v1/account does not allow DELETE; it allows GET, HEAD, OPTIONS" in refused.body.decode()

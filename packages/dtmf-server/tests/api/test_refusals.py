@@ -1,4 +1,4 @@
-"""What is refused for its meaning: no money, no stock, somebody else's, closed, not here; each by its code."""
+"""Well-formed requests that are refused: insufficient funds, sold out, another account's, closed, not found; each by its code."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_an_ended_rental_is_gone_for_every_request_about_the_number(renter: Rent
     assert told(connection.ask("POST", "/api/v1/message", message, token=renter.token)) == gone
     arriving = {"to": renter.e164, "from": OTHER_PHONE, "content": "x"}
     assert told(connection.ask("POST", "/api/v1/sandbox/message", arriving, token=renter.token)) == gone
-    # What was received in the rental is still its renter's to read.
+    # The renter can still read the rental's messages.
     assert renter.text in [message["content"] for message in connection.ask("GET", "/api/v1/messages", **ended).json]
 
 

@@ -13,7 +13,7 @@ from .operations import OTHER_PHONE, Call, Renter, calls, dump
 
 AT_ONCE = 10
 KEY = {"Idempotency-Key": "11111111-2222-3333-4444-555555555555"}
-# What workers write by and by, and the keys themselves.
+# Tables that workers write to, and the keys themselves.
 NOT_EFFECTS = {"idempotency", "events", "simulated_blocks", "attempts", "delivery_attempts"}
 # Another valid request to the same operation.
 OTHER_BODIES: dict[str, dict[str, Any]] = {
@@ -55,7 +55,7 @@ def _count(tx: Tx, *, statement: str) -> int:
 
 
 def difference(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
-    """What has come."""
+    """Return the messages received."""
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
 

@@ -1,4 +1,4 @@
-"""Connections on which nothing, or hardly anything, comes starve nobody and are not kept.
+"""Idle and slow connections are closed and don't starve other clients.
 
 DTMF_TEST_SLOW   how many of them there are (default 90; `make prove` takes 1,000)
 """
@@ -40,7 +40,7 @@ def slow(url: str, beginnings: list[bytes]) -> Iterator[list[socket.socket]]:
 
 
 @ONE_ENGINE
-def test_slow_connections_starve_nobody(url: str, renter: Renter, connection: Connection) -> None:
+def test_slow_connections_do_not_starve_other_clients(url: str, renter: Renter, connection: Connection) -> None:
     allow_many_sockets()
     beginnings = [[SILENT, IN_HEAD, IN_BODY][n % 3] for n in range(SLOW)]
     with slow(url, beginnings) as opened:
@@ -85,7 +85,7 @@ def test_a_request_that_does_not_become_whole_is_hung_up_on_however_it_drips(
 
 
 @ONE_ENGINE
-def test_a_connection_is_kept_while_it_is_answered_and_between_requests(
+def test_a_connection_stays_open_while_answering_and_between_requests(
     url: str, renter: Renter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "REQUEST_S", 0.3)

@@ -1,4 +1,4 @@
-"""Who reads events slowly, or not at all, holds nothing but himself, and not for long."""
+"""A client that reads events slowly, or not at all, costs one socket, and not for long."""
 
 import threading
 from itertools import islice

@@ -13,7 +13,7 @@ from support.connection import Asked, Connection
 
 from .operations import ONE_ENGINE, PUBLIC, Call, Renter, calls, dump, names_of, operation_of
 
-# What a stranger gets for a request that means something of somebody else.
+# Responses to requests for another account's resources.
 NOT_FOUND = {
     "DELETE /api/v1/tokens",
     "GET /api/v1/number",
@@ -29,12 +29,12 @@ REFUSED = NOT_FOUND | {"POST /api/v1/sandbox/deposit"}
 
 
 def sent(asked: Asked) -> str:
-    """All that the caller told the service."""
+    """Return all values that the caller sent."""
     return unquote_plus(asked.target.decode()) + asked.body.decode()
 
 
 def leaks(renter: Renter, asked: Asked, answer: bytes) -> list[str]:
-    """What of this renter is in an answer to somebody who did not say it himself."""
+    """Return the renter's data in a response to another account that didn't send it itself."""
     text = json.dumps(json.loads(answer), ensure_ascii=False) if answer else ""
     return [secret for secret in renter.secrets if secret in text and secret not in sent(asked)]
 
@@ -129,7 +129,7 @@ def test_an_answer_does_not_tell_a_strangers_number_from_none(
 
 
 def _of_nobody(call: Call) -> Call:
-    """The same request about something that nobody has."""
+    """Return the same request about something that doesn't exist."""
     nobodys = {"e164": "+12025550199", "from": "+12025550199", "to": "+12025550199", "id": 987654321}
     body = None if call.body is None else {key: nobodys.get(key, value) for key, value in call.body.items()}
     query = {key: nobodys.get(key, value) for key, value in call.query.items()}

@@ -1,4 +1,4 @@
-"""Tokens resist guessing, stop at once when revoked, and are shown to nobody but whom they were made for."""
+"""Tokens resist guessing, stop working when revoked, and are shown only to their account."""
 
 import json
 import logging

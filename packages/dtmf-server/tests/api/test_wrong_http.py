@@ -1,4 +1,4 @@
-"""What is wrong with a request as HTTP is answered by a problem that says so; what is right about it still works."""
+"""Invalid HTTP gets problem details that say why; valid but unusual HTTP works."""
 
 import itertools
 import json
@@ -238,7 +238,7 @@ def test_a_compressed_body_is_refused_with_415_by_every_operation_and_form(
 
 
 @ONE_ENGINE
-def test_identity_and_an_encoding_without_a_body_are_no_matter(connection: Connection, renter: Renter) -> None:
+def test_identity_and_an_encoding_without_a_body_are_accepted(connection: Connection, renter: Renter) -> None:
     identity, gzip = {"Content-Encoding": "identity"}, {"Content-Encoding": "gzip"}
     assert connection.ask("POST", "/api/v1/accounts", headers=identity).status == 201
     assert connection.ask("POST", "/api/v1/tokens", {"label": "x"}, token=renter.token, headers=identity).status == 201

@@ -174,7 +174,7 @@ def test_nothing_the_standard_library_knows_as_special_v6_is_allowed(number):
 
 @pytest.mark.parametrize("text", ["", " ", "8.8.8.8 ", "8.8.8.8\n", "example.org", "8.8.8.8/32", "[::1]", "٨.8.8.8"])
 @pytest.mark.parametrize("sandbox", [False, True])
-def test_what_is_no_address_is_not_allowed(text, sandbox):
+def test_invalid_addresses_are_not_allowed(text, sandbox):
     assert not address_allowed(text, sandbox=sandbox)
 
 

@@ -294,7 +294,11 @@ def test_a_used_link_explains_what_to_do(visit: Visit, db: Database, wall: FakeW
         assert any(given.get("href") == "/messages" for _, given in used.tags)
     stranger = visit()
     used = stranger.open(link)
-    assert used.status == 404 and "used already" in used.text and "/sign-in/link" not in [f.action for f in used.forms]
+    assert (
+        used.status == 404
+        and "already been used" in used.text
+        and "/sign-in/link" not in [f.action for f in used.forms]
+    )
     assert "Sign in with a token" in used.text and "prints a new link" in used.text
 
 

@@ -124,7 +124,7 @@ def test_a_form_submitted_twice_takes_effect_once(renter: Visitor, db: Database,
     ],
 )
 @ONE_ENGINE
-def test_an_error_is_shown_at_its_field_and_input_is_kept(
+def test_an_error_is_shown_at_its_field_with_what_was_typed(
     renter: Visitor, e164: str, form: str, fields: dict[str, str], at: str, said: str
 ) -> None:
     page = renter.do(f"/numbers/{e164}", f"/numbers/{e164}/{form}", **fields)
@@ -147,7 +147,7 @@ def test_insufficient_funds_and_sold_out_groups_are_explained(renter: Visitor, o
     with poor:
         poor.do("/", "/sign-up")
         page = poor.open("/rent/us-mobile")
-        assert "13 short" in page.text and not [form for form in page.forms if form.action == "/rent/us-mobile"]
+        assert "13 sats short" in page.text and not [form for form in page.forms if form.action == "/rent/us-mobile"]
         csrf_token = poor.open("/tokens").form("/tokens").fields["csrf_token"]
         assert poor.post("/rent/us-mobile", {"csrf_token": csrf_token}).status == 402
 

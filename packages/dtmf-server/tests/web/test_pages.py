@@ -165,7 +165,7 @@ def test_rate_limited_browsers_get_an_error_page(serve: Callable[..., str]) -> N
         for _ in range(2):
             assert visitor.look("/").status == 200
         page = visitor.look("/")
-        assert page.status == 429 and "it goes on" in page.text and int(page.headers["retry-after"]) > 0
+        assert page.status == 429 and "Try again in" in page.text and int(page.headers["retry-after"]) > 0
 
 
 @ONE_ENGINE

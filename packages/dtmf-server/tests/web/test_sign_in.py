@@ -137,7 +137,7 @@ def test_a_link_signs_in_once(visit: Visit, db: Database, wall: FakeWall, accoun
     visitor = visit()
     assert visitor.do(link, "/sign-in/link").path == "/messages"
     page = visit().open(link)
-    assert page.status == 404 and "used already" in page.text
+    assert page.status == 404 and "already been used" in page.text
 
 
 @ONE_ENGINE
@@ -157,7 +157,7 @@ def test_signing_out_ends_the_session_here_and_everywhere(renter: Visitor, visit
     renter.client.cookies.set("dtmf", kept)
     assert renter.open("/messages").path == "/sign-in", "the old cookie opens nothing"
     assert second.open("/messages").path == "/messages"
-    assert "In 2 browsers" in second.open("/account").text
+    assert "on 2 browsers" in second.open("/account").text
     assert second.do("/account", "/account/sign-out").path == "/sign-in"
     assert third.open("/messages").path == "/sign-in"
 

@@ -1,4 +1,4 @@
-"""One POST to a webhook is bounded, follows nothing, and says in words what became of it."""
+"""A POST to a webhook is bounded, follows no redirects, and returns a plain-English reason."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ async def test_retry_after_may_be_a_date():
     assert 3000 < outcome.retry_after_s <= 3601
 
 
-async def test_cookies_are_not_kept():
+async def test_cookies_are_not_stored():
     answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: \x01=;;=\r\nContent-Length: 0\r\n\r\n"
     async with receiving_raw(answer) as receiver, WebhookClient(sandbox=True, ssl_context=BARE) as poster:
         for _ in range(2):
@@ -123,7 +123,7 @@ async def test_connections_are_kept_alive_but_not_beyond_the_life_of_the_pool():
     assert (receiver.connections, len(receiver.requests)) == (3, 3)
 
 
-async def test_a_kept_connection_that_the_receiver_has_closed_is_not_used_again():
+async def test_a_pooled_connection_closed_by_the_receiver_is_not_reused():
     async def answer_and_leave(writer):
         writer.write(OK)
         await writer.drain()

@@ -14,12 +14,12 @@ from support.webhook_receiver import OK, OK_AND_CLOSE, receiving_raw, refused_po
 from support.webhook_urls import NOT_EVEN_IN_SANDBOX, REFUSED_AT_ADDRESS, SANDBOX_ONLY
 
 NAME = "hooks.example.org"
-BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: for posts that never get as far as TLS
+BARE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts no certificates: for posts that never reach TLS
 LOOPBACK = address(bytes([127, 0, 0, 1]))
 
 
 class Names:
-    """A name server: gives each answer in turn, then the last one for ever; remembers what it was asked."""
+    """A name server: returns each answer in turn, then repeats the last one; records its queries."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
@@ -79,7 +79,7 @@ async def test_an_address_in_the_url_is_verified_against_the_certificate(tmp_pat
     async with receiving_raw(OK, tls=tls) as receiver, WebhookClient(sandbox=True, ssl_context=trusting) as poster:
         outcome = await poster.post(named(receiver.port, "127.0.0.1"), b"{}", {})
     assert outcome.status == 200
-    assert receiver.server_names == [None]  # RFC 6066 §3: addresses are no server names
+    assert receiver.server_names == [None]  # RFC 6066 §3: IP addresses are not sent in SNI
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_the_deadline_holds_while_a_lookup_hangs():
 
 async def test_the_default_executor_is_never_used(tmp_path, known, trusting):
     executor = ThreadPoolExecutor()
-    executor.shutdown()  # whoever submits to it now gets an exception
+    executor.shutdown()  # submitting to it now raises an exception
     asyncio.get_running_loop().set_default_executor(executor)
     tls = serving(issue(tmp_path, known, names=[dns(NAME)]))
     async with (

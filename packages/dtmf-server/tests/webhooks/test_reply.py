@@ -23,12 +23,12 @@ async def test_endless_interim_answers_end_at_the_deadline():
 
 
 @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints\r\nLink: </a>", b"199 X\r\nX-Y: z"])
-async def test_a_flood_of_interim_answers_is_no_answer_and_not_read_to_the_deadline(interim):
+async def test_a_flood_of_interim_answers_is_not_an_answer_and_not_read_to_the_deadline(interim):
     outcome = await post_once(flooding(b"", b"HTTP/1.1 %b\r\n\r\n" % interim * 1000))
     assert (outcome.status, outcome.reason) == (None, "many interim answers came from the receiver, but no final one")
 
 
-async def test_a_flood_that_never_gets_to_the_end_of_a_head_is_no_answer_either():
+async def test_a_flood_that_never_ends_its_head_is_not_an_answer():
     interim = b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"y" * 8000)
     outcome = await post_once(flooding(b"", interim))
     assert (outcome.status, outcome.reason) == (None, "64 KiB came from the receiver, but no answer")
@@ -100,7 +100,7 @@ async def test_a_dripping_reply_ends_at_the_deadline_and_its_status_counts():
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"x" * 4096 + b"\r\n"),
     ],
 )
-async def test_an_endless_reply_is_cut_and_only_its_first_kilobyte_kept(head, block):
+async def test_an_endless_reply_is_cut_and_only_its_first_kilobyte_stored(head, block):
     written = 0
 
     async def flood(writer):
@@ -124,7 +124,7 @@ async def test_an_endless_reply_is_cut_and_only_its_first_kilobyte_kept(head, bl
         (b"X-Header: %b\r\n" % (b"y" * 1000), "64 KiB came from the receiver, but no answer"),
     ],
 )
-async def test_endless_headers_are_no_answer(fields, reason):
+async def test_endless_headers_are_not_an_answer(fields, reason):
     outcome = await post_once(flooding(b"HTTP/1.1 200 OK\r\n", fields))
     assert (outcome.status, outcome.reason) == (None, reason)
 
@@ -167,7 +167,7 @@ async def test_a_reply_is_text_that_every_database_takes():
         *(b"HTTP/1.1 200 OK\r\nA\x00B: c\r\n\r\n", b"HTTP/1.1 200 OK\r\n: c\r\n\r\n", b"\xff" * 70_000),
     ],
 )
-async def test_garbage_is_no_answer(garbage):
+async def test_garbage_is_not_an_answer(garbage):
     async def babble(writer):
         writer.write(garbage)
         await writer.drain()
@@ -181,7 +181,7 @@ async def test_garbage_is_no_answer(garbage):
     }
 
 
-async def test_a_reset_before_the_answer_is_no_answer():
+async def test_a_reset_before_the_answer_is_not_an_answer():
     async def reset(writer):
         writer.transport.abort()
 

@@ -1,4 +1,4 @@
-"""Lookups are bounded in time and number, and a dead name holds up nobody else."""
+"""Lookups are bounded in time and number, and a dead name doesn't delay others."""
 
 import asyncio
 import socket
@@ -92,7 +92,7 @@ async def test_lookups_are_bounded_in_number_and_waiting_counts():
     assert await resolver.resolve("after.example.org") == ["8.8.8.8"]
 
 
-async def test_every_lookup_is_made_anew_once_the_last_one_is_over():
+async def test_lookups_are_repeated_once_the_last_one_is_over():
     names = SlowNames()
     names.go.set()
     resolver = VettingResolver(sandbox=False, lookup=names)
@@ -110,7 +110,7 @@ async def test_an_exception_of_the_lookup_reaches_all_who_wait():
     assert [str(outcome) for outcome in outcomes] == ["the name servers of example.org do not answer"] * 3
 
 
-def test_a_lookup_that_outlives_its_loop_disturbs_nobody():
+def test_a_lookup_that_outlives_its_loop_does_no_harm():
     names = SlowNames()
 
     async def give_up() -> None:

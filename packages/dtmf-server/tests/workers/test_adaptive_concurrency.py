@@ -44,7 +44,7 @@ def test_what_comes_later_does_not_overtake_what_is_held() -> None:
     assert pace.end(ACCOUNT, URL, answered=None) == ([99], [])
 
 
-def test_a_quick_host_is_never_told_to_come_later_until_a_great_many_wait_for_it() -> None:
+def test_a_fast_host_defers_nothing_until_its_queue_is_full() -> None:
     assert Admission.REJECTED not in bring(ConcurrencyLimiter(), START + HELD_BY_HOST)
     assert bring(ConcurrencyLimiter(), START + HELD_BY_HOST + 1)[-1] is Admission.REJECTED
 
@@ -57,7 +57,7 @@ def test_a_host_that_answers_gets_as_many_as_are_good_for_it_and_no_more() -> No
     assert bring(pace, LIMIT_MAX + 1) == [Admission.ADMITTED] * LIMIT_MAX + [Admission.QUEUED]
 
 
-def test_what_was_learned_of_a_host_is_kept_while_it_rests() -> None:
+def test_a_hosts_limit_is_remembered_while_it_is_idle() -> None:
     pace: ConcurrencyLimiter[int] = ConcurrencyLimiter()
     bring(pace, START)
     for _ in range(START):
@@ -126,7 +126,7 @@ def test_what_one_account_has_at_a_host_does_not_slow_what_another_has_there() -
     assert pace.end(OTHER, URL, answered=True) == ([START], [])
 
 
-def test_a_host_gets_so_much_of_all_accounts_together_and_nobody_waits_there_for_a_call_that_never_comes() -> None:
+def test_a_hosts_limit_over_all_accounts_never_leaves_a_delivery_stuck() -> None:
     pace: ConcurrencyLimiter[int] = ConcurrencyLimiter()
     for account_id in range(HOST_MAX // START):
         assert bring(pace, START, account_id=account_id + 10) == [Admission.ADMITTED] * START
@@ -139,7 +139,7 @@ def test_a_host_gets_so_much_of_all_accounts_together_and_nobody_waits_there_for
 
 
 @pytest.mark.parametrize("destination", ["", "https://[", "://", "//", "https://[::1", "\0", "a" * 5000, "https://?"])
-def test_what_is_no_url_has_a_pace_too(destination: str) -> None:
+def test_an_invalid_url_has_a_limit_too(destination: str) -> None:
     pace: ConcurrencyLimiter[int] = ConcurrencyLimiter()
     assert pace.begin(ACCOUNT, destination, 0) is Admission.ADMITTED
 

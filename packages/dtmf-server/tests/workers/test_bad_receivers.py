@@ -58,7 +58,7 @@ LONG_FIELD = b"X-Header: " + b"y" * 1000 + b"\r\n"
 MANY_FIELDS = "many header fields came from the receiver, but no answer"
 IN_VAIN = "no answer within 0.5 s"
 Behaviour = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
-# What the receiver does, and the status and reason that the log then has.
+# The receiver's behavior, and the status and reason in the log.
 BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
     (never, None, IN_VAIN),
     (sending(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"y", 0.02), None, IN_VAIN),
@@ -79,7 +79,7 @@ BEHAVIOURS: list[tuple[Behaviour, int | None, str]] = [
 async def wait_until(done: Callable[[], bool]) -> None:
     """Returns once it is so; each look lets the others go on."""
     async with asyncio.timeout(30):
-        while not done():  # noqa: ASYNC110 - nothing tells when a row has changed
+        while not done():  # noqa: ASYNC110 - there is no event for a changed row
             await asyncio.sleep(0.01)
 
 
@@ -140,7 +140,7 @@ async def test_each_fault_of_a_certificate_is_named_and_what_is_in_order_arrives
     assert states(db) == ["waiting"] * 3 + ["delivered"]
 
 
-async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db: Database, runtime: Runtime) -> None:
+async def test_many_hosts_that_never_answer_do_not_delay_others(account: int, db: Database, runtime: Runtime) -> None:
     with silent_ports(effort.WEBHOOKS_DEAD) as dead:
         to_dead = [rent_now(runtime, account, f"http://127.0.0.1:{port}/") for port in [*dead, *dead[:40]]]
         poster = WebhookClient(sandbox=True, ssl_context=BARE, bounds=LONG)
@@ -156,7 +156,7 @@ async def test_many_hosts_that_never_answer_hold_up_nobody_else(account: int, db
     assert {row["status"] for row in attempts(db)} == {200}
 
 
-async def test_what_one_account_has_at_a_host_that_never_answers_it_holds_up_nobody_else_there(
+async def test_one_accounts_unanswered_webhooks_do_not_delay_other_accounts_at_the_same_host(
     account: int, db: Database, runtime: Runtime
 ) -> None:
     """Many renters may have webhooks at one host, one for each of many workflows."""
@@ -176,7 +176,7 @@ async def test_what_one_account_has_at_a_host_that_never_answers_it_holds_up_nob
         await wait_until(lambda: leased(db) == len(hanging))
         await receive(runtime, *((number, f"{n}") for n in range(5)))
         await wait_until(lambda: states(db).count("delivered") == 5)
-        await receive(runtime, (same_url, "not told to come later by what another account knows"))
+        await receive(runtime, (same_url, "not deferred because of another account"))
         await wait_until(lambda: len(receiver.requests) == START + 6)
         assert leased(db) == len(hanging) + 1, "an attempt at a dead address has ended, so this proves nothing"
 

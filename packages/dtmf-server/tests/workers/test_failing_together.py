@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Counted:
-    """The database, and how many transactions about what came of an attempt it had to do at a time."""
+    """The database, and how many transactions with attempt results ran at a time."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -1,4 +1,4 @@
-"""What a carrier brings is leased as it is stored: it is posted without being claimed, and no other way goes round it."""
+"""Incoming SMS are leased when stored: they are posted without being claimed, and nothing bypasses the order."""
 
 import asyncio
 import threading
@@ -31,7 +31,7 @@ Store = Callable[[Tx], list[int | None]]
 
 
 def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event | None = None) -> Store:
-    """A transaction that stores SMS, each (number, text), and ends no sooner than told."""
+    """A transaction that stores SMS, each (number, text), and commits only when released."""
     sms = [InboundMessage(e164, "+1234", text) for e164, text in inbound]
 
     def store(tx: Tx) -> list[int | None]:
@@ -45,7 +45,7 @@ def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event 
 async def open_for(outbox: Outbox) -> Outbox:
     """The outbox, once it takes what is stored."""
     async with asyncio.timeout(20):
-        while outbox.lease() is None:  # noqa: ASYNC110 - it tells nobody
+        while outbox.lease() is None:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
     return outbox
 

@@ -1,9 +1,9 @@
 """A connection to a receiver: one request, then its reply, read up to a limit.
 
 Rules:
-1. The limit counts all bytes on the wire: interim responses (1xx), headers and chunk sizes as well as the body. What is
-   expensive to parse has its own limits: a few interim responses at once, some hundred header fields, some hundred body
-   pieces beyond what is stored. A flood of them would delay all other deliveries.
+1. The limit counts all bytes on the wire: interim responses (1xx), headers and chunk sizes as well as the body. Parts
+   that are expensive to parse have their own limits: a few interim responses at once, some hundred header fields, some
+   hundred body pieces beyond what is stored. A flood of them would delay all other deliveries.
 2. A status is final once its head is complete, whatever follows. A connection that receives more than one reply is not
    reused.
 3. A body over the limit ends there, as if the receiver had ended it. A body without a length ends with the connection.

@@ -1,1 +1,1 @@
-"""What goes on by itself: deliveries, carriers, the chain, the meter. The network belongs here."""
+"""Background workers: deliveries, carriers, the chain, the meter. Outbound network access belongs here."""

@@ -160,7 +160,7 @@ class ResultWriter:
 def _failed(
     work: LeasedDelivery, verdict: Verdict, attempt: Attempt, retry_after_s: int | None, answered: bool
 ) -> FailedAttempt:
-    return FailedAttempt(work, verdict, attempt, retry_after_s, random.random(), answered)  # noqa: S311 - jitter is no secret
+    return FailedAttempt(work, verdict, attempt, retry_after_s, random.random(), answered)  # noqa: S311 - jitter need not be secure
 
 
 def _attempt(outcome: Outcome, *, at_us: int) -> Attempt:

@@ -1,4 +1,4 @@
-"""Parse URL-encoded forms: bounded, strict, values kept for redisplay."""
+"""Parse URL-encoded forms: bounded, strict, values retained for redisplay."""
 
 import re
 from collections.abc import Mapping
