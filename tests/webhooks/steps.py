@@ -19,7 +19,7 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers.carrier_router import CarrierRouter
-from dtmf_server.workers.delivery_worker import Outbox
+from dtmf_server.workers.delivery_worker import DeliveryWorker
 from harness import Group
 
 FREE = Group("free", "local", "Free of charge", "xx", rental_cost_per_minute=0, cost_per_inbound_message=0)
@@ -90,7 +90,7 @@ def plan_of(db: Database, ask: Callable[[Tx], object]) -> str:
     return "\n".join(found)
 
 
-# --- the outbox's worker alone, in the test's own event loop ------------------------------------------------------
+# --- the delivery worker alone, in the test's own event loop ------------------------------------------------------
 
 
 def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
@@ -114,13 +114,15 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 
 
 @asynccontextmanager
-async def delivering(runtime: Runtime, poster: WebhookClient) -> AsyncIterator[Outbox]:
-    """Runs the outbox's worker until the block ends."""
-    delivers = Outbox(runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), CarrierRouter([]))
+async def delivering(runtime: Runtime, poster: WebhookClient) -> AsyncIterator[DeliveryWorker]:
+    """Run the delivery worker until the block ends."""
+    delivery_worker = DeliveryWorker(
+        runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), CarrierRouter([])
+    )
     async with poster:
-        worker = asyncio.create_task(delivers.run())
+        worker = asyncio.create_task(delivery_worker.run())
         try:
-            yield delivers
+            yield delivery_worker
         finally:
             worker.cancel()
             with pytest.raises(asyncio.CancelledError):
