@@ -91,7 +91,7 @@ class Stream:
     async def run(self, receive: Any, send: Any) -> None:
         """Writes what there is, then what comes."""
         woken = self._wakeups.listen(self._topic)
-        hung_up = asyncio.create_task(_until_hung_up(receive))
+        hung_up = asyncio.create_task(until_hung_up(receive))
         hung_up.add_done_callback(lambda _: woken.set())
         try:
             await _write(send, RETRY)
@@ -145,6 +145,7 @@ async def _write(send: Any, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _until_hung_up(receive: Any) -> None:
+async def until_hung_up(receive: Any) -> None:
+    """Return once the client has hung up. `receive` is ASGI's."""
     while (await receive())["type"] != "http.disconnect":
         pass
