@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         FullMessage,
         Group,
         Number,
+        SandboxClock,
         SentMessage,
         Transaction,
         Usage,
@@ -283,6 +284,10 @@ class AsyncSandbox:
     async def advance(self, seconds: float) -> Clock:
         """The sandbox's new time, once everything due by then is done."""
         return await self._perform(endpoints.sandbox_advance(seconds))
+
+    async def clock(self) -> SandboxClock:
+        """The sandbox's time, and how far `advance` has put it ahead of the real time."""
+        return await self._perform(endpoints.sandbox_clock())
 
     async def sent(self) -> list[SentMessage]:
         """What left for other phones."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         FullMessage,
         Group,
         Number,
+        SandboxClock,
         SentMessage,
         Transaction,
         Usage,
@@ -266,6 +267,10 @@ class Sandbox:
     def advance(self, seconds: float) -> Clock:
         """The sandbox's new time, once everything due by then is done."""
         return self._perform(endpoints.sandbox_advance(seconds))
+
+    def clock(self) -> SandboxClock:
+        """The sandbox's time, and how far `advance` has put it ahead of the real time."""
+        return self._perform(endpoints.sandbox_clock())
 
     def sent(self) -> list[SentMessage]:
         """What left for other phones."""

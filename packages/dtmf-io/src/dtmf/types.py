@@ -170,3 +170,10 @@ class Clock(TypedDict):
     """The sandbox's time after sandbox.advance()."""
 
     now: str
+
+
+class SandboxClock(TypedDict):
+    """The sandbox's time. `offset_s`: how many seconds it is ahead of the real time."""
+
+    now: str
+    offset_s: float

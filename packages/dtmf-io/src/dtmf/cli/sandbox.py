@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from . import connect, output
 from .account import unused_address
-from .formatting import format_int, format_second, sats, seconds
+from .formatting import clock_offset, format_int, format_second, sats, seconds
 from .message_view import show_message, show_text
 from .options import Json, Number
+
+if TYPE_CHECKING:
+    from dtmf.types import SandboxClock
 
 sandbox = App(name="sandbox", help="Let an SMS or coins arrive, let time pass: what only a sandbox can do.")
 
@@ -66,11 +69,27 @@ def advance(time: Annotated[str, Parameter(help="How long: 90s, 15m, 2h, 30d, 1w
     """Time passes; what is due by then is done."""
     span = seconds(time)
     with connect.client(timeout_s=90.0) as dtmf:
-        clock = dtmf.sandbox.advance(span)
+        advanced = dtmf.sandbox.advance(span)
+        if json:
+            output.json(advanced)
+        else:
+            _show(dtmf.sandbox.clock())
+
+
+@sandbox.command
+def clock(*, json: Json = False) -> None:
+    """What time it is in the sandbox, and how far that is ahead of the real time."""
+    with connect.client() as dtmf:
+        found = dtmf.sandbox.clock()
     if json:
-        output.json(clock)
+        output.json(found)
     else:
-        output.line("It is ", (format_second(clock["now"]), "bold"), " UTC in the sandbox now.")
+        _show(found)
+
+
+def _show(clock: SandboxClock) -> None:
+    ahead = clock_offset(clock["offset_s"])
+    output.line("It is ", (format_second(clock["now"]), "bold"), f" UTC in the sandbox now, {ahead}.")
 
 
 @sandbox.command

@@ -185,10 +185,17 @@ class SentMessage(Struct):
     content: str | None
 
 
-class SandboxClock(Struct):
-    """The sandbox's time."""
+class SandboxAdvanced(Struct):
+    """The sandbox's new time."""
 
     now: Time
+
+
+class SandboxClock(Struct):
+    """The sandbox's time, and how many seconds it is ahead of the real time."""
+
+    now: Time
+    offset_s: float
 
 
 class Problem(Struct):
