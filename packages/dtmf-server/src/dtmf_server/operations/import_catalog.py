@@ -16,8 +16,7 @@ from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Tx
 
 SATS_MAX = 2_100_000_000_000_000
-COIN_SATS = 100_000_000
-DEAR_SATS = COIN_SATS // 10
+DEAR_SATS = 10_000_000
 COMPLAINTS_MAX = 20
 Item = Mapping[str, str]
 Check = Callable[[str], object]
@@ -30,6 +29,24 @@ class ImportErrors(Exception):
         more = [f"and {len(complaints) - COMPLAINTS_MAX} more"] if len(complaints) > COMPLAINTS_MAX else []
         self.complaints = complaints[:COMPLAINTS_MAX] + more
         super().__init__("\n".join(self.complaints))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceWarning:
+    """A price to check: it is 0, or very high. `key`: the group or prefix that it is of."""
+
+    where: str  # file and line
+    key: str
+    column: str
+    sats: int
+
+
+class FreePrices(Exception):
+    """Nothing of the file was taken: it has prices of 0, which need `allow_free`."""
+
+    def __init__(self, prices: list[PriceWarning]) -> None:
+        super().__init__(*prices)
+        self.prices = prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,8 @@ PRICE = {
 
 
 def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """How many groups the file has. Raises WrongStock, also for a price of 0 per minute unless `allow_free`."""
+    """How many groups the file has. Raises ImportErrors, and FreePrices for a price of 0 per minute
+    unless `allow_free`."""
     instance.lock(tx)  # two imports at once would read the same catalog
     items = _items(text, name, "group", GROUP)
     _unique(items, "id")
@@ -83,49 +101,42 @@ def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> 
     return len(items)
 
 
-def warnings(kind: str, text: str, *, name: str) -> list[str]:
-    """What the operator should look at again in a file that can be imported: prices of 0, and prices that are so high that
-    another unit may have been meant."""
+def warnings(kind: str, text: str, *, name: str) -> list[PriceWarning]:
+    """The prices of a file that can be imported which the operator should check: those of 0, and those so high that another
+    unit may have been meant."""
     if kind == "groups":
         items = _items(text, name, "group", GROUP)
-        found = _free_groups(items)
-        found += [
-            f"{where}: group {item['id']} receives SMS for 0 satoshis"
-            for where, item in items
-            if item["cost_per_inbound_message"] and int(item["cost_per_inbound_message"]) == 0
-        ]
-        return found + _dear(items, ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"))
+        found = _free_groups(items) + _free(items, "id", "cost_per_inbound_message")
+        return found + _dear(items, "id", ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"))
     if kind == "prices":
         items = _items(text, name, "price", PRICE)
-        return _free_prices(items) + _dear(items, ("cost_per_segment",))
+        return _free_prices(items) + _dear(items, "prefix", ("cost_per_segment",))
     return []
 
 
-def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[str]:
+def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[PriceWarning]:
+    return _free(items, "id", "rental_cost_per_minute")
+
+
+def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[PriceWarning]:
+    return _free(items, "prefix", "cost_per_segment")
+
+
+def _free(items: list[tuple[str, dict[str, str]]], key: str, column: str) -> list[PriceWarning]:
     return [
-        f"{where}: group {item['id']} costs 0 satoshis a minute: its numbers, once rented, are kept without paying"
-        for where, item in items
-        if int(item["rental_cost_per_minute"]) == 0
+        PriceWarning(where, item[key], column, 0) for where, item in items if item[column] and int(item[column]) == 0
     ]
 
 
-def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[str]:
-    return [
-        f"{where}: prefix {item['prefix']!r} costs 0 satoshis a segment: accounts without a balance can send there"
-        for where, item in items
-        if int(item["cost_per_segment"]) == 0
-    ]
-
-
-def _refuse_free(free: list[str], *, allow_free: bool) -> None:
-    """Raises WrongStock for what costs nothing, unless that is allowed."""
+def _refuse_free(free: list[PriceWarning], *, allow_free: bool) -> None:
+    """Raises FreePrices if there are any, unless that is allowed."""
     if free and not allow_free:
-        raise ImportErrors([*free, "if that is meant, import the file with --allow-free"])
+        raise FreePrices(free)
 
 
-def _dear(items: list[tuple[str, dict[str, str]]], columns: Sequence[str]) -> list[str]:
+def _dear(items: list[tuple[str, dict[str, str]]], key: str, columns: Sequence[str]) -> list[PriceWarning]:
     return [
-        f"{where}: {column} is {int(item[column])} satoshis, {int(item[column]) / COIN_SATS:g} bitcoin: is that meant?"
+        PriceWarning(where, item[key], column, int(item[column]))
         for where, item in items
         for column in columns
         if item[column] and int(item[column]) >= DEAR_SATS
@@ -149,7 +160,7 @@ def _group_row(item: Item) -> tuple[object, ...]:
 
 
 def import_numbers(tx: Tx, text: str, *, name: str) -> int:
-    """How many numbers of the file are new. Raises WrongStock."""
+    """How many numbers of the file are new. Raises ImportErrors."""
     instance.lock(tx)
     items = _items(text, name, "number", NUMBER)
     _unique(items, "e164")
@@ -172,7 +183,7 @@ def import_numbers(tx: Tx, text: str, *, name: str) -> int:
 
 
 def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """How many destinations the file prices. Raises WrongStock, also for a price of 0 unless `allow_free`."""
+    """How many destinations the file prices. Raises ImportErrors, and FreePrices for a price of 0 unless `allow_free`."""
     items = _items(text, name, "price", PRICE)
     _unique(items, "prefix")
     _refuse_free(_free_prices(items), allow_free=allow_free)
@@ -182,7 +193,7 @@ def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> 
 
 
 def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> list[tuple[str, dict[str, str]]]:
-    """Every item with the place where it stands, all its columns there and right. Raises WrongStock."""
+    """Every item with the place where it stands, all its columns there and right. Raises ImportErrors."""
     found = list(_from_toml(text, name, kind) if name.endswith(".toml") else _from_csv(text, name))
     wrong = [f"{where}: {complaint}" for where, item in found for complaint in _complaints(item, columns)]
     if wrong:
