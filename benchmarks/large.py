@@ -54,9 +54,9 @@ def populate(url: str, *, rentals: int, spare: int) -> tuple[Renter, Renter]:
         ids = [
             account.open_account(tx, token_sha256=api_token.sha256(fill.token_of(n)), now_us=start_us) for n in range(2)
         ]
-        with open_ledger(tx, ids, now_us=start_us) as books:
+        with open_ledger(tx, ids, now_us=start_us) as ledger:
             for id_ in ids:
-                books.deposit(id_, SATS_MAX // 4, ref=f"bench:{id_}", reference="bench")
+                ledger.deposit(id_, SATS_MAX // 4, unique_ref=f"bench:{id_}", reference="bench")
         return ids
 
     def some(tx: Tx, account_id: int, first: int, until: int) -> str:

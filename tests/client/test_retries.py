@@ -94,7 +94,7 @@ def test_pauses_are_a_random_part_of_a_doubling_span_with_an_upper_end(
     connect: Any, stub: Stub, fake_time: FakeTime
 ) -> None:
     stub.then(problem(503))
-    fake_time.chance = 0.25
+    fake_time.uniform = 0.25
     with pytest.raises(ServerError):
         connect(max_retries=6, timeout=1_000).account()
     assert fake_time.pauses_s == [0.125, 0.25, 0.5, 1.0, 2.0, 2.0]

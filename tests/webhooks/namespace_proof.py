@@ -79,7 +79,7 @@ def namespace() -> Iterator[None]:
             RESOLVER.parent.rmdir()
 
 
-def lacking() -> str:
+def timeout_message() -> str:
     """What this machine lacks, nothing if it has all."""
     if os.geteuid() != 0:
         return "root"
@@ -93,7 +93,7 @@ def main() -> int:
     """0 if nothing non-public was reached."""
     if sys.argv[1:] == ["inside"]:
         return asyncio.run(prove())
-    if missing := lacking():
+    if missing := timeout_message():
         print(f"The proof that webhooks can't reach inside needs {missing}.", file=sys.stderr)
         return 2
     with namespace():

@@ -20,7 +20,7 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
-from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver, prefetching
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
@@ -60,7 +60,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
         db.write_blocking(outbox.release_all)  # of the process that had this file before; it is no more
-    return Runtime(db, clock, settings, ahead(derive) if derive else None)
+    return Runtime(db, clock, settings, prefetching(derive) if derive else None)
 
 
 def attach_runtime(config: Config, url: str) -> Runtime:

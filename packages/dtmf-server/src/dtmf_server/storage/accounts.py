@@ -129,9 +129,9 @@ def debt(tx: Tx, account_id: int) -> int:
 
 def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
     """One account as booked, with what its rentals cost per minute whose minutes start by then within the minute of the
-    clock (`begun_now`): one statement, of one state."""
+    clock (`accrued_now`): one statement, of one state."""
     row = tx.one(
-        f"SELECT a.*, {minute_costs.UPTO} AS begun_now FROM (SELECT {_COLUMNS} FROM accounts WHERE id = :account_id) a",
+        f"SELECT a.*, {minute_costs.UPTO} AS accrued_now FROM (SELECT {_COLUMNS} FROM accounts WHERE id = :account_id) a",
         account_id=account_id,
         **minute_costs.at_phase(now_us % MINUTE_US),
     )

@@ -74,11 +74,11 @@ class Tx:
         if rows:
             self._dialect.update(self._cursor, table, columns, rows)
 
-    def add_up(self, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Adds to the column of the rows with these keys, all at once; those that are not there are inserted. The rows
         are the key's columns and what to add; each key is among them once."""
         if rows:
-            self._dialect.add_up(self._cursor, table, key, column, rows)
+            self._dialect.increment(self._cursor, table, key, column, rows)
 
     def select_in(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
         """The rows whose column, a unique one, has one of these values."""

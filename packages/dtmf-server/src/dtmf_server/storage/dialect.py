@@ -43,7 +43,7 @@ class Dialect(Protocol):
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Sets each row's columns but the first, which is the key."""
 
-    def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Adds to the column of the rows with these keys; those that are not there are inserted."""
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:

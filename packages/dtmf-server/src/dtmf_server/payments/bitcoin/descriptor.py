@@ -58,7 +58,7 @@ def deriver(descriptor: str, network: str) -> Derive:
     return derive
 
 
-def ahead(derive: Derive) -> Derive:
+def prefetching(derive: Derive) -> Derive:
     """The same, with the next ones derived while the caller goes on: whoever asks for one will ask for the next."""
     helper = ThreadPoolExecutor(1, thread_name_prefix="derive")
     begun: dict[int, Future[tuple[str, bytes]]] = {}

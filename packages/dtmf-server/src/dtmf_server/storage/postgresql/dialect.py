@@ -41,7 +41,7 @@ class PostgreSQL:
         """One statement for all rows: each column an array. One row goes as it is, in half the time."""
         cursor.execute(*_postgresql_update(table, columns, rows))
 
-    def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """One statement for all rows: each column an array."""
         statement, values = _postgresql_insert(table, (*key, column), rows)
         cursor.execute(f"{statement} {on_conflict_add(table.name, key, column)}", values)
