@@ -19,7 +19,7 @@ from dtmf_server.asgi import protocol
 from dtmf_server.asgi.protocol import Protocol
 from dtmf_server.storage.db import Database
 
-from .connection import TIMEOUT_S, Asked, ask_for
+from .connection import TIMEOUT_S, Asked, Connection, ask_for
 from .operations import Renter
 from .streaming import listening
 from .test_broken_connections import rented_and_spent
@@ -28,11 +28,18 @@ NUMBERS = "/api/v1/numbers"
 
 
 @contextmanager
-def half_closed(url: str, *asked: Asked, more: bytes = b"") -> Iterator[socket.socket]:
-    """A connection on which these requests were sent, and the end of our side."""
+def opened(url: str, *asked: Asked, more: bytes = b"") -> Iterator[socket.socket]:
+    """A connection on which these requests were sent."""
     parts = urlsplit(url)
     with closing(socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT_S)) as connection:
         connection.sendall(b"".join(each.to_bytes() for each in asked) + more)
+        yield connection
+
+
+@contextmanager
+def half_closed(url: str, *asked: Asked, more: bytes = b"") -> Iterator[socket.socket]:
+    """A connection on which these requests were sent, and the end of our side."""
+    with opened(url, *asked, more=more) as connection:
         connection.shutdown(socket.SHUT_WR)
         yield connection
 
@@ -154,18 +161,22 @@ def test_a_long_poll_is_answered_if_something_comes_soon(url: str, db: Database,
 
 @pytest.mark.usefixtures("short_grace")
 def test_a_long_poll_ends_with_the_grace(url: str, db: Database, renter: Renter) -> None:
-    newest = answers(url, listed(renter))[0][1]
-    with half_closed(url, listed(renter, after=json.loads(newest)[-1]["id"], wait=60)) as connection:
+    with listening(db) as waits, opened(url, listed(renter, after=10**9, wait=60)) as connection:
+        assert waits.wait(20)
+        connection.shutdown(socket.SHUT_WR)
         assert read_all(connection) == b""  # long before the 60 s
     until(lambda: not readers(db))
 
 
 @pytest.mark.usefixtures("short_grace")
 def test_a_stream_of_events_sends_what_there_is_and_ends_with_the_grace(url: str, db: Database, renter: Renter) -> None:
-    with half_closed(url, ask_for("GET", "/api/v1/events", token=renter.token)) as connection:
-        sent = read_all(connection)
+    with opened(url, ask_for("GET", "/api/v1/events", token=renter.token)) as connection:
+        sent = b""
+        while b"event: message" not in sent:
+            sent += connection.recv(65536)
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection)
     assert sent.startswith(b"HTTP/1.1 200")
-    assert b"event: message" in sent
     until(lambda: not readers(db))
 
 
@@ -176,12 +187,13 @@ def test_two_hundred_connections_that_hang_up_leave_nothing(
 ) -> None:
     caplog.set_level(logging.WARNING)
     asked, parts = ask_for("GET", path, token=renter.token).to_bytes(), urlsplit(url)
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         for _ in range(200):
             connection = socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT_S)
-            opened.enter_context(closing(connection))
+            stack.enter_context(closing(connection))
             connection.sendall(asked)
         until(lambda: len(connections) == 200)
     until(lambda: not readers(db) and not connections)
     assert caplog.records == []
-    assert answers(url, ask_for("GET", "/healthz"))[0][0] == 200
+    with Connection(url) as connection_after:
+        assert connection_after.ask("GET", "/healthz").status == 200
