@@ -58,9 +58,7 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
         now_us = max(now_us, row["settled_at_us"])
         is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes while it is deleted
         if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
-            balance = row["balance"] - (
-                0 if is_closed or now_us == row["settled_at_us"] else _accrued_cost(row, now_us)
-            )
+            balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _accrued(row, now_us))
             return Standing(balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"])
         found = _past_run_out(tx, row, now_us)
         if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else what was read is of two states
@@ -79,7 +77,7 @@ def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
     return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
 
 
-def _accrued_cost(row: Row, now_us: int) -> int:
+def _accrued(row: Row, now_us: int) -> int:
     """What the minutes cost that have started since the account was settled."""
     minutes = now_us // MINUTE_US - row["settled_at_us"] // MINUTE_US
     return int(row["cost_per_minute"] * minutes + row["accrued_now"] - row["begun_cost"])
