@@ -28,7 +28,7 @@ from dtmf_server.core import money
 from dtmf_server.core.deposit_rules import ChainStep
 from dtmf_server.operations import deposit
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
-from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, ahead, deriver
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver, prefetching
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits, schema
 from dtmf_server.storage.db import Database, Tx
@@ -209,7 +209,7 @@ def _use_newest(tx: Tx, *, account_id: int) -> None:
 def _next_address(db: Database, many: int, times: int, at: str) -> Line:
     """Measure in milliseconds; the account has used one of its last twenty addresses."""
     account_id = money.FIRST_CUSTOMER + 1
-    derive = ahead(deriver(SANDBOX_DESCRIPTOR, "regtest"))
+    derive = prefetching(deriver(SANDBOX_DESCRIPTOR, "regtest"))
     inside_ms: list[float] = []
     whole_ms: list[float] = []
 

@@ -99,7 +99,24 @@ class _Explaining:
         how = "EXPLAIN QUERY PLAN " if self._is_sqlite else "EXPLAIN (COSTS OFF) "
         self._cursor.execute(how + statement, parameters)
         steps = [tuple(dict(row).values())[-1] for row in self._cursor.fetchall()]
+        if self._is_sqlite:
+            skipped = self._skipped(statement, parameters)
+            steps = [step for step in steps if not step.endswith(skipped)]
         self._plans[shown] = [re.sub(r"\{[^}]*\}", "{…}", step) for step in steps]
+
+    def _skipped(self, statement: str, parameters: Any) -> tuple[str, ...]:
+        """The scans that SQLite jumps over: an INSERT of several rows is compiled with a search for rows that refer to the
+        new ones, which runs only while a foreign key is violated (OP_FkIfZero), as none is between statements."""
+        self._cursor.execute("EXPLAIN " + statement, parameters)
+        opcodes = [dict(row) for row in self._cursor.fetchall()]
+        guarded = [range(op["addr"], op["p2"]) for op in opcodes if op["opcode"] == "FkIfZero"]
+        opened = {True: set[int](), False: set[int]()}  # root pages, by whether it is behind the jump
+        for op in opcodes:
+            if op["opcode"] in ("OpenRead", "OpenWrite"):
+                opened[any(op["addr"] in addresses for addresses in guarded)].add(op["p2"])
+        self._cursor.execute("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'")
+        tables = {row["rootpage"]: row["name"] for row in self._cursor.fetchall()}
+        return tuple(f"SCAN {tables[page]}" for page in opened[True] - opened[False] if page in tables)
 
 
 def _watch(tx: Tx) -> None:

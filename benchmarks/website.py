@@ -23,7 +23,7 @@ from benchmarks.size import Size
 INBOXES = 200
 PATIENCE_S = 20.0
 _POSITION = re.compile(r'data-after="([0-9]+)"')
-_STAMP = re.compile(r'name="stamp" value="([^"]+)"')
+_CSRF_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,9 @@ def _open_inbox(port: int, renter: Renter) -> socket.socket:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     connection.request("GET", "/sign-in")
     page = connection.getresponse()
-    cookie, found = str(page.headers["set-cookie"]).partition(";")[0], _STAMP.search(page.read().decode())
+    cookie, found = str(page.headers["set-cookie"]).partition(";")[0], _CSRF_TOKEN.search(page.read().decode())
     assert found is not None
-    form = urlencode({"stamp": found[1], "token": renter.token})
+    form = urlencode({"csrf_token": found[1], "token": renter.token})
     headers = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{port}"}
     connection.request("POST", "/sign-in", form, headers | {"Content-Type": "application/x-www-form-urlencoded"})
     answer = connection.getresponse()

@@ -148,7 +148,7 @@ def give_coins(db: Database, account_id: int, amount: int, *, now_us: int = STAR
     ref = f"test:{next(give_coins_kinds)}"
 
     def deposit(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=now_us) as books:
-            books.deposit(account_id, amount, ref=ref, reference=ref)
+        with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+            ledger.deposit(account_id, amount, unique_ref=ref, reference=ref)
 
     db.write_blocking(partial(deposit))

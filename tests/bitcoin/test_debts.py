@@ -31,10 +31,10 @@ def account_id(db: Database) -> int:
         assert row is not None
         paid = Output("ab" * 32, 0, bytes(row["script_pubkey"]), 40_000)
         follow(tx, ChainStep(0, [Block(1, "one", "", [paid])], None))
-        with open_ledger(tx, [id_], now_us=START_US) as books:
+        with open_ledger(tx, [id_], now_us=START_US) as ledger:
             for message in range(39):
-                books.charge(id_, 1000, kind=Kind.MESSAGE_SENT, ref=f"{message}", reference=f"{message}")
-            books.charge(id_, 10, kind=Kind.RENTAL_SETUP, ref="1", reference="+12025550100")
+                ledger.charge(id_, 1000, kind=Kind.MESSAGE_SENT, unique_ref=f"{message}", reference=f"{message}")
+            ledger.charge(id_, 10, kind=Kind.RENTAL_SETUP, unique_ref="1", reference="+12025550100")
         follow(tx, ChainStep(0, [Block(1, "other", "", []), Block(2, "two", "other", [])], None))
 
     db.write_blocking(live)
@@ -50,8 +50,8 @@ def refund(db: Database, account_id: int, message: int, sats: int = 1000) -> Non
     """Refund a message, as if the carrier had refused it."""
 
     def give_back(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US) as books:
-            books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
+        with open_ledger(tx, [account_id], now_us=START_US) as ledger:
+            ledger.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, unique_ref=f"{message}", reference=f"{message}")
 
     db.write_blocking(give_back)
 
@@ -106,10 +106,10 @@ def test_a_reversal_is_booked_in_full(db: Database, balance: int):
     account_id = open_account(db)
 
     def reverse(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US) as books:
+        with open_ledger(tx, [account_id], now_us=START_US) as ledger:
             if balance:
-                books.deposit(account_id, balance, ref="other:0:0", reference="other:0")
-            books.reverse_deposit(account_id, 40_000, ref="one:0:1", reference="one:0")
+                ledger.deposit(account_id, balance, unique_ref="other:0:0", reference="other:0")
+            ledger.reverse_deposit(account_id, 40_000, unique_ref="one:0:1", reference="one:0")
 
     db.write_blocking(reverse)
     assert standing(db, account_id) == (max(0, balance - 40_000), max(0, 40_000 - balance))
@@ -120,10 +120,10 @@ def test_verify_accepts_reversals_booked_by_older_releases(db: Database, account
     """Older releases booked a reversal only up to the balance, and the rest as a separate debt."""
 
     def as_before(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US) as books:
-            books.deposit(account_id, 39_010, ref="x:0:0", reference="x:0")
-            books.deposit(account_id, 500, ref="y:0:0", reference="y:0")
-            books.charge(account_id, 500, kind=Kind.RENTAL_SETUP, ref="2", reference="+12025550101")
+        with open_ledger(tx, [account_id], now_us=START_US) as ledger:
+            ledger.deposit(account_id, 39_010, unique_ref="x:0:0", reference="x:0")
+            ledger.deposit(account_id, 500, unique_ref="y:0:0", reference="y:0")
+            ledger.charge(account_id, 500, kind=Kind.RENTAL_SETUP, unique_ref="2", reference="+12025550101")
         tx.run(
             "INSERT INTO transfers (at_us, kind, ref, debit, credit, amount, account_id, balance, reference)"
             " VALUES (:at, 'debt', 'y:0:1', 3, 1, 500, :id, 0, 'y:0')",

@@ -46,8 +46,8 @@ def refund(db: Database, account_id: int, sats: int, message: int = 7) -> None:
     """Refund a message of the account, as if the carrier had refused it."""
 
     def give_back(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US) as books:
-            books.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, ref=f"{message}", reference=f"{message}")
+        with open_ledger(tx, [account_id], now_us=START_US) as ledger:
+            ledger.refund(account_id, sats, kind=Kind.MESSAGE_REFUNDED, unique_ref=f"{message}", reference=f"{message}")
 
     db.write_blocking(give_back)
 
@@ -151,8 +151,8 @@ def test_assigned_funds_pay_the_debt_of_the_new_account_first(db: Database):
     refund(db, old, 1000)
 
     def owe(tx: Tx) -> None:
-        with open_ledger(tx, [new], now_us=START_US) as books:
-            books.reverse_deposit(new, 300, ref="z:0:1", reference="z:0")
+        with open_ledger(tx, [new], now_us=START_US) as ledger:
+            ledger.reverse_deposit(new, 300, unique_ref="z:0:1", reference="z:0")
 
     db.write_blocking(owe)
     hand_on(db, address, theirs)

@@ -12,7 +12,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import delivery_log
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.delivery_queue import HEAD_OF_LINE_TIMEOUT_US
-from dtmf_server.workers.delivery_worker import LEASE_US
+from dtmf_server.workers.lease_budget import LEASE_US
 from harness import FakeWall, new_token, runtime_over, serving
 from support.webhook_receiver import Posted, Receiver, receiving
 from support.webhook_steps import DAY_S, MINUTE_S, ON_SQLITE, deliveries, rent, settle, states

@@ -13,7 +13,8 @@ from dtmf_server.storage.db import Database
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.workers import delivery_worker
 from dtmf_server.workers.adaptive_concurrency import START
-from dtmf_server.workers.delivery_worker import LEASE_LEFT_US, LEASE_US
+from dtmf_server.workers.delivery_worker import LEASE_LEFT_US
+from dtmf_server.workers.lease_budget import LEASE_US
 from harness import START_US, FakeWall
 from support.webhook_receiver import Posted, Receiver
 from support.webhook_steps import (

@@ -30,7 +30,7 @@ from dtmf_server.webhooks.subprocess_dispatcher import (
     SubprocessDispatcher,
 )
 from dtmf_server.workers.carrier_router import CarrierRouter
-from dtmf_server.workers.delivery_worker import Outbox
+from dtmf_server.workers.delivery_worker import DeliveryWorker
 from harness import FakeWall
 from support.webhook_receiver import OK, Receiver, receiving_raw, refused_port
 from support.webhook_steps import attempts, deliveries, receive, rent_now, settled, states
@@ -138,12 +138,12 @@ async def test_a_process_that_is_killed_takes_no_sms_with_it(
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
     async with SubprocessDispatcher(sandbox=True) as webhooks:
-        outbox = Outbox(runtime, webhooks, CarrierRouter([]))
-        worker = asyncio.create_task(outbox.run())
+        delivery_worker = DeliveryWorker(runtime, webhooks, CarrierRouter([]))
+        worker = asyncio.create_task(delivery_worker.run())
         os.kill(webhooks.pid, signal.SIGSTOP)  # so that it has the post, and has not made it
         await receive(runtime, (number, "under way"))
         async with asyncio.timeout(30):
-            while not outbox._posting:  # noqa: ASYNC110 - there is no event for it
+            while not delivery_worker._attempts._posting:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
         before = webhooks.pid
         os.kill(before, signal.SIGKILL)
@@ -171,7 +171,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
     monkeypatch.setattr(subprocess_dispatcher, "AWAITED_S", 0.01)
     number = rent_now(runtime, account, receiver.url)
     async with SubprocessDispatcher(sandbox=True) as webhooks:
-        worker = asyncio.create_task(Outbox(runtime, webhooks, CarrierRouter([])).run())
+        worker = asyncio.create_task(DeliveryWorker(runtime, webhooks, CarrierRouter([])).run())
         before = webhooks.pid
         monkeypatch.setattr(
             subprocess_dispatcher, "RESTARTS", RestartPolicy(first_s=3600.0, max_s=3600.0, steady_s=60.0)

@@ -83,8 +83,8 @@ def debt(dtmf: DTMF, data: Path) -> None:
     dtmf.new_address()
 
     def owe(tx: Tx) -> None:
-        with open_ledger(tx, [1000], now_us=1) as books:
-            books.reverse_deposit(1000, 1_000_000, ref="gone:0", reference="gone:0")
+        with open_ledger(tx, [1000], now_us=1) as ledger:
+            ledger.reverse_deposit(1000, 1_000_000, unique_ref="gone:0", reference="gone:0")
 
     (account_id,) = rows(data / "dtmf.db", "SELECT account_id FROM tokens")[0]
     assert account_id == 1000

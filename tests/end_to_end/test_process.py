@@ -158,6 +158,7 @@ def test_a_production_database_is_not_opened_as_a_sandbox(tmp_path: Path, refuse
     with Service(tmp_path, "--config", production) as service:
         service.wait_ready()
         assert request(service.url, "x", "GET", "/sandbox/sent").status == 404
+        assert request(service.url, "x", "GET", "/sandbox/clock").status == 404
         assert service.stop() == 0
     line = refused("run", "--data", tmp_path, "--port", "0")
     assert re.search("production.*sandbox", line)

@@ -41,8 +41,8 @@ def names(db: Database) -> dict[str, object]:
         deposit.follow(tx, ChainStep(0, [block], None), depths=((0, 1),), **at)
         rental = rent.start(tx, account_id, "us-mobile", **at, cooldown_us=DAY_US)
         later = {"now_us": START_US + 3 * MINUTE_US}
-        with open_ledger(tx, [account_id], **later) as books:
-            books.deposit(account_id, 10, ref="credited", reference="")
+        with open_ledger(tx, [account_id], **later) as ledger:
+            ledger.deposit(account_id, 10, unique_ref="credited", reference="")
         meter.share_out(tx, now_us=START_US + 2 * DAY_US)
         (message_id,) = receive.receive_many(tx, [inbound.InboundMessage(rental["e164"], "+1", "hello")], **later)
         sent = send.send(

@@ -67,8 +67,8 @@ class Service:
 
     def deposit(self, amount: int) -> None:
         def book(tx: Tx) -> None:
-            with open_ledger(tx, [self.id], now_us=self.now_us) as books:
-                books.deposit(self.id, amount, ref=str(next(self.refs)), reference="test")
+            with open_ledger(tx, [self.id], now_us=self.now_us) as ledger:
+                ledger.deposit(self.id, amount, unique_ref=str(next(self.refs)), reference="test")
 
         self.db.write_blocking(book)
         self.plain.balance += amount
@@ -165,8 +165,8 @@ def service_has(db: Database, account_id: int, amount: int) -> None:
     """Credit coins to an account."""
 
     def book(tx: Tx) -> None:
-        with open_ledger(tx, [account_id], now_us=START_US) as books:
-            books.deposit(account_id, amount, ref=f"{account_id}", reference="test")
+        with open_ledger(tx, [account_id], now_us=START_US) as ledger:
+            ledger.deposit(account_id, amount, unique_ref=f"{account_id}", reference="test")
 
     db.write_blocking(book)
 

@@ -20,7 +20,7 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.workers.carrier_router import CarrierRouter
-from dtmf_server.workers.delivery_worker import Outbox
+from dtmf_server.workers.delivery_worker import DeliveryWorker
 from harness import Group
 from support.webhook_receiver import Posted, Receiver
 
@@ -123,7 +123,7 @@ def storable(urls: list[str]) -> list[str]:
     return [url for url in urls if "\0" not in url and url.encode("utf-8", "replace").decode() == url]
 
 
-# --- the outbox's worker alone, in the test's own event loop ------------------------------------------------------
+# --- the delivery worker alone, in the test's own event loop ------------------------------------------------------
 
 
 def rent_now(runtime: Runtime, account_id: int, url: str | None) -> str:
@@ -147,13 +147,15 @@ async def receive(runtime: Runtime, *inbound: tuple[str, str]) -> None:
 
 
 @asynccontextmanager
-async def delivering(runtime: Runtime, poster: WebhookClient) -> AsyncIterator[Outbox]:
-    """Runs the outbox's worker until the block ends."""
-    delivers = Outbox(runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), CarrierRouter([]))
+async def delivering(runtime: Runtime, poster: WebhookClient) -> AsyncIterator[DeliveryWorker]:
+    """Run the delivery worker until the block ends."""
+    delivery_worker = DeliveryWorker(
+        runtime, InProcessDispatcher(poster, sandbox=runtime.settings.sandbox), CarrierRouter([])
+    )
     async with poster:
-        worker = asyncio.create_task(delivers.run())
+        worker = asyncio.create_task(delivery_worker.run())
         try:
-            yield delivers
+            yield delivery_worker
         finally:
             worker.cancel()
             with pytest.raises(asyncio.CancelledError):

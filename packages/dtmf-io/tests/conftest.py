@@ -86,7 +86,7 @@ class FakeTime:
 
     def __init__(self) -> None:
         self.now_s = 1_000.0
-        self.chance = 1.0
+        self.uniform = 1.0
         self.pauses_s: list[float] = []
 
     def sleep(self, pause_s: float) -> None:
@@ -104,5 +104,5 @@ def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     monkeypatch.setattr(sender, "time", lambda: 1_600_000_000.0)
     monkeypatch.setattr(sender, "sleep", clock.sleep)
     monkeypatch.setattr(sender, "_sleep_async", clock.sleep_async)
-    monkeypatch.setattr(sender, "_chance", lambda: clock.chance)
+    monkeypatch.setattr(sender, "_uniform", lambda: clock.uniform)
     return clock

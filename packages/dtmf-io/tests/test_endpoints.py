@@ -97,6 +97,7 @@ CALLS: list[tuple[str, tuple[Any, ...], str, Any, Any, Any]] = [
         None,
     ),
     ("sandbox.advance", (0.5,), "POST /sandbox/clock", {"advance_s": 0.5}, {"now": "2018"}, None),
+    ("sandbox.clock", (), "GET /sandbox/clock", None, {"now": "2018", "offset_s": 0.0}, None),
     ("sandbox.sent", (), "GET /sandbox/sent", None, [{"from": N, "to": "+12", "content": "abc"}], None),
 ]
 

@@ -320,7 +320,7 @@ def test_nothing_in_the_environment_raises_anything_but_a_dtmf_error(
     monkeypatch.chdir(certificates)  # SSLKEYLOGFILE creates the file that it names
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    uniform = random.Random(seed)
     here = f"127.0.0.1:{unused_port}"
     pieces = [*PIECES, here]
     whole = [
@@ -335,15 +335,15 @@ def test_nothing_in_the_environment_raises_anything_but_a_dtmf_error(
     whole += [str(file) for file in sorted(certificates.iterdir())]
     for _ in range(150):
         values = {
-            name: chance.choice(whole)
-            if chance.random() < 0.5
-            else "".join(chance.choices(pieces, k=chance.randint(1, 6)))
+            name: uniform.choice(whole)
+            if uniform.random() < 0.5
+            else "".join(uniform.choices(pieces, k=uniform.randint(1, 6)))
             for name in VARIABLES
-            if chance.random() < 0.4 and not name.startswith("DTMF_")
+            if uniform.random() < 0.4 and not name.startswith("DTMF_")
         }
         with monkeypatch.context() as environment:
             for name, value in values.items():
                 environment.setenv(name, value)
-            scheme = chance.choice(["http", "https"])
+            scheme = uniform.choice(["http", "https"])
             error = outcome(connect, base_url=f"{scheme}://192.0.2.1.invalid", timeout=1, max_retries=0)
         assert isinstance(error, DTMFError), (values, error)

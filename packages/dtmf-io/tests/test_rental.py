@@ -283,7 +283,7 @@ async def test_a_timeout_around_a_rental_ends_it() -> None:
 
 def test_a_wait_that_times_out_ends_the_rental(dtmf: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(STARTED, reply(200, b"[]"), reply(200, b"[]"), ENDED)
-    fake_time.chance = 1.0
+    fake_time.uniform = 1.0
     with pytest.raises(TimedOutError):
         within(dtmf, lambda number: number.wait_for_code(timeout=0.5))
     assert asked(stub)[-1] == END

@@ -93,7 +93,7 @@ def test_max_retries_bounds_the_attempts(connect: Any, stub: Stub, fake_time: Fa
 
 def test_pauses_are_a_random_part_of_a_doubling_bounded_span(connect: Any, stub: Stub, fake_time: FakeTime) -> None:
     stub.then(problem(503))
-    fake_time.chance = 0.25
+    fake_time.uniform = 0.25
     with pytest.raises(ServerError):
         connect(max_retries=6, timeout=1_000).account()
     assert fake_time.pauses_s == [0.125, 0.25, 0.5, 1.0, 2.0, 2.0]

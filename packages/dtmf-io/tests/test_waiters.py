@@ -259,16 +259,16 @@ def test_a_wait_ends_no_later_than_one_round_trip_after_its_timeout(
 def test_every_wait_polls_until_its_deadline_whatever_the_service_does(connect: Any, fake_time: FakeTime) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    uniform = random.Random(seed)
     for _ in range(200):
-        timeout = chance.choice([0.2, 1, 3, 24, 25, 26, 51, 100])
+        timeout = uniform.choice([0.2, 1, 3, 24, 25, 26, 51, 100])
         transport = Patient(
             fake_time,
-            arrives_s=timeout * chance.uniform(0, 0.9999),
-            round_trip_s=chance.uniform(0.001, 0.1),
-            away_until_s=timeout * chance.choice([0, 0, chance.uniform(0, 0.99)]),
+            arrives_s=timeout * uniform.uniform(0, 0.9999),
+            round_trip_s=uniform.uniform(0.001, 0.1),
+            away_until_s=timeout * uniform.choice([0, 0, uniform.uniform(0, 0.99)]),
         )
-        fake_time.chance = chance.random()
+        fake_time.uniform = uniform.random()
         assert waited(connect, transport, timeout) == sms(1)
 
 

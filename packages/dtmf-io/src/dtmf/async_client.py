@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         FullMessage,
         Group,
         Number,
+        SandboxClock,
         SentMessage,
         Transaction,
         Usage,
@@ -283,6 +284,10 @@ class AsyncSandbox:
     async def advance(self, seconds: float) -> Clock:
         """Advance the sandbox's clock, run everything due by then, and return the new time."""
         return await self._perform(endpoints.sandbox_advance(seconds))
+
+    async def clock(self) -> SandboxClock:
+        """The sandbox's time, and how far `advance` has put it ahead of the real time."""
+        return await self._perform(endpoints.sandbox_clock())
 
     async def sent(self) -> list[SentMessage]:
         """List the messages sent to other phones."""

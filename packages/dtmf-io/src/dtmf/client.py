@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         FullMessage,
         Group,
         Number,
+        SandboxClock,
         SentMessage,
         Transaction,
         Usage,
@@ -268,6 +269,10 @@ class Sandbox:
     def advance(self, seconds: float) -> Clock:
         """Advance the sandbox's clock, run everything due by then, and return the new time."""
         return self._perform(endpoints.sandbox_advance(seconds))
+
+    def clock(self) -> SandboxClock:
+        """The sandbox's time, and how far `advance` has put it ahead of the real time."""
+        return self._perform(endpoints.sandbox_clock())
 
     def sent(self) -> list[SentMessage]:
         """List the messages sent to other phones."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FullMessage,
         Group,
         Number,
+        SandboxClock,
         SentMessage,
         Transaction,
         Usage,
@@ -207,6 +208,11 @@ def sandbox_deposit(address: object, amount: object, confirmations: object) -> C
 def sandbox_advance(seconds: object) -> Call[Clock]:
     """POST /sandbox/clock"""
     return Operation("POST", "/sandbox/clock", {"advance_s": validation.seconds(seconds)}), _an_object
+
+
+def sandbox_clock() -> Call[SandboxClock]:
+    """GET /sandbox/clock"""
+    return Operation("GET", "/sandbox/clock"), _an_object
 
 
 def sandbox_sent() -> Call[list[SentMessage]]:

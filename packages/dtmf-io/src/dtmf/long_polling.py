@@ -51,9 +51,9 @@ class LongPoll(RetryState, Generic[Item]):
         "_early",
         "_failure",
         "_is_last",
-        "_lacking",
         "_patient",
         "_poll_s",
+        "_timeout_message",
         "read",
     )
 
@@ -65,7 +65,7 @@ class LongPoll(RetryState, Generic[Item]):
         after: int,
         now_s: float,
         timeout_s: float | None = None,
-        lacking: str = "",
+        timeout_message: str = "",
     ) -> None:
         operation, self.read = ask(after, 0.0)
         super().__init__(operation, settings, key="", now_s=now_s)
@@ -75,10 +75,10 @@ class LongPoll(RetryState, Generic[Item]):
         self._failure: DTMFError | None = None  # of the last attempt; None if it got a response
         self._patient = timeout_s is not None  # retry failures for as long as there is time
         self._is_last = False  # whether the latest poll lasts until the deadline
-        self._lacking = lacking
+        self._timeout_message = timeout_message
         if timeout_s is not None:
             self._deadline_s = now_s + timeout_s
-            self._lacking = f"{lacking} within {timeout_s:g} s"
+            self._timeout_message = f"{timeout_message} within {timeout_s:g} s"
 
     def request(self, *, now_s: float) -> Request:
         """Return the next poll, limited to the time left. Raises TimedOutError after the last poll."""
@@ -94,7 +94,7 @@ class LongPoll(RetryState, Generic[Item]):
         timeout_s = self._poll_s + self._settings.timeout_s
         return self._request(operation, timeout_s=min(max(0.0, left_s) + _ROUND_TRIP_S, timeout_s))
 
-    def pause_after_answer_s(self, answer: Any, *, now_s: float, chance: float) -> float | None:
+    def pause_after_answer_s(self, answer: Any, *, now_s: float, uniform: float) -> float | None:
         """Return None if there are items, else the seconds to wait before the next poll.
         Raises ServerError if ids don't ascend, because items would repeat without end."""
         self._made, self._failure = 0, None
@@ -110,16 +110,16 @@ class LongPoll(RetryState, Generic[Item]):
             self._early = 0
             return 0.0
         self._early += 1
-        return self._within_deadline_s(backoff_cap_s(self._early, longest_s=_SPAN_MAX_S) * chance, now_s=now_s)
+        return self._within_deadline_s(backoff_cap_s(self._early, longest_s=_SPAN_MAX_S) * uniform, now_s=now_s)
 
-    def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
+    def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, uniform: float) -> float:
         if not self._patient:
-            return super()._pause_s(error, least_s, now_s=now_s, chance=chance)
+            return super()._pause_s(error, least_s, now_s=now_s, uniform=uniform)
         self._failure = error
         self._note_early_end(now_s)
         if now_s + least_s >= self._deadline_s:
             raise self._in_vain()
-        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_SPAN_MAX_S) * chance)
+        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_SPAN_MAX_S) * uniform)
         return self._within_deadline_s(pause_s, now_s=now_s)
 
     def _note_early_end(self, now_s: float) -> None:
@@ -131,8 +131,8 @@ class LongPoll(RetryState, Generic[Item]):
 
     def _in_vain(self) -> TimedOutError:
         if self._failure is None:
-            return TimedOutError(self._lacking)
-        error = TimedOutError(f"{self._lacking}; the last attempt failed: {self._failure}")
+            return TimedOutError(self._timeout_message)
+        error = TimedOutError(f"{self._timeout_message}; the last attempt failed: {self._failure}")
         error.__cause__ = self._failure
         return error
 
@@ -146,7 +146,7 @@ def of_messages(awaited: WaitSpec, settings: Settings, cursors: Cursors, *, now_
         after=after,
         now_s=now_s,
         timeout_s=awaited.timeout_s,
-        lacking=awaited.lacking,
+        timeout_message=awaited.timeout_message,
     )
 
 

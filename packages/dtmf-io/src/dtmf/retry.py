@@ -70,7 +70,7 @@ class RetryState:
             raise self._timed_out()
         return self._request(self._operation, timeout_s=left_s)
 
-    def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, chance: float) -> float:
+    def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, uniform: float) -> float:
         """Return the seconds to wait before the next attempt, after an error response.
         Raises its error if a retry is pointless or there is no time for one."""
         self._sent = True
@@ -78,9 +78,9 @@ class RetryState:
         error = self._refusal(reply, retry_after_s=retry_after_s)
         if (reply.status not in {408, 429} and reply.status < 500) or error.code in _NOT_RETRYABLE:
             raise error
-        return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, chance=chance)
+        return self._pause_s(error, retry_after_s or 0.0, now_s=now_s, uniform=uniform)
 
-    def pause_after_failure_s(self, failure: Exception, *, now_s: float, chance: float, via: str = "") -> float:
+    def pause_after_failure_s(self, failure: Exception, *, now_s: float, uniform: float, via: str = "") -> float:
         """Return the seconds to wait before the next attempt, after one without a reply; `via` is the route it took.
         Raises its error if a retry is pointless or there is no time for one."""
         error = self._translated(failure, via)
@@ -89,9 +89,9 @@ class RetryState:
             raise error
         if isinstance(error, ConnectionFailedError) and error.permanent:
             raise error
-        return self._pause_s(error, 0.0, now_s=now_s, chance=chance)
+        return self._pause_s(error, 0.0, now_s=now_s, uniform=uniform)
 
-    def pause_after_answer_s(self, _answer: Any, *, now_s: float, chance: float) -> float | None:
+    def pause_after_answer_s(self, _answer: Any, *, now_s: float, uniform: float) -> float | None:
         """Return None: a call is complete after its first answer."""
         return None
 
@@ -123,10 +123,10 @@ class RetryState:
             timeout_s=timeout_s,
         )
 
-    def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, chance: float) -> float:
+    def _pause_s(self, error: DTMFError, least_s: float, *, now_s: float, uniform: float) -> float:
         if self._made > self._settings.max_retries:
             raise error
-        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_SPAN_MAX_S) * chance)
+        pause_s = max(least_s, backoff_cap_s(self._made, longest_s=_SPAN_MAX_S) * uniform)
         if now_s + pause_s >= self._deadline_s:
             raise error
         return pause_s

@@ -59,13 +59,15 @@ def _answer(attempts: RetryState, read: Callable[[Any], Answer], transport: Tran
         try:
             reply = transport.send(request)
         except (DTMFError, OSError) as failure:
-            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance(), via=_via(transport))
+            pause_s = attempts.pause_after_failure_s(
+                failure, now_s=monotonic(), uniform=_uniform(), via=_via(transport)
+            )
         else:
             if not reply.is_success:
-                pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
+                pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), uniform=_uniform())
             else:
                 answer = _read(attempts, reply, read)
-                rest_s = attempts.pause_after_answer_s(answer, now_s=monotonic(), chance=_chance())
+                rest_s = attempts.pause_after_answer_s(answer, now_s=monotonic(), uniform=_uniform())
                 if rest_s is None:
                     return answer
                 pause_s = rest_s
@@ -105,13 +107,15 @@ async def _answer_async(attempts: RetryState, read: Callable[[Any], Answer], tra
             async with asyncio.timeout(request.timeout_s):
                 reply = await transport.send(request)
         except (DTMFError, OSError) as failure:
-            pause_s = attempts.pause_after_failure_s(failure, now_s=monotonic(), chance=_chance(), via=_via(transport))
+            pause_s = attempts.pause_after_failure_s(
+                failure, now_s=monotonic(), uniform=_uniform(), via=_via(transport)
+            )
         else:
             if not reply.is_success:
-                pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), chance=_chance())
+                pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), uniform=_uniform())
             else:
                 answer = _read(attempts, reply, read)
-                rest_s = attempts.pause_after_answer_s(answer, now_s=monotonic(), chance=_chance())
+                rest_s = attempts.pause_after_answer_s(answer, now_s=monotonic(), uniform=_uniform())
                 if rest_s is None:
                     return answer
                 pause_s = rest_s
@@ -142,5 +146,5 @@ async def _sleep_async(pause_s: float) -> None:
     await asyncio.sleep(pause_s)
 
 
-def _chance() -> float:
+def _uniform() -> float:
     return random()  # noqa: S311  # spreads out retries; not for security

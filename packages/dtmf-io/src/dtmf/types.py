@@ -173,3 +173,10 @@ class Clock(TypedDict):
     """The result of sandbox.advance(): the sandbox's time."""
 
     now: str
+
+
+class SandboxClock(TypedDict):
+    """The sandbox's time. `offset_s`: how many seconds it is ahead of the real time."""
+
+    now: str
+    offset_s: float

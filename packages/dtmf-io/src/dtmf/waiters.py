@@ -24,20 +24,20 @@ class WaitSpec:
     """The messages that a wait examines: their number, the id to start after (None: where the last wait ended), the
     timeout, and the message for a timeout."""
 
-    __slots__ = ("after", "e164", "lacking", "timeout_s")
+    __slots__ = ("after", "e164", "timeout_message", "timeout_s")
 
-    def __init__(self, e164: object, timeout_s: object, after: object, lacking: str) -> None:
+    def __init__(self, e164: object, timeout_s: object, after: object, timeout_message: str) -> None:
         self.e164 = parse(e164)
         self.timeout_s = validation.timeout_s(timeout_s)
         self.after = None if after is None else validation.whole("after", after, least=0)
-        self.lacking = f"{lacking} arrived at {self.e164}"
+        self.timeout_message = f"{timeout_message} arrived at {self.e164}"
 
 
 def for_message(e164: object, timeout_s: object, match: object, after: object) -> Wait[FullMessage]:
     """Return a wait for the first message that matches."""
     is_wanted = _wanted(match)
-    lacking = "no message" if match is None else "no message that matches"
-    return WaitSpec(e164, timeout_s, after, lacking), lambda message: message if is_wanted(message) else None
+    timeout_message = "no message" if match is None else "no message that matches"
+    return WaitSpec(e164, timeout_s, after, timeout_message), lambda message: message if is_wanted(message) else None
 
 
 def for_code(e164: object, timeout_s: object, match: object, after: object) -> Wait[str]:
@@ -45,12 +45,12 @@ def for_code(e164: object, timeout_s: object, match: object, after: object) -> W
     from .codes import find_code  # noqa: PLC0415  # takes half as long as the network code; load it before the code arrives
 
     is_wanted = _wanted(match)
-    lacking = "no message with a code" if match is None else "no message with a code that matches"
+    timeout_message = "no message with a code" if match is None else "no message with a code that matches"
 
     def code(message: FullMessage) -> str | None:
         return find_code(message["content"] or "") if is_wanted(message) else None
 
-    return WaitSpec(e164, timeout_s, after, lacking), code
+    return WaitSpec(e164, timeout_s, after, timeout_message), code
 
 
 def _wanted(match: object) -> Callable[[FullMessage], Any]:

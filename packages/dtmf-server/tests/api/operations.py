@@ -166,6 +166,7 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/sandbox/message": Call(201, {"to": renter.e164, "from": OTHER_PHONE, "content": "hello"}),
         "POST /api/v1/sandbox/deposit": Call(201, {"address": renter.address, "amount": 1000, "confirmations": 0}),
         "POST /api/v1/sandbox/clock": Call(200, {"advance_s": 0}),
+        "GET /api/v1/sandbox/clock": Call(200),
         "GET /api/v1/sandbox/sent": Call(200),
         # Last, for what comes after finds neither.
         "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),

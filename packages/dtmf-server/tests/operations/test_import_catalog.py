@@ -2,6 +2,7 @@
 
 import pytest
 
+from dtmf_server.cli.import_text import warning_text
 from dtmf_server.core.errors import DestinationNotServed
 from dtmf_server.operations import import_catalog, rent, send
 from dtmf_server.storage import numbers
@@ -179,3 +180,32 @@ def test_the_longest_prefix_prices_a_destination_and_one_without_price_is_refuse
 def test_an_invalid_price_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"prefix,cost_per_segment\n420,5\n{line}\n"
     assert any(complaint in found for found in refused(db, import_catalog.import_prices, text, "p.csv"))
+
+
+def test_prices_of_0_are_values_and_need_to_be_allowed(db: Database) -> None:
+    free = GROUPS_CSV.replace("269", "0")
+    with pytest.raises(import_catalog.FreePrices) as refusal:
+        db.write_blocking(lambda tx: import_catalog.import_groups(tx, free, name="g.csv"))
+    (price,) = refusal.value.prices
+    assert (price.key, price.column, price.sats) == ("cz-mobile", "rental_cost_per_minute", 0)
+    assert db.write_blocking(lambda tx: import_catalog.import_groups(tx, free, name="g.csv", allow_free=True)) == 2
+    assert import_catalog.warnings("groups", free, name="g.csv") == [price]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("groups", GROUPS_CSV, []),
+        (
+            "prices",
+            "prefix,cost_per_segment\n420,0\n44,25000000\n",
+            [
+                "p.csv:2: prefix '420' costs 0 satoshis a segment: accounts without a balance can send there",
+                "p.csv:3: cost_per_segment is 25000000 satoshis, 0.25 bitcoin: is that meant?",
+            ],
+        ),
+        ("numbers", "anything", []),
+    ],
+)
+def test_the_operator_is_warned_of_prices_that_look_wrong(kind: str, text: str, said: list[str]) -> None:
+    assert [warning_text(warning) for warning in import_catalog.warnings(kind, text, name="p.csv")] == said

@@ -15,7 +15,7 @@ from dtmf_server.storage import outbox
 from dtmf_server.storage.db import Database, Fn
 from dtmf_server.webhooks.client import Bounds, Outcome, WebhookClient
 from dtmf_server.workers import delivery_results
-from dtmf_server.workers.delivery_worker import LEASE_US
+from dtmf_server.workers.lease_budget import LEASE_US
 from harness import START_US
 from support.webhook_receiver import silent_ports
 from support.webhook_steps import attempts, deliveries, delivering, receive, rent_now, settled

@@ -19,10 +19,11 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.leases import Lease
 from dtmf_server.webhooks.client import Outcome, WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher, Payload
-from dtmf_server.workers import delivery_worker as outbox_worker
+from dtmf_server.workers import delivery_worker
 from dtmf_server.workers.adaptive_concurrency import Admission
 from dtmf_server.workers.carrier_router import CarrierRouter
-from dtmf_server.workers.delivery_worker import Outbox
+from dtmf_server.workers.delivery_worker import DeliveryWorker
+from dtmf_server.workers.lease_budget import LeaseBudget
 from harness import START_US, new_token, open_account
 from support.webhook_receiver import Receiver
 from support.webhook_steps import attempts, deliveries, delivering, rent, rent_now, settle, settled, states
@@ -42,12 +43,12 @@ def storing(runtime: Runtime, *inbound: tuple[str, str], until: threading.Event 
     return store
 
 
-async def open_for(outbox: Outbox) -> Outbox:
-    """The outbox, once it takes what is stored."""
+async def open_for(worker: DeliveryWorker) -> DeliveryWorker:
+    """The delivery worker, once it leases what is stored."""
     async with asyncio.timeout(20):
-        while outbox.lease() is None:  # noqa: ASYNC110 - there is no event for it
+        while not worker.budget.is_open:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
-    return outbox
+    return worker
 
 
 async def under_way(runtime: Runtime, store: Store) -> asyncio.Task[list[int | None]]:
@@ -67,8 +68,8 @@ async def test_what_is_stored_is_posted_without_being_claimed(
     account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = rent_now(runtime, account, receiver.url)
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         monkeypatch.delattr(deliver, "claim")
         await runtime.db.write(storing(runtime, (number, "text")))
         await settled(runtime)
@@ -85,9 +86,9 @@ def test_what_comes_through_the_sandbox_is_not_claimed_either(
     dtmf: DTMF, runtime: Runtime, db: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = rent(dtmf, "webhook", receiver.url)
-    assert isinstance(db.lease_holder, Outbox)
+    assert isinstance(db.lease_holder, LeaseBudget)
     deadline_s = time.monotonic() + 20
-    while db.lease_holder.lease() is None:
+    while not db.lease_holder.is_open:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
     monkeypatch.delattr(deliver, "claim")
@@ -114,8 +115,8 @@ def test_what_another_account_rents_is_neither_stored_nor_charged_nor_handed_ove
 
 async def test_each_line_keeps_its_order(account: int, db: Database, runtime: Runtime, receiver: Receiver) -> None:
     one, other = (rent_now(runtime, account, receiver.url) for _ in range(2))
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         await runtime.db.write(storing(runtime, (one, "1"), (one, "2"), (other, "a"), (one, "3"), (other, "b")))
         await settled(runtime)
     assert [text for text in receiver.contents if text.isdigit()] == ["1", "2", "3"]
@@ -128,8 +129,8 @@ async def test_what_fails_is_tried_again_by_the_programme(
 ) -> None:
     receiver.answer = lambda _: 500
     number = rent_now(runtime, account, receiver.url)
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         await runtime.db.write(storing(runtime, (number, "text")))
         await settled(runtime)
         (row,) = deliveries(db)
@@ -146,8 +147,8 @@ async def test_it_is_posted_even_if_who_asked_has_gone(
     account: int, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -162,8 +163,8 @@ async def test_what_is_stored_while_the_process_stops_is_left_to_the_next(
     account: int, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)  # while the worker, cancelled here, waits for it
     assert await asked
@@ -183,9 +184,9 @@ async def test_what_cant_be_given_back_as_the_process_stops_is_stored_all_the_sa
     async def fails(*_: object, **__: object) -> None:
         raise StorageUnavailable
 
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
-        monkeypatch.setattr(outbox, "_give_back", fails)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
+        monkeypatch.setattr(worker, "_release", fails)
         asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
         asyncio.get_running_loop().call_later(0.1, go.set)
     assert await asked, "else its carrier would bring it again"
@@ -196,10 +197,10 @@ async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
     account: int, db: Database, runtime: Runtime, receiver: Receiver
 ) -> None:
     number, go = rent_now(runtime, account, receiver.url), threading.Event()
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         asked = await under_way(runtime, storing(runtime, (number, "text"), until=go))
-        outbox._is_open = False
+        worker.budget.is_open = False
         go.set()
         assert await asked
         await settled(runtime)
@@ -209,21 +210,23 @@ async def test_what_is_stored_while_older_ones_begin_to_wait_is_posted(
 async def test_transactions_that_run_together_begin_no_more_than_the_process_may(
     account: int, db: Database, runtime: Runtime, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_worker, "IN_FLIGHT_MAX", 3)
+    monkeypatch.setattr(delivery_worker, "IN_FLIGHT_MAX", 3)
     numbers = [rent_now(runtime, account, receiver.url) for _ in range(10)]
     under_way_at_once = 0
 
     class Counting(InProcessDispatcher):
         async def post(self, sms: Payload, *, secrets: Sequence[str], timestamp_s: int) -> Outcome:
             nonlocal under_way_at_once
-            under_way_at_once = max(under_way_at_once, len(outbox._in_flight))
+            under_way_at_once = max(under_way_at_once, len(worker._in_flight))
             return await super().post(sms, secrets=secrets, timestamp_s=timestamp_s)
 
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
-        monkeypatch.setattr(outbox, "_webhooks", Counting(outbox._webhooks.poster, sandbox=True))
-        monkeypatch.setattr(outbox._pace, "begin", lambda *_: Admission.ADMITTED)  # else it holds some of one host back
-        monkeypatch.setattr(outbox._pace, "end", lambda *_, **__: ([], []))
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
+        monkeypatch.setattr(worker._attempts, "_webhooks", Counting(worker._attempts._webhooks.poster, sandbox=True))
+        monkeypatch.setattr(
+            worker._limiter, "begin", lambda *_: Admission.ADMITTED
+        )  # else it holds some of one host back
+        monkeypatch.setattr(worker._limiter, "end", lambda *_, **__: ([], []))
         await asyncio.gather(*(runtime.db.write(storing(runtime, (number, "text"))) for number in numbers))
         await settled(runtime)
     assert 1 <= under_way_at_once <= 3
@@ -239,8 +242,8 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
         storing(runtime, (number, "text"))(tx)
         raise RuntimeError("broken")
 
-    async with delivering(runtime, WebhookClient(sandbox=True)) as outbox:
-        await open_for(outbox)
+    async with delivering(runtime, WebhookClient(sandbox=True)) as worker:
+        await open_for(worker)
         with pytest.raises(RuntimeError, match="broken"):
             await runtime.db.write(broken)
         await runtime.db.write(storing(runtime, (number, "another")))
@@ -250,7 +253,8 @@ async def test_a_transaction_that_breaks_hands_nothing_over(
 
 async def test_a_process_that_does_not_deliver_takes_nothing(account: int, db: Database, runtime: Runtime) -> None:
     number = rent_now(runtime, account, "http://127.0.0.1:9/")
-    db.lease_holder = Outbox(runtime, InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True), CarrierRouter([]))
+    webhooks = InProcessDispatcher(WebhookClient(sandbox=True), sandbox=True)
+    db.lease_holder = DeliveryWorker(runtime, webhooks, CarrierRouter([])).budget
     await runtime.db.write(storing(runtime, (number, "text")))
     assert [(row["state"], row["leased_until_us"], row["attempts"]) for row in deliveries(db)] == [("waiting", None, 0)]
 

@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dtmf.errors import NotFoundError
+
 from . import connect, output, qr
-from .formatting import MINUTES_A_DAY, bitcoin, format_duration, format_int, format_minute, format_second, sats, signed
+from .formatting import (
+    MINUTES_A_DAY,
+    bitcoin,
+    clock_offset,
+    format_duration,
+    format_int,
+    format_minute,
+    format_second,
+    sats,
+    signed,
+)
 from .options import Json, Last, newest
 from .output import Column
 
 if TYPE_CHECKING:
     from dtmf import DTMF
-    from dtmf.types import Address, Number, Transaction, Usage
+    from dtmf.types import Address, Number, SandboxClock, Transaction, Usage
 
 _SHOWN = 25
 _KINDS = {
@@ -37,13 +49,16 @@ def account(*, json: Json = False) -> None:
         if json:
             output.json(dtmf.account())
             return
-        place, usage, numbers = connect.find_place(), dtmf.usage(), dtmf.numbers()
+        place, usage, numbers, clock = connect.find_place(), dtmf.usage(), dtmf.numbers(), _sandbox_clock(dtmf)
     output.line((f"{format_int(usage['balance'])} sats", "bold"))
     output.blank()
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
     debt = usage.get("debt", 0)  # older services don't report it
     owed = [("Debt", f"{format_int(debt)} sats; paid first from the next credit")] if debt else []
-    output.key_values([*owed, ("Numbers", _running(numbers, usage)), *lasts, ("Service", place.url)])
+    ahead = []
+    if clock is not None and clock["offset_s"]:
+        ahead = [("Clock", f"{format_minute(clock['now'])} UTC, {clock_offset(clock['offset_s'])}")]
+    output.key_values([*owed, ("Numbers", _running(numbers, usage)), *lasts, *ahead, ("Service", place.url)])
 
 
 def topup(
@@ -92,6 +107,14 @@ def unused_address(dtmf: DTMF) -> Address:
     if addresses and addresses[-1]["address"] not in {deposit["address"] for deposit in dtmf.deposits()}:
         return addresses[-1]
     return dtmf.new_address()
+
+
+def _sandbox_clock(dtmf: DTMF) -> SandboxClock | None:
+    """The clock of a sandbox; None for a service in production."""
+    try:
+        return dtmf.sandbox.clock()
+    except NotFoundError:
+        return None
 
 
 def _short(reference: str) -> str:

@@ -44,6 +44,11 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes else f"{left} s"
 
 
+def clock_offset(offset_s: float) -> str:
+    """How far a sandbox's clock is ahead: '1 h ahead of the real time', 'which is the real time'."""
+    return f"{format_duration(offset_s)} ahead of the real time" if offset_s else "which is the real time"
+
+
 def countdown(seconds: float) -> str:
     """Format the time left like a clock: '2:59', '1:00:00'."""
     left = max(0, int(seconds))

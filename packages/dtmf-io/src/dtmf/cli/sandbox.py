@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from . import connect, output
 from .account import unused_address
-from .formatting import format_int, format_second, sats, seconds
+from .formatting import clock_offset, format_int, format_second, sats, seconds
 from .message_view import show_message, show_text
 from .options import Json, Number
+
+if TYPE_CHECKING:
+    from dtmf.types import SandboxClock
 
 sandbox = App(name="sandbox", help="Simulate SMS and payments, and advance the clock. Only a sandbox supports this.")
 
@@ -68,11 +71,27 @@ def advance(
     """Advance the clock, and run everything due by then."""
     span = seconds(time)
     with connect.client(timeout_s=90.0) as dtmf:
-        clock = dtmf.sandbox.advance(span)
+        advanced = dtmf.sandbox.advance(span)
+        if json:
+            output.json(advanced)
+        else:
+            _show(dtmf.sandbox.clock())
+
+
+@sandbox.command
+def clock(*, json: Json = False) -> None:
+    """What time it is in the sandbox, and how far that is ahead of the real time."""
+    with connect.client() as dtmf:
+        found = dtmf.sandbox.clock()
     if json:
-        output.json(clock)
+        output.json(found)
     else:
-        output.line("The sandbox's time is now ", (format_second(clock["now"]), "bold"), " UTC.")
+        _show(found)
+
+
+def _show(clock: SandboxClock) -> None:
+    ahead = clock_offset(clock["offset_s"])
+    output.line("The sandbox's time is now ", (format_second(clock["now"]), "bold"), f" UTC, {ahead}.")
 
 
 @sandbox.command

@@ -120,16 +120,16 @@ class ContextScorer:
         start, end = last[kind]
         if kind in ("code", "task") or end < 0:
             return 0
-        paces = self._between(end, candidate.start)
+        distance = self._between(end, candidate.start)
         if _ANOTHER_NUMBER.search(self._text, end, candidate.start):
             return 0
         if kind == "number":
-            return _NUMBER_POINTS if paces <= _NUMBER_PACES and last["task"][1] < start - 1 else 0
+            return _NUMBER_POINTS if distance <= _NUMBER_PACES and last["task"][1] < start - 1 else 0
         if kind == "not":
-            return _NOT_POINTS if paces <= _NOT_PACES else 0
-        if paces > _OTHER_PACES:
+            return _NOT_POINTS if distance <= _NOT_PACES else 0
+        if distance > _OTHER_PACES:
             return 0
-        points = _OTHER_POINTS - _POINTS_PER_PACE * paces
+        points = _OTHER_POINTS - _POINTS_PER_PACE * distance
         return points // 5 if self._is_for(last["code"][1], start, stated, named_after, candidate) else points
 
     def _is_for(self, code_end: int, start: int, stated: bool, named_after: bool, candidate: Candidate) -> bool:

@@ -63,7 +63,9 @@ async def get_events(
         return sse.EventStream(stream)
     if not found and wait:
         question = (bearer, "events", after, size)
-        found = await long_poll.poll(wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question)
+        found = await long_poll.poll(
+            wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question, receive=request.receive
+        )
     return ASGIResponse(body=responses.encode(found), media_type="application/json", headers=NO_STORE)
 
 

@@ -81,7 +81,7 @@ async def get_messages(
         return found
     wakeups, topic = runtime_of(request).db.wakeups, events.topic(account_id)
     question = (transactions.bearer(request), "messages", e164, current, inbound, after, limit)
-    return await long_poll.poll(wakeups, topic, again, wait_s=wait, question=question)
+    return await long_poll.poll(wakeups, topic, again, wait_s=wait, question=question, receive=request.receive)
 
 
 def _rentals(tx: Tx, caller: Caller, e164: str, *, current: bool) -> list[int]:

@@ -16,7 +16,7 @@ from dtmf_server.operations import sandbox
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import messages
+from dtmf_server.storage import instance, messages
 from dtmf_server.storage.db import Tx
 
 
@@ -69,13 +69,21 @@ def post_sandbox_deposit(
 @operation(post, "/sandbox/clock", tags=["sandbox"], summary="Advance the clock", status=200, then=run_due_work)
 def post_sandbox_clock(
     tx: Tx, caller: Caller, new: requests.SandboxAdvance, *, request: Request
-) -> responses.SandboxClock:
+) -> responses.SandboxAdvanced:
     """Move the sandbox's clock forward. Returns once everything that came due has been processed."""
     by_us = round(new.advance_s * SECOND_US)
     if caller.now_us + by_us >= NEVER_US:
         raise InvalidRequest("advance_s", "would move the clock past the year 9999")
     sandbox.advance_clock(tx, by_us)
-    return responses.SandboxClock(iso(runtime_of(request).clock.now_us(tx)))
+    return responses.SandboxAdvanced(iso(runtime_of(request).clock.now_us(tx)))
+
+
+@get("/sandbox/clock", tags=["sandbox"], summary="The sandbox's time")
+async def get_sandbox_clock(request: Request) -> responses.SandboxClock:
+    """The sandbox's time, and how far `POST /sandbox/clock` has put it ahead of the real time."""
+    clock = runtime_of(request).clock
+    offset_us = await transactions.read(request, lambda tx, _: instance.clock_offset_us(tx))
+    return responses.SandboxClock(iso(clock.after_us(offset_us)), offset_us / SECOND_US)
 
 
 @get("/sandbox/sent", tags=["sandbox"], summary="List simulated outgoing SMS")
@@ -85,4 +93,4 @@ async def get_sandbox_sent(request: Request) -> list[responses.SentMessage]:
     return [responses.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
 
 
-ROUTES = [post_sandbox_message, post_sandbox_deposit, post_sandbox_clock, get_sandbox_sent]
+ROUTES = [post_sandbox_message, post_sandbox_deposit, post_sandbox_clock, get_sandbox_clock, get_sandbox_sent]

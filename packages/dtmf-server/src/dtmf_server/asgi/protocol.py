@@ -24,6 +24,9 @@ HEAD_MAX_BYTES = 64 * 1024  # request line and headers; the parser itself would 
 REQUEST_S = 30.0  # from its first byte, or from the connection's beginning, until a request is whole
 STALLED_S = 60.0  # how long an answer may be left in the way before nobody is taken to read it
 LINGER_S = 2.0  # how long what still arrives after a refusal is thrown away
+# How long a connection stays open on which the peer has ended its side and nothing is sent. It may have hung up: TCP
+# does not say which until something is sent (RFC 9293 §3.6).
+HALF_CLOSED_S = 5.0
 
 # RFC 3986 §3.2.2, not empty (RFC 9110 §4.2.1), and a port.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -33,7 +36,8 @@ class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with bounds on the head of a request, on the time it takes to arrive and on the time nothing of
     its answer is taken, and problems for what is not HTTP. Between requests and while one is answered uvicorn's own bounds hold.
 
-    Requests may be pipelined: they are answered one after the other, and a refusal waits for the answers before it.
+    Requests may be pipelined: they are answered one after the other, and a refusal waits for the answers before it. A peer
+    that ends its side gets the answers to the requests it has sent whole.
     """
 
     _head_bytes = 0  # of a head that is not whole
@@ -47,6 +51,8 @@ class Protocol(HttpToolsProtocol):
     _answering: RequestResponseCycle | None = None
     _too_slow: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _half_closed: asyncio.TimerHandle | None = None
+    transport: CoalescingTransport  # type: ignore[assignment]  # as in uvicorn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Sends each piece of an answer at once: asyncio leaves that to the socket, which waits 40 ms for the next."""
@@ -60,12 +66,33 @@ class Protocol(HttpToolsProtocol):
         """The peer has gone: every request that it has sent learns of it, while uvicorn tells the last one only."""
         self._in_time()
         self._taken()
+        if self._half_closed is not None:
+            self._half_closed.cancel()
         self._refused, self._refusal = True, None
         for cycle in (self._answering, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None:
                 _withdraw(cycle)
         self.pipeline.clear()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's type, not uvicorn's
+        """Keep the connection open while a request that arrived whole has no answer yet."""
+        self._in_time()
+        if self._in_body:
+            self._withdraw_unfinished()
+        self._refused = True  # no byte comes any more
+        if not self._is_answering():
+            self.transport.close()  # sends an answer of this turn of the event loop first
+            return False
+        self._half_closed = self.loop.call_later(HALF_CLOSED_S, self._end_half_closed, self.transport.sent_bytes)
+        return True
+
+    def _end_half_closed(self, sent_bytes: int) -> None:
+        """Hang up, unless something was sent meanwhile, or waits for a slow reader, which `_stalled` bounds."""
+        if self.transport.sent_bytes == sent_bytes and self._stalled is None:
+            self.transport.abort()
+            return
+        self._half_closed = self.loop.call_later(HALF_CLOSED_S, self._end_half_closed, self.transport.sent_bytes)
 
     def pause_writing(self) -> None:
         """The peer takes no more of its answer."""
@@ -151,6 +178,13 @@ class Protocol(HttpToolsProtocol):
         """The next request is answered, or refused."""
         super().on_response_complete()
         self._send_refusal()
+        if self._half_closed is not None and not self._is_answering():
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Whether a request has no whole answer yet; those behind it in the pipeline then have none either."""
+        answering = self._answering
+        return answering is not None and not (answering.response_complete or answering.disconnected)
 
     def _in_time(self) -> None:
         if self._too_slow is not None:
@@ -190,8 +224,7 @@ class Protocol(HttpToolsProtocol):
             self._hang_up()
             return
         if self._in_body:
-            _withdraw(self.cycle)
-            self.pipeline = deque(each for each in self.pipeline if each[0] is not self.cycle)
+            self._withdraw_unfinished()
         id_ = new_request_id()
         reset = request_id.set(id_)
         log.info(f"{status} to a request that could not be read: %s", detail)
@@ -208,10 +241,14 @@ class Protocol(HttpToolsProtocol):
         self._refusal = b"\r\n".join(head) + b"\r\n\r\n" + body
         self._send_refusal()
 
+    def _withdraw_unfinished(self) -> None:
+        """Withdraw the request whose body is not whole: it has been handed to the application, or is in the pipeline."""
+        _withdraw(self.cycle)
+        self.pipeline = deque(each for each in self.pipeline if each[0] is not self.cycle)
+
     def _send_refusal(self) -> None:
         """Sends the refusal once every request before it has its answer."""
-        answering = self._answering
-        if self._refusal is None or (answering and not (answering.response_complete or answering.disconnected)):
+        if self._refusal is None or self._is_answering():
             return
         self.transport.write(self._refusal)
         self._refusal = None

@@ -14,13 +14,14 @@ class CoalescingTransport:
     callers need not handle that.
     """
 
-    __slots__ = ("_ended", "_held", "_held_bytes", "_loop", "_transport")
+    __slots__ = ("_ended", "_held", "_held_bytes", "_loop", "_transport", "sent_bytes")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._ended = False  # nothing may be written any more
+        self.sent_bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -65,3 +66,4 @@ class CoalescingTransport:
             self._held, self._held_bytes = [], 0
             if not self._transport.is_closing():
                 self._transport.write(data)
+                self.sent_bytes += len(data)

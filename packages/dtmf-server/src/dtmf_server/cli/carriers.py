@@ -9,6 +9,7 @@ from pathlib import Path
 from dtmf_server import config
 from dtmf_server.cli import health_text
 from dtmf_server.cli.database_options import require_current_schema
+from dtmf_server.cli.import_text import free_lines, warning_text
 from dtmf_server.cli.output import print_line
 from dtmf_server.cli.stray_text import stray_lines
 from dtmf_server.config import Config, warnings
@@ -46,7 +47,9 @@ def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False
         warnings = import_catalog.warnings(kind, text, name=path.name)
     except import_catalog.ImportErrors as wrong:
         return 1, [*wrong.complaints, "nothing was imported"]
-    return 0, [*(f"warning: {warning}" for warning in warnings), f"{count} {kind} imported"]
+    except import_catalog.FreePrices as free:
+        return 1, [*free_lines(free.prices), "nothing was imported"]
+    return 0, [*(f"warning: {warning_text(warning)}" for warning in warnings), f"{count} {kind} imported"]
 
 
 def _import(tx: Tx, *, kind: str, text: str, name: str, allow_free: bool) -> int:

@@ -4,30 +4,40 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
-from dtmf_server.http.sse import T
+from dtmf_server.http.sse import T, until_hung_up
 from dtmf_server.storage.wakeups import Wakeups
 
 
 async def poll(
-    wakeups: Wakeups, topic: str, page: Callable[[], Awaitable[list[T]]], *, wait_s: float, question: Hashable
+    wakeups: Wakeups,
+    topic: str,
+    page: Callable[[], Awaitable[list[T]]],
+    *,
+    wait_s: float,
+    question: Hashable,
+    receive: Any,
 ) -> list[T]:
-    """Return the page as soon as it has items, or an empty one after `wait_s` or when the service stops.
+    """Return the page as soon as it has items, or an empty one after `wait_s`, when the client hangs up, or when the service
+    stops. `receive` is ASGI's.
 
     Clients with the same `question` share one read, so it must identify the caller.
     """
     woken = wakeups.listen(topic)
+    hung_up = asyncio.create_task(until_hung_up(receive))
+    hung_up.add_done_callback(lambda _: woken.set())
     try:
         async with asyncio.timeout(wait_s):
             while True:
                 woken.clear()
                 found = await together(question, page)
-                if found or wakeups.stopping:
+                if found or wakeups.stopping or hung_up.done():
                     return found
                 await woken.wait()
     except TimeoutError:
         return []
     finally:
         wakeups.unlisten(woken)
+        hung_up.cancel()
 
 
 _not_begun: dict[tuple[asyncio.AbstractEventLoop, Hashable], "asyncio.Task[Any]"] = {}

@@ -90,7 +90,7 @@ class Stream:
     async def run(self, receive: Any, send: Any) -> None:
         """Write stored events, then new ones."""
         woken = self._wakeups.listen(self._topic)
-        hung_up = asyncio.create_task(_until_hung_up(receive))
+        hung_up = asyncio.create_task(until_hung_up(receive))
         hung_up.add_done_callback(lambda _: woken.set())
         try:
             await _write(send, RETRY)
@@ -144,6 +144,7 @@ async def _write(send: Any, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _until_hung_up(receive: Any) -> None:
+async def until_hung_up(receive: Any) -> None:
+    """Return once the client has hung up. `receive` is ASGI's."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -59,7 +59,7 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
         now_us = max(now_us, row["settled_at_us"])
         is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes once it is closed
         if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
-            balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _cost_begun(row, now_us))
+            balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _accrued(row, now_us))
             return Standing(balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"])
         found = _past_run_out(tx, row, now_us)
         if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else the reads saw two different states
@@ -78,10 +78,10 @@ def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
     return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
 
 
-def _cost_begun(row: Row, now_us: int) -> int:
+def _accrued(row: Row, now_us: int) -> int:
     """Return the cost of the minutes that have started since the last settlement."""
     minutes = now_us // MINUTE_US - row["settled_at_us"] // MINUTE_US
-    return int(row["cost_per_minute"] * minutes + row["begun_now"] - row["begun_cost"])
+    return int(row["cost_per_minute"] * minutes + row["accrued_now"] - row["begun_cost"])
 
 
 def _same(row: Row, other: Row) -> bool:

@@ -38,7 +38,9 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, wa
         if given_up > given_up_max:
             raise MoreThanAgreed
         if given_up:
-            ledger.charge(account_id, given_up, kind=Kind.GIVEN_UP, ref=str(account_id), reference="account deleted")
+            ledger.charge(
+                account_id, given_up, kind=Kind.GIVEN_UP, unique_ref=str(account_id), reference="account deleted"
+            )
         now_us = ledger.shut(account_id)
     account_erasure.revoke_tokens(tx, account_id, now_us=now_us)
     web_sessions.end_all(tx, account_id)

@@ -263,10 +263,10 @@ def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: i
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
         data = {"e164": work.e164, "destination": work.destination, "reason": attempt.reason}
-        ledger.note(events.Event(work.account_id, now_us, "action.disabled", data=data))
+        ledger.add_event(events.Event(work.account_id, now_us, "action.disabled", data=data))
         waiting = outbox.park_waiting(tx, work.rental_id, kind="webhook", now_us=now_us, reason=attempt.reason)
         for row in waiting:
-            ledger.note(events.parked(row, now_us=now_us, reason=attempt.reason))
+            ledger.add_event(events.parked(row, now_us=now_us, reason=attempt.reason))
 
 
 def _has_moved(attempted: Row, work: LeasedDelivery) -> bool:

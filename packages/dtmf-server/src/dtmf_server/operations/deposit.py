@@ -240,10 +240,10 @@ def apply(tx: Tx, ledger: Ledger, deposit: Row, status: str, *, tip_height: int)
     ref = f"{outpoint}:{alternations}"
     if status == "credited":
         alternations += 1
-        ledger.deposit(account_id, amount, ref=ref, reference=outpoint)
+        ledger.deposit(account_id, amount, unique_ref=ref, reference=outpoint)
     elif status == "reversed":
         alternations += 1
-        ledger.reverse_deposit(account_id, amount, ref=ref, reference=outpoint)
+        ledger.reverse_deposit(account_id, amount, unique_ref=ref, reference=outpoint)
     deposits.set_status(tx, deposit["id"], status=status, alternations=alternations)
     if status == "gone":
         deposits.mark_unused(tx, deposit["address_id"])
@@ -255,4 +255,4 @@ def apply(tx: Tx, ledger: Ledger, deposit: Row, status: str, *, tip_height: int)
         "amount": amount,
         "confirmations": confirmations(deposit["height"], tip_height),
     }
-    ledger.note(Event(account_id, ledger.now_us(account_id), kind, data=data))
+    ledger.add_event(Event(account_id, ledger.now_us(account_id), kind, data=data))

@@ -17,8 +17,7 @@ from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Tx
 
 SATS_MAX = 2_100_000_000_000_000
-COIN_SATS = 100_000_000
-DEAR_SATS = COIN_SATS // 10
+DEAR_SATS = 10_000_000
 COMPLAINTS_MAX = 20
 Item = Mapping[str, str]
 Check = Callable[[str], object]
@@ -31,6 +30,24 @@ class ImportErrors(Exception):
         more = [f"and {len(complaints) - COMPLAINTS_MAX} more"] if len(complaints) > COMPLAINTS_MAX else []
         self.complaints = complaints[:COMPLAINTS_MAX] + more
         super().__init__("\n".join(self.complaints))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceWarning:
+    """A price to check: it is 0, or very high. `key`: the group or prefix that it is of."""
+
+    where: str  # file and line
+    key: str
+    column: str
+    sats: int
+
+
+class FreePrices(Exception):
+    """Nothing of the file was taken: it has prices of 0, which need `allow_free`."""
+
+    def __init__(self, prices: list[PriceWarning]) -> None:
+        super().__init__(*prices)
+        self.prices = prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ PRICE = {
 
 
 def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """Import groups. Return how many the file has. Raises ImportErrors, also for a price of 0 per minute unless
+    """Import groups. Return how many the file has. Raises ImportErrors, and FreePrices for a price of 0 per minute unless
     `allow_free`."""
     instance.lock(tx)  # two concurrent imports would read the same catalog
     items = _items(text, name, "group", GROUP)
@@ -85,49 +102,42 @@ def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> 
     return len(items)
 
 
-def warnings(kind: str, text: str, *, name: str) -> list[str]:
+def warnings(kind: str, text: str, *, name: str) -> list[PriceWarning]:
     """Return what the operator should double-check in a valid file: prices of 0, and prices so high that another unit
     may have been intended."""
     if kind == "groups":
         items = _items(text, name, "group", GROUP)
-        found = _free_groups(items)
-        found += [
-            f"{where}: group {item['id']} receives SMS for 0 satoshis"
-            for where, item in items
-            if item["cost_per_inbound_message"] and int(item["cost_per_inbound_message"]) == 0
-        ]
-        return found + _dear(items, ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"))
+        found = _free_groups(items) + _free(items, "id", "cost_per_inbound_message")
+        return found + _dear(items, "id", ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"))
     if kind == "prices":
         items = _items(text, name, "price", PRICE)
-        return _free_prices(items) + _dear(items, ("cost_per_segment",))
+        return _free_prices(items) + _dear(items, "prefix", ("cost_per_segment",))
     return []
 
 
-def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[str]:
+def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[PriceWarning]:
+    return _free(items, "id", "rental_cost_per_minute")
+
+
+def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[PriceWarning]:
+    return _free(items, "prefix", "cost_per_segment")
+
+
+def _free(items: list[tuple[str, dict[str, str]]], key: str, column: str) -> list[PriceWarning]:
     return [
-        f"{where}: group {item['id']} costs 0 satoshis a minute: its numbers, once rented, can be held without paying"
-        for where, item in items
-        if int(item["rental_cost_per_minute"]) == 0
+        PriceWarning(where, item[key], column, 0) for where, item in items if item[column] and int(item[column]) == 0
     ]
 
 
-def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[str]:
-    return [
-        f"{where}: prefix {item['prefix']!r} costs 0 satoshis a segment: accounts without a balance can send there"
-        for where, item in items
-        if int(item["cost_per_segment"]) == 0
-    ]
-
-
-def _refuse_free(free: list[str], *, allow_free: bool) -> None:
-    """Raise ImportErrors for free items, unless they are allowed."""
+def _refuse_free(free: list[PriceWarning], *, allow_free: bool) -> None:
+    """Raise FreePrices for free items, unless they are allowed."""
     if free and not allow_free:
-        raise ImportErrors([*free, "if that is intended, import the file with --allow-free"])
+        raise FreePrices(free)
 
 
-def _dear(items: list[tuple[str, dict[str, str]]], columns: Sequence[str]) -> list[str]:
+def _dear(items: list[tuple[str, dict[str, str]]], key: str, columns: Sequence[str]) -> list[PriceWarning]:
     return [
-        f"{where}: {column} is {int(item[column])} satoshis, {int(item[column]) / COIN_SATS:g} bitcoin: is that intended?"
+        PriceWarning(where, item[key], column, int(item[column]))
         for where, item in items
         for column in columns
         if item[column] and int(item[column]) >= DEAR_SATS
@@ -174,7 +184,7 @@ def import_numbers(tx: Tx, text: str, *, name: str) -> int:
 
 
 def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """Import prices. Return how many destinations the file has. Raises ImportErrors, also for a price of 0 unless
+    """Import prices. Return how many destinations the file has. Raises ImportErrors, and FreePrices for a price of 0 unless
     `allow_free`."""
     items = _items(text, name, "price", PRICE)
     _unique(items, "prefix")

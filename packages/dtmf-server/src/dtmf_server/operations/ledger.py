@@ -83,50 +83,52 @@ class Ledger:
         if self.balance(account_id) < amount:
             raise InsufficientFunds(balance=self.balance(account_id), required=amount)
 
-    def charge(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
+    def charge(self, account_id: int, amount: int, *, kind: Kind, unique_ref: str, reference: str) -> None:
         """Move satoshis from the account to the service."""
         self.require(account_id, amount)
-        self._post(self.accounts[account_id], -amount, money.REVENUE, kind, ref, reference)
+        self._post(self.accounts[account_id], -amount, money.REVENUE, kind, unique_ref, reference)
 
-    def refund(self, account_id: int, amount: int, *, kind: Kind, ref: str, reference: str) -> None:
+    def refund(self, account_id: int, amount: int, *, kind: Kind, unique_ref: str, reference: str) -> None:
         """Return charged satoshis to the account. For a deleted account, they go to the suspense account."""
-        self._credit(self.accounts[account_id], amount, money.REVENUE, kind, ref, reference)
+        self._credit(self.accounts[account_id], amount, money.REVENUE, kind, unique_ref, reference)
         if account_erasure.is_closed(self._tx, account_id):
-            self._suspend(self.accounts[account_id], f"{kind}:{ref}", reference)
+            self._suspend(self.accounts[account_id], f"{kind}:{unique_ref}", reference)
 
-    def deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
+    def deposit(self, account_id: int, amount: int, *, unique_ref: str, reference: str) -> None:
         """Credit coins that arrived."""
-        self._credit(self.accounts[account_id], amount, money.BITCOIN, Kind.DEPOSIT, ref, reference)
+        self._credit(self.accounts[account_id], amount, money.BITCOIN, Kind.DEPOSIT, unique_ref, reference)
 
-    def reverse_deposit(self, account_id: int, amount: int, *, ref: str, reference: str) -> None:
+    def reverse_deposit(self, account_id: int, amount: int, *, unique_ref: str, reference: str) -> None:
         """Take back all coins that left the chain; what the balance lacks is first lent to the account, as its debt."""
         account = self.accounts[account_id]
         if owed := max(0, amount - account.balance):
             account.debt += owed
-            self._post(account, owed, money.RECEIVABLE, Kind.DEBT, ref, reference)
-        self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, ref, reference)
+            self._post(account, owed, money.RECEIVABLE, Kind.DEBT, unique_ref, reference)
+        self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, unique_ref, reference)
 
-    def hand_over(self, from_id: int, to_id: int, amount: int, *, ref: str, reference: str) -> None:
+    def hand_over(self, from_id: int, to_id: int, amount: int, *, unique_ref: str, reference: str) -> None:
         """Move satoshis from one account to another, into or out of suspense; the receiver's debt is paid first."""
-        self._post(self.accounts[from_id], -amount, money.BITCOIN, Kind.MOVED_OUT, ref, reference)
-        self._credit(self.accounts[to_id], amount, money.BITCOIN, Kind.MOVED_IN, ref, reference)
+        self._post(self.accounts[from_id], -amount, money.BITCOIN, Kind.MOVED_OUT, unique_ref, reference)
+        self._credit(self.accounts[to_id], amount, money.BITCOIN, Kind.MOVED_IN, unique_ref, reference)
 
-    def _credit(self, account: Account, amount: int, counterpart: int, kind: Kind, ref: str, reference: str) -> None:
+    def _credit(
+        self, account: Account, amount: int, counterpart: int, kind: Kind, unique_ref: str, reference: str
+    ) -> None:
         """Credit an account. This is the only place that does, so that debt is always paid first."""
-        self._post(account, amount, counterpart, kind, ref, reference)
+        self._post(account, amount, counterpart, kind, unique_ref, reference)
         if paid := min(account.debt, amount):
             account.debt -= paid
-            debt_ref = ref if kind is Kind.DEPOSIT else f"{kind}:{ref}"
+            debt_ref = unique_ref if kind is Kind.DEPOSIT else f"{kind}:{unique_ref}"
             self._post(account, -paid, money.RECEIVABLE, Kind.DEBT_PAID, debt_ref, reference)
 
-    def _suspend(self, account: Account, ref: str, reference: str) -> None:
+    def _suspend(self, account: Account, unique_ref: str, reference: str) -> None:
         """Move the balance of a deleted account into suspense, where `deposits assign` finds it by the account."""
         if money.SUSPENSE not in self.accounts:
             self.accounts |= accounts.lock_and_load(self._tx, [money.SUSPENSE])
             self._settle(self.accounts[money.SUSPENSE], account.settled_at_us)
         if account.balance:
             reference = f"account {account.id}: {reference}"
-            self.hand_over(account.id, money.SUSPENSE, account.balance, ref=ref, reference=reference)
+            self.hand_over(account.id, money.SUSPENSE, account.balance, unique_ref=unique_ref, reference=reference)
 
     def start(self, account_id: int, rental: LiveRental, *, setup_cost: int, e164: str) -> None:
         """Pay a new rental's set-up and first minute; its minutes are charged from now on."""
@@ -157,11 +159,11 @@ class Ledger:
         self._touched.add(account_id)
         return account.settled_at_us
 
-    def note(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         """Append an event in this transaction."""
         self._events.append(event)
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Write transfers, minutes, ended rentals, events and accounts."""
         for account in self.accounts.values():
             if account.id in self._touched:
@@ -264,7 +266,7 @@ class Ledger:
         sats: int,
         counterpart: int,
         kind: Kind,
-        ref: str,
+        unique_ref: str,
         reference: str,
         *,
         at_us: int | None = None,
@@ -282,7 +284,7 @@ class Ledger:
             Transfer(
                 at_us=account.settled_at_us if at_us is None else at_us,
                 kind=kind,
-                ref=ref,
+                unique_ref=unique_ref,
                 debit=debit,
                 credit=credit,
                 amount=abs(sats),
@@ -316,7 +318,7 @@ def open_ledger(tx: Tx, account_ids: Iterable[int], *, now_us: int, is_portion: 
     """Open a ledger that is closed when the block ends without an error; an error writes nothing."""
     ledger = Ledger(tx, account_ids, now_us=now_us, is_portion=is_portion)
     yield ledger
-    ledger.close()
+    ledger.flush()
 
 
 def settle_portion(tx: Tx, account_ids: list[int], *, now_us: int) -> bool:

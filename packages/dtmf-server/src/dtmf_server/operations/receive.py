@@ -114,7 +114,7 @@ def _delivery(rental: Row, message_id: int) -> NewDelivery:
         message_id,
         rental["action"],
         rental["destination"],
-        is_line_busy=bool(rental["is_line_busy"]),
+        lane_is_busy=bool(rental["lane_is_busy"]),
     )
 
 
@@ -125,7 +125,7 @@ def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[InboundMessag
         now_us = ledger.now_us(account_id)
         price = 0 if inbound.redacted else rental["cost_per_inbound_message"] or 0
         cost = min(price, ledger.balance(account_id))
-        ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, ref=str(id_), reference=str(id_))
+        ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, unique_ref=str(id_), reference=str(id_))
         segments = count_segments(inbound.text).count
         rows.append(
             (
@@ -142,7 +142,7 @@ def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[InboundMessag
                 segments,
             )
         )
-        ledger.note(Event(account_id, now_us, "message", id_))
+        ledger.add_event(Event(account_id, now_us, "message", id_))
     messages.add(tx, rows)
     for id_, (inbound, _) in accepted:
         if inbound.redacted:

@@ -13,7 +13,7 @@ def fail_message(tx: Tx, ledger: Ledger, message: Row, *, reason: str) -> None:
     messages.set_status(tx, message_id, status="failed", reason=reason)
     if message["cost"]:
         ref = str(message_id)
-        ledger.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, ref=ref, reference=ref)
+        ledger.refund(account_id, message["cost"], kind=Kind.MESSAGE_REFUNDED, unique_ref=ref, reference=ref)
         messages.refund(tx, message_id)
     data = {"status": "failed", "reason": reason}
-    ledger.note(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))
+    ledger.add_event(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))

@@ -62,7 +62,7 @@ def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now
                 outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
                 continue
             for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
-                ledger.note(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
+                ledger.add_event(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
                 accrued = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
                 if accrued is not None and accrued["status"] == "queued":
                     fail_message(tx, ledger, accrued, reason=ACTION_CHANGED)

@@ -54,7 +54,7 @@ def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_l
     cost = segments * cost_per_segment
     ledger.require(account_id, cost)
     (message_id,) = tx.allocate_ids(schema.messages, 1)
-    ledger.charge(account_id, cost, kind=Kind.MESSAGE_SENT, ref=str(message_id), reference=str(message_id))
+    ledger.charge(account_id, cost, kind=Kind.MESSAGE_SENT, unique_ref=str(message_id), reference=str(message_id))
     messages.add(
         tx,
         [
@@ -160,7 +160,7 @@ def _move_on(
             return
         messages.set_status(tx, message_id, status=to_status, reason=reason)
         data = {"status": to_status, **({"reason": reason} if reason else {})}
-        ledger.note(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))
+        ledger.add_event(Event(account_id, ledger.now_us(account_id), "message.status", message_id, data))
 
 
 def give_up(tx: Tx, message_id: int, *, reason: str, now_us: int) -> None:

@@ -102,7 +102,7 @@ def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
         refunds = transfers.suspended(tx, SUSPENSE, f"account {closed_id}: ") if closed_id is not None else []
         for row in refunds:
             ref = f"{row['ref']} assigned"
-            ledger.hand_over(SUSPENSE, account_id, row["amount"], ref=ref, reference=f"from account {closed_id}")
+            ledger.hand_over(SUSPENSE, account_id, row["amount"], unique_ref=ref, reference=f"from account {closed_id}")
         for row in moved:
             _book(tx, ledger, row, account_id, tip_height=tip["height"] if tip else 0)
     tx.notify("deposits")

@@ -36,7 +36,7 @@ from dtmf_server.workers.carrier_links import run_carriers
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.chain_follower import own_scripts, run_chain
 from dtmf_server.workers.clock_guard import ClockGuard
-from dtmf_server.workers.delivery_worker import Outbox
+from dtmf_server.workers.delivery_worker import DeliveryWorker
 from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.meter import run_meter
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
@@ -150,9 +150,9 @@ def _workers(
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
     routes = CarrierRouter(carriers)
-    outbox = Outbox(runtime, webhooks, routes)
+    worker = DeliveryWorker(runtime, webhooks, routes)
     return {
-        "outbox": outbox.run,
+        "outbox": worker.run,
         "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": singleton(db, "chain and meter", chain_and_meter),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),

@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 from dtmf_server.carriers import registry
 from dtmf_server.carriers.base import ReceivesCallbacks, SmsCarrier
 from dtmf_server.carriers.trace import Trace
-from dtmf_server.config import Config
+from dtmf_server.config import CarrierSettings, Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
-from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, ahead, deriver
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver, prefetching
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
@@ -63,7 +64,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
         db.write_blocking(outbox.release_all)  # held by the previous process with this file, which has ended
-    return Runtime(db, clock, settings, ahead(derive) if derive else None)
+    return Runtime(db, clock, settings, prefetching(derive) if derive else None)
 
 
 def attach_runtime(config: Config, url: str) -> Runtime:
@@ -120,25 +121,46 @@ def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     return chain.fix(tx, network=network, descriptor=descriptor)
 
 
-def carriers_of(config: Config, db: Database, *, only_callbacks: bool = False) -> list[SmsCarrier]:
-    """The configured carriers, not connected yet; or only those whose callbacks an API process takes.
-    Raises CannotStart for what a carrier can't be made of, like certificates that can't be read."""
+class OwnNumbers:
+    """Whether an E.164 number is one of the service's own. Set `db` before the first call: carriers are built earlier."""
+
+    db: Database | None = None
+
+    async def __call__(self, e164: str) -> bool:
+        """True if the number is in the catalog."""
+        assert self.db is not None, "carriers connect once the database is open"
+        return await self.db.read(lambda tx: numbers.exists(tx, e164))
+
+
+def build_carriers(config: Config, is_ours: OwnNumbers, *, only_callbacks: bool = False) -> list[SmsCarrier]:
+    """Build the configured carriers, not connected yet; or only those whose callbacks an API process takes.
+
+    Needs no database, so that a mistake is refused before one is migrated. Raises CannotStart for settings that no carrier
+    can be built from, like certificates that can't be read.
+    """
     found = []
     for settings in config.carrier:
         kind = registry.find(settings.kind)
         if only_callbacks and not kind.receives_callbacks:
             continue
-        carrier = kind.build(settings, _carrier_context(config, settings.name, db))
+        carrier = _build(kind, settings, _carrier_context(config, settings.name, is_ours))
         if kind.receives_callbacks and not isinstance(carrier, ReceivesCallbacks):
             raise CannotStart(f"carrier {settings.name}: the plug-in of the kind {kind.name!r} lacks callbacks")
         found.append(carrier)
     return found
 
 
-def _carrier_context(config: Config, name: str, db: Database) -> registry.CarrierContext:
-    async def is_ours(e164: str) -> bool:
-        return await db.read(lambda tx: numbers.exists(tx, e164))
+def _build(kind: registry.CarrierKind[Any], settings: CarrierSettings, context: registry.CarrierContext) -> SmsCarrier:
+    try:
+        return kind.build(settings, context)
+    except CannotStart:
+        raise
+    except Exception as error:  # a plug-in may raise anything
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CannotStart(f"carrier {settings.name}: the kind {kind.name!r} can't be built: {reason}") from error
 
+
+def _carrier_context(config: Config, name: str, is_ours: OwnNumbers) -> registry.CarrierContext:
     public_url = config.server.public_url
     return registry.CarrierContext(
         is_sandbox=config.mode == "sandbox",

@@ -128,10 +128,10 @@ def debt(tx: Tx, account_id: int) -> int:
 
 
 def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
-    """Return one account as booked. `begun_now` is the cost per minute of its rentals whose phase has passed at
+    """Return one account as booked. `accrued_now` is the cost per minute of its rentals whose phase has passed at
     `now_us`. One statement, so that all of it is one consistent state."""
     row = tx.one(
-        f"SELECT a.*, {minute_costs.UPTO} AS begun_now FROM (SELECT {_COLUMNS} FROM accounts WHERE id = :account_id) a",
+        f"SELECT a.*, {minute_costs.UPTO} AS accrued_now FROM (SELECT {_COLUMNS} FROM accounts WHERE id = :account_id) a",
         account_id=account_id,
         **minute_costs.at_phase(now_us % MINUTE_US),
     )

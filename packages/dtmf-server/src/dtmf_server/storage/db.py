@@ -74,11 +74,11 @@ class Tx:
         if rows:
             self._dialect.update(self._cursor, table, columns, rows)
 
-    def add_up(self, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Add to a column of the rows with these keys, all at once; missing rows are inserted. Each row has the key
         columns and the amount to add; each key must occur only once."""
         if rows:
-            self._dialect.add_up(self._cursor, table, key, column, rows)
+            self._dialect.increment(self._cursor, table, key, column, rows)
 
     def select_in(self, table: Table, column: str, values: Sequence[Any]) -> list[Row]:
         """Return the rows whose value of this unique column is one of `values`."""

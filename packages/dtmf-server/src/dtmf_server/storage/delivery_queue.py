@@ -31,7 +31,7 @@ class NewDelivery(Struct, frozen=True):
     kind: str
     destination: str
     event_id: int | None = None
-    is_line_busy: bool | None = None  # other deliveries are waiting in its lane; None: not checked yet
+    lane_is_busy: bool | None = None  # other deliveries are waiting in its lane; None: not checked yet
 
 
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
@@ -70,8 +70,8 @@ _ADDED = (
 
 def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...]]:
     """Return the rows of new deliveries."""
-    busy = {(d.rental_id, d.kind) for d in new if d.is_line_busy}
-    busy |= _busy_lanes(tx, {(d.rental_id, d.kind) for d in new if d.is_line_busy is None})
+    busy = {(d.rental_id, d.kind) for d in new if d.lane_is_busy}
+    busy |= _busy_lanes(tx, {(d.rental_id, d.kind) for d in new if d.lane_is_busy is None})
     busy = {line for line in busy if _is_lane(line)}
     _hurry_heads(tx, busy, now_us=now_us)
     rows = []

@@ -44,7 +44,7 @@ class Dialect(Protocol):
     def update(self, cursor: Any, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Update each row's columns; the first column is the key."""
 
-    def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Add to the column of the rows with these keys; missing rows are inserted."""
 
     def select_in(self, cursor: Any, table: Table, column: str, values: Sequence[Any]) -> list[Any]:

@@ -85,7 +85,7 @@ def change(tx: Tx, changes: Iterable[tuple[int, Collection[Change]]]) -> None:
                 sums[key] = sums.get(key, 0) + cost
             if cost < 0:
                 fallen.add(account_id)
-    tx.add_up(
+    tx.increment(
         schema.minute_costs,
         ("account_id", "unit_us", "nth"),
         "cost",

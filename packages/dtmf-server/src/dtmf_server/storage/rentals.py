@@ -146,7 +146,7 @@ def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
         " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
-        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
+        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 = ANY(:e164s) AND r.ended_at_us IS NULL",
         e164s=e164s,
     )

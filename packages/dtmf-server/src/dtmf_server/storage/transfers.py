@@ -13,7 +13,7 @@ class Transfer(Struct, frozen=True):
 
     at_us: int
     kind: str
-    ref: str
+    unique_ref: str
     debit: int
     credit: int
     amount: int
@@ -29,7 +29,7 @@ def append(tx: Tx, transfers: list[Transfer]) -> None:
         schema.transfers,
         ("at_us", "kind", "ref", "debit", "credit", "amount", "account_id", "balance", "reference"),
         [
-            (t.at_us, t.kind, t.ref, t.debit, t.credit, t.amount, t.account_id, t.balance, t.reference)
+            (t.at_us, t.kind, t.unique_ref, t.debit, t.credit, t.amount, t.account_id, t.balance, t.reference)
             for t in transfers
         ],
     )

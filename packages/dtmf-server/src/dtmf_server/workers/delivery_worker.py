@@ -1,153 +1,141 @@
-"""The outbox: takes due deliveries and hands each to its webhook or carrier, many at a time.
+"""Claim due deliveries and attempt each, many at a time.
 
-What is due is claimed: leased in a transaction of its own. An SMS that comes through this process is leased as it is
-stored (`lease`), which spares that; it goes the same way from there on.
+Due deliveries are claimed: leased in a transaction of their own. An SMS that arrives through this process is leased as it
+is stored (`lease_budget.py`); from there on both go the same way.
 """
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-from msgspec import structs
-
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
-from dtmf_server.core import backoff, webhook_secret
+from dtmf_server.core import backoff
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.core.units import MINUTE_US, SECOND_US
-from dtmf_server.operations import deliver, doubt, submit
+from dtmf_server.core.units import SECOND_US
+from dtmf_server.operations import deliver, doubt
 from dtmf_server.operations.deliver import LeasedDelivery
-from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import in_flight, instance, outbox
-from dtmf_server.storage.leases import Lease
-from dtmf_server.webhooks.client import Outcome
+from dtmf_server.storage import in_flight, outbox
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import DispatcherUnavailable, SubprocessDispatcher
 from dtmf_server.workers.adaptive_concurrency import Admission, ConcurrencyLimiter
-from dtmf_server.workers.carrier_router import AcceptedSubmit, CarrierRouter
-from dtmf_server.workers.delivery_results import ResultWriter
+from dtmf_server.workers.attempt import Attempts
+from dtmf_server.workers.carrier_router import CarrierRouter
+from dtmf_server.workers.lease_budget import LEASE_US, LeaseBudget
 from dtmf_server.workers.waiting import WITHOUT_DATABASE_PAUSE_S, wait_for
 
 log = logging.getLogger("dtmf.outbox")
 
-T = TypeVar("T")
-
 IN_FLIGHT_MAX = 1500
-SUBMITS_MAX = 500  # beside them: a carrier that answers late must not hold up webhooks
+SUBMITS_MAX = 500  # not counted in IN_FLIGHT_MAX: a carrier that answers late must not hold up webhooks
 CLAIM_MAX = 256
-BEGUN_AT_ONCE = 8  # before the event loop turns to others: an acknowledgement must not wait for a hundred signatures
-LEASE_US = MINUTE_US  # well above the 15 s an attempt may take
+BEGIN_MAX = 8  # in one turn of the event loop: an acknowledgement must not wait for a hundred signatures
 LEASE_LEFT_US = 20 * SECOND_US  # what a lease must have left when an attempt begins
 POLL_INTERVAL_S = float(backoff.POLL_INTERVAL_S)
-# How soon to look again when all that is due waits for a destination or for who is before it.
+# The poll interval when everything due waits for a destination or for the delivery before it.
 BLOCKED_POLL_INTERVAL_S = 0.5
-LEASES_END_S, LEASES_POLL_INTERVAL_S = 5.0, 0.01  # at the end, how long transactions with a lease may take
-SUBMITS_END_S = 5.0  # at the end, how long submits may take: their links are being closed, which decides each
+SUBMITS_END_S = 5.0  # how long submits may take at shutdown: their links are being closed, which decides each
 DEFER_US = SECOND_US
-SLOW_US = SECOND_US  # an attempt that took this long and had no answer was waited for in vain
 
 
-class Outbox:
+class DeliveryWorker:
     """One process's deliveries."""
 
     def __init__(
-        self, runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, routes: CarrierRouter
+        self, runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, router: CarrierRouter
     ) -> None:
-        self._runtime, self._webhooks, self._routes = runtime, webhooks, routes
-        self._pace: ConcurrencyLimiter[LeasedDelivery] = ConcurrencyLimiter()
-        self._leased: deque[LeasedDelivery] = deque()  # to be begun
+        self._runtime, self._router = runtime, router
+        self._limiter: ConcurrencyLimiter[LeasedDelivery] = ConcurrencyLimiter()
+        self._attempts = Attempts(runtime, webhooks, router)
+        self.budget = LeaseBudget(
+            wall_us=runtime.clock.wall_us, room=self._room, saturated=self._limiter.saturated, begin=self._begin
+        )
+        self._waiting: deque[LeasedDelivery] = deque()  # leased, not begun
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._submits: set[asyncio.Task[None]] = set()  # those of them that a carrier may have
-        self._posting: dict[str, set[int]] = {}  # deliveries under way, by destination
-        self._answered_meanwhile: set[int] = set()  # those of them whose destination said 2xx to another
-        self._results = ResultWriter(runtime)
-        self._key = b""
-        self._lent = 0  # leases of transactions under way
+        self._submits: set[asyncio.Task[None]] = set()  # a subset: those that a carrier may have
         self._is_beginning = False
-        self._is_open = False  # takes what is stored now, since nothing older waits
         self._is_stopping = False
-        self._is_blocked = True  # what is due may have to wait until something under way is over
+        self._is_blocked = True  # what is due may have to wait until an attempt under way has ended
 
     async def run(self) -> None:
-        """Delivers until cancelled; what is under way then keeps its lease, which ends by itself. Submits end first: what
-        the carrier answered is written down."""
+        """Deliver until cancelled.
+
+        Attempts under way then keep their leases, which run out. Submits end first, so that the carrier's answers are
+        recorded.
+        """
         db = self._runtime.db
-        self._key = await db.read(instance.webhook_key)
+        await self._attempts.load_key()
         self._woken = db.wakeups.listen("deliveries", "clock")
         self._is_stopping = False
-        db.lease_holder = self
-        away = Repeats()
+        db.lease_holder = self.budget
         try:
-            while True:
-                self._woken.clear()
-                try:
-                    timeout_s = await self._take_what_is_due()
-                except StorageUnavailable as error:  # what is under way goes on, and is written down later
-                    if line := away.failed(str(error), now_s=asyncio.get_running_loop().time()):
-                        log.error("nothing can be claimed now: %s", line)
-                    await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
-                    continue
-                if lasted := away.worked(now_s=asyncio.get_running_loop().time()):
-                    log.warning("deliveries are claimed again, after %s", lasted)
-                if timeout_s > 0:
-                    await wait_for(self._woken, timeout_s=timeout_s)
+            await self._work()
         finally:
             db.wakeups.unlisten(self._woken)
-            self._is_open, self._is_stopping = False, True
-            held = self._pace.release()
-            for task in self._in_flight - self._submits:
-                task.cancel()
-            if self._submits:
-                await asyncio.wait(self._submits, timeout=SUBMITS_END_S)
-            for task in self._in_flight:
-                task.cancel()
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
-            await self._results.drain()
-            db.lease_holder = None
-            for _ in range(round(LEASES_END_S / LEASES_POLL_INTERVAL_S)):
-                if not self._lent:
-                    break
-                await asyncio.sleep(LEASES_POLL_INTERVAL_S)
-            held += self._leased
-            self._leased.clear()
-            if held:
-                with suppress(StorageUnavailable):  # their leases end by themselves
-                    await self._give_back(held, after_us=0)
+            await self._stop()
 
-    def lease(self) -> Lease | None:
-        """What may be leased of what is stored now; nothing while older ones wait."""
-        room = self._room()
-        if not self._is_open or room <= 0:
-            return None
-        self._lent += 1
-        return Lease(self._runtime.clock.wall_us() + LEASE_US, room, frozenset(self._pace.saturated()))
+    async def _work(self) -> None:
+        """Claim and start what is due, until cancelled."""
+        away, loop = Repeats(), asyncio.get_running_loop()
+        while True:
+            self._woken.clear()
+            try:
+                timeout_s = await self._start_due()
+            except StorageUnavailable as error:  # attempts under way continue, and record their results later
+                if line := away.failed(str(error), now_s=loop.time()):
+                    log.error("nothing can be claimed now: %s", line)
+                await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
+                continue
+            if lasted := away.worked(now_s=loop.time()):
+                log.warning("deliveries are claimed again, after %s", lasted)
+            if timeout_s > 0:
+                await wait_for(self._woken, timeout_s=timeout_s)
 
-    async def _take_what_is_due(self) -> float:
-        """Claims and starts what is due. For how long there is nothing more to do, in seconds."""
+    async def _stop(self) -> None:
+        """End every attempt, and release what was leased and not attempted."""
+        self.budget.is_open, self._is_stopping = False, True
+        unattempted = self._limiter.release()
+        for task in self._in_flight - self._submits:
+            task.cancel()
+        if self._submits:
+            await asyncio.wait(self._submits, timeout=SUBMITS_END_S)
+        for task in self._in_flight:
+            task.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        await self._attempts.drain()
+        self._runtime.db.lease_holder = None
+        await self.budget.drain()
+        unattempted += self._waiting
+        self._waiting.clear()
+        if unattempted:
+            with suppress(StorageUnavailable):  # their leases run out
+                await self._release(unattempted, after_us=0)
+
+    async def _start_due(self) -> float:
+        """Claim and start what is due. Return for how many seconds there is nothing more to do."""
         self._is_blocked = True
         await self._settle_doubts()
         room = self._room()
         if room <= 0:
-            self._is_open = False
+            self.budget.is_open = False
             return POLL_INTERVAL_S
         wait_s = await self._until_due_s()
         if wait_s <= 0:
-            claimed, left = await self._claim(room)
-            self._start(claimed)
-            if left:
-                self._is_open = False
+            claimed, more = await self._claim(room)
+            self._begin(claimed)
+            if more:
+                self.budget.is_open = False
                 return 0
             wait_s = await self._until_due_s()
-        self._is_open, self._is_blocked = True, wait_s <= 0
+        self.budget.is_open, self._is_blocked = True, wait_s <= 0
         return BLOCKED_POLL_INTERVAL_S if self._is_blocked else wait_s
 
     async def _settle_doubts(self) -> None:
-        """Puts in doubt what a dead process had submitted, and ends the doubts that no answer is expected for."""
+        """Put in doubt what a dead process had submitted, and end the doubts that no answer is expected for."""
         db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
         wall_us = clock.wall_us()
         if not await db.read_autocommit(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
@@ -160,9 +148,9 @@ class Outbox:
             pass
 
     async def _claim(self, room: int) -> tuple[list[LeasedDelivery], bool]:
-        """Those that can be delivered, and whether there may be more."""
+        """Claim up to `room` deliveries. Return them, and whether there may be more."""
         db, clock = self._runtime.db, self._runtime.clock
-        saturated = self._pace.saturated()
+        saturated = self._limiter.saturated()
         claimed = await db.write(
             lambda tx: deliver.claim(
                 tx,
@@ -171,30 +159,39 @@ class Outbox:
                 lease_us=LEASE_US,
                 limit=room,
                 except_destinations=saturated,
-                for_carriers=self._routes.owns_links and len(self._submits) < SUBMITS_MAX,
+                for_carriers=self._router.owns_links and len(self._submits) < SUBMITS_MAX,
             ),
-            durable=False,  # a claim that is forgotten is made again
+            durable=False,  # a claim that is lost is made again
         )
-        if not any(work.is_erased for work in claimed):
+        if not any(delivery.is_erased for delivery in claimed):
             return claimed, len(claimed) == room
         whole = await db.write(lambda tx: deliver.without_erased(tx, claimed, now_us=clock.now_us(tx)))
         return whole, True
 
+    async def _until_due_s(self) -> float:
+        """Seconds until something is due, at most the poll interval; 0 if something is."""
+        clock = self._runtime.clock
+        due_us, offset_us = await self._runtime.db.read_autocommit(
+            lambda tx: outbox.first_due(tx, wall_us=clock.wall_us())
+        )
+        if due_us is None:
+            return POLL_INTERVAL_S
+        return max(0.0, min((due_us - clock.after_us(offset_us)) / SECOND_US, POLL_INTERVAL_S))
+
     def _room(self) -> int:
-        posts = len(self._in_flight) - len(self._submits)
-        return min(CLAIM_MAX, IN_FLIGHT_MAX - posts - len(self._leased))
+        """How many more deliveries may be leased."""
+        return min(CLAIM_MAX, self._posts_left() - len(self._waiting))
 
-    def end_lease(self, leased: list[LeasedDelivery]) -> None:
-        """Begins with what was leased; leaves it to the next worker if this one stops."""
-        self._lent -= 1
-        self._start(leased)
+    def _posts_left(self) -> int:
+        return IN_FLIGHT_MAX - (len(self._in_flight) - len(self._submits))
 
-    def _start(self, leased: list[LeasedDelivery]) -> None:
-        self._leased += leased
+    def _begin(self, leased: list[LeasedDelivery]) -> None:
+        """Attempt leased deliveries, a few in each turn of the event loop."""
+        self._waiting += leased
         self._begin_soon()
 
     def _begin_soon(self) -> None:
-        if self._leased and not self._is_beginning and not self._is_stopping:
+        if self._waiting and not self._is_beginning and not self._is_stopping:
             self._is_beginning = True
             asyncio.get_running_loop().call_soon(self._begin_some)
 
@@ -202,32 +199,50 @@ class Outbox:
         self._is_beginning = False
         if self._is_stopping:
             return
-        later = []
-        room = IN_FLIGHT_MAX - (len(self._in_flight) - len(self._submits))  # transactions that ran together share it
-        for work in [self._leased.popleft() for _ in range(min(BEGUN_AT_ONCE, room, len(self._leased)))]:
-            if work.kind not in ("webhook", "test", "event"):
-                self._submits.add(self._run(self._submit(work)))
+        rejected = []
+        room = self._posts_left()  # transactions that ran together share it
+        for delivery in [self._waiting.popleft() for _ in range(min(BEGIN_MAX, room, len(self._waiting)))]:
+            if delivery.kind not in ("webhook", "test", "event"):
+                self._submits.add(self._run(self._attempts.submit(delivery)))
                 continue
-            turn = self._pace.begin(work.account_id, work.destination, work)
-            if turn is Admission.ADMITTED:
-                self._run(self._post(work))
-            elif turn is Admission.REJECTED:
-                later.append(work)
-        if later:
-            self._run(self._give_back(later, after_us=DEFER_US))
+            admission = self._limiter.begin(delivery.account_id, delivery.destination, delivery)
+            if admission is Admission.ADMITTED:
+                self._run(self._post(delivery))
+            elif admission is Admission.REJECTED:
+                rejected.append(delivery)
+        if rejected:
+            self._run(self._release(rejected, after_us=DEFER_US))
         if room > 0:
             self._begin_soon()
 
-    def _end(self, work: LeasedDelivery, *, answered: bool | None, in_vain: bool = False) -> None:
-        """Tells the pace that a post is over, and lets those follow whose turn it is."""
-        begun, later = self._pace.end(work.account_id, work.destination, answered=answered, in_vain=in_vain)
-        for held in begun:
-            self._run(self._post(held))
-        if later:
-            self._run(self._give_back(later, after_us=DEFER_US))
+    async def _post(self, delivery: LeasedDelivery) -> None:
+        """Attempt one POST, or release the delivery if its lease is too short or the dispatcher is down."""
+        if delivery.leased_until_us - self._runtime.clock.wall_us() < LEASE_LEFT_US:
+            self._end_post(delivery, None, False)
+            await self._release([delivery], after_us=0)
+            return
+        try:
+            await self._attempts.post(delivery, on_answer=partial(self._end_post, delivery))
+        except DispatcherUnavailable:
+            await self._release([delivery], after_us=DEFER_US)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+    def _end_post(self, delivery: LeasedDelivery, answered: bool | None, timed_out: bool) -> None:
+        """Report the end of a POST to the limiter, and start the deliveries that it admits."""
+        admitted, rejected = self._limiter.end(
+            delivery.account_id, delivery.destination, answered=answered, in_vain=timed_out
+        )
+        for held in admitted:
+            self._run(self._post(held))
+        if rejected:
+            self._run(self._release(rejected, after_us=DEFER_US))
+
+    async def _release(self, unattempted: list[LeasedDelivery], *, after_us: int) -> None:
+        """Release leased deliveries that were not attempted; they are due again after a moment."""
+        clock, ids = self._runtime.clock, [(delivery.id, delivery.attempts) for delivery in unattempted]
+        await self._runtime.db.write(lambda tx: outbox.release(tx, ids, due_at_us=clock.now_us(tx) + after_us))
+
+    def _run(self, attempt: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(attempt)
         self._in_flight.add(task)
         task.add_done_callback(self._finished)
         return task
@@ -240,95 +255,4 @@ class Outbox:
             self._woken.set()
         self._runtime.db.wakeups.notify({"attempted"})
         if not task.cancelled() and (error := task.exception()):
-            log.error("an attempt failed in our own code; its lease runs out", exc_info=error)
-
-    async def _until_due_s(self) -> float:
-        """Until when nothing is due, in seconds from now; 0 if something is."""
-        clock = self._runtime.clock
-        due_us, offset_us = await self._runtime.db.read_autocommit(
-            lambda tx: outbox.first_due(tx, wall_us=clock.wall_us())
-        )
-        if due_us is None:
-            return POLL_INTERVAL_S
-        return max(0.0, min((due_us - clock.after_us(offset_us)) / SECOND_US, POLL_INTERVAL_S))
-
-    async def _give_back(self, unattempted: list[LeasedDelivery], *, after_us: int) -> None:
-        """Returns leased deliveries that were not attempted; they are due a moment later."""
-        clock, ids = self._runtime.clock, [(work.id, work.attempts) for work in unattempted]
-        await self._runtime.db.write(lambda tx: outbox.release(tx, ids, due_at_us=clock.now_us(tx) + after_us))
-
-    async def _post(self, work: LeasedDelivery) -> None:
-        """One POST to the renter's webhook, and what it means."""
-        if work.leased_until_us - self._runtime.clock.wall_us() < LEASE_LEFT_US:
-            self._end(work, answered=None)
-            await self._give_back([work], after_us=0)
-            return
-        under_way = self._posting.setdefault(work.destination, set())
-        under_way.add(work.id)
-        try:
-            await self._note(work, await self._exchange(work))
-        except DispatcherUnavailable:  # for the moment
-            await self._give_back([work], after_us=DEFER_US)
-        finally:
-            under_way.discard(work.id)
-            self._answered_meanwhile.discard(work.id)
-            if not under_way:
-                self._posting.pop(work.destination, None)
-
-    async def _exchange(self, work: LeasedDelivery) -> Outcome:
-        """What the receiver made of the POST, signed with the secrets of this moment."""
-        wall_us = self._runtime.clock.wall_us()
-        versions = webhook_secret.signing_versions(
-            work.webhook_version, rotated_wall_us=work.webhook_rotated_wall_us, wall_us=wall_us
-        )
-        secrets = [webhook_secret.derive(self._key, account_id=work.account_id, version=v) for v in versions]
-        answered: bool | None = None
-        in_vain = False
-        try:
-            outcome = await self._webhooks.post(work, secrets=secrets, timestamp_s=wall_us // SECOND_US)
-            answered = outcome.status is not None and outcome.status < 500 and outcome.status != 429
-            in_vain = outcome.status is None and outcome.duration_us >= SLOW_US
-        finally:
-            self._end(work, answered=answered, in_vain=in_vain)
-        return outcome
-
-    async def _note(self, work: LeasedDelivery, outcome: Outcome) -> None:
-        """Has what came of a POST written down."""
-        verdict = backoff.verdict(outcome.status, attempts=work.attempts - work.attempts_before)
-        metrics.attempts(work.kind, verdict).inc()
-        if verdict is backoff.Verdict.DELIVERED:
-            self._answered_meanwhile |= self._posting[work.destination]
-        await self._results.record_post(work, outcome, verdict, answered=self._answered_meanwhile)
-
-    async def _submit(self, work: LeasedDelivery) -> None:
-        """One SMS to the carrier, and what it means."""
-        clock, settings = self._runtime.clock, self._runtime.settings
-        wall_us = clock.wall_us()
-        outgoing = await self._runtime.db.write(
-            lambda tx: submit.outgoing(
-                tx,
-                work,
-                now_us=clock.now_us(tx),
-                daily_limit=settings.daily_limit,
-                wall_us=wall_us,
-            )
-        )
-        if outgoing is None:
-            return
-        work = structs.replace(work, leased_until_us=wall_us + submit.SUBMIT_LEASE_US)
-        started_ns = time.perf_counter_ns()
-        message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text, outgoing.taken)
-        outcome: AcceptedSubmit | CarrierRefused
-        try:
-            outcome = await self._routes.submit(outgoing.message_id, message, order=outgoing.carriers)
-        except CarrierRefused as error:
-            outcome = error
-        duration_us = (time.perf_counter_ns() - started_ns) // 1000
-        result = "delivered" if isinstance(outcome, AcceptedSubmit) else _result(outcome)
-        metrics.attempts(work.kind, result).inc()
-        await self._results.record_submit(work, outgoing.message_id, outcome, duration_us=duration_us)
-
-
-def _result(refused: CarrierRefused) -> str:
-    """How the metrics name a submit that was not taken."""
-    return "parked" if refused.permanent else "in_doubt" if refused.in_doubt else "retry"
+            log.error("an attempt failed on a bug in this service; its lease will run out", exc_info=error)

@@ -5,7 +5,7 @@ import threading
 import pytest
 from embit.descriptor.checksum import add_checksum
 
-from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, ahead, deriver
+from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, deriver, prefetching
 
 # Accounts of the mnemonic "abandon … about" (BIP-39), as published in BIP-49, BIP-84 and BIP-86.
 X44 = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
@@ -54,7 +54,7 @@ def test_deriving_ahead_changes_no_address():
             is_ahead.set()
         return derive(index)
 
-    given = ahead(noting)
+    given = prefetching(noting)
     order = [*range(1, 30), 5, 500, 3, 501, 2**31 - 1]
     assert [given(index) for index in order] == [derive(index) for index in order]
     assert is_ahead.wait(20), "address 502 was not derived ahead, after 501"

@@ -1,5 +1,6 @@
 """Schemas of responses. Field order is the documented order; times are ISO 8601 UTC without offset."""
 
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -186,10 +187,17 @@ class SentMessage(Struct):
     content: str | None
 
 
-class SandboxClock(Struct):
-    """The sandbox's current time."""
+class SandboxAdvanced(Struct):
+    """The sandbox's new time."""
 
     now: Time
+
+
+class SandboxClock(Struct):
+    """The sandbox's time, and how many seconds it is ahead of the real time."""
+
+    now: Time
+    offset_s: float
 
 
 class Problem(Struct):
@@ -242,16 +250,15 @@ def full_message(row: Any) -> FullMessage:
 
 def number(row: Any, messages: list[Message]) -> Number:
     """Convert a row to a rented number."""
+    e164, group_id, sms, cost_per_minute, cost_per_message, started_at_us, destination = _number_columns(row)
     return Number(
-        row["e164"],
-        row["group_id"],
-        bool(row["sms"]),
-        row["cost_per_minute"],
-        row["cost_per_inbound_message"],
-        iso(row["started_at_us"]),
-        row["destination"],
-        messages,
+        e164, group_id, bool(sms), cost_per_minute, cost_per_message, iso(started_at_us), destination, messages
     )
+
+
+_number_columns = itemgetter(
+    *("e164", "group_id", "sms", "cost_per_minute", "cost_per_inbound_message", "started_at_us", "destination")
+)
 
 
 def transaction(row: Any, account_id: int) -> Transaction:

@@ -58,7 +58,7 @@ def deriver(descriptor: str, network: str) -> Derive:
     return derive
 
 
-def ahead(derive: Derive) -> Derive:
+def prefetching(derive: Derive) -> Derive:
     """Return the same function, deriving the next addresses in the background: a caller that needs one will need the
     next."""
     helper = ThreadPoolExecutor(1, thread_name_prefix="derive")

@@ -43,7 +43,7 @@ class PostgreSQL:
         time."""
         cursor.execute(*_postgresql_update(table, columns, rows))
 
-    def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Add with one statement for all rows, each column as an array."""
         statement, values = _postgresql_insert(table, (*key, column), rows)
         cursor.execute(f"{statement} {on_conflict_add(table.name, key, column)}", values)

@@ -61,7 +61,7 @@ class SQLite:
         for some in _in_powers_of_two(rows):
             cursor.execute(_sqlite_update(table.name, columns, len(some)), [*chain.from_iterable(some)])
 
-    def add_up(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
+    def increment(self, cursor: Any, table: Table, key: tuple[str, ...], column: str, rows: Rows) -> None:
         """Add with many rows per statement, as in `insert`."""
         adding = on_conflict_add(table.name, key, column)
         for some in _in_powers_of_two(rows):

@@ -31,12 +31,12 @@ async def post_tokens(request: Request) -> Response[Any]:
     form, cookie = await views.verified_form(request)
     new_token = api_token.mint(secrets.token_bytes(32))
 
-    def carry_out(tx: Tx, visit: Caller) -> StoredResponse:
+    def action(tx: Tx, visit: Caller) -> StoredResponse:
         tokens.add(tx, visit.account_id, token_sha256=api_token.sha256(new_token), label=label, now_us=visit.now_us)
         return StoredResponse(200, secret=True)
 
     def add(tx: Tx, visit: Caller) -> StoredResponse:
-        return views.once_for(tx, visit, request, form, lambda tx: carry_out(tx, visit))
+        return views.once_for(tx, visit, request, form, lambda tx: action(tx, visit))
 
     try:
         label = _label(form)
