@@ -1,6 +1,6 @@
 """A renter's small program: borrows a number for one sign-up somewhere, and gives it back whatever happens.
 
-test_sign_up.py beside it is its suite, which runs against a real sandbox: see docs/testing.md.
+test_sign_up.py beside it is its suite, which runs against a real sandbox: see docs/guides/testing.md.
 """
 
 from collections.abc import Callable, Iterator
