@@ -254,7 +254,7 @@ def check_command(shell: Shell, command: str, shown: str) -> None:
     wanted = as_pattern(shown)
     output, status = shell.run(command, until=wanted if endless else None)
     assert status in ({0, 130} if endless else {0}), f"{command} exits with {status}: {output}"
-    assert "about:blank" not in output, f"{command} is refused: {output}"
+    assert "/docs/reference/errors#" not in output, f"{command} is refused: {output}"
     if shown and not endless:
         assert wanted.fullmatch(masked(output)), f"{command} prints {output!r}, not {shown!r}"
     assert not endless or status == 130, f"{command} prints {output!r}, not {shown!r}"
