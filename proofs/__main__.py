@@ -1,7 +1,7 @@
 """Puts the promises of the service to the proof: `python -m proofs`, or some: `… proofs 1 7 --small`.
 
 Each row runs at full size, or small; the table of the promises with their figures is printed at the end. The last full
-result of each row is kept in docs/proofs.md. Exit status 1 if any figure is not at its target, or a proof could not be
+result of each row is kept in docs/internals/proofs.md. Exit status 1 if any figure is not at its target, or a proof could not be
 brought to its end, or could not be run here: what it lacks is said, and such a row is never counted as kept.
 """
 
@@ -25,7 +25,7 @@ from proofs.claims import BY_NUMBER, ROWS
 from proofs.sources import digest
 
 SMALL_BOUND_S = 300.0
-KEPT_IN = ROOT / "docs" / "proofs.md"
+KEPT_IN = ROOT / "docs" / "internals" / "proofs.md"
 KEPT, BROKEN, NOT_RUN = "kept", "BROKEN", "not run"
 HEAD = """# Proofs
 
@@ -124,7 +124,7 @@ def _outcome(row: Row, *, small: bool) -> tuple[Outcome, str]:
 
 
 def keep(lines: dict[int, str], file: Path = KEPT_IN) -> None:
-    """Writes docs/proofs.md: these rows, and of the others what it had from the same machine."""
+    """Writes docs/internals/proofs.md: these rows, and of the others what it had from the same machine."""
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     here = f"The machine: {machine()}."
     found = re.finditer(r"^\| (\d+) \|.*\n", before if here in before else "", re.MULTILINE)

@@ -232,9 +232,9 @@ def test_the_line_for_browsers_counts_only_in_its_form(text: str, code: str | No
 
 
 def test_the_examples_in_the_documents_are_true() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "guides" / "receive-codes.md").read_text()
     (block,) = [block for block in document.split("```") if ">>> from dtmf.codes" in block]
-    examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "waiting.md", None, 0)
+    examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "receive-codes.md", None, 0)
     assert doctest.DocTestRunner().run(examples) == (0, 6)
 
 

@@ -118,4 +118,4 @@ def _wait_for(port: int) -> None:
 
 
 def test_the_billing_rules_count_as_they_say() -> None:
-    assert differences(examples_of("docs/billing.md")) == []
+    assert differences(examples_of("docs/internals/billing.md")) == []

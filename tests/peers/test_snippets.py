@@ -31,9 +31,9 @@ from support.paths import PYTHONPATH
 __all__ = ["after_the_story"]
 
 ROOT = Path(__file__).parents[2]
-# Without docs/bitcoin.md, whose commands need a Bitcoin Core node: tests/bitcoin runs one.
-PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "bitcoin.md")
-DOCUMENTS = ["README.md", *(f"docs/{name}" for name in PAGES)]
+# Without docs/operations/bitcoin.md, whose commands need a Bitcoin Core node: tests/bitcoin runs one.
+PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "bitcoin.md")
+DOCUMENTS = ["README.md", *(path.relative_to(ROOT).as_posix() for path in PAGES if path.parent.name != "decisions")]
 TIMEOUT_S = 120
 
 IN_TEST_DOCS = "tests/end_to_end/test_docs.py runs it"
@@ -51,24 +51,33 @@ NOT_RUN = {
     ): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
     ("docs/quickstart.md", "import os"): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
     ("docs/quickstart.md", ">>>"): IN_TEST_DOCS,
-    ("docs/billing.md", ">>>"): IN_TEST_DOCS,
-    ("docs/cli.md", "pip install"): "installs from a package index",
-    ("docs/cli.md", "dtmf login"): "the address must be that of your service",
-    ("docs/cli.md", "pass show"): "the address must be that of your service, and the token in your password store",
-    ("docs/testing.md", "pip install"): "installs from a package index",
-    ("docs/webhooks.md", ">>> dtmf.set_sms_action("): "posts to a host outside this machine",
-    ("docs/webhooks.md", ">>> for delivery"): "needs a receiver outside this machine that answered 404 five times",
+    ("docs/internals/billing.md", ">>>"): IN_TEST_DOCS,
+    ("docs/guides/command-line.md", "pip install"): "installs from a package index",
+    ("docs/guides/command-line.md", "dtmf login"): "the address must be that of your service",
+    (
+        "docs/guides/command-line.md",
+        "pass show",
+    ): "the address must be that of your service, and the token in your password store",
+    ("docs/guides/testing.md", "pip install"): "installs from a package index",
+    ("docs/guides/webhooks.md", ">>> dtmf.set_sms_action("): "posts to a host outside this machine",
+    (
+        "docs/guides/webhooks.md",
+        ">>> for delivery",
+    ): "needs a receiver outside this machine that answered 404 five times",
     ("packages/dtmf-io/README.md", "from dtmf import DTMF"): "the token must be your own",
-    ("docs/scaling.md", "dtmf-server restore"): "needs PostgreSQL on a second machine; tests/scale restores to it",
-    ("docs/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
-    ("docs/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
+    (
+        "docs/operations/scaling.md",
+        "dtmf-server restore",
+    ): "needs PostgreSQL on a second machine; tests/scale restores to it",
+    ("docs/operations/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
+    ("docs/operations/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
 }
 # Commands without an end of their own: stopped by Ctrl-C once they have shown what the document shows.
 ENDLESS = ("curl -N ",)
 # What a document's Python takes for granted.
 GIVEN = {
     "README.md": "e164 = '+12025550100'",
-    "docs/waiting.md": """
+    "docs/guides/receive-codes.md": """
 import asyncio
 from dtmf import DTMF
 dtmf, position = DTMF(), 0
@@ -78,7 +87,7 @@ for content in ("482913 is your PayPal code", "You sold something on eBay"):
 def tell_a_website(number):
     dtmf.sandbox.receive(number, "MyShop", "482913 is your MyShop code")
 """,
-    "docs/webhooks.md": """
+    "docs/guides/webhooks.md": """
 import time
 from dtmf import DTMF
 from dtmf.webhook import sign
@@ -92,8 +101,8 @@ headers["webhook-signature"] = sign(secret, id="dlv_17", timestamp=now, body=bod
 FILLED_IN = {'...  # tell a website number["e164"]': 'tell_a_website(number["e164"])'}
 # What a name must be once the document's Python has run.
 AFTERWARDS = {
-    ("docs/waiting.md", "code"): "482913",
-    ("docs/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
+    ("docs/guides/receive-codes.md", "code"): "482913",
+    ("docs/guides/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
 }
 TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?")
 SPINNER = re.compile(r"^[\u2801-\u28ff].*\n?", re.M)  # only on a terminal
@@ -245,7 +254,7 @@ def check_command(shell: Shell, command: str, shown: str) -> None:
     wanted = as_pattern(shown)
     output, status = shell.run(command, until=wanted if endless else None)
     assert status in ({0, 130} if endless else {0}), f"{command} exits with {status}: {output}"
-    assert "about:blank" not in output, f"{command} is refused: {output}"
+    assert "/docs/reference/errors#" not in output, f"{command} is refused: {output}"
     if shown and not endless:
         assert wanted.fullmatch(masked(output)), f"{command} prints {output!r}, not {shown!r}"
     assert not endless or status == 130, f"{command} prints {output!r}, not {shown!r}"
@@ -299,7 +308,7 @@ def folder(tmp_path: Path, after_the_story: None, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if to_run(document)])
 def test_a_document_is_as_it_says(document: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if document == "docs/cli.md":
+    if document == "docs/guides/command-line.md":
         monkeypatch.setenv("PHONE", "rings")
     names: dict[str, Any] = {}
     exec(GIVEN.get(document, ""), names)

@@ -4,6 +4,8 @@ Entries have the form of those in i18n.py."""
 
 from __future__ import annotations
 
+# prose: skip file - words of many languages
+
 NOT_A_CODE = {  # the next number after them is never a code, whatever else the text says
     "codes of another kind": "promo_code~ promotional_code discount_code coupon_code voucher_code gift_code"
     " referral_code invite_code country_code area_code zip_code postal_code post_code postcode zipcode sort_code"

@@ -6,6 +6,8 @@ the same place the longer counts, so "promo code" is not a code although "code" 
 
 from __future__ import annotations
 
+# prose: skip file - words of many languages
+
 CODE = {  # what a number near them is, if it is a code
     "en": "~code ~codes passcode~ otp otps totp pin pins pincode mpin upin puk tac tan cvv ~password ~passphrase"
     " 2fa mfa token tokens one_time_number verification_number security_number secret_number",

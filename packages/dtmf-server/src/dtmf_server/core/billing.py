@@ -1,6 +1,6 @@
 """The meter, as arithmetic: prepaid started minutes, and the instant the money runs out.
 
-Rules (docs/billing.md):
+Rules (docs/internals/billing.md):
 1. Minute k of a rental (k = 0, 1, …) starts at `started_at_us + k * MINUTE_US` and is paid at that instant.
 2. Ticks are paid in order of time; equal instants oldest rental first.
 3. A minute that can't be paid ends its own rental at that instant; the others go on.

@@ -1,6 +1,6 @@
 """Low-balance warnings: the instants at which an account has 24 hours, then 1 hour, until a minute can't be paid.
 
-Rules (docs/billing.md#warnings):
+Rules (docs/internals/billing.md#warnings):
 1. The runway is the time until the first minute that the balance can't pay. It is over a threshold or it is not:
    at exactly 24 hours it no longer is.
 2. A warning is due at the instant the runway comes down to its threshold, whoever looks at the account and whenever.
