@@ -21,6 +21,9 @@ PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix --editable 
 REPORTS := build/reports
 report = --junitxml=$(REPORTS)/$(1).xml -o junit_logging=system-out
 
+# `make docs` builds into the package, so that the service and a wheel have the documentation.
+SITE := packages/dtmf-server/src/dtmf_server/site
+
 # A stamp says that a requirement file is installed; a warm `make run` only compares dates.
 RUN := $(VENV)/installed-run
 DEV := $(VENV)/installed-dev
@@ -32,7 +35,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint messages prove bench bench-peers clean
+.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint messages prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -45,6 +48,9 @@ help:
 	@echo "make test-peers       against other people's software (Node.js, Kannel, jq; installs them on Debian as root)"
 	@echo "make test-namespaces  webhooks can't reach inside (root and iproute2 on Linux; installs that on Debian)"
 	@echo "make test-proofs      every benchmark and proof still runs, after make test and make test-bitcoin"
+	@echo "make docs    build the documentation, which the service then has at /docs"
+	@echo "make reference   write the pages of docs/reference/ that are generated from the code"
+	@echo "make dist    both wheels, with the documentation, in dist/"
 	@echo "make lint    ruff and mypy"
 	@echo "make messages      the website's texts, for translators, in build/dtmf.pot"
 	@echo "make prove   the promises of docs/, put to the proof"
@@ -105,6 +111,20 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(DEV)
+	@rm -rf $(SITE)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs $(SITE)
+	@rm -rf $(SITE)/.buildinfo $(SITE)/_sources
+	@echo "built $(SITE)/index.html: restart the service and open /docs"
+
+reference: $(DEV)
+	@$(BIN)/python tools/reference.py
+
+dist: docs
+	@rm -rf dist
+	@for package in $(PACKAGES); do (cd $$package && "$(CURDIR)/$(BIN)/python" -m hatchling build -t wheel -d "$(CURDIR)/dist") || exit 1; done
+	@$(BIN)/python -m zipfile -l dist/dtmf_server-*.whl | grep -q dtmf_server/site/index.html
+
 messages: $(DEV)
 	@mkdir -p build
 	$(BIN)/pybabel --quiet extract --mapping-file=pyproject.toml --project=dtmf-server --sort-by-file \
@@ -121,7 +141,7 @@ bench-peers: $(DEV)
 	@$(BIN)/python -m benchmarks.bench --peers $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SITE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find packages tests proofs benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
@@ -131,9 +151,10 @@ $(RUN): requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@touch $@
 
 # What development needs includes what running needs, so this stamps both.
-$(DEV): requirements/dev.txt requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
+$(DEV): requirements/dev.txt requirements/docs.txt requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "installing what development needs into $(VENV) (requirements/dev.txt) …"
 	@$(HASHED) requirements/dev.txt
+	@$(HASHED) requirements/docs.txt
 	@$(PROJECT)
 	@touch $(RUN) $@
 

@@ -36,15 +36,16 @@ html_theme_options = {"navigation_with_keys": False, "top_of_page_buttons": []}
 pygments_style, pygments_dark_style = "a11y-light", "a11y-dark"
 
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
+ANCHOR = re.compile(r"^<a id=\"([\w-]+)\"></a>", re.MULTILINE)
 ENTRY = re.compile(r"^- \[[^\]]+\]\(([\w/-]+)\.md\)", re.MULTILINE)
 
 
 def outside(docname: str, target: str) -> bool:
-    """True if a relative link points out of `docs/`, or to nothing that is a page or an image of the site."""
+    """True if a relative link points out of `docs/`, or to a folder or a program, which the site doesn't contain."""
     if "://" in target or target.startswith("mailto:"):
         return False
     path = (HERE / docname).parent.joinpath(target).resolve()
-    return not path.is_relative_to(HERE) or path.suffix == ".py"
+    return not path.is_relative_to(HERE) or path.suffix == ".py" or path.is_dir()
 
 
 def read_source(_app: Any, docname: str, source: list[str]) -> None:
@@ -52,6 +53,7 @@ def read_source(_app: Any, docname: str, source: list[str]) -> None:
     text = source[0]
     entries = ENTRY.findall(text) if docname.rpartition("/")[2] == "index" else []
     text = LINK.sub(lambda link: link[1] if outside(docname, link[2]) else link[0], text)
+    text = ANCHOR.sub(r"(\1)=\n", text)
     if entries:
         text += "\n```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n"
     source[0] = text

@@ -1,24 +1,21 @@
 """What the documents show runs as it stands, by bash and the jq and curl of this system, against a sandbox.
 
 Each document has one bash session and one Python namespace on a sandbox of its own, on which the story of `make demo` was
-played. Its blocks run in order. What can't run here is in NOT_RUN with the reason; anything else runs, so that a new block
-can't be forgotten."""
+played. Its blocks run in order. A block that can't run has a mark with the reason above it (support/markdown.py); anything
+else runs, so that a new block can't be forgotten."""
 
 import asyncio
 import contextlib
 import io
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -26,57 +23,23 @@ import pytest
 from dtmf import DTMF, AsyncDTMF
 from dtmf.testing.sandbox import running
 from end_to_end.test_docs import after_the_story, differences
+from support import markdown
 from support.paths import PYTHONPATH
 
 __all__ = ["after_the_story"]
 
 ROOT = Path(__file__).parents[2]
-# Without docs/operations/bitcoin.md, whose commands need a Bitcoin Core node: tests/bitcoin runs one.
-PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "bitcoin.md")
-DOCUMENTS = ["README.md", *(path.relative_to(ROOT).as_posix() for path in PAGES if path.parent.name != "decisions")]
+# Decision notes and the changelog quote what was; the others are run.
+PAGES = [page for page in markdown.pages() if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
+DOCUMENTS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 TIMEOUT_S = 120
-
-IN_TEST_DOCS = "tests/end_to_end/test_docs.py runs it"
-# A document and how a command or a block of Python in it begins: why it is not run here.
-NOT_RUN = {
-    ("README.md", "make run"): "installs from a package index, and stays up",
-    ("README.md", "make demo"): "installs from a package index; every test here plays the same story",
-    ("README.md", "make test"): "installs from a package index, and runs every test",
-    ("docs/quickstart.md", "make run"): "installs from a package index, and stays up",
-    ("docs/quickstart.md", "export DTMF_URL="): "the address must be the one that make run printed",
-    ("docs/quickstart.md", "export DTMF_TOKEN="): "the token must be the one that make run printed",
-    (
-        "docs/quickstart.md",
-        "WEBHOOK_SECRET=",
-    ): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
-    ("docs/quickstart.md", "import os"): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
-    ("docs/quickstart.md", ">>>"): IN_TEST_DOCS,
-    ("docs/internals/billing.md", ">>>"): IN_TEST_DOCS,
-    ("docs/guides/command-line.md", "pip install"): "installs from a package index",
-    ("docs/guides/command-line.md", "dtmf login"): "the address must be that of your service",
-    (
-        "docs/guides/command-line.md",
-        "pass show",
-    ): "the address must be that of your service, and the token in your password store",
-    ("docs/guides/testing.md", "pip install"): "installs from a package index",
-    ("docs/guides/webhooks.md", ">>> dtmf.set_sms_action("): "posts to a host outside this machine",
-    (
-        "docs/guides/webhooks.md",
-        ">>> for delivery",
-    ): "needs a receiver outside this machine that answered 404 five times",
-    ("packages/dtmf-io/README.md", "from dtmf import DTMF"): "the token must be your own",
-    (
-        "docs/operations/scaling.md",
-        "dtmf-server restore",
-    ): "needs PostgreSQL on a second machine; tests/scale restores to it",
-    ("docs/operations/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
-    ("docs/operations/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
-}
+# Their Python runs in tests/end_to_end/test_docs.py.
+IN_TEST_DOCS = ("docs/quickstart.md", "docs/internals/billing.md")
 # Commands without an end of their own: stopped by Ctrl-C once they have shown what the document shows.
 ENDLESS = ("curl -N ",)
 # What a document's Python takes for granted.
 GIVEN = {
-    "README.md": "e164 = '+12025550100'",
+    "docs/guides/sandbox.md": "from dtmf import DTMF; dtmf = DTMF(); e164 = dtmf.start_rental('us-mobile')['e164']",
     "docs/guides/receive-codes.md": """
 import asyncio
 from dtmf import DTMF
@@ -149,8 +112,7 @@ def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
 
 def blocks(document: str) -> list[tuple[str, str]]:
     """Its blocks of code, in order: language and text."""
-    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", (ROOT / document).read_text("utf-8"), re.DOTALL | re.M)
-    return [(language, dedent(code)) for _, language, code in found]
+    return [(block.language, block.code) for block in markdown.blocks(ROOT / document)]
 
 
 def snippets() -> list[str]:
@@ -168,24 +130,17 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
         yield command[0].rstrip("\n"), part[command.end() :]
 
 
-def reason_not_to_run(document: str, code: str) -> str | None:
-    """Why this can't run here, if NOT_RUN says so."""
-    return next((why for (name, start), why in NOT_RUN.items() if name == document and code.startswith(start)), None)
-
-
 def to_run(document: str) -> list[tuple[str, str, str]]:
     """What runs: language, code, and the output shown for a command."""
     found = []
-    for language, block in blocks(document):
-        assert language in {"", "text", "console", "sh", "python", "json", "toml"}, (
-            f"{document} has a block of {language}"
-        )
-        if language == "console":
-            assert block.startswith("$ "), f"{document}: a console block begins with a command: {block}"
-            found += [(language, *pair) for pair in commands(block)]
-        elif language == "python":
-            found.append((language, block, ""))
-    return [each for each in found if reason_not_to_run(document, each[1]) is None]
+    for block in markdown.blocks(ROOT / document):
+        if block.language == "console":
+            assert block.code.startswith("$ "), f"{document}: a console block begins with a command: {block.code}"
+            pairs = [pair for pair in commands(block.code) if block.reason(pair[0]) is None]
+            found += [("console", *pair) for pair in pairs]
+        elif block.language == "python" and document not in IN_TEST_DOCS and block.reason(block.code) is None:
+            found.append(("python", block.code, ""))
+    return found
 
 
 class Shell:
@@ -327,20 +282,6 @@ def in_order(document: str, folder: Path) -> list[tuple[str, str, str]]:
     tests = [code for _, code, _ in to_run(document) if re.match(r"(async )?def test_", code)]
     (folder / "test_documented.py").write_text("\n\n".join(tests))
     return [each for each in to_run(document) if each[1] not in tests]
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_documented_json_and_toml_parse(document: str) -> None:
-    for language, block in blocks(document):
-        if language in ("json", "toml"):
-            (json.loads if language == "json" else tomllib.loads)(block)
-
-
-def test_everything_that_is_not_run_is_still_in_its_document() -> None:
-    for document, start in NOT_RUN:
-        code = [block for language, block in blocks(document) if language == "python"]
-        code += [line for language, block in blocks(document) if language == "console" for line, _ in commands(block)]
-        assert any(each.startswith(start) for each in code), f"{document} has no {start!r}: remove it from NOT_RUN"
 
 
 def bash(script: str) -> "subprocess.CompletedProcess[str]":

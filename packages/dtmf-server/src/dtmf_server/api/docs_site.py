@@ -155,7 +155,10 @@ def _shown(text: str) -> str:
 
 
 def _page(title: str, content: str, status: int) -> Response[bytes]:
-    style = ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:50rem;margin:2rem auto;padding:0 1rem}"
+    style = (
+        ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}"
+        "body{max-width:50rem;margin:2rem auto;padding:0 1rem}"
+    )
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
