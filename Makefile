@@ -21,6 +21,9 @@ PROJECT := $(PIP_INSTALL) --no-deps --no-build-isolation $(addprefix --editable 
 REPORTS := build/reports
 report = --junitxml=$(REPORTS)/$(1).xml -o junit_logging=system-out
 
+# `make docs` builds into the package, so that the service and the wheel contain the documentation.
+SITE := packages/dtmf-server/src/dtmf_server/site
+
 # A stamp file marks a requirement file as installed, so that a repeated `make run` only compares dates.
 RUN := $(VENV)/installed-run
 DEV := $(VENV)/installed-dev
@@ -32,7 +35,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint messages prove bench bench-peers clean
+.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint messages prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -45,6 +48,9 @@ help:
 	@echo "make test-peers       test with third-party software: Node.js, Kannel, jq (on Debian, as root, installs it)"
 	@echo "make test-namespaces  test that webhooks can't reach internal networks (Linux, root, iproute2)"
 	@echo "make test-proofs      check that every benchmark and proof runs, after make test and make test-bitcoin"
+	@echo "make docs    build the documentation, which the service serves at /docs"
+	@echo "make reference   generate the pages of docs/reference/ from the code"
+	@echo "make dist    build both wheels, with the documentation, in dist/"
 	@echo "make lint    run ruff and mypy"
 	@echo "make messages      extract the website's texts for translators into build/dtmf.pot"
 	@echo "make prove   verify the promises made in docs/"
@@ -106,6 +112,20 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(DEV)
+	@rm -rf $(SITE)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs $(SITE)
+	@rm -rf $(SITE)/.buildinfo $(SITE)/_sources
+	@echo "built $(SITE)/index.html: restart the service and open /docs"
+
+reference: $(DEV)
+	@$(BIN)/python tools/reference.py
+
+dist: docs
+	@rm -rf dist
+	@for package in $(PACKAGES); do (cd $$package && "$(CURDIR)/$(BIN)/python" -m hatchling build -t wheel -d "$(CURDIR)/dist") || exit 1; done
+	@$(BIN)/python -m zipfile -l dist/dtmf_server-*.whl | grep -q dtmf_server/site/index.html
+
 messages: $(DEV)
 	@mkdir -p build
 	$(BIN)/pybabel --quiet extract --mapping-file=pyproject.toml --project=dtmf-server --sort-by-file \
@@ -122,7 +142,7 @@ bench-peers: $(DEV)
 	@$(BIN)/python -m benchmarks.bench --peers $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SITE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find packages tests proofs benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
@@ -132,9 +152,10 @@ $(RUN): requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@touch $@
 
 # The development requirements include those of the service, so this stamps both.
-$(DEV): requirements/dev.txt requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
+$(DEV): requirements/dev.txt requirements/docs.txt requirements/run.txt $(PACKAGES:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "installing the development requirements into $(VENV) (requirements/dev.txt) …"
 	@$(HASHED) requirements/dev.txt
+	@$(HASHED) requirements/docs.txt
 	@$(PROJECT)
 	@touch $(RUN) $@
 

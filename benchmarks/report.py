@@ -1,4 +1,4 @@
-"""The table on the terminal, and docs/benchmarks.md."""
+"""The table on the terminal, and docs/internals/benchmarks.md."""
 
 import importlib
 import os
@@ -12,8 +12,8 @@ from benchmarks import ROOT
 from benchmarks.interleave import Finding, Line
 
 _WIDTHS = (62, 24, 8, 6)
-KEPT = ROOT / "docs" / "benchmarks.md"
-KEPT_PEERS = ROOT / "docs" / "benchmarks-peers.md"
+KEPT = ROOT / "docs" / "internals" / "benchmarks.md"
+KEPT_PEERS = ROOT / "docs" / "internals" / "benchmarks-peers.md"
 
 _HEAD = """# Performance
 
@@ -51,7 +51,7 @@ def show(finding: Finding) -> None:
 def keep(
     found: Mapping[str, Sequence[Finding]], took_s: Mapping[str, float], *, order: Sequence[str], peers: bool
 ) -> None:
-    """Write docs/benchmarks.md or docs/benchmarks-peers.md: these benchmarks, and the sections it already has of the
+    """Write benchmarks.md or benchmarks-peers.md in docs/internals: these benchmarks, and the sections it already has of the
     others. Each benchmark's docstring is its method."""
     page, head = (KEPT_PEERS, _HEAD_PEERS) if peers else (KEPT, _HEAD)
     known = _sections(page.read_text(encoding="utf-8")) if page.exists() else {}

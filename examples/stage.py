@@ -236,7 +236,7 @@ class Opening:
             if not line.startswith("DTMF sandbox on "):
                 self._voice.say(f"             {line}")
         url = os.environ["DTMF_URL"]
-        self._voice.say(f"  Sandbox    {data} on {url}, API reference at {url}/docs")
+        self._voice.say(f"  Sandbox    {data} on {url}, documentation at {url}/docs")
 
 
 def say_goodbye(voice: Voice) -> None:

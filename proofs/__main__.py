@@ -1,7 +1,7 @@
 """Prove the promises of the service: `python -m proofs`, or only some: `… proofs 1 7 --small`.
 
 Each row runs at full size, or small; the table of promises and figures is printed at the end. The last full-size result
-of each row is saved in docs/proofs.md. The exit status is 1 if any figure misses its target, or if a proof could not be
+of each row is saved in docs/internals/proofs.md. The exit status is 1 if any figure misses its target, or if a proof could not be
 completed or could not run on this machine: the missing requirement is printed, and such a row never counts as proved.
 """
 
@@ -25,7 +25,7 @@ from proofs.claims import BY_NUMBER, ROWS
 from proofs.sources import digest
 
 SMALL_BOUND_S = 300.0
-KEPT_IN = ROOT / "docs" / "proofs.md"
+KEPT_IN = ROOT / "docs" / "internals" / "proofs.md"
 KEPT, BROKEN, NOT_RUN = "kept", "BROKEN", "not run"
 HEAD = """# Proofs
 
@@ -123,7 +123,7 @@ def _outcome(row: Row, *, small: bool) -> tuple[Outcome, str]:
 
 
 def keep(lines: dict[int, str], file: Path = KEPT_IN) -> None:
-    """Write docs/proofs.md: these rows, and the other rows that the file has from the same machine."""
+    """Write docs/internals/proofs.md: these rows, and the other rows that the file has from the same machine."""
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     here = f"The machine: {machine()}."
     found = re.finditer(r"^\| (\d+) \|.*\n", before if here in before else "", re.MULTILINE)

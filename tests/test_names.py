@@ -12,7 +12,8 @@ import pytest
 from support.paths import ROOT
 
 # Decisions and the changelog are history: names in them may be gone.
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "decisions"]
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES])
 FOLDERS = ["packages", "tests", "benchmarks", "proofs", "examples", "tools", "requirements"]
 CODE = {".py", ".sql", ".html", ".js", ".mjs", ".css", ".toml", ".txt", ".sh", ".yml", ".cfg", ""}
 FILE = re.compile(r"(?<![\w/.~-])((?:[\w.-]+/)*[\w-]+\.(?:py|md|sql|html))(?![\w/])")

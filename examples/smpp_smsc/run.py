@@ -58,7 +58,7 @@ def play(dtmf: DTMF, smsc: subprocess.Popen[str]) -> None:
     tell(smsc, do="set", receipts=True)
     sent = dtmf.send_message(e164, "+447700900999", "Thank you!")
     seen = event(smsc, "pdu", command=4)
-    print("the SMSC received:", bytes.fromhex(seen["octets"])[-10:].decode())
+    print("the SMSC saw:", bytes.fromhex(seen["octets"])[-10:].decode())
     until(lambda: next(m for m in dtmf.messages(e164) if m["id"] == sent["id"])["status"] == "delivered")
     print("its receipt came: delivered")
 

@@ -1,6 +1,6 @@
 """A small program that borrows a number for one sign-up and always returns it.
 
-Its tests are in test_sign_up.py and run against a real sandbox: see docs/testing.md.
+Its tests are in test_sign_up.py and run against a real sandbox: see docs/guides/testing.md.
 """
 
 from collections.abc import Callable, Iterator

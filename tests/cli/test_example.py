@@ -54,7 +54,7 @@ def test_without_funds_the_script_exits_like_the_command(dtmf: DTMF, path: str) 
 @pytest.mark.regression("documented-scripts-end-rentals")
 def test_no_documented_jq_program_reads_a_key_as_a_number() -> None:
     """Up to version 1.6, jq parses `.e164` as the number 0. tests/peers/test_snippets.py runs the scripts with jq."""
-    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.sh")]
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.sh")]
     programs = [
         found for path in documents for found in re.findall(r"jq (?:-\w+ )*'?([^' )`]+)", path.read_text("utf-8"))
     ]
@@ -64,9 +64,11 @@ def test_no_documented_jq_program_reads_a_key_as_a_number() -> None:
 
 @pytest.mark.regression("documented-scripts-end-rentals")
 def test_a_documented_script_without_jq_leaves_no_rental(dtmf: DTMF, path: str) -> None:
-    scripts = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "cli.md").read_text("utf-8"), re.DOTALL | re.M)
+    scripts = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "docs" / "guides" / "command-line.md").read_text("utf-8"), re.DOTALL | re.M
+    )
     alone = [script for script in scripts if "jq" not in script]
-    assert alone, "every script of docs/cli.md needs jq"
+    assert alone, "every script of docs/guides/command-line.md needs jq"
     for script in alone:
         command = ["sh", "-c", script.replace("us-mobile", "us-mobile --timeout 0.3")]
         environment = os.environ | {"PATH": path}

@@ -90,7 +90,7 @@ def test_the_readme_is_correct() -> None:
 @pytest.mark.usefixtures("after_the_story")
 def test_the_quickstart_is_correct() -> None:
     (receiver,) = (block for block in blocks("docs/quickstart.md", "python") if not block.startswith(">>>"))
-    (received,) = blocks("docs/quickstart.md", "")
+    (received,) = blocks("docs/quickstart.md", "text")
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = str(free.getsockname()[1])
     running = [sys.executable, "-c", receiver.replace(PORT_IN_THE_DOCS, port)]
@@ -118,4 +118,4 @@ def _wait_for(port: int) -> None:
 
 
 def test_the_billing_examples_are_correct() -> None:
-    assert differences(examples_of("docs/billing.md")) == []
+    assert differences(examples_of("docs/internals/billing.md")) == []

@@ -1,24 +1,21 @@
 """The examples of the documents run unchanged against a sandbox, with bash and this system's jq and curl.
 
 Each document has one bash session and one Python namespace on its own sandbox, on which the story of `make demo` has run.
-Its blocks run in order. Blocks that can't run here are in NOT_RUN with the reason; all others run, so that a new block
-can't be forgotten."""
+Its blocks run in order. A block that can't run is marked with the reason (support/markdown.py); all others run, so that a
+new block can't be forgotten."""
 
 import asyncio
 import contextlib
 import io
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -26,49 +23,25 @@ import pytest
 from dtmf import DTMF, AsyncDTMF
 from dtmf.testing.sandbox import running
 from end_to_end.test_docs import after_the_story, differences
+from support import markdown
 from support.paths import PYTHONPATH
 
 __all__ = ["after_the_story"]
 
 ROOT = Path(__file__).parents[2]
-# Without docs/bitcoin.md, whose commands need a Bitcoin Core node: tests/bitcoin runs one.
-PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "bitcoin.md")
-DOCUMENTS = ["README.md", *(f"docs/{name}" for name in PAGES)]
+# Decision notes and the changelog quote what was; the others are run.
+PAGES = [page for page in markdown.pages() if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
+DOCUMENTS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 TIMEOUT_S = 120
 
-IN_TEST_DOCS = "tests/end_to_end/test_docs.py runs it"
-# A document and the start of a command or Python block: the reason why it isn't run here.
-NOT_RUN = {
-    ("README.md", "make run"): "installs from a package index, and stays up",
-    ("README.md", "make demo"): "installs from a package index; every test here plays the same story",
-    ("README.md", "make test"): "installs from a package index, and runs every test",
-    ("docs/quickstart.md", "make run"): "installs from a package index, and stays up",
-    ("docs/quickstart.md", "export DTMF_URL="): "the address must be the one that make run printed",
-    ("docs/quickstart.md", "export DTMF_TOKEN="): "the token must be the one that make run printed",
-    (
-        "docs/quickstart.md",
-        "WEBHOOK_SECRET=",
-    ): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
-    ("docs/quickstart.md", "import os"): "listens on a fixed port; tests/end_to_end/test_docs.py takes a free one",
-    ("docs/quickstart.md", ">>>"): IN_TEST_DOCS,
-    ("docs/billing.md", ">>>"): IN_TEST_DOCS,
-    ("docs/cli.md", "pip install"): "installs from a package index",
-    ("docs/cli.md", "dtmf login"): "the address must be that of your service",
-    ("docs/cli.md", "pass show"): "the address must be that of your service, and the token in your password store",
-    ("docs/testing.md", "pip install"): "installs from a package index",
-    ("docs/webhooks.md", ">>> dtmf.set_sms_action("): "posts to a host outside this machine",
-    ("docs/webhooks.md", ">>> for delivery"): "needs a receiver outside this machine that answered 404 five times",
-    ("packages/dtmf-io/README.md", "from dtmf import DTMF"): "the token must be your own",
-    ("docs/scaling.md", "dtmf-server restore"): "needs PostgreSQL on a second machine; tests/scale restores to it",
-    ("docs/scaling.md", "dtmf-server api"): "needs PostgreSQL on a second machine; tests/scale runs it",
-    ("docs/scaling.md", "dtmf-server worker"): "needs PostgreSQL on a second machine; tests/scale runs it",
-}
+# Their Python runs in tests/end_to_end/test_docs.py.
+IN_TEST_DOCS = ("docs/quickstart.md", "docs/internals/billing.md")
 # Commands that don't end by themselves: stopped by Ctrl-C after the documented output.
 ENDLESS = ("curl -N ",)
 # Python that a document assumes has run before.
 GIVEN = {
-    "README.md": "e164 = '+12025550100'",
-    "docs/waiting.md": """
+    "docs/guides/sandbox.md": "from dtmf import DTMF; dtmf = DTMF(); e164 = dtmf.start_rental('us-mobile')['e164']",
+    "docs/guides/receive-codes.md": """
 import asyncio
 from dtmf import DTMF
 dtmf, position = DTMF(), 0
@@ -78,7 +51,7 @@ for content in ("482913 is your PayPal code", "You sold something on eBay"):
 def tell_a_website(number):
     dtmf.sandbox.receive(number, "MyShop", "482913 is your MyShop code")
 """,
-    "docs/webhooks.md": """
+    "docs/guides/webhooks.md": """
 import time
 from dtmf import DTMF
 from dtmf.webhook import sign
@@ -92,8 +65,8 @@ headers["webhook-signature"] = sign(secret, id="dlv_17", timestamp=now, body=bod
 FILLED_IN = {'...  # tell a website number["e164"]': 'tell_a_website(number["e164"])'}
 # The expected values of names after the document's Python has run.
 AFTERWARDS = {
-    ("docs/waiting.md", "code"): "482913",
-    ("docs/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
+    ("docs/guides/receive-codes.md", "code"): "482913",
+    ("docs/guides/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
 }
 TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?")
 SPINNER = re.compile(r"^[\u2801-\u28ff].*\n?", re.M)  # only on a terminal
@@ -140,8 +113,7 @@ def dtmf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DTMF]:
 
 def blocks(document: str) -> list[tuple[str, str]]:
     """Return a document's code blocks in order, with language and text."""
-    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", (ROOT / document).read_text("utf-8"), re.DOTALL | re.M)
-    return [(language, dedent(code)) for _, language, code in found]
+    return [(block.language, block.code) for block in markdown.blocks(ROOT / document)]
 
 
 def snippets() -> list[str]:
@@ -159,24 +131,17 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
         yield command[0].rstrip("\n"), part[command.end() :]
 
 
-def reason_not_to_run(document: str, code: str) -> str | None:
-    """Return the reason in NOT_RUN why this can't run here, if any."""
-    return next((why for (name, start), why in NOT_RUN.items() if name == document and code.startswith(start)), None)
-
-
 def to_run(document: str) -> list[tuple[str, str, str]]:
     """Iterate over the code to run: language, code, and the documented output of a command."""
     found = []
-    for language, block in blocks(document):
-        assert language in {"", "text", "console", "sh", "python", "json", "toml"}, (
-            f"{document} has a block of {language}"
-        )
-        if language == "console":
-            assert block.startswith("$ "), f"{document}: a console block begins with a command: {block}"
-            found += [(language, *pair) for pair in commands(block)]
-        elif language == "python":
-            found.append((language, block, ""))
-    return [each for each in found if reason_not_to_run(document, each[1]) is None]
+    for block in markdown.blocks(ROOT / document):
+        if block.language == "console":
+            assert block.code.startswith("$ "), f"{document}: a console block begins with a command: {block.code}"
+            pairs = [pair for pair in commands(block.code) if block.reason(pair[0]) is None]
+            found += [("console", *pair) for pair in pairs]
+        elif block.language == "python" and document not in IN_TEST_DOCS and block.reason(block.code) is None:
+            found.append(("python", block.code, ""))
+    return found
 
 
 class Shell:
@@ -245,7 +210,7 @@ def check_command(shell: Shell, command: str, shown: str) -> None:
     wanted = as_pattern(shown)
     output, status = shell.run(command, until=wanted if endless else None)
     assert status in ({0, 130} if endless else {0}), f"{command} exits with {status}: {output}"
-    assert "about:blank" not in output, f"{command} is refused: {output}"
+    assert "/docs/reference/errors#" not in output, f"{command} is refused: {output}"
     if shown and not endless:
         assert wanted.fullmatch(masked(output)), f"{command} prints {output!r}, not {shown!r}"
     assert not endless or status == 130, f"{command} prints {output!r}, not {shown!r}"
@@ -299,7 +264,7 @@ def folder(tmp_path: Path, after_the_story: None, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if to_run(document)])
 def test_the_commands_and_code_of_a_document_work(document: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if document == "docs/cli.md":
+    if document == "docs/guides/command-line.md":
         monkeypatch.setenv("PHONE", "rings")
     names: dict[str, Any] = {}
     exec(GIVEN.get(document, ""), names)
@@ -318,20 +283,6 @@ def in_order(document: str, folder: Path) -> list[tuple[str, str, str]]:
     tests = [code for _, code, _ in to_run(document) if re.match(r"(async )?def test_", code)]
     (folder / "test_documented.py").write_text("\n\n".join(tests))
     return [each for each in to_run(document) if each[1] not in tests]
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_documented_json_and_toml_parse(document: str) -> None:
-    for language, block in blocks(document):
-        if language in ("json", "toml"):
-            (json.loads if language == "json" else tomllib.loads)(block)
-
-
-def test_every_skipped_block_is_still_in_its_document() -> None:
-    for document, start in NOT_RUN:
-        code = [block for language, block in blocks(document) if language == "python"]
-        code += [line for language, block in blocks(document) if language == "console" for line, _ in commands(block)]
-        assert any(each.startswith(start) for each in code), f"{document} has no {start!r}: remove it from NOT_RUN"
 
 
 def bash(script: str) -> "subprocess.CompletedProcess[str]":

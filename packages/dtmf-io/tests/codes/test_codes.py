@@ -233,9 +233,9 @@ def test_the_webotp_line_counts_only_if_well_formed(text: str, code: str | None)
 
 
 def test_the_examples_in_the_docs_are_correct() -> None:
-    document = (ROOT / "docs" / "waiting.md").read_text()
+    document = (ROOT / "docs" / "guides" / "receive-codes.md").read_text()
     (block,) = [block for block in document.split("```") if ">>> from dtmf.codes" in block]
-    examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "waiting.md", None, 0)
+    examples = doctest.DocTestParser().get_doctest(block.removeprefix("python\n"), {}, "receive-codes.md", None, 0)
     assert doctest.DocTestRunner().run(examples) == (0, 6)
 
 

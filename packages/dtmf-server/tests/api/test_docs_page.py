@@ -1,4 +1,4 @@
-"""`/docs`, the API's page for people."""
+"""`/docs/api`, the API's page for people."""
 
 import json
 import re
@@ -31,7 +31,7 @@ class _Page(HTMLParser):
 def test_the_page_of_the_api_shows_every_operation_and_needs_no_script(
     connection: Connection, document: dict[str, Any]
 ) -> None:
-    reply = connection.ask("GET", "/docs")
+    reply = connection.ask("GET", "/docs/api")
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/html")
     policy = reply.headers["content-security-policy"]

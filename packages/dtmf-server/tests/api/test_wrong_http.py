@@ -14,7 +14,16 @@ from support.connection import TIMEOUT_S, Connection
 from .operations import ONE_ENGINE, Renter, calls, dump, names_of
 
 HOST = b"Host: localhost\r\n"
-WEBSITE = ["/", "/sign-in", "/messages", "/account/delete", "/numbers/%2B12025550100", "/docs", "/schema/openapi.json"]
+WEBSITE = [
+    "/",
+    "/sign-in",
+    "/messages",
+    "/account/delete",
+    "/numbers/%2B12025550100",
+    "/docs",
+    "/docs/api",
+    "/schema/openapi.json",
+]
 
 
 def replies(url: str, *pieces: bytes) -> bytes:

@@ -5,6 +5,8 @@ The format of entries is explained in vocabulary.py."""
 # prose: skip file - word lists in many languages
 from __future__ import annotations
 
+# prose: skip file - words of many languages
+
 NOT_A_CODE = {  # the next number after these words is never a code
     "codes of another kind": "promo_code~ promotional_code discount_code coupon_code voucher_code gift_code"
     " referral_code invite_code country_code area_code zip_code postal_code post_code postcode zipcode sort_code"

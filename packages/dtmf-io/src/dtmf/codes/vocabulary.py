@@ -7,6 +7,8 @@ position, the longer one wins, so "promo code" is not a code although "code" is.
 # prose: skip file - word lists in many languages
 from __future__ import annotations
 
+# prose: skip file - words of many languages
+
 CODE = {  # names for a code near a number
     "en": "~code ~codes passcode~ otp otps totp pin pins pincode mpin upin puk tac tan cvv ~password ~passphrase"
     " 2fa mfa token tokens one_time_number verification_number security_number secret_number",

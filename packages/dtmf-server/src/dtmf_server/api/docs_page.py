@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as a page without scripts."""
+"""`/docs/api`: the OpenAPI document as a page without scripts."""
 
 import html
 from typing import Any
@@ -19,8 +19,8 @@ code { font: .92em ui-monospace, monospace } a { color: inherit }
 """
 
 
-@get("/docs", media_type=MediaType.HTML, include_in_schema=False)
-async def get_docs(request: Request) -> Response[str]:
+@get("/docs/api", media_type=MediaType.HTML, include_in_schema=False)
+async def get_api_page(request: Request) -> Response[str]:
     """Show all requests with their parameters and responses."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
     return Response(
@@ -39,6 +39,7 @@ def _page(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>DTMF API</title><style>{_STYLE}</style><h1>DTMF API</h1>"
         f"<p>{html.escape(document['info']['description'])}</p>"
+        '<p><a href="/docs">Documentation</a> · <a href="/docs/reference/errors">Errors</a></p>'
         "<p>Send <code>Authorization: Bearer &lt;token&gt;</code> with every request. The OpenAPI document is at "
         '<a href="/schema/openapi.json">/schema/openapi.json</a>.</p>' + sections
     )
@@ -100,4 +101,4 @@ def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any
     return found
 
 
-ROUTES = [get_docs]
+ROUTES = [get_api_page]

@@ -9,6 +9,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from dtmf_server.api import query_validation
+from dtmf_server.api.error_catalog import problem_type
 from dtmf_server.api.request_body import BODY_MAX_BYTES
 from dtmf_server.core.errors import Refusal
 from dtmf_server.http.request import BROKEN_OFF, Request
@@ -40,7 +41,7 @@ def problem(
 ) -> Response[bytes]:
     """Build problem details (RFC 9457) with the request ID and further members."""
     body = {
-        "type": "about:blank",
+        "type": problem_type(code),
         "title": title,
         "status": status,
         "detail": detail,

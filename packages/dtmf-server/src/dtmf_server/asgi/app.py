@@ -17,6 +17,7 @@ from dtmf_server.api import (
     deliveries,
     deposits,
     docs_page,
+    docs_site,
     events,
     health,
     messages,
@@ -85,7 +86,7 @@ def _routes(*, is_sandbox: bool) -> Litestar:
         before_request=_check,
     )
     return Litestar(
-        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, *callbacks.ROUTES, website.ROUTER],
+        route_handlers=[api, *health.ROUTES, *docs_page.ROUTES, *docs_site.ROUTES, *callbacks.ROUTES, website.ROUTER],
         exception_handlers=error_handlers.HANDLERS,  # type: ignore[arg-type]  # each handler takes its own exception
         request_max_body_size=request_body.BODY_MAX_BYTES,
         openapi_config=OpenAPIConfig(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dtmf_server.api.error_catalog import problem_type
 from dtmf_server.api.problems import new_request_id
 from dtmf_server.api.transactions import CALLER
 from dtmf_server.asgi.browser_requests import wants_page
@@ -141,7 +142,7 @@ def _note(scope: Any, status: int, *, took_s: float) -> None:
 def _problem(id_: str, wait_s: int) -> bytes:
     return msgspec.json.encode(
         {
-            "type": "about:blank",
+            "type": problem_type(RateLimited.code),
             "title": RateLimited.title,
             "status": RateLimited.status,
             "detail": RateLimited.__doc__,

@@ -19,7 +19,7 @@ BUILT_IN = (
     EntryPoint("simulator", "dtmf_server.carriers.simulator:KIND", GROUP),
     EntryPoint("smpp", "dtmf_server.carriers.smpp.kind:KIND", GROUP),
 )
-MORE = "other kinds are Python packages: install one beside dtmf-server, or write it (docs/carriers.md)"
+MORE = "other kinds are Python packages: install one beside dtmf-server, or write it (docs/operations/carriers.md)"
 
 S = TypeVar("S", bound=CarrierSettings)
 

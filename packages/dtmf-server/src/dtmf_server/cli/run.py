@@ -74,6 +74,6 @@ def _where(mode: str, url: str, asked: int, port: int) -> list[str]:
         *moved,
         f"DTMF {mode} on {url}",
         f"  Website    {url}/",
-        f"  API docs   {url}/docs",
+        f"  Docs       {url}/docs",
         f"  export DTMF_URL={url}",
     ]

@@ -1,6 +1,6 @@
 """The arithmetic of the meter: minutes are paid as they start, and the balance runs out at a computable instant.
 
-Rules (docs/billing.md):
+Rules (docs/internals/billing.md):
 1. Minute k of a rental (k = 0, 1, …) starts at `started_at_us + k * MINUTE_US` and is paid at that instant.
 2. Minutes are paid in the order in which they start; at equal instants, the oldest rental is first.
 3. A minute that cannot be paid ends its own rental at that instant; the others continue.

@@ -1,6 +1,6 @@
 """Low-balance warnings: 24 hours and 1 hour before an account's balance runs out.
 
-Rules (docs/billing.md#warnings):
+Rules (docs/internals/billing.md#warnings):
 1. The runway is the time until the first minute that the balance cannot pay. At exactly 24 hours it no longer exceeds
    the 24-hour threshold.
 2. A warning is due at the instant the runway falls to its threshold, independent of when the account is read.

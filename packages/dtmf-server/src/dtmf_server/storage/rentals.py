@@ -160,7 +160,7 @@ def around(tx: Tx, e164: str, *, at_us: int, margin_us: int) -> list[Row]:
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
         " r.ended_at_us, r.erased_at_us, a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
-        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS is_line_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
+        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 = :e164 AND r.started_at_us <= :through_us"
         " AND (r.ended_at_us IS NULL OR r.ended_at_us > :after_us) ORDER BY r.started_at_us DESC LIMIT 10",
         e164=e164,

@@ -73,7 +73,7 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
     receipts: YesNo = True
     enquire_s: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
     response_s: Annotated[int, Meta(ge=1, le=120, description="whole seconds from 1 to 120")] = 10
-    # By command_status: overrides of the default table in docs/carriers.md.
+    # By command_status: overrides of the default table in docs/operations/carriers.md.
     retry: Annotated[
         dict[str, Any],
         Meta(description="a table like { 0x45 = \"temporary\" }, of 'temporary', 'link' and 'final' by command_status"),

@@ -1,0 +1,311 @@
+"""Every error code of the service: what it means, how to fix it, and an example.
+
+docs/reference/errors.md is generated from this module, and the `type` of a problem document points there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+TYPE_PREFIX = "/docs/reference/errors#"
+API, WEBSITE, CALLBACKS, OPERATOR = "API", "website", "carriers' callbacks", "dtmf-server commands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One code. `members` are those of the example, and `detail` too where the exception's docstring isn't it."""
+
+    status: int
+    title: str
+    meaning: str
+    fix: str
+    detail: str = ""
+    members: Mapping[str, Any] = field(default_factory=dict)
+    where: str = API
+
+
+def problem_type(code: str) -> str:
+    """The `type` of a problem with this code: the path of its description on the service that answered (RFC 9457 §3.1.1)."""
+    return TYPE_PREFIX + code
+
+
+def example(code: str, *, detail: str) -> dict[str, Any]:
+    """A problem document with this code. `detail` is used if the entry has none of its own."""
+    entry = ERRORS[code]
+    said = entry.detail or detail
+    head = {"type": problem_type(code), "title": entry.title, "status": entry.status, "detail": said}
+    return {**head, "code": code, "request_id": "req_0e2d53af9f31490b", **entry.members}
+
+
+ERRORS: dict[str, Entry] = {
+    "bad_request": Entry(
+        status=400,
+        title="Bad request",
+        meaning="The request isn't valid HTTP/1.1, or the connection closed before the body was complete.",
+        fix="Send one `Host` header, and either `Content-Length` or `Transfer-Encoding: chunked`. Percent-encode the URL.",
+        detail="the request broke off",
+    ),
+    "unauthenticated": Entry(
+        status=401,
+        title="Unauthenticated",
+        meaning="The request carries no token, or the token isn't valid: mistyped, expired or revoked.",
+        fix="Send `Authorization: Bearer dtmf_…` with a token of your account. Check that you copied all of it.",
+    ),
+    "insufficient_funds": Entry(
+        status=402,
+        title="Insufficient funds",
+        meaning="The balance doesn't cover the cost. `balance` and `required` are satoshis.",
+        fix="Deposit at least `required - balance` satoshis, then send the request again.",
+        detail="this takes 5013 satoshis and the balance is 0: deposit 5013 more",
+        members={"balance": 0, "required": 5013},
+    ),
+    "signup_closed": Entry(
+        status=403,
+        title="Sign-up is closed",
+        meaning="Only the operator opens accounts on this service (`signup.mode`).",
+        fix="Ask the operator for a token. As the operator, run `dtmf-server accounts open`.",
+    ),
+    "not_found": Entry(
+        status=404,
+        title="Not found",
+        meaning="The path doesn't exist, or your account has nothing under this ID.",
+        fix="Compare the path with [Endpoints](endpoints.md), and the ID with a list of your account.",
+        detail="there is no /api/v1/number: GET /schema/openapi.json lists what there is",
+    ),
+    "number_not_rented": Entry(
+        status=404,
+        title="Number not rented",
+        meaning="Your account doesn't rent this number now. A rental also ends when the balance runs out.",
+        fix="List your numbers with `GET /api/v1/numbers`. Rent a number with `POST /api/v1/numbers`.",
+    ),
+    "group_not_found": Entry(
+        status=404,
+        title="Group not found",
+        meaning="No group of numbers has this ID.",
+        fix="Use an `id` from `GET /api/v1/groups`.",
+    ),
+    "link_used": Entry(
+        status=404,
+        title="Link used",
+        meaning="A sign-in link works once and for a limited time; this one was used or has expired.",
+        fix="Sign in with your token, or ask the operator for a new link.",
+        where=WEBSITE,
+    ),
+    "not_ours": Entry(
+        status=404,
+        title="Not an address of ours",
+        meaning="The service never issued this Bitcoin address.",
+        fix="Check the address, and that the command uses the right database.",
+        where=OPERATOR,
+    ),
+    "method_not_allowed": Entry(
+        status=405,
+        title="Method not allowed",
+        meaning="The path exists but doesn't accept this method. The `Allow` header lists the methods it accepts.",
+        fix="Use a method from `Allow`.",
+        detail="/api/v1/account does not take PUT; it takes DELETE, GET, HEAD, OPTIONS",
+    ),
+    "request_timeout": Entry(
+        status=408,
+        title="Request timeout",
+        meaning="The head and body of the request didn't arrive within 30 seconds. The connection is closed.",
+        fix="Send the request again, at once and without pauses.",
+        detail="the request did not arrive completely within 30 s",
+    ),
+    "no_numbers_available": Entry(
+        status=409,
+        title="No numbers available",
+        meaning="Every number of the group is rented, or reserved for its last renter.",
+        fix="Rent from another group, or try again later.",
+    ),
+    "already_issued": Entry(
+        status=409,
+        title="Already issued",
+        meaning="The request was carried out before, and showed a token or secret. Those are shown only once.",
+        fix="Send the request with a new `Idempotency-Key` to get a new token or secret.",
+    ),
+    "last_token": Entry(
+        status=409,
+        title="Last token",
+        meaning="This is the account's last token. Without it no client could use the account.",
+        fix="Create another token first, then revoke this one.",
+    ),
+    "no_webhook": Entry(
+        status=409,
+        title="No webhook",
+        meaning="The number has no webhook to test.",
+        fix="Set the number's action to a webhook, then test it.",
+    ),
+    "text_erased": Entry(
+        status=409,
+        title="Text erased",
+        meaning="The text of the SMS was erased after its retention period, so it can't be delivered again.",
+        fix="Don't replay this delivery. Ask the sender to send the SMS again.",
+    ),
+    "may_be_taken": Entry(
+        status=409,
+        title="The carrier may have taken it",
+        meaning="The carrier may have accepted the SMS without confirming it. Sending it again could deliver it twice.",
+        fix="Wait for the delivery receipt, or send a new message.",
+    ),
+    "more_than_agreed": Entry(
+        status=409,
+        title="Balance has grown",
+        meaning="You confirmed giving up a balance, and it has grown since.",
+        fix="Read the balance again and confirm the new amount.",
+    ),
+    "deposit_under_way": Entry(
+        status=409,
+        title="Deposit under way",
+        meaning="A deposit to this account isn't confirmed yet. Deleting the account now would lose it.",
+        fix="Delete the account after the deposit is credited.",
+    ),
+    "not_in_suspense": Entry(
+        status=409,
+        title="Not in suspense",
+        meaning="The deposits of this address belong to an account already.",
+        fix="Check the address: `dtmf-server deposits list` shows what is in suspense.",
+        where=OPERATOR,
+    ),
+    "no_account": Entry(
+        status=409,
+        title="No account",
+        meaning="The account behind this address can't receive coins: it is unknown, or it was deleted.",
+        fix="Use an address of an open account.",
+        where=OPERATOR,
+    ),
+    "body_too_large": Entry(
+        status=413,
+        title="Body too large",
+        meaning="The body has more than 65,536 bytes.",
+        fix="Send a smaller body.",
+        detail="the body has more than the 65,536 bytes that are read",
+    ),
+    "unsupported_encoding": Entry(
+        status=415,
+        title="Unsupported content encoding",
+        meaning="The body is compressed: the request has a `Content-Encoding` header.",
+        fix="Send the body uncompressed, without `Content-Encoding`.",
+    ),
+    "invalid_request": Entry(
+        status=422,
+        title="Invalid request",
+        meaning="A parameter or a field of the body has a value that isn't valid. `field` names it.",
+        fix="Correct the field as `detail` explains. An unknown parameter or field is an error too.",
+        detail="limit: must be from 1 to 1000",
+        members={"field": "limit"},
+    ),
+    "idempotency_mismatch": Entry(
+        status=422,
+        title="Idempotency key reused",
+        meaning="This `Idempotency-Key` was used with another method, URL, `Prefer` header or body.",
+        fix="Generate a new key for each request, and reuse it only to retry that request.",
+    ),
+    "destination_not_served": Entry(
+        status=422,
+        title="Destination not served",
+        meaning="The service has no carrier for this destination.",
+        fix="Check the number, with its country code. Ask the operator which destinations are served.",
+    ),
+    "rate_limited": Entry(
+        status=429,
+        title="Too many requests",
+        meaning="This token or address made too many requests. `retry_after` is the wait in seconds.",
+        fix="Wait for `Retry-After`, then send the request again. The Python client does so. See [Limits](../guides/limits.md).",
+        members={"retry_after": 2},
+    ),
+    "daily_limit_reached": Entry(
+        status=429,
+        title="Daily sending limit reached",
+        meaning="The account has sent as many messages as it may within 24 hours (`limits.sends_per_day`).",
+        fix="Wait until older messages are more than 24 hours old, or ask the operator for a higher limit.",
+    ),
+    "too_many_unused_addresses": Entry(
+        status=429,
+        title="Too many unused addresses",
+        meaning="20 deposit addresses of the account have never received a deposit.",
+        fix="Use one of the existing addresses. Each of them accepts deposits permanently.",
+    ),
+    "head_too_large": Entry(
+        status=431,
+        title="Headers too large",
+        meaning="The request line and the headers have more than 65,536 bytes together.",
+        fix="Send fewer or shorter headers.",
+        detail="request line and headers have more than the 65,536 bytes that are read",
+    ),
+    "internal_error": Entry(
+        status=500,
+        title="Internal error",
+        meaning="The service has a bug. Nothing was stored.",
+        fix="Send the operator the `request_id`. As the operator, find it in the log.",
+        detail="this is a fault of the service; nothing was stored. Its log has this request_id",
+    ),
+    "storage_unavailable": Entry(
+        status=503,
+        title="Storage unavailable",
+        meaning="The database can't be reached, or is overloaded. Nothing was stored.",
+        fix="Send the request again later, with the same `Idempotency-Key`. The Python client does so.",
+    ),
+    "deposits_unavailable": Entry(
+        status=503,
+        title="Deposits unavailable",
+        meaning="The operator hasn't configured Bitcoin deposits.",
+        fix="As the operator, set `bitcoin.descriptor`: see [Bitcoin](../operations/bitcoin.md).",
+    ),
+    "refused": Entry(
+        status=400,
+        title="Refused",
+        meaning="The HTTP layer refused the request for a reason without a code of its own.",
+        fix="Read `detail`, and correct the request.",
+        detail="The request can't be carried out.",
+    ),
+    "signed_out": Entry(
+        status=401,
+        title="Signed out",
+        meaning="The browser has no session, or the session has ended.",
+        fix="Sign in again.",
+        where=WEBSITE,
+    ),
+    "foreign_form": Entry(
+        status=403,
+        title="Please try again",
+        meaning="The form wasn't sent from a page of this site, or the page was open for too long (CSRF protection).",
+        fix="Load the page again and send the form from there.",
+        where=WEBSITE,
+    ),
+    "not_private": Entry(
+        status=403,
+        title="Not over http",
+        meaning="The website was opened over plain HTTP from another machine, where the session could be read.",
+        fix="Open the site over HTTPS. As the operator, set `server.public_url` and `server.trusted_proxies`.",
+        where=WEBSITE,
+    ),
+    "too_many_attempts": Entry(
+        status=429,
+        title="Too many attempts",
+        meaning="Too many wrong tokens were entered from your address.",
+        fix="Wait a few minutes, then sign in with the right token.",
+        where=WEBSITE,
+    ),
+    "callback_unreadable": Entry(
+        status=400,
+        title="Callback unreadable",
+        meaning="The carrier's plug-in can't parse this callback.",
+        fix="Check that the carrier is configured to call this URL. Report it to the plug-in's author.",
+        where=CALLBACKS,
+    ),
+    "callback_not_signed": Entry(
+        status=403,
+        title="Bad signature",
+        meaning="The signature of the callback is missing or wrong.",
+        fix="Compare the secret in `[[carrier]]` with the carrier's, and `server.public_url` with the URL that it calls.",
+        where=CALLBACKS,
+    ),
+    "plugin_failed": Entry(
+        status=500,
+        title="Plug-in failed",
+        meaning="The carrier's plug-in raised an exception. Nothing was stored; the carrier sends the callback again.",
+        fix="Find the `request_id` in the service's log, and report the traceback to the plug-in's author.",
+        where=CALLBACKS,
+    ),
+}

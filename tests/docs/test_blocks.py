@@ -1,0 +1,44 @@
+"""Every code block of every page is run by a test, is checked as data, or says why not.
+
+tests/peers/test_snippets.py and tests/end_to_end/test_docs.py run them: the former needs jq."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.markdown import MARK, Block, blocks, pages
+from support.paths import ROOT
+
+# `text` is no code: a diagram, a sample of output, or generated from the code.
+RUN, DATA, SHOWN = {"console", "python", "sh"}, {"json": json.loads, "toml": tomllib.loads}, {"text"}
+PAGES = [page for page in pages() if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_block_is_run_or_checked_or_says_why_not(page: Path) -> None:
+    for block in blocks(page):
+        where = f"{named(page)}:{block.line}"
+        assert block.language in {*RUN, *DATA, *SHOWN} or block.not_run, f"{where}: {block.language or 'no language'}"
+        if block.language in DATA and not block.not_run:
+            DATA[block.language](block.code)
+
+
+def beginnings(block: Block) -> list[str]:
+    """What a mark can name: the commands of a console block, or the whole block."""
+    lines = [line.removeprefix("$ ") for line in block.code.splitlines() if line.startswith("$ ")]
+    return lines if block.language == "console" else [block.code]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_mark_belongs_to_a_command_and_has_a_reason(page: Path) -> None:
+    found = [(block, begin, why) for block in blocks(page) for begin, why in block.not_run.items()]
+    assert len(found) == len(MARK.findall(page.read_text("utf-8"))), f"{named(page)}: a mark is above no block"
+    for block, begin, why in found:
+        assert any(each.startswith(begin) for each in beginnings(block)), f"{named(page)}:{block.line}: {begin}"
+        assert len(why) > 10

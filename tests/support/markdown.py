@@ -1,0 +1,76 @@
+"""Markdown pages as data: their links, anchors and code blocks."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+from support.paths import ROOT
+
+LINK = re.compile(r"(?<!\\)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^([ \t]*)(```+)(\w*)[^\n]*\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#{1,6} (.+?) *#*$", re.MULTILINE)
+ANCHOR = re.compile(r"<a (?:id|name)=\"([^\"]+)\"")
+# `<!-- not run: REASON -->` above a block; or, for the commands that begin so, `<!-- not run: `BEGINNING`: REASON -->`.
+MARK = re.compile(r"<!-- not run: (?:`([^`]+)`: )?(\S.*?) -->")
+MARKS = re.compile(r"(?:^[ \t]*<!-- not run: .*? -->[ \t]*\n)+\Z", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block. `not_run` has the reasons why its commands aren't run, by their beginnings; "" stands for all."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+    not_run: dict[str, str]
+
+    def reason(self, code: str) -> str | None:
+        """Why this command or block isn't run; None if it is."""
+        return next((why for begin, why in self.not_run.items() if code.startswith(begin)), None)
+
+
+def pages() -> list[Path]:
+    """Every tracked Markdown file."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return [ROOT / name for name in listed.splitlines()]
+
+
+def documents() -> list[Path]:
+    """The pages of the documentation, without the decision notes."""
+    return [page for page in pages() if page.is_relative_to(ROOT / "docs") and page.parent.name != "decisions"]
+
+
+def prose(text: str) -> str:
+    """The text without its code."""
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+
+
+def links(page: Path) -> list[str]:
+    """The targets of its links and images."""
+    return LINK.findall(prose(page.read_text("utf-8")))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives its headings, and its own."""
+    text = FENCE.sub("", page.read_text("utf-8"))
+    found, seen = set(ANCHOR.findall(text)), dict[str, int]()
+    for heading in HEADING.findall(text):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", shown.lower()).strip().replace(" ", "-")
+        again = seen.get(slug, 0)
+        seen[slug] = again + 1
+        found.add(f"{slug}-{again}" if again else slug)
+    return found
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Its code blocks, in order."""
+    text = page.read_text("utf-8")
+    for fence in FENCE.finditer(text):
+        marks = MARKS.search(text, 0, fence.start())
+        reasons = dict(MARK.findall(marks[0])) if marks else {}
+        yield Block(page, text.count("\n", 0, fence.start()) + 1, fence[3], dedent(fence[4]), reasons)
