@@ -17,6 +17,9 @@ KEPT_PEERS = ROOT / "docs" / "internals" / "benchmarks-peers.md"
 
 _HEAD = """# How fast it is
 
+**For:** developers and operators who ask how fast DTMF is.\\
+**Afterwards you can:** read the measured ratios, and measure them on your machine.
+
 Written by `make bench`, which prints the same table; it takes some 25 minutes and needs the network once, for
 the virtual environments it compares with. `make bench ARGS="--quick"` is a glance of two minutes, `make bench
 ARGS="receive account"` measures only these anew. Nothing here is a test: `make test` times nothing.
@@ -26,6 +29,9 @@ does falls on both. Shown are the median of the rounds' ratios, the smallest and
 medians of the raw numbers. The bound is what the project holds itself to; `SHORT` is a figure on its wrong side.
 """
 _HEAD_PEERS = """# How fast it is beside other gateways
+
+**For:** operators who compare SMS gateways.\\
+**Afterwards you can:** read how DTMF compares with Kannel and Jasmin, and measure it on your machine.
 
 Written by `make bench-peers`, which prints the same table; it takes some five minutes, installs Kannel, Redis, RabbitMQ
 and Node.js on Debian as root, and Jasmin into a virtual environment. `make bench-peers ARGS="--quick"` is a glance.

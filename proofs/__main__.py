@@ -29,6 +29,9 @@ KEPT_IN = ROOT / "docs" / "internals" / "proofs.md"
 KEPT, BROKEN, NOT_RUN = "kept", "BROKEN", "not run"
 HEAD = """# Proofs
 
+**For:** operators and reviewers who ask whether the promises hold.\\
+**Afterwards you can:** see what was tried for each promise, and repeat it.
+
 What `make prove` gave last at full size, row by row, written by it. Every figure has to be 0 unless it only says how
 much was tried or the promise says otherwise; ✗ marks one that is not at its target. `make prove ARGS='1 7 --small'` runs
 some rows, small: nothing of that is kept here. Each row names the hash of the sources it was measured on; `make prove
