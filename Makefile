@@ -113,7 +113,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 docs: $(DEV)
-	@rm -rf $(SITE)
+	@rm -rf $(SITE) build/doctrees
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs $(SITE)
 	@rm -rf $(SITE)/.buildinfo $(SITE)/_sources
 	@echo "built $(SITE)/index.html: restart the service and open /docs"

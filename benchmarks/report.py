@@ -17,6 +17,9 @@ KEPT_PEERS = ROOT / "docs" / "internals" / "benchmarks-peers.md"
 
 _HEAD = """# Performance
 
+**For:** developers and operators who want to know how fast DTMF is.\\
+**Afterwards you can:** read the measured ratios, and measure them on your machine.
+
 Written by `make bench`, which prints the same table; it takes some 25 minutes, and needs the network once to create
 the virtual environments it compares with. `make bench ARGS="--quick"` is a quick look of two minutes; `make bench
 ARGS="receive account"` measures only these two again. Nothing here is a test: `make test` has no timed assertions.
@@ -26,6 +29,9 @@ machine affects both. The table shows the median of the rounds' ratios, the smal
 medians of the raw numbers. The bound is the project's own target; `SHORT` marks a figure that misses it.
 """
 _HEAD_PEERS = """# Performance compared with other gateways
+
+**For:** operators who compare SMS gateways.\\
+**Afterwards you can:** read how DTMF compares with Kannel and Jasmin, and measure it on your machine.
 
 Written by `make bench-peers`, which prints the same table; it takes some five minutes, installs Kannel, Redis, RabbitMQ
 and Node.js on Debian as root, and Jasmin into a virtual environment. `make bench-peers ARGS="--quick"` is a quick look.

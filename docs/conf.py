@@ -60,7 +60,7 @@ def read_source(_app: Any, docname: str, source: list[str]) -> None:
 
 
 def add_anchors(_app: Any, document: nodes.document) -> None:
-    """Give each section the anchor that GitHub gives it, beside Sphinx's own."""
+    """Add GitHub's anchor of each section to Sphinx's own."""
     for section in document.findall(nodes.section):
         slug = section.get("slug")
         if slug and slug not in section["ids"]:

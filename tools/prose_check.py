@@ -83,7 +83,7 @@ JAVASCRIPT = re.compile(rf"(?P<comment>//[^\n]*|/\*.*?\*/)|{STRING}|(?P<test>(?!
 # A line break within a paragraph, with the comment sign of the next line.
 WRAP = re.compile(r"\n[ \t]*(?:#|--)?[ \t]*")
 PARAGRAPH = re.compile(r"\n(?=[ \t]*(?:#|--)?[ \t]*(?:\n|[-*>|] |\d+\. ))")
-HEADING = re.compile(r"^ *#+ .*$|^.*<h[1-6].*$|^.*<t[hd].*$", re.MULTILINE)
+HEADING = re.compile(r"\[[^\]\n]*\]\(|^ *#+ .*$|^.*<h[1-6].*$|^.*<t[hd].*$", re.MULTILINE)
 FENCE = re.compile(r"^([ \t]*)(```+|~~~+).*?^\1\2", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"prose: ok\b(?: - (?P<reason>\w[^\n]{6,}))?")
 SKIP_FILE = re.compile(r"prose: skip file - \w[^\n]{6,}")

@@ -1,4 +1,4 @@
-"""What each setting is for, in one sentence. tools/reference.py puts them into docs/reference/settings.md."""
+"""The purpose of each setting, in one sentence, for docs/reference/settings.md. tools/reference.py reads it."""
 
 MEANINGS = {
     "mode": "`sandbox` simulates carriers, coins and the clock; `production` is real.",

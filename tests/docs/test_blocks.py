@@ -11,7 +11,7 @@ import pytest
 from support.markdown import MARK, Block, blocks, pages
 from support.paths import ROOT
 
-# `text` is no code: a diagram, a sample of output, or generated from the code.
+# `text` isn't code: a diagram, a sample of output, or generated from the code.
 RUN, DATA, SHOWN = {"console", "python", "sh"}, {"json": json.loads, "toml": tomllib.loads}, {"text"}
 PAGES = [page for page in pages() if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
 
@@ -30,7 +30,7 @@ def test_every_block_is_run_or_checked_or_says_why_not(page: Path) -> None:
 
 
 def beginnings(block: Block) -> list[str]:
-    """What a mark can name: the commands of a console block, or the whole block."""
+    """The text that a mark can name the beginning of: the commands of a console block, or the whole block."""
     lines = [line.removeprefix("$ ") for line in block.code.splitlines() if line.startswith("$ ")]
     return lines if block.language == "console" else [block.code]
 

@@ -21,7 +21,7 @@ ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Page(HTMLParser):
-    """What a page loads, links to and can be linked to by, and its inline code."""
+    """The files that a page loads, its links and anchors, and its inline event handlers."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

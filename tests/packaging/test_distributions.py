@@ -126,6 +126,25 @@ def test_a_wheel_has_exactly_the_files_of_its_package(name: str, wheels: dict[st
     assert name != "dtmf-io" or "dtmf/py.typed" in built
 
 
+def test_the_wheel_of_the_service_has_the_documentation_that_make_docs_built(tmp_path: Path) -> None:
+    """In a repository, whose .gitignore has the built pages, as the real one's has."""
+    source = tmp_path / "packages" / "dtmf-server"
+    shutil.copytree(PACKAGES / "dtmf-server", source, ignore=shutil.ignore_patterns("__pycache__", "site"))
+    shutil.copy(PACKAGES.parent / ".gitignore", tmp_path)
+    (tmp_path / ".git").mkdir()
+    page = source / "src" / "dtmf_server" / "site" / "guides" / "page.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>built</p>")
+    for target in ("sdist", "wheel"):
+        built = build(source, target, tmp_path)
+        if target == "sdist":
+            with tarfile.open(built) as archive:
+                names = archive.getnames()
+        else:
+            names = list(contents(built))
+        assert [name for name in names if name.endswith("dtmf_server/site/guides/page.html")], target
+
+
 def test_the_wheel_of_the_client_is_within_its_budget(wheels: dict[str, Path]) -> None:
     with zipfile.ZipFile(wheels["dtmf-io"]) as archive:
         sizes = [info.compress_size for info in archive.infolist() if info.filename.startswith("dtmf/")]

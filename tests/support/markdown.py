@@ -55,7 +55,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives its headings, and its own."""
+    """GitHub's anchors of its headings, and its own."""
     text = FENCE.sub("", page.read_text("utf-8"))
     found, seen = set(ANCHOR.findall(text)), dict[str, int]()
     for heading in HEADING.findall(text):

@@ -93,7 +93,7 @@ ERRORS: dict[str, Entry] = {
     ),
     "not_ours": Entry(
         status=404,
-        title="Not an address of ours",
+        title="Not an address of ours",  # prose: ok - the title of NotOurs in operations/suspense.py
         meaning="The service never issued this Bitcoin address.",
         fix="Check the address, and that the command uses the right database.",
         where=OPERATOR,
