@@ -44,7 +44,7 @@ def test_an_installed_kind_is_found_by_its_name(plugin: str) -> None:
         ("pigeon_broken:KIND", "can't be imported: ModuleNotFoundError: No module named 'no_such_module_of_pigeons'"),
         ("pigeon_post:NOTHING", "can't be imported: AttributeError"),
         ("pigeon_post:MODULE", "can't be imported: AttributeError"),
-        ("pigeon_post:Bare", "is invalid: pigeon_post:Bare is a type, not a CarrierKind"),
+        ("pigeon_post:Bare", "is invalid: pigeon_post:Bare is a StructMeta, not a CarrierKind"),
         ("pigeon_post:OTHER", "is invalid: pigeon_post:OTHER defines the kind 'dove'"),
         ("pigeon_post:UNTYPED", "has settings that are not a subclass of dtmf_server.config.CarrierSettings"),
         ("pigeon_post:BARE", "has the setting host without a description"),
