@@ -51,7 +51,7 @@ help:
 	@echo "make docs    build the documentation, which the service serves at /docs"
 	@echo "make reference   generate the pages of docs/reference/ from the code"
 	@echo "make dist    build both wheels, with the documentation, in dist/"
-	@echo "make lint    run ruff and mypy"
+	@echo "make lint    run ruff, the prose check and mypy"
 	@echo "make messages      extract the website's texts for translators into build/dtmf.pot"
 	@echo "make prove   verify the promises made in docs/"
 	@echo "make bench   run the benchmarks"
@@ -110,6 +110,7 @@ test-proofs: $(DEV)
 lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/prose_check.py
 	$(BIN)/mypy
 
 docs: $(DEV)

@@ -1,4 +1,5 @@
-"""Databases full of accounts and live rentals, written in bulk; the ledger is consistent, `dtmf-server verify` says so."""
+"""Databases full of accounts and live rentals, written in bulk. Their ledgers pass
+`dtmf-server verify`."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence

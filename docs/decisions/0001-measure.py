@@ -1,4 +1,4 @@
-"""What a statement costs through SQLAlchemy Core and through the driver, on SQLite in memory. Medians of 31 runs."""
+"""Measure the cost of a statement through SQLAlchemy Core and through the driver, on SQLite in memory. Medians of 31 runs."""
 
 import sqlite3
 import time

@@ -130,7 +130,7 @@ def test_a_busy_carrier_is_tried_again_and_each_attempt_is_in_the_log(dtmf: DTMF
     assert [attempt["reason"] for attempt in delivery["attempts"]] == [
         "the carrier is busy",
         "the carrier is busy",
-        "the carrier took it",
+        "accepted by the carrier",
     ]
     assert dtmf.account() == {"balance": 99_000}
 

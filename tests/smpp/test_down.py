@@ -193,7 +193,7 @@ async def test_a_link_that_stays_down_is_logged_once_per_reason_and_when_it_is_u
     lines = [record.getMessage() for record in caplog.records if record.name == "dtmf.smpp"]
     assert len(lines) == 3, lines
     assert "it refuses the password" in lines[0]
-    assert "bound already" in lines[1] and "4 failures in " in lines[1]
+    assert "already bound" in lines[1] and "4 failures in " in lines[1]
     assert lines[2].startswith("london transceiver 1 is bound to smsc again, after 5 failures in ")
 
 

@@ -80,10 +80,10 @@ def test_the_log_has_a_count_and_masked_numbers(bind: Binding, caplog: pytest.Lo
     comes_for(bound, "19995550100", times=3)
 
     def lines() -> list[str]:
-        return [record.getMessage() for record in caplog.records if "nobody rents" in record.getMessage()]
+        return [record.getMessage() for record in caplog.records if "without a renter" in record.getMessage()]
 
     (line,) = bound.eventually(lines)
-    assert "SMS came for numbers that nobody rents, the last for +199…00: see dtmf-server doctor" in line
+    assert "SMS arrived for numbers without a renter, the last for +199…00: see dtmf-server doctor" in line
     assert "9995550" not in line
 
 

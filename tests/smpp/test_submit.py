@@ -133,7 +133,7 @@ def test_a_system_error_of_the_smsc_is_retried_on_the_retry_schedule(bind: Bindi
     (row,) = bound.eventually(lambda: bound.rows(waiting))
     assert (row["state"], row["reason"]) == (
         "waiting",
-        "the carrier did not take the SMS: it has a fault of its own (ESME_RSYSERR)",
+        "the carrier did not accept the SMS: it has an internal error (ESME_RSYSERR)",
     )
     bound.db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = 0"))
     bound.db.wakeups.notify({"deliveries"})

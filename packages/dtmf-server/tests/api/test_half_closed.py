@@ -1,7 +1,7 @@
-"""A client that ends its side of the connection after a whole request gets its answer; one that has hung up costs a few
-seconds at most.
+"""A client that closes its side of the connection after a complete request gets its response. A client that closed both
+sides occupies the service for a few seconds at most.
 
-`shutdown(SHUT_WR)` and `close` look the same to the service until it sends something."""
+The service can't tell `shutdown(SHUT_WR)` from `close` until it sends something."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ NUMBERS = "/api/v1/numbers"
 
 @contextmanager
 def opened(url: str, *asked: Asked, more: bytes = b"") -> Iterator[socket.socket]:
-    """A connection on which these requests were sent."""
+    """Yield a connection on which these requests were sent."""
     parts = urlsplit(url)
     with closing(socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT_S)) as connection:
         connection.sendall(b"".join(each.to_bytes() for each in asked) + more)
@@ -38,19 +38,19 @@ def opened(url: str, *asked: Asked, more: bytes = b"") -> Iterator[socket.socket
 
 @contextmanager
 def half_closed(url: str, *asked: Asked, more: bytes = b"") -> Iterator[socket.socket]:
-    """A connection on which these requests were sent, and the end of our side."""
+    """Yield a connection on which these requests were sent and our side was closed."""
     with opened(url, *asked, more=more) as connection:
         connection.shutdown(socket.SHUT_WR)
         yield connection
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Everything that the service sends until it closes the connection."""
+    """Return everything that the service sends until it closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def answers(url: str, *asked: Asked, more: bytes = b"") -> list[tuple[int, bytes]]:
-    """Status and body of each answer on a half-closed connection."""
+    """Return the status and body of each response on a half-closed connection."""
     with half_closed(url, *asked, more=more) as connection:
         left = read_all(connection)
     found = []
@@ -64,24 +64,24 @@ def answers(url: str, *asked: Asked, more: bytes = b"") -> list[tuple[int, bytes
 
 
 def listed(renter: Renter, **query: object) -> Asked:
-    """A request for the account's messages."""
+    """Return a request for the account's messages."""
     return ask_for("GET", "/api/v1/messages", token=renter.token, query=query)
 
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service waits a tenth of a second for a client that may have hung up."""
+    """Let the service wait a tenth of a second for a client that may have disconnected."""
     monkeypatch.setattr(protocol, "HALF_CLOSED_S", 0.1)
 
 
 def readers(db: Database) -> list[str]:
-    """What streams and long polls listen for."""
+    """Return the topics that streams and long polls listen to."""
     return [topic for topics in [*db.wakeups._topics.values()] for topic in topics if topic.startswith("events/")]
 
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> set[Protocol]:
-    """The service's open connections."""
+    """Return the service's open connections."""
     found: set[Protocol] = set()
     made, lost = Protocol.connection_made, Protocol.connection_lost
 
@@ -99,10 +99,10 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> set[Protocol]:
 
 
 def until(is_so: Callable[[], Any]) -> None:
-    """Returns once it is so."""
+    """Return as soon as the condition holds."""
     deadline_s = time.monotonic() + TIMEOUT_S
     while not is_so():
-        assert time.monotonic() < deadline_s, "it is not so"
+        assert time.monotonic() < deadline_s, "the condition does not hold"
         time.sleep(0.01)
 
 

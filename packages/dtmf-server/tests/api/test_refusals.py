@@ -54,7 +54,7 @@ def test_no_group_and_no_stock_are_told_apart(
     assert rent("tiny", renter).status == 201
     assert told(rent("tiny", other)) == (409, "no_numbers_available")
     assert connection.ask("DELETE", "/api/v1/number", token=renter.token, query={"e164": "+12025550200"}).status == 204
-    # It rests: for others it is not there yet, and after that it is.
+    # It is in its cooldown: other accounts can rent it only afterwards.
     assert told(rent("tiny", other)) == (409, "no_numbers_available")
     wall.advance(us=REST_US)
     assert rent("tiny", other).json["e164"] == "+12025550200"

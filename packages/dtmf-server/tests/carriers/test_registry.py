@@ -44,9 +44,9 @@ def test_an_installed_kind_is_found_by_its_name(plugin: str) -> None:
         ("pigeon_broken:KIND", "can't be imported: ModuleNotFoundError: No module named 'no_such_module_of_pigeons'"),
         ("pigeon_post:NOTHING", "can't be imported: AttributeError"),
         ("pigeon_post:MODULE", "can't be imported: AttributeError"),
-        ("pigeon_post:Bare", "is wrong: pigeon_post:Bare is no CarrierKind but"),
-        ("pigeon_post:OTHER", "is wrong: pigeon_post:OTHER is the kind 'dove'"),
-        ("pigeon_post:UNTYPED", "has settings that are no subclass of dtmf_server.config.CarrierSettings"),
+        ("pigeon_post:Bare", "is invalid: pigeon_post:Bare is a StructMeta, not a CarrierKind"),
+        ("pigeon_post:OTHER", "is invalid: pigeon_post:OTHER defines the kind 'dove'"),
+        ("pigeon_post:UNTYPED", "has settings that are not a subclass of dtmf_server.config.CarrierSettings"),
         ("pigeon_post:BARE", "has the setting host without a description"),
     ],
     indirect=["plugin"],
@@ -54,14 +54,14 @@ def test_an_installed_kind_is_found_by_its_name(plugin: str) -> None:
 def test_a_plugin_that_cannot_be_used_is_an_error_that_names_its_distribution(plugin: str, complaint: str) -> None:
     with pytest.raises(ConfigError) as refused:
         registry.find("pigeon")
-    assert str(refused.value).startswith("is 'pigeon', and the plug-in that has it, pigeon-post 0.1.0, ")
+    assert str(refused.value).startswith("is 'pigeon', and its plug-in, pigeon-post 0.1.0, ")
     assert complaint in str(refused.value)
     assert registry.find("smpp").name == "smpp"
 
 
 def test_a_kind_that_is_not_installed_is_an_error_that_lists_the_installed_ones() -> None:
     with pytest.raises(
-        ConfigError, match=r"is 'pigeon', and no such kind is installed: known are simulator, smpp; other"
+        ConfigError, match=r"is 'pigeon', and no such kind is installed. Installed: simulator, smpp; other"
     ):
         registry.find("pigeon")
 
@@ -72,5 +72,5 @@ def test_a_kind_provided_by_two_distributions_is_an_error(
 ) -> None:
     other = installed(tmp_path / "other", name="pigeon-two", entry_points={"pigeon": plugin})
     monkeypatch.syspath_prepend(str(other))
-    with pytest.raises(ConfigError, match=r"pigeon-\w+ 0.1.0 and pigeon-\w+ 0.1.0 both have"):
+    with pytest.raises(ConfigError, match=r"pigeon-\w+ 0.1.0 and pigeon-\w+ 0.1.0 both define"):
         registry.find("pigeon")

@@ -201,7 +201,7 @@ def test_prices_of_0_are_values_and_need_to_be_allowed(db: Database) -> None:
             "prefix,cost_per_segment\n420,0\n44,25000000\n",
             [
                 "p.csv:2: prefix '420' costs 0 satoshis a segment: accounts without a balance can send there",
-                "p.csv:3: cost_per_segment is 25000000 satoshis, 0.25 bitcoin: is that meant?",
+                "p.csv:3: cost_per_segment is 25000000 satoshis, 0.25 bitcoin: is that intended?",
             ],
         ),
         ("numbers", "anything", []),

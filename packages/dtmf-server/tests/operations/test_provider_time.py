@@ -59,7 +59,7 @@ def test_a_late_callback_reaches_the_renter_of_its_time_and_not_the_next_one(num
     assert number.db.read_blocking(verify.differences) == []
 
 
-def test_a_callback_from_before_the_first_renter_or_between_two_belongs_to_nobody(number: Number) -> None:
+def test_a_callback_from_before_the_first_renter_or_between_two_belongs_to_no_renter(number: Number) -> None:
     number.rented(number.first, from_us=START_US, until_us=START_US + HOUR_US)
     number.rented(number.second, from_us=START_US + 2 * HOUR_US)
     now_us = START_US + 3 * HOUR_US

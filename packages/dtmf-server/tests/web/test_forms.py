@@ -133,8 +133,8 @@ def test_an_error_is_shown_at_its_field_with_what_was_typed(
     assert {name: kept[name] for name in fields if "\0" not in fields[name] and fields[name] != "explode"} == {
         name: value for name, value in fields.items() if "\0" not in value and value != "explode"
     }
-    mended = {"to": "+44 (7700) 900-123", "content": "hello"} if form == "send" else {"action": "store"}
-    assert renter.send(page, f"/numbers/{e164}/{form}", **mended).status == 200
+    corrected = {"to": "+44 (7700) 900-123", "content": "hello"} if form == "send" else {"action": "store"}
+    assert renter.send(page, f"/numbers/{e164}/{form}", **corrected).status == 200
 
 
 def test_insufficient_funds_and_sold_out_groups_are_explained(renter: Visitor, other: Visitor, db: Database) -> None:

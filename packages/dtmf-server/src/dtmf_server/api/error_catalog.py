@@ -93,7 +93,7 @@ ERRORS: dict[str, Entry] = {
     ),
     "not_ours": Entry(
         status=404,
-        title="Not an address of ours",  # prose: ok - the title of NotOurs in operations/suspense.py
+        title="Not an address of this service",
         meaning="The service never issued this Bitcoin address.",
         fix="Check the address, and that the command uses the right database.",
         where=OPERATOR,
@@ -179,7 +179,7 @@ ERRORS: dict[str, Entry] = {
         title="Body too large",
         meaning="The body has more than 65,536 bytes.",
         fix="Send a smaller body.",
-        detail="the body has more than the 65,536 bytes that are read",
+        detail="the body is larger than the limit of 65,536 bytes",
     ),
     "unsupported_encoding": Entry(
         status=415,
@@ -231,7 +231,7 @@ ERRORS: dict[str, Entry] = {
         title="Headers too large",
         meaning="The request line and the headers have more than 65,536 bytes together.",
         fix="Send fewer or shorter headers.",
-        detail="request line and headers have more than the 65,536 bytes that are read",
+        detail="the request line and headers are larger than the limit of 65,536 bytes",
     ),
     "internal_error": Entry(
         status=500,

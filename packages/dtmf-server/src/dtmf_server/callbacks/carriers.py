@@ -1,14 +1,15 @@
-"""`/callbacks/carriers/NAME`: a carrier posts SMS and receipts, and is answered once they are stored.
+"""`/callbacks/carriers/NAME`: a carrier posts SMS and receipts; the reply is sent once they are stored.
 
-1. The carrier's plug-in verifies the signature and reads the request (`ReceivesCallbacks.parse`, pure). The service asks
-   for no credentials of its own.
-2. If a callback does not say when the carrier received the SMS, and the number was rented by somebody else in the last 90
-   days, the carrier is asked (`TellsArrival`): a late or replayed callback must not reach the next renter.
+1. The carrier's plug-in verifies the signature and parses the request (`ReceivesCallbacks.parse`, pure). The service
+   itself requires no credentials.
+2. If a callback does not say when the carrier received the SMS, and another account rented the number in the last 90 days,
+   the carrier is asked (`TellsArrival`): a late or replayed callback must not reach the next renter.
 3. Everything in a request is stored in one transaction, by the same `ingest_batch` as SMS from links.
-4. Only then the success reply is sent. If nothing could be stored the reply is 503, and the carrier tries again.
-5. Repetitions are recognized by the carrier's own ID (`InboundMessage.carrier_ref`), answered like the first, not stored.
-6. Refused requests are counted per address and limited like other requests. Accepted ones are not limited: some carriers
-   give up an SMS that was not accepted at once.
+4. Only then is the success reply sent. If nothing could be stored, the reply is 503, and the carrier retries.
+5. Repetitions are recognized by the carrier's own ID (`InboundMessage.carrier_ref`), answered like the first and not
+   stored again.
+6. Rejected requests are counted per address and rate-limited like other requests. Accepted ones are not limited: some
+   carriers drop an SMS that was not accepted at once.
 """
 
 import logging
@@ -45,7 +46,7 @@ from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.storage.db import Tx
 
 BODY_MAX_BYTES = 64 * 1024
-ITEMS_MAX = 1000  # of one request
+ITEMS_MAX = 1000  # per request
 
 Item = InboundMessage | Receipt
 log = logging.getLogger("dtmf.callbacks")
@@ -76,7 +77,8 @@ class PluginFailed(Refusal):
 
 
 def new_state(carriers: Sequence[object], settings: Settings) -> Mapping[str, Any]:
-    """The state of each application's routes: the carriers that receive callbacks, by name; the limit of refused ones."""
+    """Return the state of an application's routes: the carriers that receive callbacks, by name, and the limiter of rejected
+    requests."""
     limit = settings.requests_per_second
     return {
         "callback_carriers": {each.name: each for each in carriers if isinstance(each, ReceivesCallbacks)},
@@ -93,7 +95,7 @@ def new_state(carriers: Sequence[object], settings: Settings) -> Mapping[str, An
     request_max_body_size=BODY_MAX_BYTES,
 )
 async def take_callback(request: Request, name: FromPath[str]) -> Response[bytes]:
-    """Store the content of the request, then reply as the carrier's plug-in says."""
+    """Store the content of the request, then send the reply of the carrier's plug-in."""
     state, runtime = request.scope["state"], runtime_of(request)
     limit: RateLimit | None = state["callback_limit"]
     address = rate_limit_key(address_of(request.scope, runtime.settings.trusted_proxies)).encode()
@@ -125,7 +127,7 @@ async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], 
 
 
 def callback_request(scope: Any, body: bytes, runtime: Runtime) -> CallbackRequest:
-    """The request as plug-ins read it. Its URL is that of the operator's settings, never of the Host header."""
+    """Return the request in the form for plug-ins. Its URL comes from the operator's settings, never from the Host header."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     query = scope["query_string"].decode("latin-1")
     base = (runtime.settings.public_url or "").rstrip("/")
@@ -135,7 +137,7 @@ def callback_request(scope: Any, body: bytes, runtime: Runtime) -> CallbackReque
 
 
 def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats) -> CallbackResult:
-    """Return what the plug-in reads in the request. Raises CallbackNotSigned, CallbackUnreadable, PluginFailed."""
+    """Return what the plug-in parses from the request. Raises CallbackNotSigned, CallbackUnreadable, PluginFailed."""
 
     def refused(reason: str) -> None:
         metrics.callbacks(carrier.name, reason).inc()
@@ -152,7 +154,7 @@ def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats
         refused("unreadable")
         raise CallbackUnreadable from error
     except Exception as error:
-        # Without the error's own words, which may quote a text.
+        # Don't log the error's message, which may quote an SMS.
         place = traceback.extract_tb(error.__traceback__)[-1]
         kind = type(error).__name__
         metrics.callbacks(carrier.name, "plug-in failed").inc()
@@ -188,18 +190,20 @@ async def _timed(carrier: TellsArrival, item: Item) -> Item:
         received_us = await carrier.arrived_at(item.carrier_ref)
     except CarrierRefused as error:
         raise ArrivalUnknown from error
-    return structs.replace(item, received_us=received_us or 0)  # one that the carrier does not know belongs to nobody
+    return structs.replace(
+        item, received_us=received_us or 0
+    )  # 0 if the carrier does not know it: then no renter gets it
 
 
 def _checked(item: Item) -> Item:
-    """The item, if its fields have their types: nothing else checks what a plug-in makes. Raises ValidationError."""
+    """Return the item if its fields have the declared types: nothing else checks a plug-in's results. Raises ValidationError."""
     if isinstance(item, InboundMessage):
         return convert(structs.asdict(item), InboundMessage)
     return convert(structs.asdict(item), Receipt)
 
 
 def storable(item: Item) -> Item:
-    """The item with only characters that a database can hold: JSON may have NUL and half surrogate pairs."""
+    """Return the item with only characters that a database can store: JSON may contain NUL and lone surrogates."""
     texts = {name: value for name, value in structs.asdict(item).items() if isinstance(value, str)}
     return structs.replace(item, **{name: _storable_text(value) for name, value in texts.items()})
 
@@ -215,7 +219,7 @@ async def store(runtime: Runtime, carrier: str, items: Sequence[Item]) -> None:
     except StorageUnavailable:
         raise
     except Exception as error:
-        # Without the error's own words: a database may quote the text in them.
+        # Don't log the error's message: the database may quote the SMS in it.
         log.error("a callback of carrier %s can't be stored (%s)", carrier, type(error).__name__)
         raise StorageUnavailable from error
 

@@ -1,7 +1,8 @@
 """An HTTP client for carriers' APIs: one bounded request, and exactly two ways to fail.
 
-`NotSent`: the carrier surely did not get the request. `NoReply`: it may have. A reply of any status is returned; what a
-status means is the carrier's own. Repeated failures open a circuit breaker, so that another carrier is used meanwhile.
+`NotSent`: the carrier certainly did not receive the request. `NoReply`: it may have. A reply with any status is returned,
+because the meaning of a status depends on the carrier. Repeated failures open a circuit breaker, so that another carrier is
+used meanwhile.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ class NotSent(Exception):
 
 
 class NoReply(Exception):
-    """The request was written, and no usable reply came: the carrier may have acted on it."""
+    """The request was sent, but there was no usable reply: the carrier may have acted on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class ApiReply:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON. Raises NoReply if it is not: a proxy or another program answered."""
+        """Return the body, parsed as JSON. Raises NoReply if it is not JSON, as when a proxy answered."""
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -60,13 +61,13 @@ class ApiReply:
 
     @property
     def retry_after_s(self) -> int | None:
-        """The seconds of `Retry-After`, if the reply has it in that form."""
+        """Return `Retry-After` in seconds, if the reply has it in that form."""
         value = self.headers.get("retry-after", "").strip()
         return int(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
 
 
 class ApiClient:
-    """The API at `base_url`, with the state of the connection as one link."""
+    """The API at `base_url`. The state of its connection is reported as one link."""
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class ApiClient:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Keep connections open until the block ends. Outside of one, each request has its own."""
+        """Keep connections open until the block ends. Outside of a block, each request opens its own."""
         async with self._new_pool() as pool:
             self._pool = pool
             try:
@@ -108,7 +109,7 @@ class ApiClient:
         form: Sequence[tuple[str, str]] | None = None,
         body: object | None = None,
     ) -> ApiReply:
-        """Send a request: `form` is form-encoded, `body` is JSON. `path` is below the base URL, or a whole URL there.
+        """Send a request: `form` is form-encoded, `body` is JSON. `path` is relative to the base URL, or a complete URL below it.
         Raises NotSent, NoReply."""
         url = path if path.startswith(f"{self._base_url}/") else self._base_url + path
         if query:
@@ -126,7 +127,7 @@ class ApiClient:
             raise
         self._record("in", f"HTTP {reply.status}", reply.body, False)
         if reply.status == TOO_MANY or reply.status >= SERVER_ERROR:
-            self._failed(f"the carrier answers with status {reply.status}")
+            self._failed(f"the carrier answered with status {reply.status}")
         else:
             self.worked()
         return reply

@@ -1,12 +1,12 @@
-"""What a carrier can do, one small protocol per capability, and the values that pass between it and the service.
+"""The capabilities of carriers, one small protocol each, and the values that carriers and the service exchange.
 
 Every carrier is an `SmsCarrier`. The other capabilities are optional:
     ReceivesCallbacks  receives SMS and receipts over HTTP
     TellsArrival       can be asked when it received an SMS, where its callbacks do not say so
-    CatchesUp          can be asked for the SMS and receipts of a period that the service was down
+    CatchesUp          can be asked for the SMS and receipts of a period in which the service was down
     FindsSubmits       can be asked whether it accepted an SMS, after a submit without a response
     ChecksItself       tests credentials, balance and connection for `dtmf-server carriers check`
-`LooksUpNumbers`, `SellsNumbers` and `VoiceCarrier` are declared; nothing calls them yet.
+`LooksUpNumbers`, `SellsNumbers` and `VoiceCarrier` are declared but not called yet.
 """
 
 from collections import deque
@@ -23,8 +23,8 @@ ANSWER_TIMES_KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class CarrierMessage:
-    """An SMS for a carrier, from one of our numbers. `taken`: the segments that this carrier took in an earlier attempt,
-    each with its reference; they must not be submitted again."""
+    """An SMS for a carrier, from one of our numbers. `taken`: the segments that this carrier accepted in an earlier
+    attempt, each with its reference. They must not be submitted again."""
 
     sender: str
     to: str
@@ -33,45 +33,46 @@ class CarrierMessage:
 
 
 class CarrierRefused(Exception):
-    """The carrier did not take the SMS, or did not take all of it.
+    """The carrier did not accept the SMS, or not all of it.
 
-    `permanent`: it never will. `may_be_taken`: it may have the SMS or a part of it, so no other carrier may get it.
-    `segments` says what happened to each segment; without it, the whole SMS is in doubt if it may be taken.
+    `permanent`: it will never accept it. `may_be_taken`: it may have the SMS or a part of it, so the SMS must not be
+    submitted to another carrier. `segments` has the outcome of each segment; without it, the whole SMS is in doubt if
+    `may_be_taken`.
     """
 
     def __init__(
         self, reason: str, *, permanent: bool, may_be_taken: bool = False, segments: Segments | None = None
     ) -> None:
         self.reason, self.permanent, self.may_be_taken = reason, permanent, may_be_taken
-        self.segments, self.carrier = segments, ""  # the carrier's name, where one was asked
+        self.segments, self.carrier = segments, ""  # the name of the carrier, if one was used
         super().__init__(reason)
 
     @classmethod
     def no_reply(cls, reason: str) -> "CarrierRefused":
-        """For a carrier with one reference for a whole SMS: it may have the SMS, and has not said so."""
+        """The error for a carrier with one reference per SMS that did not respond: it may have the SMS."""
         return cls(reason, permanent=False, may_be_taken=True, segments=Segments(1, {}, (1,)))
 
     @property
     def in_doubt(self) -> bool:
-        """Whether something was written to the carrier's connection that it has not answered."""
+        """Whether something was sent to the carrier that it has not answered."""
         if self.permanent or not self.may_be_taken:
             return False
         return self.segments is None or bool(self.segments.unanswered)
 
 
 class NotStored(Exception):
-    """Some of a batch could not be stored and must not be acknowledged; the others are durable."""
+    """Some items of a batch could not be stored and must not be acknowledged; the others are durable."""
 
     def __init__(self, places: Sequence[int], notes: Sequence[int] = ()) -> None:
-        self.places, self.notes = places, notes  # places in the batch, from 0; notes as `receive` returns them
-        super().__init__(f"{len(places)} of a batch could not be stored")
+        self.places, self.notes = places, notes  # positions in the batch, from 0; notes as returned by `receive`
+        super().__init__(f"{len(places)} items of a batch could not be stored")
 
 
 async def _drop(_answers: Sequence[LateAnswer]) -> Sequence[LateAnswer]:
     return ()
 
 
-# A batch, and the links that are up: one that is not may have been asked for an answer that it never got.
+# A batch, and the links that are up: an acknowledgement on a link that is down may not have arrived.
 Receive = Callable[[Sequence[InboundMessage | Receipt], Collection[int]], Awaitable[Sequence[int]]]
 
 
@@ -80,9 +81,9 @@ class InboundSink:
     """Stores what a carrier's links receive.
 
     `receive` returns once the batch is durable, with a note for each item. It raises NotStored with the positions of the
-    items that were not stored; after any other error nothing of the batch was stored. The link acknowledges what is
-    durable, and then calls `answered` with the notes. A carrier without links passes `()` as the links that are up.
-    `late` stores answers to submits that were in doubt, and returns those to offer again a moment later.
+    items that were not stored; after any other error no item of the batch was stored. The link acknowledges the durable
+    items, and then calls `answered` with their notes. A carrier without links passes `()` as the links that are up.
+    `late` stores answers to submits that were in doubt, and returns the answers to pass again a moment later.
     """
 
     receive: Receive
@@ -92,20 +93,20 @@ class InboundSink:
 
 @dataclass(slots=True)
 class LinkStats:
-    """How one link of a carrier stands, and what it carried since the process began. Times are wall µs."""
+    """The state of one link of a carrier, and its traffic since the process started. Times are wall time in µs."""
 
     link: str
     state: str = "connecting"
-    since_us: int = 0  # when it was last bound, or last ceased to be
+    since_us: int = 0  # when it was last bound or unbound
     last_seen_us: int = 0
     arrived: int = 0
     submitted: int = 0
     errors: int = 0
-    reason: str = ""  # why the link is down, in words
+    reason: str = ""  # why the link is down
     answer_us: deque[int] = field(default_factory=lambda: deque(maxlen=ANSWER_TIMES_KEPT))
 
     def move(self, state: str, *, at_us: int, reason: str = "") -> None:
-        """Notes a new state; a fault's reason stays until the link is up again."""
+        """Record a new state. The reason of a failure remains until the link is up again."""
         if (state == "bound") != (self.state == "bound"):
             self.since_us = at_us
         self.state = state
@@ -114,41 +115,41 @@ class LinkStats:
 
     @property
     def p95_us(self) -> int:
-        """How long the last messages waited for their acknowledgement, all but the slowest twentieth."""
+        """The 95th percentile of the time that recent messages waited for their acknowledgement."""
         times = sorted(self.answer_us)
         return times[len(times) * 19 // 20] if times else 0
 
 
 @runtime_checkable
 class SmsCarrier(Protocol):
-    """A carrier that sends SMS, with all its links. One that receives over its links hands them to the sink of `run`."""
+    """A carrier that sends SMS, with all its links. If it receives over its links, it passes what it receives to `sink`."""
 
     name: str  # of its [[carrier]]
 
     async def run(self, sink: InboundSink) -> None:
-        """Keep the links up until cancelled. One process of the service runs a carrier at a time.
-        A carrier without links opens its HTTP client here and waits. An exception makes the service log it and run the
-        carrier again after a pause."""
+        """Keep the links up until cancelled. Only one process of the service runs a carrier at a time.
+        A carrier without links opens its HTTP client here and waits. After an exception, the service logs it and runs
+        the carrier again after a pause."""
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Hand over an SMS: the carrier's reference of each segment, at least one, as its receipts will name them.
-        Called only while `run` runs, concurrently for different messages. Must not hang: bound the request in time, to
-        120 s at most. Raises CarrierRefused for everything that goes wrong."""
+        """Submit an SMS. Return the carrier's reference of each segment, at least one, as its receipts will quote them.
+        Called only while `run` runs, concurrently for different messages. Must not hang: use a timeout of at most 120 s.
+        Raises CarrierRefused for every failure."""
 
     def can_submit(self) -> bool:
-        """True while a link is up that takes SMS; while it is False the next carrier of the group is asked."""
+        """True while a link is up that accepts SMS. While it is False, the next carrier of the group is used."""
 
     def traffic(self) -> Sequence[LinkStats]:
-        """The state of each link. State "bound" means up; any other is a fault that `doctor` and /readyz report."""
+        """The state of each link. State "bound" means up; any other is a failure that `doctor` and /readyz report."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackRequest:
     """An HTTP request that claims to come from a carrier.
 
-    `url` is made of `server.public_url`, the path and the query as they came, never of the Host header, so that it can
-    be signed; without a `public_url` it begins with the path. Names of `headers` are lower case; of a header that came
-    several times, the last. `wall_us` is when it came, in microseconds since 1970.
+    `url` consists of `server.public_url`, the path and the query as received, and never uses the Host header, so that the
+    signature can cover it; without a `public_url` it begins with the path. Names in `headers` are lower case; if a header
+    is repeated, the last value applies. `wall_us` is the time of arrival, in microseconds since 1970.
     """
 
     method: str
@@ -160,7 +161,7 @@ class CallbackRequest:
 
 @dataclass(frozen=True, slots=True)
 class CallbackReply:
-    """The success reply, sent once everything the request brought is stored. `status` is 200 to 299."""
+    """The success reply, sent once the whole content of the request is stored. `status` is 200 to 299."""
 
     status: int = 200
     body: bytes = b""
@@ -169,41 +170,41 @@ class CallbackReply:
 
 @dataclass(frozen=True, slots=True)
 class CallbackResult:
-    """What a request brought. Give each InboundMessage its `carrier_ref`, by which it is known when the carrier repeats it."""
+    """The content of a request. Each InboundMessage needs its `carrier_ref`, by which repetitions are recognized."""
 
     items: Sequence[InboundMessage | Receipt] = ()
     reply: CallbackReply = CallbackReply()
 
 
 class CallbackRefused(Exception):
-    """The request cannot be read. The service answers 400 and logs the reason, which must not quote texts."""
+    """The request can't be parsed. The service answers 400 and logs the reason, which must not quote texts."""
 
 
 class BadSignature(CallbackRefused):
-    """The request is not the carrier's, or too old: the service answers 403 and counts it. `reason` is one of a few fixed
-    phrases, like "no signature", "wrong signature" or "expired timestamp": it labels a metric."""
+    """The request is not from the carrier, or is too old. The service answers 403 and counts it. `reason` labels a metric, so
+    it must be one of a few fixed phrases, like "no signature", "wrong signature" or "expired timestamp"."""
 
 
 @runtime_checkable
 class ReceivesCallbacks(Protocol):
-    """A carrier that brings SMS and receipts by HTTP requests to `/callbacks/carriers/NAME`, at any API process."""
+    """A carrier that sends SMS and receipts as HTTP requests to `/callbacks/carriers/NAME`, which any API process handles."""
 
     name: str
     callback_methods: Collection[str]  # "POST", "GET" or both
 
     def parse(self, request: CallbackRequest) -> CallbackResult:
-        """Verify the signature, then read the request. Pure: no I/O, no state, no clock but `request.wall_us`, so that any
-        process may do it, again and again. Compare signatures by `hmac.compare_digest`.
-        Raises BadSignature, or CallbackRefused for what can't be read."""
+        """Verify the signature, then parse the request. Pure: no I/O, no state, and no clock but `request.wall_us`, so that
+        any process can parse it any number of times. Compare signatures with `hmac.compare_digest`.
+        Raises BadSignature, or CallbackRefused if the request can't be parsed."""
 
 
 @runtime_checkable
 class TellsArrival(Protocol):
-    """A carrier whose callbacks do not say when it received an SMS, and which can be asked."""
+    """A carrier that can be asked when it received an SMS, because its callbacks lack the time."""
 
     async def arrived_at(self, carrier_ref: str) -> int | None:
-        """The wall time, in microseconds, at which the carrier received this SMS; None if it does not know the SMS.
-        Called at any API process, also while `run` does not run. Raises CarrierRefused."""
+        """Return the wall time, in microseconds, at which the carrier received this SMS; None if it does not know the SMS.
+        Called in any API process, even while `run` is not running. Raises CarrierRefused."""
 
 
 @runtime_checkable
@@ -214,7 +215,7 @@ class CatchesUp(Protocol):
 
     def arrived_since(self, since_us: int) -> AsyncIterator[Sequence[InboundMessage | Receipt]]:
         """Yield what the carrier received since this wall time, in batches, oldest first. Each InboundMessage has the
-        same `carrier_ref` as in its callback, and `received_us`. Called while `run` runs, at its start and every five
+        same `carrier_ref` as in its callback, and `received_us`. Called while `run` runs: at its start, then every five
         minutes. Raises CarrierRefused."""
 
 
@@ -225,13 +226,13 @@ class FindsSubmits(Protocol):
     name: str
 
     async def find_submit(self, message_id: int, message: CarrierMessage, *, since_us: int) -> Sequence[str] | None:
-        """The references of an SMS that was submitted at or after this wall time without a response, as `submit` would
-        have returned them; None if the carrier surely does not have it. Raises CarrierRefused if that is unknown."""
+        """Return the references, as `submit` would have, of an SMS that was submitted at or after this wall time without a
+        response; None if the carrier certainly does not have it. Raises CarrierRefused if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of `dtmf-server carriers check`. `is_ok` is None where nothing could be tested. `fix` says what to do."""
+    """One line of `dtmf-server carriers check`. `is_ok` is None if nothing could be tested. `fix` says what to do."""
 
     name: str
     is_ok: bool | None
@@ -241,15 +242,15 @@ class CheckResult:
 
 @runtime_checkable
 class ChecksItself(Protocol):
-    """A carrier that can test its settings live."""
+    """A carrier that can test its settings against the real service."""
 
     async def check(self) -> Sequence[CheckResult]:
-        """Test credentials, balance and whatever else goes wrong at this kind of carrier. Called without `run`."""
+        """Test credentials, balance and other common problems of this kind of carrier. Called without `run`."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberInfo:
-    """What a carrier knows of a phone number. None: it does not say."""
+    """Information from a carrier about a phone number. None means unknown."""
 
     e164: str
     country_code: str | None = None  # two letters, lower case
@@ -259,10 +260,10 @@ class NumberInfo:
 
 @runtime_checkable
 class LooksUpNumbers(Protocol):
-    """A carrier that can say whose network a number is in."""
+    """A carrier that can look up the network of a number."""
 
     async def look_up(self, e164: str) -> NumberInfo:
-        """What the carrier knows of a number. Raises CarrierRefused."""
+        """Return the carrier's information about a number. Raises CarrierRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,19 +278,19 @@ class NumberOffer:
 
 @runtime_checkable
 class SellsNumbers(Protocol):
-    """A carrier that numbers can be bought from and given back to. Every method raises CarrierRefused."""
+    """A carrier that sells numbers and takes them back. Every method raises CarrierRefused."""
 
     async def offers(self, country_code: str, *, kind: Literal["mobile", "local"], limit: int) -> Sequence[NumberOffer]:
-        """Up to `limit` numbers of this kind for sale in a country (two letters, lower case)."""
+        """Return up to `limit` numbers of this kind for sale in a country (two letters, lower case)."""
 
     async def order(self, offer: NumberOffer) -> None:
-        """Buy this number. After `may_be_taken`, ask `owned` before ordering again: nothing may be paid twice."""
+        """Buy this number. After an error with `may_be_taken`, call `owned` before ordering again, to avoid paying twice."""
 
     async def owned(self) -> Sequence[str]:
-        """The E.164 of every number that this account has."""
+        """Return every number of this account, in E.164."""
 
     async def release(self, e164: str) -> None:
-        """Give a number back. One that the account does not have any more is no error."""
+        """Give a number back. Does nothing if the account no longer has it."""
 
 
 @runtime_checkable
@@ -297,7 +298,7 @@ class VoiceCarrier(Protocol):
     """A carrier with voice calls. Every method raises CarrierRefused."""
 
     async def call(self, *, sender: str, to: str) -> str:
-        """Call a phone from one of our numbers: the carrier's id of the call."""
+        """Call a phone from one of our numbers. Return the carrier's ID of the call."""
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call. One that has ended is no error."""
+        """End a call. Does nothing if it has already ended."""

@@ -1,7 +1,7 @@
-"""The kinds of carriers: those of this package, and those of other distributions.
+"""The kinds of carriers in this package and in other distributions.
 
-A kind is a `CarrierKind` behind an entry point of the group `dtmf_server.carriers`, named as the kind. It is imported
-when a configuration names it, and not before: a plug-in that is broken and not used harms nothing.
+A kind is a `CarrierKind` that an entry point of the group `dtmf_server.carriers` refers to; both have the same name. It is
+imported only when a configuration uses it, so a broken plug-in that is not used does no harm.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,30 +19,30 @@ BUILT_IN = (
     EntryPoint("simulator", "dtmf_server.carriers.simulator:KIND", GROUP),
     EntryPoint("smpp", "dtmf_server.carriers.smpp.kind:KIND", GROUP),
 )
-MORE = "other kinds are Python packages: install one beside dtmf-server, or write it (docs/operations/carriers.md)"
+MORE = "other kinds are Python packages: install one next to dtmf-server, or write one (docs/operations/carriers.md)"
 
 S = TypeVar("S", bound=CarrierSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierContext:
-    """What a carrier gets from the service, beside its settings."""
+    """Everything that the service provides to a carrier in addition to its settings."""
 
     is_sandbox: bool
-    callback_url: str | None  # of this carrier, for it to be told; None without `server.public_url`
-    is_ours: Callable[[str], Awaitable[bool]]  # whether an E.164 number is one of the service's own
-    new_id: Callable[[], int]  # a number that no other connection has, before or after a restart
-    uniform: Callable[[], float]  # chance, from 0 to 1, for jitter
+    callback_url: str | None  # the URL to register at this carrier; None without `server.public_url`
+    is_ours: Callable[[str], Awaitable[bool]]  # whether an E.164 number belongs to the service
+    new_id: Callable[[], int]  # a number unique to a connection, also across restarts
+    uniform: Callable[[], float]  # a random number from 0 to 1, for jitter
     wall_us: Callable[[], int]  # the real time, in microseconds since 1970
-    trace: Trace  # records what is exchanged, while an operator watches
+    trace: Trace  # records the traffic while an operator watches
 
 
 @dataclass(frozen=True, slots=True)
 class CarrierKind(Generic[S]):
     """A kind of carrier: `[[carrier]] kind = name`.
 
-    `build` makes the carrier of one table, without any I/O but reading files that the settings name. It may raise
-    CannotStart. With `receives_callbacks` what it makes is a `ReceivesCallbacks`, and every API process makes one too.
+    `build` creates the carrier of one table, without any I/O except reading files named in the settings. It may raise
+    CannotStart. With `receives_callbacks`, the carrier is a `ReceivesCallbacks`, and every API process creates one too.
     """
 
     name: str
@@ -52,48 +52,48 @@ class CarrierKind(Generic[S]):
 
 
 def find(name: str) -> CarrierKind[Any]:
-    """The kind of this name. Raises ConfigError for one that is not installed, and for one that can't be used."""
+    """Return the kind with this name. Raises ConfigError if it is not installed or can't be used."""
     found = [point for point in BUILT_IN if point.name == name] or [*entry_points(group=GROUP, name=name)]
     if not found:
-        raise ConfigError(f"is {name!r}, and no such kind is installed: known are {', '.join(names())}; {MORE}")
+        raise ConfigError(f"is {name!r}, and no such kind is installed. Installed: {', '.join(names())}; {MORE}")
     if len(found) > 1:
         raise ConfigError(
-            f"is {name!r}, which {' and '.join(map(_distribution, found))} both have: uninstall one of them"
+            f"is {name!r}, which {' and '.join(map(_distribution, found))} both define: uninstall one of them"
         )
     return _load(found[0])
 
 
 def names() -> list[str]:
-    """The names of every kind that is installed, in the order of the alphabet."""
+    """Return the names of all installed kinds, sorted."""
     return sorted({point.name for point in (*BUILT_IN, *entry_points(group=GROUP))})
 
 
 def settings_class(name: str) -> type[CarrierSettings]:
-    """The settings class of a kind, for `config.load`. Raises ConfigError."""
+    """Return the settings class of a kind, for `config.load`. Raises ConfigError."""
     return find(name).settings
 
 
 def _load(point: EntryPoint) -> CarrierKind[Any]:
-    broken = f"is {point.name!r}, and the plug-in that has it, {_distribution(point)}, "
+    broken = f"is {point.name!r}, and its plug-in, {_distribution(point)}, "
     try:
         kind = point.load()
-    except Exception as error:  # whatever a plug-in's modules raise while they are imported
+    except Exception as error:  # importing a plug-in's modules may raise anything
         said = " ".join(str(error).split())
         raise ConfigError(f"{broken}can't be imported: {type(error).__name__}: {said}") from error
     if wrong := _wrong(kind, point.name):
-        raise ConfigError(f"{broken}is wrong: {point.value} {wrong}")
-    assert isinstance(kind, CarrierKind), "else it is wrong"
+        raise ConfigError(f"{broken}is invalid: {point.value} {wrong}")
+    assert isinstance(kind, CarrierKind), "_wrong has checked it"
     return kind
 
 
 def _wrong(kind: object, name: str) -> str:
-    """What is wrong with what an entry point gave; empty if nothing is."""
+    """Return what is wrong with an entry point's object; empty if nothing is."""
     if not isinstance(kind, CarrierKind):
-        return f"is no CarrierKind but {type(kind).__name__}"
+        return f"is a {type(kind).__name__}, not a CarrierKind"
     if kind.name != name:
-        return f"is the kind {kind.name!r}"
+        return f"defines the kind {kind.name!r}"
     if not (isinstance(kind.settings, type) and issubclass(kind.settings, CarrierSettings)):
-        return "has settings that are no subclass of dtmf_server.config.CarrierSettings"
+        return "has settings that are not a subclass of dtmf_server.config.CarrierSettings"
     if missing := undescribed(kind.settings):
         return f"has the setting {missing[0]} without a description: Annotated[…, setting('what it must be')]"
     return ""

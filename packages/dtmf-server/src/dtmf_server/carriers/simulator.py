@@ -1,11 +1,11 @@
-"""The sandbox's carrier. It takes every SMS, delivers it to the other phone at once, and says so before it has answered:
-what is sent is through with the attempt that sends it, and a test needs not wait for its receipt.
+"""The sandbox's carrier. It accepts every SMS, delivers it at once, and sends the receipt before it responds to the submit.
+So an SMS is delivered as soon as its attempt ends, and a test need not wait for the receipt.
 
-Numbers that behave badly on purpose, for trying out what happens then:
-    +15005550001  refused for good: the message fails and its cost is refunded
-    +15005550002  taken, then reported as not delivered
-    +15005550003  busy for the first two attempts, then taken
-An SMS to a number of the service's own arrives there like any other.
+Numbers that fail on purpose, for testing:
+    +15005550001  refused permanently: the message fails and its cost is refunded
+    +15005550002  accepted, then reported as not delivered
+    +15005550003  busy for the first two attempts, then accepted
+An SMS to one of the service's own numbers arrives there like any other.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ BUSY_TWICE = "+15005550003"
 
 
 class SimulatedCarrier:
-    """A carrier without a network. `is_ours` tells the service's own numbers from phones elsewhere."""
+    """A carrier without a network. `is_ours` returns whether a number belongs to the service."""
 
     def __init__(self, *, is_ours: Callable[[str], Awaitable[bool]], name: str = "simulator") -> None:
         self.name = name
         self._is_ours = is_ours
-        self._attempts: dict[int, int] = {}  # of messages to the busy number that were not taken yet
+        self._attempts: dict[int, int] = {}  # of messages to the busy number that are not accepted yet
         self._intake: InboundSink | None = None
 
     async def run(self, sink: InboundSink) -> None:
-        """Its link is up for as long as this runs."""
+        """Keep the simulated link up until cancelled."""
         self._intake = sink
         try:
             await asyncio.Event().wait()
@@ -39,22 +39,22 @@ class SimulatedCarrier:
             self._intake = None
 
     def can_submit(self) -> bool:
-        """Whether it runs."""
+        """Return whether `run` is running."""
         return self._intake is not None
 
     def traffic(self) -> Sequence[LinkStats]:
-        """It has no links."""
+        """Return nothing: it has no links."""
         return ()
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Takes the SMS, or behaves as its destination asks."""
+        """Accept the SMS, unless its destination is one of the numbers that fail."""
         if self._intake is None:
             raise CarrierRefused("the carrier's link is down", permanent=False)
         if message.to == REFUSED_FOR_GOOD:
             raise CarrierRefused("the carrier does not know this number", permanent=True)
         if message.to == BUSY_TWICE and self._busy(message_id):
             raise CarrierRefused("the carrier is busy", permanent=False)
-        ref = f"simulated-{message_id}"  # no number, which could be one in the other base
+        ref = f"simulated-{message_id}"  # not a plain number, which might equal another one in the other base
         delivered = message.to != NOT_DELIVERED
         reason = "" if delivered else "the phone can't be reached"
         brought: list[InboundMessage | Receipt] = [Receipt(ref, delivered, reason, message.to, message.sender)]
@@ -71,16 +71,16 @@ class SimulatedCarrier:
 
 
 class SimulatorSettings(CarrierSettings, frozen=True, kw_only=True):
-    """A simulated carrier beside others; a sandbox without carriers has one anyway."""
+    """A simulated carrier next to others. A sandbox without carriers has one by default."""
 
     def disagreements(self, *, is_sandbox: bool) -> Iterator[tuple[str, str]]:
-        """None in a sandbox."""
+        """Yield an error unless this is a sandbox."""
         if not is_sandbox:
-            yield "kind", "is 'simulator', which delivers nothing: only a sandbox may have it"
+            yield "kind", "is 'simulator', which delivers nothing: it is allowed only in a sandbox"
 
 
 def build(settings: SimulatorSettings, context: CarrierContext) -> SimulatedCarrier:
-    """The simulated carrier of this name."""
+    """Return the simulated carrier of this table."""
     return SimulatedCarrier(is_ours=context.is_ours, name=settings.name)
 
 

@@ -1,4 +1,4 @@
-"""What a carrier brings: an SMS, a part of a long one, or word of what became of an SMS that it took."""
+"""Items received from a carrier: SMS, parts of long SMS, and receipts for SMS that it accepted."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from dtmf_server.core.sms_encoding import Coding
 
 
 class Concatenation(Struct, frozen=True):
-    """Where a part stands in its long message: `number` of `total`, under a reference of so many bits."""
+    """The position of a part in its long message: `number` of `total`, with a reference of `ref_bits` bits."""
 
     ref: int
     ref_bits: int
@@ -15,17 +15,17 @@ class Concatenation(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """A part of a long SMS, undecoded: a character may be split between two of them."""
+    """A part of a long SMS, undecoded, because a character may be split between two parts."""
 
     place: Concatenation
     octets: bytes
     coding: Coding
-    dcs: int = 0  # as it came, like the user data header
+    dcs: int = 0  # as received, like the user data header
     udh: bytes = b""
 
 
 class InboundMessage(Struct, frozen=True):
-    """An SMS for one of our numbers, whole or a part of a long one. `sender` may be a name or short code, kept verbatim.
+    """An SMS for one of our numbers, or a part of a long one. `sender` may be a name or a short code, and is stored as received.
 
     `carrier_ref` is the carrier's own ID of this SMS: the same on every repetition, and never used for another SMS.
     A carrier without one sets `digest`, of the octets received on the link `link`. Without either, nothing is treated as a

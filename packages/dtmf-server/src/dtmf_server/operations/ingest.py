@@ -1,12 +1,13 @@
-"""What carriers bring: one transaction for a whole batch. Redeliveries known, parts joined, SMS stored, receipts applied.
+"""Store SMS and receipts from carriers, a whole batch in one transaction: recognize redeliveries, join parts, store SMS,
+apply receipts.
 
 Rules for long SMS:
-1. A part waits for the others of the same carrier, sender, recipient, reference, width of reference, and total.
-2. The part that makes them whole joins them in its own transaction: octets first, then decoded.
-3. A part that is there already, octet for octet, is not stored twice. One with another text under the same number
-   means that two messages share all of that: then nobody can tell whose the other parts are, and each that is there
-   or still comes is delivered alone, marked as a part, rather than mixed.
-4. What is not whole `patience` after its first part is delivered with its gaps marked.
+1. A part waits for the others with the same carrier, sender, recipient, reference, width of reference, and total.
+2. The transaction that stores the last missing part joins them: the octets are joined first, then decoded.
+3. A part that is already stored, octet for octet, is not stored twice. A part with the same position and other content
+   means that two messages share all of these values. The other parts can then belong to either, so each part, stored or
+   still to arrive, is delivered alone and marked as a part; parts of different messages are never joined.
+4. A message that is incomplete `patience` after its first part is delivered with its gaps marked.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,7 +22,7 @@ from dtmf_server.storage import carrier_message_ids, carriers, inbound_log, mess
 from dtmf_server.storage.db import Row, Tx
 
 ANSWERED_KEPT_US = 2 * MINUTE_US
-UNANSWERED_KEPT_US = 3 * DAY_US  # as long as SMSCs keep trying
+UNANSWERED_KEPT_US = 3 * DAY_US  # as long as SMSCs retry
 
 Key = tuple[str, str, int, int, int]  # recipient, sender, reference, its width, total
 
@@ -35,9 +36,9 @@ def ingest_batch(
     now_us: int,
     wall_us: int,
 ) -> list[int]:
-    """A note for each of the batch, by which `answered` knows it; 0 where none is needed.
+    """Store a batch. Return a note for each item, to pass to `answered`; 0 where none is needed.
 
-    `live` are the carrier's links that are up; `wall_us` the real time, by which links and parts are judged.
+    `live` are the carrier's links that are up. `wall_us` is the real time, to which links and parts are compared.
     """
     messages = [item for item in batch if isinstance(item, InboundMessage)]
     numbered = any(isinstance(message.content, Part) for message in messages)
@@ -55,7 +56,7 @@ def ingest_batch(
 
 
 def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wall_us: int) -> int:
-    """How many SMS were delivered in part because the rest of them did not come."""
+    """Deliver incomplete SMS whose other parts did not arrive in time. Return how many."""
     carriers.lock(tx, carrier)
     waiting: dict[Key, list[Row]] = {}
     for row in message_parts.overdue(tx, carrier, before_us=wall_us - patience_us):
@@ -75,7 +76,7 @@ def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wal
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
-    """Forget SMS that cannot come again. Return how many; call again until 0."""
+    """Delete the records of SMS that can't be redelivered any more. Return how many; call again until 0."""
     forgotten = inbound_log.forget(
         tx, answered_before_us=wall_us - ANSWERED_KEPT_US, stored_before_us=wall_us - UNANSWERED_KEPT_US
     )
@@ -85,23 +86,24 @@ def forget(tx: Tx, *, wall_us: int) -> int:
 def _deduplicate(
     tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, live: Collection[int], wall_us: int
 ) -> tuple[list[InboundMessage], list[int]]:
-    """The messages that were not stored before, and the note of each message of the batch; 0 for one without a digest.
+    """Return the messages that were not stored before, and the note of each message of the batch (0 for one without a digest).
 
-    One with an ID of the carrier's is the same whenever it comes and however often. Others are compared by digest.
+    Messages with the same carrier ID are the same message, whenever and however often they arrive. Others are compared by
+    digest.
     """
     named = [message for message in messages if message.carrier_ref]
     named_new = iter(carrier_message_ids.add(tx, carrier, named, wall_us=wall_us) if named else ())
     is_new = [not message.carrier_ref or next(named_new) for message in messages]
     digests = sorted({message.digest for message in messages if message.digest and not message.carrier_ref})
     known = inbound_log.stored(tx, carrier, digests) if digests else {}
-    again: dict[int, int] = {}  # place in the batch: the note of what was stored
+    again: dict[int, int] = {}  # position in the batch: note of the stored message
     for place, message in enumerate(messages):
         candidates = [] if message.carrier_ref else known.get(message.digest, [])
         for stored in candidates:
             up = stored.link in live
             if is_redelivery(stored, link=message.link, link_of_stored_is_up=up, now_us=wall_us):
                 again[place] = stored.id
-                candidates.remove(stored)  # each stored one comes again once
+                candidates.remove(stored)  # each stored message matches one redelivery
                 break
     inbound_log.mark_redelivered(tx, [(note, messages[place].link) for place, note in again.items()], wall_us=wall_us)
     new = [(place, message) for place, message in enumerate(messages) if is_new[place] and place not in again]
@@ -112,7 +114,7 @@ def _deduplicate(
 
 
 def _reassemble(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wall_us: int) -> list[InboundMessage]:
-    """The SMS that are whole now, in the order in which they became so; parts that are not are stored."""
+    """Return the SMS that are now complete, in the order in which they became complete. Store the parts of the others."""
     recipients = sorted({message.to for message in messages if isinstance(message.content, Part)})
     waiting: dict[Key, list[Row]] = {}
     for row in message_parts.waiting(tx, carrier, recipients):
@@ -163,7 +165,7 @@ def _same(row: Row, other: Row) -> bool:
 
 
 def _received_us(rows: Sequence[Row]) -> int | None:
-    """When the carrier received the first of these parts."""
+    """Return when the carrier received the first of these parts."""
     known = [row["received_wall_us"] for row in rows if row["received_wall_us"] is not None]
     return min(known, default=None)
 

@@ -1,4 +1,4 @@
-"""Receipts: what became of the SMS that carriers took, found by the carrier's own reference."""
+"""Apply delivery receipts to the SMS that carriers accepted, matched by the carrier's own reference."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from dtmf_server.operations import send
 from dtmf_server.storage import accounts, in_flight, messages, submissions
 from dtmf_server.storage.db import Row, Tx
 
-KEPT_US = 8 * DAY_US  # receipts come within the SMSC's validity period, rarely above 72 h
+KEPT_US = 8 * DAY_US  # receipts arrive within the SMSC's validity period, rarely more than 72 h
 EARLY_KEPT_US = HOUR_US
-REPORTED = "the carrier took it, as its receipt says"
+REPORTED = "accepted by the carrier, according to its receipt"
 
 
 def taken(tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, now_us: int, wall_us: int) -> None:
-    """The carrier took a message, its segments in their order under these references; receipts that were faster than this
-    are applied now."""
+    """Record that the carrier accepted a message: `refs` are its references for the segments, in order. Receipts that arrived
+    before are applied now."""
     for segment, ref in enumerate(refs, 1):
         submissions.put(tx, carrier, message_id, segment, total=len(refs), ref=ref, wall_us=wall_us)
     apply_early(tx, carrier, refs, now_us=now_us, wall_us=wall_us)
@@ -26,10 +26,10 @@ def taken(tx: Tx, carrier: str, refs: Sequence[str], *, message_id: int, now_us:
 
 
 def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) -> None:
-    """Update the message: delivered once every segment is, failed and refunded with the first that is not.
+    """Update the message: it is delivered once every segment is, and fails and is refunded with the first segment that fails.
 
-    A receipt with an unknown reference settles the SMS in doubt that it names by our own ID, or else the oldest one in
-    doubt between the same two numbers. One that matches nothing yet is stored for a while: it may have arrived before the
+    A receipt with an unknown reference settles the SMS in doubt that it identifies by our own ID, or else the oldest one
+    in doubt between the same two numbers. One that matches nothing yet is stored for a while: it may have arrived before the
     response to the submit.
     """
     submission = _meant(tx, carrier, receipt)
@@ -62,26 +62,26 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) 
 
 
 def _accepted(tx: Tx, carrier: str, message_id: int, ref: str, *, now_us: int, wall_us: int) -> None:
-    """The carrier has the whole of an SMS that was in doubt, under one reference."""
+    """Record that the carrier has a whole SMS that was in doubt, under one reference."""
     submissions.put(tx, carrier, message_id, 1, total=1, ref=ref, wall_us=wall_us)
     _end_doubt(tx, message_id, state="delivered", reason=None, now_us=now_us)
     send.accepted(tx, message_id, now_us=now_us)
 
 
 def apply_early(tx: Tx, carrier: str, refs: Sequence[str], *, now_us: int, wall_us: int) -> None:
-    """Applies the receipts that came before these references were known."""
+    """Apply the receipts that arrived before these references were known."""
     every = sorted({spelling for ref in refs if ref for spelling in spellings(ref)})
     for receipt in submissions.take_early(tx, carrier, every) if every else ():
         apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us)
 
 
 def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int) -> None:
-    """Settles SMS in doubt from the number of this message to its phone by receipts that came before; not while another
-    such SMS is being submitted, whose receipts they may be."""
+    """Settle SMS in doubt between this message's two numbers by receipts that arrived earlier. Skip this while another such
+    SMS is being submitted, because the receipts may belong to it."""
     for carrier, receipt in submissions.take_early_about(tx, message_id):
         apply(tx, carrier, receipt, now_us=now_us, wall_us=wall_us)
     message = messages.by_id(tx, message_id)
-    assert message is not None, "what was submitted was stored"
+    assert message is not None, "a submitted message is stored"
     phone = _last_digits(message["recipient"])
     doubts, is_busy = in_flight.between(tx, sender=message["sender"], phone=phone) if phone else ([], False)
     if not doubts or is_busy:
@@ -91,8 +91,8 @@ def settle_early(tx: Tx, message_id: int, *, now_us: int, wall_us: int) -> None:
 
 
 def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
-    """The message in doubt that a receipt with an unknown reference is about: the one that it names, or the oldest
-    between its two numbers."""
+    """Return the message in doubt to which a receipt with an unknown reference belongs: the one that it identifies, or the
+    oldest between its two numbers."""
     if receipt.message_id:
         delivery = in_flight.of_message(tx, receipt.message_id)
         return receipt.message_id if delivery and delivery["state"] in ("in_doubt", "unknown") else None
@@ -105,7 +105,7 @@ def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
 
 def _end_doubt(tx: Tx, message_id: int, *, state: str, reason: str | None, now_us: int) -> None:
     message = messages.by_id(tx, message_id)
-    assert message is not None, "what a receipt is about was stored"
+    assert message is not None, "the message of a receipt is stored"
     accounts.lock(tx, message["account_id"])
     delivery = in_flight.of_message(tx, message_id)
     if delivery is None or delivery["state"] not in ("in_doubt", "unknown"):
@@ -119,12 +119,13 @@ def _last_digits(phone: str) -> str:
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
-    """How many rows were forgotten that no receipt concerns any more."""
+    """Delete rows that no receipt can refer to any more. Return how many."""
     return submissions.forget(tx, taken_before_us=wall_us - KEPT_US, early_before_us=wall_us - EARLY_KEPT_US)
 
 
 def _meant(tx: Tx, carrier: str, receipt: Receipt) -> Row | None:
-    """The newest under the reference as it is written; else under the same in the other base, if the phone fits."""
+    """Return the newest message with the reference as written; else with the same reference in the other base (decimal or
+    hexadecimal), if the phone number matches."""
     written, *others = spellings(receipt.ref)
     if not written:
         return None

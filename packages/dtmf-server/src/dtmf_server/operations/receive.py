@@ -1,4 +1,5 @@
-"""Receiving SMS: one transaction for the whole batch. Message, charge, delivery row; only then is it acknowledged."""
+"""Store received SMS with their charges and deliveries, a whole batch in one transaction. They are acknowledged only after
+it is committed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,16 +23,16 @@ REDACTED = "the carrier removed the code from this SMS"
 def receive_many(
     tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int, wall_us: int | None = None
 ) -> list[int | None]:
-    """Store SMS, and return the ID of each; None for one that no rental owns (counted, its text discarded).
+    """Store SMS and return the ID of each; None for one that no rental owns, which is counted and its text discarded.
 
-    Each costs `min(price, what is left)` and is never withheld for lack of funds. `wall_us` is the wall time of `now_us`,
-    needed for SMS that have `received_us`.
+    Each costs `min(price, remaining balance)`, and is delivered even if the balance is empty. `wall_us` is the wall time of
+    `now_us`, needed for SMS that have `received_us`.
     """
     arrived_us = [_arrived_us(sms, now_us=now_us, wall_us=wall_us) for sms in inbound]
     owners = _owners(tx, inbound, arrived_us, now_us=now_us)
     account_ids = {rental["account_id"] for rental in owners if rental}
     with open_ledger(tx, account_ids, now_us=now_us) as ledger:
-        if tx.has_concurrent_writers:  # the accounts are locked now: no rental changes its action or ends any more
+        if tx.has_concurrent_writers:  # the accounts are locked now, so no rental ends or changes its action
             owners = _owners(tx, inbound, arrived_us, now_us=now_us)
         owners = [r if r and ledger.survives(r["account_id"], r["id"]) else None for r in owners]
         accepted = [(sms, rental) for sms, rental in zip(inbound, owners, strict=True) if rental]
@@ -56,7 +57,7 @@ def changed_hands(tx: Tx, e164s: Sequence[str], *, now_us: int) -> set[str]:
 
 
 def _arrived_us(sms: InboundMessage, *, now_us: int, wall_us: int | None) -> int | None:
-    """The billing time at which the carrier received an SMS; None if it does not say. A time in the future is now."""
+    """Return the billing time at which the carrier received an SMS; None if unknown. A time in the future counts as now."""
     if sms.received_us is None or wall_us is None:
         return None
     return min(now_us, sms.received_us + now_us - wall_us)
@@ -65,13 +66,13 @@ def _arrived_us(sms: InboundMessage, *, now_us: int, wall_us: int | None) -> int
 def _owners(
     tx: Tx, inbound: Sequence[InboundMessage], arrived_us: Sequence[int | None], *, now_us: int
 ) -> list[Row | None]:
-    """The rental that each SMS belongs to: the one that was live when the carrier received the SMS."""
+    """Return the rental that each SMS belongs to: the one that was live when the carrier received the SMS."""
     live = _live(tx, sorted({sms.to for sms in inbound}), now_us=now_us)
     return [_owner(tx, sms.to, live.get(sms.to), at_us) for sms, at_us in zip(inbound, arrived_us, strict=True)]
 
 
 def _owner(tx: Tx, e164: str, live: Row | None, at_us: int | None) -> Row | None:
-    """The rental of a number at this instant; None if there was none, or if its texts have been erased.
+    """Return the rental of a number at this instant; None if there was none, or if its texts have been erased.
 
     Carriers' clocks are not exact: an SMS from just before the start of a rental belongs to it, unless another account
     had the number within the same minutes.
@@ -84,16 +85,16 @@ def _owner(tx: Tx, e164: str, live: Row | None, at_us: int | None) -> Row | None
         found = next((rental for rental in reversed(near) if rental["started_at_us"] > at_us), None)
     if found is None or found["erased_at_us"] is not None:
         return None
-    if found["ended_at_us"] is None:  # unless it is out of money, which the database does not say yet
+    if found["ended_at_us"] is None:  # unless its money has run out, which the database may not show yet
         return live if live and live["id"] == found["id"] else None
     return found
 
 
 def _live(tx: Tx, e164s: list[str], *, now_us: int) -> dict[str, Row]:
-    """The live rental of each of these numbers that has one, as far as the database says so.
+    """Return the live rental of each of these numbers, if it has one.
 
-    A mass run-out takes many transactions, and opening the books of its account waits for all of them. So whether its
-    rentals are over is computed instead, as for readers: only an SMS for one that goes on waits.
+    Ending many rentals at once, when an account runs out of money, takes many transactions, and locking the account waits
+    for all of them. So compute whether such a rental is over, as for readers: only an SMS for a live rental waits.
     """
     live = rentals.live_by_numbers(tx, e164s)
     running_out = {r["account_id"] for r in live.values() if _ends_in_portions(r, now_us=now_us)}
@@ -102,7 +103,7 @@ def _live(tx: Tx, e164s: list[str], *, now_us: int) -> dict[str, Row]:
 
 
 def _ends_in_portions(rental: Row, *, now_us: int) -> bool:
-    """Whether more rentals of the account may be out of money than end in one transaction."""
+    """Return whether more rentals of the account may be out of money than one transaction ends."""
     depletes_at_us = rental["depletes_at_us"]
     return depletes_at_us is not None and depletes_at_us <= now_us and rental["live_rentals"] > ENDS_MAX
 

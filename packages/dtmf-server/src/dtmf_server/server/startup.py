@@ -174,7 +174,7 @@ def _carrier_context(config: Config, name: str, is_ours: OwnNumbers) -> registry
 
 
 def _link_id() -> int:
-    """Return a number that no other connection has, before or after a restart."""
+    """Return a number that identifies one connection, even across restarts."""
     return secrets.randbits(62)
 
 

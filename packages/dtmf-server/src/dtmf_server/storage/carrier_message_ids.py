@@ -1,4 +1,4 @@
-"""IDs of SMS from carriers that have durable ones: each SMS is stored once, whenever and however often it comes."""
+"""IDs of SMS from carriers with durable IDs: each SMS is stored once, whenever and however often it arrives."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dtmf_server.storage import schema
 from dtmf_server.storage.db import Tx
 
 STRAY_KEPT_US = 90 * DAY_US
-FORGOTTEN_AT_ONCE = 500  # what arrives meanwhile must not wait for thousands
+FORGOTTEN_AT_ONCE = 500  # per transaction, so that arriving SMS need not wait for thousands
 
 
 def add(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wall_us: int) -> list[bool]:
@@ -33,8 +33,8 @@ def add(tx: Tx, carrier: str, messages: Sequence[InboundMessage], *, wall_us: in
 
 
 def forget(tx: Tx, *, wall_us: int) -> int:
-    """Delete IDs of SMS for numbers that were not in stock and have not come for 90 days, up to FORGOTTEN_AT_ONCE.
-    Return how many."""
+    """Delete IDs of SMS for numbers that were not in stock, 90 days after they were stored, up to FORGOTTEN_AT_ONCE. Return
+    how many."""
     return tx.run(
         "DELETE FROM carrier_message_ids WHERE (carrier, digest) IN (SELECT carrier, digest FROM carrier_message_ids"
         " WHERE is_stray AND stored_wall_us < :before_us ORDER BY stored_wall_us LIMIT :limit)",

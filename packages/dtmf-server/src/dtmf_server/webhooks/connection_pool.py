@@ -25,7 +25,7 @@ class _Host:
 
 class Pool:
     """A pool of connections, each for one exchange at a time. `life_s`: maximum age, so that none is used long after it was
-    vetted. Belongs to one event loop."""
+    vetted. Use it from one event loop only."""
 
     def __init__(
         self, resolver: VettingResolver, tls: ssl.SSLContext, *, life_s: float, most: int, most_of_host: int

@@ -32,7 +32,7 @@ class Attempts:
         self._results = ResultWriter(runtime)
         self._key = b""
         self._posting: dict[str, set[int]] = {}  # ids of deliveries being posted, by destination
-        self._answered_meanwhile: set[int] = set()  # those of them whose destination answered 2xx to another
+        self._answered_meanwhile: set[int] = set()  # those whose destination answered another one with 2xx
 
     async def load_key(self) -> None:
         """Read the key that webhook secrets are derived from."""
@@ -41,8 +41,8 @@ class Attempts:
     async def post(self, delivery: LeasedDelivery, *, on_answer: Callable[[bool | None, bool], None]) -> None:
         """POST one delivery to its webhook and record the result.
 
-        Calls `on_answer` exactly once, before the result is written: whether the host works (None if the attempt does not
-        say), and whether it timed out. Raises DispatcherUnavailable if nothing was sent.
+        Calls `on_answer` exactly once, before the result is written, with whether the host works (None if unknown) and
+        whether the attempt timed out. Raises DispatcherUnavailable if nothing was sent.
         """
         being_posted = self._posting.setdefault(delivery.destination, set())
         being_posted.add(delivery.id)

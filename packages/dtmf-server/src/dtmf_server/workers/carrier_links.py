@@ -1,7 +1,7 @@
-"""Carrier links: what they bring is stored before it is acknowledged, what they report moves messages on.
+"""Run the carriers' links: store incoming SMS before acknowledging them, and apply receipts to sent SMS.
 
-One process of the service has every link at a time (`alone` in process.py): redeliveries, parts of one SMS and receipts
-come over any link of a carrier, and an SMS leaves by the first carrier that is up.
+One process at a time runs all links (`alone` in process.py), because redeliveries, the parts of one SMS and its receipts
+may arrive on any link of a carrier, and an SMS is submitted to the first carrier that is up.
 """
 
 import asyncio
@@ -38,27 +38,27 @@ log = logging.getLogger("dtmf.carriers")
 Item = InboundMessage | Receipt
 Store = Callable[[Sequence[Item]], Awaitable[Sequence[int]]]
 
-ANSWERS_NOTED_S = 0.25  # how soon after an answer left the database knows
+ANSWERS_NOTED_S = 0.25  # acknowledgements are recorded at most this long after they were sent
 POLL_INTERVAL_S = 1.0
 NOTE_LINKS_S = 5.0
-_away = Repeats()  # the database, for all carriers of this process
+_away = Repeats()  # failures of the database, shared by all carriers of this process
 FORGET_S = 60.0
 CATCH_UP_S, CATCH_UP_RETRY_S = 300.0, 30.0
-CATCH_UP_MAX_US = 30 * DAY_US  # IDs of SMS are stored for longer, so that nothing is stored twice
-CATCH_UP_OVERLAP_US = 10 * MINUTE_US  # a carrier may list an SMS late, and its clock may differ
+CATCH_UP_MAX_US = 30 * DAY_US  # SMS IDs are stored for longer, so no SMS is stored twice
+CATCH_UP_OVERLAP_US = 10 * MINUTE_US  # a carrier may list an SMS late, and its clock may differ from ours
 SETTLE_DOUBTS_S, DOUBTS_AT_ONCE = 60.0, 50
-SUBMIT_MAX_US = 3 * MINUTE_US  # how long a submit takes at most
+SUBMIT_MAX_US = 3 * MINUTE_US  # the longest that a submit may take
 NOT_ACCEPTED = "the carrier does not have the SMS"
 REPORT_STRAYS_S, REPORTED_STRAYS_MAX = 3600.0, 5
 
 
 async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
-    """Runs every carrier's links until cancelled."""
+    """Run every carrier's links until cancelled."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
     await _abandon_submits(runtime)
     routes.owns_links = True
-    runtime.db.wakeups.notify({"deliveries"})  # those for carriers are ours to claim now
+    runtime.db.wakeups.notify({"deliveries"})  # this process may now claim SMS for carriers
     workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
     try:
         await supervise({**workers, "strays": partial(report_strays, runtime)})
@@ -67,7 +67,7 @@ async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
 
 
 async def _abandon_submits(runtime: Runtime) -> None:
-    """Puts in doubt what the process before this one had submitted when it lost the carriers' links."""
+    """Put in doubt the submits that the previous process had pending when it lost the carriers' links."""
     clock, settings = runtime.clock, runtime.settings
     while await runtime.db.write(
         lambda tx: doubt.abandon(
@@ -82,7 +82,7 @@ async def _abandon_submits(runtime: Runtime) -> None:
 
 
 async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
-    """Keeps the carrier's links up until cancelled."""
+    """Keep the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
     desk = _InboundStore(runtime, carrier.name)
     chores = [
@@ -99,7 +99,7 @@ async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
             if task.done():
                 task.result()
     finally:
-        # The links first: they say goodbye, and what is being stored meanwhile is stored.
+        # Stop the links first: they unbind, and messages that arrive meanwhile are still stored.
         for tasks in ([links], chores):
             for task in tasks:
                 task.cancel()
@@ -107,10 +107,10 @@ async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
 
 
 async def catch_up(runtime: Runtime, carrier: CatchesUp, desk: "_InboundStore") -> None:
-    """Fetch what the carrier received while its callbacks failed: now, and every CATCH_UP_S."""
+    """Fetch SMS and receipts that the carrier received while its callbacks failed: at the start, then every CATCH_UP_S."""
     faults = Repeats()
     while True:
-        await asyncio.sleep(0)  # `run` begins first
+        await asyncio.sleep(0)  # let `run` start first
         started_us = runtime.clock.wall_us()
         try:
             since_us = await runtime.db.read(partial(carriers.caught_up_us, name=carrier.name))
@@ -122,7 +122,7 @@ async def catch_up(runtime: Runtime, carrier: CatchesUp, desk: "_InboundStore") 
             await runtime.db.write(partial(carriers.set_caught_up, name=carrier.name, wall_us=started_us))
         except (CarrierRefused, NotStored, StorageUnavailable) as error:
             if line := faults.failed(str(error), now_s=time.monotonic()):
-                log.warning("carrier %s: SMS that callbacks missed can't be fetched now: %s", carrier.name, line)
+                log.warning("carrier %s: can't fetch the SMS that callbacks missed: %s", carrier.name, line)
             await asyncio.sleep(CATCH_UP_RETRY_S)
         else:
             faults.worked(now_s=time.monotonic())
@@ -130,7 +130,7 @@ async def catch_up(runtime: Runtime, carrier: CatchesUp, desk: "_InboundStore") 
 
 
 async def settle_doubts(runtime: Runtime, carrier: FindsSubmits) -> None:
-    """Ask the carrier whether it has the SMS that it did not respond to, every SETTLE_DOUBTS_S."""
+    """Every SETTLE_DOUBTS_S, ask the carrier whether it accepted the submits that it did not respond to."""
     while True:
         await asyncio.sleep(SETTLE_DOUBTS_S)
         in_doubt = partial(in_flight.in_doubt_at, carrier=carrier.name, limit=DOUBTS_AT_ONCE)
@@ -138,7 +138,7 @@ async def settle_doubts(runtime: Runtime, carrier: FindsSubmits) -> None:
             try:
                 await _settle_doubt(runtime, carrier, row)
             except (CarrierRefused, StorageUnavailable):
-                break  # later: the next ones would fail too
+                break  # try again later: the others would fail too
 
 
 async def _settle_doubt(runtime: Runtime, carrier: FindsSubmits, row: Row) -> None:
@@ -154,7 +154,7 @@ async def _settle_doubt(runtime: Runtime, carrier: FindsSubmits, row: Row) -> No
 
 
 async def report_strays(runtime: Runtime) -> None:
-    """Logs SMS for numbers that nobody rents, at most once in REPORT_STRAYS_S."""
+    """Log SMS for numbers without a renter, at most once in REPORT_STRAYS_S."""
     db = runtime.db
     reported = await db.read(storage_strays.total)
     while True:
@@ -162,7 +162,7 @@ async def report_strays(runtime: Runtime) -> None:
         new = await db.read(partial(strays.since, total=reported, shown_max=REPORTED_STRAYS_MAX))
         if new.total > reported:
             log.warning(
-                "%d SMS came for numbers that nobody rents, the last for %s: see dtmf-server doctor",
+                "%d SMS arrived for numbers without a renter, the last for %s: see dtmf-server doctor",
                 new.total - reported,
                 ", ".join(map(_masked, new.last_destinations)),
             )
@@ -171,13 +171,13 @@ async def report_strays(runtime: Runtime) -> None:
 
 
 def _masked(destination: str) -> str:
-    """A destination without its middle: `+447…23`."""
+    """Return a destination without its middle digits: `+447…23`."""
     shown = (destination[:4], destination[-2:]) if len(destination) > 8 else ("", "")
     return "…".join("".join(one if one.isprintable() else "?" for one in part) for part in shown)
 
 
 class _InboundStore:
-    """Where one carrier's links put what they bring."""
+    """Stores the SMS and receipts of one carrier's links."""
 
     def __init__(self, runtime: Runtime, carrier: str) -> None:
         self._runtime, self._carrier = runtime, carrier
@@ -186,7 +186,7 @@ class _InboundStore:
         self._some_answered = asyncio.Event()
 
     async def receive(self, batch: Sequence[Item], live: Collection[int]) -> Sequence[int]:
-        """Stores a batch; see `Intake`."""
+        """Store a batch; see `InboundSink`."""
 
         async def store(items: Sequence[Item]) -> Sequence[int]:
             notes, self._answered = self._answered, []
@@ -199,20 +199,20 @@ class _InboundStore:
         return await store_batch(batch, store, self._faults)
 
     def answered(self, notes: Sequence[int]) -> None:
-        """These answers have left; the next transaction writes it down."""
+        """Note acknowledgements that were sent. The next transaction records them."""
         self._answered += [note for note in notes if note]
         if self._answered:
             self._some_answered.set()
 
     async def late(self, answers: Sequence[LateAnswer]) -> Sequence[LateAnswer]:
-        """Stores answers to submits that were in doubt; see `Intake`."""
+        """Store answers to submits that were in doubt; see `InboundSink`."""
         clock = self._runtime.clock
         return await self._runtime.db.write(
             lambda tx: doubt.answered(tx, self._carrier, answers, now_us=clock.now_us(tx), wall_us=clock.wall_us())
         )
 
     async def record_acks(self) -> None:
-        """Writes down which answers left when no batch does so."""
+        """Record the acknowledgements that were sent, if no batch does so first."""
         while True:
             await self._some_answered.wait()
             self._some_answered.clear()
@@ -221,7 +221,7 @@ class _InboundStore:
                 await _unless_away(self._write_answers)
 
     async def expire_parts(self) -> None:
-        """Delivers what never became whole, and forgets what can't come again."""
+        """Deliver long SMS that stay incomplete, and delete the records of SMS that can't be redelivered any more."""
         clock, forgotten_us = self._runtime.clock, 0
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -254,7 +254,7 @@ class _InboundStore:
     async def _forget(self) -> None:
         clock = self._runtime.clock
         wall_us = clock.wall_us()
-        # What a power cut brings back is forgotten again.
+        # Not durable: rows that a power cut brings back are deleted again.
         while await self._runtime.db.write(
             lambda tx: _forget(tx, wall_us=wall_us, now_us=clock.now_us(tx)), durable=False
         ):
@@ -286,13 +286,14 @@ class _InboundStore:
             )
         )
         if given_up:
-            log.warning("%d long SMS of carrier %s came only in part", given_up, self._carrier)
+            log.warning("%d long SMS of carrier %s were delivered incomplete", given_up, self._carrier)
 
 
 async def store_batch(batch: Sequence[Item], store: Store, faults: Repeats | None = None) -> Sequence[int]:
-    """Stores a batch in one transaction, or each of it in its own if one of them breaks it; the notes of all.
+    """Store a batch in one transaction and return the note of each item. If an item makes the transaction fail, store
+    each item in a transaction of its own.
 
-    Raises NotStored with those that can't be stored, StorageUnavailable when nothing can be stored now.
+    Raises NotStored with the items that can't be stored, StorageUnavailable if the database is unavailable.
     """
     faults = faults or Repeats()
     try:
@@ -300,8 +301,8 @@ async def store_batch(batch: Sequence[Item], store: Store, faults: Repeats | Non
     except StorageUnavailable:
         raise
     except Exception as error:
-        if line := faults.failed(f"a batch broke ({type(error).__name__})", now_s=time.monotonic()):
-            log.error("%s: each of it is stored on its own", line)
+        if line := faults.failed(f"a batch can't be stored ({type(error).__name__})", now_s=time.monotonic()):
+            log.error("%s: storing each item on its own", line)
     notes = [await _note_of(item, store, faults) for item in batch]
     if refused := [place for place, note in enumerate(notes) if note is None]:
         raise NotStored(refused, [note for note in notes if note])
@@ -309,12 +310,12 @@ async def store_batch(batch: Sequence[Item], store: Store, faults: Repeats | Non
 
 
 async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
-    """The note of what could be stored alone, None for what could not."""
+    """Store one item and return its note; None if it can't be stored."""
     try:
         (note,) = await store([item])
     except Exception as error:
-        # The error's own words are kept out of the log: a database may quote the text in them.
-        refused = f"what a carrier brought can't be stored and is not acknowledged ({type(error).__name__})"
+        # Don't log the error's message: the database may quote the SMS in it.
+        refused = f"an item from a carrier can't be stored and is not acknowledged ({type(error).__name__})"
         if line := faults.failed(refused, now_s=time.monotonic()):
             log.error("%s", line)
         return None
@@ -322,7 +323,7 @@ async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
 
 
 async def _note(runtime: Runtime, carrier: SmsCarrier) -> None:
-    """Writes down how the links stand, for /readyz and the operator's commands."""
+    """Record the state of the links for /readyz and the operator's commands."""
     while True:
         if traffic := carrier.traffic():
             rows = [
@@ -340,15 +341,15 @@ async def _note(runtime: Runtime, carrier: SmsCarrier) -> None:
 
 
 async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:
-    """Does what can wait until the database is there again."""
+    """Do work that can wait while the database is unavailable."""
     try:
         await work()
     except StorageUnavailable as error:
         if line := _away.failed(str(error), now_s=time.monotonic()):
-            log.warning("left for later: %s", line)
+            log.warning("postponed: %s", line)
     else:
         if lasted := _away.worked(now_s=time.monotonic()):
-            log.warning("what was left for later is done, after %s", lasted)
+            log.warning("postponed work continues, after %s", lasted)
 
 
 def _forget(tx: Tx, *, wall_us: int, now_us: int) -> int:

@@ -1,5 +1,5 @@
-"""Which carrier an SMS leaves by: the first of its group's that is up. A carrier that can be asked is asked before an SMS is
-in doubt."""
+"""Choose the carrier for an SMS: the first of its group's carriers that is up. If a carrier can be queried, query it before
+the SMS counts as in doubt."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ FIND_AFTER_S = 3.0  # a carrier may list an SMS only a moment after it accepted 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSubmit:
-    """The carrier that took an SMS, and its reference of each segment."""
+    """The carrier that accepted an SMS, and its reference for each segment."""
 
     carrier: str
     refs: tuple[str, ...]
 
 
 class CarrierRouter:
-    """This process's carriers. `owns_links` while their links are run by it and by no other."""
+    """This process's carriers. `owns_links` is True while this process, and no other, runs their links."""
 
     def __init__(
         self,
@@ -33,8 +33,8 @@ class CarrierRouter:
         self._find_after_s, self._wall_us = find_after_s, wall_us
 
     async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> AcceptedSubmit:
-        """Hands an SMS to the first carrier of `order` that is up (none named: of all); to the next if that one
-        surely did not take it. Raises CarrierRefused."""
+        """Submit an SMS to the first carrier in `order` (if empty: of all carriers) that is up. If that carrier certainly
+        does not have it and may accept it later, submit it to the next. Raises CarrierRefused."""
         if not self.carriers:
             raise CarrierRefused("no carrier is configured", permanent=False)
         named = {carrier.name: carrier for carrier in self.carriers}
@@ -55,7 +55,7 @@ class CarrierRouter:
         raise refused
 
     async def _submit(self, carrier: SmsCarrier, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Submit to one carrier. Ask it, if it can be asked, whether it has an SMS that it did not respond to."""
+        """Submit to one carrier. If it does not respond and can be queried, ask it whether it has the SMS."""
         started_us = self._wall_us()
         try:
             return await carrier.submit(message_id, message)

@@ -74,7 +74,7 @@ class ResultWriter:
 
         def write(tx: Tx) -> None:
             now_us, wall_us = self._runtime.clock.now_us(tx), self._runtime.clock.wall_us()
-            reason = "the carrier took it" if isinstance(outcome, AcceptedSubmit) else outcome.reason
+            reason = "accepted by the carrier" if isinstance(outcome, AcceptedSubmit) else outcome.reason
             attempt = Attempt(now_us, duration_us, None, reason, None)
             if isinstance(outcome, AcceptedSubmit):
                 self._handed_over(tx, work, message_id, outcome, attempt)
@@ -108,7 +108,7 @@ class ResultWriter:
             attempts = [(work, _attempt(outcome, at_us=now_us)) for work, outcome in arrived]
             deliver.delivered(tx, attempts, now_us=now_us)
 
-        await self._runtime.db.write(write, durable=False)  # a lost result means a second post, with the same id
+        await self._runtime.db.write(write, durable=False)  # a lost result means a second POST with the same id
 
     async def _write_failed(self, failed: list[tuple[LeasedDelivery, Outcome, Container[int]]]) -> None:
         """Write a batch of failures that will be retried."""

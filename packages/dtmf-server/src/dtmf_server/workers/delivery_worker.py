@@ -1,7 +1,7 @@
 """Claim due deliveries and attempt each, many at a time.
 
-Due deliveries are claimed: leased in a transaction of their own. An SMS that arrives through this process is leased as it
-is stored (`lease_budget.py`); from there on both go the same way.
+Claiming leases due deliveries in a transaction of its own. An SMS that arrives through this process is leased in the
+transaction that stores it (`lease_budget.py`); after that, both are handled alike.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ log = logging.getLogger("dtmf.outbox")
 IN_FLIGHT_MAX = 1500
 SUBMITS_MAX = 500  # not counted in IN_FLIGHT_MAX: a carrier that answers late must not hold up webhooks
 CLAIM_MAX = 256
-BEGIN_MAX = 8  # in one turn of the event loop: an acknowledgement must not wait for a hundred signatures
-LEASE_LEFT_US = 20 * SECOND_US  # what a lease must have left when an attempt begins
+BEGIN_MAX = 8  # per turn of the event loop, so that no acknowledgement waits for a hundred signatures
+LEASE_LEFT_US = 20 * SECOND_US  # the least time a lease must have left when an attempt begins
 POLL_INTERVAL_S = float(backoff.POLL_INTERVAL_S)
 # The poll interval when everything due waits for a destination or for the delivery before it.
 BLOCKED_POLL_INTERVAL_S = 0.5
-SUBMITS_END_S = 5.0  # how long submits may take at shutdown: their links are being closed, which decides each
+SUBMITS_END_S = 5.0  # how long submits may take at shutdown; closing their links decides each of them
 DEFER_US = SECOND_US
 
 
 class DeliveryWorker:
-    """One process's deliveries."""
+    """The deliveries of one process."""
 
     def __init__(
         self, runtime: Runtime, webhooks: InProcessDispatcher | SubprocessDispatcher, router: CarrierRouter
@@ -56,16 +56,16 @@ class DeliveryWorker:
         )
         self._waiting: deque[LeasedDelivery] = deque()  # leased, not begun
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._submits: set[asyncio.Task[None]] = set()  # a subset: those that a carrier may have
+        self._submits: set[asyncio.Task[None]] = set()  # a subset: submits to carriers
         self._is_beginning = False
         self._is_stopping = False
-        self._is_blocked = True  # what is due may have to wait until an attempt under way has ended
+        self._is_blocked = True  # due deliveries may have to wait for an attempt in progress
 
     async def run(self) -> None:
         """Deliver until cancelled.
 
-        Attempts under way then keep their leases, which run out. Submits end first, so that the carrier's answers are
-        recorded.
+        On cancellation, the leases of attempts in progress are left to expire. Submits end first, so that the carrier's
+        answers are recorded.
         """
         db = self._runtime.db
         await self._attempts.load_key()
@@ -79,24 +79,24 @@ class DeliveryWorker:
             await self._stop()
 
     async def _work(self) -> None:
-        """Claim and start what is due, until cancelled."""
+        """Claim and start due deliveries until cancelled."""
         away, loop = Repeats(), asyncio.get_running_loop()
         while True:
             self._woken.clear()
             try:
                 timeout_s = await self._start_due()
-            except StorageUnavailable as error:  # attempts under way continue, and record their results later
+            except StorageUnavailable as error:  # attempts in progress continue, and record their results later
                 if line := away.failed(str(error), now_s=loop.time()):
-                    log.error("nothing can be claimed now: %s", line)
+                    log.error("can't claim deliveries: %s", line)
                 await asyncio.sleep(WITHOUT_DATABASE_PAUSE_S)
                 continue
             if lasted := away.worked(now_s=loop.time()):
-                log.warning("deliveries are claimed again, after %s", lasted)
+                log.warning("claiming deliveries again, after %s", lasted)
             if timeout_s > 0:
                 await wait_for(self._woken, timeout_s=timeout_s)
 
     async def _stop(self) -> None:
-        """End every attempt, and release what was leased and not attempted."""
+        """End every attempt, and release deliveries that were leased but not attempted."""
         self.budget.is_open, self._is_stopping = False, True
         unattempted = self._limiter.release()
         for task in self._in_flight - self._submits:
@@ -112,11 +112,11 @@ class DeliveryWorker:
         unattempted += self._waiting
         self._waiting.clear()
         if unattempted:
-            with suppress(StorageUnavailable):  # their leases run out
+            with suppress(StorageUnavailable):  # their leases expire
                 await self._release(unattempted, after_us=0)
 
     async def _start_due(self) -> float:
-        """Claim and start what is due. Return for how many seconds there is nothing more to do."""
+        """Claim and start due deliveries. Return the number of seconds until there may be more to do."""
         self._is_blocked = True
         await self._settle_doubts()
         room = self._room()
@@ -135,7 +135,7 @@ class DeliveryWorker:
         return BLOCKED_POLL_INTERVAL_S if self._is_blocked else wait_s
 
     async def _settle_doubts(self) -> None:
-        """Put in doubt what a dead process had submitted, and end the doubts that no answer is expected for."""
+        """Put in doubt the submits of a dead process, and close doubts for which no answer is expected any more."""
         db, clock, settings = self._runtime.db, self._runtime.clock, self._runtime.settings
         wall_us = clock.wall_us()
         if not await db.read_autocommit(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
@@ -161,7 +161,7 @@ class DeliveryWorker:
                 except_destinations=saturated,
                 for_carriers=self._router.owns_links and len(self._submits) < SUBMITS_MAX,
             ),
-            durable=False,  # a claim that is lost is made again
+            durable=False,  # a lost claim is repeated
         )
         if not any(delivery.is_erased for delivery in claimed):
             return claimed, len(claimed) == room
@@ -169,7 +169,7 @@ class DeliveryWorker:
         return whole, True
 
     async def _until_due_s(self) -> float:
-        """Seconds until something is due, at most the poll interval; 0 if something is."""
+        """Return the seconds until a delivery is due, at most the poll interval; 0 if one is due now."""
         clock = self._runtime.clock
         due_us, offset_us = await self._runtime.db.read_autocommit(
             lambda tx: outbox.first_due(tx, wall_us=clock.wall_us())
@@ -179,7 +179,7 @@ class DeliveryWorker:
         return max(0.0, min((due_us - clock.after_us(offset_us)) / SECOND_US, POLL_INTERVAL_S))
 
     def _room(self) -> int:
-        """How many more deliveries may be leased."""
+        """Return how many more deliveries may be leased."""
         return min(CLAIM_MAX, self._posts_left() - len(self._waiting))
 
     def _posts_left(self) -> int:
@@ -255,4 +255,4 @@ class DeliveryWorker:
             self._woken.set()
         self._runtime.db.wakeups.notify({"attempted"})
         if not task.cancelled() and (error := task.exception()):
-            log.error("an attempt failed on a bug in this service; its lease will run out", exc_info=error)
+            log.error("a bug in this service made an attempt fail; its lease will expire", exc_info=error)

@@ -27,13 +27,13 @@ class LeaseBudget:
         saturated: Callable[[], list[tuple[int, str]]],
         begin: Callable[[list[LeasedDelivery]], None],
     ) -> None:
-        self.is_open = False  # only while no older delivery is due: it would be overtaken
+        self.is_open = False  # only while no older delivery is due, which a leased one would overtake
         self._wall_us, self._room, self._saturated, self._begin = wall_us, room, saturated, begin
         self._lent = 0  # leases of open transactions
         self._drained = asyncio.Event()
 
     def lease(self) -> Lease | None:
-        """What a transaction that begins now may lease; None if nothing."""
+        """Return the lease of a transaction that begins now; None if it may lease nothing."""
         room = self._room()
         if not self.is_open or room <= 0:
             return None

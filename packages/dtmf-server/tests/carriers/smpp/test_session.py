@@ -199,7 +199,7 @@ def test_our_unbind_waits_for_its_response_and_accepts_no_more_messages():
     assert unbind.command == Command.UNBIND
     assert session.receive(deliver(1), 6) == []
     assert said(session) == []
-    assert session.receive(octets(Command.UNBIND_RESP, unbind.sequence), 6) == [Closed("we stop")]
+    assert session.receive(octets(Command.UNBIND_RESP, unbind.sequence), 6) == [Closed("the service is stopping")]
 
 
 def test_an_unanswered_unbind_closes_after_a_timeout():
@@ -210,7 +210,7 @@ def test_an_unanswered_unbind_closes_after_a_timeout():
 
 
 def test_a_stop_before_the_bind_is_answered_closes():
-    assert connected().stop(1) == [Closed("we stop")]
+    assert connected().stop(1) == [Closed("the service is stopping")]
 
 
 STEPS = st.one_of(

@@ -166,7 +166,9 @@ class SmppCarrier:
             reason = "the SMS was not submitted: the link was throttled or full, or went down"
         else:
             reason = next(
-                f"the carrier did not take the SMS: {words(answer.status or 0)}" for answer in refused if answer.is_sent
+                f"the carrier did not accept the SMS: {words(answer.status or 0)}"
+                for answer in refused
+                if answer.is_sent
             )
         return CarrierRefused(reason, permanent=False, may_be_taken=bool(unanswered or taken), segments=segments)
 

@@ -100,7 +100,7 @@ class Session:
         self._unanswered: dict[int, _Submit] = {}
         self._late: OrderedDict[int, int] = OrderedDict()  # sequence number: key
         self._throttled_by = throttled
-        self._is_draining, self._why_stopped = False, "we stop"
+        self._is_draining, self._why_stopped = False, "the service is stopping"
         self._answer_by_s: float | None = None  # deadline of our bind, enquire_link or unbind
         self._heard_s = 0.0
         self._paused_until_s, self._pause_s = 0.0, 0.0
@@ -151,7 +151,7 @@ class Session:
             self.state = State.UNBINDING
             self._ask(Command.UNBIND, Body(), now_s)
         elif self.state is not State.UNBINDING:
-            self._close("we stop")
+            self._close("the service is stopping")
         return self._take_events()
 
     def drain(self, now_s: float, reason: str) -> list[Event]:

@@ -121,7 +121,7 @@ class CoreChain:
         ]
 
     async def unspent_of(self, script_pubkeys: Sequence[bytes]) -> list[tuple[Output, int]]:
-        """Return the same for these scripts, as many as one call may have."""
+        """Return the same for these scripts, up to the limit of one call."""
         wanted = [f"raw({script.hex()})" for script in script_pubkeys]
         return await self._scan(wanted)
 

@@ -27,8 +27,8 @@ carriers = Table(
     Column("caught_up_wall_us", BigInteger),
 )
 
-# IDs of SMS from carriers that have durable ones, hashed, so that a repetition is recognized whenever it comes. Those for
-# numbers in stock are kept; others expire.
+# Hashed IDs of SMS from carriers with durable IDs, so that a repetition is recognized whenever it arrives. IDs of SMS for
+# numbers in stock never expire; others do.
 carrier_message_ids = Table(
     "carrier_message_ids",
     metadata,
