@@ -144,7 +144,7 @@ ERRORS: dict[str, Entry] = {
     ),
     "may_be_taken": Entry(
         status=409,
-        title="The carrier may have taken it",
+        title="The carrier may have accepted it",
         meaning="The carrier may have accepted the SMS without confirming it. Sending it again could deliver it twice.",
         fix="Wait for the delivery receipt, or send a new message.",
     ),
@@ -275,7 +275,7 @@ ERRORS: dict[str, Entry] = {
     ),
     "not_private": Entry(
         status=403,
-        title="Not over http",
+        title="HTTPS required",
         meaning="The website was opened over plain HTTP from another machine, where the session could be read.",
         fix="Open the site over HTTPS. As the operator, set `server.public_url` and `server.trusted_proxies`.",
         where=WEBSITE,
