@@ -238,7 +238,7 @@ async def test_an_sms_that_no_other_carrier_may_send_is_refused(outcomes: list, 
 class Finder(Fake):
     """A carrier that does not respond to a submit, and can be asked about it."""
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, found: Sequence[str] | CarrierRefused | None) -> None:
         super().__init__("a", SILENT)
         self.found = found
 
@@ -246,10 +246,10 @@ class Finder(Fake):
         assert (message_id, message, since_us) == (7, MESSAGE, 42)
         if isinstance(self.found, CarrierRefused):
             raise self.found
-        return self.found  # type: ignore[return-value]
+        return self.found
 
 
-def finding(found: object) -> CarrierRouter:
+def finding(found: Sequence[str] | CarrierRefused | None) -> CarrierRouter:
     return CarrierRouter([Finder(found), Fake("b", "taken")], find_after_s=0, wall_us=lambda: 42)
 
 

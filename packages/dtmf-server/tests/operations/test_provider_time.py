@@ -109,9 +109,10 @@ def test_an_id_of_the_carrier_is_recognized_as_long_as_the_number_is_in_stock(nu
 
 def test_ids_of_sms_for_numbers_not_in_stock_expire_after_90_days(number: Number) -> None:
     number.brings(InboundMessage("+4712345678", "Bank", "?", carrier_ref="a"), at_us=START_US)
-    forget = lambda days: number.db.write_blocking(  # noqa: E731
-        lambda tx: ingest.forget(tx, wall_us=START_US + days * DAY_US)
-    )
+
+    def forget(days: int) -> int:
+        return number.db.write_blocking(lambda tx: ingest.forget(tx, wall_us=START_US + days * DAY_US))
+
     assert (forget(89), forget(91), forget(91)) == (0, 1, 0)
 
 
