@@ -39,7 +39,7 @@ help:
 	@echo "make run     start the sandbox, play the story once, and stay up (ARGS='…' goes to examples/story.py)"
 	@echo "make demo    the story with every call shown, then stop"
 	@echo "make test    lint, then every test that needs nothing but Python (ARGS='-k rent' goes to pytest)"
-	@echo "make test-quick   every test that serves nothing, starts no process and needs no PostgreSQL"
+	@echo "make test-quick   the tests in packages/ on SQLite, without any process of the service: under a minute"
 	@echo "make test-bitcoin     deposits on Bitcoin Core (builds it once on Debian as root: 10 minutes)"
 	@echo "make test-browser     the website in Chromium, by clicking (installs it on Debian as root)"
 	@echo "make test-peers       against other people's software (Node.js, Kannel, jq; installs them on Debian as root)"
@@ -66,10 +66,10 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(call report,test) $(ARGS)
 
-# Which tests those are is a rule, not a list: tests/quick.py.
+# The packages' own tests, on SQLite: none starts a process of the service. tests/ has what does, and what crosses packages.
 test-quick: export PYTHONDONTWRITEBYTECODE :=
 test-quick: $(DEV)
-	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal -m quick $(ARGS)
+	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal packages -m "not postgresql" $(ARGS)
 
 # The deposits' tests once more, on Bitcoin Core: BITCOIND, one in PATH, or one built once and kept in ~/.cache/dtmf.
 test-bitcoin: $(DEV)

@@ -1,4 +1,4 @@
-"""Fixtures: every test of storage, operations and API runs on each engine."""
+"""Fixtures of all tests: every test of storage, operations and API runs on each engine."""
 
 import logging
 import signal
@@ -14,7 +14,6 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import FakeWall, initialise, runtime_over, serving
 from postgres import drop_database, fresh_database, postgres_url
-from quick import is_quick
 
 __all__ = ["postgres_url"]  # a fixture of postgres.py
 
@@ -29,10 +28,16 @@ if threading.current_thread() is threading.main_thread():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what `make test-quick` runs."""
+    """Mark the tests that need PostgreSQL, which `make test-quick` leaves out."""
     for item in items:
-        if isinstance(item, pytest.Function) and is_quick(item):
-            item.add_marker("quick")
+        if isinstance(item, pytest.Function) and needs_postgresql(item):
+            item.add_marker("postgresql")
+
+
+def needs_postgresql(item: pytest.Function) -> bool:
+    """True if a test uses the PostgreSQL server or runs on that engine."""
+    callspec = getattr(item, "callspec", None)
+    return "postgres_url" in item.fixturenames or (callspec is not None and "postgresql" in callspec.params.values())
 
 
 @pytest.fixture(autouse=True)
