@@ -1,15 +1,19 @@
 """Show that each regression test fails, by its assertion, on the version before its fix.
 
-    python tests/red_before.py REVISION [pytest arguments]
+    python tests/red_before.py REVISION [--tests REVISION] [pytest arguments]
 
-Check REVISION out into a temporary worktree, put the tests of this tree into it, and run those marked
-`@pytest.mark.regression("slug")` there. Each marked test must fail by an assertion in at least one of its cases: a test
-that passes proves nothing, and one that stops at an import or a fixture does not test what it says. The exit status is 1
-if one of them does.
+Check REVISION out into a temporary worktree, replace its tests by those of another revision (default: HEAD), and run
+those marked `@pytest.mark.regression("slug")` there. Each marked test must fail by an assertion in at least one of its
+cases: a test that passes proves nothing, and one that stops at an import or a fixture does not test what it says. The
+exit status is 1 if one of them does.
+
+Tests import the layout that they were written for. For releases before packages/ existed, take the last tests of the old
+layout: `tests/red_before.py 81d89e6 --tests 060ec69`. If those tests need other packages than this environment has, they
+run in a temporary one with the packages that their revision locked.
 """
 
+import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,27 +22,47 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
-MARKER = "markers=regression(slug): fails by its assertion before the fix\nquick: set by quick.py"
+TESTS = ("conftest.py", "tests", "packages/dtmf-io/tests", "packages/dtmf-server/tests")
+LOCKED = Path("requirements", "dev.txt")
+# The marks of all releases: the configuration in the worktree is that of the older one.
+MARKERS = (
+    "regression(slug): fails by its assertion before the fix\nquick: set by quick.py\npostgresql: set by conftest.py"
+)
 ASSERTED = ("AssertionError", "assert ", "Failed: DID NOT RAISE", "ExceptionGroup: multiple assertion failures")
 
 
-def check_out(revision: str, folder: Path) -> None:
-    """A worktree of the revision with the tests of this tree."""
+def check_out(revision: str, folder: Path, *, tests: str) -> None:
+    """A worktree of the revision with the tests of another one."""
     git("worktree", "add", "--quiet", "--detach", str(folder), revision)
-    shutil.rmtree(folder / "tests")
-    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    git("rm", "-r", "--quiet", "--ignore-unmatch", *TESTS, cwd=folder)
+    listed = git("ls-tree", "--name-only", tests, *TESTS)
+    git("restore", f"--source={tests}", "--", *listed.split(), cwd=folder)
 
 
-def git(*arguments: str) -> None:
-    """Runs git in this tree."""
-    subprocess.run(["git", *arguments], check=True, cwd=ROOT)
+def git(*arguments: str, cwd: Path = ROOT) -> str:
+    """Run git, and return what it prints."""
+    return subprocess.run(["git", *arguments], check=True, cwd=cwd, stdout=subprocess.PIPE, text=True).stdout
 
 
-def run_marked(folder: Path, arguments: list[str]) -> ElementTree.Element:
+def interpreter(folder: Path, *, tests: str) -> str:
+    """A Python with the packages that these tests need: this one if they are the same."""
+    locked = git("show", f"{tests}:{LOCKED.as_posix()}")
+    if locked == (ROOT / LOCKED).read_text("utf-8"):
+        return sys.executable
+    print(f"installing {LOCKED} of {tests} …", flush=True)
+    requirements, python = folder / "requirements.txt", folder / "venv" / "bin" / "python"
+    requirements.write_text(locked)
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(requirements)]
+    subprocess.run(install, check=True)
+    return str(python)
+
+
+def run_marked(folder: Path, arguments: list[str], *, python: str) -> ElementTree.Element:
     """The results of the marked tests in that folder, as JUnit's XML."""
     report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--tb=short", "-m", "regression", "-o", MARKER]
-    command += ["--continue-on-collection-errors"]
+    command = [python, "-m", "pytest", "--quiet", "--no-header", "--tb=short", "--continue-on-collection-errors"]
+    command += ["-m", "regression", "-o", f"markers={MARKERS}"]
     command += ["-o", "junit_family=xunit2", f"--junitxml={report}", "--numprocesses=2", "--dist=worksteal", *arguments]
     sources = [str(source) for source in [folder / "src", *folder.glob("packages/*/src")] if source.is_dir()]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -63,16 +87,18 @@ def verdicts(report: ElementTree.Element) -> dict[str, list[str]]:
     return found
 
 
-def main(arguments: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """The exit status: 0 if every marked test is red by its assertion."""
-    if not arguments:
-        print(__doc__)
-        return 2
+    parser = argparse.ArgumentParser(usage="python tests/red_before.py REVISION [--tests REVISION] [pytest arguments]")
+    parser.add_argument("revision", help="the version before the fixes")
+    parser.add_argument("--tests", default="HEAD", help="the revision whose tests are run (default: HEAD)")
+    given, arguments = parser.parse_known_args(argv)
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "before"
-        check_out(arguments[0], folder)
+        check_out(given.revision, folder, tests=given.tests)
         try:
-            found = verdicts(run_marked(folder, arguments[1:]))
+            python = interpreter(Path(parent), tests=given.tests)
+            found = verdicts(run_marked(folder, arguments, python=python))
         finally:
             git("worktree", "remove", "--force", str(folder))
     proofs = {name: "red" in cases for name, cases in found.items()}
@@ -83,7 +109,7 @@ def main(arguments: list[str]) -> int:
             *others,
             sep="\n      ",
         )
-    print(f"{sum(proofs.values())} of {len(proofs)} tests fail by their assertion on {arguments[0]}")
+    print(f"{sum(proofs.values())} of {len(proofs)} tests fail by their assertion on {given.revision}")
     return 0 if proofs and all(proofs.values()) else 1
 
 
