@@ -204,8 +204,8 @@ COMMANDS = Tests(
 
 DOWN_AND_BACK = Tests(
     [
-        "packages/dtmf-server/tests/workers/test_down_and_back.py",
-        "packages/dtmf-server/tests/workers/test_programme.py",
+        "tests/deliveries/test_down_and_back.py",
+        "tests/deliveries/test_programme.py",
     ],
     full={"DTMF_WEBHOOKS_NUMBERS": "200", "DTMF_WEBHOOKS_SMS": "2000"},
     printed=[
@@ -217,7 +217,7 @@ DOWN_AND_BACK = Tests(
     ],
 )
 SIGNATURES = Tests(
-    ["packages/dtmf-server/tests/workers/test_signatures.py"],
+    ["tests/deliveries/test_signatures.py"],
     full={"DTMF_WEBHOOKS_FLIPS": "100000"},
     printed=[
         Printed("valid", r"(\d+) webhooks as ", None),

@@ -198,6 +198,7 @@ async def test_while_there_is_no_process_nothing_is_attempted(
 
 async def test_a_process_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess_dispatcher, "POLL_INTERVAL_S", 0.05)
+    monkeypatch.setattr(subprocess_dispatcher, "AWAITED_S", 60.0)  # however slowly the next one starts
     async with receiving_raw(OK) as receiver, SubprocessDispatcher(sandbox=True) as webhooks:
         before, sms = webhooks.pid, asked(f"http://127.0.0.1:{receiver.port}/")
         os.kill(before, signal.SIGSTOP)
