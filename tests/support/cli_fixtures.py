@@ -1,4 +1,7 @@
-"""`dtmf` run in this process, against the real service on SQLite."""
+"""Fixtures of the tests of `dtmf`: run in this process, against the real service on SQLite.
+
+A conftest.py of such a folder imports them.
+"""
 
 import io
 import os
