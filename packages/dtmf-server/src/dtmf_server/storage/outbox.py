@@ -183,8 +183,8 @@ def redirect(tx: Tx, rental_id: int, *, kind: str, destination: str, now_us: int
 
 
 def park_waiting(tx: Tx, rental_id: int, *, kind: str, now_us: int, reason: str) -> list[Row]:
-    """Park what waits in a lane: nothing is lost, and each delivery can be replayed. What a carrier may have is left to
-    its result, and parked if the carrier does not accept it."""
+    """Park what waits in a lane: nothing is lost, and each delivery can be replayed. An SMS that a carrier may
+    have is left to its result, and parked if the carrier does not accept it."""
     _stop_submitted(tx, rental_id, kind=kind, reason=reason)
     return tx.all(
         "UPDATE deliveries SET state = 'parked', finished_at_us = :now_us, leased_until_us = NULL,"

@@ -6,7 +6,7 @@
    blocks followed always form a chain.
 4. A node that has never seen the cursor's block and is below its height is not a reorganization: it is behind, and the
    follower waits.
-5. Nothing is guessed: a chain that cannot be followed raises `ChainUnavailable`, whose text gives the operator the reason.
+5. Nothing is guessed: a chain that cannot be followed raises `ChainUnavailable`, whose text is the reason, for the operator.
 """
 
 from typing import Protocol

@@ -37,7 +37,7 @@ _STEP = re.compile(r"[0-9]{1,10}")
 
 
 class BadDescriptor(ValueError):
-    """A descriptor that cannot be watched; its text gives the operator the reason."""
+    """A descriptor that cannot be watched; its text is the reason, for the operator."""
 
 
 def deriver(descriptor: str, network: str) -> Derive:
