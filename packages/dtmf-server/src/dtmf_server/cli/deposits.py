@@ -36,19 +36,12 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     rescan = command(actions, "rescan", _deposits, "make the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
     rescan.set_defaults(action="rescan")
-    skip = command(
-        actions,
-        "skip",
-        _deposits,
-        "skip blocks that the node pruned before they were read; finds unspent coins in them",
-    )
+    skip = command(actions, "skip", _deposits, "skip blocks that the node pruned unread; finds unspent coins")
     skip.add_argument(
         "--to", dest="to_height", type=_count, required=True, metavar="HEIGHT", help="the last block to skip"
     )
     skip.set_defaults(action="skip")
-    init = command(
-        commands, "init", _init, "recover deposits from the chain into an empty database, if the old one was lost"
-    )
+    init = command(commands, "init", _init, "recover deposits from the chain into an empty database")
     init.add_argument("--descriptor", metavar="DESCRIPTOR", help="overrides bitcoin.descriptor of the configuration")
     init.add_argument(
         "--gap", type=_count, default=1000, metavar="N", help="stop after N unused addresses in a row (default 1000)"
@@ -60,12 +53,7 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
         metavar="N",
         help="scan at least up to this index; `backup` prints the highest one",
     )
-    init.add_argument(
-        "--from-height",
-        type=_count,
-        metavar="HEIGHT",
-        help="also read the blocks from HEIGHT on, to find spent deposits",
-    )
+    init.add_argument("--from-height", type=_count, metavar="HEIGHT", help="also find spent deposits, from HEIGHT on")
     init.add_argument(
         "--replace-descriptor",
         action="store_true",

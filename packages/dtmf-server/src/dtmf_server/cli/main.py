@@ -63,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     run.set_defaults(api=True, workers=True)
     api.set_defaults(api=True, workers=False)
-    worker = _command(
-        commands, "worker", run_command, "run only the workers; needs PostgreSQL; any number of them can run"
-    )
+    worker = _command(commands, "worker", run_command, "run only the workers (any number); needs PostgreSQL")
     worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True, stop_with_stdin=False)
 
     _command(commands, "migrate", migrate_command, "upgrade the database to the latest schema")
