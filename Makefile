@@ -125,7 +125,7 @@ reference: $(DEV)
 dist: docs
 	@rm -rf dist
 	@for package in $(PACKAGES); do (cd $$package && "$(CURDIR)/$(BIN)/python" -m hatchling build -t wheel -d "$(CURDIR)/dist") || exit 1; done
-	@$(BIN)/python -m zipfile -l dist/dtmf_server-*.whl | grep -q dtmf_server/site/index.html
+	@$(BIN)/python -m zipfile -l dist/dtmf_server-*.whl | grep dtmf_server/site/index.html
 
 messages: $(DEV)
 	@mkdir -p build

@@ -223,7 +223,7 @@ class Opening:
         kind, _, rest = line.strip().partition("  ")
         if kind == "Sign in":
             self._sign_in = rest.strip()
-        elif kind not in ("API docs", "Website"):
+        elif kind not in ("Docs", "Website"):
             if self._data is None or "DTMF_TOKEN" in os.environ:
                 self._voice.say(line, "dim")
             else:

@@ -150,7 +150,7 @@ def test_the_example_receives_sends_and_gets_receipts(
         )
         assert service.stop() == 0
     log = "\n".join(service.err)
-    assert log.count("bad signature") == 1, "unauthenticated requests must not fill the log"
+    assert log.count("was refused") == 1, "unauthenticated requests must not fill the log"
     assert not [text for text in ("canary", "code 1", "code 3", e164) if text in log]
 
 
@@ -159,7 +159,7 @@ def test_a_wrong_plugin_setting_is_named_and_secrets_are_not_shown(
 ) -> None:
     said = command("doctor", "--data", tmp_path, "--config", config, PYTHONPATH=python_path)
     assert (said.code, said.out) == (2, "")
-    assert said.err == f"dtmf-server: {config}:2: carrier[0] needs api_key, the API key that Acme gave\n"
+    assert said.err == f"dtmf-server: {config}:2: carrier[0] needs api_key, the API key from Acme\n"
     config.write_text(config.read_text().replace("signing_key", "singing_key"))
     said = command("doctor", "--data", tmp_path, "--config", config, PYTHONPATH=python_path)
     assert f"{config}:6: carrier[0].singing_key is not a setting; the nearest is carrier.signing_key" in said.err

@@ -1,7 +1,6 @@
 """Markdown pages as data: their links, anchors and code blocks."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +33,9 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Every tracked Markdown file."""
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    return [ROOT / name for name in listed.splitlines()]
+    """Every Markdown file of the project."""
+    below = [path for folder in ("docs", "packages", "examples") for path in (ROOT / folder).rglob("*.md")]
+    return sorted([*ROOT.glob("*.md"), *below])
 
 
 def documents() -> list[Path]:

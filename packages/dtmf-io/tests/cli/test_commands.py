@@ -124,13 +124,13 @@ def test_sandbox_commands_simulate_payments_messages_and_time(run: Run, dtmf: DT
     assert as_json(run, "sandbox", "receive", rented, "+1234", "zwölf")["content"] == "zwölf"
     assert "hello" in plain(run, "sandbox", "receive", rented, "+1234", "hello")
     assert as_json(run, "sandbox", "advance", "2h")["now"].startswith("2018-01-01T03:01:01")
-    assert "2018-01-01 03:02:01 UTC in the sandbox now, 2 h 1 min ahead" in plain(run, "sandbox", "advance", "60")
+    assert "2018-01-01 03:02:01 UTC, 2 h 1 min ahead" in plain(run, "sandbox", "advance", "60")
 
 
 def test_the_sandbox_clock_is_shown_where_it_is_ahead(run: Run, dtmf: DTMF, rented: str) -> None:
     assert "Clock" not in plain(run, "account")
     assert (
-        plain(run, "sandbox", "clock") == "It is 2018-01-01 01:01:01 UTC in the sandbox now, which is the real time.\n"
+        plain(run, "sandbox", "clock") == "The sandbox's time is now 2018-01-01 01:01:01 UTC, which is the real time.\n"
     )
     dtmf.sandbox.advance(3600)
     assert "2018-01-01 02:01 UTC, 1 h ahead of the real time" in plain(run, "account")

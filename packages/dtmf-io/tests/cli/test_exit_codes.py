@@ -78,7 +78,7 @@ def test_a_number_that_is_not_rented(refused: Refused, dtmf: DTMF, line: str) ->
 
 
 def test_an_unknown_group(refused: Refused, dtmf: DTMF) -> None:
-    assert refused("rent", "nope") == (4, "there is no group 'nope': see dtmf groups")
+    assert refused("rent", "nope") == (4, "group 'nope' does not exist: see dtmf groups")
 
 
 def test_an_unknown_delivery(refused: Refused, dtmf: DTMF) -> None:

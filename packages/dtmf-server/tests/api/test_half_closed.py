@@ -18,10 +18,10 @@ import pytest
 from dtmf_server.asgi import protocol
 from dtmf_server.asgi.protocol import Protocol
 from dtmf_server.storage.db import Database
+from support.connection import TIMEOUT_S, Asked, Connection, ask_for
+from support.streaming import listening
 
-from .connection import TIMEOUT_S, Asked, Connection, ask_for
 from .operations import Renter
-from .streaming import listening
 from .test_broken_connections import rented_and_spent
 
 NUMBERS = "/api/v1/numbers"

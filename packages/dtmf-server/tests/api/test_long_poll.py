@@ -49,7 +49,7 @@ def test_a_long_poll_is_answered_by_the_message_it_waits_for(
             assert connection.ask("POST", "/api/v1/sandbox/message", body, token=who.token).status == 201
         reply = waiting.result(20)  # the poll itself would last a minute
     assert [message["content"] for message in reply.json] == ["this one"]
-    assert list(reply.json[0]) == [*MESSAGE, "id", "e164", "inbound", "status"]
+    assert list(reply.json[0]) == [*MESSAGE, "id", "e164", "inbound", "status", "reason"]
 
 
 def test_a_long_poll_ends_empty_when_its_time_is_over_and_at_once_if_there_is_something(

@@ -122,7 +122,7 @@ def test_a_sent_message_is_shown_only_to_whom_prefers_it(db: Database, connectio
         reply = connection.ask("POST", "/api/v1/message", body, token=new_token(), headers={"Prefer": prefer})
         assert reply.status == status
         assert (list(json.loads(reply.body)) if reply.body else None) == (
-            [*MESSAGE, "id", "e164", "inbound", "status"] if status == 201 else None
+            [*MESSAGE, "id", "e164", "inbound", "status", "reason"] if status == 201 else None
         )
 
 

@@ -70,7 +70,7 @@ def test_nothing_is_deleted_without_confirmation(lived_in: Visitor, db: Database
     assert refused.status == 422 and refused.error_at("agreed")
     give_coins(db, account_id, 5)
     grown = lived_in.send(page, "/account/delete", agreed="yes")
-    assert grown.status == 409 and "look again" in grown.text
+    assert grown.status == 409 and "has grown" in grown.text
     assert lived_in.open("/messages").path == "/messages"
     assert lived_in.send(grown, "/account/delete", agreed="yes").path == "/account/deleted", "now it was seen"
 
@@ -79,7 +79,7 @@ def test_nothing_is_deleted_without_confirmation(lived_in: Visitor, db: Database
 def test_an_account_with_a_pending_deposit_cannot_be_deleted(lived_in: Visitor, db: Database, account_id: int) -> None:
     lived_in.do("/sandbox", "/sandbox/faucet", amount="1000", pending="yes")
     page = lived_in.do("/account/delete", "/account/delete", agreed="yes")
-    assert page.status == 409 and "on its way" in page.text
+    assert page.status == 409 and "pending" in page.text
     db.write_blocking(lambda tx: sandbox.mine(tx, 2))
     assert db.read_blocking(lambda tx: deposits.deposits_of(tx, account_id))
 

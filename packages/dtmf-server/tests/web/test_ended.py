@@ -186,7 +186,7 @@ def test_the_api_says_when_and_why_a_rental_ended(
             with pytest.raises(DTMFError) as refusal:
                 call()
             said = str(refusal.value)
-            assert "2018-01-01T02:41:01" in said and "the money ran out" in said, said
+            assert "2018-01-01T02:41:01" in said and "the balance ran out" in said, said
             assert "/api/v1/messages?e164=%2B12025550100" in said
         assert [message["content"] for message in dtmf.messages("+12025550100")] == ["Your code is 428613"]
         with pytest.raises(DTMFError) as refusal:

@@ -80,7 +80,7 @@ def advance(
 
 @sandbox.command
 def clock(*, json: Json = False) -> None:
-    """Show the sandbox's time, and how far it is ahead of the real time."""
+    """Show the sandbox's time, and how far it is ahead."""
     with connect.client() as dtmf:
         found = dtmf.sandbox.clock()
     if json:

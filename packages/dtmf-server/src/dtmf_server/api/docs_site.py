@@ -127,7 +127,7 @@ def _answer(request: Request, file: File) -> Response[Any]:
 
 
 def _redirect(to: str) -> Response[bytes]:
-    return Response(b"", status_code=302, headers={"Location": to}, media_type="text/html")
+    return Response(b"", status_code=303, headers={"Location": to}, media_type="text/html")
 
 
 def _not_built(status: int) -> Response[bytes]:

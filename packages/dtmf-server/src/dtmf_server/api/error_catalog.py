@@ -301,6 +301,14 @@ ERRORS: dict[str, Entry] = {
         fix="Compare the secret in `[[carrier]]` with the carrier's, and `server.public_url` with the URL that it calls.",
         where=CALLBACKS,
     ),
+    "arrival_unknown": Entry(
+        status=503,
+        title="Carrier unavailable",
+        meaning="The callback does not say when the carrier received the SMS, the number was rented by somebody else in"
+        " the last 90 days, and the carrier could not be asked. Nothing was stored; the carrier sends the callback again.",
+        fix="See `dtmf-server carriers`: the carrier's API must be reachable from the API processes too.",
+        where=CALLBACKS,
+    ),
     "plugin_failed": Entry(
         status=500,
         title="Plug-in failed",
