@@ -6,6 +6,7 @@ One account with one messaging profile. `faults` is a queue of what goes wrong w
     "lost"           accepts, and closes without an answer             "dropped"   closes before it accepts
     "html"           a proxy answers 200 with HTML    "html accepted"  the same, after the SMS was accepted
     "truncated"      accepts, and half an answer      "redirect"       302 to a page for signing in
+    "silent"         accepts, and never answers
     an error of ERRORS by its code, like "40310"
 
 Callbacks are built by `received` and `state`, in any order, and delivered by `deliver`: as Telnyx does, up to ATTEMPTS times
@@ -32,6 +33,7 @@ from nacl.signing import SigningKey
 
 TIMEOUT_S = 20
 ATTEMPTS = 3  # per URL
+SILENT = -1  # the status of an answer that never comes
 BODY_MAX = 8 * 1024 * 1024
 HTML = b"<html><body>Sign in to the network</body></html>"
 SEND_FIELDS = {"from", "to", "text", "type", "messaging_profile_id", "use_profile_webhooks"}
@@ -224,6 +226,7 @@ class Telnyx:
             "lost": Answer(0),
             "html accepted": Answer(200, HTML, {"content-type": "text/html"}),
             "truncated": Answer(200, answer.body, cut=True),
+            "silent": Answer(SILENT),
         }
         return faults.get(fault, answer)
 
@@ -287,7 +290,8 @@ class Telnyx:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer. Status 0 closes the connection without one; `cut` closes it in the middle of the body."""
+    """An HTTP answer. Status 0 closes the connection without one, SILENT keeps it open; `cut` closes it in the middle of
+    the body."""
 
     status: int
     body: bytes = b""
@@ -303,7 +307,7 @@ class Answer:
 @contextlib.contextmanager
 def telnyx(**account: Any) -> Iterator[Telnyx]:
     """Serve an account on a free port until the block ends."""
-    found = Telnyx(**account)
+    found, ended = Telnyx(**account), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -316,7 +320,9 @@ def telnyx(**account: Any) -> Iterator[Telnyx]:
             body = self.rfile.read(min(int(self.headers.get("content-length", 0)), BODY_MAX))
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = found.answer(self.command, self.path, headers, body)
-            if answer.status == 0:
+            if answer.status == SILENT:
+                ended.wait(TIMEOUT_S)
+            if answer.status <= 0:
                 self.close_connection = True
                 return
             self.send_response(answer.status)
@@ -337,6 +343,7 @@ def telnyx(**account: Any) -> Iterator[Telnyx]:
     try:
         yield found
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()
         thread.join(TIMEOUT_S)

@@ -65,6 +65,22 @@ async def test_an_sms_stays_in_doubt_when_the_repetition_fails_too(line: Line, f
     assert len(line.provider.sent) == 1
 
 
+@pytest.mark.parametrize("faults", [["silent"], ["silent", "silent"]])
+async def test_a_provider_that_never_answers_is_not_waited_for_and_sends_once(
+    line: Line, faults: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line.carrier._api, "_timeout_s", 3.0)
+    line.provider.faults.extend(faults)
+    async with line.running() as carrier:
+        if len(faults) == 1:
+            assert await carrier.submit(7, SMS) == [exact(line.provider.sent[0]["id"])]
+        else:
+            with pytest.raises(CarrierRefused) as refused:
+                await carrier.submit(7, SMS)
+            assert refused.value.in_doubt
+    assert len(line.provider.sent) == 1
+
+
 @pytest.mark.parametrize("fault", ["500", "500 accepted"])
 async def test_a_server_error_leaves_the_sms_in_doubt_and_is_not_repeated(line: Line, fault: str) -> None:
     line.provider.faults.append(fault)
