@@ -76,7 +76,7 @@ def test_a_server_that_is_not_an_smsc_is_reported(bind: Binding, smsc: Smsc) -> 
     [
         (Status.ESME_RINVPASWD, "it refuses the password"),
         (Status.ESME_RINVSYSID, "it does not know the system_id"),
-        (Status.ESME_RALYBND, "is another process using this system_id?"),
+        (Status.ESME_RALYBND, "is another process using it?"),
     ],
 )
 def test_a_refused_bind_is_explained_and_retried(bind: Binding, smsc: Smsc, status: int, words: str) -> None:

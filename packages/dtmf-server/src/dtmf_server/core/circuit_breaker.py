@@ -4,6 +4,7 @@ Rules:
 1. After FAILURES_MAX failures in a row the breaker is open: the carrier is skipped for a pause.
 2. After the pause it is half open: one trial may pass. If that fails, the next pause is twice as long, up to PAUSE_MAX_S.
 3. A success closes it.
+4. A carrier may also say for how long it wants no requests.
 """
 
 from dtmf_server.core.restart_policy import RestartPolicy
@@ -31,6 +32,10 @@ class CircuitBreaker:
     def worked(self) -> None:
         """Record that the carrier answered."""
         self._failures, self._pause_s, self._open_until_s = 0, 0.0, 0.0
+
+    def hold(self, pause_s: float, *, now_s: float) -> None:
+        """Skip the carrier for as long as it asked for."""
+        self._open_until_s = max(self._open_until_s, now_s + pause_s)
 
     def is_open(self, *, now_s: float) -> bool:
         """Return whether the carrier is to be skipped now."""

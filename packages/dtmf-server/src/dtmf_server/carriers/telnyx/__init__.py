@@ -1,0 +1,1 @@
+"""Carrier kind "telnyx": Telnyx's messaging API v2."""
