@@ -1,0 +1,81 @@
+"""Debian's gammu-smsd in its own process, on a simulated modem and SQLite or PostgreSQL tables."""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from support.providers.gammu import Smsd as Tables
+
+PROGRAM = "/usr/bin/gammu-smsd"
+UP_S = 90.0
+CONFIG = """[gammu]
+model = at
+connection = at115200
+port = {tty}
+gammucoding = utf8
+
+[smsd]
+service = sql
+{driver}
+phoneid = modem1
+logfile = {log}
+debuglevel = 0
+commtimeout = 1
+receivefrequency = 1
+statusfrequency = 1
+multiparttimeout = 5
+loopsleep = 1
+maxretries = 0
+backendretries = 1
+"""
+
+
+class Smsd:
+    """smsd on the modem at `tty`, writing to `tables`. It runs until the block ends or it is killed."""
+
+    def __init__(self, folder: Path, tty: Path, tables: Tables, *, time_zone: str = "UTC") -> None:
+        self.tables, self._folder, self._time_zone = tables, folder, time_zone
+        self._config = folder / "smsdrc"
+        self.log = folder / "smsd.log"
+        self._config.write_text(CONFIG.format(tty=tty, log=self.log, driver=_driver(tables)))
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start smsd and wait until it has found its modem."""
+        self.tables.execute("DELETE FROM phones")
+        environment = {"TZ": self._time_zone, "PATH": "/usr/bin:/bin", "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        self._process = subprocess.Popen([PROGRAM, "--config", str(self._config)], env=environment)
+        deadline = time.monotonic() + UP_S
+        while not self.tables.execute('SELECT 1 FROM phones WHERE "Signal" >= 0'):
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """Kill smsd with -9."""
+        self._process.kill()
+        self._process.wait(20)
+
+
+def _driver(tables: Tables) -> str:
+    if not tables.is_postgresql:
+        path = Path(tables.database)
+        return f"driver = sqlite3\ndbdir = {path.parent}\ndatabase = {path.name}"
+    url = urlsplit(tables.database)
+    host = f"{url.hostname}:{url.port}"
+    return (
+        f"driver = native_pgsql\nhost = {host}\nuser = {url.username}\npassword = {url.password or ''}\n"
+        f"database = {url.path[1:]}"
+    )
