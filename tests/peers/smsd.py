@@ -28,6 +28,7 @@ statusfrequency = 1
 multiparttimeout = 5
 loopsleep = 1
 maxretries = 0
+retrytimeout = 1
 backendretries = 1
 """
 
@@ -56,7 +57,8 @@ class Smsd:
         """Start smsd and wait until it has found its modem."""
         self.tables.execute("DELETE FROM phones")
         environment = {"TZ": self._time_zone, "PATH": "/usr/bin:/bin", "HOME": str(self._folder), "LANG": "C.UTF-8"}
-        self._process = subprocess.Popen([PROGRAM, "--config", str(self._config)], env=environment)
+        command = [PROGRAM, "--config", str(self._config)]
+        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + UP_S
         while not self.tables.execute('SELECT 1 FROM phones WHERE "Signal" >= 0'):
             assert self._process.poll() is None, self.log.read_text()

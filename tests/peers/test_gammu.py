@@ -172,6 +172,9 @@ async def test_an_sms_that_the_network_refuses_has_failed(modem: Modem, smsd: Sm
         await carrier.submit(1, CarrierMessage(NUMBER, PHONE, "refused"))
         await until(lambda: sink.receipts == [False])
     assert modem.sent == []
+    assert [one.reason for one in sink.items.values() if isinstance(one, Receipt)] == [
+        "the modem could not send the SMS: CMS error 38"
+    ]
 
 
 async def test_a_killed_smsd_loses_nothing_and_repeats_nothing(modem: Modem, smsd: Smsd, tables: Tables) -> None:

@@ -12,7 +12,7 @@ from dtmf_server.carriers.gammu.settings import GammuSettings
 from dtmf_server.core.units import SECOND_US
 
 DATABASE_FIX = "create smsd's tables, and let the service's user read and write the file and its folder"
-VERSIONS = range(14, 19)  # of the tables: the columns that are used are the same in these
+VERSIONS = (17, 18)  # of the tables, since smsd 1.40
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def read(execute: Execute, phone_ids: Sequence[str]) -> Found:
 def results(found: Found, settings: GammuSettings, zone: tzinfo | None, *, now_us: int) -> list[CheckResult]:
     """Return one line for the database, for each modem, for waiting SMS and for the SIM's storage."""
     is_known = found.version in VERSIONS
-    fix = "" if is_known else f"versions {VERSIONS[0]} to {VERSIONS[-1]} were tested"
+    fix = "" if is_known else "versions 17 and 18 are supported: update smsd and its tables"
     database = CheckResult("database", is_known or None, f"smsd's tables, version {found.version}", fix)
     modems = [_modem(found, phone_id, settings, zone, now_us=now_us) for phone_id in settings.modems]
     waiting = CheckResult("inbox", True, f"{found.waiting} SMS wait to be stored")

@@ -58,6 +58,9 @@ class SmsdDatabase:
         except _ERRORS as error:
             self._close()
             raise SmsdUnavailable(_reason(error)) from error
+        except BaseException:
+            self._close()
+            raise
         try:
             connection.execute("COMMIT")
         except _ERRORS as error:

@@ -52,7 +52,8 @@ class SentRow(NamedTuple):
     to: str
     number: int  # from 1
     status: str
-    status_error: int
+    status_error: int  # of the delivery report (3GPP TS 23.040 §9.2.3.15)
+    status_code: int = -1  # of the modem (CMS error, TS 27.005 §3.2.5), -1 for none
 
 
 class OutboxPart(NamedTuple):
@@ -139,7 +140,8 @@ def _reason(row: SentRow) -> str:
         said = _REASONS.get(row.status_error, "")
         return f"the network did not deliver the SMS: {said or f'status {row.status_error}'}"
     if row.status == "SendingError":
-        return "the modem could not send the SMS"
+        code = f": CMS error {row.status_code}" if row.status_code >= 0 else ""
+        return f"the modem could not send the SMS{code}"
     return "smsd could not send the SMS"
 
 

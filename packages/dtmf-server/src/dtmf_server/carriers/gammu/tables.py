@@ -8,7 +8,10 @@ from dtmf_server.carriers.gammu.rows import InboxRow, OutboxPart, SentRow
 
 # The zone of smsd's clock does not matter for a time that is long past: the SMS may be sent at once.
 _LONG_AGO = "2000-01-01 00:00:00"
-_SENT = 'SELECT "ID", "CreatorID", "SenderID", "DestinationNumber", "SequencePosition", "Status", "StatusError" FROM sentitems'
+_SENT = (
+    'SELECT "ID", "CreatorID", "SenderID", "DestinationNumber", "SequencePosition", "Status", "StatusError", "StatusCode"'
+    " FROM sentitems"
+)
 
 
 class Phone(NamedTuple):
@@ -124,7 +127,7 @@ def phones(execute: Execute) -> list[Phone]:
         'SELECT "ID", CAST("UpdatedInDB" AS text), CAST("TimeOut" AS text), "Sent", "Received", "Signal", "Battery"'
         ' FROM phones ORDER BY "UpdatedInDB"'
     )
-    return [Phone(str(row[0]), str(row[1]), str(row[2]), *(int(value) for value in row[3:])) for row in rows]
+    return [Phone(str(row[0]), str(row[1]), str(row[2]), *(int(value or 0) for value in row[3:])) for row in rows]
 
 
 def version(execute: Execute) -> int:
@@ -133,8 +136,9 @@ def version(execute: Execute) -> int:
 
 
 def _sent_row(row: Sequence[object]) -> SentRow:
-    id_, creator, phone_id, to, number, status, error = row
-    return SentRow(int(str(id_)), str(creator), str(phone_id), str(to), int(str(number)), str(status), int(str(error)))
+    id_, creator, phone_id, to, number, status, error, code = row
+    where = (int(str(id_)), str(creator), str(phone_id), str(to), int(str(number)))
+    return SentRow(*where, str(status), int(str(error)), int(str(code)))
 
 
 def _marks(values: Sequence[object]) -> str:
