@@ -11,9 +11,7 @@ from support.providers.gammu import Smsd as Tables
 PROGRAM = "/usr/bin/gammu-smsd"
 UP_S = 90.0
 CONFIG = """[gammu]
-model = at
-connection = at115200
-port = {tty}
+{device}
 gammucoding = utf8
 
 [smsd]
@@ -34,13 +32,16 @@ backendretries = 1
 
 
 class Smsd:
-    """smsd on the modem at `tty`, writing to `tables`. It runs until the block ends or it is killed."""
+    """smsd on the modem at `tty`, writing to `tables`, until the block ends or it is killed. A folder in place of a terminal
+    is a phone of gammu's own dummy backend."""
 
     def __init__(self, folder: Path, tty: Path, tables: Tables, *, time_zone: str = "UTC") -> None:
         self.tables, self._folder, self._time_zone = tables, folder, time_zone
         self._config = folder / "smsdrc"
         self.log = folder / "smsd.log"
-        self._config.write_text(CONFIG.format(tty=tty, log=self.log, driver=_driver(tables)))
+        is_dummy = tty.is_dir()
+        device = f"model = {'dummy' if is_dummy else 'at'}\nconnection = {'none' if is_dummy else 'at115200'}\ndevice = {tty}"
+        self._config.write_text(CONFIG.format(device=device, log=self.log, driver=_driver(tables)))
 
     def __enter__(self) -> Self:
         try:
@@ -64,6 +65,11 @@ class Smsd:
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
+
+    def gammu(self, *arguments: str, text: str = "") -> str:
+        """Run gammu on the same phone, and return its output."""
+        command = ["gammu", "-c", str(self._config), *arguments]
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=60).stdout
 
     def kill(self) -> None:
         """Kill smsd with -9."""

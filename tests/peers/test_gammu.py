@@ -204,6 +204,21 @@ async def test_times_are_local_to_smsd(tmp_path: Path, modem: Modem) -> None:
     assert before_us - 2_000_000 <= sink.sms[0].received_us <= wall_us()
 
 
+async def test_gammus_own_dummy_phone_receives_and_sends(tmp_path: Path) -> None:
+    phone, tables = tmp_path / "phone", Tables(str(tmp_path / "smsd.db"))
+    for number in range(1, 6):
+        (phone / "sms" / str(number)).mkdir(parents=True)
+    tables.create()
+    sink, carrier = Sink(), a_carrier(tables)
+    with Smsd(tmp_path, phone, tables) as smsd:
+        async with running(carrier, sink):
+            smsd.gammu("savesms", "TEXT", "-folder", "1", "-unread", "-sender", PHONE, "-text", "code 4711")
+            await until(lambda: [one.content for one in sink.sms] == ["code 4711"])
+            await carrier.submit(1, CarrierMessage(NUMBER, PHONE, "ciao"))
+            await until(lambda: bool(sink.receipts))
+    assert sink.receipts[0] is not False
+
+
 def test_the_simulated_tables_have_the_columns_of_smsds_own(tmp_path: Path) -> None:
     """The script that Debian installs, where documentation is installed."""
     script = Path("/usr/share/doc/gammu-smsd/examples/sqlite.sql")

@@ -16,65 +16,75 @@ import psycopg
 _CODINGS = ("Default_No_Compression", "Unicode_No_Compression", "8bit", "Default_Compression", "Unicode_Compression")
 _SENT = ("SendingOK", "SendingOKNoReport", "SendingError", "DeliveryOK", "DeliveryFailed", "DeliveryPending")
 _STATUSES = (*_SENT, "DeliveryUnknown", "Error")
-LONG_AGO = "2000-01-01 00:00:00"
 TABLES = ("inbox", "outbox", "outbox_multipart", "phones", "sentitems", "gammu")
+COLUMNS: dict[str, dict[str, str]] = {
+    "gammu": {"Version": "{number} 0 PRIMARY KEY"},
+    "inbox": {
+        "UpdatedInDB": "{time}", "ReceivingDateTime": "{time}", "Text": "TEXT NOT NULL", "SenderNumber": "{address}",
+        "Coding": "{coding}", "UDH": "TEXT NOT NULL", "SMSCNumber": "{address}", "Class": "{number} -1", "TextDecoded": "{text}",
+        "ID": "{id}", "RecipientID": "TEXT NOT NULL", "Processed": "{flag}", "Status": "{number} -1",
+    },
+    "outbox": {
+        "UpdatedInDB": "{time}", "InsertIntoDB": "{time}", "SendingDateTime": "{time}", "SendBefore": "time DEFAULT '23:59:59'",
+        "SendAfter": "time DEFAULT '00:00:00'", "Text": "TEXT", "DestinationNumber": "{address}", "Coding": "{coding}",
+        "UDH": "TEXT", "Class": "INTEGER DEFAULT -1", "TextDecoded": "{text}", "ID": "{id}", "MultiPart": "{flag}",
+        "RelativeValidity": "INTEGER DEFAULT -1", "SenderID": "varchar(255)", "SendingTimeOut": "{time}",
+        "DeliveryReport": "varchar(10) DEFAULT 'default' CHECK (\"DeliveryReport\" IN ('default', 'yes', 'no'))",
+        "CreatorID": "TEXT NOT NULL", "Retries": "INTEGER DEFAULT 0", "Priority": "INTEGER DEFAULT 0",
+        "Status": "{waiting}", "StatusCode": "{number} -1",
+    },
+    "outbox_multipart": {
+        "Text": "TEXT", "Coding": "{coding}", "UDH": "TEXT", "Class": "INTEGER DEFAULT -1", "TextDecoded": "TEXT",
+        "ID": "INTEGER", "SequencePosition": "{number} 1", "Status": "{waiting}", "StatusCode": "{number} -1",
+    },
+    "phones": {
+        "ID": "TEXT NOT NULL", "UpdatedInDB": "{time}", "InsertIntoDB": "{time}", "TimeOut": "{time}",
+        "Send": "{flag}", "Receive": "{flag}",
+        "IMEI": "varchar(35) PRIMARY KEY NOT NULL", "IMSI": "varchar(35) NOT NULL DEFAULT ''",
+        "NetCode": "varchar(10) DEFAULT 'ERROR'", "NetName": "varchar(35) DEFAULT 'ERROR'", "Client": "TEXT NOT NULL",
+        "Battery": "{number} -1", "Signal": "{number} -1", "Sent": "{number} 0", "Received": "{number} 0",
+    },
+    "sentitems": {
+        "UpdatedInDB": "{time}", "InsertIntoDB": "{time}", "SendingDateTime": "{time}", "DeliveryDateTime": "{bare_time}",
+        "Text": "TEXT NOT NULL", "DestinationNumber": "{address}", "Coding": "{coding}", "UDH": "TEXT NOT NULL",
+        "SMSCNumber": "{address}", "Class": "{number} -1", "TextDecoded": "{text}", "ID": "INTEGER",
+        "SenderID": "varchar(255) NOT NULL", "SequencePosition": "{number} 1",
+        "Status": "{done}", "StatusError": "{number} -1", "TPMR": "{number} -1", "RelativeValidity": "{number} -1",
+        "CreatorID": "TEXT NOT NULL", "StatusCode": "{number} -1",
+    },
+}  # fmt: skip
+_KEY = ', PRIMARY KEY ("ID", "SequencePosition")'
+_KEYS = {"outbox_multipart": _KEY, "sentitems": _KEY}
+_STATUS = "varchar(255) NOT NULL DEFAULT '{first}' CHECK (\"Status\" IN {all})"
+_KINDS = {
+    "number": "INTEGER NOT NULL DEFAULT",
+    "text": "TEXT NOT NULL DEFAULT ''",
+    "address": "varchar(20) NOT NULL DEFAULT ''",
+    "coding": f"varchar(255) NOT NULL DEFAULT '{_CODINGS[0]}' CHECK (\"Coding\" IN {_CODINGS})",
+    "waiting": _STATUS.format(first="Reserved", all=(*_STATUSES, "Reserved")),
+    "done": _STATUS.format(first="SendingOK", all=_STATUSES),
+}
+_SQLITE = {
+    "id": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "bare_time": "NUMERIC",
+    "time": "NUMERIC NOT NULL DEFAULT (datetime('now'))",
+    "flag": "TEXT NOT NULL DEFAULT 'false'",
+}
+_POSTGRESQL = {
+    "id": "serial PRIMARY KEY",
+    "bare_time": "timestamp(0)",
+    "time": "timestamp(0) NOT NULL DEFAULT LOCALTIMESTAMP(0)",
+    "flag": "boolean NOT NULL DEFAULT 'false'",
+}
 
 
 def statements(*, is_postgresql: bool, version: int = 17) -> list[str]:
     """Return the statements that create the tables, without triggers."""
-    if is_postgresql:
-        kinds = {"id": "serial PRIMARY KEY", "time": "timestamp(0)", "flag": "boolean", "now": "LOCALTIMESTAMP(0)"}
-    else:
-        now = "(datetime('now'))"
-        kinds = {"id": "INTEGER PRIMARY KEY AUTOINCREMENT", "time": "NUMERIC", "flag": "TEXT", "now": now}
-    time = "{time} NOT NULL DEFAULT {now}".format(**kinds)
-    flag = "{flag} NOT NULL DEFAULT 'false'".format(**kinds)
-    number, text = "INTEGER NOT NULL DEFAULT", "TEXT NOT NULL DEFAULT ''"
-    address = "varchar(20) NOT NULL DEFAULT ''"
-    coding = f"varchar(255) NOT NULL DEFAULT 'Default_No_Compression' CHECK (\"Coding\" IN {_CODINGS})"
-    waiting = f"varchar(255) NOT NULL DEFAULT 'Reserved' CHECK (\"Status\" IN {(*_STATUSES, 'Reserved')})"
-    columns: dict[str, dict[str, str]] = {
-        "gammu": {"Version": f"{number} 0 PRIMARY KEY"},
-        "inbox": {
-            "UpdatedInDB": time, "ReceivingDateTime": time, "Text": "TEXT NOT NULL", "SenderNumber": address,
-            "Coding": coding, "UDH": "TEXT NOT NULL", "SMSCNumber": address, "Class": f"{number} -1", "TextDecoded": text,
-            "ID": kinds["id"], "RecipientID": "TEXT NOT NULL", "Processed": flag, "Status": f"{number} -1",
-        },
-        "outbox": {
-            "UpdatedInDB": time, "InsertIntoDB": time, "SendingDateTime": time, "SendBefore": "time DEFAULT '23:59:59'",
-            "SendAfter": "time DEFAULT '00:00:00'", "Text": "TEXT", "DestinationNumber": address, "Coding": coding,
-            "UDH": "TEXT", "Class": "INTEGER DEFAULT -1", "TextDecoded": text, "ID": kinds["id"], "MultiPart": flag,
-            "RelativeValidity": "INTEGER DEFAULT -1", "SenderID": "varchar(255)", "SendingTimeOut": time,
-            "DeliveryReport": "varchar(10) DEFAULT 'default' CHECK (\"DeliveryReport\" IN ('default', 'yes', 'no'))",
-            "CreatorID": "TEXT NOT NULL", "Retries": "INTEGER DEFAULT 0", "Priority": "INTEGER DEFAULT 0",
-            "Status": waiting, "StatusCode": f"{number} -1",
-        },
-        "outbox_multipart": {
-            "Text": "TEXT", "Coding": coding, "UDH": "TEXT", "Class": "INTEGER DEFAULT -1", "TextDecoded": "TEXT",
-            "ID": "INTEGER", "SequencePosition": f"{number} 1", "Status": waiting, "StatusCode": f"{number} -1",
-        },
-        "phones": {
-            "ID": "TEXT NOT NULL", "UpdatedInDB": time, "InsertIntoDB": time, "TimeOut": time, "Send": flag, "Receive": flag,
-            "IMEI": "varchar(35) PRIMARY KEY NOT NULL", "IMSI": "varchar(35) NOT NULL DEFAULT ''",
-            "NetCode": "varchar(10) DEFAULT 'ERROR'", "NetName": "varchar(35) DEFAULT 'ERROR'", "Client": "TEXT NOT NULL",
-            "Battery": f"{number} -1", "Signal": f"{number} -1", "Sent": f"{number} 0", "Received": f"{number} 0",
-        },
-        "sentitems": {
-            "UpdatedInDB": time, "InsertIntoDB": time, "SendingDateTime": time, "DeliveryDateTime": kinds["time"],
-            "Text": "TEXT NOT NULL", "DestinationNumber": address, "Coding": coding, "UDH": "TEXT NOT NULL",
-            "SMSCNumber": address, "Class": f"{number} -1", "TextDecoded": text, "ID": "INTEGER",
-            "SenderID": "varchar(255) NOT NULL", "SequencePosition": f"{number} 1",
-            "Status": f"varchar(255) NOT NULL DEFAULT 'SendingOK' CHECK (\"Status\" IN {_STATUSES})",
-            "StatusError": f"{number} -1", "TPMR": f"{number} -1", "RelativeValidity": f"{number} -1",
-            "CreatorID": "TEXT NOT NULL", "StatusCode": f"{number} -1",
-        },
-    }  # fmt: skip
-    keys = {"outbox_multipart": ', PRIMARY KEY ("ID", "SequencePosition")'}
-    keys["sentitems"] = keys["outbox_multipart"]
+    kinds = _KINDS | (_POSTGRESQL if is_postgresql else _SQLITE)
     made = []
-    for table, kinds_of in columns.items():
-        named = ", ".join(f'"{name}" {kind}' for name, kind in kinds_of.items())
-        made.append(f"CREATE TABLE {table} ({named}{keys.get(table, '')})")
+    for table, columns in COLUMNS.items():
+        named = ", ".join(f'"{name}" {kind.format(**kinds)}' for name, kind in columns.items())
+        made.append(f"CREATE TABLE {table} ({named}{_KEYS.get(table, '')})")
     return [*made, f"INSERT INTO gammu VALUES ({version})"]
 
 
