@@ -31,6 +31,27 @@ backendretries = 1
 """
 
 
+SMS = """[SMSBackup000]
+PDU = Deliver
+DateTime = 20261130T120000Z
+State = UnRead
+Number = "{sender}"
+Text00 = {text}
+Coding = Default_No_Compression
+Folder = 1
+Length = {length}
+Class = -1
+"""
+
+
+def put(phone: Path, sender: str, text: str) -> None:
+    """Put an SMS into the inbox of a dummy phone, complete when smsd sees it."""
+    content = SMS.format(sender=sender, text=text.encode("utf-16-be").hex().upper(), length=len(text))
+    written = phone / "new"
+    written.write_text(content)
+    written.rename(phone / "sms" / "1" / "1")
+
+
 class Smsd:
     """smsd on the modem at `tty`, writing to `tables`, until the block ends or it is killed. A folder in place of a terminal
     is a phone of gammu's own dummy backend."""
@@ -65,11 +86,6 @@ class Smsd:
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
-
-    def gammu(self, *arguments: str, text: str = "") -> str:
-        """Run gammu on the same phone, and return its output."""
-        command = ["gammu", "-c", str(self._config), *arguments]
-        return subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=60).stdout
 
     def kill(self) -> None:
         """Kill smsd with -9."""

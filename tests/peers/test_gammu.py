@@ -17,7 +17,7 @@ from dtmf_server.core.inbound import InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import join
 from dtmf_server.runtime.clock import wall_us
 from peers.modem import Modem
-from peers.smsd import Smsd
+from peers.smsd import Smsd, put
 from postgres import drop_database, fresh_database
 from support.providers.gammu import Smsd as Tables
 
@@ -210,9 +210,9 @@ async def test_gammus_own_dummy_phone_receives_and_sends(tmp_path: Path) -> None
         (phone / "sms" / str(number)).mkdir(parents=True)
     tables.create()
     sink, carrier = Sink(), a_carrier(tables)
-    with Smsd(tmp_path, phone, tables) as smsd:
+    with Smsd(tmp_path, phone, tables):
         async with running(carrier, sink):
-            smsd.gammu("savesms", "TEXT", "-folder", "1", "-unread", "-sender", PHONE, "-text", "code 4711")
+            put(phone, PHONE, "code 4711")
             await until(lambda: [one.content for one in sink.sms] == ["code 4711"])
             await carrier.submit(1, CarrierMessage(NUMBER, PHONE, "ciao"))
             await until(lambda: bool(sink.receipts))
