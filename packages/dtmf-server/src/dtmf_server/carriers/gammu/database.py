@@ -106,7 +106,16 @@ def _sqlite(path: str) -> sqlite3.Connection:
 
 
 def _postgresql(url: str) -> "psycopg.Connection[Any]":
-    connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S, client_encoding="utf8")
+    connection = psycopg.connect(
+        url,
+        autocommit=True,
+        connect_timeout=CONNECT_S,
+        client_encoding="utf8",
+        keepalives_idle=STATEMENT_S,  # and give up on a host that is gone
+        keepalives_interval=5,
+        keepalives_count=2,
+        tcp_user_timeout=STATEMENT_S * 1000,
+    )
     connection.execute(f"SET statement_timeout = '{STATEMENT_S}s'")
     connection.execute("SET DateStyle = ISO")
     return connection
