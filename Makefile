@@ -45,7 +45,7 @@ help:
 	@echo "make test-quick   run the tests in packages/ on SQLite, without server processes, in under a minute"
 	@echo "make test-bitcoin     test deposits with Bitcoin Core (on Debian, as root, builds it once: 10 minutes)"
 	@echo "make test-browser     test the website in Chromium (on Debian, as root, installs it)"
-	@echo "make test-peers       test with third-party software: Node.js, Kannel, jq (on Debian, as root, installs it)"
+	@echo "make test-peers       test with third-party software: Node.js, Kannel, gammu-smsd, jq (on Debian, as root, installs it)"
 	@echo "make test-namespaces  test that webhooks can't reach internal networks (Linux, root, iproute2)"
 	@echo "make test-proofs      check that every benchmark and proof runs, after make test and make test-bitcoin"
 	@echo "make docs    build the documentation, which the service serves at /docs"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the additional requirements of `make test-peers`: Node.js, Kannel, bash, jq and curl from system packages if
+# Install the additional requirements of `make test-peers`: Node.js, Kannel, gammu-smsd, bash, jq and curl from system packages if
 # they are missing, and the npm packages of package-lock.json in this folder, verified by their hashes.
 set -eu
 cd "$(dirname "$0")"
@@ -7,6 +7,8 @@ cd "$(dirname "$0")"
 missing=""
 command -v node >/dev/null && command -v npm >/dev/null || missing="$missing nodejs npm"
 test -x /usr/sbin/bearerbox && test -x /usr/sbin/smsbox || missing="$missing kannel"
+test -x /usr/bin/gammu-smsd && command -v gammu >/dev/null || missing="$missing gammu gammu-smsd"
+find /usr/lib -name libdbdsqlite3.so | grep -q . || missing="$missing libdbd-sqlite3"
 command -v jq >/dev/null || missing="$missing jq"
 command -v bash >/dev/null || missing="$missing bash"
 command -v curl >/dev/null || missing="$missing curl"

@@ -1,1 +1,1 @@
-"""Simulated providers: small HTTP servers on loopback that behave like carriers, and fail like them on request."""
+"""Simulated carriers that behave like the real ones, and fail like them on request."""

@@ -165,7 +165,7 @@ def test_empty_files_byte_order_marks_and_windows_line_ends_are_read(loaded, tex
         (LONDON.replace("hunter2", "hünter2"), "dtmf.toml:6: carrier[0].password must be the ASCII password"),
         (
             LONDON.replace("smpp", "smtp"),
-            "dtmf.toml:3: carrier[0].kind is 'smtp', and no such kind is installed. Installed: simu",
+            "dtmf.toml:3: carrier[0].kind is 'smtp', and no such kind is installed. Installed: andr",
         ),
         (LONDON.replace('"smpp"', "5"), "dtmf.toml:3: carrier[0].kind must be the kind of carrier, like 'smpp', not 5"),
         (LONDON.replace("london", "Lon don"), "dtmf.toml:2: carrier[0].name must be 1 to 40 of a-z"),

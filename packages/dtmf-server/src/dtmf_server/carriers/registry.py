@@ -16,6 +16,7 @@ from dtmf_server.config.section import undescribed
 
 GROUP = "dtmf_server.carriers"
 BUILT_IN = (
+    EntryPoint("gammu", "dtmf_server.carriers.gammu.kind:KIND", GROUP),
     EntryPoint("simulator", "dtmf_server.carriers.simulator:KIND", GROUP),
     EntryPoint("smpp", "dtmf_server.carriers.smpp.kind:KIND", GROUP),
     EntryPoint("telnyx", "dtmf_server.carriers.telnyx.kind:KIND", GROUP),
