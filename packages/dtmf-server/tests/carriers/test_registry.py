@@ -35,7 +35,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 @pytest.mark.parametrize("plugin", ["pigeon_post:KIND"], indirect=True)
 def test_an_installed_kind_is_found_by_its_name(plugin: str) -> None:
     assert registry.find("pigeon").name == "pigeon"
-    assert registry.names() == ["pigeon", "simulator", "smpp"]
+    assert registry.names() == ["pigeon", "simulator", "smpp", "twilio"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_plugin_that_cannot_be_used_is_an_error_that_names_its_distribution(pl
 
 def test_a_kind_that_is_not_installed_is_an_error_that_lists_the_installed_ones() -> None:
     with pytest.raises(
-        ConfigError, match=r"is 'pigeon', and no such kind is installed. Installed: simulator, smpp; other"
+        ConfigError, match=r"is 'pigeon', and no such kind is installed. Installed: simulator, smpp, twilio; other"
     ):
         registry.find("pigeon")
 

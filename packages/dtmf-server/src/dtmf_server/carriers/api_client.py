@@ -25,7 +25,7 @@ TIMEOUT_S, CONNECT_TIMEOUT_S = 20.0, 10.0
 REPLY_MAX_BYTES = 4 * 1024 * 1024
 CONNECTIONS_MAX = 20
 IDLE_MAX_S = 4.0  # servers drop idle connections after 5 s or more; a request written to a dropped one is in doubt
-TOO_MANY, SERVER_ERROR = 429, 500
+UNAUTHORIZED, TOO_MANY, SERVER_ERROR = 401, 429, 500
 
 _NOT_SENT = (
     httpcore2.ConnectError,
@@ -66,8 +66,20 @@ class ApiReply:
         return int(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
 
 
+def fault_of(reply: ApiReply) -> str:
+    """Return why a reply means that the link does not work; empty for a reply that concerns only its request."""
+    if reply.status == UNAUTHORIZED:
+        return "the carrier refuses the credentials"
+    if reply.status == TOO_MANY or reply.status >= SERVER_ERROR:
+        return f"the carrier answered with status {reply.status}"
+    return ""
+
+
 class ApiClient:
-    """The API at `base_url`. The state of its connection is reported as one link."""
+    """The API at `base_url`. The state of its connection is reported as one link.
+
+    `fault_of` replaces the function of this module where a carrier's replies say more than their status.
+    """
 
     def __init__(
         self,
@@ -79,9 +91,11 @@ class ApiClient:
         trace: Trace,
         masked_fields: Collection[str],
         timeout_s: float = TIMEOUT_S,
+        fault_of: Callable[[ApiReply], str] = fault_of,
     ) -> None:
         self._base_url, self._headers, self._timeout_s = base_url.rstrip("/"), dict(headers), timeout_s
         self._wall_us, self._trace, self._masked = wall_us, trace, frozenset(masked_fields)
+        self._fault_of = fault_of
         self._pool: httpcore2.AsyncConnectionPool | None = None
         self._breaker = CircuitBreaker()
         self.stats = LinkStats(link)
@@ -126,8 +140,8 @@ class ApiClient:
             self._failed(str(error))
             raise
         self._record("in", f"HTTP {reply.status}", reply.body, False)
-        if reply.status == TOO_MANY or reply.status >= SERVER_ERROR:
-            self._failed(f"the carrier answered with status {reply.status}")
+        if fault := self._fault_of(reply):
+            self._failed(fault)
         else:
             self.worked()
         return reply

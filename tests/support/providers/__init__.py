@@ -1,0 +1,1 @@
+"""Simulated providers: small HTTP servers on loopback that behave like carriers, and fail like them on request."""
