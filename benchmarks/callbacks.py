@@ -48,7 +48,9 @@ def run(size: Size) -> Iterator[Finding]:
         fill.populate(url, fill.Population(time.time_ns() // 1000, count))
         service = stack.enter_context(processes.service(url, "--config", str(config)))
         arguments = ("--url", PUBLIC_URL + PATH, "--token", TOKEN)
-        bare = stack.enter_context(processes.peer(environments.python_of("starlette"), "signed_callback.py", *arguments))
+        bare = stack.enter_context(
+            processes.peer(environments.python_of("starlette"), "signed_callback.py", *arguments)
+        )
         contenders = {"ours": partial(_rate, service.port, count), "bare": partial(_rate, bare.port, count)}
         rounds(contenders, 1)  # warm up
         measured = rounds(contenders, times)

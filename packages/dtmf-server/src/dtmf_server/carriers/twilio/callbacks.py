@@ -110,7 +110,11 @@ def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
     if len(parts) > FIELDS_MAX:
         raise CallbackRefused("too many fields")
     split = (part.partition(b"=") for part in parts)
-    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in split]
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in split]
+
+
+def _unquoted(octets: bytes) -> bytes:
+    return unquote_to_bytes(octets) if b"%" in octets else octets
 
 
 def _from_form(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

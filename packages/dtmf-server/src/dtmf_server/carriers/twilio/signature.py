@@ -25,7 +25,7 @@ def verify(request: CallbackRequest, fields: Fields | None, *, token: str, heade
         raise BadSignature("no signature")
     if fields is None:
         _verify_body(request)
-    signatures = [sign(url, fields or (), token=token).encode() for url in spellings(request.url)]
+    signatures = (sign(url, fields or (), token=token).encode() for url in spellings(request.url))
     if not any(hmac.compare_digest(signature, given) for signature in signatures):
         raise BadSignature("wrong signature")
 
