@@ -21,6 +21,7 @@ NAMES = (
     "account",
     "number",
     "deposits",
+    "callbacks",
     "deliveries",
     "live",
     "website",

@@ -32,7 +32,7 @@ class _Asker(asyncio.Protocol):
         if not self._length and b"\r\n\r\n" in self._got:
             self._length = _length(self._got)
         if self._length and len(self._got) >= self._length:
-            if not self._got.startswith(b"HTTP/1.1 200"):
+            if not self._got.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")):
                 self._fail(f"refused: {self._got[:200]!r}")
                 return
             self._got, self._length = self._got[self._length :], 0
@@ -58,7 +58,8 @@ class _Asker(asyncio.Protocol):
 
 def _length(answer: bytes) -> int:
     head, _, _ = answer.partition(b"\r\n\r\n")
-    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    lines = head.lower().split(b"\r\n")
+    length = next((line for line in lines if line.startswith(b"content-length:")), b":0")  # a 204 has none
     return len(head) + 4 + int(length.partition(b":")[2])
 
 
@@ -69,7 +70,7 @@ def get(path: str, token: str = "") -> bytes:
 
 
 def requests_per_second(port: int, requests: Sequence[bytes], *, count: int, connections: int = 16) -> float:
-    """Return the answers per second, over `count` of them; each must be a 200."""
+    """Return the answers per second, over `count` of them; each must be a 200 or 204."""
     return uvloop.run(_load(port, requests, count, connections))
 
 

@@ -4,7 +4,8 @@
    itself requires no credentials.
 2. If a callback does not say when the carrier received the SMS, and another account rented the number in the last 90 days,
    the carrier is asked (`TellsArrival`): a late or replayed callback must not reach the next renter.
-3. Everything in a request is stored in one transaction, by the same `ingest_batch` as SMS from links.
+3. Everything in a request is stored in one transaction, by the same `ingest_batch` as SMS from links. Requests that arrive
+   while another one is being stored share the next transaction (batches.py).
 4. Only then is the success reply sent. If nothing could be stored, the reply is 503, and the carrier retries.
 5. Repetitions are recognized by the carrier's own ID (`InboundMessage.carrier_ref`), answered like the first and not
    stored again.
@@ -24,6 +25,7 @@ from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.params import FromPath
 from msgspec import convert, structs
 
+from dtmf_server.callbacks.batches import Batches
 from dtmf_server.carriers.base import (
     BadSignature,
     CallbackRefused,
@@ -84,6 +86,7 @@ def new_state(carriers: Sequence[object], settings: Settings) -> Mapping[str, An
         "callback_carriers": {each.name: each for each in carriers if isinstance(each, ReceivesCallbacks)},
         "callback_limit": RateLimit(per_second=limit, burst=settings.request_burst) if limit else None,
         "callback_faults": {},
+        "callback_batches": {},
     }
 
 
@@ -120,7 +123,10 @@ async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], 
     result = parsed(carrier, callback_request(request.scope, await request.body(), runtime), faults)
     if result.items:
         items = await with_arrival(runtime, carrier, [storable(item) for item in result.items])
-        await store(runtime, name, items)
+        batches: dict[str, Batches[Item]] = state["callback_batches"]
+        if name not in batches:
+            batches[name] = Batches(partial(store, runtime, name))
+        await batches[name].store(items)
     metrics.callbacks(name, "accepted").inc()
     reply = result.reply
     return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
@@ -174,7 +180,7 @@ async def with_arrival(runtime: Runtime, carrier: ReceivesCallbacks, items: list
     untimed = {item.to for item in items if isinstance(item, InboundMessage) and item.received_us is None}
     if not untimed:
         return items
-    reused = await runtime.db.read(
+    reused = await runtime.db.read_autocommit(
         lambda tx: receive.changed_hands(tx, sorted(untimed), now_us=runtime.clock.now_us(tx))
     )
     return [await _timed(carrier, item) if _is_untimed(item, reused) else item for item in items]

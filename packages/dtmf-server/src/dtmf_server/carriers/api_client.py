@@ -72,7 +72,7 @@ def fault_of(reply: ApiReply) -> str:
     if reply.status == UNAUTHORIZED:
         return "the carrier refuses the credentials"
     if reply.status == TOO_MANY or reply.status >= SERVER_ERROR:
-        return f"the carrier answers with status {reply.status}"
+        return f"the carrier answered with status {reply.status}"
     return ""
 
 

@@ -20,6 +20,7 @@ BUILT_IN = (
     EntryPoint("simulator", "dtmf_server.carriers.simulator:KIND", GROUP),
     EntryPoint("smpp", "dtmf_server.carriers.smpp.kind:KIND", GROUP),
     EntryPoint("telnyx", "dtmf_server.carriers.telnyx.kind:KIND", GROUP),
+    EntryPoint("twilio", "dtmf_server.carriers.twilio.kind:KIND", GROUP),
 )
 MORE = "other kinds are Python packages: install one next to dtmf-server, or write one (docs/operations/carriers.md)"
 

@@ -1,0 +1,86 @@
+"""A callback of Twilio over HTTP, against a bare Starlette endpoint that checks the same signature and stores nothing.
+
+Ours is answered with 204 once the SMS is charged and durable. Every SMS is for another account and has its own SID."""
+
+import contextlib
+import hmac
+import itertools
+import sqlite3
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlencode
+
+from benchmarks import databases, environments, fill, processes
+from benchmarks.interleave import Finding, at_least, ratio, rounds
+from benchmarks.load import requests_per_second
+from benchmarks.size import Size
+
+CONNECTIONS = 16
+PATH = "/callbacks/carriers/twilio"
+PUBLIC_URL = "https://sms.example.net"
+ACCOUNT, TOKEN = "AC" + "1" * 32, "token"
+CONFIG = f"""
+[server]
+public_url = "{PUBLIC_URL}"
+[[carrier]]
+name = "twilio"
+kind = "twilio"
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+base_url = "http://127.0.0.1:9"
+catch_up = false
+"""
+_ids = itertools.count()
+
+
+def run(size: Size) -> Iterator[Finding]:
+    """Measure on SQLite, on which the service runs by default."""
+    count, times = size.of((4_000, 7), (1_000, 3), (200, 1))
+    with contextlib.ExitStack() as stack:
+        files = stack.enter_context(databases.sqlite())
+        config = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "dtmf.toml"
+        config.write_text(CONFIG)
+        url = files.empty()
+        fill.populate(url, fill.Population(time.time_ns() // 1000, count))
+        service = stack.enter_context(processes.service(url, "--config", str(config)))
+        arguments = ("--url", PUBLIC_URL + PATH, "--token", TOKEN)
+        bare = stack.enter_context(
+            processes.peer(environments.python_of("starlette"), "signed_callback.py", *arguments)
+        )
+        contenders = {"ours": partial(_rate, service.port, count), "bare": partial(_rate, bare.port, count)}
+        rounds(contenders, 1)  # warm up
+        measured = rounds(contenders, times)
+        with contextlib.closing(sqlite3.connect(databases.path_of(url))) as connection:
+            (stored,) = connection.execute("SELECT count(*) FROM messages").fetchone()
+        assert stored == count * (times + 1), f"{stored} SMS are stored"
+    name = f"callback of Twilio until 204, {CONNECTIONS} connections, SQLite"
+    yield ratio(measured, "ours", "bare", name=name, bound=at_least(0.5), raw="{} requests/s")
+
+
+def _rate(port: int, count: int) -> float:
+    requests = [_request(n) for n in range(count)]
+    return requests_per_second(port, requests, count=count, connections=CONNECTIONS)
+
+
+def _request(n: int) -> bytes:
+    """Return the callback of one more SMS for the n-th number."""
+    sid = f"SM{next(_ids):032x}"
+    fields = {
+        "ToCountry": "US", "ToState": "", "SmsMessageSid": sid, "NumMedia": "0", "ToCity": "", "FromZip": "",
+        "SmsSid": sid, "FromState": "CA", "SmsStatus": "received", "FromCity": "SAN FRANCISCO",
+        "Body": f"Your verification code is {n:06d}. It is valid for 10 minutes.", "FromCountry": "US",
+        "To": fill.e164(n), "ToZip": "", "NumSegments": "1", "MessageSid": sid, "AccountSid": ACCOUNT,
+        "From": "+14155550123", "ApiVersion": "2010-04-01",
+    }  # fmt: skip
+    signed = PUBLIC_URL + PATH + "".join(name + value for name, value in sorted(fields.items()))
+    signature = b64encode(hmac.digest(TOKEN.encode(), signed.encode(), "sha1")).decode()
+    body = urlencode(fields).encode()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"X-Twilio-Signature: {signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,0 +1,1 @@
+"""Twilio's messaging API, which SignalWire offers too."""
