@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Message(msgspec.Struct, frozen=True):
     """A message as Twilio lists it. An outbound one has no `date_sent`, and with a messaging service perhaps no sender,
     while it is queued."""
 
-    sid: str
+    sid: Annotated[str, msgspec.Meta(min_length=1)]
     status: str = ""
     direction: str = ""
     to: str = ""
@@ -91,8 +91,6 @@ class TwilioClient:
             raise CarrierRefused(str(error), permanent=False) from error
         except NoReply as error:
             raise CarrierRefused.no_reply(str(error)) from error
-        if not accepted.sid:
-            raise CarrierRefused.no_reply("the reply has no message SID")
         if accepted.status in NOT_DELIVERED:
             reason = words_of(code_of(accepted.error_code)) or f"the carrier answers {accepted.status}"
             raise CarrierRefused(reason, permanent=True)
