@@ -351,7 +351,7 @@ def settings_page() -> Iterator[str]:
         kind = find(point.name).settings
         own = {name: of for name, of in fields(kind).items() if name not in common}
         yield from (f'### kind = "{point.name}"', "", " ".join((kind.__doc__ or "").split()), "")
-        yield from _rows(kind, "carrier", own) if own else ("It has no settings of its own.", "")
+        yield from _rows(kind, f"carrier.{point.name}", own) if own else ("It has no settings of its own.", "")
 
 
 def _table(title: str, section: type[Section], path: str) -> Iterator[str]:

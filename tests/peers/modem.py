@@ -62,7 +62,7 @@ class Sent:
 
 
 class Modem:
-    """The modem and its SIM. `refuses` is the error code that the network gives for the next SMS, if any."""
+    """The modem and its SIM. `refuses` is the error code that the network returns for the next SMS, if any."""
 
     def __init__(self, link: Path) -> None:
         self.link, self.sent, self.refuses = link, list[Sent](), 0

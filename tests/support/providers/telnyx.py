@@ -57,7 +57,7 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Callback:
-    """A webhook, not signed yet: each attempt signs it anew."""
+    """A webhook, not signed yet: each attempt signs it again."""
 
     event: dict[str, Any]
 

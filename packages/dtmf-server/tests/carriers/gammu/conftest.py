@@ -26,7 +26,7 @@ LONG = "A long text that goes on for a while, and then for a while more. " * 5
 
 
 def context(wall: Callable[[], int]) -> CarrierContext:
-    """What a carrier gets from the service."""
+    """The context that a carrier gets from the service."""
 
     async def is_ours(_e164: str) -> bool:
         return False
@@ -90,7 +90,7 @@ class World:
         return [row["content"] for row in rows]
 
     def strays(self) -> int:
-        """How many SMS came for numbers that nobody rents."""
+        """The number of SMS for numbers without a renter."""
         return sum(stray.count for stray in self.db.read_blocking(strays.latest))
 
 

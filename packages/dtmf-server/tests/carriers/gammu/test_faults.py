@@ -1,4 +1,4 @@
-"""What goes wrong at smsd: it stops, its database is locked, away or another one, and nothing is lost or sent twice."""
+"""Faults of smsd: it stops, its database is locked, away or another one, and nothing is lost or sent twice."""
 
 import sqlite3
 from contextlib import closing

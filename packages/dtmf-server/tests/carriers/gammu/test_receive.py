@@ -154,8 +154,8 @@ async def test_a_recreated_database_loses_nothing(world: World) -> None:
         await until(lambda: world.texts() == ["before", "after"] and not world.smsd.unprocessed())
 
 
-async def test_an_sms_for_a_number_that_nobody_rents_is_counted_as_a_stray(world: World) -> None:
-    world.smsd.receive("for nobody", phone_id="modem2", at_us=world.wall())
+async def test_an_sms_for_a_number_without_a_renter_is_counted_as_a_stray(world: World) -> None:
+    world.smsd.receive("for no renter", phone_id="modem2", at_us=world.wall())
     async with world.running():
         await until(lambda: not world.smsd.unprocessed())
     assert world.texts() == []
@@ -199,7 +199,7 @@ def test_a_time_is_never_in_the_future_and_the_repeated_hour_is_the_later_one_th
     assert wall_us("2026-10-25 01:30:00", london, now_us=back_us - 1) == back_us - HOUR_US // 2
 
 
-def test_the_row_id_is_no_part_of_the_reference_and_everything_else_is() -> None:
+def test_the_reference_contains_everything_but_the_row_id() -> None:
     one = inbound(row(), "+1", zone=UTC, now_us=2**60)
     assert inbound(row(id=2), "+1", zone=UTC, now_us=2**60).carrier_ref == one.carrier_ref
     others = [

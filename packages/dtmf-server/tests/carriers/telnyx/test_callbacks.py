@@ -178,7 +178,7 @@ def test_an_sms_without_what_it_needs_is_refused(line: Line, fields: dict[str, A
     [b"", b"null", b"[]", b"{}", b'{"data": null}', b'{"data": {"event_type": 5}}', b"\xff\xfe", b"[" * 20_000, b"{"],
     ids=lambda body: repr(body[:20]),
 )
-def test_signed_bytes_that_are_no_event_are_refused(line: Line, body: bytes) -> None:
+def test_signed_bytes_without_an_event_are_refused(line: Line, body: bytes) -> None:
     with pytest.raises(CallbackRefused):
         line.parse_raw(*line.provider.sign(body))
 

@@ -17,7 +17,7 @@ VERSIONS = (17, 18)  # of the tables, since smsd 1.40
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What smsd's tables say. `waiting` and `foreign` are unprocessed SMS of the configured modems, and of others."""
+    """The content of smsd's tables. `waiting` and `foreign` are unprocessed SMS of the configured modems, and of others."""
 
     version: int
     phones: Sequence[tables.Phone]

@@ -66,7 +66,7 @@ class OutboxPart(NamedTuple):
 
 
 def inbound(row: InboxRow, number: str, *, zone: tzinfo | None, now_us: int) -> InboundMessage:
-    """Return the SMS of a row for this number of ours, or the part of one. Total: every row has a result."""
+    """Return the SMS of a row for our number, or the part of one. Total: every row has a result."""
     coding = _CODINGS.get(row.coding, "")
     udh, octets = _octets(row.udh) or b"", _octets(row.text)
     place = place_of(udh)
