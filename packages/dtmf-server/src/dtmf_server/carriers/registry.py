@@ -16,12 +16,17 @@ from dtmf_server.config.section import undescribed
 
 GROUP = "dtmf_server.carriers"
 BUILT_IN = (
+    EntryPoint("android", "dtmf_server.carriers.android.kind:KIND", GROUP),
     EntryPoint("simulator", "dtmf_server.carriers.simulator:KIND", GROUP),
     EntryPoint("smpp", "dtmf_server.carriers.smpp.kind:KIND", GROUP),
 )
 MORE = "other kinds are Python packages: install one beside dtmf-server, or write it (docs/carriers.md)"
 
 S = TypeVar("S", bound=CarrierSettings)
+
+
+async def _no_key() -> bytes:
+    return b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,7 @@ class CarrierContext:
     new_id: Callable[[], int]  # a number that no other connection has, before or after a restart
     uniform: Callable[[], float]  # chance, from 0 to 1, for jitter
     wall_us: Callable[[], int]  # the real time, in microseconds since 1970
+    service_key: Callable[[], Awaitable[bytes]] = _no_key  # of this database, for IDs that no other service has
     trace: Trace  # records what is exchanged, while an operator watches
 
 

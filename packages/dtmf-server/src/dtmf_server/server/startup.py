@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import hmac
 import os
 import random
 import secrets
@@ -139,11 +140,15 @@ def _carrier_context(config: Config, name: str, db: Database) -> registry.Carrie
     async def is_ours(e164: str) -> bool:
         return await db.read(lambda tx: numbers.exists(tx, e164))
 
+    async def service_key() -> bytes:
+        return hmac.digest(await db.read(instance.webhook_key), b"carrier IDs", "sha256")
+
     public_url = config.server.public_url
     return registry.CarrierContext(
         is_sandbox=config.mode == "sandbox",
         callback_url=public_url and f"{public_url.rstrip('/')}/callbacks/carriers/{name}",
         is_ours=is_ours,
+        service_key=service_key,
         new_id=_link_id,
         uniform=random.random,
         wall_us=wall_us,
