@@ -35,7 +35,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 @pytest.mark.parametrize("plugin", ["pigeon_post:KIND"], indirect=True)
 def test_an_installed_kind_is_found_by_its_name(plugin: str) -> None:
     assert registry.find("pigeon").name == "pigeon"
-    assert registry.names() == ["pigeon", "simulator", "smpp"]
+    assert registry.names() == ["android", "pigeon", "simulator", "smpp"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,16 @@ async def register(phone: Phone, url: str, *, device_id: str | None) -> int:
     return new
 
 
+async def find_device(phone: Phone, device_id: str | None) -> Device:
+    """Return the device with this ID, or the only one. Raises CarrierRefused."""
+    devices = await phone.devices()
+    found = [device for device in devices if not device_id or device.id == device_id]
+    if len(found) != 1:
+        ids = ", ".join(device.id for device in devices) or "none"
+        raise CarrierRefused(f"choose a device by its ID; there are: {ids}", permanent=False)
+    return found[0]
+
+
 async def check(phone: Phone, settings: AndroidSettings, context: CarrierContext) -> Sequence[CheckResult]:
     """Test the credentials, the phone, its SIMs and its webhooks."""
     try:
