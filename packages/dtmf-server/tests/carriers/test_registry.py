@@ -35,7 +35,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 @pytest.mark.parametrize("plugin", ["pigeon_post:KIND"], indirect=True)
 def test_an_installed_kind_is_found_by_its_name(plugin: str) -> None:
     assert registry.find("pigeon").name == "pigeon"
-    assert {"gammu", "pigeon", "simulator", "smpp", "telnyx", "twilio"} <= {*registry.names()}
+    assert {"android", "gammu", "pigeon", "simulator", "smpp", "telnyx", "twilio"} <= {*registry.names()}
     assert registry.names() == sorted(registry.names())
 
 

@@ -17,6 +17,7 @@ import logging
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,7 @@ from dtmf_server.http.validation import plain_body
 from dtmf_server.operations import ingest, receive
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime, Settings
+from dtmf_server.storage import carriers as carrier_rows
 from dtmf_server.storage.db import Tx
 
 BODY_MAX_BYTES = 64 * 1024
@@ -127,7 +129,10 @@ async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], 
         if name not in batches:
             batches[name] = Batches(partial(store, runtime, name))
         await batches[name].store(items)
-    metrics.callbacks(name, "accepted").inc()
+    if result.is_heartbeat:
+        beat = partial(carrier_rows.set_heartbeat, name=name, wall_us=runtime.clock.wall_us())
+        await runtime.db.write(beat, durable=False)  # the next one comes soon
+    metrics.callbacks(name, result.outcome).inc()
     reply = result.reply
     return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
 
@@ -170,7 +175,7 @@ def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats
         log.error("a callback of carrier %s has %d items, at most %d", carrier.name, len(result.items), ITEMS_MAX)
         raise CallbackUnreadable
     faults.worked(now_s=time.monotonic())
-    return CallbackResult(items, result.reply)
+    return replace(result, items=items)
 
 
 async def with_arrival(runtime: Runtime, carrier: ReceivesCallbacks, items: list[Item]) -> list[Item]:

@@ -139,11 +139,11 @@ class ApiClient:
         try:
             reply = await self._exchange(method, url, sent, content)
         except (NotSent, NoReply) as error:
-            self._failed(str(error))
+            self.failed(str(error))
             raise
         self._record("in", f"HTTP {reply.status}", reply.body, False)
         if fault := self._fault_of(reply):
-            self._failed(fault)
+            self.failed(fault)
         else:
             self.worked()
         if reply.status == TOO_MANY and reply.retry_after_s is not None:
@@ -157,7 +157,8 @@ class ApiClient:
         self.stats.last_seen_us = now_us
         self.stats.move("bound", at_us=now_us)
 
-    def _failed(self, reason: str) -> None:
+    def failed(self, reason: str) -> None:
+        """Record a failure that says nothing about one SMS: the carrier can't be used, and the link is down."""
         self._breaker.failed(now_s=time.monotonic())
         self.stats.errors += 1
         self.stats.move("failing", at_us=self._wall_us(), reason=reason)

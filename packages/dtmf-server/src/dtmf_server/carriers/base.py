@@ -3,6 +3,7 @@
 Every carrier is an `SmsCarrier`. The other capabilities are optional:
     ReceivesCallbacks  receives SMS and receipts over HTTP
     TellsArrival       can be asked when it received an SMS, where its callbacks do not say so
+    HasHeartbeat       sends a callback regularly, so that its silence shows
     CatchesUp          can be asked for the SMS and receipts of a period in which the service was down
     FindsSubmits       can be asked whether it accepted an SMS, after a submit without a response
     ChecksItself       tests credentials, balance and connection for `dtmf-server carriers check`
@@ -170,10 +171,16 @@ class CallbackReply:
 
 @dataclass(frozen=True, slots=True)
 class CallbackResult:
-    """The content of a request. Each InboundMessage needs its `carrier_ref`, by which repetitions are recognized."""
+    """The content of a request. Each InboundMessage needs its `carrier_ref`, by which repetitions are recognized.
+
+    `outcome` is one of a few fixed phrases, like "ignored: MMS": it labels a metric. `is_heartbeat`: the request only says
+    that the carrier is alive (`HasHeartbeat`).
+    """
 
     items: Sequence[InboundMessage | Receipt] = ()
     reply: CallbackReply = CallbackReply()
+    outcome: str = "accepted"
+    is_heartbeat: bool = False
 
 
 class CallbackRefused(Exception):
@@ -205,6 +212,17 @@ class TellsArrival(Protocol):
     async def arrived_at(self, carrier_ref: str) -> int | None:
         """Return the wall time, in microseconds, at which the carrier received this SMS; None if it does not know the SMS.
         Called in any API process, even while `run` is not running. Raises CarrierRefused."""
+
+
+@runtime_checkable
+class HasHeartbeat(Protocol):
+    """A carrier that sends a callback regularly, even when there is nothing to report (`CallbackResult.is_heartbeat`)."""
+
+    name: str
+
+    def heard(self, wall_us: int | None) -> None:
+        """Take the wall time of the last heartbeat that any process received; None if there was none yet.
+        Called every few seconds while `run` runs, before `traffic`."""
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ from dtmf_server.config.section import undescribed
 
 GROUP = "dtmf_server.carriers"
 BUILT_IN = (
+    EntryPoint("android", "dtmf_server.carriers.android.kind:KIND", GROUP),
     EntryPoint("gammu", "dtmf_server.carriers.gammu.kind:KIND", GROUP),
     EntryPoint("simulator", "dtmf_server.carriers.simulator:KIND", GROUP),
     EntryPoint("smpp", "dtmf_server.carriers.smpp.kind:KIND", GROUP),
@@ -25,6 +26,10 @@ BUILT_IN = (
 MORE = "other kinds are Python packages: install one next to dtmf-server, or write one (docs/operations/carriers.md)"
 
 S = TypeVar("S", bound=CarrierSettings)
+
+
+async def _no_key() -> bytes:
+    return b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,7 @@ class CarrierContext:
     new_id: Callable[[], int]  # a number unique to a connection, also across restarts
     uniform: Callable[[], float]  # a random number from 0 to 1, for jitter
     wall_us: Callable[[], int]  # the real time, in microseconds since 1970
+    service_key: Callable[[], Awaitable[bytes]] = _no_key  # of this database, for IDs that no other service has
     trace: Trace  # records the traffic while an operator watches
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, deposits
+from dtmf_server.cli import accounts, deposits, phones
 from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
 from dtmf_server.cli.run import run_command
@@ -80,7 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add(commands, _command)
     deposits.add(commands, _command)
     _add_imports(commands)
-    _command(commands, "carriers", carriers_command, "show the state of every carrier link; exit 1 if one is not up")
+    shown = "show the state of every carrier link; exit 1 if one is not up"
+    actions = _command(commands, "carriers", carriers_command, shown).add_subparsers(metavar="COMMAND")
+    phones.add_options(
+        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
+    )
     _command(
         commands,
         "doctor",

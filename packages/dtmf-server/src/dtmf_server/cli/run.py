@@ -29,15 +29,15 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
         raise CannotStart("SQLite supports only one process: use dtmf-server run, or PostgreSQL for several processes")
     for warning in config.warnings(configuration):
         logging.getLogger("dtmf").warning("%s", warning)
-    own_numbers = startup.OwnNumbers()
-    carriers = startup.build_carriers(configuration, own_numbers, only_callbacks=not options.workers)
+    carrier_database = startup.CarrierDatabase()
+    carriers = startup.build_carriers(configuration, carrier_database, only_callbacks=not options.workers)
     make_folder(url)
     with contextlib.ExitStack() as held:
         with translating_open_errors(url):
             held.enter_context(startup.exclusive_file_lock(url))
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
-        own_numbers.db = runtime.db
+        carrier_database.db = runtime.db
         listener, lines = None, [f"DTMF {configuration.mode} worker"]
         if options.api:
             asked = options.port if options.port is not None else configuration.server.port

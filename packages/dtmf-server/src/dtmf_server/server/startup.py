@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import hmac
 import os
 import random
 import secrets
@@ -121,18 +122,26 @@ def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
     return chain.fix(tx, network=network, descriptor=descriptor)
 
 
-class OwnNumbers:
-    """Whether an E.164 number is one of the service's own. Set `db` before the first call: carriers are built earlier."""
+class CarrierDatabase:
+    """The database as carriers use it. Set `db` before the first call: carriers are built earlier."""
 
     db: Database | None = None
 
-    async def __call__(self, e164: str) -> bool:
-        """True if the number is in the catalog."""
+    async def is_ours(self, e164: str) -> bool:
+        """True if the E.164 number is in the catalog."""
+        return await self._open.read(lambda tx: numbers.exists(tx, e164))
+
+    async def service_key(self) -> bytes:
+        """Return a key of this database, for IDs that no other service uses."""
+        return hmac.digest(await self._open.read(instance.webhook_key), b"carrier IDs", "sha256")
+
+    @property
+    def _open(self) -> Database:
         assert self.db is not None, "carriers connect once the database is open"
-        return await self.db.read(lambda tx: numbers.exists(tx, e164))
+        return self.db
 
 
-def build_carriers(config: Config, is_ours: OwnNumbers, *, only_callbacks: bool = False) -> list[SmsCarrier]:
+def build_carriers(config: Config, database: CarrierDatabase, *, only_callbacks: bool = False) -> list[SmsCarrier]:
     """Build the configured carriers, not connected yet; or only those whose callbacks an API process takes.
 
     Needs no database, so that a mistake is refused before one is migrated. Raises CannotStart for settings that no carrier
@@ -143,7 +152,7 @@ def build_carriers(config: Config, is_ours: OwnNumbers, *, only_callbacks: bool 
         kind = registry.find(settings.kind)
         if only_callbacks and not kind.receives_callbacks:
             continue
-        carrier = _build(kind, settings, _carrier_context(config, settings.name, is_ours))
+        carrier = _build(kind, settings, _carrier_context(config, settings.name, database))
         if kind.receives_callbacks and not isinstance(carrier, ReceivesCallbacks):
             raise CannotStart(f"carrier {settings.name}: the plug-in of the kind {kind.name!r} lacks callbacks")
         found.append(carrier)
@@ -160,12 +169,13 @@ def _build(kind: registry.CarrierKind[Any], settings: CarrierSettings, context: 
         raise CannotStart(f"carrier {settings.name}: the kind {kind.name!r} can't be built: {reason}") from error
 
 
-def _carrier_context(config: Config, name: str, is_ours: OwnNumbers) -> registry.CarrierContext:
+def _carrier_context(config: Config, name: str, database: CarrierDatabase) -> registry.CarrierContext:
     public_url = config.server.public_url
     return registry.CarrierContext(
         is_sandbox=config.mode == "sandbox",
         callback_url=public_url and f"{public_url.rstrip('/')}/callbacks/carriers/{name}",
-        is_ours=is_ours,
+        is_ours=database.is_ours,
+        service_key=database.service_key,
         new_id=_link_id,
         uniform=random.random,
         wall_us=wall_us,

@@ -30,6 +30,18 @@ def set_caught_up(tx: Tx, *, name: str, wall_us: int) -> None:
     tx.run("UPDATE carriers SET caught_up_wall_us = :wall_us WHERE name = :name", name=name, wall_us=wall_us)
 
 
+def heartbeat_us(tx: Tx, *, name: str) -> int | None:
+    """Return the wall time of the carrier's last heartbeat; None if there was none."""
+    row = tx.one("SELECT heartbeat_wall_us FROM carriers WHERE name = :name", name=name)
+    return None if row is None else row["heartbeat_wall_us"]
+
+
+def set_heartbeat(tx: Tx, *, name: str, wall_us: int) -> None:
+    """Record a heartbeat of the carrier."""
+    add(tx, name)
+    tx.run("UPDATE carriers SET heartbeat_wall_us = :wall_us WHERE name = :name", name=name, wall_us=wall_us)
+
+
 def note_links(tx: Tx, rows: Sequence[tuple[object, ...]], *, carrier: str, wall_us: int) -> None:
     """Write the state of the carrier's links: link, state, since, heard, arrived, submitted, errors, p95, reason."""
     lock(tx, carrier)  # a stopping process may still be writing while the next one starts

@@ -16,6 +16,7 @@ from dtmf_server.carriers.base import (
     CarrierRefused,
     CatchesUp,
     FindsSubmits,
+    HasHeartbeat,
     InboundSink,
     NotStored,
     SmsCarrier,
@@ -325,6 +326,8 @@ async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
 async def _note(runtime: Runtime, carrier: SmsCarrier) -> None:
     """Record the state of the links for /readyz and the operator's commands."""
     while True:
+        if isinstance(carrier, HasHeartbeat):
+            await _unless_away(partial(_pass_heartbeat, runtime, carrier))
         if traffic := carrier.traffic():
             rows = [
                 (t.link, t.state, t.since_us, t.last_seen_us, t.arrived, t.submitted, t.errors, t.p95_us, t.reason)
@@ -338,6 +341,11 @@ async def _note(runtime: Runtime, carrier: SmsCarrier) -> None:
             await asyncio.sleep(POLL_INTERVAL_S)
             if traffic and [t.state for t in carrier.traffic()] != states:
                 break
+
+
+async def _pass_heartbeat(runtime: Runtime, carrier: HasHeartbeat) -> None:
+    """Pass on the last heartbeat, which any process may have received."""
+    carrier.heard(await runtime.db.read(partial(carriers.heartbeat_us, name=carrier.name)))
 
 
 async def _unless_away(work: Callable[[], Awaitable[object]]) -> None:

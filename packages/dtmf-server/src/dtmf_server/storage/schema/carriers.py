@@ -25,6 +25,7 @@ carriers = Table(
     Column("name", Text, primary_key=True),
     # Everything that the carrier received before this wall time has been fetched (CatchesUp).
     Column("caught_up_wall_us", BigInteger),
+    Column("heartbeat_wall_us", BigInteger),  # when the last heartbeat came (HasHeartbeat)
 )
 
 # Hashed IDs of SMS from carriers with durable IDs, so that a repetition is recognized whenever it arrives. IDs of SMS for
