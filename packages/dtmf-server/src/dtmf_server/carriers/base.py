@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
 
+from dtmf_server.core.carrier_words import bounded
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.submission import LateAnswer, Segments
 
@@ -36,15 +37,16 @@ class CarrierRefused(Exception):
     """The carrier did not take the SMS, or did not take all of it.
 
     `permanent`: it never will. `may_be_taken`: it may have the SMS or a part of it, so no other carrier may get it.
-    `segments` says what happened to each segment; without it, the whole SMS is in doubt if it may be taken.
+    `segments` says what happened to each segment; without it, the whole SMS is in doubt if it may be taken. The renter
+    sees `reason`: one line of at most 200 characters, longer ones are cut.
     """
 
     def __init__(
         self, reason: str, *, permanent: bool, may_be_taken: bool = False, segments: Segments | None = None
     ) -> None:
-        self.reason, self.permanent, self.may_be_taken = reason, permanent, may_be_taken
+        self.reason, self.permanent, self.may_be_taken = bounded(reason), permanent, may_be_taken
         self.segments, self.carrier = segments, ""  # the carrier's name, where one was asked
-        super().__init__(reason)
+        super().__init__(self.reason)
 
     @classmethod
     def no_reply(cls, reason: str) -> "CarrierRefused":
