@@ -165,6 +165,15 @@ def test_untrusted_text_is_shown_without_effect_on_the_terminal(run: Run, dtmf: 
     assert as_lines(run, "messages")[-1]["content"] == text
 
 
+def test_the_reason_of_a_failed_message_is_shown(run: Run, dtmf: DTMF, rented: str) -> None:
+    sent = dtmf.send_message(rented, "+15005550001", "hello")
+    dtmf.sandbox.advance(0)
+    reason = "the carrier does not know this number"
+    for words in (["show", rented], ["messages"], ["messages", rented]):
+        assert f"  Reason: {reason}\n" in plain(run, *words), words
+    assert [each["reason"] for each in as_lines(run, "messages") if each["id"] == sent["id"]] == [reason]
+
+
 def test_erased_and_empty_texts_are_marked(run: Run, dtmf: DTMF, rented: str) -> None:
     dtmf.sandbox.receive(rented, "+1234", "")
     assert "  (empty)\n" in plain(run, "show", rented)

@@ -31,6 +31,8 @@ def show_message(message: Any, number: str | None = None) -> None:
     details = [format_second(message["timestamp"]), _fate(message), f"#{message['id']}" if "id" in message else ""]
     output.line((who, "bold" if is_received else ""), ("  " + "  ".join(filter(None, details)), "dim"))
     show_text(message["content"])
+    if message.get("reason"):
+        output.line(("  Reason: ", "dim"), message["reason"])
 
 
 def show_text(content: str | None) -> None:

@@ -16,7 +16,8 @@ from .options import GroupId, Json, Number, Yes, confirm
 from .output import Column
 
 if TYPE_CHECKING:
-    from dtmf.types import Group
+    from dtmf import DTMF
+    from dtmf.types import FullMessage, Group
     from dtmf.types import Number as NumberFound
 
 _TYPES: tuple[Literal["mobile"], Literal["local"]] = ("mobile", "local")
@@ -85,6 +86,7 @@ def show(number: Number, /, *, json: Json = False) -> None:
     """Show a number with all messages of its rental."""
     with connect.client() as dtmf:
         found = dtmf.number(number)
+        sent_and_received = [] if json or not found["messages"] else _of_rental(dtmf, found)
     if json:
         output.json(found)
         return
@@ -103,7 +105,12 @@ def show(number: Number, /, *, json: Json = False) -> None:
         ]
     )
     output.blank()
-    show_messages(found["messages"], nothing="No SMS yet.", number=number)
+    show_messages(sent_and_received, nothing="No SMS yet.")
+
+
+def _of_rental(dtmf: DTMF, number: NumberFound) -> list[FullMessage]:
+    """Return the full messages of a number's rental: with status, id, and the reason of a failure."""
+    return [each for each in dtmf.messages(number["e164"]) if each["timestamp"] >= number["assignment_start"]]
 
 
 def action(

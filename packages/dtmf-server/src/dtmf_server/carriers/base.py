@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
 
+from dtmf_server.core.carrier_words import bounded
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.submission import LateAnswer, Segments
 
@@ -38,15 +39,15 @@ class CarrierRefused(Exception):
 
     `permanent`: it will never accept it. `may_be_taken`: it may have the SMS or a part of it, so the SMS must not be
     submitted to another carrier. `segments` has the outcome of each segment; without it, the whole SMS is in doubt if
-    `may_be_taken`.
+    `may_be_taken`. The renter sees `reason`: one line of at most 200 characters; longer ones are cut.
     """
 
     def __init__(
         self, reason: str, *, permanent: bool, may_be_taken: bool = False, segments: Segments | None = None
     ) -> None:
-        self.reason, self.permanent, self.may_be_taken = reason, permanent, may_be_taken
+        self.reason, self.permanent, self.may_be_taken = bounded(reason), permanent, may_be_taken
         self.segments, self.carrier = segments, ""  # the name of the carrier, if one was used
-        super().__init__(reason)
+        super().__init__(self.reason)
 
     @classmethod
     def no_reply(cls, reason: str) -> "CarrierRefused":

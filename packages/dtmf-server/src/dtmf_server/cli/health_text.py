@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dtmf_server.cli.stray_text import diagnosis_lines
+from dtmf_server.core.units import MINUTE_US
 from dtmf_server.operations import carrier_health, strays
 from dtmf_server.operations.address_gap import AddressGap
 from dtmf_server.operations.carrier_health import CatalogGap
@@ -19,6 +20,10 @@ def complaints(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
     found += [
         f"{fault_text(link, wall_us=wall_us)}: no SMS is received or sent over it until this is fixed"
         for link in carrier_health.faults(tx, wall_us=wall_us)
+    ]
+    found += [
+        f"carrier {name} has not been asked for missed SMS for {age_us // MINUTE_US} minutes: see its link and the log"
+        for name, age_us in carrier_health.behind(tx, configured, wall_us=wall_us).items()
     ]
     found += diagnosis_lines(strays.diagnose(tx))
     return found + [_catalog_text(gap) for gap in carrier_health.catalog_gaps(tx, set(configured))]

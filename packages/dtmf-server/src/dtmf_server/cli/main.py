@@ -10,6 +10,7 @@ import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
 from dtmf_server.cli import accounts, deposits, phones
+from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
 from dtmf_server.cli.run import run_command
@@ -80,18 +81,36 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add(commands, _command)
     deposits.add(commands, _command)
     _add_imports(commands)
-    shown = "show the state of every carrier link; exit 1 if one is not up"
-    actions = _command(commands, "carriers", carriers_command, shown).add_subparsers(metavar="COMMAND")
-    phones.add_options(
-        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
-    )
-    _command(
+    _add_carriers(commands)
+    doctor = _command(
         commands,
         "doctor",
         doctor_command,
         "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any",
     )
+    _add_json(doctor)
     return parser
+
+
+def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "show the state of every carrier link; exit 1 if one is not up"
+    carriers = _command(commands, "carriers", carriers_command, text)
+    _add_json(carriers)
+    actions = carriers.add_subparsers(title="actions", metavar="ACTION")
+    text = "test a carrier live: links, numbers, callback URL, clock, credentials; exit 1 if a test fails"
+    check = _command(actions, "check", check_command, text)
+    check.add_argument("name", metavar="NAME", help="the name of the [[carrier]]")
+    _add_json(check)
+    for option in check._actions:  # given before `check`, they must not be reset
+        if option.option_strings and option.dest != "help":
+            option.default = argparse.SUPPRESS
+    phones.add_options(
+        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
+    )
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from dtmf_server.core.units import SECOND_US
+from dtmf_server.core.units import MINUTE_US, SECOND_US
 from dtmf_server.storage import carriers, in_flight, numbers
 from dtmf_server.storage.db import Row, Tx
 
+BEHIND_US = 15 * MINUTE_US  # missed SMS are asked for every five minutes
 STALE_US = 30 * SECOND_US  # a link not updated for this long is not run by any process
 
 
@@ -14,6 +15,7 @@ STALE_US = 30 * SECOND_US  # a link not updated for this long is not run by any 
 class LinkStatus:
     """A link as its process last recorded it. Times are wall time; 0 means never."""
 
+    carrier: str
     link: str
     state: str
     reason: str
@@ -83,6 +85,18 @@ def never_started(tx: Tx, configured: Sequence[str]) -> list[str]:
     return [name for name in configured if name not in known]
 
 
+def behind(tx: Tx, configured: Collection[str], *, wall_us: int) -> dict[str, int]:
+    """Return the carriers that have not been asked for missed SMS for BEHIND_US though they can be: for how long, in
+    microseconds. One that was never asked successfully is not known to be such a carrier."""
+    ages_us = {name: wall_us - at_us for name, at_us in carriers.all_caught_up(tx).items()}
+    return {name: age_us for name, age_us in ages_us.items() if name in configured and age_us > BEHIND_US}
+
+
+def groups_of(tx: Tx, carrier: str) -> list[Row]:
+    """Return the groups that may send with this carrier, each with how many numbers it has and how many are rented."""
+    return [row for row in numbers.inventory(tx) if not row["carriers"] or carrier in row["carriers"].split()]
+
+
 def catalog_gaps(tx: Tx, configured: Collection[str]) -> list[CatalogGap]:
     """Return what is missing in the catalog and makes rentals or sending fail."""
     return list(_catalog_gaps(tx, configured))
@@ -111,6 +125,7 @@ def _catalog_gaps(tx: Tx, configured: Collection[str]) -> Iterator[CatalogGap]:
 
 def _status(row: Row, *, wall_us: int) -> LinkStatus:
     return LinkStatus(
+        carrier=row["carrier"],
         link=row["link"],
         state=row["state"],
         reason=row["reason"],

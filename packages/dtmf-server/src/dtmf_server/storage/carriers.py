@@ -25,6 +25,12 @@ def caught_up_us(tx: Tx, *, name: str) -> int | None:
     return None if row is None else row["caught_up_wall_us"]
 
 
+def all_caught_up(tx: Tx) -> dict[str, int]:
+    """Return `caught_up_us` of each carrier that has it."""
+    rows = tx.all("SELECT name, caught_up_wall_us FROM carriers WHERE caught_up_wall_us IS NOT NULL ORDER BY name")
+    return {row["name"]: row["caught_up_wall_us"] for row in rows}
+
+
 def set_caught_up(tx: Tx, *, name: str, wall_us: int) -> None:
     """Everything that the carrier received before this wall time has been fetched."""
     tx.run("UPDATE carriers SET caught_up_wall_us = :wall_us WHERE name = :name", name=name, wall_us=wall_us)

@@ -4,6 +4,7 @@ import pytest
 
 from dtmf_server.carriers.smpp.events import AnsweredLate, Closed, Submitted
 from dtmf_server.carriers.smpp.pdu import (
+    Bind,
     BindResp,
     Body,
     Command,
@@ -13,7 +14,7 @@ from dtmf_server.carriers.smpp.pdu import (
 from dtmf_server.carriers.smpp.session import Session
 from dtmf_server.carriers.smpp.status import Status
 
-from .binds import SMS, bound, connected, octets, said
+from .binds import SMS, TIMES, bound, connected, octets, said
 
 
 def submitted(session: Session, *keys: int, now_s: float = 0) -> list[Pdu]:
@@ -173,3 +174,46 @@ def test_sequence_numbers_wrap_before_the_reserved_half():
     session = bound()
     session._sequence = 0x7FFF_FFFE
     assert [pdu.sequence for pdu in submitted(session, 1, 2)] == [0x7FFF_FFFF, 1]
+
+
+def at_a_rate(submits_per_s: float, window: int = 100) -> Session:
+    session = Session(
+        "transceiver", Bind(system_id="me", password="x"), window=window, times=TIMES, submits_per_s=submits_per_s
+    )
+    session.start(0)
+    session.receive(octets(Command.BIND_TRANSCEIVER_RESP, 1, BindResp()), 0)
+    said(session)
+    return session
+
+
+@pytest.mark.parametrize(("rate", "burst", "period_s"), [(3, 3, 1.0), (0.5, 1, 2.0), (2.5, 2, 0.8)])
+def test_a_rate_is_never_exceeded_in_any_period_and_the_timer_does_not_spin(rate, burst, period_s):
+    session = at_a_rate(rate)
+    sent_at_s = [10.0] * len(submitted(session, *range(1, 10), now_s=10))
+    assert len(sent_at_s) == burst
+    while len(sent_at_s) < 9:
+        due_s = session.next_tick_s
+        session.tick(due_s)
+        found = said(session)
+        assert found or due_s >= 20, "only a response's deadline may send nothing"
+        sent_at_s += [due_s] * len(found)
+    for first, later in zip(sent_at_s, sent_at_s[burst:], strict=False):
+        assert later - first >= period_s - 1e-9
+
+
+def test_a_full_window_does_not_make_the_timer_spin():
+    session = at_a_rate(1, window=1)
+    (first,) = submitted(session, 1, 2, now_s=0)
+    assert session.next_tick_s == 10, "the response's deadline, not the rate"
+    assert session.receive(taken(first), 0.25) == [Submitted(1, 0, "id")]
+    assert said(session) == []
+    assert session.next_tick_s == 1
+    session.tick(1)
+    assert len(said(session)) == 1
+
+
+def test_what_the_rate_holds_back_for_too_long_is_given_up_as_never_sent():
+    session = at_a_rate(0.01)
+    submitted(session, 1, 2)
+    assert session.tick(30) == [Submitted(1, None), Submitted(2, Status.ESME_RMSGQFUL)]
+    assert session.not_sent == {2}

@@ -60,7 +60,7 @@ class Message(Struct):
 
 class FullMessage(Message):
     """A message with its id, number, direction and status. `reason` says why it failed, why its outcome is unknown, or what
-    the carrier did to its text; null otherwise."""
+    the carrier did to its text; null otherwise. It may quote the carrier, in at most 200 characters."""
 
     id: int
     e164: E164

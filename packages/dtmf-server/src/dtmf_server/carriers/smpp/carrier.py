@@ -11,14 +11,16 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, InboundSink, LinkStats
+from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, CheckResult, InboundSink, LinkStats
 from dtmf_server.carriers.smpp import address, data_coding
+from dtmf_server.carriers.smpp.check import check_host
 from dtmf_server.carriers.smpp.concat import contents
-from dtmf_server.carriers.smpp.delivery_receipt import is_receipt, receipt_of, unknown_word
+from dtmf_server.carriers.smpp.delivery_receipt import PLAIN, is_receipt, receipt_of, unknown_word
 from dtmf_server.carriers.smpp.events import AnsweredLate, Arrived, Times
-from dtmf_server.carriers.smpp.link import NOT_SENT, Answer, Endpoint, Link
+from dtmf_server.carriers.smpp.link import Answer, Endpoint, Link
 from dtmf_server.carriers.smpp.pdu import HEADER_SIZE, Bind, Sm
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, verdict, words
+from dtmf_server.carriers.smpp.vendor import ReceiptRules
 from dtmf_server.core.inbound import InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import decode, gsm7_with
 from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
@@ -67,6 +69,13 @@ class Smsc:
     receipts: bool = True
     times: Times = field(default_factory=Times)
     retry: Retries = field(default_factory=dict)  # by command_status: overrides of the default table
+    backups: tuple[tuple[str, int], ...] = ()  # hosts and ports to try after the first
+    submits_per_s: float = 0.0  # of each bind; 0: no limit
+    codings: Mapping[int, str] = field(default_factory=dict)  # of received data_coding values
+    sent_codings: Mapping[int, int] = field(default_factory=dict)  # the carrier's data_coding values for 0 and 8
+    tlvs: dict[int, bytes] = field(default_factory=dict)  # of every submit_sm
+    tlvs_by_sender: Mapping[str, dict[int, bytes]] = field(default_factory=dict)
+    receipt_rules: ReceiptRules = PLAIN
 
 
 class SmppCarrier:
@@ -112,6 +121,11 @@ class SmppCarrier:
         """Return the status of each bind."""
         return [link.traffic for link in self._links]
 
+    async def check(self) -> Sequence[CheckResult]:
+        """Connect to each host, bind with the first kind of bind, and unbind."""
+        endpoint = _endpoint(self._smsc, self._smsc.binds[0])
+        return [result for host in endpoint.hosts for result in await check_host(endpoint, *host)]
+
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
         """Submit every segment not yet accepted; return the SMSC's message_id of each. Raises CarrierRefused."""
         smsc = self._smsc
@@ -123,10 +137,12 @@ class SmppCarrier:
             raise CarrierRefused(str(error), permanent=True) from error
         if not self.can_submit():
             raise CarrierRefused("the carrier's link is down", permanent=False, may_be_taken=bool(message.taken))
+        # All segments over one bind: some SMSCs join them only then.
+        link = min((link for link in self._links if link.can_submit), key=lambda link: link.load)
         left = [(number, segment) for number, segment in enumerate(segments, 1) if number not in message.taken]
         answers = await asyncio.gather(
             *(
-                self._submit(_submit_sm(smsc, message, segment), _Tag(message_id, number, len(segments)))
+                self._submit(link, _submit_sm(smsc, message, segment), _Tag(message_id, number, len(segments)))
                 for number, segment in left
             )
         )
@@ -138,12 +154,8 @@ class SmppCarrier:
             raise self._refusal(answered, taken, total=len(segments))
         return [taken[number] for number in range(1, len(segments) + 1)]
 
-    async def _submit(self, body: Sm, tag: _Tag) -> Answer:
-        """Submit over the bind with the most room. Restart the bind if the answer shows that the bind is at fault."""
-        links = [link for link in self._links if link.can_submit]
-        if not links:
-            return NOT_SENT
-        link = min(links, key=lambda link: link.load)
+    async def _submit(self, link: Link, body: Sm, tag: _Tag) -> Answer:
+        """Submit over this bind. Restart the bind if the answer shows that the bind is at fault."""
         answer = await link.submit(body, tag)
         if answer.is_sent and answer.status and self._verdict(answer.status) is Verdict.LINK:
             link.restart(f"submit_sm was rejected because of the bind itself: {words(answer.status)}")
@@ -203,14 +215,14 @@ class SmppCarrier:
 def read(smsc: Smsc, arrived: Arrived, link_id: int) -> InboundMessage | Receipt | None:
     """Convert a deliver_sm or data_sm to an SMS, a part of one, or a receipt; None if there is nothing to store."""
     body = arrived.body
-    if is_receipt(body, default=smsc.alphabet):
-        if word := unknown_word(body, default=smsc.alphabet):
+    if is_receipt(body, default=smsc.alphabet, rules=smsc.receipt_rules):
+        if word := unknown_word(body, default=smsc.alphabet, rules=smsc.receipt_rules):
             _note_unknown(smsc.name, word)
-        receipt = receipt_of(body, default=smsc.alphabet)
+        receipt = receipt_of(body, default=smsc.alphabet, rules=smsc.receipt_rules)
         to = address.recipient(body.dest_addr_ton, body.destination_addr, country_code=smsc.country_code)
         return structs.replace(receipt, to=to) if receipt else None
     found = contents(body)
-    coding = data_coding.coding_of(body.data_coding, default=smsc.alphabet)
+    coding = smsc.codings.get(body.data_coding) or data_coding.coding_of(body.data_coding, default=smsc.alphabet)
     if coding == "gsm7":
         coding = gsm7_with(locking=found.locking, single=found.single)
     content: str | Part
@@ -250,7 +262,8 @@ def _endpoint(smsc: Smsc, bind: str) -> Endpoint:
         address_range=smsc.address_range,
     )
     throttled = frozenset(status for status in THROTTLED if verdict(status, smsc.retry) is Verdict.TEMPORARY)
-    return Endpoint(smsc.host, smsc.port, smsc.tls, bind, body, smsc.window, smsc.times, throttled)
+    hosts = ((smsc.host, smsc.port), *smsc.backups)
+    return Endpoint(hosts, smsc.tls, bind, body, smsc.window, smsc.times, throttled, smsc.submits_per_s)
 
 
 def relative_time(*, hours: int) -> str:
@@ -272,7 +285,7 @@ def _submit_sm(smsc: Smsc, message: CarrierMessage, segment: data_coding.Segment
         esm_class=segment.esm_class,
         validity_period=relative_time(hours=smsc.validity_h),
         registered_delivery=1 if smsc.receipts else 0,
-        data_coding=segment.dcs,
+        data_coding=smsc.sent_codings.get(segment.dcs, segment.dcs),
         short_message=segment.octets,
-        tlvs=segment.tlvs,
+        tlvs=(*segment.tlvs, *(smsc.tlvs | smsc.tlvs_by_sender.get(message.sender, {})).items()),
     )

@@ -13,6 +13,7 @@ Rules:
 
       renter's own text, so everything after it is ignored, unless the fields follow it.
 4. An unknown status word changes nothing, and is reported.
+5. The carrier's own status words and pattern (`ReceiptRules`) come first; without a match, the rules above apply.
 """
 
 import re
@@ -22,9 +23,12 @@ from msgspec import Struct
 from dtmf_server.carriers.smpp.concat import contents
 from dtmf_server.carriers.smpp.data_coding import Alphabet, coding_of
 from dtmf_server.carriers.smpp.pdu import DataSm, Sm, Tag
+from dtmf_server.carriers.smpp.vendor import Outcome, ReceiptRules, normalized
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.sms_encoding import decode
 
+PLAIN = ReceiptRules()
+PATTERN_TEXT_MAX = 1000  # characters searched with the operator's pattern, whose cost nobody has bounded
 _TYPE, _RECEIPT, _INTERMEDIATE, _ACKNOWLEDGEMENTS = 0x3C, 0x04, 0x20, (0x08, 0x10)  # of esm_class (§5.2.12)
 # message_state (§5.2.28, and SMPP 5.0 §4.7.15) mapped to the words of appendix B.
 _STATES = (
@@ -80,7 +84,7 @@ class _Fields(Struct, frozen=True):
     err: str
 
 
-def is_receipt(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> bool:
+def is_receipt(body: Sm | DataSm, *, default: Alphabet = "gsm7", rules: ReceiptRules = PLAIN) -> bool:
     """Return whether this is a delivery receipt rather than a message."""
     kind = body.esm_class & _TYPE
     if kind in (_RECEIPT, _INTERMEDIATE):
@@ -90,40 +94,51 @@ def is_receipt(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> bool:
         return True
     if not (has_id or has_state or kind in _ACKNOWLEDGEMENTS):
         return False
-    fields = _fields(body, default)
+    fields = _fields(body, default, rules)
     if fields.stat and (fields.id or has_id):
         return True
     return (has_id or has_state) and not contents(body).octets
 
 
-def receipt_of(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> Receipt | None:
+def receipt_of(body: Sm | DataSm, *, default: Alphabet = "gsm7", rules: ReceiptRules = PLAIN) -> Receipt | None:
     """Return the receipt; None if the message is still in transit, or the receipt does not identify a message."""
-    fields = _fields(body, default)
-    ref, state = _receipted_id(body) or fields.id, _state(body, fields)
-    if not ref or (state not in _DELIVERED and state not in _REASONS):
+    fields = _fields(body, default, rules)
+    ref, state = _receipted_id(body) or fields.id, _state(body, fields, rules)
+    outcome = _outcome(state, rules)
+    if not ref or outcome not in ("delivered", "failed"):
         return None
-    reason = "" if state in _DELIVERED else _REASONS[state] + _error(body, fields)
-    return Receipt(ref, state in _DELIVERED, reason, body.source_addr)
+    is_delivered = outcome == "delivered"
+    reason = "" if is_delivered else _REASONS.get(state, _FAILED) + _error(body, fields)
+    return Receipt(ref, is_delivered, reason, body.source_addr)
 
 
-def unknown_word(body: Sm | DataSm, *, default: Alphabet = "gsm7") -> str:
+def unknown_word(body: Sm | DataSm, *, default: Alphabet = "gsm7", rules: ReceiptRules = PLAIN) -> str:
     """Return the receipt's status word if it is unknown, else ''."""
-    state = _state(body, _fields(body, default))
-    return "" if state in _DELIVERED or state in _REASONS or state in _ON_THE_WAY else state
+    state = _state(body, _fields(body, default, rules), rules)
+    return state if _outcome(state, rules) is None else ""
+
+
+def _outcome(state: str, rules: ReceiptRules) -> Outcome | None:
+    """Return what a status word means: to this carrier, else in general; None for an unknown word."""
+    if state in rules.words:
+        return rules.words[state]
+    if state in _DELIVERED:
+        return "delivered"
+    return "failed" if state in _REASONS else "pending" if state in _ON_THE_WAY or not state else None
 
 
 def _receipted_id(body: Sm | DataSm) -> str:
     return (body.tlv(Tag.RECEIPTED_MESSAGE_ID) or b"").partition(b"\0")[0].decode("latin-1").strip()
 
 
-def _state(body: Sm | DataSm, fields: _Fields) -> str:
+def _state(body: Sm | DataSm, fields: _Fields, rules: ReceiptRules) -> str:
     """Return the status word in capitals; '' if there is none."""
     tlv = body.tlv(Tag.MESSAGE_STATE)
     if tlv and 1 <= tlv[-1] < len(_STATES):
         return _STATES[tlv[-1]]
-    if fields.stat.isdigit():
-        return _STATES[int(fields.stat)]
-    return re.sub("[_-]", "", fields.stat).upper()
+    word = normalized(fields.stat)
+    is_number = len(word) == 1 and word in "0123456789" and word not in rules.words
+    return _STATES[int(word)] if is_number else word
 
 
 def _error(body: Sm | DataSm, fields: _Fields) -> str:
@@ -134,10 +149,13 @@ def _error(body: Sm | DataSm, fields: _Fields) -> str:
     return f" (error {fields.err})" if fields.err.strip("0") else ""
 
 
-def _fields(body: Sm | DataSm, default: Alphabet) -> _Fields:
+def _fields(body: Sm | DataSm, default: Alphabet, rules: ReceiptRules) -> _Fields:
     octets = contents(body).octets
     found = _Fields("", "", "")
     for text in _readings(octets, body.data_coding, default):
+        if rules.pattern and (match := rules.pattern.search(text[:PATTERN_TEXT_MAX])):
+            groups = match.groupdict()
+            return _Fields(*(groups.get(name) or "" for name in ("id", "stat", "err")))
         found = _in_text(text)
         if found.id or found.stat:
             break

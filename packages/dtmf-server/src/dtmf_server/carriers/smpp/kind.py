@@ -3,6 +3,7 @@
 import ssl
 
 from dtmf_server.carriers.registry import CarrierContext, CarrierKind
+from dtmf_server.carriers.smpp import vendor
 from dtmf_server.carriers.smpp.carrier import SmppCarrier, Smsc
 from dtmf_server.carriers.smpp.events import Times
 from dtmf_server.carriers.smpp.settings import SmppSettings
@@ -44,6 +45,16 @@ def _smsc(carrier: SmppSettings) -> Smsc:
         dest_npi=carrier.dest_npi,
         receipts=carrier.receipts,
         retry=retries(carrier.retry),
+        backups=tuple(vendor.host_and_port(each, carrier.port) for each in carrier.backup_hosts),
+        submits_per_s=carrier.submits_per_s,
+        codings=vendor.data_codings(carrier.data_coding),
+        sent_codings={0x00: carrier.default_data_coding, 0x08: carrier.ucs2_data_coding},
+        tlvs=dict(vendor.tlvs(carrier.tlvs)),
+        tlvs_by_sender={sender: dict(each) for sender, each in vendor.tlvs_by_sender(carrier.tlvs_by_sender).items()},
+        receipt_rules=vendor.ReceiptRules(
+            vendor.receipt_words(carrier.receipt_words),
+            vendor.receipt_pattern(carrier.receipt_pattern) if carrier.receipt_pattern else None,
+        ),
         times=Times(response_s=carrier.response_s, enquire_s=carrier.enquire_s),
     )
 

@@ -50,16 +50,16 @@ RESTART_S = 60.0  # minimum interval between restarts (and warnings) of a link w
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a link binds, and with which credentials."""
+    """Where a link binds, and with which credentials. `hosts`: in the order in which they are tried."""
 
-    host: str
-    port: int
+    hosts: tuple[tuple[str, int], ...]
     tls: ssl.SSLContext | None
     bind: str
     body: Bind
     window: int
     times: Times
     throttled: frozenset[int] = THROTTLED
+    submits_per_s: float = 0.0  # 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,12 @@ class Link:
 
     async def run(self, sink: InboundSink) -> None:
         """Bind, and rebind after each disconnect, until cancelled."""
-        pause_s = 0.0
+        pause_s, host = 0.0, 0
         while True:
             started_s = time.monotonic()
-            ended = await self._serve(sink)
+            ended = await self._serve(sink, *self.endpoint.hosts[host])
+            # After a bind that worked, the first host again; otherwise the next one.
+            host = 0 if self._was_bound else (host + 1) % len(self.endpoint.hosts)
             self.traffic.errors += 1
             self.traffic.move("down", at_us=self._wall_us(), reason=ended.reason)
             if line := self._faults.failed(ended.reason, now_s=time.monotonic()):
@@ -150,18 +152,16 @@ class Link:
             # Wait between half and all of the pause, so that links that failed together don't reconnect together.
             await asyncio.sleep(pause_s * (0.5 + self._uniform() / 2))
 
-    async def _serve(self, sink: InboundSink) -> Closed:
+    async def _serve(self, sink: InboundSink, host: str, port: int) -> Closed:
         """Serve one connection from connect to close; return how it ended."""
         endpoint, link_id = self.endpoint, self._new_id()
         self.traffic.move("connecting", at_us=self._wall_us())
         self._was_bound = False
         try:
             async with asyncio.timeout(CONNECT_S):
-                reader, writer = await asyncio.open_connection(
-                    endpoint.host, endpoint.port, ssl=endpoint.tls, limit=READ_SIZE
-                )
+                reader, writer = await asyncio.open_connection(host, port, ssl=endpoint.tls, limit=READ_SIZE)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            said = f"can't connect to {endpoint.host}:{endpoint.port} ({_said(error)})"
+            said = f"can't connect to {host}:{port} ({_said(error)})"
             return Closed(hints.not_connected(error, said, with_tls=endpoint.tls is not None))
         self._live[link_id] = reader, writer
         self._connection = _Connection(self, reader, writer, sink, link_id)
@@ -233,6 +233,7 @@ class _Connection:
             window=link.endpoint.window,
             times=link.endpoint.times,
             throttled=link.endpoint.throttled,
+            submits_per_s=link.endpoint.submits_per_s,
         )
         self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, sink, link_id
         self._unstored: list[tuple[Arrived, float]] = []

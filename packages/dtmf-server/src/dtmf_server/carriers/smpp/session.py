@@ -9,6 +9,7 @@ Rules:
 2. At most `window` submit_sm are unanswered (§2.9); the rest are queued in order. A throttled submit returns to the
 
       head of the queue, and submitting pauses; the pause doubles each time until one is accepted (§5.1.3).
+   A configured rate is never exceeded in any second; what waits for it counts as queued.
 3. Each submit is decided at most `submit_s` plus `response_s` after it was requested. `Submitted` has the SMSC's
 
       status; RTHROTTLED or RMSGQFUL if the SMSC does not have it (its key is then in `not_sent`); None if unanswered.
@@ -83,6 +84,7 @@ class Session:
         window: int,
         times: Times | None = None,
         throttled: frozenset[int] = THROTTLED,  # statuses after which the bind pauses and resubmits
+        submits_per_s: float = 0.0,  # 0: no limit
     ) -> None:
         self.state = State.OPEN
         self.times = times or Times()
@@ -104,6 +106,10 @@ class Session:
         self._answer_by_s: float | None = None  # deadline of our bind, enquire_link or unbind
         self._heard_s = 0.0
         self._paused_until_s, self._pause_s = 0.0, 0.0
+        # At most so many submits in any period of this length, however they are spread.
+        self._burst = max(1, int(submits_per_s))
+        self._period_s = self._burst / submits_per_s if submits_per_s else 0.0
+        self._submitted_s: deque[float] = deque(maxlen=self._burst)
 
     def start(self, now_s: float) -> None:
         """Send the bind request. Call it once connected."""
@@ -195,6 +201,8 @@ class Session:
         due += [submit.until_s for submit in self._waiting][:1]
         if self._waiting and self._paused_until_s:
             due.append(self._paused_until_s)
+        elif self._waiting and len(self._unanswered) < self._room:
+            due.append(self._next_submit_s)
         return min(due)
 
     def _receive(self, frame: bytes, now_s: float) -> None:
@@ -281,14 +289,24 @@ class Session:
         if now_s < self._paused_until_s:
             return
         self._paused_until_s = 0.0
-        # While the SMSC throttles, one submit at a time probes whether it still does.
-        room = 1 if self._pause_s else self.window
-        while self._waiting and len(self._unanswered) < room:
+        while self._waiting and len(self._unanswered) < self._room and now_s >= self._next_submit_s:
             submit = self._waiting.popleft()
             submit.answer_by_s = now_s + self.times.response_s
             sequence = self._next_sequence()
             self._unanswered[sequence] = submit
+            self._submitted_s.append(now_s)
             self._send(Command.SUBMIT_SM, sequence, submit.body)
+
+    @property
+    def _room(self) -> int:
+        """How many submits may be unanswered. While the SMSC throttles, one at a time probes whether it still does."""
+        return 1 if self._pause_s else self.window
+
+    @property
+    def _next_submit_s(self) -> float:
+        """When the configured rate allows the next submit."""
+        is_full = self._period_s and len(self._submitted_s) == self._burst
+        return self._submitted_s[0] + self._period_s if is_full else 0.0
 
     def _malformed(self, error: Malformed) -> None:
         self._events.append(Unreadable(error.reason))
