@@ -127,7 +127,7 @@ class SimulatedPhone:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}" + (SERVER_PATH if self.is_server else "")
 
-    # What happens on the phone.
+    # Events on the phone.
 
     def receive(self, sender: str, text: str, *, sim: int | None = 1, at_us: int | None = None, times: int = 1) -> None:
         """An SMS reaches the SMSC; the phone gets it unless it is off. `times`: how often the app posts it."""

@@ -1,4 +1,4 @@
-"""The check of a callback URL tells this service from others, and compares the clocks."""
+"""The check of a callback URL distinguishes this service from others, and compares the clocks."""
 
 import asyncio
 from email.utils import formatdate

@@ -34,10 +34,12 @@ def check_command(options: argparse.Namespace, configuration: Config) -> int:
     if settings is None:
         known = ", ".join(each.name for each in configuration.carrier) or "none"
         raise CannotStart(f"carrier {options.name} is not in the configuration; configured: {known}")
-    own_numbers = startup.OwnNumbers()
-    (carrier,) = [each for each in startup.build_carriers(configuration, own_numbers) if each.name == settings.name]
+    carrier_database = startup.CarrierDatabase()
+    (carrier,) = [
+        each for each in startup.build_carriers(configuration, carrier_database) if each.name == settings.name
+    ]
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        own_numbers.db = db
+        carrier_database.db = db
         links = db.read_blocking(lambda tx: _links(tx, settings.name))
         groups = db.read_blocking(lambda tx: _groups(tx, settings.name))
         found = [*links, *groups, *asyncio.run(_check(carrier, settings, configuration, links))]

@@ -1,4 +1,4 @@
-"""What a carrier says about an SMS, made safe to store and show: its words reach renters, logs and terminals."""
+"""A carrier's words about an SMS, made safe to store and show: they reach renters, logs and terminals."""
 
 WORDS_MAX = 200  # characters
 

@@ -1,4 +1,4 @@
-"""What a carrier does differently: its TLVs, receipts and data_coding values, from its settings."""
+"""A carrier's deviations: its TLVs, receipts and data_coding values, from its settings."""
 
 import pytest
 

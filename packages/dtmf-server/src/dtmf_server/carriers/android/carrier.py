@@ -1,6 +1,6 @@
 """A phone as a carrier.
 
-Sending: the app takes an SMS under an ID of ours and refuses the same ID again, so a repeated submit never sends twice.
+Sending: the app takes an SMS under our ID and refuses the same ID again, so a repeated submit never sends twice.
 Receiving: by webhooks (`callbacks`), and by reading the app's lists after an outage of this service.
 Health: the phone is asked every minute, and it calls this service (`system:ping`), which proves the other direction.
 """
@@ -73,7 +73,7 @@ class AndroidCarrier:
             self._webhooks.move("silent", at_us=now_us, reason=reason)
 
     async def submit(self, message_id: int, message: CarrierMessage) -> Sequence[str]:
-        """Give the SMS to the phone under an ID of ours."""
+        """Give the SMS to the phone under our ID."""
         sim_number = self._sim_of(message.sender)
         id_ = await self._id_of(message_id, message)
         try:
@@ -210,7 +210,7 @@ class AndroidCarrier:
             sms = inbound(incoming, self._settings)
         except (ValueError, OverflowError):
             return None
-        # Without a time it can't be told from one of an earlier renter.
+        # Without a time it may be for an earlier renter.
         return sms if kind + ":" == _TEXT_ID and sms.received_us is not None else None
 
     def _receipt(self, found: MessageState) -> Receipt | None:

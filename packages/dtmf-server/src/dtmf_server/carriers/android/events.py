@@ -1,4 +1,4 @@
-"""What happens on the phone, as SMS and receipts: shared by webhooks and by lists that are read to catch up."""
+"""Events on the phone as SMS and receipts: shared by webhooks and by lists that are read to catch up."""
 
 import hashlib
 import json

@@ -23,7 +23,7 @@ def phone_id(service_key: bytes, *, carrier: str, message_id: int, message: Carr
 
 
 def message_id_of(id_: str, *, carrier: str) -> int | None:
-    """Return our message ID; None if this carrier of ours did not send the SMS."""
+    """Return our message ID; None if this carrier did not send the SMS."""
     found = _parts(id_)
     if found is None or found[1] != _name_digest(carrier):
         return None

@@ -28,7 +28,7 @@ from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.sms_encoding import decode
 
 PLAIN = ReceiptRules()
-PATTERN_TEXT_MAX = 1000  # characters searched with the operator's pattern, whose cost nobody has bounded
+PATTERN_TEXT_MAX = 1000  # characters searched with the operator's pattern, whose cost is not bounded
 _TYPE, _RECEIPT, _INTERMEDIATE, _ACKNOWLEDGEMENTS = 0x3C, 0x04, 0x20, (0x08, 0x10)  # of esm_class (§5.2.12)
 # message_state (§5.2.28, and SMPP 5.0 §4.7.15) mapped to the words of appendix B.
 _STATES = (

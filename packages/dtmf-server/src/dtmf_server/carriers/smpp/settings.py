@@ -79,7 +79,7 @@ class SmppSettings(CarrierSettings, frozen=True, kw_only=True):
     segmentation: Annotated[
         Literal["udh8", "udh16", "sar", "payload"], Meta(description="'udh8', 'udh16', 'sar' or 'payload'")
     ] = "udh8"
-    # What the carrier writes in data_coding, where it differs from SMPP 3.4 §5.2.19.
+    # The carrier's values of data_coding, where they differ from SMPP 3.4 §5.2.19.
     data_coding: Annotated[
         dict[str, Any], Meta(description='a table like { 0xf5 = "ucs2" }: how to read SMS with this data_coding')
     ] = msgspec.field(default_factory=dict)

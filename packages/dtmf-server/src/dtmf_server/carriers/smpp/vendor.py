@@ -1,4 +1,4 @@
-"""What a carrier does differently from the specification: TLVs that it requires, its receipts, its data_coding values.
+"""A carrier's deviations from the specification: TLVs that it requires, its receipts, its data_coding values.
 
 Read from the tables of `[[carrier]]`. Pure; every function raises ValueError that names the invalid entry.
 """
