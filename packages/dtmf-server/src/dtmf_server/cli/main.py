@@ -82,13 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     deposits.add(commands, _command)
     _add_imports(commands)
     _add_carriers(commands)
-    doctor = _command(
-        commands,
-        "doctor",
-        doctor_command,
-        "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any",
-    )
-    _add_json(doctor)
+    text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
+    _add_json(_command(commands, "doctor", doctor_command, text))
     return parser
 
 
