@@ -20,7 +20,11 @@ FILE = re.compile(r"(?<![\w/.~-])((?:[\w.-]+/)*[\w-]+\.(?:py|md|sql|html))(?![\w
 IDENTIFIER = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)(?:\(\))?`")
 # External files: of a reader's project, of Python, of an SMSC, of Bitcoin Core.
 ELSEWHERE = {"rpcauth.py", "MAP.md", "receiver.py"}
-NOT_OURS = {"HttpOnly", "SameSite", "DTMF_DATABASE__URL_FILE"}  # from HTTP, and a setting's name in the environment
+# From HTTP and Android, and settings' names in the environment.
+NOT_OURS = {
+    *("HttpOnly", "SameSite", "RESULT_ERROR_LIMIT_EXCEEDED"),
+    *("DTMF_DATABASE__URL_FILE", "DTMF_CARRIER__0__SIGNING_KEY"),
+}
 
 
 @cache
