@@ -61,7 +61,7 @@ def test_a_plugin_that_cannot_be_used_is_an_error_that_names_its_distribution(pl
 
 def test_a_kind_that_is_not_installed_is_an_error_that_lists_the_installed_ones() -> None:
     with pytest.raises(
-        ConfigError, match=r"is 'pigeon', and no such kind is installed: known are simulator, smpp; other"
+        ConfigError, match=r"is 'pigeon', and no such kind is installed: known are android, simulator, smpp; other"
     ):
         registry.find("pigeon")
 
