@@ -82,11 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add(commands, _command)
     deposits.add(commands, _command)
     _add_imports(commands)
-    shown = "show the state of every carrier link; exit 1 if one is not up"
-    actions = _command(commands, "carriers", carriers_command, shown).add_subparsers(metavar="COMMAND")
-    phones.add_options(
-        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
-    )
+    _add_carriers(commands)
     _command(
         commands,
         "doctor",
@@ -94,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
         "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any",
     )
     return parser
+
+
+def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    shown = "show the state of every carrier link; exit 1 if one is not up"
+    actions = _command(commands, "carriers", carriers_command, shown).add_subparsers(metavar="COMMAND")
+    phones.add_options(
+        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
+    )
 
 
 def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
