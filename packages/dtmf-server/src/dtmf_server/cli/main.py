@@ -108,6 +108,14 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    shown = "show the state of every carrier link; exit 1 if one is not up"
+    actions = _command(commands, "carriers", carriers_command, shown).add_subparsers(metavar="COMMAND")
+    phones.add_options(
+        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
+    )
+
+
 def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for kind in ("groups", "numbers", "prices"):
         actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)

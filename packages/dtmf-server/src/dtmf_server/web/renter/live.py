@@ -27,7 +27,7 @@ from dtmf_server.web.kit.pagination import digits
 from dtmf_server.web.kit.views import Caller, PageHeader
 
 LIFE_MIN_S, LIFE_MAX_S = 50, 60  # random, so that pages don't all reconnect at the same moment
-_SHOWN = ("id", "sender", "recipient", "content", "at_us")
+_SHOWN = ("id", "inbound", "sender", "recipient", "content", "at_us", "reason")
 
 
 @dataclass(frozen=True, slots=True)
