@@ -96,24 +96,18 @@ def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     check = _command(actions, "check", check_command, text)
     check.add_argument("name", metavar="NAME", help="the name of the [[carrier]]")
     _add_json(check)
-    for option in check._actions:  # given before `check`, they must not be reset
-        if option.option_strings and option.dest != "help":
-            option.default = argparse.SUPPRESS
-    phones.add_options(
-        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
+    add_phone = _command(
+        actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings"
     )
+    shared = {option.dest for option in carriers._actions} - {"help"}
+    for option in [*check._actions, *add_phone._actions]:
+        if option.dest in shared:  # an option before the action's name must not be reset
+            option.default = argparse.SUPPRESS
+    phones.add_options(add_phone)
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    shown = "show the state of every carrier link; exit 1 if one is not up"
-    actions = _command(commands, "carriers", carriers_command, shown).add_subparsers(metavar="COMMAND")
-    phones.add_options(
-        _command(actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings")
-    )
 
 
 def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
