@@ -175,14 +175,14 @@ FAULTS = [
     # --- messages
     Fault(
         "operations/receive.py",
-        'min(rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))',
-        '(rental["cost_per_inbound_message"] or 0)',
+        "cost = min(price, ledger.balance(account_id))",
+        "cost = price",
         "an SMS is withheld for insufficient funds",
     ),
     Fault(
         "operations/receive.py",
-        ' if ledger.survives(rental["account_id"], rental["id"])}',
-        "}",
+        'r if r and ledger.survives(r["account_id"], r["id"]) else None for',
+        "r for",
         "an SMS is stored and charged after the money ran out",
     ),
     Fault(

@@ -41,7 +41,8 @@ class Load:
     kinds: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     waiting: deque[Operation] = field(default_factory=deque)
-    unpaid: list[str] = field(default_factory=list)  # addresses without a deposit, whose number the service limits
+    unpaid: list[str] = field(default_factory=list)  # addresses that no queued deposit pays
+    paying: set[str] = field(default_factory=set)  # keys of the deposits that pay one of them
     unacknowledged: int = 0  # how often an operation was sent without a response
     answers: Counter[int] = field(
         default_factory=Counter
@@ -53,14 +54,17 @@ class Load:
         rentals = RENTALS_AT_ONCE
         for _ in range(count):
             kind = self.random.choices(("receive", "send", "rent", "deposit", "address"), (10, 4, 2, 1, 1))[0]
-            if (kind == "rent" and not rentals) or (kind == "address" and len(self.unpaid) >= UNPAID_MAX):
+            if (kind == "rent" and not rentals) or (kind == "address" and self._unpaid_at_most() >= UNPAID_MAX):
                 kind = "receive"
             rentals -= kind == "rent"
             self._put(kind, f"op-{len(self.kinds)}")
 
     def _put(self, kind: str, key: str) -> None:
         sms = {"from": self.e164, "to": "+447911000000", "content": key}
-        address = self.unpaid.pop() if kind == "deposit" and self.unpaid else self.address
+        address = self.address
+        if kind == "deposit" and self.unpaid:
+            address = self.unpaid.pop()
+            self.paying.add(key)
         operation = {
             "receive": ("POST", "/sandbox/message", {"to": self.e164, "from": "Bank", "content": key}),
             "send": ("POST", "/message", sms),
@@ -70,6 +74,10 @@ class Load:
         }[kind]
         self.kinds[key] = kind
         self.waiting.append(Operation(key, *operation))
+
+    def _unpaid_at_most(self) -> int:
+        """Return how many addresses may be unpaid, whose number the service limits: requested, less those paid for sure."""
+        return 1 + [*self.kinds.values()].count("address") - len(self.paying & self.acked.keys())
 
     def run(self, url: str, *, until_done: bool) -> list[threading.Thread]:
         """Start the threads. Each ends when nothing is left, or (unless `until_done`) when the service is gone."""
