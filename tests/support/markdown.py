@@ -67,7 +67,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Its code blocks, in order."""
+    """Return its code blocks, in order."""
     text = page.read_text("utf-8")
     for fence in FENCE.finditer(text):
         marks = MARKS.search(text, 0, fence.start())
