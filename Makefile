@@ -42,7 +42,7 @@ help:
 	@echo "make run     start a sandbox, run a short example, and keep serving (ARGS='…' is passed to examples/story.py)"
 	@echo "make demo    run the example, show every call, and stop"
 	@echo "make test    lint, then run every test that only needs Python (ARGS='-k rent' is passed to pytest)"
-	@echo "make test-quick   run the tests in packages/ on SQLite, without server processes, in under a minute"
+	@echo "make test-quick   run the tests in packages/ on SQLite, without server processes"
 	@echo "make test-bitcoin     test deposits with Bitcoin Core (on Debian, as root, builds it once: 10 minutes)"
 	@echo "make test-browser     test the website in Chromium (on Debian, as root, installs it)"
 	@echo "make test-peers       test with third-party software: Node.js, Kannel, gammu-smsd, jq (on Debian, as root, installs it)"
