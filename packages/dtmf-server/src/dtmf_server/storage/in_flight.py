@@ -131,14 +131,16 @@ def is_due(tx: Tx, *, now_us: int, wall_us: int) -> bool:
     return row is not None
 
 
-def in_doubt_at(tx: Tx, *, carrier: str, limit: int) -> list[Row]:
-    """Messages with a segment that this carrier did not respond to, and whose text is not erased, oldest first: `id`,
-    `sender`, `recipient`, `content`, `segment`, `total`, `submitted_wall_us`."""
+def in_doubt_at(tx: Tx, *, carrier: str, after: int, limit: int) -> list[Row]:
+    """Messages above the ID `after` with a segment that this carrier did not respond to, and whose text is not erased,
+    oldest first: `id`, `sender`, `recipient`, `content`, `segment`, `total`, `submitted_wall_us`."""
     return tx.all(
         "SELECT m.id, m.sender, m.recipient, m.content, s.segment, s.total, s.taken_wall_us AS submitted_wall_us"
         " FROM messages m JOIN submissions s ON s.message_id = m.id AND s.ref IS NULL"
-        " WHERE m.status = 'in_doubt' AND m.content IS NOT NULL AND s.carrier = :carrier ORDER BY m.id LIMIT :limit",
+        " WHERE m.status = 'in_doubt' AND m.content IS NOT NULL AND m.id > :after AND s.carrier = :carrier"
+        " ORDER BY m.id LIMIT :limit",
         carrier=carrier,
+        after=after,
         limit=limit,
     )
 

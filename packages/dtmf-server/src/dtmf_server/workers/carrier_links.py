@@ -47,7 +47,7 @@ FORGET_S = 60.0
 CATCH_UP_S, CATCH_UP_RETRY_S = 300.0, 30.0
 CATCH_UP_MAX_US = 30 * DAY_US  # SMS IDs are stored for longer, so no SMS is stored twice
 CATCH_UP_OVERLAP_US = 10 * MINUTE_US  # a carrier may list an SMS late, and its clock may differ from ours
-SETTLE_DOUBTS_S, DOUBTS_AT_ONCE = 60.0, 50
+SETTLE_DOUBTS_S, DOUBTS_AT_ONCE, REFUSALS_MAX = 60.0, 50, 5
 SUBMIT_MAX_US = 3 * MINUTE_US  # the longest that a submit may take
 NOT_ACCEPTED = "the carrier does not have the SMS"
 REPORT_STRAYS_S, REPORTED_STRAYS_MAX = 3600.0, 5
@@ -131,15 +131,31 @@ async def catch_up(runtime: Runtime, carrier: CatchesUp, desk: "_InboundStore") 
 
 
 async def settle_doubts(runtime: Runtime, carrier: FindsSubmits) -> None:
-    """Every SETTLE_DOUBTS_S, ask the carrier whether it accepted the submits that it did not respond to."""
+    """Every SETTLE_DOUBTS_S, ask the carrier whether it accepted the submits that it did not respond to.
+
+    Each round continues where the last one ended: an SMS that the carrier can't answer for must not hold up the others.
+    """
+    after = 0
     while True:
         await asyncio.sleep(SETTLE_DOUBTS_S)
-        in_doubt = partial(in_flight.in_doubt_at, carrier=carrier.name, limit=DOUBTS_AT_ONCE)
-        for row in await runtime.db.read(in_doubt):
-            try:
-                await _settle_doubt(runtime, carrier, row)
-            except (CarrierRefused, StorageUnavailable):
-                break  # try again later: the others would fail too
+        after = await _settle_some(runtime, carrier, after=after)
+
+
+async def _settle_some(runtime: Runtime, carrier: FindsSubmits, *, after: int) -> int:
+    """Ask about the next messages in doubt. Return the ID to continue after; 0 to begin again."""
+    in_doubt = partial(in_flight.in_doubt_at, carrier=carrier.name, after=after, limit=DOUBTS_AT_ONCE)
+    rows, refusals = await runtime.db.read(in_doubt), 0
+    for row in rows:
+        after = row["id"]
+        try:
+            await _settle_doubt(runtime, carrier, row)
+        except CarrierRefused:
+            refusals += 1
+            if refusals == REFUSALS_MAX:
+                return after  # the carrier is probably down
+        except StorageUnavailable:
+            return after
+    return after if len(rows) == DOUBTS_AT_ONCE else 0
 
 
 async def _settle_doubt(runtime: Runtime, carrier: FindsSubmits, row: Row) -> None:

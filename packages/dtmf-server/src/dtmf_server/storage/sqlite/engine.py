@@ -4,7 +4,7 @@ Rules:
 1. One writer thread takes everything in its queue, runs each fn in a SAVEPOINT of one transaction, commits once, then
    resolves all of them: a group commit for every operation.
 2. An fn that raises is rolled back alone; the others in the batch are not affected.
-3. On some errors (disk full), SQLite drops the whole transaction. Then the whole batch fails, and no more of it runs: a
+3. On some errors (disk full), SQLite drops the whole transaction. The whole batch then fails, and the rest is not run: a
    later statement would commit alone.
 4. A batch in which nothing has to be durable is committed without a sync; the next sync covers the whole log, and
    follows within `SYNC_WITHIN_S` in any case.
