@@ -1,0 +1,1 @@
+"""Lightning: the protocol of nodes, and a backend for each kind of node."""
