@@ -10,25 +10,26 @@ from itertools import chain, islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 BATCH_MAX = 100  # requests
 
 
-class Batches(Generic[T]):
+class Batches(Generic[T, R]):
     """The requests of one carrier, and `write`, which stores items in one transaction or raises."""
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[R]]) -> None:
         self._write = write
-        self._waiting: dict[asyncio.Future[None], Sequence[T]] = {}
+        self._waiting: dict[asyncio.Future[R], Sequence[T]] = {}
         self._writer: asyncio.Task[None] | None = None
 
-    async def store(self, items: Sequence[T]) -> None:
-        """Return once the items of a request are durable. Raises what `write` raises for them."""
-        stored = asyncio.get_running_loop().create_future()
+    async def store(self, items: Sequence[T]) -> R:
+        """Return what `write` returns for the batch, once the items of a request are durable. Raises what it raises."""
+        stored: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting[stored] = items
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
-        await stored
+        return await stored
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -37,22 +38,22 @@ class Batches(Generic[T]):
                 for stored, items in batch.items():
                     await self._store_alone(stored, items)
 
-    async def _is_stored(self, batch: dict["asyncio.Future[None]", Sequence[T]]) -> bool:
+    async def _is_stored(self, batch: dict["asyncio.Future[R]", Sequence[T]]) -> bool:
         try:
-            await self._write([*chain.from_iterable(batch.values())])
+            result = await self._write([*chain.from_iterable(batch.values())])
         except Exception:
             return False
         for stored in batch:
             if not stored.done():  # its client may have gone
-                stored.set_result(None)
+                stored.set_result(result)
         return True
 
-    async def _store_alone(self, stored: "asyncio.Future[None]", items: Sequence[T]) -> None:
+    async def _store_alone(self, stored: "asyncio.Future[R]", items: Sequence[T]) -> None:
         try:
-            await self._write(items)
+            result = await self._write(items)
         except Exception as error:
             if not stored.done():
                 stored.set_exception(error)
         else:
             if not stored.done():
-                stored.set_result(None)
+                stored.set_result(result)
