@@ -18,7 +18,6 @@ import logging
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -181,7 +180,8 @@ def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats
 
     try:
         result = carrier.parse(request)
-        items = [_checked(item) for item in result.items]
+        for item in result.items:
+            _check(item)
     except BadSignature as error:
         refused(str(error) or "wrong signature")
         raise CallbackNotSigned from error
@@ -199,7 +199,7 @@ def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats
         log.error("a callback of carrier %s has %d items, at most %d", carrier.name, len(result.items), ITEMS_MAX)
         raise CallbackUnreadable
     faults.worked(now_s=time.monotonic())
-    return replace(result, items=items)
+    return result
 
 
 async def _store(carrier: ReceivesCallbacks, batches: Batches[Item, Collection[str]], items: Sequence[Item]) -> None:
@@ -226,11 +226,9 @@ async def _timed(carrier: TellsArrival, item: Item) -> Item:
     )  # 0 if the carrier does not know it: then no renter gets it
 
 
-def _checked(item: Item) -> Item:
-    """Return the item if its fields have the declared types: nothing else checks a plug-in's results. Raises ValidationError."""
-    if isinstance(item, InboundMessage):
-        return convert(structs.asdict(item), InboundMessage)
-    return convert(structs.asdict(item), Receipt)
+def _check(item: Item) -> None:
+    """Raise ValidationError unless the fields have the declared types: nothing else checks a plug-in's results."""
+    convert(structs.asdict(item), InboundMessage if isinstance(item, InboundMessage) else Receipt)
 
 
 def storable(item: Item) -> Item:
