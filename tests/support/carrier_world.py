@@ -7,9 +7,12 @@ sent and was accepted; `broken` compares these with the database.
 
 import asyncio
 import itertools
+import os
+import random
 import time
+import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -35,6 +38,20 @@ SENT = (
     " FROM transfers WHERE kind IN ('message_sent', 'message_refunded') AND ref = CAST(m.id AS TEXT)) AS sats"
     " FROM messages m WHERE NOT m.inbound"
 )
+
+
+ROUNDS = int(os.environ.get("DTMF_CARRIER_ROUNDS", "0"))
+_run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(random.random())  # the same in all workers of a run
+SEED = int(os.environ.get("DTMF_CARRIER_SEED") or zlib.crc32(_run.encode()))
+
+
+def chosen(faults: Sequence[str], *, engine: str) -> list[str]:
+    """Return the faults to try, in an order that the seed decides: all of them DTMF_CARRIER_ROUNDS times, or without that
+    one half on each engine."""
+    chance = random.Random(SEED)
+    if ROUNDS:
+        return [name for _ in range(ROUNDS) for name in chance.sample(faults, len(faults))]
+    return chance.sample(faults, len(faults))[engine == "sqlite" :: 2]
 
 
 class Killed(Exception):
