@@ -204,6 +204,15 @@ FAULTS = {
 }
 
 
+def line_of(kind: str, stack: ExitStack, wall: FakeWall) -> Line:
+    """Return the provider of this kind, until the stack is closed."""
+    if kind == "twilio":
+        return TwilioLine(stack.enter_context(Twilio()), wall)
+    if kind == "telnyx":
+        return TelnyxLine(stack.enter_context(telnyx()), wall)
+    return AndroidLine(stack.enter_context(SimulatedPhone(wall)), wall)
+
+
 @pytest.fixture(params=KINDS)
 def station(request: pytest.FixtureRequest, db: Database, wall: FakeWall) -> Iterator[Station]:
     """The service with a carrier of each kind, on each engine."""
@@ -212,13 +221,7 @@ def station(request: pytest.FixtureRequest, db: Database, wall: FakeWall) -> Ite
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         install(patch, lambda: found[0].world)
         patch.setattr(android_carrier, "PROBE_S", 0.05)
-        if request.param == "twilio":
-            line: Line = TwilioLine(stack.enter_context(Twilio()), wall)
-        elif request.param == "telnyx":
-            line = TelnyxLine(stack.enter_context(telnyx()), wall)
-        else:
-            line = AndroidLine(stack.enter_context(SimulatedPhone(wall)), wall)
-        found.append(Station(line, db, wall))
+        found.append(Station(line_of(request.param, stack, wall), db, wall))
         stack.callback(found[0].world.stop)
         yield found[0]
 

@@ -169,10 +169,12 @@ class World:
         """Return whether a renter has this text."""
         return bool(self.rows("SELECT 1 FROM messages WHERE content = :text", text=text))
 
-    def change_renter(self) -> None:
-        """End the rental and let the other account rent the number, a quarter of an hour later."""
+    def change_renter(self, *, between: Callable[[], None] = lambda: None) -> None:
+        """End the rental and let the other account rent the number, half an hour later."""
         self.wall.advance(seconds=900)
         self.db.write_blocking(lambda tx: rent.end(tx, self.owner, OURS, now_us=self.wall()))
+        self.wall.advance(seconds=900)
+        between()
         self.wall.advance(seconds=900)
         self.owner = next(account for account in self.accounts if account != self.owner)
         self._rent()
