@@ -78,6 +78,12 @@ PARSERS = Program(
     [Printed("runs", r"number_of_executed_units: (\d+)", None)],
     small_command=["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "100000"],
 )
+_CALLBACKS = "packages/dtmf-server/tests/carriers/fuzz_callbacks.py"
+CALLBACK_PARSERS = Program(
+    [_CALLBACKS, "2000000"],
+    [Printed("runs over the other kinds of carriers", r"number_of_executed_units: (\d+)", None)],
+    small_command=[_CALLBACKS, "20000"],
+)
 CODES = Tests(
     ["packages/dtmf-io/tests/codes/test_codes.py"],
     printed=[
@@ -359,7 +365,12 @@ ROWS = [
         (SHAPED, CORE),
     ),
     Row(15, "Bad input gets a clear error", "10,000 malformed requests; 1,000 per operation", (MALFORMED,)),
-    Row(16, "Parsers never crash", "10,000,000 runs of atheris over every reader of the wire", (PARSERS,)),
+    Row(
+        16,
+        "Parsers never crash",
+        "10,000,000 runs of atheris over every reader of SMPP, and 2,000,000 over those of the other kinds of carriers",
+        (PARSERS, CALLBACK_PARSERS),
+    ),
     Row(17, "Tenants are isolated", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
     Row(18, "Tokens resist guessing", "1,000,000 random tokens", (TOKENS,)),
     Row(
