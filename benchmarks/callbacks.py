@@ -1,25 +1,33 @@
 """A callback of Twilio over HTTP, against a bare Starlette endpoint that checks the same signature and stores nothing.
 
-Ours is answered with 204 once the SMS is charged and durable. Every SMS is for another account and has its own SID."""
+Ours is answered with 204 once the SMS is charged and durable. Every SMS is for another account and has its own SID.
+
+Unloaded: 100 callbacks a second, from when each is due until the renter's webhook has arrived. Both
+processes read the same monotonic clock."""
 
 import contextlib
 import hmac
 import itertools
+import json
+import socket
 import sqlite3
 import tempfile
 import time
+import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks import databases, environments, fill, processes
-from benchmarks.interleave import Finding, at_least, ratio, rounds
+from benchmarks.interleave import Finding, Line, at_least, at_most, ratio, rounds
 from benchmarks.load import requests_per_second
 from benchmarks.size import Size
 
 CONNECTIONS = 16
+WARM_UP = 50  # callbacks
 PATH = "/callbacks/carriers/twilio"
 PUBLIC_URL = "https://sms.example.net"
 ACCOUNT, TOKEN = "AC" + "1" * 32, "token"
@@ -39,7 +47,7 @@ _ids = itertools.count()
 
 def run(size: Size) -> Iterator[Finding]:
     """Measure on SQLite, on which the service runs by default."""
-    count, times = size.of((4_000, 7), (1_000, 3), (200, 1))
+    count, times, unloaded = size.of((4_000, 7, 3_000), (1_000, 3, 300), (200, 1, 50))
     with contextlib.ExitStack() as stack:
         files = stack.enter_context(databases.sqlite())
         config = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "dtmf.toml"
@@ -57,8 +65,52 @@ def run(size: Size) -> Iterator[Finding]:
         with contextlib.closing(sqlite3.connect(databases.path_of(url))) as connection:
             (stored,) = connection.execute("SELECT count(*) FROM messages").fetchone()
         assert stored == count * (times + 1), f"{stored} SMS are stored"
+        yield _until_the_webhook(stack, files, str(config), unloaded)
     name = f"callback of Twilio until 204, {CONNECTIONS} connections, SQLite"
     yield ratio(measured, "ours", "bare", name=name, bound=at_least(0.5), raw="{} requests/s")
+
+
+def _until_the_webhook(stack: contextlib.ExitStack, files: databases.Engine, config: str, count: int) -> Line:
+    sink = stack.enter_context(processes.peer(environments.python_of("sink"), "sink.py"))
+    webhook = f"http://127.0.0.1:{sink.port}"
+    url = files.empty()
+    fill.populate(url, fill.Population(time.time_ns() // 1000, count, webhook=webhook + "/"))
+    service = stack.enter_context(processes.service(url, "--config", config))
+    _rate(service.port, WARM_UP)
+    due_ns = _post_on_time(service.port, count)
+    arrived: dict[int, int] = {}
+    until_s = time.monotonic() + 30
+    while len(arrived) < WARM_UP + count and time.monotonic() < until_s:
+        with urllib.request.urlopen(webhook) as reply:
+            arrived |= dict(json.load(reply))
+        time.sleep(0.1)
+    with contextlib.closing(sqlite3.connect(databases.path_of(url))) as connection:
+        texts = connection.execute("SELECT id, content FROM messages ORDER BY id LIMIT -1 OFFSET ?", (WARM_UP,))
+        took_ms = sorted((arrived[id_] - due_ns[int(text.split()[4][:-1])]) / 1e6 for id_, text in texts)
+    assert len(took_ms) == count, f"{len(took_ms)} SMS are stored"
+    raw = f"p50 {took_ms[count // 2]:.1f} ms · greatest {took_ms[-1]:.1f} ms"
+    name = "callback of Twilio at 100 a second until the webhook, p99, SQLite"
+    return Line(name, took_ms[count * 99 // 100], at_most(20), raw, unit="ms")
+
+
+def _post_on_time(port: int, count: int) -> list[int]:
+    """Post a callback every 10 ms, whether or not the previous ones are answered. Return when each was due."""
+    start_ns = time.monotonic_ns() + 100_000_000
+    due_ns = [start_ns + n * 10_000_000 for n in range(count)]
+
+    def post_some(first: int) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            for n in range(first, count, CONNECTIONS):
+                time.sleep(max(0, due_ns[n] - time.monotonic_ns()) / 1e9)
+                connection.sendall(_request(n))
+                reply = b""
+                while b"\r\n\r\n" not in reply:
+                    reply += connection.recv(65_536)
+                assert reply.startswith(b"HTTP/1.1 204"), reply
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        list(threads.map(post_some, range(CONNECTIONS)))
+    return due_ns
 
 
 def _rate(port: int, count: int) -> float:

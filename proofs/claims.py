@@ -78,6 +78,12 @@ PARSERS = Program(
     [Printed("runs", r"number_of_executed_units: (\d+)", None)],
     small_command=["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "100000"],
 )
+_CALLBACKS = "packages/dtmf-server/tests/carriers/fuzz_callbacks.py"
+CALLBACK_PARSERS = Program(
+    [_CALLBACKS, "2000000"],
+    [Printed("runs over the other kinds of carriers", r"number_of_executed_units: (\d+)", None)],
+    small_command=[_CALLBACKS, "20000"],
+)
 CODES = Tests(
     ["packages/dtmf-io/tests/codes/test_codes.py"],
     printed=[
@@ -115,10 +121,12 @@ RETRIES = Tests(
     ],
 )
 RECYCLED = Tests(
-    ["tests/end_to_end/test_recycled.py"],
+    ["tests/end_to_end/test_recycled.py", "tests/carriers/test_late_callbacks.py"],
     printed=[
         Printed("read operations", r"asked (\d+) ways", None),
         Printed("leaked texts and addresses", r"ways: (\d+) older"),
+        Printed("late callbacks", r"(\d+) late SMS", None),
+        Printed("shown to the next renter", r"late SMS: (\d+) shown"),
     ],
 )
 TENANTS = Tests(
@@ -276,6 +284,27 @@ PAID = Tests(
     ],
 )
 
+FAULTS = Tests(
+    [
+        "tests/carriers/test_http_faults.py",
+        "tests/carriers/test_gammu_faults.py",
+        "tests/carriers/twilio/test_kill.py",
+        "packages/dtmf-server/tests/carriers/telnyx/test_kill.py",
+    ],
+    full={"DTMF_CARRIER_ROUNDS": "10"},
+    printed=[
+        Printed("faults", r"(\d+) faults, \d+ kills", None),
+        Printed("kills", r"\d+ faults, (\d+) kills", None),
+        Printed("acknowledged but absent", r"(\d+) acknowledged but absent"),
+        Printed("shown twice", r"(\d+) shown twice"),
+        Printed("shown to a wrong renter", r"(\d+) shown to a wrong renter"),
+        Printed("forged accepted", r"(\d+) forged but shown"),
+        Printed("sent twice", r"(\d+) sent twice"),
+        Printed("taken but not paid, or the reverse", r"(\d+) taken but not paid"),
+        Printed("wrong outcomes", r"(\d+) sent but not taken"),
+    ],
+)
+
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
     Row(2, "The same after a power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
@@ -294,7 +323,12 @@ ROWS = [
         "each POST × 10 with one key; the reply cut at every byte",
         (RETRIES,),
     ),
-    Row(8, "A recycled number leaks nothing", "the next renter reads everything", (RECYCLED,)),
+    Row(
+        8,
+        "A recycled number leaks nothing",
+        "the next renter reads everything; SMS of every kind of carrier posted 1 h, 8 d and 40 d late",
+        (RECYCLED,),
+    ),
     Row(9, "SMPP: acknowledged means stored", "killed at each step; shuffled, colliding, missing", (CARRIERS,)),
     Row(
         10,
@@ -331,7 +365,12 @@ ROWS = [
         (SHAPED, CORE),
     ),
     Row(15, "Bad input gets a clear error", "10,000 malformed requests; 1,000 per operation", (MALFORMED,)),
-    Row(16, "Parsers never crash", "10,000,000 runs of atheris over every reader of the wire", (PARSERS,)),
+    Row(
+        16,
+        "Parsers never crash",
+        "10,000,000 runs of atheris over every reader of SMPP, and 2,000,000 over those of the other kinds of carriers",
+        (PARSERS, CALLBACK_PARSERS),
+    ),
     Row(17, "Tenants are isolated", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
     Row(18, "Tokens resist guessing", "1,000,000 random tokens", (TOKENS,)),
     Row(
@@ -352,6 +391,12 @@ ROWS = [
         "A code is never a fragment or a word",
         "every text of the table, each cut at every position in its code",
         (CODES,),
+    ),
+    Row(
+        25,
+        "Carriers of every kind: acknowledged means stored",
+        "24 faults of Twilio, Telnyx and a phone, 27 of a modem, 10 times on each engine in random order, killed at each step",
+        (FAULTS,),
     ),
     Row(
         31,

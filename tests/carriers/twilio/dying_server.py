@@ -38,12 +38,13 @@ def patch_callbacks(step: str) -> None:
     store: Callable[..., Any] = callbacks.store
     receive_many: Callable[..., Any] = ingest.receive_many
 
-    async def dying_store(runtime: Any, carrier: str, items: Any) -> None:
+    async def dying_store(runtime: Any, carrier: str, items: Any) -> Any:
         if has_it(items) and step == "parsed":
             die()
-        await store(runtime, carrier, items)
+        numbers = await store(runtime, carrier, items)
         if has_it(items) and step == "stored":
             die()
+        return numbers
 
     def dying_receive(tx: Any, inbound: Any, **named: Any) -> Any:
         result = receive_many(tx, inbound, **named)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from dtmf_server.callbacks import batches as module
 from dtmf_server.callbacks.batches import BATCH_MAX, Batches
 
 
@@ -15,12 +16,13 @@ class Store:
         self.written: list[list[str]] = []
         self.free, self.asked = asyncio.Event(), asyncio.Event()
 
-    async def write(self, items: Sequence[str]) -> None:
+    async def write(self, items: Sequence[str]) -> int:
         self.asked.set()
         await self.free.wait()
         if "bad" in items:
             raise ValueError("bad")
         self.written.append([*items])
+        return len(items)
 
 
 async def test_requests_that_arrive_during_a_write_are_stored_together_in_their_order() -> None:
@@ -62,3 +64,33 @@ async def test_a_client_that_has_gone_affects_no_other_request() -> None:
     store.free.set()
     await requests[2]
     assert sorted(item for batch in store.written for item in batch) == ["one", "three", "two"]
+
+
+async def test_a_batch_waits_until_it_has_half_of_the_requests_and_then_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "GATHER_S", 60.0)
+    store = Store()
+    store.free.set()
+    batches = Batches(store.write)
+
+    async def post(text: str) -> int:
+        return await batches.store([text])
+
+    assert await asyncio.gather(*map(post, "abcd")) == [4, 4, 4, 4]
+    first = asyncio.create_task(post("e"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not first.done()
+    assert await asyncio.gather(first, post("f")) == [2, 2]
+    monkeypatch.setattr(module, "GATHER_S", 0.0)
+    assert await asyncio.gather(post("g"), post("h"), post("i")) == [3, 3, 3]
+    assert await post("j") == 1, "after GATHER_S it is stored alone"
+
+
+async def test_requests_that_come_one_by_one_wait_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER_S", 60.0)
+    store = Store()
+    store.free.set()
+    batches = Batches(store.write)
+    assert [await batches.store([text]) for text in "abc"] == [1, 1, 1]

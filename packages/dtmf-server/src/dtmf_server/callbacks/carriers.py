@@ -2,10 +2,11 @@
 
 1. The carrier's plug-in verifies the signature and parses the request (`ReceivesCallbacks.parse`, pure). The service
    itself requires no credentials.
-2. If a callback does not say when the carrier received the SMS, and another account rented the number in the last 90 days,
-   the carrier is asked (`TellsArrival`): a late or replayed callback must not reach the next renter.
-3. Everything in a request is stored in one transaction, by the same `ingest_batch` as SMS from links. Requests that arrive
+2. Everything in a request is stored in one transaction, by the same `ingest_batch` as SMS from links. Requests that arrive
    while another one is being stored share the next transaction (batches.py).
+3. If a callback does not say when the carrier received the SMS, and another account rented the number in the last 90 days,
+   that transaction leaves the SMS out. The carrier is asked (`TellsArrival`), and the SMS is stored with its time: a late or
+   replayed callback must not reach the next renter.
 4. Only then is the success reply sent. If nothing could be stored, the reply is 503, and the carrier retries.
 5. Repetitions are recognized by the carrier's own ID (`InboundMessage.carrier_ref`), answered like the first and not
    stored again.
@@ -17,19 +18,19 @@ import logging
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from litestar import HttpMethod, Response, route
-from litestar.exceptions import MethodNotAllowedException, NotFoundException
-from litestar.params import FromPath
+from litestar import asgi
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.types import Receive, Scope, Send
 from msgspec import convert, structs
 
 from dtmf_server.callbacks.batches import Batches
 from dtmf_server.carriers.base import (
     BadSignature,
     CallbackRefused,
+    CallbackReply,
     CallbackRequest,
     CallbackResult,
     CarrierRefused,
@@ -39,9 +40,9 @@ from dtmf_server.carriers.base import (
 from dtmf_server.core.errors import RateLimited, Refusal, StorageUnavailable
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
-from dtmf_server.http.client_address import address_of, has_body, rate_limit_key
+from dtmf_server.http.client_address import address_of, rate_limit_key
 from dtmf_server.http.rate_limit import RateLimit
-from dtmf_server.http.request import Request, runtime_of
+from dtmf_server.http.request import BROKEN_OFF
 from dtmf_server.http.validation import plain_body
 from dtmf_server.operations import ingest, receive
 from dtmf_server.runtime import metrics
@@ -49,6 +50,7 @@ from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.storage import carriers as carrier_rows
 from dtmf_server.storage.db import Tx
 
+PATH = "/callbacks/carriers"
 BODY_MAX_BYTES = 64 * 1024
 ITEMS_MAX = 1000  # per request
 
@@ -92,49 +94,70 @@ def new_state(carriers: Sequence[object], settings: Settings) -> Mapping[str, An
     }
 
 
-@route(
-    "/callbacks/carriers/{name:str}",
-    http_method=[HttpMethod.GET, HttpMethod.POST],
-    status_code=200,
-    include_in_schema=False,
-    request_max_body_size=BODY_MAX_BYTES,
-)
-async def take_callback(request: Request, name: FromPath[str]) -> Response[bytes]:
+@asgi(PATH, is_mount=True, copy_scope=False)
+async def take_callback(scope: Scope, receive: Receive, send: Send) -> None:
     """Store the content of the request, then send the reply of the carrier's plug-in."""
-    state, runtime = request.scope["state"], runtime_of(request)
+    name = scope["path"].strip("/")
+    scope["path"] = f"{PATH}/{name}"  # which error messages quote; Litestar removes the part that is mounted
+    state = scope["state"]
+    runtime: Runtime = state["runtime"]
     limit: RateLimit | None = state["callback_limit"]
-    address = rate_limit_key(address_of(request.scope, runtime.settings.trusted_proxies)).encode()
+    address = rate_limit_key(address_of(scope, runtime.settings.trusted_proxies)).encode()
     if limit and (wait_s := limit.wait_s(address)):
         raise RateLimited(retry_after=wait_s)
     try:
-        return await _answer(request, runtime, state, name)
+        reply = await _answer(scope, receive, runtime, state, name)
     except (Refusal, NotFoundException, MethodNotAllowedException) as refused:
         if limit and not isinstance(refused, StorageUnavailable | ArrivalUnknown | PluginFailed):
             limit.retry_after_s(address)
         raise
+    await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
-async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], name: str) -> Response[bytes]:
+async def _answer(scope: Any, receive: Receive, runtime: Runtime, state: Mapping[str, Any], name: str) -> CallbackReply:
     carrier = state["callback_carriers"].get(name)
     if carrier is None:
         raise NotFoundException
-    if request.method not in carrier.callback_methods:
+    if scope["method"] not in carrier.callback_methods:
         raise MethodNotAllowedException(headers={"allow": ", ".join(sorted(carrier.callback_methods))})
-    plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
+    body = await _body(receive)
+    request = callback_request(scope, body, runtime)
+    plain_body(request.headers.get("content-encoding", ""), has_body=bool(body))
     faults: Repeats = state["callback_faults"].setdefault(name, Repeats())
-    result = parsed(carrier, callback_request(request.scope, await request.body(), runtime), faults)
+    result = parsed(carrier, request, faults)
     if result.items:
-        items = await with_arrival(runtime, carrier, [storable(item) for item in result.items])
-        batches: dict[str, Batches[Item]] = state["callback_batches"]
+        batches: dict[str, Batches[Item, Collection[str]]] = state["callback_batches"]
         if name not in batches:
-            batches[name] = Batches(partial(store, runtime, name))
-        await batches[name].store(items)
+            batches[name] = Batches(partial(store, runtime, carrier))
+        await _store(carrier, batches[name], [storable(item) for item in result.items])
     if result.is_heartbeat:
         beat = partial(carrier_rows.set_heartbeat, name=name, wall_us=runtime.clock.wall_us())
         await runtime.db.write(beat, durable=False)  # the next one comes soon
     metrics.callbacks(name, result.outcome).inc()
-    reply = result.reply
-    return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+    return result.reply
+
+
+async def _body(receive: Receive) -> bytes:
+    """Return the body of the request. Raises HTTPException if it is too large or the client has gone."""
+    body = bytearray()
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(BROKEN_OFF, status_code=400)
+        body += message.get("body", b"")
+        if len(body) > BODY_MAX_BYTES:
+            raise HTTPException(status_code=413)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _headers(reply: CallbackReply) -> list[tuple[bytes, bytes]]:
+    kind = reply.content_type
+    if kind.startswith("text/") and "charset" not in kind:
+        kind += "; charset=utf-8"
+    length = [] if reply.status == 204 else [(b"content-length", b"%d" % len(reply.body))]
+    return [(b"content-type", kind.encode()), *length]
 
 
 def callback_request(scope: Any, body: bytes, runtime: Runtime) -> CallbackRequest:
@@ -157,7 +180,8 @@ def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats
 
     try:
         result = carrier.parse(request)
-        items = [_checked(item) for item in result.items]
+        for item in result.items:
+            _check(item)
     except BadSignature as error:
         refused(str(error) or "wrong signature")
         raise CallbackNotSigned from error
@@ -175,24 +199,20 @@ def parsed(carrier: ReceivesCallbacks, request: CallbackRequest, faults: Repeats
         log.error("a callback of carrier %s has %d items, at most %d", carrier.name, len(result.items), ITEMS_MAX)
         raise CallbackUnreadable
     faults.worked(now_s=time.monotonic())
-    return replace(result, items=items)
+    return result
 
 
-async def with_arrival(runtime: Runtime, carrier: ReceivesCallbacks, items: list[Item]) -> list[Item]:
-    """Add the carrier's receive time to SMS that lack it and are for a number that changed hands. Raises ArrivalUnknown."""
-    if not isinstance(carrier, TellsArrival):
-        return items
-    untimed = {item.to for item in items if isinstance(item, InboundMessage) and item.received_us is None}
-    if not untimed:
-        return items
-    reused = await runtime.db.read_autocommit(
-        lambda tx: receive.changed_hands(tx, sorted(untimed), now_us=runtime.clock.now_us(tx))
-    )
-    return [await _timed(carrier, item) if _is_untimed(item, reused) else item for item in items]
+async def _store(carrier: ReceivesCallbacks, batches: Batches[Item, Collection[str]], items: Sequence[Item]) -> None:
+    """Store items, after asking the carrier for the time of those that need one. Raises StorageUnavailable, ArrivalUnknown."""
+    numbers = await batches.store(items)
+    left_out = [item for item in items if _is_untimed(item, numbers)]
+    if left_out:
+        assert isinstance(carrier, TellsArrival), "only SMS of such a carrier are left out"
+        await batches.store([await _timed(carrier, item) for item in left_out])
 
 
-def _is_untimed(item: Item, reused: Collection[str]) -> bool:
-    return isinstance(item, InboundMessage) and item.received_us is None and item.to in reused
+def _is_untimed(item: Item, numbers: Collection[str]) -> bool:
+    return isinstance(item, InboundMessage) and item.received_us is None and item.to in numbers
 
 
 async def _timed(carrier: TellsArrival, item: Item) -> Item:
@@ -206,38 +226,47 @@ async def _timed(carrier: TellsArrival, item: Item) -> Item:
     )  # 0 if the carrier does not know it: then no renter gets it
 
 
-def _checked(item: Item) -> Item:
-    """Return the item if its fields have the declared types: nothing else checks a plug-in's results. Raises ValidationError."""
-    if isinstance(item, InboundMessage):
-        return convert(structs.asdict(item), InboundMessage)
-    return convert(structs.asdict(item), Receipt)
+def _check(item: Item) -> None:
+    """Raise ValidationError unless the fields have the declared types: nothing else checks a plug-in's results."""
+    convert(structs.asdict(item), InboundMessage if isinstance(item, InboundMessage) else Receipt)
 
 
 def storable(item: Item) -> Item:
     """Return the item with only characters that a database can store: JSON may contain NUL and lone surrogates."""
-    texts = {name: value for name, value in structs.asdict(item).items() if isinstance(value, str)}
-    return structs.replace(item, **{name: _storable_text(value) for name, value in texts.items()})
+    texts = [(name, value) for name, value in structs.asdict(item).items() if isinstance(value, str)]
+    changed = {name: stored for name, text in texts if (stored := _storable_text(text)) != text}
+    return structs.replace(item, **changed) if changed else item
 
 
 def _storable_text(text: str) -> str:
+    if text.isascii() and "\0" not in text:  # as nearly all are
+        return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-async def store(runtime: Runtime, carrier: str, items: Sequence[Item]) -> None:
-    """Store everything in one transaction. Raises StorageUnavailable if that did not happen."""
+async def store(runtime: Runtime, carrier: ReceivesCallbacks, items: Sequence[Item]) -> Collection[str]:
+    """Store everything in one transaction, except SMS without a time for numbers that changed hands, if the carrier can be
+    asked for it. Return these numbers. Raises StorageUnavailable if nothing was stored."""
+    asks = isinstance(carrier, TellsArrival)
     try:
-        await runtime.db.write(partial(_ingest, runtime=runtime, carrier=carrier, items=items))
+        return await runtime.db.write(partial(_ingest, runtime=runtime, carrier=carrier.name, items=items, asks=asks))
     except StorageUnavailable:
         raise
     except Exception as error:
         # Don't log the error's message: the database may quote the SMS in it.
-        log.error("a callback of carrier %s can't be stored (%s)", carrier, type(error).__name__)
+        log.error("a callback of carrier %s can't be stored (%s)", carrier.name, type(error).__name__)
         raise StorageUnavailable from error
 
 
-def _ingest(tx: Tx, *, runtime: Runtime, carrier: str, items: Sequence[Item]) -> list[int]:
+def _ingest(tx: Tx, *, runtime: Runtime, carrier: str, items: Sequence[Item], asks: bool) -> Collection[str]:
     clock = runtime.clock
-    return ingest.ingest_batch(tx, carrier, items, live=(), now_us=clock.now_us(tx), wall_us=clock.wall_us())
+    now_us = clock.now_us(tx)
+    untimed = {item.to for item in items if asks and isinstance(item, InboundMessage) and item.received_us is None}
+    reused = receive.changed_hands(tx, sorted(untimed), now_us=now_us) if untimed else set[str]()
+    taken = [item for item in items if not _is_untimed(item, reused)]
+    if taken:
+        ingest.ingest_batch(tx, carrier, taken, live=(), now_us=now_us, wall_us=clock.wall_us())
+    return reused
 
 
 ROUTES = [take_callback]

@@ -57,7 +57,7 @@ class ApiReply:
         """Return the body, parsed as JSON. Raises NoReply if it is not JSON, as when a proxy answered."""
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NoReply(f"the reply with status {self.status} is not JSON") from error
 
     @property
@@ -220,7 +220,7 @@ class ApiClient:
             return self._shown_form(text)
         try:
             return json.dumps(self._masked_value(msgspec.json.decode(content)))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return mask(text) if text else ""
 
     def _shown_form(self, text: str) -> str:

@@ -1,6 +1,7 @@
 """The client's address behind trusted proxies, and its rate limit key."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -39,6 +40,7 @@ def has_body(scope: Any) -> bool:
     return header(scope, b"content-length") not in ("", "0") or header(scope, b"transfer-encoding") != ""
 
 
+@lru_cache(maxsize=4096)
 def is_proxy(address: str, proxies: Sequence[Network]) -> bool:
     """True if the address is a trusted proxy."""
     try:
@@ -60,6 +62,7 @@ def network_of(scope: Any, proxies: Sequence[Network]) -> str:
     return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
 
+@lru_cache(maxsize=4096)
 def rate_limit_key(address: str) -> str:
     """Return the rate limit key of an address: its /64 for IPv6, since a subscriber controls all of it."""
     try:

@@ -69,7 +69,7 @@ def receipt_pattern(text: str) -> re.Pattern[str]:
     """Return the pattern of a receipt's text: a regular expression with the groups `id` and `stat`, and perhaps `err`."""
     try:
         found = re.compile(text, re.IGNORECASE)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"is not a regular expression: {error}") from None
     if missing := {"id", "stat"} - set(found.groupindex):
         raise ValueError(f"has no group (?P<{min(missing)}>…)")

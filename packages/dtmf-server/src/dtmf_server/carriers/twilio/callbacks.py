@@ -109,20 +109,18 @@ def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
     parts = [part for part in body.replace(b"+", b" ").split(b"&") if part]
     if len(parts) > FIELDS_MAX:
         raise CallbackRefused("too many fields")
-    split = (part.partition(b"=") for part in parts)
-    return [(_unquoted(name), _unquoted(value)) for name, _, value in split]
-
-
-def _unquoted(octets: bytes) -> bytes:
-    return unquote_to_bytes(octets) if b"%" in octets else octets
+    pairs = []
+    for part in parts:
+        name, _, value = part.partition(b"=")
+        pairs.append((unquote_to_bytes(name), unquote_to_bytes(value)) if b"%" in part else (name, value))
+    return pairs
 
 
 def _from_form(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for name_octets, value_octets in pairs:
-        name, value = name_octets.decode(errors="replace"), value_octets.decode(errors="replace")
-        if fields.setdefault(name, value) != value:
-            raise CallbackRefused("a field with two values")
+    different = set(pairs)
+    fields = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in different}
+    if len(fields) < len(different):
+        raise CallbackRefused("a field with two values")
     return fields
 
 

@@ -8,7 +8,7 @@ Source: twilio.com/docs/usage/webhooks/webhooks-security
 
 import hmac
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,18 +36,17 @@ def sign(url: str, fields: Fields, *, token: str) -> str:
     return b64encode(hmac.digest(token.encode(), signed, "sha1")).decode()
 
 
-def spellings(url: str) -> list[str]:
-    """Return a URL as it is, without its port, and with its port."""
+def spellings(url: str) -> Iterator[str]:
+    """Yield a URL as it is, without its port, and with its port."""
+    yield url  # which is right nearly always
     try:
         parts = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme)
     except ValueError:
-        return [url]
-    if not parts.netloc:
-        return [url]
-    bare = parts.netloc[: -len(f":{parts.port}")] if parts.port else parts.netloc
-    others = [bare, f"{bare}:{port}"]
-    return list(dict.fromkeys([url, *(parts._replace(netloc=other).geturl() for other in others)]))
+        return
+    if parts.netloc:
+        bare = parts.netloc[: -len(f":{parts.port}")] if parts.port else parts.netloc
+        yield from (parts._replace(netloc=other).geturl() for other in (bare, f"{bare}:{port}"))
 
 
 def _verify_body(request: CallbackRequest) -> None:
