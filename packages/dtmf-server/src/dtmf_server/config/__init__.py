@@ -1,6 +1,7 @@
 """The operator's configuration: `load` reads and validates it."""
 
 from dtmf_server.config.carrier import CarrierSettings
+from dtmf_server.config.lightning import LightningSettings
 from dtmf_server.config.schema import (
     Bitcoin,
     Config,
@@ -24,6 +25,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Database",
+    "LightningSettings",
     "Limits",
     "Messages",
     "Metrics",

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Meta
 
 from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
+from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf, no_lightning
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
@@ -167,6 +168,7 @@ class Config(Section, frozen=True):
     server: Server = Server()
     database: Database = Database()
     bitcoin: Bitcoin = Bitcoin()
+    lightning: LightningSettings = LightningSettings()  # of its own kind's class
     carrier: tuple[CarrierSettings, ...] = ()  # each of its own kind's class
     messages: Messages = Messages()
     signup: Signup = Signup()
@@ -176,10 +178,17 @@ class Config(Section, frozen=True):
     metrics: Metrics = Metrics()
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds) -> Config:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    settings_of: SettingsOf = no_kinds,
+    lightning_of: LightningSettingsOf = no_lightning,
+) -> Config:
     """Return the configuration of a file (None: the sandbox's) and the environment. Raises ConfigError. `settings_of`
-    returns the settings class of a kind of carrier, or raises ConfigError; see carriers/registry.py."""
-    config, source = read(Config, path, environ, settings_of=settings_of)
+    returns the settings class of a kind of carrier, and `lightning_of` that of a kind of Lightning node, or they raise
+    ConfigError; see carriers/registry.py and payments/lightning/registry.py."""
+    config, source = read(Config, path, environ, settings_of=settings_of, lightning_of=lightning_of)
     for keys, complaint in _disagreements(config):
         raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
     return config
@@ -193,6 +202,10 @@ def warnings(config: Config) -> list[str]:
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield settings that are valid alone but not together."""
     yield from _disagreements_about_bitcoin(config)
+    if config.lightning.kind is None and config.mode == "production" and config.lightning != LightningSettings():
+        yield ("lightning",), "needs kind, the kind of Lightning node, like 'phoenixd'"
+    for key, complaint in config.lightning.disagreements(is_sandbox=config.mode == "sandbox"):
+        yield ("lightning", key), complaint
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
