@@ -8,7 +8,14 @@ from typing import Any, Generic, TypeVar
 from dtmf_server.config import ConfigError, LightningSettings
 from dtmf_server.payments.lightning.base import LightningNode
 
-KINDS: dict[str, str] = {}  # the module of each kind, which has a `KIND`
+PACKAGE = "dtmf_server.payments.lightning"
+KINDS = {  # the module of each kind, which has a `KIND`
+    "cln": f"{PACKAGE}.cln",
+    "electrum": f"{PACKAGE}.electrum",
+    "lnbits": f"{PACKAGE}.lnbits",
+    "lnd": f"{PACKAGE}.lnd",
+    "phoenixd": f"{PACKAGE}.phoenixd",
+}
 
 S = TypeVar("S", bound=LightningSettings)
 
