@@ -7,9 +7,9 @@ from msgspec import Meta, defstruct
 
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath
+from dtmf_server.core.lightning import DESCRIPTION_LENGTH_MAX
 
 KEY = "lightning"
-DESCRIPTION_BYTES_MAX = 128  # the shortest limit of all kinds
 
 S = TypeVar("S", bound=Section)
 
@@ -24,7 +24,8 @@ class LightningSettings(Section, frozen=True, kw_only=True):
     description: Annotated[
         str,
         setting(
-            f"a text of at most {DESCRIPTION_BYTES_MAX} bytes", lambda text: len(text.encode()) <= DESCRIPTION_BYTES_MAX
+            f"a text of at most {DESCRIPTION_LENGTH_MAX} bytes",
+            lambda text: len(text.encode()) <= DESCRIPTION_LENGTH_MAX,
         ),
     ] = "DTMF top-up"
     expiry_s: Annotated[int, Meta(ge=60, le=86_400, description="whole seconds from 60 to 86400")] = 3600
