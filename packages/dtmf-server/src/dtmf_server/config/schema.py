@@ -20,6 +20,7 @@ from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
 from dtmf_server.config.types import Host, Port
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
 
@@ -49,6 +50,12 @@ def _is_rpc_url(value: str) -> bool:
     if parts is None or not value.isascii() or any(mark in value for mark in " ?#\\"):
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_rate_url(value: str) -> bool:
+    parts = _url(value)
+    works = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    return works and value.isascii() and not set(" #\\") & set(value)
 
 
 def _is_path(value: str) -> bool:
@@ -119,6 +126,21 @@ class Bitcoin(Section, frozen=True):
     larger: tuple[Larger, ...] = ()
 
 
+Rate = Annotated[float, Meta(gt=0, le=1e15, description="a number above 0")]
+
+
+class Prices(Section, frozen=True):
+    """The currency in which renters may give amounts, and where the price of one bitcoin in it comes from."""
+
+    currency: Annotated[str | None, setting("a code of ISO 4217 like EUR", re.compile(r"[A-Z]{3}\Z").match)] = None
+    rate_file: Annotated[str | None, setting("an absolute path", _is_path)] = None
+    rate_url: Annotated[str | None, setting("an http:// or https:// URL", _is_rate_url)] = None
+    rate_pointer: Annotated[str | None, setting("a JSON pointer like /eur/last", _is_path)] = None
+    rate_min: Rate = 1e-3
+    rate_max: Rate = 1e15
+    rate_max_age_s: Annotated[int, Meta(ge=60, le=604_800, description="whole seconds from 60 to 604800")] = 3600
+
+
 class Messages(Section, frozen=True):
     """How incoming SMS are handled."""
 
@@ -170,6 +192,7 @@ class Config(Section, frozen=True):
     bitcoin: Bitcoin = Bitcoin()
     lightning: LightningSettings = LightningSettings()  # of its own kind's class
     carrier: tuple[CarrierSettings, ...] = ()  # each of its own kind's class
+    prices: Prices = Prices()
     messages: Messages = Messages()
     signup: Signup = Signup()
     retention: Retention = Retention()
@@ -206,6 +229,7 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("lightning",), "needs kind, the kind of Lightning node, like 'phoenixd'"
     for key, complaint in config.lightning.disagreements(is_sandbox=config.mode == "sandbox"):
         yield ("lightning", key), complaint
+    yield from _disagreements_about_prices(config.prices)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
@@ -234,3 +258,22 @@ def _disagreements_about_bitcoin(config: Config) -> Iterator[tuple[KeyPath, str]
                 ("bitcoin", "larger", index, "from_sats"),
                 "must increase from table to table, and confirmations must not decrease",
             )
+
+
+def _disagreements_about_prices(prices: Prices) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the conflicts within `[prices]`."""
+    if prices.currency is not None and prices.rate_file is None and prices.rate_url is None:
+        yield ("prices", "currency"), "needs rate_file or rate_url, the source of its rate"
+    for key in ("rate_file", "rate_url", "rate_pointer"):
+        if prices.currency is None and getattr(prices, key) is not None:
+            yield ("prices", key), "needs currency, the currency of the rate"
+    url = urlsplit(prices.rate_url or "")
+    if url.scheme and prices.rate_file is not None:
+        yield ("prices", "rate_url"), "and rate_file are both set: use only one of them"
+    elif url.scheme == "http" and not is_loopback(url.hostname or ""):
+        yield (
+            ("prices", "rate_url"),
+            "must begin with https:// unless it is on this machine: others could change the rate",
+        )
+    if prices.rate_min > prices.rate_max:
+        yield ("prices", "rate_min"), "must not be above rate_max"

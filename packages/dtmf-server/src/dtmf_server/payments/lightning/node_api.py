@@ -81,10 +81,14 @@ class NodeReply:
 
 
 class NodeApi:
-    """The API at `url`. `certificate` is the PEM text of the only certificate accepted. Connections stay open."""
+    """The API at `url`. `certificate` is the PEM text of the only certificate accepted, `setting` the one with the URL.
+    Connections stay open."""
 
-    def __init__(self, url: str, *, headers: Mapping[str, str], certificate: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, headers: Mapping[str, str], certificate: str | None = None, setting: str = "lightning.url"
+    ) -> None:
         self._url, self._headers, self._certificate = url.rstrip("/"), dict(headers), certificate
+        self._setting = setting
         self._host = urlsplit(url).netloc.rpartition("@")[2]
         self._pool: httpcore2.AsyncConnectionPool | None = None
 
@@ -166,7 +170,7 @@ class NodeApi:
                 finally:
                     await response.aclose()
         except _NOT_SENT as error:
-            raise NodeUnavailable(f"can't connect to {self._host}: {_reason(error)}; check lightning.url") from error
+            raise NodeUnavailable(f"can't connect to {self._host}: {_reason(error)}; check {self._setting}") from error
         except _NO_REPLY as error:
             within = f" within {timeout_s:.0f} s" if timeout_s is not None and isinstance(error, TimeoutError) else ""
             reason = f"no reply from {self._host}{within}: {_reason(error)}"
