@@ -76,7 +76,7 @@ class Cln:
             raise CanSpend(f"Core Lightning did not deny a payment with {RUNE} (status {reply.status}): {HOW}")
 
     async def status(self) -> NodeStatus:
-        """Return the status. What the node can receive is the sum over its open channels."""
+        """Return the status. The node can receive the sum over its open channels."""
         info, channels = await self._call("getinfo"), await self._call("listpeerchannels")
         with understood():
             usable = [c for c in channels["channels"] if c["state"] == OPEN_CHANNEL and c["peer_connected"]]
@@ -160,7 +160,7 @@ class Cln:
     async def _call(self, method: str, body: dict[str, str] | None = None) -> Any:
         return self._result(await self._post(method, body or {}))
 
-    async def _post(self, method: str, body: object, *, timeout_s: float = 20.0) -> NodeReply:
+    async def _post(self, method: str, body: object, *, timeout_s: float | None = None) -> NodeReply:
         return await self._api.request("POST", f"/v1/{method}", body=body, timeout_s=timeout_s)
 
     def _result(self, reply: NodeReply) -> Any:

@@ -1,4 +1,4 @@
-"""What a rune of Core Lightning permits.
+"""The permissions of a rune of Core Lightning.
 
 A rune is the base64 of an authentication code and its restrictions, which are joined with `&`. Each restriction consists of
 alternatives, which are joined with `|`. All restrictions must hold, each by one of its alternatives.

@@ -1,6 +1,6 @@
 """The backend "electrum", a wallet of the Electrum daemon over its JSON-RPC. Source: Electrum 4.3.4.
 
-1. Whoever can call the daemon can spend: this backend is refused without `allow_hot_wallet`.
+1. Anyone who can call the daemon can spend: this backend is refused without `allow_hot_wallet`.
 2. The external ID is appended to the description, since requests have no other field of their own.
 3. Requests can also be paid on-chain, to an address of the wallet. Only `lightning_history` counts.
 4. The history has the time at which a payment arrived, not the one at which it settled, and a payment of several parts
@@ -71,7 +71,7 @@ class Electrum:
         await self._rpc.call("nodeid")
 
     async def status(self) -> NodeStatus:
-        """Return the status. What the wallet can receive is the remote balance of open channels less the reserves."""
+        """Return the status. The wallet can receive the remote balance of open channels less the reserves."""
         info, node = await self._rpc.call("getinfo"), await self._rpc.call("nodeid")
         channels = await self._rpc.call("list_channels")
         with understood():
@@ -183,6 +183,6 @@ def _mark(external_id: str) -> str:
     return f"({external_id})"
 
 
-_HOT = "whoever can call the Electrum daemon can spend; to accept that, set lightning.allow_hot_wallet = true"
+_HOT = "anyone who can call the Electrum daemon can spend; to accept that, set lightning.allow_hot_wallet = true"
 
 KIND = LightningKind("electrum", ElectrumSettings, Electrum)

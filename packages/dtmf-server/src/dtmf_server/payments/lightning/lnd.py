@@ -1,7 +1,7 @@
 """The backend "lnd", over LND's REST API.
 
 1. An invoice's preimage is derived from the external ID and the macaroon, so creating it again finds the first one. This
-   gives nothing away: the same macaroon can read every preimage from LND.
+   is safe because the same macaroon can read every preimage from LND.
 2. `settle_index` orders settled invoices. LND sends no backlog after index 0 (lnd#2469), so before the first payment is
    read, invoices are listed instead. The indices have gaps (lnd#7071).
 3. The cursor is the index and hash of the newest payment. If LND has another invoice there, it was restored from a backup.
@@ -31,7 +31,7 @@ from dtmf_server.payments.lightning.node_api import NodeApi, NodeReply, understo
 from dtmf_server.payments.lightning.node_settings import is_path, is_url, read_certificate, url_disagreements
 from dtmf_server.payments.lightning.registry import LightningContext, LightningKind
 
-WAIT_S = 30.0
+WAIT_S, FIRST_WAITS = 28.0, 14
 IDLE_S, IDLE_ROUND_TRIPS = 0.1, 5
 UNAVAILABLE = 503
 NONE = "0:"
@@ -67,7 +67,7 @@ class Lnd:
         await lnd_access.check(self._api, self._macaroon)
 
     async def status(self) -> NodeStatus:
-        """Return the status. What the node can receive is the remote balance of active channels less the reserves."""
+        """Return the status. The node can receive the remote balance of active channels less the reserves."""
         info = await self._invoices.json("/v1/getinfo")
         channels = await self._invoices.json("/v1/channels", {"active_only": "true"})
         with understood():
@@ -144,9 +144,14 @@ class Lnd:
             return SettledPage([payment_of(one) for one in found], _cursor(found[-1:], cursor), more=len(found) == PAGE)
 
     async def wait_for_settlement(self, cursor: str) -> None:
-        """Wait for the first event of the stream after the cursor."""
-        async for _ in self._invoices.events(_index(cursor), WAIT_S):
-            return
+        """Wait for the first event of the stream after the cursor. Without a payment yet, the stream may miss it, so the
+        invoices are also listed from time to time."""
+        index = _index(cursor)
+        for _ in range(1 if index else FIRST_WAITS):
+            if not index and await self._invoices.settled():
+                return
+            async for _ in self._invoices.events(index, WAIT_S if index else WAIT_S / FIRST_WAITS):
+                return
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""What a macaroon of LND permits, and how LND refuses one."""
+"""The permissions of a macaroon of LND, and how LND refuses one."""
 
 import re
 

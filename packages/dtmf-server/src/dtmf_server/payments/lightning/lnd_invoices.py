@@ -20,12 +20,12 @@ class LndInvoices:
 
     async def backlog(self, index: int, idle_s: float) -> list[Any]:
         """Return at most a page of settled invoices after an index; the backlog ends when none comes for `idle_s`."""
-        found: list[Any] = []
+        found: dict[str, Any] = {}
         async for one in self.events(index, idle_s):
-            found.append(one)
+            found.setdefault(hash_of(one), one)
             if len(found) == PAGE:
                 break
-        return found
+        return list(found.values())
 
     async def events(self, index: int, idle_s: float) -> AsyncIterator[Any]:
         """Yield the settled invoices of the stream, until none comes for `idle_s`."""

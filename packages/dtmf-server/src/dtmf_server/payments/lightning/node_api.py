@@ -106,10 +106,11 @@ class NodeApi:
         *,
         form: Sequence[tuple[str, str]] | None = None,
         body: object | None = None,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> NodeReply:
-        """Send a request: `form` is form-encoded, `body` is JSON."""
-        async with self._response(method, path, form=form, body=body, timeout_s=timeout_s) as response:
+        """Send a request: `form` is form-encoded, `body` is JSON. `timeout_s` replaces TIMEOUT_S."""
+        limit_s = TIMEOUT_S if timeout_s is None else timeout_s
+        async with self._response(method, path, form=form, body=body, timeout_s=limit_s) as response:
             received = bytearray()
             async with aclosing(response.aiter_stream()) as parts:
                 async for part in parts:

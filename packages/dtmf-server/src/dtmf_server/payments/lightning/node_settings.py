@@ -1,4 +1,4 @@
-"""What the settings of Lightning backends share: checks of a URL and of a credential, and reading a certificate."""
+"""The common parts of the settings of Lightning backends: checks of a URL and of a credential, and reading a certificate."""
 
 import re
 from collections.abc import Iterator

@@ -67,7 +67,7 @@ class Phoenixd:
             raise reply.failure(PASSWORD)
 
     async def status(self) -> NodeStatus:
-        """Return the status. What the node can receive is that of its channels; it buys more for a fee."""
+        """Return the status. The node can receive that of its channels; it buys more for a fee."""
         info = (await self._get("/getinfo")).json()
         with understood():
             channels = [channel for channel in info["channels"] if str(channel["state"]).upper() == READY]
