@@ -25,7 +25,7 @@ def answer(node: SimulatedNode, received: Received) -> Answer:
     return Answer.json({"id": asked["id"], "jsonrpc": "2.0", "result": result})
 
 
-def _result(node: SimulatedNode, method: str, options: dict[str, Any]) -> Any:
+def _result(node: SimulatedNode, method: str, options: dict[str, Any]) -> Any:  # noqa: PLR0911 - one for each endpoint
     match method:
         case "getinfo":
             network = NETWORKS.get(node.network, node.network)

@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server on loopback: one function answers every request, and may stream, wait or never answer."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,10 +42,12 @@ class Answer:
 
 
 class HttpServer:
-    """A server that answers with `answer`. A context manager; requests are in `received`."""
+    """A server that answers with `answer`, over TLS if it has a certificate. A context manager; requests are in
+    `received`."""
 
-    def __init__(self, answer: Callable[[Received], Answer]) -> None:
+    def __init__(self, answer: Callable[[Received], Answer], *, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
+        self._scheme = "https" if tls else "http"
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,11 +95,13 @@ class HttpServer:
                 pass  # a client that closed its connection
 
         self._server = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -11,7 +11,7 @@ CHAINS = {"main": "mainnet", "test": "testnet"}
 LIMIT = 20
 
 
-def answer(node: SimulatedNode, received: Received) -> Answer:
+def answer(node: SimulatedNode, received: Received) -> Answer:  # noqa: PLR0911 - one for each endpoint
     """Answer one request."""
     password = b64decode(received.headers.get("authorization", "").removeprefix("Basic ")).decode().partition(":")[2]
     if password not in (LIMITED, FULL):

@@ -48,7 +48,7 @@ class SimulatedNode:
     def __init__(self, answer: Callable[["SimulatedNode", Received], Answer], *, network: str = "regtest") -> None:
         self.network, self.capacity_msat = network, CAPACITY_MSAT
         self.fault: Fault = ""
-        self.can_spend = False  # whether the credentials that the service has are those that can spend
+        self.permits_everything = False  # whatever the credentials say
         self.attempts_to_pay: list[str] = []  # that a credential which can spend has made
         self.now_us = START_US
         self.invoices: dict[str, Stored] = {}
@@ -86,6 +86,10 @@ class SimulatedNode:
                 stored, received_msat=sent - fee_msat, fee_msat=fee_msat, settled_us=self.now_us, index=index
             )
             self._changed.notify_all()
+
+    def complete(self, payment_hash: str, *, msat: int) -> None:
+        """Settle the rest of a payment that came in parts."""
+        self.invoices[payment_hash] = replace(self.invoices[payment_hash], received_msat=msat)
 
     def back_up(self) -> None:
         """Save the database."""
@@ -152,7 +156,7 @@ class SimulatedNode:
     def _after(self, index: int) -> list[Stored]:
         return [one for one in self.settled() if one.index > index]
 
-    def _faulty(self, received: Received) -> Answer:
+    def _faulty(self, received: Received) -> Answer:  # noqa: PLR0911 - one for each fault
         match self.fault:
             case "html":
                 return Answer(200, b"<html><body>Bad gateway</body></html>", {"Content-Type": "text/html"})

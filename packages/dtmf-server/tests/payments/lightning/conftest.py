@@ -1,8 +1,7 @@
 """Each kind of simulated node, with the backend that uses it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,52 +10,9 @@ import pytest
 from dtmf_server.payments.lightning import registry
 from dtmf_server.payments.lightning.base import LightningNode, NodeInvoice
 from dtmf_server.payments.lightning.registry import LightningContext
-from support.lightning import cln, electrum, lnbits, lnd, phoenixd
 from support.lightning.conformance import Peer
-from support.lightning.http_server import Answer, Received
+from support.lightning.shapes import SHAPES, Backend, Shape
 from support.lightning.simulated_node import CAPACITY_MSAT, SimulatedNode
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A kind of node: how it answers, and the settings with credentials that can't spend, that can, and that are wrong."""
-
-    answer: Callable[[SimulatedNode, Received], Answer]
-    limited: dict[str, Any]
-    full: dict[str, Any]
-    wrong: dict[str, Any]
-
-
-ELECTRUM = {"user": electrum.USER, "allow_hot_wallet": True}
-SHAPES = {
-    "cln": Shape(cln.answer, {"rune": cln.LIMITED}, {"rune": cln.rune()}, {"rune": cln.LIMITED[:36]}),
-    "electrum": Shape(
-        electrum.answer,
-        ELECTRUM | {"password": electrum.PASSWORD},
-        {"user": electrum.USER, "password": electrum.PASSWORD},
-        ELECTRUM | {"password": "wrong-password-Zq7"},
-    ),
-    "lnbits": Shape(
-        lnbits.answer,
-        {"invoice_key": lnbits.INVOICE_KEY},
-        {"invoice_key": lnbits.ADMIN_KEY},
-        {"invoice_key": "3" * 31 + "7"},
-    ),
-    "lnd": Shape(
-        lnd.answer,
-        {"macaroon": lnd.macaroon(*lnd.PERMISSIONS)},
-        {"macaroon": lnd.macaroon(*lnd.PERMISSIONS, "offchain:write")},
-        {"macaroon": "ab" * 40},
-    ),
-    "phoenixd": Shape(
-        phoenixd.answer,
-        {"password": phoenixd.LIMITED},
-        {"password": phoenixd.FULL},
-        {"password": "wrong-password-Zq7"},
-    ),
-}
-
-Backend = Callable[..., LightningNode]
 
 
 @pytest.fixture(params=sorted(SHAPES))

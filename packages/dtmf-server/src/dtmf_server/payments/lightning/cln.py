@@ -60,17 +60,17 @@ class Cln:
     name = "cln"
 
     def __init__(self, settings: ClnSettings, context: LightningContext) -> None:
-        self._rune, self._context = settings.rune, context
+        self._methods, self._context = permitted(settings.rune), context
         certificate = read_certificate(settings.certificate)
         self._api = NodeApi(settings.url, headers={"Rune": settings.rune}, certificate=certificate)
 
     async def check_credentials(self) -> None:
         """Read the rune's restrictions, and try to pay an invoice that is none: the node must not permit it."""
-        if (methods := permitted(self._rune)) is None or methods - set(METHODS):
+        if self._methods is None or self._methods - set(METHODS):
             raise CanSpend(f"{RUNE} permits more than to receive: {HOW}")
-        if missing := sorted(set(METHODS) - methods):
+        if missing := sorted(set(METHODS) - self._methods):
             raise NodeUnavailable(f"{RUNE} does not permit {', '.join(missing)}: {HOW}")
-        await self._call("getinfo")
+        await self.status()
         reply = await self._post("pay", {"bolt11": "none"})
         if not reply.is_error or not (reply.refuses_credentials or _code(reply) in NOT_PERMITTED):
             raise CanSpend(f"Core Lightning did not deny a payment with {RUNE} (status {reply.status}): {HOW}")

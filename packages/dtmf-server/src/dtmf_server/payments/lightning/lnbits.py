@@ -61,7 +61,9 @@ class Lnbits:
     async def check_credentials(self) -> None:
         """Ask for the wallet, and to pay without an invoice: both replies differ between the two keys."""
         wallet = self._result(await self._api.get("/api/v1/wallet"))
-        if not isinstance(wallet, dict) or "id" in wallet:
+        with understood():
+            names = {"name": wallet["name"], **wallet}
+        if "id" in names:
             raise CanSpend(f"{KEY} is the admin key, which can pay: {HOW}")
         reply = await self._api.request("POST", "/api/v1/payments", body={"out": True})
         if not reply.refuses_credentials:

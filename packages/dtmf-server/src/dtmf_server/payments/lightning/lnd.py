@@ -57,14 +57,18 @@ class Lnd:
     name = "lnd"
 
     def __init__(self, settings: LndSettings, context: LightningContext) -> None:
-        self._macaroon, self._context = bytes.fromhex(settings.macaroon), context
+        macaroon = bytes.fromhex(settings.macaroon)
+        self._preimage_key = hmac.digest(macaroon, b"the preimages of DTMF's invoices", "sha256")
+        self._permissions, self._context = lnd_access.permissions(macaroon), context
         headers = {"Grpc-Metadata-macaroon": settings.macaroon}
         self._api = NodeApi(settings.url, headers=headers, certificate=read_certificate(settings.certificate))
         self._invoices = LndInvoices(self._api)
 
     async def check_credentials(self) -> None:
         """Read the macaroon's permissions, and try to pay an invoice that is none: LND must refuse it for lack of one."""
-        await lnd_access.check(self._api, self._macaroon)
+        lnd_access.check_permissions(self._permissions)
+        await self.status()
+        await lnd_access.check_that_payments_are_denied(self._api)
 
     async def status(self) -> NodeStatus:
         """Return the status. The node can receive the remote balance of active channels less the reserves."""
@@ -170,7 +174,7 @@ class Lnd:
         return fields.invoice(value, self._context.network)
 
     def _preimage(self, external_id: str) -> bytes:
-        return hmac.digest(self._macaroon, f"DTMF invoice {external_id}".encode(), "sha256")
+        return hmac.digest(self._preimage_key, external_id.encode(), "sha256")
 
 
 def _hash(preimage: bytes) -> str:

@@ -29,24 +29,27 @@ def failure(reply: NodeReply) -> NodeUnavailable:
     return reply.failure(MACAROON)
 
 
-async def check(api: NodeApi, macaroon: bytes) -> None:
-    """Raise CanSpend if the macaroon can spend, NodeUnavailable if it is invalid or lacks a permission."""
+def permissions(macaroon: bytes) -> frozenset[str] | None:
+    """Return the permissions of a macaroon, None if it is not one of LND."""
     try:
-        permissions = frozenset(lnd_macaroon.permissions(macaroon))
-    except ValueError as error:
-        raise NodeUnavailable(f"{MACAROON} is not a macaroon of LND: {error}; {HOW}") from error
-    if more := sorted(permissions - NEEDED - {each for each in permissions if each.endswith(":read")}):
+        return frozenset(lnd_macaroon.permissions(macaroon))
+    except ValueError:
+        return None
+
+
+def check_permissions(found: frozenset[str] | None) -> None:
+    """Raise CanSpend if a macaroon with these permissions can spend, NodeUnavailable if it lacks one."""
+    if found is None:
+        raise NodeUnavailable(f"{MACAROON} is not a macaroon of LND: {HOW}")
+    if more := sorted(each for each in found - NEEDED if not each.endswith(":read")):
         raise CanSpend(f"{MACAROON} permits {', '.join(more)}: {HOW}")
-    reply = await api.get("/v1/getinfo")
-    if reply.is_error:
-        raise failure(reply)
-    if missing := sorted(NEEDED - permissions):
+    if missing := sorted(NEEDED - found):
         raise NodeUnavailable(f"{MACAROON} lacks {', '.join(missing)}: {HOW}")
-    await _check_that_payments_are_denied(api)
 
 
-async def _check_that_payments_are_denied(api: NodeApi) -> None:
-    """LND checks permissions before it reads the request, so an invoice that is none cannot cost anything."""
+async def check_that_payments_are_denied(api: NodeApi) -> None:
+    """Raise CanSpend unless LND denies a payment. It checks permissions before it reads the request, and the invoice is
+    none, so nothing can be spent."""
     reply = await api.request("POST", "/v2/router/send", body={"payment_request": "none", "timeout_seconds": 1})
     if not reply.is_error or (DENIED not in reply.text().lower() and not reply.refuses_credentials):
         raise CanSpend(f"LND did not deny a payment with {MACAROON} (status {reply.status}): {HOW}")

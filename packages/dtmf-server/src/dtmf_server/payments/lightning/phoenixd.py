@@ -59,7 +59,7 @@ class Phoenixd:
 
     async def check_credentials(self) -> None:
         """Try to pay an invoice that is none: the limited password is refused before the invoice is read."""
-        await self._get("/getinfo")
+        await self.status()
         reply = await self._api.request("POST", "/payinvoice", form=[("invoice", "none")])
         if reply.status == BAD_REQUEST or not reply.is_error:
             raise CanSpend(f"lightning.password can pay: {HOW}")
