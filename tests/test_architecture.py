@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "operations": STORAGE,
     **dict.fromkeys(EDGES, CORE),
     "carriers": CORE | {"config"},  # each kind of carrier has settings
+    "payments": CORE | {"config"},  # and each kind of Lightning node
     "webhooks": CORE | {"event_loop", "runtime"},
     "config": CORE,
     "runtime": OPERATIONS,

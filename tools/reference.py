@@ -35,9 +35,11 @@ from dtmf_server.asgi.app import _routes
 from dtmf_server.carriers.registry import BUILT_IN, find
 from dtmf_server.cli.main import _parser
 from dtmf_server.config.carrier import CarrierSettings
+from dtmf_server.config.lightning import LightningSettings
 from dtmf_server.config.schema import Config
 from dtmf_server.config.section import Section, description, extra, fields, is_section, item_type
 from dtmf_server.core.errors import Refusal
+from dtmf_server.payments.lightning import registry as lightning
 
 sys.path.insert(0, str(Path(__file__).parent))
 from setting_meanings import MEANINGS
@@ -344,6 +346,8 @@ def settings_page() -> Iterator[str]:
     for name, kind in fields(Config).items():
         if is_section(kind):
             yield from _table(f"[{name}]", kind, name)
+        if name == "lightning":
+            yield from _lightning_kinds()
     common = fields(CarrierSettings)
     yield from ("## [[carrier]]", "", "Every kind of carrier has these.", "")
     yield from _rows(CarrierSettings, "carrier", common)
@@ -352,6 +356,14 @@ def settings_page() -> Iterator[str]:
         own = {name: of for name, of in fields(kind).items() if name not in common}
         yield from (f'### kind = "{point.name}"', "", " ".join((kind.__doc__ or "").split()), "")
         yield from _rows(kind, f"carrier.{point.name}", own) if own else ("It has no settings of its own.", "")
+
+
+def _lightning_kinds() -> Iterator[str]:
+    for name in lightning.names():
+        kind = lightning.settings_class(name)
+        own = {key: of for key, of in fields(kind).items() if key not in fields(LightningSettings)}
+        yield from (f'### [lightning] kind = "{name}"', "", " ".join((kind.__doc__ or "").split()), "")
+        yield from _rows(kind, f"lightning.{name}", own)
 
 
 def _table(title: str, section: type[Section], path: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from dtmf_server import config
 from dtmf_server.carriers.registry import find
-from dtmf_server.cli import health_text
+from dtmf_server.cli import health_text, rate_text
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import free_lines, warning_text
 from dtmf_server.cli.output import print_line
@@ -136,7 +136,7 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     found = db.read_blocking(lambda tx: health_text.complaints(tx, names, wall_us=wall_us()))
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS can be received or sent")
-    found += _url_complaints(configuration)
+    found += [*_url_complaints(configuration), *rate_text.complaints(configuration)]
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)

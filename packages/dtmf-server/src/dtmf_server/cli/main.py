@@ -16,6 +16,7 @@ from dtmf_server.cli.database import backup_command, migrate_command, restore_co
 from dtmf_server.cli.run import run_command
 from dtmf_server.config import ConfigError
 from dtmf_server.core.errors import CannotStart, Refusal
+from dtmf_server.payments.lightning import registry
 from dtmf_server.runtime.logging import setup
 
 DEFAULT_PORT = 8000
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
-        configuration = config.load(options.config, os.environ, settings_of=settings_class)
+        configuration = config.load(
+            options.config, os.environ, settings_of=settings_class, lightning_of=registry.settings_class
+        )
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
         print(f"dtmf-server: {error}", file=sys.stderr)

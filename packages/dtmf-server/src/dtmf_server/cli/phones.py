@@ -23,6 +23,7 @@ from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.payments.lightning import registry
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.open import open_database
 
@@ -122,7 +123,9 @@ def _checked(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "dtmf.toml"
         file.write_text(f"{before.rstrip()}\n\n{_table(values, sims)}", "utf-8")
-        loaded = config.load(file, os.environ, settings_of=settings_class).carrier[-1]
+        loaded = config.load(
+            file, os.environ, settings_of=settings_class, lightning_of=registry.settings_class
+        ).carrier[-1]
     assert isinstance(loaded, AndroidSettings), "its kind says so"
     return loaded
 

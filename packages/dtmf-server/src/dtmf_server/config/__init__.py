@@ -1,6 +1,7 @@
 """The operator's configuration: `load` reads and validates it."""
 
 from dtmf_server.config.carrier import CarrierSettings
+from dtmf_server.config.lightning import LightningSettings
 from dtmf_server.config.schema import (
     Bitcoin,
     Config,
@@ -8,6 +9,7 @@ from dtmf_server.config.schema import (
     Limits,
     Messages,
     Metrics,
+    Prices,
     Rest,
     Retention,
     Server,
@@ -24,9 +26,11 @@ __all__ = [
     "Config",
     "ConfigError",
     "Database",
+    "LightningSettings",
     "Limits",
     "Messages",
     "Metrics",
+    "Prices",
     "Rest",
     "Retention",
     "Server",

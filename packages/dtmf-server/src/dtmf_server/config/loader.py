@@ -16,6 +16,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 
 from dtmf_server.config.carrier import KEY, SettingsOf, no_kinds, with_kinds
+from dtmf_server.config.lightning import KEY as LIGHTNING
+from dtmf_server.config.lightning import LightningSettingsOf, no_lightning, with_lightning
 from dtmf_server.config.section import (
     Section,
     description,
@@ -36,15 +38,23 @@ S = TypeVar("S", bound=Section)
 
 
 def read(
-    root: type[S], path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds
+    root: type[S],
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    settings_of: SettingsOf = no_kinds,
+    lightning_of: LightningSettingsOf = no_lightning,
 ) -> tuple[S, Source]:
     """Return the settings of a file (None: an empty one), overridden by the environment, and the source of each.
-    `settings_of` returns the settings class of a kind of carrier. Raises ConfigError."""
+    `settings_of` returns the settings class of a kind of carrier, `lightning_of` that of a kind of Lightning node. Raises
+    ConfigError."""
     name = "" if path is None else str(path)
     text = "" if path is None else read_text(path, "configuration")
     table = parsed(text, name)
     kinds, named = _kinds_from_environment(environ)
-    root = with_kinds(root, table, kinds, settings_of, Source(name, text, named).where)
+    where = Source(name, text, named).where
+    root = with_kinds(root, table, kinds, settings_of, where)
+    root = with_lightning(root, table, _lightning_kind(environ, named), lightning_of, where)
     variables: dict[KeyPath, str] = {}
     for keys, variable, value in sorted(_from_environment(root, environ), key=lambda found: found[0]):
         _put(table, keys, value, variable)
@@ -90,6 +100,17 @@ def _kinds_from_environment(environ: Mapping[str, str]) -> tuple[dict[int, str],
             kinds[path[1]] = text if name == variable else _secret(variable, Path(text))
             variables[path] = variable
     return kinds, variables
+
+
+def _lightning_kind(environ: Mapping[str, str], variables: dict[KeyPath, str]) -> str | None:
+    """Return the kind of Lightning node that a variable sets, and add the variable."""
+    name = _variable_of((LIGHTNING, "kind"))
+    for variable in (name, f"{name}_FILE"):
+        if variable in environ:
+            variables[LIGHTNING, "kind"] = variable
+            text = environ[variable]
+            return text if variable == name else _secret(variable, Path(text))
+    return None
 
 
 def _secret(variable: str, path: Path) -> str:

@@ -15,10 +15,12 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Meta
 
 from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
+from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf, no_lightning
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
 from dtmf_server.config.types import Host, Port
+from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
 
@@ -48,6 +50,12 @@ def _is_rpc_url(value: str) -> bool:
     if parts is None or not value.isascii() or any(mark in value for mark in " ?#\\"):
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_rate_url(value: str) -> bool:
+    parts = _url(value)
+    works = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    return works and value.isascii() and not set(" #\\") & set(value)
 
 
 def _is_path(value: str) -> bool:
@@ -118,6 +126,21 @@ class Bitcoin(Section, frozen=True):
     larger: tuple[Larger, ...] = ()
 
 
+Rate = Annotated[float, Meta(gt=0, le=1e15, description="a number above 0")]
+
+
+class Prices(Section, frozen=True):
+    """The currency in which renters may give amounts, and where the price of one bitcoin in it comes from."""
+
+    currency: Annotated[str | None, setting("a code of ISO 4217 like EUR", re.compile(r"[A-Z]{3}\Z").match)] = None
+    rate_file: Annotated[str | None, setting("an absolute path", _is_path)] = None
+    rate_url: Annotated[str | None, setting("an http:// or https:// URL", _is_rate_url)] = None
+    rate_pointer: Annotated[str | None, setting("a JSON pointer like /eur/last", _is_path)] = None
+    rate_min: Rate = 1e-3
+    rate_max: Rate = 1e15
+    rate_max_age_s: Annotated[int, Meta(ge=60, le=604_800, description="whole seconds from 60 to 604800")] = 3600
+
+
 class Messages(Section, frozen=True):
     """How incoming SMS are handled."""
 
@@ -167,7 +190,9 @@ class Config(Section, frozen=True):
     server: Server = Server()
     database: Database = Database()
     bitcoin: Bitcoin = Bitcoin()
+    lightning: LightningSettings = LightningSettings()  # of its own kind's class
     carrier: tuple[CarrierSettings, ...] = ()  # each of its own kind's class
+    prices: Prices = Prices()
     messages: Messages = Messages()
     signup: Signup = Signup()
     retention: Retention = Retention()
@@ -176,10 +201,17 @@ class Config(Section, frozen=True):
     metrics: Metrics = Metrics()
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, settings_of: SettingsOf = no_kinds) -> Config:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    settings_of: SettingsOf = no_kinds,
+    lightning_of: LightningSettingsOf = no_lightning,
+) -> Config:
     """Return the configuration of a file (None: the sandbox's) and the environment. Raises ConfigError. `settings_of`
-    returns the settings class of a kind of carrier, or raises ConfigError; see carriers/registry.py."""
-    config, source = read(Config, path, environ, settings_of=settings_of)
+    returns the settings class of a kind of carrier, and `lightning_of` that of a kind of Lightning node, or they raise
+    ConfigError; see carriers/registry.py and payments/lightning/registry.py."""
+    config, source = read(Config, path, environ, settings_of=settings_of, lightning_of=lightning_of)
     for keys, complaint in _disagreements(config):
         raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
     return config
@@ -193,6 +225,11 @@ def warnings(config: Config) -> list[str]:
 def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield settings that are valid alone but not together."""
     yield from _disagreements_about_bitcoin(config)
+    if config.lightning.kind is None and config.mode == "production" and config.lightning != LightningSettings():
+        yield ("lightning",), "needs kind, the kind of Lightning node, like 'phoenixd'"
+    for key, complaint in config.lightning.disagreements(is_sandbox=config.mode == "sandbox"):
+        yield ("lightning", key), complaint
+    yield from _disagreements_about_prices(config.prices)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
@@ -221,3 +258,22 @@ def _disagreements_about_bitcoin(config: Config) -> Iterator[tuple[KeyPath, str]
                 ("bitcoin", "larger", index, "from_sats"),
                 "must increase from table to table, and confirmations must not decrease",
             )
+
+
+def _disagreements_about_prices(prices: Prices) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the conflicts within `[prices]`."""
+    if prices.currency is not None and prices.rate_file is None and prices.rate_url is None:
+        yield ("prices", "currency"), "needs rate_file or rate_url, the source of its rate"
+    for key in ("rate_file", "rate_url", "rate_pointer"):
+        if prices.currency is None and getattr(prices, key) is not None:
+            yield ("prices", key), "needs currency, the currency of the rate"
+    url = urlsplit(prices.rate_url or "")
+    if url.scheme and prices.rate_file is not None:
+        yield ("prices", "rate_url"), "and rate_file are both set: use only one of them"
+    elif url.scheme == "http" and not is_loopback(url.hostname or ""):
+        yield (
+            ("prices", "rate_url"),
+            "must begin with https:// unless it is on this machine: others could change the rate",
+        )
+    if prices.rate_min > prices.rate_max:
+        yield ("prices", "rate_min"), "must not be above rate_max"

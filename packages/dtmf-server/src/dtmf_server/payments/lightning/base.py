@@ -8,56 +8,40 @@
 4. A node's credentials must not be able to spend. `check_credentials` refuses those that can.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-DESCRIPTION_LENGTH_MAX = 128  # phoenixd refuses longer ones
+from dtmf_server.core.lightning import (
+    DESCRIPTION_LENGTH_MAX,
+    InvoiceStatus,
+    NodeInvoice,
+    SettledPage,
+    SettledPayment,
+    State,
+)
 
-# `unknown`: the node has no such invoice.
-State = Literal["open", "settled", "expired", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeInvoice:
-    """An invoice as the node created it. `payment_hash` is 64 lower-case hexadecimal digits, `bolt11` the invoice."""
-
-    payment_hash: str
-    bolt11: str
-    expires_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettledPayment:
-    """A settled invoice. `received_msat`: what the payer sent, less `fee_msat`, the node's fee."""
-
-    payment_hash: str
-    received_msat: int
-    fee_msat: int
-    settled_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettledPage:
-    """Payments settled after a cursor, oldest first, and the cursor after them. `more`: ask again at once."""
-
-    payments: Sequence[SettledPayment]
-    cursor: str
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceStatus:
-    """The status of one invoice. `payment` is given if it is settled."""
-
-    state: State
-    payment: SettledPayment | None = None
+__all__ = [
+    "DESCRIPTION_LENGTH_MAX",
+    "CanSpend",
+    "CursorLost",
+    "HasCursor",
+    "InvoiceRefused",
+    "InvoiceStatus",
+    "LightningNode",
+    "NodeInvoice",
+    "NodeStatus",
+    "NodeUnavailable",
+    "SettledPage",
+    "SettledPayment",
+    "State",
+    "WakesUp",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """`identity`: the node's public key, or what else identifies it; another one means another node. `network`: as in
-    `bitcoin.network`. `inbound_msat`: what the node can receive now; None if it does not tell."""
+    `bitcoin.network`. `inbound_msat`: what the node can receive now; None if it does not say."""
 
     identity: str
     network: str

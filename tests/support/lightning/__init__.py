@@ -1,0 +1,1 @@
+"""Simulated Lightning nodes: real HTTP servers on loopback, of the shape that each node documents."""
