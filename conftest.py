@@ -1,5 +1,6 @@
 """Shared fixtures. Every test of storage, operations and API runs on each engine."""
 
+import gc
 import logging
 import signal
 import threading
@@ -25,6 +26,18 @@ if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while the tests are collected: almost every object created then lives until the end."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the collected tests and imported modules from garbage collection, which would visit them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """A browser without JavaScript: keeps cookies, submits forms as shown, parses pages."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -78,11 +79,26 @@ class Page:
         self.headers = response.headers
         self.html = response.text
         self.path = urlsplit(str(response.url)).path
+
+    @cached_property
+    def _parsed(self) -> _Reader:
+        """Parse the page when its contents are first used: it takes longer than the request."""
         reader = _Reader()
-        if "html" in response.headers.get("content-type", ""):
-            reader.feed(response.text)
-        self.forms, self.tags = reader.forms, reader.tags
-        self.text = " ".join(" ".join(reader.text).split())
+        if "html" in self.headers.get("content-type", ""):
+            reader.feed(self.html)
+        return reader
+
+    @property
+    def forms(self) -> list[Form]:
+        return self._parsed.forms
+
+    @property
+    def tags(self) -> list[tuple[str, dict[str, str]]]:
+        return self._parsed.tags
+
+    @cached_property
+    def text(self) -> str:
+        return " ".join(" ".join(self._parsed.text).split())
 
     def form(self, action: str) -> Form:
         """Return the form with this action."""

@@ -98,18 +98,14 @@ def test_a_clock_that_stepped_back_still_gives_a_due_time():
     assert next_due_us(1, first_attempt_us=FIRST, now_us=earlier, uniform=0.0) == earlier + 5 * S
 
 
-@pytest.mark.parametrize("status", range(200, 300))
-def test_any_2xx_is_delivered(status):
-    assert verdict(status, attempts=1) is verdict(status, attempts=9) is Verdict.DELIVERED
+def test_any_2xx_is_delivered():
+    assert {verdict(status, attempts=n) for status in range(200, 300) for n in (1, 9)} == {Verdict.DELIVERED}
 
 
-@pytest.mark.parametrize(
-    "status",
-    [None, 0, 100, 101, 199, *range(300, 309), 399, 408, 425, 429, 500, 502, 503, 504, 599, 999],
-)
 @pytest.mark.parametrize("attempts", [1, 4, 5, 6, 100])
-def test_a_temporary_failure_is_retried_regardless_of_the_attempts_made(status, attempts):
-    assert verdict(status, attempts=attempts) is Verdict.RETRY
+def test_a_temporary_failure_is_retried_regardless_of_the_attempts_made(attempts):
+    statuses = [None, 0, 100, 101, 199, *range(300, 309), 399, 408, 425, 429, 500, 502, 503, 504, 599, 999]
+    assert [status for status in statuses if verdict(status, attempts=attempts) is not Verdict.RETRY] == []
 
 
 @pytest.mark.parametrize("attempts", [1, 5, 6])
@@ -117,9 +113,10 @@ def test_410_parks_at_once(attempts):
     assert verdict(410, attempts=attempts) is Verdict.GONE
 
 
-@pytest.mark.parametrize("status", sorted(set(range(400, 500)) - {408, 410, 425, 429}))
-def test_any_other_4xx_parks_after_five_attempts(status):
-    assert [verdict(status, attempts=n) for n in range(1, 7)] == [Verdict.RETRY] * 4 + [Verdict.PARKED] * 2
+def test_any_other_4xx_parks_after_five_attempts():
+    for status in set(range(400, 500)) - {408, 410, 425, 429}:
+        verdicts = [verdict(status, attempts=n) for n in range(1, 7)]
+        assert (status, verdicts) == (status, [Verdict.RETRY] * 4 + [Verdict.PARKED] * 2)
 
 
 @pytest.mark.parametrize("status", [None, 302, 408, 425, 429, 500, 502, 503, 504])

@@ -1,5 +1,6 @@
 """A webhook URL that passes leads where it says, and nowhere inside."""
 
+import re
 from dataclasses import FrozenInstanceError
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
@@ -29,56 +30,66 @@ def test_the_corpus_is_large_and_has_nothing_twice():
     assert sorted(a for a, b in pairwise(sorted(urls)) if a == b) == []
 
 
-@pytest.mark.parametrize("sandbox", [False, True])
-@pytest.mark.parametrize("url", [*REFUSED_AT_FORM, *NOT_EVEN_IN_SANDBOX])
-def test_parse_refuses_a_bad_form_in_a_sentence(url, sandbox):
-    with pytest.raises(ValueError, match=r"\A[^\x00-\x1f]+\.\Z"):
+# These tests check whole tables: a test for each of 1,300 URLs would take longer to collect than to run.
+def refusal(url: str, *, sandbox: bool) -> str | None:
+    """Return why a URL is refused, or None if it isn't."""
+    try:
         parse(url, sandbox=sandbox)
-
-
-@pytest.mark.parametrize("url", SANDBOX_ONLY)
-def test_only_the_sandbox_takes_loopback(url):
-    with pytest.raises(ValueError, match=r"\.\Z"):
-        parse(url, sandbox=False)
-    destination = parse(url, sandbox=True)
-    assert destination.host == "localhost" or ip_address(destination.host).is_loopback
-
-
-@pytest.mark.parametrize(("address", "url"), pairs(REFUSED_AT_ADDRESS))
-def test_a_name_that_resolves_inside_is_refused_at_its_address(address, url):
-    parse(url, sandbox=False)
-    assert not address_allowed(address, sandbox=False)
-
-
-@pytest.mark.parametrize(("address", "url"), pairs(REFUSED_AT_ADDRESS))
-def test_the_sandbox_adds_loopback_addresses_and_no_others(address, url):
-    loopback = address == "::1" or (address.startswith("127.") and address.count(".") == 3)
-    assert address_allowed(address, sandbox=True) is loopback
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 @pytest.mark.parametrize("sandbox", [False, True])
-@pytest.mark.parametrize(("address", "url"), pairs(ALLOWED))
-def test_public_receivers_are_welcome(address, url, sandbox):
-    destination = parse(url, sandbox=sandbox)
-    assert destination.scheme == "https"
-    assert destination.address in (None, ip_address(address))
-    assert address_allowed(address, sandbox=sandbox)
-    assert address_allowed(ip_address(address), sandbox=sandbox)
+def test_parse_refuses_a_bad_form_in_a_sentence(sandbox):
+    found = {url: refusal(url, sandbox=sandbox) for url in [*REFUSED_AT_FORM, *NOT_EVEN_IN_SANDBOX]}
+    assert not {url: why for url, why in found.items() if not why or not re.fullmatch(r"[^\x00-\x1f]+\.", why)}
 
 
-@pytest.mark.parametrize("url", [*SANDBOX_ONLY, *REFUSED_AT_ADDRESS[1::2], *ALLOWED[1::2]])
-def test_the_client_library_reads_the_same_url(url):
-    destination = parse(url, sandbox=True)
-    dialled = URL(destination.url, encoded=True)
-    assert (dialled.scheme, dialled.raw_host) == (destination.scheme, destination.host)
-    assert (dialled.port, dialled.raw_path_qs.rstrip("?")) == (destination.port, destination.path.rstrip("?"))
-    assert (dialled.user, dialled.password, dialled.fragment) == (None, None, "")
+def test_only_the_sandbox_takes_loopback():
+    found = {url: refusal(url, sandbox=False) for url in SANDBOX_ONLY}
+    assert not {url: why for url, why in found.items() if not why or not why.endswith(".")}
+    for url in SANDBOX_ONLY:
+        destination = parse(url, sandbox=True)
+        assert destination.host == "localhost" or ip_address(destination.host).is_loopback
 
 
-@pytest.mark.parametrize("url", [*SANDBOX_ONLY, *ALLOWED[1::2]])
-def test_parsing_the_result_again_changes_nothing(url):
-    destination = parse(url, sandbox=True)
-    assert parse(destination.url, sandbox=True) == destination
+def test_a_name_that_resolves_inside_is_refused_at_its_address():
+    for address, url in pairs(REFUSED_AT_ADDRESS):
+        assert refusal(url, sandbox=False) is None
+        assert not address_allowed(address, sandbox=False)
+
+
+def test_the_sandbox_adds_loopback_addresses_and_no_others():
+    for address, _ in pairs(REFUSED_AT_ADDRESS):
+        loopback = address == "::1" or (address.startswith("127.") and address.count(".") == 3)
+        assert (address, address_allowed(address, sandbox=True)) == (address, loopback)
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_public_receivers_are_welcome(sandbox):
+    for address, url in pairs(ALLOWED):
+        assert (url, refusal(url, sandbox=sandbox)) == (url, None)
+        destination = parse(url, sandbox=sandbox)
+        assert destination.scheme == "https"
+        assert destination.address in (None, ip_address(address))
+        assert address_allowed(address, sandbox=sandbox)
+        assert address_allowed(ip_address(address), sandbox=sandbox)
+
+
+def test_the_client_library_reads_the_same_url():
+    for url in [*SANDBOX_ONLY, *REFUSED_AT_ADDRESS[1::2], *ALLOWED[1::2]]:
+        destination = parse(url, sandbox=True)
+        dialled = URL(destination.url, encoded=True)
+        assert (dialled.scheme, dialled.raw_host) == (destination.scheme, destination.host)
+        assert (dialled.port, dialled.raw_path_qs.rstrip("?")) == (destination.port, destination.path.rstrip("?"))
+        assert (dialled.user, dialled.password, dialled.fragment) == (None, None, "")
+
+
+def test_parsing_the_result_again_changes_nothing():
+    for url in [*SANDBOX_ONLY, *ALLOWED[1::2]]:
+        destination = parse(url, sandbox=True)
+        assert parse(destination.url, sandbox=True) == destination
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -77,7 +78,10 @@ def statements(path: Path) -> Iterator[tuple[str, str]]:
             yield f"{path.relative_to(ROOT)}:{node.lineno}", eval(code(node), names)
 
 
-FOUND = {place: text for path in SOURCES for place, text in statements(path)}
+@cache
+def found() -> dict[str, str]:
+    """Return the statements of all files by their location."""
+    return {place: text for path in SOURCES for place, text in statements(path)}
 
 
 def prepare(tx: Tx, statement: str) -> None:
@@ -95,13 +99,13 @@ def prepare(tx: Tx, statement: str) -> None:
 
 def test_each_engine_prepares_every_statement(db: Database) -> None:
     wrong = {}
-    for place, statement in FOUND.items():
+    for place, statement in found().items():
         try:
             db.write_blocking(lambda tx, statement=statement: prepare(tx, statement))
         except Exception as error:  # either driver's
             wrong[place] = f"{error}: {statement}"
     assert not wrong, "\n".join(f"{place}: {error}" for place, error in wrong.items())
-    assert len(FOUND) > 200, "the search no longer finds the statements"
+    assert len(found()) > 200, "the search no longer finds the statements"
 
 
 def test_an_invalid_statement_is_refused(db: Database) -> None:
@@ -160,7 +164,7 @@ def test_nothing_else_is_translated(statement: str) -> None:
 
 def test_postgresql_receives_statements_as_written() -> None:
     """Except for its driver's syntax of parameters and of the percent sign."""
-    for place, statement in FOUND.items():
+    for place, statement in found().items():
         rendered = PostgreSQL().render(statement)
         assert re.sub(r"%\((\w+)\)s", r":\1", rendered).replace("%%", "%") == statement, place
     assert PostgreSQL().render("SELECT x::text, :x % 2") == "SELECT x::text, %(x)s %% 2"

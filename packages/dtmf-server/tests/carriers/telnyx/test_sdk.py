@@ -1,10 +1,13 @@
 """Telnyx's own SDK works with our simulated Telnyx, and agrees with us on which callbacks are genuine."""
 
+from __future__ import annotations
+
 import random
 import warnings
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,24 +16,32 @@ from support.providers.telnyx import Telnyx
 
 from .conftest import CALLBACK_URL, Line
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import telnyx as sdk
-    from telnyx.lib import webhook_verification
+if TYPE_CHECKING:
+    import telnyx
 
 REQUESTS, SEED, AT_S = 1500, 20, 1_700_000_000.0
 OURS, PHONE = "+12025550200", "+31612345678"
 
 
+@pytest.fixture(scope="module")
+def sdk() -> ModuleType:
+    """The SDK. It takes seconds to import, so only the process that runs these tests imports it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import telnyx
+        import telnyx.lib.webhook_verification
+    return telnyx
+
+
 @pytest.fixture
-def client(provider: Telnyx) -> Iterator[sdk.Telnyx]:
+def client(sdk: ModuleType, provider: Telnyx) -> Iterator[telnyx.Telnyx]:
     with sdk.Telnyx(
         api_key=provider.api_key, public_key=provider.public_key, base_url=f"{provider.url}/v2", max_retries=0
     ) as found:
         yield found
 
 
-def test_the_sdk_sends_and_looks_up_what_it_sent(client: sdk.Telnyx, provider: Telnyx) -> None:
+def test_the_sdk_sends_and_looks_up_what_it_sent(client: telnyx.Telnyx, provider: Telnyx) -> None:
     sent = client.messages.send(
         from_=OURS,
         to=PHONE,
@@ -51,7 +62,7 @@ def test_the_sdk_sends_and_looks_up_what_it_sent(client: sdk.Telnyx, provider: T
     assert found.id == sent.id  # type: ignore[union-attr]  # inbound or outbound
 
 
-def test_the_sdk_reads_the_balance_the_profile_and_its_numbers(client: sdk.Telnyx, provider: Telnyx) -> None:
+def test_the_sdk_reads_the_balance_the_profile_and_its_numbers(client: telnyx.Telnyx, provider: Telnyx) -> None:
     balance, profile = client.balance.retrieve().data, client.messaging_profiles.retrieve(provider.profile_id).data
     assert balance is not None
     assert (balance.available_credit, balance.currency) == ("25.00", "USD")
@@ -64,29 +75,31 @@ def test_the_sdk_reads_the_balance_the_profile_and_its_numbers(client: sdk.Telny
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ("10009", sdk.AuthenticationError),
-        ("10010", sdk.PermissionDeniedError),
-        ("10011", sdk.RateLimitError),
-        ("40310", sdk.BadRequestError),
-        ("49999", sdk.UnprocessableEntityError),
-        ("500", sdk.InternalServerError),
-        ("lost", sdk.APIConnectionError),
+        ("10009", "AuthenticationError"),
+        ("10010", "PermissionDeniedError"),
+        ("10011", "RateLimitError"),
+        ("40310", "BadRequestError"),
+        ("49999", "UnprocessableEntityError"),
+        ("500", "InternalServerError"),
+        ("lost", "APIConnectionError"),
     ],
 )
-def test_the_sdk_knows_each_error(client: sdk.Telnyx, provider: Telnyx, fault: str, error: type[Exception]) -> None:
+def test_the_sdk_knows_each_error(
+    sdk: ModuleType, client: telnyx.Telnyx, provider: Telnyx, fault: str, error: str
+) -> None:
     provider.faults.append(fault)
-    with pytest.raises(error):
+    with pytest.raises(getattr(sdk, error)):
         client.messages.send(from_=OURS, to=PHONE, text="hi")
 
 
-def test_the_sdk_sends_once_when_it_retries_with_its_idempotency_key(provider: Telnyx) -> None:
+def test_the_sdk_sends_once_when_it_retries_with_its_idempotency_key(sdk: ModuleType, provider: Telnyx) -> None:
     provider.faults.append("lost")
     with sdk.Telnyx(api_key=provider.api_key, base_url=f"{provider.url}/v2", max_retries=1) as client:
         client.messages.send(from_=OURS, to=PHONE, text="hi", idempotency_key="one")
     assert len(provider.sent) == 1
 
 
-def test_the_sdk_reads_our_simulated_callbacks(client: sdk.Telnyx, provider: Telnyx) -> None:
+def test_the_sdk_reads_our_simulated_callbacks(client: telnyx.Telnyx, provider: Telnyx) -> None:
     headers, body = provider.signed(provider.received(OURS, PHONE, "Your code is 1234"))
     event = client.webhooks.unwrap(body.decode(), headers=headers)
     assert event.data.event_type == "message.received"  # type: ignore[union-attr]  # one of many kinds
@@ -123,7 +136,10 @@ def variants(provider: Telnyx, chance: random.Random) -> Iterator[tuple[dict[str
         yield headers, body
 
 
-def test_our_verification_and_the_sdk_agree_on_generated_requests(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_verification_and_the_sdk_agree_on_generated_requests(
+    sdk: ModuleType, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook_verification = sdk.lib.webhook_verification
     monkeypatch.setattr(webhook_verification, "time", SimpleNamespace(time=lambda: AT_S))
     line.provider.clock = lambda: AT_S
     counts = {True: 0, False: 0}
