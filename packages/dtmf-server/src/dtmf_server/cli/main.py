@@ -9,9 +9,9 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, deposits, phones
+from dtmf_server.cli import accounts, deposits, imports, phones
 from dtmf_server.cli.carrier_check import check_command
-from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
+from dtmf_server.cli.carriers import carriers_command, doctor_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
 from dtmf_server.cli.run import run_command
 from dtmf_server.config import ConfigError
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     deposits.add(commands, _command)
-    _add_imports(commands)
+    imports.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
     _add_json(_command(commands, "doctor", doctor_command, text))
@@ -108,17 +108,6 @@ def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for kind in ("groups", "numbers", "prices"):
-        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
-        text = f"import {kind} from a CSV or TOML file; if any line is invalid, nothing is imported"
-        importing = _command(actions, "import", import_command, text)
-        importing.add_argument("file", type=Path, metavar="FILE")
-        importing.set_defaults(kind=kind, allow_free=False)
-        if kind != "numbers":
-            importing.add_argument("--allow-free", action="store_true", help="allow prices of 0")
 
 
 def _command(

@@ -18,8 +18,8 @@ from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.carriers.registry import settings_class
 from dtmf_server.carriers.trace import Trace
-from dtmf_server.cli.carriers import import_file
 from dtmf_server.cli.database_options import require_current_schema
+from dtmf_server.cli.imports import import_numbers
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
@@ -138,12 +138,8 @@ def _show(options: argparse.Namespace, table: str) -> None:
 
 
 def _import(options: argparse.Namespace, configuration: Config, sims: Mapping[str, str]) -> int:
-    rows = [f"{number},{options.group}" for number in sims.values()]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "numbers.csv"
-        file.write_text("\n".join(["e164,group_id", *rows, ""]), "utf-8")
-        with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-            status, lines = import_file(db, "numbers", file)
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
+        status, lines = import_numbers(db, list(sims.values()), group_id=options.group)
     for line in lines:
         print_line(line)
     return status
