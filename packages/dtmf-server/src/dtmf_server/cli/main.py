@@ -9,7 +9,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, deposits, imports, phones
+from dtmf_server.cli import accounts, deposits, imports, init, phones
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
-        configuration = config.load(options.config, os.environ, settings_of=settings_class)
+        is_new = options.creates_config and options.config is not None and not os.path.lexists(options.config)
+        path = None if is_new else options.config
+        configuration = config.load(path, os.environ, settings_of=settings_class)
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
         print(f"dtmf-server: {error}", file=sys.stderr)
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     deposits.add(commands, _command)
+    init.add(commands, _command)
     imports.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
@@ -126,7 +129,7 @@ def _command(
         "--database", metavar="URL", help="sqlite:///path or postgresql://… instead of a file in --data"
     )
     command.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
-    command.set_defaults(command=run)
+    command.set_defaults(command=run, creates_config=False)
     return command
 
 

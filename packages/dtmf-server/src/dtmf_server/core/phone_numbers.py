@@ -39,6 +39,8 @@ def to_e164(text: str, *, code: str = "") -> str:
 
     Raises BadNumber.
     """
+    if is_e164(text):  # most are: import a million in seconds
+        return _complete(text[1:], plus=True, code=code)
     if is_scientific(text):
         raise BadNumber(SCIENTIFIC)
     number = unmarked(text)
