@@ -56,7 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--btc-price", type=_dollars, metavar="USD", help="price of a bitcoin, for the suggestion")
     group.add_argument("--mode", choices=["sandbox", "production"], help="of a new service (default: as it can be)")
     group.add_argument("--port", type=int, help=f"port of a new service (default {DEFAULT_PORT}, or the next free one)")
-    group.add_argument("--no-check", action="store_const", const=True, help="do not test the carrier")
+    group.add_argument(
+        "--no-check", action="store_const", const=True, help="do not test the carrier; a phone must be reachable anyway"
+    )
     parser.set_defaults(setup_options=[action.dest for action in group._group_actions])
 
 
@@ -181,7 +183,8 @@ def _tested(
             return plan, device, listed
         if not prompts.is_terminal:
             break
-    print_line("nothing was written; --no-check writes a carrier that fails its test")
+    more = "" if kind.kind == "android" else "; --no-check writes a carrier that fails its test"
+    print_line(f"nothing was written{more}")
     return None
 
 
