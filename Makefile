@@ -80,7 +80,7 @@ test-quick: $(DEV)
 # Run the deposit tests on Bitcoin Core: BITCOIND, else bitcoind in PATH, else one built once in ~/.cache/dtmf.
 test-bitcoin: $(DEV)
 	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && \
-	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin -k core $(ARGS)
+	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin tests/bitcoin/core_page.py -k core $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)

@@ -19,7 +19,7 @@ PACKAGES = {
     "telnyx": ["telnyx==4.189.0"],
     # All its requirements, unchanged for years: its own version ranges allow versions it does not work with.
     "jasmin": ["--no-deps", "--require-hashes", "-r", str(ROOT / "benchmarks" / "gateways" / "jasmin.txt")],
-    "sink": ["aiohttp==3.14.5"],
+    "sink": ["aiohttp==3.14.5", "uvloop==0.23.0"],
     "engines": ["httpx2==2.16.2", "pyreqwest==0.15.1", "aiohttp==3.14.5"],
 }
 

@@ -2,14 +2,21 @@
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from dtmf import DTMF
 from dtmf.cli import qr
+from support import markdown
 from support.cli_process import TOKEN
+from support.paths import ROOT
+from support.shell import commands
 from support.terminal import ESCAPES, Terminal
+
+SERVICE_IN_THE_DOCS = "https://numbers.example.org"
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 0), ("YES", 0, 0), ("n", 1, 1), ("", 1, 1), ("x", 1, 1)])
@@ -29,17 +36,45 @@ def test_yes_skips_the_confirmation(dtmf: DTMF) -> None:
     assert (code, said) == (0, f"The rental of {number} has ended.\n")
 
 
+def documented(beginning: str, url: str) -> tuple[str, str]:
+    """Return the command of docs/guides/command-line.md that begins so, for this service, and its documented output."""
+    every = markdown.blocks(ROOT / "docs/guides/command-line.md")
+    found = [pair for block in every if block.run_by for pair in commands(block.code) if pair[0].startswith(beginning)]
+    ((command, shown),) = found
+    return command.partition("#")[0].replace(SERVICE_IN_THE_DOCS, url), shown.replace(SERVICE_IN_THE_DOCS, url)
+
+
 def test_a_token_is_typed_without_echo(dtmf: DTMF, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = os.environ["DTMF_URL"]
     monkeypatch.delenv("DTMF_TOKEN")
     monkeypatch.delenv("DTMF_URL")
-    terminal = Terminal("login", "--url", url)
+    command, shown = documented("dtmf login", url)
+    terminal = Terminal(*command.split()[1:], columns=200)
     terminal.until(f"Token for {url}: ")
     terminal.types(f"{TOKEN}\n")
     code, said = terminal.ended()
     assert code == 0
     assert TOKEN not in said
-    assert "Signed in to " in said
+    shown = re.escape(shown.strip()).replace("89,387", r"[\d,]+").replace(r"/home/you/\.", r"/\S*/\.?")
+    assert re.fullmatch(shown, re.sub(r" *\n", "\n", said.strip())), said
+
+
+def test_a_password_store_prints_the_token(
+    dtmf: DTMF, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documented pipe, with programs in the place of the password store and of the installed command."""
+    url = os.environ["DTMF_URL"]
+    monkeypatch.delenv("DTMF_TOKEN")
+    monkeypatch.delenv("DTMF_URL")
+    texts = {"pass": f"[ \"$*\" = 'show dtmf' ] && echo {TOKEN}", "dtmf": f'exec "{sys.executable}" -P -m dtmf "$@"'}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    command, _ = documented("pass show", url)
+    environ = os.environ | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, env=environ)
+    assert done.returncode == 0, done
+    assert f"Signed in to {url}" in done.stdout + done.stderr
 
 
 def test_ctrl_c_at_the_prompt_is_quiet(home: Path) -> None:

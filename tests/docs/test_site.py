@@ -125,6 +125,14 @@ def test_pages_are_served_with_or_without_their_ending(app: Litestar, site: Path
         assert body == (site / "reference" / "errors.html").read_bytes()
 
 
+def test_an_unknown_page_is_a_page_in_a_browser_and_a_problem_for_a_program(app: Litestar) -> None:
+    status, headers, body = ask(app, "/docs/nothing", accept="text/html,*/*;q=0.8")
+    assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert b'<a href="/docs/index.html">' in body
+    status, headers, _ = ask(app, "/docs/nothing", accept="*/*")
+    assert (status, "text/html" in headers["content-type"]) == (404, False)
+
+
 def test_a_page_is_revalidated_and_a_versioned_file_stays_in_the_cache(app: Litestar) -> None:
     _, headers, body = ask(app, "/docs/quickstart.html")
     assert headers["cache-control"] == "no-cache"

@@ -18,7 +18,9 @@ from packaging.requirements import Requirement
 
 import dtmf
 import dtmf_server
+from support import markdown
 from support.paths import CLIENT, PACKAGES, SERVER
+from support.shell import commands
 
 CLIENT_SIZE_MAX = 120_000  # compressed bytes of its files, which every customer downloads
 SOURCES = {"dtmf-io": CLIENT, "dtmf-server": SERVER}
@@ -107,6 +109,27 @@ def install(requirement: str, wheels: dict[str, Path], folder: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet"]
     run(*pip, "--no-deps", "--no-index", *(wheels[name] for name in sorted(ours)), cwd=folder)
     return folder / "bin"
+
+
+@pytest.mark.parametrize("page", ["docs/guides/command-line.md", "docs/guides/testing.md"])
+def test_the_documented_installation_works(page: str, wheels: dict[str, Path], tmp_path: Path) -> None:
+    """The `pip install` of a page, with the built wheels as the package index, in an environment with everything else."""
+    (command,) = (
+        command.partition("#")[0].strip()
+        for block in markdown.blocks(PACKAGES.parent / page)
+        for command, _ in commands(block.code)
+        if block.run_by and command.startswith("pip install")
+    )
+    requirement = command.removeprefix("pip install ").strip("'")
+    programs = install(requirement, wheels, tmp_path / "env")
+    pip = [sys.executable, "-m", "pip", "--python", programs / "python"]
+    run(*pip, "uninstall", "--quiet", "--yes", *SOURCES, cwd=tmp_path)
+    assert not (programs / "dtmf").exists()
+    typed = command.replace("pip", " ".join(map(str, pip)), 1)
+    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels["dtmf-io"].parent)}
+    run("bash", "-c", typed, cwd=tmp_path, **index)
+    program = "import dtmf.testing" if "testing" in requirement else "import dtmf.cli.app"
+    run(programs / "python", "-c", program, cwd=tmp_path)
 
 
 @pytest.fixture(scope="module")

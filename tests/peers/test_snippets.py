@@ -7,12 +7,9 @@ new block can't be forgotten."""
 import asyncio
 import contextlib
 import io
-import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
@@ -25,6 +22,7 @@ from dtmf.testing.sandbox import running
 from end_to_end.test_docs import after_the_story, differences
 from support import markdown
 from support.paths import PYTHONPATH
+from support.shell import Shell, check_command, commands
 
 __all__ = ["after_the_story"]
 
@@ -32,12 +30,9 @@ ROOT = Path(__file__).parents[2]
 # Decision notes and the changelog quote what was; the others are run.
 PAGES = [page for page in markdown.pages() if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
 DOCUMENTS = [page.relative_to(ROOT).as_posix() for page in PAGES]
-TIMEOUT_S = 120
 
 # Their Python runs in tests/end_to_end/test_docs.py.
 IN_TEST_DOCS = ("docs/quickstart.md", "docs/internals/billing.md")
-# Commands that don't end by themselves: stopped by Ctrl-C after the documented output.
-ENDLESS = ("curl -N ",)
 # Python that a document assumes has run before.
 GIVEN = {
     "docs/guides/sandbox.md": "from dtmf import DTMF; dtmf = DTMF(); e164 = dtmf.start_rental('us-mobile')['e164']",
@@ -68,9 +63,6 @@ AFTERWARDS = {
     ("docs/guides/receive-codes.md", "code"): "482913",
     ("docs/guides/webhooks.md", "message"): {"id": 1, "e164": "+1", "sender": "+2", "content": "hello"},
 }
-TIME = re.compile(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?")
-SPINNER = re.compile(r"^[\u2801-\u28ff].*\n?", re.M)  # only on a terminal
-END = "end-of-command"
 
 # The command. If PHONE is set, a code is sent to its number as soon as that is known.
 PROGRAM = """#!/bin/sh
@@ -119,17 +111,9 @@ def blocks(document: str) -> list[tuple[str, str]]:
 def snippets() -> list[str]:
     """Return the shell scripts of the documents that can run here."""
     every = [block for document in DOCUMENTS for block in markdown.blocks(ROOT / document)]
-    found = [block.code for block in every if block.language == "sh" and not block.not_run]
+    found = [block.code for block in every if block.language == "sh" and not block.marks]
     assert len(found) >= 2
     return found
-
-
-def commands(block: str) -> Iterator[tuple[str, str]]:
-    """Return the commands of a block after `$ `, with continuation lines, each with its documented output."""
-    for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-        command = re.match(r"(.*\\\n)*.*\n", part)
-        assert command
-        yield command[0].rstrip("\n"), part[command.end() :]
 
 
 def to_run(document: str) -> list[tuple[str, str, str]]:
@@ -143,78 +127,6 @@ def to_run(document: str) -> list[tuple[str, str, str]]:
         elif block.language == "python" and document not in IN_TEST_DOCS and block.reason(block.code) is None:
             found.append(("python", block.code, ""))
     return found
-
-
-class Shell:
-    """A context manager for a bash session in a folder. Its processes end with the block."""
-
-    def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            ["bash"],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._send("trap : INT\n")
-
-    def __enter__(self) -> "Shell":
-        return self
-
-    def __exit__(self, *_reason: object) -> None:
-        self._signal(signal.SIGKILL)
-        self._process.communicate()
-
-    def _signal(self, number: int) -> None:
-        os.killpg(self._process.pid, number)
-
-    def _send(self, line: str) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
-
-    def run(self, command: str, until: "re.Pattern[str] | None" = None) -> tuple[str, int]:
-        """Run a command; return its output and exit code. With `until`, Ctrl-C stops it once its output matches."""
-        self._send(f"{{ {command}\n}} </dev/null\nprintf '\\n{END} %s\\n' $?\n")
-        output = ""
-        giving_up = threading.Timer(TIMEOUT_S, self._signal, [signal.SIGKILL])
-        giving_up.start()
-        try:
-            for line in self._process.stdout or ():
-                if line.startswith(END):
-                    return output, int(line.split()[1])
-                output += line
-                if until and until.fullmatch(masked(output)):
-                    self._signal(signal.SIGINT)
-                    until = None
-        finally:
-            giving_up.cancel()
-        raise AssertionError(f"{command} did not end within {TIMEOUT_S} s; it printed {output!r}")
-
-
-def masked(output: str) -> str:
-    """Mask the parts of an output that differ between runs."""
-    return TIME.sub("TIME", SPINNER.sub("", output)).strip()
-
-
-def as_pattern(shown: str) -> "re.Pattern[str]":
-    """Return a pattern for the documented output. An ellipsis matches any text; on its own line, any lines."""
-    lines = [re.escape(line).replace("…", "[^\n]*") for line in masked(shown).split("\n")]
-    return re.compile("\n".join("(?s:.*)" if line == "[^\n]*" else line for line in lines))
-
-
-def check_command(shell: Shell, command: str, shown: str) -> None:
-    """Run a command, and compare its exit code and output with the document."""
-    endless = command.startswith(ENDLESS)
-    wanted = as_pattern(shown)
-    output, status = shell.run(command, until=wanted if endless else None)
-    assert status in ({0, 130} if endless else {0}), f"{command} exits with {status}: {output}"
-    assert "/docs/reference/errors#" not in output, f"{command} is refused: {output}"
-    if shown and not endless:
-        assert wanted.fullmatch(masked(output)), f"{command} prints {output!r}, not {shown!r}"
-    assert not endless or status == 130, f"{command} prints {output!r}, not {shown!r}"
 
 
 class Typed(io.StringIO):

@@ -13,23 +13,31 @@ FENCE = re.compile(r"^([ \t]*)(```+)(\w*)[^\n]*\n(.*?)^\1\2[ \t]*$", re.MULTILIN
 HEADING = re.compile(r"^#{1,6} (.+?) *#*$", re.MULTILINE)
 ANCHOR = re.compile(r"<a (?:id|name)=\"([^\"]+)\"")
 # `<!-- not run: REASON -->` above a block; or, for the commands that begin so, `<!-- not run: `BEGINNING`: REASON -->`.
-MARK = re.compile(r"<!-- not run: (?:`([^`]+)`: )?(\S.*?) -->")
-MARKS = re.compile(r"(?:^[ \t]*<!-- not run: .*? -->[ \t]*\n)+\Z", re.MULTILINE)
+# `<!-- run by: TEST -->`, and the same for some commands, names the test that runs them instead of the usual ones.
+MARK = re.compile(r"<!-- (not run|run by): (?:`([^`]+)`: )?(\S.*?) -->")
+MARKS = re.compile(r"(?:^[ \t]*<!-- (?:not run|run by): .*? -->[ \t]*\n)+\Z", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block. `not_run` has the reasons why its commands aren't run, by their beginnings; "" stands for all."""
+    """A code block. `not_run` has the reasons why its commands aren't run, by their beginnings; "" stands for all.
+    `run_by` has the tests that run them instead."""
 
     page: Path
     line: int
     language: str
     code: str
     not_run: dict[str, str]
+    run_by: dict[str, str]
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Both, by the beginnings of the commands."""
+        return self.not_run | self.run_by
 
     def reason(self, code: str) -> str | None:
-        """Why this command or block isn't run; None if it is."""
-        return next((why for begin, why in self.not_run.items() if code.startswith(begin)), None)
+        """Why the usual tests don't run this command or block; None if they do."""
+        return next((why for begin, why in self.marks.items() if code.startswith(begin)), None)
 
 
 def pages() -> list[Path]:
@@ -71,5 +79,8 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text("utf-8")
     for fence in FENCE.finditer(text):
         marks = MARKS.search(text, 0, fence.start())
-        reasons = dict(MARK.findall(marks[0])) if marks else {}
-        yield Block(page, text.count("\n", 0, fence.start()) + 1, fence[3], dedent(fence[4]), reasons)
+        found = MARK.findall(marks[0]) if marks else []
+        not_run, run_by = (
+            {begin: what for kind, begin, what in found if kind == each} for each in ("not run", "run by")
+        )
+        yield Block(page, text.count("\n", 0, fence.start()) + 1, fence[3], dedent(fence[4]), not_run, run_by)

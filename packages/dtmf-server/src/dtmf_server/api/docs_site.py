@@ -104,6 +104,9 @@ async def get_docs_file(request: Request, path: FromPath[PurePosixPath]) -> Resp
         return _redirect(f"/docs/{name}/index.html")
     if not paths():
         return _page("Errors", _errors(), 200) if name.removesuffix(".html") == ERRORS_PAGE else _not_built(404)
+    if "text/html" in request.headers.get("accept", ""):
+        link = '<a href="/docs/index.html">Go to the first page</a>'
+        return _page("Page not found", f"<p>The documentation has no page at this address. {link}.</p>", 404)
     raise NotFoundException
 
 

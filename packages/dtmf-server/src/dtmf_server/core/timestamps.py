@@ -9,7 +9,8 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC; the API sends no offset
 def iso(at_us: int) -> str:
     """Format microseconds since 1970 UTC as ISO 8601 without an offset."""
     minutes, us = divmod(at_us, 60_000_000)
-    return f"{_minute(minutes)}:{us // 1_000_000:02}.{us % 1_000_000:06}"
+    digits = str(us + 100_000_000)  # 1, two digits of seconds, six of microseconds: faster than two formatted numbers
+    return f"{_minute(minutes)}:{digits[1:3]}.{digits[3:]}"
 
 
 @lru_cache(maxsize=1024)

@@ -29,7 +29,7 @@ class NodeInvoice:
 
 @dataclass(frozen=True, slots=True)
 class SettledPayment:
-    """A settled invoice. `received_msat`: what the payer sent, less `fee_msat`, which the node kept for itself."""
+    """A settled invoice. `received_msat`: what the payer sent, less `fee_msat`, the node's fee."""
 
     payment_hash: str
     received_msat: int
@@ -48,7 +48,7 @@ class SettledPage:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceStatus:
-    """What the node says about one invoice. `payment` is given if it is settled."""
+    """The status of one invoice. `payment` is given if it is settled."""
 
     state: State
     payment: SettledPayment | None = None
