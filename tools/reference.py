@@ -337,7 +337,8 @@ def settings_page() -> Iterator[str]:
     yield "`port` of `[server]`, and `DTMF_DATABASE__URL_FILE` names a file that contains the value. `[[carrier]]` and"
     yield "`[[bitcoin.larger]]` may be repeated; the environment numbers them from 0: `DTMF_CARRIER__0__PASSWORD`."
     yield ""
-    yield "Values marked *secret* are never logged."
+    yield 'Values marked *secret* are never logged. Each can be in a file of its own: `password_file = "secrets/phone"` instead'
+    yield "of `password`, with a path relative to the folder of the configuration."
     yield ""
     top = {
         name: kind for name, kind in fields(Config).items() if not is_section(kind) and get_origin(kind) is not tuple

@@ -1,15 +1,9 @@
 """On a real terminal: confirmations, prompts without echo, the spinner, QR codes, colours."""
 
 import os
-import pty
 import re
-import select
-import struct
 import subprocess
 import sys
-import termios
-import time
-from fcntl import ioctl
 from pathlib import Path
 
 import pytest
@@ -20,48 +14,9 @@ from support import markdown
 from support.cli_process import TOKEN
 from support.paths import ROOT
 from support.shell import commands
+from support.terminal import ESCAPES, Terminal
 
 SERVICE_IN_THE_DOCS = "https://numbers.example.org"
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Terminal:
-    """`python -m dtmf` on its own pseudo-terminal."""
-
-    def __init__(self, *words: object, columns: int = 80, **environment: str) -> None:
-        self.said = ""
-        command = [sys.executable, "-P", "-m", "dtmf", *map(str, words)]
-        given = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        self.pid, self.screen = pty.fork()
-        if self.pid == 0:
-            ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            os.execve(command[0], command, given | {"TERM": "xterm-256color"} | environment)
-
-    def until(self, words: str, *, within_s: float = 30) -> str:
-        """Wait for a text in the output, and return the output so far; '' waits for the end."""
-        deadline_s = time.monotonic() + within_s
-        while not words or words not in self.said:
-            left_s = deadline_s - time.monotonic()
-            assert left_s > 0 and select.select([self.screen], [], [], left_s)[0], f"only {self.said!r}"
-            try:
-                part = os.read(self.screen, 65_536)
-            except OSError:  # on Linux, the other side is closed
-                part = b""
-            if not part:
-                assert not words, f"it ended: {self.said!r}"
-                break
-            self.said += part.decode()
-        return self.said
-
-    def types(self, text: str) -> None:
-        """Press keys."""
-        os.write(self.screen, text.encode())
-
-    def ended(self) -> tuple[int, str]:
-        """Wait for the end. Returns the exit code and the output without colours."""
-        said = ESCAPES.sub("", self.until("")).replace("\r\n", "\n")
-        os.close(self.screen)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), said
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 0), ("YES", 0, 0), ("n", 1, 1), ("", 1, 1), ("x", 1, 1)])

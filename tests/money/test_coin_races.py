@@ -9,7 +9,7 @@ from functools import partial
 import httpx2
 import pytest
 
-from dtmf_server.operations import deposit, import_catalog, sandbox, suspense, verify
+from dtmf_server.operations import catalog_file, deposit, import_catalog, sandbox, suspense, verify
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.storage import carriers, deposits, numbers
 from dtmf_server.storage.db import Database, Tx
@@ -96,16 +96,16 @@ id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_mes
 
 @pytest.mark.regression("sandbox-deposit-race")
 def test_concurrent_imports_of_the_same_and_of_different_stock(db: Database):
-    groups = at_once(
-        lambda place: db.write_blocking(
-            lambda tx: import_catalog.import_groups(tx, GROUPS.format(id=f"g{place}"), name="g.csv")
-        )
-    )
+    def imported(kind: str, text: str) -> int:
+        file = catalog_file.read(kind, text.encode(), name="file.csv")
+        return len(db.write_blocking(lambda tx: import_catalog.apply(tx, file)).added)
+
+    groups = at_once(lambda place: imported("groups", GROUPS.format(id=f"g{place}")))
     assert groups == [1] * THREADS
     positions = db.read_blocking(lambda tx: tx.all("SELECT position FROM groups WHERE id LIKE 'g_'"))
     assert len({row["position"] for row in positions}) == THREADS, "each group has a position of its own"
     text = "e164,group_id\n" + "".join(f"+3712000{n:04d},g0\n" for n in range(50))
-    counts = at_once(lambda _: db.write_blocking(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv")))
+    counts = at_once(lambda _: imported("numbers", text))
     assert sorted(map(str, counts)) == ["0"] * (THREADS - 1) + ["50"]
     assert len(db.read_blocking(lambda tx: numbers.groups_of(tx, [f"+3712000{n:04d}" for n in range(50)]))) == 50
 

@@ -303,3 +303,27 @@ def test_the_line_of_a_key_is_found_between_statements_of_any_length(data):
     key = data.draw(st.sampled_from(["port = 1", "port = [\n1,\n2]", '"port" = """\n\n"""']))
     lead = "\n".join([*before, "[server]", ""])
     assert line_of(lead + key + after, ("server", "port")) == lead.count("\n") + 1
+
+
+def test_a_secret_can_be_in_a_file_next_to_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON.replace('password = "hunter2"', 'password_file = "secrets/london"'))
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "london").write_text("s3cret\n")
+    assert load(path, {}).carrier[0].password == "s3cret"
+    assert load(path, {"DTMF_CARRIER__0__PASSWORD": "hunter2"}).carrier[0].password == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('password_file = "nowhere"', "dtmf.toml:6: '{folder}nowhere': can't read this carrier[0].password_file file"),
+        ('password_file = ""', "dtmf.toml:6: carrier[0].password_file must be the path of a file, not ''"),
+        ("password_file = 1", "dtmf.toml:6: carrier[0].password_file must be the path of a file, not 1"),
+        ('password = "x"\npassword_file = "y"', "dtmf.toml:7: carrier[0].password_file: password is set too"),
+        ('password = "x"\nhost_file = "y"', "dtmf.toml:7: carrier[0].host_file is not a setting"),
+    ],
+)
+def test_a_wrong_file_of_a_secret_is_refused_with_its_line(refusal, line: str, message: str) -> None:
+    said = refusal(LONDON.replace('password = "hunter2"', line))
+    assert message.replace("{folder}", "") in said, said

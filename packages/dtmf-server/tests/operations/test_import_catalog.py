@@ -4,7 +4,9 @@ import pytest
 
 from dtmf_server.cli.import_text import warning_text
 from dtmf_server.core.errors import DestinationNotServed
-from dtmf_server.operations import import_catalog, rent, send
+from dtmf_server.operations import catalog_file, import_catalog, rent, send
+from dtmf_server.operations.catalog_entries import ImportErrors
+from dtmf_server.operations.catalog_file import CatalogFile
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, open_account
@@ -36,10 +38,18 @@ rental_cost_per_minute = 5
 """
 
 
-def refused(db: Database, operation: object, text: str, name: str) -> list[str]:
+def opened(kind: str, text: str, name: str) -> CatalogFile:
+    return catalog_file.read(kind, text.encode(), name=name)
+
+
+def imported(db: Database, kind: str, text: str, name: str = "file.csv") -> import_catalog.Difference:
+    return db.write_blocking(lambda tx: import_catalog.apply(tx, opened(kind, text, name)))
+
+
+def refused(db: Database, kind: str, text: str, name: str) -> list[str]:
     before = counts(db)
-    with pytest.raises(import_catalog.ImportErrors) as wrong:
-        db.write_blocking(lambda tx: operation(tx, text, name=name))
+    with pytest.raises(ImportErrors) as wrong:
+        imported(db, kind, text, name)
     assert counts(db) == before, "all or nothing"
     return wrong.value.complaints
 
@@ -53,7 +63,7 @@ def counts(db: Database) -> tuple[int, ...]:
     ("text", "name"), [(GROUPS_CSV, "g.csv"), (GROUPS_TOML, "g.toml"), ("\ufeff" + GROUPS_CSV, "g")]
 )
 def test_groups_are_imported_from_csv_and_toml(db: Database, text: str, name: str) -> None:
-    assert db.write_blocking(lambda tx: import_catalog.import_groups(tx, text, name=name)) == 2
+    assert imported(db, "groups", text, name).count == 2
     (group,) = db.read_blocking(lambda tx: tx.all("SELECT * FROM groups WHERE id = 'cz-mobile'"))
     assert (group["type"], group["name"], group["country_code"]) == ("mobile", "Czech Republic", "cz")
     assert (group["setup_cost"], group["rental_cost_per_minute"], group["cost_per_inbound_message"]) == (
@@ -67,10 +77,10 @@ def test_groups_are_imported_from_csv_and_toml(db: Database, text: str, name: st
 
 
 def test_a_group_imported_again_is_updated_and_keeps_its_position(db: Database) -> None:
-    db.write_blocking(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV, name="g.csv"))
+    imported(db, "groups", GROUPS_CSV)
     places = "SELECT id, position FROM groups ORDER BY position"
     before = [tuple(row.values()) for row in map(dict, db.read_blocking(lambda tx: tx.all(places)))]
-    db.write_blocking(lambda tx: import_catalog.import_groups(tx, GROUPS_CSV.replace("269", "300"), name="g.csv"))
+    imported(db, "groups", GROUPS_CSV.replace("269", "300"))
     assert [tuple(row.values()) for row in map(dict, db.read_blocking(lambda tx: tx.all(places)))] == before
     group = db.read_blocking(lambda tx: numbers.group(tx, "cz-mobile"))
     assert group is not None and group["rental_cost_per_minute"] == 300
@@ -82,21 +92,25 @@ def test_a_group_imported_again_is_updated_and_keeps_its_position(db: Database) 
         ("cz-mobile", "cz mobile", "g.csv:2: id must be 1 to 40 of a-z, 0-9 and -, not 'cz mobile'"),
         ("cz-mobile", "fr-local", "g.csv:3: 'fr-local' is already at g.csv:2"),
         (",mobile", ",fax", "g.csv:2: type must be mobile or local, not 'fax'"),
-        (",cz,", ",CZ,", "g.csv:2: country_code must be two small letters like cz, not 'CZ'"),
-        (",cz,", ",,", "g.csv:2: country_code is missing: two small letters like cz"),
+        (",cz,", ",cze,", "g.csv:2: country_code must be two letters like cz, not 'cze'"),
+        (",cz,", ",,", "g.csv:2: country_code is missing: two letters like cz"),
         ("32093", "-1", "g.csv:2: setup_cost must be whole satoshis, not '-1'"),
         ("32093", "1.5", "g.csv:2: setup_cost must be whole satoshis, not '1.5'"),
         ("32093", "٣", "g.csv:2: setup_cost must be whole satoshis, not '٣'"),
         ("32093", "9999999999999999", "g.csv:2: setup_cost must be whole satoshis"),
         ("london paris", "London", "g.csv:2: carriers must be carrier names separated by spaces"),
-        ("setup_cost", "set_up_cost", "g.csv:2: 'set_up_cost' is not a column; the columns are id, type, name"),
-        (",london paris", "", "g.csv:2: this line does not have as many columns as the first"),
-        ("fr-local,", "fr-local,one more,", "g.csv:3: this line does not have as many columns as the first"),
-        ('"France, geographic"', '"France', "not valid CSV"),
+        (
+            "setup_cost",
+            "set_up_cost",
+            "g.csv:1: there is no column setup_cost (whole satoshis); this line has 'id', 'type'",
+        ),
+        (",london paris", "", "g.csv:2: this line has 7 columns, and the column names on line 1 are 8"),
+        ("fr-local,", "fr-local,one more,", "g.csv:3: this line has 9 columns, and the column names on line 1 are 8"),
+        ('"France, geographic"', '"France', "g.csv:3: not valid CSV: a quoted text that begins here does not end"),
     ],
 )
 def test_an_invalid_group_is_refused_naming_its_line(db: Database, old: str, new: str, complaint: str) -> None:
-    complaints = refused(db, import_catalog.import_groups, GROUPS_CSV.replace(old, new, 1), "g.csv")
+    complaints = refused(db, "groups", GROUPS_CSV.replace(old, new, 1), "g.csv")
     assert any(complaint in found for found in complaints), complaints
 
 
@@ -112,13 +126,12 @@ def test_an_invalid_group_is_refused_naming_its_line(db: Database, old: str, new
     ],
 )
 def test_invalid_toml_is_refused_naming_its_line(db: Database, text: str, complaint: str) -> None:
-    assert any(complaint in found for found in refused(db, import_catalog.import_groups, text, "g.toml"))
+    assert any(complaint in found for found in refused(db, "groups", text, "g.toml"))
 
 
 def test_numbers_are_imported_once(db: Database) -> None:
     text = "e164,group_id\n+12025550300,us-mobile\n+12025550301,us-mobile\n"
-    imports = lambda: db.write_blocking(lambda tx: import_catalog.import_numbers(tx, text, name="n.csv"))  # noqa: E731 - said twice
-    assert (imports(), imports()) == (2, 0)
+    assert [len(imported(db, "numbers", text).added) for _ in range(2)] == [2, 0]
     assert db.read_blocking(lambda tx: numbers.exists(tx, "+12025550301"))
 
 
@@ -134,18 +147,18 @@ def test_numbers_are_imported_once(db: Database) -> None:
 )
 def test_an_invalid_number_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"e164,group_id\n+12025550999,us-mobile\n{line}\n"
-    assert any(complaint in found for found in refused(db, import_catalog.import_numbers, text, "n.csv"))
+    assert any(complaint in found for found in refused(db, "numbers", text, "n.csv"))
 
 
 def test_the_number_of_reported_errors_is_limited(db: Database) -> None:
-    complaints = refused(db, import_catalog.import_numbers, "e164,group_id\n" + "x,us-mobile\n" * 50, "n.csv")
+    complaints = refused(db, "numbers", "e164,group_id\n" + "x,us-mobile\n" * 50, "n.csv")
     assert len(complaints) == 21 and complaints[-1] == "and 30 more"
 
 
 def test_the_longest_prefix_prices_a_destination_and_one_without_price_is_refused_free_of_charge(db: Database) -> None:
     prices = "prefix,cost_per_segment\n+44,20\n447,70\n"
     db.write_blocking(lambda tx: tx.run("DELETE FROM destinations"))
-    assert db.write_blocking(lambda tx: import_catalog.import_prices(tx, prices, name="p.csv")) == 2
+    assert imported(db, "prices", prices).count == 2
     costs = [
         db.read_blocking(lambda tx, to=to: numbers.cost_per_segment(tx, to))
         for to in ("+442071838750", "+447700900001", "+1")
@@ -172,24 +185,28 @@ def test_the_longest_prefix_prices_a_destination_and_one_without_price_is_refuse
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("44x,1", "p.csv:3: prefix must be digits, or empty for every destination, not '44x'"),
+        (
+            "44x,1",
+            "p.csv:3: prefix must be digits, a list like 4915,4916-4918, or empty for every destination, not '44x'",
+        ),
         ("44,", "p.csv:3: cost_per_segment is missing: whole satoshis"),
-        ("+420,1", "p.csv:3: '420' is already at p.csv:2"),
+        ("+420,1", "p.csv:3: prefix '420' is already at p.csv:2"),
     ],
 )
 def test_an_invalid_price_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"prefix,cost_per_segment\n420,5\n{line}\n"
-    assert any(complaint in found for found in refused(db, import_catalog.import_prices, text, "p.csv"))
+    assert any(complaint in found for found in refused(db, "prices", text, "p.csv"))
 
 
 def test_prices_of_0_are_values_and_need_to_be_allowed(db: Database) -> None:
     free = GROUPS_CSV.replace("269", "0")
     with pytest.raises(import_catalog.FreePrices) as refusal:
-        db.write_blocking(lambda tx: import_catalog.import_groups(tx, free, name="g.csv"))
+        imported(db, "groups", free)
     (price,) = refusal.value.prices
     assert (price.key, price.column, price.sats) == ("cz-mobile", "rental_cost_per_minute", 0)
-    assert db.write_blocking(lambda tx: import_catalog.import_groups(tx, free, name="g.csv", allow_free=True)) == 2
-    assert import_catalog.warnings("groups", free, name="g.csv") == [price]
+    file = opened("groups", free, "file.csv")
+    assert db.write_blocking(lambda tx: import_catalog.apply(tx, file, allow_free=True)).count == 2
+    assert import_catalog.warnings(file) == [price]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +221,8 @@ def test_prices_of_0_are_values_and_need_to_be_allowed(db: Database) -> None:
                 "p.csv:3: cost_per_segment is 25000000 satoshis, 0.25 bitcoin: is that intended?",
             ],
         ),
-        ("numbers", "anything", []),
+        ("numbers", "e164,group_id\n+12025550300,us-mobile\n", []),
     ],
 )
 def test_the_operator_is_warned_of_prices_that_look_wrong(kind: str, text: str, said: list[str]) -> None:
-    assert [warning_text(warning) for warning in import_catalog.warnings(kind, text, name="p.csv")] == said
+    assert [warning_text(warning) for warning in import_catalog.warnings(opened(kind, text, "p.csv"))] == said

@@ -49,7 +49,7 @@ def check_command(options: argparse.Namespace, configuration: Config) -> int:
         print_line(json.dumps({"carrier": settings.name, "kind": settings.kind, "ok": not failed, "results": results}))
     else:
         for result in found:
-            print_line(_text(result))
+            print_line(result_text(result))
     return 1 if failed else 0
 
 
@@ -96,6 +96,7 @@ def _groups(tx: Tx, name: str) -> list[CheckResult]:
     return [CheckResult("numbers", True, f"groups that use it: {shown}")]
 
 
-def _text(result: CheckResult) -> str:
+def result_text(result: CheckResult) -> str:
+    """Return a result as one line: whether it is good, what was found, and how to fix it."""
     fix = f": {bounded(result.fix)}" if result.fix and not result.is_ok else ""
     return f"{_MARKS[result.is_ok]:8}{bounded(result.name)}: {bounded(result.detail)}{fix}"

@@ -1,12 +1,10 @@
-"""The commands that import the catalog and check the carriers."""
+"""The commands that show and check the carriers."""
 
 import argparse
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,55 +12,17 @@ from dtmf_server import config
 from dtmf_server.carriers.registry import find
 from dtmf_server.cli import health_text, rate_text
 from dtmf_server.cli.database_options import require_current_schema
-from dtmf_server.cli.import_text import free_lines, warning_text
 from dtmf_server.cli.output import print_line
 from dtmf_server.cli.stray_text import stray_lines
 from dtmf_server.config import Config, warnings
-from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
+from dtmf_server.operations import address_gap, carrier_health, strays
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import link_line
 from dtmf_server.storage import carriers as storage_carriers
-from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
-
-FILE_MAX = 64 << 20
-_IMPORTS: dict[str, Callable[..., int]] = {
-    "groups": import_catalog.import_groups,
-    "numbers": import_catalog.import_numbers,
-    "prices": import_catalog.import_prices,
-}
-
-
-def import_file(db: Database, kind: str, path: Path, *, allow_free: bool = False) -> tuple[int, list[str]]:
-    """Import a file of groups, numbers or prices: all of it or nothing. Return the exit status and the lines to
-    print."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(FILE_MAX + 1)
-        if len(content) > FILE_MAX:
-            raise CannotStart(f"{path} is larger than {FILE_MAX >> 20} MiB: split it and import the pieces")
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise CannotStart(f"can't read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise CannotStart(f"{path}:{line}: not valid UTF-8: save the file in that encoding") from None
-    try:
-        count = db.write_blocking(partial(_import, kind=kind, text=text, name=path.name, allow_free=allow_free))
-        warnings = import_catalog.warnings(kind, text, name=path.name)
-    except import_catalog.ImportErrors as wrong:
-        return 1, [*wrong.complaints, "nothing was imported"]
-    except import_catalog.FreePrices as free:
-        return 1, [*free_lines(free.prices), "nothing was imported"]
-    return 0, [*(f"warning: {warning_text(warning)}" for warning in warnings), f"{count} {kind} imported"]
-
-
-def _import(tx: Tx, *, kind: str, text: str, name: str, allow_free: bool) -> int:
-    options = {} if kind == "numbers" else {"allow_free": allow_free}
-    return _IMPORTS[kind](tx, text, name=name, **options)
 
 
 def carriers(db: Database) -> tuple[int, list[str]]:
@@ -176,12 +136,6 @@ def doctor_json(db: Database, configuration: Config) -> tuple[int, dict[str, Any
         "warnings": found.warnings,
         "address_gap": {"size": gap.size, "last": gap.last, "paid": gap.paid, "unpaid": gap.unpaid},
     }
-
-
-def import_command(options: argparse.Namespace, configuration: Config) -> int:
-    """Import groups, numbers or prices from a file. Returns the exit status."""
-    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        return _said(*import_file(db, options.kind, options.file, allow_free=options.allow_free))
 
 
 def carriers_command(options: argparse.Namespace, configuration: Config) -> int:

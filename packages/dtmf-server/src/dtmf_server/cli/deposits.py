@@ -1,4 +1,4 @@
-"""The operator's commands about deposits: `dtmf-server deposits …` and `dtmf-server init`."""
+"""The operator's commands about deposits: `dtmf-server deposits …`, and the recovery of `dtmf-server init`."""
 
 import argparse
 import contextlib
@@ -10,6 +10,7 @@ import msgspec
 from dtmf_server.cli.database_options import make_folder, require_current_schema, translating_open_errors, url_of
 from dtmf_server.config import Config, ConfigError
 
+GAP = 1000  # unused addresses in a row
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -41,24 +42,30 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
         "--to", dest="to_height", type=_count, required=True, metavar="HEIGHT", help="the last block to skip"
     )
     skip.set_defaults(action="skip")
-    init = command(commands, "init", _init, "recover deposits from the chain into an empty database")
-    init.add_argument("--descriptor", metavar="DESCRIPTOR", help="overrides bitcoin.descriptor of the configuration")
-    init.add_argument(
-        "--gap", type=_count, default=1000, metavar="N", help="stop after N unused addresses in a row (default 1000)"
+
+
+def add_recovery_options(init: argparse.ArgumentParser) -> None:
+    """Add the options of `init` that recover deposits."""
+    group = init.add_argument_group("recovering deposits, with bitcoin.rpc and a descriptor")
+    group.add_argument("--descriptor", metavar="DESCRIPTOR", help="overrides bitcoin.descriptor of the configuration")
+    group.add_argument(
+        "--gap", type=_count, metavar="N", help=f"stop after N unused addresses in a row (default {GAP})"
     )
-    init.add_argument(
-        "--index",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="scan at least up to this index; `backup` prints the highest one",
+    group.add_argument(
+        "--index", type=_count, metavar="N", help="scan at least up to this index; `backup` prints the highest one"
     )
-    init.add_argument("--from-height", type=_count, metavar="HEIGHT", help="also find spent deposits, from HEIGHT on")
-    init.add_argument(
+    group.add_argument("--from-height", type=_count, metavar="HEIGHT", help="also find spent deposits, from HEIGHT on")
+    group.add_argument(
         "--replace-descriptor",
         action="store_true",
         help="do only this: derive new addresses from this descriptor; addresses already issued are still watched",
     )
+
+
+def is_recovery(options: argparse.Namespace) -> bool:
+    """Return True if an option of the recovery is given."""
+    given = (options.descriptor, options.gap, options.index, options.from_height)
+    return options.replace_descriptor or any(option is not None for option in given)
 
 
 def _count(text: str) -> int:
@@ -86,7 +93,8 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
     return 0
 
 
-def _init(options: argparse.Namespace, configuration: Config) -> int:
+def recover(options: argparse.Namespace, configuration: Config) -> int:
+    """Recover deposits from the chain into an empty database. Returns the exit status."""
     from dtmf_server.cli import deposit_commands  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
@@ -109,8 +117,8 @@ def _init(options: argparse.Namespace, configuration: Config) -> int:
         deposit_commands.restore(
             runtime,
             descriptor=configuration.bitcoin.descriptor,
-            gap=options.gap,
-            index=options.index,
+            gap=GAP if options.gap is None else options.gap,
+            index=options.index or 0,
             from_height=options.from_height,
         )
     return 0

@@ -1,7 +1,8 @@
-"""Format warnings about an imported file."""
+"""Format what an import changes, and warnings about it."""
 
-from dtmf_server.operations.import_catalog import PriceWarning
+from dtmf_server.operations.import_catalog import Difference, PriceWarning
 
+SHOWN_MAX = 20
 COIN_SATS = 100_000_000
 _FREE = {
     "rental_cost_per_minute": "group {} costs 0 satoshis a minute: once rented, its numbers can be held without paying",
@@ -21,3 +22,35 @@ def warning_text(warning: PriceWarning) -> str:
 def free_lines(prices: list[PriceWarning]) -> list[str]:
     """Return why a file with prices of 0 was rejected, and how to import it."""
     return [*map(warning_text, prices), "if that is intended, import the file with --allow-free"]
+
+
+def difference_lines(difference: Difference, *, is_dry_run: bool) -> list[str]:
+    """Return what an import changed, or would change. The last line counts."""
+    kind = difference.kind
+    lines = []
+    if is_dry_run:
+        changes = [
+            f"{_key(c.key)}: {c.column} from {c.before or 'empty'} to {c.after or 'empty'}" for c in difference.changed
+        ]
+        lines += _some("add", [_key(key) for key in difference.added]) + _some("change", changes)
+    if difference.removes:
+        lines += _some("remove" if is_dry_run else "removed", [_key(key) for key in difference.absent])
+    elif difference.absent_count:
+        fix = ": --replace removes them" if kind == "prices" else ""
+        lines.append(f"{difference.absent_count} {kind} are not in the file and stay{fix}")
+    changed = len({change.key for change in difference.changed})
+    counts = f"{len(difference.added)} added, {changed} changed, {difference.unchanged} unchanged"
+    if difference.removes:
+        counts += f", {difference.absent_count} removed"
+    if is_dry_run:
+        return [*lines, f"dry run, nothing was imported: {counts}"]
+    return [*lines, f"{difference.count} {kind} imported: {counts}"]
+
+
+def _key(key: str) -> str:
+    return key or "every other destination"
+
+
+def _some(verb: str, items: list[str]) -> list[str]:
+    more = [f"{verb} {len(items) - SHOWN_MAX} more"] if len(items) > SHOWN_MAX else []
+    return [*(f"{verb} {item}" for item in items[:SHOWN_MAX]), *more]

@@ -9,9 +9,9 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, deposits, phones
+from dtmf_server.cli import accounts, deposits, imports, init, phones
 from dtmf_server.cli.carrier_check import check_command
-from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
+from dtmf_server.cli.carriers import carriers_command, doctor_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
 from dtmf_server.cli.run import run_command
 from dtmf_server.config import ConfigError
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
-        configuration = config.load(
-            options.config, os.environ, settings_of=settings_class, lightning_of=registry.settings_class
-        )
+        is_new = options.creates_config and options.config is not None and not os.path.lexists(options.config)
+        path = None if is_new else options.config
+        configuration = config.load(path, os.environ, settings_of=settings_class, lightning_of=registry.settings_class)
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
         print(f"dtmf-server: {error}", file=sys.stderr)
@@ -83,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     deposits.add(commands, _command)
-    _add_imports(commands)
+    init.add(commands, _command)
+    imports.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
     _add_json(_command(commands, "doctor", doctor_command, text))
@@ -113,17 +114,6 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _add_imports(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    for kind in ("groups", "numbers", "prices"):
-        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
-        text = f"import {kind} from a CSV or TOML file; if any line is invalid, nothing is imported"
-        importing = _command(actions, "import", import_command, text)
-        importing.add_argument("file", type=Path, metavar="FILE")
-        importing.set_defaults(kind=kind, allow_free=False)
-        if kind != "numbers":
-            importing.add_argument("--allow-free", action="store_true", help="allow prices of 0")
-
-
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str
 ) -> argparse.ArgumentParser:
@@ -140,7 +130,7 @@ def _command(
         "--database", metavar="URL", help="sqlite:///path or postgresql://… instead of a file in --data"
     )
     command.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
-    command.set_defaults(command=run)
+    command.set_defaults(command=run, creates_config=False)
     return command
 
 

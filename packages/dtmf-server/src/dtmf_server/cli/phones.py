@@ -1,7 +1,6 @@
 """`dtmf-server carriers add-phone URL`: connects a phone with android-sms-gateway, and prints its `[[carrier]]` table."""
 
 import argparse
-import asyncio
 import contextlib
 import getpass
 import json
@@ -12,22 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dtmf_server import config
-from dtmf_server.carriers.android import setup
-from dtmf_server.carriers.android.client import Device, Phone
+from dtmf_server.carriers.android.client import Device
 from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.carriers.trace import Trace
-from dtmf_server.cli.carriers import import_file
 from dtmf_server.cli.database_options import require_current_schema
+from dtmf_server.cli.imports import import_numbers
 from dtmf_server.cli.output import print_line
+from dtmf_server.cli.setup.live import connect_phone
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.payments.lightning import registry
-from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.open import open_database
-
-PING_S = 180
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +60,8 @@ def add_phone_command(options: argparse.Namespace, configuration: Config) -> int
     sims = _sims(options.sim) or {ANY_SIM: "+10000000"}  # replaced by what the phone says
     checked = _checked(values, sims, configuration, options.config)
     try:
-        device, new = asyncio.run(_connect(checked, f"{public_url}/callbacks/carriers/{options.name}", options))
+        url = f"{public_url}/callbacks/carriers/{options.name}"
+        device, new = connect_phone(checked, url, sets_key=not options.signing_key)
     except CarrierRefused as refused:
         print_line(f"{options.url}: {refused.reason}")
         return 1
@@ -94,18 +90,6 @@ def _known(device: Device) -> dict[str, str]:
     """Return the numbers that Android knows."""
     cards = device.sim_cards or []
     return {str(card.sim_number): f"+{card.phone_number.lstrip('+')}" for card in cards if card.phone_number}
-
-
-async def _connect(settings: AndroidSettings, callback_url: str, options: argparse.Namespace) -> tuple[Device, int]:
-    phone = Phone(settings, wall_us=wall_us, trace=Trace())
-    async with phone.api.opened():
-        device = await setup.find_device(phone, options.device)
-        new = await setup.register(phone, callback_url, device_id=options.device)
-        changes: dict[str, object] = {"ping": {"interval_seconds": PING_S}}
-        if not options.signing_key:
-            changes["webhooks"] = {"signing_key": settings.signing_key}
-        await phone.change_settings(changes)
-    return device, new
 
 
 def _table(values: Mapping[str, str], sims: Mapping[str, str]) -> str:
@@ -141,12 +125,8 @@ def _show(options: argparse.Namespace, table: str) -> None:
 
 
 def _import(options: argparse.Namespace, configuration: Config, sims: Mapping[str, str]) -> int:
-    rows = [f"{number},{options.group}" for number in sims.values()]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "numbers.csv"
-        file.write_text("\n".join(["e164,group_id", *rows, ""]), "utf-8")
-        with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-            status, lines = import_file(db, "numbers", file)
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
+        status, lines = import_numbers(db, list(sims.values()), group_id=options.group)
     for line in lines:
         print_line(line)
     return status

@@ -6,6 +6,7 @@ import logging
 import socket
 
 from dtmf_server import config
+from dtmf_server.cli import readiness
 from dtmf_server.cli.database_options import make_folder, translating_open_errors, url_of
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
@@ -43,6 +44,9 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
             asked = options.port if options.port is not None else configuration.server.port
             listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
             lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
+            lines += runtime.db.read_blocking(
+                lambda tx: readiness.missing(tx, configuration, config_name=str(options.config))
+            )
             if configuration.mode == "sandbox":
                 with translating_open_errors(f"the token file {options.data / 'token'}"):
                     options.data.mkdir(mode=0o700, parents=True, exist_ok=True)

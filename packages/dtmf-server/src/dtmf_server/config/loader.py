@@ -3,7 +3,8 @@
 Environment variables follow one rule: DTMF_ and the setting's path in capitals, joined by two underscores (DTMF_MODE,
 DTMF_SERVER__PORT). Tables of a list are numbered from 0 (DTMF_CARRIER__0__PASSWORD). Lists are comma-separated. A
 variable that ends in _FILE names a file that contains the value. A variable that names no setting is an error, except
-those of the client and the tests.
+those of the client and the tests. In the file, `password_file` names a file that contains `password`; so can every other
+secret be kept out of it.
 """
 
 import difflib
@@ -52,9 +53,10 @@ def read(
     text = "" if path is None else read_text(path, "configuration")
     table = parsed(text, name)
     kinds, named = _kinds_from_environment(environ)
-    where = Source(name, text, named).where
-    root = with_kinds(root, table, kinds, settings_of, where)
-    root = with_lightning(root, table, _lightning_kind(environ, named), lightning_of, where)
+    source = Source(name, text, named)
+    root = with_kinds(root, table, kinds, settings_of, source.where)
+    root = with_lightning(root, table, _lightning_kind(environ, named), lightning_of, source.where)
+    _read_secret_files(root, table, (), source, path.parent if path else Path())
     variables: dict[KeyPath, str] = {}
     for keys, variable, value in sorted(_from_environment(root, environ), key=lambda found: found[0]):
         _put(table, keys, value, variable)
@@ -111,6 +113,30 @@ def _lightning_kind(environ: Mapping[str, str], variables: dict[KeyPath, str]) -
             text = environ[variable]
             return text if variable == name else _secret(variable, Path(text))
     return None
+
+
+def _read_secret_files(section: type[Section], table: Any, path: KeyPath, source: Source, folder: Path) -> None:
+    """Replace each key like `password_file` of a secret by the secret from that file. A relative path is relative to the
+    folder of the configuration."""
+    for key, value in [*table.items()] if isinstance(table, dict) else ():
+        kind = fields(section).get(key)
+        secret = key.removesuffix("_file")
+        if isinstance(kind, type) and issubclass(kind, Section):
+            _read_secret_files(kind, value, (*path, key), source, folder)
+        elif get_origin(kind) is tuple and isinstance(value, list):
+            for index, item in enumerate(value):
+                _read_secret_files(item_type(kind, index), item, (*path, key, index), source, folder)
+        elif kind is None and secret != key and extra(fields(section).get(secret)).get("secret"):
+            where = f"{source.where((*path, key))}: {dotted((*path, key))}"
+            if secret in table:
+                raise ConfigError(f"{where}: {secret} is set too: use only one of them")
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"{where} must be the path of a file, not {_shown(value)}")
+            try:
+                table[secret] = _secret(dotted((*path, key)), folder / value)
+            except ConfigError as error:
+                raise ConfigError(f"{source.where((*path, key))}: {error}") from None
+            del table[key]
 
 
 def _secret(variable: str, path: Path) -> str:

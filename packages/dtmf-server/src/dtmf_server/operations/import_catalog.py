@@ -1,35 +1,25 @@
-"""Imports groups, numbers and prices from the operator's files: every line is checked, and a file is imported whole or
-not at all.
+"""Import groups, numbers and prices from the operator's files: a file is imported whole or not at all.
 
-A file is CSV with a header line, or TOML with one table per item ([[group]], [[number]], [[price]]). Existing items are
-updated: the prices of a group apply to rentals that start afterwards.
+Existing items are updated: the prices of a group apply to rentals that start afterwards. catalog_file.py reads the files.
 """
 
-import csv
-import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from dtmf.e164 import is_e164
+from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
+from dtmf_server.operations.catalog_file import CatalogFile
 from dtmf_server.storage import instance, numbers
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 
-SATS_MAX = 2_100_000_000_000_000
 DEAR_SATS = 10_000_000
-COMPLAINTS_MAX = 20
-Item = Mapping[str, str]
-Check = Callable[[str], object]
-
-
-class ImportErrors(Exception):
-    """Nothing of the file was imported; one line per problem."""
-
-    def __init__(self, complaints: list[str]) -> None:
-        more = [f"and {len(complaints) - COMPLAINTS_MAX} more"] if len(complaints) > COMPLAINTS_MAX else []
-        self.complaints = complaints[:COMPLAINTS_MAX] + more
-        super().__init__("\n".join(self.complaints))
+_KEYS = {"groups": "id", "numbers": "e164", "prices": "prefix"}
+_PRICES = {
+    "groups": ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"),
+    "numbers": (),
+    "prices": ("cost_per_segment",),
+}
+# A price of 0 in these columns has to be allowed.
+_FREE = {"groups": "rental_cost_per_minute", "prices": "cost_per_segment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,210 +41,193 @@ class FreePrices(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column: a description of its valid values, the check, and whether it is required."""
+class Change:
+    """A value that an import changes, in one item."""
 
-    words: str
-    works: Check
-    needed: bool = True
-
-
-def _matches(pattern: str) -> Check:
-    return re.compile(rf"(?:{pattern})\Z").match
+    key: str
+    column: str
+    before: str
+    after: str
 
 
-def _is_sats(text: str) -> bool:
-    return re.fullmatch("[0-9]{1,16}", text) is not None and int(text) <= SATS_MAX
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The changes of an import. `absent`: items in the catalog that the file does not have, or, of numbers, their count;
+    they stay unless `removes` is true."""
+
+    kind: str
+    added: list[str] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+    unchanged: int = 0
+    absent: Sequence[str] = ()
+    absent_count: int = 0
+    removes: bool = False
+
+    @property
+    def count(self) -> int:
+        """Return how many items the file has."""
+        return len(self.added) + self.unchanged + len({change.key for change in self.changed})
 
 
-_SATS = Column("whole satoshis", _is_sats)
-_ID = Column("1 to 40 of a-z, 0-9 and -", _matches("[a-z0-9-]{1,40}"))
-GROUP = {
-    "id": _ID,
-    "type": Column("mobile or local", _matches("mobile|local")),
-    "name": Column("a name of up to 80 characters", lambda text: text.isprintable() and len(text) <= 80),
-    "country_code": Column("two small letters like cz", _matches("[a-z]{2}")),
-    "setup_cost": _SATS,
-    "rental_cost_per_minute": _SATS,
-    "cost_per_inbound_message": Column("whole satoshis, or empty if the group has no SMS", _is_sats, needed=False),
-    "carriers": Column(
-        "carrier names separated by spaces, or empty for any",
-        _matches("[a-z0-9_-]{1,40}(?: [a-z0-9_-]{1,40})*"),
-        needed=False,
-    ),
-}
-NUMBER = {"e164": Column("a number like +4207000000", is_e164), "group_id": _ID}
-PRICE = {
-    "prefix": Column("digits, or empty for every destination", _matches(r"\+?[0-9]{0,15}"), needed=False),
-    "cost_per_segment": _SATS,
-}
+def apply(tx: Tx, file: CatalogFile, *, allow_free: bool = False, removes: bool = False) -> Difference:
+    """Import a file, and return what that changed. `removes`: delete prices that the file does not have.
 
-
-def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """Import groups. Return how many the file has. Raises ImportErrors, and FreePrices for a price of 0 per minute unless
-    `allow_free`."""
+    Raises ImportErrors, and FreePrices for prices of 0 per minute or segment unless `allow_free`.
+    """
     instance.lock(tx)  # two concurrent imports would read the same catalog
-    items = _items(text, name, "group", GROUP)
-    _unique(items, "id")
-    _refuse_free(_free_groups(items), allow_free=allow_free)
-    for _, item in items:
-        numbers.put_group(tx, _group_row(item), carriers=item["carriers"])
-    return len(items)
-
-
-def warnings(kind: str, text: str, *, name: str) -> list[PriceWarning]:
-    """Return what the operator should double-check in a valid file: prices of 0, and prices so high that another unit
-    may have been intended."""
-    if kind == "groups":
-        items = _items(text, name, "group", GROUP)
-        found = _free_groups(items) + _free(items, "id", "cost_per_inbound_message")
-        return found + _dear(items, "id", ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"))
-    if kind == "prices":
-        items = _items(text, name, "price", PRICE)
-        return _free_prices(items) + _dear(items, "prefix", ("cost_per_segment",))
-    return []
-
-
-def _free_groups(items: list[tuple[str, dict[str, str]]]) -> list[PriceWarning]:
-    return _free(items, "id", "rental_cost_per_minute")
-
-
-def _free_prices(items: list[tuple[str, dict[str, str]]]) -> list[PriceWarning]:
-    return _free(items, "prefix", "cost_per_segment")
-
-
-def _free(items: list[tuple[str, dict[str, str]]], key: str, column: str) -> list[PriceWarning]:
-    return [
-        PriceWarning(where, item[key], column, 0) for where, item in items if item[column] and int(item[column]) == 0
-    ]
-
-
-def _refuse_free(free: list[PriceWarning], *, allow_free: bool) -> None:
-    """Raise FreePrices for free items, unless they are allowed."""
+    difference = compare(tx, file, removes=removes)
+    free = _free(file, _FREE[file.kind]) if file.kind in _FREE else []
     if free and not allow_free:
         raise FreePrices(free)
+    write = {*difference.added, *(change.key for change in difference.changed)}
+    key = _KEYS[file.kind]
+    wanted = [each.values for each in file.entries if each.values[key] in write]
+    _WRITERS[file.kind](tx, wanted)
+    if removes:
+        numbers.delete_destinations(tx, list(difference.absent))
+    return difference
 
 
-def _dear(items: list[tuple[str, dict[str, str]]], key: str, columns: Sequence[str]) -> list[PriceWarning]:
+def compare(tx: Tx, file: CatalogFile, *, removes: bool = False) -> Difference:
+    """Return what an import of the file would change. Raises ImportErrors."""
+    assert not removes or file.kind == "prices", "groups and numbers have rentals: an import never removes them"
+    _refuse_repeated(file, _KEYS[file.kind])
+    if file.kind == "numbers":
+        return _compare_numbers(tx, file)
+    stored = _stored_groups(tx) if file.kind == "groups" else _stored_prices(tx)
+    return _compare(file, stored, removes=removes)
+
+
+def warnings(file: CatalogFile) -> list[PriceWarning]:
+    """Return what the operator should double-check in a valid file: prices of 0, and prices so high that another unit
+    may have been intended."""
+    free = {"groups": ("rental_cost_per_minute", "cost_per_inbound_message"), "prices": ("cost_per_segment",)}
+    found = [warning for column in free.get(file.kind, ()) for warning in _free(file, column)]
+    return found + _dear(file)
+
+
+def _free(file: CatalogFile, column: str) -> list[PriceWarning]:
+    return _priced(file, column, lambda sats: sats == 0)
+
+
+def _dear(file: CatalogFile) -> list[PriceWarning]:
     return [
-        PriceWarning(where, item[key], column, int(item[column]))
-        for where, item in items
-        for column in columns
-        if item[column] and int(item[column]) >= DEAR_SATS
+        warning for column in _PRICES[file.kind] for warning in _priced(file, column, lambda sats: sats >= DEAR_SATS)
     ]
 
 
-def _group_row(item: Item) -> tuple[object, ...]:
-    sms = item["cost_per_inbound_message"]
+def _priced(file: CatalogFile, column: str, matches: Callable[[int], bool]) -> list[PriceWarning]:
+    key = _KEYS[file.kind]
+    return [
+        PriceWarning(file.where(each), each.values[key], column, int(each.values[column]))
+        for each in file.entries
+        if each.values[column] and matches(int(each.values[column]))
+    ]
+
+
+def _refuse_repeated(file: CatalogFile, key: str) -> None:
+    first: dict[str, Entry] = {}
+    wrong = []
+    for entry in file.entries:
+        value = entry.values[key]
+        if value in first:
+            message = f"{value!r} is already at {place(file.name, first[value].line)}"
+            wrong.append(Complaint(file.name, entry.line, message, key, value))
+        first.setdefault(value, entry)
+    if wrong:
+        raise ImportErrors(wrong)
+
+
+def _compare(file: CatalogFile, stored: Mapping[str, Mapping[str, str]], *, removes: bool) -> Difference:
+    key = _KEYS[file.kind]
+    added, changed, unchanged = list[str](), list[Change](), 0
+    for entry in file.entries:
+        name = entry.values[key]
+        before = stored.get(name)
+        if before is None:
+            added.append(name)
+            continue
+        changes = [
+            Change(name, column, before[column], entry.values[column])
+            for column in before
+            if before[column] != entry.values[column]
+        ]
+        changed += changes
+        unchanged += not changes
+    present = {entry.values[key] for entry in file.entries}
+    absent = sorted(name for name in stored if name not in present)
+    return Difference(file.kind, added, changed, unchanged, absent, len(absent), removes)
+
+
+def _compare_numbers(tx: Tx, file: CatalogFile) -> Difference:
+    known = numbers.groups_of(tx, [each.values["e164"] for each in file.entries])
+    groups = numbers.group_ids(tx)
+    wrong: list[Complaint] = []
+    added: list[str] = []
+    for entry in file.entries:
+        e164, group_id = entry.values["e164"], entry.values["group_id"]
+        if group_id not in groups:
+            message = f"group {group_id!r} does not exist: import it first"
+            wrong.append(Complaint(file.name, entry.line, message, "group_id", group_id))
+        elif known.get(e164, group_id) != group_id:
+            message = f"{e164} is already in the group {known[e164]!r}"
+            wrong.append(Complaint(file.name, entry.line, message, "e164", e164))
+        elif e164 not in known:
+            added.append(e164)
+    if wrong:
+        raise ImportErrors(wrong)
+    absent = numbers.count(tx) - len(known)
+    return Difference(file.kind, added, unchanged=len(known), absent_count=absent)
+
+
+def _stored_groups(tx: Tx) -> dict[str, dict[str, str]]:
+    return {row["id"]: _group_values(row) for row in numbers.groups(tx)}
+
+
+def _group_values(row: Row) -> dict[str, str]:
+    """Return a stored group as a file has it."""
+    columns = ("type", "name", "country_code", "setup_cost", "rental_cost_per_minute", "carriers")
+    sms = row["cost_per_inbound_message"] if row["sms_support"] else None
+    values = {column: str(row[column]) for column in columns}
+    return values | {"cost_per_inbound_message": "" if sms is None else str(sms)}
+
+
+def _stored_prices(tx: Tx) -> dict[str, dict[str, str]]:
+    return {prefix: {"cost_per_segment": str(sats)} for prefix, sats in numbers.destinations(tx).items()}
+
+
+def _write_groups(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
+    for values in wanted:
+        numbers.put_group(tx, _group_row(values), carriers=values["carriers"])
+
+
+def _group_row(values: Mapping[str, str]) -> tuple[object, ...]:
+    sms = values["cost_per_inbound_message"]
     return (
-        item["id"],
-        item["type"],
-        item["name"],
-        item["country_code"],
+        values["id"],
+        values["type"],
+        values["name"],
+        values["country_code"],
         bool(sms),
         False,  # reserved for voice
-        int(item["setup_cost"]),
-        int(item["rental_cost_per_minute"]),
+        int(values["setup_cost"]),
+        int(values["rental_cost_per_minute"]),
         int(sms) if sms else None,
         None,
     )
 
 
-def import_numbers(tx: Tx, text: str, *, name: str) -> int:
-    """Import numbers. Return how many are new. Raises ImportErrors."""
-    instance.lock(tx)
-    items = _items(text, name, "number", NUMBER)
-    _unique(items, "e164")
-    known = numbers.groups_of(tx, [item["e164"] for _, item in items])
-    groups = numbers.group_ids(tx)
-    wrong, new = [], dict[str, list[str]]()
-    for where, item in items:
-        e164, group_id = item["e164"], item["group_id"]
-        if group_id not in groups:
-            wrong.append(f"{where}: group {group_id!r} does not exist: import it first")
-        elif known.get(e164, group_id) != group_id:
-            wrong.append(f"{where}: {e164} is already in the group {known[e164]!r}")
-        elif e164 not in known:
-            new.setdefault(group_id, []).append(e164)
-    if wrong:
-        raise ImportErrors(wrong)
-    for group_id, e164s in new.items():
+def _write_numbers(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
+    groups: dict[str, list[str]] = {}
+    for values in wanted:
+        groups.setdefault(values["group_id"], []).append(values["e164"])
+    for group_id, e164s in groups.items():
         numbers.add_numbers(tx, group_id, e164s)
-    return sum(map(len, new.values()))
 
 
-def import_prices(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> int:
-    """Import prices. Return how many destinations the file has. Raises ImportErrors, and FreePrices for a price of 0 unless
-    `allow_free`."""
-    items = _items(text, name, "price", PRICE)
-    _unique(items, "prefix")
-    _refuse_free(_free_prices(items), allow_free=allow_free)
-    for _, item in items:
-        numbers.set_destination(tx, item["prefix"], int(item["cost_per_segment"]))
-    return len(items)
+def _write_prices(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
+    for values in wanted:
+        numbers.set_destination(tx, values["prefix"], int(values["cost_per_segment"]))
 
 
-def _items(text: str, name: str, kind: str, columns: Mapping[str, Column]) -> list[tuple[str, dict[str, str]]]:
-    """Return every item with its location, all its columns present and valid. Raises ImportErrors."""
-    found = list(_from_toml(text, name, kind) if name.endswith(".toml") else _from_csv(text, name))
-    wrong = [f"{where}: {complaint}" for where, item in found for complaint in _complaints(item, columns)]
-    if wrong:
-        raise ImportErrors(wrong)
-    if not found:
-        raise ImportErrors([f"{name}: the file contains no {kind}"])
-    taken = [(where, {column: item.get(column, "") for column in columns}) for where, item in found]
-    if kind == "price":
-        return [(where, {**item, "prefix": item["prefix"].removeprefix("+")}) for where, item in taken]
-    return taken
-
-
-def _complaints(item: Item, columns: Mapping[str, Column]) -> Iterator[str]:
-    for key in item:
-        if key not in columns:
-            yield f"{key!r} is not a column; the columns are {', '.join(columns)}"
-    for key, column in columns.items():
-        value = item.get(key, "")
-        if (value or column.needed) and not column.works(value):
-            yield f"{key} must be {column.words}, not {value!r}" if value else f"{key} is missing: {column.words}"
-
-
-def _unique(items: list[tuple[str, dict[str, str]]], key: str) -> None:
-    first: dict[str, str] = {}
-    wrong = []
-    for where, item in items:
-        if item[key] in first:
-            wrong.append(f"{where}: {item[key]!r} is already at {first[item[key]]}")
-        first.setdefault(item[key], where)
-    if wrong:
-        raise ImportErrors(wrong)
-
-
-def _from_csv(text: str, name: str) -> Iterator[tuple[str, Item]]:
-    reader = csv.DictReader(text.removeprefix("\ufeff").splitlines(), strict=True)
-    try:
-        for row in reader:
-            where = f"{name}:{reader.line_num}"
-            if None in row or None in row.values():
-                raise ImportErrors([f"{where}: this line does not have as many columns as the first"])
-            yield where, {str(key).strip(): str(value).strip() for key, value in row.items()}
-    except csv.Error as error:
-        raise ImportErrors([f"{name}:{reader.line_num}: not valid CSV: {error}"]) from None
-
-
-def _from_toml(text: str, name: str, kind: str) -> Iterator[tuple[str, Item]]:
-    try:
-        table = tomllib.loads(text.removeprefix("\ufeff"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ImportErrors([f"{name}: not valid TOML: {error}"]) from None
-    found: Any = table.pop(kind, [])
-    if table or not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise ImportErrors([f"{name}: it must consist of [[{kind}]] tables"])
-    lines = [at for at, line in enumerate(text.splitlines(), 1) if line.split("#")[0].strip() == f"[[{kind}]]"]
-    for index, item in enumerate(found):
-        where = f"{name}:{lines[index]}" if len(lines) == len(found) else f"{name}: {kind} {index + 1}"
-        yield where, {key: _plain(value) for key, value in item.items()}
-
-
-def _plain(value: Any) -> str:
-    """Return a TOML value as a CSV file would contain it; the items of a list are separated by spaces."""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+_WRITERS = {"groups": _write_groups, "numbers": _write_numbers, "prices": _write_prices}

@@ -52,6 +52,18 @@ def group_ids(tx: Tx) -> set[str]:
     return {row["id"] for row in tx.all("SELECT id FROM groups")}
 
 
+def groups(tx: Tx) -> list[Row]:
+    """Return every group, in the catalog's order."""
+    return tx.all("SELECT * FROM groups ORDER BY position, id")
+
+
+def count(tx: Tx) -> int:
+    """Return how many numbers are in stock."""
+    row = tx.one("SELECT count(*) AS n FROM numbers")
+    assert row is not None
+    return int(row["n"])
+
+
 def groups_of(tx: Tx, e164s: list[str]) -> dict[str, str]:
     """Return the group of each of these numbers that is in stock."""
     rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 = ANY(:e164s)", e164s=e164s)
@@ -147,6 +159,18 @@ def set_destination(tx: Tx, prefix: str, cost_per_segment: int) -> None:
         prefix=prefix,
         cost_per_segment=cost_per_segment,
     )
+
+
+def destinations(tx: Tx) -> dict[str, int]:
+    """Return the price of a segment to each destination prefix."""
+    return {
+        row["prefix"]: row["cost_per_segment"] for row in tx.all("SELECT prefix, cost_per_segment FROM destinations")
+    }
+
+
+def delete_destinations(tx: Tx, prefixes: list[str]) -> None:
+    """Delete the prices of destination prefixes."""
+    tx.run("DELETE FROM destinations WHERE prefix = ANY(:prefixes)", prefixes=prefixes)
 
 
 def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dict[str, int]:

@@ -1,0 +1,194 @@
+"""`dtmf-server groups|numbers|prices import FILE`: imports the catalog from files as spreadsheets and carriers write
+them."""
+
+import argparse
+import contextlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TypeAlias
+
+from dtmf_server.cli.database_options import require_current_schema
+from dtmf_server.cli.import_text import difference_lines, free_lines, warning_text
+from dtmf_server.cli.output import print_line
+from dtmf_server.config import Config
+from dtmf_server.core import amounts
+from dtmf_server.core.calling_codes import calling_code
+from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.money import SATS_MAX
+from dtmf_server.operations import catalog_file, import_catalog
+from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
+from dtmf_server.operations.catalog_entries import ImportErrors
+from dtmf_server.storage.db import Database
+from dtmf_server.storage.open import open_database
+
+FILE_MAX = 64 << 20
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
+    """Add the commands to the parser; `command` creates one with the options that all commands share."""
+    for kind in ("groups", "numbers", "prices"):
+        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
+        text = f"import {kind} from a CSV or TOML file; if any line is invalid, nothing is imported"
+        importing = command(actions, "import", import_command, text)
+        importing.add_argument("file", type=Path, metavar="FILE")
+        importing.set_defaults(
+            kind=kind, allow_free=False, replace=False, rate=None, decimal=None, country=None, group=None, networks=None
+        )
+        _add_options(importing, kind)
+
+
+def _add_options(importing: argparse.ArgumentParser, kind: str) -> None:
+    importing.add_argument("--dry-run", action="store_true", help="only show what the import would change")
+    importing.add_argument("--json", action="store_true", help="print one JSON object")
+    importing.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        type=_mapping(kind),
+        metavar="COLUMN=NAME",
+        help=f"the file's COLUMN is NAME, one of {', '.join(COLUMNS[KINDS[kind]])}; repeatable",
+    )
+    if kind == "numbers":
+        importing.add_argument(
+            "--country", type=_country, metavar="CC", help="complete national numbers: a country like DE, or 49"
+        )
+        importing.add_argument("--group", metavar="GROUP", help="the group of numbers in a file without this column")
+        return
+    importing.add_argument("--allow-free", action="store_true", help="allow prices of 0")
+    importing.add_argument(
+        "--rate", type=_rate, metavar="SATS", help="the file's prices are in a currency: satoshis per unit of it"
+    )
+    importing.add_argument(
+        "--decimal", choices=sorted(amounts.MARKS), help="the decimal mark, if the file does not make it clear"
+    )
+    if kind == "prices":
+        importing.add_argument(
+            "--networks", type=Path, metavar="FILE", help="the prefixes of mobile networks: CSV with mcc,mnc,prefix"
+        )
+        importing.add_argument("--replace", action="store_true", help="delete prices that the file does not have")
+
+
+def _mapping(kind: str) -> Callable[[str], tuple[str, str]]:
+    def mapping(text: str) -> tuple[str, str]:
+        column, equals, name = text.rpartition("=")
+        if not (equals and column and name in COLUMNS[KINDS[kind]]):
+            names = ", ".join(COLUMNS[KINDS[kind]])
+            raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=NAME with one of the names {names}")
+        return column, name
+
+    return mapping
+
+
+def _country(text: str) -> str:
+    try:
+        return calling_code(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _rate(text: str) -> Decimal:
+    try:
+        rate = Decimal(text)
+    except InvalidOperation:
+        rate = Decimal(0)
+    if not (rate.is_finite() and 0 < rate <= SATS_MAX):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of satoshis like 1500.5")
+    return rate
+
+
+def import_command(options: argparse.Namespace, configuration: Config) -> int:
+    """Import groups, numbers or prices from a file, or show what that would change. Returns the exit status."""
+    try:
+        file = _read(options)
+        with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
+            difference = _apply(db, file, options)
+    except ImportErrors as wrong:
+        return _refused(options, wrong.complaints, [asdict(each) for each in wrong.found])
+    except import_catalog.FreePrices as free:
+        return _refused(options, free_lines(free.prices), [])
+    warnings = [warning_text(warning) for warning in import_catalog.warnings(file)]
+    if options.json:
+        found = _json(options, file, difference) | {"notes": file.notes, "warnings": warnings, "errors": []}
+        print_line(json.dumps(found))
+        return 0
+    for line in (*file.notes, *(f"warning: {warning}" for warning in warnings)):
+        print_line(line)
+    for line in difference_lines(difference, is_dry_run=options.dry_run):
+        print_line(line)
+    return 0
+
+
+def import_numbers(db: Database, e164s: Sequence[str], *, group_id: str) -> tuple[int, list[str]]:
+    """Import numbers into a group. Return the exit status and the lines to print."""
+    content = "\n".join(["e164", *e164s]).encode()
+    try:
+        file = catalog_file.read("numbers", content, name="numbers", reading=Reading(group=group_id))
+        difference = db.write_blocking(lambda tx: import_catalog.apply(tx, file))
+    except ImportErrors as wrong:
+        return 1, [*wrong.complaints, "nothing was imported"]
+    return 0, difference_lines(difference, is_dry_run=False)
+
+
+def _read(options: argparse.Namespace) -> catalog_file.CatalogFile:
+    networks = {}
+    if options.networks:
+        networks = catalog_file.networks(_content(options.networks), name=options.networks.name)
+    reading = Reading(
+        code=options.country or "",
+        rate=options.rate,
+        decimal=amounts.MARKS.get(options.decimal, ""),
+        group=options.group or "",
+        columns=dict(options.map),
+        networks=networks,
+    )
+    return catalog_file.read(options.kind, _content(options.file), name=options.file.name, reading=reading)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_MAX + 1)
+    except OSError as error:
+        raise CannotStart(f"can't read {path}: {error.strerror}") from error
+    if len(content) > FILE_MAX:
+        raise CannotStart(f"{path} is larger than {FILE_MAX >> 20} MiB: split it and import the pieces")
+    return content
+
+
+def _apply(db: Database, file: catalog_file.CatalogFile, options: argparse.Namespace) -> import_catalog.Difference:
+    removes = options.replace
+    if options.dry_run:
+        return db.read_blocking(lambda tx: import_catalog.compare(tx, file, removes=removes))
+    return db.write_blocking(lambda tx: import_catalog.apply(tx, file, allow_free=options.allow_free, removes=removes))
+
+
+def _refused(options: argparse.Namespace, lines: Sequence[str], errors: Sequence[dict[str, object]]) -> int:
+    if options.json:
+        shown = [*errors] or [{"file": options.file.name, "message": line} for line in lines]
+        print_line(json.dumps({"file": options.file.name, "kind": options.kind, "imported": False, "errors": shown}))
+        return 1
+    for line in (*lines, "nothing was imported"):
+        print_line(line)
+    return 1
+
+
+def _json(
+    options: argparse.Namespace, file: catalog_file.CatalogFile, difference: import_catalog.Difference
+) -> dict[str, object]:
+    return {
+        "file": file.name,
+        "kind": file.kind,
+        "imported": not options.dry_run,
+        "added": difference.added,
+        "changed": [
+            {"key": change.key, "column": change.column, "from": change.before, "to": change.after}
+            for change in difference.changed
+        ],
+        "unchanged": difference.unchanged,
+        "absent": difference.absent_count,
+        "removed": list(difference.absent) if difference.removes else [],
+    }

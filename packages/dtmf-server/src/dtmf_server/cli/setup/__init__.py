@@ -1,0 +1,1 @@
+"""`dtmf-server init`: sets up a service, or adds a carrier to one."""
