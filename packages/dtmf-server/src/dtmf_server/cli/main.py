@@ -9,7 +9,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, deposits, phones
+from dtmf_server.cli import accounts, canary, deposits, phones
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
@@ -96,6 +96,7 @@ def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     check = _command(actions, "check", check_command, text)
     check.add_argument("name", metavar="NAME", help="the name of the [[carrier]]")
     _add_json(check)
+    canary.add_options(check)
     add_phone = _command(
         actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings"
     )
