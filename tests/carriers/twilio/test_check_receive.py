@@ -74,7 +74,7 @@ def test_what_arrives_is_compared(
     assert said_before.startswith(f"canary {OURS} at twilio: one-time codes ")
 
 
-def test_nothing_arrived_is_said_and_stored(line: Line) -> None:
+def test_an_sms_that_does_not_arrive_is_reported_and_stored(line: Line) -> None:
     found, shown = check(line, timeout=1)
     assert (found.is_ok, shown["result"]) == (False, "nothing") and "did not reach" in found.detail
     assert [row["result"] for row in line.rows("SELECT * FROM canaries")] == ["nothing"]

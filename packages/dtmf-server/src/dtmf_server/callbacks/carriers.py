@@ -16,7 +16,8 @@
 import logging
 import time
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from litestar.params import FromPath
 from msgspec import convert, structs
 
 from dtmf_server.callbacks.batches import Batches
+from dtmf_server.callbacks.trace_text import request_text
 from dtmf_server.carriers.base import (
     BadSignature,
     CallbackRefused,
@@ -121,8 +123,41 @@ async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], 
     if request.method not in carrier.callback_methods:
         raise MethodNotAllowedException(headers={"allow": ", ".join(sorted(carrier.callback_methods))})
     plain_body(request.headers.get("content-encoding", ""), has_body=has_body(request.scope))
-    faults: Repeats = state["callback_faults"].setdefault(name, Repeats())
-    result = parsed(carrier, callback_request(request.scope, await request.body(), runtime), faults)
+    received = callback_request(request.scope, await request.body(), runtime)
+    with _traced(runtime, name, received, path=request.scope["path"]):
+        result = await _stored(runtime, state, carrier, received)
+    metrics.callbacks(name, result.outcome).inc()
+    reply = result.reply
+    return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+
+
+@contextmanager
+def _traced(runtime: Runtime, name: str, request: CallbackRequest, *, path: str) -> Iterator[None]:
+    """Record the request and its outcome while an operator watches this carrier."""
+    trace = runtime.traces.get(name)
+    if trace is None or not trace.is_on:
+        yield
+        return
+    trace.record("in", request_text(request, path=path), at_us=request.wall_us)
+    said = "accepted"
+    try:
+        yield
+    except (CallbackNotSigned, CallbackUnreadable) as refused:  # their reasons quote no texts
+        said = f"{refused.status} {refused.code}: {refused.__cause__ or refused.detail}"
+        raise
+    except BaseException as error:
+        said = f"refused: {type(error).__name__}"
+        raise
+    finally:
+        trace.record("out", f"callback {said}", at_us=runtime.clock.wall_us())
+
+
+async def _stored(
+    runtime: Runtime, state: Mapping[str, Any], carrier: ReceivesCallbacks, request: CallbackRequest
+) -> CallbackResult:
+    """Store the content of a request, and return it."""
+    name = carrier.name
+    result = parsed(carrier, request, state["callback_faults"].setdefault(name, Repeats()))
     if result.items:
         items = await with_arrival(runtime, carrier, [storable(item) for item in result.items])
         batches: dict[str, Batches[Item]] = state["callback_batches"]
@@ -132,9 +167,7 @@ async def _answer(request: Request, runtime: Runtime, state: Mapping[str, Any], 
     if result.is_heartbeat:
         beat = partial(carrier_rows.set_heartbeat, name=name, wall_us=runtime.clock.wall_us())
         await runtime.db.write(beat, durable=False)  # the next one comes soon
-    metrics.callbacks(name, result.outcome).inc()
-    reply = result.reply
-    return Response(reply.body, status_code=reply.status, media_type=reply.content_type)
+    return result
 
 
 def callback_request(scope: Any, body: bytes, runtime: Runtime) -> CallbackRequest:

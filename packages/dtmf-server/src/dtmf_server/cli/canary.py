@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     receive = parser.add_argument_group(
         "test of receiving",
         "Sends an SMS with a one-time code to one of your numbers and compares what arrives. It needs the running service, a"
-        " number in stock that is not rented (nobody can rent it meanwhile), and a sender: another number of yours at this"
+        " number in stock that is not rented (it cannot be rented meanwhile), and a sender: another number of yours at this"
         " carrier, or --from and --through. The carrier charges you for the SMS; no renter sees or pays it.",
     )
     receive.add_argument("--receive", metavar="NUMBER", help="the number of this carrier that must receive the SMS")

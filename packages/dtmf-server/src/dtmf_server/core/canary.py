@@ -18,7 +18,7 @@ class CanaryKind(StrEnum):
 
 
 class CanaryResult(StrEnum):
-    """What happened to a canary that a carrier accepted."""
+    """The outcome of a canary that a carrier accepted."""
 
     RECEIVED = "received"  # unchanged
     DIFFERS = "differs"  # with its code, but another text
