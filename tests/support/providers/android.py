@@ -13,11 +13,12 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -103,6 +104,7 @@ class SimulatedPhone:
         self.calls: list[str] = []
         self.last_seen_us = self.wall()
         self.faults: defaultdict[str, deque[str | int]] = defaultdict(deque)
+        self.connections: set[socket.socket] = set()
         self._event = 0
         self._lock = threading.RLock()
 
@@ -119,8 +121,17 @@ class SimulatedPhone:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.vanish()
+
+    def vanish(self) -> None:
+        """The phone leaves the network: open connections end, and new ones are refused."""
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._thread.join()
+        for connection in [*self.connections]:
+            with suppress(OSError):  # it may have ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
     @property
@@ -289,6 +300,14 @@ class SimulatedPhone:
 class _Handler(BaseHTTPRequestHandler):
     phone: SimulatedPhone
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.phone.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.phone.connections.discard(self.connection)
+        super().finish()
 
     def _answer(self) -> None:
         phone, parts = self.phone, urlsplit(self.path)
