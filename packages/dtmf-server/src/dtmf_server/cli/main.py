@@ -9,7 +9,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, canary, deposits, phones
+from dtmf_server.cli import accounts, canary, completion, deposits, phones
 from dtmf_server.cli import trace as traces
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command, import_command
@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
     _add_json(_command(commands, "doctor", doctor_command, text))
+    text = "print a completion script for a shell"
+    completing = commands.add_parser("completion", help=text, description=f"{text.capitalize()}. {completion.HOW_TO}")
+    completing.add_argument("shell", choices=[*completion.SHELLS])
+    completing.set_defaults(command=lambda options, _: completion.show(parser, options.shell), config=None)
+    completing.set_defaults(log_level="warning")
     return parser
 
 
