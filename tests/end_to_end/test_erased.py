@@ -40,6 +40,20 @@ NO_TEXT = {
     "addresses.network",  # a keyed hash of the network that asked for it
     "addresses.script_pubkey",
     "arrivals.carrier",
+    "canaries.carrier",
+    "canaries.e164",
+    "canaries.kind",
+    "canaries.result",
+    "canary_runs.arrived_by",
+    "canary_runs.carrier",
+    "canary_runs.e164",
+    "canary_runs.reason",
+    "canary_runs.received",  # the operator's own test, for a week
+    "canary_runs.result",
+    "canary_runs.sender",
+    "canary_runs.sent_by",
+    "canary_runs.state",
+    "canary_runs.text",  # as canary_runs.received
     "carrier_message_ids.carrier",
     "carrier_message_ids.digest",  # a hash of the carrier's ID
     "arrivals.digest",  # a hash, for three days at most
@@ -101,6 +115,10 @@ NO_TEXT = {
     "submissions.ref",
     "tokens.label",
     "tokens.sha256",
+    "trace_entries.carrier",
+    "trace_entries.direction",
+    "trace_entries.text",  # texts are masked
+    "traces.carrier",
     "transfers.kind",
     "transfers.ref",
     "transfers.reference",

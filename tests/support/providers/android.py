@@ -13,32 +13,22 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
-import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from support.providers.android_payloads import Sms, inbox_row, iso, microseconds, received
+
 ATTEMPTS_MAX, FIRST_RETRY_US = 15, 5_000_000
 SERVER_PATH = "/3rdparty/v1"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HTML = b"<html><body>Tunnel not found</body></html>"
-
-
-def iso(at_us: int) -> str:
-    """Format a time as the app does, in a time zone that is not ours."""
-    at = EPOCH + timedelta(microseconds=at_us) + timedelta(hours=2)
-    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "+02:00"
-
-
-def microseconds(text: str) -> int:
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass
@@ -49,21 +39,6 @@ class Event:
     body: bytes
     attempts: int = 0
     next_us: int = 0
-
-
-@dataclass
-class Sms:
-    """An SMS that the phone received. `at_us` is the SMSC's time."""
-
-    sender: str
-    text: str
-    sim: int | None
-    recipient: str | None
-    at_us: int
-
-    @property
-    def hash(self) -> int:
-        return zlib.crc32(f"{self.sender}|{self.at_us}|{self.sim}|{self.text}".encode(errors="surrogatepass"))
 
 
 @dataclass
@@ -103,6 +78,7 @@ class SimulatedPhone:
         self.calls: list[str] = []
         self.last_seen_us = self.wall()
         self.faults: defaultdict[str, deque[str | int]] = defaultdict(deque)
+        self.connections: set[socket.socket] = set()
         self._event = 0
         self._lock = threading.RLock()
 
@@ -119,8 +95,17 @@ class SimulatedPhone:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.vanish()
+
+    def vanish(self) -> None:
+        """The phone leaves the network: open connections end, and new ones are refused."""
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._thread.join()
+        for connection in [*self.connections]:
+            with suppress(OSError):  # it may have ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
     @property
@@ -236,7 +221,7 @@ class SimulatedPhone:
         if self.is_server or not self.has_inbox_list:
             return (501 if self.is_server else 404), None
         rows = [sms for sms in self.seen if _within(sms.at_us, query)]
-        return 200, [_inbox_row(sms) for sms in _page(rows, query)]
+        return 200, [inbox_row(sms) for sms in _page(rows, query)]
 
     def _post_inbox(self, _: str, __: dict[str, str], body: Any) -> tuple[int, Any]:
         return self._refresh(body) if self.has_inbox_list else (404, None)
@@ -289,6 +274,14 @@ class SimulatedPhone:
 class _Handler(BaseHTTPRequestHandler):
     phone: SimulatedPhone
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.phone.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.phone.connections.discard(self.connection)
+        super().finish()
 
     def _answer(self) -> None:
         phone, parts = self.phone, urlsplit(self.path)
@@ -351,34 +344,6 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
             return connection.getresponse().status
     except OSError:
         return 0
-
-
-def received(sms: Sms) -> dict[str, Any]:
-    """The payload of sms:received. Android's null values are absent."""
-    payload = {
-        "messageId": f"{sms.hash:x}",
-        "message": sms.text,
-        "sender": sms.sender,
-        "phoneNumber": sms.sender,
-        "recipient": sms.recipient,
-        "simNumber": sms.sim,
-        "receivedAt": iso(sms.at_us),
-    }
-    return {name: value for name, value in payload.items() if value is not None}
-
-
-def _inbox_row(sms: Sms) -> dict[str, Any]:
-    signed = sms.hash - 2**32 if sms.hash >= 2**31 else sms.hash
-    row = {
-        "id": f"text:{signed}",
-        "type": "SMS",
-        "sender": sms.sender,
-        "recipient": sms.recipient,
-        "simNumber": sms.sim,
-        "contentPreview": sms.text,
-        "createdAt": iso(sms.at_us),
-    }
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def _within(at_us: int, query: dict[str, str]) -> bool:

@@ -17,7 +17,8 @@
 import logging
 import time
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from litestar.types import Receive, Scope, Send
 from msgspec import convert, structs
 
 from dtmf_server.callbacks.batches import Batches
+from dtmf_server.callbacks.trace_text import request_text
 from dtmf_server.carriers.base import (
     BadSignature,
     CallbackRefused,
@@ -124,8 +126,39 @@ async def _answer(scope: Any, receive: Receive, runtime: Runtime, state: Mapping
     body = await _body(receive)
     request = callback_request(scope, body, runtime)
     plain_body(request.headers.get("content-encoding", ""), has_body=bool(body))
-    faults: Repeats = state["callback_faults"].setdefault(name, Repeats())
-    result = parsed(carrier, request, faults)
+    with _traced(runtime, name, request, path=scope["path"]):
+        result = await _stored(runtime, state, carrier, request)
+    metrics.callbacks(name, result.outcome).inc()
+    return result.reply
+
+
+@contextmanager
+def _traced(runtime: Runtime, name: str, request: CallbackRequest, *, path: str) -> Iterator[None]:
+    """Record the request and its outcome while an operator watches this carrier."""
+    trace = runtime.traces.get(name)
+    if trace is None or not trace.is_on:
+        yield
+        return
+    trace.record("in", request_text(request, path=path), at_us=request.wall_us)
+    said = "accepted"
+    try:
+        yield
+    except (CallbackNotSigned, CallbackUnreadable) as refused:  # their reasons quote no texts
+        said = f"{refused.status} {refused.code}: {refused.__cause__ or refused.detail}"
+        raise
+    except BaseException as error:
+        said = f"refused: {type(error).__name__}"
+        raise
+    finally:
+        trace.record("out", f"callback {said}", at_us=runtime.clock.wall_us())
+
+
+async def _stored(
+    runtime: Runtime, state: Mapping[str, Any], carrier: ReceivesCallbacks, request: CallbackRequest
+) -> CallbackResult:
+    """Store the content of a request, and return it."""
+    name = carrier.name
+    result = parsed(carrier, request, state["callback_faults"].setdefault(name, Repeats()))
     if result.items:
         batches: dict[str, Batches[Item, Collection[str]]] = state["callback_batches"]
         if name not in batches:
@@ -134,8 +167,7 @@ async def _answer(scope: Any, receive: Receive, runtime: Runtime, state: Mapping
     if result.is_heartbeat:
         beat = partial(carrier_rows.set_heartbeat, name=name, wall_us=runtime.clock.wall_us())
         await runtime.db.write(beat, durable=False)  # the next one comes soon
-    metrics.callbacks(name, result.outcome).inc()
-    return result.reply
+    return result
 
 
 async def _body(receive: Receive) -> bytes:

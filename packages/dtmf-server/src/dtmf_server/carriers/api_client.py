@@ -6,20 +6,19 @@ used meanwhile.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpcore2
 import msgspec
 
 from dtmf_server.carriers.base import LinkStats
-from dtmf_server.carriers.trace import Trace, mask
 from dtmf_server.core.circuit_breaker import CircuitBreaker
+from dtmf_server.core.trace import Trace, mask, mask_number, masked_form, masked_json
 
 TIMEOUT_S, CONNECT_TIMEOUT_S = 20.0, 10.0
 REPLY_MAX_BYTES = 4 * 1024 * 1024
@@ -139,6 +138,7 @@ class ApiClient:
         try:
             reply = await self._exchange(method, url, sent, content)
         except (NotSent, NoReply) as error:
+            self._record("in", f"no reply: {error}", b"", False)
             self.failed(str(error))
             raise
         self._record("in", f"HTTP {reply.status}", reply.body, False)
@@ -212,32 +212,18 @@ class ApiClient:
 
     def _shown_url(self, url: str) -> str:
         parts = urlsplit(url)
-        return f"{parts.path}?{self._shown_form(parts.query)}" if parts.query else parts.path
+        return f"{parts.path}?{masked_form(parts.query, self._shown_text)}" if parts.query else parts.path
 
     def _shown(self, content: bytes, is_form: bool) -> str:
-        text = content.decode(errors="replace")
         if is_form:
-            return self._shown_form(text)
-        try:
-            return json.dumps(self._masked_value(msgspec.json.decode(content)))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return mask(text) if text else ""
+            return masked_form(content.decode(errors="replace"), self._shown_text)
+        shown = masked_json(content, self._shown_text)
+        return (mask(content.decode(errors="replace")) if content else "") if shown is None else shown
 
-    def _shown_form(self, text: str) -> str:
-        return "&".join(
-            f"{name}={mask(value) if name in self._masked else value}"
-            for name, value in parse_qsl(text, keep_blank_values=True)
-        )
-
-    def _masked_value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: mask(item if isinstance(item, str) else json.dumps(item))
-                if key in self._masked
-                else self._masked_value(item)
-                for key, item in value.items()
-            }
-        return [self._masked_value(item) for item in value] if isinstance(value, list) else value
+    def _shown_text(self, names: Sequence[str], text: str) -> str:
+        if not self._masked.isdisjoint(names):
+            return mask(text)
+        return mask_number(text) if text.startswith("+") else text
 
 
 def _headers(url: str, headers: Mapping[str, str], content: bytes) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dtmf_server.carriers import registry
 from dtmf_server.carriers.base import CarrierRefused, CheckResult, ChecksItself, SmsCarrier
 from dtmf_server.carriers.callback_url import check_callback_url
+from dtmf_server.cli import canary
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import CarrierSettings, Config
@@ -34,6 +35,7 @@ def check_command(options: argparse.Namespace, configuration: Config) -> int:
     if settings is None:
         known = ", ".join(each.name for each in configuration.carrier) or "none"
         raise CannotStart(f"carrier {options.name} is not in the configuration; configured: {known}")
+    canary.validate(options, configuration)
     carrier_database = startup.CarrierDatabase()
     (carrier,) = [
         each for each in startup.build_carriers(configuration, carrier_database) if each.name == settings.name
@@ -43,10 +45,15 @@ def check_command(options: argparse.Namespace, configuration: Config) -> int:
         links = db.read_blocking(lambda tx: _links(tx, settings.name))
         groups = db.read_blocking(lambda tx: _groups(tx, settings.name))
         found = [*links, *groups, *asyncio.run(_check(carrier, settings, configuration, links))]
+        more = {}
+        if options.receive is not None:
+            received, more["canary"] = canary.test_receiving(db, options, configuration)
+            found.append(received)
     failed = any(result.is_ok is False for result in found)
     if options.json:
         results = [{"name": r.name, "ok": r.is_ok, "detail": r.detail, "fix": r.fix} for r in found]
-        print_line(json.dumps({"carrier": settings.name, "kind": settings.kind, "ok": not failed, "results": results}))
+        shown = {"carrier": settings.name, "kind": settings.kind, "ok": not failed, "results": results}
+        print_line(json.dumps(shown | more))
     else:
         for result in found:
             print_line(result_text(result))
@@ -99,4 +106,5 @@ def _groups(tx: Tx, name: str) -> list[CheckResult]:
 def result_text(result: CheckResult) -> str:
     """Return a result as one line: whether it is good, what was found, and how to fix it."""
     fix = f": {bounded(result.fix)}" if result.fix and not result.is_ok else ""
-    return f"{_MARKS[result.is_ok]:8}{bounded(result.name)}: {bounded(result.detail)}{fix}"
+    detail = result.detail if result.name == "receive" else bounded(result.detail)  # its parts are bounded
+    return f"{_MARKS[result.is_ok]:8}{bounded(result.name)}: {detail}{fix}"

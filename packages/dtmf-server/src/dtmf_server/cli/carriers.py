@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from dtmf_server import config
 from dtmf_server.carriers.registry import find
-from dtmf_server.cli import health_text, rate_text
+from dtmf_server.cli import canary, health_text, rate_text
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.cli.stray_text import stray_lines
@@ -20,6 +20,7 @@ from dtmf_server.core.timestamps import iso
 from dtmf_server.operations import address_gap, carrier_health, strays
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import link_line
+from dtmf_server.storage import canaries
 from dtmf_server.storage import carriers as storage_carriers
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
@@ -31,6 +32,7 @@ def carriers(db: Database) -> tuple[int, list[str]]:
     links = db.read_blocking(lambda tx: carrier_health.links(tx, wall_us=now_us))
     lines = [link_line(link, wall_us=now_us) for link in links] or ["no carrier has been started with this database"]
     is_up = all(link.is_up for link in links)
+    lines += canary.result_lines(db.read_blocking(canaries.results))
     return (0 if is_up else 1), [*lines, *stray_lines(db.read_blocking(strays.latest))]
 
 
@@ -45,6 +47,7 @@ def carriers_json(db: Database, configuration: Config) -> tuple[int, dict[str, A
             {"name": each.name, "kind": each.kind, "caught_up_at": _time(caught_up.get(each.name))}
             for each in configuration.carrier
         ],
+        "canaries": canary.results_json(db.read_blocking(canaries.results)),
         "strays": [
             {
                 "destination": stray.destination,

@@ -9,7 +9,8 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, deposits, imports, init, phones
+from dtmf_server.cli import accounts, canary, completion, deposits, imports, init, phones
+from dtmf_server.cli import trace as traces
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
@@ -88,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
     _add_json(_command(commands, "doctor", doctor_command, text))
+    text = "print a completion script for a shell"
+    completing = commands.add_parser("completion", help=text, description=f"{text.capitalize()}. {completion.HOW_TO}")
+    completing.add_argument("shell", choices=[*completion.SHELLS])
+    completing.set_defaults(command=lambda options, _: completion.show(parser, options.shell), config=None)
+    completing.set_defaults(log_level="warning")
     return parser
 
 
@@ -100,11 +106,16 @@ def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     check = _command(actions, "check", check_command, text)
     check.add_argument("name", metavar="NAME", help="the name of the [[carrier]]")
     _add_json(check)
+    canary.add_options(check)
+    text = "show live what the running service exchanges with a carrier; texts and secrets are masked"
+    trace = _command(actions, "trace", traces.trace_command, text)
+    traces.add_options(trace)
+    trace.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_phone = _command(
         actions, "add-phone", phones.add_phone_command, "connect an Android phone, and print its settings"
     )
     shared = {option.dest for option in carriers._actions} - {"help"}
-    for option in [*check._actions, *add_phone._actions]:
+    for option in [*check._actions, *trace._actions, *add_phone._actions]:
         if option.dest in shared:  # an option before the action's name must not be reset
             option.default = argparse.SUPPRESS
     phones.add_options(add_phone)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dtmf_server import config
-from dtmf_server.carriers.android.client import Device
+from dtmf_server.carriers.android.replies import Device
 from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.carriers.registry import settings_class

@@ -38,7 +38,7 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
             held.enter_context(startup.exclusive_file_lock(url))
             runtime = startup.open_runtime(configuration, url)
         held.enter_context(contextlib.closing(runtime.db))
-        carrier_database.db = runtime.db
+        carrier_database.db, runtime.traces = runtime.db, carrier_database.traces
         listener, lines = None, [f"DTMF {configuration.mode} worker"]
         if options.api:
             asked = options.port if options.port is not None else configuration.server.port

@@ -47,7 +47,7 @@ def ingest_batch(
     fresh, notes = _deduplicate(tx, carrier, messages, live=live, wall_us=wall_us)
     inbound = _reassemble(tx, carrier, fresh, wall_us=wall_us) if numbered else fresh
     if inbound:
-        receive_many(tx, inbound, now_us=now_us, wall_us=wall_us)
+        receive_many(tx, inbound, now_us=now_us, wall_us=wall_us, carrier=carrier)
     for item in batch:
         if isinstance(item, Receipt):
             receipts.apply(tx, carrier, item, now_us=now_us, wall_us=wall_us)
@@ -71,7 +71,7 @@ def flush_incomplete(tx: Tx, carrier: str, *, patience_us: int, now_us: int, wal
             )
         message_parts.remove(tx, [row["id"] for row in rows])
     if inbound:
-        receive_many(tx, inbound, now_us=now_us, wall_us=wall_us)
+        receive_many(tx, inbound, now_us=now_us, wall_us=wall_us, carrier=carrier)
     return len(inbound)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from dtmf_server.core import canary
 from dtmf_server.core.carrier_words import bounded
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.receipt_refs import canonical, spellings
@@ -33,6 +34,8 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) 
     in doubt between the same two numbers. One that matches nothing yet is stored for a while: it may have arrived before the
     response to the submit.
     """
+    if receipt.message_id >= canary.FIRST_ID:  # of a test of the operator's
+        return
     receipt = structs.replace(receipt, reason=bounded(receipt.reason))
     submission = _meant(tx, carrier, receipt)
     message_id = submission["message_id"] if submission else _in_doubt(tx, receipt)

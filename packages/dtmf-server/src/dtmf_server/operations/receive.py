@@ -8,7 +8,7 @@ from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.core.units import DAY_US, MINUTE_US
-from dtmf_server.operations import account, deliver
+from dtmf_server.operations import account, canary, deliver
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
 from dtmf_server.storage import messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
@@ -21,13 +21,14 @@ REDACTED = "the carrier removed the code from this SMS"
 
 
 def receive_many(
-    tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int, wall_us: int | None = None
+    tx: Tx, inbound: Sequence[InboundMessage], *, now_us: int, wall_us: int | None = None, carrier: str = ""
 ) -> list[int | None]:
     """Store SMS and return the ID of each; None for one that no rental owns, which is counted and its text discarded.
 
     Each costs `min(price, remaining balance)`, and is delivered even if the balance is empty. `wall_us` is the wall time of
-    `now_us`, needed for SMS that have `received_us`.
+    `now_us`, needed for SMS that have `received_us`, and for those from a `carrier`.
     """
+    is_canary = _canaries(tx, inbound, carrier, wall_us=wall_us)
     arrived_us = [_arrived_us(sms, now_us=now_us, wall_us=wall_us) for sms in inbound]
     owners = _owners(tx, inbound, arrived_us, now_us=now_us)
     account_ids = {rental["account_id"] for rental in owners if rental}
@@ -35,6 +36,7 @@ def receive_many(
         if tx.has_concurrent_writers:  # the accounts are locked now, so no rental ends or changes its action
             owners = _owners(tx, inbound, arrived_us, now_us=now_us)
         owners = [r if r and ledger.survives(r["account_id"], r["id"]) else None for r in owners]
+        owners = [None if skipped else rental for rental, skipped in zip(owners, is_canary, strict=True)]
         accepted = [(sms, rental) for sms, rental in zip(inbound, owners, strict=True) if rental]
         ids = tx.allocate_ids(schema.messages, len(accepted))
         _store(tx, ledger, list(zip(ids, accepted, strict=True)))
@@ -45,10 +47,28 @@ def receive_many(
         ]
         deliver.queue(tx, new, now_us=now_us)
     if len(accepted) < len(inbound):
-        unowned = Counter(sms.to for sms, rental in zip(inbound, owners, strict=True) if not rental)
-        strays.count(tx, unowned, now_us=now_us)
+        unowned = [
+            sms for sms, rental, skipped in zip(inbound, owners, is_canary, strict=True) if not rental and not skipped
+        ]
+        _count_strays(tx, unowned, carrier, now_us=now_us, wall_us=wall_us)
     remaining = iter(ids)
     return [next(remaining) if rental else None for rental in owners]
+
+
+def _canaries(
+    tx: Tx, inbound: Sequence[InboundMessage], carrier: str, *, wall_us: int | None, strays: bool = False
+) -> list[bool]:
+    """Return which SMS are tests of the operator's, which no renter gets."""
+    if not carrier or wall_us is None:
+        return [False] * len(inbound)
+    return canary.take(tx, carrier, inbound, strays=strays, wall_us=wall_us)
+
+
+def _count_strays(tx: Tx, unowned: Sequence[InboundMessage], carrier: str, *, now_us: int, wall_us: int | None) -> None:
+    is_canary = _canaries(tx, unowned, carrier, wall_us=wall_us, strays=True)
+    destinations = Counter(sms.to for sms, skipped in zip(unowned, is_canary, strict=True) if not skipped)
+    if destinations:
+        strays.count(tx, destinations, now_us=now_us)
 
 
 def changed_hands(tx: Tx, e164s: Sequence[str], *, now_us: int) -> set[str]:

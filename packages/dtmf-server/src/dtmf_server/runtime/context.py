@@ -1,11 +1,12 @@
 """What API, website and workers share: the open database, the clock, and the operator's settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
+from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.db import Database
@@ -44,3 +45,4 @@ class Runtime:
     settings: Settings
     derive: Callable[[int], tuple[str, bytes]] | None  # returns address and scriptPubKey for an index of the descriptor
     troubles: dict[str, str] = field(default_factory=dict)  # why a worker is not running, by its name
+    traces: Mapping[str, Trace] = field(default_factory=dict)  # the recorder of each carrier's traffic

@@ -40,6 +40,7 @@ from dtmf_server.workers.delivery_worker import DeliveryWorker
 from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.meter import run_meter
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
+from dtmf_server.workers.traces import run_traces, running_traces
 from dtmf_server.workers.waiting import wait_for
 
 PORTS_TRIED = 20
@@ -156,6 +157,7 @@ def _workers(
         "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": singleton(db, "chain and meter", chain_and_meter),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),
+        **({"traces": partial(run_traces, runtime)} if runtime.traces else {}),
     }
 
 
@@ -229,7 +231,7 @@ def serve(
     ready: Callable[[], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in progress. `ready` is called once signals are handled."""
-    running = running_workers(runtime, carriers) if workers else contextlib.nullcontext()
+    running = running_workers(runtime, carriers) if workers else running_traces(runtime)
     gc.collect()
     gc.freeze()  # what is loaded lives as long as the process; scanning it again would delay requests
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

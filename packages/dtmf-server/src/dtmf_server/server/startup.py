@@ -15,10 +15,10 @@ from typing import Any
 
 from dtmf_server.carriers import registry
 from dtmf_server.carriers.base import ReceivesCallbacks, SmsCarrier
-from dtmf_server.carriers.trace import Trace
 from dtmf_server.config import CarrierSettings, Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
@@ -123,9 +123,11 @@ def _chain_of(tx: Tx, *, network: str, descriptor: str) -> Row:
 
 
 class CarrierDatabase:
-    """The database as carriers use it. Set `db` before the first call: carriers are built earlier."""
+    """The database as carriers use it. Set `db` before the first call: carriers are built earlier. `traces` has their
+    recorders, by name."""
 
-    db: Database | None = None
+    def __init__(self, db: Database | None = None) -> None:
+        self.db, self.traces = db, dict[str, Trace]()
 
     async def is_ours(self, e164: str) -> bool:
         """True if the E.164 number is in the catalog."""
@@ -171,6 +173,7 @@ def _build(kind: registry.CarrierKind[Any], settings: CarrierSettings, context: 
 
 def _carrier_context(config: Config, name: str, database: CarrierDatabase) -> registry.CarrierContext:
     public_url = config.server.public_url
+    database.traces[name] = Trace()
     return registry.CarrierContext(
         is_sandbox=config.mode == "sandbox",
         callback_url=public_url and f"{public_url.rstrip('/')}/callbacks/carriers/{name}",
@@ -179,7 +182,7 @@ def _carrier_context(config: Config, name: str, database: CarrierDatabase) -> re
         new_id=_link_id,
         uniform=random.random,
         wall_us=wall_us,
-        trace=Trace(),
+        trace=database.traces[name],
     )
 
 

@@ -18,6 +18,8 @@ GROUP_COLUMNS = (
     "cost_per_inbound_call_minute",
 )
 
+_NOT_HELD = "(held_until_us IS NULL OR held_until_us <= :now_us)"
+
 
 def groups_of_type(tx: Tx, group_type: str) -> list[Row]:
     """Return the groups of one type, in the catalog's order."""
@@ -103,15 +105,18 @@ def allocate(tx: Tx, group_id: str, *, account_id: int, now_us: int, cooldown_us
     cooled_us = _cooled_us(now_us, cooldown_us)
     row = tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND last_account_id = :account_id AND group_id = :group_id"
-        " AND released_at_us > :cooled_us ORDER BY released_at_us DESC, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+        f" AND released_at_us > :cooled_us AND {_NOT_HELD}"
+        " ORDER BY released_at_us DESC, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         group_id=group_id,
         account_id=account_id,
         cooled_us=cooled_us,
+        now_us=now_us,
     ) or tx.one(
         "SELECT e164 FROM numbers WHERE NOT rented AND group_id = :group_id AND released_at_us <= :cooled_us"
-        " ORDER BY released_at_us, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+        f" AND {_NOT_HELD} ORDER BY released_at_us, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         group_id=group_id,
         cooled_us=cooled_us,
+        now_us=now_us,
     )
     if row is None:
         return None
@@ -128,6 +133,27 @@ def release(tx: Tx, released: Iterable[tuple[str, int]]) -> None:
     """Mark numbers as no longer rented, each with the time its rental ended."""
     rows = [(e164, False, at_us) for e164, at_us in released]
     tx.update(schema.numbers, ("e164", "rented", "released_at_us"), rows)
+
+
+def lock(tx: Tx, e164: str) -> Row | None:
+    """Return the number, locked until the transaction ends; None if it is not in stock."""
+    return tx.one("SELECT * FROM numbers WHERE e164 = :e164 FOR NO KEY UPDATE", e164=e164)
+
+
+def hold(tx: Tx, e164: str, *, until_us: int | None) -> None:
+    """Keep the number from being rented until this time; None: no longer."""
+    tx.run("UPDATE numbers SET held_until_us = :until_us WHERE e164 = :e164", e164=e164, until_us=until_us)
+
+
+def first_free(tx: Tx, group_ids: list[str], *, except_e164: str) -> str | None:
+    """Return a number of these groups that is not rented."""
+    row = tx.one(
+        "SELECT e164 FROM numbers WHERE group_id = ANY(:group_ids) AND e164 <> :except_e164 AND NOT rented"
+        " ORDER BY e164 LIMIT 1",
+        group_ids=group_ids,
+        except_e164=except_e164,
+    )
+    return str(row["e164"]) if row else None
 
 
 def carriers_of(tx: Tx, e164: str) -> tuple[str, ...]:
@@ -177,7 +203,8 @@ def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dic
     """Return how many numbers of each group can be rented now, counted up to `at_most`."""
     rows = tx.all(
         "SELECT g.id, (SELECT count(*) FROM (SELECT 1 FROM numbers n WHERE n.group_id = g.id AND NOT n.rented"
-        " AND n.released_at_us <= :cooled_us LIMIT :at_most) free) AS free FROM groups g",
+        f" AND n.released_at_us <= :cooled_us AND {_NOT_HELD} LIMIT :at_most) free) AS free FROM groups g",
+        now_us=now_us,
         cooled_us=_cooled_us(now_us, cooldown_us),
         at_most=at_most,
     )

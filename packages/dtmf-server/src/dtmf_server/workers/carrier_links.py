@@ -31,6 +31,7 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, in_flight, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.workers.canaries import run_canaries
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.supervisor import supervise
 
@@ -62,7 +63,8 @@ async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
     runtime.db.wakeups.notify({"deliveries"})  # this process may now claim SMS for carriers
     workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
     try:
-        await supervise({**workers, "strays": partial(report_strays, runtime)})
+        more = {"strays": partial(report_strays, runtime), "canaries": partial(run_canaries, runtime, routes)}
+        await supervise({**workers, **more})
     finally:
         routes.owns_links = False
 

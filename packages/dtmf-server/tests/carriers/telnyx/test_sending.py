@@ -1,6 +1,5 @@
 """Each SMS is accepted by Telnyx at most once, and the carrier says truthfully what happened to it."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -155,7 +154,7 @@ async def test_the_trace_has_neither_the_text_nor_the_key(line: Line) -> None:
     async with line.running() as carrier:
         await carrier.submit(7, SMS)
     shown = "\n".join(entry.text for entry in line.trace.take())
-    assert json.dumps(SMS.to) in shown
+    assert "+316…78" in shown and SMS.to not in shown
     assert "canary" not in shown
     assert line.provider.api_key not in shown
 

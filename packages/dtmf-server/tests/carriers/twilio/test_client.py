@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -303,3 +304,21 @@ async def test_check_explains_what_is_wrong(provider: Twilio, make: Make) -> Non
     provider.token = "another"
     results = {result.name: result for result in await carrier_of(provider, auth_token="old").check()}
     assert (results["credentials"].is_ok, "balance" in results) == (False, False)
+
+
+async def test_a_429_is_honoured_for_as_long_as_it_says(provider: Twilio, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(api_client, "time", SimpleNamespace(monotonic=lambda: now_s))
+    async with running(carrier_of(provider)) as carrier:
+        await carrier.submit(6, SMS)
+        provider.faults.append("429")  # with Retry-After: 1
+        with pytest.raises(CarrierRefused) as refused:
+            await carrier.submit(7, SMS)
+        assert (refused.value.permanent, refused.value.may_be_taken) == (False, False)
+        assert not carrier.can_submit()
+        assert [page async for page in carrier.arrived_since(real_us() - MINUTE_US)], "reading is still possible"
+        now_s += 0.9
+        assert not carrier.can_submit(), "a success meanwhile does not shorten it"
+        now_s += 0.2
+        assert carrier.can_submit()
+        await carrier.submit(7, SMS)

@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from dtmf_server.carriers.android import callbacks
-from dtmf_server.carriers.android.client import Device, InboxRow, MessageState, Phone
-from dtmf_server.carriers.android.events import Incoming, inbound, receipt, wall_us_of
+from dtmf_server.carriers.android import callbacks, lists
+from dtmf_server.carriers.android.client import Phone
+from dtmf_server.carriers.android.events import wall_us_of
 from dtmf_server.carriers.android.message_ids import phone_id
+from dtmf_server.carriers.android.replies import Device
 from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.api_client import ApiReply, NoReply, NotSent
 from dtmf_server.carriers.base import (
@@ -32,7 +33,6 @@ from dtmf_server.core.units import DAY_US, MINUTE_US
 PROBE_S = 60.0
 OUTAGE_US = 20 * MINUTE_US  # a longer time since the last catch-up means that this service was down
 _BAD_REQUEST, _CONFLICT, _TOO_MANY, _SERVER_ERROR, _OK_MAX = 400, 409, 429, 500, 300
-_TEXT_ID = "text:"  # begins the ID of an SMS in the app's inbox
 
 
 class AndroidCarrier:
@@ -116,10 +116,10 @@ class AndroidCarrier:
             device_id = self._settings.device_id or (await self._device()).id
             async with aclosing(self._phone.inbox(since_us, now_us)) as pages:  # type: ignore[type-var]  # a generator
                 async for rows in pages:
-                    yield [sms for row in rows if (sms := self._inbound(row, device_id))]
+                    yield [sms for row in rows if (sms := lists.inbound(row, device_id, self._settings))]
         async with aclosing(self._phone.states(since_us, now_us)) as states:  # type: ignore[type-var]  # a generator
             async for found in states:
-                yield [each for state in found if (each := self._receipt(state))]
+                yield [each for state in found if (each := lists.receipt(state, self.name))]
 
     async def check(self) -> Sequence[CheckResult]:
         """Test the credentials, the phone, its SIMs and its webhooks."""
@@ -157,9 +157,8 @@ class AndroidCarrier:
             silence_us = self._context.wall_us() - wall_us_of(device.last_seen)
         except (ValueError, OverflowError):
             return ""
-        return f"the server last heard of the phone {silence_us // MINUTE_US} minutes ago" * (
-            silence_us > minutes * MINUTE_US
-        )
+        said = f"the server last heard of the phone {silence_us // MINUTE_US} minutes ago"
+        return said if silence_us > minutes * MINUTE_US else ""
 
     def _sim_of(self, e164: str) -> int | None:
         for sim, number in self._settings.sims.items():
@@ -194,30 +193,6 @@ class AndroidCarrier:
             self._phone.api.failed(self._fault)
             return CarrierRefused(self._fault, permanent=False)
         return CarrierRefused(reason, permanent=True)
-
-    def _inbound(self, row: InboxRow, device_id: str) -> InboundMessage | None:
-        kind, _, signed = row.id.partition(":")
-        try:
-            incoming = Incoming(
-                device_id=device_id,
-                message_id=f"{int(signed) & 0xFFFFFFFF:x}",
-                sender=row.sender,
-                recipient=row.recipient,
-                sim_number=row.sim_number,
-                text=row.content_preview,
-                received_at=row.created_at,
-            )
-            sms = inbound(incoming, self._settings)
-        except (ValueError, OverflowError):
-            return None
-        # Without a time it may be for an earlier renter.
-        return sms if kind + ":" == _TEXT_ID and sms.received_us is not None else None
-
-    def _receipt(self, found: MessageState) -> Receipt | None:
-        phone, reason = (
-            (found.recipients[0].phone_number, found.recipients[0].error or "") if found.recipients else ("", "")
-        )
-        return receipt(found.id, found.state, carrier=self.name, phone=phone, reason=reason)
 
 
 def _confirms(reply: ApiReply, id_: str) -> bool:

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
-from dtmf_server.carriers.android.client import Device, Phone
+from dtmf_server.carriers.android.client import Phone
+from dtmf_server.carriers.android.replies import Device
 from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused, CheckResult
 from dtmf_server.carriers.registry import CarrierContext

@@ -24,6 +24,7 @@ from dtmf_server.carriers.smpp.vendor import ReceiptRules
 from dtmf_server.core.inbound import InboundMessage, Part, Receipt
 from dtmf_server.core.sms_encoding import decode, gsm7_with
 from dtmf_server.core.submission import LateAnswer, Retries, Segments, Verdict
+from dtmf_server.core.trace import Trace
 
 _DIGEST_SIZE = 16
 _NUMBER_MAX = 21  # characters (SMPP 3.4 §5.2.9); a longer number is still covered by the digest
@@ -88,6 +89,7 @@ class SmppCarrier:
         new_id: Callable[[], int],
         uniform: Callable[[], float],
         wall_us: Callable[[], int],
+        trace: Trace | None = None,
     ) -> None:
         self.name, self._smsc = smsc.name, smsc
         live: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
@@ -101,6 +103,7 @@ class SmppCarrier:
                 new_id=new_id,
                 uniform=uniform,
                 wall_us=wall_us,
+                trace=trace or Trace(),
             )
             for number, bind in enumerate(smsc.binds, 1)
         ]

@@ -62,6 +62,22 @@ def decode(frame: bytes) -> Pdu:
     return Pdu(command, sequence, body, status)
 
 
+def layout(frame: bytes) -> list[tuple[str | int, int, int]]:
+    """Return where each field of a PDU is: its name, or the tag of a TLV, and the offsets of its value. Raises Malformed."""
+    pdu = decode(frame)
+    found: list[tuple[str | int, int, int]] = []
+    at = HEADER_SIZE
+    for name, room in pdu.body.FIELDS if len(frame) > HEADER_SIZE else ():
+        start = at
+        _, at = _field(frame, at, name, room)
+        found.append((name, start + (room == OCTETS), at - (room > 0)))
+    at = len(frame) - len(pdu.body.rest) - sum(_TLV.size + len(value) for _, value in pdu.body.tlvs)
+    for tag, value in pdu.body.tlvs:
+        found.append((tag, at + _TLV.size, at + _TLV.size + len(value)))
+        at += _TLV.size + len(value)
+    return [*found, ("rest", at, len(frame))]
+
+
 def encode(pdu: Pdu) -> bytes:
     """Encode a PDU. Raises ValueError for a value that does not fit its field."""
     parts = [_written(name, room, getattr(pdu.body, name)) for name, room in pdu.body.FIELDS]

@@ -13,7 +13,13 @@ from dtmf_server.core.submission import retries
 
 def build(settings: SmppSettings, context: CarrierContext) -> SmppCarrier:
     """Return the carrier, not connected yet. Raises CannotStart if the TLS certificates can't be read."""
-    return SmppCarrier(_smsc(settings), new_id=context.new_id, uniform=context.uniform, wall_us=context.wall_us)
+    return SmppCarrier(
+        _smsc(settings),
+        new_id=context.new_id,
+        uniform=context.uniform,
+        wall_us=context.wall_us,
+        trace=context.trace,
+    )
 
 
 def _smsc(carrier: SmppSettings) -> Smsc:

@@ -30,9 +30,11 @@ from dtmf_server.carriers.smpp.events import (
 from dtmf_server.carriers.smpp.pdu import Bind, Sm
 from dtmf_server.carriers.smpp.session import LATE_MAX, Session, State
 from dtmf_server.carriers.smpp.status import THROTTLED, Status
+from dtmf_server.carriers.smpp.trace_text import pdu_text
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.restart_policy import RestartPolicy
+from dtmf_server.core.trace import Direction, Trace
 from dtmf_server.core.units import SECOND_US
 
 log = logging.getLogger("dtmf.smpp")
@@ -94,8 +96,9 @@ class Link:
         new_id: Callable[[], int],
         uniform: Callable[[], float],
         wall_us: Callable[[], int],
+        trace: Trace,
     ) -> None:
-        self.endpoint, self.traffic = endpoint, traffic
+        self.endpoint, self.traffic, self._trace = endpoint, traffic, trace
         self._reading, self._live, self._new_id = reading, live, new_id
         self.late = late
         self._restarted_s: float | None = None
@@ -195,6 +198,11 @@ class Link:
                 "%s received a PDU that can't be decoded (%s); the SMSC keeps it", self.traffic.link, event.reason
             )
 
+    def record(self, direction: Direction, frame: bytes) -> None:
+        """Record a PDU while an operator watches."""
+        if self._trace.is_on:
+            self._trace.record(direction, f"{self.traffic.link}: {pdu_text(frame)}", at_us=self._wall_us())
+
     def heard(self) -> None:
         """Record that data arrived over the link."""
         self.traffic.last_seen_us = self._wall_us()
@@ -234,6 +242,7 @@ class _Connection:
             times=link.endpoint.times,
             throttled=link.endpoint.throttled,
             submits_per_s=link.endpoint.submits_per_s,
+            trace=link.record,
         )
         self._link, self._reader, self._writer, self._intake, self._id = link, reader, writer, sink, link_id
         self._unstored: list[tuple[Arrived, float]] = []

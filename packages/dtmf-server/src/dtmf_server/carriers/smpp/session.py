@@ -24,7 +24,7 @@ Rules:
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -43,6 +43,7 @@ from dtmf_server.carriers.smpp.pdu import (
     SmResp,
 )
 from dtmf_server.carriers.smpp.status import THROTTLED, Status, words
+from dtmf_server.core.trace import Direction
 
 LATE_MAX = 10_000
 _SEQUENCE_MAX = 0x7FFF_FFFF  # §3.2
@@ -52,6 +53,10 @@ _BINDS = {
     "transceiver": Command.BIND_TRANSCEIVER,
 }
 _MESSAGES = (Command.DELIVER_SM, Command.DATA_SM)
+
+
+def _no_trace(_direction: Direction, _frame: bytes) -> None:
+    """Record nothing."""
 
 
 class State(Enum):
@@ -85,8 +90,9 @@ class Session:
         times: Times | None = None,
         throttled: frozenset[int] = THROTTLED,  # statuses after which the bind pauses and resubmits
         submits_per_s: float = 0.0,  # 0: no limit
+        trace: Callable[[Direction, bytes], None] = _no_trace,  # called with each PDU
     ) -> None:
-        self.state = State.OPEN
+        self.state, self._trace = State.OPEN, trace
         self.times = times or Times()
         self.not_sent = set[
             int
@@ -206,6 +212,7 @@ class Session:
         return min(due)
 
     def _receive(self, frame: bytes, now_s: float) -> None:
+        self._trace("in", frame)
         try:
             pdu = decode(frame)
         except LostFrames as error:
@@ -340,7 +347,9 @@ class Session:
         self._send(Command.GENERIC_NACK, sequence, status=status)
 
     def _send(self, command: int, sequence: int, body: Body | None = None, status: int = 0) -> None:
-        self._out.append(encode(Pdu(command, sequence, body or Body(), status)))
+        frame = encode(Pdu(command, sequence, body or Body(), status))
+        self._trace("out", frame)
+        self._out.append(frame)
 
     def _next_sequence(self) -> int:
         self._sequence = self._sequence % _SEQUENCE_MAX + 1

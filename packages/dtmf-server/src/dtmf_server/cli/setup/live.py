@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from dtmf_server.carriers import registry
 from dtmf_server.carriers.android import setup as android
-from dtmf_server.carriers.android.client import Device, Phone
+from dtmf_server.carriers.android.client import Phone
+from dtmf_server.carriers.android.replies import Device
 from dtmf_server.carriers.android.settings import AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused, CheckResult, ChecksItself
 from dtmf_server.carriers.trace import Trace

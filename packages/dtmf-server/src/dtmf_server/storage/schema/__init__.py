@@ -16,6 +16,8 @@ from dtmf_server.storage.schema.bitcoin import (
 )
 from dtmf_server.storage.schema.carriers import (
     arrivals,
+    canaries,
+    canary_runs,
     carrier_links,
     carrier_message_ids,
     carriers,
@@ -23,6 +25,8 @@ from dtmf_server.storage.schema.carriers import (
     parts,
     strays,
     submissions,
+    trace_entries,
+    traces,
 )
 from dtmf_server.storage.schema.ledger import (
     accounts,
@@ -43,6 +47,8 @@ __all__ = [
     "addresses",
     "arrivals",
     "attempts",
+    "canaries",
+    "canary_runs",
     "carrier_links",
     "carrier_message_ids",
     "carriers",
@@ -71,6 +77,8 @@ __all__ = [
     "strays",
     "submissions",
     "tokens",
+    "trace_entries",
+    "traces",
     "transfers",
     "web_sessions",
 ]

@@ -147,3 +147,60 @@ carrier_links = Table(
     Column("reason", Text, nullable=False),
     Column("noted_wall_us", BigInteger, nullable=False),
 )
+
+# Tests of whether a one-time code arrives at a number (core/canary.py). Rows live for a week, so that a late SMS is
+# recognized: it must not reach the next renter.
+canary_runs = Table(
+    "canary_runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("carrier", Text, nullable=False),  # whose number it is
+    Column("e164", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("sent_by", Text, nullable=False),  # the carrier that sends the SMS
+    Column("text", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # why it was not sent
+    Column("asked_wall_us", BigInteger, nullable=False),
+    Column("submitted_wall_us", BigInteger),
+    Column("arrived_wall_us", BigInteger),
+    Column("arrived_by", Text),  # the carrier through which it arrived
+    Column("received", Text),  # the text that arrived
+    Column("result", Text),
+    CheckConstraint("state IN ('waiting', 'submitting', 'submitted', 'not_sent', 'over')", name="state"),
+    Index("ix_canary_runs_e164", "e164"),
+    sqlite_autoincrement=True,
+)
+
+# The last result per number, carrier and kind.
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("e164", Text, primary_key=True),
+    Column("carrier", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("result", Text, nullable=False),
+    Column("at_wall_us", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('one_time_code', 'short_code')", name="kind"),
+    CheckConstraint("result IN ('received', 'differs', 'redacted', 'nothing')", name="result"),
+)
+
+# The carriers whose traffic an operator watches, and their traffic, masked, until the operator's command has read it.
+traces = Table(
+    "traces",
+    metadata,
+    Column("carrier", Text, primary_key=True),
+    Column("until_wall_us", BigInteger, nullable=False),
+)
+
+trace_entries = Table(
+    "trace_entries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("carrier", Text, nullable=False),
+    Column("at_wall_us", BigInteger, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_trace_entries_carrier", "carrier", "id"),
+    sqlite_autoincrement=True,
+)

@@ -44,6 +44,7 @@ numbers = Table(
     Column("rented", Boolean, nullable=False),
     Column("released_at_us", BigInteger, nullable=False),
     Column("last_account_id", Id, ForeignKey("accounts.id")),
+    Column("held_until_us", BigInteger),  # while the operator tests it, it cannot be rented
     partial_index("ix_numbers_free", "group_id", "released_at_us", "e164", where="NOT rented"),
     partial_index("ix_numbers_returning", "last_account_id", "group_id", where="NOT rented"),
 )
