@@ -83,13 +83,13 @@ class Account:
         return [row["kind"] for row in rows]
 
 
-_external_ids = iter(range(10**9))
+EXTERNAL_IDS = iter(range(10**9))
 
 
 @pytest.fixture
 def account(runtime: Runtime) -> Account:
     """An account without coins."""
-    return Account(runtime, open_account(runtime.db), _external_ids)
+    return Account(runtime, open_account(runtime.db), EXTERNAL_IDS)
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def _book(
         reference=hash_,
     )
     tx.notify(events.topic(account_id))  # also for those who wait for this invoice
-    if payment.credited_sats and account_id not in closed:
+    if account_id not in closed:
         data = {
             "method": "lightning",
             "invoice_id": invoice["id"],

@@ -207,21 +207,24 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     )
 
 
-def newest(tx: Tx, *, limit: int) -> list[Row]:
-    """Return the newest invoices of all accounts, newest first."""
+def all_paid(tx: Tx, *, after: int, limit: int) -> list[Row]:
+    """Return settled invoices of all accounts with IDs above `after`, oldest first."""
     return tx.all(
-        f"SELECT {_COLUMNS} FROM lightning_invoices WHERE payment_hash IS NOT NULL ORDER BY id DESC LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM lightning_invoices WHERE state = 'settled' AND id > :after ORDER BY id LIMIT :limit",
+        after=after,
         limit=limit,
     )
 
 
-def counts(tx: Tx, *, now_us: int) -> Row:
-    """Return how many invoices are open, and how many are overdue for a look-up."""
+def counts(tx: Tx, *, now_us: int, node_id: int | None) -> Row:
+    """Return how many invoices are open, how many of these other nodes created, and how many are overdue for a look-up."""
     row = tx.one(
         "SELECT (SELECT count(*) FROM lightning_invoices WHERE state = 'open') AS open,"
+        " (SELECT count(*) FROM lightning_invoices WHERE state = 'open' AND node_id <> :node_id) AS foreign_ones,"
         " (SELECT count(*) FROM lightning_invoices WHERE look_up_at_us IS NOT NULL AND look_up_at_us <= :now_us)"
         " AS overdue",
         now_us=now_us,
+        node_id=node_id or 0,
     )
     assert row is not None
     return row

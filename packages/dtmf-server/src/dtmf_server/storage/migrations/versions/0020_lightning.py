@@ -10,7 +10,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Add tables, and the ledger's accounts 5 (Lightning), 6 (its fees) and 7 (its rounding)."""
+    """Add tables, an index of deposits' events, and the ledger's accounts 5 (Lightning), 6 (fees) and 7 (rounding)."""
     for account_id in (5, 6, 7):
         op.execute(
             "INSERT INTO accounts (id, kind, created_at_us, settled_at_us, balance, debt)"
@@ -19,6 +19,10 @@ def upgrade() -> None:
     _nodes()
     _invoices()
     _simulated()
+    credited = sa.text("kind = 'deposit.credited'")
+    op.create_index(
+        "ix_events_credited", "events", ["account_id", "id"], sqlite_where=credited, postgresql_where=credited
+    )
 
 
 def _nodes() -> None:
