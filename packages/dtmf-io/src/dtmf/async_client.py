@@ -223,7 +223,7 @@ class AsyncDTMF(BaseClient):
         return await self._perform(endpoints.rotate_webhook_secret())
 
     async def account_webhook(self) -> str | None:
-        """Return the URL that receives the account's own events (balance.low), or None."""
+        """Return the URL that receives the account's own events, or None."""
         return await self._perform(endpoints.account_webhook())
 
     async def set_account_webhook(self, url: str | None) -> bool:

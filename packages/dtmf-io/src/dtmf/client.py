@@ -215,7 +215,7 @@ class DTMF(BaseClient):
         return self._perform(endpoints.rotate_webhook_secret())
 
     def account_webhook(self) -> str | None:
-        """Return the URL that receives the account's own events (balance.low), or None."""
+        """Return the URL that receives the account's own events, or None."""
         return self._perform(endpoints.account_webhook())
 
     def set_account_webhook(self, url: str | None) -> bool:
