@@ -63,7 +63,7 @@ def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> N
     usage = account.usage(tx, account_id, now_us=now_us)
     assert account.balance(tx, account_id, now_us=now_us) == expected.balance
     assert usage.balance == expected.balance
-    assert usage.cost_per_minute == sum(rental.cost for rental in expected.live)
+    assert usage.cost_per_minute == sum(rental.price(rental.paid_minutes - 1) for rental in expected.live)
     assert usage.runs_out_at_us == plain.run_out_us(account_id, now_us)
     shown = rent.live_rentals(tx, account_id, now_us=now_us)
     assert [row["e164"] for row in shown] == [rental.e164 for rental in expected.live]
@@ -83,9 +83,10 @@ def _transactions(tx: Tx, expected: PlainAccount) -> None:
 
 
 def _numbers(tx: Tx, plain: PlainService) -> None:
-    rows = tx.all("SELECT e164, rented, released_at_us, last_account_id FROM numbers ORDER BY e164")
-    assert [(r["e164"], bool(r["rented"]), r["released_at_us"], r["last_account_id"]) for r in rows] == [
-        (e164, number.rented, number.released_at_us or 0, number.last_account_id)
+    rows = tx.all("SELECT e164, rented, released_at_us, last_account_id, reserved_until_us FROM numbers ORDER BY e164")
+    columns = ("released_at_us", "last_account_id", "reserved_until_us")
+    assert [(r["e164"], bool(r["rented"]), *(r[column] or 0 for column in columns)) for r in rows] == [
+        (e164, number.rented, number.released_at_us or 0, number.last_account_id or 0, number.reserved_until_us)
         for e164, number in sorted(plain.numbers.items())
     ]
     live = rentals.live_by_numbers(tx, list(plain.numbers))

@@ -118,6 +118,19 @@ ERRORS: dict[str, Entry] = {
         meaning="Every number of the group is rented, or reserved for its last renter.",
         fix="Rent from another group, or try again later.",
     ),
+    "number_taken": Entry(
+        status=409,
+        title="Number taken",
+        meaning="The chosen number can't be rented now: another account was faster, or it isn't a free number of the group.",
+        fix="Choose another one from `GET /api/v1/groups/{id}/numbers`.",
+        detail="+12025550100 can't be rented now: choose another one from GET /api/v1/groups/{id}/numbers",
+    ),
+    "too_many_capped_rentals": Entry(
+        status=409,
+        title="Too many capped rentals",
+        meaning="The account has 100 live rentals with a monthly cap, the most that are possible.",
+        fix="End one of them first, or rent from a group without a monthly cap.",
+    ),
     "already_issued": Entry(
         status=409,
         title="Already issued",

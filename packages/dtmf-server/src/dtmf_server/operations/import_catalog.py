@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dtmf.e164 import is_e164
+from dtmf_server.operations import group_terms
 from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Tx
 
@@ -82,6 +83,7 @@ GROUP = {
         _matches("[a-z0-9_-]{1,40}(?: [a-z0-9_-]{1,40})*"),
         needed=False,
     ),
+    **{name: Column(words, _matches(text), needed=False) for name, (words, text) in group_terms.COLUMNS.items()},
 }
 NUMBER = {"e164": Column("a number like +4207000000", is_e164), "group_id": _ID}
 PRICE = {
@@ -96,9 +98,12 @@ def import_groups(tx: Tx, text: str, *, name: str, allow_free: bool = False) -> 
     instance.lock(tx)  # two concurrent imports would read the same catalog
     items = _items(text, name, "group", GROUP)
     _unique(items, "id")
+    if wrong := [f"{where}: {complaint}" for where, item in items for complaint in group_terms.complaints(item)]:
+        raise ImportErrors(wrong)
     _refuse_free(_free_groups(items), allow_free=allow_free)
     for _, item in items:
         numbers.put_group(tx, _group_row(item), carriers=item["carriers"])
+        group_terms.store(tx, item)
     return len(items)
 
 
