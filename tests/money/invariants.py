@@ -5,6 +5,7 @@ from dtmf_server.operations import account, rent, verify
 from dtmf_server.storage import accounts, rentals
 from dtmf_server.storage.db import Row, Tx
 from money.oracle.chain import PlainChain
+from money.oracle.minutes import PlainRental
 from money.oracle.service import PlainAccount, PlainService
 
 PAGE = 50
@@ -44,17 +45,17 @@ def _written(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> No
         id_: minutes for id_, minutes in paid.items() if id_ in over
     }, "an ended rental's share differs from its minutes"
     assert all(booked[id_] <= paid[id_] for id_ in paid), "more minutes are booked to rentals than were paid"
-    _shared_out(tx, account_id, {r.id: (r.cost, r.paid_minutes) for r in every})
+    _shared_out(tx, account_id, every)
 
 
-def _shared_out(tx: Tx, account_id: int, rentals: dict[int, tuple[int, int]]) -> None:
+def _shared_out(tx: Tx, account_id: int, rentals: list[PlainRental]) -> None:
     """Check that the payments for minutes equal what the rentals cost, however much is booked to each so far."""
     row = tx.one(
         "SELECT coalesce(sum(amount), 0) AS sats FROM transfers WHERE account_id = :id AND kind = 'rental_minutes'",
         id=account_id,
     )
     assert row is not None
-    assert row["sats"] == sum(cost * minutes for cost, minutes in rentals.values())
+    assert row["sats"] == sum(rental.paid() for rental in rentals)
 
 
 def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> None:

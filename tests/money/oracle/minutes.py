@@ -33,6 +33,14 @@ class PlainRental:
         before = nth % PERIOD_MINUTES
         return min(self.cap, (before + 1) * self.cost) - min(self.cap, before * self.cost)
 
+    def paid(self) -> int:
+        """Return the price of all paid minutes."""
+        if self.cap is None:
+            return self.paid_minutes * self.cost
+        return self.paid_minutes // PERIOD_MINUTES * self.cap + min(
+            self.cap, self.paid_minutes % PERIOD_MINUTES * self.cost
+        )
+
     def skip_free_minutes(self, now_us: int | None) -> None:
         """Count the free minutes that come next as paid, those begun by now; a month of them would take time to count."""
         while self.cap is not None and self.price(self.paid_minutes) == 0:

@@ -100,9 +100,15 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
 @operation(post, "/numbers", tags=["numbers"], summary="Rent a number", status=201)
 def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Request) -> responses.Number:
     """Rent an available number of the group, or exactly `e164`. The setup fee and the first minute are charged at once."""
-    cooldown_us = runtime_of(request).settings.cooldown_us
+    settings = runtime_of(request).settings
     rental = rent.start(
-        tx, caller.account_id, new.group_id, now_us=caller.now_us, cooldown_us=cooldown_us, e164=new.e164
+        tx,
+        caller.account_id,
+        new.group_id,
+        now_us=caller.now_us,
+        cooldown_us=settings.cooldown_us,
+        e164=new.e164,
+        rules=settings.supply,
     )
     return responses.number(rental, [])
 

@@ -80,6 +80,13 @@ class NumberTaken(Refusal):
     status, code, title = 409, "number_taken", "Number taken"
 
 
+class TooManySupplyNumbers(Refusal):
+    """This account has as many numbers that are bought on demand as it may have, cooldowns included: end a rental and wait
+    for its cooldown, or rent from another group."""
+
+    status, code, title = 409, "too_many_supply_numbers", "Too many numbers bought on demand"
+
+
 class TooManyCappedRentals(Refusal):
     """This account has 100 live rentals with a monthly cap, the most that are possible: end one of them first."""
 

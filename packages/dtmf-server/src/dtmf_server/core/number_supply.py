@@ -104,12 +104,18 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that may be spent, in millionths of the currency, and how many numbers an account may have."""
+class SupplyRules:
+    """The operator's limits: whether numbers are bought, the most that may be spent in an hour and in a day, in millionths
+    of a currency, how many bought numbers an account may have, and the satoshis of one unit of the currency."""
 
-    per_hour: int
-    per_day: int
+    enabled: bool = True
+    per_hour: int = 20 * PRICE_UNIT
+    per_day: int = 50 * PRICE_UNIT
     per_account: int = PER_ACCOUNT_MAX
+    sats_per_unit: int | None = None
+
+
+DEFAULT_RULES = SupplyRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +149,11 @@ def still_needed(terms: Terms, *, free: int, coming: int, has_demand: bool) -> b
     return free + coming < max(terms.stock_min, int(has_demand))
 
 
-def may_spend(price: int, spent: Spent, limits: Limits, *, is_trusted: bool) -> bool:
+def may_spend(price: int, spent: Spent, rules: SupplyRules, *, is_trusted: bool) -> bool:
     """Return whether a price fits into the limits."""
-    if spent.hour + price > limits.per_hour or spent.day + price > limits.per_day:
+    if spent.hour + price > rules.per_hour or spent.day + price > rules.per_day:
         return False
-    return is_trusted or spent.day_untrusted + price <= limits.per_day // 2
+    return is_trusted or spent.day_untrusted + price <= rules.per_day // 2
 
 
 def renewal(bought_at_us: int, nth: int) -> int:

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
+from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.db import Database
@@ -32,6 +33,7 @@ class Settings:
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()
+    supply: SupplyRules = DEFAULT_RULES
     public_url: str | None = None  # the website's public URL; None: taken from each request
 
 

@@ -40,6 +40,7 @@ from dtmf_server.workers.delivery_worker import DeliveryWorker
 from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.meter import run_meter
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
+from dtmf_server.workers.supply import run_supply
 from dtmf_server.workers.waiting import wait_for
 
 PORTS_TRIED = 20
@@ -155,6 +156,9 @@ def _workers(
         "outbox": worker.run,
         "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": singleton(db, "chain and meter", chain_and_meter),
+        "supply": singleton(
+            db, "supply", lambda: run_supply(runtime, {carrier.name: carrier for carrier in carriers}, guard)
+        ),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),
     }
 

@@ -14,7 +14,7 @@ from dtmf_server.storage.schema.numbers import PAYING, PHASE_US
 PAGE = 1000
 
 
-def _cost_of(minutes: str) -> str:
+def cost_of(minutes: str) -> str:
     """Return the SQL for the cost of the first minutes of the rental `r`, as core/monthly_cap.py computes it."""
     rest = f"(({minutes}) % {PERIOD_MINUTES}) * r.cost_per_minute"
     capped = (
@@ -85,7 +85,7 @@ def rental_minutes(tx: Tx) -> Iterator[Row]:
 def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
     """Return accounts whose payments for minutes differ from their rentals' shares (the cost of each rental's booked
     minutes) plus the started minutes of live rentals that are not booked yet."""
-    booked, begun = _cost_of("r.booked_minutes"), _cost_of(f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1")
+    booked, begun = cost_of("r.booked_minutes"), cost_of(f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1")
     return tx.all(
         "SELECT * FROM (SELECT a.id, coalesce(t.paid, 0) AS paid, coalesce(s.shares, 0) AS shares,"
         " coalesce(s.unshared, 0) AS unshared FROM accounts a"

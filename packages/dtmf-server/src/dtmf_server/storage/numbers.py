@@ -94,7 +94,32 @@ def add_numbers(tx: Tx, group_id: str, e164s: Iterable[str]) -> None:
     tx.insert(schema.numbers, ("e164", "group_id", "rented", "released_at_us"), rows)
 
 
-def _cooled_us(now_us: int, cooldown_us: int) -> int:
+def put_in_stock(tx: Tx, e164: str, group_id: str) -> None:
+    """Add a bought number to a group. One that was ours before comes back with its cooldown and last renter."""
+    tx.run(
+        "INSERT INTO numbers (e164, group_id, rented, released_at_us) VALUES (:e164, :group_id, :no, 0)"
+        " ON CONFLICT (e164) DO UPDATE SET group_id = excluded.group_id, retired_at_us = NULL",
+        e164=e164,
+        group_id=group_id,
+        no=False,
+    )
+
+
+def retire(tx: Tx, e164: str, *, now_us: int, cooldown_us: int | None) -> bool:
+    """Take a number out of stock, unless it is rented. With a `cooldown_us`, only if other accounts could rent it. Return
+    whether it is out of stock."""
+    row = tx.one("SELECT * FROM numbers WHERE e164 = :e164 FOR NO KEY UPDATE", e164=e164)
+    if row is None or row["rented"]:
+        return row is None
+    is_cooling = cooldown_us is not None and (
+        row["released_at_us"] > cooled_us(now_us, cooldown_us) or (row["reserved_until_us"] or 0) > now_us
+    )
+    if not is_cooling:
+        tx.run("UPDATE numbers SET retired_at_us = :now_us WHERE e164 = :e164", e164=e164, now_us=now_us)
+    return not is_cooling
+
+
+def cooled_us(now_us: int, cooldown_us: int) -> int:
     """Return the instant until which released numbers have cooled down. Numbers never rented were released at 0."""
     return max(0, now_us - cooldown_us)
 
@@ -119,7 +144,7 @@ def allocate(
 def _lock_free(
     tx: Tx, group_id: str, *, account_id: int, now_us: int, cooldown_us: int, e164: str | None
 ) -> Row | None:
-    cooled_us = _cooled_us(now_us, cooldown_us)
+    before_us = cooled_us(now_us, cooldown_us)
     if e164 is not None:
         return tx.one(
             "SELECT e164 FROM numbers WHERE e164 = :e164 AND group_id = :group_id AND NOT rented"
@@ -129,7 +154,7 @@ def _lock_free(
             e164=e164,
             group_id=group_id,
             account_id=account_id,
-            cooled_us=cooled_us,
+            cooled_us=before_us,
             now_us=now_us,
         )
     return (
@@ -139,21 +164,21 @@ def _lock_free(
             " ORDER BY released_at_us DESC, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
             group_id=group_id,
             account_id=account_id,
-            cooled_us=cooled_us,
+            cooled_us=before_us,
             now_us=now_us,
         )
         or tx.one(
             f"SELECT e164 FROM numbers WHERE {FREE} AND group_id = :group_id AND released_at_us <= :cooled_us"
             " ORDER BY released_at_us, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
             group_id=group_id,
-            cooled_us=cooled_us,
+            cooled_us=before_us,
         )
         or tx.one(
             f"SELECT e164 FROM numbers WHERE {RESERVED} AND group_id = :group_id AND reserved_until_us <= :now_us"
             " AND released_at_us <= :cooled_us ORDER BY reserved_until_us, e164 LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
             group_id=group_id,
             now_us=now_us,
-            cooled_us=cooled_us,
+            cooled_us=before_us,
         )
     )
 
@@ -200,7 +225,7 @@ def available(tx: Tx, group_id: str, *, contains: str, limit: int, now_us: int, 
         "  ORDER BY reserved_until_us, e164 LIMIT :searched) reserved) free"
         " WHERE e164 LIKE :pattern ORDER BY released_at_us, e164 LIMIT :limit",
         group_id=group_id,
-        cooled_us=_cooled_us(now_us, cooldown_us),
+        cooled_us=cooled_us(now_us, cooldown_us),
         now_us=now_us,
         pattern=f"%{contains}%",
         limit=limit,
@@ -244,7 +269,7 @@ def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dic
     """Return how many numbers of each group can be rented now, counted up to `at_most`."""
     rows = tx.all(
         f"SELECT g.id, {_FREE_COUNT} AS free FROM groups g",
-        cooled_us=_cooled_us(now_us, cooldown_us),
+        cooled_us=cooled_us(now_us, cooldown_us),
         now_us=now_us,
         at_most=at_most,
     )
@@ -256,7 +281,7 @@ def count_free(tx: Tx, group_id: str, *, now_us: int, cooldown_us: int, at_most:
     row = tx.one(
         f"SELECT {_FREE_COUNT} AS free FROM groups g WHERE g.id = :group_id",
         group_id=group_id,
-        cooled_us=_cooled_us(now_us, cooldown_us),
+        cooled_us=cooled_us(now_us, cooldown_us),
         now_us=now_us,
         at_most=at_most,
     )

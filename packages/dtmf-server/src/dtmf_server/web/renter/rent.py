@@ -48,11 +48,19 @@ async def get_rent_group(request: Request, group_id: FromPath[str]) -> Response[
 @post("/rent/{group_id:str}")
 async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
     """Rent a number."""
-    cooldown_us = runtime_of(request).settings.cooldown_us
+    settings = runtime_of(request).settings
 
     def start(tx: Tx, visit: Caller, form: Form) -> str:
         e164 = validation.e164("e164", chosen) if (chosen := form.line("e164")) else None
-        rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, cooldown_us=cooldown_us, e164=e164)
+        rental = rent.start(
+            tx,
+            visit.account_id,
+            group_id,
+            now_us=visit.now_us,
+            cooldown_us=settings.cooldown_us,
+            e164=e164,
+            rules=settings.supply,
+        )
         return f"/numbers/{rental['e164']}?done=rented"
 
     return await views.handle_form(
