@@ -276,6 +276,16 @@ PAID = Tests(
     ],
 )
 
+SUPPLY = Tests(
+    ["tests/supply"],
+    full={"DTMF_SUPPLY_RUNS": "10", "DTMF_SUPPLY_STEP_H": "3"},
+    printed=[
+        Printed("numbers bought", r"(\d+) numbers bought", None),
+        Printed("kills", r"(\d+) kills", None),
+        Printed("paid and unknown, bought twice, or over a cap", r"(\d+) paid and unknown"),
+    ],
+)
+
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
     Row(2, "The same after a power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
@@ -352,6 +362,13 @@ ROWS = [
         "A code is never a fragment or a word",
         "every text of the table, each cut at every position in its code",
         (CODES,),
+    ),
+    Row(
+        26,
+        "Supply never pays twice and never forgets a number",
+        "10 × 60 simulated days on each engine: 5 % of the requests lost, killed at any step of buying and giving back, numbers"
+        " sold to others in between",
+        (SUPPLY,),
     ),
     Row(
         31,

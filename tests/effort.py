@@ -24,6 +24,9 @@ DTMF_SMPP_SUBMITS   SMS that are disturbed while their carrier holds them, on ea
 DTMF_SMPP_LATE_S    how many seconds a late answer may take after its SMS is in doubt (default 0.2)
 DTMF_SMPP_KILLS     processes killed while carriers hold their SMS, 8 each (default 4, one for each step)
 DTMF_SMPP_SEED      of what happens to which SMS (default 0); it is printed
+
+DTMF_SUPPLY_RUNS    runs of sixty simulated days of buying numbers, on each engine (default 2), each with its own seed
+DTMF_SUPPLY_STEP_H  hours between two looks of the worker in them (default 12)
 """
 
 import os
@@ -104,3 +107,8 @@ SMPP_SUBMITS = int(os.environ.get("DTMF_SMPP_SUBMITS", "24"))
 SMPP_LATE_S = float(os.environ.get("DTMF_SMPP_LATE_S", "0.2"))
 SMPP_KILLS = int(os.environ.get("DTMF_SMPP_KILLS", "4"))
 SMPP_SEED = int(os.environ.get("DTMF_SMPP_SEED", "0"))
+
+# --- supply ---
+
+SUPPLY_RUNS = int(os.environ.get("DTMF_SUPPLY_RUNS", "2"))
+SUPPLY_STEP_H = int(os.environ.get("DTMF_SUPPLY_STEP_H", "12"))

@@ -1,15 +1,12 @@
 """Sixty days of a supply whose requests get lost and whose process dies at any step, then the weeks until all is given back.
 
-    python -m supply.sixty_days URL RUNS SEED
-
 What the service knows and what the provider charged must agree: each purchase is of a distinct number, nothing is paid and
 unknown, no hour and no day costs more than its cap, and in the end only rented numbers are owned.
 """
 
 import asyncio
-import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -21,9 +18,8 @@ from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.operations import rent
 from dtmf_server.storage import supplies, supply_numbers
 from dtmf_server.storage.db import Database, Tx
-from dtmf_server.storage.open import open_database
 from dtmf_server.workers.supply import Supplier, compare, work
-from harness import FakeWall, Group, give_coins, initialise, open_account, stock
+from harness import FakeWall, Group, give_coins, open_account, stock
 from support.providers.number_market import Market
 from support.selling import Killed, Seller
 
@@ -41,7 +37,7 @@ class Result:
 
     purchases: int
     kills: int
-    lost: int
+    requests: int
     wrong: list[str]
 
 
@@ -163,32 +159,3 @@ class World:
         if costs[0]["n"] != paid:
             found.append(f"booked {costs[0]['n']}, charged {paid}")
         return found
-
-
-def main(url: str, runs: str, seed: str) -> None:
-    """Run with several seeds, each on a fresh database at this URL with a number appended."""
-    from dtmf_server.storage import migrate
-
-    total = replace(Result(0, 0, 0, []))
-    for nth in range(int(runs)):
-        each = f"{url}-{nth}.db"
-        migrate.upgrade(each)
-        db = open_database(each)
-        initialise(db)
-        result = World(db, seed=int(seed) + nth).run()
-        db.close()
-        total = Result(
-            total.purchases + result.purchases,
-            total.kills + result.kills,
-            total.lost + result.lost,
-            total.wrong + [f"seed {int(seed) + nth}: {what}" for what in result.wrong],
-        )
-    print(f"{runs} runs of {DAYS} days: {total.purchases} numbers bought, {total.kills} kills, {total.lost} requests")
-    print(f"numbers paid and unknown, bought twice, over the cap: {len(total.wrong)}")
-    for line in total.wrong:
-        print(line)
-    raise SystemExit(bool(total.wrong))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

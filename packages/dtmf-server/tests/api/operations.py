@@ -146,6 +146,10 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/addresses": Call(201),
         "GET /api/v1/deposits": Call(200),
         "GET /api/v1/groups": Call(200, query={"type": "mobile"}),
+        "GET /api/v1/groups/{group_id}": Call(200, path={"group_id": "us-mobile"}),
+        "GET /api/v1/groups/{group_id}/numbers": Call(
+            200, query={"contains": "555", "limit": 10}, path={"group_id": "us-mobile"}
+        ),
         "GET /api/v1/numbers": Call(200),
         "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
         "GET /api/v1/number": Call(200, query=number),

@@ -130,4 +130,4 @@ def build(settings: SimulatorSettings, context: CarrierContext) -> SimulatedCarr
     return SimulatedCarrier(is_ours=context.is_ours, name=settings.name)
 
 
-KIND = CarrierKind("simulator", SimulatorSettings, build)
+KIND = CarrierKind("simulator", SimulatorSettings, build, sells_numbers=True)

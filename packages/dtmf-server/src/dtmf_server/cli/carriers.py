@@ -21,9 +21,10 @@ from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
+from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays, supply
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import link_line
+from dtmf_server.server.startup import settings_of
 from dtmf_server.storage import carriers as storage_carriers
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
@@ -137,10 +138,19 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS can be received or sent")
     found += _url_complaints(configuration)
+    found += db.read_blocking(partial(supply.complaints, sellers=_sellers(configuration)))
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
-    return Diagnosis(found, [*warnings(configuration), *health_text.doubt_lines(in_doubt)], gap)
+    cheap = db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+    return Diagnosis(found, [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)], gap)
+
+
+def _sellers(configuration: Config) -> list[str]:
+    """Return the configured carriers that sell numbers; a sandbox without carriers has the simulator."""
+    if configuration.mode == "sandbox" and not configuration.carrier:
+        return ["simulator"]
+    return [each.name for each in configuration.carrier if find(each.kind).sells_numbers]
 
 
 def _url_complaints(configuration: Config) -> list[str]:
@@ -181,7 +191,11 @@ def doctor_json(db: Database, configuration: Config) -> tuple[int, dict[str, Any
 def import_command(options: argparse.Namespace, configuration: Config) -> int:
     """Import groups, numbers or prices from a file. Returns the exit status."""
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        return _said(*import_file(db, options.kind, options.file, allow_free=options.allow_free))
+        status, lines = import_file(db, options.kind, options.file, allow_free=options.allow_free)
+        if status == 0 and options.kind == "groups":
+            cheap = db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+            lines = [*(f"warning: {line}" for line in cheap), *lines]
+        return _said(status, lines)
 
 
 def carriers_command(options: argparse.Namespace, configuration: Config) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from dtmf_server.core.number_supply import PRICE_UNIT, Terms, price_units
+from dtmf_server.core.number_supply import Terms, price_units
 from dtmf_server.storage import numbers, supplies
 from dtmf_server.storage.db import Tx
 
@@ -62,13 +62,3 @@ def terms_of(item: Item) -> Terms:
         month_price_max=price_units(item["month_price_max"]),
         currency=item["price_currency"] or "USD",
     )
-
-
-def too_cheap(item: Item, *, sats_per_unit: int | None) -> tuple[int, int] | None:
-    """Return what the shortest rental of a group earns and what a month of its numbers may cost, in satoshis, if the rental
-    earns less. `sats_per_unit`: the satoshis of one unit of the provider's currency; None if unknown."""
-    if not item["supply"] or sats_per_unit is None:
-        return None
-    earned = int(item["setup_cost"]) + int(item["rental_cost_per_minute"])
-    cost = -(-price_units(item["month_price_max"]) * sats_per_unit // PRICE_UNIT)
-    return (earned, cost) if earned < cost else None

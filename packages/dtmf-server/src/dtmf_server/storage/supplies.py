@@ -35,9 +35,10 @@ def terms_of(row: Row) -> Terms:
 
 
 def every(tx: Tx) -> list[Row]:
-    """Return the supply of each group, with the group's country and type."""
+    """Return the supply of each group, with the group's country, type and prices."""
     return tx.all(
-        "SELECT s.*, g.country_code, g.type FROM supplies s JOIN groups g ON g.id = s.group_id ORDER BY s.group_id"
+        "SELECT s.*, g.country_code, g.type, g.setup_cost, g.rental_cost_per_minute FROM supplies s"
+        " JOIN groups g ON g.id = s.group_id ORDER BY s.group_id"
     )
 
 

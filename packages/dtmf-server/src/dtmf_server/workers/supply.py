@@ -61,13 +61,16 @@ async def run_supply(runtime: Runtime, carriers: Mapping[str, SmsCarrier], guard
         return found
 
     supplier = Supplier(runtime.db, now_us, sellers, settings.supply, settings.cooldown_us)
+    for warning in await runtime.db.read(lambda tx: supply.cheap(tx, rules=settings.supply)):
+        log.warning("%s", warning)
     woken = runtime.db.wakeups.listen("supply")
     compared_us = 0
     try:
         while True:
             woken.clear()
             try:
-                await work(supplier)
+                if await work(supplier):
+                    continue
                 at_us = await runtime.db.read(clock.now_us)
                 if at_us >= compared_us + DAY_US:
                     await compare(supplier)
@@ -84,21 +87,23 @@ async def run_supply(runtime: Runtime, carriers: Mapping[str, SmsCarrier], guard
         runtime.db.wakeups.unlisten(woken)
 
 
-async def work(supplier: Supplier) -> None:
-    """Do one pass: settle doubts, buy, stock, book months, give back."""
+async def work(supplier: Supplier) -> int:
+    """Do one pass: settle doubts, buy, stock, book months, give back. Return how many numbers made progress."""
+    done = 0
     rules, cooldown_us = supplier.rules, supplier.cooldown_us
     for order in await supplier.db.read(supply.in_doubt):
-        await _skip_failures(supplier, order.carrier, _settle, order)
+        done += await _skip_failures(supplier, order.carrier, _settle, order)
     await supplier.write(lambda tx, _: supply.stock(tx))
     wanted = await supplier.write(lambda tx, now: supply.plan(tx, now_us=now, cooldown_us=cooldown_us, rules=rules))
     for each in wanted:
-        await _skip_failures(supplier, each.carrier, _buy, each)
+        done += await _skip_failures(supplier, each.carrier, _buy, each)
     await supplier.write(lambda tx, _: supply.stock(tx))
     while await supplier.write(lambda tx, now: supply.book_months(tx, now_us=now, rules=rules)):
         pass
     await supplier.write(lambda tx, now: supply.retire_due(tx, now_us=now, cooldown_us=cooldown_us))
     for given in await supplier.db.read(supply.releasing):
-        await _skip_failures(supplier, given.carrier, _release, given)
+        done += await _skip_failures(supplier, given.carrier, _release, given)
+    return done
 
 
 async def compare(supplier: Supplier) -> None:
@@ -126,21 +131,22 @@ async def _compare_one(supplier: Supplier, name: str, seller: SellsNumbers) -> N
 
 
 async def _skip_failures(
-    supplier: Supplier, carrier: str, do: Callable[[Supplier, SellsNumbers, T], Awaitable[None]], what: T
-) -> None:
-    """Do something with a carrier; what it can't do now is tried again in the next pass."""
+    supplier: Supplier, carrier: str, do: Callable[[Supplier, SellsNumbers, T], Awaitable[bool]], what: T
+) -> bool:
+    """Do something with a carrier; what it can't do now is tried again in a later pass. Return whether it is done."""
     seller = supplier.sellers.get(carrier)
     if seller is None:
         log.warning("carrier %s, a supply of numbers, is not configured or does not sell numbers", carrier)
-        return
+        return False
     try:
-        await do(supplier, seller, what)
+        return await do(supplier, seller, what)
     except CarrierRefused as error:
         log.warning("carrier %s, supply: %s", carrier, error.reason)
+        return False
 
 
-async def _buy(supplier: Supplier, seller: SellsNumbers, wanted: Wanted) -> None:
-    """Search, reserve one number, order it."""
+async def _buy(supplier: Supplier, seller: SellsNumbers, wanted: Wanted) -> bool:
+    """Search, reserve one number, order it. Return whether it was bought."""
     try:
         offers = await seller.offers(wanted.country_code, kind=wanted.kind, limit=OFFERS_MAX)
     except CarrierRefused as error:
@@ -149,12 +155,12 @@ async def _buy(supplier: Supplier, seller: SellsNumbers, wanted: Wanted) -> None
         raise
     if offers and all(offer.needs_address for offer in offers):
         await supplier.write(lambda tx, now: supply.trouble(tx, wanted.group_id, NEEDS_ADDRESS, now_us=now))
-        return
+        return False
     suitable = [_priced(offer) for offer in offers if not offer.needs_address]
     rules = supplier.rules
     order = await supplier.write(lambda tx, now: supply.reserve(tx, wanted, suitable, now_us=now, rules=rules))
     if order is None:
-        return
+        return False
     try:
         await seller.order(_offer(order), reference=order.reference)
     except CarrierRefused as error:
@@ -165,7 +171,7 @@ async def _buy(supplier: Supplier, seller: SellsNumbers, wanted: Wanted) -> None
         if not is_final:  # the account can't buy anything at present
             await supplier.write(lambda tx, now: supply.trouble(tx, wanted.group_id, reason, now_us=now))
         raise
-    await _confirm(supplier, seller, order)
+    return await _confirm(supplier, seller, order)
 
 
 async def _confirm(supplier: Supplier, seller: SellsNumbers, order: Order) -> bool:
@@ -178,31 +184,32 @@ async def _confirm(supplier: Supplier, seller: SellsNumbers, order: Order) -> bo
     return True
 
 
-async def _settle(supplier: Supplier, seller: SellsNumbers, order: Order) -> None:
+async def _settle(supplier: Supplier, seller: SellsNumbers, order: Order) -> bool:
     """Settle an order of an earlier pass: the provider has the number, or the order is repeated, or it provably failed."""
     if await _confirm(supplier, seller, order):
-        return
+        return True
     now_us = await supplier.db.read(supplier.now_us)
     if now_us < order.ordered_at_us + LISTED_AFTER_US:
-        return  # it may be listed late
+        return False  # it may be listed late
     rules = supplier.rules
     if order.was_refused or not await supplier.write(
         lambda tx, now: supply.order_again(tx, order, now_us=now, rules=rules)
     ):
         await supplier.write(lambda tx, now: supply.refused(tx, order, now_us=now))
-        return
+        return True
     try:
         await seller.order(_offer(order), reference=order.reference)
     except CarrierRefused as error:
         if not error.may_be_taken:  # also because an earlier order succeeded: the list decides after a while
             await supplier.write(lambda tx, _: supply.refused_again(tx, order))
         raise
-    await _confirm(supplier, seller, order)
+    return await _confirm(supplier, seller, order)
 
 
-async def _release(supplier: Supplier, seller: SellsNumbers, given: Given) -> None:
+async def _release(supplier: Supplier, seller: SellsNumbers, given: Given) -> bool:
     await seller.release(given.e164)
     await supplier.write(lambda tx, now: supply.released(tx, given.id, now_us=now))
+    return True
 
 
 def _priced(offer: NumberOffer) -> Offer:

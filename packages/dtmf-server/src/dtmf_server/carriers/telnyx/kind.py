@@ -109,4 +109,4 @@ class TelnyxCarrier:
         await self._shop.release(e164)
 
 
-KIND = CarrierKind("telnyx", TelnyxSettings, TelnyxCarrier, receives_callbacks=True)
+KIND = CarrierKind("telnyx", TelnyxSettings, TelnyxCarrier, receives_callbacks=True, sells_numbers=True)
