@@ -1,6 +1,6 @@
 """Sixty days of a supply whose requests get lost and whose process dies at any step, then the weeks until all is given back.
 
-What the service knows and what the provider charged must agree: each purchase is of a distinct number, nothing is paid and
+The records of the service and the charges of the provider must agree: each purchase is of a distinct number, nothing is paid and
 unknown, no hour and no day costs more than its cap, and in the end only rented numbers are owned.
 """
 
@@ -33,7 +33,7 @@ ACCOUNTS = 12
 
 @dataclass
 class Result:
-    """What one run did, and what was wrong."""
+    """The figures of one run, and everything that was wrong."""
 
     purchases: int
     kills: int

@@ -81,7 +81,7 @@ def test_stock_min_is_bought_and_each_rental_buys_the_next(
     assert booked(db) == paid(market)
 
 
-def test_a_number_that_nobody_uses_is_given_back_the_day_before_its_renewal(
+def test_an_unused_number_is_given_back_the_day_before_its_renewal(
     db: Database, market: Market, supplied: Make, wall: FakeWall
 ) -> None:
     supplier = supplied(replace(TERMS, stock_min=2))
@@ -97,7 +97,7 @@ def test_a_number_that_nobody_uses_is_given_back_the_day_before_its_renewal(
     assert booked(db) == paid(market) == 3 * 1_150_000
 
 
-def test_a_number_in_cooldown_or_reserved_is_kept(db: Database, market: Market, supplied: Make, wall: FakeWall) -> None:
+def test_a_number_in_cooldown_stays(db: Database, market: Market, supplied: Make, wall: FakeWall) -> None:
     supplier = supplied(replace(TERMS, stock_min=0, stock_max=1))
     who = renter(db, 1, wall)
     with pytest.raises(NoNumbersAvailable) as refused:

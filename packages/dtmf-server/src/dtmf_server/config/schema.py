@@ -160,7 +160,7 @@ class Supply(Section, frozen=True):
     spend_per_hour: Annotated[float, Meta(ge=0, le=1_000_000, description="a price from 0 to 1000000")] = 20.0
     spend_per_day: Annotated[float, Meta(ge=0, le=1_000_000, description="a price from 0 to 1000000")] = 50.0
     numbers_per_account: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 5
-    sats_per_unit: Annotated[int, Meta(ge=1, le=SATS_MAX, description="satoshis, a whole number from 1")] | None = None
+    sats_per_unit: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = 0
 
 
 class Metrics(Section, frozen=True):

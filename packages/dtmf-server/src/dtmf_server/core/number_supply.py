@@ -42,7 +42,7 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What happens to a number."""
+    """Events in the life of a number."""
 
     RESERVE = "reserve"
     CONFIRM = "confirm"  # the provider has it as ours
@@ -120,7 +120,7 @@ DEFAULT_RULES = SupplyRules()
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was reserved and not returned: in the last hour, the last day, and of that for untrusted accounts."""
+    """Prices reserved and not returned: in the last hour, the last day, and of that for untrusted accounts."""
 
     hour: int
     day: int
@@ -176,5 +176,5 @@ def months_begun(bought_at_us: int, now_us: int) -> int:
 
 
 def is_due_for_release(renews_at_us: int, now_us: int) -> bool:
-    """Return whether a number that nobody uses should be given back now."""
+    """Return whether a number that is not in use should be given back now."""
     return now_us >= renews_at_us - RELEASE_BEFORE_US

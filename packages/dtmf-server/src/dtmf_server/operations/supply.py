@@ -77,7 +77,7 @@ class Wanted:
 def took(
     tx: Tx, account_id: int, group_id: str, e164: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
 ) -> None:
-    """Record that an account is about to rent a number: want the next one, if this was one of the numbers that are kept
+    """Record that an account is about to rent a number: want the next one, if this was one of the numbers held
     free. Raises TooManySupplyNumbers."""
     bought = supply_numbers.live_by_e164(tx, e164)
     supply = supplies.of_group(tx, group_id)
@@ -335,7 +335,7 @@ def book_months(tx: Tx, *, now_us: int, rules: SupplyRules) -> int:
 
 
 def retire_due(tx: Tx, *, now_us: int, cooldown_us: int) -> int:
-    """Take numbers out of stock that nobody uses, the day before the provider charges the next month. Return how many."""
+    """Take unused numbers out of stock, the day before the provider charges the next month. Return how many."""
     retired = 0
     for row in supply_numbers.renewing(tx, by_us=now_us + number_supply.RELEASE_BEFORE_US):
         if row["state"] != State.FREE:
@@ -364,7 +364,7 @@ def released(tx: Tx, number_id: int, *, now_us: int) -> None:
 
 def compare(tx: Tx, carrier: str, owned: list[str]) -> tuple[list[str], list[str]]:
     """Return the numbers that only the provider has as ours, and those that only we have as bought. Numbers in our stock
-    that were not bought here are no strangers, and an order in progress explains its number."""
+    that were not bought here are not strangers, and an order in progress explains its number."""
     theirs, ours = set(owned), {row["e164"] for row in supply_numbers.paid_e164s(tx, carrier)}
     strangers = [
         e164

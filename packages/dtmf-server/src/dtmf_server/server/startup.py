@@ -216,7 +216,7 @@ def settings_of(config: Config) -> Settings:
             price_units(repr(config.supply.spend_per_hour)),
             price_units(repr(config.supply.spend_per_day)),
             config.supply.numbers_per_account,
-            config.supply.sats_per_unit,
+            config.supply.sats_per_unit or None,
         ),
         public_url=config.server.public_url,
     )

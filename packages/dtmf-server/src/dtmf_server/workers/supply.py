@@ -1,4 +1,4 @@
-"""Buys numbers for groups with a supply, and gives them back. One process runs this at a time.
+"""Buy numbers for groups with a supply, and give them back. One process runs this at a time.
 
 Each pass first settles what an earlier one left in doubt, also one that was killed. Between two transactions there is one
 request to the provider at most, and what it could have done is committed before it is sent.
@@ -36,7 +36,7 @@ class ClockJumped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Supplier:
-    """What a pass works with: the database, its clock (which raises ClockJumped), the carriers that sell, and the limits."""
+    """The means of a pass: the database, its clock (which raises ClockJumped), the carriers that sell, and the limits."""
 
     db: Database
     now_us: Callable[[Tx], int]

@@ -77,7 +77,7 @@ supply_numbers = Table(
     partial_index("ix_supply_numbers_account", "account_id", where="state = 'wanted' AND account_id IS NOT NULL"),
 )
 
-# What the provider charges for a number. `nth`: the month, from 0. `sats`: at the rate of `supply.sats_per_unit`, if set.
+# The provider's charges for a number. `nth`: the month, from 0. `sats`: at the rate of `supply.sats_per_unit`, if set.
 supply_costs = Table(
     "supply_costs",
     metadata,
