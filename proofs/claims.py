@@ -324,6 +324,16 @@ FAULTS = Tests(
     ],
 )
 
+SUPPLY = Tests(
+    ["tests/supply"],
+    full={"DTMF_SUPPLY_RUNS": "10", "DTMF_SUPPLY_STEP_H": "3"},
+    printed=[
+        Printed("numbers bought", r"(\d+) numbers bought", None),
+        Printed("kills", r"(\d+) kills", None),
+        Printed("paid and unknown, bought twice, or over a cap", r"(\d+) paid and unknown"),
+    ],
+)
+
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
     Row(2, "The same after a power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
@@ -416,6 +426,13 @@ ROWS = [
         "Carriers of every kind: acknowledged means stored",
         "24 faults of Twilio, Telnyx and a phone, 27 of a modem, 10 times on each engine in random order, killed at each step",
         (FAULTS,),
+    ),
+    Row(
+        26,
+        "Supply never pays twice and never forgets a number",
+        "10 × 60 simulated days on each engine: 5 % of the requests lost, killed at any step of buying and giving back, numbers"
+        " sold to others in between",
+        (SUPPLY,),
     ),
     Row(
         27,

@@ -27,6 +27,8 @@ DTMF_SMPP_SEED      of what happens to which SMS (default 0); it is printed
 
 DTMF_LIGHTNING_PAYMENTS  Lightning payments while node and service are killed, on each engine (default 30)
 DTMF_LIGHTNING_SEED      of their amounts and faults, and the moments of the kills (default 0); it is printed
+DTMF_SUPPLY_RUNS    runs of sixty simulated days of buying numbers, on each engine (default 2), each with its own seed
+DTMF_SUPPLY_STEP_H  hours between two looks of the worker in them (default 12)
 """
 
 import os
@@ -112,3 +114,7 @@ SMPP_SEED = int(os.environ.get("DTMF_SMPP_SEED", "0"))
 
 LIGHTNING_PAYMENTS = int(os.environ.get("DTMF_LIGHTNING_PAYMENTS", "30"))
 LIGHTNING_SEED = int(os.environ.get("DTMF_LIGHTNING_SEED", "0"))
+# --- supply ---
+
+SUPPLY_RUNS = int(os.environ.get("DTMF_SUPPLY_RUNS", "2"))
+SUPPLY_STEP_H = int(os.environ.get("DTMF_SUPPLY_STEP_H", "12"))

@@ -54,6 +54,8 @@ class Group:
     rental_cost_per_minute: int = 13
     cost_per_inbound_message: int | None = 705
     cost_per_inbound_call_minute: int | None = None
+    monthly_cap: int | None = None
+    reclaim_days: int = 0
 
 
 def stock(tx: Tx, catalog: dict[Group, list[str]], cost_per_segment: int = 1000) -> None:
@@ -65,6 +67,10 @@ def stock(tx: Tx, catalog: dict[Group, list[str]], cost_per_segment: int = 1000)
     numbers.add_groups(tx, rows)
     for group, e164s in catalog.items():
         numbers.add_numbers(tx, group.id, e164s)
+        if group.monthly_cap is not None or group.reclaim_days:
+            numbers.set_terms(
+                tx, group.id, monthly_cap=group.monthly_cap, reclaim_days=group.reclaim_days, line_type=None
+            )
     numbers.set_destination(tx, "", cost_per_segment)
 
 

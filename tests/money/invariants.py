@@ -5,6 +5,7 @@ from dtmf_server.operations import account, rent, verify
 from dtmf_server.storage import accounts, rentals
 from dtmf_server.storage.db import Row, Tx
 from money.oracle.chain import PlainChain
+from money.oracle.minutes import PlainRental
 from money.oracle.service import PlainAccount, PlainService
 
 PAGE = 50
@@ -44,17 +45,17 @@ def _written(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> No
         id_: minutes for id_, minutes in paid.items() if id_ in over
     }, "an ended rental's share differs from its minutes"
     assert all(booked[id_] <= paid[id_] for id_ in paid), "more minutes are booked to rentals than were paid"
-    _shared_out(tx, account_id, {r.id: (r.cost, r.paid_minutes) for r in every})
+    _shared_out(tx, account_id, every)
 
 
-def _shared_out(tx: Tx, account_id: int, rentals: dict[int, tuple[int, int]]) -> None:
+def _shared_out(tx: Tx, account_id: int, rentals: list[PlainRental]) -> None:
     """Check that the payments for minutes equal what the rentals cost, however much is booked to each so far."""
     row = tx.one(
         "SELECT coalesce(sum(amount), 0) AS sats FROM transfers WHERE account_id = :id AND kind = 'rental_minutes'",
         id=account_id,
     )
     assert row is not None
-    assert row["sats"] == sum(cost * minutes for cost, minutes in rentals.values())
+    assert row["sats"] == sum(rental.paid() for rental in rentals)
 
 
 def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> None:
@@ -63,7 +64,7 @@ def _computed(tx: Tx, plain: PlainService, account_id: int, *, now_us: int) -> N
     usage = account.usage(tx, account_id, now_us=now_us)
     assert account.balance(tx, account_id, now_us=now_us) == expected.balance
     assert usage.balance == expected.balance
-    assert usage.cost_per_minute == sum(rental.cost for rental in expected.live)
+    assert usage.cost_per_minute == sum(rental.price(rental.paid_minutes - 1) for rental in expected.live)
     assert usage.runs_out_at_us == plain.run_out_us(account_id, now_us)
     shown = rent.live_rentals(tx, account_id, now_us=now_us)
     assert [row["e164"] for row in shown] == [rental.e164 for rental in expected.live]
@@ -83,9 +84,10 @@ def _transactions(tx: Tx, expected: PlainAccount) -> None:
 
 
 def _numbers(tx: Tx, plain: PlainService) -> None:
-    rows = tx.all("SELECT e164, rented, released_at_us, last_account_id FROM numbers ORDER BY e164")
-    assert [(r["e164"], bool(r["rented"]), r["released_at_us"], r["last_account_id"]) for r in rows] == [
-        (e164, number.rented, number.released_at_us or 0, number.last_account_id)
+    rows = tx.all("SELECT e164, rented, released_at_us, last_account_id, reserved_until_us FROM numbers ORDER BY e164")
+    columns = ("released_at_us", "last_account_id", "reserved_until_us")
+    assert [(r["e164"], bool(r["rented"]), *(r[column] or 0 for column in columns)) for r in rows] == [
+        (e164, number.rented, number.released_at_us or 0, number.last_account_id or 0, number.reserved_until_us)
         for e164, number in sorted(plain.numbers.items())
     ]
     live = rentals.live_by_numbers(tx, list(plain.numbers))

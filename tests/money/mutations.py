@@ -35,8 +35,8 @@ FAULTS = [
     ),
     Fault(
         "core/billing.py",
-        "is_paid = rental.cost_per_minute <= balance",
-        "is_paid = rental.cost_per_minute < balance",
+        "is_paid = cost <= balance",
+        "is_paid = cost < balance",
         "the last satoshi can't be spent",
     ),
     Fault("core/billing.py", "if rest < 0:", "if rest <= 0:", "the money runs out a minute early when it fits exactly"),
@@ -45,6 +45,30 @@ FAULTS = [
         "return rental.next_minute_us, rental.started_at_us, rental.rental_id",
         "return rental.started_at_us, rental.next_minute_us, rental.rental_id",
         "minutes fall due in the order in which their rentals started",
+    ),
+    Fault(
+        "core/billing.py",
+        "bisect_right(range(PERIOD_MINUTES), rest, key=cost_of) - 1",
+        "bisect_left(range(PERIOD_MINUTES), rest, key=cost_of)",
+        "the money of a capped rental runs out at the wrong minute",
+    ),
+    Fault(
+        "core/billing.py",
+        "bisect_left(range(len(starting)), balance + 1, key=cost_until)",
+        "bisect_left(range(len(starting)), balance, key=cost_until)",
+        "a capped rental's last satoshi can't be spent",
+    ),
+    Fault(
+        "core/monthly_cap.py",
+        "return periods * cap + min(rest * cost_per_minute, cap)",
+        "return periods * cap + rest * cost_per_minute",
+        "minutes beyond the monthly cap are charged",
+    ),
+    Fault(
+        "core/monthly_cap.py",
+        "cap - nth % PERIOD_MINUTES * cost_per_minute",
+        "cap - nth * cost_per_minute",
+        "a monthly cap applies once, not per 30 days",
     ),
     # --- the ledger
     Fault(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dtmf_server.core import billing
 from dtmf_server.core.billing import NEVER_US, LiveRental
+from dtmf_server.core.monthly_cap import PERIOD_MINUTES, PERIOD_US
 from dtmf_server.core.units import MINUTE_US
 from effort import MONEY_EXAMPLES, MONEY_PROFILE, MONEY_SEED
 from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
@@ -22,17 +23,24 @@ costs = st.sampled_from([0, 1, 2, 3, 13, 269]) | st.integers(0, 1000)
 
 
 @st.composite
-def booked_rentals(draw: st.DrawFn) -> list[LiveRental]:
+def booked_rentals(draw: st.DrawFn, *, with_caps: bool = True) -> list[LiveRental]:
     """Draw live rentals of one account, in any order, as a settlement at NOW_US leaves them."""
     rentals = []
     for rental_id in range(1, draw(st.integers(0, 6)) + 1):
         age_us = draw(st.integers(0, 5)) * MINUTE_US + draw(offsets_us)
-        rentals.append(LiveRental(rental_id, NOW_US - age_us, draw(costs), age_us // MINUTE_US + 1))
+        cap, cost = None, draw(costs)
+        if cost and with_caps and draw(st.booleans()):
+            cap = draw(st.integers(cost, 40 * cost))
+            age_us += draw(st.sampled_from([0, PERIOD_US - 7 * MINUTE_US, 2 * PERIOD_US - MINUTE_US]))
+        rentals.append(LiveRental(rental_id, NOW_US - age_us, cost, age_us // MINUTE_US + 1, monthly_cap=cap))
     return draw(st.permutations(rentals))
 
 
 def plain(rentals: list[LiveRental]) -> list[PlainRental]:
-    return [PlainRental(r.rental_id, r.started_at_us, r.cost_per_minute, r.booked_minutes) for r in rentals]
+    return [
+        PlainRental(r.rental_id, r.started_at_us, r.cost_per_minute, r.booked_minutes, cap=r.monthly_cap)
+        for r in rentals
+    ]
 
 
 balances = st.integers(0, 50) | st.integers(0, 20_000)
@@ -91,7 +99,7 @@ def test_depletes_at_is_exact_to_the_microsecond(balance: int, rentals: list[Liv
 
 @seed(MONEY_SEED)
 @thorough
-@given(balances, booked_rentals(), st.integers(0, 10**9))
+@given(balances, booked_rentals(with_caps=False), st.integers(0, 10**9))
 def test_each_further_round_of_money_lasts_one_more_minute(
     balance: int, rentals: list[LiveRental], rounds: int
 ) -> None:
@@ -101,6 +109,27 @@ def test_each_further_round_of_money_lasts_one_more_minute(
     assert billing.depletes_at(richer, rentals) == (
         None if at_us is None else min(NEVER_US, at_us + rounds * MINUTE_US)
     )
+
+
+@seed(MONEY_SEED)
+@thorough
+@given(balances, booked_rentals(), st.integers(1, 50))
+def test_the_money_for_a_period_lasts_one_more_period(balance: int, rentals: list[LiveRental], periods: int) -> None:
+    at_us = billing.depletes_at(balance, rentals)
+    period = sum(r.cost_per_minute * PERIOD_MINUTES if r.monthly_cap is None else r.monthly_cap for r in rentals)
+    richer = billing.depletes_at(balance + periods * period, rentals)
+    assert richer == (None if at_us is None else at_us + periods * PERIOD_US)
+
+
+@seed(MONEY_SEED)
+@thorough
+@given(st.integers(1, 1000), st.integers(0, 3 * PERIOD_MINUTES), st.integers(1, 10**6))
+def test_any_30_days_of_a_rental_cost_its_cap(cost: int, since: int, more: int) -> None:
+    cap = min(cost - 1 + more, cost * PERIOD_MINUTES - 1)
+    rental = LiveRental(1, NOW_US, cost, 1, monthly_cap=cap)
+    assert rental.cost_of(since + PERIOD_MINUTES) - rental.cost_of(since) == cap
+    nth = rental.cost_of(since + 1) - rental.cost_of(since)
+    assert nth == PlainRental(1, NOW_US, cost, 1, cap=cap).price(since) == rental.cost_at(NOW_US + since * MINUTE_US)
 
 
 @seed(MONEY_SEED)
@@ -203,9 +232,9 @@ def test_more_money_never_makes_the_run_out_earlier() -> None:
 def costs_of(rentals: list[LiveRental]) -> billing.KnownCosts:
     by_phase: dict[int, int] = {}
     for rental in rentals:
-        if rental.cost_per_minute:
+        if rental.cost_per_minute and rental.monthly_cap is None:
             by_phase[rental.phase_us] = by_phase.get(rental.phase_us, 0) + rental.cost_per_minute
-    return billing.KnownCosts(by_phase)
+    return billing.KnownCosts(by_phase, [rental for rental in rentals if rental.monthly_cap is not None])
 
 
 @seed(MONEY_SEED)

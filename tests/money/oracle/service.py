@@ -4,7 +4,7 @@ Each method returns what the service must answer ("ok" or the refusal's code), a
 passes for an account only when the service writes to it; `at` computes without writing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from money.oracle.minutes import PlainRental, pay_minutes, run_out_us
@@ -21,6 +21,8 @@ class PlainGroup:
     setup_cost: int
     cost: int
     sms_cost: int
+    cap: int | None = None
+    reclaim_days: int = 0
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class PlainNumber:
     rented: bool = False
     released_at_us: int | None = None  # None: never rented
     last_account_id: int | None = None
+    reserved_until_us: int = 0
 
 
 @dataclass(slots=True)
@@ -125,6 +128,9 @@ class PlainService:
         assert rental.ended_us is not None
         number = self.numbers[rental.e164]
         number.rented, number.released_at_us = False, rental.ended_us
+        days = self.groups[number.group_id].reclaim_days
+        if rental.reason == "depleted" and days:
+            number.reserved_until_us = rental.ended_us + days * DAY_US
 
     def _free_number(self, account_id: int, group_id: str, now_us: int) -> str | None:
         """Return the number that the account would get: its last one if still cooling down, else the first released."""
@@ -133,9 +139,17 @@ class PlainService:
         if own:
             return min(own, key=lambda pair: (-(pair[1].released_at_us or 0), pair[0]))[0]
         cooled = [(e164, n) for e164, n in free if not self._cools(n, now_us)]
-        return min(cooled, key=lambda pair: (pair[1].released_at_us or 0, pair[0]))[0] if cooled else None
+        # Numbers that were never reserved come first.
+        key: Callable[[tuple[str, PlainNumber]], tuple[int, int, str]] = lambda pair: (  # noqa: E731 - named for its type
+            pair[1].reserved_until_us,
+            0 if pair[1].reserved_until_us else pair[1].released_at_us or 0,
+            pair[0],
+        )
+        return min(cooled, key=key)[0] if cooled else None
 
     def _cools(self, number: PlainNumber, now_us: int) -> bool:
+        if number.reserved_until_us > now_us:
+            return True
         return number.released_at_us is not None and number.released_at_us + self.cooldown_us > now_us
 
     def rent(self, account_id: int, group_id: str, now_us: int) -> str:
@@ -151,9 +165,9 @@ class PlainService:
         group = self.groups[number.group_id]
         account.balance -= group.setup_cost + group.cost
         account.live.append(
-            PlainRental(rental_id, account.settled_us, group.cost, 1, e164=e164, sms_cost=group.sms_cost)
+            PlainRental(rental_id, account.settled_us, group.cost, 1, e164=e164, sms_cost=group.sms_cost, cap=group.cap)
         )
-        number.rented, number.last_account_id = True, account_id
+        number.rented, number.last_account_id, number.reserved_until_us = True, account_id, 0
 
     def end(self, account_id: int, e164: str, now_us: int) -> str:
         """End a rental as its renter."""

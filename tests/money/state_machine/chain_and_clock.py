@@ -32,6 +32,11 @@ CATALOG = {
     Group("setup", setup_cost=50, rental_cost_per_minute=7, cost_per_inbound_message=0): ["+12025550110"],
     Group("dear", rental_cost_per_minute=269, cost_per_inbound_message=601): ["+12025550120", "+12025550121"],
     Group("usual", rental_cost_per_minute=13, cost_per_inbound_message=705): ["+12025550130", "+12025550131"],
+    Group("capped", rental_cost_per_minute=20, cost_per_inbound_message=2, monthly_cap=130, reclaim_days=2): [
+        "+12025550150",
+        "+12025550151",
+    ],
+    Group("high cap", rental_cost_per_minute=3, cost_per_inbound_message=5, monthly_cap=4000): ["+12025550160"],
     Group("free", setup_cost=5, rental_cost_per_minute=0, cost_per_inbound_message=1): ["+12025550140"],
 }
 GROUPS = [group.id for group in CATALOG]
@@ -70,7 +75,13 @@ class CoinsAndClocks(RuleBasedStateMachine):
         self.chain = PlainChain()
         self.plain = PlainService(
             groups={
-                g.id: PlainGroup(g.setup_cost, g.rental_cost_per_minute, g.cost_per_inbound_message or 0)
+                g.id: PlainGroup(
+                    g.setup_cost,
+                    g.rental_cost_per_minute,
+                    g.cost_per_inbound_message or 0,
+                    g.monthly_cap,
+                    g.reclaim_days,
+                )
                 for g in CATALOG
             },
             numbers={e164: group.id for group, stocked in CATALOG.items() for e164 in stocked},

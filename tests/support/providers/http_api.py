@@ -31,6 +31,9 @@ def handler_of(answer: Callable[[str, str, str, bytes], Reply]) -> type[BaseHTTP
         def do_GET(self) -> None:
             self._reply(b"")
 
+        def do_DELETE(self) -> None:
+            self._reply(b"")
+
         def do_POST(self) -> None:
             self._reply(self.rfile.read(int(self.headers.get("content-length", "0"))))
 

@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from support.providers.http_api import Reply, dumps, handler_of
+from support.providers.number_market import Market
 
 ACCOUNT = "AC" + "1" * 32
 TOKEN = "a secret token of Twilio"
@@ -101,6 +102,8 @@ class Twilio:
         self.read_faults: deque[str] = deque()  # of the next reads
         self.requests: list[tuple[str, str]] = []
         self.page_max = 1000
+        self.market: Market | None = None  # the numbers for sale; bought ones join `numbers`
+        self.buy_faults: deque[str] = deque()  # of the next purchases and releases
         self.lists_new = True  # False: a message is accepted, and not listed yet
         self.on_submit: Callable[[Message], None] = lambda _: None
         self._ids, self._lock, self._ending = itertools.count(1), threading.RLock(), threading.Event()
@@ -235,7 +238,8 @@ class Twilio:
         """Return the reply to a request of the API."""
         self.requests.append((method, path))
         submits = method == "POST" and path.endswith("/Messages.json")
-        faults = self.faults if submits else self.read_faults
+        trades = method == "DELETE" or (method == "POST" and path.endswith("/IncomingPhoneNumbers.json"))
+        faults = self.faults if submits else self.buy_faults if trades else self.read_faults
         fault = faults.popleft() if faults else ""
         if fault == "revoked" or not self._is_authorized(authorization):
             return error(401, 20003, "Authenticate")
@@ -283,12 +287,17 @@ class Twilio:
 
     def _answer(self, method: str, path: str, form: dict[str, str]) -> Reply:
         parts = urlsplit(path)
+        if self.market and parts.path.startswith(f"{self.prefix}/v1/PhoneNumbers/Countries/"):
+            return self._prices(self.market, parts.path.rpartition("/")[2])
         account = f"{self.prefix}/2010-04-01/Accounts/{self.account_sid}"
         if not parts.path.startswith(account):
             return error(404, 20404, "not found")
         rest, query = parts.path.removeprefix(account), dict(parse_qsl(parts.query, keep_blank_values=True))
         path = account + rest
-        numbers = [*map(self._number, self.numbers.values())]
+        if self.market and (traded := self._trade(self.market, method, rest, query, form)):
+            return traded
+        wanted = query.get("PhoneNumber", "")  # the filter matches parts of numbers
+        numbers = [self._number(number) for number in self.numbers.values() if wanted.lstrip("+") in number.e164]
         balance = {"account_sid": self.account_sid, "balance": self.balance, "currency": "USD"}
         routes: dict[tuple[str, str], Callable[[], Reply]] = {
             ("POST", "/Messages.json"): lambda: self._submit(form),
@@ -300,6 +309,48 @@ class Twilio:
         if one := next((each for each in self.messages if rest == f"/Messages/{each.sid}.json"), None):
             routes["GET", rest] = lambda: Reply(200, dumps(self._message(one)))
         return routes.get((method, rest), lambda: error(404, 20404, "not found"))()
+
+    def _prices(self, market: Market, country: str) -> Reply:
+        prices = [
+            {"number_type": kind, "base_price": str(market.month), "current_price": str(market.month)}
+            for kind in ("local", "mobile")
+        ]
+        found = {"country": country, "iso_country": country, "price_unit": "USD", "phone_number_prices": prices}
+        return Reply(200, dumps({**found, "url": f"https://pricing.twilio.com/v1/PhoneNumbers/Countries/{country}"}))
+
+    def _trade(
+        self, market: Market, method: str, rest: str, query: dict[str, str], form: dict[str, str]
+    ) -> Reply | None:
+        """Return the reply to a search, a purchase or a release; None for another request."""
+        if method == "GET" and (found := re.fullmatch(r"/AvailablePhoneNumbers/([A-Z]{2})/(Mobile|Local)\.json", rest)):
+            items = [
+                {
+                    "phone_number": e164, "friendly_name": e164, "iso_country": found[1], "beta": False,
+                    "address_requirements": "any" if market.needs_address else "none",
+                    "capabilities": {"SMS": True, "MMS": True, "voice": True},
+                }
+                for e164 in market.search(int(query.get("PageSize", "50")))
+            ]  # fmt: skip
+            return Reply(200, dumps({"available_phone_numbers": items, "uri": rest}))
+        if (method, rest) == ("POST", "/IncomingPhoneNumbers.json"):
+            if market.needs_address:
+                return error(400, 21631, "Phone Number Requires an Address")
+            return self._sell(market, form)
+        return self._take_back(market, rest) if method == "DELETE" else None
+
+    def _sell(self, market: Market, form: dict[str, str]) -> Reply:
+        refused = market.buy(form.get("PhoneNumber", ""), form.get("FriendlyName", ""))
+        if refused:
+            return error(400, 21422, "gone") if refused == "gone" else error(400, 20005, "Account not active")
+        return Reply(201, dumps(self._number(self.buy(form["PhoneNumber"], sms_url=form.get("SmsUrl", "")))))
+
+    def _take_back(self, market: Market, rest: str) -> Reply:
+        for e164, number in [*self.numbers.items()]:
+            if rest == f"/IncomingPhoneNumbers/{self._number(number)['sid']}.json":
+                market.release(e164)
+                del self.numbers[e164]
+                return Reply(204)
+        return error(404, 20404, "not found")
 
     def _submit(self, form: dict[str, str]) -> Reply:
         to, sender, body = form.get("To", ""), form.get("From", ""), form.get("Body", "")
@@ -366,9 +417,13 @@ class Twilio:
         }  # fmt: skip
 
     def _number(self, number: Number) -> dict[str, Any]:
+        bought = self.market.owned.get(number.e164) if self.market else None
+        at_us = bought.at_us if bought else self.wall_us()
+        at = format_datetime(datetime.fromtimestamp(at_us // 1_000_000, UTC)).replace("GMT", "+0000")
         return {
+            "date_created": at, "date_updated": at,
             "sid": "PN" + hashlib.sha256(number.e164.encode()).hexdigest()[:32], "account_sid": self.account_sid,
-            "phone_number": number.e164, "friendly_name": number.e164, "sms_url": number.sms_url,
+            "phone_number": number.e164, "friendly_name": bought.reference if bought else number.e164, "sms_url": number.sms_url,
             "sms_method": number.sms_method, "sms_fallback_url": number.sms_fallback_url, "status": "in-use",
             "capabilities": {"sms": True, "mms": True, "voice": True, "fax": False},
         }  # fmt: skip

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from .types import (
         Account,
         Address,
+        AvailableNumber,
         Clock,
         Delivery,
         Deposit,
         Event,
         FullMessage,
         Group,
+        GroupDetails,
         Invoice,
         Number,
         SandboxClock,
@@ -75,9 +77,21 @@ class AsyncDTMF(BaseClient):
         """Return one rented phone number with its messages. Raises NotFoundError if it isn't rented."""
         return await self._perform(endpoints.number(e164))
 
-    async def start_rental(self, group_id: str) -> Number:
-        """Rent a number from a group and return it. groups() lists the group ids."""
-        return await self._perform(endpoints.start_rental(group_id))
+    async def group(self, group_id: str) -> GroupDetails:
+        """Return one group with its terms, its free numbers, and figures about rentals of the last 30 days."""
+        return await self._perform(endpoints.group(group_id))
+
+    async def available(self, group_id: str, contains: str | None = None) -> list[AvailableNumber]:
+        """List up to 100 free numbers of a group, or those whose digits contain `contains`. Choose one with
+        start_rental(group_id, e164=…)."""
+        return await self._perform(endpoints.available(group_id, contains))
+
+    async def start_rental(self, group_id: str, *, e164: str | None = None) -> Number:
+        """Rent a number from a group, or exactly `e164`, and return it. groups() lists the group ids.
+
+        Raises NoNumbersAvailableError if there is none, or if that one can't be rented now. The call isn't retried; the
+        error's `retry_after` says when a new number may be there."""
+        return await self._perform(endpoints.start_rental(group_id, e164))
 
     def rental(self, group_id: str) -> AsyncRental:
         """Rent a number for an `async with` block. The rental ends however the block ends, cancellation included:

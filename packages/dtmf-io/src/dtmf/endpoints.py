@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from .types import (
         Account,
         Address,
+        AvailableNumber,
         Clock,
         Delivery,
         Deposit,
         Event,
         FullMessage,
         Group,
+        GroupDetails,
         Invoice,
         Number,
         SandboxClock,
@@ -87,9 +89,23 @@ def number(e164: object) -> Call[Number]:
     return Operation("GET", _number_path(e164)), _an_object
 
 
-def start_rental(group_id: object) -> Call[Number]:
+def group(group_id: object) -> Call[GroupDetails]:
+    """GET /groups/{id}"""
+    return Operation("GET", _group_path(group_id)), _an_object
+
+
+def available(group_id: object, contains: object) -> Call[list[AvailableNumber]]:
+    """GET /groups/{id}/numbers"""
+    chosen = "" if contains is None else f"?contains={validation.digits(contains)}"
+    return Operation("GET", f"{_group_path(group_id)}/numbers{chosen}"), _a_list
+
+
+def start_rental(group_id: object, e164: object = None) -> Call[Number]:
     """POST /numbers"""
-    return Operation("POST", "/numbers", {"group_id": validation.group_id(group_id)}), _an_object
+    body: dict[str, object] = {"group_id": validation.group_id(group_id)}
+    if e164 is not None:
+        body["e164"] = parse(e164)
+    return Operation("POST", "/numbers", body), _an_object
 
 
 def end_rental(e164: object) -> Call[bool]:
@@ -268,6 +284,13 @@ def last_id(page: list[Any], after: int) -> int:
 
 def _number_path(e164: object) -> str:
     return f"/number?e164={_escaped(e164)}"
+
+
+def _group_path(group_id: object) -> str:
+    raw = validation.group_id(group_id).encode()
+    return "/groups/" + "".join(
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte == 45 else f"%{byte:02X}" for byte in raw
+    )
 
 
 def _escaped(e164: object) -> str:

@@ -54,7 +54,10 @@ class InsufficientFundsError(DTMFError):
 
 
 class NoNumbersAvailableError(DTMFError):
-    """Every number of the group is rented or in its cooldown."""
+    """Every number of the group, or the chosen one, is rented or in its cooldown. `retry_after` is the wait in seconds if
+    the service is buying numbers, else None."""
+
+    retry_after: float | None = None
 
 
 class InvalidRequestError(DTMFError, ValueError):
@@ -93,6 +96,7 @@ _BY_CODE: dict[str, type[DTMFError]] = {
     "number_not_rented": NotFoundError,
     "group_not_found": NotFoundError,
     "no_numbers_available": NoNumbersAvailableError,
+    "number_taken": NoNumbersAvailableError,
     "rate_limited": RateLimitedError,
     "daily_limit_reached": RateLimitedError,
     "too_many_unused_addresses": RateLimitedError,
@@ -126,7 +130,7 @@ def from_problem(
     if isinstance(error, InsufficientFundsError):
         error.balance, error.required = _sats(problem.get("balance")), _sats(problem.get("required"))
         error.shortfall, error.topup_url = _sats(problem.get("shortfall")), _text(problem.get("topup_url"), token)
-    if isinstance(error, RateLimitedError):
+    if isinstance(error, RateLimitedError | NoNumbersAvailableError):
         error.retry_after = retry_after_s
     return error
 

@@ -34,6 +34,33 @@ class Group(TypedDict):
     cost_per_inbound_call_minute: int | None
 
 
+class GroupDetails(Group):
+    """One group in detail. `available` counts free numbers up to 1,000. `line_type` is 'mobile', 'landline', 'voip' or None
+    if unknown. `monthly_cap` is the most that one rental's minutes cost per 30 days, None without a cap. For
+    `reclaim_days` after your balance ran out, only you can rent the number again. `short_codes` and `one_time_codes` say
+    whether SMS from short codes and one-time codes arrived in the last test: 'yes', 'no' or 'untested'; the times of the
+    tests are None if untested. `rentals`, `received_share` (rentals with an SMS from outside within a day) and
+    `median_seconds` (from the start to that SMS) are of the last 30 days, None under 20 rentals."""
+
+    available: int
+    line_type: Literal["mobile", "landline", "voip"] | None
+    monthly_cap: int | None
+    reclaim_days: int
+    short_codes: Literal["yes", "no", "untested"]
+    short_codes_tested_at: str | None
+    one_time_codes: Literal["yes", "no", "untested"]
+    one_time_codes_tested_at: str | None
+    rentals: int | None
+    received_share: float | None
+    median_seconds: int | None
+
+
+class AvailableNumber(TypedDict):
+    """A number that can be rented now."""
+
+    e164: str
+
+
 # 'from' is a keyword, so types with that key can't be written as classes.
 Message = TypedDict(
     "Message",

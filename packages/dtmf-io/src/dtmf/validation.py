@@ -94,6 +94,13 @@ def whole(name: str, value: object, *, least: int) -> int:
     raise ValueError(f"{name} must be a whole number of at least {least}, not {quote(value)}")
 
 
+def digits(value: object) -> str:
+    """Check the digits to search numbers for: 1 to 15 of 0-9."""
+    if isinstance(value, str) and 1 <= len(value) <= 15 and value.isascii() and value.isdecimal():
+        return str.__str__(value)
+    raise ValueError(f"contains must be 1 to 15 digits, not {quote(value)}")
+
+
 def seconds(value: object) -> float:
     """Check a finite number of seconds, at least 0."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:

@@ -176,6 +176,10 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/invoices": Call(201, {"amount": 1000}),
         "GET /api/v1/invoices/{invoice_id}": Call(200, path={"invoice_id": renter.invoice_id}, query={"wait": 0}),
         "GET /api/v1/groups": Call(200, query={"type": "mobile"}),
+        "GET /api/v1/groups/{group_id}": Call(200, path={"group_id": "us-mobile"}),
+        "GET /api/v1/groups/{group_id}/numbers": Call(
+            200, query={"contains": "555", "limit": 10}, path={"group_id": "us-mobile"}
+        ),
         "GET /api/v1/numbers": Call(200),
         "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
         "GET /api/v1/number": Call(200, query=number),

@@ -16,6 +16,8 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "Numbers": [
         ("groups", "list number groups and prices", "dtmf.cli.numbers:groups"),
+        ("group", "show a group's terms and how its rentals went", "dtmf.cli.numbers:group"),
+        ("available", "list free numbers of a group", "dtmf.cli.numbers:available"),
         ("rent", "rent a number from a group", "dtmf.cli.numbers:rent"),
         ("numbers", "list your numbers", "dtmf.cli.numbers:numbers"),
         ("show", "show a number and its messages", "dtmf.cli.numbers:show"),

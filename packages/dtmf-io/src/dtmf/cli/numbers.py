@@ -47,16 +47,67 @@ def groups(
         output.table(columns, map(_prices, several))
 
 
-def rent(group: GroupId, /, *, json: Json = False) -> None:
+def group(group: GroupId, /, *, json: Json = False) -> None:
+    """Show a group: terms, free numbers, and how its rentals of the last 30 days went."""
+    with connect.client() as dtmf:
+        found = dtmf.group(group)
+    if json:
+        output.json(found)
+        return
+    cap, reclaim, share = found["monthly_cap"], found["reclaim_days"], found["received_share"]
+    minute = found["rental_cost_per_minute"]
+    output.line((found["id"], "bold"), (f", {found['name']} {found['type']}", "dim"))
+    output.blank()
+    output.key_values(
+        [
+            ("Costs", f"{format_int(found['setup_cost'])} sats set-up, {format_int(minute)} a minute"),
+            ("30 days", f"{format_int(minute * MINUTES_A_DAY * 30 if cap is None else cap)} sats at most"),
+            ("Free", format_int(found["available"])),
+            ("Line", found["line_type"] or "unknown"),
+            ("Short codes", _tested(found["short_codes"], found["short_codes_tested_at"])),
+            ("One-time codes", _tested(found["one_time_codes"], found["one_time_codes_tested_at"])),
+            ("Rentals", "fewer than 20 in 30 days" if share is None else f"{format_int(found['rentals'])} in 30 days"),
+            *([] if share is None else [("Got an SMS", f"{share:.0%}, median {found['median_seconds']} s")]),
+            *([("Reclaim", f"for {reclaim} days after your balance ran out")] if reclaim else []),
+        ]
+    )
+
+
+def available(
+    group: GroupId,
+    digits: Annotated[str | None, Parameter(help="Only numbers that contain these digits.")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """List free numbers of a group. To rent one: dtmf rent GROUP --number NUMBER."""
+    with connect.client() as dtmf:
+        found = dtmf.available(group, digits)
+    if json:
+        output.json(found)
+        return
+    for number in found:
+        output.line(number["e164"])
+    if not found:
+        output.line("No free numbers match." if digits else "No numbers are free.")
+
+
+def rent(
+    group: GroupId,
+    /,
+    *,
+    number: Annotated[str | None, Parameter(help="Rent exactly this number; dtmf available lists them.")] = None,
+    json: Json = False,
+) -> None:
     """Rent a number from a group. The set-up cost and the first minute are charged at once."""
     with connect.client() as dtmf:
-        number = dtmf.start_rental(group)
+        rented = dtmf.start_rental(group, e164=number)
     try:
-        _show_rented(number, group, json=json)
+        _show_rented(rented, group, json=json)
         output.flush()
     except OSError as error:  # a closed pipe or a full disk
         error.add_note(
-            f"{number['e164']} is rented and will be charged: to end the rental, run dtmf end {number['e164']}"
+            f"{rented['e164']} is rented and will be charged: to end the rental, run dtmf end {rented['e164']}"
         )
         raise
 
@@ -157,6 +208,10 @@ def _show_rented(number: NumberFound, group: str, *, json: bool) -> None:
     output.line((number["e164"], "bold"))
     minute = number["cost_per_minute"]
     output.line((f"{group}, {format_int(minute)} sats a minute, {format_int(minute * MINUTES_A_DAY)} a day", "dim"))
+
+
+def _tested(result: str, at: str | None) -> str:
+    return result if at is None else f"{result}, tested {format_minute(at)} UTC"
 
 
 def _prices(group: Group) -> tuple[str, ...]:

@@ -122,7 +122,27 @@ ERRORS: dict[str, Entry] = {
         status=409,
         title="No numbers available",
         meaning="Every number of the group is rented, or reserved for its last renter.",
-        fix="Rent from another group, or try again later.",
+        fix="Rent from another group, or try again later. With a `Retry-After` header, the service is buying a number: try"
+        " again after so many seconds.",
+    ),
+    "number_taken": Entry(
+        status=409,
+        title="Number taken",
+        meaning="The chosen number can't be rented now: another account was faster, or it isn't a free number of the group.",
+        fix="Choose another one from `GET /api/v1/groups/{id}/numbers`.",
+        detail="+12025550100 can't be rented now: choose another one from GET /api/v1/groups/{id}/numbers",
+    ),
+    "too_many_supply_numbers": Entry(
+        status=409,
+        title="Too many numbers bought on demand",
+        meaning="The account has as many numbers of groups with a supply as it may have: 5 by default, cooldowns included.",
+        fix="Rent one of your numbers in cooldown again, wait until the cooldown of one ends, or rent from another group.",
+    ),
+    "too_many_capped_rentals": Entry(
+        status=409,
+        title="Too many capped rentals",
+        meaning="The account has 100 live rentals with a monthly cap, the most that are possible.",
+        fix="End one of them first, or rent from a group without a monthly cap.",
     ),
     "lightning_not_configured": Entry(
         status=409,

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Response, delete, get, patch, post
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from dtmf_server.api import transactions
@@ -15,7 +15,7 @@ from dtmf_server.core.rental import action_for
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import rent
+from dtmf_server.operations import catalog, rent
 from dtmf_server.storage import messages, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 
@@ -31,6 +31,38 @@ async def get_groups(
     """Return the groups of one type, with prices."""
     rows = await transactions.read(request, lambda tx, _caller: numbers.groups_of_type(tx, group_type))
     return [responses.group(row) for row in rows]
+
+
+@get("/groups/{group_id:str}", tags=["numbers"], summary="Get a group")
+async def get_group(request: Request, group_id: FromPath[str]) -> responses.GroupDetails:
+    """Return a group with its terms, its free numbers, and how its rentals of the last 30 days went."""
+    cooldown_us = runtime_of(request).settings.cooldown_us
+
+    def find(tx: Tx, caller: Caller) -> catalog.Details:
+        return catalog.details(tx, group_id, now_us=caller.now_us, cooldown_us=cooldown_us)
+
+    return responses.group_details(await transactions.read(request, find))
+
+
+@get("/groups/{group_id:str}/numbers", tags=["numbers"], summary="List free numbers")
+async def get_group_numbers(
+    request: Request,
+    group_id: FromPath[str],
+    contains: Annotated[
+        str, QueryParameter(name="contains", pattern="^[0-9]{0,15}$", description="only numbers with these digits")
+    ] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=100, description="maximum number of items")] = 100,
+) -> list[responses.AvailableNumber]:
+    """Return free numbers of a group, those longest unused first. A search covers the first 10,000 free numbers. Any of them
+    may be rented by another account meanwhile."""
+    cooldown_us = runtime_of(request).settings.cooldown_us
+
+    def find(tx: Tx, caller: Caller) -> list[str]:
+        return catalog.available(
+            tx, group_id, contains=contains, limit=limit, now_us=caller.now_us, cooldown_us=cooldown_us
+        )
+
+    return [responses.AvailableNumber(e164) for e164 in await transactions.read(request, find)]
 
 
 @get(
@@ -67,9 +99,17 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
 
 @operation(post, "/numbers", tags=["numbers"], summary="Rent a number", status=201)
 def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Request) -> responses.Number:
-    """Rent an available number of the group. The setup fee and the first minute are charged at once."""
-    cooldown_us = runtime_of(request).settings.cooldown_us
-    rental = rent.start(tx, caller.account_id, new.group_id, now_us=caller.now_us, cooldown_us=cooldown_us)
+    """Rent an available number of the group, or exactly `e164`. The setup fee and the first minute are charged at once."""
+    settings = runtime_of(request).settings
+    rental = rent.start(
+        tx,
+        caller.account_id,
+        new.group_id,
+        now_us=caller.now_us,
+        cooldown_us=settings.cooldown_us,
+        e164=new.e164,
+        rules=settings.supply,
+    )
     return responses.number(rental, [])
 
 
@@ -165,4 +205,4 @@ def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]
     return read
 
 
-ROUTES = [get_groups, get_numbers, get_number, post_numbers, delete_number, patch_number]
+ROUTES = [get_groups, get_group, get_group_numbers, get_numbers, get_number, post_numbers, delete_number, patch_number]

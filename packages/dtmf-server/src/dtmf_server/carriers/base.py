@@ -7,7 +7,8 @@ Every carrier is an `SmsCarrier`. The other capabilities are optional:
     CatchesUp          can be asked for the SMS and receipts of a period in which the service was down
     FindsSubmits       can be asked whether it accepted an SMS, after a submit without a response
     ChecksItself       tests credentials, balance and connection for `dtmf-server carriers check`
-`LooksUpNumbers`, `SellsNumbers` and `VoiceCarrier` are declared but not called yet.
+    SellsNumbers       sells numbers and takes them back, for groups with a `supply`
+`LooksUpNumbers` and `VoiceCarrier` are declared but not called yet.
 """
 
 from collections import deque
@@ -287,26 +288,44 @@ class LooksUpNumbers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NumberOffer:
-    """A number that a carrier sells. Prices are in `currency` (ISO 4217, like USD), not in satoshis."""
+    """A number that a carrier sells. Prices are in `currency` (ISO 4217, like USD), not in satoshis. `needs_address`: only to
+    customers with an address or documents in its country."""
 
     e164: str
     setup_price: Decimal
     monthly_price: Decimal
     currency: str
+    needs_address: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedNumber:
+    """A number of the account at the carrier. `bought_us`: wall time of the purchase; None if unknown."""
+
+    e164: str
+    bought_us: int | None = None
 
 
 @runtime_checkable
 class SellsNumbers(Protocol):
-    """A carrier that sells numbers and takes them back. Every method raises CarrierRefused."""
+    """A carrier that sells numbers and takes them back. Called while `run` runs. Every method raises CarrierRefused."""
+
+    name: str
 
     async def offers(self, country_code: str, *, kind: Literal["mobile", "local"], limit: int) -> Sequence[NumberOffer]:
         """Return up to `limit` numbers of this kind for sale in a country (two letters, lower case)."""
 
-    async def order(self, offer: NumberOffer) -> None:
-        """Buy this number. After an error with `may_be_taken`, call `owned` before ordering again, to avoid paying twice."""
+    async def order(self, offer: NumberOffer, *, reference: str) -> None:
+        """Order exactly this number; `reference` is ours, to be stored with the order. Returning does not prove that it was
+        bought: `find` does. An error with `may_be_taken` leaves it in doubt; any other one means that it was certainly not
+        bought: with `permanent` this number can't be bought, without it nothing can at present."""
 
-    async def owned(self) -> Sequence[str]:
-        """Return every number of this account, in E.164."""
+    async def find(self, e164: str, *, reference: str) -> OwnedNumber | None:
+        """Return this number if it belongs to the account; None if it does not, and no order of it is in progress.
+        Raises CarrierRefused also while an order is in progress."""
+
+    async def owned(self) -> Sequence[OwnedNumber]:
+        """Return every number of the account."""
 
     async def release(self, e164: str) -> None:
         """Give a number back. Does nothing if the account no longer has it."""

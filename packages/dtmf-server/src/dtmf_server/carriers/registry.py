@@ -52,12 +52,14 @@ class CarrierKind(Generic[S]):
 
     `build` creates the carrier of one table, without any I/O except reading files named in the settings. It may raise
     CannotStart. With `receives_callbacks`, the carrier is a `ReceivesCallbacks`, and every API process creates one too.
+    With `sells_numbers`, it is a `SellsNumbers`.
     """
 
     name: str
     settings: type[S]
     build: Callable[[S, CarrierContext], SmsCarrier]
     receives_callbacks: bool = False
+    sells_numbers: bool = False
 
 
 def find(name: str) -> CarrierKind[Any]:

@@ -17,12 +17,13 @@ from dtmf_server.cli.stray_text import stray_lines
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import address_gap, carrier_health, strays
+from dtmf_server.operations import address_gap, carrier_health, strays, supply
 from dtmf_server.operations.lightning_health import LightningHealth, health
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.lightning_text import fault_text as fault_of_lightning
 from dtmf_server.runtime.lightning_text import warning_texts
 from dtmf_server.runtime.link_text import link_line
+from dtmf_server.server.startup import settings_of
 from dtmf_server.storage import canaries
 from dtmf_server.storage import carriers as storage_carriers
 from dtmf_server.storage.db import Database
@@ -106,10 +107,12 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     lightning = _lightning(db, configuration)
     if lightning is not None and (fault := fault_of_lightning(lightning)):
         found.append(f"no Lightning payment is credited: {fault}")
+    found += db.read_blocking(partial(supply.complaints, sellers=_sellers(configuration)))
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
-    warned = [*warnings(configuration), *health_text.doubt_lines(in_doubt)]
+    cheap = db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+    warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)]
     return Diagnosis(found, warned + (warning_texts(lightning) if lightning is not None else []), gap)
 
 
@@ -118,6 +121,13 @@ def _lightning(db: Database, configuration: Config) -> LightningHealth | None:
     if configuration.lightning.kind is None:
         return None
     return db.read_blocking(lambda tx: health(tx, wall_us=wall_us(), now_us=wall_us()))
+
+
+def _sellers(configuration: Config) -> list[str]:
+    """Return the configured carriers that sell numbers; a sandbox without carriers has the simulator."""
+    if configuration.mode == "sandbox" and not configuration.carrier:
+        return ["simulator"]
+    return [each.name for each in configuration.carrier if find(each.kind).sells_numbers]
 
 
 def _url_complaints(configuration: Config) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, canary, completion, deposits, imports, init, phones
+from dtmf_server.cli import accounts, canary, completion, deposits, imports, init, phones, supply
 from dtmf_server.cli import trace as traces
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     deposits.add(commands, _command)
     init.add(commands, _command)
     imports.add(commands, _command)
+    supply.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
     _add_json(_command(commands, "doctor", doctor_command, text))

@@ -71,11 +71,11 @@ def _sum_text(found: verify.WrongShares | verify.WrongSums | verify.WrongMinuteC
                 f" {found.unshared_sats} are not shared yet"
             )
         case verify.WrongSums():
-            rentals, cost, accrued = found.expected
-            said_rentals, said_cost, said_accrued = found.stored
+            rentals, capped, cost, accrued = found.expected
+            said_rentals, said_capped, said_cost, said_accrued = found.stored
             return (
-                f"{name}: it has {rentals} live rentals for {cost} satoshis a minute ({accrued} accrued), stored as"
-                f" {said_rentals} for {said_cost} ({said_accrued})"
+                f"{name}: it has {rentals} live rentals ({capped} with a monthly cap) for {cost} satoshis a minute"
+                f" ({accrued} accrued), stored as {said_rentals} ({said_capped}) for {said_cost} ({said_accrued})"
             )
         case verify.WrongMinuteCost():
             return (

@@ -19,7 +19,7 @@ from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf,
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, dotted
-from dtmf_server.config.types import Host, Port
+from dtmf_server.config.types import Host, Port, YesNo
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
@@ -176,6 +176,16 @@ class Limits(Section, frozen=True):
     sends_per_day: Count = 1000
 
 
+class Supply(Section, frozen=True):
+    """Limits on buying numbers for groups with a `supply`. Prices are in the provider's currency."""
+
+    enabled: YesNo = True
+    spend_per_hour: Annotated[float, Meta(ge=0, le=1_000_000, description="a price from 0 to 1000000")] = 20.0
+    spend_per_day: Annotated[float, Meta(ge=0, le=1_000_000, description="a price from 0 to 1000000")] = 50.0
+    numbers_per_account: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 5
+    sats_per_unit: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = 0
+
+
 class Metrics(Section, frozen=True):
     """Where `/metrics` is served for Prometheus; without a port, it is not served."""
 
@@ -198,6 +208,7 @@ class Config(Section, frozen=True):
     retention: Retention = Retention()
     rest: Rest = Rest()
     limits: Limits = Limits()
+    supply: Supply = Supply()
     metrics: Metrics = Metrics()
 
 

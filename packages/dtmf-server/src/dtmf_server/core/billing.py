@@ -14,10 +14,14 @@ floor(t / 60 s) - floor(s / 60 s) + (1 if f <= t mod 60 s else 0). Over an accou
 by t1 cost R * (floor(t1 / 60 s) - floor(t0 / 60 s)) + upto(t1 mod 60 s) - upto(t0 mod 60 s), where R is the sum of all
 r and upto(p) is the sum of those with f <= p.
 
+Rentals with a monthly cap (core/monthly_cap.py) are not part of these sums. Their minutes are added one rental at a
+time, and an account has at most 100 of them. Any 30 days in a row cost the same, P = 30 days * R + the sum of all caps:
+`balance // P` whole periods pass before the balance runs out, and bisection finds the minute in the next one.
+
 Every function here is pure; times are microseconds since 1970 UTC, amounts are satoshis.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
@@ -26,6 +30,8 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dtmf_server.core import monthly_cap
+from dtmf_server.core.monthly_cap import PERIOD_MINUTES, PERIOD_US
 from dtmf_server.core.units import MINUTE_US
 
 POLL_INTERVAL_US = MINUTE_US  # the meter polls the accounts at least this often, besides being woken
@@ -41,6 +47,7 @@ class LiveRental(Struct, frozen=True):
     cost_per_minute: int
     booked_minutes: int
     e164: str = ""
+    monthly_cap: int | None = None
 
     @property
     def phase_us(self) -> int:
@@ -51,6 +58,21 @@ class LiveRental(Struct, frozen=True):
     def next_minute_us(self) -> int:
         """The start of the first minute that is not booked yet."""
         return self.started_at_us + self.booked_minutes * MINUTE_US
+
+    def cost_at(self, at_us: int) -> int:
+        """Return the cost of the minute that runs at this instant."""
+        nth = (at_us - self.started_at_us) // MINUTE_US
+        return monthly_cap.cost_of_minute(nth, self.cost_per_minute, self.monthly_cap)
+
+    def cost_of(self, minutes: int) -> int:
+        """Return the cost of the first `minutes` minutes."""
+        return monthly_cap.cost_of_minutes(minutes, self.cost_per_minute, self.monthly_cap)
+
+    def cost_between(self, after_us: int, until_us: int) -> int:
+        """Return the cost of the minutes that start after `after_us`, at least the first, and by `until_us`."""
+        return self.cost_of(minutes_started(self.started_at_us, until_us)) - self.cost_of(
+            minutes_started(self.started_at_us, after_us)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,7 @@ class Settlement:
 
     @property
     def cost_per_minute(self) -> int:
-        """Satoshis per minute of all live rentals together."""
+        """Satoshis per minute of all live rentals together, without regard to monthly caps."""
         return sum(rental.cost_per_minute for rental in self.running)
 
 
@@ -83,6 +105,8 @@ def depletes_at(balance: int, running: Sequence[LiveRental]) -> int | None:
     paying = [rental for rental in running if rental.cost_per_minute]
     if not paying:
         return None
+    if any(rental.monthly_cap is not None for rental in paying):
+        return runs_out_at(balance, min(rental.next_minute_us for rental in paying) - 1, _known(paying))
     if len(paying) > 1:
         paying.sort(key=_order)
     rounds, rest = divmod(balance, sum(r.cost_per_minute for r in paying))
@@ -123,7 +147,7 @@ def _book_before(balance: int, live: list[LiveRental], instant_us: int) -> tuple
     booked = []
     for rental in live:
         through = max(rental.booked_minutes, -((rental.started_at_us - instant_us) // MINUTE_US))
-        balance -= (through - rental.booked_minutes) * rental.cost_per_minute
+        balance -= rental.cost_of(through) - rental.cost_of(rental.booked_minutes)
         booked.append(replace(rental, booked_minutes=through))
     assert balance >= 0, "booked past the instant the money ran out"
     return balance, booked
@@ -152,7 +176,12 @@ def _pay_round(
 
 
 class Costs(Protocol):
-    """Cost per minute of the live rentals of an account, summed over the phases at which their minutes start."""
+    """Cost per minute of the live rentals of an account, summed over the phases at which their minutes start, and the
+    rentals with a monthly cap, which no sum contains."""
+
+    @property
+    def capped(self) -> Sequence[LiveRental]:
+        """The rentals with a monthly cap."""
 
     @property
     def total(self) -> int:
@@ -168,7 +197,8 @@ class Costs(Protocol):
 class KnownCosts:
     """Costs by phase, all in memory."""
 
-    def __init__(self, by_phase: Mapping[int, int]) -> None:
+    def __init__(self, by_phase: Mapping[int, int], capped: Sequence[LiveRental] = ()) -> None:
+        self.capped = capped
         self._phases = sorted(by_phase)
         self._sums = list(accumulate((by_phase[phase] for phase in self._phases), initial=0))
 
@@ -186,18 +216,63 @@ class KnownCosts:
         return self._phases[bisect_right(self._sums, sats) - 1]
 
 
+def _known(rentals: Sequence[LiveRental]) -> KnownCosts:
+    by_phase: dict[int, int] = {}
+    for rental in rentals:
+        if rental.monthly_cap is None:
+            by_phase[rental.phase_us] = by_phase.get(rental.phase_us, 0) + rental.cost_per_minute
+    return KnownCosts(by_phase, [rental for rental in rentals if rental.monthly_cap is not None])
+
+
 def cost_between(costs: Costs, after_us: int, until_us: int) -> int:
     """Return the cost of the minutes that start after `after_us` and by `until_us`."""
+    return _cost_of_sums(costs, after_us, until_us) + sum(r.cost_between(after_us, until_us) for r in costs.capped)
+
+
+def _cost_of_sums(costs: Costs, after_us: int, until_us: int) -> int:
     minutes = until_us // MINUTE_US - after_us // MINUTE_US
     return costs.total * minutes + costs.upto(until_us % MINUTE_US) - costs.upto(after_us % MINUTE_US)
 
 
 def runs_out_at(balance: int, at_us: int, costs: Costs) -> int | None:
     """Return the start of the first minute after `at_us` that `balance` cannot pay, or None if nothing will ever be
-    due.
+    due. `balance` is that of `at_us`."""
+    if not costs.capped:
+        return _sums_run_out_at(balance, at_us, costs)
+    period = costs.total * PERIOD_MINUTES + sum(rental.monthly_cap or 0 for rental in costs.capped)
+    periods, rest = divmod(balance, period)
+    at_us += periods * PERIOD_US
+    if at_us >= NEVER_US:
+        return NEVER_US
 
-    `balance` is that of `at_us`. `balance // total` whole rounds pass; in the next one, the result is the first phase
-    after that of `at_us` at which the sum exceeds the remainder.
+    def cost_of(minutes: int) -> int:
+        until_us = at_us + minutes * MINUTE_US
+        return costs.total * minutes + sum(rental.cost_between(at_us, until_us) for rental in costs.capped)
+
+    minutes = bisect_right(range(PERIOD_MINUTES), rest, key=cost_of) - 1  # all of these can be paid, but not one more
+    return min(NEVER_US, _runs_out_within_minute(rest - cost_of(minutes), at_us + minutes * MINUTE_US, costs))
+
+
+def _runs_out_within_minute(balance: int, at_us: int, costs: Costs) -> int:
+    """Return the start of the first minute after `at_us` that `balance` cannot pay. It must start within 60 seconds."""
+    starting = sorted((next_minute_from(rental, at_us + 1), rental.rental_id, rental) for rental in costs.capped)
+    sums = [*accumulate(rental.cost_at(start_us) for start_us, _, rental in starting)]
+
+    def cost_until(nth: int) -> int:
+        return sums[nth] + _cost_of_sums(costs, at_us, starting[nth][0])
+
+    first = bisect_left(range(len(starting)), balance + 1, key=cost_until)  # of those with a cap, if it is one of them
+    paid = sums[first - 1] if first else 0
+    found = [starting[first][0]] if first < len(starting) else []
+    others_us = _sums_run_out_at(balance - paid, at_us, costs)
+    return min(found if others_us is None else [*found, others_us])
+
+
+def _sums_run_out_at(balance: int, at_us: int, costs: Costs) -> int | None:
+    """Return the result of `runs_out_at` without the rentals that have a monthly cap.
+
+    `balance // total` whole rounds pass; in the next one, the result is the first phase after that of `at_us` at which
+    the sum exceeds the remainder.
     """
     if costs.total == 0:
         return None
@@ -228,10 +303,12 @@ def turns(balance: int, in_order: Sequence[LiveRental], from_us: int) -> Iterato
     `in_order` must be sorted by the start of their minutes, oldest first at equal instants, and must contain all of the
     account's rentals up to the last one given."""
     for rental in in_order:
-        is_paid = rental.cost_per_minute <= balance
+        at_us = next_minute_from(rental, from_us)
+        cost = rental.cost_at(at_us)
+        is_paid = cost <= balance
         if is_paid:
-            balance -= rental.cost_per_minute
-        yield Turn(rental, next_minute_from(rental, from_us), is_paid, balance)
+            balance -= cost
+        yield Turn(rental, at_us, is_paid, balance)
 
 
 class RunOut(Struct, frozen=True):

@@ -78,6 +78,25 @@ class NoNumbersAvailable(Refusal):
     status, code, title = 409, "no_numbers_available", "No numbers available"
 
 
+class NumberTaken(Refusal):
+    """This number can't be rented now: choose another one from GET /api/v1/groups/{id}/numbers."""
+
+    status, code, title = 409, "number_taken", "Number taken"
+
+
+class TooManySupplyNumbers(Refusal):
+    """This account has as many numbers that are bought on demand as it may have, cooldowns included: end a rental and wait
+    for its cooldown, or rent from another group."""
+
+    status, code, title = 409, "too_many_supply_numbers", "Too many numbers bought on demand"
+
+
+class TooManyCappedRentals(Refusal):
+    """This account has 100 live rentals with a monthly cap, the most that are possible: end one of them first."""
+
+    status, code, title = 409, "too_many_capped_rentals", "Too many capped rentals"
+
+
 class TooManyUnusedAddresses(Refusal):
     """20 addresses of this account are waiting for their first deposit: use one of them; addresses can be reused."""
 

@@ -57,11 +57,16 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
     while True:
         row = accounts.at(tx, account_id, now_us=now_us)
         now_us = max(now_us, row["settled_at_us"])
-        is_closed = row["closed_at_us"] is not None and row["cost_per_minute"]  # no time passes once it is closed
+        is_paying = row["cost_per_minute"] or row["capped_rentals"]
+        is_closed = row["closed_at_us"] is not None and is_paying  # no time passes once it is closed
+        capped = rentals.capped(tx, [account_id]).get(account_id, []) if row["capped_rentals"] else []
         if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
-            balance = row["balance"] - (0 if is_closed or now_us == row["settled_at_us"] else _accrued(row, now_us))
-            return Standing(balance, row["cost_per_minute"], row["live_rentals"], row["depletes_at_us"])
-        found = _past_run_out(tx, row, now_us)
+            accrued = 0 if is_closed or now_us == row["settled_at_us"] else _accrued(row, capped, now_us)
+            found = _standing(row, capped, row["balance"] - accrued, (), row["depletes_at_us"], now_us=now_us)
+            if not capped:
+                return found
+        else:
+            found = _past_run_out(tx, row, capped, now_us)
         if _same(row, accounts.at(tx, account_id, now_us=now_us)):  # else the reads saw two different states
             return found
 
@@ -78,17 +83,18 @@ def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
     return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
 
 
-def _accrued(row: Row, now_us: int) -> int:
+def _accrued(row: Row, capped: list[LiveRental], now_us: int) -> int:
     """Return the cost of the minutes that have started since the last settlement."""
     minutes = now_us // MINUTE_US - row["settled_at_us"] // MINUTE_US
-    return int(row["cost_per_minute"] * minutes + row["accrued_now"] - row["begun_cost"])
+    others = sum(rental.cost_between(row["settled_at_us"], now_us) for rental in capped)
+    return int(row["cost_per_minute"] * minutes + row["accrued_now"] - row["begun_cost"]) + others
 
 
 def _same(row: Row, other: Row) -> bool:
     return all(row[name] == other[name] for name in ("settled_at_us", "balance", "live_rentals", "depletes_at_us"))
 
 
-def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
+def _past_run_out(tx: Tx, row: Row, capped: list[LiveRental], now_us: int) -> Standing:
     """Return the state of an account whose balance has run out: computed from the rentals whose minutes come first, or
     from all rentals if those do not suffice."""
     from_us = row["depletes_at_us"]
@@ -98,7 +104,7 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
     ended: list[tuple[LiveRental, int]] = []
     for turn in billing.turns(left, first, from_us):
         if turn.at_us > now_us and not turn.is_paid:
-            return _without(row, left, ended, turn.at_us)
+            return _standing(row, capped, left, ended, turn.at_us, now_us=now_us)
         if turn.at_us <= now_us:
             left = turn.left
             ended += [] if turn.is_paid else [(turn.rental, turn.at_us)]
@@ -108,17 +114,28 @@ def _past_run_out(tx: Tx, row: Row, now_us: int) -> Standing:
             r.started_at_us,
             r.cost_per_minute,
             billing.minutes_started(r.started_at_us, row["settled_at_us"]),
+            monthly_cap=r.monthly_cap,
         )
         for r in rentals.paying(tx, [row["id"]]).get(row["id"], [])
     ]
     settled = billing.settle(row["balance"], every, now_us)
-    return _without(row, settled.balance, settled.ended, settled.depletes_at_us)
+    return _standing(row, capped, settled.balance, settled.ended, settled.depletes_at_us, now_us=now_us)
 
 
-def _without(row: Row, balance: int, ended: Sequence[tuple[LiveRental, int]], depletes_at_us: int | None) -> Standing:
+def _standing(
+    row: Row,
+    capped: list[LiveRental],
+    balance: int,
+    ended: Sequence[tuple[LiveRental, int]],
+    depletes_at_us: int | None,
+    *,
+    now_us: int,
+) -> Standing:
+    """Return the state of an account at `now_us`. The cost per minute is that of the minutes running now."""
+    cost = row["cost_per_minute"] + sum(rental.cost_at(now_us) for rental in capped)
     return Standing(
         balance,
-        row["cost_per_minute"] - sum(rental.cost_per_minute for rental, _ in ended),
+        cost - sum(rental.cost_at(now_us) for rental, _ in ended),
         row["live_rentals"] - len(ended),
         depletes_at_us,
         tuple(ended),

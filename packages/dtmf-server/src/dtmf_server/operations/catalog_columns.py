@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from dtmf_server.core import amounts
 from dtmf_server.core.phone_numbers import SCIENTIFIC, is_scientific, to_e164, unmarked
+from dtmf_server.operations import group_terms
 
 PREFIXES_MAX = 20_000  # of one cell
 NO_NETWORK = frozenset(("", "*", "all", "any", "other", "others"))
@@ -136,9 +137,7 @@ def _sats(*names: str, needed: bool = True, words: str = SATS) -> Column:
 
 GROUP = {
     "id": Column(ID.words, ID.clean, names=("group", "group_id")),
-    "type": Column(
-        "mobile or local", _matching("mobile|local", lower=True), names=("number_type", "line_type", "kind")
-    ),
+    "type": Column("mobile or local", _matching("mobile|local", lower=True), names=("number_type", "kind")),
     "name": Column("a name of up to 80 characters", _name, names=("country_name", "title", "description")),
     "country_code": Column(
         "two letters like cz", _matching("[a-z]{2}", lower=True), names=("country", "iso", "iso2", "country_iso")
@@ -161,6 +160,7 @@ GROUP = {
         needed=False,
         names=("carrier", "via"),
     ),
+    **{name: Column(words, _matching(pattern), needed=False) for name, (words, pattern) in group_terms.COLUMNS.items()},
 }
 NUMBER = {
     "e164": Column(

@@ -9,7 +9,7 @@ from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.operations.ledger import open_ledger
-from dtmf_server.storage import account_erasure, deposits, rentals, web_sessions
+from dtmf_server.storage import account_erasure, deposits, numbers, rentals, web_sessions
 from dtmf_server.storage.db import Tx
 
 PORTION = 200  # rentals ended, or rows erased, in one transaction
@@ -46,6 +46,7 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, wa
     web_sessions.end_all(tx, account_id)
     account_erasure.mark(tx, account_id, now_us=now_us)
     account_erasure.begin(tx, account_id)
+    numbers.unreserve(tx, account_id)
     _portion(tx, account_id)
     return given_up
 

@@ -6,6 +6,7 @@ Existing items are updated: the prices of a group apply to rentals that start af
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dtmf_server.operations import group_terms
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_file import CatalogFile
 from dtmf_server.storage import instance, numbers
@@ -92,6 +93,8 @@ def compare(tx: Tx, file: CatalogFile, *, removes: bool = False) -> Difference:
     """Return what an import of the file would change. Raises ImportErrors."""
     assert not removes or file.kind == "prices", "groups and numbers have rentals: an import never removes them"
     _refuse_repeated(file, _KEYS[file.kind])
+    if file.kind == "groups":
+        _refuse_terms(file)
     if file.kind == "numbers":
         return _compare_numbers(tx, file)
     stored = _stored_groups(tx) if file.kind == "groups" else _stored_prices(tx)
@@ -138,6 +141,16 @@ def _refuse_repeated(file: CatalogFile, key: str) -> None:
         raise ImportErrors(wrong)
 
 
+def _refuse_terms(file: CatalogFile) -> None:
+    wrong = [
+        Complaint(file.name, entry.line, message)
+        for entry in file.entries
+        for message in group_terms.complaints(entry.values)
+    ]
+    if wrong:
+        raise ImportErrors(wrong)
+
+
 def _compare(file: CatalogFile, stored: Mapping[str, Mapping[str, str]], *, removes: bool) -> Difference:
     key = _KEYS[file.kind]
     added, changed, unchanged = list[str](), list[Change](), 0
@@ -147,10 +160,11 @@ def _compare(file: CatalogFile, stored: Mapping[str, Mapping[str, str]], *, remo
         if before is None:
             added.append(name)
             continue
+        values = entry.values | group_terms.canonical(entry.values) if file.kind == "groups" else entry.values
         changes = [
-            Change(name, column, before[column], entry.values[column])
+            Change(name, column, before[column], values[column])
             for column in before
-            if before[column] != entry.values[column]
+            if before[column] != values[column]
         ]
         changed += changes
         unchanged += not changes
@@ -181,7 +195,8 @@ def _compare_numbers(tx: Tx, file: CatalogFile) -> Difference:
 
 
 def _stored_groups(tx: Tx) -> dict[str, dict[str, str]]:
-    return {row["id"]: _group_values(row) for row in numbers.groups(tx)}
+    terms = group_terms.stored(tx)
+    return {row["id"]: _group_values(row) | terms[row["id"]] for row in numbers.groups(tx)}
 
 
 def _group_values(row: Row) -> dict[str, str]:
@@ -199,6 +214,7 @@ def _stored_prices(tx: Tx) -> dict[str, dict[str, str]]:
 def _write_groups(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
     for values in wanted:
         numbers.put_group(tx, _group_row(values), carriers=values["carriers"])
+        group_terms.store(tx, values)
 
 
 def _group_row(values: Mapping[str, str]) -> tuple[object, ...]:

@@ -151,7 +151,7 @@ class Ledger:
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
         ref, minutes = f"{rental.rental_id}:0", (rental.rental_id, 0, 1)
         self._post(account, -rental.cost_per_minute, money.REVENUE, Kind.RENTAL_MINUTES, ref, e164, minutes=minutes)
-        account.costs.add(rental.phase_us, rental.cost_per_minute)
+        account.costs.start(rental)
         account.live_rentals += 1
         self._touched.add(account_id)
 
@@ -197,7 +197,7 @@ class Ledger:
     def _settle(self, account: Account, now_us: int) -> None:
         """Pay the started minutes and end the rentals that cannot be paid, each at its own instant."""
         now_us = max(now_us, account.settled_at_us)
-        if account.closed_at_us is not None and account.costs.total:
+        if account.closed_at_us is not None and not account.costs.is_free:
             return  # being deleted: no time passes for its remaining rentals
         while _is_out_of_money(account, now_us):
             if self._may_end <= 0:
@@ -269,7 +269,7 @@ class Ledger:
         minutes = billing.minutes_started(rental.started_at_us, at_us) - (reason is EndReason.DEPLETED)
         if rental.cost_per_minute and minutes > rental.booked_minutes:
             self._shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
-        account.costs.add(rental.phase_us, -rental.cost_per_minute)
+        account.costs.end(rental)
         account.live_rentals -= 1
         self._touched.add(account.id)
         self._ended_ids.add(rental.rental_id)
@@ -339,6 +339,8 @@ class Ledger:
         transfers.book_minutes(self._tx, [*shares])
         rentals.end(self._tx, [(rental, at_us, reason) for _, rental, at_us, reason in ended])
         numbers.release(self._tx, [(rental.e164, at_us) for _, rental, at_us, _ in ended])
+        if depleted := [rental.e164 for _, rental, _, reason in ended if reason is EndReason.DEPLETED]:
+            numbers.reserve(self._tx, depleted)
         for account_id, rental, at_us, reason in ended:
             data = {"e164": rental.e164, "reason": reason.value}
             self._events.append(Event(account_id, at_us, "rental.ended", data=data))

@@ -2,39 +2,64 @@
 
 from dataclasses import dataclass
 
+from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
-from dtmf_server.core.errors import GroupNotFound, NoNumbersAvailable
+from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRentals
+from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended
+from dtmf_server.operations import account, ended, supply
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
 
 SHOWN = 50  # rentals per page
+CHOOSE = "choose another one from GET /api/v1/groups/{id}/numbers"
 ACTION_CHANGED = "the number's action was changed"
 
 
-def start(tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int) -> Row:
-    """Rent a free number of the group and return the new rental. Another account's number is only available after
-    `cooldown_us`.
+def start(
+    tx: Tx,
+    account_id: int,
+    group_id: str,
+    *,
+    now_us: int,
+    cooldown_us: int,
+    e164: str | None = None,
+    rules: SupplyRules = DEFAULT_RULES,
+) -> Row:
+    """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
+    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out.
 
-    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable.
+    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
+    NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
-    group = numbers.group(tx, group_id)
-    if group is None:
-        raise GroupNotFound(f"group {group_id!r} does not exist: GET /api/v1/groups lists all groups")
+    group = catalog_group(tx, group_id)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
-        e164 = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us, cooldown_us=cooldown_us)
-        if e164 is None:
-            raise NoNumbersAvailable
-        rental_id = rentals.add(tx, account_id=account_id, e164=e164, group=group, now_us=now_us)
-        rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], booked_minutes=1)
-        ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=e164)
+        cap = monthly_cap.effective(group["monthly_cap"], group["rental_cost_per_minute"])
+        if cap is not None and len(ledger.accounts[account_id].costs.capped) >= monthly_cap.CAPPED_RENTALS_MAX:
+            raise TooManyCappedRentals
+        found = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us, cooldown_us=cooldown_us, e164=e164)
+        if found is None and e164 is not None:
+            raise NumberTaken(f"{e164} can't be rented now: {CHOOSE}")
+        if found is None:
+            raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+        supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us)
+        rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], 1, e164=found, monthly_cap=cap)
+        ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
     return rentals.by_id(tx, rental_id)
+
+
+def catalog_group(tx: Tx, group_id: str) -> Row:
+    """Return a group of the catalog. Raises GroupNotFound."""
+    group = numbers.group(tx, group_id) if "\0" not in group_id else None
+    if group is None:
+        raise GroupNotFound(f"group {group_id!r} does not exist: GET /api/v1/groups lists all groups")
+    return group
 
 
 def end(tx: Tx, account_id: int, e164: str, *, now_us: int) -> None:

@@ -48,6 +48,7 @@ def advance_clock(tx: Tx, by_us: int) -> None:
     """Fast-forward the clock; one block is mined for each ten minutes, up to a limit."""
     instance.advance_clock(tx, by_us)
     mine(tx, min(by_us // BLOCK_INTERVAL_US, BLOCKS_PER_ADVANCE_MAX))
+    tx.notify("supply")  # numbers may have to be given back
 
 
 def chain_tip(tx: Tx) -> tuple[int, str] | None:

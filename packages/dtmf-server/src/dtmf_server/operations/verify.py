@@ -94,12 +94,12 @@ class WrongShares:
 
 @dataclass(frozen=True, slots=True)
 class WrongSums:
-    """An account whose sums do not match its live rentals: their number, their cost per minute, and the cost of the
-    started minutes."""
+    """An account whose sums do not match its live rentals: their number, how many have a monthly cap, the cost per minute
+    of the others, and the cost of their started minutes."""
 
     account_id: int
-    expected: tuple[int, int, int]
-    stored: tuple[int, int, int]
+    expected: tuple[int, int, int, int]
+    stored: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +288,8 @@ def _sums(tx: Tx) -> Iterator[Difference]:
     for row in ledger_audit.wrong_sums(tx):
         yield WrongSums(
             row["id"],
-            expected=(row["rentals"], row["cost"], row["accrued"]),
-            stored=(row["live_rentals"], row["cost_per_minute"], row["begun_cost"]),
+            expected=(row["rentals"], row["capped"], row["cost"], row["begun"]),
+            stored=(row["live_rentals"], row["capped_rentals"], row["cost_per_minute"], row["begun_cost"]),
         )
     for row in ledger_audit.wrong_minute_costs(tx):
         yield WrongMinuteCost(row["account_id"], row["nth"], row["unit_us"], row["live"], row["stored"])

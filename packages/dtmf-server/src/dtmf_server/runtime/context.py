@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
+from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.runtime.clock import Clock
@@ -34,6 +35,7 @@ class Settings:
     requests_per_second: float | None = None  # per token and per address; None: unlimited
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()
+    supply: SupplyRules = DEFAULT_RULES
     public_url: str | None = None  # the website's public URL; None: taken from each request
 
 

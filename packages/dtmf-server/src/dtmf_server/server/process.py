@@ -42,6 +42,7 @@ from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.invoice_watcher import InvoiceWatcher
 from dtmf_server.workers.meter import run_meter
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
+from dtmf_server.workers.supply import run_supply
 from dtmf_server.workers.traces import run_traces, running_traces
 from dtmf_server.workers.waiting import wait_for
 
@@ -163,6 +164,9 @@ def _workers(
         "outbox": worker.run,
         "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": singleton(db, "chain and meter", chain_and_meter),
+        "supply": singleton(
+            db, "supply", lambda: run_supply(runtime, {carrier.name: carrier for carrier in carriers}, guard)
+        ),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),
         **({"traces": partial(run_traces, runtime)} if runtime.traces else {}),
     }

@@ -18,6 +18,7 @@ from dtmf_server.carriers.base import ReceivesCallbacks, SmsCarrier
 from dtmf_server.config import CarrierSettings, Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.number_supply import SupplyRules, price_units
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
@@ -216,6 +217,13 @@ def settings_of(config: Config) -> Settings:
         requests_per_second=None if is_sandbox else config.limits.requests_per_second,
         request_burst=config.limits.request_burst,
         trusted_proxies=tuple(map(ip_network, config.server.trusted_proxies)),
+        supply=SupplyRules(
+            config.supply.enabled,
+            price_units(repr(config.supply.spend_per_hour)),
+            price_units(repr(config.supply.spend_per_day)),
+            config.supply.numbers_per_account,
+            config.supply.sats_per_unit or None,
+        ),
         public_url=config.server.public_url,
     )
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dtmf_server.core.billing import KnownCosts
+from dtmf_server.core.billing import KnownCosts, LiveRental
 from dtmf_server.core.units import MINUTE_US
-from dtmf_server.storage import minute_costs, schema
+from dtmf_server.storage import minute_costs, rentals, schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.minute_costs import Change
 
@@ -13,10 +13,19 @@ FEW = 32  # accounts with at most this many live rentals have their costs read a
 
 
 class AccountCosts:
-    """Cost per minute of an account's live rentals: in memory if there are few, else queried from the database."""
+    """Cost per minute of an account's live rentals: in memory if there are few, else queried from the database. Those
+    with a monthly cap are in `capped`."""
 
-    def __init__(self, tx: Tx, account_id: int, total: int, by_phase: dict[int, int] | None, known: dict[int, int]):
-        self.total = total
+    def __init__(
+        self,
+        tx: Tx,
+        account_id: int,
+        total: int,
+        by_phase: dict[int, int] | None,
+        known: dict[int, int],
+        capped: list[LiveRental],
+    ):
+        self.total, self.capped = total, capped
         self._tx, self._account_id = tx, account_id
         self._by_phase = by_phase
         self._known = known  # earlier results, by phase
@@ -41,7 +50,26 @@ class AccountCosts:
         self._write()
         return minute_costs.first_above(self._tx, self._account_id, sats)
 
-    def add(self, phase_us: int, cost: int) -> None:
+    @property
+    def is_free(self) -> bool:
+        """Whether no minute will ever cost anything."""
+        return self.total == 0 and not self.capped
+
+    def start(self, rental: LiveRental) -> None:
+        """Include a new rental."""
+        if rental.monthly_cap is None:
+            self._add(rental.phase_us, rental.cost_per_minute)
+        else:
+            self.capped.append(rental)
+
+    def end(self, rental: LiveRental) -> None:
+        """Remove a rental that has ended."""
+        if rental.monthly_cap is None:
+            self._add(rental.phase_us, -rental.cost_per_minute)
+        else:
+            self.capped = [other for other in self.capped if other.rental_id != rental.rental_id]
+
+    def _add(self, phase_us: int, cost: int) -> None:
         """Add the cost of a rental of that phase that starts (positive) or ends (negative)."""
         if cost == 0:
             return
@@ -81,8 +109,8 @@ class Account:
 
 
 _COLUMNS = (
-    "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings, live_rentals, cost_per_minute, begun_cost,"
-    " closed_at_us"
+    "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings, live_rentals, capped_rentals,"
+    " cost_per_minute, begun_cost, closed_at_us"
 )
 
 
@@ -142,10 +170,16 @@ def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
 def _with_costs(tx: Tx, rows: list[Row]) -> list[Account]:
     few = [row["id"] for row in rows if row["cost_per_minute"] and row["live_rentals"] <= FEW]
     by_phase = minute_costs.by_phase(tx, few)
-    return [_account(tx, row, by_phase.get(row["id"], {}) if row["live_rentals"] <= FEW else None) for row in rows]
+    capped = rentals.capped(tx, [row["id"] for row in rows if row["capped_rentals"]])
+    return [
+        _account(
+            tx, row, by_phase.get(row["id"], {}) if row["live_rentals"] <= FEW else None, capped.get(row["id"], [])
+        )
+        for row in rows
+    ]
 
 
-def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None) -> Account:
+def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None, capped: list[LiveRental]) -> Account:
     known = {row["settled_at_us"] % MINUTE_US: row["begun_cost"]}
     return Account(
         row["id"],
@@ -156,7 +190,7 @@ def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None) -> Account:
         row["low_balance_warnings"],
         row["live_rentals"],
         row["closed_at_us"],
-        AccountCosts(tx, row["id"], row["cost_per_minute"], by_phase, known),
+        AccountCosts(tx, row["id"], row["cost_per_minute"], by_phase, known, capped),
     )
 
 
@@ -171,6 +205,7 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
         "depletes_at_us",
         "low_balance_warnings",
         "live_rentals",
+        "capped_rentals",
         "cost_per_minute",
         "begun_cost",
     )
@@ -183,6 +218,7 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
             a.depletes_at_us,
             a.low_balance_warnings,
             a.live_rentals,
+            len(a.costs.capped),
             a.costs.total,
             a.costs.upto(a.settled_at_us % MINUTE_US),
         )

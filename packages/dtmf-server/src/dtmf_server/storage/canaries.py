@@ -1,8 +1,16 @@
 """Canaries: the tests of whether a one-time code arrives at a number, and the last result of each. Times are wall time."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from dtmf_server.storage.db import Row, Tx
+
+
+class Canary(NamedTuple):
+    """The result of the last test: yes, no or untested, and when it was made; None if untested."""
+
+    result: str = "untested"
+    at_us: int | None = None
 
 
 def add(tx: Tx, *, carrier: str, e164: str, sender: str, sent_by: str, text: str, wall_us: int) -> int:
@@ -97,3 +105,14 @@ def results(tx: Tx) -> list[Row]:
 def forget(tx: Tx, *, asked_before_us: int) -> int:
     """Delete tests that are older. Return how many."""
     return tx.run("DELETE FROM canary_runs WHERE asked_wall_us < :before_us", before_us=asked_before_us)
+
+
+def newest(tx: Tx, group_id: str, kind: str) -> Canary:
+    """Return the result of the last canary of a kind (short_code, one_time_code) at a number of this group."""
+    row = tx.one(
+        "SELECT c.result, c.at_wall_us FROM canaries c JOIN numbers n ON n.e164 = c.e164"
+        " WHERE n.group_id = :group_id AND c.kind = :kind ORDER BY c.at_wall_us DESC LIMIT 1",
+        group_id=group_id,
+        kind=kind,
+    )
+    return Canary("yes" if row["result"] in ("received", "differs") else "no", row["at_wall_us"]) if row else Canary()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dtmf_server.core.money import FIRST_CUSTOMER
+from dtmf_server.core.monthly_cap import PERIOD_MINUTES
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import accounts
 from dtmf_server.storage.accounts import Account
@@ -11,6 +12,18 @@ from dtmf_server.storage.minute_costs import UNITS_US
 from dtmf_server.storage.schema.numbers import PAYING, PHASE_US
 
 PAGE = 1000
+
+
+def cost_of(minutes: str) -> str:
+    """Return the SQL for the cost of the first minutes of the rental `r`, as core/monthly_cap.py computes it."""
+    rest = f"(({minutes}) % {PERIOD_MINUTES}) * r.cost_per_minute"
+    capped = (
+        f"({minutes}) / {PERIOD_MINUTES} * r.monthly_cap"
+        f" + CASE WHEN {rest} < r.monthly_cap THEN {rest} ELSE r.monthly_cap END"
+    )
+    return f"CASE WHEN r.monthly_cap IS NULL THEN ({minutes}) * r.cost_per_minute ELSE {capped} END"
+
+
 _BY_ACCOUNT = (
     "SELECT account, sum(sats) AS sats FROM (SELECT credit AS account, amount AS sats FROM transfers"
     " UNION ALL SELECT debit, -amount FROM transfers) moves GROUP BY account"
@@ -70,16 +83,16 @@ def rental_minutes(tx: Tx) -> Iterator[Row]:
 
 
 def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
-    """Return accounts whose payments for minutes differ from their rentals' shares (booked minutes at each rental's
-    price) plus the started minutes of live rentals that are not booked yet."""
-    begun = f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1 - r.booked_minutes"
+    """Return accounts whose payments for minutes differ from their rentals' shares (the cost of each rental's booked
+    minutes) plus the started minutes of live rentals that are not booked yet."""
+    booked, begun = cost_of("r.booked_minutes"), cost_of(f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1")
     return tx.all(
         "SELECT * FROM (SELECT a.id, coalesce(t.paid, 0) AS paid, coalesce(s.shares, 0) AS shares,"
         " coalesce(s.unshared, 0) AS unshared FROM accounts a"
         " LEFT JOIN (SELECT account_id, sum(amount) AS paid FROM transfers WHERE kind = :kind GROUP BY account_id) t"
         "  ON t.account_id = a.id"
-        " LEFT JOIN (SELECT r.account_id, sum(r.booked_minutes * r.cost_per_minute) AS shares,"
-        f"  sum(CASE WHEN r.ended_at_us IS NULL THEN ({begun}) * r.cost_per_minute ELSE 0 END) AS unshared"
+        f" LEFT JOIN (SELECT r.account_id, sum({booked}) AS shares,"
+        f"  sum(CASE WHEN r.ended_at_us IS NULL THEN {begun} - {booked} ELSE 0 END) AS unshared"
         "  FROM rentals r JOIN accounts a ON a.id = r.account_id GROUP BY r.account_id) s ON s.account_id = a.id"
         ") paid WHERE paid <> shares + unshared ORDER BY id LIMIT 100",
         kind=kind,
@@ -89,12 +102,16 @@ def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
 def wrong_sums(tx: Tx) -> list[Row]:
     """Return accounts whose sums differ from their live rentals."""
     return tx.all(
-        "SELECT * FROM (SELECT a.id, a.live_rentals, a.cost_per_minute, a.begun_cost, coalesce(s.rentals, 0) AS rentals,"
-        " coalesce(s.cost, 0) AS cost, coalesce(s.begun, 0) AS begun FROM accounts a LEFT JOIN ("
-        " SELECT r.account_id, count(*) AS rentals, sum(r.cost_per_minute) AS cost,"
-        f" sum(CASE WHEN r.{PHASE_US} <= a.settled_at_us % {MINUTE_US} THEN r.cost_per_minute ELSE 0 END) AS begun"
+        "SELECT * FROM (SELECT a.id, a.live_rentals, a.capped_rentals, a.cost_per_minute, a.begun_cost,"
+        " coalesce(s.rentals, 0) AS rentals, coalesce(s.capped, 0) AS capped, coalesce(s.cost, 0) AS cost,"
+        " coalesce(s.begun, 0) AS begun FROM accounts a LEFT JOIN ("
+        " SELECT r.account_id, count(*) AS rentals, count(r.monthly_cap) AS capped,"
+        " sum(CASE WHEN r.monthly_cap IS NULL THEN r.cost_per_minute ELSE 0 END) AS cost,"
+        f" sum(CASE WHEN r.monthly_cap IS NULL AND r.{PHASE_US} <= a.settled_at_us % {MINUTE_US}"
+        "  THEN r.cost_per_minute ELSE 0 END) AS begun"
         " FROM rentals r JOIN accounts a ON a.id = r.account_id WHERE r.ended_at_us IS NULL GROUP BY r.account_id) s"
-        " ON s.account_id = a.id) summed WHERE live_rentals <> rentals OR cost_per_minute <> cost OR begun_cost <> begun"
+        " ON s.account_id = a.id) summed WHERE live_rentals <> rentals OR capped_rentals <> capped OR cost_per_minute <> cost"
+        " OR begun_cost <> begun"
         " ORDER BY id LIMIT 100"
     )
 
@@ -103,7 +120,7 @@ def wrong_minute_costs(tx: Tx) -> list[Row]:
     """Return sums over parts of the minute that differ from the live rentals of that part."""
     units = " UNION ALL ".join(
         f"SELECT account_id, {unit_us} AS unit_us, ({PHASE_US}) / {unit_us} AS nth, cost_per_minute AS live, 0 AS stored"
-        f" FROM rentals WHERE {PAYING}"
+        f" FROM rentals WHERE {PAYING} AND monthly_cap IS NULL"
         for unit_us in UNITS_US
     )
     return tx.all(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dtmf_server.core.billing import LiveRental
+from dtmf_server.core.monthly_cap import effective
 from dtmf_server.core.rental import Action, EndReason
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import schema
@@ -10,16 +11,16 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
 
 _HOOKED = " AND action = 'webhook'"
-_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164"
+_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap"
 
 
 def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
     """Add a rental with its first minute and return its ID; the group's current prices become its own."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
-        " cost_per_inbound_message, started_at_us, booked_minutes)"
+        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
-        " :cost_per_inbound_message, :now_us, 1) RETURNING id",
+        " :cost_per_inbound_message, :now_us, 1, :monthly_cap) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -27,6 +28,7 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
         setup_cost=group["setup_cost"],
         cost_per_minute=group["rental_cost_per_minute"],
         cost_per_inbound_message=group["cost_per_inbound_message"],
+        monthly_cap=effective(group["monthly_cap"], group["rental_cost_per_minute"]),
         now_us=now_us,
     )
     assert row is not None
@@ -73,6 +75,16 @@ def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
     return found
 
 
+def capped(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
+    """Return the live rentals of these accounts that have a monthly cap."""
+    found: dict[int, list[LiveRental]] = {}
+    if account_ids:
+        condition = "account_id = ANY(:ids) AND ended_at_us IS NULL AND monthly_cap IS NOT NULL"
+        for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE {condition} ORDER BY id", ids=account_ids):
+            found.setdefault(row["account_id"], []).append(_running(row))
+    return found
+
+
 def paying_from(tx: Tx, account_id: int, from_us: int, *, limit: int) -> list[LiveRental]:
     """Return an account's live rentals that have a cost, in the order in which their minutes start from `from_us` on,
     the oldest first at equal instants. About `limit` of them: all of an instant or none."""
@@ -100,7 +112,14 @@ def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int)
 
 
 def _running(row: Row) -> LiveRental:
-    return LiveRental(row["id"], row["started_at_us"], row["cost_per_minute"], row["booked_minutes"], row["e164"])
+    return LiveRental(
+        row["id"],
+        row["started_at_us"],
+        row["cost_per_minute"],
+        row["booked_minutes"],
+        row["e164"],
+        row["monthly_cap"],
+    )
 
 
 def running(tx: Tx, rental_ids: list[int]) -> list[LiveRental]:

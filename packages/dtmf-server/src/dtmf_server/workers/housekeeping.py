@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from dtmf_server.operations import canary, close_account, meter, retention, sign_in
+from dtmf_server.operations import canary, catalog, close_account, meter, retention, sign_in
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.workers.waiting import wait_for
 
@@ -12,7 +12,8 @@ SCRUB_POLL_INTERVAL_S = 30.0  # retry interval while a reader holds an older sna
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erase expired texts, also from the database's files; book each rental's minutes; resume account deletions that a
+    """Erase expired texts, also from the database's files; book each rental's minutes; count how rentals went;
+    resume account deletions that a
     stopped process left unfinished; purge old idempotency keys and expired sessions. Runs at once when another process has
     erased something."""
     db = runtime.db
@@ -34,6 +35,8 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
         ):
             to_scrub = True
         while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
+            pass
+        while await db.write(lambda tx: catalog.count_outcomes(tx, now_us=clock.now_us(tx))):
             pass
         while await db.write(close_account.go_on):
             to_scrub = True

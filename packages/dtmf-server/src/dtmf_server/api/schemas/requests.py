@@ -38,9 +38,15 @@ def _checks(type_: type[Body]) -> list[tuple[str, str, Callable[[str, Any], obje
 
 
 class NewRental(Body):
-    """The group to rent a number from."""
+    """The group to rent a number from, and the number, if it matters which."""
 
     group_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["us-mobile"]), validation.text]
+    e164: Annotated[str, Meta(description="rent exactly this number")] | None = None
+
+    def validate(self, *, sandbox: bool, e164: str = "") -> None:
+        validation.text("group_id", self.group_id)
+        if self.e164 is not None:
+            validation.e164("e164", self.e164)
 
 
 class NewAction(Body):

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.timestamps import iso
+from dtmf_server.operations.catalog import Details
 
 Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
 Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=["2018-01-01T01:01:01.000000"])]
@@ -47,6 +48,33 @@ class Group(Struct):
     rental_cost_per_minute: Sats
     cost_per_inbound_message: Sats | None
     cost_per_inbound_call_minute: Sats | None
+
+
+Tested = Literal["yes", "no", "untested"]
+
+
+class GroupDetails(Group):
+    """A group with its terms, its free numbers, and how its rentals of the last 30 days went; null for fewer than 20."""
+
+    available: Annotated[int, Meta(ge=0, le=1000, description="free numbers, counted up to 1000")]
+    line_type: Literal["mobile", "landline", "voip"] | None
+    monthly_cap: Annotated[int, Meta(description="the most that one rental's minutes cost per 30 days")] | None
+    reclaim_days: Annotated[
+        int, Meta(description="days after a run-out in which only the last renter can rent the number")
+    ]
+    short_codes: Annotated[Tested, Meta(description="whether an SMS from a short code arrived in the last test")]
+    short_codes_tested_at: Time | None
+    one_time_codes: Annotated[Tested, Meta(description="whether a one-time code arrived in the last test")]
+    one_time_codes_tested_at: Time | None
+    rentals: int | None
+    received_share: Annotated[float, Meta(description="rentals that got an SMS from outside within a day")] | None
+    median_seconds: Annotated[int, Meta(description="from the start to the first SMS from outside")] | None
+
+
+class AvailableNumber(Struct):
+    """A number that can be rented now."""
+
+    e164: E164
 
 
 class Message(Struct):
@@ -319,4 +347,23 @@ def group(row: Any) -> Group:
         row["rental_cost_per_minute"],
         row["cost_per_inbound_message"],
         row["cost_per_inbound_call_minute"],
+    )
+
+
+def group_details(found: Details) -> GroupDetails:
+    """Convert a group in detail."""
+    row, outcomes = found.group, found.outcomes
+    return GroupDetails(
+        **msgspec.structs.asdict(group(row)),
+        available=found.available,
+        line_type=row["line_type"],
+        monthly_cap=row["monthly_cap"],
+        reclaim_days=row["reclaim_days"],
+        short_codes=found.short_codes.result,  # type: ignore[arg-type]  # one of the three, by a CHECK of its table
+        short_codes_tested_at=None if found.short_codes.at_us is None else iso(found.short_codes.at_us),
+        one_time_codes=found.one_time_codes.result,  # type: ignore[arg-type]  # the same
+        one_time_codes_tested_at=None if found.one_time_codes.at_us is None else iso(found.one_time_codes.at_us),
+        rentals=None if outcomes is None else outcomes.rentals,
+        received_share=None if outcomes is None else outcomes.received_share,
+        median_seconds=None if outcomes is None else outcomes.median_seconds,
     )

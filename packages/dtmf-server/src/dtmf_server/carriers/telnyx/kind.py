@@ -6,6 +6,7 @@ Telnyx can't be asked for SMS that callbacks failed to deliver, so this kind has
 import asyncio
 from base64 import b64decode
 from collections.abc import Sequence
+from typing import Literal
 
 from nacl.signing import VerifyKey
 
@@ -17,10 +18,13 @@ from dtmf_server.carriers.base import (
     CheckResult,
     InboundSink,
     LinkStats,
+    NumberOffer,
+    OwnedNumber,
 )
 from dtmf_server.carriers.registry import CarrierContext, CarrierKind
 from dtmf_server.carriers.telnyx import callbacks, check
 from dtmf_server.carriers.telnyx.client import REPEAT_AFTER_S, Sender, new_api
+from dtmf_server.carriers.telnyx.numbers import NumberShop
 from dtmf_server.carriers.telnyx.settings import TelnyxSettings
 
 
@@ -35,6 +39,7 @@ class TelnyxCarrier:
         self.name, self._settings, self._context = settings.name, settings, context
         self._key = VerifyKey(b64decode(settings.public_key))
         self._api = new_api(settings, wall_us=context.wall_us, trace=context.trace)
+        self._shop = NumberShop(self._api, profile_id=settings.messaging_profile_id)
         self._sender = Sender(
             self._api,
             profile_id=settings.messaging_profile_id,
@@ -83,5 +88,25 @@ class TelnyxCarrier:
             is_ours=self._context.is_ours,
         )
 
+    async def offers(self, country_code: str, *, kind: Literal["mobile", "local"], limit: int) -> Sequence[NumberOffer]:
+        """Return numbers for sale."""
+        return await self._shop.offers(country_code, kind=kind, limit=limit)
 
-KIND = CarrierKind("telnyx", TelnyxSettings, TelnyxCarrier, receives_callbacks=True)
+    async def order(self, offer: NumberOffer, *, reference: str) -> None:
+        """Buy a number."""
+        await self._shop.order(offer, reference=reference)
+
+    async def find(self, e164: str, *, reference: str) -> OwnedNumber | None:
+        """Return a number of the account."""
+        return await self._shop.find(e164, reference=reference)
+
+    async def owned(self) -> Sequence[OwnedNumber]:
+        """Return the numbers of the account."""
+        return await self._shop.owned()
+
+    async def release(self, e164: str) -> None:
+        """Give a number back."""
+        await self._shop.release(e164)
+
+
+KIND = CarrierKind("telnyx", TelnyxSettings, TelnyxCarrier, receives_callbacks=True, sells_numbers=True)

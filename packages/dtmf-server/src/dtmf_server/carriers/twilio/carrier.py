@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from typing import Literal
 
 from dtmf_server.carriers.base import (
     CallbackRequest,
@@ -17,11 +18,14 @@ from dtmf_server.carriers.base import (
     CheckResult,
     InboundSink,
     LinkStats,
+    NumberOffer,
+    OwnedNumber,
 )
 from dtmf_server.carriers.registry import CarrierContext
 from dtmf_server.carriers.twilio import callbacks
 from dtmf_server.carriers.twilio.check import check
 from dtmf_server.carriers.twilio.client import Message, TwilioClient, timestamp
+from dtmf_server.carriers.twilio.numbers import NumberShop
 from dtmf_server.carriers.twilio.settings import TwilioSettings
 from dtmf_server.core.inbound import InboundMessage, Receipt
 from dtmf_server.core.receipt_refs import exact
@@ -43,6 +47,7 @@ class TwilioCarrier:
     def __init__(self, settings: TwilioSettings, context: CarrierContext) -> None:
         self.name, self._settings, self._context = settings.name, settings, context
         self._client = TwilioClient(settings, context)
+        self._shop = NumberShop(self._client, settings, context)
         self._submitted: OrderedDict[str, int] = OrderedDict()  # the message of each of the last SIDs
 
     async def run(self, sink: InboundSink) -> None:
@@ -122,6 +127,26 @@ class TwilioCarrier:
     async def check(self) -> Sequence[CheckResult]:
         """Test credentials, balance, the webhooks of the numbers, and the callback URL."""
         return await check(self._client, self._settings, self._context)
+
+    async def offers(self, country_code: str, *, kind: Literal["mobile", "local"], limit: int) -> Sequence[NumberOffer]:
+        """Return numbers for sale."""
+        return await self._shop.offers(country_code, kind=kind, limit=limit)
+
+    async def order(self, offer: NumberOffer, *, reference: str) -> None:
+        """Buy a number."""
+        await self._shop.order(offer, reference=reference)
+
+    async def find(self, e164: str, *, reference: str) -> OwnedNumber | None:
+        """Return a number of the account."""
+        return await self._shop.find(e164)
+
+    async def owned(self) -> Sequence[OwnedNumber]:
+        """Return the numbers of the account."""
+        return await self._shop.owned()
+
+    async def release(self, e164: str) -> None:
+        """Give a number back."""
+        await self._shop.release(e164)
 
     def _may_be(self, found: Message, message_id: int, message: CarrierMessage, *, since_us: int) -> bool:
         """Return whether a listed message can be this submit, but for its text."""

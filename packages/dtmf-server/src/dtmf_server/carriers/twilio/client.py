@@ -46,7 +46,7 @@ class Message(msgspec.Struct, frozen=True):
     def created_us(self) -> int | None:
         """When Twilio received it, from the phone or from us, in wall microseconds, to the second."""
         for date in (self.date_created, self.date_sent):
-            if date and (at_us := _wall_us(date)) is not None:
+            if date and (at_us := wall_us_of(date)) is not None:
                 return at_us
         return None
 
@@ -126,6 +126,20 @@ class TwilioClient:
         """Return an object. Raises CarrierRefused."""
         return _value(await self._get(path), dict[str, Any])
 
+    async def send(self, method: str, path: str, form: Mapping[str, str] | None = None) -> ApiReply:
+        """Send a request that changes something, and return its reply if it is a success or 404. Raises CarrierRefused."""
+        try:
+            reply = await self.api.request(method, path, form=None if form is None else [*form.items()])
+            if reply.status >= 500:
+                raise NoReply(f"the carrier answered with status {reply.status}")
+        except NotSent as error:
+            raise CarrierRefused(str(error), permanent=False) from error
+        except NoReply as error:
+            raise CarrierRefused.no_reply(str(error)) from error
+        if reply.status >= 300 and reply.status != 404:
+            raise _refused(reply)
+        return reply
+
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> ApiReply:
         try:
             return await self.api.request("GET", path, query=query)
@@ -187,7 +201,7 @@ def _convert(value: object, kind: type[T]) -> T:
         raise CarrierRefused("the carrier's list is not in Twilio's format", permanent=False) from error
 
 
-def _wall_us(date: str) -> int | None:
+def wall_us_of(date: str) -> int | None:
     """The time of an RFC 2822 or ISO 8601 date; without a zone it is in UTC."""
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:

@@ -58,6 +58,11 @@ CODES: dict[int, tuple[Verdict, str]] = {
     30032: (FINAL, "this toll-free number is not verified for sending"),
     30034: (FINAL, "this number is not registered for sending to US phones (A2P 10DLC)"),
     30035: (FINAL, "this number is still being registered for sending to US phones (A2P 10DLC)"),
+    # The number to buy
+    21422: (FINAL, "the number is not for sale any more"),
+    21452: (FINAL, "no number is for sale there"),
+    21631: (TEMPORARY, "the number needs an address in its country"),
+    21649: (TEMPORARY, "the number needs a regulatory bundle of its country"),
     # The text
     21602: (FINAL, "the text is empty"),
     21605: (FINAL, "the text is too long"),

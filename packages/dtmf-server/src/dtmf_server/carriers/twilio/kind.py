@@ -13,4 +13,4 @@ def build(settings: TwilioSettings, context: CarrierContext) -> TwilioCarrier:
     return TwilioCarrier(settings, context)
 
 
-KIND = CarrierKind("twilio", TwilioSettings, build, receives_callbacks=True)
+KIND = CarrierKind("twilio", TwilioSettings, build, receives_callbacks=True, sells_numbers=True)

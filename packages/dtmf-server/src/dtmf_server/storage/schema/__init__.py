@@ -46,7 +46,8 @@ from dtmf_server.storage.schema.lightning import (
     simulated_payments,
 )
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
-from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
+from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rental_outcomes, rentals
+from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "minute_costs",
     "numbers",
     "parts",
+    "rental_outcomes",
     "rentals",
     "service",
     "sign_in_links",
@@ -88,6 +90,10 @@ __all__ = [
     "skipped_blocks",
     "strays",
     "submissions",
+    "supplies",
+    "supply_costs",
+    "supply_differences",
+    "supply_numbers",
     "tokens",
     "trace_entries",
     "traces",

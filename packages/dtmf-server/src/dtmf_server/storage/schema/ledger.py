@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
@@ -28,6 +29,8 @@ service = Table(
     Column("unrouted_messages", BigInteger, nullable=False, server_default="0"),
     # Every account's webhook secret is derived from this key, its ID and its version.
     Column("webhook_key", LargeBinary, nullable=False),
+    Column("outcomes_rental_id", BigInteger, nullable=False, server_default="0"),  # the last one in rental_outcomes
+    Column("supply_stopped", Boolean, nullable=False, server_default=false()),
 )
 
 accounts = Table(
@@ -50,6 +53,7 @@ accounts = Table(
     # Sums over the live rentals, so that these need not be read. `begun_cost`: the cost per minute of those whose phase
     # (how far into each clock minute their minutes start) is at most that of `settled_at_us`.
     Column("live_rentals", BigInteger, nullable=False, server_default="0"),
+    Column("capped_rentals", BigInteger, nullable=False, server_default="0"),  # those in no other sum
     Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),

@@ -4,9 +4,11 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey,
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
 
-# Written exactly as in the statements that these indexes serve (storage/rentals.py).
+# Written exactly as in the statements that these indexes serve (storage/rentals.py, storage/numbers.py).
 PHASE_US = "started_at_us % 60000000"
 BOOKED_UNTIL_US = "started_at_us + booked_minutes * 60000000"
+FREE = "NOT rented AND retired_at_us IS NULL AND reserved_until_us IS NULL"
+RESERVED = "NOT rented AND retired_at_us IS NULL AND reserved_until_us IS NOT NULL"
 PAYING = "ended_at_us IS NULL AND cost_per_minute > 0"
 
 groups = Table(
@@ -30,6 +32,17 @@ groups = Table(
     Column("cost_per_inbound_call_minute", BigInteger),
     # Names of carriers that send for its numbers, in order of preference, separated by spaces; empty: any carrier.
     Column("carriers", Text, nullable=False, server_default=""),
+    # At most this many satoshis per 30 days of one rental's minutes (core/monthly_cap.py).
+    Column("monthly_cap", BigInteger, CheckConstraint("monthly_cap >= rental_cost_per_minute", name="monthly_cap")),
+    # After a run-out only the last renter can rent the number for this many days.
+    Column(
+        "reclaim_days",
+        Integer,
+        CheckConstraint("reclaim_days >= 0", name="reclaim_days"),
+        nullable=False,
+        server_default="0",
+    ),
+    Column("line_type", Text, CheckConstraint("line_type IN ('mobile', 'landline', 'voip')", name="line_type")),
     CheckConstraint("sms_support = (cost_per_inbound_message IS NOT NULL)", name="sms_price"),
     CheckConstraint("voice_support = (cost_per_inbound_call_minute IS NOT NULL)", name="call_price"),
     CheckConstraint("cost_per_inbound_message >= 0", name="sms_cost"),
@@ -45,7 +58,10 @@ numbers = Table(
     Column("released_at_us", BigInteger, nullable=False),
     Column("last_account_id", Id, ForeignKey("accounts.id")),
     Column("held_until_us", BigInteger),  # while the operator tests it, it cannot be rented
-    partial_index("ix_numbers_free", "group_id", "released_at_us", "e164", where="NOT rented"),
+    Column("reserved_until_us", BigInteger),  # until then only the last renter can rent it; null: never reserved
+    Column("retired_at_us", BigInteger),  # no longer in stock
+    partial_index("ix_numbers_free", "group_id", "released_at_us", "e164", where=FREE),
+    partial_index("ix_numbers_reserved", "group_id", "reserved_until_us", "e164", where=RESERVED),
     partial_index("ix_numbers_returning", "last_account_id", "group_id", where="NOT rented"),
 )
 
@@ -67,6 +83,7 @@ rentals = Table(
     Column("erased_at_us", BigInteger),
     Column("action", Text, CheckConstraint("action IN ('forward', 'webhook')", name="action")),
     Column("destination", Text),
+    Column("monthly_cap", BigInteger),
     CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
     CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
     CheckConstraint("ended_at_us >= started_at_us", name="order"),
@@ -75,6 +92,7 @@ rentals = Table(
     partial_index("uq_rentals_live_e164", "e164", where="ended_at_us IS NULL", unique=True),
     partial_index("ix_rentals_live_account", "account_id", "id", where="ended_at_us IS NULL"),
     partial_index("ix_rentals_hooked", "account_id", "id", where="ended_at_us IS NULL AND action = 'webhook'"),
+    partial_index("ix_rentals_capped", "account_id", "id", where="ended_at_us IS NULL AND monthly_cap IS NOT NULL"),
     partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
     # Live rentals that have a cost, in the order in which their minutes start.
     Index(
@@ -103,4 +121,15 @@ destinations = Table(
     metadata,
     Column("prefix", Text, primary_key=True),  # digits after the +; the empty prefix matches everything
     Column("cost_per_segment", BigInteger, CheckConstraint("cost_per_segment >= 0", name="cost"), nullable=False),
+)
+
+# Rentals by the day of their start (days since 1970), and by the whole seconds from the start to the first SMS from a
+# sender that is not one of our numbers; -1: none came within a day. Seconds from 100 on are rounded to two digits.
+rental_outcomes = Table(
+    "rental_outcomes",
+    metadata,
+    Column("group_id", Text, ForeignKey("groups.id"), primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("first_sms_s", Integer, primary_key=True),
+    Column("rentals", BigInteger, nullable=False),
 )

@@ -1,14 +1,17 @@
 """`/rent`: the catalog, and a confirmation page that shows the cost before renting."""
 
+import re
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf_server.core.errors import GroupNotFound, Refusal
+from dtmf_server.core.monthly_cap import PERIOD_MINUTES
 from dtmf_server.core.units import MINUTE_US
+from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import account, rent
+from dtmf_server.operations import account, catalog, rent
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Tx
 from dtmf_server.web.kit import views
@@ -17,6 +20,8 @@ from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.views import Caller
 
 PLENTY = 20  # free numbers are counted up to this
+CHOICES = 12  # free numbers to choose from
+DIGITS_MAX = 15
 
 
 @get("/rent")
@@ -43,10 +48,19 @@ async def get_rent_group(request: Request, group_id: FromPath[str]) -> Response[
 @post("/rent/{group_id:str}")
 async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
     """Rent a number."""
-    cooldown_us = runtime_of(request).settings.cooldown_us
+    settings = runtime_of(request).settings
 
-    def start(tx: Tx, visit: Caller, _form: Form) -> str:
-        rental = rent.start(tx, visit.account_id, group_id, now_us=visit.now_us, cooldown_us=cooldown_us)
+    def start(tx: Tx, visit: Caller, form: Form) -> str:
+        e164 = validation.e164("e164", chosen) if (chosen := form.line("e164")) else None
+        rental = rent.start(
+            tx,
+            visit.account_id,
+            group_id,
+            now_us=visit.now_us,
+            cooldown_us=settings.cooldown_us,
+            e164=e164,
+            rules=settings.supply,
+        )
         return f"/numbers/{rental['e164']}?done=rented"
 
     return await views.handle_form(
@@ -58,17 +72,36 @@ async def _confirm(
     request: Request, group_id: str, *, form: Form = EMPTY, refusal: Refusal | None = None
 ) -> Response[Any]:
     cooldown_us = runtime_of(request).settings.cooldown_us
+    digits = "".join(re.findall("[0-9]", request.query_params.get("contains", "")))[:DIGITS_MAX]
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         group = numbers.group(tx, group_id) if "\0" not in group_id else None
         if group is None:
             raise GroupNotFound(_("This group of numbers doesn't exist."))
         usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
-        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=1)[group_id]
+        free = catalog.available(
+            tx, group_id, contains=digits, limit=CHOICES, now_us=visit.now_us, cooldown_us=cooldown_us
+        )
+        has_free = bool(free) or numbers.count_free(
+            tx, group_id, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=1
+        )
+        outcomes = catalog.outcomes(tx, group_id, now_us=visit.now_us)
         rest = usage.balance - group["setup_cost"] - group["rental_cost_per_minute"]
         per_minute = usage.cost_per_minute + group["rental_cost_per_minute"]
         lasts_us = rest // per_minute * MINUTE_US if per_minute and rest >= 0 else None
-        return {"group": group, "rest": rest, "lasts_us": lasts_us, "free": free}
+        month = (
+            group["rental_cost_per_minute"] * PERIOD_MINUTES if group["monthly_cap"] is None else group["monthly_cap"]
+        )
+        return {
+            "group": group,
+            "rest": rest,
+            "lasts_us": lasts_us,
+            "free": free,
+            "has_free": has_free,
+            "digits": digits,
+            "outcomes": outcomes,
+            "per_month": month,
+        }
 
     more = views.refused(form, refusal)
     return await views.render_page(

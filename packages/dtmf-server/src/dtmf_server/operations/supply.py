@@ -1,0 +1,501 @@
+"""Buying numbers for groups with a supply, and giving them back: the transactions between the requests to the provider.
+
+Every state change goes through the table in core/number_supply.py. The worker (workers/supply.py) calls these functions;
+a rental calls `took` and `without_stock`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Literal
+
+from dtmf_server.core import number_supply
+from dtmf_server.core.errors import NoNumbersAvailable, TooManySupplyNumbers
+from dtmf_server.core.number_supply import RETRY_AFTER_S, Event, State, SupplyRules, Terms
+from dtmf_server.core.units import MINUTE_US
+from dtmf_server.storage import numbers, supplies, supply_numbers
+from dtmf_server.storage.db import DoFirst, Row, Tx
+
+AT_ONCE = 20  # numbers that one pass of the worker buys, settles or gives back
+TROUBLE_PAUSE_US = 10 * MINUTE_US
+MILLISECOND_US = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A number for sale, with its prices in millionths of the currency."""
+
+    e164: str
+    setup_price: int
+    month_price: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A number to order, or in doubt since an order."""
+
+    id: int
+    carrier: str
+    offer: Offer
+    reserved_at_us: int
+    ordered_at_us: int
+    was_refused: bool  # the last of several orders
+
+    @property
+    def reference(self) -> str:
+        """Our ID of the order, as the provider stores it."""
+        return f"dtmf-{self.id}-{self.reserved_at_us // MILLISECOND_US}"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A number that is being given back."""
+
+    id: int
+    carrier: str
+    e164: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A number to search for."""
+
+    id: int
+    group_id: str
+    carrier: str
+    country_code: str
+    kind: Literal["mobile", "local"]
+    terms: Terms
+    refused_e164: str | None
+
+
+# --- renting --------------------------------------------------------------------------------------------------------
+
+
+def took(
+    tx: Tx, account_id: int, group_id: str, e164: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
+) -> None:
+    """Record that an account is about to rent a number: want the next one, if this was one of the numbers held
+    free. Raises TooManySupplyNumbers."""
+    bought = supply_numbers.live_by_e164(tx, e164)
+    supply = supplies.of_group(tx, group_id)
+    if bought is not None:
+        _check_share(tx, account_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+    if supply is None:
+        return
+    terms = supplies.terms_of(supply)
+    free = numbers.count_free(tx, group_id, now_us=now_us, cooldown_us=cooldown_us, at_most=terms.stock_min)
+    coming, owned = supply_numbers.counts(tx, group_id)
+    if number_supply.to_want(terms, free=free, coming=coming, owned=owned):
+        supply_numbers.want(tx, group_id=group_id, carrier=supply["carrier"], account_id=account_id, now_us=now_us)
+        tx.notify("supply")
+
+
+def without_stock(
+    tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
+) -> NoNumbersAvailable:
+    """Return the refusal for a group without a free number. If its supply can buy one, the refusal says when to ask again.
+    Raises DoFirst with the transaction that wants a number, and TooManySupplyNumbers."""
+    supply = supplies.of_group(tx, group_id)
+    if supply is None or not rules.enabled or supply["trouble"] or supply_numbers.is_stopped(tx):
+        return NoNumbersAvailable()
+    _check_share(tx, account_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+    coming, owned = supply_numbers.counts(tx, group_id)
+    if coming == 0:
+        if owned >= supply["stock_max"] or supply_numbers.is_wanted_by(tx, account_id):
+            return NoNumbersAvailable()
+        raise DoFirst(partial(_want_first, group_id=group_id, account_id=account_id, now_us=now_us))
+    return NoNumbersAvailable(
+        f"every number of this group is rented or in cooldown, and a new one is being bought: try again in"
+        f" {RETRY_AFTER_S} seconds",
+        retry_after=RETRY_AFTER_S,
+    )
+
+
+def _want_first(tx: Tx, *, group_id: str, account_id: int, now_us: int) -> bool:
+    supply = supplies.of_group(tx, group_id)
+    if supply is not None and supply_numbers.counts(tx, group_id)[0] == 0:
+        supply_numbers.want(tx, group_id=group_id, carrier=supply["carrier"], account_id=account_id, now_us=now_us)
+        tx.notify("supply")
+    return False
+
+
+def _check_share(tx: Tx, account_id: int, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> None:
+    cooled_us = numbers.cooled_us(now_us, cooldown_us)
+    if supply_numbers.of_account(tx, account_id, cooled_us=cooled_us, at_most=rules.per_account) >= rules.per_account:
+        raise TooManySupplyNumbers
+
+
+# --- wanting and buying ---------------------------------------------------------------------------------------------
+
+
+def plan(tx: Tx, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> list[Wanted]:
+    """Want numbers for the stock, cancel those that are not needed any more, and return those to search for now."""
+    if not rules.enabled or supply_numbers.is_stopped(tx):
+        return []
+    found = []
+    for supply in supplies.every(tx):
+        terms, group_id = supplies.terms_of(supply), supply["group_id"]
+        most = max(1, terms.stock_min)
+        free = numbers.count_free(tx, group_id, now_us=now_us, cooldown_us=cooldown_us, at_most=most)
+        coming, owned = supply_numbers.counts(tx, group_id)
+        for _ in range(number_supply.to_want(terms, free=free, coming=coming, owned=owned)):
+            supply_numbers.want(tx, group_id=group_id, carrier=supply["carrier"], account_id=None, now_us=now_us)
+        found += _needed(tx, supply, terms, free=free, owned=owned, now_us=now_us)
+    _cancel_orphans(tx, now_us=now_us)
+    return found[:AT_ONCE]
+
+
+def _needed(tx: Tx, supply: Row, terms: Terms, *, free: int, owned: int, now_us: int) -> list[Wanted]:
+    """Return the wanted numbers of a group that are still needed, and cancel the others."""
+    rows = [
+        row for row in supply_numbers.in_state(tx, State.WANTED, limit=1000) if row["group_id"] == supply["group_id"]
+    ]
+    in_purchase = supply_numbers.counts(tx, supply["group_id"])[0] - len(rows)
+    needed: list[Row] = []
+    for row in rows:
+        coming = in_purchase + len(needed)
+        has_demand = row["account_id"] is not None
+        is_needed = number_supply.still_needed(terms, free=free, coming=coming, has_demand=has_demand)
+        if row["carrier"] == supply["carrier"] and is_needed and owned + coming < terms.stock_max:
+            needed.append(row)
+        else:
+            _move(tx, row, Event.CANCEL, now_us=now_us)
+    if supply["retry_at_us"] > now_us:
+        return []
+    return [
+        Wanted(
+            row["id"],
+            row["group_id"],
+            row["carrier"],
+            supply["country_code"],
+            supply["type"],
+            terms,
+            row["refused_e164"],
+        )
+        for row in needed
+    ]
+
+
+def _cancel_orphans(tx: Tx, *, now_us: int) -> None:
+    """Cancel numbers wanted for groups that have no supply any more."""
+    having = {row["group_id"] for row in supplies.every(tx)}
+    for row in supply_numbers.in_state(tx, State.WANTED, limit=1000):
+        if row["group_id"] not in having:
+            _move(tx, row, Event.CANCEL, now_us=now_us)
+
+
+def reserve(tx: Tx, wanted: Wanted, offers: list[Offer], *, now_us: int, rules: SupplyRules) -> Order | None:
+    """Reserve the first suitable offer: within the price caps, not ours already, and within what may be spent. Return it as an
+    order; None if nothing can be ordered now, for a reason that is stored with the supply."""
+    row = supply_numbers.lock(tx, wanted.id)
+    if row["state"] != State.WANTED or not rules.enabled or supply_numbers.is_stopped(tx):
+        return None
+    suitable = [offer for offer in offers if _suits(wanted.terms, offer)]
+    if not suitable:
+        reason = "every number for sale costs more than the price caps allow" if offers else "no number is for sale"
+        trouble(tx, wanted.group_id, reason, now_us=now_us)
+        return None
+    offer = next((offer for offer in suitable if _is_new(tx, wanted, offer)), None)
+    if offer is None:
+        trouble(tx, wanted.group_id, "every number for sale is known already", now_us=now_us)
+        return None
+    is_trusted = row["account_id"] is None or supply_numbers.received_sms(tx, row["account_id"])
+    spent = supply_numbers.spent(tx, currency=offer.currency, now_us=now_us)
+    if not number_supply.may_spend(offer.setup_price + offer.month_price, spent, rules, is_trusted=is_trusted):
+        return None  # the window moves on by itself
+    number_supply.after(State.WANTED, Event.RESERVE)
+    supply_numbers.reserve(
+        tx,
+        wanted.id,
+        e164=offer.e164,
+        setup_price=offer.setup_price,
+        month_price=offer.month_price,
+        currency=offer.currency,
+        is_trusted=is_trusted,
+        now_us=now_us,
+    )
+    supplies.set_trouble(tx, wanted.group_id, "")
+    return Order(wanted.id, wanted.carrier, offer, now_us, now_us, was_refused=False)
+
+
+def _suits(terms: Terms, offer: Offer) -> bool:
+    return (
+        offer.currency == terms.currency
+        and offer.setup_price <= terms.setup_price_max
+        and offer.month_price <= terms.month_price_max
+    )
+
+
+def _is_new(tx: Tx, wanted: Wanted, offer: Offer) -> bool:
+    return (
+        offer.e164 != wanted.refused_e164
+        and supply_numbers.live_by_e164(tx, offer.e164) is None
+        and not numbers.exists(tx, offer.e164)
+    )
+
+
+def trouble(tx: Tx, group_id: str, reason: str, *, now_us: int) -> None:
+    """Store why nothing can be bought for a group at present. The worker tries again after a pause."""
+    supplies.set_trouble(tx, group_id, reason, retry_at_us=now_us + TROUBLE_PAUSE_US)
+
+
+def in_doubt(tx: Tx) -> list[Order]:
+    """Return the numbers that were ordered, or were about to be when the process stopped."""
+    return [
+        Order(
+            row["id"],
+            row["carrier"],
+            Offer(row["e164"], row["setup_price"], row["month_price"], row["currency"]),
+            row["reserved_at_us"],
+            row["ordered_at_us"],
+            was_refused=row["refused_e164"] == row["e164"],
+        )
+        for row in supply_numbers.in_state(tx, State.RESERVED, limit=AT_ONCE)
+    ]
+
+
+def order_again(tx: Tx, order: Order, *, now_us: int, rules: SupplyRules) -> bool:
+    """Record that an order is repeated. Return False if nothing may be bought at present."""
+    if not rules.enabled or supply_numbers.is_stopped(tx):
+        return False
+    supply_numbers.ordered_again(tx, order.id, now_us=now_us)
+    return True
+
+
+def refused(tx: Tx, order: Order, *, now_us: int) -> None:
+    """Return the price of a number that was provably not sold. Another one is searched for."""
+    row = supply_numbers.lock(tx, order.id)
+    if row["state"] == State.RESERVED:
+        number_supply.after(State.RESERVED, Event.REFUSE)
+        supply_numbers.return_to_wanted(tx, order.id)
+
+
+def refused_again(tx: Tx, order: Order) -> None:
+    """Record that a repeated order was refused: the first one may have succeeded, which the provider's list will show."""
+    supply_numbers.refused_again(tx, order.id)
+
+
+def confirm(tx: Tx, order: Order, *, bought_at_us: int | None, now_us: int, rules: SupplyRules) -> None:
+    """Store that the provider has the number as ours, and book what it costs."""
+    row = supply_numbers.lock(tx, order.id)
+    if row["state"] != State.RESERVED:
+        return
+    number_supply.after(State.RESERVED, Event.CONFIRM)
+    # The provider's clock decides when it charges, but a time before the reservation can't be this purchase.
+    at_us = max(row["reserved_at_us"], min(now_us, bought_at_us or row["ordered_at_us"]))
+    supply_numbers.set_bought(tx, order.id, bought_at_us=at_us, renews_at_us=number_supply.renewal(at_us, 1))
+    offer, price = order.offer, partial(_sats, rules=rules)
+    costs = [(order.id, "month", 0, at_us, offer.month_price, offer.currency, price(offer.month_price))]
+    if offer.setup_price:
+        costs.append((order.id, "setup", 0, at_us, offer.setup_price, offer.currency, price(offer.setup_price)))
+    supply_numbers.book_costs(tx, costs)
+
+
+def stock(tx: Tx) -> int:
+    """Put bought numbers into stock. Return how many."""
+    rows = supply_numbers.in_state(tx, State.BOUGHT, limit=AT_ONCE)
+    for row in rows:
+        numbers.put_in_stock(tx, row["e164"], row["group_id"])
+        _move(tx, row, Event.STOCK, now_us=0)
+    return len(rows)
+
+
+# --- months, and giving back ----------------------------------------------------------------------------------------
+
+
+def book_months(tx: Tx, *, now_us: int, rules: SupplyRules) -> int:
+    """Book the months that the provider has begun to charge. Return how many numbers were renewed."""
+    rows = supply_numbers.renewing(tx, by_us=now_us)
+    for row in rows:
+        begun = number_supply.months_begun(row["bought_at_us"], now_us)
+        first = 1
+        while number_supply.renewal(row["bought_at_us"], first) < row["renews_at_us"]:
+            first += 1
+        sats = _sats(row["month_price"], rules=rules)
+        supply_numbers.book_costs(
+            tx,
+            [
+                (
+                    row["id"],
+                    "month",
+                    nth,
+                    number_supply.renewal(row["bought_at_us"], nth),
+                    row["month_price"],
+                    row["currency"],
+                    sats,
+                )
+                for nth in range(first, begun)
+            ],
+        )
+        supply_numbers.set_renewal(tx, row["id"], number_supply.renewal(row["bought_at_us"], begun))
+    return len(rows)
+
+
+def retire_due(tx: Tx, *, now_us: int, cooldown_us: int) -> int:
+    """Take unused numbers out of stock, the day before the provider charges the next month. Return how many."""
+    retired = 0
+    for row in supply_numbers.renewing(tx, by_us=now_us + number_supply.RELEASE_BEFORE_US):
+        if row["state"] != State.FREE:
+            continue
+        if numbers.retire(tx, row["e164"], now_us=now_us, cooldown_us=cooldown_us):
+            _move(tx, row, Event.RELEASE, now_us=now_us)
+            retired += 1
+    return retired
+
+
+def releasing(tx: Tx) -> list[Given]:
+    """Return the numbers that are being given back."""
+    rows = supply_numbers.in_state(tx, State.RELEASING, limit=AT_ONCE)
+    return [Given(row["id"], row["carrier"], row["e164"]) for row in rows]
+
+
+def released(tx: Tx, number_id: int, *, now_us: int) -> None:
+    """Store that the provider does not have a number as ours any more."""
+    row = supply_numbers.lock(tx, number_id)
+    if row["state"] == State.RELEASING:
+        _move(tx, row, Event.VANISH, now_us=now_us)
+
+
+# --- comparing with the provider ------------------------------------------------------------------------------------
+
+
+def compare(tx: Tx, carrier: str, owned: list[str]) -> tuple[list[str], list[str]]:
+    """Return the numbers that only the provider has as ours, and those that only we have as bought. Numbers in our stock
+    that were not bought here are not strangers, and an order in progress explains its number."""
+    theirs, ours = set(owned), {row["e164"] for row in supply_numbers.paid_e164s(tx, carrier)}
+    strangers = [
+        e164
+        for e164 in sorted(theirs - ours)
+        if not numbers.exists(tx, e164) and supply_numbers.live_by_e164(tx, e164) is None
+    ]
+    return strangers, sorted(ours - theirs)
+
+
+def store_comparison(tx: Tx, carrier: str, strangers: list[str], missing: list[str], *, now_us: int) -> None:
+    """Store the differences for `doctor`. A missing number, of which the provider was asked again, leaves the stock unless it
+    is rented."""
+    rows = [(carrier, e164, False, now_us) for e164 in strangers] + [(carrier, e164, True, now_us) for e164 in missing]
+    supply_numbers.put_differences(tx, carrier, rows)
+    for e164 in missing:
+        row = supply_numbers.live_by_e164(tx, e164)
+        if row is not None and row["state"] == State.FREE and numbers.retire(tx, e164, now_us=now_us, cooldown_us=None):
+            _move(tx, row, Event.VANISH, now_us=now_us)
+
+
+def units(price: Decimal) -> int:
+    """Return a price in millionths."""
+    return number_supply.price_units(str(price))
+
+
+def price(units: int) -> Decimal:
+    """Return a price in the currency itself."""
+    return Decimal(units) / number_supply.PRICE_UNIT
+
+
+def _sats(price: int, *, rules: SupplyRules) -> int | None:
+    rate = rules.sats_per_unit
+    return None if rate is None else -(-price * rate // number_supply.PRICE_UNIT)
+
+
+def _move(tx: Tx, row: Row, event: Event, *, now_us: int) -> None:
+    """Move a number by an event of the table."""
+    state = number_supply.after(State(row["state"]), event)
+    supply_numbers.set_state(tx, row["id"], state, gone_at_us=now_us if state is State.GONE else None)
+
+
+# --- for the operator -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """The supply of one group. `cost` is in millionths of `currency`; `cost_sats` is None without a rate."""
+
+    group_id: str
+    carrier: str | None  # None: the group has no supply any more
+    trouble: str
+    states: dict[str, int]
+    currency: str
+    cost: int
+    cost_sats: int | None
+    earned_sats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The supply of all groups, and what was spent by currency."""
+
+    is_buying: bool
+    groups: list[GroupStatus]
+    spent: dict[str, number_supply.Spent]
+
+
+def status(tx: Tx, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> Status:
+    """Return the state of every supply, and of groups that still have bought numbers."""
+    counted: dict[str, dict[str, int]] = {}
+    for row in supplies.states(tx, cooled_us=numbers.cooled_us(now_us, cooldown_us), now_us=now_us):
+        state = number_supply.state_of(row["state"], rented=bool(row["rented"]), cooling=bool(row["cooling"]))
+        of_group = counted.setdefault(row["group_id"], {})
+        of_group[state.value] = of_group.get(state.value, 0) + int(row["numbers"])
+    having = {row["group_id"]: row for row in supplies.every(tx)}
+    earned = {row["group_id"]: row for row in supplies.figures(tx)}
+    groups = [
+        _group_status(group_id, having.get(group_id), counted.get(group_id, {}), earned.get(group_id))
+        for group_id in sorted(having.keys() | counted.keys() | earned.keys())
+    ]
+    currencies = sorted({group.currency for group in groups})
+    spent = {currency: supply_numbers.spent(tx, currency=currency, now_us=now_us) for currency in currencies}
+    return Status(rules.enabled and not supply_numbers.is_stopped(tx), groups, spent)
+
+
+def _group_status(group_id: str, supply: Row | None, states: dict[str, int], earned: Row | None) -> GroupStatus:
+    return GroupStatus(
+        group_id,
+        None if supply is None else supply["carrier"],
+        "" if supply is None else supply["trouble"],
+        states,
+        earned["currency"] if earned else supply["currency"] if supply else "",
+        int(earned["cost"]) if earned else 0,
+        None if earned is None or earned["cost_sats"] is None else int(earned["cost_sats"]),
+        int(earned["earned_sats"]) if earned else 0,
+    )
+
+
+def complaints(tx: Tx, sellers: Collection[str]) -> list[str]:
+    """Return what is wrong with the supplies, with a fix. `sellers`: the configured carriers that sell numbers."""
+    found = [
+        f"group {row['group_id']} has the supply {row['carrier']}, which is not a configured carrier that sells numbers"
+        for row in supplies.every(tx)
+        if row["carrier"] not in sellers
+    ]
+    found += [
+        f"no numbers are bought for group {row['group_id']}: {row['trouble']}"
+        for row in supplies.every(tx)
+        if row["trouble"]
+    ]
+    return found + [
+        f"{row['e164']} was bought from {row['carrier']}, which does not have it as ours any more: end its rental, and ask"
+        " the carrier"
+        if row["only_ours"]
+        else f"{row['e164']} at {row['carrier']} is unknown to this service and costs money: import it, or give it back"
+        for row in supply_numbers.differences(tx)
+    ]
+
+
+def cheap(tx: Tx, *, rules: SupplyRules) -> list[str]:
+    """Return the groups whose shortest rental earns less than a month of a number may cost, if the rate is known."""
+    if rules.sats_per_unit is None:
+        return []
+    found = []
+    for row in supplies.every(tx):
+        earned = row["setup_cost"] + row["rental_cost_per_minute"]
+        most = _sats(row["month_price_max"], rules=rules)
+        assert most is not None, "the rate is known"
+        if earned < most:
+            found.append(
+                f"group {row['group_id']} earns {earned} satoshis from the shortest rental, and a month of a number may cost"
+                f" {most}: raise setup_cost, or lower month_price_max"
+            )
+    return found

@@ -1,0 +1,128 @@
+"""The operator imports supplies, and sees, stops and starts them."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dtmf_server.cli.main import main
+from dtmf_server.core.number_supply import SupplyRules
+from dtmf_server.core.units import DAY_US
+from dtmf_server.runtime.clock import wall_us
+from dtmf_server.storage import numbers, supplies
+from dtmf_server.storage.db import Database
+from dtmf_server.workers.supply import Supplier, compare, work
+from support.providers.number_market import Market
+from support.selling import Seller
+
+HEAD = "id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_message"
+TERMS = "monthly_cap,reclaim_days,line_type,supply,stock_min,stock_max,setup_price_max,month_price_max,price_currency"
+GROUP = "new,mobile,New,us,100,10,5"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(db: Database, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command; return exit status, stdout and stderr."""
+    monkeypatch.setattr("dtmf_server.runtime.logging.setup", lambda *_a, **_o: None)
+
+    def running(*arguments: str) -> tuple[int, str, str]:
+        status = main([*arguments, "--database", database_url])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return running
+
+
+@pytest.fixture
+def imported(run: Run, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """Import one group with these optional columns."""
+
+    def importing(terms: str, *more: str) -> tuple[int, str, str]:
+        (tmp_path / "groups.csv").write_text("\n".join([f"{HEAD},{TERMS}", f"{GROUP},{terms}", *more]))
+        return run("groups", "import", str(tmp_path / "groups.csv"))
+
+    return importing
+
+
+def test_the_optional_columns_are_stored_and_an_empty_one_resets_its_setting(
+    db: Database, imported: Callable[..., tuple[int, str, str]]
+) -> None:
+    assert imported("5000,14,voip,simulator,2,50,0.50,1.50,USD")[0] == 0
+    group = db.read_blocking(lambda tx: numbers.group(tx, "new"))
+    assert group is not None
+    assert (group["monthly_cap"], group["reclaim_days"], group["line_type"]) == (5000, 14, "voip")
+    supply = db.read_blocking(lambda tx: supplies.of_group(tx, "new"))
+    assert supply is not None
+    assert (supply["stock_min"], supply["stock_max"], supply["month_price_max"]) == (2, 50, 1_500_000)
+    assert imported(",,,,,,,,")[0] == 0
+    assert db.read_blocking(lambda tx: supplies.of_group(tx, "new")) is None
+
+
+@pytest.mark.parametrize(
+    ("terms", "complaint"),
+    [
+        ("9,,,,,,,,", "monthly_cap is 9, less than the price of one minute"),
+        (",366,,,,,,,", "reclaim_days must be"),
+        (",,fax,,,,,,", "line_type must be"),
+        (",,,,1,,,,", "stock_min is set without supply"),
+        (",,,simulator,1,,,1,", "stock_max is missing"),
+        (",,,simulator,3,2,,1,", "stock_max must be at least 1, and at least stock_min"),
+        (",,,simulator,1,5,,,", "month_price_max is missing"),
+        (",,,simulator,1,5,,cheap,", "month_price_max must be"),
+        (",,,simulator,1,5,,1,dollars", "price_currency must be"),
+    ],
+)
+def test_terms_that_contradict_each_other_are_refused(
+    imported: Callable[..., tuple[int, str, str]], terms: str, complaint: str
+) -> None:
+    status, out, _ = imported(terms)
+    assert status == 1 and complaint in out and "nothing was imported" in out
+
+
+def test_two_supplies_for_one_group_are_refused(imported: Callable[..., tuple[int, str, str]]) -> None:
+    terms = ",,,simulator,1,5,,1,"
+    status, out, _ = imported(terms, f"{GROUP},,,,other,1,5,,1,")
+    assert status == 1 and "'new' is already at" in out
+
+
+def test_a_group_that_earns_less_than_its_numbers_cost_is_warned_about(
+    imported: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("DTMF_SUPPLY__SATS_PER_UNIT", "1000")
+    status, out, _ = imported(",,,simulator,1,5,,1.50,")
+    warning = "group new earns 110 satoshis from the shortest rental, and a month of a number may cost 1500"
+    assert status == 0 and f"warning: {warning}" in out
+    assert warning in run("doctor")[1]
+
+
+def test_the_state_is_shown_and_doctor_names_what_only_one_side_knows(
+    db: Database, imported: Callable[..., tuple[int, str, str]], run: Run
+) -> None:
+    imported(",,,simulator,2,5,,1.50,")
+    market = Market(wall_us, [f"+1305555{n:04d}" for n in range(9)])
+    seller = Seller(market, chance=Random(1))
+    supplier = Supplier(db, lambda _: wall_us(), {"simulator": seller}, SupplyRules(), DAY_US)
+    asyncio.run(work(supplier))
+    status, out, _ = run("supply", "status")
+    assert status == 0
+    assert "numbers are bought\n" in out and "new: 2 free; from simulator" in out
+    assert "cost 2.30 USD, earned 0 satoshis" in out and "in the last day 2.30 USD" in out
+    market.buy("+13055550008", "by hand")
+    del market.owned["+13055550000"]
+    asyncio.run(compare(supplier))
+    found = run("doctor")[1]
+    assert "+13055550008 at simulator is unknown to this service and costs money" in found
+    assert "+13055550000 was bought from simulator, which does not have it as ours any more" in found
+    assert run("supply", "stop")[1] == "no more numbers are bought\n"
+    found = json.loads(run("supply", "status", "--json")[1])
+    assert found["is_buying"] is False and found["groups"][0]["cost"] == "2.30"
+    assert run("supply", "start")[1] == "numbers are bought again\n"
+
+
+def test_doctor_names_a_supply_that_cannot_sell(imported: Callable[..., tuple[int, str, str]], run: Run) -> None:
+    imported(",,,london,1,5,,1,")
+    assert "group new has the supply london, which is not a configured carrier that sells numbers" in run("doctor")[1]
