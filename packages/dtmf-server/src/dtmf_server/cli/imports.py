@@ -21,6 +21,7 @@ from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import catalog_file, import_catalog
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
+from dtmf_server.server.startup import settings_of
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 
@@ -106,11 +107,12 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
         file = _read(options)
         with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
             difference = _apply(db, file, options)
+            cheap = _cheap(db, configuration) if options.kind == "groups" else []
     except ImportErrors as wrong:
         return _refused(options, wrong.complaints, [asdict(each) for each in wrong.found])
     except import_catalog.FreePrices as free:
         return _refused(options, free_lines(free.prices), [])
-    warnings = [warning_text(warning) for warning in import_catalog.warnings(file)]
+    warnings = [*(warning_text(warning) for warning in import_catalog.warnings(file)), *cheap]
     if options.json:
         found = _json(options, file, difference) | {"notes": file.notes, "warnings": warnings, "errors": []}
         print_line(json.dumps(found))
@@ -120,6 +122,11 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
     for line in difference_lines(difference, is_dry_run=options.dry_run):
         print_line(line)
     return 0
+
+
+def _cheap(db: Database, configuration: Config) -> list[str]:
+    """Return the groups whose shortest rental brings in less than a bought number costs."""
+    return db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
 
 
 def import_numbers(db: Database, e164s: Sequence[str], *, group_id: str) -> tuple[int, list[str]]:

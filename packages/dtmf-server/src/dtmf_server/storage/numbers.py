@@ -218,8 +218,8 @@ def hold(tx: Tx, e164: str, *, until_us: int | None) -> None:
 def first_free(tx: Tx, group_ids: list[str], *, except_e164: str) -> str | None:
     """Return a number of these groups that is not rented."""
     row = tx.one(
-        "SELECT e164 FROM numbers WHERE group_id = ANY(:group_ids) AND e164 <> :except_e164 AND NOT rented AND retired_at_us IS NULL"
-        " ORDER BY e164 LIMIT 1",
+        "SELECT e164 FROM numbers WHERE group_id = ANY(:group_ids) AND e164 <> :except_e164 AND NOT rented"
+        " AND retired_at_us IS NULL ORDER BY e164 LIMIT 1",
         group_ids=group_ids,
         except_e164=except_e164,
     )
