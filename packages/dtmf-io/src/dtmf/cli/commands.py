@@ -30,6 +30,7 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("events", "stream the events of your account", "dtmf.cli.events:events"),
     ],
     "More": [
+        ("mcp", "serve the tools for language models on stdio", "dtmf.cli.mcp:mcp"),
         ("sandbox", "simulate SMS and payments, advance the clock", "dtmf.cli.sandbox:sandbox"),
         ("completion", "print a completion script for your shell", "dtmf.cli.completion:completion"),
     ],
