@@ -2,7 +2,7 @@
 # Requires GNU make 3.81, the version on macOS, or later.
 
 VENV := .venv
-PACKAGES := packages/dtmf-io packages/dtmf-server
+PACKAGES := packages/dtmf-io packages/dtmf-mcp packages/dtmf-server
 BIN := $(VENV)/bin
 # `make PYTHON=/path/to/python3.12 …` selects an interpreter. The default is the newest of these that works.
 PYTHON ?=
@@ -50,7 +50,7 @@ help:
 	@echo "make test-proofs      check that every benchmark and proof runs, after make test and make test-bitcoin"
 	@echo "make docs    build the documentation, which the service serves at /docs"
 	@echo "make reference   generate the pages of docs/reference/ from the code"
-	@echo "make dist    build both wheels, with the documentation, in dist/"
+	@echo "make dist    build the wheels, with the documentation, in dist/"
 	@echo "make lint    run ruff, the prose check and mypy"
 	@echo "make messages      extract the website's texts for translators into build/dtmf.pot"
 	@echo "make prove   verify the promises made in docs/"

@@ -1,4 +1,4 @@
-"""Both distributions are complete, and each extra works with only its own requirements installed."""
+"""The distributions are complete, and each extra works with only its own requirements installed."""
 
 import os
 import re
@@ -17,13 +17,14 @@ import pytest
 from packaging.requirements import Requirement
 
 import dtmf
+import dtmf_mcp
 import dtmf_server
 from support import markdown
-from support.paths import CLIENT, PACKAGES, SERVER
+from support.paths import CLIENT, MCP, PACKAGES, SERVER
 from support.shell import commands
 
 CLIENT_SIZE_MAX = 120_000  # compressed bytes of its files, which every customer downloads
-SOURCES = {"dtmf-io": CLIENT, "dtmf-server": SERVER}
+SOURCES = {"dtmf-io": CLIENT, "dtmf-mcp": MCP, "dtmf-server": SERVER}
 BARE = {name: value for name, value in os.environ.items() if not name.startswith(("DTMF_", "PYTHON", "VIRTUAL_ENV"))}
 
 
@@ -174,12 +175,13 @@ def test_the_wheel_of_the_client_is_within_its_budget(wheels: dict[str, Path]) -
     assert 0 < sum(sizes) <= CLIENT_SIZE_MAX
 
 
-def test_both_distributions_have_the_same_version(wheels: dict[str, Path]) -> None:
+def test_all_distributions_have_the_same_version(wheels: dict[str, Path]) -> None:
     versions = {version for wheel in wheels.values() for version in described(wheel, "Version")}
-    assert versions == {dtmf.__version__} == {dtmf_server.__version__}
+    assert versions == {dtmf.__version__} == {dtmf_mcp.__version__} == {dtmf_server.__version__}
     pins = {need for wheel in wheels.values() for need in described(wheel, "Requires-Dist") if need.startswith("dtmf-")}
     assert {pin.partition(";")[0].strip() for pin in pins} == {
         f"dtmf-io=={dtmf.__version__}",
+        f"dtmf-mcp=={dtmf.__version__}",
         f"dtmf-server=={dtmf.__version__}",
     }
 
@@ -188,12 +190,12 @@ def test_the_client_has_one_dependency_and_the_rest_are_extras(wheels: dict[str,
     required = [Requirement(text) for text in described(wheels["dtmf-io"], "Requires-Dist")]
     assert [each.name for each in required if each.marker is None] == ["httpcore2"]
     extras = set(described(wheels["dtmf-io"], "Provides-Extra"))
-    assert extras == {"cli", "server", "testing"}
+    assert extras == {"cli", "mcp", "server", "testing"}
 
 
 def test_the_lock_files_cover_the_requirements_of_both_distributions() -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", (PACKAGES.parent / "requirements/run.txt").read_text(), re.MULTILINE))
-    for name in SOURCES:
+    for name in ("dtmf-io", "dtmf-server"):
         project = tomllib.loads((PACKAGES / name / "pyproject.toml").read_text())["project"]
         wanted = project["dependencies"] + project.get("optional-dependencies", {}).get("cli", [])
         names = {Requirement(text).name for text in wanted}
@@ -290,3 +292,21 @@ def test_the_pytest_fixture_runs_with_its_extra_alone(wheels: dict[str, Path], t
     said = run(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=suite)
     assert "1 passed" in said
     shutil.rmtree(suite)
+
+
+def test_the_tools_for_language_models_run_with_their_extra_alone(wheels: dict[str, Path], tmp_path: Path) -> None:
+    programs = install("dtmf-io[mcp]", wheels, tmp_path / "env")
+    assert "'dtmf-server'" not in str(sorted(programs.iterdir()))
+    hello = '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
+    hello += '"clientInfo":{"name":"test","version":"1"}}}\n'
+    done = subprocess.run(
+        [programs / "dtmf", "mcp"],
+        env=BARE | {"DTMF_TOKEN": "any", "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        input=hello,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"serverInfo":{"name":"dtmf"' in done.stdout.replace(" ", "")

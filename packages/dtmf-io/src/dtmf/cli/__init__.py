@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED_BY = 128  # the convention of shells: 128 plus the signal number, 2 for Ctrl-C
 PIPE_CLOSED = 141
-_EXTRA = {"cyclopts", "rich", "segno"}
+_EXTRA = {"cyclopts": "cli", "rich": "cli", "segno": "cli", "dtmf_mcp": "mcp"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +64,8 @@ def _run(tokens: list[str]) -> int:
         missing = str(error.name).partition(".")[0]
         if missing not in _EXTRA:
             raise
-        line = f"dtmf: the command needs {missing}, which is not installed: pip install 'dtmf-io[cli]'"
+        extra = _EXTRA[missing]
+        line = f"dtmf: the command needs {missing}, which is not installed: pip install 'dtmf-io[{extra}]'"
         return _complain(line, 1)
 
 

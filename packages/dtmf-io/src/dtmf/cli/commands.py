@@ -31,8 +31,10 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("send", "send an SMS from a number", "dtmf.cli.messages:send"),
         ("deliveries", "list deliveries to phones and webhooks", "dtmf.cli.deliveries:deliveries"),
         ("events", "stream the events of your account", "dtmf.cli.events:events"),
+        ("listen", "post events to a program on this machine", "dtmf.cli.listen:listen"),
     ],
     "More": [
+        ("mcp", "serve the tools for language models on stdio", "dtmf.cli.mcp:mcp"),
         ("sandbox", "simulate SMS and payments, advance the clock", "dtmf.cli.sandbox:sandbox"),
         ("completion", "print a completion script for your shell", "dtmf.cli.completion:completion"),
     ],

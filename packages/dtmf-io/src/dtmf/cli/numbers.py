@@ -170,9 +170,15 @@ def action(
     destination: Annotated[str | None, Parameter(help="The phone number or URL that receives it.")] = None,
     /,
     *,
+    template: Annotated[
+        Literal["ntfy", "telegram", "matrix", "slack", "discord"] | None,
+        Parameter(help="Post it in the form of this service (default: as JSON):"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Forward each SMS of a number to a phone, post it to a URL, or only store it."""
+    if template and what == "webhook" and destination:
+        destination += f"#template={template}"
     if what == "forward" and destination is not None:
         parse(destination)
     if what == "webhook" and destination is not None:
@@ -199,6 +205,12 @@ def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
         output.json(done)
     else:
         output.line(f"The rental of {number} has ended.")
+
+
+def _masked(url: str) -> str:
+    """Return a URL without the secrets of a chat service, as the service shows it."""
+    start, mark, template = url.partition("#template=")
+    return "/".join([*start.split("/")[:3], "…"]) + mark + template if mark else url
 
 
 def _show_rented(number: NumberFound, group: str, *, json: bool) -> None:
@@ -241,4 +253,4 @@ def _row(number: NumberFound) -> tuple[str, ...]:
 def _action(destination: str | None) -> str:
     if destination is None:
         return "stored"
-    return f"forwarded to {destination}" if destination.startswith("+") else f"posted to {destination}"
+    return f"forwarded to {destination}" if destination.startswith("+") else f"posted to {_masked(destination)}"

@@ -10,6 +10,7 @@ from dtmf_server.api import transactions
 from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
+from dtmf_server.core.body_templates import masked
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
@@ -95,7 +96,7 @@ def _delivery(row: Row, attempts: list[Any]) -> responses.Delivery:
         row["id"],
         row["e164"],
         row["kind"],
-        row["destination"],
+        masked(row["destination"]),
         row["state"],
         row["message_id"],
         iso(row["created_at_us"]),

@@ -30,6 +30,7 @@ from dtmf_server.api import (
 )
 from dtmf_server.api.openapi import document
 from dtmf_server.asgi import error_handlers
+from dtmf_server.asgi.mcp import McpRoute
 from dtmf_server.asgi.middleware import RequestMiddleware
 from dtmf_server.callbacks import carriers as callbacks
 from dtmf_server.http import validation
@@ -70,8 +71,8 @@ def _only_the_document(request: Request) -> None:
 
 
 def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
-    """Create the ASGI application: the API, the website, and callbacks of carriers that have any."""
-    app = _routes(is_sandbox=runtime.settings.sandbox)
+    """Create the ASGI application: the API, the website, `/mcp`, and callbacks of carriers that have any."""
+    app = McpRoute(_routes(is_sandbox=runtime.settings.sandbox), runtime.settings)
     state = {"runtime": runtime, **website.new_state(), **callbacks.new_state(carriers, runtime.settings)}
     return RequestMiddleware(app, runtime.settings, state=state)
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +19,7 @@ from dtmf_server.core import amounts
 from dtmf_server.core.calling_codes import calling_code
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.operations import catalog_file, import_catalog
+from dtmf_server.operations import catalog_file, import_catalog, supply
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
 from dtmf_server.server.startup import settings_of

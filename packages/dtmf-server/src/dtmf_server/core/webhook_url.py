@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from dtmf_server.core import body_templates
+
 URL_MAX = 2048
 PARSED = 4096  # cache size: each URL is parsed twice for each delivery
 NAME_MAX = 253  # RFC 1035 §2.3.4, as text without the final dot
@@ -99,7 +101,8 @@ class Destination:
 
 @lru_cache(maxsize=PARSED)
 def parse(url: str, *, sandbox: bool) -> Destination:
-    """Return the destination that `url` names. Raises ValueError that says what is wrong with it."""
+    """Return the destination that `url` names, without its template. Raises ValueError that says what is wrong with it."""
+    url, _ = body_templates.split(url)
     parts = _split(url)
     scheme = parts["scheme"].lower()
     host, port_text = _split_authority(parts["authority"])

@@ -2,6 +2,7 @@
 
 import json
 
+from dtmf_server.core.body_templates import masked
 from dtmf_server.core.money import topup_url
 from dtmf_server.core.timestamps import iso
 from dtmf_server.storage import accounts, delivery_queue, event_deliveries, events
@@ -33,7 +34,7 @@ def disable(tx: Tx, account_id: int, url: str, *, now_us: int, reason: str) -> N
     if accounts.webhook_urls(tx, [account_id]).get(account_id) != url:
         return
     accounts.set_webhook_url(tx, account_id, None)
-    data = {"destination": url, "reason": reason}
+    data = {"destination": masked(url), "reason": reason}
     events.append(tx, [Event(account_id, now_us, "action.disabled", data=data)])
     park_waiting(tx, account_id, now_us=now_us, reason=reason)
 

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from dtmf_server.core import backoff
+from dtmf_server.core.body_templates import masked
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import account_webhook, send
@@ -262,7 +263,7 @@ def disable_webhook(tx: Tx, work: LeasedDelivery, *, attempt: Attempt, now_us: i
             return
         if not rentals.clear_action(tx, work.rental_id, destination=work.destination):
             return
-        data = {"e164": work.e164, "destination": work.destination, "reason": attempt.reason}
+        data = {"e164": work.e164, "destination": masked(work.destination), "reason": attempt.reason}
         ledger.add_event(events.Event(work.account_id, now_us, "action.disabled", data=data))
         waiting = outbox.park_waiting(tx, work.rental_id, kind="webhook", now_us=now_us, reason=attempt.reason)
         for row in waiting:

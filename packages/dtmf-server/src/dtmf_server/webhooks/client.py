@@ -27,14 +27,13 @@ from typing import Self
 
 from msgspec import Struct
 
+from dtmf_server.core.body_templates import JSON_TYPE
 from dtmf_server.core.webhook_url import Destination, parse
 from dtmf_server.webhooks.connection import NoReply, Reply
 from dtmf_server.webhooks.connection_pool import Pool
 from dtmf_server.webhooks.resolver import Lookup, LookupFailed, NotVetted, VettingResolver, is_ours, look_up
 
-_HEADERS = (
-    "Content-Type: application/json\r\nUser-Agent: dtmf-webhook/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-)
+_HEADERS = "User-Agent: dtmf-webhook/1\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
 _OURS = {"host", "content-type", "user-agent", "accept", "accept-encoding", "content-length"}
 _whole_seconds = re.compile(r"[0-9]{1,10}").fullmatch
 # OpenSSL verification errors (x509_vfy.h) that a receiver can fix.
@@ -105,7 +104,9 @@ class WebhookClient:
     ) -> None:
         self._pool.close()
 
-    async def post(self, destination: Destination, body: bytes, headers: Mapping[str, str]) -> Outcome:
+    async def post(
+        self, destination: Destination, body: bytes, headers: Mapping[str, str], *, content_type: str = JSON_TYPE
+    ) -> Outcome:
         """Post `body` once. Receiver errors are returned, never raised. Cancelling cancels the attempt."""
         started_ns = time.monotonic_ns()
         reply = Reply()
@@ -115,7 +116,7 @@ class WebhookClient:
         except ValueError as error:
             reason = str(error).removesuffix(".")
         else:
-            reason = await self._attempt(vetted, _request(vetted, body, headers), reply)
+            reason = await self._attempt(vetted, _request(vetted, body, headers, content_type), reply)
         return Outcome(
             reply.status,
             reason,
@@ -153,13 +154,14 @@ def _verifying_context(_trusted: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     return context
 
 
-def _request(destination: Destination, body: bytes, headers: Mapping[str, str]) -> bytes:
+def _request(destination: Destination, body: bytes, headers: Mapping[str, str], content_type: str) -> bytes:
     """Encode the POST request. Callers can't override our own headers."""
     _, _, rest = destination.url.partition("://")
     authority = rest[: len(rest) - len(destination.path)]
     given = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _OURS)
     head = (
-        f"POST {destination.path} HTTP/1.1\r\nHost: {authority}\r\n{given}{_HEADERS}Content-Length: {len(body)}\r\n\r\n"
+        f"POST {destination.path} HTTP/1.1\r\nHost: {authority}\r\n{given}Content-Type: {content_type}\r\n"
+        f"{_HEADERS}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("ascii") + body
 

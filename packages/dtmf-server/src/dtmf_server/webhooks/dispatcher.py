@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
+from msgspec import structs
 
 from dtmf.webhook import sign
-from dtmf_server.core import webhook_url
+from dtmf_server.core import body_templates, webhook_url
+from dtmf_server.core.body_templates import Template
 from dtmf_server.webhooks.client import Outcome, WebhookClient
 
 
@@ -44,9 +46,11 @@ class InProcessDispatcher:
         """
         try:
             parsed = webhook_url.parse(sms.destination, sandbox=self.sandbox)
+            _, name = body_templates.split(sms.destination)
         except ValueError as error:
             return Outcome(status=None, reason=str(error))
-        content = body(sms)
+        template = body_templates.template(name) if name else None
+        content = _rendered(sms, template) if template else body(sms)
         id_ = f"dlv_{sms.id}"  # the same for all attempts, so that receivers can detect duplicates
         signatures = [sign(secret, id=id_, timestamp=timestamp_s, body=content) for secret in secrets]
         headers = {
@@ -54,7 +58,20 @@ class InProcessDispatcher:
             "webhook-timestamp": str(timestamp_s),
             "webhook-signature": " ".join(signatures),
         }
-        return await self.poster.post(parsed, content, headers)
+        if template is None:
+            return await self.poster.post(parsed, content, headers)
+        outcome = await self.poster.post(parsed, content, headers, content_type=template.content_type)
+        reply = body_templates.without_secrets(outcome.reply, sms.destination)
+        return structs.replace(outcome, reply=reply)
+
+
+def _rendered(sms: Payload, template: Template) -> bytes:
+    """Return the body for a chat or push service. An event is written as its kind and its values."""
+    if sms.kind != "event":
+        return template.render({"id": str(sms.message_id), "e164": sms.e164, "sender": sms.sender, "content": sms.text})
+    event = msgspec.json.decode(sms.text)
+    content = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in event["data"].items())
+    return template.render({"id": "0", "e164": event["type"], "sender": "DTMF", "content": content})
 
 
 def body(sms: Payload) -> bytes:

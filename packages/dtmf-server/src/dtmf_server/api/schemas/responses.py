@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from dtmf_server.core.body_templates import masked
 from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations.catalog import Details
@@ -299,9 +300,8 @@ def full_message(row: Any) -> FullMessage:
 def number(row: Any, messages: list[Message]) -> Number:
     """Convert a row to a rented number."""
     e164, group_id, sms, cost_per_minute, cost_per_message, started_at_us, destination = _number_columns(row)
-    return Number(
-        e164, group_id, bool(sms), cost_per_minute, cost_per_message, iso(started_at_us), destination, messages
-    )
+    shown = None if destination is None else masked(destination)
+    return Number(e164, group_id, bool(sms), cost_per_minute, cost_per_message, iso(started_at_us), shown, messages)
 
 
 _number_columns = itemgetter(

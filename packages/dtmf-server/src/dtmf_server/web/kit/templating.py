@@ -12,6 +12,7 @@ from litestar import Response
 from markupsafe import Markup
 
 import dtmf_server
+from dtmf_server.core.body_templates import masked
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.runtime.logging import request_id
 from dtmf_server.web.kit import filters, i18n, static, untrusted_text
@@ -69,6 +70,7 @@ environment.filters |= {
     "render_untrusted": untrusted_text.render_untrusted,
     "fragments": untrusted_text.fragments,
     "code": _code,
+    "masked": masked,
 }
 environment.globals |= {
     "static": static.address,

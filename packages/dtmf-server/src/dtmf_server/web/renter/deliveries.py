@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf.e164 import is_e164
-from dtmf_server.core import webhook_url
+from dtmf_server.core import body_templates, webhook_url
 from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account_webhook, rent, replay, webhook_secrets
@@ -56,6 +56,9 @@ async def post_warnings(request: Request) -> Response[Any]:
 
     def set_url(tx: Tx, visit: Caller, form: Form) -> str:
         url = form.line("warnings_url") or None
+        stored = account_webhook.url(tx, visit.account_id)
+        if url and stored and url == body_templates.masked(stored):
+            url = stored
         try:
             if url is not None:
                 webhook_url.parse(url, sandbox=sandbox)
@@ -106,7 +109,7 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "hooked": [rental["e164"] for rental in reversed(hooked.rows)],
             "more_hooked": hooked.more,
             "secret": webhook_secrets.secret(tx, visit.account_id),
-            "warnings_url": account_webhook.url(tx, visit.account_id),
+            "warnings_url": body_templates.masked(account_webhook.url(tx, visit.account_id) or "") or None,
         }
 
     more = views.refused(form, refusal)

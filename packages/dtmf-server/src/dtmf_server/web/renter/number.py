@@ -1,11 +1,13 @@
 """`/numbers/+…`: a number's conversation, cost, sending, SMS action, and ending its rental."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
 from dtmf.e164 import is_e164
+from dtmf_server.core import body_templates
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
 from dtmf_server.core.rental import Action
 from dtmf_server.http import validation
@@ -58,8 +60,8 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
 
     def set_action(tx: Tx, visit: Caller, form: Form) -> str:
         rental = _live(tx, visit, e164)
-        chosen = _chosen(form, rental)
-        action = _action_of(form, chosen, e164, sandbox=settings.sandbox)
+        chosen = _chosen(form, _masked(rental))
+        action = _action_of(form, chosen, rental, sandbox=settings.sandbox)
         rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us)
         return f"/numbers/{e164}?done={chosen}"
 
@@ -113,7 +115,7 @@ def _text_of(form: Form) -> str:
     return content
 
 
-def _chosen(form: Form, rental: Row) -> str:
+def _chosen(form: Form, rental: Mapping[str, Any]) -> str:
     """Return the chosen action or, if only a destination was typed, the action it belongs to. Raises InvalidRequest if
     the two contradict each other."""
     stored = (rental["action"] or "store", rental["destination"] or "")
@@ -145,7 +147,8 @@ def _is_untouched(form: Form, action: str, destination: str) -> bool:
     return values.get(action, "") in ("", destination)
 
 
-def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action | None:
+def _action_of(form: Form, chosen: str, rental: Row, *, sandbox: bool) -> Action | None:
+    e164 = rental["e164"]
     if chosen == "store":
         return None
     if chosen == "forward":
@@ -159,10 +162,26 @@ def _action_of(form: Form, chosen: str, e164: str, *, sandbox: bool) -> Action |
     if not url or is_e164(url) or len(url) > URL_MAX:
         raise InvalidRequest("webhook_url", _("Enter the webhook's URL, starting with https://."))
     try:
-        return validation.action(e164, url, sandbox=sandbox)
+        return validation.action(e164, _with_template(url, form["template"], rental), sandbox=sandbox)
     except InvalidRequest as error:
         detail = error.detail.rpartition("webhook's URL: ")[2]
         raise InvalidRequest("webhook_url", detail) from error
+
+
+def _with_template(url: str, name: str, rental: Row) -> str:
+    """Return the URL with the chosen template. The URL shown is masked: unchanged, it means the one that is stored."""
+    stored = rental["destination"] or ""
+    if url != stored and url == _masked(rental)["destination"]:
+        if name not in ("", body_templates.split(stored)[1]):
+            raise InvalidRequest("webhook_url", _("Enter the URL again to change its format."))
+        return str(stored)
+    return body_templates.joined(url.partition("#")[0], name) if name in body_templates.NAMES else url
+
+
+def _masked(rental: Row) -> dict[str, Any]:
+    """Return the rental with its destination as it may be shown."""
+    destination = rental["destination"]
+    return {**rental, "destination": None if destination is None else body_templates.masked(destination)}
 
 
 def _live(tx: Tx, visit: Caller, e164: str) -> Row:
@@ -196,7 +215,9 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
         if rental is None or rental["e164"] != e164:
             raise NumberNotRented
         return {
-            "rental": rental,
+            "rental": _masked(rental),
+            "template": body_templates.split(rental["destination"] or "")[1] or "",
+            "templates": {name: body_templates.template(name) for name in body_templates.NAMES},
             "is_over": rental["ended_at_us"] is not None,
             "live": live is not None,
             "earlier": [other for other in over if other["id"] != rental["id"]],
