@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -15,13 +16,19 @@ from support.server_process import Said, Service, command
 CONTENT = b"something without any other copy"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a sandbox that has run once."""
-    folder = tmp_path / "data"
+    folder = tmp_path_factory.mktemp("stopped") / "data"
     with Service(folder) as service:
         service.wait_ready().stop()
     return folder
+
+
+@pytest.fixture
+def data(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(stopped, tmp_path / "data"))
 
 
 def make(kind: str, path: Path) -> None:

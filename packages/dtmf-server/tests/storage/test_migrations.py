@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from dtmf_server.operations import verify
-from dtmf_server.storage import migrate, schema
+from dtmf_server.storage import migrate, schema, schema_revision
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 from postgres import drop_database, fresh_database
@@ -134,6 +134,26 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert description(database_url) == before
     with closing(open_database(database_url)) as db:
         assert db.read_blocking(verify.differences) == []
+
+
+def test_the_newest_revision_is_known_without_alembic(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    assert schema_revision.newest() == migrate.head()
+    for engine in ("sqlite", "postgresql"):
+        with empty_database(engine, tmp_path, request) as url:
+            assert not schema_revision.is_newest(url)
+            migrate.upgrade(url, "0016")
+            assert not schema_revision.is_newest(url)
+            migrate.upgrade(url)
+            assert schema_revision.is_newest(url)
+
+
+def test_a_file_that_cannot_be_read_has_no_revision(tmp_path: Path) -> None:
+    missing, damaged, directory = tmp_path / "missing?#%.db", tmp_path / "damaged.db", tmp_path / "directory"
+    damaged.write_bytes(b"not a database" * 1000)
+    directory.mkdir()
+    for path in (missing, damaged, directory):
+        assert not schema_revision.is_newest(f"sqlite:///{path}")
+    assert not missing.exists()
 
 
 def test_a_migration_that_fails_halfway_changes_nothing(

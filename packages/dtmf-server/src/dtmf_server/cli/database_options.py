@@ -9,6 +9,7 @@ from pathlib import Path
 from dtmf_server.config import Config, ConfigError
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.runtime.logging import mask
+from dtmf_server.storage import schema_revision
 from dtmf_server.storage.open import sqlite_path
 
 
@@ -32,9 +33,11 @@ def require_existing(options: argparse.Namespace, configuration: Config) -> str:
 
 def require_current_schema(options: argparse.Namespace, configuration: Config) -> str:
     """Return the URL of a database with the latest schema, for commands that read one. Raises CannotStart."""
+    url = require_existing(options, configuration)
+    if schema_revision.is_newest(url):
+        return url
     from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
 
-    url = require_existing(options, configuration)
     with translating_open_errors(url):
         revision, head = migrate.current(url), migrate.head()
     if revision != head:
@@ -55,14 +58,21 @@ def make_folder(url: str) -> None:
 @contextlib.contextmanager
 def translating_open_errors(name: str) -> Iterator[None]:
     """Translate errors that prevent a database or file from being opened into one line."""
-    from alembic.util import CommandError  # noqa: PLC0415 - `--help` does not wait for it
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
-
     try:
         yield
-    except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as error:
+    except Exception as error:
+        if not isinstance(error, _open_errors()):
+            raise
         cause = getattr(error, "orig", None) or error  # without the statement that SQLAlchemy quotes
         raise CannotStart(f"can't open {mask(name)}: {' '.join(str(cause).split())}") from error
+
+
+def _open_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of opening or migrating a database. Importing them takes longer than opening one."""
+    from alembic.util import CommandError  # noqa: PLC0415 - Alembic only where it is used
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - the same
+
+    return OSError, sqlite3.Error, SQLAlchemyError, CommandError
 
 
 @contextlib.contextmanager

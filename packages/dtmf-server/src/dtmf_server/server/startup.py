@@ -28,7 +28,7 @@ from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
 from dtmf_server.server.lightning import attach_node
-from dtmf_server.storage import chain, deposits, files, instance, migrate, numbers, outbox, tokens
+from dtmf_server.storage import chain, deposits, files, instance, numbers, outbox, schema_revision, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
@@ -231,7 +231,10 @@ def settings_of(config: Config) -> Settings:
 def open_prepared(url: str, mode: str, clock: Clock) -> Database:
     """Return the open database, migrated to the latest schema, with its mode fixed. Raises CannotStart in the other
     mode."""
-    migrate.upgrade(url)
+    if not schema_revision.is_newest(url):
+        from dtmf_server.storage import migrate  # noqa: PLC0415 - Alembic only where it is used
+
+        migrate.upgrade(url)
     db = open_database(url)
     found = db.write_blocking(partial(_initialise, mode=mode, clock=clock))
     if found != mode:
