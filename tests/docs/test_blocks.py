@@ -1,7 +1,7 @@
 """Every code block of every page is run by a test, is checked as data, or says why not.
 
-tests/peers/test_snippets.py and tests/end_to_end/test_docs.py run them: the former needs jq. A block that needs other
-software names the test that runs it."""
+tests/peers/test_snippets.py, tests/end_to_end/test_docs.py and, for docs/carriers/, test_carrier_pages.py run them: the
+first needs jq. A block that needs other software names the test that runs it."""
 
 import json
 import re

@@ -10,6 +10,7 @@ from dtmf_server.carriers.registry import CarrierContext
 from dtmf_server.carriers.twilio.client import MASKED, TwilioClient
 from dtmf_server.carriers.twilio.settings import TwilioSettings
 from dtmf_server.carriers.twilio.signature import sign
+from dtmf_server.core.hosts import is_loopback
 
 NUMBER_PAGES_MAX = 100
 SHOWN_MAX = 10
@@ -83,7 +84,10 @@ def _calls_us(number: dict[str, Any], callback_url: str) -> bool:
 async def _callback(settings: TwilioSettings, context: CarrierContext) -> CheckResult:
     """Post a signed status of no message, as Twilio would: a wrong public URL, proxy or token refuses it."""
     url = context.callback_url or ""
-    if urlsplit(url).scheme != "https" and not context.is_sandbox:
+    is_local = context.is_sandbox or is_loopback(
+        urlsplit(settings.base_url).hostname or ""
+    )  # which can call http: URLs
+    if urlsplit(url).scheme != "https" and not is_local:
         return CheckResult("callback URL", False, f"{url} is not https", "set server.public_url to an https URL")
     fields = {"AccountSid": settings.account_sid, "MessageSid": PROBE_SID, "MessageStatus": "check"}
     octets = [(name.encode(), value.encode()) for name, value in fields.items()]
