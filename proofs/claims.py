@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from proofs import requirements
+from proofs import carriers, requirements
 from proofs.bad_receivers import bad_receivers
 from proofs.claim import Row, Together
 from proofs.disk import full_disk
@@ -81,27 +81,6 @@ MUTANTS = Program(
         Printed("of", r"mutants caught: \d+/(\d+)", None),
     ],
     small_command=["-m", "money.mutation_runner", "--only", "core/billing.py", "--steps", "1500"],
-)
-CARRIERS = Tests(
-    [
-        "tests/smpp/test_kill.py",
-        "tests/smpp/test_links.py",
-        "tests/smpp/test_deliver.py",
-        "packages/dtmf-server/tests/operations/test_ingest.py",
-        "packages/dtmf-server/tests/operations/test_receipts.py",
-    ],
-    failed="acknowledged but missing, mixed up or duplicated",
-)
-PARSERS = Program(
-    ["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "10000000"],
-    [Printed("runs", r"number_of_executed_units: (\d+)", None)],
-    small_command=["packages/dtmf-server/tests/carriers/smpp/fuzz_pdu.py", "100000"],
-)
-_CALLBACKS = "packages/dtmf-server/tests/carriers/fuzz_callbacks.py"
-CALLBACK_PARSERS = Program(
-    [_CALLBACKS, "2000000"],
-    [Printed("runs over the other kinds of carriers", r"number_of_executed_units: (\d+)", None)],
-    small_command=[_CALLBACKS, "20000"],
 )
 CODES = Tests(
     ["packages/dtmf-io/tests/codes/test_codes.py"],
@@ -290,39 +269,7 @@ LARGE = Together(
         Tests(["tests/money/test_large_accounts.py", "-k", "postgresql"], failed="wrong or blocked", on="postgresql"),
     )
 )
-PAID = Tests(
-    ["tests/smpp/test_paid.py"],
-    full={"DTMF_SMPP_SUBMITS": "1000", "DTMF_SMPP_LATE_S": "120", "DTMF_SMPP_KILLS": "125"},
-    small={"DTMF_SMPP_SUBMITS": "24"},
-    printed=[
-        Printed("SMS disturbed", r"(\d+) SMS disturbed", None),
-        Printed("SMS at the carrier when the process was killed", r"killed \w+ with (\d+) SMS", None),
-        Printed("accepted but not charged", r"(\d+) accepted but not charged"),
-        Printed("refused but not refunded", r"(\d+) refused but not refunded"),
-        Printed("sent twice", r"(\d+) sent twice"),
-    ],
-)
 
-FAULTS = Tests(
-    [
-        "tests/carriers/test_http_faults.py",
-        "tests/carriers/test_gammu_faults.py",
-        "tests/carriers/twilio/test_kill.py",
-        "packages/dtmf-server/tests/carriers/telnyx/test_kill.py",
-    ],
-    full={"DTMF_CARRIER_ROUNDS": "10"},
-    printed=[
-        Printed("faults", r"(\d+) faults, \d+ kills", None),
-        Printed("kills", r"\d+ faults, (\d+) kills", None),
-        Printed("acknowledged but absent", r"(\d+) acknowledged but absent"),
-        Printed("shown twice", r"(\d+) shown twice"),
-        Printed("shown to a wrong renter", r"(\d+) shown to a wrong renter"),
-        Printed("forged accepted", r"(\d+) forged but shown"),
-        Printed("sent twice", r"(\d+) sent twice"),
-        Printed("taken but not paid, or the reverse", r"(\d+) taken but not paid"),
-        Printed("wrong outcomes", r"(\d+) sent but not taken"),
-    ],
-)
 
 SUPPLY = Tests(
     ["tests/supply"],
@@ -358,7 +305,9 @@ ROWS = [
         "the next renter reads everything; SMS of every kind of carrier posted 1 h, 8 d and 40 d late",
         (RECYCLED,),
     ),
-    Row(9, "SMPP: acknowledged means stored", "killed at each step; shuffled, colliding, missing", (CARRIERS,)),
+    Row(
+        9, "SMPP: acknowledged means stored", "killed at each step; shuffled, colliding, missing", (carriers.CARRIERS,)
+    ),
     Row(
         10,
         "Webhooks never lose an SMS",
@@ -398,7 +347,7 @@ ROWS = [
         16,
         "Parsers never crash",
         "10,000,000 runs of atheris over every reader of SMPP, and 2,000,000 over those of the other kinds of carriers",
-        (PARSERS, CALLBACK_PARSERS),
+        (carriers.PARSERS, carriers.CALLBACK_PARSERS),
     ),
     Row(17, "Tenants are isolated", "every operation × {another's token, none, a revoked one}", (TENANTS,)),
     Row(18, "Tokens resist guessing", "1,000,000 random tokens", (TOKENS,)),
@@ -413,7 +362,7 @@ ROWS = [
         "Every sent SMS is charged, every refused SMS is refunded",
         "1,000 SMS on each engine, disturbed at each step while the carrier holds them, answered up to 120 s late;"
         " 125 × kill -9 with 8 SMS at the carrier",
-        (PAID,),
+        (carriers.PAID,),
     ),
     Row(
         24,
@@ -425,7 +374,7 @@ ROWS = [
         25,
         "Carriers of every kind: acknowledged means stored",
         "24 faults of Twilio, Telnyx and a phone, 27 of a modem, 10 times on each engine in random order, killed at each step",
-        (FAULTS,),
+        (carriers.FAULTS,),
     ),
     Row(
         26,

@@ -30,7 +30,7 @@ SEND_STEPS = [*SUBMIT_STEPS, "writing"]
 
 
 class Modem:
-    """A world and its smsd. What smsd's table `inbox` shows as processed is acknowledged."""
+    """A world and its smsd. An SMS that is processed in `inbox` is acknowledged."""
 
     def __init__(self, smsd: Smsd, db: Database, wall: FakeWall) -> None:
         self.smsd, self.wall, self.taken = smsd, wall, list[str]()

@@ -96,8 +96,8 @@ def test_a_late_sms_never_reaches_the_next_renter(postponed: Postponed, request:
         text = world.arrives(world.text(f"{delay} late"))
         bring = postponed.arrive(text)
         unowned = list[Bring]()
-        nobodys = world.text("of nobody")
-        world.change_renter(between=partial(arrive_to, unowned, postponed, nobodys))
+        unrented = world.text("for no renter")
+        world.change_renter(between=partial(arrive_to, unowned, postponed, unrented))
         world.stop()
         world.wall.advance(us=late_us)
         world.start()
@@ -106,7 +106,7 @@ def test_a_late_sms_never_reaches_the_next_renter(postponed: Postponed, request:
         brought += 3
         with DTMF(new_token(2 if former == world.accounts[0] else 1), base_url=world.url) as following:
             seen = f"{[*following.messages()]} {following.number('+12025550200')} {[*following.transactions()]}"
-        shown += (text in seen) + (nobodys in seen)
+        shown += (text in seen) + (unrented in seen)
         owners = [row["account_id"] for row in world.rows("SELECT account_id FROM messages WHERE content = :t", t=text)]
         assert owners == [former] or (owners == [] and late_us > ERASED_AFTER_US), delay
     assert world.db.read_blocking(verify.differences) == []

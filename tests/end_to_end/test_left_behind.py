@@ -1,6 +1,7 @@
 """`make run` on used sandboxes: it runs its story, prints the sign-in link, and stays up."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
+from harness import runtime_over, serving
 from support.server_process import Said, Service, environment, rows
 from support.webhook_receiver import refused_port
 
@@ -156,16 +158,32 @@ LEFT_BEHIND = [
 ]
 
 
-def leave(data: Path, act: Callable[[DTMF, Path], None], *, killed: bool = False) -> None:
-    """Prepare a sandbox in this way, then stop or kill it."""
+@pytest.fixture(scope="module")
+def started_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sandbox that was started and stopped once."""
+    data = tmp_path_factory.mktemp("once") / "data"
+    with Service(data) as service:
+        service.wait_ready()
+        assert service.stop(signal.SIGINT) == 0
+    return data
+
+
+def leave(started_once: Path, data: Path, act: Callable[[DTMF, Path], None]) -> None:
+    """Copy a sandbox, prepare it in this way in a service of this process, and stop it."""
+    shutil.copytree(started_once, data, dirs_exist_ok=True)
+    with closing(open_database(f"sqlite:///{data / 'dtmf.db'}")) as db, serving(runtime_over(db)) as url:
+        (data / "url").write_text(url, encoding="ascii")
+        with DTMF((data / "token").read_text("ascii").strip(), base_url=url) as dtmf:
+            act(dtmf, data)
+
+
+def leave_killed(data: Path, act: Callable[[DTMF, Path], None]) -> None:
+    """Prepare a sandbox in this way, then kill it."""
     with Service(data) as service:
         service.wait_ready()
         with DTMF(service.token, base_url=service.url) as dtmf:
             act(dtmf, data)
-        if killed:
-            service.kill()
-        else:
-            assert service.stop(signal.SIGINT) == 0
+        service.kill()
 
 
 def played_well(said: Said) -> None:
@@ -180,8 +198,8 @@ def played_well(said: Said) -> None:
 
 @pytest.mark.regression("make-run-breaks-itself")
 @pytest.mark.parametrize("act", LEFT_BEHIND, ids=lambda act: act.__name__)
-def test_the_story_runs_on_a_used_sandbox(tmp_path: Path, act: Callable[..., None]) -> None:
-    leave(tmp_path, act)
+def test_the_story_runs_on_a_used_sandbox(started_once: Path, tmp_path: Path, act: Callable[..., None]) -> None:
+    leave(started_once, tmp_path, act)
     played_well(play(tmp_path))
 
 
@@ -196,7 +214,7 @@ def test_the_story_runs_repeatedly_and_does_not_change_the_clock(tmp_path: Path)
 def test_the_story_runs_after_a_kill_during_a_delivery(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # accepts connections and never responds
         hook = f"http://127.0.0.1:{silent.getsockname()[1]}/sms"
-        leave(tmp_path, lambda dtmf, _data: number_with_webhook(dtmf, hook) and None, killed=True)
+        leave_killed(tmp_path, lambda dtmf, _data: number_with_webhook(dtmf, hook) and None)
         played_well(play(tmp_path))
 
 
@@ -206,11 +224,13 @@ def test_the_story_runs_on_a_database_of_an_older_version(tmp_path: Path) -> Non
 
 
 @pytest.mark.regression("make-run-breaks-itself")
-def test_steps_that_a_sandbox_prevents_are_reported_and_the_sandbox_stays_up(tmp_path: Path) -> None:
+def test_steps_that_a_sandbox_prevents_are_reported_and_the_sandbox_stays_up(
+    started_once: Path, tmp_path: Path
+) -> None:
     def all_rest(_dtmf: DTMF, data: Path) -> None:
         rows(data / "dtmf.db", "UPDATE numbers SET released_at_us = 9000000000000000")
 
-    leave(tmp_path, all_rest)
+    leave(started_once, tmp_path, all_rest)
     said = play(tmp_path)
     assert said.code == 0 and "/sign-in/link?key=" in said.out.splitlines()[0], said
     assert "skipped: rent, every number is rented or in its cooldown" in said.out

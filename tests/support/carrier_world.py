@@ -202,7 +202,7 @@ class World:
 
         self.eventually(is_settled)
 
-    # What must hold.
+    # Promises.
 
     def broken(self, accepted: list[str]) -> dict[str, int]:
         """Return how often each promise was broken, given the texts that the provider accepted. An SMS in doubt is paid."""

@@ -161,7 +161,7 @@ class Smsd:
             )[0][0]
         )
 
-    def send(self, status: str = "SendingOK", *, status_error: int = -1) -> list[str]:
+    def send(self, status: str = "SendingOK", *, status_error: int = -1, status_code: int = -1) -> list[str]:
         """Send what waits for this modem, segment by segment, and return the texts. `sentitems` comes first, as in smsd."""
         texts = []
         waiting = self.execute(
@@ -180,10 +180,11 @@ class Smsd:
                 assert bytes.fromhex(hexadecimal).decode("utf-16-be") == decoded
                 self.execute(
                     'INSERT INTO sentitems ("ID", "SequencePosition", "CreatorID", "SenderID", "DestinationNumber",'
-                    ' "Coding", "UDH", "Text", "TextDecoded", "Status", "StatusError")'
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ' "Coding", "UDH", "Text", "TextDecoded", "Status", "StatusError", "StatusCode")'
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     *(id_, number, creator, self.phone_id, to, coding, udh or "", hexadecimal, decoded, status),
                     status_error,
+                    status_code,
                 )
                 texts.append(decoded)
             self.execute('DELETE FROM outbox WHERE "ID" = ?', id_)

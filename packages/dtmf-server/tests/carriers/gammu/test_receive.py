@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dtmf_server.carriers.gammu import tables
+from dtmf_server.carriers.gammu import inbox, tables
 from dtmf_server.carriers.gammu.rows import InboxRow, inbound, wall_us
 from dtmf_server.core.inbound import Part
 from harness import START_US
@@ -145,7 +145,8 @@ async def test_10000_sms_of_an_outage_are_stored_in_batches_and_in_order(world: 
     assert world.texts() == [str(number) for number in range(1, 10_001)]
 
 
-async def test_a_recreated_database_loses_nothing(world: World) -> None:
+async def test_a_recreated_database_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "REREAD_S", 0.1)
     async with world.running():
         assert world.smsd.receive("before", at_us=world.wall()) == 1
         await until(lambda: not world.smsd.unprocessed())

@@ -83,7 +83,8 @@ async def test_a_long_text_is_cut_into_segments_with_headers(world: World, text:
         ("DeliveryOK", 0, (True, "")),
         ("DeliveryFailed", 70, (False, "the network did not deliver the SMS: the validity period expired")),
         ("DeliveryFailed", 99, (False, "the network did not deliver the SMS: status 99")),
-        ("SendingError", -1, (False, "the modem could not send the SMS")),
+        ("SendingError", 500, (False, "the modem could not send the SMS: CMS error 500")),
+        ("SendingError", -1, (None, "")),  # the modem did not answer: it may have sent the SMS
         ("Error", -1, (False, "smsd could not send the SMS")),
         ("DeliveryPending", 48, (None, "")),
         ("DeliveryUnknown", 3, (None, "")),
@@ -95,7 +96,7 @@ async def test_a_status_of_smsd_is_a_receipt(
 ) -> None:
     async with Running(world) as running:
         (ref,) = await running.carrier.submit(5, sms())
-        world.smsd.send(status, status_error=error)
+        world.smsd.send(status, status_error=error, status_code=error if status == "SendingError" else -1)
         await until(lambda: bool(running.sink.receipts))
     assert running.sink.states == [expected]
     (found,) = running.sink.receipts

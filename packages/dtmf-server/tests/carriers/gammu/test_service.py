@@ -60,6 +60,6 @@ def test_an_sms_is_paid_and_delivered(renter: DTMF, world: World) -> None:
 def test_an_sms_that_the_modem_cannot_send_is_refunded(renter: DTMF, world: World) -> None:
     before = renter.account()["balance"]
     renter.send_message(NUMBER, PHONE, "hello")
-    wait(lambda: world.smsd.send("SendingError") == ["hello"])
+    wait(lambda: world.smsd.send("SendingError", status_code=38) == ["hello"])
     wait(lambda: status(renter) == "failed")
     assert renter.account()["balance"] == before

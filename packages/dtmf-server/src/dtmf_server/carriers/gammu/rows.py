@@ -24,7 +24,7 @@ from dtmf_server.core.user_data_header import place_of
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _CODINGS = {"Default_No_Compression": "ucs2", "Unicode_No_Compression": "ucs2", "8bit": "binary"}
-_FAILED = {"DeliveryFailed", "SendingError", "Error"}
+_FAILED = {"DeliveryFailed", "Error"}
 # 3GPP TS 23.040 §9.2.3.15, the permanent errors that say more than "failed".
 _REASONS = {65: "incompatible destination", 66: "rejected by the recipient", 70: "the validity period expired"}
 _parsed_creator = re.compile(r"dtmf\.[a-z0-9_-]+\.([0-9]{1,19})\.[0-9a-f]{16}\.([0-9]{1,3})\Z").match
@@ -127,7 +127,7 @@ def receipt(rows: Sequence[SentRow], numbers: Mapping[str, str]) -> Receipt | No
     if not creator:
         return None
     first, reason, delivered = rows[0], "", None
-    if failed := [row for row in rows if row.status in _FAILED]:
+    if failed := [row for row in rows if _is_failed(row)]:
         delivered, reason = False, _reason(failed[0])
     elif len(rows) >= int(creator[2]) and all(row.status == "DeliveryOK" for row in rows):
         delivered = True
@@ -135,13 +135,18 @@ def receipt(rows: Sequence[SentRow], numbers: Mapping[str, str]) -> Receipt | No
     return Receipt(exact(first.creator), delivered, reason, first.to, to, int(creator[1]))
 
 
+def _is_failed(row: SentRow) -> bool:
+    """Return whether the network surely does not have this segment. A SendingError without a CMS error is a modem that did
+    not answer in time: it may have sent the SMS, so the charge stands."""
+    return row.status in _FAILED or (row.status == "SendingError" and row.status_code >= 0)
+
+
 def _reason(row: SentRow) -> str:
     if row.status == "DeliveryFailed":
         said = _REASONS.get(row.status_error, "")
         return f"the network did not deliver the SMS: {said or f'status {row.status_error}'}"
     if row.status == "SendingError":
-        code = f": CMS error {row.status_code}" if row.status_code >= 0 else ""
-        return f"the modem could not send the SMS{code}"
+        return f"the modem could not send the SMS: CMS error {row.status_code}"
     return "smsd could not send the SMS"
 
 
