@@ -85,9 +85,9 @@ test-bitcoin: $(DEV)
 
 # Two Electrum wallets with a channel on the bitcoind of test-bitcoin, and LNbits: each in ~/.cache/dtmf, except Electrum.
 test-lightning: $(DEV)
-	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && programs=$$($(BIN)/python tests/lightning/install.py) && \
+	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && programs=$$($(BIN)/python tests/lightning_nodes/install.py) && \
 	env DTMF_TEST_BITCOIND="$$bitcoind" $$programs \
-	$(BIN)/python -m pytest --quiet $(call report,lightning) tests/lightning $(ARGS)
+	$(BIN)/python -m pytest --quiet $(call report,lightning) tests/lightning_nodes $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)

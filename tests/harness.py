@@ -17,6 +17,7 @@ from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import process
+from dtmf_server.server.lightning import attach_simulator
 from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Database, Tx
 
@@ -103,7 +104,10 @@ def open_account(db: Database, *, seed: int = 0, now_us: int = START_US) -> int:
 def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings: Any) -> Runtime:
     """Return a sandbox's runtime on an open database."""
     clock = Clock(sandbox=True, wall=wall)
-    return Runtime(db, clock, replace(Settings(sandbox=True), **settings), deriver(SANDBOX_DESCRIPTOR, "regtest"))
+    derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
+    runtime = Runtime(db, clock, replace(Settings(sandbox=True), **settings), derive)
+    attach_simulator(runtime)
+    return runtime
 
 
 @contextlib.contextmanager

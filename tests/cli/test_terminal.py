@@ -133,7 +133,7 @@ def test_a_dumb_terminal_gets_no_spinner(dtmf: DTMF) -> None:
 
 
 def test_no_color_is_respected(dtmf: DTMF) -> None:
-    for words in (["account"], ["--help"], ["topup"]):
+    for words in (["account"], ["--help"], ["topup", "--wait", "0"]):
         assert "\x1b[" in (coloured := Terminal(*words)).until("", within_s=30) or words == ["account"]
         assert coloured.ended()[0] == 0
         plain = Terminal(*words, NO_COLOR="1")
@@ -142,11 +142,11 @@ def test_no_color_is_respected(dtmf: DTMF) -> None:
 
 
 def test_the_qr_code_encodes_the_uri_and_needs_a_wide_terminal(dtmf: DTMF) -> None:
-    code, said = Terminal("topup", "1000", columns=80).ended()
+    code, said = Terminal("topup", "1000", "--wait", "0", columns=80).ended()
     assert code == 0
     uri = next(line for line in said.splitlines() if line.startswith("bitcoin:"))
     assert "\n".join(qr.half_blocks(uri)) in said
-    _, said = Terminal("topup", "1000", columns=30).ended()
+    _, said = Terminal("topup", "1000", "--wait", "0", columns=30).ended()
     assert "█" not in said
     assert "The QR code needs a terminal" in said
 

@@ -1,4 +1,6 @@
-"""The promises that every Lightning backend keeps, on simulated nodes and on real ones. A subclass provides the fixture `peer`."""
+"""The promises that every Lightning backend keeps, on simulated nodes and on real ones.
+
+A subclass provides the fixture `peer`."""
 
 import asyncio
 import secrets

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Event,
         FullMessage,
         Group,
+        Invoice,
         Number,
         SandboxClock,
         SentMessage,
@@ -151,6 +152,37 @@ class AsyncDTMF(BaseClient):
     async def deposits(self) -> list[Deposit]:
         """List the payments to the account's addresses, including those waiting for confirmations."""
         return await self._perform(endpoints.deposits())
+
+    async def new_invoice(self, amount: int | None = None) -> Invoice:
+        """Create a Lightning invoice of `amount` satoshis; without an amount, the payer chooses it."""
+        return await self._perform(endpoints.new_invoice(amount))
+
+    def invoices(self, after: int = 0) -> AsyncIterator[Invoice]:
+        """Iterate over the account's Lightning invoices, oldest first, starting after the id `after`."""
+        return self._pages(endpoints.invoices, endpoints.invoices(after), after)
+
+    async def invoice(self, invoice_id: int) -> Invoice:
+        """Return a Lightning invoice. Its `status` is 'open', 'settled' (credited) or 'expired'."""
+        return await self._perform(endpoints.invoice(invoice_id))
+
+    async def wait_for_deposit(
+        self,
+        invoice_or_address: Invoice | Address | int | str | None = None,
+        *,
+        timeout: float = 180,  # noqa: ASYNC109  # the deadline of all polls, as in the blocking client
+    ) -> Event:
+        """Wait until a deposit is credited, and return its 'deposit.credited' event.
+
+        invoice_or_address: what new_invoice() or new_address() returned, an invoice's id, or an address; a deposit that was
+        credited before the call counts. None: the next deposit credited after the call.
+
+        Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds."""
+        waiters.for_deposit(invoice_or_address, timeout, 0)  # validate before the first request
+        last = 0
+        if invoice_or_address is None:
+            async for event in self._pages(endpoints.credited, endpoints.credited(0), 0):
+                last = event["id"]
+        return await self._wait(waiters.for_deposit(invoice_or_address, timeout, last))
 
     async def usage(self) -> Usage:
         """Return the current cost of all rentals per minute, and when the balance runs out."""
@@ -280,6 +312,17 @@ class AsyncSandbox:
     async def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
         """Simulate a payment of `amount` satoshis, with `confirmations` or, by default, enough to be credited."""
         return await self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
+
+    async def pay(
+        self,
+        invoice: Invoice | str,
+        amount: int | None = None,
+        *,
+        fault: Literal["late", "twice", "unreported"] | None = None,
+    ) -> Invoice:
+        """Simulate the payment of a Lightning invoice. `fault`: pay although it has expired ('late'), report the payment
+        twice, or leave it to be found by a look-up ('unreported')."""
+        return await self._perform(endpoints.sandbox_pay(invoice, amount, fault))
 
     async def advance(self, seconds: float) -> Clock:
         """Advance the sandbox's clock, run everything due by then, and return the new time."""

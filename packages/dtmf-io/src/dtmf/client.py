@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Event,
         FullMessage,
         Group,
+        Invoice,
         Number,
         SandboxClock,
         SentMessage,
@@ -147,6 +148,34 @@ class DTMF(BaseClient):
         """List the payments to the account's addresses, including those waiting for confirmations."""
         return self._perform(endpoints.deposits())
 
+    def new_invoice(self, amount: int | None = None) -> Invoice:
+        """Create a Lightning invoice of `amount` satoshis; without an amount, the payer chooses it."""
+        return self._perform(endpoints.new_invoice(amount))
+
+    def invoices(self, after: int = 0) -> Iterator[Invoice]:
+        """Iterate over the account's Lightning invoices, oldest first, starting after the id `after`."""
+        return self._pages(endpoints.invoices, endpoints.invoices(after), after)
+
+    def invoice(self, invoice_id: int) -> Invoice:
+        """Return a Lightning invoice. Its `status` is 'open', 'settled' (credited) or 'expired'."""
+        return self._perform(endpoints.invoice(invoice_id))
+
+    def wait_for_deposit(
+        self, invoice_or_address: Invoice | Address | int | str | None = None, *, timeout: float = 180
+    ) -> Event:
+        """Wait until a deposit is credited, and return its 'deposit.credited' event.
+
+        invoice_or_address: what new_invoice() or new_address() returned, an invoice's id, or an address; a deposit that was
+        credited before the call counts. None: the next deposit credited after the call.
+
+        Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds."""
+        waiters.for_deposit(invoice_or_address, timeout, 0)  # validate before the first request
+        last = 0
+        if invoice_or_address is None:
+            for event in self._pages(endpoints.credited, endpoints.credited(0), 0):
+                last = event["id"]
+        return self._wait(waiters.for_deposit(invoice_or_address, timeout, last))
+
     def usage(self) -> Usage:
         """Return the current cost of all rentals per minute, and when the balance runs out."""
         return self._perform(endpoints.usage())
@@ -265,6 +294,17 @@ class Sandbox:
     def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
         """Simulate a payment of `amount` satoshis, with `confirmations` or, by default, enough to be credited."""
         return self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
+
+    def pay(
+        self,
+        invoice: Invoice | str,
+        amount: int | None = None,
+        *,
+        fault: Literal["late", "twice", "unreported"] | None = None,
+    ) -> Invoice:
+        """Simulate the payment of a Lightning invoice. `fault`: pay although it has expired ('late'), report the payment
+        twice, or leave it to be found by a look-up ('unreported')."""
+        return self._perform(endpoints.sandbox_pay(invoice, amount, fault))
 
     def advance(self, seconds: float) -> Clock:
         """Advance the sandbox's clock, run everything due by then, and return the new time."""

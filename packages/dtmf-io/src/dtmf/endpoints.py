@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Event,
         FullMessage,
         Group,
+        Invoice,
         Number,
         SandboxClock,
         SentMessage,
@@ -135,6 +136,27 @@ def deposits() -> Call[list[Deposit]]:
     return Operation("GET", "/deposits"), _a_list
 
 
+def new_invoice(amount: object) -> Call[Invoice]:
+    """POST /invoices"""
+    body: dict[str, object] = {} if amount is None else {"amount": validation.whole("amount", amount, least=1)}
+    return Operation("POST", "/invoices", body), _an_object
+
+
+def invoices(after: object) -> Call[list[Invoice]]:
+    """GET /invoices, one page"""
+    return Operation("GET", f"/invoices?{_page(after)}"), _a_list
+
+
+def invoice(invoice_id: object) -> Call[Invoice]:
+    """GET /invoices/{id}"""
+    return Operation("GET", f"/invoices/{validation.whole('invoice_id', invoice_id, least=1)}"), _an_object
+
+
+def credited(after: int, wait_s: float = 0) -> Call[list[Event]]:
+    """GET /events as JSON, only of credited deposits; a long poll"""
+    return Operation("GET", f"/events?kind=deposit.credited&{_page(after)}&wait={wait_s:.3f}"), _a_list
+
+
 def usage() -> Call[Usage]:
     """GET /usage"""
     return Operation("GET", "/usage"), _an_object
@@ -203,6 +225,16 @@ def sandbox_deposit(address: object, amount: object, confirmations: object) -> C
     if confirmations is not None:
         body["confirmations"] = validation.whole("confirmations", confirmations, least=0)
     return Operation("POST", "/sandbox/deposit", body), _an_object
+
+
+def sandbox_pay(invoice: object, amount: object, fault: object) -> Call[Invoice]:
+    """POST /sandbox/pay"""
+    body: dict[str, object] = {"invoice": validation.bolt11(invoice)}
+    if amount is not None:
+        body["amount"] = validation.whole("amount", amount, least=1)
+    if fault is not None:
+        body["fault"] = validation.fault(fault)
+    return Operation("POST", "/sandbox/pay", body), _an_object
 
 
 def sandbox_advance(seconds: object) -> Call[Clock]:

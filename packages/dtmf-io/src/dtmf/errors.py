@@ -44,10 +44,13 @@ class NotFoundError(DTMFError, LookupError):
 
 
 class InsufficientFundsError(DTMFError):
-    """The balance does not cover the cost. `balance` and `required` are in satoshis, None if not reported."""
+    """The balance does not cover the cost. `balance`, `required` and `shortfall` are in satoshis, None if not reported.
+    `topup_url` is the page of the service that tops up the shortfall, None if not reported."""
 
     balance: int | None = None
     required: int | None = None
+    shortfall: int | None = None
+    topup_url: str | None = None
 
 
 class NoNumbersAvailableError(DTMFError):
@@ -93,6 +96,7 @@ _BY_CODE: dict[str, type[DTMFError]] = {
     "rate_limited": RateLimitedError,
     "daily_limit_reached": RateLimitedError,
     "too_many_unused_addresses": RateLimitedError,
+    "too_many_invoices": RateLimitedError,
 }
 _BY_STATUS: dict[int, type[DTMFError]] = {
     400: InvalidRequestError,
@@ -121,6 +125,7 @@ def from_problem(
     )
     if isinstance(error, InsufficientFundsError):
         error.balance, error.required = _sats(problem.get("balance")), _sats(problem.get("required"))
+        error.shortfall, error.topup_url = _sats(problem.get("shortfall")), _text(problem.get("topup_url"), token)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after_s
     return error

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .endpoints import Call
     from .settings import Settings
     from .transport import Request
-    from .types import Event, FullMessage
+    from .types import Event
     from .waiters import WaitSpec
 
 Item = TypeVar("Item")
@@ -137,13 +137,12 @@ class LongPoll(RetryState, Generic[Item]):
         return error
 
 
-def of_messages(awaited: WaitSpec, settings: Settings, cursors: Cursors, *, now_s: float) -> LongPoll[FullMessage]:
+def of_messages(awaited: WaitSpec, settings: Settings, cursors: Cursors, *, now_s: float) -> LongPoll[Any]:
     """Return the polls of a wait. By default it starts where the last wait for the number ended."""
-    after = cursors.after(awaited.e164) if awaited.after is None else awaited.after
     return LongPoll(
-        lambda after, wait_s: endpoints.received(awaited.e164, after, wait_s),
+        awaited.ask,
         settings,
-        after=after,
+        after=cursors.after(awaited.key) if awaited.after is None else awaited.after,
         now_s=now_s,
         timeout_s=awaited.timeout_s,
         timeout_message=awaited.timeout_message,

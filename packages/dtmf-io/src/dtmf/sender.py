@@ -39,7 +39,8 @@ def wait(wanted: Wait[Answer], settings: Settings, cursors: Cursors, transport: 
         for message in poll(messages, transport):
             found = found_in(message)
             if found is not None:
-                cursors.move(awaited.e164, message["id"])
+                if awaited.key:
+                    cursors.move(awaited.key, message["id"])
                 return found
 
 
@@ -89,7 +90,8 @@ async def wait_async(wanted: Wait[Answer], settings: Settings, cursors: Cursors,
         for message in await poll_async(messages, transport):
             found = found_in(message)
             if found is not None:
-                cursors.move(awaited.e164, message["id"])
+                if awaited.key:
+                    cursors.move(awaited.key, message["id"])
                 return found
 
 

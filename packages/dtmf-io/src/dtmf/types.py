@@ -110,14 +110,19 @@ class Event(_Event, total=False):
     message: FullMessage
     status: str
     reason: str
+    method: str
     txid: str
     vout: int
     address: str
+    invoice_id: int
+    payment_hash: str
     amount: int
     confirmations: int
     hours: int
     balance: int
     runs_out_at: str
+    shortfall: int
+    topup_url: str
     destination: str
     delivery_id: int
 
@@ -159,6 +164,19 @@ class Deposit(TypedDict):
     amount: int
     confirmations: int
     status: str
+
+
+class Invoice(TypedDict):
+    """A Lightning invoice. `invoice` is its text (BOLT 11); `amount` is None if the payer chooses it. `status` is 'open',
+    'settled' (credited) or 'expired' (a payment that arrives all the same is credited)."""
+
+    id: int
+    payment_hash: str
+    invoice: str
+    amount: int | None
+    status: str
+    created_at: str
+    expires_at: str
 
 
 class Usage(TypedDict):

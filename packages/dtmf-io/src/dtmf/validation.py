@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LABEL_LENGTH = 64
 _ADDRESS_LENGTH = 128
+_INVOICE_LENGTH = 4_096
+_FAULTS = ("late", "twice", "unreported")
 _CONTENT_LENGTH = 1_600
 _URL_LENGTH = 2_048
 _GROUP_TYPES = ("mobile", "local")
@@ -42,6 +44,32 @@ def sender(value: object) -> str:
 def address(value: object) -> str:
     """Check a Bitcoin address: 1 to 128 characters. The service checks that it is one of its own."""
     return _label("address", value, most=_ADDRESS_LENGTH)
+
+
+def bolt11(value: object) -> str:
+    """Check a Lightning invoice: the dict of new_invoice(), or its text."""
+    text = value.get("invoice") if isinstance(value, dict) else value
+    return _label("invoice", text, most=_INVOICE_LENGTH)
+
+
+def fault(value: object) -> str:
+    """Check a fault of the simulated node: 'late', 'twice' or 'unreported'."""
+    if isinstance(value, str) and value in _FAULTS:
+        return str.__str__(value)
+    raise ValueError(f"fault must be None, 'late', 'twice' or 'unreported', not {quote(value)}")
+
+
+def deposit_target(value: object) -> tuple[str, object]:
+    """Return the event's key and value that identify a deposit to an invoice or an address of the account."""
+    if isinstance(value, dict) and "payment_hash" in value:
+        return "payment_hash", value["payment_hash"]
+    if isinstance(value, dict) and "address" in value:
+        return "address", address(value["address"])
+    if isinstance(value, int):
+        return "invoice_id", whole("invoice id", value, least=1)
+    if isinstance(value, str) and value.lower().startswith("ln"):
+        raise ValueError(f"pass the dict that new_invoice() returned, or its id, not {quote(value)}")
+    return "address", address(value)
 
 
 def _label(name: str, value: object, *, most: int) -> str:

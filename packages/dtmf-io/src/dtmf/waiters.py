@@ -1,10 +1,10 @@
-"""The arguments of a wait, validated, and which message ends it. Pure, and shared by both clients.
+"""The arguments of a wait, validated, and which message or event ends it. Pure, and shared by both clients.
 
 A wait examines only messages received in the current rental, oldest first, each once. The first match ends it."""
 
 from __future__ import annotations
 
-from . import validation
+from . import endpoints, validation
 from .e164 import parse
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
@@ -13,31 +13,50 @@ if TYPE_CHECKING:
     from re import Pattern
     from typing import Any, TypeAlias
 
-    from .endpoints import Answer
-    from .types import FullMessage
+    from .endpoints import Answer, Call
+    from .types import Event, FullMessage
 
     Match: TypeAlias = str | Pattern[str] | Callable[[FullMessage], Any]
-    Wait: TypeAlias = tuple["WaitSpec", Callable[[FullMessage], Answer | None]]
+    Wait: TypeAlias = tuple["WaitSpec", Callable[[Any], Answer | None]]
 
 
 class WaitSpec:
-    """The messages that a wait examines: their number, the id to start after (None: where the last wait ended), the
+    """What a wait examines: the poll, the key of its cursor, the id to start after (None: where the last wait ended), the
     timeout, and the message for a timeout."""
 
-    __slots__ = ("after", "e164", "timeout_message", "timeout_s")
+    __slots__ = ("after", "ask", "key", "timeout_message", "timeout_s")
 
-    def __init__(self, e164: object, timeout_s: object, after: object, timeout_message: str) -> None:
-        self.e164 = parse(e164)
+    def __init__(
+        self,
+        key: str,
+        ask: Callable[[int, float], Call[list[Any]]],
+        timeout_s: object,
+        after: object,
+        timeout_message: str,
+    ) -> None:
+        self.key = key
+        self.ask = ask
         self.timeout_s = validation.timeout_s(timeout_s)
         self.after = None if after is None else validation.whole("after", after, least=0)
-        self.timeout_message = f"{timeout_message} arrived at {self.e164}"
+        self.timeout_message = timeout_message
+
+
+def _at(e164: object, timeout_s: object, after: object, timeout_message: str) -> WaitSpec:
+    number = parse(e164)
+    return WaitSpec(
+        number,
+        lambda cursor, wait_s: endpoints.received(number, cursor, wait_s),
+        timeout_s,
+        after,
+        f"{timeout_message} arrived at {number}",
+    )
 
 
 def for_message(e164: object, timeout_s: object, match: object, after: object) -> Wait[FullMessage]:
     """Return a wait for the first message that matches."""
     is_wanted = _wanted(match)
     timeout_message = "no message" if match is None else "no message that matches"
-    return WaitSpec(e164, timeout_s, after, timeout_message), lambda message: message if is_wanted(message) else None
+    return _at(e164, timeout_s, after, timeout_message), lambda message: message if is_wanted(message) else None
 
 
 def for_code(e164: object, timeout_s: object, match: object, after: object) -> Wait[str]:
@@ -50,7 +69,16 @@ def for_code(e164: object, timeout_s: object, match: object, after: object) -> W
     def code(message: FullMessage) -> str | None:
         return find_code(message["content"] or "") if is_wanted(message) else None
 
-    return WaitSpec(e164, timeout_s, after, timeout_message), code
+    return _at(e164, timeout_s, after, timeout_message), code
+
+
+def for_deposit(to: object, timeout_s: object, after: int) -> Wait[Event]:
+    """Return a wait for the event of a credited deposit: to an invoice or address; None: any after that id."""
+    spec = WaitSpec("", endpoints.credited, timeout_s, after, "no deposit was credited")
+    if to is None:
+        return spec, lambda event: event
+    key, value = validation.deposit_target(to)
+    return spec, lambda event: event if event.get(key) == value else None
 
 
 def _wanted(match: object) -> Callable[[FullMessage], Any]:

@@ -1,12 +1,13 @@
 """Each command: its effect, its output for people, and its JSON, which is what the client returns."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from dtmf import DTMF
-from support.cli_process import Run
+from support.cli_process import Refused, Run
 from support.webhook_receiver import refused_port
 
 
@@ -112,9 +113,37 @@ def test_topup_returns_the_same_address_until_it_is_paid(run: Run, dtmf: DTMF) -
 def test_topup_writes_the_amount_into_the_uri(run: Run, dtmf: DTMF) -> None:
     said = plain(run, "topup", "50,000")
     (address,) = dtmf.addresses()
-    assert f"bitcoin:{address['address']}?amount=0.0005\n" in said
+    (invoice,) = dtmf.invoices()
+    assert invoice["amount"] == 50_000
+    assert f"bitcoin:{address['address']}?amount=0.0005&lightning={invoice['invoice'].upper()}\n" in said
     assert "never send real coins" in said
     assert "?amount" not in plain(run, "topup")
+
+
+def test_topup_waits_until_a_deposit_is_credited(run: Run, dtmf: DTMF) -> None:
+    def pay() -> None:
+        while not (invoices := list(dtmf.invoices())):
+            pass
+        dtmf.sandbox.pay(invoices[0])
+
+    before = dtmf.account()["balance"]
+    payer = threading.Thread(target=pay)
+    payer.start()
+    said = plain(run, "topup", "50k", "--wait", "30")
+    payer.join()
+    assert said.endswith(f"50,000 sats arrived by Lightning. The balance is {before + 50_000:,} sats.\n")
+
+
+def test_invoices_are_listed_and_the_newest_open_one_is_paid(run: Run, dtmf: DTMF) -> None:
+    assert plain(run, "invoices") == "No invoices yet.\n"
+    first = as_json(run, "topup", "0.0001btc")["invoice"]
+    assert run("sandbox", "pay", "--amount", "20k").out.startswith("The invoice is settled. The balance is ")
+    assert as_json(run, "invoices") == {**first, "status": "settled"}
+    assert "settled" in plain(run, "invoices")
+
+
+def test_paying_without_an_open_invoice_is_refused(refused: Refused, dtmf: DTMF) -> None:
+    assert refused("sandbox", "pay") == (4, "dtmf: no invoice is open: create one with dtmf topup AMOUNT")
 
 
 def test_sandbox_commands_simulate_payments_messages_and_time(run: Run, dtmf: DTMF, rented: str) -> None:

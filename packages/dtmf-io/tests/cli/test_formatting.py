@@ -56,15 +56,53 @@ def test_a_malformed_duration_is_rejected_and_quoted(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["5eur", "5 EUR", "€5", "$5", "5.50usd"])
+def test_an_amount_in_a_currency_needs_an_exchange_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="needs an exchange rate, and this service has set none"):
+        formatting.sats(text)
+
+
 @pytest.mark.parametrize(
-    ("text", "sats"), [("1", 1), ("50000", 50_000), ("50,000", 50_000), ("1_000_000", 1_000_000), ("7 sats", 7)]
+    ("text", "sats"),
+    [
+        ("1", 1),
+        ("50000", 50_000),
+        ("50,000", 50_000),
+        ("1_000_000", 1_000_000),
+        ("7 sats", 7),
+        ("50k", 50_000),
+        ("0.5K", 500),
+        ("0.001btc", 100_000),
+        ("1 BTC", 100_000_000),
+        ("0.00000001btc", 1),
+    ],
 )
 def test_an_amount_is_parsed(text: str, sats: int) -> None:
     assert formatting.sats(text) == sats
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-5", "+5", "1.5", "5,0", "1,50,000", "1,000_000", "٣٠", "1e5", "9" * 20, "0,000"]
+    "text",
+    [
+        "",
+        "0",
+        "-5",
+        "+5",
+        "1.5",
+        "5,0",
+        "1,50,000",
+        "1,000_000",
+        "٣٠",
+        "1e5",
+        "9" * 20,
+        "0,000",
+        "0k",
+        "0.0001k",
+        "0btc",
+        "0.000000001btc",
+        "1.5.5btc",
+        "k",
+    ],
 )
 def test_a_malformed_amount_is_rejected_and_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="not an amount: ") as caught:

@@ -9,11 +9,13 @@ import pytest
 
 from dtmf_server.core import api_token
 from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.core.lightning import NodeInvoice
 from dtmf_server.core.rental import action_for
-from dtmf_server.operations import deposit, rent, tokens, webhook_secrets
+from dtmf_server.operations import deposit, invoices, rent, tokens, webhook_secrets
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.storage import deposits, messages, schema
+from dtmf_server.storage import deposits, messages, schema, simulated_lightning
+from dtmf_server.storage import invoices as stored_invoices
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.schema import metadata
 from harness import START_US, give_coins, new_token, open_account
@@ -43,12 +45,14 @@ class Renter:
     label: str
     hook: str
     delivery_id: int
+    invoice_id: int
+    invoice: str
     kept: tuple[str, ...]  # what else is in the database: a sent text, a deposit's txid, the webhook secret
 
     @property
     def secrets(self) -> list[str]:
         """Data that no other account may read."""
-        return [self.e164, self.address, self.text, self.label, self.token, self.hook, *self.kept]
+        return [self.e164, self.address, self.text, self.label, self.token, self.hook, self.invoice, *self.kept]
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,32 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US)
         delivery_id = _park(tx, account_id, rental["id"], message_id, destination=hook)
         kept = (_send(tx, account_id, rental), _pay(tx, address), webhook_secrets.secret(tx, account_id))
-        return Renter(account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id, kept)
+        invoice_id, bolt11 = _invoice(tx, account_id, f"{seed:064x}")
+        return Renter(
+            account_id, new_token(seed), second, e164, address, text, label, hook, delivery_id, invoice_id, bolt11, kept
+        )
 
     return db.write_blocking(settle_in)
+
+
+def _invoice(tx: Tx, account_id: int, payment_hash: str) -> tuple[int, str]:
+    """The id and the text of an open invoice of the simulated node."""
+    created = NodeInvoice(payment_hash, f"lnbcrt1invoice{payment_hash}", START_US + 3_600_000_000)
+    simulated_lightning.add(tx, payment_hash, created, amount_msat=1_000_000)
+    node_id = invoices.connect(tx, backend="simulator", identity="simulator", cursor="0")
+    invoice_id = stored_invoices.add(
+        tx,
+        account_id,
+        external_id=payment_hash,
+        amount_msat=1_000_000,
+        description="test",
+        expires_at_us=created.expires_us,
+        is_newcomer=False,
+        now_us=START_US,
+        wall_us=START_US,
+    )
+    stored_invoices.store(tx, invoice_id, created, node_id=node_id, look_up_at_us=None)
+    return invoice_id, created.bolt11
 
 
 def _send(tx: Tx, account_id: int, rental: Row) -> str:
@@ -145,6 +172,9 @@ def calls(renter: Renter) -> dict[str, Call]:
         "GET /api/v1/addresses": Call(200),
         "POST /api/v1/addresses": Call(201),
         "GET /api/v1/deposits": Call(200),
+        "GET /api/v1/invoices": Call(200, query={"after": 0, "limit": 100}),
+        "POST /api/v1/invoices": Call(201, {"amount": 1000}),
+        "GET /api/v1/invoices/{invoice_id}": Call(200, path={"invoice_id": renter.invoice_id}, query={"wait": 0}),
         "GET /api/v1/groups": Call(200, query={"type": "mobile"}),
         "GET /api/v1/numbers": Call(200),
         "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
@@ -165,6 +195,7 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/webhook_secret": Call(201),
         "POST /api/v1/sandbox/message": Call(201, {"to": renter.e164, "from": OTHER_PHONE, "content": "hello"}),
         "POST /api/v1/sandbox/deposit": Call(201, {"address": renter.address, "amount": 1000, "confirmations": 0}),
+        "POST /api/v1/sandbox/pay": Call(201, {"invoice": renter.invoice, "amount": 1000, "fault": "twice"}),
         "POST /api/v1/sandbox/clock": Call(200, {"advance_s": 0}),
         "GET /api/v1/sandbox/clock": Call(200),
         "GET /api/v1/sandbox/sent": Call(200),
@@ -203,7 +234,15 @@ def dump(db: Database, account_id: int | None = None) -> dict[str, list[Any]]:
 
 def _tables() -> list[Any]:
     """All but those that workers write at their own time: what was followed of the chain, and what carriers did."""
-    theirs = {"chain_blocks", "carriers", "carrier_links", "submissions", "early_receipts"}
+    theirs = {
+        "chain_blocks",
+        "carriers",
+        "carrier_links",
+        "submissions",
+        "early_receipts",
+        "lightning_nodes",
+        "lightning_state",
+    }
     return [table for table in metadata.sorted_tables if table.name not in theirs]
 
 

@@ -22,6 +22,8 @@ OTHER_BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/message": {"content": "something else"},
     "POST /api/v1/sandbox/message": {"content": "something else"},
     "POST /api/v1/sandbox/deposit": {"amount": 2000},
+    "POST /api/v1/invoices": {"amount": 2000},
+    "POST /api/v1/sandbox/pay": {"amount": 2000},
     "POST /api/v1/sandbox/clock": {"advance_s": 60},
     "POST /api/v1/deliveries/retry": {"since": "2018-01-01T01:01:02"},
     "POST /api/v1/deliveries/test": {"e164": "+12025550199"},

@@ -45,6 +45,23 @@ DIFFERENCES: list[tuple[verify.Difference, str]] = [
         verify.WrongDeposit("aa", 1, owner_id=7, status="credited", booked_sats=0, amount_sats=10, account_id=8),
         "deposit aa:1 of account 7: status is credited, but 0 of 10 satoshis are booked for it to account 8",
     ),
+    (
+        verify.WrongInvoice(3, "ab", state="settled", credited_sats=10, booked_sats=0),
+        "invoice 3 (ab): status is settled with 10 satoshis credited, but 0 are booked for it",
+    ),
+    (
+        verify.WrongInvoice(None, "ab", state="unknown", credited_sats=0, booked_sats=10),
+        "a Lightning payment without an invoice (ab): status is unknown with 0 satoshis credited, but 10 are booked for it",
+    ),
+    (
+        verify.WrongNode(1, expected=(1500, 0, 500, 1), stored=(2500, 0, 500, 2)),
+        "Lightning node 1: its invoices sum to (1500, 0, 500, 1) (received, fees and rounding in millisatoshis, credited"
+        " satoshis), stored as (2500, 0, 500, 2)",
+    ),
+    (
+        verify.WrongLightningBooks("fees", expected_sats=3, booked_sats=2),
+        "Lightning fees: the ledger has 2 satoshis, the nodes' sums are 3",
+    ),
     (verify.WrongDepletion(7, None, 5), "account 7: runs out at None, stored as 5 (microseconds)"),
 ]
 

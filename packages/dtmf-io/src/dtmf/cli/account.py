@@ -1,4 +1,4 @@
-"""`dtmf account`, `dtmf topup`, `dtmf transactions`: the balance."""
+"""`dtmf account`, `dtmf transactions`: the balance."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from cyclopts import Parameter
 
 from dtmf.errors import NotFoundError
 
-from . import connect, output, qr
+from . import connect, output
 from .formatting import (
     MINUTES_A_DAY,
-    bitcoin,
     clock_offset,
     format_duration,
     format_int,
     format_minute,
     format_second,
-    sats,
     signed,
 )
 from .options import Json, Last, newest
@@ -25,12 +23,13 @@ from .output import Column
 
 if TYPE_CHECKING:
     from dtmf import DTMF
-    from dtmf.types import Address, Number, SandboxClock, Transaction, Usage
+    from dtmf.types import Number, SandboxClock, Transaction, Usage
 
 _SHOWN = 25
 _KINDS = {
     "deposit": "deposit",
     "deposit_reversed": "deposit reversed",
+    "lightning_deposit": "Lightning deposit",
     "debt": "debt (a spent deposit was reversed)",
     "debt_paid": "debt paid",
     "rental_setup": "set-up",
@@ -61,31 +60,6 @@ def account(*, json: Json = False) -> None:
     output.key_values([*owed, ("Numbers", _running(numbers, usage)), *lasts, *ahead, ("Service", place.url)])
 
 
-def topup(
-    amount: Annotated[str | None, Parameter(help="Satoshis to request in the QR code, like 50,000.")] = None,
-    /,
-    *,
-    new: Annotated[bool, Parameter(help="Create a new address, even if the last one is unused.")] = False,
-    json: Json = False,
-) -> None:
-    """Show a Bitcoin deposit address and its QR code. Addresses never expire."""
-    asked = None if amount is None else sats(amount)
-    with connect.client() as dtmf:
-        address = dtmf.new_address() if new else unused_address(dtmf)
-    if json:
-        output.json(address)
-        return
-    uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if asked else "")
-    output.line((address["address"], "bold"))
-    output.blank()
-    qr.show(uri)
-    output.line((uri, "dim"))
-    if address["address"].startswith("bcrt1"):
-        output.line(
-            ("A sandbox address: never send real coins. Pay it with ", "dim"), "dtmf sandbox deposit", (".", "dim")
-        )
-
-
 def transactions(
     *,
     last: Last = None,
@@ -99,14 +73,6 @@ def transactions(
             output.json_lines(newest(found, last, else_last=None))
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
-
-
-def unused_address(dtmf: DTMF) -> Address:
-    """Return the newest address if it is unused, else a new one: an account may have only 20 unused addresses."""
-    addresses = dtmf.addresses()
-    if addresses and addresses[-1]["address"] not in {deposit["address"] for deposit in dtmf.deposits()}:
-        return addresses[-1]
-    return dtmf.new_address()
 
 
 def _sandbox_clock(dtmf: DTMF) -> SandboxClock | None:

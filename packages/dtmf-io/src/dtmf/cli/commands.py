@@ -10,7 +10,8 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("login", "save a token on this machine", "dtmf.cli.login:login"),
         ("logout", "delete the saved token", "dtmf.cli.login:logout"),
         ("account", "show your balance and how long it lasts", "dtmf.cli.account:account"),
-        ("topup", "show a Bitcoin deposit address and its QR code", "dtmf.cli.account:topup"),
+        ("topup", "pay into your account, by Lightning or Bitcoin", "dtmf.cli.topup:topup"),
+        ("invoices", "list your Lightning invoices", "dtmf.cli.topup:invoices"),
         ("transactions", "list all changes of your balance", "dtmf.cli.account:transactions"),
     ],
     "Numbers": [

@@ -8,6 +8,9 @@ MINUTES_A_DAY = 1_440
 _UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(s|min|m|h|d|w)?")
 _WHOLE = re.compile(r"[0-9]{1,3}(?:([,_])[0-9]{3})(?:\1[0-9]{3})*|[0-9]{1,19}")
+_SCALED = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,8}))? ?(k|btc)")
+_PLACES = {"k": 3, "btc": 8}
+_FIAT = re.compile(r"[0-9.,]+ ?(?:(?!btc)[a-z]{3}|[€$£])|[€$£] ?[0-9.,]+")
 _HARMLESS = (
     "\n\t\xa0\u202f\u200c\u200d"  # non-printable but safe: non-breaking spaces, and joiners of scripts and emoji
 )
@@ -65,10 +68,19 @@ def seconds(text: str) -> float:
 
 
 def sats(text: str) -> int:
-    """Parse an amount in satoshis: '50000', '50,000', '50_000'. Raises ValueError."""
-    digits = text.strip().removesuffix("sats").strip()
+    """Parse an amount into satoshis: '50000', '50,000', '50_000', '50k', '0.001btc'. Raises ValueError."""
+    stripped = text.strip().lower()
+    if found := _SCALED.fullmatch(stripped):
+        places = _PLACES[found[3]]
+        if len(found[2] or "") <= places and (amount := int(found[1] + (found[2] or "").ljust(places, "0"))):
+            return amount
+    elif _FIAT.fullmatch(stripped):
+        raise ValueError(
+            f"{text!r} needs an exchange rate, and this service has set none: use satoshis or bitcoins, like 50k or 0.001btc"
+        )
+    digits = stripped.removesuffix("sats").strip()
     if not _WHOLE.fullmatch(digits) or int(re.sub("[,_]", "", digits)) < 1:
-        raise ValueError(f"not an amount: {text!r}; use whole satoshis, like 50000 or 50,000")
+        raise ValueError(f"not an amount: {text!r}; use satoshis or bitcoins, like 50000, 50,000, 50k or 0.001btc")
     return int(re.sub("[,_]", "", digits))
 
 

@@ -8,6 +8,7 @@ import sys
 from . import output
 
 _QUIET = 2  # quiet zone in modules; phones need fewer than the four of ISO/IEC 18004
+_LONG = 200  # characters; above, less error correction, so that the code fits 80 columns
 _HALVES = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}  # ink is the light modules
 
 
@@ -29,7 +30,8 @@ def half_blocks(text: str) -> list[str]:
     """Return the rows of the code. Each character is one module above another."""
     import segno  # noqa: PLC0415  # only needed to show a code
 
-    modules = segno.make(text, error="m", micro=False, boost_error=False).matrix_iter(border=_QUIET)
+    level = "m" if len(text) < _LONG else "l"
+    modules = segno.make(text, error=level, micro=False, boost_error=False).matrix_iter(border=_QUIET)
     dark = [[int(module) & 1 for module in row] for row in modules]
     if len(dark) % 2:
         dark.append([0] * len(dark[0]))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from . import connect, output
-from .account import unused_address
+from .exit_codes import NOT_FOUND, CommandError
 from .formatting import clock_offset, format_int, format_second, sats, seconds
 from .message_view import show_message, show_text
 from .options import Json, Number
+from .topup import unused_address
 
 if TYPE_CHECKING:
+    from dtmf import DTMF
     from dtmf.types import SandboxClock
 
 sandbox = App(name="sandbox", help="Simulate SMS and payments, and advance the clock. Only a sandbox supports this.")
@@ -62,6 +64,33 @@ def deposit(
             (f"{format_int(balance)} sats", "bold"),
             ".",
         )
+
+
+@sandbox.command
+def pay(
+    invoice: Annotated[str | None, Parameter(help="The invoice (default: your newest open one).")] = None,
+    /,
+    *,
+    amount: Annotated[str | None, Parameter(help="The amount (default: that of the invoice).")] = None,
+    fault: Annotated[Literal["late", "twice", "unreported"] | None, Parameter(help="What the node does wrong:")] = None,
+    json: Json = False,
+) -> None:
+    """Simulate the payment of a Lightning invoice."""
+    asked = None if amount is None else sats(amount)
+    with connect.client() as dtmf:
+        paid = dtmf.sandbox.pay(invoice or _newest_open(dtmf), asked, fault=fault)
+        balance = None if json else dtmf.account()["balance"]
+    if json:
+        output.json(paid)
+    else:
+        output.line(f"The invoice is {paid['status']}. The balance is ", (f"{format_int(balance)} sats", "bold"), ".")
+
+
+def _newest_open(dtmf: DTMF) -> str:
+    opened = [each for each in dtmf.invoices() if each["status"] == "open"]
+    if not opened:
+        raise CommandError(NOT_FOUND, "no invoice is open: create one with dtmf topup AMOUNT")
+    return opened[-1]["invoice"]
 
 
 @sandbox.command

@@ -54,10 +54,10 @@ ERRORS: dict[str, Entry] = {
     "insufficient_funds": Entry(
         status=402,
         title="Insufficient funds",
-        meaning="The balance doesn't cover the cost. `balance` and `required` are satoshis.",
-        fix="Deposit at least `required - balance` satoshis, then send the request again.",
+        meaning="The balance doesn't cover the cost. `balance`, `required` and `shortfall` are satoshis.",
+        fix="Deposit at least `shortfall` satoshis, for example on the page `topup_url`, then send the request again.",
         detail="this takes 5013 satoshis and the balance is 0: deposit 5013 more",
-        members={"balance": 0, "required": 5013},
+        members={"balance": 0, "required": 5013, "shortfall": 5013, "topup_url": "/top-up?amount=5013"},
     ),
     "signup_closed": Entry(
         status=403,
@@ -83,6 +83,12 @@ ERRORS: dict[str, Entry] = {
         title="Group not found",
         meaning="No group of numbers has this ID.",
         fix="Use an `id` from `GET /api/v1/groups`.",
+    ),
+    "invoice_not_found": Entry(
+        status=404,
+        title="Invoice not found",
+        meaning="Your account has no Lightning invoice with this ID.",
+        fix="Use an `id` from `GET /api/v1/invoices`.",
     ),
     "link_used": Entry(
         status=404,
@@ -117,6 +123,24 @@ ERRORS: dict[str, Entry] = {
         title="No numbers available",
         meaning="Every number of the group is rented, or reserved for its last renter.",
         fix="Rent from another group, or try again later.",
+    ),
+    "lightning_not_configured": Entry(
+        status=409,
+        title="Lightning not configured",
+        meaning="The operator hasn't configured a Lightning node.",
+        fix="Deposit to a Bitcoin address. As the operator, set `lightning.kind`: see [Settings](settings.md).",
+    ),
+    "invoice_paid": Entry(
+        status=409,
+        title="Invoice already paid",
+        meaning="The sandbox's wallet refuses to pay an invoice twice, as every wallet does.",
+        fix="Create another invoice, or pay with `fault: twice` to test a node that reports a payment twice.",
+    ),
+    "invoice_expired": Entry(
+        status=409,
+        title="Invoice expired",
+        meaning="The sandbox's wallet refuses to pay an expired invoice, as every wallet does.",
+        fix="Create another invoice, or pay with `fault: late` to test a payment that arrives after the expiry.",
     ),
     "already_issued": Entry(
         status=409,
@@ -207,6 +231,12 @@ ERRORS: dict[str, Entry] = {
         meaning="The service has no carrier for this destination.",
         fix="Check the number, with its country code. Ask the operator which destinations are served.",
     ),
+    "invoice_refused": Entry(
+        status=422,
+        title="Invoice refused",
+        meaning="The Lightning node refuses to create the invoice, for example because it can't receive as much.",
+        fix="Use a smaller amount, or deposit to a Bitcoin address. As the operator, see `dtmf-server doctor`.",
+    ),
     "rate_limited": Entry(
         status=429,
         title="Too many requests",
@@ -226,6 +256,13 @@ ERRORS: dict[str, Entry] = {
         meaning="20 deposit addresses of the account have never received a deposit.",
         fix="Use one of the existing addresses. Each of them accepts deposits permanently.",
     ),
+    "too_many_invoices": Entry(
+        status=429,
+        title="Too many invoices",
+        meaning="The account has 100 open invoices or has created 10 within a minute, or the service has created 300.",
+        fix="Pay one of the open invoices, or wait for `Retry-After`.",
+        members={"retry_after": 60},
+    ),
     "head_too_large": Entry(
         status=431,
         title="Headers too large",
@@ -244,6 +281,12 @@ ERRORS: dict[str, Entry] = {
         status=503,
         title="Storage unavailable",
         meaning="The database can't be reached, or is overloaded. Nothing was stored.",
+        fix="Send the request again later, with the same `Idempotency-Key`. The Python client does so.",
+    ),
+    "lightning_unavailable": Entry(
+        status=503,
+        title="Lightning unavailable",
+        meaning="The Lightning node can't be reached. An invoice may have been created, and can be retried.",
         fix="Send the request again later, with the same `Idempotency-Key`. The Python client does so.",
     ),
     "deposits_unavailable": Entry(

@@ -1,7 +1,7 @@
 """`/events`: the account's events after a position, as a stream or a list."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import get
 from litestar.params import QueryParameter
@@ -43,6 +43,9 @@ async def get_events(
             schema_extra={"minimum": 0},
         ),
     ] = None,
+    kind: Annotated[
+        Literal["deposit.credited"] | None, QueryParameter(description="only events of this kind; default: all")
+    ] = None,
 ) -> ASGIResponse:
     """Return events with ids above `after`, oldest first. By default a stream of Server-Sent Events: stored events, then
     new ones as they happen. With `Accept: application/json`, a list. `Last-Event-ID` overrides `after`."""
@@ -51,28 +54,34 @@ async def get_events(
     size = min(limit or (100 if as_list else sse.PAGE), sse.PAGE if not as_list else 1000)
 
     def first(tx: Tx, caller: transactions.Caller) -> tuple[int, list[Event]]:
-        return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size)
+        return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size, only_credited=bool(kind))
 
     runtime, bearer = runtime_of(request), transactions.bearer(request)
     account_id, found = await transactions.read(request, first)
-    wakeups, topic, read_on = runtime.db.wakeups, events.topic(account_id), partial(_read_on, runtime, bearer)
+    wakeups, topic, read_on = (
+        runtime.db.wakeups,
+        events.topic(account_id),
+        partial(_read_on, runtime, bearer, bool(kind)),
+    )
     if not as_list:
         life_s = sse.WAIT_MAX_S if wait is None else wait
         written = event.server_sent
         stream = sse.Stream(wakeups, topic, read_on, written, first=found, after=after, limit=limit, life_s=life_s)
         return sse.EventStream(stream)
     if not found and wait:
-        question = (bearer, "events", after, size)
+        question = (bearer, "events", kind, after, size)
         found = await long_poll.poll(
             wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question, receive=request.receive
         )
     return ASGIResponse(body=responses.encode(found), media_type="application/json", headers=NO_STORE)
 
 
-async def _read_on(runtime: Runtime, bearer: bytes, after: int, limit: int) -> list[Event]:
+async def _read_on(runtime: Runtime, bearer: bytes, only_credited: bool, after: int, limit: int) -> list[Event]:
     """Read more events with the bearer token, which may have been revoked."""
     return await transactions.read_autocommit_as(
-        runtime, bearer, lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit)
+        runtime,
+        bearer,
+        lambda tx, caller: event.page(tx, caller.account_id, after=after, limit=limit, only_credited=only_credited),
     )
 
 

@@ -6,7 +6,9 @@ from dtmf_server.api import transactions
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import carrier_health
+from dtmf_server.operations import carrier_health, lightning_health
+from dtmf_server.runtime.context import Runtime
+from dtmf_server.runtime.lightning_text import fault_text as fault_of_lightning
 from dtmf_server.runtime.link_text import fault_text
 from dtmf_server.storage import chain, instance
 from dtmf_server.storage import chain as stored_chain
@@ -44,6 +46,7 @@ async def get_readyz(request: Request) -> Response[dict[str, str]]:
         if runtime.troubles:
             troubles = "; ".join(f"{name}: {reason}" for name, reason in runtime.troubles.items())
             checks |= {"status": "degraded", "workers": troubles}
+        checks |= _lightning(tx, runtime, wall_us=wall_us)
         return checks | _chain(tx, wall_us=wall_us, age_max_s=SCANNER_AGE_MAX_S + 2 * runtime.settings.poll_interval_s)
 
     try:
@@ -71,6 +74,19 @@ def _chain(tx: Tx, *, wall_us: int, age_max_s: float) -> dict[str, str]:
         "chain_height": str(followed["height"]) if followed else "none",
         "chain_node_height": str(state["node_height"] or "unknown"),
         "chain_age_s": "never" if age_s is None else f"{age_s:.0f}",
+    }
+
+
+def _lightning(tx: Tx, runtime: Runtime, *, wall_us: int) -> dict[str, str]:
+    """Check that a real Lightning node is watched. An unreachable one is degraded, not unready."""
+    found = lightning_health.health(tx, wall_us=wall_us, now_us=runtime.clock.now_us(tx))
+    if found is None or runtime.invoices is None:
+        return {}
+    fault = fault_of_lightning(found)
+    return {
+        "lightning": f"degraded: {fault}" if fault else "ok",
+        "lightning_inbound_sats": "unknown" if found.inbound_sats is None else str(found.inbound_sats),
+        "lightning_age_s": "never" if found.age_us is None else f"{found.age_us / SECOND_US:.0f}",
     }
 
 

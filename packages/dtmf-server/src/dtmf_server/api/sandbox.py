@@ -8,11 +8,12 @@ from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.timestamps import iso
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
-from dtmf_server.operations import sandbox
+from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain, wait_for_lightning
+from dtmf_server.operations import sandbox, simulated_lightning
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
@@ -66,6 +67,35 @@ def post_sandbox_deposit(
     return responses.Deposit(txid, 0, new.address, new.amount, blocks, status)
 
 
+def _refuse_real_node(runtime: Runtime) -> None:
+    if runtime.invoices is None or not runtime.invoices.is_simulated:
+        raise NotFound("this sandbox uses a real Lightning node: pay the invoice with a wallet on its network")
+
+
+@operation(
+    post,
+    "/sandbox/pay",
+    tags=["sandbox"],
+    summary="Simulate a Lightning payment",
+    status=201,
+    requires=_refuse_real_node,
+    then=wait_for_lightning,
+    responses=transactions.answers(201, responses.Invoice),
+)
+def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> responses.Invoice:
+    """Pay an invoice of this account from a simulated wallet. Returns the invoice once the payment is credited."""
+    row = simulated_lightning.pay(
+        tx,
+        caller.account_id,
+        new.invoice,
+        amount_msat=None if new.amount is None else new.amount * MSAT,
+        fault=new.fault,
+        now_us=caller.now_us,
+    )
+    credited = {} if new.fault == "unreported" else {"state": "settled"}
+    return responses.invoice({**row, **credited}, now_us=caller.now_us)
+
+
 @operation(post, "/sandbox/clock", tags=["sandbox"], summary="Advance the clock", status=200, then=run_due_work)
 def post_sandbox_clock(
     tx: Tx, caller: Caller, new: requests.SandboxAdvance, *, request: Request
@@ -93,4 +123,11 @@ async def get_sandbox_sent(request: Request) -> list[responses.SentMessage]:
     return [responses.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
 
 
-ROUTES = [post_sandbox_message, post_sandbox_deposit, post_sandbox_clock, get_sandbox_clock, get_sandbox_sent]
+ROUTES = [
+    post_sandbox_message,
+    post_sandbox_deposit,
+    post_sandbox_pay,
+    post_sandbox_clock,
+    get_sandbox_clock,
+    get_sandbox_sent,
+]

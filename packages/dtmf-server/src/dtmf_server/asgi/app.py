@@ -20,6 +20,7 @@ from dtmf_server.api import (
     docs_site,
     events,
     health,
+    invoices,
     messages,
     numbers,
     query_validation,
@@ -78,7 +79,7 @@ def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
 @lru_cache(maxsize=2)
 def _routes(*, is_sandbox: bool) -> Litestar:
     """Build all routes, which takes 100 ms; cached, since the runtime's state comes with each request."""
-    resources = [account, account_webhook, tokens, deposits, numbers, messages, events, deliveries]
+    resources = [account, account_webhook, tokens, deposits, invoices, numbers, messages, events, deliveries]
     resources += [sandbox] if is_sandbox else []
     api = Router(
         "/api/v1",

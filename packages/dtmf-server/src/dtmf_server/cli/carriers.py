@@ -22,7 +22,10 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays
+from dtmf_server.operations.lightning_health import LightningHealth, health
 from dtmf_server.runtime.clock import wall_us
+from dtmf_server.runtime.lightning_text import fault_text as fault_of_lightning
+from dtmf_server.runtime.lightning_text import warning_texts
 from dtmf_server.runtime.link_text import link_line
 from dtmf_server.storage import carriers as storage_carriers
 from dtmf_server.storage.db import Database, Tx
@@ -137,10 +140,21 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS can be received or sent")
     found += [*_url_complaints(configuration), *rate_text.complaints(configuration)]
+    lightning = _lightning(db, configuration)
+    if lightning is not None and (fault := fault_of_lightning(lightning)):
+        found.append(f"no Lightning payment is credited: {fault}")
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
-    return Diagnosis(found, [*warnings(configuration), *health_text.doubt_lines(in_doubt)], gap)
+    warned = [*warnings(configuration), *health_text.doubt_lines(in_doubt)]
+    return Diagnosis(found, warned + (warning_texts(lightning) if lightning is not None else []), gap)
+
+
+def _lightning(db: Database, configuration: Config) -> LightningHealth | None:
+    """Return the state of the configured Lightning node."""
+    if configuration.lightning.kind is None:
+        return None
+    return db.read_blocking(lambda tx: health(tx, wall_us=wall_us(), now_us=wall_us()))
 
 
 def _url_complaints(configuration: Config) -> list[str]:

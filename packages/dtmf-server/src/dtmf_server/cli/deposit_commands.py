@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from dtmf_server.cli.explain_text import explanation_lines
+from dtmf_server.cli.explain_text import explanation_lines, invoice_lines
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
-from dtmf_server.operations import explain_deposit, suspense
+from dtmf_server.core.timestamps import iso
+from dtmf_server.operations import explain_deposit, explain_invoice, suspense
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import accounts, deposits
+from dtmf_server.storage import accounts, deposits, invoices
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain_follower import own_scripts, poll
 
@@ -35,6 +36,8 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
             print(f"{row['txid']}:{row['vout']}  {row['status']:8}  {row['amount']:>12} sat  {where}")
             print(f"    {whose}, {row['address']}")
         after = rows[-1]["id"]
+    if not suspense_only:
+        _list_payments(runtime)
     state, tip, held, skipped = runtime.db.read_blocking(
         lambda tx: (stored_chain.load(tx), stored_chain.tip(tx), accounts.load(tx, SUSPENSE), deposits.skipped(tx))
     )
@@ -48,6 +51,25 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
         print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` assigns them to an account")
     if state is not None and state["last_error"]:
         print(f"nothing is credited: {state['last_error']}")
+
+
+def _list_payments(runtime: Runtime) -> None:
+    """Print every Lightning payment, oldest first."""
+    after = 0
+    while rows := runtime.db.read_blocking(partial(invoices.all_paid, after=after, limit=PAGE)):
+        for row in rows:
+            print(
+                f"{row['payment_hash']}  credited  {row['credited_sats']:>12} sat  Lightning, {iso(row['settled_at_us'])}"
+            )
+            print(f"    account {row['account_id']}, invoice {row['id']}, fee {row['fee_msat']} msat")
+        after = rows[-1]["id"]
+
+
+def _explain_payment(runtime: Runtime, payment_hash: str) -> int:
+    """Print what is known of a Lightning payment; return 1 if nothing is."""
+    found = runtime.db.read_blocking(lambda tx: explain_invoice.explain(tx, payment_hash))
+    print("\n".join(invoice_lines(found)) if found else "No invoice with this payment hash is known.")
+    return 0 if found else 1
 
 
 def assign(runtime: Runtime, address: str, to: str) -> None:
@@ -81,10 +103,16 @@ def ask_rescan(runtime: Runtime, height: int) -> None:
 
 
 def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
-    """Print what is known of `txid:vout`; return 1 if nothing is. Raises CannotStart for an invalid outpoint."""
+    """Print what is known of `txid:vout`, or of a payment hash; return 1 if nothing is. Raises CannotStart for anything
+    else."""
+    if re.fullmatch("[0-9a-f]{64}", outpoint):
+        return _explain_payment(runtime, outpoint)
     parts = _OUTPOINT.fullmatch(outpoint)
     if parts is None:
-        raise CannotStart(f"{outpoint!r} is not an outpoint: use the transaction ID, a colon and the output number")
+        raise CannotStart(
+            f"{outpoint!r} is not an outpoint: use the transaction ID, a colon and the output number,"
+            " or a Lightning payment hash"
+        )
     txid, vout = parts[1], int(parts[2])
     depths = runtime.settings.confirmations
     found = runtime.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))

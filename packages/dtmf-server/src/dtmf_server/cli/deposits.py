@@ -21,8 +21,8 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     listing = command(actions, "list", _deposits, "list every deposit, oldest first")
     listing.add_argument("--suspense", action="store_true", help="only deposits whose owner is not known")
     listing.set_defaults(action="list")
-    explain = command(actions, "explain", _deposits, "explain the state of one output")
-    explain.add_argument("outpoint", metavar="TXID:VOUT")
+    explain = command(actions, "explain", _deposits, "explain the state of one output or Lightning payment")
+    explain.add_argument("outpoint", metavar="TXID:VOUT", help="an output, or the payment hash of an invoice")
     explain.set_defaults(action="explain")
     assign = command(
         actions,

@@ -1,6 +1,8 @@
 """The output of `dtmf-server deposits explain`."""
 
+from dtmf_server.core.timestamps import iso
 from dtmf_server.operations.explain_deposit import Explanation
+from dtmf_server.operations.explain_invoice import InvoiceExplanation
 
 
 def explanation_lines(found: Explanation) -> list[str]:
@@ -41,3 +43,22 @@ def _standing(found: Explanation) -> str:
         f"It is pending: {where}; {at.exposed_sats} satoshis of this account have fewer than {at.needed} confirmations,"
         f" and that total needs {at.needed}."
     )
+
+
+def invoice_lines(found: InvoiceExplanation) -> list[str]:
+    """Return one sentence per line: what the invoice is, its status, what was booked, and what blocks it."""
+    amount = "any amount" if found.amount_sats is None else f"{found.amount_sats} satoshis"
+    said = [f"It is invoice {found.invoice_id} of account {found.account_id} for {amount}, at the node {found.node}."]
+    if found.state == "settled":
+        said.append(
+            f"It is settled: the node received {found.received_msat} msat after a fee of {found.fee_msat} msat, and"
+            f" {found.credited_sats} satoshis are credited."
+        )
+    else:
+        said.append(f"It is {found.state}: the node has not reported a payment.")
+        if found.look_up_at_us is not None:
+            said.append(f"The node is asked for it again at {iso(found.look_up_at_us)}.")
+        if found.trouble:
+            said.append(f"Nothing is being credited: {found.trouble}.")
+    said += [f"Booked: {one.kind}, {one.amount_sats} satoshis, transfer {one.transfer_id}." for one in found.bookings]
+    return said

@@ -15,7 +15,7 @@ from dtmf_server.core.hosts import is_loopback
 
 def run_command(options: argparse.Namespace, configuration: Config) -> int:
     """Run the API, the workers, or both until a signal. Returns the exit status."""
-    from dtmf_server.server import process, startup  # noqa: PLC0415 - only where it is used
+    from dtmf_server.server import lightning, process, startup  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import files  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
@@ -31,6 +31,7 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
         logging.getLogger("dtmf").warning("%s", warning)
     carrier_database = startup.CarrierDatabase()
     carriers = startup.build_carriers(configuration, carrier_database, only_callbacks=not options.workers)
+    lightning.refuse_spending_credentials(configuration)
     make_folder(url)
     with contextlib.ExitStack() as held:
         with translating_open_errors(url):

@@ -19,11 +19,8 @@ def difference_text(found: verify.Difference) -> str:
             return _sum_text(found)
         case verify.WrongMessageCost() | verify.WrongMessageState():
             return _message_text(found)
-        case verify.WrongDeposit():
-            return (
-                f"deposit {found.txid}:{found.vout} of account {found.owner_id}: status is {found.status}, but"
-                f" {found.booked_sats} of {found.amount_sats} satoshis are booked for it to account {found.account_id}"
-            )
+        case verify.WrongDeposit() | verify.WrongInvoice() | verify.WrongNode() | verify.WrongLightningBooks():
+            return _deposit_text(found)
         case _:
             return _minutes_text(found)
 
@@ -96,3 +93,32 @@ def _message_text(found: verify.WrongMessageCost | verify.WrongMessageState) -> 
         f"message {found.message_id}: status is {found.status}, its delivery is {found.delivery_state or 'missing'}"
         f"{' and in progress' if found.is_submitted else ''}, {'a' if found.is_refunded else 'no'} refund is booked for it"
     )
+
+
+def _deposit_text(
+    found: verify.WrongDeposit | verify.WrongInvoice | verify.WrongNode | verify.WrongLightningBooks,
+) -> str:
+    match found:
+        case verify.WrongDeposit():
+            return (
+                f"deposit {found.txid}:{found.vout} of account {found.owner_id}: status is {found.status}, but"
+                f" {found.booked_sats} of {found.amount_sats} satoshis are booked for it to account {found.account_id}"
+            )
+        case verify.WrongInvoice():
+            name = (
+                "a Lightning payment without an invoice" if found.invoice_id is None else f"invoice {found.invoice_id}"
+            )
+            return (
+                f"{name} ({found.payment_hash}): status is {found.state} with {found.credited_sats} satoshis credited, but"
+                f" {found.booked_sats} are booked for it"
+            )
+        case verify.WrongNode():
+            return (
+                f"Lightning node {found.node_id}: its invoices sum to {found.expected} (received, fees and rounding in"
+                f" millisatoshis, credited satoshis), stored as {found.stored}"
+            )
+        case verify.WrongLightningBooks():
+            return (
+                f"Lightning {found.name}: the ledger has {found.booked_sats} satoshis, the nodes' sums are"
+                f" {found.expected_sats}"
+            )

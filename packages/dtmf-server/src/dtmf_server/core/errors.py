@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from dtmf_server.core.money import topup_url
+
 
 class Refusal(Exception):
     """The request can't be carried out."""
@@ -41,6 +43,8 @@ class InsufficientFunds(Refusal):
             f"this costs {required} satoshis and the balance is {balance}: deposit {required - balance} more",
             balance=balance,
             required=required,
+            shortfall=required - balance,
+            topup_url=topup_url(required - balance),
         )
 
 
@@ -78,6 +82,48 @@ class TooManyUnusedAddresses(Refusal):
     """20 addresses of this account are waiting for their first deposit: use one of them; addresses can be reused."""
 
     status, code, title = 429, "too_many_unused_addresses", "Too many unused addresses"
+
+
+class InvoiceNotFound(NotFound):
+    """This account has no such invoice: GET /api/v1/invoices lists its invoices."""
+
+    code, title = "invoice_not_found", "Invoice not found"
+
+
+class InvoiceRefused(Refusal):
+    """The Lightning node refuses to create this invoice: try a smaller amount."""
+
+    status, code, title = 422, "invoice_refused", "Invoice refused"
+
+
+class TooManyInvoices(Refusal):
+    """Too many invoices: pay one of those that are open, or try again in a minute."""
+
+    status, code, title = 429, "too_many_invoices", "Too many invoices"
+
+
+class LightningNotConfigured(Refusal):
+    """This service does not take Lightning payments: its operator has not configured a node."""
+
+    status, code, title = 409, "lightning_not_configured", "Lightning not configured"
+
+
+class LightningUnavailable(Refusal):
+    """The Lightning node can't be reached right now: try again with the same Idempotency-Key."""
+
+    status, code, title = 503, "lightning_unavailable", "Lightning unavailable"
+
+
+class InvoicePaid(Refusal):
+    """This invoice is paid: a wallet refuses to pay it again."""
+
+    status, code, title = 409, "invoice_paid", "Invoice already paid"
+
+
+class InvoiceExpired(Refusal):
+    """This invoice has expired: a wallet refuses to pay it. Create another."""
+
+    status, code, title = 409, "invoice_expired", "Invoice expired"
 
 
 class AlreadyIssued(Refusal):

@@ -14,6 +14,9 @@ RECEIVABLE = 3  # what customers owe after a reorganization took back a deposit 
 SUSPENSE = (
     4  # satoshis whose owner has no account: the database was lost, or the account deleted; held like a customer's
 )
+LIGHTNING = 5  # whole satoshis in the channels of Lightning nodes: debited when a payment is credited to a customer
+LIGHTNING_FEES = 6  # fees that the nodes deducted from payments
+ROUNDING = 7  # parts of satoshis that were received and not credited
 
 NOBODY = 999  # never in a transfer: stands for a caller who opens an account; customers' IDs start after it
 SYSTEM_ACCOUNTS = {
@@ -21,6 +24,9 @@ SYSTEM_ACCOUNTS = {
     REVENUE: "revenue",
     RECEIVABLE: "receivable",
     SUSPENSE: "suspense",
+    LIGHTNING: "lightning",
+    LIGHTNING_FEES: "lightning_fees",
+    ROUNDING: "rounding",
     NOBODY: "nobody",
 }
 FIRST_CUSTOMER = 1000
@@ -31,6 +37,9 @@ class Kind(StrEnum):
 
     DEPOSIT = "deposit"
     DEPOSIT_REVERSED = "deposit_reversed"
+    LIGHTNING_DEPOSIT = "lightning_deposit"
+    LIGHTNING_FEE = "lightning_fee"  # between accounts of the service; not in a customer's transactions
+    LIGHTNING_ROUNDING = "lightning_rounding"  # the same
     DEBT = "debt"
     DEBT_PAID = "debt_paid"
     RENTAL_SETUP = "rental_setup"
@@ -41,3 +50,8 @@ class Kind(StrEnum):
     GIVEN_UP = "given_up"
     MOVED_OUT = "moved_out"  # from a deleted account into suspense, or from suspense to its owner's new account
     MOVED_IN = "moved_in"
+
+
+def topup_url(sats: int) -> str:
+    """Return the path of the page that tops up exactly this amount."""
+    return f"/top-up?amount={sats}"

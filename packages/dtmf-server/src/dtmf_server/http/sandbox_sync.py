@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from dtmf_server.core.errors import StorageUnavailable
-from dtmf_server.operations import deposit, meter, retention, sandbox
+from dtmf_server.operations import deposit, meter, retention, sandbox, simulated_lightning
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain, outbox
 from dtmf_server.storage.db import Tx
@@ -26,6 +26,7 @@ async def run_due_work(runtime: Runtime) -> None:
     if erased:
         await runtime.db.scrub()
     await wait_for_chain(runtime)
+    await wait_for_lightning(runtime)
     await _until(runtime, "deliveries", lambda tx: not outbox.is_due(tx, now_us=clock.now_us(tx)))
 
 
@@ -34,6 +35,14 @@ async def wait_for_chain(runtime: Runtime) -> None:
     if runtime.settings.network != "simulated":
         return
     await _until(runtime, "deposits", _is_followed)
+
+
+async def wait_for_lightning(runtime: Runtime) -> None:
+    """Wait until every payment that the simulated node reports is credited, and no look-up is due. Doesn't wait for a real
+    node."""
+    if runtime.invoices is None or not runtime.invoices.is_simulated:
+        return
+    await _until(runtime, "deposits", lambda tx: simulated_lightning.is_followed(tx, now_us=runtime.clock.now_us(tx)))
 
 
 def _is_followed(tx: Tx) -> bool:

@@ -1,14 +1,15 @@
-"""The account's own webhook. Its `balance.low` events are delivered through the same outbox as SMS."""
+"""The account's own webhook. Its `balance.low` and `deposit.credited` events are delivered through the same outbox as SMS."""
 
 import json
 
+from dtmf_server.core.money import topup_url
 from dtmf_server.core.timestamps import iso
 from dtmf_server.storage import accounts, delivery_queue, event_deliveries, events
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
 
-POSTED = frozenset({"balance.low"})
+POSTED = frozenset({"balance.low", "deposit.credited"})
 WEBHOOK_REMOVED = "the account's webhook was removed"
 
 
@@ -60,6 +61,11 @@ def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
 def body(event: Row) -> str:
     """Return the body posted for an event: type, timestamp and data (Standard Webhooks, "Payload structure")."""
     data = json.loads(event["data"])
-    data["runs_out_at"] = iso(data.pop("runs_out_at_us"))
+    if "runs_out_at_us" in data:
+        data["runs_out_at"] = iso(data.pop("runs_out_at_us"))
+    if "shortfall" in data:
+        data["topup_url"] = topup_url(data["shortfall"])
+    if "txid" in data:
+        data["method"] = "bitcoin"
     body = {"type": event["kind"], "timestamp": iso(event["at_us"]), "data": data}
     return json.dumps(body, separators=(",", ":"))

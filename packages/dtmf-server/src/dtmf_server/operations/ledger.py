@@ -17,6 +17,7 @@ from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import account_webhook
 from dtmf_server.storage import account_erasure, accounts, events, numbers, rentals, transfers
 from dtmf_server.storage.accounts import Account
@@ -105,6 +106,19 @@ class Ledger:
             account.debt += owed
             self._post(account, owed, money.RECEIVABLE, Kind.DEBT, unique_ref, reference)
         self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, unique_ref, reference)
+
+    def lightning_deposit(
+        self, account_id: int, amount: int, *, fees: int, rounding: int, unique_ref: str, reference: str
+    ) -> None:
+        """Credit a Lightning payment. `fees` and `rounding` are the whole satoshis by which the node's sums of both grew.
+        For a deleted account, the credit goes to the suspense account."""
+        account = self.accounts[account_id]
+        self._credit(account, amount, money.LIGHTNING, Kind.LIGHTNING_DEPOSIT, unique_ref, reference)
+        if account_erasure.is_closed(self._tx, account_id):
+            self._suspend(account, f"{Kind.LIGHTNING_DEPOSIT}:{unique_ref}", reference)
+        fee, rest = Kind.LIGHTNING_FEE, Kind.LIGHTNING_ROUNDING
+        self._move(account, fees, money.LIGHTNING_FEES, money.LIGHTNING, fee, unique_ref, reference)
+        self._move(account, rounding, money.LIGHTNING, money.ROUNDING, rest, unique_ref, reference)
 
     def hand_over(self, from_id: int, to_id: int, amount: int, *, unique_ref: str, reference: str) -> None:
         """Move satoshis from one account to another, into or out of suspense; the receiver's debt is paid first."""
@@ -229,6 +243,7 @@ class Ledger:
         for warning in warnings:
             balance = account.balance - billing.cost_between(account.costs, account.settled_at_us, warning.at_us)
             data = {"hours": warning.hours, "balance": balance, "runs_out_at_us": warning.depletes_at_us}
+            data["shortfall"] = account.costs.total * DAY_US // MINUTE_US
             self._events.append(Event(account.id, warning.at_us, "balance.low", data=data))
 
     def _pay_minutes(self, account: Account, cost: int, *, at_us: int) -> None:
@@ -292,6 +307,26 @@ class Ledger:
                 balance=account.balance,
                 reference=reference,
                 minutes=minutes,
+            )
+        )
+
+    def _move(
+        self, account: Account, amount: int, debit: int, credit: int, kind: Kind, unique_ref: str, reference: str
+    ) -> None:
+        """Move satoshis between two system accounts, because of a payment to this account; does nothing for 0."""
+        if amount == 0:
+            return
+        self._transfers.append(
+            Transfer(
+                at_us=account.settled_at_us,
+                kind=kind,
+                unique_ref=unique_ref,
+                debit=debit,
+                credit=credit,
+                amount=amount,
+                account_id=account.id,
+                balance=account.balance,
+                reference=reference,
             )
         )
 

@@ -147,6 +147,36 @@ class WrongDeposit:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongInvoice:
+    """A Lightning invoice whose payment does not match what is booked for it. `invoice_id`: None if there is none."""
+
+    invoice_id: int | None
+    payment_hash: str
+    state: str
+    credited_sats: int
+    booked_sats: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrongNode:
+    """A Lightning node whose sums do not match its invoices: received, fees and rounding in millisatoshis, credited
+    satoshis."""
+
+    node_id: int
+    expected: tuple[int, int, int, int]
+    stored: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLightningBooks:
+    """The fees or the rounding of Lightning payments in the ledger do not match the nodes' sums."""
+
+    name: str
+    expected_sats: int
+    booked_sats: int
+
+
+@dataclass(frozen=True, slots=True)
 class WrongDepletion:
     """An account whose stored run-out instant is wrong."""
 
@@ -170,6 +200,9 @@ Difference = (
     | WrongMessageCost
     | WrongMessageState
     | WrongDeposit
+    | WrongInvoice
+    | WrongNode
+    | WrongLightningBooks
     | WrongDepletion
 )
 
@@ -200,6 +233,7 @@ def differences(tx: Tx) -> list[Difference]:
         *_sums(tx),
         *_messages(tx),
         *_deposits(tx),
+        *_lightning(tx),
         *_depletion(tx),
     ]
 
@@ -285,6 +319,28 @@ def _deposits(tx: Tx) -> Iterator[Difference]:
             amount_sats=row["amount"],
             account_id=row["account_id"],
         )
+
+
+def _lightning(tx: Tx) -> Iterator[Difference]:
+    """Compare invoices with the ledger, and each node's sums with its invoices: received = credited - fees + rounding."""
+    for row in ledger_audit.wrong_invoices(tx):
+        yield WrongInvoice(
+            row["id"],
+            row["payment_hash"],
+            state=row["state"],
+            credited_sats=row["credited"],
+            booked_sats=row["booked"],
+        )
+    for row in ledger_audit.wrong_lightning_nodes(tx):
+        yield WrongNode(
+            row["id"],
+            expected=(row["received"], row["fee"], row["rounding"], row["credited"]),
+            stored=(row["received_msat"], row["fee_msat"], row["rounding_msat"], row["credited_sats"]),
+        )
+    books = ledger_audit.lightning_books(tx)
+    for name in ("fees", "rounding"):
+        if books[name] != books[f"booked_{name}"]:
+            yield WrongLightningBooks(name, expected_sats=books[name], booked_sats=books[f"booked_{name}"])
 
 
 def _depletion(tx: Tx) -> Iterator[Difference]:

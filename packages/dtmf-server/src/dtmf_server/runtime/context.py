@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Protocol
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
@@ -35,6 +36,28 @@ class Settings:
     public_url: str | None = None  # the website's public URL; None: taken from each request
 
 
+class InvoiceCreator(Protocol):
+    """Creates invoices at the configured Lightning node."""
+
+    @property
+    def description(self) -> str:
+        """The description of every invoice."""
+
+    @property
+    def expiry_s(self) -> int:
+        """How long an invoice can be paid."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the node is the sandbox's own."""
+
+    async def complete(self, invoice_id: int, *, is_new: bool) -> None:
+        """Create a wanted invoice at the node and store it, unless it is stored. `is_new`: the node was not asked before.
+
+        Raises InvoiceRefused, LightningUnavailable.
+        """
+
+
 @dataclass(slots=True)
 class Runtime:
     """The service as one process sees it."""
@@ -44,3 +67,4 @@ class Runtime:
     settings: Settings
     derive: Callable[[int], tuple[str, bytes]] | None  # returns address and scriptPubKey for an index of the descriptor
     troubles: dict[str, str] = field(default_factory=dict)  # why a worker is not running, by its name
+    invoices: InvoiceCreator | None = None  # None: no Lightning

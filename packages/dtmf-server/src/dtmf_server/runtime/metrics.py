@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.core.units import SECOND_US
+from dtmf_server.operations import lightning_health
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carriers, delivery_log, deposits, strays
 from dtmf_server.storage import chain as stored_chain
@@ -55,9 +56,12 @@ class QueueCollector(Collector):
         def look(tx: Tx) -> Any:
             standing = delivery_log.standing(tx, now_us=self._runtime.clock.now_us(tx))
             stray = (strays.total(tx), len(strays.latest(tx)))
-            return standing, stored_chain.load(tx), stored_chain.tip(tx), stray, deposits.gap(tx)
+            chain = (stored_chain.load(tx), stored_chain.tip(tx))
+            clock = self._runtime.clock
+            lightning = lightning_health.health(tx, wall_us=clock.wall_us(), now_us=clock.now_us(tx))
+            return standing, chain, stray, deposits.gap(tx), lightning
 
-        standing, chain, followed, (stray_sms, stray_numbers), gap = self._reader.submit(
+        standing, (chain, followed), (stray_sms, stray_numbers), gap, lightning = self._reader.submit(
             self._runtime.db.read_blocking, look
         ).result()
         waiting = GaugeMetricFamily("dtmf_deliveries_waiting", "Deliveries not finished yet")
@@ -80,6 +84,7 @@ class QueueCollector(Collector):
         yield destinations
         yield from _addresses(gap)
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
+        yield from _lightning(lightning)
 
 
 def _addresses(gap: Row) -> Iterator[Any]:
@@ -107,6 +112,25 @@ def _chain(state: Row | None, followed: Row | None, *, wall_us: int) -> Iterator
     if state["polled_at_us"] is not None:  # else there is no age, and one since 1970 would raise an alarm
         age_s = (wall_us - state["polled_at_us"]) / SECOND_US
         figures["dtmf_chain_age_seconds"] = ("Time since the node was last polled", age_s)
+    for name, (text, value) in figures.items():
+        gauge = GaugeMetricFamily(name, text)
+        gauge.add_metric([], value)
+        yield gauge
+
+
+def _lightning(found: lightning_health.LightningHealth | None) -> Iterator[Any]:
+    """Yield the state of a real Lightning node."""
+    if found is None:
+        return
+    figures = {
+        "dtmf_lightning_up": ("1 if the last poll of the node succeeded", int(found.is_reachable)),
+        "dtmf_lightning_invoices_open": ("Invoices that can be paid", found.open_invoices),
+        "dtmf_lightning_lookups_overdue": ("Invoices waiting to be looked up", found.overdue_look_ups),
+    }
+    if found.age_us is not None:
+        figures["dtmf_lightning_age_seconds"] = ("Time since the node was last polled", found.age_us // SECOND_US)
+    if found.inbound_sats is not None:
+        figures["dtmf_lightning_inbound_satoshis"] = ("Satoshis that the node can receive", found.inbound_sats)
     for name, (text, value) in figures.items():
         gauge = GaugeMetricFamily(name, text)
         gauge.add_metric([], value)

@@ -27,6 +27,7 @@ from dtmf_server.payments.bitcoin.simulator import SimulatedChain
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.runtime.logging import limit_strangers
+from dtmf_server.server.lightning import NodeInvoices
 from dtmf_server.storage import numbers
 from dtmf_server.web.kit import templating
 from dtmf_server.webhooks.client import WebhookClient
@@ -38,6 +39,7 @@ from dtmf_server.workers.chain_follower import own_scripts, run_chain
 from dtmf_server.workers.clock_guard import ClockGuard
 from dtmf_server.workers.delivery_worker import DeliveryWorker
 from dtmf_server.workers.housekeeping import run_chores
+from dtmf_server.workers.invoice_watcher import InvoiceWatcher
 from dtmf_server.workers.meter import run_meter
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
 from dtmf_server.workers.waiting import wait_for
@@ -151,7 +153,12 @@ def _workers(
         carriers = [SimulatedCarrier(is_ours=is_ours)]
     routes = CarrierRouter(carriers)
     worker = DeliveryWorker(runtime, webhooks, routes)
-    return {
+    lightning: dict[str, Worker] = {}
+    if isinstance(runtime.invoices, NodeInvoices):
+        node = runtime.invoices
+        watcher = InvoiceWatcher(runtime, node.node, network=node.network, poll_s=node.poll_s)
+        lightning["lightning"] = singleton(db, "lightning", watcher.run)
+    return lightning | {
         "outbox": worker.run,
         "carriers": singleton(db, "carriers", partial(run_carriers, runtime, routes)),
         "chain and meter": singleton(db, "chain and meter", chain_and_meter),

@@ -26,6 +26,7 @@ from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescr
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
+from dtmf_server.server.lightning import attach_node
 from dtmf_server.storage import chain, deposits, files, instance, migrate, numbers, outbox, tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
@@ -65,7 +66,9 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
         _fix_chain(db, settings.network, descriptor)
     if url.startswith("sqlite:///"):
         db.write_blocking(outbox.release_all)  # held by the previous process with this file, which has ended
-    return Runtime(db, clock, settings, prefetching(derive) if derive else None)
+    runtime = Runtime(db, clock, settings, prefetching(derive) if derive else None)
+    attach_node(config, runtime)
+    return runtime
 
 
 def attach_runtime(config: Config, url: str) -> Runtime:

@@ -48,6 +48,7 @@ def advance_clock(tx: Tx, by_us: int) -> None:
     tx.run("UPDATE service SET clock_offset_us = clock_offset_us + :by_us", by_us=by_us)
     tx.notify("deliveries")  # deliveries that wait for a time must be checked again
     tx.notify("meter")
+    tx.notify("lightning")
 
 
 def schema_revision(tx: Tx) -> str:

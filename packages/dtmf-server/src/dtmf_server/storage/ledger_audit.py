@@ -154,6 +154,46 @@ def wrong_deposits(tx: Tx) -> list[Row]:
     )
 
 
+def wrong_invoices(tx: Tx) -> list[Row]:
+    """Return Lightning invoices whose credit differs from the ledger, and credits without a settled invoice."""
+    booked = (
+        "SELECT ref, sum(amount) AS sats, min(credit) AS account_id FROM transfers"
+        " WHERE kind = 'lightning_deposit' GROUP BY ref"
+    )
+    return tx.all(
+        "SELECT * FROM (SELECT i.id, i.payment_hash, i.account_id, i.state, coalesce(i.credited_sats, 0) AS credited,"
+        f" coalesce(t.sats, 0) AS booked, t.account_id AS booked_to FROM lightning_invoices i LEFT JOIN ({booked}) t"
+        "  ON t.ref = i.payment_hash"
+        " UNION ALL SELECT NULL, t.ref, NULL, 'unknown', 0, t.sats, t.account_id"
+        f" FROM ({booked}) t WHERE NOT EXISTS (SELECT 1 FROM lightning_invoices i WHERE i.payment_hash = t.ref)) found"
+        " WHERE booked <> credited OR booked_to <> account_id ORDER BY payment_hash LIMIT 100"
+    )
+
+
+def wrong_lightning_nodes(tx: Tx) -> list[Row]:
+    """Return nodes whose sums differ from those of their settled invoices."""
+    return tx.all(
+        "SELECT * FROM (SELECT n.id, n.received_msat, n.fee_msat, n.rounding_msat, n.credited_sats,"
+        " coalesce(sum(i.received_msat), 0) AS received, coalesce(sum(i.fee_msat), 0) AS fee,"
+        " coalesce(sum(i.received_msat + i.fee_msat - i.credited_sats * 1000), 0) AS rounding,"
+        " coalesce(sum(i.credited_sats), 0) AS credited FROM lightning_nodes n LEFT JOIN lightning_invoices i"
+        "  ON i.node_id = n.id AND i.state = 'settled' GROUP BY n.id) summed WHERE received_msat <> received"
+        " OR fee_msat <> fee OR rounding_msat <> rounding OR credited_sats <> credited ORDER BY id LIMIT 100"
+    )
+
+
+def lightning_books(tx: Tx) -> Row:
+    """Return the whole satoshis of fees and rounding by the nodes' sums, and those in the ledger."""
+    row = tx.one(
+        "SELECT (SELECT coalesce(sum(fee_msat / 1000), 0) FROM lightning_nodes) AS fees,"
+        " (SELECT coalesce(sum(rounding_msat / 1000), 0) FROM lightning_nodes) AS rounding,"
+        " (SELECT coalesce(sum(amount), 0) FROM transfers WHERE kind = 'lightning_fee') AS booked_fees,"
+        " (SELECT coalesce(sum(amount), 0) FROM transfers WHERE kind = 'lightning_rounding') AS booked_rounding"
+    )
+    assert row is not None
+    return row
+
+
 def customers(tx: Tx) -> Iterator[Account]:
     """Yield every customer account."""
     after = 0

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from dtmf_server.api.schemas import responses
+from dtmf_server.core.money import topup_url
 from dtmf_server.core.timestamps import iso
 from dtmf_server.storage import events, messages
 from dtmf_server.storage.db import Row, Tx
@@ -24,6 +25,8 @@ Kind = Literal[
     "delivery.parked",
 ]
 
+Method = Literal["bitcoin", "lightning"]
+
 
 class Event(Struct):
     """An event in the account. Each kind has only its own fields."""
@@ -37,11 +40,18 @@ class Event(Struct):
     ] = UNSET
     status: Annotated[str | UnsetType, Meta(description="message.status: the new status")] = UNSET
     reason: Annotated[str | UnsetType, Meta(description="the reason, as text or a code")] = UNSET
-    txid: Annotated[str | UnsetType, Meta(description="deposit.…")] = UNSET
-    vout: Annotated[int | UnsetType, Meta(description="deposit.…")] = UNSET
-    address: Annotated[str | UnsetType, Meta(description="deposit.…")] = UNSET
+    method: Annotated[Method | UnsetType, Meta(description="deposit.…")] = UNSET
+    txid: Annotated[str | UnsetType, Meta(description="deposit.… by bitcoin")] = UNSET
+    vout: Annotated[int | UnsetType, Meta(description="deposit.… by bitcoin")] = UNSET
+    address: Annotated[str | UnsetType, Meta(description="deposit.… by bitcoin")] = UNSET
+    invoice_id: Annotated[
+        int | UnsetType, Meta(description="deposit.credited by lightning: its id in GET /invoices")
+    ] = UNSET
+    payment_hash: Annotated[str | UnsetType, Meta(description="deposit.credited by lightning")] = UNSET
     amount: Annotated[responses.Sats | UnsetType, Meta(description="deposit.…: satoshis")] = UNSET
-    confirmations: Annotated[int | UnsetType, Meta(description="deposit.…: number at the time of the event")] = UNSET
+    confirmations: Annotated[
+        int | UnsetType, Meta(description="deposit.… by bitcoin: number at the time of the event")
+    ] = UNSET
     hours: Annotated[int | UnsetType, Meta(description="balance.low: 24 or 1")] = UNSET
     balance: Annotated[
         responses.Sats | UnsetType, Meta(description="balance.low: satoshis at the time of the event")
@@ -49,6 +59,12 @@ class Event(Struct):
     runs_out_at: Annotated[responses.Time | UnsetType, Meta(description="balance.low: when the balance runs out")] = (
         UNSET
     )
+    shortfall: Annotated[
+        responses.Sats | UnsetType, Meta(description="balance.low: satoshis that pay for another 24 hours")
+    ] = UNSET
+    topup_url: Annotated[
+        str | UnsetType, Meta(description="balance.low: the page that tops up the shortfall, a path of the service")
+    ] = UNSET
     destination: Annotated[str | UnsetType, Meta(description="action.disabled: the former destination")] = UNSET
     delivery_id: Annotated[int | UnsetType, Meta(description="delivery.parked: its id in GET /deliveries")] = UNSET
 
@@ -56,9 +72,9 @@ class Event(Struct):
 _OWN = frozenset(Event.__struct_fields__[5:])
 
 
-def page(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Event]:
-    """Return the account's events with ids above `after`, oldest first."""
-    rows = events.of_account(tx, account_id, after=after, limit=limit)
+def page(tx: Tx, account_id: int, *, after: int, limit: int, only_credited: bool = False) -> list[Event]:
+    """Return the account's events with ids above `after`, oldest first; or only those of credited deposits."""
+    rows = events.of_account(tx, account_id, after=after, limit=limit, only_credited=only_credited)
     ids = [row["message_id"] for row in rows if row["message_id"] is not None]
     found = messages.by_ids(tx, ids) if ids else {}
     return [_event(row, found.get(row["message_id"])) for row in rows]
@@ -69,6 +85,10 @@ def _event(row: Row, message: Row | None) -> Event:
     e164 = message["e164"] if message else data.get("e164")
     if "runs_out_at_us" in data:
         data["runs_out_at"] = iso(data["runs_out_at_us"])
+    if "txid" in data:
+        data["method"] = "bitcoin"
+    if "shortfall" in data:
+        data["topup_url"] = topup_url(data["shortfall"])
     event = Event(row["id"], iso(row["at_us"]), row["kind"], e164)
     if message is not None and row["kind"].startswith("message"):
         event.message = responses.full_message(message)

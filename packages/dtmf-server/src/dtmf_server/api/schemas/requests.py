@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -102,6 +102,24 @@ class SandboxDeposit(Body):
     address: Annotated[str, Meta(max_length=128), validation.line]
     amount: Annotated[int, Meta(gt=0, le=SATS_MAX)]
     confirmations: Annotated[int, Meta(ge=0, le=144)] | None = None
+
+
+class NewInvoice(Body):
+    """The amount of a Lightning invoice, in satoshis; without it, the payer chooses."""
+
+    amount: Annotated[int, Meta(gt=0, le=SATS_MAX)] | None = None
+
+
+class SandboxPayment(Body):
+    """An invoice to pay. `amount` defaults to the invoice's; `fault` makes the node behave badly.
+
+    `late`: the payment arrives although the invoice has expired. `twice`: the node reports it twice. `unreported`: the node
+    does not report it, and the service finds it when it looks up the invoice.
+    """
+
+    invoice: Annotated[str, Meta(min_length=1, max_length=4096), validation.line]
+    amount: Annotated[int, Meta(gt=0, le=SATS_MAX)] | None = None
+    fault: Literal["late", "twice", "unreported"] | None = None
 
 
 class SandboxAdvance(Body):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.timestamps import iso
 
 Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
@@ -13,6 +14,7 @@ Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=[
 E164 = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{1,14}$", description="E.164", examples=["+1234567890"])]
 
 DepositStatus = Literal["pending", "credited", "reversed", "gone"]
+InvoiceStatus = Literal["open", "settled", "expired"]
 
 encode = msgspec.json.Encoder().encode
 
@@ -102,6 +104,24 @@ class Deposit(Struct):
     amount: Sats
     confirmations: int
     status: DepositStatus
+
+
+class Invoice(Struct):
+    """A Lightning invoice that tops up the account."""
+
+    id: int
+    payment_hash: str
+    invoice: Annotated[str, Meta(description="BOLT 11")]
+    amount: Annotated[int | None, Meta(description="satoshis; null: the payer chooses")]
+    status: InvoiceStatus
+    created_at: Time
+    expires_at: Time
+
+
+class WantedInvoice(Struct):
+    """The id of an invoice that the node is to create."""
+
+    id: int
 
 
 class Usage(Struct):
@@ -265,6 +285,20 @@ def transaction(row: Any, account_id: int) -> Transaction:
     """Convert a row to a transaction of this account."""
     sats = row["amount"] if row["credit"] == account_id else -row["amount"]
     return Transaction(row["id"], iso(row["at_us"]), row["kind"], sats, row["balance"], row["reference"])
+
+
+def invoice(row: Any, *, now_us: int) -> Invoice:
+    """Convert a row to an invoice."""
+    is_open = row["state"] == "open" and now_us < row["expires_at_us"]
+    return Invoice(
+        row["id"],
+        row["payment_hash"],
+        row["bolt11"],
+        None if row["amount_msat"] is None else row["amount_msat"] // MSAT,
+        "settled" if row["state"] == "settled" else "open" if is_open else "expired",
+        iso(row["created_at_us"]),
+        iso(row["expires_at_us"]),
+    )
 
 
 def deposit(row: Any, confirmations: int) -> Deposit:

@@ -76,7 +76,9 @@ class CanSpend(Exception):
 class LightningNode(Protocol):
     """A Lightning node that receives. Every method raises NodeUnavailable if the node cannot be asked."""
 
-    name: str  # of the backend, for example "phoenixd"
+    @property
+    def name(self) -> str:
+        """The name of the backend, for example "phoenixd"."""
 
     async def check_credentials(self) -> None:
         """Raise CanSpend if the credentials can spend, NodeUnavailable if they are wrong or lack a permission."""

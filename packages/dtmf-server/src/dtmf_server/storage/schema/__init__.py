@@ -34,6 +34,13 @@ from dtmf_server.storage.schema.ledger import (
     tokens,
     transfers,
 )
+from dtmf_server.storage.schema.lightning import (
+    lightning_invoices,
+    lightning_nodes,
+    lightning_state,
+    simulated_invoices,
+    simulated_payments,
+)
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
 from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rentals
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
@@ -56,6 +63,9 @@ __all__ = [
     "events",
     "groups",
     "idempotency",
+    "lightning_invoices",
+    "lightning_nodes",
+    "lightning_state",
     "messages",
     "metadata",
     "minute_bookings",
@@ -66,7 +76,9 @@ __all__ = [
     "service",
     "sign_in_links",
     "simulated_blocks",
+    "simulated_invoices",
     "simulated_outputs",
+    "simulated_payments",
     "skipped_blocks",
     "strays",
     "submissions",

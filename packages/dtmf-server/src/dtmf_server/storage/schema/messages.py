@@ -128,5 +128,6 @@ events = Table(
     Column("message_id", Id, ForeignKey("messages.id")),
     Column("data", Text, nullable=False, server_default="{}"),  # JSON; never a message's text
     Index("ix_events_account_id_id", "account_id", "id"),
+    partial_index("ix_events_credited", "account_id", "id", where="kind = 'deposit.credited'"),
     sqlite_autoincrement=True,
 )

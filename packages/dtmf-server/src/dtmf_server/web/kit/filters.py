@@ -78,6 +78,7 @@ def transfer_label(kind: str) -> str:
     """Return the label of a kind of transfer."""
     words = {
         Kind.DEPOSIT: _("Deposit"),
+        Kind.LIGHTNING_DEPOSIT: _("Lightning deposit"),
         Kind.DEPOSIT_REVERSED: _("Deposit reversed by the network"),
         Kind.DEBT: _("Debt, paid by your next deposit"),
         Kind.DEBT_PAID: _("Debt paid off"),

@@ -7,9 +7,9 @@ import pytest
 
 from dtmf_server.payments.lightning.base import CanSpend, NodeInvoice
 from dtmf_server.payments.lightning.lnbits import Lnbits, LnbitsSettings
-from lightning.conftest import context
-from lightning.lnbits_server import LnbitsServer, from_environment
-from lightning.processes import HttpRefused
+from lightning_nodes.conftest import context
+from lightning_nodes.lnbits_server import LnbitsServer, from_environment
+from lightning_nodes.processes import HttpRefused
 from support.lightning.conformance import SAT, Conformance, Peer
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bitcoin.core_node import CoreNode
-from lightning.processes import HttpRefused, Program, post
+from lightning_nodes.processes import HttpRefused, Program, post
 from scale.cluster import free_port
 
 LOGIN = "dtmf:rpc-password"

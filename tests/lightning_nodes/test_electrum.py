@@ -9,7 +9,7 @@ import pytest
 
 from dtmf_server.payments.lightning.base import NodeInvoice, NodeUnavailable
 from dtmf_server.payments.lightning.electrum import Electrum
-from lightning.electrum_pair import CallRefused, ElectrumPair
+from lightning_nodes.electrum_pair import CallRefused, ElectrumPair
 from support.lightning.conformance import SAT, Conformance, Peer
 
 KILLS = 4

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lightning.processes import HttpRefused, Program, post
+from lightning_nodes.processes import HttpRefused, Program, post
 from scale.cluster import free_port
 
 PASSWORD, INSTALL_TOKEN = "a-password-for-tests", "a-token-for-tests"

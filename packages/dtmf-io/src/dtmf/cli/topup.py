@@ -1,0 +1,155 @@
+"""`dtmf topup`, `dtmf invoices`: pay into the account, by Lightning or to an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from dtmf import endpoints, waiters
+from dtmf.errors import DTMFError, TimedOutError
+
+from . import connect, output, qr
+from .formatting import bitcoin, format_int, format_minute, sats, seconds
+from .options import Json, Last, newest
+from .output import Column
+from .wait import spinner, timed_out
+
+if TYPE_CHECKING:
+    from dtmf import DTMF
+    from dtmf.types import Address, Invoice
+
+_SHOWN = 25
+_WAIT = "15m"  # on a terminal
+_ONLY_ON_CHAIN = {
+    "lightning_not_configured",
+    "lightning_unavailable",
+    "invoice_refused",
+    "too_many_invoices",
+    "not_found",
+}
+
+
+def topup(
+    amount: Annotated[
+        str | None, Parameter(help="The amount, like 50k or 0.001btc; with it, also pay by Lightning.")
+    ] = None,
+    /,
+    *,
+    new: Annotated[bool, Parameter(help="Create a new address, even if the last one is unused.")] = False,
+    wait: Annotated[
+        str | None,
+        Parameter(help="How long to wait for the deposit (default: 15m on a terminal, else 0).", metavar="TIME"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show a Bitcoin deposit address, with an amount also a Lightning invoice, and the QR code of both. Addresses never
+    expire. Waits until a deposit is credited."""
+    asked = None if amount is None else sats(amount)
+    timeout_s = seconds(wait if wait is not None else _WAIT if _is_watched(json=json) else "0")
+    with connect.client() as dtmf:
+        last = _last_deposit(dtmf) if timeout_s else 0
+        address = dtmf.new_address() if new else unused_address(dtmf)
+        invoice = None if asked is None else _invoice(dtmf, asked)
+        if json:
+            output.json({**address, "invoice": invoice} if invoice else address)
+        else:
+            _show(address, asked, invoice)
+        if timeout_s:
+            _wait(dtmf, last, timeout_s, json=json)
+
+
+def invoices(
+    *,
+    last: Last = None,
+    after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
+    json: Json = False,
+) -> None:
+    """List your Lightning invoices, newest last. Shows the last 25; with --json all, one object per line."""
+    with connect.client() as dtmf:
+        found = dtmf.invoices(after)
+        if json:
+            output.json_lines(newest(found, last, else_last=None))
+            return
+        rows = list(newest(found, last, else_last=_SHOWN))
+    if not rows:
+        output.line("No invoices yet.")
+        return
+    columns = [Column("Id", figures=True, style="dim"), Column("Created (UTC)"), Column("Sats", figures=True)]
+    columns += [Column("Status"), Column("Expires (UTC)"), Column("Invoice", style="dim", wraps=True)]
+    output.table(
+        columns,
+        [
+            (
+                str(each["id"]),
+                format_minute(each["created_at"]),
+                "any" if each["amount"] is None else format_int(each["amount"]),
+                each["status"],
+                format_minute(each["expires_at"]),
+                f"{each['invoice'][:14]}…{each['invoice'][-6:]}",
+            )
+            for each in rows
+        ],
+    )
+
+
+def unused_address(dtmf: DTMF) -> Address:
+    """Return the newest address if it is unused, else a new one: an account may have only 20 unused addresses."""
+    addresses = dtmf.addresses()
+    if addresses and addresses[-1]["address"] not in {deposit["address"] for deposit in dtmf.deposits()}:
+        return addresses[-1]
+    return dtmf.new_address()
+
+
+def _invoice(dtmf: DTMF, amount: int) -> Invoice | None:
+    """Return an invoice, or None if the service creates none now: the address works all the same."""
+    try:
+        return dtmf.new_invoice(amount)
+    except DTMFError as error:
+        if error.code not in _ONLY_ON_CHAIN:
+            raise
+        return None
+
+
+def _show(address: Address, asked: int | None, invoice: Invoice | None) -> None:
+    uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if asked else "")
+    if invoice:
+        uri += f"&lightning={invoice['invoice'].upper()}"
+        output.line((invoice["invoice"], "bold"))
+        output.blank()
+    output.line((address["address"], "bold"))
+    output.blank()
+    qr.show(uri)
+    output.line((uri, "dim"))
+    if address["address"].startswith("bcrt1"):
+        pay = "dtmf sandbox pay" if invoice else "dtmf sandbox deposit"
+        output.line(("A sandbox address: never send real coins. Pay with ", "dim"), pay, (".", "dim"))
+
+
+def _is_watched(*, json: bool) -> bool:
+    there = output.console()
+    return not json and there.is_terminal and not there.is_dumb_terminal
+
+
+def _last_deposit(dtmf: DTMF) -> int:
+    """Return the id of the last deposit's event, so that one that arrives while the code is drawn is not missed."""
+    last = 0
+    for event in dtmf._pages(endpoints.credited, endpoints.credited(0), 0):
+        last = event["id"]
+    return last
+
+
+def _wait(dtmf: DTMF, last: int, timeout_s: float, *, json: bool) -> None:
+    with spinner("waiting for the deposit", timeout_s):
+        try:
+            event = dtmf._wait(waiters.for_deposit(None, timeout_s, last))
+        except TimedOutError as error:
+            raise timed_out(error) from error
+        balance = dtmf.account()["balance"]
+    if json:
+        output.json(event)
+        return
+    by = " by Lightning" if event.get("method") == "lightning" else ""
+    output.line(
+        f"{format_int(event['amount'])} sats arrived{by}. The balance is ", (f"{format_int(balance)} sats", "bold"), "."
+    )
