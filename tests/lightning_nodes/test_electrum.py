@@ -83,7 +83,7 @@ async def test_a_payment_counts_once_and_only_if_the_payer_has_the_proof_though_
             preimage = await asyncio.wrap_future(paying)
         except CallRefused as error:
             preimage = ""
-            print(f"the payer was told: {error}")
+            print(f"the payment was refused: {error}")
     found, _ = await peer.after(cursor)
     status = await peer.node.look_up(created.payment_hash)
     if preimage:
