@@ -35,7 +35,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-proofs lint messages prove bench bench-peers clean
+.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-lightning test-proofs lint messages prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -44,6 +44,7 @@ help:
 	@echo "make test    lint, then run every test that only needs Python (ARGS='-k rent' is passed to pytest)"
 	@echo "make test-quick   run the tests in packages/ on SQLite, without server processes"
 	@echo "make test-bitcoin     test deposits with Bitcoin Core (on Debian, as root, builds it once: 10 minutes)"
+	@echo "make test-lightning   test with real Lightning nodes: Electrum, LNbits (on Debian, as root, installs them)"
 	@echo "make test-browser     test the website in Chromium (on Debian, as root, installs it)"
 	@echo "make test-peers       test with third-party software: Node.js, Kannel, gammu-smsd, jq (on Debian, as root, installs it)"
 	@echo "make test-namespaces  test that webhooks can't reach internal networks (Linux, root, iproute2)"
@@ -81,6 +82,12 @@ test-quick: $(DEV)
 test-bitcoin: $(DEV)
 	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && \
 	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin tests/bitcoin/core_page.py -k core $(ARGS)
+
+# Two Electrum wallets with a channel on the bitcoind of test-bitcoin, and LNbits: each in ~/.cache/dtmf, except Electrum.
+test-lightning: $(DEV)
+	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && programs=$$($(BIN)/python tests/lightning_nodes/install.py) && \
+	env DTMF_TEST_BITCOIND="$$bitcoind" $$programs \
+	$(BIN)/python -m pytest --quiet $(call report,lightning) tests/lightning_nodes $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)

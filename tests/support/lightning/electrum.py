@@ -1,4 +1,4 @@
-"""A simulated Electrum daemon: the JSON-RPC of Electrum 4.3.4, as tests/lightning/ sees it on the real one."""
+"""A simulated Electrum daemon: the JSON-RPC of Electrum 4.3.4, as tests/lightning_nodes/ sees it on the real one."""
 
 from base64 import b64decode
 from typing import Any

@@ -17,6 +17,7 @@ from dtmf_server.config.section import setting
 from dtmf_server.payments.lightning import fields
 from dtmf_server.payments.lightning.base import (
     CanSpend,
+    CursorLost,
     InvoiceRefused,
     InvoiceStatus,
     NodeInvoice,
@@ -140,7 +141,10 @@ class Electrum:
         """Poll until there is a payment after the cursor, less often where a poll takes long."""
         ends_s = time.monotonic() + WAIT_S
         while (started_s := time.monotonic()) < ends_s:
-            if (await self.settled_after(cursor)).payments:
+            try:
+                if (await self.settled_after(cursor)).payments:
+                    return
+            except CursorLost:  # the next poll handles it
                 return
             await sleep(max(WAIT_STEP_S, WAIT_SHARE * (time.monotonic() - started_s)))
 
