@@ -46,7 +46,7 @@ MODE_COMMENTS = {
     "production": "# Real customers and real coins. Without a mode, dtmf-server is a sandbox.",
 }
 CLOSED = """
-# Nobody else can open an account: `dtmf-server accounts open` does. With prices, "open" lets customers sign up.
+# Only `dtmf-server accounts open` opens accounts. With prices, "open" lets customers sign up.
 [signup]
 mode = "closed"
 """

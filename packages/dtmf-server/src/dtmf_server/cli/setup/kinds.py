@@ -16,7 +16,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class SetupKind:
-    """What the operator calls a kind, and what has to be known about it. `group_type`: the type of its numbers;
+    """A kind of carrier under the name that operators use, and the questions about it. `group_type`: the type of its numbers;
     `after`: a last step at the carrier, with the callback URL in braces."""
 
     name: str
