@@ -17,6 +17,7 @@ from support.providers.android import SimulatedPhone
 from support.providers.gammu import Smsd
 from support.providers.twilio import Twilio
 from support.shell import commands
+from support.terminal import Terminal
 
 COMMANDS_MAX, ANSWERS_MAX = 6, 8
 TEXT = "Your code is 428613"
@@ -135,6 +136,17 @@ def test_secrets_are_in_files_of_their_own(folder: Path, phone: SimulatedPhone) 
     assert (carrier.password, carrier.signing_key) == (phone.password, phone.signing_key)  # type: ignore[attr-defined]  # of the kind
 
 
+def interrupt(terminal: Terminal) -> None:
+    """Press Ctrl-C until it is heard: Python misses one between its last check for signals and the read."""
+    for _ in range(5):
+        terminal.types("\x03")
+        try:
+            terminal.until("nothing was written", within_s=10)
+        except AssertionError:
+            continue
+        return
+
+
 def test_ctrl_c_leaves_nothing(folder: Path, phone: SimulatedPhone) -> None:
     questions = [
         ("What do you have?", "1"),
@@ -149,7 +161,7 @@ def test_ctrl_c_leaves_nothing(folder: Path, phone: SimulatedPhone) -> None:
         for asked, answer in questions[:stop]:
             script.answer(asked, answer)
         script.terminal.until(question)
-        script.terminal.types("\x03")
+        interrupt(script.terminal)
         code, said = script.terminal.ended()
         assert (code, "nothing was written" in said, [*folder.iterdir()]) == (130, True, []), said
 
