@@ -1,4 +1,4 @@
-"""What a production service lacks before its first customer can rent a number, as `dtmf-server run` prints it."""
+"""Lists everything that a production service lacks before its first customer can rent a number, for `dtmf-server run`."""
 
 from collections.abc import Iterator
 

@@ -222,7 +222,7 @@ KINDS = {"groups": "group", "numbers": "number", "prices": "price", "networks": 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a header line means: the position of each of our columns, the currency that a name contains, and the names
+    """The meaning of a header line: the position of each of our columns, the currency that a name contains, and the names
     that are ignored."""
 
     positions: Mapping[str, int]

@@ -25,7 +25,7 @@ PRICES_AS_OF = "April 2026"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a carrier charges, in US dollars: for a month of a number, for an SMS received, for a segment sent."""
+    """The prices of a carrier, in US dollars: for a month of a number, for an SMS received, for a segment sent."""
 
     month: float
     received: float
@@ -73,7 +73,7 @@ def suggested(kind: str, *, usd_per_coin: int) -> Prices:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """What was imported: group IDs, numbers, and destination prefixes."""
+    """The result of an import: group IDs, numbers, and destination prefixes."""
 
     groups: list[str]
     numbers: list[str]

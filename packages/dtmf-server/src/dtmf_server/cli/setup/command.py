@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for kind in kinds.SETUP_KINDS:
         for question in kind.questions:
             if not question.is_secret:
-                asked.setdefault(question.option, f"{kind.name}: {question.text[0].lower()}{question.text[1:]}")
+                asked.setdefault(question.option, f"of a {kind.name}: {question.text}")
     for option, text in asked.items():
         group.add_argument(option, metavar="VALUE", help=text)
     group.add_argument("--secret-file", metavar="FILE", help="a file with the password or key of the carrier; -: stdin")
@@ -54,7 +54,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--number", metavar="NUMBERS", help="the numbers to rent out, separated by commas; -: none yet")
     group.add_argument("--prices", metavar="WHICH", help="suggested, or free (only accounts that you open can rent)")
     group.add_argument("--btc-price", type=_dollars, metavar="USD", help="price of a bitcoin, for the suggestion")
-    group.add_argument("--mode", choices=["sandbox", "production"], help="of a new service (default: as it can be)")
+    group.add_argument(
+        "--mode",
+        choices=["sandbox", "production"],
+        help="of a new service (default: sandbox if the carrier is on this machine)",
+    )
     group.add_argument("--port", type=int, help=f"port of a new service (default {DEFAULT_PORT}, or the next free one)")
     group.add_argument(
         "--no-check", action="store_const", const=True, help="do not test the carrier; a phone must be reachable anyway"
@@ -81,12 +85,12 @@ def setup(options: argparse.Namespace) -> int:
     existing = config.load(path, os.environ, settings_of=settings_class) if before is not None else None
     try:
         plan = _ask(options, existing)
-        if plan is None:
-            return 1
-        _write(options, path, before, plan)
     except KeyboardInterrupt:
         print_line("\nnothing was written")
         raise
+    if plan is None:
+        return 1
+    _write(options, path, before, plan)
     return 0
 
 

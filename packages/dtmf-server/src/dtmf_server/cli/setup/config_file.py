@@ -46,7 +46,7 @@ MODE_COMMENTS = {
     "production": "# Real customers and real coins. Without a mode, dtmf-server is a sandbox.",
 }
 CLOSED = """
-# Nobody else can open an account: `dtmf-server accounts open` does. With prices, "open" lets customers sign up.
+# Only `dtmf-server accounts open` opens accounts. With prices, "open" lets customers sign up.
 [signup]
 mode = "closed"
 """
@@ -117,7 +117,7 @@ def writing(
     path: Path, content: bytes, new_secrets: Mapping[str, str], *, before: bytes | None, environ: Mapping[str, str]
 ) -> Iterator[Config]:
     """Write the secrets and the new content, and yield the valid configuration; `path` changes when the block ends. If the
-    block raises, no file is left and nothing is changed. Ctrl-C waits until then.
+    block raises, no file is left and nothing is changed. Ctrl-C has no effect until then.
 
     `before`: the content of the file that is replaced; None: the file must not exist. Raises CannotStart, ConfigError.
     """
@@ -174,11 +174,13 @@ def _remove_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C until the block has ended."""
+    """Ignore Ctrl-C in the block, which takes a moment: what it writes is written, or the error is shown."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        if signal.SIGINT in signal.sigpending():
+            signal.sigwait({signal.SIGINT})
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -16,7 +16,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class SetupKind:
-    """What the operator calls a kind, and what has to be known about it. `group_type`: the type of its numbers;
+    """A kind of carrier under the name that operators use, and the questions about it. `group_type`: the type of its numbers;
     `after`: a last step at the carrier, with the callback URL in braces."""
 
     name: str
@@ -89,8 +89,9 @@ SETUP_KINDS = (
         "a contract with a carrier that offers SMPP",
         (
             Question("--smpp-host", "Host name or IP address of the SMSC", "host"),
-            Question("--smpp-port", "Port", "port", "2775"),
-            Question("--system-id", "system_id", "system_id"),
+            Question("--smpp-port", "Port of the SMSC", "port", "2775"),
+            Question("--smpp-tls", "Does this port use TLS: yes or no", "tls", "no"),
+            Question("--system-id", "system_id, the user name that the carrier gave", "system_id"),
             _secret("Password (not displayed)", "password"),
         ),
         "mobile",
@@ -109,6 +110,8 @@ def answer_fault(kind: SetupKind, question: Question, answer: str) -> str:
     shown = description(type_)
     if question.setting == "modems":
         return "" if answer else "enter the phoneid, like modem1"
+    if question.setting == "tls":
+        return "" if answer in ("yes", "no") else "enter yes or no"
     if question.setting == "port":
         return "" if answer.isascii() and answer.isdigit() and 0 < int(answer) < 65536 else f"must be {shown}"
     works = extra(type_).get("works") or bool
@@ -123,7 +126,7 @@ def table(kind: SetupKind, name: str, answers: Mapping[str, str], e164s: list[st
     if kind.kind == "gammu":
         values["modems"] = {answers["modems"]: e164s[0] if e164s else "+10000000"}
     if kind.kind == "smpp":
-        values["port"] = int(answers["port"])
+        values |= {"port": int(answers["port"]), "tls": answers["tls"] == "yes"}
     return values
 
 

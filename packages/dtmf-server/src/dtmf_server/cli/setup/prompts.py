@@ -72,7 +72,7 @@ class Prompts:
 
 
 def _typed(question: Question) -> str:
-    shown = f"{question.text} [{question.default}]: " if question.default else f"{question.text}: "
+    shown = f"{question.text} [{question.default}]: " if question.default else f"{question.text}: ".replace("?:", "?")
     try:
         answer = getpass.getpass(shown) if question.is_secret else input(shown)
     except EOFError:
