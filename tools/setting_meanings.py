@@ -26,7 +26,7 @@ MEANINGS = {
     "supply.spend_per_hour": "The most that numbers bought within an hour may cost, with their first month.",
     "supply.spend_per_day": "The same for 24 hours. Half of it is only for accounts that received an SMS before.",
     "supply.numbers_per_account": "How many bought numbers one account may have at a time, those in cooldown included.",
-    "supply.sats_per_unit": "How many satoshis one unit of the provider's currency is worth, for warnings and margins; 0: unknown.",
+    "supply.sats_per_unit": "The satoshis of one unit of the provider's currency, for warnings and margins. 0: unknown.",
     "metrics.host": "The address on which `/metrics` is served to Prometheus.",
     "metrics.port": "The port on which `/metrics` is served. 0 turns it off.",
     "carrier.name": "The carrier's name in groups, logs and commands.",

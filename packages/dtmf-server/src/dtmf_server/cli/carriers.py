@@ -21,7 +21,7 @@ from dtmf_server.config import Config, warnings
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays, supply
+from dtmf_server.operations import address_gap, carrier_health, import_catalog, strays, supply_status
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import link_line
 from dtmf_server.server.startup import settings_of
@@ -138,11 +138,11 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS can be received or sent")
     found += _url_complaints(configuration)
-    found += db.read_blocking(partial(supply.complaints, sellers=_sellers(configuration)))
+    found += db.read_blocking(partial(supply_status.complaints, sellers=_sellers(configuration)))
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
-    cheap = db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+    cheap = db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
     return Diagnosis(found, [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)], gap)
 
 
@@ -193,7 +193,7 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         status, lines = import_file(db, options.kind, options.file, allow_free=options.allow_free)
         if status == 0 and options.kind == "groups":
-            cheap = db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+            cheap = db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
             lines = [*(f"warning: {line}" for line in cheap), *lines]
         return _said(status, lines)
 
