@@ -85,6 +85,7 @@ NO_TEXT = {
     "groups.carriers",
     "groups.country_code",
     "groups.id",
+    "groups.line_type",
     "groups.name",
     "groups.type",
     "idempotency.fingerprint",
@@ -137,6 +138,21 @@ NO_TEXT = {
     "transfers.ref",
     "transfers.reference",
     "web_sessions.sha256",
+    "rental_outcomes.group_id",
+    "supplies.carrier",
+    "supplies.currency",
+    "supplies.group_id",
+    "supplies.trouble",  # from a fixed table, or the carrier about the order of a number
+    "supply_costs.currency",
+    "supply_costs.kind",
+    "supply_differences.carrier",
+    "supply_differences.e164",
+    "supply_numbers.carrier",
+    "supply_numbers.currency",
+    "supply_numbers.e164",
+    "supply_numbers.group_id",
+    "supply_numbers.refused_e164",
+    "supply_numbers.state",
 }
 
 

@@ -27,11 +27,12 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from nacl.signing import SigningKey
 
 from support.providers.number_market import Market
+from support.providers.telnyx_numbers import Answer, SellsNumbers
 
 TIMEOUT_S = 20
 ATTEMPTS = 3  # per URL
@@ -70,7 +71,7 @@ class Callback:
 
 
 @dataclass
-class Telnyx:
+class Telnyx(SellsNumbers):
     """The account, and what it has accepted. `clock` is in seconds since 1970."""
 
     api_key: str = "KEY0123456789ABCDEF_secret"
@@ -190,7 +191,7 @@ class Telnyx:
 
     # The API
 
-    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> "Answer":
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Answer a request. Called in many threads."""
         with self._lock:
             if headers.get("authorization") != f"Bearer {self.api_key}":
@@ -202,115 +203,7 @@ class Telnyx:
                 return traded
             return self._look_up(route.path, parse_qs(route.query)) if method == "GET" else self._error("10015", 405)
 
-    def process(self) -> None:
-        """Finish the pending orders."""
-        assert self.market is not None
-        for order in self.orders:
-            if order["status"] == "pending":
-                e164 = order["phone_numbers"][0]["phone_number"]
-                order["status"] = "failure" if self.market.buy(e164, order["customer_reference"]) else "success"
-
-    def _trade(
-        self, market: Market, method: str, route: SplitResult, headers: dict[str, str], body: bytes
-    ) -> "Answer | None":
-        """The answer to a search, an order or a release; None for another request."""
-        query = {name: values[0] for name, values in parse_qs(route.query).items()}
-        if (method, route.path) == ("POST", "/v2/number_orders"):
-            return self._order(market, headers.get("idempotency-key", ""), body)
-        if method == "DELETE" and route.path.startswith("/v2/phone_numbers/"):
-            e164 = "+" + route.path.rpartition("/")[2].removeprefix("id-")
-            if e164 not in market.owned:
-                return self._error("10005", 404)
-            found = self._bought(market, e164)
-            market.release(e164)
-            return Answer.of(200, {"data": found})
-        lists: dict[str, Callable[[], list[Any]]] = {
-            "/v2/requirements": lambda: self._requirements(market),
-            "/v2/available_phone_numbers": lambda: [
-                self._for_sale(market, e164) for e164 in market.search(int(query.get("filter[limit]", "100")))
-            ],
-            "/v2/number_orders": lambda: [
-                each
-                for each in self.orders
-                if each["customer_reference"] == query.get("filter[customer_reference]", each["customer_reference"])
-            ],
-            "/v2/phone_numbers": lambda: [
-                self._bought(market, e164) for e164 in market.owned if query.get("filter[phone_number]", e164) in e164
-            ],
-        }
-        if method != "GET" or route.path not in lists:
-            return None
-        items = lists[route.path]()
-        size, page = int(query.get("page[size]", "20")), int(query.get("page[number]", "1"))
-        meta = {
-            "total_pages": -(-len(items) // size),
-            "total_results": len(items),
-            "page_number": page,
-            "page_size": size,
-        }
-        shown = items if "filter[limit]" in query else items[(page - 1) * size : page * size]
-        return Answer.of(200, {"data": shown, "meta": meta})
-
-    def _order(self, market: Market, key: str, body: bytes) -> "Answer":
-        asked = json.loads(body)
-        fault = self.buy_faults.popleft() if self.buy_faults else ""
-        if refused := self._instead(fault):
-            return refused
-        if key and key in self._successes:
-            return self._afterwards(fault, Answer.of(200, self._successes[key][1]))
-        e164 = asked["phone_numbers"][0]["phone_number"]
-        if e164 not in market.for_sale:
-            return self._error("10015")
-        if market.money < market.setup + market.month:
-            return self._error("20100")
-        order = {
-            "id": str(uuid.uuid4()),
-            "record_type": "number_order",
-            "status": "pending",
-            "phone_numbers": [{"id": str(uuid.uuid4()), "phone_number": e164, "status": "pending"}],
-            "phone_numbers_count": 1,
-            "customer_reference": asked.get("customer_reference"),
-            "messaging_profile_id": asked.get("messaging_profile_id"),
-            "requirements_met": not market.needs_address,
-            "created_at": self._iso(self.clock()),
-        }
-        self.orders.append(order)
-        answer = {"data": json.loads(json.dumps(order))}
-        if key:
-            self._successes[key] = (body, answer)
-        if self.pending:
-            self.pending -= 1
-        else:
-            self.process()
-        return self._afterwards(fault, Answer.of(200, answer))
-
-    def _requirements(self, market: Market) -> list[dict[str, Any]]:
-        found = {"id": str(uuid.uuid4()), "record_type": "requirement", "action": "ordering", "country_code": "DE"}
-        return [{**found, "phone_number_type": "local", "requirements_types": []}] if market.needs_address else []
-
-    def _for_sale(self, market: Market, e164: str) -> dict[str, Any]:
-        cost = {"upfront_cost": str(market.setup), "monthly_cost": str(market.month), "currency": "USD"}
-        return {
-            "record_type": "available_phone_number",
-            "phone_number": e164,
-            "best_effort": False,
-            "features": [{"name": "sms"}],
-            "cost_information": cost,
-        }
-
-    def _bought(self, market: Market, e164: str) -> dict[str, Any]:
-        bought = market.owned[e164]
-        return {
-            "id": f"id-{e164[1:]}",
-            "record_type": "phone_number",
-            "phone_number": e164,
-            "status": "active",
-            "customer_reference": bought.reference,
-            "messaging_profile_id": self.profile_id,
-            "purchased_at": self._iso(bought.at_us / 1_000_000),
-        }
-
-    def _send(self, headers: dict[str, str], body: bytes) -> "Answer":
+    def _send(self, headers: dict[str, str], body: bytes) -> Answer:
         sent = json.loads(body)
         self.requests.append(("/v2/messages", headers, sent))
         fault = self.faults.popleft() if self.faults else ""
@@ -327,7 +220,7 @@ class Telnyx:
             self._successes[key] = (body, accepted)
         return self._afterwards(fault, Answer.of(200, accepted))
 
-    def _instead(self, fault: str) -> "Answer | None":
+    def _instead(self, fault: str) -> Answer | None:
         """The answer of a fault that comes before the SMS is accepted."""
         faults = {
             "dropped": Answer(0),
@@ -337,7 +230,7 @@ class Telnyx:
         }
         return self._error(fault) if fault in ERRORS else faults.get(fault)
 
-    def _afterwards(self, fault: str, answer: "Answer") -> "Answer":
+    def _afterwards(self, fault: str, answer: Answer) -> Answer:
         """The answer to an SMS that was accepted."""
         faults = {
             "500 accepted": self._error("10007", 500),
@@ -381,7 +274,7 @@ class Telnyx:
         self.messages[str(message["id"])] = message
         return message
 
-    def _look_up(self, path: str, query: dict[str, list[str]]) -> "Answer":
+    def _look_up(self, path: str, query: dict[str, list[str]]) -> Answer:
         profile = f"/v2/messaging_profiles/{self.profile_id}"
         if path == "/v2/balance":
             money = {"balance": self.balance, "credit_limit": "0.00", "available_credit": self.balance}
@@ -399,27 +292,11 @@ class Telnyx:
             return Answer.of(200, {"data": found})
         return self._error("10005", 404)
 
-    def _error(self, code: str, status: int = 0) -> "Answer":
+    def _error(self, code: str, status: int = 0) -> Answer:
         status, title = (status or ERRORS[code][0], ERRORS.get(code, (0, "Unexpected error"))[1])
         error = {"code": code, "title": title, "detail": f"{title}.", "meta": {"url": "https://developers.telnyx.com"}}
         wait = {} if self.retry_after_s is None or status != 429 else {"retry-after": str(self.retry_after_s)}
         return Answer.of(status, {"errors": [error]}, wait)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer. Status 0 closes the connection without one, SILENT keeps it open; `cut` closes it in the middle of
-    the body."""
-
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: bool = False
-
-    @classmethod
-    def of(cls, status: int, value: object, headers: dict[str, str] | None = None) -> "Answer":
-        """An answer in JSON."""
-        return cls(status, json.dumps(value).encode(), {"content-type": "application/json", **(headers or {})})
 
 
 @contextlib.contextmanager

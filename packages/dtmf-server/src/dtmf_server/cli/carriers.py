@@ -18,7 +18,7 @@ from dtmf_server.cli.stray_text import stray_lines
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import address_gap, carrier_health, strays, supply
+from dtmf_server.operations import address_gap, carrier_health, strays, supply_status
 from dtmf_server.operations.lightning_health import LightningHealth, health
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.lightning_text import fault_text as fault_of_lightning
@@ -108,11 +108,11 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     lightning = _lightning(db, configuration)
     if lightning is not None and (fault := fault_of_lightning(lightning)):
         found.append(f"no Lightning payment is credited: {fault}")
-    found += db.read_blocking(partial(supply.complaints, sellers=_sellers(configuration)))
+    found += db.read_blocking(partial(supply_status.complaints, sellers=_sellers(configuration)))
     gap = db.read_blocking(address_gap.address_gap)
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
-    cheap = db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+    cheap = db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
     warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)]
     return Diagnosis(found, warned + (warning_texts(lightning) if lightning is not None else []), gap)
 

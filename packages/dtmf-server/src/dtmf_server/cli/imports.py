@@ -19,7 +19,7 @@ from dtmf_server.core import amounts
 from dtmf_server.core.calling_codes import calling_code
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.operations import catalog_file, import_catalog, supply
+from dtmf_server.operations import catalog_file, import_catalog, supply_status
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
 from dtmf_server.server.startup import settings_of
@@ -127,7 +127,7 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
 
 def _cheap(db: Database, configuration: Config) -> list[str]:
     """Return the groups whose shortest rental brings in less than a bought number costs."""
-    return db.read_blocking(partial(supply.cheap, rules=settings_of(configuration).supply))
+    return db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
 
 
 def import_numbers(db: Database, e164s: Sequence[str], *, group_id: str) -> tuple[int, list[str]]:

@@ -10,7 +10,7 @@ from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.number_supply import price_text
-from dtmf_server.operations import supply
+from dtmf_server.operations import supply_status
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.server.startup import settings_of
 from dtmf_server.storage import supply_numbers
@@ -44,7 +44,7 @@ def status_command(options: argparse.Namespace, configuration: Config) -> int:
     settings, clock = settings_of(configuration), Clock(sandbox=configuration.mode == "sandbox")
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
         found = db.read_blocking(
-            lambda tx: supply.status(
+            lambda tx: supply_status.status(
                 tx, now_us=clock.now_us(tx), cooldown_us=settings.cooldown_us, rules=settings.supply
             )
         )
@@ -67,7 +67,7 @@ def status_command(options: argparse.Namespace, configuration: Config) -> int:
     return 0
 
 
-def _as_json(found: supply.Status) -> dict[str, Any]:
+def _as_json(found: supply_status.Status) -> dict[str, Any]:
     return {
         "is_buying": found.is_buying,
         "groups": [

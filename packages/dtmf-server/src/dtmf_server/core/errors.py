@@ -13,7 +13,7 @@ class Refusal(Exception):
     title: ClassVar[str] = "Refused"
 
     def __init__(self, detail: str | None = None, **members: object) -> None:
-        self.detail = detail or (self.__doc__ or "").strip()
+        self.detail = detail or " ".join((self.__doc__ or "").split())
         self.members = members
         super().__init__(self.detail)
 

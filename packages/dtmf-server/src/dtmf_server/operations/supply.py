@@ -4,7 +4,6 @@ Every state change goes through the table in core/number_supply.py. The worker (
 a rental calls `took` and `without_stock`.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -162,7 +161,7 @@ def _needed(tx: Tx, supply: Row, terms: Terms, *, free: int, owned: int, now_us:
         if row["carrier"] == supply["carrier"] and is_needed and owned + coming < terms.stock_max:
             needed.append(row)
         else:
-            _move(tx, row, Event.CANCEL, now_us=now_us)
+            move(tx, row, Event.CANCEL, now_us=now_us)
     if supply["retry_at_us"] > now_us:
         return []
     return [
@@ -184,7 +183,7 @@ def _cancel_orphans(tx: Tx, *, now_us: int) -> None:
     having = {row["group_id"] for row in supplies.every(tx)}
     for row in supply_numbers.in_state(tx, State.WANTED, limit=1000):
         if row["group_id"] not in having:
-            _move(tx, row, Event.CANCEL, now_us=now_us)
+            move(tx, row, Event.CANCEL, now_us=now_us)
 
 
 def reserve(tx: Tx, wanted: Wanted, offers: list[Offer], *, now_us: int, rules: SupplyRules) -> Order | None:
@@ -287,7 +286,7 @@ def confirm(tx: Tx, order: Order, *, bought_at_us: int | None, now_us: int, rule
     # The provider's clock decides when it charges, but a time before the reservation can't be this purchase.
     at_us = max(row["reserved_at_us"], min(now_us, bought_at_us or row["ordered_at_us"]))
     supply_numbers.set_bought(tx, order.id, bought_at_us=at_us, renews_at_us=number_supply.renewal(at_us, 1))
-    offer, price = order.offer, partial(_sats, rules=rules)
+    offer, price = order.offer, partial(sats_of, rules=rules)
     costs = [(order.id, "month", 0, at_us, offer.month_price, offer.currency, price(offer.month_price))]
     if offer.setup_price:
         costs.append((order.id, "setup", 0, at_us, offer.setup_price, offer.currency, price(offer.setup_price)))
@@ -299,7 +298,7 @@ def stock(tx: Tx) -> int:
     rows = supply_numbers.in_state(tx, State.BOUGHT, limit=AT_ONCE)
     for row in rows:
         numbers.put_in_stock(tx, row["e164"], row["group_id"])
-        _move(tx, row, Event.STOCK, now_us=0)
+        move(tx, row, Event.STOCK, now_us=0)
     return len(rows)
 
 
@@ -314,7 +313,7 @@ def book_months(tx: Tx, *, now_us: int, rules: SupplyRules) -> int:
         first = 1
         while number_supply.renewal(row["bought_at_us"], first) < row["renews_at_us"]:
             first += 1
-        sats = _sats(row["month_price"], rules=rules)
+        sats = sats_of(row["month_price"], rules=rules)
         supply_numbers.book_costs(
             tx,
             [
@@ -341,7 +340,7 @@ def retire_due(tx: Tx, *, now_us: int, cooldown_us: int) -> int:
         if row["state"] != State.FREE:
             continue
         if numbers.retire(tx, row["e164"], now_us=now_us, cooldown_us=cooldown_us):
-            _move(tx, row, Event.RELEASE, now_us=now_us)
+            move(tx, row, Event.RELEASE, now_us=now_us)
             retired += 1
     return retired
 
@@ -356,33 +355,7 @@ def released(tx: Tx, number_id: int, *, now_us: int) -> None:
     """Store that the provider does not have a number as ours any more."""
     row = supply_numbers.lock(tx, number_id)
     if row["state"] == State.RELEASING:
-        _move(tx, row, Event.VANISH, now_us=now_us)
-
-
-# --- comparing with the provider ------------------------------------------------------------------------------------
-
-
-def compare(tx: Tx, carrier: str, owned: list[str]) -> tuple[list[str], list[str]]:
-    """Return the numbers that only the provider has as ours, and those that only we have as bought. Numbers in our stock
-    that were not bought here are not strangers, and an order in progress explains its number."""
-    theirs, ours = set(owned), {row["e164"] for row in supply_numbers.paid_e164s(tx, carrier)}
-    strangers = [
-        e164
-        for e164 in sorted(theirs - ours)
-        if not numbers.exists(tx, e164) and supply_numbers.live_by_e164(tx, e164) is None
-    ]
-    return strangers, sorted(ours - theirs)
-
-
-def store_comparison(tx: Tx, carrier: str, strangers: list[str], missing: list[str], *, now_us: int) -> None:
-    """Store the differences for `doctor`. A missing number, of which the provider was asked again, leaves the stock unless it
-    is rented."""
-    rows = [(carrier, e164, False, now_us) for e164 in strangers] + [(carrier, e164, True, now_us) for e164 in missing]
-    supply_numbers.put_differences(tx, carrier, rows)
-    for e164 in missing:
-        row = supply_numbers.live_by_e164(tx, e164)
-        if row is not None and row["state"] == State.FREE and numbers.retire(tx, e164, now_us=now_us, cooldown_us=None):
-            _move(tx, row, Event.VANISH, now_us=now_us)
+        move(tx, row, Event.VANISH, now_us=now_us)
 
 
 def units(price: Decimal) -> int:
@@ -395,107 +368,13 @@ def price(units: int) -> Decimal:
     return Decimal(units) / number_supply.PRICE_UNIT
 
 
-def _sats(price: int, *, rules: SupplyRules) -> int | None:
+def sats_of(price: int, *, rules: SupplyRules) -> int | None:
+    """Return the satoshis of a price, rounded up; None if the rate is unknown."""
     rate = rules.sats_per_unit
     return None if rate is None else -(-price * rate // number_supply.PRICE_UNIT)
 
 
-def _move(tx: Tx, row: Row, event: Event, *, now_us: int) -> None:
+def move(tx: Tx, row: Row, event: Event, *, now_us: int) -> None:
     """Move a number by an event of the table."""
     state = number_supply.after(State(row["state"]), event)
     supply_numbers.set_state(tx, row["id"], state, gone_at_us=now_us if state is State.GONE else None)
-
-
-# --- for the operator -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GroupStatus:
-    """The supply of one group. `cost` is in millionths of `currency`; `cost_sats` is None without a rate."""
-
-    group_id: str
-    carrier: str | None  # None: the group has no supply any more
-    trouble: str
-    states: dict[str, int]
-    currency: str
-    cost: int
-    cost_sats: int | None
-    earned_sats: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The supply of all groups, and what was spent by currency."""
-
-    is_buying: bool
-    groups: list[GroupStatus]
-    spent: dict[str, number_supply.Spent]
-
-
-def status(tx: Tx, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> Status:
-    """Return the state of every supply, and of groups that still have bought numbers."""
-    counted: dict[str, dict[str, int]] = {}
-    for row in supplies.states(tx, cooled_us=numbers.cooled_us(now_us, cooldown_us), now_us=now_us):
-        state = number_supply.state_of(row["state"], rented=bool(row["rented"]), cooling=bool(row["cooling"]))
-        of_group = counted.setdefault(row["group_id"], {})
-        of_group[state.value] = of_group.get(state.value, 0) + int(row["numbers"])
-    having = {row["group_id"]: row for row in supplies.every(tx)}
-    earned = {row["group_id"]: row for row in supplies.figures(tx)}
-    groups = [
-        _group_status(group_id, having.get(group_id), counted.get(group_id, {}), earned.get(group_id))
-        for group_id in sorted(having.keys() | counted.keys() | earned.keys())
-    ]
-    currencies = sorted({group.currency for group in groups})
-    spent = {currency: supply_numbers.spent(tx, currency=currency, now_us=now_us) for currency in currencies}
-    return Status(rules.enabled and not supply_numbers.is_stopped(tx), groups, spent)
-
-
-def _group_status(group_id: str, supply: Row | None, states: dict[str, int], earned: Row | None) -> GroupStatus:
-    return GroupStatus(
-        group_id,
-        None if supply is None else supply["carrier"],
-        "" if supply is None else supply["trouble"],
-        states,
-        earned["currency"] if earned else supply["currency"] if supply else "",
-        int(earned["cost"]) if earned else 0,
-        None if earned is None or earned["cost_sats"] is None else int(earned["cost_sats"]),
-        int(earned["earned_sats"]) if earned else 0,
-    )
-
-
-def complaints(tx: Tx, sellers: Collection[str]) -> list[str]:
-    """Return what is wrong with the supplies, with a fix. `sellers`: the configured carriers that sell numbers."""
-    found = [
-        f"group {row['group_id']} has the supply {row['carrier']}, which is not a configured carrier that sells numbers"
-        for row in supplies.every(tx)
-        if row["carrier"] not in sellers
-    ]
-    found += [
-        f"no numbers are bought for group {row['group_id']}: {row['trouble']}"
-        for row in supplies.every(tx)
-        if row["trouble"]
-    ]
-    return found + [
-        f"{row['e164']} was bought from {row['carrier']}, which does not have it as ours any more: end its rental, and ask"
-        " the carrier"
-        if row["only_ours"]
-        else f"{row['e164']} at {row['carrier']} is unknown to this service and costs money: import it, or give it back"
-        for row in supply_numbers.differences(tx)
-    ]
-
-
-def cheap(tx: Tx, *, rules: SupplyRules) -> list[str]:
-    """Return the groups whose shortest rental earns less than a month of a number may cost, if the rate is known."""
-    if rules.sats_per_unit is None:
-        return []
-    found = []
-    for row in supplies.every(tx):
-        earned = row["setup_cost"] + row["rental_cost_per_minute"]
-        most = _sats(row["month_price_max"], rules=rules)
-        assert most is not None, "the rate is known"
-        if earned < most:
-            found.append(
-                f"group {row['group_id']} earns {earned} satoshis from the shortest rental, and a month of a number may cost"
-                f" {most}: raise setup_cost, or lower month_price_max"
-            )
-    return found

@@ -14,7 +14,7 @@ from dtmf_server.carriers.base import CarrierRefused, NumberOffer, SellsNumbers,
 from dtmf_server.core.number_supply import LISTED_AFTER_US, SupplyRules
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.units import DAY_US
-from dtmf_server.operations import supply
+from dtmf_server.operations import supply, supply_comparison, supply_status
 from dtmf_server.operations.supply import Given, Offer, Order, Wanted
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Tx
@@ -61,7 +61,7 @@ async def run_supply(runtime: Runtime, carriers: Mapping[str, SmsCarrier], guard
         return found
 
     supplier = Supplier(runtime.db, now_us, sellers, settings.supply, settings.cooldown_us)
-    for warning in await runtime.db.read(lambda tx: supply.cheap(tx, rules=settings.supply)):
+    for warning in await runtime.db.read(lambda tx: supply_status.cheap(tx, rules=settings.supply)):
         log.warning("%s", warning)
     woken = runtime.db.wakeups.listen("supply")
     compared_us = 0
@@ -117,9 +117,9 @@ async def compare(supplier: Supplier) -> None:
 
 async def _compare_one(supplier: Supplier, name: str, seller: SellsNumbers) -> None:
     owned = [number.e164 for number in await seller.owned()]
-    strangers, absent = await supplier.db.read(lambda tx: supply.compare(tx, name, owned))
+    strangers, absent = await supplier.db.read(lambda tx: supply_comparison.compare(tx, name, owned))
     missing = [e164 for e164 in absent if await seller.find(e164, reference="") is None]
-    await supplier.write(lambda tx, now: supply.store_comparison(tx, name, strangers, missing, now_us=now))
+    await supplier.write(lambda tx, now: supply_comparison.store_comparison(tx, name, strangers, missing, now_us=now))
     if strangers or missing:
         log.warning(
             "carrier %s: %s numbers that this service does not know, %s that the carrier does not have;"

@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for kind in kinds.SETUP_KINDS:
         for question in kind.questions:
             if not question.is_secret:
-                asked.setdefault(question.option, f"of a {kind.name}: {question.text}")
+                asked.setdefault(question.option, f"{kind.name}: {question.text}")
     for option, text in asked.items():
         group.add_argument(option, metavar="VALUE", help=text)
     group.add_argument("--secret-file", metavar="FILE", help="a file with the password or key of the carrier; -: stdin")
