@@ -136,7 +136,8 @@ def _class(kind: type, name: str) -> Iterator[str]:
         yield from ("```text", f"{name}{_signature(kind.__init__)}", "```", "")
     yield _quoted(kind.__doc__ or "")
     yield ""
-    for member, found in vars(kind).items():
+    inherited = {name: found for base in kind.__bases__ if base is not object for name, found in vars(base).items()}
+    for member, found in {**vars(kind), **inherited}.items():
         if inspect.isfunction(found) and not member.startswith("_"):
             yield from _callable(member, found)
 

@@ -32,6 +32,8 @@ class Awaited:
             result = value(*arguments, **named)
             if inspect.isawaitable(result):
                 return self._runner.run(_await(result))
+            if isinstance(result, AsyncDTMF):
+                return Awaited(result, self._runner)
             return self._pulled(result) if hasattr(result, "__anext__") else result
 
         return call

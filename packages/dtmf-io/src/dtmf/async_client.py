@@ -11,10 +11,12 @@ TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
+    from os import PathLike
+    from types import EllipsisType
     from typing import Any, Literal, Self
 
     from .endpoints import Answer, Call
-    from .rental_async import AsyncRental
+    from .rental import AsyncRental
     from .transport import AsyncTransport
     from .types import (
         Account,
@@ -50,8 +52,10 @@ class AsyncDTMF(BaseClient):
         timeout: float = 30.0,
         max_retries: int = 2,
         transport: AsyncTransport | None = None,
+        ca: str | PathLike[str] | None = None,
+        proxy: str | None = None,
     ) -> None:
-        super().__init__(Settings(token, base_url, timeout, max_retries), transport)
+        super().__init__(Settings(token, base_url, timeout, max_retries, ca=ca, proxy=proxy), transport)
 
     async def account(self) -> Account:
         """Return the account: its balance in satoshis."""
@@ -65,9 +69,10 @@ class AsyncDTMF(BaseClient):
         """Create a new Bitcoin deposit address."""
         return await self._perform(endpoints.new_address())
 
-    async def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
-        """List all phone number groups of one type, 'mobile' or 'local', with their prices."""
-        return await self._perform(endpoints.groups(group_type))
+    async def groups(self, group_type: Literal["mobile", "local"] | EllipsisType = ...) -> list[Group]:
+        """List all phone number groups of one type, 'mobile' or 'local', with their prices. Default: of both types."""
+        types = ("mobile", "local") if group_type is ... else (group_type,)
+        return [group for each in types for group in await self._perform(endpoints.groups(each))]
 
     async def numbers(self) -> list[Number]:
         """List the phone numbers the account rents now, each with its messages."""
@@ -99,9 +104,8 @@ class AsyncDTMF(BaseClient):
         >>> async with dtmf.rental("us-mobile") as number:
         ...     number["e164"], await number.wait_for_code()
 
-        Raises ValueError for a malformed group_id. Entering the block can raise the errors of start_rental(); leaving it,
-        those of end_rental() except NotFoundError, because a rental that has already ended is fine."""
-        from .rental_async import AsyncRental  # noqa: PLC0415  # imported only where it is used
+        For its errors, see DTMF.rental()."""
+        from .rental import AsyncRental  # noqa: PLC0415  # imported only where it is used
 
         return AsyncRental(self, group_id)
 
@@ -132,14 +136,7 @@ class AsyncDTMF(BaseClient):
         match: Match | None = None,
         after: int | None = None,
     ) -> FullMessage:
-        """Wait for the next message that a rented number receives, and return it.
-
-        The search starts after the id `after`. By default it starts after the last message that a wait of this client
-        returned for the number, or at the start of the rental. `match` selects a message: a regular expression searched
-        for in its content, or a function of the message.
-
-        Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds, and NotFoundError
-        if the number isn't rented or its rental ends."""
+        """Wait for the next message that a rented number receives, and return it; see DTMF.wait_for_message()."""
         return await self._wait(waiters.for_message(e164, timeout, match, after))
 
     async def wait_for_code(
@@ -150,8 +147,7 @@ class AsyncDTMF(BaseClient):
         match: Match | None = None,
         after: int | None = None,
     ) -> str:
-        """Wait for the next message with a code, as found by dtmf.codes.find_code(), and return the code. In every
-        other respect this is wait_for_message()."""
+        """Wait for the next message with a code, and return the code; see DTMF.wait_for_code()."""
         return await self._wait(waiters.for_code(e164, timeout, match, after))
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
@@ -259,7 +255,7 @@ class AsyncDTMF(BaseClient):
     async def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
         from .sender import perform_async  # noqa: PLC0415  # the network code is loaded when it is first needed
 
-        return await perform_async(call, settings or self._settings, self._engine(), key=key)
+        return await perform_async(call, settings or self._settings, self._engine(), key=key or self._settings.key)
 
     async def _wait(self, wanted: Wait[Answer]) -> Answer:
         from .sender import wait_async  # noqa: PLC0415  # as above
@@ -285,7 +281,7 @@ class AsyncDTMF(BaseClient):
 
             for other in [place for place in self._engines if place[1].is_closed()]:
                 self._engines.pop(other, None)
-            engine = self._engines.setdefault(here, AsyncHttpTransport(self._settings.base_url))
+            engine = self._engines.setdefault(here, AsyncHttpTransport(*self._settings.route))
         return engine
 
     async def _pages(
@@ -305,7 +301,12 @@ class AsyncDTMF(BaseClient):
 def _here() -> tuple[int, Any]:
     from asyncio import get_running_loop  # noqa: PLC0415  # 30 ms that a blocking client does not need
 
-    return os.getpid(), get_running_loop()
+    try:
+        return os.getpid(), get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "AsyncDTMF needs a running asyncio event loop. Under trio, call DTMF with trio.to_thread.run_sync()"
+        ) from None
 
 
 class AsyncSandbox:

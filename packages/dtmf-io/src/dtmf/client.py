@@ -11,6 +11,8 @@ TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from os import PathLike
+    from types import EllipsisType
     from typing import Any, Literal, Self
 
     from .endpoints import Answer, Call
@@ -45,6 +47,8 @@ class DTMF(BaseClient):
     timeout: the total time a call may take, retries included, in seconds.
     max_retries: how many times to retry a call after a failed connection or a 408, 429 or 5xx response.
     transport: sends the requests; see dtmf.transport.Transport.
+    ca: a file of certificates in PEM format to trust instead of the system's.
+    proxy: the URL of an HTTP or SOCKS proxy. Default: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY names the host.
 
     Raises ValueError for a malformed argument before anything is sent; every other failure is a DTMFError.
     Threads may share a client. close(), or a `with` block, closes its connections early."""
@@ -57,8 +61,10 @@ class DTMF(BaseClient):
         timeout: float = 30.0,
         max_retries: int = 2,
         transport: Transport | None = None,
+        ca: str | PathLike[str] | None = None,
+        proxy: str | None = None,
     ) -> None:
-        super().__init__(Settings(token, base_url, timeout, max_retries), transport)
+        super().__init__(Settings(token, base_url, timeout, max_retries, ca=ca, proxy=proxy), transport)
 
     def account(self) -> Account:
         """Return the account: its balance in satoshis."""
@@ -72,9 +78,10 @@ class DTMF(BaseClient):
         """Create a new Bitcoin deposit address."""
         return self._perform(endpoints.new_address())
 
-    def groups(self, group_type: Literal["mobile", "local"]) -> list[Group]:
-        """List all phone number groups of one type, 'mobile' or 'local', with their prices."""
-        return self._perform(endpoints.groups(group_type))
+    def groups(self, group_type: Literal["mobile", "local"] | EllipsisType = ...) -> list[Group]:
+        """List all phone number groups of one type, 'mobile' or 'local', with their prices. Default: of both types."""
+        types = ("mobile", "local") if group_type is ... else (group_type,)
+        return [group for each in types for group in self._perform(endpoints.groups(each))]
 
     def numbers(self) -> list[Number]:
         """List the phone numbers the account rents now, each with its messages."""
@@ -256,7 +263,7 @@ class DTMF(BaseClient):
     def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
         from .sender import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
 
-        return perform(call, settings or self._settings, self._engine(), key=key)
+        return perform(call, settings or self._settings, self._engine(), key=key or self._settings.key)
 
     def _wait(self, wanted: Wait[Answer]) -> Answer:
         from .sender import wait  # noqa: PLC0415  # as above
@@ -279,7 +286,7 @@ class DTMF(BaseClient):
         if engine is None:
             from .http_transport import HttpTransport  # noqa: PLC0415  # as above
 
-            engine = self._engines.setdefault(os.getpid(), HttpTransport(self._settings.base_url))
+            engine = self._engines.setdefault(os.getpid(), HttpTransport(*self._settings.route))
         return engine
 
     def _pages(

@@ -149,13 +149,17 @@ def connection_failed(
 
 
 def environment_failed(base_url: str, variable: str, reason: str) -> ConnectionFailedError:
-    """Build the permanent error for an environment variable whose value prevents every connection."""
+    """Build the permanent error for an environment variable or an argument whose value prevents every connection."""
     error = ConnectionFailedError(
-        f"cannot connect to {base_url} because of the environment variable {variable}: {reason}."
-        f" Correct or unset {variable}"
+        f"cannot connect to {base_url} because of {source(variable)}: {reason}. Correct or unset {variable}"
     )
     error.permanent, error.sent = True, False
     return error
+
+
+def source(variable: str) -> str:
+    """Return how messages name an environment variable, or an argument like proxy=."""
+    return variable if variable.endswith("=") else f"the environment variable {variable}"
 
 
 def _kind(status: int, code: str | None) -> type[DTMFError]:

@@ -35,10 +35,10 @@ _TRANSIENT_STATUSES = {408, 429}  # and 500 or above
 class HttpTransport:
     """Sends requests and blocks until the reply has arrived. Its connections close with close(), or with the object."""
 
-    def __init__(self, base_url: str) -> None:
-        """Raise ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
+    def __init__(self, base_url: str, ca: str | None = None, proxy: str | None = None) -> None:
+        """Raise ConnectionFailedError for an unusable proxy or unusable certificates."""
         self._address = _Address(base_url)
-        self._route, options = _pool_options(base_url)
+        self._route, options = _pool_options(base_url, ca, proxy)
         self.via = self._route.via if self._route else ""
         self._pool = httpcore2.ConnectionPool(**options, network_backend=_DeadlineBackend())
         finalize(self, _close_unless_forked, self._pool, os.getpid())
@@ -77,10 +77,10 @@ def _close_unless_forked(pool: httpcore2.ConnectionPool, process_id: int) -> Non
 class AsyncHttpTransport:
     """HttpTransport for asyncio. The caller enforces the timeout by cancelling."""
 
-    def __init__(self, base_url: str) -> None:
-        """Raise ConnectionFailedError if the environment names an unusable proxy or unusable certificates."""
+    def __init__(self, base_url: str, ca: str | None = None, proxy: str | None = None) -> None:
+        """Raise ConnectionFailedError for an unusable proxy or unusable certificates."""
         self._address = _Address(base_url)
-        self._route, options = _pool_options(base_url)
+        self._route, options = _pool_options(base_url, ca, proxy)
         self.via = self._route.via if self._route else ""
         self._pool = httpcore2.AsyncConnectionPool(**options)
 
@@ -176,21 +176,21 @@ def _left_s(deadline_s: float | None) -> float | None:
     return None if deadline_s is None else max(_WAIT_MIN_S, deadline_s - monotonic())
 
 
-def _pool_options(base_url: str) -> tuple[Route | None, dict[str, Any]]:
+def _pool_options(base_url: str, ca: str | None, given: str | None) -> tuple[Route | None, dict[str, Any]]:
     """Return the route and the options of both pools. Idle connections close before servers usually drop them, at 5 s.
     A wait holds a connection while it polls, so the limit is the usual number of open files per process."""
     route = None
-    if any(name.lower() in _PROXY_VARIABLES for name in os.environ):
-        from .proxies import require_socks, route_to  # noqa: PLC0415  # takes 10 ms; few environments have a proxy
+    if given or any(name.lower() in _PROXY_VARIABLES for name in os.environ):
+        from .proxies import require_socks, route_over, route_to  # noqa: PLC0415  # takes 10 ms; few environments have a proxy
 
-        route = route_to(base_url)
+        route = route_over("proxy=", given, base_url) if given else route_to(base_url)
         require_socks(route, base_url)
     proxy = route.proxy if route else None
     tls = None
     if base_url.startswith("https:"):
-        tls = tls_context(base_url)
+        tls = tls_context(base_url, ca)
     if proxy and proxy.url.scheme == b"https":
-        proxy.ssl_context = tls_context(base_url)
+        proxy.ssl_context = tls_context(base_url, ca)
     return route, {"ssl_context": tls, "proxy": proxy, "max_connections": 1_000, "keepalive_expiry": 4.0}
 
 

@@ -14,7 +14,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 from httpcore2 import URL, Proxy
 
 from .e164 import quote
-from .errors import environment_failed
+from .errors import environment_failed, source
 from .validation import is_host, is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -33,7 +33,7 @@ class Route(NamedTuple):
     def via(self) -> str:
         """The route as error messages name it; empty for a direct route that no variable decides."""
         if self.proxy:
-            return f"through the proxy {self.address} of the environment variable {self.variable}"
+            return f"through the proxy {self.address} of {source(self.variable)}"
         return f"without a proxy, because of the environment variable {self.variable}" if self.variable else ""
 
 
@@ -49,7 +49,7 @@ def route_to(base_url: str) -> Route:
         return Route()
     if proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
         return Route(variable=_name_of("no_proxy"))
-    return _route(_name_of(f"{kind}_proxy"), value.strip(), base_url)
+    return route_over(_name_of(f"{kind}_proxy"), value.strip(), base_url)
 
 
 def require_socks(route: Route, base_url: str) -> None:
@@ -71,7 +71,8 @@ def _name_of(lower: str) -> str:
     return names[-1] if names else lower.upper()
 
 
-def _route(variable: str, value: str, base_url: str) -> Route:
+def route_over(variable: str, value: str, base_url: str) -> Route:
+    """Return the route over a proxy, named by an environment variable or by proxy=. Raises ConnectionFailedError."""
     url = value if "://" in value else f"http://{value}"
     try:
         if any(c.isspace() or not c.isprintable() for c in url if c < "\ud800" or c > "\udfff"):

@@ -11,6 +11,7 @@ Pure: time and randomness are arguments.
 from __future__ import annotations
 
 import json
+import logging
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .transport import Reply
 
+log = logging.getLogger("dtmf")
 _FIRST_SPAN_S = 0.5
 _SPAN_MAX_S = 8.0
 _NOT_RETRYABLE = {"daily_limit_reached", "deposits_unavailable", "too_many_unused_addresses"}
@@ -69,6 +71,12 @@ class RetryState:
         if left_s <= 0:
             raise self._timed_out()
         return self._request(self._operation, timeout_s=left_s)
+
+    def note(self, request: Request, reply: Reply) -> None:
+        """Log a response, without the number in the path's query, and remember its request ID."""
+        id_ = reply.headers.get("x-request-id", "").replace(self._settings.token, "[token]") or None
+        self._settings.request_id = id_
+        log.debug("%s %s: %s (%s)", request.method, request.path.partition("?")[0], reply.status, id_)
 
     def pause_after_reply_s(self, reply: Reply, *, now_s: float, wall_s: float, uniform: float) -> float:
         """Return the seconds to wait before the next attempt, after an error response.

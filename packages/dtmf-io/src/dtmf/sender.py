@@ -4,6 +4,7 @@ All decisions are in retry.py; only this module reads clocks and draws random nu
 
 from __future__ import annotations
 
+import logging
 import os
 from random import random
 from time import monotonic, sleep, time
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from .cursors import Cursors
     from .endpoints import Answer, Call
     from .settings import Settings
-    from .transport import AsyncTransport, Reply, Transport
+    from .transport import AsyncTransport, Reply, Request, Transport
     from .types import Event
     from .waiters import Wait
+
+log = logging.getLogger("dtmf")
 
 
 def perform(call: Call[Answer], settings: Settings, transport: Transport, *, key: str = "") -> Answer:
@@ -60,10 +63,12 @@ def _answer(attempts: RetryState, read: Callable[[Any], Answer], transport: Tran
         try:
             reply = transport.send(request)
         except (DTMFError, OSError) as failure:
+            _log_failure(request, failure)
             pause_s = attempts.pause_after_failure_s(
                 failure, now_s=monotonic(), uniform=_uniform(), via=_via(transport)
             )
         else:
+            attempts.note(request, reply)
             if not reply.is_success:
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), uniform=_uniform())
             else:
@@ -109,10 +114,12 @@ async def _answer_async(attempts: RetryState, read: Callable[[Any], Answer], tra
             async with asyncio.timeout(request.timeout_s):
                 reply = await transport.send(request)
         except (DTMFError, OSError) as failure:
+            _log_failure(request, failure)
             pause_s = attempts.pause_after_failure_s(
                 failure, now_s=monotonic(), uniform=_uniform(), via=_via(transport)
             )
         else:
+            attempts.note(request, reply)
             if not reply.is_success:
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), uniform=_uniform())
             else:
@@ -122,6 +129,10 @@ async def _answer_async(attempts: RetryState, read: Callable[[Any], Answer], tra
                     return answer
                 pause_s = rest_s
         await _sleep_async(pause_s)
+
+
+def _log_failure(request: Request, failure: Exception) -> None:
+    log.debug("%s %s: %s", request.method, request.path.partition("?")[0], failure)
 
 
 def _read(attempts: RetryState, reply: Reply, read: Callable[[Any], Answer]) -> Answer:

@@ -12,19 +12,27 @@ from .errors import ConfigurationError
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
 
 SANDBOX_URL = "http://127.0.0.1:8000"
 _ENDLESS_RETRIES = 1_000_000
 
 
 class Settings:
-    """The token, address, timeout and number of retries of one client."""
+    """The token, address, timeout, number of retries, certificates and proxy of one client."""
 
-    __slots__ = ("base_url", "max_retries", "timeout_s", "token", "token_from")
+    __slots__ = ("base_url", "ca", "key", "max_retries", "proxy", "request_id", "timeout_s", "token", "token_from")
 
     def __init__(
-        self, token: object, base_url: object, timeout_s: object, max_retries: object, token_from: str = ""
+        self,
+        token: object,
+        base_url: object,
+        timeout_s: object,
+        max_retries: object,
+        token_from: str = "",
+        ca: object = None,
+        proxy: object = None,
+        key: str = "",
     ) -> None:
         """`token_from`: the environment variable that holds the token, empty if it was passed."""
         self.token_from = "DTMF_TOKEN" if token is None and os.environ.get("DTMF_TOKEN") else token_from
@@ -32,10 +40,22 @@ class Settings:
         self.base_url = _base_url(base_url)
         self.timeout_s = validation.timeout_s(timeout_s)
         self.max_retries = _max_retries(max_retries)
+        self.ca = None if ca is None else _path(ca)
+        self.proxy = None if proxy is None else _proxy(proxy)
+        self.key = key  # the idempotency key of with_options()
+        self.request_id: str | None = None  # of the last response
 
     def __reduce__(self) -> tuple[object, ...]:
         # Older pickle protocols can't handle slots.
-        return Settings, (self.token, self.base_url, self.timeout_s, self.max_retries, self.token_from)
+        return Settings, (
+            *(self.token, self.base_url, self.timeout_s, self.max_retries),
+            *(self.token_from, self.ca, self.proxy, self.key),
+        )
+
+    @property
+    def route(self) -> tuple[str, str | None, str | None]:
+        """The arguments of a transport: address, certificates and proxy."""
+        return self.base_url, self.ca, self.proxy
 
     def __repr__(self) -> str:
         return f"base_url={self.base_url!r}, timeout={self.timeout_s:g}, max_retries={self.max_retries}"
@@ -43,8 +63,15 @@ class Settings:
 
 def persistent(settings: Settings, *, at_most_s: float = inf) -> Settings:
     """Return the same settings for a call that is retried for as long as its timeout allows."""
-    timeout_s = min(settings.timeout_s, at_most_s)
-    return Settings(settings.token, settings.base_url, timeout_s, _ENDLESS_RETRIES, settings.token_from)
+    return changed(settings, timeout_s=min(settings.timeout_s, at_most_s), max_retries=_ENDLESS_RETRIES)
+
+
+def changed(settings: Settings, *, timeout_s: object, max_retries: object) -> Settings:
+    """Return the same settings with another timeout and number of retries."""
+    return Settings(
+        *(settings.token, settings.base_url, timeout_s, max_retries),
+        *(settings.token_from, settings.ca, settings.proxy, settings.key),
+    )
 
 
 class BaseClient:
@@ -58,6 +85,29 @@ class BaseClient:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings!r})"
+
+    @property
+    def last_request_id(self) -> str | None:
+        """The request ID of the last response, as in the service's log. Threads and tasks that share a client share it."""
+        return self._settings.request_id
+
+    def with_options(
+        self, *, timeout: float | None = None, max_retries: int | None = None, idempotency_key: str | None = None
+    ) -> Self:
+        """Return a client with other options, which shares this client's connections and waits. With an `idempotency_key`,
+        repeating a call with the same arguments, also in another process, takes effect once."""
+        old = self._settings
+        settings = changed(
+            old,
+            timeout_s=old.timeout_s if timeout is None else timeout,
+            max_retries=old.max_retries if max_retries is None else max_retries,
+        )
+        if idempotency_key is not None:
+            settings.key = _key(idempotency_key)
+        other = type(self).__new__(type(self))
+        other._settings, other._transport = settings, self._transport
+        other._cursors, other._engines = self._cursors, self._engines
+        return other
 
     def __reduce__(self) -> tuple[object, ...]:
         # Include the cursors: a copy that waits for a code must not return the last one again.
@@ -103,6 +153,24 @@ def _checked_url(name: str, value: object) -> str:
     if "?" in url or "#" in url or not url.isascii():
         raise ValueError(f"{name} must be ASCII (international names in xn-- form) without ? or #, not {quote(url)}")
     return url.rstrip("/")
+
+
+def _path(value: object) -> str:
+    if isinstance(value, str | os.PathLike) and (path := os.fsdecode(value)):
+        return path
+    raise ValueError(f"ca must be the path of a file, not {quote(value)}")
+
+
+def _proxy(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"proxy must be a URL like http://proxy.example:3128, not {quote(value)}")
+
+
+def _key(value: object) -> str:
+    if isinstance(value, str) and 0 < len(value) <= 255 and value.isascii() and value.isprintable():
+        return value
+    raise ValueError(f"idempotency_key must be 1 to 255 printable ASCII characters, not {quote(value)}")
 
 
 def _max_retries(value: object) -> int:

@@ -19,8 +19,13 @@ def trust_variable() -> str:
     return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
 
 
-def tls_context(base_url: str) -> ssl.SSLContext:
-    """Return the TLS context for an address. Raises ConnectionFailedError if it can't be created."""
+def tls_context(base_url: str, ca: str | None = None) -> ssl.SSLContext:
+    """Return the TLS context for an address, which trusts the certificates in the file `ca` or else the system's.
+    Raises ConnectionFailedError if it can't be created."""
+    if ca is not None:
+        if reason := _why_not(ca):
+            raise environment_failed(base_url, "ca=", f"{quote(ca)} {reason}")
+        return ssl.create_default_context(cafile=ca)
     variable = trust_variable()
     if variable == "SSL_CERT_DIR":
         _check_folders(base_url, os.environ[variable])

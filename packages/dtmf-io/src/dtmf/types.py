@@ -4,7 +4,7 @@ Amounts and costs are whole satoshis. Times are ISO 8601 in UTC with microsecond
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict, final
 
 
 class Account(TypedDict):
@@ -125,33 +125,81 @@ class Transaction(TypedDict):
 class _Event(TypedDict):
     id: int
     timestamp: str
-    kind: str
-    e164: str | None
 
 
-class Event(_Event, total=False):
-    """An event of the account. `e164` is None if no number is concerned. The keys after the first four depend on
-    `kind`: 'message', 'message.status', 'deposit.seen', 'deposit.credited', 'deposit.reversed', 'deposit.gone',
-    'balance.low', 'rental.ended', 'action.disabled', 'delivery.parked'."""
+@final
+class MessageEvent(_Event):
+    """An SMS arrived, or was sent ('message'); or the status of a sent one changed ('message.status')."""
 
+    kind: Literal["message", "message.status"]
+    e164: str
     message: FullMessage
-    status: str
-    reason: str
-    method: str
-    txid: str
-    vout: int
-    address: str
-    invoice_id: int
-    payment_hash: str
+    status: NotRequired[str]
+    reason: NotRequired[str]
+
+
+@final
+class DepositEvent(_Event):
+    """A deposit was seen, credited, reversed, or is gone from the chain."""
+
+    kind: Literal["deposit.seen", "deposit.credited", "deposit.reversed", "deposit.gone"]
+    e164: None
     amount: int
-    confirmations: int
+    method: NotRequired[Literal["bitcoin", "lightning"]]
+    txid: NotRequired[str]
+    vout: NotRequired[int]
+    address: NotRequired[str]
+    confirmations: NotRequired[int]
+    invoice_id: NotRequired[int]
+    payment_hash: NotRequired[str]
+
+
+@final
+class BalanceLowEvent(_Event):
+    """The balance lasts less than `hours`, 24 or 1."""
+
+    kind: Literal["balance.low"]
+    e164: None
     hours: int
     balance: int
     runs_out_at: str
     shortfall: int
     topup_url: str
+
+
+@final
+class RentalEndedEvent(_Event):
+    """A rental ended."""
+
+    kind: Literal["rental.ended"]
+    e164: str
+    reason: str
+
+
+@final
+class ActionDisabledEvent(_Event):
+    """A webhook was switched off: a number's, or the account's (`e164` is None)."""
+
+    kind: Literal["action.disabled"]
+    e164: str | None
     destination: str
+    reason: str
+
+
+@final
+class DeliveryParkedEvent(_Event):
+    """A delivery was parked."""
+
+    kind: Literal["delivery.parked"]
+    e164: str | None
     delivery_id: int
+    reason: str
+
+
+Event: TypeAlias = (
+    MessageEvent | DepositEvent | BalanceLowEvent | RentalEndedEvent | ActionDisabledEvent | DeliveryParkedEvent
+)
+"""An event of the account, of the type that its `kind` names. Ignore kinds that you don't know."""
 
 
 class Attempt(TypedDict):

@@ -1,4 +1,4 @@
-"""A webhook's format on the website: chosen, kept, tested, and its URL only shown masked."""
+"""The format of a webhook on the website: chosen, saved, tested, and its URL only shown masked."""
 
 import pytest
 

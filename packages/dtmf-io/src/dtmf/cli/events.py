@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,12 +14,7 @@ from .options import Json
 if TYPE_CHECKING:
     from ..types import Event
 
-_DETAILS: tuple[
-    Literal["status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at"], ...
-] = (
-    *("status", "reason", "amount", "confirmations"),
-    *("destination", "balance", "runs_out_at"),
-)
+_DETAILS = ("status", "reason", "amount", "confirmations", "destination", "balance", "runs_out_at")
 
 
 def events(
@@ -48,5 +43,6 @@ def _show(event: Event) -> None:
 
 
 def _about(event: Event) -> list[str]:
-    found = [(name.replace("_", " "), event[name]) for name in _DETAILS if name in event]
+    fields: dict[str, object] = {**event}
+    found = [(name.replace("_", " "), fields[name]) for name in _DETAILS if name in fields]
     return [f"{name} {format_int(value) if isinstance(value, int) else value}" for name, value in found]

@@ -1,7 +1,7 @@
 """Webhook bodies for chat and push services: one data file per service.
 
 A webhook chooses its template in the fragment of its URL, `https://ntfy.sh/my-topic#template=ntfy`. A fragment is never
-sent. Without one, the body is the documented JSON. The URL of such a service is a secret: whoever knows it can post there.
+sent. Without one, the body is the documented JSON. The URL of such a service is a secret: anyone who knows it can post there.
 So a URL with a template is only shown masked."""
 
 import json
