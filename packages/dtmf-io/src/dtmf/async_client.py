@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Clock,
         Delivery,
         Deposit,
+        DepositEvent,
         Event,
         FullMessage,
         Group,
@@ -180,7 +181,7 @@ class AsyncDTMF(BaseClient):
         invoice_or_address: Invoice | Address | int | str | None = None,
         *,
         timeout: float = 180,  # noqa: ASYNC109  # the deadline of all polls, as in the blocking client
-    ) -> Event:
+    ) -> DepositEvent:
         """See DTMF."""
         waiters.for_deposit(invoice_or_address, timeout, 0)  # validate before the first request
         last = 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Clock,
         Delivery,
         Deposit,
+        DepositEvent,
         Event,
         FullMessage,
         Group,
@@ -183,7 +184,7 @@ class DTMF(BaseClient):
 
     def wait_for_deposit(
         self, invoice_or_address: Invoice | Address | int | str | None = None, *, timeout: float = 180
-    ) -> Event:
+    ) -> DepositEvent:
         """Wait until a deposit is credited, and return its event.
 
         invoice_or_address: the result of new_invoice() or new_address(), the id of an invoice, or an address; deposits

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Clock,
         Delivery,
         Deposit,
+        DepositEvent,
         Event,
         FullMessage,
         Group,
@@ -168,7 +169,7 @@ def invoice(invoice_id: object) -> Call[Invoice]:
     return Operation("GET", f"/invoices/{validation.whole('invoice_id', invoice_id, least=1)}"), _an_object
 
 
-def credited(after: int, wait_s: float = 0) -> Call[list[Event]]:
+def credited(after: int, wait_s: float = 0) -> Call[list[DepositEvent]]:
     """GET /events as JSON, only of credited deposits; a long poll"""
     return Operation("GET", f"/events?kind=deposit.credited&{_page(after)}&wait={wait_s:.3f}"), _a_list
 

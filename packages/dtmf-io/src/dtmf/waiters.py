@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from .endpoints import Answer, Call
-    from .types import Event, FullMessage
+    from .types import DepositEvent, FullMessage
 
     Match: TypeAlias = str | Pattern[str] | Callable[[FullMessage], Any]
     Wait: TypeAlias = tuple["WaitSpec", Callable[[Any], Answer | None]]
@@ -71,7 +71,7 @@ def for_code(e164: object, timeout_s: object, match: object, after: object) -> W
     return _at(e164, timeout_s, after, timeout_message), code
 
 
-def for_deposit(to: object, timeout_s: object, after: int) -> Wait[Event]:
+def for_deposit(to: object, timeout_s: object, after: int) -> Wait[DepositEvent]:
     """Return a wait for the event of a credited deposit: to an invoice or address; None: any after that id."""
     spec = WaitSpec("", endpoints.credited, timeout_s, after, "no deposit was credited")
     if to is None:
