@@ -23,7 +23,7 @@ from support.shell import Shell, as_pattern, commands, masked
 
 PAGE = ROOT / "docs/operations/bitcoin.md"
 THIS = "tests/bitcoin/core_page.py"
-# What a block of each part contains.
+# Texts that the blocks of each part contain.
 PARTS = {
     "node": ("bitcoin.conf", "getblockchaininfo"),
     "descriptor": ("getdescriptorinfo",),

@@ -33,7 +33,7 @@ Where = tuple[ExitStack, Path, str]  # of the provider; the folder, and the URL 
 
 @dataclass
 class Given:
-    """What is simulated for a page. `replaced` are addresses in commands, `receive` lets an SMS arrive."""
+    """The simulated parts of a page. `replaced` are addresses in commands, `receive` lets an SMS arrive."""
 
     number: str
     receive: Callable[[], object]
